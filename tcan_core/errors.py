@@ -1,0 +1,80 @@
+"""Everything that `tcan_core` raises on purpose.
+
+    TcanError
+    ├── InputError             what the user gave cannot be used
+    │   ├── MediaError         a video or an image: broken, empty, of an unknown kind, over a limit
+    │   ├── PoseFileError      a pose file: not the format, or over a limit
+    │   ├── NoPersonError      no person where one is needed
+    │   └── ParameterError     a setting out of its range, or settings that contradict each other
+    ├── WeightsError           weights missing, damaged, or for another network
+    ├── ContextWindowError     context windows that leave a frame uncovered, or cannot be cut
+    ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
+    └── Canceled               the caller asked to stop
+
+Every class carries a stable `code`, which the service reports and callers may compare. A message names the values and
+what would be allowed; it never needs a traceback beside it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TcanError(Exception):
+    """The root; `str(error)` is one sentence for the user."""
+
+    code: ClassVar[str] = "internal"
+
+
+class InputError(TcanError):
+    """What the user gave cannot be used."""
+
+    code: ClassVar[str] = "invalid_input"
+
+
+class MediaError(InputError):
+    """A video or an image that is broken, empty, of an unknown kind, or over a limit."""
+
+    code: ClassVar[str] = "invalid_media"
+
+
+class PoseFileError(InputError):
+    """A pose file that does not follow the format, or is over a limit."""
+
+    code: ClassVar[str] = "invalid_pose_file"
+
+
+class NoPersonError(InputError):
+    """No person was found where one is needed."""
+
+    code: ClassVar[str] = "no_person"
+
+
+class ParameterError(InputError):
+    """A setting is out of its range, or settings contradict each other."""
+
+    code: ClassVar[str] = "invalid_parameter"
+
+
+class WeightsError(TcanError):
+    """Weights are missing, damaged, or belong to another network."""
+
+    code: ClassVar[str] = "weights"
+
+
+class ContextWindowError(TcanError):
+    """Context windows leave a frame uncovered, or cannot be cut as asked."""
+
+    code: ClassVar[str] = "context_window"
+
+
+class ConfigError(TcanError):
+    """A configuration file holds an unknown key, a wrong type, or a value out of range."""
+
+    code: ClassVar[str] = "config"
+
+
+class Canceled(TcanError):  # noqa: N818
+    """The caller asked to stop."""
+
+    code: ClassVar[str] = "canceled"
