@@ -1,0 +1,59 @@
+# Needs Python 3.11 or newer, make and git. Everything is installed into .venv; the system's Python stays as it is.
+# ARGS="..." is passed on: make test ARGS="tests/service -k cancel", make up ARGS="--port 9000".
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOG := $(VENV)/install.log
+# Once the pose extra is in, its torch stays: docs/decisions/0002.
+CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
+INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check fix up setup pose clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; leaves demo/*.mp4 and a contact sheet
+	@$(BIN)/tcan demo --out demo/ $(ARGS)
+
+up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
+	@$(BIN)/tcan up $(ARGS)
+
+test: $(VENV)/.stamp-dev ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.stamp-dev ## Lint, check types and the directions of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.stamp-dev ## Let the linter mend what it can
+	$(BIN)/ruff check --fix .
+
+setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
+
+pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5.5 GB)
+
+clean: ## Remove .venv, caches and the demo's output
+	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/.stamp-venv:
+	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-base: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing the base packages into $(VENV) (once)"
+	@$(INSTALL) $(CONSTRAINTS) --editable .
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing the base packages and the developers' tools into $(VENV) (once)"
+	@$(INSTALL) $(CONSTRAINTS) --editable '.[dev]'
+	@touch $@ $(VENV)/.stamp-base
+
+$(VENV)/.stamp-pose: pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
+	@echo "Installing the base packages and the pose extra into $(VENV) (once, about 5.5 GB)"
+	@$(INSTALL) constraints-pose.txt --editable '.[pose]'
+	@touch $@ $(VENV)/.stamp-base
