@@ -1,0 +1,2 @@
+"""From noise to latents: context windows, their fusion, guidance, schedulers and the denoising
+loop."""

@@ -1,0 +1,163 @@
+"""The denoising loop: predict window by window, fuse, step the scheduler once for the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tcan_core.errors import Canceled, ParameterError
+from tcan_core.sampling.fusion import FusionKind, WindowFuser
+from tcan_core.sampling.schedulers import (
+    PredictionType,
+    Scheduler,
+    alpha_bar_at,
+    convert_prediction,
+    takes_generator,
+)
+
+# From the latents of n windows, (n * b, c, f, h, w) window after window, the timestep, (), and the
+# n windows' frame indices to a prediction of the latents' shape.
+Predict = Callable[[Tensor, Tensor, list[list[int]]], Tensor]
+
+
+@dataclass(frozen=True)
+class DenoiseProgress:
+    """Where the loop stands.
+
+    Attributes:
+        step: the current step, 1..steps.
+        steps: how often the network sees every window.
+        window: windows done in this step, 1..windows.
+        windows: windows per step.
+        preview: when called, returns the network's guess of the result at the last complete step,
+            (b, c, F, h, w) float32, or None before the first.
+    """
+
+    step: int
+    steps: int
+    window: int
+    windows: int
+    preview: Callable[[], Tensor | None]
+
+    @property
+    def fraction(self) -> float:
+        """0..1 of the work done."""
+        return ((self.step - 1) * self.windows + self.window) / (self.steps * self.windows)
+
+
+ProgressCallback = Callable[[DenoiseProgress], None]
+
+
+@torch.no_grad()
+def denoise(
+    predict: Predict,
+    noise: Tensor,
+    scheduler: Scheduler,
+    windows: Sequence[Sequence[int]],
+    *,
+    prediction_type: PredictionType,
+    fusion: FusionKind = "pyramid",
+    window_batch: int = 1,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+    canceled: Callable[[], bool] | None = None,
+) -> Tensor:
+    """Turn noise into latents.
+
+    Shapes: b batch, c latent channels, f frames in a window, F frames in the video, h w latent size
+
+    The host holds the whole video, float32; `predict` moves one batch of windows to its device and
+    may answer from there. The batch of windows changes nothing but the network's own rounding.
+
+    Args:
+        predict: the network with its guidance.
+        noise: (b, c, F, h, w), unit variance.
+        scheduler: fresh from `build_scheduler`.
+        windows: frame indices of each window, all of one length, in the order of work.
+        prediction_type: what `predict` returns.
+        fusion: how overlapping windows are weighted.
+        window_batch: windows per call of `predict`, at least 1.
+        seed: of the noise that ancestral schedulers add at each step.
+        progress: called after every batch of windows; a step's last call follows the scheduler's.
+        canceled: asked before every batch of windows.
+
+    Returns:
+        (b, c, F, h, w) float32.
+
+    Raises:
+        Canceled: `canceled` returned True.
+        ContextWindowError: a frame is covered by no window.
+        ParameterError: `window_batch` is below 1.
+    """
+    batches = _batches(len(windows), window_batch)
+    step_options = _step_options(scheduler, seed)
+    latents = noise.float().cpu() * scheduler.init_noise_sigma
+    preview: Callable[[], Tensor | None] = _nothing_yet
+    steps = len(scheduler.timesteps)
+    for step, timestep in enumerate(scheduler.timesteps, 1):
+        model_input = scheduler.scale_model_input(latents, timestep)
+        fuser = WindowFuser(windows, latents.shape, fusion)
+        for batch in batches:
+            if canceled is not None and canceled():
+                raise Canceled(f"canceled at step {step} of {steps}, window {batch[0] + 1}")
+            _predict_batch(predict, model_input, timestep, windows, batch, fuser)
+            if batch is batches[-1]:
+                alpha_bar = alpha_bar_at(scheduler, timestep)
+                guess = _Prediction(fuser.result(), model_input, alpha_bar, prediction_type)
+                noise_pred = guess.convert(scheduler.config.prediction_type)
+                latents = scheduler.step(noise_pred, timestep, latents, **step_options).prev_sample
+                preview = guess.x0
+            if progress is not None:
+                progress(DenoiseProgress(step, steps, batch[-1] + 1, len(windows), preview))
+    return latents
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """What the network says about the whole video at one step."""
+
+    value: Tensor
+    model_input: Tensor
+    alpha_bar: float
+    prediction_type: PredictionType
+
+    def convert(self, target: PredictionType) -> Tensor:
+        return convert_prediction(
+            self.value, self.model_input, self.alpha_bar, self.prediction_type, target
+        )
+
+    def x0(self) -> Tensor:
+        return self.convert("sample")
+
+
+def _nothing_yet() -> None:
+    return None
+
+
+def _batches(num_windows: int, window_batch: int) -> list[range]:
+    if window_batch < 1:
+        raise ParameterError(f"window_batch is {window_batch}; it must be at least 1")
+    firsts = range(0, num_windows, window_batch)
+    return [range(first, min(first + window_batch, num_windows)) for first in firsts]
+
+
+def _step_options(scheduler: Scheduler, seed: int) -> dict[str, torch.Generator]:
+    return {"generator": torch.Generator().manual_seed(seed)} if takes_generator(scheduler) else {}
+
+
+def _predict_batch(
+    predict: Predict,
+    model_input: Tensor,
+    timestep: Tensor,
+    windows: Sequence[Sequence[int]],
+    batch: range,
+    fuser: WindowFuser,
+) -> None:
+    chosen = [list(windows[index]) for index in batch]
+    latents = torch.cat([model_input[:, :, window] for window in chosen])  # (n * b, c, f, h, w)
+    noise_pred = predict(latents, timestep, chosen)
+    for index, of_window in zip(batch, noise_pred.chunk(len(batch)), strict=True):
+        fuser.add(index, of_window)

@@ -1,0 +1,171 @@
+"""Schedulers: which timesteps are visited, and how one step follows from a prediction.
+
+`ddim` and `dpm++2m` are DPM-Solver++ of order 1 and 2 (order 1 is DDIM with eta 0, to the last
+digit where diffusers' `DDIMScheduler` is exact). Any other name is a class of diffusers.
+
+Choices, for linear betas 0.00085..0.012 without zero terminal SNR:
+- The steps are "trailing": the first is timestep 999, where training saw a signal of 0.04 beside
+  noise of 1.0, the nearest it has to the pure noise that sampling begins with. "leading" begins
+  lower the fewer the steps (500 for two), where the network expects a picture that is not there.
+- The last step goes to noise zero. diffusers' `DDIMScheduler` finds its previous timestep by
+  integer division and, for step counts such as 7, 15 or 24, stops at timestep 0 with 3 % noise
+  left; its trailing steps overrun below 0 for others (61). Hence the solver of order 1, which is
+  given its timesteps, in its place.
+- Nothing is clipped: latents are no pixels, and have no fixed range.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, cast
+
+import diffusers
+import numpy as np
+from torch import Tensor
+
+from tcan_core.errors import ParameterError
+
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+SOLVER_ORDERS = {"ddim": 1, "dpm++2m": 2}
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """How training mixed latents and noise, and what the network learned to predict.
+
+    Attributes:
+        prediction_type: "epsilon" (SD 1.5), "v_prediction" or "sample" (x0).
+    """
+
+    num_train_timesteps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    beta_schedule: str = "linear"
+    prediction_type: PredictionType = "epsilon"
+
+
+class Scheduler(Protocol):
+    """What the denoising loop needs of a diffusers scheduler; it holds the state of one run."""
+
+    config: Any
+    timesteps: Tensor
+    alphas_cumprod: Tensor
+    init_noise_sigma: float | Tensor
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Return the latents as the network saw them in training, variance kept."""
+        ...
+
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Any:
+        """Return an object whose `prev_sample` are the latents at the next timestep."""
+        ...
+
+
+def build_scheduler(
+    name: str, num_inference_steps: int, schedule: NoiseSchedule = NoiseSchedule()
+) -> Scheduler:
+    """Return a fresh scheduler with its timesteps set, for one run.
+
+    Schedulers of diffusers other than `ddim` and `dpm++2m` are built for epsilon, which all of them
+    know; the denoising loop converts.
+
+    Args:
+        name: "ddim", "dpm++2m", or the name of a diffusers scheduler class that takes betas.
+        num_inference_steps: 1..num_train_timesteps.
+        schedule: of the network.
+
+    Raises:
+        ParameterError: unknown name, or the steps are out of range or too few for that scheduler.
+    """
+    most = schedule.num_train_timesteps
+    if not 1 <= num_inference_steps <= most:
+        raise ParameterError(
+            f"num_inference_steps is {num_inference_steps}; it must lie in 1..{most}"
+        )
+    with warnings.catch_warnings():
+        # diffusers 0.42 hands tensors to numpy, of which numpy 2.4 warns:
+        # https://numpy.org/devdocs/numpy_2_0_migration_guide.html
+        warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
+        if name in SOLVER_ORDERS:
+            return _solver(SOLVER_ORDERS[name], num_inference_steps, schedule)
+        return _diffusers_scheduler(name, num_inference_steps, schedule)
+
+
+def trailing_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
+    """Return evenly spaced timesteps, falling; 25 of 1000 are 999, 959, ..., 39."""
+    steps, total = num_inference_steps, num_train_timesteps
+    return [(2 * total * left + steps) // (2 * steps) - 1 for left in range(steps, 0, -1)]
+
+
+def convert_prediction(
+    prediction: Tensor,
+    sample: Tensor,
+    alpha_bar: float,
+    source: PredictionType,
+    target: PredictionType,
+) -> Tensor:
+    """Restate a prediction in another parametrisation; every tensor has one shape.
+
+    Args:
+        prediction: the network's output, of type `source`.
+        sample: the network's input, `sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) epsilon`.
+        alpha_bar: the signal's share of the variance, 0..1 exclusive.
+    """
+    if source == target:
+        return prediction
+    signal, noise = math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
+    if source == "epsilon":
+        x0 = (sample - noise * prediction) / signal
+    elif source == "v_prediction":
+        x0 = signal * sample - noise * prediction
+    else:
+        x0 = prediction
+    if target == "sample":
+        return x0
+    epsilon = (sample - signal * x0) / noise
+    return epsilon if target == "epsilon" else signal * epsilon - noise * x0
+
+
+def alpha_bar_at(scheduler: Scheduler, timestep: Tensor) -> float:
+    """Return the signal's share of the variance at a timestep, trained or between trained ones."""
+    alphas_cumprod = scheduler.alphas_cumprod.double().numpy()
+    return float(np.interp(float(timestep), np.arange(len(alphas_cumprod)), alphas_cumprod))
+
+
+def takes_generator(scheduler: Scheduler) -> bool:
+    """Return whether the scheduler's step can draw noise."""
+    return "generator" in inspect.signature(scheduler.step).parameters
+
+
+def _solver(order: int, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
+    solver_class: Any = diffusers.DPMSolverMultistepScheduler
+    solver = solver_class(**asdict(schedule), solver_order=order, final_sigmas_type="zero")
+    timesteps = trailing_timesteps(num_inference_steps, schedule.num_train_timesteps)
+    solver.set_timesteps(timesteps=timesteps)
+    return cast(Scheduler, solver)
+
+
+def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
+    scheduler_class: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    known = inspect.signature(scheduler_class).parameters if scheduler_class else {}
+    if "beta_start" not in known:
+        raise ParameterError(
+            f"scheduler is {name!r}; it must be {' or '.join(map(repr, SOLVER_ORDERS))}"
+            " or a diffusers scheduler class for a discrete beta schedule"
+        )
+    wanted = asdict(schedule) | {
+        "prediction_type": "epsilon",
+        "clip_sample": False,
+        "thresholding": False,
+        "timestep_spacing": "trailing",
+        "skip_prk_steps": True,  # as SD 1.5 runs PNDM
+    }
+    try:
+        scheduler = scheduler_class(**{key: wanted[key] for key in wanted.keys() & known.keys()})
+        scheduler.set_timesteps(num_inference_steps)
+    except (ImportError, ValueError, NotImplementedError) as error:
+        raise ParameterError(f"{name} cannot run {num_inference_steps} steps: {error}") from error
+    return cast(Scheduler, scheduler)

@@ -1,0 +1,159 @@
+from dataclasses import replace
+from itertools import product
+from typing import Any, get_args
+
+import diffusers
+import pytest
+import torch
+
+from tcan_core.errors import ParameterError
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.denoise import denoise
+from tcan_core.sampling.noise import initial_noise
+from tcan_core.sampling.schedulers import (
+    NoiseSchedule,
+    PredictionType,
+    alpha_bar_at,
+    build_scheduler,
+    convert_prediction,
+    trailing_timesteps,
+)
+from tests.tcan_core.sampling.perfect import SCHEDULE, PerfectPredictor, random_video
+
+PREDICTION_TYPES: tuple[PredictionType, ...] = get_args(PredictionType)
+OTHER_SCHEDULERS = [
+    "EulerDiscreteScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "UniPCMultistepScheduler",
+]
+
+
+@pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)
+@pytest.mark.parametrize("name", ["ddim", "dpm++2m"])
+def test_a_perfect_predictor_is_recovered_in_any_number_of_steps(
+    name: str, prediction_type: PredictionType
+) -> None:
+    for steps in (*range(1, 26), 61):
+        _assert_recovers(name, prediction_type, steps, tolerance=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction_type"), [*product(OTHER_SCHEDULERS, PREDICTION_TYPES)]
+)
+def test_other_schedulers_of_diffusers_take_every_prediction_type(
+    name: str, prediction_type: PredictionType
+) -> None:
+    for steps in (1, 4, 25):
+        _assert_recovers(name, prediction_type, steps, tolerance=2e-3)
+
+
+def _assert_recovers(
+    name: str, prediction_type: PredictionType, steps: int, tolerance: float
+) -> None:
+    scheduler = build_scheduler(name, steps, replace(SCHEDULE, prediction_type=prediction_type))
+    predictor = PerfectPredictor(random_video(3), scheduler, prediction_type)
+
+    latents = denoise(
+        predictor,
+        initial_noise(3, (4, 4, 4), seed=1),
+        scheduler,
+        context_windows(3),
+        prediction_type=prediction_type,
+    )
+
+    torch.testing.assert_close(latents, predictor.x0, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 10, 25, 50])
+def test_ddim_is_that_of_diffusers_where_the_steps_divide_the_schedule(steps: int) -> None:
+    ours = build_scheduler("ddim", steps)
+    theirs = build_scheduler("DDIMScheduler", steps)
+    assert ours.timesteps.tolist() == theirs.timesteps.tolist()
+
+    sample = expected = initial_noise(2, (4, 4, 4), seed=0)
+    for timestep in ours.timesteps:
+        sample = ours.step(_toy_network(sample), timestep, sample).prev_sample
+        expected = theirs.step(_toy_network(expected), timestep, expected).prev_sample
+
+    torch.testing.assert_close(sample, expected, atol=1e-3, rtol=1e-4)
+
+
+def _toy_network(sample: torch.Tensor) -> torch.Tensor:
+    return 0.9 * torch.tanh(sample) + 0.1
+
+
+@pytest.mark.parametrize("steps", range(1, 1001, 7))
+def test_timesteps_fall_from_the_last_trained_one(steps: int) -> None:
+    timesteps = trailing_timesteps(steps)
+
+    assert len(timesteps) == steps
+    assert timesteps[0] == 999
+    assert min(timesteps) >= 0
+    assert all(after < before for before, after in zip(timesteps, timesteps[1:], strict=False))
+
+
+def test_timesteps_of_the_papers_25_steps() -> None:
+    assert trailing_timesteps(25) == list(range(999, 0, -40))
+    assert build_scheduler("dpm++2m", 25).timesteps.tolist() == trailing_timesteps(25)
+
+
+def test_the_noise_schedule_is_the_papers() -> None:
+    scheduler = build_scheduler("ddim", 10)
+    betas = torch.linspace(0.00085, 0.012, 1000, dtype=torch.float64)
+    expected = torch.cumprod(1 - betas, 0)
+
+    assert alpha_bar_at(scheduler, torch.tensor(0)) == pytest.approx(expected[0].item(), rel=1e-4)
+    assert alpha_bar_at(scheduler, torch.tensor(999)) == pytest.approx(
+        expected[-1].item(), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("source", "target"), [*product(PREDICTION_TYPES, repeat=2)])
+def test_converting_there_and_back_changes_nothing(
+    source: PredictionType, target: PredictionType
+) -> None:
+    prediction, sample = random_video(2, seed=1), random_video(2, seed=2)
+
+    there = convert_prediction(prediction, sample, 0.3, source, target)
+    back = convert_prediction(there, sample, 0.3, target, source)
+
+    torch.testing.assert_close(back, prediction, atol=1e-5, rtol=1e-5)
+
+
+def test_conversion_agrees_with_the_definitions() -> None:
+    x0, epsilon = random_video(2, seed=1), random_video(2, seed=2)
+    scheduler_class: Any = diffusers.DDPMScheduler
+    schedule = scheduler_class(**_betas(SCHEDULE))
+    timestep = torch.tensor([700])
+    alpha_bar = schedule.alphas_cumprod[700].item()
+    sample = schedule.add_noise(x0, epsilon, timestep)
+    velocity = schedule.get_velocity(x0, epsilon, timestep)
+
+    said = convert_prediction(velocity, sample, alpha_bar, "v_prediction", "epsilon")
+    torch.testing.assert_close(said, epsilon, atol=1e-4, rtol=1e-4)
+    said = convert_prediction(epsilon, sample, alpha_bar, "epsilon", "sample")
+    torch.testing.assert_close(said, x0, atol=1e-4, rtol=1e-4)
+
+
+def _betas(schedule: NoiseSchedule) -> dict[str, Any]:
+    return {
+        "beta_start": schedule.beta_start,
+        "beta_end": schedule.beta_end,
+        "beta_schedule": schedule.beta_schedule,
+    }
+
+
+@pytest.mark.parametrize("name", ["euler", "EDMEulerScheduler", "UNet2DModel", "NoScheduler"])
+def test_an_unknown_scheduler_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ParameterError, match=f"'{name}'; it must be 'ddim' or 'dpm"):
+        build_scheduler(name, 10)
+
+
+@pytest.mark.parametrize("steps", [0, -3, 1001])
+def test_steps_out_of_range_are_refused(steps: int) -> None:
+    with pytest.raises(ParameterError, match=rf"num_inference_steps is {steps}; .* 1\.\.1000"):
+        build_scheduler("ddim", steps)
