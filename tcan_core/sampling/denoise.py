@@ -69,8 +69,7 @@ def denoise(
 
     Shapes: b batch, c latent channels, f frames in a window, F frames in the video, h w latent size
 
-    The host holds the whole video, float32; `predict` moves one batch of windows to its device and
-    may answer from there. The batch of windows changes nothing but the network's own rounding.
+    The host holds the whole video; `predict` moves a batch of windows to its device and back.
 
     Args:
         predict: the network with its guidance.
@@ -79,7 +78,7 @@ def denoise(
         windows: frame indices of each window, all of one length, in the order of work.
         prediction_type: what `predict` returns.
         fusion: how overlapping windows are weighted.
-        window_batch: windows per call of `predict`, at least 1.
+        window_batch: windows per call, at least 1; changes nothing but the network's rounding.
         seed: of the noise that ancestral schedulers add at each step.
         progress: called after every batch of windows; a step's last call follows the scheduler's.
         canceled: asked before every batch of windows.
