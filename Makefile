@@ -26,15 +26,17 @@ test: $(VENV)/.stamp-dev ## Run the tests
 
 check: $(VENV)/.stamp-dev ## Lint, check types and the directions of imports
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: $(VENV)/.stamp-dev ## Let the linter mend what it can
+fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
 
-pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5.5 GB)
+pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
 	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -54,6 +56,9 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@touch $@ $(VENV)/.stamp-base
 
 $(VENV)/.stamp-pose: pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
-	@echo "Installing the base packages and the pose extra into $(VENV) (once, about 5.5 GB)"
+	@echo "Installing the base packages and the pose extra into $(VENV) (once, about 5 GB more)"
 	@$(INSTALL) constraints-pose.txt --editable '.[pose]'
+	@# rtmlib brings OpenCV builds that want a display's libraries; the headless one serves it as well.
+	@$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python
+	@$(INSTALL) constraints-pose.txt --force-reinstall --no-deps opencv-python-headless
 	@touch $@ $(VENV)/.stamp-base

@@ -28,7 +28,7 @@ def describe(line: str) -> str | None:
     if match := LOCAL.match(line):
         return f"  {match[1]} {match[2]}"
     if match := INSTALLING.match(line):
-        return f"  unpacking {match[1].count(',') + 1} packages, about a minute ..."
+        return f"  installing what was fetched ({match[1].count(',') + 1} packages) ..."
     return None
 
 
