@@ -81,7 +81,10 @@ def test_no_python_at_all_is_one_clear_message(repository: Path, tmp_path: Path)
         ("  Using cached rich-15.0.0-py3-none-any.whl (310 kB)\n", "  rich 15.0.0 (310 kB)"),
         ("  Downloading https://example.org/a/b-1-py3-none-any.whl (1 kB)\n", "  b 1 (1 kB)"),
         ("Processing /wheels/torch-2.13.0+cpu-cp311-cp311-any.whl\n", "  torch 2.13.0+cpu"),
-        ("Installing collected packages: a, b, c\n", "  installing what was fetched (3 packages) ..."),
+        (
+            "Installing collected packages: a, b, c\n",
+            "  installing what was fetched (3 packages) ...",
+        ),
         ("Collecting rich==15.0.0 (from tcan==0.1.0)\n", None),
     ],
 )
