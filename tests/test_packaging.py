@@ -1,0 +1,82 @@
+"""What pyproject.toml promises about the packages."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGES = ("service", "worker", "tcan_core", "cli")
+
+
+@pytest.fixture(scope="module")
+def pyproject(repository: Path) -> dict[str, Any]:
+    """The parsed pyproject.toml."""
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def tracked_files(repository: Path) -> list[Path]:
+    """List the files of the packages that git knows, relative to the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", *PACKAGES], cwd=repository, capture_output=True, text=True, check=True
+    )
+    return [Path(line) for line in listed.stdout.splitlines()]
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield the top-level names that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def normalized(requirement: str) -> str:
+    """Return a requirement's name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0]).lower()
+
+
+def test_every_data_file_is_shipped(repository: Path, pyproject: dict[str, Any]) -> None:
+    patterns: dict[str, list[str]] = pyproject["tool"]["setuptools"]["package-data"]
+    shipped = {
+        path.relative_to(repository)
+        for package, globs in patterns.items()
+        for glob in globs
+        for path in (repository / package).glob(glob)
+    }
+    data = {path for path in tracked_files(repository) if path.suffix not in {".py", ".md"}}
+    assert data - shipped == set()
+
+
+def test_every_import_is_a_declared_dependency(repository: Path, pyproject: dict[str, Any]) -> None:
+    project = pyproject["project"]
+    extras = project["optional-dependencies"]
+    declared = {normalized(line) for line in project["dependencies"]}
+    declared |= {normalized(line) for extra in ("pose", "cuda") for line in extras[extra]}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {
+        f"{path}: {name}"
+        for path in tracked_files(repository)
+        if path.suffix == ".py"
+        for name in imported_modules(repository / path)
+        if name not in {*PACKAGES, *sys.stdlib_module_names}
+        and declared.isdisjoint(normalized(one) for one in distributions.get(name, [name]))
+    }
+    assert undeclared == set()
+
+
+def test_every_dependency_is_pinned(repository: Path, pyproject: dict[str, Any]) -> None:
+    constraints = (repository / "constraints-pose.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {normalized(line) for line in constraints if "==" in line}
+    extras = pyproject["project"]["optional-dependencies"]
+    wanted = [*pyproject["project"]["dependencies"], *extras["dev"], *extras["pose"]]
+    assert {normalized(line) for line in wanted} - pinned == set()
