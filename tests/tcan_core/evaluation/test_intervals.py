@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from tcan_core.errors import InputError
+from tcan_core.evaluation.intervals import bootstrap_interval, paired_difference
+
+
+def test_the_interval_of_a_constant_is_that_constant() -> None:
+    interval = bootstrap_interval([3.0] * 10)
+
+    assert (interval.mean, interval.low, interval.high) == (3, 3, 3)
+    assert interval.excludes_zero
+
+
+def test_the_interval_is_that_of_the_normal_distribution_for_many_clips() -> None:
+    values = np.random.default_rng(0).normal(2, 1, 400)
+
+    interval = bootstrap_interval(list(values))
+
+    half = 1.96 * values.std() / 20
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.01)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.01)
+
+
+def test_it_is_seeded() -> None:
+    values = [1.0, 5.0, 2.0, 9.0]
+
+    assert bootstrap_interval(values, n=50, seed=1) == bootstrap_interval(values, n=50, seed=1)
+    assert bootstrap_interval(values, n=50, seed=1) != bootstrap_interval(values, n=50, seed=2)
+
+
+def test_pairs_see_an_effect_that_the_spread_of_clips_hides() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(20, 5, 48)
+    other = base - 2 + rng.normal(0, 0.2, 48)
+
+    change = paired_difference(list(base), list(other))
+
+    assert change.clips == 48
+    assert change.difference.mean == pytest.approx(-2, abs=0.1)
+    assert change.difference.high < -1.9
+    assert change.difference.excludes_zero
+    assert change.relative.mean == pytest.approx((change.other - change.base) / change.base)
+    assert change.relative.low < change.relative.mean < change.relative.high < 0
+
+
+def test_no_effect_is_not_claimed() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.normal(20, 5, 48)
+
+    change = paired_difference(list(base), list(base + rng.normal(0, 1, 48)))
+
+    assert not change.difference.excludes_zero
+
+
+def test_only_finite_values_of_the_same_clips_are_compared() -> None:
+    with pytest.raises(InputError, match="2 clips cannot be paired with 1"):
+        paired_difference([1.0, 2.0], [1.0])
+    with pytest.raises(InputError, match="at least one clip"):
+        bootstrap_interval([])
+    with pytest.raises(InputError, match="nan"):
+        bootstrap_interval([1.0, float("nan")])
