@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures that start real servers: Valkey, S3.
+pytest_plugins = ["tests.servers"]
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:

@@ -1,0 +1,96 @@
+"""Stable error codes, shared by HTTP problems and by the `error` of a failed job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+
+class ErrorCode(StrEnum):
+    """What went wrong; callers may compare these, so a code never changes its meaning."""
+
+    # The request.
+    MALFORMED_BODY = "malformed_body"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_REQUEST = "invalid_request"
+    INVALID_PARAMS = "invalid_params"
+    BODY_TOO_LARGE = "body_too_large"
+    # The inputs.
+    INVALID_IMAGE = "invalid_image"
+    IMAGE_TOO_SMALL = "image_too_small"
+    IMAGE_TOO_LARGE = "image_too_large"
+    INVALID_VIDEO = "invalid_video"
+    VIDEO_TOO_SMALL = "video_too_small"
+    VIDEO_TOO_LARGE = "video_too_large"
+    VIDEO_TOO_LONG = "video_too_long"
+    INVALID_POSE_FILE = "invalid_pose_file"
+    INVALID_PARAMETER = "invalid_parameter"
+    INVALID_INPUT = "invalid_input"
+    INVALID_MEDIA = "invalid_media"
+    NO_PERSON = "no_person"
+    # The address.
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    JOB_NOT_FOUND = "job_not_found"
+    RESULT_NOT_READY = "result_not_ready"
+    NO_RESULT = "no_result"
+    INVALID_SIGNATURE = "invalid_signature"
+    # The service.
+    WORKER_LOST = "worker_lost"
+    OUT_OF_MEMORY = "out_of_memory"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class ErrorKind(NamedTuple):
+    """How a code shows over HTTP."""
+
+    status: int
+    title: str
+
+
+ERRORS: dict[ErrorCode, ErrorKind] = {
+    ErrorCode.MALFORMED_BODY: ErrorKind(400, "The body cannot be parsed"),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: ErrorKind(415, "The body is of a type not taken here"),
+    ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request does not fit the route"),
+    ErrorCode.INVALID_PARAMS: ErrorKind(422, "The parameters are not valid"),
+    ErrorCode.BODY_TOO_LARGE: ErrorKind(413, "The upload is over the limit of bytes"),
+    ErrorCode.INVALID_IMAGE: ErrorKind(422, "The image cannot be read"),
+    ErrorCode.IMAGE_TOO_SMALL: ErrorKind(422, "The image is too small"),
+    ErrorCode.IMAGE_TOO_LARGE: ErrorKind(422, "The image has too many pixels"),
+    ErrorCode.INVALID_VIDEO: ErrorKind(422, "The driving video cannot be read"),
+    ErrorCode.VIDEO_TOO_SMALL: ErrorKind(422, "The driving video is too small"),
+    ErrorCode.VIDEO_TOO_LARGE: ErrorKind(422, "The driving video has too many pixels"),
+    ErrorCode.VIDEO_TOO_LONG: ErrorKind(422, "The driving motion is too long"),
+    ErrorCode.INVALID_POSE_FILE: ErrorKind(422, "The pose file cannot be used"),
+    ErrorCode.INVALID_PARAMETER: ErrorKind(422, "A parameter cannot be used with these inputs"),
+    ErrorCode.INVALID_INPUT: ErrorKind(422, "The input cannot be used"),
+    ErrorCode.INVALID_MEDIA: ErrorKind(422, "The image or the video cannot be read"),
+    ErrorCode.NO_PERSON: ErrorKind(422, "No person was found"),
+    ErrorCode.NOT_FOUND: ErrorKind(404, "There is nothing at this address"),
+    ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, "The address does not take this method"),
+    ErrorCode.JOB_NOT_FOUND: ErrorKind(404, "There is no such job"),
+    ErrorCode.RESULT_NOT_READY: ErrorKind(409, "The job has not finished yet"),
+    ErrorCode.NO_RESULT: ErrorKind(404, "The job has no such result"),
+    ErrorCode.INVALID_SIGNATURE: ErrorKind(403, "The link has expired or was altered"),
+    ErrorCode.WORKER_LOST: ErrorKind(500, "The workers that took the job were lost"),
+    ErrorCode.OUT_OF_MEMORY: ErrorKind(500, "The job does not fit the worker's memory"),
+    ErrorCode.UNAVAILABLE: ErrorKind(503, "The service cannot do this just now"),
+    ErrorCode.INTERNAL: ErrorKind(500, "Something went wrong on our side"),
+}
+
+
+class JobError(BaseModel, frozen=True):
+    """Why a job failed."""
+
+    code: ErrorCode
+    title: str
+    detail: str
+    stage: str | None = None
+
+    @classmethod
+    def of(cls, code: ErrorCode, detail: str, stage: str | None = None) -> JobError:
+        """The error with the title that belongs to its code."""
+        return cls(code=code, title=ERRORS[code].title, detail=detail, stage=stage)

@@ -1,0 +1,24 @@
+"""Limits on what callers send; gateway and worker hold to the same ones."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIB = 1024 * 1024
+
+
+class InputLimits(BaseModel):
+    """Bounds on an image, a driving video and a pose file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_image_bytes: int = Field(32 * MIB, gt=0)
+    max_driving_bytes: int = Field(1024 * MIB, gt=0, description="Of a driving video.")
+    max_pose_bytes: int = Field(32 * MIB, gt=0, description="Of a pose file.")
+    max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height, as declared.")
+    max_frame_pixels: int = Field(
+        8_847_360, gt=0, description="Of one frame of a video: 4096x2160 fits."
+    )
+    max_frames: int = Field(3600, gt=0, description="Of a driving video or a pose file.")
+    max_duration_s: float = Field(300.0, gt=0.0, description="Of a driving video.")
+    min_side: int = Field(16, gt=0, description="Shorter side of an image or a video, in pixels.")

@@ -1,0 +1,63 @@
+"""The parameters of an animation: one model for the gateway, the worker and the CLI."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_SEED = 2**32 - 1
+
+
+class JobParams(BaseModel):
+    """What a caller may choose about an animation; everything has a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None, description="Seed of the initial noise; drawn at random and reported when absent."
+    )
+    num_inference_steps: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        None, description="Denoising steps; the preset's own number when absent."
+    )
+    guidance_scale: Annotated[float, Field(ge=1.0, le=20.0)] | None = Field(
+        None,
+        description="Classifier-free guidance towards the source picture; 1 turns it off and "
+        "halves the time. The preset's own scale when absent.",
+    )
+    context_size: int = Field(
+        16, ge=2, le=64, description="Frames in one context window, denoised together."
+    )
+    context_overlap: int = Field(
+        4, ge=0, le=63, description="Frames shared by neighbouring windows; under context_size."
+    )
+    ptm_tau: float = Field(
+        3.0,
+        ge=0.0,
+        le=10.0,
+        description="Strength of the pose-driven temperature map, which calms the background; "
+        "0 turns it off.",
+    )
+    retarget: bool = Field(
+        True,
+        description="Move the driver's poses to the source character's proportions and place; "
+        "false uses them as they are.",
+    )
+
+    @model_validator(mode="after")
+    def _overlap_fits_window(self) -> Self:
+        if self.context_overlap >= self.context_size:
+            raise ValueError(
+                f"context_overlap must be less than context_size, "
+                f"got {self.context_overlap} and {self.context_size}"
+            )
+        return self
+
+    def with_seed(self) -> JobParams:
+        """The same parameters with a seed drawn where none was given."""
+        return (
+            self
+            if self.seed is not None
+            else self.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
+        )

@@ -1,0 +1,50 @@
+"""The states of a job and the one table of legal transitions.
+
+The Lua scripts of `service.stores` are generated from `TRANSITIONS`, so that no state changes
+behind its back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class JobState(StrEnum):
+    """Where a job stands. `queued` is honest: no worker holds the job's lease."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended; such a state never changes."""
+        return not TRANSITIONS[self]
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether a worker holds the job's lease."""
+        return self in (JobState.PREPARING, JobState.RUNNING)
+
+
+# A job goes back to `queued` when it waits for the next queue, or when its worker lets go of it or
+# is lost.
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
+    {
+        JobState.QUEUED: frozenset(
+            {JobState.PREPARING, JobState.RUNNING, JobState.FAILED, JobState.CANCELED}
+        ),
+        JobState.PREPARING: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELED}),
+        JobState.RUNNING: frozenset(
+            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
+        ),
+        JobState.SUCCEEDED: frozenset(),
+        JobState.FAILED: frozenset(),
+        JobState.CANCELED: frozenset(),
+    }
+)

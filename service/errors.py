@@ -1,0 +1,62 @@
+"""Everything that the service raises on purpose.
+
+    ServiceError
+    ├── Rejected                 the request or its inputs cannot be used
+    ├── Unavailable              Redis or the object store does not answer; trying later may help
+    ├── SettingsError            the service is set up in a way that cannot work
+    └── IllegalTransitionError   a change that `service.contract.states` forbids: a bug
+
+Foreign errors are mapped once, where the foreign library is called. `str(error)` is one sentence
+for the reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.contract.errors import ErrorCode
+
+
+class ServiceError(Exception):
+    """The root; `code` tells callers what went wrong."""
+
+    code: ErrorCode = ErrorCode.INTERNAL
+
+
+class Rejected(ServiceError):
+    """The request or its inputs cannot be used.
+
+    Args:
+        code: what is wrong, as a stable code; it sets the HTTP status.
+        detail: one sentence with the values and what would be allowed.
+        errors: one entry per wrong field, each with `field` and `detail`.
+        headers: HTTP headers that belong to the answer.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        errors: list[dict[str, Any]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+
+class Unavailable(ServiceError):
+    """Redis or the object store does not answer; trying later may help."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class SettingsError(ServiceError):
+    """The service is set up in a way that cannot work."""
+
+
+class IllegalTransitionError(ServiceError):
+    """A change of state that `service.contract.states` forbids: a bug."""

@@ -1,0 +1,82 @@
+"""Settings of gateway and worker, from `TCAN_*`; with none the service runs embedded.
+
+`tcan up` starts an embedded Valkey and leaves its address in `<data>/redis_url`, so that every part
+that is given the same data folder finds it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.contract.limits import InputLimits
+from service.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What differs between one machine and a cluster; nested: `TCAN_LIMITS__MAX_FRAMES`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TCAN_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    data: Path = Field(Path(".tcan"), description="Folder of the embedded service's data and logs.")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis or Valkey; the embedded one of the data folder when absent."
+    )
+
+    s3_bucket: str | None = Field(None, description="Where objects go; a folder when absent.")
+    s3_endpoint_url: str | None = Field(None, description="Of an S3 that is not Amazon's.")
+    s3_public_endpoint_url: str | None = Field(
+        None, description="The same S3 as callers reach it, for signed links."
+    )
+    s3_region: str = "us-east-1"
+    s3_access_key: SecretStr | None = Field(None, description="boto3's own ways when absent.")
+    s3_secret_key: SecretStr | None = None
+
+    preset: str = Field("mini", description="The weights that the worker loads.")
+    device: str = Field("auto", description="cpu, cuda, or auto for what the machine has.")
+    limits: InputLimits = Field(default_factory=InputLimits)
+
+    link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")
+    lease_ms: int = Field(
+        6000, ge=200, description="A worker that is silent for this long has lost its job."
+    )
+    max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
+    hint_age_ms: int = Field(
+        3000, ge=0, description="A job waiting this long gets another hint if none is queued."
+    )
+
+    def broker_url(self) -> str:
+        """The server's address. Raises SettingsError when no server is known."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        try:
+            return self.embedded_url_file.read_text().strip()
+        except FileNotFoundError:
+            raise SettingsError(
+                f"no Redis is known: set TCAN_REDIS_URL, or start the embedded one with "
+                f"'tcan up --data {self.data}'"
+            ) from None
+
+    @property
+    def embedded_url_file(self) -> Path:
+        """Where `tcan up` leaves the address of its Valkey; readable by its owner alone."""
+        return self.data / "redis_url"
+
+    @property
+    def objects_folder(self) -> Path:
+        """The folder store's files."""
+        return self.data / "objects"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Uploads on their way in and jobs at work; on one file system with the objects."""
+        return self.data / "spool"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The secret under the folder store's links; readable by its owner alone."""
+        return self.data / "signing.key"

@@ -1,0 +1,189 @@
+"""Every operation on jobs, described without doing it.
+
+A `Call` names a Lua script, its arguments and how to read the reply; `service.stores.jobs` runs it,
+blocking in the worker and awaited in the gateway. Each script is atomic, so a check of a lease and
+the write under it cannot be parted.
+
+Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs` ids by creation; `waiting:{queue}` ids of
+jobs that wait; `leases` ids by the end of their lease; `workers`, `workers:alive` heartbeats;
+`role:{name}` one holder at a time. The scripts name keys that they compute, so this needs one
+primary, not a Redis cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from service.contract.errors import ErrorCode, JobError
+from service.contract.job import JobInputs, JobRecord, Output, Progress
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.contract.workers import WorkerInfo
+
+T = TypeVar("T")
+Argument = str | int
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One atomic operation: the script's name, its arguments, and how to read its reply."""
+
+    script: str
+    arguments: tuple[Argument, ...]
+    parse: Callable[[Any], T]
+
+
+class Hold(StrEnum):
+    """What a worker learns of its lease with each write."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    """Still held, and the caller asked to cancel."""
+    LOST = "lost"
+    """Another may have the job: nothing was written."""
+
+
+class Placed(NamedTuple):
+    """A job and its place in its queue (0 is next), None when it does not wait."""
+
+    record: JobRecord
+    position: int | None
+
+
+def create(job_id: str, params: JobParams, inputs: JobInputs) -> Call[JobRecord]:
+    """Make the job; it waits in the first queue. Making it again changes nothing."""
+    fields = ("params", params.model_dump_json(), "inputs", inputs.model_dump_json())
+    return Call("create", (job_id, Queue.PREPARE, *fields), _record)
+
+
+def read(job_id: str) -> Call[Placed | None]:
+    """The job and its place in the queue; None when there is no such job."""
+    return Call("read", (job_id,), _placed)
+
+
+def recent(limit: int, after: str = "") -> Call[list[JobRecord]]:
+    """Up to `limit` jobs, newest first, from behind the job `after`."""
+    return Call("list", (limit, after), lambda reply: [_record(pairs) for pairs in reply])
+
+
+def cancel(job_id: str) -> Call[JobRecord | None]:
+    """End a waiting job, ask a leased one to stop, leave an ended one; None when unknown."""
+    return Call("cancel", (job_id,), _record_or_none)
+
+
+def take(job_id: str, queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
+    """Take the job's lease with a new token; None when the job does not wait in this queue."""
+    return Call("take", (job_id, queue, queue.state, worker, lease_ms), _record_or_none)
+
+
+def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = None) -> Call[Hold]:
+    """Prolong the lease, and write progress under it."""
+    fields = () if progress is None else ("progress", progress.model_dump_json())
+    return Call("renew", (job_id, token, lease_ms, *fields), Hold)
+
+
+def hand_over(
+    job_id: str, token: int, queue: Queue, prepared: str, warnings: Sequence[str]
+) -> Call[Hold]:
+    """Leave the job to its next queue, with the key of what was prepared."""
+    fields = ("prepared", prepared, "warnings", json.dumps(list(warnings)))
+    return Call("hand_over", (job_id, token, queue, *fields), Hold)
+
+
+def succeed(
+    job_id: str, token: int, outputs: dict[Output, str], warnings: Sequence[str]
+) -> Call[Hold]:
+    """End the job with its outputs' keys, unless a cancel came before."""
+    fields = ("outputs", json.dumps(outputs), "warnings", json.dumps(list(warnings)))
+    return Call("finish", (job_id, token, JobState.SUCCEEDED, *fields), Hold)
+
+
+def fail(job_id: str, token: int, error: JobError) -> Call[Hold]:
+    """End the job with an error, unless a cancel came before."""
+    fields = ("error", error.model_dump_json())
+    return Call("finish", (job_id, token, JobState.FAILED, *fields), Hold)
+
+
+def end_canceled(job_id: str, token: int) -> Call[Hold]:
+    """End the job as its caller asked."""
+    return Call("finish", (job_id, token, JobState.CANCELED), Hold)
+
+
+def release(job_id: str, token: int) -> Call[Hold]:
+    """Let go of the lease in good order; the job waits again and the attempt does not count."""
+    return Call("release", (job_id, token), Hold)
+
+
+def take_back(max_attempts: int) -> Call[list[tuple[str, Queue]]]:
+    """Take back leases that ran out; replies the jobs that wait again.
+
+    A job whose workers were lost `max_attempts` times in one queue fails with `worker_lost`.
+    """
+    errors = [text for queue in Queue for text in (queue, _lost(queue, max_attempts))]
+    return Call("take_back", (max_attempts, *errors), _pairs)
+
+
+def unhinted(queue: Queue, age_ms: int, limit: int = 100) -> Call[list[str]]:
+    """Jobs that wait for at least `age_ms` since their last hint while the broker's queue is empty.
+
+    Counts them as hinted now. A queue with hints in it is left alone: its workers will come to
+    them.
+    """
+    return Call("unhinted", (queue, queue.task, age_ms, limit), list)
+
+
+def beat(info: WorkerInfo, ttl_ms: int) -> Call[str]:
+    """Say that a worker lives, for `ttl_ms`."""
+    return Call("beat", (info.id, info.model_dump_json(), ttl_ms), str)
+
+
+def leave(worker: str) -> Call[str]:
+    """Say that a worker is gone."""
+    return Call("leave", (worker,), str)
+
+
+def workers() -> Call[list[WorkerInfo]]:
+    """The workers that are alive."""
+    return Call(
+        "workers", (), lambda reply: [WorkerInfo.model_validate_json(text) for text in reply]
+    )
+
+
+def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
+    """Hold a role that only one may have at a time; whether `who` has it now."""
+    return Call("preside", (role, who, lease_ms), bool)
+
+
+JSON_FIELDS = ("params", "inputs", "progress", "outputs", "warnings", "error")
+
+
+def _record(pairs: list[str]) -> JobRecord:
+    fields: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    fields.pop("hinted_ms", None)
+    for name in JSON_FIELDS:
+        if name in fields:
+            fields[name] = json.loads(fields[name])
+    return JobRecord.model_validate(fields)
+
+
+def _record_or_none(pairs: list[str]) -> JobRecord | None:
+    return _record(pairs) if pairs else None
+
+
+def _placed(reply: tuple[list[str], int]) -> Placed | None:
+    pairs, place = reply
+    return Placed(_record(pairs), None if place < 0 else place) if pairs else None
+
+
+def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:
+    return [(job_id, Queue(queue)) for job_id, queue in zip(reply[::2], reply[1::2], strict=True)]
+
+
+def _lost(queue: Queue, max_attempts: int) -> str:
+    detail = f"{max_attempts} workers were lost in the stage {queue.value!r} of this job"
+    return JobError.of(ErrorCode.WORKER_LOST, detail, stage=queue.value).model_dump_json()

@@ -1,0 +1,119 @@
+"""Runs `service.stores.calls` on Redis or Valkey: blocking for the worker, awaited elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError, ResponseError
+
+from service.contract.states import TRANSITIONS
+from service.errors import IllegalTransitionError, ServiceError, Unavailable
+from service.stores.calls import Call
+
+T = TypeVar("T")
+Clock = Callable[[], int]
+
+PREFIX = "tcan:"
+CONNECT_TIMEOUT_S = 2.0
+# A command that takes longer than this has lost its server; without a limit it would wait for ever.
+SOCKET_TIMEOUT_S = 5.0
+
+
+class Jobs:
+    """The job store of a worker.
+
+    Args:
+        redis: a client that decodes replies.
+        clock: now in ms since 1970; None takes the server's clock, the one that all workers share.
+    """
+
+    def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
+        self.redis = redis
+        self._clock = clock
+        self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
+
+    @classmethod
+    def connect(cls, url: str) -> Jobs:
+        """The store on the server at `url`; connects with the first call."""
+        return cls(Redis.from_url(url, **_options()))
+
+    def run(self, call: Call[T]) -> T:
+        """Do it and read the reply. Raises Unavailable when the server does not answer."""
+        try:
+            reply = self._scripts[call.script](keys=[PREFIX], args=_arguments(call, self._clock))
+        except RedisError as error:
+            raise _mapped(error) from error
+        return call.parse(reply)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.redis.close()
+
+
+class AsyncJobs:
+    """The job store of the gateway; arguments as in `Jobs`."""
+
+    def __init__(self, redis: AsyncRedis, clock: Clock | None = None) -> None:
+        self.redis = redis
+        self._clock = clock
+        self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
+
+    @classmethod
+    def connect(cls, url: str) -> AsyncJobs:
+        """The store on the server at `url`; connects with the first call."""
+        return cls(AsyncRedis.from_url(url, **_options()))
+
+    async def run(self, call: Call[T]) -> T:
+        """Do it and read the reply. Raises Unavailable when the server does not answer."""
+        try:
+            arguments = _arguments(call, self._clock)
+            reply = await self._scripts[call.script](keys=[PREFIX], args=arguments)
+        except RedisError as error:
+            raise _mapped(error) from error
+        return call.parse(reply)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.redis.aclose()
+
+
+@cache
+def scripts() -> dict[str, str]:
+    """Name and text of every script, with the table of transitions and the prelude before it."""
+    folder = resources.files("service.stores") / "lua"
+    texts = {file.name.removesuffix(".lua"): file.read_text() for file in folder.iterdir()}
+    prelude = _legal_table() + texts.pop("prelude")
+    return {name: prelude + text for name, text in texts.items()}
+
+
+def _legal_table() -> str:
+    rows = (
+        f"{state} = {{{', '.join(f'{to} = true' for to in sorted(targets))}}}"
+        for state, targets in TRANSITIONS.items()
+    )
+    return f"local legal = {{{', '.join(rows)}}}\n"
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "health_check_interval": 10,
+    }
+
+
+def _arguments(call: Call[T], clock: Clock | None) -> list[str | int]:
+    return ["" if clock is None else clock(), *call.arguments]
+
+
+def _mapped(error: RedisError) -> ServiceError:
+    """An illegal transition is a bug of ours; all else is the state of the server."""
+    if isinstance(error, ResponseError) and "ILLEGAL" in str(error):
+        return IllegalTransitionError(str(error))
+    return Unavailable(f"the job store does not answer: {error}")

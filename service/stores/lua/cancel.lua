@@ -1,0 +1,9 @@
+-- id. A waiting job ends at once; a leased one is asked to stop; an ended one stays as it is.
+local id = ARGV[2]
+local state = get(id, 'state')
+if state == 'queued' then
+  finish(id, 'canceled')
+elseif redis.call('ZSCORE', leases_key, id) ~= false then
+  set(id, 'cancel_requested', '1')
+end
+return redis.call('HGETALL', job_key(id))

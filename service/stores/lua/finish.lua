@@ -1,0 +1,10 @@
+-- id, token, final state, then fields and values. A cancel that was accepted before wins, whatever the outcome.
+local id, token, state = ARGV[2], ARGV[3], ARGV[4]
+if not holds(id, token) then return 'lost' end
+if cancel_requested(id) then
+  finish(id, 'canceled')
+  return 'cancel'
+end
+finish(id, state)
+if #ARGV > 4 then set(id, unpack(ARGV, 5)) end
+return 'held'

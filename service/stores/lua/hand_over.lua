@@ -1,0 +1,10 @@
+-- id, token, next queue, then fields and values. The job waits in its next queue, where attempts count anew.
+local id, token, queue = ARGV[2], ARGV[3], ARGV[4]
+if not holds(id, token) then return 'lost' end
+if cancel_requested(id) then
+  finish(id, 'canceled')
+  return 'cancel'
+end
+set(id, 'attempts', 0, unpack(ARGV, 5))
+wait_in(id, queue)
+return 'held'

@@ -1,0 +1,10 @@
+-- id, token. The worker lets go in good order (it shuts down): the attempt does not count.
+local id, token = ARGV[2], ARGV[3]
+if not holds(id, token) then return 'lost' end
+if cancel_requested(id) then
+  finish(id, 'canceled')
+  return 'cancel'
+end
+redis.call('HINCRBY', job_key(id), 'attempts', -1)
+wait_in(id, get(id, 'queue'))
+return 'held'

