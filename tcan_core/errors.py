@@ -11,8 +11,8 @@
     ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
     └── Canceled               the caller asked to stop
 
-Every class carries a stable `code`, which the service reports and callers may compare. A message names the values and
-what would be allowed; it never needs a traceback beside it.
+Every class carries a stable `code`, which the service reports and callers may compare. A message
+names the values and what would be allowed; it never needs a traceback beside it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ConfigError(TcanError):
     code: ClassVar[str] = "config"
 
 
-class Canceled(TcanError):  # noqa: N818
+class Canceled(TcanError):
     """The caller asked to stop."""
 
     code: ClassVar[str] = "canceled"

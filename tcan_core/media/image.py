@@ -1,0 +1,124 @@
+"""Read and write still images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tcan_core.errors import MediaError, ParameterError
+from tcan_core.media.alpha import over_white
+from tcan_core.media.limits import MediaLimits
+
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+
+def read_image(path: Path | str, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
+    """Read a still image upright; of an animated one, the first frame.
+
+    Args:
+        path: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, whatever its name.
+        limits: checked against what the header declares, before any pixel is decoded.
+
+    Returns:
+        (height, width, 3) uint8 RGB; EXIF orientation applied, transparent parts over white.
+
+    Raises:
+        MediaError: no such file, empty, not an image, damaged, or over a limit.
+    """
+    path, limits = Path(path), limits or MediaLimits()
+    limits.check_file(path)
+    with _opened(path, limits) as image:
+        try:
+            upright = ImageOps.exif_transpose(image)
+            return _to_rgb(upright)
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise MediaError(f"{path.name}: the image is damaged ({error})") from error
+
+
+def is_still_image(path: Path | str, limits: MediaLimits | None = None) -> bool:
+    """Return whether the file is an image of one frame, reading its header alone.
+
+    Raises:
+        MediaError: no such file, empty, or an image over a limit.
+    """
+    path, limits = Path(path), limits or MediaLimits()
+    limits.check_file(path)
+    try:
+        with _opened(path, limits) as image:
+            return int(getattr(image, "n_frames", 1)) == 1
+    except _NotAnImage:
+        return False
+
+
+def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
+    """Write (height, width, 3) uint8 RGB, or (height, width) grey, as PNG; never half written.
+
+    Raises:
+        ParameterError: the array is not uint8 or has another shape.
+        MediaError: the file cannot be written.
+    """
+    path = Path(path)
+    if image.dtype != np.uint8 or not (image.ndim == 2 or image.shape[2:] == (3,)):
+        raise ParameterError(
+            f"the picture is {image.dtype} {image.shape};"
+            " it must be uint8 (height, width, 3) or (height, width)"
+        )
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        Image.fromarray(np.ascontiguousarray(image)).save(unfinished, format="PNG")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise MediaError(f"{path.name}: cannot be written ({error})") from error
+
+
+class _NotAnImage(MediaError):
+    """The file's first bytes are those of no image format."""
+
+
+@contextmanager
+def _opened(path: Path, limits: MediaLimits) -> Iterator[Image.Image]:
+    """Open the header of an image and check the size that it declares."""
+    try:
+        image = Image.open(path, formats=IMAGE_FORMATS)
+    except UnidentifiedImageError as error:
+        names = ", ".join(IMAGE_FORMATS)
+        raise _NotAnImage(f"{path.name}: not an image of a known kind ({names})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaError(_too_many_pixels(path.name, error, limits)) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise MediaError(f"{path.name}: the image is damaged ({error})") from error
+    with image:
+        limits.check_size(path.name, image.height, image.width)
+        yield image
+
+
+def _too_many_pixels(name: str, error: Exception, limits: MediaLimits) -> str:
+    # Pillow refuses huge pictures itself before it shows their size; its message names the pixels.
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    declared = f"{int(found[1]):,}" if found else "too many"
+    return (
+        f"{name}: the picture declares {declared} pixels; at most {limits.max_pixels:,} are allowed"
+    )
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I;16"):
+        return _grey_to_rgb(np.asarray(image).astype(np.uint16) // 257)
+    if image.mode in ("I", "F"):
+        return _grey_to_rgb(np.asarray(image))
+    if image.has_transparency_data:
+        return over_white(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def _grey_to_rgb(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
+    levels = np.clip(np.nan_to_num(grey.astype(np.float64)), 0, 255).round().astype(np.uint8)
+    return np.repeat(levels[..., None], 3, axis=-1)

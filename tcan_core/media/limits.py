@@ -1,0 +1,74 @@
+"""How large a file the reader accepts; every limit is checked before the pixels are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tcan_core.errors import MediaError, ParameterError
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """The largest and smallest picture or video that is read.
+
+    Attributes:
+        max_bytes: size of the file.
+        max_pixels: width times height of one picture, as the file declares it.
+        max_frames: frames of a video at the constant rate at which it is read.
+        max_duration_s: length of a video in seconds.
+        min_side: smallest width and height in pixels.
+
+    Raises:
+        ParameterError: a limit is not positive.
+    """
+
+    max_bytes: int = 512 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    max_frames: int = 9_000
+    max_duration_s: float = 300.0
+    min_side: int = 16
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ParameterError(f"{field.name} is {value}; it must be above 0")
+
+    def check_file(self, path: Path) -> None:
+        """Raise MediaError when there is no such file, or it is empty or too large."""
+        if not path.is_file():
+            raise MediaError(f"{path.name}: there is no such file")
+        size = path.stat().st_size
+        if size == 0:
+            raise MediaError(f"{path.name}: the file is empty (0 bytes)")
+        if size > self.max_bytes:
+            raise MediaError(
+                f"{path.name}: the file has {size:,} bytes; at most {self.max_bytes:,} are allowed"
+            )
+
+    def check_size(self, name: str, height: int, width: int) -> None:
+        """Raise MediaError when a picture of this size is too small or too large."""
+        if min(height, width) < self.min_side:
+            raise MediaError(
+                f"{name}: the picture is {width}x{height} pixels;"
+                f" each side must have at least {self.min_side}"
+            )
+        if height * width > self.max_pixels:
+            raise MediaError(
+                f"{name}: the picture is {width}x{height} = {height * width:,} pixels;"
+                f" at most {self.max_pixels:,} are allowed"
+            )
+
+    def check_length(self, name: str, num_frames: int, duration_s: float) -> None:
+        """Raise MediaError when a video has too many frames or lasts too long."""
+        if duration_s > self.max_duration_s:
+            raise MediaError(
+                f"{name}: the video lasts {duration_s:.1f} s;"
+                f" at most {self.max_duration_s:.1f} s are allowed"
+            )
+        if num_frames > self.max_frames:
+            raise MediaError(
+                f"{name}: the video has {num_frames:,} frames;"
+                f" at most {self.max_frames:,} are allowed"
+            )
