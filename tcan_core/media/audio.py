@@ -81,7 +81,11 @@ def _copied(
 ) -> Iterator[_Sound]:
     shift = round(start_s / float(sound.time_base or 1))
     for packet in container.demux(sound):
-        if packet.dts is None or packet.pts is None or packet.pts < shift:
+        if packet.dts is None or packet.pts is None:
+            continue
+        if (
+            packet.pts + (packet.duration or 0) < shift
+        ):  # one that ends just there warms up the next
             continue
         packet.pts -= shift
         packet.dts -= shift

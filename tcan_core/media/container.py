@@ -40,9 +40,7 @@ def opened_video(path: Path, limits: MediaLimits) -> Iterator[tuple[InputContain
             when FFmpeg fails inside the block.
     """
     limits.check_file(path)
-    with ffmpeg_errors(path, "not a video, or its beginning or index is damaged"):
-        container = av.open(str(path), options=_options(limits))
-    with container:
+    with _open(path, limits) as container:
         stream = _picture_stream(path.name, container)
         stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         limits.check_size(path.name, stream.height, stream.width)
@@ -137,6 +135,14 @@ def _check_complete(name: str, count: int, container: InputContainer, stream: Vi
     indexed = len(stream.index_entries) if "mp4" in container.format.name else 0
     if count < indexed:
         raise MediaError(f"{name}: the file ends early; it holds {count:,} of {indexed:,} frames")
+
+
+def _open(path: Path, limits: MediaLimits) -> InputContainer:
+    with ffmpeg_errors(path, "not a video, or its beginning or index is damaged"):
+        try:
+            return av.open(str(path), options=_options(limits))
+        except EOFError as error:
+            raise MediaError(f"{path.name}: the video holds no frames") from error
 
 
 def _options(limits: MediaLimits) -> dict[str, str]:

@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from tcan_core.errors import ParameterError
+from tcan_core.errors import MediaError, ParameterError
 from tcan_core.media.audio import AudioTrack
 from tcan_core.media.container import ffmpeg_errors
 
@@ -69,6 +69,8 @@ class VideoWriter:
         self._audio: AudioTrack | None = None
 
     def __enter__(self) -> VideoWriter:
+        if not self._path.parent.is_dir():
+            raise MediaError(f"{self._path.name}: {UNWRITABLE} (there is no such folder)")
         with ffmpeg_errors(self._path, UNWRITABLE):
             self._output: OutputContainer = av.open(
                 str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"}
