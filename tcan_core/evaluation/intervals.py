@@ -34,14 +34,15 @@ class PairedDifference:
         base: mean of the base.
         other: mean of the other run.
         difference: of `other - base`, clip by clip.
-        relative: of the change of the mean as a part of the base's mean, -0.3 is 30 % less.
+        relative: of the change of the mean as a part of the base's mean, -0.3 is 30 % less; None
+            where the base's mean is, or may as well be, 0.
     """
 
     clips: int
     base: float
     other: float
     difference: Interval
-    relative: Interval
+    relative: Interval | None
 
 
 def bootstrap_interval(
@@ -79,17 +80,26 @@ def paired_difference(
     if len(first) != len(second):
         raise InputError(f"{len(first)} clips cannot be paired with {len(second)}")
     draws = _draws(len(first), n, seed)
-    base_means, other_means = first[draws].mean(axis=1), second[draws].mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = (other_means - base_means) / np.abs(base_means)
-        ratio = (second.mean() - first.mean()) / np.abs(first.mean())
     return PairedDifference(
         clips=len(first),
         base=float(first.mean()),
         other=float(second.mean()),
         difference=bootstrap_interval(list(second - first), n, seed, confidence),
-        relative=_interval(float(ratio), ratios, confidence),
+        relative=_relative_change(first, second, draws, confidence),
     )
+
+
+def _relative_change(
+    base: NDArray[np.float64],
+    other: NDArray[np.float64],
+    draws: NDArray[np.int64],
+    confidence: float,
+) -> Interval | None:
+    base_means, change_means = base[draws].mean(axis=1), (other - base)[draws].mean(axis=1)
+    if (base_means == 0).any() or base.mean() == 0:
+        return None
+    ratio = (other - base).mean() / abs(base.mean())
+    return _interval(float(ratio), change_means / np.abs(base_means), confidence)
 
 
 def _finite(values: Sequence[float]) -> NDArray[np.float64]:

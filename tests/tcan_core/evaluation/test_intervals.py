@@ -41,6 +41,7 @@ def test_pairs_see_an_effect_that_the_spread_of_clips_hides() -> None:
     assert change.difference.mean == pytest.approx(-2, abs=0.1)
     assert change.difference.high < -1.9
     assert change.difference.excludes_zero
+    assert change.relative is not None
     assert change.relative.mean == pytest.approx((change.other - change.base) / change.base)
     assert change.relative.low < change.relative.mean < change.relative.high < 0
 
@@ -52,6 +53,13 @@ def test_no_effect_is_not_claimed() -> None:
     change = paired_difference(list(base), list(base + rng.normal(0, 1, 48)))
 
     assert not change.difference.excludes_zero
+
+
+def test_a_base_of_zero_has_no_relative_change() -> None:
+    change = paired_difference([0.0, 0.0, 0.0], [1.0, 2.0, 1.5])
+
+    assert change.difference.mean == 1.5
+    assert change.relative is None
 
 
 def test_only_finite_values_of_the_same_clips_are_compared() -> None:

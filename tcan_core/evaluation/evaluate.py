@@ -1,0 +1,134 @@
+"""Animate every pair, measure it against the truth, and write the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from tcan_core.errors import InputError, ParameterError
+from tcan_core.evaluation.metrics import Frames
+from tcan_core.evaluation.pairs import Pair, read_pairs
+from tcan_core.evaluation.report import ClipReport, Report
+from tcan_core.evaluation.sheets import pair_sheet
+from tcan_core.evaluation.truth import Truth, known, repeat_source
+from tcan_core.media.image import write_png
+
+Driving = Literal["pose", "video"]
+DRIVINGS: tuple[Driving, ...] = ("pose", "video")
+REPEAT_SOURCE = "repeat_source"
+
+
+class Animator(Protocol):
+    """What is evaluated."""
+
+    def __call__(self, pair: Pair, driving: Driving, seed: int) -> Frames:
+        """Return the source doing the driver's motion, (f, h, w, 3) uint8.
+
+        Args:
+            pair: its truth is not to be looked at.
+            driving: "pose" gives the true poses, of the source too; "video" the pictures alone.
+            seed: of the noise.
+
+        Raises:
+            InputError: the pair cannot be animated so; the report says why.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is animated.
+
+    Attributes:
+        drivings: the conditions, some of `DRIVINGS`.
+        seed: of the first pair; each following one has the next.
+        limit: at most so many pairs, or None for all.
+        about: goes into the report as it is.
+    """
+
+    drivings: tuple[Driving, ...] = DRIVINGS
+    seed: int = 0
+    limit: int | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.drivings or not set(self.drivings) <= set(DRIVINGS):
+            raise ParameterError(f"drivings is {self.drivings}; it must be some of {DRIVINGS}")
+
+
+@dataclass(frozen=True)
+class EvaluateProgress:
+    """How many animations are done, and what the last one was."""
+
+    done: int
+    total: int
+    clip: ClipReport
+    driving: Driving
+
+
+def evaluate_pairs(
+    pairs_dir: Path,
+    animate: Animator,
+    out: Path,
+    options: EvaluateOptions | None = None,
+    progress: Callable[[EvaluateProgress], None] | None = None,
+) -> Report:
+    """Animate every pair of a folder and measure it.
+
+    The report is written anew after each pair, so that a run that is cut short leaves what it has,
+    and beside it a contact sheet of each pair, in `<out without .json>_sheets/`.
+
+    Args:
+        pairs_dir: see `tcan_core.evaluation.pairs`.
+        animate: what is evaluated.
+        out: the report's JSON file.
+        options: what is animated.
+        progress: called after each animation.
+
+    Raises:
+        MediaError: the folder holds no pairs, or a damaged one.
+    """
+    options = options or EvaluateOptions()
+    pairs = read_pairs(pairs_dir, options.limit)
+    sheets = out.with_name(f"{out.stem}_sheets")
+    sheets.mkdir(parents=True, exist_ok=True)
+    report = Report({"pairs": str(pairs_dir), "seed": options.seed} | options.about, [])
+    total = len(pairs) * len(options.drivings)
+    done = 0
+    for index, pair in enumerate(pairs):
+        truth = Truth.read(pair)
+        clip = ClipReport(pair.name, len(truth.frames), known(pair.proportion_gap()))
+        clip.results[REPEAT_SOURCE] = truth.measure(repeat_source(truth))
+        results: dict[str, Frames] = {}
+        for driving in options.drivings:
+            _animate_one(animate, pair, driving, options.seed + index, truth, clip, results)
+            done += 1
+            if progress is not None:
+                progress(EvaluateProgress(done, total, clip, driving))
+        report.clips.append(clip)
+        report.write(out)
+        write_png(sheets / f"{pair.name}.png", pair_sheet(pair, truth, results))
+    return report
+
+
+def _animate_one(
+    animate: Animator,
+    pair: Pair,
+    driving: Driving,
+    seed: int,
+    truth: Truth,
+    clip: ClipReport,
+    results: dict[str, Frames],
+) -> None:
+    """Animate a pair in one way and note the outcome in its report."""
+    start = time.perf_counter()
+    try:
+        result = animate(pair, driving, seed)
+        clip.results[driving] = truth.measure(result)
+        results[driving] = result
+    except InputError as error:
+        clip.errors[driving] = f"{error.code}: {error}"
+    clip.seconds[driving] = round(time.perf_counter() - start, 3)

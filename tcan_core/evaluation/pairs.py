@@ -1,0 +1,148 @@
+"""Pairs with a known truth, as `tcan puppets render` writes them.
+
+DIR/NNNN/source.png          the character
+DIR/NNNN/source_pose.json    its pose
+DIR/NNNN/driving.mp4         another character doing the motion
+DIR/NNNN/driving_pose.json   that one's poses
+DIR/NNNN/target/00000.png    the truth: the first character doing the motion
+DIR/NNNN/target_mask/00000.png   255 where the character is, 0 where the background is (optional)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
+from tcan_core.conditioning.pose_file import read_pose_file
+from tcan_core.errors import MediaError
+from tcan_core.evaluation.metrics import Frames, Mask
+from tcan_core.media.image import read_image
+
+REQUIRED = ("source.png", "source_pose.json", "driving.mp4", "driving_pose.json")
+STILL_LEVELS = 12  # of 255; without masks, a pixel that changes by no more is background
+
+# From neck to ankles: how long a body is below its head.
+_BODY = (
+    (Joint.NECK, Joint.RIGHT_HIP),
+    (Joint.RIGHT_HIP, Joint.RIGHT_KNEE),
+    (Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
+    (Joint.NECK, Joint.LEFT_HIP),
+    (Joint.LEFT_HIP, Joint.LEFT_KNEE),
+    (Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One folder; everything is read when asked for.
+
+    Shapes: f frames, h height, w width
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def source_path(self) -> Path:
+        """The picture of the character."""
+        return self.folder / "source.png"
+
+    @property
+    def driving_video_path(self) -> Path:
+        """The video of the driver."""
+        return self.folder / "driving.mp4"
+
+    def source(self) -> Frames:
+        """Read the picture of the character, (h, w, 3)."""
+        return read_image(self.source_path)
+
+    def source_pose(self) -> Pose:
+        """Read the true pose of the character in its picture."""
+        return _read_poses(self.folder / "source_pose.json")[0]
+
+    def driving_poses(self) -> list[Pose]:
+        """Read the true poses of the driver, one per frame."""
+        return _read_poses(self.folder / "driving_pose.json")
+
+    def truth(self) -> Frames:
+        """Read the frames that the result should be, (f, h, w, 3)."""
+        return _read_frames(self.folder / "target")
+
+    def still_background(self) -> Mask:
+        """Return the pixels that are background in every frame of the truth, (h, w).
+
+        Without masks: those that hardly change over time in the truth.
+        """
+        masks = self.folder / "target_mask"
+        if masks.is_dir():
+            return np.asarray((_read_frames(masks) < 128).all(axis=(0, 3)))
+        truth = self.truth()
+        spread = truth.max(axis=0).astype(np.int16) - truth.min(axis=0)
+        return np.asarray((spread <= STILL_LEVELS).all(axis=-1))
+
+    def proportion_gap(self) -> float:
+        """Return how much the two bodies differ in proportion: 0 none, 0.7 one twice the other.
+
+        The absolute difference of the logarithms of body length below the neck to nose-neck length;
+        `nan` where a joint that it needs is never seen.
+        """
+        source = _proportion([self.source_pose()])
+        driver = _proportion(self.driving_poses())
+        return abs(math.log(source / driver))
+
+
+def read_pairs(pairs_dir: Path, limit: int | None = None) -> list[Pair]:
+    """List the pairs of a folder, by name.
+
+    Args:
+        pairs_dir: the folder that holds one folder per pair.
+        limit: at most so many, from the first.
+
+    Raises:
+        MediaError: there is no pair, or a pair lacks a file.
+    """
+    if not pairs_dir.is_dir():
+        raise MediaError(f"{pairs_dir}: no such folder")
+    folders = sorted(path.parent for path in pairs_dir.glob("*/source.png"))[:limit]
+    if not folders:
+        raise MediaError(f"{pairs_dir}: no pairs; expected folders with {', '.join(REQUIRED)}")
+    for folder in folders:
+        missing = [name for name in REQUIRED if not (folder / name).is_file()]
+        missing += [] if any((folder / "target").glob("*.png")) else ["target/00000.png"]
+        if missing:
+            raise MediaError(f"{folder}: lacks {', '.join(missing)}")
+    return [Pair(folder) for folder in folders]
+
+
+def _read_frames(folder: Path) -> Frames:
+    return np.stack([read_image(path) for path in sorted(folder.glob("*.png"))])
+
+
+def _read_poses(path: Path) -> list[Pose]:
+    frames = read_pose_file(path).frames
+    canvas = next((people[0].canvas for people in frames if people), (1, 1))
+    return [people[0] if people else no_pose(canvas) for people in frames]
+
+
+def _proportion(poses: Sequence[Pose]) -> float:
+    """Body below the neck over nose-neck, each length the longest seen: the least foreshortened."""
+    below = sum(_longest(poses, first, second) for first, second in _BODY) / 2
+    return below / _longest(poses, Joint.NECK, Joint.NOSE)
+
+
+def _longest(poses: Sequence[Pose], first: Joint, second: Joint) -> float:
+    lengths = [
+        float(np.linalg.norm(pose.keypoints[first] - pose.keypoints[second]))
+        for pose in poses
+        if pose.detected[first] and pose.detected[second]
+    ]
+    return max(lengths, default=math.nan) or math.nan

@@ -1,0 +1,34 @@
+"""Pictures beside the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import numpy as np
+
+from tcan_core.evaluation.metrics import Frames
+from tcan_core.evaluation.pairs import Pair
+from tcan_core.evaluation.truth import Truth
+from tcan_core.media.contact_sheet import contact_sheet
+from tcan_core.media.video import read_video
+
+SHEET_FRAMES = 6
+
+
+def pair_sheet(pair: Pair, truth: Truth, results: Mapping[str, Frames]) -> Frames:
+    """Lay driver, truth and results, (f, h, w, 3) each, under one another, a few frames of each."""
+    shown = np.linspace(0, len(truth.frames) - 1, min(SHEET_FRAMES, len(truth.frames)))
+    numbers = sorted({round(number) for number in shown})
+    driver = list(islice(read_video(pair.driving_video_path), len(truth.frames)))
+    rows = {"driver": driver, "truth": list(truth.frames)}
+    rows |= {f"by {driving}": list(result) for driving, result in results.items()}
+    blank = np.full_like(truth.source, 255)
+    return contact_sheet(
+        [
+            [truth.source if label == "driver" else blank, *(row[number] for number in numbers)]
+            for label, row in rows.items()
+        ],
+        list(rows),
+        titles=["source", *map(str, numbers)],
+    )
