@@ -1,0 +1,1 @@
+"""TCAN: animate one picture of a character with the motion of a driving video (arXiv 2407.09012)."""

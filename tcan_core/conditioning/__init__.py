@@ -1,0 +1,1 @@
+"""What steers the model: keypoints, their cleaning and retargeting, drawn skeletons, temperature maps."""

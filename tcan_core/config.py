@@ -1,0 +1,93 @@
+"""YAML into frozen dataclasses, strictly: unknown keys and wrong types are rejected."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from tcan_core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_config(path: Path, kind: type[T]) -> T:
+    """Read a YAML file into a configuration dataclass.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or a key is unknown, missing, or of a wrong type.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return build(kind, content, str(path))
+
+
+def build(kind: Any, content: Any, where: str) -> Any:
+    """Build a dataclass from parsed YAML, strictly."""
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected a mapping, got {content!r}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(content) - set(fields))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(fields)}")
+    hints = get_type_hints(kind)
+    values = {name: _convert(hints[name], value, f"{where}: {name}") for name, value in content.items()}
+    required = [
+        f.name for f in fields.values()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
+    ]  # fmt: skip
+    if required:
+        raise ConfigError(f"{where}: missing {', '.join(required)}")
+    return kind(**values)
+
+
+def save_config(config: Any, path: Path) -> None:
+    """Write the resolved configuration as YAML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(_plain(config), sort_keys=False), encoding="utf-8")
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, where)
+    if get_origin(hint) is tuple:
+        return _convert_tuple(hint, value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Any:
+        return value
+    if get_origin(hint) is dict:
+        return _convert_dict(hint, value, where)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value
+
+
+def _convert_dict(hint: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected a mapping, got {value!r}")
+    return {name: _convert(get_args(hint)[1], item, f"{where}.{name}") for name, item in value.items()}
+
+
+def _convert_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    inner = get_args(hint)
+    if not isinstance(value, list) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
+        raise ConfigError(f"{where}: expected a list of {len(inner)} values, got {value!r}")
+    return tuple(_convert(inner[0], item, where) for item in value)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""The networks: diffusers' and peft's classes, and what TCAN adds to them."""

@@ -1,0 +1,66 @@
+"""Build the networks of a preset from its configuration, untrained; `loading` fills in the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import MotionAdapter
+from torch import Tensor
+
+from tcan_core.models.pose_embedding import PatchPoseEmbedding
+from tcan_core.models.presets import Preset
+from tcan_core.models.vae import ImageCodec
+
+
+def build_codec(preset: Preset) -> ImageCodec:
+    """Build the image codec."""
+    config = dict(preset.parts["vae"].config)
+    patch_size = config.pop("patch_size", 1)
+    return ImageCodec(AutoencoderKL(**config), patch_size)
+
+
+def build_denoising_unet(preset: Preset) -> UNet2DConditionModel:
+    """Build the denoising UNet without motion modules."""
+    return UNet2DConditionModel(**preset.parts["denoising_unet"].config)
+
+
+def build_reference_unet(preset: Preset) -> UNet2DConditionModel:
+    """Build the reference UNet (TCAN's appearance UNet, `appearance_encoder` in the official code)."""
+    return UNet2DConditionModel(**preset.parts["reference_unet"].config)
+
+
+def build_controlnet(preset: Preset) -> ControlNetModel:
+    """Build the pose ControlNet without motion modules."""
+    config = dict(preset.parts["controlnet"].config)
+    patch_size = config.pop("pose_patch_size", 0)
+    controlnet = ControlNetModel(**config)
+    if patch_size:
+        first = int(config["block_out_channels"][0])
+        controlnet.controlnet_cond_embedding = PatchPoseEmbedding(patch_size, first, first)
+    return controlnet
+
+
+def build_motion_adapter(preset: Preset) -> MotionAdapter:
+    """Build the denoising UNet's motion modules."""
+    return MotionAdapter(**preset.parts["motion_modules"].config)
+
+
+def controlnet_motion(preset: Preset) -> dict[str, Any]:
+    """Return the settings of the ControlNet's motion modules, which are those of the denoising UNet."""
+    config = preset.parts["motion_modules"].config
+    return {
+        "num_attention_heads": config.get("motion_num_attention_heads", 8),
+        "max_seq_length": config.get("motion_max_seq_length", 32),
+    }
+
+
+def constant_prompt(preset: Preset) -> Tensor:
+    """Return the prompt embedding of a preset without a text encoder: (1, 1, dim), all ones.
+
+    TCAN's prompt is always empty, so a small preset learns with any constant in its place.
+    """
+    return torch.ones(1, 1, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))

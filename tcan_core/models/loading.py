@@ -1,0 +1,164 @@
+"""Load the weights of a preset's parts, strictly, and assemble the model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.builders import (
+    build_codec,
+    build_controlnet,
+    build_denoising_unet,
+    build_motion_adapter,
+    build_reference_unet,
+    constant_prompt,
+    controlnet_motion,
+)
+from tcan_core.models.lora import add_lora, load_lora, merge_lora
+from tcan_core.models.motion import TemporalControlNet, add_motion
+from tcan_core.models.presets import Preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.models.vae import ImageCodec
+
+UNET_PREFIX, CONTROLNET_PREFIX = "denoising_unet.", "controlnet."
+_NAMED_KEYS = 5
+
+
+def read_part(preset: Preset, name: str, folder: Path | None = None) -> dict[str, Tensor]:
+    """Read the weights of one part, as float32.
+
+    Args:
+        folder: where to read `<name>.safetensors` instead of the preset's own file.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or has another sha256 than the preset says.
+    """
+    path = folder / f"{name}.safetensors" if folder else preset.part_file(name)
+    if path is None or not path.exists():
+        raise WeightsError(f"preset {preset.name}: no weights for {name}{f' at {path}' if path else ''}")
+    wanted = None if folder else preset.parts[name].sha256
+    if wanted and file_sha256(path) != wanted:
+        raise WeightsError(f"{path}: sha256 is {file_sha256(path)}, the preset says {wanted}")
+    try:
+        return {key: value.float() for key, value in load_file(path).items()}
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load weights; every key must fit.
+
+    Raises:
+        WeightsError: names missing and unexpected keys, and shapes that differ.
+    """
+    own = network.state_dict()
+    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    reshaped = [key for key in state if key in own and own[key].shape != state[key].shape]
+    if missing or unexpected or reshaped:
+        raise WeightsError(
+            f"{what}: {len(missing)} keys missing {missing[:_NAMED_KEYS]}, {len(unexpected)} unexpected "
+            f"{unexpected[:_NAMED_KEYS]}, {len(reshaped)} of another shape {reshaped[:_NAMED_KEYS]}"
+        )
+    network.load_state_dict(state)
+
+
+def load_codec(preset: Preset, folder: Path | None = None) -> ImageCodec:
+    """Build the image codec with its weights."""
+    codec = build_codec(preset)
+    load_strictly(codec.vae, read_part(preset, "vae", folder), "vae")
+    return codec
+
+
+def load_prior(preset: Preset, folder: Path | None = None) -> tuple[UNet2DConditionModel, ControlNetModel]:
+    """Build denoising UNet and ControlNet as they are before TCAN: no motion modules, no LoRA."""
+    unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
+    load_strictly(unet, read_part(preset, "denoising_unet", folder), "denoising_unet")
+    load_strictly(controlnet, read_part(preset, "controlnet", folder), "controlnet")
+    return unet, controlnet
+
+
+def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -> Tcan:
+    """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
+
+    Args:
+        folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
+        motion: whether UNet and ControlNet carry motion modules; without them the model is that of stage 1.
+    """
+    unet, controlnet = load_prior(preset, folder)
+    reference_unet = build_reference_unet(preset)
+    load_strictly(reference_unet, read_part(preset, "reference_unet", folder), "reference_unet")
+    lora = preset.parts["lora"].config
+    add_lora(unet, lora["rank"], lora["alpha"])
+    load_lora(unet, read_part(preset, "lora", folder))
+    merge_lora(unet)
+    unload_merged(unet)
+    denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
+    temporal: ControlNetModel | TemporalControlNet = controlnet
+    if motion:
+        denoising_unet = add_motion(unet, build_motion_adapter(preset))
+        temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
+        load_motion(denoising_unet, temporal, read_part(preset, "motion_modules", folder))
+    tcan = Tcan(load_codec(preset, folder), denoising_unet, reference_unet, temporal, constant_prompt(preset))
+    for network in (tcan.codec, tcan.denoising_unet, tcan.reference_unet, tcan.controlnet):
+        network.requires_grad_(False).eval()
+    return tcan
+
+
+def unload_merged(unet: nn.Module) -> None:
+    """Put the merged layers back in place of peft's wrappers, so that keys are those of the plain network."""
+    from peft.tuners.lora import Linear
+
+    for name, module in list(unet.named_modules()):
+        if isinstance(module, Linear):
+            parent, _, leaf = name.rpartition(".")
+            setattr(unet.get_submodule(parent), leaf, module.get_base_layer())
+
+
+def motion_weights(denoising_unet: nn.Module, controlnet: nn.Module) -> dict[str, Tensor]:
+    """Return the motion modules of both networks as one part."""
+    networks = ((UNET_PREFIX, denoising_unet), (CONTROLNET_PREFIX, controlnet))
+    return {
+        prefix + key: value
+        for prefix, network in networks
+        for key, value in network.state_dict().items()
+        if "motion_modules." in key and not key.endswith("pos_embed.pe")
+    }
+
+
+def load_motion(denoising_unet: nn.Module, controlnet: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load what `motion_weights` returned.
+
+    Raises:
+        WeightsError: a key is missing or unexpected.
+    """
+    expected, given = set(motion_weights(denoising_unet, controlnet)), set(state)
+    if expected != given:
+        raise WeightsError(
+            f"motion_modules: missing {sorted(expected - given)[:_NAMED_KEYS]}, "
+            f"unexpected {sorted(given - expected)[:_NAMED_KEYS]}"
+        )
+    for prefix, network in ((UNET_PREFIX, denoising_unet), (CONTROLNET_PREFIX, controlnet)):
+        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        network.load_state_dict(own, strict=False)
+
+
+@torch.no_grad()
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of parameters, on any device."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,156 @@
+"""Motion modules: AnimateDiff's temporal transformers in the denoising UNet and, for TCAN, in the ControlNet.
+
+diffusers normalises the input of a motion module jointly over the window's frames; AnimateDiff's modules were trained
+with a norm per frame. `use_norm_per_frame` sets that right, so that a frame depends on its window through attention alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import (
+    AnimateDiffTransformer3D,
+    CrossAttnDownBlockMotion,
+    DownBlockMotion,
+    MotionAdapter,
+    UNetMidBlockCrossAttnMotion,
+    UNetMotionModel,
+)
+from torch import Tensor, nn
+
+
+class NormPerFrame(nn.GroupNorm):
+    """Group norm that treats each frame alone."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Normalise (batch, channels, frames, height, width), each frame by its own statistics."""
+        frames = hidden_states.shape[2]
+        per_frame = hidden_states.transpose(1, 2).flatten(0, 1)
+        return super().forward(per_frame).unflatten(0, (-1, frames)).transpose(1, 2)
+
+
+def use_norm_per_frame(network: nn.Module) -> None:
+    """Replace the norm at the entry of every motion module of the network; weights are kept."""
+    for module in network.modules():
+        if isinstance(module, AnimateDiffTransformer3D):
+            joint = module.norm
+            per_frame = NormPerFrame(joint.num_groups, joint.num_channels, joint.eps, joint.affine)
+            per_frame.load_state_dict(joint.state_dict())
+            module.norm = per_frame.to(joint.weight.device, joint.weight.dtype)
+
+
+def add_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
+    """Inflate a UNet over time. New motion modules begin as the identity."""
+    inflated = UNetMotionModel.from_unet2d(unet, adapter)
+    use_norm_per_frame(inflated)
+    return inflated
+
+
+def zero_motion_output(network: nn.Module) -> None:
+    """Zero the last projection of every motion module, so that untrained ones change nothing (as AnimateDiff begins)."""
+    for module in network.modules():
+        if isinstance(module, AnimateDiffTransformer3D):
+            nn.init.zeros_(module.proj_out.weight)
+            nn.init.zeros_(module.proj_out.bias)
+
+
+def motion_state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of the motion modules alone."""
+    return {name: value for name, value in network.state_dict().items() if "motion_modules." in name}
+
+
+class TemporalControlNet(nn.Module):
+    """TCAN's temporal ControlNet: a ControlNet whose blocks carry motion modules.
+
+    One wrong detected pose is corrected by its neighbours.
+    """
+
+    def __init__(self, controlnet: ControlNetModel, motion: dict[str, Any]) -> None:
+        """Take over the ControlNet's layers.
+
+        Args:
+            controlnet: its layers are moved in here, not copied.
+            motion: `num_attention_heads` and `max_seq_length` of the motion modules.
+        """
+        super().__init__()
+        self.config = controlnet.config
+        self.time_proj, self.time_embedding = controlnet.time_proj, controlnet.time_embedding
+        self.conv_in, self.controlnet_cond_embedding = controlnet.conv_in, controlnet.controlnet_cond_embedding
+        self.down_blocks = nn.ModuleList(_with_motion(block, motion) for block in controlnet.down_blocks)
+        self.mid_block = _mid_with_motion(controlnet.mid_block, motion)
+        self.controlnet_down_blocks = controlnet.controlnet_down_blocks
+        self.controlnet_mid_block = controlnet.controlnet_mid_block
+        use_norm_per_frame(self)
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, controlnet_cond: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return residuals for the denoising UNet.
+
+        Shapes: b batch, c latent channels, f frames, h w latent size
+
+        Args:
+            sample: (b, c, f, h, w) noisy latents.
+            timestep: (b,).
+            encoder_hidden_states: (b * f, tokens, dim).
+            controlnet_cond: (b * f, 3, height, width) pose maps, 0..1, as patches where the preset folds them.
+
+        Returns:
+            Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each.
+        """
+        num_frames = sample.shape[2]
+        emb = self.time_embedding(self.time_proj(timestep).to(sample.dtype)).repeat_interleave(num_frames, dim=0)
+        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1)) + self.controlnet_cond_embedding(controlnet_cond)
+        states: tuple[Tensor, ...] = (hidden,)
+        for block in self.down_blocks:
+            text = {"encoder_hidden_states": encoder_hidden_states} if isinstance(block, CrossAttnDownBlockMotion) else {}
+            hidden, new_states = block(hidden_states=hidden, temb=emb, num_frames=num_frames, **text)
+            states += new_states
+        hidden = self.mid_block(hidden, emb, encoder_hidden_states=encoder_hidden_states, num_frames=num_frames)
+        residuals = [layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)]
+        return residuals, self.controlnet_mid_block(hidden)
+
+
+def _with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
+    """Move a 2D down block's layers into the class that runs motion modules after each of them."""
+    modules = nn.ModuleList(_motion_module(resnet.out_channels, motion, block) for resnet in block.resnets)
+    return _rebuilt(CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion, block, modules)
+
+
+def _mid_with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
+    modules = nn.ModuleList(_motion_module(block.resnets[0].out_channels, motion, block) for _ in block.attentions)
+    return _rebuilt(UNetMidBlockCrossAttnMotion, block, modules)
+
+
+def _rebuilt(kind: type[nn.Module], block: nn.Module, motion_modules: nn.ModuleList) -> nn.Module:
+    """Make a block of `kind` around existing layers, without initialising a second set of weights."""
+    rebuilt = kind.__new__(kind)
+    nn.Module.__init__(rebuilt)
+    rebuilt.resnets, rebuilt.motion_modules = block.resnets, motion_modules
+    rebuilt.has_cross_attention = hasattr(block, "attentions")
+    rebuilt.gradient_checkpointing = False
+    if rebuilt.has_cross_attention:
+        rebuilt.attentions = block.attentions
+    if kind is not UNetMidBlockCrossAttnMotion:
+        rebuilt.downsamplers = block.downsamplers
+    return rebuilt
+
+
+def _motion_module(channels: int, motion: dict[str, Any], block: nn.Module) -> AnimateDiffTransformer3D:
+    heads = int(motion["num_attention_heads"])
+    reference = next(block.parameters())
+    module = AnimateDiffTransformer3D(
+        num_attention_heads=heads,
+        attention_head_dim=channels // heads,
+        in_channels=channels,
+        norm_num_groups=block.resnets[0].norm1.num_groups,  # type: ignore[union-attr, index]
+        positional_embeddings="sinusoidal",
+        num_positional_embeddings=int(motion["max_seq_length"]),
+        activation_fn="geglu",
+        attention_bias=False,
+        double_self_attention=True,
+    )
+    return module.to(device=reference.device, dtype=torch.float32)

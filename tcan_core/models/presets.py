@@ -1,0 +1,94 @@
+"""Presets: a YAML names the parts of a model, their sizes and where their weights come from.
+
+A preset is one of those shipped (`tcan_core/presets/<name>/preset.yaml`) or the path of a preset.yaml. Files of weights
+lie beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tcan_core.config import load_config
+from tcan_core.errors import ConfigError
+
+PRESETS_FOLDER = Path(__file__).parent.parent / "presets"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a preset.
+
+    Attributes:
+        config: keyword arguments of its diffusers class.
+        file: weights beside the preset, or None where `source` must be pulled first.
+        sha256: of the file.
+        source: where the weights come from, for people.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict)
+    file: str | None = None
+    sha256: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """What `animate` uses where the caller says nothing."""
+
+    num_inference_steps: int = 25
+    guidance_scale: float = 7.5
+    scheduler: str = "ddim"
+    noise: str = "independent"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model by its parts.
+
+    Attributes:
+        name: unique among presets.
+        resolution: side of the pictures that it was trained on, in pixels.
+        prediction_type: what the denoising UNet predicts: "epsilon", "v_prediction" or "sample".
+        detector: the pose detector for pictures of this preset.
+        folder: where the YAML was read.
+    """
+
+    name: str
+    description: str
+    resolution: int
+    prediction_type: str
+    detector: str
+    parts: dict[str, Part]
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    folder: str = ""
+
+    @property
+    def config_of(self) -> dict[str, dict[str, Any]]:
+        """The configuration of each part by name."""
+        return {name: part.config for name, part in self.parts.items()}
+
+    def part_file(self, name: str) -> Path | None:
+        """Return where the weights of a part lie, or None where the preset names no file."""
+        file = self.parts[name].file
+        return Path(self.folder) / file if file else None
+
+
+def load_preset(name: str) -> Preset:
+    """Read a shipped preset by name, or any by the path of its YAML.
+
+    Raises:
+        ConfigError: no such preset, or its YAML is wrong.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS_FOLDER / name / "preset.yaml"
+    if not path.exists():
+        raise ConfigError(f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, or give the path of a YAML")
+    content = load_config(path, Preset)
+    object.__setattr__(content, "folder", str(path.parent))
+    return content
+
+
+def shipped_presets() -> list[str]:
+    """Return the names of the presets in this package."""
+    return sorted(path.parent.name for path in PRESETS_FOLDER.glob("*/preset.yaml"))

@@ -1,0 +1,114 @@
+"""The assembled model: one prediction for a batch of windows, guidance included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from torch import Tensor
+
+from tcan_core.models.motion import TemporalControlNet
+from tcan_core.models.reference_attention import ReferenceBank, connect_reference
+from tcan_core.models.temperature import Temperature, connect_temperature
+from tcan_core.models.vae import ImageCodec
+
+
+@dataclass
+class Tcan:
+    """TCAN's networks, connected.
+
+    The denoising UNet and the ControlNet each come with motion modules (stage 2, inference) or without (stage 1); without
+    them every frame is denoised alone.
+
+    Attributes:
+        prompt: (1, tokens, dim), the embedding of the empty prompt.
+    """
+
+    codec: ImageCodec
+    denoising_unet: UNet2DConditionModel | UNetMotionModel
+    reference_unet: UNet2DConditionModel
+    controlnet: ControlNetModel | TemporalControlNet
+    prompt: Tensor
+    bank: ReferenceBank = field(init=False)
+    temperature: Temperature = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bank = connect_reference(self.reference_unet, self.denoising_unet)
+        self.temperature = connect_temperature([self.denoising_unet, self.controlnet])
+
+    def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
+        """Fill the bank from the source pictures' clean latents.
+
+        Args:
+            ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance.
+            timestep: (sources,) of the step that is denoised.
+        """
+        self.bank.features.clear()
+        self.reference_unet(ref_image_latents, timestep, self.prompt.expand(len(ref_image_latents), -1, -1))
+
+    def predict(self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float = 1.0) -> Tensor:
+        """Predict for a batch of windows; `read_reference` comes first.
+
+        Shapes: b windows, c latent channels, f frames, h w latent size
+
+        Args:
+            latents: (b, c, f, h, w) noisy latents.
+            timestep: (b,).
+            pose_maps: (b, 3, f, height, width), 0..1.
+            guidance_scale: 1 computes no unconditional half. The unconditional half has no reference, but pose and
+                temperature.
+
+        Returns:
+            (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
+        """
+        residuals, mid_residual = self.control(latents, timestep, pose_maps)
+        if guidance_scale == 1:
+            self.bank.plain_rows = 0
+            return self.denoise(latents, timestep, residuals, mid_residual)
+        self.bank.plain_rows = latents.shape[0] * latents.shape[2]
+        both = self.denoise(
+            torch.cat([latents, latents]),
+            torch.cat([timestep, timestep]),
+            [torch.cat([residual, residual]) for residual in residuals],
+            torch.cat([mid_residual, mid_residual]),
+        )
+        unconditional, conditional = both.chunk(2)
+        return unconditional + guidance_scale * (conditional - unconditional)
+
+    def control(self, latents: Tensor, timestep: Tensor, pose_maps: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the ControlNet's residuals, (b * f, channels, h', w') each; arguments as in `predict`."""
+        frames = latents.shape[2]
+        maps, text = _as_images(pose_maps), self._text(latents)
+        if isinstance(self.controlnet, TemporalControlNet):
+            residuals: tuple[list[Tensor], Tensor] = self.controlnet(latents, timestep, text, maps)
+            return residuals
+        down, mid = self.controlnet(
+            _as_images(latents), timestep.repeat_interleave(frames), text, maps, return_dict=False
+        )
+        return list(down), mid
+
+    def denoise(self, latents: Tensor, timestep: Tensor, residuals: list[Tensor], mid_residual: Tensor) -> Tensor:
+        """Run the denoising UNet on (b, c, f, h, w) with residuals of as many frames."""
+        frames = latents.shape[2]
+        common = {
+            "encoder_hidden_states": self._text(latents),
+            "down_block_additional_residuals": residuals,
+            "mid_block_additional_residual": mid_residual,
+            "return_dict": False,
+        }
+        if isinstance(self.denoising_unet, UNetMotionModel):
+            video: Tensor = self.denoising_unet(latents, timestep, **common)[0]
+            return video
+        images = self.denoising_unet(_as_images(latents), timestep.repeat_interleave(frames), **common)[0]
+        return images.unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def _text(self, latents: Tensor) -> Tensor:
+        return self.prompt.expand(latents.shape[0] * latents.shape[2], -1, -1)
+
+
+def _as_images(video: Tensor) -> Tensor:
+    """(b, c, f, h, w) to (b * f, c, h, w)."""
+    return video.transpose(1, 2).flatten(0, 1)

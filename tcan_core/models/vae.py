@@ -1,0 +1,62 @@
+"""The image codec: diffusers' AutoencoderKL, in front of which images may be folded into patches.
+
+With `patch_size` 1 it is Stable Diffusion's autoencoder unchanged. A larger patch size folds each square of pixels into
+channels first, so that a small autoencoder works at a small resolution; the latents are still 8 times smaller than the
+image.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ImageCodec(nn.Module):
+    """Images in -1..1 to unit-variance latents and back."""
+
+    def __init__(self, vae: AutoencoderKL, patch_size: int = 1) -> None:
+        super().__init__()
+        self.vae = vae
+        self.patch_size = patch_size
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent along each side."""
+        return int(self.patch_size * 2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.vae.config.latent_channels)
+
+    def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of the unscaled latents, (batch, channels, h, w) each.
+
+        Args:
+            images: (batch, 3, height, width), -1..1, both sides divisible by `factor`.
+        """
+        posterior = self.vae.encode(F.pixel_unshuffle(images, self.patch_size)).latent_dist
+        return posterior.mean, posterior.logvar
+
+    def unscaled_decode(self, latents: Tensor) -> Tensor:
+        """Return images (batch, 3, height, width), about -1..1, from unscaled latents."""
+        return F.pixel_shuffle(self.vae.decode(latents).sample, self.patch_size)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the mean latents, scaled to unit variance.
+
+        Args:
+            images: (batch, 3, height, width), -1..1, both sides divisible by `factor`.
+
+        Returns:
+            (batch, channels, height / factor, width / factor).
+        """
+        return self.moments(images)[0] * float(self.vae.config.scaling_factor)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return images (batch, 3, height, width) in -1..1 from scaled latents (batch, channels, h, w)."""
+        return self.unscaled_decode(latents / float(self.vae.config.scaling_factor)).clamp(-1, 1)

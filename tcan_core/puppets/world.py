@@ -1,0 +1,89 @@
+"""Seeded scenes: a character, its background, a motion, and another character who performs it as the driver.
+
+Seeds below `FIRST_TEST_SEED` are for training, those from it upwards for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.puppets.appearance import Appearance, sample_appearance
+from tcan_core.puppets.background import draw_background
+from tcan_core.puppets.body import Body, place_joints, sample_body
+from tcan_core.puppets.drawing import draw_puppet
+from tcan_core.puppets.motion import Motion, sample_motion, sample_stance
+
+FIRST_TEST_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Character:
+    """A puppet in its own picture: body, looks, background, and where its neck begins."""
+
+    body: Body
+    appearance: Appearance
+    background: NDArray[np.uint8]
+    neck: NDArray[np.float64]  # (2,) fractions of the canvas
+
+    def poses(self, motion: Motion) -> list[Pose]:
+        """Return the joints of this character doing the motion, one pose for each frame."""
+        size = self.background.shape[0]
+        necks = self.neck + motion.neck * self.body.nose_neck
+        frames = zip(necks, motion.directions, motion.foreshortening, strict=True)
+        return [place_joints(self.body, neck, directions, short, size) for neck, directions, short in frames]
+
+    def draw(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the frame (size, size, 3) uint8 RGB and the character's coverage (size, size) uint8."""
+        return draw_puppet(self.background, pose, self.body, self.appearance)
+
+    def frames(self, poses: list[Pose]) -> Iterator[NDArray[np.uint8]]:
+        """Draw frame after frame."""
+        return (self.draw(pose)[0] for pose in poses)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One pair: the source character and the driver, with the motion that both do."""
+
+    source: Character
+    driver: Character
+    motion: Motion
+    stance: Motion
+
+    @property
+    def source_pose(self) -> Pose:
+        """The pose of the source picture; its neck lies where the target's first frame has it."""
+        return self.source.poses(self.stance)[0]
+
+
+def sample_character(rng: np.random.Generator, size: int, chibi: float | None = None) -> Character:
+    """Draw a character with its background; `chibi` (0..1) fixes its proportions."""
+    body = sample_body(rng, chibi)
+    sole = rng.uniform(0.88, 0.95)
+    neck = np.array([rng.uniform(0.4, 0.6), sole - 0.2 * body.nose_neck - body.below_neck])
+    return Character(body, sample_appearance(rng), draw_background(rng, size), neck)
+
+
+def sample_scene(seed: int, num_frames: int, size: int, proportions: str = "any") -> Scene:
+    """Draw the scene of a seed.
+
+    Args:
+        proportions: "any"; "crossed" makes one of the two characters tall and the other chibi.
+    """
+    rng = np.random.default_rng(seed)
+    source_chibi, driver_chibi = rng.uniform(size=2)
+    if proportions == "crossed":
+        source_chibi, driver_chibi = (source_chibi * 0.2, 0.8 + driver_chibi * 0.2)[:: 1 if rng.uniform() < 0.5 else -1]
+    elif proportions != "any":
+        raise ValueError(f"proportions is {proportions!r}; it must be 'any' or 'crossed'")
+    return Scene(
+        source=sample_character(rng, size, float(source_chibi)),
+        driver=sample_character(rng, size, float(driver_chibi)),
+        motion=sample_motion(rng, num_frames),
+        stance=sample_stance(rng),
+    )

@@ -1,0 +1,86 @@
+"""Train the image codec of a small preset: reconstruction, and a little pressure towards unit-variance latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tcan_core.models.builders import build_codec
+from tcan_core.models.presets import load_preset
+from tcan_core.training.checkpoint import export_part
+from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.puppet_data import load_puppets, to_images
+
+SHEET_PICTURES = 12
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Configuration of `tcan train autoencoder`.
+
+    Attributes:
+        kl_weight: of the mean KL divergence per latent value from a unit normal.
+        edge_weight: of the absolute error between horizontal and vertical differences of pixels.
+    """
+
+    preset: str
+    run: RunConfig
+    data: PuppetData = field(default_factory=PuppetData)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    kl_weight: float = 1e-4
+    edge_weight: float = 0.1
+
+
+class AutoencoderStage:
+    """Learns the codec from single pictures."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.run.seed)
+        self.codec = build_codec(load_preset(config.preset))
+        self.trained = nn.ModuleDict({"vae": self.codec.vae})
+        self.pictures = load_puppets(config.data)
+
+    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return squared error, edge error and KL of a batch of pictures."""
+        images = self._batch(generator)
+        mean, log_variance = self.codec.moments(images)
+        noise = torch.randn(mean.shape, generator=generator)
+        latents = mean + (0.5 * log_variance).exp() * noise
+        output = self.codec.unscaled_decode(latents).float()
+        squared = F.mse_loss(output, images)
+        edges = _edge_error(output, images)
+        kl = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
+        loss = squared + self.config.edge_weight * edges + self.config.kl_weight * kl
+        return loss, {"psnr": float(10 * torch.log10(4 / squared.detach())), "kl": float(kl.detach())}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Return pictures above their reconstructions."""
+        images = to_images(self.pictures.images[:SHEET_PICTURES, 0])
+        output = self.codec.unscaled_decode(self.codec.moments(images)[0]).clamp(-1, 1)
+        rows = torch.stack([images, output]).permute(0, 3, 1, 4, 2)  # (2, height, batch, width, 3)
+        sheet = rows.reshape(rows.shape[0] * rows.shape[1], -1, 3)
+        return ((sheet + 1) * 127.5).round().byte().numpy()
+
+    def export(self, folder: Path) -> None:
+        """Write vae.safetensors."""
+        export_part(folder / "vae.safetensors", self.codec.vae.state_dict())
+
+    def _batch(self, generator: torch.Generator) -> Tensor:
+        size = self.config.run.batch_size
+        characters = torch.randint(len(self.pictures), (size,), generator=generator).numpy()
+        frames = torch.randint(self.config.data.frames, (size,), generator=generator).numpy()
+        return to_images(self.pictures.images[characters, frames])
+
+
+def _edge_error(output: Tensor, images: Tensor) -> Tensor:
+    """Return the mean absolute error of pixel differences; both (batch, 3, height, width)."""
+    down = (output.diff(dim=2) - images.diff(dim=2)).abs().mean()
+    across = (output.diff(dim=3) - images.diff(dim=3)).abs().mean()
+    return down + across

@@ -1,0 +1,47 @@
+"""Resumable checkpoints, written atomically: a killed run continues as if it had not been."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tcan_core.errors import WeightsError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write the state under a temporary name, flush it to disk, then rename it over the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        WeightsError: the file is missing or not a checkpoint.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no checkpoint to resume from") from error
+    except Exception as error:
+        raise WeightsError(f"{path}: not a checkpoint of this program ({error})") from error
+    return state
+
+
+def export_part(path: Path, weights: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+    """Write one part of a preset as safetensors, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()}, partial)
+    partial.replace(path)

@@ -1,0 +1,61 @@
+"""The diffusion loss that prior, stage 1 and stage 2 share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tcan_core.sampling.schedulers import NoiseSchedule, PredictionType
+
+MIN_WEIGHT, MAX_WEIGHT = 0.4, 3.0
+
+
+@dataclass(frozen=True)
+class NoisyLatents:
+    """A batch of latents with noise, and what the network should say about it.
+
+    Attributes:
+        noisy: (batch, ...) `sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise`.
+        timestep: (batch,) 0..999.
+        target: as `noisy`: noise, velocity or x0.
+        weight: (batch,) of each sample's squared error.
+    """
+
+    noisy: Tensor
+    timestep: Tensor
+    target: Tensor
+    weight: Tensor
+
+    def loss(self, prediction: Tensor) -> Tensor:
+        """Return the weighted mean squared error."""
+        squared = F.mse_loss(prediction.float(), self.target, reduction="none").flatten(1).mean(dim=1)
+        return (self.weight * squared).mean()
+
+
+def add_noise(latents: Tensor, prediction_type: PredictionType, generator: torch.Generator) -> NoisyLatents:
+    """Draw a timestep and noise for each sample.
+
+    x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not weighted.
+
+    Args:
+        latents: (batch, ...), unit variance; one timestep per sample, noise independent everywhere.
+    """
+    alphas = alphas_cumprod()
+    timestep = torch.randint(len(alphas), (len(latents),), generator=generator)
+    noise = torch.randn(latents.shape, generator=generator)
+    alpha = alphas[timestep].reshape(-1, *[1] * (latents.ndim - 1))
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+    if prediction_type == "sample":
+        ratio = (alphas / (1 - alphas))[timestep]
+        return NoisyLatents(noisy, timestep, latents, ratio.clamp(MIN_WEIGHT, MAX_WEIGHT))
+    target = noise if prediction_type == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    return NoisyLatents(noisy, timestep, target, torch.ones(len(latents)))
+
+
+def alphas_cumprod(schedule: NoiseSchedule = NoiseSchedule()) -> Tensor:
+    """Return the signal's share of the variance at each timestep, (1000,)."""
+    betas = torch.linspace(schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps, dtype=torch.float64)
+    return torch.cumprod(1 - betas, dim=0).float()

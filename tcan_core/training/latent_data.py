@@ -1,0 +1,63 @@
+"""Puppet pictures as latents: encoded once with the trained autoencoder, then kept in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tcan_core.models.loading import file_sha256, load_codec
+from tcan_core.models.presets import Preset
+from tcan_core.models.vae import ImageCodec
+from tcan_core.training.config import PuppetData
+from tcan_core.training.puppet_data import PuppetPictures, cache_folder, load_puppets, to_images, to_pose_maps
+
+_ENCODE_BATCH = 128
+
+
+@dataclass(frozen=True)
+class PuppetLatents:
+    """Characters as latents and keypoints; picture 0 of each is its stance.
+
+    Attributes:
+        latents: (characters, frames, channels, h, w) float16, unit variance.
+        pictures: the same characters as pixels and keypoints.
+    """
+
+    latents: NDArray[np.float16]
+    pictures: PuppetPictures
+    codec: ImageCodec
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def batch(self, characters: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return latents (batch, channels, h, w) and pose maps (batch, 3, height, width) of the chosen pictures."""
+        latents = torch.from_numpy(self.latents[characters, frames]).float()
+        size = self.pictures.images.shape[2]
+        return latents, to_pose_maps(self.pictures.keypoints[characters, frames], size)
+
+
+def load_latents(data: PuppetData, preset: Preset, parts: Path) -> PuppetLatents:
+    """Open the cached latents, encoding the pictures first where they are missing."""
+    pictures = load_puppets(data)
+    codec = load_codec(preset, parts).eval()
+    weights = file_sha256(parts / "vae.safetensors")[:12]
+    path = cache_folder(data) / f"latents-{weights}.npy"
+    if not path.exists():
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, _encode(pictures, codec))
+        partial.replace(path)
+    return PuppetLatents(np.load(path), pictures, codec)
+
+
+def _encode(pictures: PuppetPictures, codec: ImageCodec) -> NDArray[np.float16]:
+    images = pictures.images.reshape(-1, *pictures.images.shape[2:])
+    batches = range(0, len(images), _ENCODE_BATCH)
+    encoded = [codec.encode(to_images(images[first : first + _ENCODE_BATCH])).half().numpy() for first in batches]
+    latents = np.concatenate(encoded)
+    return latents.reshape(*pictures.images.shape[:2], *latents.shape[1:])

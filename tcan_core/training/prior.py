@@ -1,0 +1,76 @@
+"""Train the prior of a small preset: a base UNet and its pose ControlNet, together, from nothing.
+
+They are to `mini` what SD 1.5 and its OpenPose ControlNet are to TCAN: they know what characters look like in any pose,
+and nothing of a source picture. Afterwards they stay frozen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tcan_core.models.builders import build_controlnet, build_denoising_unet, build_reference_unet, constant_prompt
+from tcan_core.models.presets import load_preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.training.checkpoint import export_part
+from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.diffusion import add_noise
+from tcan_core.training.latent_data import load_latents
+from tcan_core.training.sheets import as_pictures, fixed_choice, maps_as_pictures, sample_images, tile
+
+SHEET_PICTURES = 16
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Configuration of `tcan train prior`."""
+
+    preset: str
+    run: RunConfig
+    data: PuppetData = field(default_factory=PuppetData)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+
+class PriorStage:
+    """Learns pictures from poses, without a reference."""
+
+    def __init__(self, config: PriorConfig) -> None:
+        self.config = config
+        self.preset = load_preset(config.preset)
+        torch.manual_seed(config.run.seed)
+        unet, controlnet = build_denoising_unet(self.preset), build_controlnet(self.preset)
+        self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
+        self.data = load_latents(config.data, self.preset, Path(config.run.export))
+        # The reference UNet takes no part here: its bank stays empty.
+        idle = build_reference_unet(self.preset)
+        self.tcan = Tcan(self.data.codec, unet, idle, controlnet, constant_prompt(self.preset))
+
+    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return the diffusion loss of a batch of stills with their poses."""
+        latents, pose_maps = self._batch(generator)
+        noisy = add_noise(latents, self.preset.prediction_type, generator)
+        prediction = self.tcan.predict(noisy.noisy[:, :, None], noisy.timestep, pose_maps[:, :, None])
+        return noisy.loss(prediction[:, :, 0]), {}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Return poses above what the model draws for them."""
+        characters = fixed_choice(len(self.data), SHEET_PICTURES)
+        _, pose_maps = self.data.batch(characters, np.ones(SHEET_PICTURES, np.int64))
+        images = sample_images(self.tcan, self.preset, pose_maps[:, :, None])
+        return tile([maps_as_pictures(pose_maps), as_pictures(images)])
+
+    def export(self, folder: Path) -> None:
+        """Write denoising_unet.safetensors and controlnet.safetensors."""
+        for name, network in self.trained.items():
+            export_part(folder / f"{name}.safetensors", network.state_dict())
+
+    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        size = self.config.run.batch_size
+        characters = torch.randint(len(self.data), (size,), generator=generator).numpy()
+        frames = torch.randint(self.config.data.frames, (size,), generator=generator).numpy()
+        return self.data.batch(characters, frames)

@@ -1,0 +1,108 @@
+"""Pictures and poses of the puppet world in memory-mapped files, drawn once and then shared by all stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tcan_core.conditioning.keypoints import NUM_JOINTS, Pose
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import ConfigError
+from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
+from tcan_core.training.config import PuppetData
+
+MOTION_FRAMES = 48
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class PuppetPictures:
+    """`characters` puppets in `frames` pictures each; picture 0 is the stance of a source picture.
+
+    Attributes:
+        images: (characters, frames, size, size, 3) uint8 RGB.
+        keypoints: (characters, frames, 18, 2) float32, pixels.
+    """
+
+    images: NDArray[np.uint8]
+    keypoints: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load_puppets(data: PuppetData) -> PuppetPictures:
+    """Open the cached pictures, drawing them first where they are missing (some 2,000 pictures a second).
+
+    Raises:
+        ConfigError: the seeds reach into those reserved for tests.
+    """
+    if data.first_seed + data.characters > FIRST_TEST_SEED:
+        raise ConfigError(f"training seeds must stay below {FIRST_TEST_SEED}; got up to {data.first_seed + data.characters}")
+    folder = cache_folder(data)
+    if not (folder / "done").exists():
+        _draw_all(data, folder)
+    return PuppetPictures(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "keypoints.npy", mmap_mode="r"))
+
+
+def cache_folder(data: PuppetData) -> Path:
+    """Return the folder that belongs to these characters, sizes and frames."""
+    described = {name: value for name, value in asdict(data).items() if name != "cache"}
+    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+    return Path(data.cache) / f"puppets-{key}"
+
+
+def to_images(pictures: NDArray[np.uint8]) -> Tensor:
+    """Convert (batch, height, width, 3) uint8 to (batch, 3, height, width) float, -1..1."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pose_maps(keypoints: NDArray[np.float32], size: int) -> Tensor:
+    """Draw (batch, 18, 2) fully detected joints as pose maps (batch, 3, size, size), 0..1."""
+    detected = np.ones(NUM_JOINTS)
+    maps = [draw_pose(Pose(joints.astype(np.float64), detected, (size, size))) for joints in keypoints]
+    return torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 255
+
+
+def _draw_all(data: PuppetData, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (data.characters, data.frames)
+    images = np.lib.format.open_memmap(
+        folder / "images.npy", mode="w+", dtype=np.uint8, shape=(*shape, data.size, data.size, 3)
+    )
+    keypoints = np.lib.format.open_memmap(
+        folder / "keypoints.npy", mode="w+", dtype=np.float32, shape=(*shape, NUM_JOINTS, 2)
+    )
+    started = time.monotonic()
+    with get_context("spawn").Pool() as pool:
+        jobs = [(data, index) for index in range(data.characters)]
+        for index, (drawn, joints) in enumerate(pool.imap(_draw_character, jobs, chunksize=_CHUNK)):
+            images[index], keypoints[index] = drawn, joints
+    images.flush()
+    keypoints.flush()
+    (folder / "done").write_text(f"{time.monotonic() - started:.1f} s\n")
+
+
+def _draw_character(job: tuple[PuppetData, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    data, index = job
+    seed = data.first_seed + index
+    scene = sample_scene(seed, MOTION_FRAMES, data.size)
+    rng = np.random.default_rng([seed, 1])
+    wanted = data.frames - 1
+    if data.consecutive:
+        chosen = int(rng.integers(MOTION_FRAMES - wanted + 1)) + np.arange(wanted)
+    else:
+        chosen = rng.choice(MOTION_FRAMES, wanted, replace=False)
+    motion_poses = scene.source.poses(scene.motion)
+    poses = [scene.source_pose, *(motion_poses[frame] for frame in chosen)]
+    images = np.stack([scene.source.draw(pose)[0] for pose in poses])
+    return images, np.stack([pose.keypoints for pose in poses]).astype(np.float32)

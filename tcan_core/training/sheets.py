@@ -1,0 +1,71 @@
+"""Sample sheets: what a model in training makes of a few fixed poses."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tcan_core.models.presets import Preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.models.vae import ImageCodec
+from tcan_core.sampling.denoise import denoise
+from tcan_core.sampling.noise import initial_noise
+from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
+
+
+def sample_images(
+    tcan: Tcan,
+    preset: Preset,
+    pose_maps: Tensor,
+    ref_image_latents: Tensor | None = None,
+    guidance_scale: float = 1.0,
+    num_inference_steps: int = 12,
+) -> Tensor:
+    """Denoise a batch of still pictures, or of windows where the model has motion modules.
+
+    Shapes: b batch, f frames
+
+    Args:
+        pose_maps: (b, 3, f, height, width), 0..1.
+        ref_image_latents: (b, channels, h, w), or None for samples without a reference.
+
+    Returns:
+        (b * f, 3, height, width), -1..1.
+    """
+    b, _, frames, height, width = pose_maps.shape
+    shape = (tcan.codec.latent_channels, height // tcan.codec.factor, width // tcan.codec.factor)
+    noise = initial_noise(b * frames, shape, seed=0)[0].unflatten(1, (b, frames)).transpose(0, 1)
+    schedule = NoiseSchedule(prediction_type=preset.prediction_type)
+
+    def predict(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
+        steps = timestep.expand(b)
+        tcan.bank.features.clear()
+        if ref_image_latents is not None:
+            tcan.read_reference(ref_image_latents, steps)
+        return tcan.predict(latents, steps, pose_maps, guidance_scale)
+
+    scheduler = build_scheduler("ddim", num_inference_steps, schedule)
+    latents = denoise(predict, noise, scheduler, [list(range(frames))], prediction_type=preset.prediction_type)
+    return tcan.codec.decode(latents.transpose(1, 2).flatten(0, 1))
+
+
+def as_pictures(images: Tensor) -> NDArray[np.uint8]:
+    """Convert (batch, 3, height, width), -1..1, to (batch, height, width, 3) uint8."""
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def tile(rows: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Lay rows of pictures, (batch, height, width, 3) each, under one another."""
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+
+
+def maps_as_pictures(pose_maps: Tensor) -> NDArray[np.uint8]:
+    """Convert pose maps (batch, 3, height, width), 0..1, to (batch, height, width, 3) uint8."""
+    return (pose_maps * 255).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def fixed_choice(count: int, size: int) -> NDArray[np.int64]:
+    """Return `size` indices below `count`, always the same."""
+    return torch.randint(count, (size,), generator=torch.Generator().manual_seed(1)).numpy()
