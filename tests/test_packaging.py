@@ -31,13 +31,20 @@ def tracked_files(repository: Path) -> list[Path]:
     return [Path(line) for line in listed.stdout.splitlines()]
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    """Yield the top-level names that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+def only_for_types(node: ast.AST) -> bool:
+    """Tell whether a statement is `if TYPE_CHECKING:`, which a running program passes over."""
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imported_modules(node: ast.AST) -> Iterator[str]:
+    """Yield the top-level names that a module imports when it runs, wherever in it."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module.partition(".")[0]
+    elif not only_for_types(node):
+        for child in ast.iter_child_nodes(node):
+            yield from imported_modules(child)
 
 
 def normalized(requirement: str) -> str:
@@ -67,7 +74,7 @@ def test_every_import_is_a_declared_dependency(repository: Path, pyproject: dict
         f"{path}: {name}"
         for path in tracked_files(repository)
         if path.suffix == ".py"
-        for name in imported_modules(repository / path)
+        for name in imported_modules(ast.parse((repository / path).read_text(encoding="utf-8")))
         if name not in {*PACKAGES, *sys.stdlib_module_names}
         and declared.isdisjoint(normalized(one) for one in distributions.get(name, [name]))
     }
