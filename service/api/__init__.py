@@ -1,0 +1,1 @@
+"""HTTP: the app, what its routes depend on, one router per resource."""

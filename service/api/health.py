@@ -1,0 +1,54 @@
+"""Is the gateway alive, and can the service do its work?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from service.api.deps import GatewayDep
+from service.api.problems import RETRY_AFTER_S, problem_responses
+from service.contract.errors import ErrorCode
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+from service.errors import Rejected
+from service.stores import calls
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The gateway answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """The service takes jobs and does them."""
+
+    status: str = "ready"
+    workers: list[WorkerInfo] = Field(description="Workers that live.")
+
+
+@router.get("/healthz", summary="Is the gateway alive")
+async def healthz() -> Alive:
+    """Says nothing about the parts behind the gateway; see `/readyz`."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    summary="Can the service do its work",
+    responses=problem_responses(ErrorCode.UNAVAILABLE),
+)
+async def readyz(gateway: GatewayDep) -> Ready:
+    """200 when the broker answers and each queue has a worker that is ready to work on it."""
+    workers = await gateway.jobs.run(calls.workers())
+    served = {queue for worker in workers if worker.ready for queue in worker.queues}
+    missing = [queue.value for queue in Queue if queue not in served]
+    if missing:
+        raise Rejected(
+            ErrorCode.UNAVAILABLE,
+            f"no worker is ready for: {', '.join(missing)} ({len(workers)} alive)",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+    return Ready(workers=workers)

@@ -1,0 +1,145 @@
+"""Every error as `application/problem+json` (RFC 9457) with a stable `code`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from service.contract.errors import ERRORS, ErrorCode
+from service.errors import Rejected, ServiceError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+logger = logging.getLogger(__name__)
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:tcan:problem:job_not_found",
+                "title": ERRORS[ErrorCode.JOB_NOT_FOUND].title,
+                "status": 404,
+                "code": "job_not_found",
+                "detail": "there is no job 'abc'",
+                "instance": "/jobs/abc",
+            }
+        }
+    )
+
+    type: str = Field(description="`urn:tcan:problem:` and the code.")
+    title: str
+    status: int
+    code: ErrorCode = Field(description="Stable; compare this.")
+    detail: str
+    instance: str = Field(description="The address that was asked.")
+    errors: list[FieldProblem] | None = None
+
+
+def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The entries of a route's documentation for the errors that it may answer."""
+    entries: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        kind = ERRORS[code]
+        entry = entries.setdefault(kind.status, {"model": Problem, "description": ""})
+        entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
+    return entries
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of the app as a problem."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request,
+    code: ErrorCode,
+    detail: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The response for an error."""
+    kind = ERRORS[code]
+    body = Problem(
+        type=f"urn:tcan:problem:{code}",
+        title=kind.title,
+        status=kind.status,
+        code=code,
+        detail=detail,
+        instance=request.url.path,
+        errors=None if errors is None else [FieldProblem.model_validate(e) for e in errors],
+    )
+    content = body.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(content, kind.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    if isinstance(error, Rejected):
+        return problem(
+            request, error.code, error.detail, errors=error.errors, headers=error.headers
+        )
+    logger.error("%s %s: %s", request.method, request.url.path, error)
+    if error.code is ErrorCode.UNAVAILABLE:
+        detail = "a part of the service does not answer; try again in a moment"
+        return problem(request, error.code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return _unexpected(request, error)
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = field_problems(error.errors())
+    detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
+    return problem(request, ErrorCode.INVALID_REQUEST, detail, errors=errors)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
+    code = codes.get(error.status_code, ErrorCode.MALFORMED_BODY)
+    detail = f"{request.method} {request.url.path}"
+    return problem(request, code, detail, headers=error.headers)
+
+
+def _client_gone(request: Request, error: Exception) -> Response:
+    logger.info("%s %s: the client left in the middle", request.method, request.url.path)
+    return Response(status_code=400)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    detail = "the cause is in the gateway's log"
+    return problem(request, ErrorCode.INTERNAL, detail)
+
+
+def field_problems(errors: list[Any] | Any) -> list[dict[str, Any]]:
+    """Pydantic's complaints as one entry per field."""
+    return [
+        {
+            "field": ".".join(str(step) for step in entry["loc"]) or "params",
+            "detail": entry["msg"].removeprefix("Value error, "),
+        }
+        for entry in errors
+    ]

@@ -1,0 +1,96 @@
+"""What a finished job offers, behind short-lived signed links."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
+
+from anyio import to_thread
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, RedirectResponse
+
+from service.api.deps import GatewayDep
+from service.api.problems import problem_responses
+from service.api.submit import POLL_AFTER_S
+from service.contract.errors import ErrorCode
+from service.contract.job import JobRecord, Output
+from service.contract.states import JobState
+from service.errors import Rejected
+from service.stores.folder import ROUTE, FolderObjects
+from service.stores.objects import ObjectMissingError, content_type
+
+router = APIRouter(tags=["results"])
+
+SUMMARIES = {
+    Output.RESULT: "The animation, an mp4",
+    Output.POSTER: "One frame of the animation, a PNG",
+    Output.POSE: "The poses that drove it, an mp4",
+    Output.MANIFEST: "How it was made, as JSON",
+}
+
+
+def _route(output: Output) -> Callable[[str, GatewayDep], Awaitable[RedirectResponse]]:
+    async def get_output(job_id: str, gateway: GatewayDep) -> RedirectResponse:
+        """Redirects to a signed address, which honours Range."""
+        record = (await gateway.read(job_id)).record
+        key = _key(record, output)
+        name = f"tcan-{record.id[:8]}-{output}{PurePosixPath(key).suffix}"
+        link = await to_thread.run_sync(gateway.objects.link, key, name)
+        return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
+
+    return get_output
+
+
+for _output, _summary in SUMMARIES.items():
+    router.add_api_route(
+        f"/jobs/{{job_id}}/{_output}",
+        _route(_output),
+        name=f"get_{_output}",
+        summary=_summary,
+        status_code=307,
+        response_class=RedirectResponse,
+        responses=problem_responses(
+            ErrorCode.JOB_NOT_FOUND,
+            ErrorCode.NO_RESULT,
+            ErrorCode.RESULT_NOT_READY,
+            ErrorCode.UNAVAILABLE,
+        ),
+    )
+
+
+def _key(record: JobRecord, output: Output) -> str:
+    """The object's key. Raises Rejected when there is none, or not yet."""
+    if not record.state.is_terminal:
+        raise Rejected(
+            ErrorCode.RESULT_NOT_READY,
+            f"the job is {record.state}",
+            headers={"Retry-After": str(POLL_AFTER_S)},
+        )
+    if record.state is not JobState.SUCCEEDED:
+        why = f": {record.error.detail}" if record.error else ""
+        raise Rejected(ErrorCode.NO_RESULT, f"the job {record.state}{why}")
+    if output not in record.outputs:
+        raise Rejected(ErrorCode.NO_RESULT, f"the job has no {output}")
+    return record.outputs[output]
+
+
+@router.get(
+    f"{ROUTE}{{key:path}}",
+    summary="A signed link of the folder store",
+    response_class=FileResponse,
+    responses=problem_responses(ErrorCode.INVALID_SIGNATURE, ErrorCode.NOT_FOUND),
+)
+async def get_object(
+    key: str, filename: str, expires: str, signature: str, gateway: GatewayDep
+) -> FileResponse:
+    """Serves the object, whole or by Range. The S3 store serves its links itself."""
+    if not isinstance(gateway.objects, FolderObjects):
+        raise ObjectMissingError(key)
+    path = gateway.objects.open_link(key, filename, expires, signature)
+    return FileResponse(
+        path,
+        media_type=content_type(key),
+        filename=filename,
+        content_disposition_type="inline",
+        headers={"Cache-Control": "private, max-age=300"},
+    )

@@ -1,0 +1,123 @@
+"""What callers see of a job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.contract.errors import JobError
+from service.contract.job import JobRecord, Output, moment
+from service.contract.params import JobParams
+from service.contract.states import JobState
+from service.stores.calls import Placed
+
+
+class ProgressView(BaseModel):
+    """How far a job has come."""
+
+    step: int = Field(ge=0)
+    steps: int = Field(ge=0, description="0 while they are not known.")
+    fraction: float = Field(ge=0.0, le=1.0, description="Of the whole job.")
+    eta_s: float | None = Field(None, description="Seconds until the stage should end.")
+
+
+class Links(BaseModel):
+    """Where to go from here; results are there once the job has succeeded."""
+
+    self: str
+    cancel: str
+    result: str | None = None
+    poster: str | None = None
+    pose: str | None = None
+    manifest: str | None = None
+
+
+class JobView(BaseModel):
+    """A job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "8f14e45fceea467a9575ecb2d1f6a0aa",
+                "status": "running",
+                "stage": "denoise",
+                "progress": {"step": 7, "steps": 20, "fraction": 0.37, "eta_s": 21.5},
+                "attempts": 1,
+                "created_at": "2026-11-22T10:00:00Z",
+                "started_at": "2026-11-22T10:00:00.100Z",
+                "cancel_requested": False,
+                "params": {"seed": 7, "context_size": 16, "context_overlap": 4},
+                "warnings": [],
+                "links": {
+                    "self": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa",
+                    "cancel": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/cancel",
+                },
+            }
+        }
+    )
+
+    id: str
+    status: JobState
+    stage: str = Field(description="What is done now, or what the job waits for.")
+    progress: ProgressView
+    queue_position: int | None = Field(None, description="0 is next; absent when not waiting.")
+    attempts: int = Field(description="Times that a worker began the present stage.")
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancel_requested: bool
+    params: JobParams = Field(description="As used, with the seed that was drawn.")
+    warnings: list[str]
+    error: JobError | None = None
+    links: Links
+
+
+class JobList(BaseModel):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobView]
+    next: str | None = Field(None, description="The address of the next page.")
+
+
+def view(record: JobRecord, position: int | None = None) -> JobView:
+    """The caller's side of a record."""
+    created_at = moment(record.created_ms)
+    assert created_at is not None
+    working = record.state.is_leased and record.progress is not None
+    return JobView(
+        id=record.id,
+        status=record.state,
+        stage=record.progress.stage if working and record.progress else record.queue.value,
+        progress=_progress(record),
+        queue_position=position,
+        attempts=record.attempts,
+        created_at=created_at,
+        started_at=moment(record.started_ms),
+        ended_at=moment(record.ended_ms),
+        cancel_requested=record.cancel_requested,
+        params=record.params,
+        warnings=record.warnings,
+        error=record.error,
+        links=_links(record),
+    )
+
+
+def view_placed(placed: Placed) -> JobView:
+    """The caller's side of a record with its place in the queue."""
+    return view(placed.record, placed.position)
+
+
+def _progress(record: JobRecord) -> ProgressView:
+    shown = ProgressView(step=0, steps=0, fraction=0.0)
+    if record.progress is not None:
+        shown = ProgressView.model_validate(record.progress.model_dump(exclude={"stage"}))
+    if record.state is JobState.SUCCEEDED:
+        return shown.model_copy(update={"fraction": 1.0, "eta_s": None})
+    return shown if record.state.is_leased else shown.model_copy(update={"eta_s": None})
+
+
+def _links(record: JobRecord) -> Links:
+    here = f"/jobs/{record.id}"
+    results = {output.value: f"{here}/{output}" for output in Output if output in record.outputs}
+    return Links(self=here, cancel=f"{here}/cancel", **results)

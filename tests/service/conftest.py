@@ -1,0 +1,52 @@
+"""A gateway on real stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.settings import Settings
+from service.stores.jobs import Jobs
+from tests.servers import S3Server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of a service on each object store in turn."""
+    base = Settings(data=tmp_path / "data")
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3_server")
+        base = server.settings(tmp_path / "data")
+    return Settings.model_validate({**base.model_dump(), "redis_url": redis_url})
+
+
+@pytest.fixture
+def folder_settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of a service on the folder store."""
+    return Settings.model_validate({"data": tmp_path / "data", "redis_url": redis_url})
+
+
+@pytest.fixture
+def jobs(redis_url: str) -> Iterator[Jobs]:
+    """The job store behind the gateway, as a worker sees it."""
+    store = Jobs.connect(redis_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(folder_settings: Settings) -> Iterator[TestClient]:
+    """A running gateway on the folder store."""
+    with TestClient(create_app(folder_settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def any_client(settings: Settings) -> Iterator[TestClient]:
+    """A running gateway on each object store in turn."""
+    with TestClient(create_app(settings)) as client:
+        yield client

@@ -1,0 +1,141 @@
+"""What is refused before a job is made of it, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.job import DrivingKind
+from service.contract.limits import InputLimits
+from service.errors import Rejected
+from service.media.images import inspect_image
+from service.media.inspect import inspect_inputs
+from service.media.poses import inspect_poses
+from service.media.videos import inspect_video
+from tests import samples
+
+LIMITS = InputLimits()
+TEXT = b"This is a text file that somebody renamed.\n" * 50
+HUGE_CANVAS = samples.poses().replace(b'_width": 64', b'_width": 1e9')
+
+
+def written(folder: Path, content: bytes) -> Path:
+    """A file without a suffix, as the gateway keeps an upload."""
+    file = folder / "upload"
+    file.write_bytes(content)
+    return file
+
+
+def test_good_inputs_are_told_apart(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(samples.png())
+    driving = written(tmp_path, samples.video(tmp_path))
+    found = inspect_inputs(image, driving, LIMITS)
+    assert (found.image_suffix, found.driving_suffix) == (".png", ".mp4")
+    assert found.driving_kind is DrivingKind.VIDEO
+    found = inspect_inputs(image, written(tmp_path, b"\n " + samples.poses()), LIMITS)
+    assert (found.driving_suffix, found.driving_kind) == (".json", DrivingKind.POSES)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (samples.png(1, 1), ErrorCode.IMAGE_TOO_SMALL, "1x1 pixels; each side needs at least 16"),
+        (samples.png(200, 15), ErrorCode.IMAGE_TOO_SMALL, "200x15"),
+        (
+            samples.png_that_declares(30_000, 30_000),
+            ErrorCode.IMAGE_TOO_LARGE,
+            "900,000,000 pixels; at most 40,000,000",
+        ),
+        (samples.png_that_declares(10_000, 12_000), ErrorCode.IMAGE_TOO_LARGE, "120,000,000"),
+        (samples.png_that_declares(7_000, 7_000), ErrorCode.IMAGE_TOO_LARGE, "7000x7000"),
+        (samples.png()[:3000], ErrorCode.INVALID_IMAGE, "damaged"),
+        (samples.png_that_declares(64, 64), ErrorCode.INVALID_IMAGE, "damaged"),
+        (TEXT, ErrorCode.INVALID_IMAGE, "not one of the kinds PNG, JPEG"),
+        (b"", ErrorCode.INVALID_IMAGE, "not one of the kinds"),
+    ],
+)
+def test_an_image_is_refused(tmp_path: Path, content: bytes, code: ErrorCode, says: str) -> None:
+    with pytest.raises(Rejected, match=says) as refused:
+        inspect_image(written(tmp_path, content), LIMITS)
+    assert refused.value.code is code
+
+
+@pytest.mark.parametrize("content", [TEXT, b"", b"\x00" * 4096, samples.png()])
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(Rejected) as refused:
+        inspect_video(written(tmp_path, content), LIMITS)
+    assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(tmp_path: Path) -> None:
+    whole = samples.video(tmp_path, frames=30)
+    for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
+        with pytest.raises(Rejected) as refused:
+            inspect_video(written(tmp_path, content), LIMITS)
+        assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def test_a_playlist_that_names_another_file_is_refused(tmp_path: Path) -> None:
+    target = samples.write_video(tmp_path / "secret.mp4")
+    for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
+        with pytest.raises(Rejected):
+            inspect_video(written(tmp_path, text.encode()), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "says"),
+    [
+        ({"max_frames": 4}, ErrorCode.VIDEO_TOO_LONG, "5 frames; at most 4"),
+        ({"max_duration_s": 0.4}, ErrorCode.VIDEO_TOO_LONG, "0.5 s; at most 0.4 s"),
+        ({"max_frame_pixels": 1000}, ErrorCode.VIDEO_TOO_LARGE, "64x64 = 4,096 pixels"),
+        ({"min_side": 65}, ErrorCode.VIDEO_TOO_SMALL, "each side needs at least 65"),
+    ],
+)
+def test_a_video_over_a_limit_is_refused(
+    tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
+) -> None:
+    file = written(tmp_path, samples.video(tmp_path))
+    with pytest.raises(Rejected, match=says) as refused:
+        inspect_video(file, InputLimits.model_validate(limits))
+    assert refused.value.code is code
+
+
+@pytest.mark.parametrize("joints", [18, 25])
+def test_poses_of_openpose_are_taken(joints: int) -> None:
+    inspect_poses(samples.poses(joints=joints), LIMITS)
+    document = {"fps": 30, "frames": samples.pose_frames(joints=joints)}
+    inspect_poses(json.dumps(document).encode(), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (
+            samples.poses(joints=17),
+            ErrorCode.INVALID_POSE_FILE,
+            "frame 0, people, 0, pose_keypoints_2d: has 17 joints",
+        ),
+        (samples.poses(joints=5), ErrorCode.INVALID_POSE_FILE, "has 15 numbers; 18 joints"),
+        (samples.poses(people=0), ErrorCode.NO_PERSON, "nobody in 3 frames"),
+        (b"[]", ErrorCode.INVALID_POSE_FILE, "holds no frame"),
+        (b"[" * 100_000, ErrorCode.INVALID_POSE_FILE, "not a pose file"),
+        (b'{"frames": 3}', ErrorCode.INVALID_POSE_FILE, "not a pose file"),
+        (b"[1, 2]", ErrorCode.INVALID_POSE_FILE, "frame 0"),
+        (b'[{"people": [}]', ErrorCode.INVALID_POSE_FILE, "not a pose file: Invalid JSON"),
+        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "finite"),
+        (samples.poses(frames=3601), ErrorCode.VIDEO_TOO_LONG, "3,601 frames"),
+        (
+            samples.poses().replace(b'_width": 64', b'_width": 1e9'),
+            ErrorCode.INVALID_POSE_FILE,
+            "canvas",
+        ),
+    ],
+)
+def test_a_pose_file_is_refused(text: bytes, code: ErrorCode, says: str) -> None:
+    with pytest.raises(Rejected, match=says) as refused:
+        inspect_poses(text, LIMITS)
+    assert refused.value.code is code
