@@ -1,0 +1,72 @@
+"""The body as a tree of bones that begins at the neck; a bone bears the name of its outer joint."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import NUM_JOINTS, Joint
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+# Joint to the joint on which it hangs, from the neck outwards.
+PARENTS: dict[Joint, Joint] = {
+    Joint.NOSE: Joint.NECK,
+    Joint.RIGHT_SHOULDER: Joint.NECK,
+    Joint.LEFT_SHOULDER: Joint.NECK,
+    Joint.RIGHT_HIP: Joint.NECK,
+    Joint.LEFT_HIP: Joint.NECK,
+    Joint.RIGHT_EYE: Joint.NOSE,
+    Joint.LEFT_EYE: Joint.NOSE,
+    Joint.RIGHT_ELBOW: Joint.RIGHT_SHOULDER,
+    Joint.LEFT_ELBOW: Joint.LEFT_SHOULDER,
+    Joint.RIGHT_KNEE: Joint.RIGHT_HIP,
+    Joint.LEFT_KNEE: Joint.LEFT_HIP,
+    Joint.RIGHT_EAR: Joint.RIGHT_EYE,
+    Joint.LEFT_EAR: Joint.LEFT_EYE,
+    Joint.RIGHT_WRIST: Joint.RIGHT_ELBOW,
+    Joint.LEFT_WRIST: Joint.LEFT_ELBOW,
+    Joint.RIGHT_ANKLE: Joint.RIGHT_KNEE,
+    Joint.LEFT_ANKLE: Joint.LEFT_KNEE,
+}
+
+
+def _other_side(joint: Joint) -> Joint:
+    swap = {"RIGHT": "LEFT", "LEFT": "RIGHT"}
+    side, _, part = joint.name.partition("_")
+    return Joint[f"{swap[side]}_{part}"] if side in swap else joint
+
+
+MIRROR = np.array([_other_side(joint) for joint in Joint])
+_PARENT = np.array([PARENTS.get(joint, joint) for joint in Joint])
+
+
+def bone_lengths(points: Floats, seen: Bools) -> Floats:
+    """Measure every bone in every frame.
+
+    Args:
+        points: (frames, 18, 2) pixels; undetected joints are not read.
+        seen: (frames, 18) whether each joint was detected.
+
+    Returns:
+        (frames, 18) pixels at the bone's outer joint, NaN where an end was not detected and at
+        the neck, which ends no bone.
+    """
+    known = np.where(seen[..., None], points, np.nan)
+    lengths = np.linalg.norm(known - known[:, _PARENT], axis=-1)
+    lengths[:, Joint.NECK] = np.nan
+    return lengths
+
+
+def first_lengths(lengths: Floats) -> Floats:
+    """Return each bone's length in the first frame that shows it, (18,), NaN where none does."""
+    if not len(lengths):
+        return np.full(NUM_JOINTS, np.nan)
+    first = np.argmax(~np.isnan(lengths), axis=0)
+    return lengths[first, np.arange(NUM_JOINTS)]
+
+
+def longest_of_pairs(lengths: Floats) -> Floats:
+    """Give left and right bones the longer of the two lengths, (18,); NaN where both are."""
+    return np.fmax(lengths, lengths[MIRROR])

@@ -1,0 +1,230 @@
+"""Give the driver's motion to the source character's body.
+
+Bones run from the neck outwards (`bones.PARENTS`). Each keeps the direction that it has in the
+driver's frame and takes the source's length, times the driver's foreshortening
+
+    clip(length now / length in the first frame in which the driver shows the bone, 0, 1.1).
+
+Left and right bones of the source take the longer of the two. The neck starts at the source's neck
+and follows the driver's neck, scaled by the ratio of the two nose-neck lengths. Hands hang on their
+wrist, scaled as the forearm is; the face hangs on the nose, scaled as the head is.
+
+What is missing:
+
+- A joint that the driver's frame lacks is missing in the result too (confidence 0). What hangs on
+  it is placed from its nearest ancestor in that frame: the straight distance between the two,
+  scaled by the ratio of the two paths' lengths. A lacking neck is put where the frame's other
+  joints say it is (`root.find_necks`).
+- A bone that the source lacks, or that has no length there, takes the other side's length, else
+  the driver's length times the scale of the motion.
+- Where nose and neck give no scale, the torso does, else the shoulders, else the median of all
+  bones that both figures show, else the heights of the canvases.
+- A hand without its wrist is dropped.
+
+Coordinates of joints that were not detected are never read.
+
+Source: TCAN, arXiv 2407.09012, pose retargeting; robust where the official code is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.bones import (
+    MIRROR,
+    PARENTS,
+    Bools,
+    Floats,
+    bone_lengths,
+    first_lengths,
+    longest_of_pairs,
+)
+from tcan_core.conditioning.keypoints import NUM_JOINTS, Joint, Pose
+from tcan_core.conditioning.root import find_necks, reference_frame, source_neck
+
+MAX_STRETCH = 1.1
+# A bone shorter than this part of the figure's longest one tells nothing about its true length ...
+NO_LENGTH = 0.02
+# ... and one shorter than this part nothing about the figure's size.
+NO_SCALE = 0.05
+_HEAD = [Joint.RIGHT_EYE, Joint.LEFT_EYE, Joint.RIGHT_EAR, Joint.LEFT_EAR]
+_FACE_ANCHORS = [Joint.NOSE, *_HEAD, Joint.NECK]
+
+
+@dataclass(frozen=True)
+class _Driver:
+    """The driver over time, in its own pixels.
+
+    Attributes:
+        points: (frames, 18, 2), 0 where not detected.
+        seen: (frames, 18).
+        necks: (frames, 2), known in every frame.
+        first: (18,) each bone's length in the first frame that shows it.
+        longest: (18,) each bone's greatest length.
+    """
+
+    points: Floats
+    seen: Bools
+    necks: Floats
+    first: Floats
+    longest: Floats
+
+
+def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
+    """Return the driver's motion done by the source's body, on the source's canvas.
+
+    Args:
+        source: the source character in its picture.
+        driving: the driver, frame by frame, on a canvas of any size.
+
+    Returns:
+        One pose for each of the driver's, with its confidences.
+    """
+    if not driving:
+        return []
+    driver = _measure(driving)
+    lengths = _source_lengths(source)
+    scale = motion_scale(lengths, driver.first, source.canvas[0] / driving[0].canvas[0])
+    lengths, path_lengths = _complete(lengths, driver.first, scale)
+    start = source_neck(source, driver.points, driver.seen, driver.necks, scale)
+    moved = driver.necks - driver.necks[reference_frame(driver.seen)]
+    placed = _place(driver, start + scale * moved, lengths, path_lengths, scale)
+    ratios = _ratios(lengths, driver.longest, scale)
+    return [
+        _result(pose, points, source.canvas, ratios)
+        for pose, points in zip(driving, placed, strict=True)
+    ]
+
+
+def motion_scale(source: Floats, driver: Floats, otherwise: float) -> float:
+    """Return how many of the source's pixels one pixel of the driver's motion becomes.
+
+    Args:
+        source: (18,) bone lengths, NaN where unknown.
+        driver: (18,) likewise.
+        otherwise: the scale where no bone tells.
+    """
+    told = ~(_too_short(source, NO_SCALE) | _too_short(driver, NO_SCALE))
+    ratios = np.divide(source, driver, out=np.full(NUM_JOINTS, np.nan), where=told)
+    torso = [Joint.RIGHT_HIP, Joint.LEFT_HIP]
+    shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
+    for bones in ([Joint.NOSE], torso, shoulders, list(Joint)):
+        if told[bones].any():
+            return float(np.nanmedian(ratios[bones]))
+    return otherwise
+
+
+def _measure(driving: Sequence[Pose]) -> _Driver:
+    seen = np.stack([pose.detected for pose in driving])
+    points = np.where(seen[..., None], np.stack([pose.keypoints for pose in driving]), 0.0)
+    lengths = bone_lengths(points, seen)
+    longest = np.fmax.reduce(lengths, axis=0)
+    return _Driver(points, seen, find_necks(points, seen), first_lengths(lengths), longest)
+
+
+def _source_lengths(source: Pose) -> Floats:
+    lengths = bone_lengths(source.keypoints[None], source.detected[None])[0]
+    lengths[_too_short(lengths, NO_LENGTH)] = np.nan
+    return longest_of_pairs(lengths)
+
+
+def _too_short(lengths: Floats, part: float) -> Bools:
+    """Return which bones are unknown or shorter than a part of the longest one, (18,)."""
+    long_enough: Bools = (lengths > 0) & (lengths >= part * np.fmax.reduce(lengths))
+    return ~long_enough
+
+
+def _complete(source: Floats, driver: Floats, scale: float) -> tuple[Floats, Floats]:
+    """Fill in the bones that one figure lacks from the other; 0 where both lack it and its pair."""
+    driver = np.where(np.isnan(driver), driver[MIRROR], driver)
+    source = np.where(np.isnan(source), driver * scale, source)
+    driver = np.where(np.isnan(driver), source / scale, driver)
+    return np.nan_to_num(source), np.nan_to_num(driver)
+
+
+def _place(
+    driver: _Driver, necks: Floats, lengths: Floats, driver_lengths: Floats, scale: float
+) -> Floats:
+    """Place the joints from the neck outwards, all frames at once; (frames, 18, 2)."""
+    frames = len(necks)
+    base = {Joint.NECK: (driver.necks, necks, np.zeros(frames), np.zeros(frames))}
+    placed = np.zeros((frames, NUM_JOINTS, 2))
+    placed[:, Joint.NECK] = necks
+    for joint, parent in PARENTS.items():
+        from_driver, from_placed, path, driver_path = base[parent]
+        path, driver_path = path + lengths[joint], driver_path + driver_lengths[joint]
+        offset = driver.points[:, joint] - from_driver
+        factor = _stretch(np.linalg.norm(offset, axis=1), path, driver_path, scale)
+        placed[:, joint] = from_placed + factor[:, None] * offset
+        seen = driver.seen[:, joint]
+        base[joint] = (
+            np.where(seen[:, None], driver.points[:, joint], from_driver),
+            np.where(seen[:, None], placed[:, joint], from_placed),
+            np.where(seen, 0.0, path),
+            np.where(seen, 0.0, driver_path),
+        )
+    return placed
+
+
+def _stretch(now: Floats, path: Floats, driver_path: Floats, scale: float) -> Floats:
+    """Return by how much the driver's offset is multiplied, (frames,).
+
+    Its direction stays; its length becomes path * clip(now / driver_path, 0, 1.1).
+    """
+    unknown = (path == 0) & (driver_path == 0)
+    length = path * np.minimum(_quotient(now, driver_path, np.inf), MAX_STRETCH)
+    return np.where(unknown, scale, _quotient(length, now, 0.0))
+
+
+def _quotient(above: Floats, below: Floats, otherwise: float) -> Floats:
+    quotient = np.full(above.shape, otherwise)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
+
+
+def _ratios(lengths: Floats, driver: Floats, scale: float) -> dict[str, float]:
+    """Return how much larger than the driver's the source's hands and face are."""
+    usable = (lengths > 0) & ~_too_short(driver, NO_LENGTH)
+
+    def ratio(bones: list[Joint]) -> float:
+        known = [bone for bone in bones if usable[bone]]
+        return float(lengths[known].sum() / driver[known].sum()) if known else scale
+
+    return {
+        "hand_left": ratio([Joint.LEFT_WRIST]),
+        "hand_right": ratio([Joint.RIGHT_WRIST]),
+        "face": ratio(_HEAD),
+    }
+
+
+def _result(pose: Pose, placed: Floats, canvas: tuple[int, int], ratios: dict[str, float]) -> Pose:
+    return Pose(
+        keypoints=np.where(pose.detected[:, None], placed, 0.0),
+        confidence=pose.confidence,
+        canvas=canvas,
+        hand_left=_carry(pose.hand_left, pose, placed, [Joint.LEFT_WRIST], ratios["hand_left"]),
+        hand_right=_carry(pose.hand_right, pose, placed, [Joint.RIGHT_WRIST], ratios["hand_right"]),
+        face=_carry(pose.face, pose, placed, _FACE_ANCHORS, ratios["face"]),
+    )
+
+
+def _carry(
+    part: NDArray[np.float64] | None,
+    pose: Pose,
+    placed: Floats,
+    anchors: list[Joint],
+    ratio: float,
+) -> NDArray[np.float64] | None:
+    """Move hand or face points, (n, 3), with the first of the joints that was detected."""
+    anchor = next((joint for joint in anchors if pose.detected[joint]), None)
+    if part is None or anchor is None:
+        return None
+    seen = part[:, 2] > 0
+    carried = np.zeros_like(part)
+    carried[seen, :2] = placed[anchor] + ratio * (part[seen, :2] - pose.keypoints[anchor])
+    carried[seen, 2] = part[seen, 2]
+    return carried

@@ -1,0 +1,299 @@
+"""Retargeting lands on the source's bones laid along the driver's directions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
+from tcan_core.conditioning.retarget import retarget
+from tests.tcan_core.conditioning.make_poses import (
+    NUM_BONES,
+    STANDING_DIRECTIONS,
+    STANDING_LENGTHS,
+    TREE,
+    TWINS,
+    Floats,
+    build,
+    moving,
+    random_lengths,
+    random_motion,
+    standing,
+    with_random_gaps,
+    without,
+)
+
+SEEDS = range(8)
+
+
+def assert_same(poses: list[Pose], expected: list[Pose], atol: float = 1e-9) -> None:
+    assert len(poses) == len(expected)
+    for pose, truth in zip(poses, expected, strict=True):
+        assert np.array_equal(pose.detected, truth.detected)
+        assert np.allclose(
+            pose.keypoints[truth.detected], truth.keypoints[truth.detected], atol=atol
+        )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_sources_bones_do_the_drivers_motion(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    own, drivers = random_lengths(random, 12.0), random_lengths(random, 25.0)
+    directions, path = random_motion(random, 20)
+    source = build(own, STANDING_DIRECTIONS, (60.0, 41.0), (128, 96))
+    driving = [build(drivers, d, n) for d, n in zip(directions, path, strict=True)]
+
+    result = retarget(source, driving)
+
+    necks = np.array([60.0, 41.0]) + (path - path[0]) * own[0] / drivers[0]
+    assert_same(result, [build(own, d, n) for d, n in zip(directions, necks, strict=True)])
+    assert {pose.canvas for pose in result} == {(128, 96)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_drivers_foreshortening_is_kept(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    own, drivers = random_lengths(random), random_lengths(random)
+    directions, path = random_motion(random, 20)
+    seen_part = random.uniform(0.0, 1.6, (20, NUM_BONES))
+    seen_part[0] = random.uniform(0.5, 1.0, NUM_BONES)
+    driving = [
+        build(drivers * part, d, n) for part, d, n in zip(seen_part, directions, path, strict=True)
+    ]
+    source = build(own, STANDING_DIRECTIONS)
+
+    result = retarget(source, driving)
+
+    factors = np.clip(seen_part / seen_part[0], 0, 1.1)
+    necks = source.keypoints[Joint.NECK] + (path - path[0]) * own[0] / (drivers * seen_part[0])[0]
+    frames = zip(factors, directions, necks, strict=True)
+    assert_same(result, [build(own * factor, d, n) for factor, d, n in frames])
+
+
+def test_pairs_of_the_source_take_the_longer_side() -> None:
+    random = np.random.default_rng(0)
+    uneven = 20 * STANDING_LENGTHS * random.uniform(0.3, 1.0, NUM_BONES)
+    driving = moving(random)
+
+    result = retarget(build(uneven, STANDING_DIRECTIONS), driving)
+
+    even = np.maximum(uneven, uneven[TWINS])
+    assert _lengths(result[0]) == pytest.approx(even)
+
+
+def test_a_figure_that_drives_itself_stays_as_it_is() -> None:
+    driving = moving(np.random.default_rng(1), lengths=20 * STANDING_LENGTHS)
+    assert_same(retarget(driving[0], driving), driving)
+
+
+def test_the_size_of_the_drivers_canvas_does_not_matter() -> None:
+    source = standing(9.0)
+    driving = moving(np.random.default_rng(2))
+    larger = [replace(p, keypoints=3 * p.keypoints, canvas=(768, 768)) for p in driving]
+    assert_same(retarget(source, larger), retarget(source, driving))
+
+
+def test_no_frames_give_no_frames() -> None:
+    assert retarget(standing(), []) == []
+
+
+@pytest.mark.parametrize("joint", [joint for joint in Joint if joint is not Joint.NECK])
+def test_a_joint_that_a_frame_lacks_is_missing_and_harms_no_other(joint: Joint) -> None:
+    source, driving = standing(13.0), moving(np.random.default_rng(3))
+    complete = retarget(source, driving)
+    driving[7] = without(driving[7], joint)
+
+    result = retarget(source, driving)
+
+    below = _below(joint)
+    assert result[7].confidence[joint] == 0
+    assert (result[7].keypoints[joint] == 0).all()
+    others = [j for j in Joint if j not in below]
+    assert np.allclose(result[7].keypoints[others], complete[7].keypoints[others])
+    assert_same(result[:7] + result[8:], complete[:7] + complete[8:])
+    # What hangs on the missing joint is near where it would have been.
+    on_it = sorted(below - {joint})
+    assert np.abs(result[7].keypoints[on_it] - complete[7].keypoints[on_it]).max(initial=0) < 13
+
+
+def test_a_missing_elbow_keeps_the_wrists_direction_and_share_of_the_arm() -> None:
+    source, driver = standing(10.0), standing(30.0)
+    (result,) = retarget(source, [without(driver, Joint.RIGHT_ELBOW)])
+    assert np.allclose(
+        result.keypoints[Joint.RIGHT_WRIST], source.keypoints[Joint.RIGHT_WRIST], atol=1
+    )
+
+
+def test_a_missing_neck_is_told_by_its_neighbours() -> None:
+    source, driving = standing(13.0), moving(np.random.default_rng(4))
+    complete = retarget(source, driving)
+    for frame in (0, 9, 23):
+        driving[frame] = without(driving[frame], Joint.NECK)
+
+    result = retarget(source, driving)
+
+    for frame in (0, 9, 23):
+        assert result[frame].confidence[Joint.NECK] == 0
+        others = [joint for joint in Joint if joint is not Joint.NECK]
+        off = np.abs(result[frame].keypoints[others] - complete[frame].keypoints[others])
+        assert off.max() < 8
+
+
+def test_a_driver_without_any_neck_still_moves() -> None:
+    driving = [without(pose, Joint.NECK) for pose in moving(np.random.default_rng(5))]
+    result = retarget(standing(13.0), driving)
+    assert all(pose.detected.sum() == 17 for pose in result)
+    _assert_sound(result)
+
+
+@pytest.mark.parametrize("side", ["RIGHT", "LEFT"])
+def test_a_joint_that_the_source_lacks_takes_the_other_sides_length(side: str) -> None:
+    own = random_lengths(np.random.default_rng(6))
+    driving = moving(np.random.default_rng(7))
+    source = build(own, STANDING_DIRECTIONS)
+    complete = retarget(source, driving)
+    for part in ("WRIST", "ANKLE", "EAR", "KNEE"):
+        assert_same(retarget(without(source, Joint[f"{side}_{part}"]), driving), complete)
+
+
+def test_a_limb_that_the_source_lacks_takes_the_drivers_length_in_scale() -> None:
+    source = without(standing(10.0), *_below(Joint.RIGHT_KNEE), *_below(Joint.LEFT_KNEE))
+    (result,) = retarget(source, [standing(30.0)])
+    assert np.allclose(result.keypoints, standing(10.0).keypoints)
+
+
+def test_a_neck_that_the_source_lacks_is_told_by_the_drivers_build() -> None:
+    whole = standing(10.0)
+    for joints in ([Joint.NECK], [Joint.NECK, Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]):
+        (result,) = retarget(without(whole, *joints), [standing(30.0)])
+        assert np.allclose(result.keypoints, whole.keypoints, atol=3)
+
+
+@pytest.mark.parametrize("degenerate", ["source", "driver", "both"])
+def test_a_nose_on_the_neck_takes_the_scale_from_the_torso(degenerate: str) -> None:
+    flat = STANDING_LENGTHS.copy()
+    flat[0] = 0.0
+    own = 10 * (flat if degenerate != "driver" else STANDING_LENGTHS)
+    drivers = 30 * (flat if degenerate != "source" else STANDING_LENGTHS)
+    path = np.array([[100.0, 100.0], [130.0, 100.0]])
+    driving = [build(drivers, STANDING_DIRECTIONS, neck) for neck in path]
+
+    result = retarget(build(own, STANDING_DIRECTIONS), driving)
+
+    moved = result[1].keypoints[Joint.NECK] - result[0].keypoints[Joint.NECK]
+    assert np.allclose(moved, [10.0, 0.0])
+    _assert_sound(result)
+
+
+def test_without_nose_and_hips_the_shoulders_give_the_scale() -> None:
+    lost = (Joint.NOSE, Joint.RIGHT_HIP, Joint.LEFT_HIP)
+    driving = [without(standing(30.0, neck=(x, 90.0)), *lost) for x in (100.0, 130.0)]
+    result = retarget(without(standing(10.0), *lost), driving)
+    assert np.allclose(result[1].keypoints[Joint.NECK] - result[0].keypoints[Joint.NECK], [10, 0])
+
+
+def test_figures_that_share_no_bone_are_scaled_by_their_canvases() -> None:
+    arms = [j for j in Joint if "ELBOW" in j.name or "WRIST" in j.name]
+    source = without(standing(10.0, canvas=(128, 128)), *(set(Joint) - set(arms)))
+    driving = [without(standing(30.0), *arms)] * 2
+    _assert_sound(retarget(source, driving))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_mix_of_missing_joints_gives_a_sound_pose(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    parts = random.choice([0.0, 0.3, 0.7, 0.95, 1.0], 2)
+    source = with_random_gaps(random, standing(17.0), parts[0])
+    driving = [with_random_gaps(random, pose, parts[1]) for pose in moving(random, 12)]
+
+    result = retarget(source, driving)
+
+    _assert_sound(result)
+    for pose, driver in zip(result, driving, strict=True):
+        assert np.array_equal(pose.confidence, driver.confidence)
+
+
+def test_coordinates_of_undetected_joints_are_never_read() -> None:
+    random = np.random.default_rng(8)
+    lost = [np.flatnonzero(random.random(18) < 0.4) for _ in range(13)]
+    driving = moving(random, 12)
+    results = []
+    for junk in (np.nan, -1.0, 1e6):
+        source = without(standing(17.0), *lost[12], junk=junk)
+        holes = [without(p, *joints, junk=junk) for p, joints in zip(driving, lost, strict=False)]
+        results.append(retarget(source, holes))
+    assert_same(results[0], results[1], atol=0)
+    assert_same(results[0], results[2], atol=0)
+
+
+def test_frames_without_a_person_stay_empty() -> None:
+    driving = moving(np.random.default_rng(9), 5)
+    complete = retarget(standing(), driving)
+    result = retarget(standing(), [no_pose((256, 256)), *driving, no_pose((256, 256))])
+    assert not result[0].detected.any() and not result[-1].detected.any()
+    assert_same(result[1:-1], complete)
+
+
+def test_hands_hang_on_the_wrist_in_the_forearms_scale() -> None:
+    driver = standing(30.0)
+    wrist = driver.keypoints[Joint.LEFT_WRIST]
+    hand = np.concatenate([wrist + np.arange(42).reshape(21, 2), np.ones((21, 1))], axis=1)
+    hand[4] = (np.nan, np.nan, 0.0)
+    (result,) = retarget(standing(10.0), [replace(driver, hand_left=hand)])
+
+    assert result.hand_right is None and result.hand_left is not None
+    expected = result.keypoints[Joint.LEFT_WRIST] + np.arange(42).reshape(21, 2) / 3
+    shown = hand[:, 2] > 0
+    assert np.allclose(result.hand_left[shown, :2], expected[shown])
+    assert result.hand_left[4].tolist() == [0, 0, 0]
+
+
+def test_a_hand_without_its_wrist_is_dropped() -> None:
+    driver = replace(standing(30.0), hand_right=np.ones((21, 3)), hand_left=np.ones((21, 3)))
+    (result,) = retarget(standing(), [without(driver, Joint.RIGHT_WRIST)])
+    assert result.hand_right is None and result.hand_left is not None
+
+
+@pytest.mark.parametrize("lost", [[], [Joint.NOSE]])
+def test_the_face_goes_with_the_head(lost: list[Joint]) -> None:
+    driver = standing(30.0)
+    face = np.concatenate(
+        [driver.keypoints[[0] * 70] + np.arange(70)[:, None], np.ones((70, 1))], 1
+    )
+    (result,) = retarget(standing(10.0), [without(replace(driver, face=face), *lost)])
+    nose = standing(10.0).keypoints[Joint.NOSE]
+    assert result.face is not None
+    assert np.allclose(
+        result.face[:, :2], nose + np.arange(70)[:, None] / 3, atol=1e-6 + 3 * len(lost)
+    )
+
+
+def test_four_hundred_frames_take_milliseconds() -> None:
+    source, driving = standing(), moving(np.random.default_rng(10), 400)
+    retarget(source, driving[:2])
+    start = time.perf_counter()
+    retarget(source, driving)
+    assert time.perf_counter() - start < 0.2
+
+
+def _lengths(pose: Pose) -> Floats:
+    inner = pose.keypoints[[bone[0] for bone in TREE]]
+    outer = pose.keypoints[[bone[1] for bone in TREE]]
+    return np.asarray(np.linalg.norm(outer - inner, axis=1), np.float64)
+
+
+def _below(joint: Joint) -> set[Joint]:
+    found = {joint}
+    for inner, outer, _, _ in TREE:
+        if inner in found:
+            found.add(outer)
+    return found
+
+
+def _assert_sound(poses: list[Pose]) -> None:
+    for pose in poses:
+        assert np.isfinite(pose.keypoints).all()
+        assert np.abs(pose.keypoints).max() < 10_000
