@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +45,9 @@ def evaluate(
     ptm_tau: Annotated[float, typer.Option(help="Strength of the temperature map; 0: none.")] = 3.0,
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
     motion: Annotated[bool, typer.Option(help="With motion modules (stage 2), or not.")] = True,
+    scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
+    noise: Annotated[str | None, typer.Option(help="independent or freenoise.")] = None,
+    fusion: Annotated[str, typer.Option(help="Of overlapping windows: pyramid, flat.")] = "pyramid",
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
 ) -> None:
     """Animate every pair and measure it against the truth, beside the source that stands still."""
@@ -58,6 +62,9 @@ def evaluate(
         "context_overlap": context_overlap,
         "ptm_tau": ptm_tau,
         "retarget": retarget,
+        "scheduler": scheduler,
+        "noise": noise,
+        "fusion": fusion,
     }
     options = EvaluateOptions(
         drivings=tuple(one for one in DRIVINGS if driving in (one, DrivingChoice.BOTH)),
@@ -104,7 +111,8 @@ def _animator(preset: str, device: str, motion: bool, settings: dict[str, Any]) 
     from tcan_core.pipelines.animate_files import prepare
 
     pipeline = AnimatePipeline.from_preset(preset, device=device, motion=motion)
-    return PipelineAnimator(pipeline, prepare, settings)
+    detect = partial(prepare, detector=pipeline.preset.detector)
+    return PipelineAnimator(pipeline, detect, settings)
 
 
 def _evaluate_with_bar(

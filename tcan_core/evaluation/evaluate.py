@@ -33,7 +33,8 @@ class Animator(Protocol):
             seed: of the noise.
 
         Raises:
-            InputError: the pair cannot be animated so; the report says why.
+            InputError: the pair cannot be animated so; the report says why and goes on.
+            ParameterError: a setting is wrong; ends the evaluation.
         """
         ...
 
@@ -129,6 +130,8 @@ def _animate_one(
         result = animate(pair, driving, seed)
         clip.results[driving] = truth.measure(result)
         results[driving] = result
+    except ParameterError:
+        raise  # a setting, not this pair
     except InputError as error:
         clip.errors[driving] = f"{error.code}: {error}"
     clip.seconds[driving] = round(time.perf_counter() - start, 3)

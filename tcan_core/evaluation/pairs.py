@@ -128,9 +128,8 @@ def _read_frames(folder: Path) -> Frames:
 
 
 def _read_poses(path: Path) -> list[Pose]:
-    frames = read_pose_file(path).frames
-    canvas = next((people[0].canvas for people in frames if people), (1, 1))
-    return [people[0] if people else no_pose(canvas) for people in frames]
+    file = read_pose_file(path)
+    return [people[0] if people else no_pose(file.canvas) for people in file.frames]
 
 
 def _proportion(poses: Sequence[Pose]) -> float:

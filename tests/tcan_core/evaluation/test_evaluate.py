@@ -123,6 +123,23 @@ def test_a_run_that_is_cut_short_leaves_what_it_has(pairs_dir: Path, tmp_path: P
     assert json.loads((tmp_path / "r.json").read_text())["num_clips"] == 2
 
 
+def test_a_wrong_setting_ends_the_evaluation(pairs_dir: Path, tmp_path: Path) -> None:
+    def refuse(pair: Pair, driving: Driving, seed: int) -> Frames:
+        raise ParameterError("ptm_tau is -1")
+
+    with pytest.raises(ParameterError, match="ptm_tau is -1"):
+        evaluate_pairs(pairs_dir, refuse, tmp_path / "r.json")
+
+
+def test_a_result_of_another_length_is_told(pairs_dir: Path, tmp_path: Path) -> None:
+    def lose_a_frame(pair: Pair, driving: Driving, seed: int) -> Frames:
+        return pair.truth()[:-1]
+
+    report = evaluate_pairs(pairs_dir, lose_a_frame, tmp_path / "r.json", EvaluateOptions(limit=1))
+
+    assert "(4, 32, 32, 3), the truth is (5, 32, 32, 3)" in report.clips[0].errors["pose"]
+
+
 def test_bad_options_and_folders_are_refused(tmp_path: Path) -> None:
     drivings: Any = ("audio",)
     with pytest.raises(ParameterError, match="audio"):

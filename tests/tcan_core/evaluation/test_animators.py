@@ -1,0 +1,71 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tcan_core.conditioning.keypoints import Pose, no_pose
+from tcan_core.evaluation.animators import PipelineAnimator
+from tcan_core.evaluation.metrics import Frames
+from tcan_core.evaluation.pairs import read_pairs
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What a detector that sees nobody would make of the files."""
+
+    image: Frames
+    source_pose: Pose | None
+    poses: Sequence[Pose]
+
+
+@dataclass
+class RepeatingPipeline:
+    """Repeats the image for every pose, and writes down what it was given."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        *,
+        source_pose: Pose | None,
+        seed: int,
+        **settings: Any,
+    ) -> Frames:
+        self.calls.append({"poses": poses, "source_pose": source_pose, "seed": seed} | settings)
+        return np.repeat(image[None], len(poses), axis=0)
+
+
+def detect(image_path: Path, driving_path: Path) -> Detected:
+    assert (image_path.name, driving_path.name) == ("source.png", "driving.mp4")
+    return Detected(np.zeros((32, 32, 3), np.uint8), no_pose((32, 32)), 3 * [no_pose((32, 32))])
+
+
+def test_driving_by_pose_gives_the_true_poses(pairs_dir: Path) -> None:
+    [pair] = read_pairs(pairs_dir, limit=1)
+    pipeline = RepeatingPipeline()
+    animate = PipelineAnimator(pipeline, detect, {"ptm_tau": 0.0, "retarget": False})
+
+    result = animate(pair, "pose", seed=5)
+
+    np.testing.assert_array_equal(result, np.repeat(pair.source()[None], 5, axis=0))
+    [call] = pipeline.calls
+    assert (call["seed"], call["ptm_tau"], call["retarget"]) == (5, 0.0, False)
+    assert [pose.keypoints.tolist() for pose in call["poses"]] == [
+        pose.keypoints.tolist() for pose in pair.driving_poses()
+    ]
+    assert call["source_pose"].keypoints.tolist() == pair.source_pose().keypoints.tolist()
+
+
+def test_driving_by_video_gives_what_is_detected(pairs_dir: Path) -> None:
+    [pair] = read_pairs(pairs_dir, limit=1)
+    pipeline = RepeatingPipeline()
+
+    result = PipelineAnimator(pipeline, detect)(pair, "video", seed=0)
+
+    assert result.shape == (3, 32, 32, 3)
+    [call] = pipeline.calls
+    assert not any(pose.detected.any() for pose in [call["source_pose"], *call["poses"]])
