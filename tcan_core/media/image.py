@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tcan_core.errors import MediaError, ParameterError
 from tcan_core.media.alpha import over_white
 from tcan_core.media.limits import MediaLimits
+from tcan_core.media.whole import written_whole
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
@@ -70,12 +70,10 @@ def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
             f"the picture is {image.dtype} {image.shape};"
             " it must be uint8 (height, width, 3) or (height, width)"
         )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        Image.fromarray(np.ascontiguousarray(image)).save(unfinished, format="PNG")
-        unfinished.replace(path)
+        with written_whole(path) as unfinished:
+            Image.fromarray(np.ascontiguousarray(image)).save(unfinished, format="PNG")
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise MediaError(f"{path.name}: cannot be written ({error})") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from tcan_core.errors import MediaError, ParameterError
 from tcan_core.media.audio import AudioTrack
 from tcan_core.media.container import ffmpeg_errors
+from tcan_core.media.whole import unfinished_path
 
 BT709 = 1  # the code of BT.709 for matrix, primaries and transfer alike (H.264, table E-3)
 UNWRITABLE = "the video cannot be written"
@@ -65,7 +65,7 @@ class VideoWriter:
             raise ParameterError(f"crf is {crf}; it must lie in 0..51")
         self._options = {"crf": str(crf), "preset": preset}
         self._audio_from = None if audio_from is None else Path(audio_from)
-        self._unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._unfinished = unfinished_path(self._path)
         self._audio: AudioTrack | None = None
 
     def __enter__(self) -> VideoWriter:
