@@ -34,9 +34,13 @@ def build(kind: Any, content: Any, where: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     unknown = sorted(set(content) - set(fields))
     if unknown:
-        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(fields)}")
+        raise ConfigError(
+            f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(fields)}"
+        )
     hints = get_type_hints(kind)
-    values = {name: _convert(hints[name], value, f"{where}: {name}") for name, value in content.items()}
+    values = {
+        name: _convert(hints[name], value, f"{where}: {name}") for name, value in content.items()
+    }
     required = [
         f.name for f in fields.values()
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
@@ -75,7 +79,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _convert_dict(hint: Any, value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: expected a mapping, got {value!r}")
-    return {name: _convert(get_args(hint)[1], item, f"{where}.{name}") for name, item in value.items()}
+    return {
+        name: _convert(get_args(hint)[1], item, f"{where}.{name}") for name, item in value.items()
+    }
 
 
 def _convert_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:

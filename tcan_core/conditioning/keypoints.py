@@ -90,11 +90,15 @@ class Pose:
         keypoints = np.asarray(self.keypoints, dtype=np.float64)
         confidence = np.asarray(self.confidence, dtype=np.float64)
         if keypoints.shape != (NUM_JOINTS, 2):
-            raise ValueError(f"keypoints have shape {keypoints.shape}; they must be ({NUM_JOINTS}, 2)")
+            raise ValueError(
+                f"keypoints have shape {keypoints.shape}; they must be ({NUM_JOINTS}, 2)"
+            )
         if confidence.shape != (NUM_JOINTS,):
             raise ValueError(f"confidence has shape {confidence.shape}; it must be ({NUM_JOINTS},)")
         if not ((confidence >= 0) & (confidence <= 1)).all():
-            raise ValueError(f"confidence is {confidence.min()}..{confidence.max()}; it must lie in 0..1")
+            raise ValueError(
+                f"confidence is {confidence.min()}..{confidence.max()}; it must lie in 0..1"
+            )
         if not np.isfinite(keypoints[confidence > 0]).all():
             raise ValueError("a detected joint has a coordinate that is not a finite number")
         object.__setattr__(self, "keypoints", keypoints)

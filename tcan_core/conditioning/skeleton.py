@@ -80,6 +80,15 @@ def draw_poses(poses: Sequence[Pose], canvas: tuple[int, int] | None = None) -> 
     return np.stack([draw_pose(pose, canvas) for pose in poses])
 
 
+def draw_people(people: Sequence[Pose], canvas: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw everybody of one frame, (height, width, 3) uint8 RGB; later people cover earlier ones."""
+    together = np.zeros((*canvas, 3), np.uint8)
+    for pose in people:
+        drawn = draw_pose(pose, canvas)
+        together = np.where(drawn.any(axis=2, keepdims=True), drawn, together)
+    return together
+
+
 def _draw_limbs(skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_width: float) -> None:
     points = pose.keypoints * scale
     for (start, end), color in zip(LIMBS, COLORS, strict=False):
@@ -88,7 +97,9 @@ def _draw_limbs(skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_widt
             cv2.fillConvexPoly(skeleton, _limb_polygon(points[start], points[end], half_width), dim)
 
 
-def _limb_polygon(start: NDArray[np.float64], end: NDArray[np.float64], half_width: float) -> NDArray[np.int32]:
+def _limb_polygon(
+    start: NDArray[np.float64], end: NDArray[np.float64], half_width: float
+) -> NDArray[np.int32]:
     """Return the ellipse around a limb as a polygon of whole pixels."""
     centre = (start + end) / 2
     along = end - start
@@ -105,13 +116,19 @@ def _draw_joints(skeleton: Map, pose: Pose, scale: NDArray[np.float64], radius: 
             _draw_disc(skeleton, pose.keypoints[joint] * scale, radius, COLORS[joint])
 
 
-def _draw_points(skeleton: Map, points: NDArray[np.float64], scale: NDArray[np.float64], radius: float) -> None:
+def _draw_points(
+    skeleton: Map, points: NDArray[np.float64], scale: NDArray[np.float64], radius: float
+) -> None:
     for x, y, confidence in points:
         if confidence > 0:
             _draw_disc(skeleton, np.array([x, y]) * scale, radius, HAND_COLOR)
 
 
-def _draw_disc(skeleton: Map, centre: NDArray[np.float64], radius: float, color: tuple[int, int, int]) -> None:
+def _draw_disc(
+    skeleton: Map, centre: NDArray[np.float64], radius: float, color: tuple[int, int, int]
+) -> None:
     # cv2 puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5).
     x, y = np.rint((centre - 0.5) * 2**_SHIFT).astype(int)
-    cv2.circle(skeleton, (int(x), int(y)), max(int(radius * 2**_SHIFT), 1), color, -1, cv2.LINE_8, _SHIFT)
+    cv2.circle(
+        skeleton, (int(x), int(y)), max(int(radius * 2**_SHIFT), 1), color, -1, cv2.LINE_8, _SHIFT
+    )

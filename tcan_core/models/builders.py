@@ -9,7 +9,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import MotionAdapter
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from tcan_core.models.pose_embedding import PatchPoseEmbedding
 from tcan_core.models.presets import Preset
@@ -56,6 +57,12 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
         "num_attention_heads": config.get("motion_num_attention_heads", 8),
         "max_seq_length": config.get("motion_max_seq_length", 32),
     }
+
+
+def build_text_encoder(preset: Preset) -> nn.Module | None:
+    """Build the text encoder, or return None where a constant stands for the empty prompt."""
+    config = preset.parts["text_encoder"].config
+    return CLIPTextModel(CLIPTextConfig(**config)) if config else None
 
 
 def constant_prompt(preset: Preset) -> Tensor:

@@ -24,14 +24,12 @@ from tcan_core.models.builders import (
     constant_prompt,
     controlnet_motion,
 )
+from tcan_core.models.keys import key_report
 from tcan_core.models.lora import add_lora, load_lora, merge_lora
-from tcan_core.models.motion import TemporalControlNet, add_motion
+from tcan_core.models.motion import TemporalControlNet, add_motion, load_motion_state
 from tcan_core.models.presets import Preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.models.vae import ImageCodec
-
-UNET_PREFIX, CONTROLNET_PREFIX = "denoising_unet.", "controlnet."
-_NAMED_KEYS = 5
 
 
 def read_part(preset: Preset, name: str, folder: Path | None = None) -> dict[str, Tensor]:
@@ -45,7 +43,9 @@ def read_part(preset: Preset, name: str, folder: Path | None = None) -> dict[str
     """
     path = folder / f"{name}.safetensors" if folder else preset.part_file(name)
     if path is None or not path.exists():
-        raise WeightsError(f"preset {preset.name}: no weights for {name}{f' at {path}' if path else ''}")
+        raise WeightsError(
+            f"preset {preset.name}: no weights for {name}{f' at {path}' if path else ''}"
+        )
     wanted = None if folder else preset.parts[name].sha256
     if wanted and file_sha256(path) != wanted:
         raise WeightsError(f"{path}: sha256 is {file_sha256(path)}, the preset says {wanted}")
@@ -71,10 +71,7 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) ->
     missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
     reshaped = [key for key in state if key in own and own[key].shape != state[key].shape]
     if missing or unexpected or reshaped:
-        raise WeightsError(
-            f"{what}: {len(missing)} keys missing {missing[:_NAMED_KEYS]}, {len(unexpected)} unexpected "
-            f"{unexpected[:_NAMED_KEYS]}, {len(reshaped)} of another shape {reshaped[:_NAMED_KEYS]}"
-        )
+        raise WeightsError(key_report(what, missing, unexpected, reshaped))
     network.load_state_dict(state)
 
 
@@ -85,7 +82,9 @@ def load_codec(preset: Preset, folder: Path | None = None) -> ImageCodec:
     return codec
 
 
-def load_prior(preset: Preset, folder: Path | None = None) -> tuple[UNet2DConditionModel, ControlNetModel]:
+def load_prior(
+    preset: Preset, folder: Path | None = None
+) -> tuple[UNet2DConditionModel, ControlNetModel]:
     """Build denoising UNet and ControlNet as they are before TCAN: no motion modules, no LoRA."""
     unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
     load_strictly(unet, read_part(preset, "denoising_unet", folder), "denoising_unet")
@@ -113,8 +112,18 @@ def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -
     if motion:
         denoising_unet = add_motion(unet, build_motion_adapter(preset))
         temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
-        load_motion(denoising_unet, temporal, read_part(preset, "motion_modules", folder))
-    tcan = Tcan(load_codec(preset, folder), denoising_unet, reference_unet, temporal, constant_prompt(preset))
+        for network, part in (
+            (denoising_unet, "motion_modules"),
+            (temporal, "controlnet_motion_modules"),
+        ):
+            load_motion_state(network, read_part(preset, part, folder), part)
+    tcan = Tcan(
+        load_codec(preset, folder),
+        denoising_unet,
+        reference_unet,
+        temporal,
+        constant_prompt(preset),
+    )
     for network in (tcan.codec, tcan.denoising_unet, tcan.reference_unet, tcan.controlnet):
         network.requires_grad_(False).eval()
     return tcan
@@ -128,34 +137,6 @@ def unload_merged(unet: nn.Module) -> None:
         if isinstance(module, Linear):
             parent, _, leaf = name.rpartition(".")
             setattr(unet.get_submodule(parent), leaf, module.get_base_layer())
-
-
-def motion_weights(denoising_unet: nn.Module, controlnet: nn.Module) -> dict[str, Tensor]:
-    """Return the motion modules of both networks as one part."""
-    networks = ((UNET_PREFIX, denoising_unet), (CONTROLNET_PREFIX, controlnet))
-    return {
-        prefix + key: value
-        for prefix, network in networks
-        for key, value in network.state_dict().items()
-        if "motion_modules." in key and not key.endswith("pos_embed.pe")
-    }
-
-
-def load_motion(denoising_unet: nn.Module, controlnet: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `motion_weights` returned.
-
-    Raises:
-        WeightsError: a key is missing or unexpected.
-    """
-    expected, given = set(motion_weights(denoising_unet, controlnet)), set(state)
-    if expected != given:
-        raise WeightsError(
-            f"motion_modules: missing {sorted(expected - given)[:_NAMED_KEYS]}, "
-            f"unexpected {sorted(given - expected)[:_NAMED_KEYS]}"
-        )
-    for prefix, network in ((UNET_PREFIX, denoising_unet), (CONTROLNET_PREFIX, controlnet)):
-        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        network.load_state_dict(own, strict=False)
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
 from tcan_core.errors import WeightsError
+from tcan_core.models.keys import key_report
 
 ADAPTER = "appa"
 # Queries, keys and values of self- and cross-attention; `motion_modules` are left out.
@@ -21,7 +22,9 @@ TARGETS = r"(.*\.)?attentions\.\d+\..*attn[12]\.to_[qkv]"
 
 def add_lora(unet: nn.Module, rank: int, alpha: int) -> None:
     """Add an APPA adapter; it begins as the identity."""
-    config = peft.LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS)
+    config = peft.LoraConfig(
+        r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS
+    )
     peft.inject_adapter_in_model(config, unet, adapter_name=ADAPTER)
 
 
@@ -39,7 +42,7 @@ def load_lora(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
     """
     expected, given = set(lora_state(unet)), set(state)
     if expected != given:
-        raise WeightsError(f"LoRA: missing {sorted(expected - given)[:5]}, unexpected {sorted(given - expected)[:5]}")
+        raise WeightsError(key_report("lora", sorted(expected - given), sorted(given - expected)))
     set_peft_model_state_dict(unet, dict(state), adapter_name=ADAPTER)
 
 

@@ -6,6 +6,7 @@ with a norm per frame. `use_norm_per_frame` sets that right, so that a frame dep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from diffusers.models.unets.unet_motion_model import (
     UNetMotionModel,
 )
 from torch import Tensor, nn
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.keys import key_report
 
 
 class NormPerFrame(nn.GroupNorm):
@@ -58,8 +62,26 @@ def zero_motion_output(network: nn.Module) -> None:
 
 
 def motion_state(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of the motion modules alone."""
-    return {name: value for name, value in network.state_dict().items() if "motion_modules." in name}
+    """Return the weights of the motion modules alone, under the names of diffusers' MotionAdapter."""
+    return {name: value for name, value in network.state_dict().items() if _is_motion_weight(name)}
+
+
+def load_motion_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load what `motion_state` returned.
+
+    Raises:
+        WeightsError: a key is missing or unexpected, or has another shape.
+    """
+    own = motion_state(network)
+    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    reshaped = [key for key in own if key in state and own[key].shape != state[key].shape]
+    if missing or unexpected or reshaped:
+        raise WeightsError(key_report(what, missing, unexpected, reshaped))
+    network.load_state_dict(state, strict=False)
+
+
+def _is_motion_weight(name: str) -> bool:
+    return "motion_modules." in name and not name.endswith("pos_embed.pe")
 
 
 class TemporalControlNet(nn.Module):
@@ -78,15 +100,24 @@ class TemporalControlNet(nn.Module):
         super().__init__()
         self.config = controlnet.config
         self.time_proj, self.time_embedding = controlnet.time_proj, controlnet.time_embedding
-        self.conv_in, self.controlnet_cond_embedding = controlnet.conv_in, controlnet.controlnet_cond_embedding
-        self.down_blocks = nn.ModuleList(_with_motion(block, motion) for block in controlnet.down_blocks)
+        self.conv_in, self.controlnet_cond_embedding = (
+            controlnet.conv_in,
+            controlnet.controlnet_cond_embedding,
+        )
+        self.down_blocks = nn.ModuleList(
+            _with_motion(block, motion) for block in controlnet.down_blocks
+        )
         self.mid_block = _mid_with_motion(controlnet.mid_block, motion)
         self.controlnet_down_blocks = controlnet.controlnet_down_blocks
         self.controlnet_mid_block = controlnet.controlnet_mid_block
         use_norm_per_frame(self)
 
     def forward(
-        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, controlnet_cond: Tensor
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        controlnet_cond: Tensor,
     ) -> tuple[list[Tensor], Tensor]:
         """Return residuals for the denoising UNet.
 
@@ -102,26 +133,48 @@ class TemporalControlNet(nn.Module):
             Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each.
         """
         num_frames = sample.shape[2]
-        emb = self.time_embedding(self.time_proj(timestep).to(sample.dtype)).repeat_interleave(num_frames, dim=0)
-        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1)) + self.controlnet_cond_embedding(controlnet_cond)
+        emb = self.time_embedding(self.time_proj(timestep).to(sample.dtype)).repeat_interleave(
+            num_frames, dim=0
+        )
+        hidden = self.conv_in(
+            sample.transpose(1, 2).flatten(0, 1)
+        ) + self.controlnet_cond_embedding(controlnet_cond)
         states: tuple[Tensor, ...] = (hidden,)
         for block in self.down_blocks:
-            text = {"encoder_hidden_states": encoder_hidden_states} if isinstance(block, CrossAttnDownBlockMotion) else {}
-            hidden, new_states = block(hidden_states=hidden, temb=emb, num_frames=num_frames, **text)
+            text = (
+                {"encoder_hidden_states": encoder_hidden_states}
+                if isinstance(block, CrossAttnDownBlockMotion)
+                else {}
+            )
+            hidden, new_states = block(
+                hidden_states=hidden, temb=emb, num_frames=num_frames, **text
+            )
             states += new_states
-        hidden = self.mid_block(hidden, emb, encoder_hidden_states=encoder_hidden_states, num_frames=num_frames)
-        residuals = [layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)]
+        hidden = self.mid_block(
+            hidden, emb, encoder_hidden_states=encoder_hidden_states, num_frames=num_frames
+        )
+        residuals = [
+            layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)
+        ]
         return residuals, self.controlnet_mid_block(hidden)
 
 
 def _with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
     """Move a 2D down block's layers into the class that runs motion modules after each of them."""
-    modules = nn.ModuleList(_motion_module(resnet.out_channels, motion, block) for resnet in block.resnets)
-    return _rebuilt(CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion, block, modules)
+    modules = nn.ModuleList(
+        _motion_module(resnet.out_channels, motion, block) for resnet in block.resnets
+    )
+    return _rebuilt(
+        CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion,
+        block,
+        modules,
+    )
 
 
 def _mid_with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
-    modules = nn.ModuleList(_motion_module(block.resnets[0].out_channels, motion, block) for _ in block.attentions)
+    modules = nn.ModuleList(
+        _motion_module(block.resnets[0].out_channels, motion, block) for _ in block.attentions
+    )
     return _rebuilt(UNetMidBlockCrossAttnMotion, block, modules)
 
 
@@ -139,7 +192,9 @@ def _rebuilt(kind: type[nn.Module], block: nn.Module, motion_modules: nn.ModuleL
     return rebuilt
 
 
-def _motion_module(channels: int, motion: dict[str, Any], block: nn.Module) -> AnimateDiffTransformer3D:
+def _motion_module(
+    channels: int, motion: dict[str, Any], block: nn.Module
+) -> AnimateDiffTransformer3D:
     heads = int(motion["num_attention_heads"])
     reference = next(block.parameters())
     module = AnimateDiffTransformer3D(

@@ -83,7 +83,9 @@ def load_preset(name: str) -> Preset:
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS_FOLDER / name / "preset.yaml"
     if not path.exists():
-        raise ConfigError(f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, or give the path of a YAML")
+        raise ConfigError(
+            f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, or give the path of a YAML"
+        )
     content = load_config(path, Preset)
     object.__setattr__(content, "folder", str(path.parent))
     return content

@@ -39,7 +39,9 @@ class ReferenceWriter:
         self.name = name
         self._attend = AttnProcessor2_0()
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object) -> Tensor:
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object
+    ) -> Tensor:
         """Attend as usual over (sources, tokens, channels)."""
         self.bank.features[self.name] = hidden_states
         attended: Tensor = self._attend(attn, hidden_states)
@@ -53,13 +55,19 @@ class ReferenceReader:
         self.bank = bank
         self.name = name
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object) -> Tensor:
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object
+    ) -> Tensor:
         """Attend over (rows, tokens, channels), rows being batch x frames.
 
         Rows after the first `plain_rows` belong to the bank's sources in order, the same number of frames for each.
         Without a bank every row sees its own tokens alone.
         """
-        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        query, key, value = (
+            attn.to_q(hidden_states),
+            attn.to_k(hidden_states),
+            attn.to_v(hidden_states),
+        )
         reference = self.bank.features.get(self.name)
         plain = len(query) if reference is None else self.bank.plain_rows
         attended = []
@@ -68,8 +76,12 @@ class ReferenceReader:
         if plain < len(query) and reference is not None:
             # The bank is projected once per source, then shared by all frames of that source.
             frames = (len(query) - plain) // len(reference)
-            keys = torch.cat([key[plain:], attn.to_k(reference).repeat_interleave(frames, dim=0)], dim=1)
-            values = torch.cat([value[plain:], attn.to_v(reference).repeat_interleave(frames, dim=0)], dim=1)
+            keys = torch.cat(
+                [key[plain:], attn.to_k(reference).repeat_interleave(frames, dim=0)], dim=1
+            )
+            values = torch.cat(
+                [value[plain:], attn.to_v(reference).repeat_interleave(frames, dim=0)], dim=1
+            )
             attended.append(_attention(query[plain:], keys, values, attn.heads))
         output: Tensor = attn.to_out[1](attn.to_out[0](torch.cat(attended)))
         return output
@@ -78,8 +90,14 @@ class ReferenceReader:
 def connect_reference(reference_unet: nn.Module, denoising_unet: nn.Module) -> ReferenceBank:
     """Install writers and readers on both UNets' self-attentions in mid and up blocks and return their bank."""
     bank = ReferenceBank()
-    _install(reference_unet, {name: ReferenceWriter(bank, name) for name in _self_attentions(reference_unet)})
-    _install(denoising_unet, {name: ReferenceReader(bank, name) for name in _self_attentions(denoising_unet)})
+    _install(
+        reference_unet,
+        {name: ReferenceWriter(bank, name) for name in _self_attentions(reference_unet)},
+    )
+    _install(
+        denoising_unet,
+        {name: ReferenceReader(bank, name) for name in _self_attentions(denoising_unet)},
+    )
     return bank
 
 
@@ -87,7 +105,9 @@ def _self_attentions(unet: nn.Module) -> list[str]:
     return [
         name
         for name in unet.attn_processors  # type: ignore[union-attr]
-        if name.startswith(("mid_block", "up_blocks")) and "motion_modules" not in name and "attn1" in name
+        if name.startswith(("mid_block", "up_blocks"))
+        and "motion_modules" not in name
+        and "attn1" in name
     ]
 
 
@@ -98,5 +118,7 @@ def _install(unet: nn.Module, processors: dict[str, object]) -> None:
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Attend with several heads; (rows, tokens, channels) each, keys and values may have more tokens than queries."""
-    query, key, value = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    query, key, value = (
+        part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
+    )
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

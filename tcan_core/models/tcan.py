@@ -39,6 +39,13 @@ class Tcan:
         self.bank = connect_reference(self.reference_unet, self.denoising_unet)
         self.temperature = connect_temperature([self.denoising_unet, self.controlnet])
 
+    def to(self, device: str) -> Tcan:
+        """Move every network and return self."""
+        for network in (self.codec, self.denoising_unet, self.reference_unet, self.controlnet):
+            network.to(device)
+        self.prompt = self.prompt.to(device)
+        return self
+
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Fill the bank from the source pictures' clean latents.
 
@@ -47,9 +54,13 @@ class Tcan:
             timestep: (sources,) of the step that is denoised.
         """
         self.bank.features.clear()
-        self.reference_unet(ref_image_latents, timestep, self.prompt.expand(len(ref_image_latents), -1, -1))
+        self.reference_unet(
+            ref_image_latents, timestep, self.prompt.expand(len(ref_image_latents), -1, -1)
+        )
 
-    def predict(self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float = 1.0) -> Tensor:
+    def predict(
+        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float = 1.0
+    ) -> Tensor:
         """Predict for a batch of windows; `read_reference` comes first.
 
         Shapes: b windows, c latent channels, f frames, h w latent size
@@ -78,7 +89,9 @@ class Tcan:
         unconditional, conditional = both.chunk(2)
         return unconditional + guidance_scale * (conditional - unconditional)
 
-    def control(self, latents: Tensor, timestep: Tensor, pose_maps: Tensor) -> tuple[list[Tensor], Tensor]:
+    def control(
+        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
         """Return the ControlNet's residuals, (b * f, channels, h', w') each; arguments as in `predict`."""
         frames = latents.shape[2]
         maps, text = _as_images(pose_maps), self._text(latents)
@@ -90,7 +103,9 @@ class Tcan:
         )
         return list(down), mid
 
-    def denoise(self, latents: Tensor, timestep: Tensor, residuals: list[Tensor], mid_residual: Tensor) -> Tensor:
+    def denoise(
+        self, latents: Tensor, timestep: Tensor, residuals: list[Tensor], mid_residual: Tensor
+    ) -> Tensor:
         """Run the denoising UNet on (b, c, f, h, w) with residuals of as many frames."""
         frames = latents.shape[2]
         common = {
@@ -102,7 +117,9 @@ class Tcan:
         if isinstance(self.denoising_unet, UNetMotionModel):
             video: Tensor = self.denoising_unet(latents, timestep, **common)[0]
             return video
-        images = self.denoising_unet(_as_images(latents), timestep.repeat_interleave(frames), **common)[0]
+        images = self.denoising_unet(
+            _as_images(latents), timestep.repeat_interleave(frames), **common
+        )[0]
         return images.unflatten(0, (-1, frames)).transpose(1, 2)
 
     def _text(self, latents: Tensor) -> Tensor:

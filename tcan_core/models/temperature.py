@@ -21,16 +21,20 @@ class Temperature:
     """The temperature maps of the batch that runs now.
 
     Attributes:
-        maps: (batch, height, width), at least 1, in any resolution of the latents' aspect; None switches PTM off.
+        maps: (windows, height, width), at least 1, in any resolution of the latents' aspect; None switches PTM off.
     """
 
     maps: Tensor | None = None
 
-    def at(self, height: int, width: int) -> Tensor | None:
-        """Return one temperature per batch row and pixel, (batch * height * width,), by nearest resize."""
+    def at(self, height: int, width: int, rows: int) -> Tensor | None:
+        """Return one temperature for each of `rows` = batch x height x width, by nearest resize.
+
+        A batch that holds the windows several times over (both halves of guidance) repeats their maps in that order.
+        """
         if self.maps is None:
             return None
-        return F.interpolate(self.maps[:, None], size=(height, width), mode="nearest").flatten()
+        by_pixel = F.interpolate(self.maps[:, None], size=(height, width), mode="nearest").flatten()
+        return by_pixel.repeat(rows // len(by_pixel))
 
 
 class TemperatureProcessor:
@@ -42,16 +46,22 @@ class TemperatureProcessor:
         self._attend = AttnProcessor2_0()
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, **kwargs: object
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        **kwargs: object,
     ) -> Tensor:
         """Attend over frames; (batch * height * width, frames, channels)."""
-        by_pixel = self.temperature.at(*self.size)
+        by_pixel = self.temperature.at(*self.size, rows=len(hidden_states))
         if by_pixel is None:
             attended: Tensor = self._attend(attn, hidden_states, encoder_hidden_states)
             return attended
         query = attn.to_q(hidden_states) / by_pixel.to(hidden_states.dtype)[:, None, None]
         key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
-        query, key, value = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (query, key, value))
+        query, key, value = (
+            part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (query, key, value)
+        )
         heads = F.scaled_dot_product_attention(query, key, value)
         output: Tensor = attn.to_out[1](attn.to_out[0](heads.transpose(1, 2).flatten(2)))
         return output
@@ -74,7 +84,9 @@ def _install(motion_module: nn.Module, temperature: Temperature) -> None:
         for attention in (block.attn1, block.attn2):
             attention.set_processor(processor)
 
-    def note_size(module: nn.Module, arguments: tuple[Tensor, ...], keywords: dict[str, object]) -> None:
+    def note_size(
+        module: nn.Module, arguments: tuple[Tensor, ...], keywords: dict[str, object]
+    ) -> None:
         hidden_states = arguments[0] if arguments else keywords["hidden_states"]
         assert isinstance(hidden_states, torch.Tensor)
         processor.size = (hidden_states.shape[-2], hidden_states.shape[-1])

@@ -13,7 +13,14 @@ HAIR_STYLES = ("short", "long", "bun", "spiky", "bald", "cap")
 PATTERNS = ("plain", "stripes", "bars", "dots", "emblem", "halves")
 LEG_WEAR = ("trousers", "shorts", "skirt")
 
-_SKIN = ((255, 224, 196), (240, 200, 165), (224, 172, 130), (190, 132, 92), (140, 92, 62), (98, 64, 44))
+_SKIN = (
+    (255, 224, 196),
+    (240, 200, 165),
+    (224, 172, 130),
+    (190, 132, 92),
+    (140, 92, 62),
+    (98, 64, 44),
+)
 _UNUSUAL_SKIN = ((150, 200, 150), (160, 180, 230), (215, 170, 215))
 
 
@@ -58,10 +65,14 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def sample_color(
-    rng: np.random.Generator, saturation: tuple[float, float] = (0.15, 0.85), value: tuple[float, float] = (0.3, 0.95)
+    rng: np.random.Generator,
+    saturation: tuple[float, float] = (0.15, 0.85),
+    value: tuple[float, float] = (0.3, 0.95),
 ) -> Color:
     """Draw a colour with any hue, its saturation and value (0..1) between the given ends."""
-    red, green, blue = colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*saturation), rng.uniform(*value))
+    red, green, blue = colorsys.hsv_to_rgb(
+        rng.uniform(), rng.uniform(*saturation), rng.uniform(*value)
+    )
     return round(255 * red), round(255 * green), round(255 * blue)
 
 

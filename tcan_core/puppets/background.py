@@ -50,7 +50,9 @@ def _draw_shape(picture: NDArray[np.float32], rng: np.random.Generator, size: in
         cv2.rectangle(layer, (x, 0), (x + int(rng.uniform(0.03, 0.09) * size), size), color, -1)
     else:
         reach = int(rng.uniform(0.2, 0.5) * size)
-        slope = np.array([[x - reach, size], [x, min(y + size // 4, size)], [x + reach, size]], np.int32)
+        slope = np.array(
+            [[x - reach, size], [x, min(y + size // 4, size)], [x + reach, size]], np.int32
+        )
         cv2.fillConvexPoly(layer, slope, color)
     opacity = rng.uniform(0.35, 0.9)
     picture[:] = (1 - opacity) * picture + opacity * layer

@@ -116,7 +116,9 @@ def place_joints(
     """
     keypoints = np.zeros((NUM_JOINTS, 2))
     keypoints[Joint.NECK] = neck
-    offsets = (body.lengths * foreshortening)[:, None] * np.stack([np.sin(directions), np.cos(directions)], axis=1)
+    offsets = (body.lengths * foreshortening)[:, None] * np.stack(
+        [np.sin(directions), np.cos(directions)], axis=1
+    )
     for (parent, child), offset in zip(BONES, offsets, strict=True):
         keypoints[child] = keypoints[parent] + offset
     return Pose(keypoints * size, np.ones(NUM_JOINTS), (size, size))

@@ -72,7 +72,9 @@ class _Brush:
     def stroke(self, points: Sequence[Point], color: Color, width: float) -> None:
         """Draw a line with round ends through the points."""
         path = [np.rint(np.array(points) * 2**_SHIFT).astype(np.int32).reshape(-1, 1, 2)]
-        cv2.polylines(self.canvas, path, False, (*color, 255), max(round(width), 1), cv2.LINE_8, _SHIFT)
+        cv2.polylines(
+            self.canvas, path, False, (*color, 255), max(round(width), 1), cv2.LINE_8, _SHIFT
+        )
 
     def limb_stroke(self, points: Sequence[Point], color: Color, width: float) -> None:
         if self.outline:
@@ -83,7 +85,9 @@ class _Brush:
         corners = np.rint(np.array(points) * 2**_SHIFT).astype(np.int32)
         cv2.fillPoly(self.canvas, [corners], (*color, 255), cv2.LINE_8, _SHIFT)
 
-    def ellipse(self, centre: Point, axes: tuple[float, float], angle: float, color: Color, arc: float = 360) -> None:
+    def ellipse(
+        self, centre: Point, axes: tuple[float, float], angle: float, color: Color, arc: float = 360
+    ) -> None:
         """Fill an ellipse turned by `angle` degrees, or its upper part of `arc` degrees."""
         start = -90 - arc / 2
         x, y, width, height = (int(round(value * 2**_SHIFT)) for value in (*centre, *axes))
@@ -109,7 +113,9 @@ def _back_hair(brush: _Brush) -> None:
         brush.stroke([centre, centre + 1.25 * radius * down], brush.looks.hair, 1.95 * radius)
     elif brush.looks.hair_style == "bun":
         up = np.array([np.sin(np.radians(turn)), -np.cos(np.radians(turn))])
-        brush.ellipse(centre + 1.15 * radius * up, (0.5 * radius, 0.45 * radius), turn, brush.looks.hair)
+        brush.ellipse(
+            centre + 1.15 * radius * up, (0.5 * radius, 0.45 * radius), turn, brush.looks.hair
+        )
 
 
 def _legs(brush: _Brush) -> None:
@@ -120,7 +126,11 @@ def _legs(brush: _Brush) -> None:
     )
     for side in sides:
         hip, knee, ankle = brush.joints[list(side)]
-        brush.limb_stroke([hip, knee, ankle], looks.leg_color if looks.leg_wear == "trousers" else looks.skin, width)
+        brush.limb_stroke(
+            [hip, knee, ankle],
+            looks.leg_color if looks.leg_wear == "trousers" else looks.skin,
+            width,
+        )
         if looks.leg_wear == "shorts":
             brush.stroke([hip, hip + 0.75 * (knee - hip)], looks.leg_color, 1.15 * width)
         out = 0.35 * width * np.sign(side[0] - Joint.RIGHT_HIP or -1)
@@ -136,7 +146,11 @@ def _torso(brush: _Brush) -> None:
     middle = (corners[2] + corners[3]) / 2
     brush.limb_stroke([corners[3], middle, corners[2]], looks.leg_color, brush.limb)
     if brush.outline:
-        brush.stroke([*corners, corners[0]], darker(looks.shirt, 0.9 * looks.outline), 0.7 * brush.limb + 2 * brush.outline)
+        brush.stroke(
+            [*corners, corners[0]],
+            darker(looks.shirt, 0.9 * looks.outline),
+            0.7 * brush.limb + 2 * brush.outline,
+        )
     brush.polygon(corners, looks.shirt)
     brush.stroke([*corners, corners[0]], looks.shirt, 0.7 * brush.limb)
     _draw_pattern(brush, corners)
@@ -170,18 +184,31 @@ def _draw_pattern(brush: _Brush, corners: Point) -> None:
             brush.stroke(ends, looks.pattern_color, 0.32 * height / count)
     elif looks.pattern == "bars":
         for at in steps:
-            ends = [right_top + at * (left_top - right_top), right_low + at * (left_low - right_low)]
+            ends = [
+                right_top + at * (left_top - right_top),
+                right_low + at * (left_low - right_low),
+            ]
             brush.stroke(ends, looks.pattern_color, 0.25 * height / count)
     elif looks.pattern == "dots":
         for row in steps:
             for column in (0.25, 0.75):
                 top = right_top + column * (left_top - right_top)
                 low = right_low + column * (left_low - right_low)
-                brush.ellipse(top + row * (low - top), (0.09 * height, 0.09 * height), 0, looks.pattern_color)
+                brush.ellipse(
+                    top + row * (low - top), (0.09 * height, 0.09 * height), 0, looks.pattern_color
+                )
     elif looks.pattern == "emblem":
-        brush.ellipse(corners.mean(axis=0) - 0.1 * height, (0.24 * height, 0.24 * height), 0, looks.pattern_color)
+        brush.ellipse(
+            corners.mean(axis=0) - 0.1 * height,
+            (0.24 * height, 0.24 * height),
+            0,
+            looks.pattern_color,
+        )
     elif looks.pattern == "halves":
-        brush.polygon([(right_top + left_top) / 2, left_top, left_low, (left_low + right_low) / 2], looks.pattern_color)
+        brush.polygon(
+            [(right_top + left_top) / 2, left_top, left_low, (left_low + right_low) / 2],
+            looks.pattern_color,
+        )
 
 
 def _head(brush: _Brush) -> None:
@@ -198,25 +225,43 @@ def _head(brush: _Brush) -> None:
         brush.ellipse(0.75 * eye + 0.25 * nose, (0.15 * radius, 0.2 * radius), turn, looks.eyes)
     across = np.array([-up[1], up[0]])
     mouth = nose - 0.42 * radius * up
-    brush.stroke([mouth - 0.22 * radius * across, mouth + 0.22 * radius * across], darker(looks.skin, 0.45), 0.12 * radius)
+    brush.stroke(
+        [mouth - 0.22 * radius * across, mouth + 0.22 * radius * across],
+        darker(looks.skin, 0.45),
+        0.12 * radius,
+    )
 
 
 def _front_hair(brush: _Brush, centre: Point, radius: float, turn: float, up: Point) -> None:
     looks = brush.looks
     if looks.hair_style == "bald":
         return
-    arc = {"short": 190.0, "long": 215.0, "bun": 185.0, "spiky": 170.0, "cap": 150.0}[looks.hair_style]
-    brush.ellipse(centre + 0.06 * radius * up, (1.06 * radius, 1.16 * radius), turn, looks.hair, arc)
-    brush.ellipse(centre - 0.22 * radius * up, (0.82 * radius, 0.78 * radius), turn, looks.skin, 200)
+    arc = {"short": 190.0, "long": 215.0, "bun": 185.0, "spiky": 170.0, "cap": 150.0}[
+        looks.hair_style
+    ]
+    brush.ellipse(
+        centre + 0.06 * radius * up, (1.06 * radius, 1.16 * radius), turn, looks.hair, arc
+    )
+    brush.ellipse(
+        centre - 0.22 * radius * up, (0.82 * radius, 0.78 * radius), turn, looks.skin, 200
+    )
     across = np.array([-up[1], up[0]])
     if looks.hair_style == "spiky":
         for at in (-0.7, 0.0, 0.7):
             root = centre + radius * (0.8 * up + at * across)
-            sides = [root - 0.35 * radius * across, root + 0.65 * radius * up, root + 0.35 * radius * across]
+            sides = [
+                root - 0.35 * radius * across,
+                root + 0.65 * radius * up,
+                root + 0.35 * radius * across,
+            ]
             brush.polygon(sides, looks.hair)
     elif looks.hair_style == "cap":
         brim = centre + 0.45 * radius * up
-        brush.stroke([brim - 1.1 * radius * across, brim + 1.1 * radius * across], darker(looks.hair, 0.3), 0.25 * radius)
+        brush.stroke(
+            [brim - 1.1 * radius * across, brim + 1.1 * radius * across],
+            darker(looks.hair, 0.3),
+            0.25 * radius,
+        )
 
 
 def _arms(brush: _Brush) -> None:

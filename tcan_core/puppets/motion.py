@@ -159,10 +159,16 @@ def sample_motion(rng: np.random.Generator, num_frames: int, name: str | None = 
     MOTIONS[name or str(rng.choice(list(MOTIONS)))](joints, rng, time)
     joints.tilt = joints.tilt + 0.12 * _wave(rng, time, 0.2, 0.6)
     joints.yaw = joints.yaw + 0.3 * _wave(rng, time, 0.2, 0.5)
-    joints.neck_x = joints.neck_x + 0.25 * (lambda sway: sway - sway[0])(_wave(rng, time, 0.15, 0.5))
+    joints.neck_x = joints.neck_x + 0.25 * (lambda sway: sway - sway[0])(
+        _wave(rng, time, 0.15, 0.5)
+    )
     for side in ("near_r", "near_l"):  # a forearm that swings towards us looks shorter
         if rng.uniform() < 0.4:
-            setattr(joints, side, 1 - rng.uniform(0.1, 0.45) * np.sin(np.pi * rng.uniform(0.2, 0.5) * time) ** 2)
+            setattr(
+                joints,
+                side,
+                1 - rng.uniform(0.1, 0.45) * np.sin(np.pi * rng.uniform(0.2, 0.5) * time) ** 2,
+            )
     return _to_motion(joints, num_frames)
 
 

@@ -35,7 +35,10 @@ class Character:
         size = self.background.shape[0]
         necks = self.neck + motion.neck * self.body.nose_neck
         frames = zip(necks, motion.directions, motion.foreshortening, strict=True)
-        return [place_joints(self.body, neck, directions, short, size) for neck, directions, short in frames]
+        return [
+            place_joints(self.body, neck, directions, short, size)
+            for neck, directions, short in frames
+        ]
 
     def draw(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return the frame (size, size, 3) uint8 RGB and the character's coverage (size, size) uint8."""
@@ -78,7 +81,9 @@ def sample_scene(seed: int, num_frames: int, size: int, proportions: str = "any"
     rng = np.random.default_rng(seed)
     source_chibi, driver_chibi = rng.uniform(size=2)
     if proportions == "crossed":
-        source_chibi, driver_chibi = (source_chibi * 0.2, 0.8 + driver_chibi * 0.2)[:: 1 if rng.uniform() < 0.5 else -1]
+        source_chibi, driver_chibi = (source_chibi * 0.2, 0.8 + driver_chibi * 0.2)[
+            :: 1 if rng.uniform() < 0.5 else -1
+        ]
     elif proportions != "any":
         raise ValueError(f"proportions is {proportions!r}; it must be 'any' or 'crossed'")
     return Scene(

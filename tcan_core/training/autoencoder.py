@@ -47,7 +47,9 @@ class AutoencoderStage:
         self.trained = nn.ModuleDict({"vae": self.codec.vae})
         self.pictures = load_puppets(config.data)
 
-    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return squared error, edge error and KL of a batch of pictures."""
         images = self._batch(generator)
         mean, log_variance = self.codec.moments(images)
@@ -56,9 +58,14 @@ class AutoencoderStage:
         output = self.codec.unscaled_decode(latents).float()
         squared = F.mse_loss(output, images)
         edges = _edge_error(output, images)
-        kl = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
+        kl = (
+            0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
+        )
         loss = squared + self.config.edge_weight * edges + self.config.kl_weight * kl
-        return loss, {"psnr": float(10 * torch.log10(4 / squared.detach())), "kl": float(kl.detach())}
+        return loss, {
+            "psnr": float(10 * torch.log10(4 / squared.detach())),
+            "kl": float(kl.detach()),
+        }
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return pictures above their reconstructions."""

@@ -43,5 +43,8 @@ def export_part(path: Path, weights: dict[str, Tensor], dtype: torch.dtype = tor
     """Write one part of a preset as safetensors, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()}, partial)
+    save_file(
+        {name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()},
+        partial,
+    )
     partial.replace(path)

@@ -31,11 +31,15 @@ class NoisyLatents:
 
     def loss(self, prediction: Tensor) -> Tensor:
         """Return the weighted mean squared error."""
-        squared = F.mse_loss(prediction.float(), self.target, reduction="none").flatten(1).mean(dim=1)
+        squared = (
+            F.mse_loss(prediction.float(), self.target, reduction="none").flatten(1).mean(dim=1)
+        )
         return (self.weight * squared).mean()
 
 
-def add_noise(latents: Tensor, prediction_type: PredictionType, generator: torch.Generator) -> NoisyLatents:
+def add_noise(
+    latents: Tensor, prediction_type: PredictionType, generator: torch.Generator
+) -> NoisyLatents:
     """Draw a timestep and noise for each sample.
 
     x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not weighted.
@@ -51,11 +55,17 @@ def add_noise(latents: Tensor, prediction_type: PredictionType, generator: torch
     if prediction_type == "sample":
         ratio = (alphas / (1 - alphas))[timestep]
         return NoisyLatents(noisy, timestep, latents, ratio.clamp(MIN_WEIGHT, MAX_WEIGHT))
-    target = noise if prediction_type == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    target = (
+        noise
+        if prediction_type == "epsilon"
+        else alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    )
     return NoisyLatents(noisy, timestep, target, torch.ones(len(latents)))
 
 
 def alphas_cumprod(schedule: NoiseSchedule = NoiseSchedule()) -> Tensor:
     """Return the signal's share of the variance at each timestep, (1000,)."""
-    betas = torch.linspace(schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps, dtype=torch.float64)
+    betas = torch.linspace(
+        schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps, dtype=torch.float64
+    )
     return torch.cumprod(1 - betas, dim=0).float()

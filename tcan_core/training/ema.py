@@ -22,7 +22,9 @@ class WeightAverage:
         """Take the parameters after step number `step` (from 0) into the average."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages = [self.averages[name] for name in self._parameters]
-        torch._foreach_lerp_(averages, [value.detach() for value in self._parameters.values()], 1 - decay)
+        torch._foreach_lerp_(
+            averages, [value.detach() for value in self._parameters.values()], 1 - decay
+        )
 
     @contextmanager
     def applied(self) -> Iterator[None]:

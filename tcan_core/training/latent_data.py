@@ -14,7 +14,13 @@ from tcan_core.models.loading import file_sha256, load_codec
 from tcan_core.models.presets import Preset
 from tcan_core.models.vae import ImageCodec
 from tcan_core.training.config import PuppetData
-from tcan_core.training.puppet_data import PuppetPictures, cache_folder, load_puppets, to_images, to_pose_maps
+from tcan_core.training.puppet_data import (
+    PuppetPictures,
+    cache_folder,
+    load_puppets,
+    to_images,
+    to_pose_maps,
+)
 
 _ENCODE_BATCH = 128
 
@@ -35,7 +41,9 @@ class PuppetLatents:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def batch(self, characters: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, characters: NDArray[np.int64], frames: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor]:
         """Return latents (batch, channels, h, w) and pose maps (batch, 3, height, width) of the chosen pictures."""
         latents = torch.from_numpy(self.latents[characters, frames]).float()
         size = self.pictures.images.shape[2]
@@ -58,6 +66,9 @@ def load_latents(data: PuppetData, preset: Preset, parts: Path) -> PuppetLatents
 def _encode(pictures: PuppetPictures, codec: ImageCodec) -> NDArray[np.float16]:
     images = pictures.images.reshape(-1, *pictures.images.shape[2:])
     batches = range(0, len(images), _ENCODE_BATCH)
-    encoded = [codec.encode(to_images(images[first : first + _ENCODE_BATCH])).half().numpy() for first in batches]
+    encoded = [
+        codec.encode(to_images(images[first : first + _ENCODE_BATCH])).half().numpy()
+        for first in batches
+    ]
     latents = np.concatenate(encoded)
     return latents.reshape(*pictures.images.shape[:2], *latents.shape[1:])

@@ -34,7 +34,9 @@ class Stage(Protocol):
     def trained(self) -> nn.ModuleDict:
         """The modules whose parameters with `requires_grad` learn."""
 
-    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one micro-batch and scalars to log."""
 
     def sheet(self) -> NDArray[np.uint8]:
@@ -44,7 +46,9 @@ class Stage(Protocol):
         """Write the trained parts."""
 
 
-def train(stage: Stage, run: RunConfig, optimizer_config: OptimizerConfig, resume: bool, report: Report) -> None:
+def train(
+    stage: Stage, run: RunConfig, optimizer_config: OptimizerConfig, resume: bool, report: Report
+) -> None:
     """Train until `run.steps`, leaving checkpoints, scalars and sheets in `run.output` and parts in `run.export`."""
     if run.precision not in PRECISIONS:
         raise ConfigError(f"precision is {run.precision!r}; allowed are {', '.join(PRECISIONS)}")
@@ -94,23 +98,34 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
         for micro_step in range(self.config.accumulation_steps):
-            generator = torch.Generator().manual_seed(hash((self.run.seed, step, micro_step)) % 2**63)
+            generator = torch.Generator().manual_seed(
+                hash((self.run.seed, step, micro_step)) % 2**63
+            )
             with self.autocast():
                 loss, scalars = self.stage.loss(step, micro_step, generator)
             self.scaler.scale(loss / self.config.accumulation_steps).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm, foreach=True)
+        norm = nn.utils.clip_grad_norm_(
+            self.parameters.values(), self.config.max_grad_norm, foreach=True
+        )
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(step)
-        return {"loss": float(loss.detach()), **scalars, "grad_norm": float(norm), "learning_rate": self.learning_rate(step)}
+        return {
+            "loss": float(loss.detach()),
+            **scalars,
+            "grad_norm": float(norm),
+            "learning_rate": self.learning_rate(step),
+        }
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, constant, and linear decay to a tenth over the last `decay_steps`."""
         rise = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
         left = self.run.steps - step
-        fall = 1.0 if left >= self.config.decay_steps else 0.1 + 0.9 * left / self.config.decay_steps
+        fall = (
+            1.0 if left >= self.config.decay_steps else 0.1 + 0.9 * left / self.config.decay_steps
+        )
         return self.config.learning_rate * rise * fall
 
     def autocast(self) -> AbstractContextManager[Any]:

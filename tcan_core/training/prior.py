@@ -14,14 +14,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.models.builders import build_controlnet, build_denoising_unet, build_reference_unet, constant_prompt
+from tcan_core.models.builders import (
+    build_controlnet,
+    build_denoising_unet,
+    build_reference_unet,
+    constant_prompt,
+)
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.latent_data import load_latents
-from tcan_core.training.sheets import as_pictures, fixed_choice, maps_as_pictures, sample_images, tile
+from tcan_core.training.sheets import (
+    as_pictures,
+    fixed_choice,
+    maps_as_pictures,
+    sample_images,
+    tile,
+)
 
 SHEET_PICTURES = 16
 
@@ -50,11 +61,15 @@ class PriorStage:
         idle = build_reference_unet(self.preset)
         self.tcan = Tcan(self.data.codec, unet, idle, controlnet, constant_prompt(self.preset))
 
-    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of stills with their poses."""
         latents, pose_maps = self._batch(generator)
         noisy = add_noise(latents, self.preset.prediction_type, generator)
-        prediction = self.tcan.predict(noisy.noisy[:, :, None], noisy.timestep, pose_maps[:, :, None])
+        prediction = self.tcan.predict(
+            noisy.noisy[:, :, None], noisy.timestep, pose_maps[:, :, None]
+        )
         return noisy.loss(prediction[:, :, 0]), {}
 
     def sheet(self) -> NDArray[np.uint8]:

@@ -47,11 +47,16 @@ def load_puppets(data: PuppetData) -> PuppetPictures:
         ConfigError: the seeds reach into those reserved for tests.
     """
     if data.first_seed + data.characters > FIRST_TEST_SEED:
-        raise ConfigError(f"training seeds must stay below {FIRST_TEST_SEED}; got up to {data.first_seed + data.characters}")
+        raise ConfigError(
+            f"training seeds must stay below {FIRST_TEST_SEED}; got up to {data.first_seed + data.characters}"
+        )
     folder = cache_folder(data)
     if not (folder / "done").exists():
         _draw_all(data, folder)
-    return PuppetPictures(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "keypoints.npy", mmap_mode="r"))
+    return PuppetPictures(
+        np.load(folder / "images.npy", mmap_mode="r"),
+        np.load(folder / "keypoints.npy", mmap_mode="r"),
+    )
 
 
 def cache_folder(data: PuppetData) -> Path:
@@ -69,7 +74,9 @@ def to_images(pictures: NDArray[np.uint8]) -> Tensor:
 def to_pose_maps(keypoints: NDArray[np.float32], size: int) -> Tensor:
     """Draw (batch, 18, 2) fully detected joints as pose maps (batch, 3, size, size), 0..1."""
     detected = np.ones(NUM_JOINTS)
-    maps = [draw_pose(Pose(joints.astype(np.float64), detected, (size, size))) for joints in keypoints]
+    maps = [
+        draw_pose(Pose(joints.astype(np.float64), detected, (size, size))) for joints in keypoints
+    ]
     return torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 255
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from tcan_core.models.presets import Preset
 from tcan_core.models.tcan import Tcan
-from tcan_core.models.vae import ImageCodec
 from tcan_core.sampling.denoise import denoise
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
@@ -47,7 +46,9 @@ def sample_images(
         return tcan.predict(latents, steps, pose_maps, guidance_scale)
 
     scheduler = build_scheduler("ddim", num_inference_steps, schedule)
-    latents = denoise(predict, noise, scheduler, [list(range(frames))], prediction_type=preset.prediction_type)
+    latents = denoise(
+        predict, noise, scheduler, [list(range(frames))], prediction_type=preset.prediction_type
+    )
     return tcan.codec.decode(latents.transpose(1, 2).flatten(0, 1))
 
 

@@ -22,7 +22,13 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.latent_data import load_latents
-from tcan_core.training.sheets import as_pictures, fixed_choice, maps_as_pictures, sample_images, tile
+from tcan_core.training.sheets import (
+    as_pictures,
+    fixed_choice,
+    maps_as_pictures,
+    sample_images,
+    tile,
+)
 
 SHEET_PICTURES = 16
 
@@ -55,18 +61,26 @@ class Stage1:
         controlnet.requires_grad_(False)
         # The reference UNet begins as the base UNet, which it has to speak to.
         reference_unet = build_reference_unet(self.preset)
-        load_strictly(reference_unet, read_part(self.preset, "denoising_unet", parts), "reference_unet")
+        load_strictly(
+            reference_unet, read_part(self.preset, "denoising_unet", parts), "reference_unet"
+        )
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         self.data = load_latents(config.data, self.preset, parts)
-        self.tcan = Tcan(self.data.codec, unet, reference_unet, controlnet, constant_prompt(self.preset))
+        self.tcan = Tcan(
+            self.data.codec, unet, reference_unet, controlnet, constant_prompt(self.preset)
+        )
         self.trained = nn.ModuleDict({"reference_unet": reference_unet, "denoising_unet": unet})
 
-    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of pairs; the first few samples go without their reference."""
         sources, latents, pose_maps = self._batch(generator)
         noisy = add_noise(latents, self.preset.prediction_type, generator)
-        plain = int((torch.rand(len(latents), generator=generator) < self.config.reference_dropout).sum())
+        plain = int(
+            (torch.rand(len(latents), generator=generator) < self.config.reference_dropout).sum()
+        )
         self.tcan.read_reference(sources[plain:], noisy.timestep[plain:])
         self.tcan.bank.plain_rows = plain
         video, timestep = noisy.noisy[:, :, None], noisy.timestep
@@ -93,6 +107,8 @@ class Stage1:
         size, frames = self.config.run.batch_size, self.config.data.frames
         characters = torch.randint(len(self.data), (size,), generator=generator).numpy()
         first = torch.randint(frames, (size,), generator=generator).numpy()
-        second = (first + 1 + torch.randint(frames - 1, (size,), generator=generator).numpy()) % frames
+        second = (
+            first + 1 + torch.randint(frames - 1, (size,), generator=generator).numpy()
+        ) % frames
         sources = torch.from_numpy(self.data.latents[characters, first]).float()
         return sources, *self.data.batch(characters, second)

@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.models.builders import build_motion_adapter, controlnet_motion
-from tcan_core.models.loading import load_motion, load_tcan, motion_weights, read_part
-from tcan_core.models.motion import TemporalControlNet, add_motion, zero_motion_output
+from tcan_core.models.loading import load_tcan, read_part
+from tcan_core.models.motion import (
+    TemporalControlNet,
+    add_motion,
+    load_motion_state,
+    motion_state,
+    zero_motion_output,
+)
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
@@ -34,7 +40,7 @@ class Stage2Config:
     Attributes:
         reference_dropout: share of clips that learn without a reference.
         num_frames: frames of a clip.
-        initial_motion: folder with motion_modules.safetensors to begin from; None begins from nothing.
+        initial_motion: folder with both motion parts to begin from; None begins from nothing.
     """
 
     preset: str
@@ -60,7 +66,7 @@ class Stage2:
         zero_motion_output(unet)
         zero_motion_output(controlnet)
         if config.initial_motion:
-            load_motion(unet, controlnet, read_part(self.preset, "motion_modules", Path(config.initial_motion)))
+            self._load_motion(unet, controlnet, Path(config.initial_motion))
         for network in (unet, controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules." in name)
@@ -68,11 +74,15 @@ class Stage2:
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
         self.data = load_latents(config.data, self.preset, parts)
 
-    def loss(self, step: int, micro_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of clips; the first few go without their reference."""
         sources, clips, pose_maps = self._batch(generator)
         noisy = add_noise(clips, self.preset.prediction_type, generator)
-        plain = int((torch.rand(len(clips), generator=generator) < self.config.reference_dropout).sum())
+        plain = int(
+            (torch.rand(len(clips), generator=generator) < self.config.reference_dropout).sum()
+        )
         with torch.no_grad():
             self.tcan.read_reference(sources[plain:], noisy.timestep[plain:])
         self.tcan.bank.plain_rows = plain * clips.shape[2]
@@ -93,9 +103,15 @@ class Stage2:
         return tile(rows)
 
     def export(self, folder: Path) -> None:
-        """Write motion_modules.safetensors."""
-        weights = motion_weights(self.tcan.denoising_unet, self.tcan.controlnet)
-        export_part(folder / "motion_modules.safetensors", weights)
+        """Write motion_modules.safetensors and controlnet_motion_modules.safetensors."""
+        export_part(folder / "motion_modules.safetensors", motion_state(self.tcan.denoising_unet))
+        export_part(
+            folder / "controlnet_motion_modules.safetensors", motion_state(self.tcan.controlnet)
+        )
+
+    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path) -> None:
+        for network, part in ((unet, "motion_modules"), (controlnet, "controlnet_motion_modules")):
+            load_motion_state(network, read_part(self.preset, part, folder), part)
 
     def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         size = self.config.run.batch_size
@@ -104,10 +120,14 @@ class Stage2:
         first = 1 + torch.randint(latest, (size,), generator=generator).numpy()
         return self._clips(characters, first)
 
-    def _clips(self, characters: NDArray[np.int64], first: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+    def _clips(
+        self, characters: NDArray[np.int64], first: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return sources (b, c, h, w), clips (b, c, f, h, w) and pose maps (b, 3, f, height, width)."""
         num_frames = self.config.num_frames
         frames = (first[:, None] + np.arange(num_frames)).ravel()
         latents, pose_maps = self.data.batch(characters.repeat(num_frames), frames)
-        clips, maps = (flat.unflatten(0, (-1, num_frames)).transpose(1, 2) for flat in (latents, pose_maps))
+        clips, maps = (
+            flat.unflatten(0, (-1, num_frames)).transpose(1, 2) for flat in (latents, pose_maps)
+        )
         return torch.from_numpy(self.data.latents[characters, 0]).float(), clips, maps

@@ -1,0 +1,54 @@
+"""`tcan poses`: keypoints from a video, and a picture of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    poses = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_is_help=True)
+    poses.command()(extract)
+    poses.command()(draw)
+    app.add_typer(poses, name="poses")
+
+
+def extract(
+    video: Annotated[Path, typer.Argument(help="Video or picture.")],
+    out: Annotated[Path, typer.Option(help="The pose file to write (.json).")],
+    detector: Annotated[str, typer.Option(help="Name of the pose detector.")] = "puppet",
+) -> None:
+    """Find the people in every frame and write their keypoints."""
+    from tcan_core.conditioning.pose_file import write_pose_file
+    from tcan_core.pipelines.animate_files import detect_people
+
+    people, fps = detect_people(video, detector=detector)
+    write_pose_file(out, people, fps=float(fps))
+    found = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
+    typer.echo(f"{out}: {len(people)} frames at {float(fps):g} fps, people in {found} of them")
+
+
+def draw(
+    poses: Annotated[Path, typer.Argument(help="Pose file (.json).")],
+    out: Annotated[Path, typer.Option(help="The mp4 to write.")],
+    fps: Annotated[float | None, typer.Option(help="Default: the file's own, or 25.")] = None,
+) -> None:
+    """Draw a pose file as a video of skeletons."""
+    from tcan_core.conditioning.pose_file import read_pose_file
+    from tcan_core.conditioning.skeleton import draw_people
+    from tcan_core.errors import PoseFileError
+    from tcan_core.media.video import VideoWriter
+
+    file = read_pose_file(poses)
+    canvas = next((people[0].canvas for people in file.frames if people), None)
+    if canvas is None:
+        raise PoseFileError(f"{poses.name}: no frame has a person, so there is nothing to draw")
+    rate = Fraction(fps or file.fps or 25).limit_denominator(1001)
+    with VideoWriter(out, rate, canvas) as writer:
+        for people in file.frames:
+            writer.write(draw_people(people, canvas))
+    typer.echo(f"{out}: {len(file.frames)} frames at {float(rate):g} fps")

@@ -1,0 +1,1 @@
+"""From inputs to results: pixels and poses to frames, files to files."""

@@ -1,0 +1,299 @@
+"""Animate one picture: image and poses to frames.
+
+The pipeline is six verbs: fit, encode, place, draw, denoise, decode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.retarget import retarget as retarget_poses
+from tcan_core.conditioning.skeleton import draw_poses
+from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.errors import NoPersonError, ParameterError
+from tcan_core.models.loading import load_tcan
+from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.denoise import DenoiseProgress, denoise
+from tcan_core.sampling.fusion import FusionKind
+from tcan_core.sampling.noise import NoiseKind, initial_noise
+from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
+
+Frames = NDArray[np.uint8]
+Canceled = Callable[[], bool]
+DECODE_BATCH = 16
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """What a caller may choose; None takes the preset's value.
+
+    Attributes:
+        seed: of the initial noise, at least 0.
+        num_inference_steps: denoising steps, 1..1000.
+        guidance_scale: at least 0; 1 computes no unconditional half and takes half the time.
+        context_size: frames in a window.
+        context_overlap: frames that neighbouring windows share.
+        ptm_tau: strength of the pose-driven temperature, at least 0; 0 switches it off.
+        retarget: whether the driver's limbs take the source character's lengths.
+        scheduler: "ddim", "dpm++2m", or a scheduler class of diffusers.
+        fusion: how overlapping windows are weighted.
+        noise: initial noise, independent per frame or the FreeNoise shuffle.
+        window_batch: windows per forward pass; changes memory and time, not the result.
+    """
+
+    seed: int = 0
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    context_size: int = 16
+    context_overlap: int = 4
+    ptm_tau: float = 3.0
+    retarget: bool = True
+    scheduler: str | None = None
+    fusion: FusionKind = "pyramid"
+    noise: NoiseKind | None = None
+    window_batch: int = 1
+
+    def __post_init__(self) -> None:
+        if self.ptm_tau < 0:
+            raise ParameterError(f"ptm_tau is {self.ptm_tau}; it must be at least 0")
+        if self.guidance_scale is not None and self.guidance_scale < 0:
+            raise ParameterError(f"guidance_scale is {self.guidance_scale}; it must be at least 0")
+
+
+@dataclass(frozen=True)
+class AnimateProgress:
+    """Where an animation stands.
+
+    Attributes:
+        stage: what is done now.
+        step: of `steps`, within the stage.
+        window: windows done of `windows` in this step; 0 of 0 outside of denoising.
+        fraction: 0..1 of the stage.
+        preview: when called while denoising, the network's guess of the latents (channels, frames, h, w) or None.
+    """
+
+    stage: Literal["encode", "denoise", "decode"]
+    step: int
+    steps: int
+    window: int = 0
+    windows: int = 0
+    fraction: float = 0.0
+    preview: Callable[[], Tensor | None] = lambda: None
+
+
+ProgressCallback = Callable[[AnimateProgress], None]
+
+
+class AnimatePipeline:
+    """TCAN, ready to run; not for use by two threads at once."""
+
+    def __init__(self, tcan: Tcan, preset: Preset, device: str = "cpu") -> None:
+        self.preset = preset
+        self.device = device
+        self.tcan = tcan.to(device)
+
+    @classmethod
+    def from_preset(
+        cls, name: str, device: str = "cpu", *, motion: bool = True, folder: Path | None = None
+    ) -> AnimatePipeline:
+        """Load a preset's weights.
+
+        Args:
+            name: of a shipped preset, or the path of a preset's YAML.
+            device: of torch.
+            motion: False leaves the motion modules out, as after stage 1.
+            folder: where the parts' safetensors lie; by default where the preset says.
+
+        Raises:
+            ConfigError: there is no such preset.
+            WeightsError: weights are missing or do not fit.
+        """
+        preset = load_preset(name)
+        return cls(load_tcan(preset, folder, motion), preset, device)
+
+    def __call__(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        *,
+        source_pose: Pose | None = None,
+        progress: ProgressCallback | None = None,
+        canceled: Canceled | None = None,
+        **settings: Any,
+    ) -> Frames:
+        """Return the animation, (frames, height, width, 3) uint8 RGB in the image's size.
+
+        Args:
+            image: (height, width, 3) uint8 RGB, the character.
+            poses: the driver's, one per frame, in the driver's canvas.
+            source_pose: the character's pose in the image; detected there where it is needed and not given.
+            progress: called for every step.
+            canceled: asked before every window.
+            settings: the fields of `AnimateSettings`.
+
+        Raises:
+            NoPersonError: nobody was found in the image, or no pose has a joint.
+            ParameterError: a setting is unknown or out of its range, or there is no pose.
+            Canceled: `canceled` returned True.
+        """
+        unknown = sorted(set(settings) - {field.name for field in fields(AnimateSettings)})
+        if unknown:
+            raise ParameterError(f"unknown setting {', '.join(unknown)}")
+        chosen = AnimateSettings(**settings)
+        return np.stack(list(self.frames(image, poses, source_pose, chosen, progress, canceled)))
+
+    @torch.inference_mode()
+    def frames(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        source_pose: Pose | None,
+        settings: AnimateSettings,
+        progress: ProgressCallback | None = None,
+        canceled: Canceled | None = None,
+    ) -> Iterator[Frames]:
+        """Yield the animation frame by frame as it is decoded; arguments as for a call."""
+        report = progress or (lambda _: None)
+        fit = fit_to(image.shape[:2], self.preset.resolution, self.tcan.codec.factor)  # type: ignore[arg-type]
+        report(AnimateProgress("encode", 0, 1))
+        ref_image_latents = self.encode(fit.to_model(image))
+        maps = draw_poses(
+            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
+        )
+        latents = self.denoise(ref_image_latents, maps, settings, report, canceled)
+        yield from self.decode(latents, fit, report)
+
+    def encode(self, image: Frames) -> Tensor:
+        """Return the latents (1, channels, h, w) of a picture whose sides the latent factor divides."""
+        pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        return self.tcan.codec.encode(pixels)
+
+    def place(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        source_pose: Pose | None,
+        settings: AnimateSettings,
+    ) -> list[Pose]:
+        """Bring the driver's poses into the image: retargeted to the character, or only scaled to the canvas."""
+        if not poses:
+            raise ParameterError("there are no poses: a driving video needs at least one frame")
+        if not settings.retarget:
+            return move_to_canvas(list(poses), (image.shape[0], image.shape[1]))
+        if source_pose is None:
+            source_pose = build_detector(self.preset.detector).detect_one(image)
+        if not source_pose.detected.any():
+            raise NoPersonError(
+                "no person was found in the image; give its pose, or switch retargeting off"
+            )
+        return retarget_poses(source=source_pose, driving=poses)
+
+    def denoise(
+        self,
+        ref_image_latents: Tensor,
+        pose_maps: Frames,
+        settings: AnimateSettings,
+        report: ProgressCallback,
+        canceled: Canceled | None,
+    ) -> Tensor:
+        """Return the video's latents (1, channels, frames, h, w) on the host.
+
+        Args:
+            ref_image_latents: (1, channels, h, w).
+            pose_maps: (frames, height, width, 3) uint8.
+        """
+        defaults, num_frames = self.preset.sampling, len(pose_maps)
+        windows = context_windows(num_frames, settings.context_size, settings.context_overlap)
+        predict = _WindowPredictor(
+            self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
+        )
+        noise = initial_noise(
+            num_frames, ref_image_latents.shape[1:], settings.seed, settings.noise or defaults.noise,
+            settings.context_size, settings.context_overlap,
+        )  # fmt: skip
+        steps = settings.num_inference_steps or defaults.num_inference_steps
+        schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
+        return denoise(
+            predict,
+            noise,
+            build_scheduler(settings.scheduler or defaults.scheduler, steps, schedule),
+            windows,
+            prediction_type=self.preset.prediction_type,
+            fusion=settings.fusion,
+            window_batch=settings.window_batch,
+            seed=settings.seed,
+            progress=lambda now: report(_denoise_progress(now)),
+            canceled=canceled,
+        )
+
+    def decode(self, latents: Tensor, fit: Fit, report: ProgressCallback) -> Iterator[Frames]:
+        """Yield frames in the caller's size, (height, width, 3) uint8, a few decoded at a time."""
+        video = latents[0].transpose(0, 1)
+        for first in range(0, len(video), DECODE_BATCH):
+            images = self.tcan.codec.decode(video[first : first + DECODE_BATCH].to(self.device))
+            pixels = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            yield from (fit.to_caller(frame) for frame in pixels)
+            done = min(first + DECODE_BATCH, len(video))
+            report(AnimateProgress("decode", done, len(video), fraction=done / len(video)))
+
+    def _guidance(self, settings: AnimateSettings) -> float:
+        return (
+            self.preset.sampling.guidance_scale
+            if settings.guidance_scale is None
+            else settings.guidance_scale
+        )
+
+
+class _WindowPredictor:
+    """The network as the denoising loop calls it: windows in, predictions out."""
+
+    def __init__(
+        self,
+        tcan: Tcan,
+        ref_image_latents: Tensor,
+        pose_maps: Frames,
+        settings: AnimateSettings,
+        guidance: float,
+    ) -> None:
+        self.tcan = tcan
+        self.ref_image_latents = ref_image_latents
+        self.pose_maps = pose_maps
+        self.settings = settings
+        self.guidance_scale = guidance
+        self.read_at: float | None = None
+
+    def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
+        """Predict for n windows; latents (n, c, f, h, w)."""
+        device = self.ref_image_latents.device
+        if self.read_at != float(timestep):  # the reference is read once per step, for all windows
+            self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
+            self.read_at = float(timestep)
+        maps = [self.pose_maps[window] for window in windows]
+        self.tcan.temperature.maps = self._temperatures(maps, device)
+        pose_maps = torch.from_numpy(np.stack(maps)).to(device).permute(0, 4, 1, 2, 3).float() / 255
+        steps = timestep.to(device).expand(len(windows))
+        return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
+
+    def _temperatures(self, maps: list[Frames], device: torch.device) -> Tensor | None:
+        if self.settings.ptm_tau == 0:
+            return None
+        by_window = [temperature_map(window, self.settings.ptm_tau) for window in maps]
+        return torch.from_numpy(np.stack(by_window)).to(device)
+
+
+def _denoise_progress(now: DenoiseProgress) -> AnimateProgress:
+    return AnimateProgress(
+        "denoise", now.step, now.steps, now.window, now.windows, now.fraction, now.preview
+    )

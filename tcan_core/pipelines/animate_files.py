@@ -1,0 +1,268 @@
+"""The main job on files: prepare (decode, detect, clean) and render (animate, encode).
+
+The two may run in different processes; what lies between them is a small JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
+from tcan_core.conditioning.detectors import build_detector
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import MediaError, NoPersonError
+from tcan_core.media.image import read_image, write_png
+from tcan_core.media.limits import MediaLimits
+from tcan_core.media.video import VideoReader, VideoWriter
+from tcan_core.pipelines.animate import (
+    AnimatePipeline,
+    AnimateProgress,
+    AnimateSettings,
+    Canceled,
+    ProgressCallback,
+)
+
+DEFAULT_FPS = Fraction(25)
+_DETECT_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that rendering needs.
+
+    Attributes:
+        image: (height, width, 3) uint8 RGB, the character.
+        source_pose: of the character in the image.
+        poses: the driver's, cleaned, in the driver's canvas.
+        fps: of the driver, and of the result.
+        warnings: what the user should know, one sentence each.
+        seconds: time taken by each stage so far.
+    """
+
+    image: NDArray[np.uint8]
+    source_pose: Pose
+    poses: list[Pose]
+    fps: Fraction
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write all but the image as JSON."""
+        content = {
+            "source_pose": pose_to_json(self.source_pose),
+            "poses": [pose_to_json(pose) for pose in self.poses],
+            "fps": str(self.fps),
+            "warnings": self.warnings,
+            "seconds": self.seconds,
+        }
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
+        """Read what `save` wrote, with the image from its own file."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            image=read_image(image_path, limits),
+            source_pose=pose_from_json(content["source_pose"]),
+            poses=[pose_from_json(pose) for pose in content["poses"]],
+            fps=Fraction(content["fps"]),
+            warnings=content["warnings"],
+            seconds=content["seconds"],
+        )
+
+
+@dataclass(frozen=True)
+class AnimateReport:
+    """What a render did.
+
+    Attributes:
+        size: (height, width) of the result in pixels.
+        seconds: time taken by each stage.
+        peak_memory_bytes: the process's largest resident memory so far.
+    """
+
+    frames: int
+    fps: float
+    size: tuple[int, int]
+    seconds: dict[str, float]
+    peak_memory_bytes: int
+    seed: int
+    warnings: list[str] = field(default_factory=list)
+
+
+def prepare(
+    image_path: Path,
+    driving_path: Path,
+    *,
+    limits: MediaLimits | None = None,
+    detector: str = "puppet",
+    cleaning: CleaningSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Read the inputs, find the people in them, and clean the driver's poses.
+
+    Args:
+        driving_path: a video or still image, or a pose file (`.json`).
+        progress: called with frames done and the number of frames expected.
+
+    Raises:
+        MediaError: image or video cannot be used.
+        PoseFileError: the pose file cannot be used.
+        NoPersonError: nobody is in the image, or in any frame of the driving video.
+    """
+    started = time.monotonic()
+    image = read_image(image_path, limits)
+    source_pose = build_detector(detector).detect_one(image)
+    if not source_pose.detected.any():
+        raise NoPersonError("no person was found in the image")
+    if driving_path.suffix.lower() == ".json":
+        file = read_pose_file(driving_path)
+        people, fps = (
+            file.frames,
+            Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS,
+        )
+    else:
+        people, fps = detect_people(driving_path, limits, detector, progress)
+    cleaned = clean_poses(people, cleaning or CleaningSettings())
+    if not any(pose.detected.any() for pose in cleaned.poses):
+        raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
+    seconds = {"prepare": time.monotonic() - started}
+    return Prepared(
+        image, source_pose, cleaned.poses, fps, list(cleaned.report.warnings()), seconds
+    )
+
+
+def render(
+    pipeline: AnimatePipeline,
+    prepared: Prepared,
+    out_path: Path,
+    settings: AnimateSettings,
+    *,
+    progress: ProgressCallback | None = None,
+    canceled: Canceled | None = None,
+    poster_path: Path | None = None,
+    pose_path: Path | None = None,
+    audio_from: Path | None = None,
+) -> AnimateReport:
+    """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
+
+    Args:
+        out_path: H.264, at the driver's frame rate, in the image's size.
+        poster_path: receives the first frame as PNG.
+        pose_path: receives an mp4 of the skeletons that steered the result.
+        audio_from: a video whose sound is copied.
+
+    Raises:
+        Canceled: `canceled` returned True.
+        NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
+    """
+    clock = _StageClock(progress)
+    height, width = prepared.image.shape[:2]
+    frames = pipeline.frames(
+        prepared.image, prepared.poses, prepared.source_pose, settings, clock.note, canceled
+    )
+    with VideoWriter(out_path, prepared.fps, (height, width), audio_from=audio_from) as writer:
+        for index, frame in enumerate(frames):
+            writer.write(frame)
+            if index == 0 and poster_path is not None:
+                write_png(poster_path, frame)
+    if pose_path is not None:
+        write_poses(
+            pose_path,
+            pipeline.place(prepared.image, prepared.poses, prepared.source_pose, settings),
+            prepared.fps,
+        )
+    return AnimateReport(
+        frames=len(prepared.poses),
+        fps=float(prepared.fps),
+        size=(height, width),
+        seconds=prepared.seconds | clock.finish(),
+        peak_memory_bytes=peak_memory_bytes(),
+        seed=settings.seed,
+        warnings=prepared.warnings,
+    )
+
+
+def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
+    """Write a video of skeletons on black."""
+    with VideoWriter(path, fps, poses[0].canvas) as writer:
+        for pose in poses:
+            writer.write(draw_pose(pose))
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def detect_people(
+    path: Path,
+    limits: MediaLimits | None = None,
+    detector: str = "puppet",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[list[Pose]], Fraction]:
+    """Detect the people of every frame of a video, a few frames in memory at a time.
+
+    Returns:
+        The people of each frame, and the video's frame rate.
+
+    Raises:
+        MediaError: the video cannot be used.
+    """
+    find, reader = build_detector(detector), VideoReader(path, limits)
+    people: list[list[Pose]] = []
+    batch: list[NDArray[np.uint8]] = []
+    for frame in reader:
+        batch.append(frame)
+        if len(batch) == _DETECT_BATCH:
+            people += find.detect(np.stack(batch))
+            batch.clear()
+            if progress is not None:
+                progress(len(people), max(reader.info.num_frames_estimate, len(people)))
+    if batch:
+        people += find.detect(np.stack(batch))
+    if not people:
+        raise MediaError(f"{path.name}: the video has no frames")
+    return people, reader.info.fps
+
+
+class _StageClock:
+    """Passes progress on and takes the time of each stage."""
+
+    def __init__(self, progress: ProgressCallback | None) -> None:
+        self._progress = progress
+        self._seconds: dict[str, float] = {}
+        self._stage, self._since = "encode", time.monotonic()
+
+    def note(self, progress: AnimateProgress) -> None:
+        if progress.stage != self._stage:
+            self.finish()
+            self._stage = progress.stage
+        if self._progress is not None:
+            self._progress(progress)
+
+    def finish(self) -> dict[str, float]:
+        """End the current stage and return seconds by stage."""
+        now = time.monotonic()
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+        self._since = now
+        return self._seconds
+
+
+def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
+    """Return the settings with the seed given, or with a random one below 2**31."""
+    drawn = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+    return replace(settings, seed=drawn)

@@ -1,0 +1,128 @@
+"""Train the puppets' pose detector: pictures to heatmaps; empty backgrounds teach it to find nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps, target_heatmaps
+from tcan_core.models.presets import load_preset
+from tcan_core.puppets.background import draw_background
+from tcan_core.training.checkpoint import export_part
+from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.sheets import fixed_choice, tile
+
+SHEET_PICTURES = 16
+_JPEG_QUALITY = (35, 95)
+_PEAK_WEIGHT = 20.0
+
+
+@dataclass(frozen=True)
+class PoseDetectorConfig:
+    """Configuration of `tcan train pose-detector`.
+
+    Attributes:
+        empty_share: share of pictures without a character.
+        compressed_share: share of pictures that pass through JPEG, as frames of a video have.
+    """
+
+    preset: str
+    run: RunConfig
+    data: PuppetData = field(default_factory=PuppetData)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    empty_share: float = 0.1
+    compressed_share: float = 0.6
+
+
+class PoseDetectorStage:
+    """Learns where joints are."""
+
+    def __init__(self, config: PoseDetectorConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.run.seed)
+        self.detector = build_pose_detector(load_preset(config.preset))
+        self.trained = nn.ModuleDict({"pose_detector": self.detector})
+        self.pictures = load_puppets(config.data)
+
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return the cross entropy of the heatmaps, peaks weighted up, and the error in pixels."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        pictures, keypoints, empty = self._batch(np.random.default_rng(seed))
+        target = target_heatmaps(keypoints, *pictures.shape[1:3])
+        target[:empty] = 0
+        logits = self.detector(to_images(pictures)).float()
+        weight = 1 + _PEAK_WEIGHT * target
+        loss = (
+            weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        ).mean()
+        found, _ = decode_heatmaps(logits.detach()[empty:])
+        return loss, {"pixels": float((found - keypoints[empty:]).norm(dim=-1).median())}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """Return pictures, what the detector sees, and the truth."""
+        chosen = fixed_choice(len(self.pictures), SHEET_PICTURES)
+        pictures = self.pictures.images[chosen, 1]
+        size = pictures.shape[1]
+        found, confidence = decode_heatmaps(self.detector(to_images(pictures)))
+        truth = self.pictures.keypoints[chosen, 1].astype(np.float64)
+        seen = [
+            draw_pose(Pose(joints.double().numpy(), sure.double().numpy(), (size, size)))
+            for joints, sure in zip(found, confidence, strict=True)
+        ]
+        drawn = [draw_pose(Pose(joints, np.ones(len(joints)), (size, size))) for joints in truth]
+        return tile([pictures, np.stack(seen), np.stack(drawn)])
+
+    def export(self, folder: Path) -> None:
+        """Write pose_detector.safetensors."""
+        export_part(folder / "pose_detector.safetensors", self.detector.state_dict())
+
+    def _batch(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Tensor, int]:
+        """Return pictures, keypoints (batch, 18, 2), and how many pictures at the front are empty."""
+        size, data = self.config.run.batch_size, self.config.data
+        characters = rng.integers(len(self.pictures), size=size)
+        frames = rng.integers(data.frames, size=size)
+        pictures = np.array(self.pictures.images[characters, frames])
+        keypoints = np.array(self.pictures.keypoints[characters, frames])
+        empty = int(rng.binomial(size, self.config.empty_share))
+        for index in range(size):
+            if index < empty:
+                pictures[index] = draw_background(rng, data.size)
+            else:
+                pictures[index], keypoints[index] = _moved(pictures[index], keypoints[index], rng)
+            if rng.uniform() < self.config.compressed_share:
+                pictures[index] = _compressed(pictures[index], int(rng.integers(*_JPEG_QUALITY)))
+        return pictures, torch.from_numpy(keypoints), empty
+
+
+def _moved(
+    picture: NDArray[np.uint8], keypoints: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Scale and shift a picture with its joints."""
+    size = picture.shape[0]
+    scale = rng.uniform(0.8, 1.15)
+    shift = (1 - scale) * size / 2 + rng.uniform(-0.1, 0.1, 2) * size
+    # cv2 puts pixel centres at whole numbers, keypoints at halves.
+    matrix = np.array(
+        [[scale, 0, shift[0] + 0.5 * scale - 0.5], [0, scale, shift[1] + 0.5 * scale - 0.5]]
+    )
+    moved = cv2.warpAffine(
+        picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.uint8), (scale * keypoints + shift).astype(np.float32)
+
+
+def _compressed(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
