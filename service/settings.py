@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = None
 
     preset: str = Field("mini", description="The weights that the worker loads.")
-    device: str = Field("auto", description="cpu, cuda, or auto for what the machine has.")
+    device: str = Field("cpu", description="Of torch: cpu, or cuda.")
     limits: InputLimits = Field(default_factory=InputLimits)
 
     link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")

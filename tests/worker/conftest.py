@@ -1,0 +1,113 @@
+"""A job runner on real stores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.contract.job import DrivingKind, JobInputs, JobRecord, new_job_id
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.settings import Settings
+from service.stores import calls
+from service.stores.hints import Hints
+from service.stores.jobs import Jobs
+from service.stores.objects import ObjectStore, open_objects
+from tests import samples
+from tests.worker.paint import PaintAnimator, black_video
+from worker.job_runner import JobRunner
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of a service on the folder store, with a short lease."""
+    chosen = {"data": tmp_path / "data", "redis_url": redis_url, "lease_ms": 600}
+    return Settings.model_validate(chosen)
+
+
+@pytest.fixture
+def jobs(redis_url: str) -> Iterator[Jobs]:
+    store = Jobs.connect(redis_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def hints(redis_url: str) -> Iterator[Hints]:
+    sender = Hints(redis_url)
+    yield sender
+    sender.close()
+
+
+@pytest.fixture
+def objects(settings: Settings) -> ObjectStore:
+    return open_objects(settings)
+
+
+@pytest.fixture
+def runner(settings: Settings, jobs: Jobs, hints: Hints, objects: ObjectStore) -> JobRunner:
+    """A runner around the painting animator."""
+    settings.spool_folder.mkdir(parents=True)
+    return JobRunner(
+        jobs=jobs,
+        objects=objects,
+        hints=hints,
+        animator=PaintAnimator(),
+        worker="w1",
+        preset="paint",
+        scratch=settings.spool_folder,
+        lease_ms=settings.lease_ms,
+        shutdown=threading.Event(),
+    )
+
+
+class Desk:
+    """Makes jobs, and looks at them."""
+
+    def __init__(self, jobs: Jobs, objects: ObjectStore, runner: JobRunner, folder: Path) -> None:
+        self._jobs, self._objects, self._runner, self._folder = jobs, objects, runner, folder
+
+    def submit(self, *, nobody: bool = False, steps: int = 5, frames: int = 4) -> str:
+        """A new job with stored inputs."""
+        job_id = new_job_id()
+        image, driving = self._folder / "image.png", self._folder / "driving.mp4"
+        image.write_bytes(samples.png())
+        if nobody:
+            black_video(driving)
+        else:
+            samples.write_video(driving, frames=frames)
+        inputs = JobInputs(
+            image=f"jobs/{job_id}/inputs/image.png",
+            driving=f"jobs/{job_id}/inputs/driving.mp4",
+            driving_kind=DrivingKind.VIDEO,
+        )
+        self._objects.put(inputs.image, image)
+        self._objects.put(inputs.driving, driving)
+        params = JobParams(seed=7, num_inference_steps=steps)
+        self._jobs.run(calls.create(job_id, params, inputs))
+        return job_id
+
+    def record(self, job_id: str) -> JobRecord:
+        """The job as it stands."""
+        placed = self._jobs.run(calls.read(job_id))
+        assert placed is not None
+        return placed.record
+
+    def finish(self, job_id: str, runner: JobRunner | None = None) -> JobRecord:
+        """The job after both of its stages."""
+        for queue in Queue:
+            (runner or self._runner).run(queue, job_id)
+        return self.record(job_id)
+
+    def with_animator(self, animator: PaintAnimator, worker: str = "w1") -> JobRunner:
+        """Another runner on the same stores."""
+        return replace(self._runner, animator=animator, worker=worker)
+
+
+@pytest.fixture
+def desk(jobs: Jobs, objects: ObjectStore, runner: JobRunner, tmp_path: Path) -> Desk:
+    return Desk(jobs, objects, runner, tmp_path)

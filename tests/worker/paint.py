@@ -1,0 +1,92 @@
+"""An animator without a model: it paints real mp4 files, to test the rest of the worker."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.params import JobParams
+from tests import samples
+from worker.animation import Canceled, Rendering, Report, Step
+from worker.failures import AnimationCanceled, AnimationError
+
+
+@dataclass
+class PaintAnimator:
+    """Paints as many frames as the driving video has, in as many steps as the parameters say.
+
+    A driving video that is black all over has nobody in it.
+
+    Attributes:
+        step_s: how long a step takes.
+        on_step: called before each step with its number.
+    """
+
+    step_s: float = 0.0
+    on_step: Callable[[int], None] = lambda step: None
+    loaded: int = 0
+    rendered: list[int] = field(default_factory=list)
+
+    def load(self) -> None:
+        self.loaded += 1
+
+    def prepare(
+        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+    ) -> list[str]:
+        report(Step("prepare", 0, 1, 0.0))
+        with av.open(str(driving)) as container:
+            frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+        if all(int(frame.max()) < 40 for frame in frames):
+            raise AnimationError(ErrorCode.NO_PERSON, f"nobody in {len(frames)} frames")
+        prepared.write_text(json.dumps({"frames": len(frames)}))
+        return ["painted, not animated"]
+
+    def render(
+        self,
+        image: Path,
+        prepared: Path,
+        folder: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
+    ) -> Rendering:
+        steps = params.num_inference_steps or 5
+        for step in range(steps):
+            self.on_step(step)
+            if canceled():
+                raise AnimationCanceled
+            report(Step("denoise", step, steps, step / steps))
+            time.sleep(self.step_s)
+        report(Step("denoise", steps, steps, 1.0))
+        frames = json.loads(prepared.read_text())["frames"]
+        result = samples.write_video(folder / "result.mp4", frames=frames)
+        self.rendered.append(params.seed or 0)
+        return Rendering({Output.RESULT: result}, {"frames": frames})
+
+
+def black_video(file: Path, frames: int = 3) -> Path:
+    """A video with nobody in it."""
+    with av.open(str(file), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = samples.SIDE
+        stream.pix_fmt = "yuv420p"
+        for _ in range(frames):
+            picture = np.zeros((samples.SIDE, samples.SIDE, 3), dtype=np.uint8)
+            container.mux(stream.encode(VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return file
+
+
+def count_frames(file: Path) -> int:
+    """Frames that can be decoded."""
+    with av.open(str(file)) as container:
+        return sum(1 for _ in container.decode(video=0))

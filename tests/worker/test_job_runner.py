@@ -1,0 +1,231 @@
+"""One worker's handling of jobs, on real stores, with a painter in the model's place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.settings import Settings
+from service.stores import calls
+from service.stores.jobs import Jobs
+from service.stores.objects import ObjectStore
+from tests.servers import wait_until
+from tests.worker.conftest import Desk
+from tests.worker.paint import PaintAnimator, count_frames
+from worker.job_runner import JobRunner
+from worker.reconciler import Reconciler
+
+
+def hints_in(jobs: Jobs, queue: Queue) -> int:
+    """Messages in the broker's queue."""
+    return int(jobs.redis.llen(queue.task))
+
+
+def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) -> None:
+    done = desk.finish(desk.submit(frames=6))
+    assert (done.state, done.error) == (JobState.SUCCEEDED, None)
+    assert done.warnings == ["painted, not animated"]
+    objects.fetch(done.outputs[Output.RESULT], tmp_path / "result.mp4")
+    assert count_frames(tmp_path / "result.mp4") == 6
+    objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["job"], manifest["preset"]) == (done.id, "paint")
+    assert (manifest["params"]["seed"], manifest["report"]) == (7, {"frames": 6})
+
+
+def test_the_render_queue_gets_a_hint_and_nothing_is_left_on_disk(
+    desk: Desk, jobs: Jobs, runner: JobRunner, settings: Settings
+) -> None:
+    job_id = desk.submit()
+    runner.run(Queue.PREPARE, job_id)
+    assert (desk.record(job_id).state, desk.record(job_id).queue) == ("queued", "render")
+    assert hints_in(jobs, Queue.RENDER) == 1
+    runner.run(Queue.RENDER, job_id)
+    assert hints_in(jobs, Queue.RENDER) == 1
+    assert list(settings.spool_folder.iterdir()) == []
+
+
+def test_a_second_hint_does_nothing(desk: Desk, runner: JobRunner) -> None:
+    animator = PaintAnimator()
+    painting = desk.with_animator(animator)
+    job_id = desk.submit()
+    for queue in (Queue.RENDER, Queue.PREPARE, Queue.PREPARE, Queue.RENDER, Queue.RENDER):
+        painting.run(queue, job_id)
+    assert desk.record(job_id).state is JobState.SUCCEEDED
+    assert animator.rendered == [7]
+    runner.run(Queue.PREPARE, "nobody")
+
+
+def test_nobody_in_the_video_fails_the_job_and_the_worker_goes_on(desk: Desk) -> None:
+    failed = desk.finish(desk.submit(nobody=True))
+    assert failed.state is JobState.FAILED
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.stage) == (ErrorCode.NO_PERSON, "prepare")
+    assert failed.error.detail == "nobody in 3 frames"
+    assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
+
+
+def test_a_bug_fails_the_job_without_telling_its_text(desk: Desk) -> None:
+    def stumble(step: int) -> None:
+        raise KeyError("a secret path")
+
+    failed = desk.finish(desk.submit(), desk.with_animator(PaintAnimator(on_step=stumble)))
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.stage) == (ErrorCode.INTERNAL, "render")
+    assert "KeyError" in failed.error.detail
+    assert "secret" not in failed.error.detail
+
+
+def test_memory_that_ran_out_has_its_own_code(desk: Desk) -> None:
+    def exhaust(step: int) -> None:
+        raise MemoryError
+
+    failed = desk.finish(desk.submit(), desk.with_animator(PaintAnimator(on_step=exhaust)))
+    assert failed.error is not None
+    assert failed.error.code is ErrorCode.OUT_OF_MEMORY
+
+
+def test_progress_grows_in_the_record(desk: Desk) -> None:
+    seen: list[float] = []
+    job_id = desk.submit(steps=30)
+
+    def look(step: int) -> None:
+        progress = desk.record(job_id).progress
+        seen.append(progress.fraction if progress else 0.0)
+
+    done = desk.finish(job_id, desk.with_animator(PaintAnimator(step_s=0.02, on_step=look)))
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
+    assert done.progress is not None
+    assert (done.progress.stage, done.progress.step, done.progress.steps) == ("denoise", 30, 30)
+
+
+def test_the_lease_is_renewed_while_the_model_is_busy(
+    desk: Desk, jobs: Jobs, settings: Settings
+) -> None:
+    taken_back: list[tuple[str, Queue]] = []
+
+    def outlast_the_lease(step: int) -> None:
+        began = desk.record(job_id).token
+        wait_until(lambda: lease_renewed(jobs, job_id, settings.lease_ms), "the lease is renewed")
+        expired = jobs.run(calls.take_back(3))
+        taken_back.extend(expired)
+        assert desk.record(job_id).token == began
+
+    job_id = desk.submit(steps=1)
+    done = desk.finish(job_id, desk.with_animator(PaintAnimator(on_step=outlast_the_lease)))
+    assert (done.state, taken_back) == (JobState.SUCCEEDED, [])
+
+
+def lease_renewed(jobs: Jobs, job_id: str, lease_ms: int) -> bool:
+    """Whether the lease ends later than it would have without renewal."""
+    record = jobs.run(calls.read(job_id))
+    assert record is not None
+    ends_ms = jobs.redis.zscore("tcan:leases", job_id)
+    seconds, micros = jobs.redis.time()
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    began_ms = record.record.started_ms or 0
+    return now_ms - began_ms > 2 * lease_ms and float(ends_ms or 0) > now_ms
+
+
+def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> None:
+    steps: list[int] = []
+
+    def cancel_at_three(step: int) -> None:
+        steps.append(step)
+        if step == 3:
+            jobs.run(calls.cancel(job_id))
+            wait_until(lambda: len(steps) > 4 or noticed(jobs, job_id), "the cancel is noticed")
+
+    job_id = desk.submit(steps=200)
+    animator = PaintAnimator(step_s=0.01, on_step=cancel_at_three)
+    done = desk.finish(job_id, desk.with_animator(animator))
+    assert (done.state, done.outputs) == (JobState.CANCELED, {})
+    assert animator.rendered == []
+    assert max(steps) < 100
+
+
+def noticed(jobs: Jobs, job_id: str) -> bool:
+    """Whether the job's cancel is on record."""
+    placed = jobs.run(calls.read(job_id))
+    return placed is not None and placed.record.cancel_requested
+
+
+def test_a_worker_that_lost_its_lease_publishes_nothing(
+    desk: Desk, jobs: Jobs, runner: JobRunner
+) -> None:
+    def be_overtaken(step: int) -> None:
+        if step == 2:
+            jobs.redis.zadd("tcan:leases", {job_id: 0})
+            assert jobs.run(calls.take_back(3)) == [(job_id, Queue.RENDER)]
+            runner.run(Queue.RENDER, job_id)
+
+    job_id = desk.submit()
+    slow = desk.with_animator(PaintAnimator(on_step=be_overtaken), worker="w0")
+    done = desk.finish(job_id, slow)
+    assert (done.state, done.token) == (JobState.SUCCEEDED, 3)
+    assert done.outputs[Output.RESULT] == f"jobs/{job_id}/3/result.mp4"
+
+
+def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: Jobs) -> None:
+    def leave(step: int) -> None:
+        if step == 2:
+            runner.shutdown.set()
+
+    job_id = desk.submit()
+    back = desk.finish(job_id, desk.with_animator(PaintAnimator(on_step=leave)))
+    assert (back.state, back.queue, back.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
+    assert hints_in(jobs, Queue.RENDER) == 2
+    runner.run(Queue.RENDER, job_id)
+    assert desk.record(job_id).state is JobState.QUEUED
+    runner.shutdown.clear()
+    assert desk.finish(job_id).state is JobState.SUCCEEDED
+
+
+def test_inputs_that_are_gone_fail_the_job(desk: Desk, objects: ObjectStore) -> None:
+    job_id = desk.submit()
+    objects.delete(f"jobs/{job_id}/inputs")
+    failed = desk.finish(job_id)
+    assert failed.error is not None
+    assert failed.error.code is ErrorCode.INTERNAL
+
+
+@pytest.fixture
+def keeper(runner: JobRunner) -> Reconciler:
+    return Reconciler(runner.jobs, runner.hints, "w1", max_attempts=3, hint_age_ms=0)
+
+
+def test_the_reconciler_takes_back_what_a_dead_worker_held(
+    desk: Desk, jobs: Jobs, keeper: Reconciler
+) -> None:
+    job_id = desk.submit()
+    jobs.run(calls.take(job_id, Queue.PREPARE, "dead", 60_000))
+    keeper.act()
+    assert desk.record(job_id).state is JobState.PREPARING
+    jobs.redis.zadd("tcan:leases", {job_id: 0})
+    keeper.act()
+    assert desk.record(job_id).state is JobState.QUEUED
+    assert hints_in(jobs, Queue.PREPARE) == 1
+    assert desk.finish(job_id).state is JobState.SUCCEEDED
+
+
+def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
+    desk: Desk, jobs: Jobs, keeper: Reconciler
+) -> None:
+    desk.submit()
+    keeper.act()
+    keeper.act()
+    assert hints_in(jobs, Queue.PREPARE) == 1
+
+
+def test_only_one_reconciler_is_at_work(desk: Desk, jobs: Jobs, keeper: Reconciler) -> None:
+    jobs.run(calls.preside("reconciler", "another", 60_000))
+    desk.submit()
+    keeper.act()
+    assert hints_in(jobs, Queue.PREPARE) == 0

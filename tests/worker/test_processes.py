@@ -1,0 +1,158 @@
+"""Gateway and workers as processes of their own: the whole way of a job, and workers that die."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.settings import Settings
+from tests import samples
+from tests.servers import running, wait_until
+from tests.worker.paint import black_video, count_frames
+
+WORKER = Path(__file__).with_name("paint_worker.py")
+Start = Callable[..., subprocess.Popen[bytes]]
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
+    """Starts a worker whose steps take so long; all are stopped at the end."""
+    assert settings.redis_url is not None
+    environment = {
+        "TCAN_DATA": str(settings.data),
+        "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
+        "TCAN_LEASE_MS": "1000",
+    }
+    logs = iter(range(100))
+    with ExitStack() as stack:
+
+        def start(step_s: float = 0.0) -> subprocess.Popen[bytes]:
+            log = tmp_path / f"worker-{next(logs)}.log"
+            extra = {**environment, "PAINT_STEP_S": str(step_s)}
+            return stack.enter_context(running([sys.executable, str(WORKER)], log, extra))
+
+        yield start
+
+
+def submit(client: TestClient, folder: Path, *, nobody: bool = False, steps: int = 5) -> str:
+    """The id of a new job."""
+    driving = folder / "driving.mp4"
+    content = black_video(driving).read_bytes() if nobody else samples.video(folder, frames=7)
+    parts: dict[str, Any] = {
+        "image": ("image.png", samples.png()),
+        "driving": ("driving.mp4", content),
+        "params": (None, f'{{"num_inference_steps": {steps}}}'),
+    }
+    answer = client.post("/animate", files=parts)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def status(client: TestClient, job_id: str) -> dict[str, Any]:
+    """The job as a caller sees it."""
+    answer: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
+    return answer
+
+
+def ended(client: TestClient, job_id: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    """The job once it has ended."""
+
+    def probe() -> dict[str, Any] | None:
+        job = status(client, job_id)
+        return job if job["status"] in ("succeeded", "failed", "canceled") else None
+
+    job = wait_until(probe, f"job {job_id} ends", timeout_s)
+    assert job is not None
+    return job
+
+
+def rendering(client: TestClient, job_id: str) -> None:
+    """Wait until some steps of the job are done."""
+
+    def probe() -> bool:
+        job = status(client, job_id)
+        return bool(job["status"] == "running" and job["progress"]["step"] >= 2)
+
+    wait_until(probe, f"job {job_id} renders", 20.0)
+
+
+def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
+    start_worker(step_s=0.05)
+    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
+    job_id = submit(client, tmp_path, steps=12)
+    fractions: list[float] = []
+
+    def probe() -> bool:
+        job = status(client, job_id)
+        fractions.append(job["progress"]["fraction"])
+        return bool(job["status"] == "succeeded")
+
+    wait_until(probe, "the job succeeds")
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) > 3
+    (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
+    assert count_frames(tmp_path / "result.mp4") == 7
+
+
+def test_a_job_survives_the_kill_of_its_worker(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    first = start_worker(step_s=0.2)
+    job_id = submit(client, tmp_path, steps=50)
+    rendering(client, job_id)
+    first.send_signal(signal.SIGKILL)
+    start_worker()
+    job = ended(client, job_id)
+    assert (job["status"], job["attempts"]) == ("succeeded", 2)
+
+
+def test_a_worker_that_is_told_to_leave_gives_its_job_back(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    first = start_worker(step_s=0.1)
+    job_id = submit(client, tmp_path, steps=200)
+    rendering(client, job_id)
+    first.terminate()
+    assert first.wait(10) == 0
+    job = status(client, job_id)
+    assert (job["status"], job["stage"], job["attempts"]) == ("queued", "render", 0)
+    assert client.get("/readyz").status_code == 503
+    start_worker()
+    assert ended(client, job_id)["attempts"] == 1
+
+
+def test_nobody_in_the_video_fails_the_job_and_the_worker_lives_on(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    worker = start_worker()
+    failed = ended(client, submit(client, tmp_path, nobody=True))
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "no_person")
+    assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
+    assert worker.poll() is None
+
+
+def test_a_running_job_is_canceled_within_a_step(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    start_worker(step_s=0.1)
+    job_id = submit(client, tmp_path, steps=200)
+    rendering(client, job_id)
+    client.post(f"/jobs/{job_id}/cancel")
+    assert ended(client, job_id, timeout_s=2.0)["status"] == "canceled"

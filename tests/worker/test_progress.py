@@ -1,0 +1,54 @@
+"""Steps of a stage become progress of a job."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.contract.job import Progress
+from worker.animation import Step
+from worker.progress import SHARES, ProgressWriter
+
+
+class Watch:
+    """Seconds that pass when told to, and what was written meanwhile."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.written: list[Progress] = []
+        self.writer = ProgressWriter(self.written.append, 0.5, lambda: self.now_s)
+
+    def step(self, step: Step, after_s: float = 0.0) -> None:
+        self.now_s += after_s
+        self.writer(step)
+
+
+def test_stages_lie_one_after_the_other() -> None:
+    ends = [0.0]
+    for first, last in SHARES.values():
+        assert first == ends[-1] < last
+        ends.append(last)
+    assert ends[-1] == 1.0
+
+
+def test_the_fraction_is_of_the_whole_job() -> None:
+    watch = Watch()
+    for stage in SHARES:
+        watch.step(Step(stage, 0, 2, 0.0))
+        watch.step(Step(stage, 2, 2, 1.0))
+    fractions = [progress.fraction for progress in watch.written]
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert fractions == sorted(fractions)
+
+
+def test_writes_are_spaced_and_the_ends_of_a_stage_are_never_left_out() -> None:
+    watch = Watch()
+    for step in range(11):
+        watch.step(Step("denoise", step, 10, step / 10), after_s=0.1)
+    assert [progress.step for progress in watch.written] == [0, 5, 10]
+
+
+def test_the_rest_of_a_stage_is_taken_to_go_on_as_it_went() -> None:
+    watch = Watch()
+    watch.step(Step("denoise", 0, 20, 0.0))
+    watch.step(Step("denoise", 5, 20, 0.25), after_s=10.0)
+    assert [progress.eta_s for progress in watch.written] == [None, pytest.approx(30.0)]

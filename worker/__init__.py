@@ -1,0 +1,1 @@
+"""The worker: takes jobs by lease, animates, and writes what came of it."""

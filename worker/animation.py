@@ -1,0 +1,64 @@
+"""What the job runner asks of a model. `worker.animator` answers with the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from service.contract.job import Output
+from service.contract.params import JobParams
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a stage has come; `fraction` is 0..1 of the stage."""
+
+    stage: str
+    step: int
+    steps: int
+    fraction: float
+
+
+Report = Callable[[Step], None]
+Canceled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Files of a finished animation, and how it went."""
+
+    outputs: dict[Output, Path]
+    report: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Animator(Protocol):
+    """A loaded model with the two stages of a job. Paths are local; nothing is kept between calls.
+
+    Both stages report steps, stop soon when `canceled`, and raise the errors of `worker.failures`.
+    """
+
+    def load(self) -> None:
+        """Load the model; done once, before the worker takes jobs."""
+
+    def prepare(
+        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+    ) -> list[str]:
+        """Read the inputs, find and clean the poses, and write what `render` needs of them.
+
+        Returns:
+            Warnings for the caller.
+        """
+
+    def render(
+        self,
+        image: Path,
+        prepared: Path,
+        folder: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
+    ) -> Rendering:
+        """Animate into files of `folder`."""

@@ -1,0 +1,34 @@
+"""A worker's sign of life, which `/readyz` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+from service.stores import calls
+from service.stores.jobs import Jobs
+
+INTERVAL_S = 1.0
+TTL_MS = 5000
+
+
+class Heartbeat:
+    """Says that this worker lives; `ready` once its model is loaded and it consumes its queues."""
+
+    def __init__(self, jobs: Jobs, worker: str, queues: Sequence[Queue], preset: str) -> None:
+        self._jobs = jobs
+        self._info = WorkerInfo(id=worker, queues=tuple(queues), preset=preset, ready=False)
+
+    def beat(self) -> None:
+        """Say it once more. Raises Unavailable."""
+        self._jobs.run(calls.beat(self._info, TTL_MS))
+
+    def is_ready(self) -> None:
+        """From now on the worker takes jobs."""
+        self._info = self._info.model_copy(update={"ready": True})
+        self.beat()
+
+    def leave(self) -> None:
+        """Say goodbye. Raises Unavailable."""
+        self._jobs.run(calls.leave(self._info.id))

@@ -1,0 +1,89 @@
+"""A worker's hold on one job: renewed from a thread of its own while the job is at work."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from service.contract.job import JobRecord, Progress
+from service.errors import Unavailable
+from service.stores import calls
+from service.stores.calls import Hold
+from service.stores.jobs import Jobs
+from worker.periodic import Periodic
+
+logger = logging.getLogger(__name__)
+
+# So many renewals may fail in a row before the lease is over.
+RENEWALS_PER_LEASE = 5
+
+
+class Stop(StrEnum):
+    """Why the work on a job must stop before its end."""
+
+    CANCELED = "canceled"
+    LOST = "lost"
+    SHUTDOWN = "shutdown"
+
+
+class Lease:
+    """Renews the lease for the length of a `with` block, and learns when to stop.
+
+    Args:
+        jobs: the job store; used from two threads.
+        record: the job as it was taken; its token marks every write.
+        lease_ms: how long the lease holds without renewal.
+        shutdown: set when this worker must leave.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        record: JobRecord,
+        lease_ms: int,
+        shutdown: threading.Event,
+    ) -> None:
+        self._jobs = jobs
+        self._job_id = record.id
+        self._token = record.token
+        self._lease_ms = lease_ms
+        self._shutdown = shutdown
+        self._hold = Hold.HELD
+        interval_s = lease_ms / 1000 / RENEWALS_PER_LEASE
+        self._renewals = Periodic(f"lease of job {record.id}", interval_s, self.renew)
+
+    def __enter__(self) -> Self:
+        self._renewals.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._renewals.__exit__(kind, error, traceback)
+
+    def renew(self, progress: Progress | None = None) -> None:
+        """Prolong the lease and write progress; what the store says of it shows in `stop`."""
+        if self._hold is Hold.LOST:
+            return
+        try:
+            self._hold = self._jobs.run(
+                calls.renew(self._job_id, self._token, self._lease_ms, progress)
+            )
+        except Unavailable as error:
+            # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
+            logger.warning("job %s: %s", self._job_id, error)
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why to stop, or None to go on."""
+        if self._hold is Hold.LOST:
+            return Stop.LOST
+        if self._hold is Hold.CANCEL:
+            return Stop.CANCELED
+        return Stop.SHUTDOWN if self._shutdown.is_set() else None

@@ -1,0 +1,46 @@
+"""Do something every so often, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+logger = logging.getLogger(__name__)
+
+
+class Periodic:
+    """Calls `act` at once and then every `interval_s`, until the `with` block ends.
+
+    An error is logged and does not end it: what could not be done now may be done next time.
+    """
+
+    def __init__(self, name: str, interval_s: float, act: Callable[[], object]) -> None:
+        self._act = act
+        self._interval_s = interval_s
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._act()
+            except Exception as error:
+                logger.warning("%s: %s", self._thread.name, error)
+            if self._closed.wait(self._interval_s):
+                return

@@ -1,0 +1,65 @@
+"""From the steps of a stage to the progress of its job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from service.contract.job import Progress
+from worker.animation import Step
+
+# Where each stage lies in the fraction of the whole job. Denoising takes nearly all of the time.
+SHARES = {
+    "prepare": (0.0, 0.05),
+    "encode": (0.05, 0.08),
+    "denoise": (0.08, 0.95),
+    "decode": (0.95, 1.0),
+}
+
+
+class ProgressWriter:
+    """Writes progress at most every `interval_s`, and always the ends of a stage.
+
+    Args:
+        write: where progress goes.
+        interval_s: the least time between two writes.
+        monotonic_s: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Progress], None],
+        interval_s: float = 0.2,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write = write
+        self._interval_s = interval_s
+        self._monotonic_s = monotonic_s
+        self._stage = ""
+        self._began_s = 0.0
+        self._written_s = float("-inf")
+
+    def __call__(self, step: Step) -> None:
+        """Take one step."""
+        now_s = self._monotonic_s()
+        if step.stage != self._stage:
+            self._stage, self._began_s = step.stage, now_s
+        elif now_s - self._written_s < self._interval_s and step.fraction < 1:
+            return
+        self._written_s = now_s
+        first, last = SHARES[step.stage]
+        self._write(
+            Progress(
+                stage=step.stage,
+                step=step.step,
+                steps=step.steps,
+                fraction=round(first + (last - first) * step.fraction, 4),
+                eta_s=self._eta_s(step, now_s),
+            )
+        )
+
+    def _eta_s(self, step: Step, now_s: float) -> float | None:
+        """Seconds until the stage ends, if it goes on as it went so far."""
+        if step.fraction <= 0:
+            return None
+        return round((now_s - self._began_s) * (1 - step.fraction) / step.fraction, 1)

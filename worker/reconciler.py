@@ -1,0 +1,46 @@
+"""Keeps the broker in step with the records: no job without a hint, no lease without a worker."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from service.contract.queues import Queue
+from service.stores import calls
+from service.stores.hints import Hints
+from service.stores.jobs import Jobs
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 1.0
+ROLE = "reconciler"
+# A reconciler that is silent for this long is replaced by another worker's.
+ROLE_MS = 3000
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """One step of it is `act`. Each worker has one; of all of them one is at work at a time.
+
+    Attributes:
+        max_attempts: workers that a job may lose in one queue before it fails.
+        hint_age_ms: how long a job waits without a hint in the broker before it gets another.
+    """
+
+    jobs: Jobs
+    hints: Hints
+    worker: str
+    max_attempts: int
+    hint_age_ms: int
+
+    def act(self) -> None:
+        """Take back leases that ran out, and send hints that are missing. Raises Unavailable."""
+        if not self.jobs.run(calls.preside(ROLE, self.worker, ROLE_MS)):
+            return
+        for job_id, queue in self.jobs.run(calls.take_back(self.max_attempts)):
+            logger.warning("job %s: its worker is lost; it waits in %s again", job_id, queue)
+            self.hints.send(job_id, queue)
+        for queue in Queue:
+            for job_id in self.jobs.run(calls.unhinted(queue, self.hint_age_ms)):
+                logger.info("job %s: waits in %s without a hint; another is sent", job_id, queue)
+                self.hints.send(job_id, queue)
