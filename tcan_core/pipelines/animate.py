@@ -273,6 +273,7 @@ class _WindowPredictor:
         self.settings = settings
         self.guidance_scale = guidance
         self.read_at: float | None = None
+        self.temperatures: dict[int, Tensor] = {}  # by the window's first frame
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
         """Predict for n windows; latents (n, c, f, h, w)."""
@@ -281,16 +282,20 @@ class _WindowPredictor:
             self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
             self.read_at = float(timestep)
         maps = [self.pose_maps[window] for window in windows]
-        self.tcan.temperature.maps = self._temperatures(maps, device)
+        self.tcan.temperature.maps = self._temperatures(windows, device)
         pose_maps = torch.from_numpy(np.stack(maps)).to(device).permute(0, 4, 1, 2, 3).float() / 255
         steps = timestep.to(device).expand(len(windows))
         return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
 
-    def _temperatures(self, maps: list[Frames], device: torch.device) -> Tensor | None:
+    def _temperatures(self, windows: list[list[int]], device: torch.device) -> Tensor | None:
+        """Return the windows' temperature maps (n, height, width), each computed once per video."""
         if self.settings.ptm_tau == 0:
             return None
-        by_window = [temperature_map(window, self.settings.ptm_tau) for window in maps]
-        return torch.from_numpy(np.stack(by_window)).to(device)
+        for window in windows:
+            if window[0] not in self.temperatures:
+                maps = temperature_map(self.pose_maps[window], self.settings.ptm_tau)
+                self.temperatures[window[0]] = torch.from_numpy(maps)
+        return torch.stack([self.temperatures[window[0]] for window in windows]).to(device)
 
 
 def _denoise_progress(now: DenoiseProgress) -> AnimateProgress:

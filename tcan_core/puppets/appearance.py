@@ -49,7 +49,7 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     shirt = sample_color(rng)
     return Appearance(
         skin=_jitter(rng, skin_tones[rng.integers(len(skin_tones))]),
-        hair=sample_color(rng, value=(0.12, 0.85)),
+        hair=sample_color(rng, value=(0.2, 0.8)),
         hair_style=str(rng.choice(HAIR_STYLES)),
         eyes=sample_color(rng, value=(0.1, 0.4)),
         shirt=shirt,
@@ -58,16 +58,16 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         pattern_count=int(rng.integers(2, 5)),
         sleeve=float(rng.choice([0.0, 0.5, 1.0, 2.0])),
         leg_wear=str(rng.choice(LEG_WEAR)),
-        leg_color=sample_color(rng, value=(0.2, 0.85)),
-        shoes=sample_color(rng, value=(0.15, 0.9)),
+        leg_color=sample_color(rng, value=(0.3, 0.85)),
+        shoes=sample_color(rng, value=(0.25, 0.85)),
         outline=float(rng.choice([0.0, 0.25, 0.5])),
     )
 
 
 def sample_color(
     rng: np.random.Generator,
-    saturation: tuple[float, float] = (0.15, 0.85),
-    value: tuple[float, float] = (0.3, 0.95),
+    saturation: tuple[float, float] = (0.1, 0.65),
+    value: tuple[float, float] = (0.38, 0.88),
 ) -> Color:
     """Draw a colour with any hue, its saturation and value (0..1) between the given ends."""
     red, green, blue = colorsys.hsv_to_rgb(

@@ -17,7 +17,7 @@ from torch import Tensor
 from tcan_core.conditioning.keypoints import NUM_JOINTS, Pose
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import ConfigError
-from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
+from tcan_core.puppets.world import FIRST_TEST_SEED, WORLD_VERSION, sample_scene
 from tcan_core.training.config import PuppetData
 
 MOTION_FRAMES = 48
@@ -61,7 +61,7 @@ def load_puppets(data: PuppetData) -> PuppetPictures:
 
 def cache_folder(data: PuppetData) -> Path:
     """Return the folder that belongs to these characters, sizes and frames."""
-    described = {name: value for name, value in asdict(data).items() if name != "cache"}
+    described = asdict(data) | {"cache": "", "world": WORLD_VERSION}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
     return Path(data.cache) / f"puppets-{key}"
 

@@ -1,0 +1,56 @@
+"""The detector of puppets: a small heatmap network, one character per frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.models.loading import load_strictly, read_part
+from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps
+from tcan_core.models.presets import load_preset
+
+# A joint below JOINT_THRESHOLD was not detected; a frame with fewer joints than MIN_JOINTS holds nobody.
+JOINT_THRESHOLD = 0.3
+MIN_JOINTS = 6
+
+
+class PuppetDetector:
+    """Finds the one character of a frame of any size; the frame is scaled and padded to a square."""
+
+    def __init__(self, preset_name: str = "mini") -> None:
+        preset = load_preset(preset_name)
+        self._side = preset.resolution
+        self._network = build_pose_detector(preset)
+        load_strictly(self._network, read_part(preset, "pose_detector"), "pose_detector")
+        self._network.eval()
+
+    @torch.inference_mode()
+    def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
+        """Return the people of each frame: one, or none.
+
+        Args:
+            frames: (frames, height, width, 3) uint8 RGB.
+        """
+        height, width = frames.shape[1:3]
+        scale = self._side / max(height, width)
+        squares = np.stack([_square(frame, self._side, scale) for frame in frames])
+        images = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 127.5 - 1
+        keypoints, confidence = decode_heatmaps(self._network(images))
+        points = keypoints.double().numpy() / scale
+        sure = confidence.double().numpy()
+        sure = np.where(sure >= JOINT_THRESHOLD, sure, 0.0)
+        return [
+            [Pose(joints, seen, (height, width))] if (seen > 0).sum() >= MIN_JOINTS else []
+            for joints, seen in zip(points, sure, strict=True)
+        ]
+
+
+def _square(frame: NDArray[np.uint8], side: int, scale: float) -> NDArray[np.uint8]:
+    """Scale a frame into the top left corner of a square whose rest repeats its border."""
+    height, width = (max(round(length * scale), 1) for length in frame.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = np.asarray(cv2.resize(frame, (width, height), interpolation=method), np.uint8)
+    return np.pad(scaled, ((0, side - height), (0, side - width), (0, 0)), mode="edge")
