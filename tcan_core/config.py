@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -18,13 +18,15 @@ def load_config(path: Path, kind: type[T]) -> T:
     """Read a YAML file into a configuration dataclass.
 
     Raises:
-        ConfigError: the file is missing or not YAML, or a key is unknown, missing, or of a wrong type.
+        ConfigError: the file is missing or not YAML, or a key is unknown, missing, or of a wrong
+            type.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    return build(kind, content, str(path))
+    config: T = build(kind, content, str(path))
+    return config
 
 
 def build(kind: Any, content: Any, where: str) -> Any:
@@ -41,13 +43,14 @@ def build(kind: Any, content: Any, where: str) -> Any:
     values = {
         name: _convert(hints[name], value, f"{where}: {name}") for name, value in content.items()
     }
-    required = [
-        f.name for f in fields.values()
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
-    ]  # fmt: skip
-    if required:
-        raise ConfigError(f"{where}: missing {', '.join(required)}")
+    missing = [name for name, f in fields.items() if _is_required(f) and name not in values]
+    if missing:
+        raise ConfigError(f"{where}: missing {', '.join(missing)}")
     return kind(**values)
+
+
+def _is_required(f: dataclasses.Field[Any]) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
 def save_config(config: Any, path: Path) -> None:
@@ -69,10 +72,19 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Any:
         return value
+    if get_origin(hint) is Literal:
+        return _convert_literal(hint, value, where)
     if get_origin(hint) is dict:
         return _convert_dict(hint, value, where)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value
+
+
+def _convert_literal(hint: Any, value: Any, where: str) -> Any:
+    if value not in get_args(hint):
+        allowed = ", ".join(repr(option) for option in get_args(hint))
+        raise ConfigError(f"{where}: expected one of {allowed}, got {value!r}")
     return value
 
 

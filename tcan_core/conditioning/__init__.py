@@ -1,1 +1,1 @@
-"""What steers the model: keypoints, their cleaning and retargeting, drawn skeletons, temperature maps."""
+"""What steers the model: keypoints, cleaned and retargeted, drawn skeletons, temperature maps."""

@@ -1,8 +1,8 @@
 """OpenPose-18 keypoints of one person.
 
-Keypoints are (x, y) in pixels of their canvas, x to the right, y down; the centre of the top left pixel is (0.5, 0.5).
-Confidence is 0..1 and 0 means "not detected": such a joint's coordinates carry no meaning.
-Left and right are the person's own.
+Keypoints are (x, y) in pixels of their canvas, x to the right, y down; the centre of the top left
+pixel is (0.5, 0.5). Confidence is 0..1 and 0 means "not detected": such a joint's coordinates carry
+no meaning. Left and right are the person's own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ NUM_JOINTS = len(Joint)
 NUM_HAND_JOINTS = 21
 NUM_FACE_JOINTS = 70
 
-# Limbs in the order in which the OpenPose ControlNet's training maps draw them: a later limb covers an earlier one.
+# Limbs in the order in which the OpenPose ControlNet's training maps draw them: a later limb covers
+# an earlier one.
 LIMBS: tuple[tuple[Joint, Joint], ...] = (
     (Joint.NECK, Joint.RIGHT_SHOULDER),
     (Joint.NECK, Joint.LEFT_SHOULDER),
@@ -76,7 +77,8 @@ class Pose:
         face: (70, 3) x, y, confidence, or None.
 
     Raises:
-        ValueError: an array has another shape, a confidence lies outside 0..1, or a detected joint is not finite.
+        ValueError: an array has another shape, a confidence lies outside 0..1, or a detected joint
+            is not finite.
     """
 
     keypoints: NDArray[np.float64]

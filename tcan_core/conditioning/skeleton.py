@@ -1,8 +1,9 @@
 """Draw poses as the coloured skeletons that the SD 1.5 OpenPose ControlNet was trained on.
 
-The training maps were drawn on a canvas of 512 pixels with limbs 8 pixels wide (at 60 % brightness) under joints of
-radius 4. Other canvases scale these sizes by their shorter side, down to limbs that are 2 pixels wide; small canvases are
-drawn four times larger and averaged down, so that a joint between two pixels shows in both.
+The training maps were drawn on a canvas of 512 pixels with limbs 8 pixels wide (at 60 % brightness)
+under joints of radius 4. Other canvases scale these sizes by their shorter side, down to limbs that
+are 2 pixels wide; small canvases are drawn four times larger and averaged down, so that a joint
+between two pixels shows in both.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def draw_pose(pose: Pose, canvas: tuple[int, int] | None = None) -> NDArray[np.u
 
     Args:
         pose: joints with confidence 0 are left out, with every limb that ends in them.
-        canvas: (height, width) of the map; the pose is scaled to it from its own canvas. Its own canvas by default.
+        canvas: (height, width) of the map, to which the pose is scaled; by default its own canvas.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -81,7 +82,7 @@ def draw_poses(poses: Sequence[Pose], canvas: tuple[int, int] | None = None) -> 
 
 
 def draw_people(people: Sequence[Pose], canvas: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw everybody of one frame, (height, width, 3) uint8 RGB; later people cover earlier ones."""
+    """Draw everybody of a frame, (height, width, 3) uint8 RGB; later people cover earlier ones."""
     together = np.zeros((*canvas, 3), np.uint8)
     for pose in people:
         drawn = draw_pose(pose, canvas)

@@ -1,4 +1,4 @@
-"""Build the networks of a preset from its configuration, untrained; `loading` fills in the weights."""
+"""Build a preset's networks from its configuration, untrained; `loading` fills in the weights."""
 
 from __future__ import annotations
 
@@ -26,32 +26,36 @@ def build_codec(preset: Preset) -> ImageCodec:
 
 def build_denoising_unet(preset: Preset) -> UNet2DConditionModel:
     """Build the denoising UNet without motion modules."""
-    return UNet2DConditionModel(**preset.parts["denoising_unet"].config)
+    unet: UNet2DConditionModel = UNet2DConditionModel(**preset.parts["denoising_unet"].config)
+    return unet
 
 
 def build_reference_unet(preset: Preset) -> UNet2DConditionModel:
-    """Build the reference UNet (TCAN's appearance UNet, `appearance_encoder` in the official code)."""
-    return UNet2DConditionModel(**preset.parts["reference_unet"].config)
+    """Build the reference UNet (the paper's appearance UNet, in code `appearance_encoder`)."""
+    unet: UNet2DConditionModel = UNet2DConditionModel(**preset.parts["reference_unet"].config)
+    return unet
 
 
 def build_controlnet(preset: Preset) -> ControlNetModel:
     """Build the pose ControlNet without motion modules."""
     config = dict(preset.parts["controlnet"].config)
     patch_size = config.pop("pose_patch_size", 0)
-    controlnet = ControlNetModel(**config)
+    controlnet: ControlNetModel = ControlNetModel(**config)
     if patch_size:
         first = int(config["block_out_channels"][0])
-        controlnet.controlnet_cond_embedding = PatchPoseEmbedding(patch_size, first, first)
+        embedding = PatchPoseEmbedding(patch_size, first, first)
+        controlnet.register_module("controlnet_cond_embedding", embedding)
     return controlnet
 
 
 def build_motion_adapter(preset: Preset) -> MotionAdapter:
     """Build the denoising UNet's motion modules."""
-    return MotionAdapter(**preset.parts["motion_modules"].config)
+    adapter: MotionAdapter = MotionAdapter(**preset.parts["motion_modules"].config)
+    return adapter
 
 
 def controlnet_motion(preset: Preset) -> dict[str, Any]:
-    """Return the settings of the ControlNet's motion modules, which are those of the denoising UNet."""
+    """Return the settings of the ControlNet's motion modules: those of the denoising UNet."""
     config = preset.parts["motion_modules"].config
     return {
         "num_attention_heads": config.get("motion_num_attention_heads", 8),

@@ -92,13 +92,10 @@ def load_prior(
     return unet, controlnet
 
 
-def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -> Tcan:
-    """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
-
-    Args:
-        folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
-        motion: whether UNet and ControlNet carry motion modules; without them the model is that of stage 1.
-    """
+def load_appearance(
+    preset: Preset, folder: Path | None = None
+) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
+    """Build what stage 1 leaves: denoising UNet with LoRA merged, ControlNet, reference UNet."""
     unet, controlnet = load_prior(preset, folder)
     reference_unet = build_reference_unet(preset)
     load_strictly(reference_unet, read_part(preset, "reference_unet", folder), "reference_unet")
@@ -107,6 +104,18 @@ def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -
     load_lora(unet, read_part(preset, "lora", folder))
     merge_lora(unet)
     unload_merged(unet)
+    return unet, controlnet, reference_unet
+
+
+def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -> Tcan:
+    """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
+
+    Args:
+        folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
+        motion: whether UNet and ControlNet carry motion modules; without them it is stage 1's
+            model.
+    """
+    unet, controlnet, reference_unet = load_appearance(preset, folder)
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
     temporal: ControlNetModel | TemporalControlNet = controlnet
     if motion:
@@ -117,20 +126,15 @@ def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -
             (temporal, "controlnet_motion_modules"),
         ):
             load_motion_state(network, read_part(preset, part, folder), part)
-    tcan = Tcan(
-        load_codec(preset, folder),
-        denoising_unet,
-        reference_unet,
-        temporal,
-        constant_prompt(preset),
-    )
-    for network in (tcan.codec, tcan.denoising_unet, tcan.reference_unet, tcan.controlnet):
-        network.requires_grad_(False).eval()
+    codec = load_codec(preset, folder)
+    tcan = Tcan(codec, denoising_unet, reference_unet, temporal, constant_prompt(preset))
+    for frozen in tcan.networks:
+        frozen.requires_grad_(False).eval()
     return tcan
 
 
 def unload_merged(unet: nn.Module) -> None:
-    """Put the merged layers back in place of peft's wrappers, so that keys are those of the plain network."""
+    """Put merged layers back in place of peft's wrappers: keys are the plain network's again."""
     from peft.tuners.lora import Linear
 
     for name, module in list(unet.named_modules()):

@@ -1,12 +1,13 @@
-"""Motion modules: AnimateDiff's temporal transformers in the denoising UNet and, for TCAN, in the ControlNet.
+"""Motion modules: AnimateDiff's temporal transformers in the denoising UNet and the ControlNet.
 
-diffusers normalises the input of a motion module jointly over the window's frames; AnimateDiff's modules were trained
-with a norm per frame. `use_norm_per_frame` sets that right, so that a frame depends on its window through attention alone.
+diffusers normalises the input of a motion module jointly over the window's frames; AnimateDiff's
+modules were trained with a norm per frame. `use_norm_per_frame` sets that right, so that a frame
+depends on its window through attention alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ class NormPerFrame(nn.GroupNorm):
         """Normalise (batch, channels, frames, height, width), each frame by its own statistics."""
         frames = hidden_states.shape[2]
         per_frame = hidden_states.transpose(1, 2).flatten(0, 1)
-        return super().forward(per_frame).unflatten(0, (-1, frames)).transpose(1, 2)
+        normed = super().forward(per_frame)
+        return torch.unflatten(normed, 0, (-1, frames)).transpose(1, 2)
 
 
 def use_norm_per_frame(network: nn.Module) -> None:
@@ -48,13 +50,13 @@ def use_norm_per_frame(network: nn.Module) -> None:
 
 def add_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
     """Inflate a UNet over time. New motion modules begin as the identity."""
-    inflated = UNetMotionModel.from_unet2d(unet, adapter)
+    inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
     use_norm_per_frame(inflated)
     return inflated
 
 
 def zero_motion_output(network: nn.Module) -> None:
-    """Zero the last projection of every motion module, so that untrained ones change nothing (as AnimateDiff begins)."""
+    """Zero every motion module's last projection: untrained ones then change nothing."""
     for module in network.modules():
         if isinstance(module, AnimateDiffTransformer3D):
             nn.init.zeros_(module.proj_out.weight)
@@ -62,7 +64,7 @@ def zero_motion_output(network: nn.Module) -> None:
 
 
 def motion_state(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of the motion modules alone, under the names of diffusers' MotionAdapter."""
+    """Return the motion modules' weights alone, under the names of diffusers' MotionAdapter."""
     return {name: value for name, value in network.state_dict().items() if _is_motion_weight(name)}
 
 
@@ -127,7 +129,7 @@ class TemporalControlNet(nn.Module):
             sample: (b, c, f, h, w) noisy latents.
             timestep: (b,).
             encoder_hidden_states: (b * f, tokens, dim).
-            controlnet_cond: (b * f, 3, height, width) pose maps, 0..1, as patches where the preset folds them.
+            controlnet_cond: (b * f, 3, height, width) pose maps, 0..1.
 
         Returns:
             Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each.
@@ -161,26 +163,22 @@ class TemporalControlNet(nn.Module):
 
 def _with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
     """Move a 2D down block's layers into the class that runs motion modules after each of them."""
-    modules = nn.ModuleList(
-        _motion_module(resnet.out_channels, motion, block) for resnet in block.resnets
-    )
-    return _rebuilt(
-        CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion,
-        block,
-        modules,
-    )
+    resnets: Iterable[Any] = block.get_submodule("resnets").children()
+    modules = nn.ModuleList(_motion_module(r.out_channels, motion, block) for r in resnets)
+    kind = CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion
+    return _rebuilt(kind, block, modules)
 
 
 def _mid_with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
-    modules = nn.ModuleList(
-        _motion_module(block.resnets[0].out_channels, motion, block) for _ in block.attentions
-    )
+    channels = int(block.get_submodule("resnets.0").out_channels)  # type: ignore[arg-type]
+    attentions = block.get_submodule("attentions").children()
+    modules = nn.ModuleList(_motion_module(channels, motion, block) for _ in attentions)
     return _rebuilt(UNetMidBlockCrossAttnMotion, block, modules)
 
 
 def _rebuilt(kind: type[nn.Module], block: nn.Module, motion_modules: nn.ModuleList) -> nn.Module:
-    """Make a block of `kind` around existing layers, without initialising a second set of weights."""
-    rebuilt = kind.__new__(kind)
+    """Make a block of `kind` around existing layers; no second set of weights is initialised."""
+    rebuilt: Any = kind.__new__(kind)
     nn.Module.__init__(rebuilt)
     rebuilt.resnets, rebuilt.motion_modules = block.resnets, motion_modules
     rebuilt.has_cross_attention = hasattr(block, "attentions")
@@ -189,6 +187,7 @@ def _rebuilt(kind: type[nn.Module], block: nn.Module, motion_modules: nn.ModuleL
         rebuilt.attentions = block.attentions
     if kind is not UNetMidBlockCrossAttnMotion:
         rebuilt.downsamplers = block.downsamplers
+    assert isinstance(rebuilt, nn.Module)
     return rebuilt
 
 
@@ -201,7 +200,7 @@ def _motion_module(
         num_attention_heads=heads,
         attention_head_dim=channels // heads,
         in_channels=channels,
-        norm_num_groups=block.resnets[0].norm1.num_groups,  # type: ignore[union-attr, index]
+        norm_num_groups=int(block.get_submodule("resnets.0.norm1").num_groups),  # type: ignore[arg-type]
         positional_embeddings="sinusoidal",
         num_positional_embeddings=int(motion["max_seq_length"]),
         activation_fn="geglu",

@@ -72,7 +72,7 @@ def target_heatmaps(keypoints: Tensor, height: int, width: int, sigma: float = 1
     """Draw a Gaussian of peak 1 at each joint.
 
     Args:
-        keypoints: (batch, joints, 2), pixels; joints outside the picture leave their map (almost) empty.
+        keypoints: (batch, joints, 2), pixels; a joint outside the picture leaves its map empty.
         height: of the picture in pixels, as `width`.
         sigma: in cells.
 

@@ -1,4 +1,4 @@
-"""The ControlNet's condition embedding for small presets: pose maps folded into patches, then two convolutions.
+"""The ControlNet's condition embedding for small presets: folded pose maps, two convolutions.
 
 diffusers' own embedding works at full pixel resolution and would take most of a small model's time.
 """
@@ -10,15 +10,15 @@ from torch.nn import functional as F
 
 
 class PatchPoseEmbedding(nn.Module):
-    """Pose maps to features at the latents' resolution; begins at zero, as every ControlNet does."""
+    """Pose maps to features at the latents' size; begins at zero, as every ControlNet does."""
 
     def __init__(self, patch_size: int, hidden_channels: int, out_channels: int) -> None:
         super().__init__()
         self.patch_size = patch_size
         self.conv_in = nn.Conv2d(3 * patch_size**2, hidden_channels, 3, padding=1)
         self.conv_out = nn.Conv2d(hidden_channels, out_channels, 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        for parameter in self.conv_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, pose_maps: Tensor) -> Tensor:
         """Return (batch, channels, height / patch_size, width / patch_size).

@@ -1,14 +1,14 @@
 """Presets: a YAML names the parts of a model, their sizes and where their weights come from.
 
-A preset is one of those shipped (`tcan_core/presets/<name>/preset.yaml`) or the path of a preset.yaml. Files of weights
-lie beside it.
+A preset is one of those shipped (`tcan_core/presets/<name>/preset.yaml`) or the path of a
+preset.yaml. Files of weights lie beside it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tcan_core.config import load_config
 from tcan_core.errors import ConfigError
@@ -40,7 +40,7 @@ class SamplingDefaults:
     num_inference_steps: int = 25
     guidance_scale: float = 7.5
     scheduler: str = "ddim"
-    noise: str = "independent"
+    noise: Literal["independent", "freenoise"] = "independent"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Preset:
     Attributes:
         name: unique among presets.
         resolution: side of the pictures that it was trained on, in pixels.
-        prediction_type: what the denoising UNet predicts: "epsilon", "v_prediction" or "sample".
+        prediction_type: what the denoising UNet predicts; "sample" is x0.
         detector: the pose detector for pictures of this preset.
         folder: where the YAML was read.
     """
@@ -58,7 +58,7 @@ class Preset:
     name: str
     description: str
     resolution: int
-    prediction_type: str
+    prediction_type: Literal["epsilon", "v_prediction", "sample"]
     detector: str
     parts: dict[str, Part]
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
@@ -84,11 +84,24 @@ def load_preset(name: str) -> Preset:
     path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS_FOLDER / name / "preset.yaml"
     if not path.exists():
         raise ConfigError(
-            f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, or give the path of a YAML"
+            f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, "
+            "or give the path of a YAML"
         )
     content = load_config(path, Preset)
-    object.__setattr__(content, "folder", str(path.parent))
-    return content
+    return replace(content, folder=str(path.parent), parts=_with_sums(content.parts, path.parent))
+
+
+def _with_sums(parts: dict[str, Part], folder: Path) -> dict[str, Part]:
+    """Take over files and digests from `SHA256SUMS` beside the YAML, where parts name none."""
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    digests = {file.removeprefix("*"): digest for digest, file in (line.split() for line in lines)}
+    return {
+        name: replace(part, file=file, sha256=digests[file])
+        if (file := part.file or f"{name}.safetensors") in digests
+        else part
+        for name, part in parts.items()
+    }
 
 
 def shipped_presets() -> list[str]:

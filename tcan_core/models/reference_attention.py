@@ -1,8 +1,9 @@
-"""Reference attention: the denoising UNet looks at the source picture through its own self-attention.
+"""Reference attention: the denoising UNet sees the source picture through its self-attention.
 
-The reference UNet writes what enters each self-attention of its mid and up blocks (after the layer norm) into a bank.
-The same self-attention of the denoising UNet then takes keys and values from its own tokens and the bank's, both through
-its own projections, LoRA included; queries are its own tokens.
+The reference UNet writes what enters each self-attention of its mid and up blocks (after the layer
+norm) into a bank. The same self-attention of the denoising UNet then takes keys and values from its
+own tokens and the bank's, both through its own projections, LoRA included; queries are its own
+tokens.
 
 Source: TCAN, arXiv 2407.09012, appearance UNet (`appearance_encoder` in the official code).
 """
@@ -23,8 +24,8 @@ class ReferenceBank:
 
     Attributes:
         features: per self-attention, (sources, tokens, channels), unit variance.
-        plain_rows: how many rows at the front of the denoising UNet's batch see their own tokens alone: the
-            unconditional half of guidance, and dropped references in training.
+        plain_rows: how many rows at the front of the denoising UNet's batch see their own tokens
+            alone: the unconditional half of guidance, and dropped references in training.
     """
 
     features: dict[str, Tensor] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class ReferenceWriter:
     def __init__(self, bank: ReferenceBank, name: str) -> None:
         self.bank = bank
         self.name = name
-        self._attend = AttnProcessor2_0()
+        self._attend = AttnProcessor2_0()  # type: ignore[no-untyped-call]
 
     def __call__(
         self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object
@@ -60,8 +61,8 @@ class ReferenceReader:
     ) -> Tensor:
         """Attend over (rows, tokens, channels), rows being batch x frames.
 
-        Rows after the first `plain_rows` belong to the bank's sources in order, the same number of frames for each.
-        Without a bank every row sees its own tokens alone.
+        Rows after the first `plain_rows` belong to the bank's sources in order, the same number of
+        frames for each. Without a bank every row sees its own tokens alone.
         """
         query, key, value = (
             attn.to_q(hidden_states),
@@ -88,7 +89,7 @@ class ReferenceReader:
 
 
 def connect_reference(reference_unet: nn.Module, denoising_unet: nn.Module) -> ReferenceBank:
-    """Install writers and readers on both UNets' self-attentions in mid and up blocks and return their bank."""
+    """Install writers and readers on self-attentions of mid and up blocks; return their bank."""
     bank = ReferenceBank()
     _install(
         reference_unet,
@@ -117,8 +118,8 @@ def _install(unet: nn.Module, processors: dict[str, object]) -> None:
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Attend with several heads; (rows, tokens, channels) each, keys and values may have more tokens than queries."""
+    """Attend with several heads; (rows, tokens, channels) each, queries maybe with fewer tokens."""
     query, key, value = (
-        part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
+        torch.unflatten(part, -1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
     )
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

@@ -8,7 +8,7 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.reference_attention import ReferenceBank, connect_reference
@@ -20,8 +20,8 @@ from tcan_core.models.vae import ImageCodec
 class Tcan:
     """TCAN's networks, connected.
 
-    The denoising UNet and the ControlNet each come with motion modules (stage 2, inference) or without (stage 1); without
-    them every frame is denoised alone.
+    The denoising UNet and the ControlNet each come with motion modules (stage 2, inference) or
+    without (stage 1); without them every frame is denoised alone.
 
     Attributes:
         prompt: (1, tokens, dim), the embedding of the empty prompt.
@@ -39,9 +39,14 @@ class Tcan:
         self.bank = connect_reference(self.reference_unet, self.denoising_unet)
         self.temperature = connect_temperature([self.denoising_unet, self.controlnet])
 
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Codec, denoising UNet, reference UNet and ControlNet."""
+        return self.codec, self.denoising_unet, self.reference_unet, self.controlnet
+
     def to(self, device: str) -> Tcan:
         """Move every network and return self."""
-        for network in (self.codec, self.denoising_unet, self.reference_unet, self.controlnet):
+        for network in self.networks:
             network.to(device)
         self.prompt = self.prompt.to(device)
         return self
@@ -69,8 +74,8 @@ class Tcan:
             latents: (b, c, f, h, w) noisy latents.
             timestep: (b,).
             pose_maps: (b, 3, f, height, width), 0..1.
-            guidance_scale: 1 computes no unconditional half. The unconditional half has no reference, but pose and
-                temperature.
+            guidance_scale: 1 computes no unconditional half. The unconditional half has no
+                reference, but pose and temperature.
 
         Returns:
             (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
@@ -92,7 +97,7 @@ class Tcan:
     def control(
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor
     ) -> tuple[list[Tensor], Tensor]:
-        """Return the ControlNet's residuals, (b * f, channels, h', w') each; arguments as in `predict`."""
+        """Return the ControlNet's residuals, (b * f, channels, h', w') each; see `predict`."""
         frames = latents.shape[2]
         maps, text = _as_images(pose_maps), self._text(latents)
         if isinstance(self.controlnet, TemporalControlNet):
@@ -117,10 +122,10 @@ class Tcan:
         if isinstance(self.denoising_unet, UNetMotionModel):
             video: Tensor = self.denoising_unet(latents, timestep, **common)[0]
             return video
-        images = self.denoising_unet(
+        images: Tensor = self.denoising_unet(
             _as_images(latents), timestep.repeat_interleave(frames), **common
         )[0]
-        return images.unflatten(0, (-1, frames)).transpose(1, 2)
+        return torch.unflatten(images, 0, (-1, frames)).transpose(1, 2)
 
     def _text(self, latents: Tensor) -> Tensor:
         return self.prompt.expand(latents.shape[0] * latents.shape[2], -1, -1)

@@ -1,7 +1,7 @@
 """Pose-driven temperature in temporal attention (PTM).
 
-The temperature is constant over frames at one pixel, so dividing the scores by it equals dividing the queries: exact
-under any fused attention kernel.
+The temperature is constant over frames at one pixel, so dividing the scores by it equals dividing
+the queries: exact under any fused attention kernel.
 
 Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
 """
@@ -21,7 +21,8 @@ class Temperature:
     """The temperature maps of the batch that runs now.
 
     Attributes:
-        maps: (windows, height, width), at least 1, in any resolution of the latents' aspect; None switches PTM off.
+        maps: (windows, height, width), at least 1, in any resolution of the latents' aspect; None
+            switches PTM off.
     """
 
     maps: Tensor | None = None
@@ -29,7 +30,8 @@ class Temperature:
     def at(self, height: int, width: int, rows: int) -> Tensor | None:
         """Return one temperature for each of `rows` = batch x height x width, by nearest resize.
 
-        A batch that holds the windows several times over (both halves of guidance) repeats their maps in that order.
+        A batch that holds the windows several times over (both halves of guidance) repeats their
+        maps in that order.
         """
         if self.maps is None:
             return None
@@ -43,7 +45,7 @@ class TemperatureProcessor:
     def __init__(self, temperature: Temperature) -> None:
         self.temperature = temperature
         self.size = (1, 1)  # height and width of the feature map, noted by the module's hook
-        self._attend = AttnProcessor2_0()
+        self._attend = AttnProcessor2_0()  # type: ignore[no-untyped-call]
 
     def __call__(
         self,
@@ -72,9 +74,8 @@ def connect_temperature(networks: list[nn.Module]) -> Temperature:
     temperature = Temperature()
     for network in networks:
         for module in network.modules():
-            if hasattr(module, "motion_modules"):
-                for motion_module in module.motion_modules:
-                    _install(motion_module, temperature)
+            for motion_module in getattr(module, "motion_modules", ()):
+                _install(motion_module, temperature)
     return temperature
 
 

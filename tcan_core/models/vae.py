@@ -1,8 +1,8 @@
 """The image codec: diffusers' AutoencoderKL, in front of which images may be folded into patches.
 
-With `patch_size` 1 it is Stable Diffusion's autoencoder unchanged. A larger patch size folds each square of pixels into
-channels first, so that a small autoencoder works at a small resolution; the latents are still 8 times smaller than the
-image.
+With `patch_size` 1 it is Stable Diffusion's autoencoder unchanged. A larger patch size folds each
+square of pixels into channels first, so that a small autoencoder works at a small resolution; the
+latents are still 8 times smaller than the image.
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ class ImageCodec(nn.Module):
     @property
     def factor(self) -> int:
         """Pixels per latent along each side."""
-        return int(self.patch_size * 2 ** (len(self.vae.config.block_out_channels) - 1))
+        return int(self.patch_size * 2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
     @property
     def latent_channels(self) -> int:
         """Channels of the latents."""
-        return int(self.vae.config.latent_channels)
+        return int(self.vae.config["latent_channels"])
+
+    @property
+    def scaling_factor(self) -> float:
+        """What brings the autoencoder's own latents to unit variance."""
+        return float(self.vae.config["scaling_factor"])
 
     def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the unscaled latents, (batch, channels, h, w) each.
@@ -54,9 +59,9 @@ class ImageCodec(nn.Module):
         Returns:
             (batch, channels, height / factor, width / factor).
         """
-        return self.moments(images)[0] * float(self.vae.config.scaling_factor)
+        return self.moments(images)[0] * self.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return images (batch, 3, height, width) in -1..1 from scaled latents (batch, channels, h, w)."""
-        return self.unscaled_decode(latents / float(self.vae.config.scaling_factor)).clamp(-1, 1)
+        """Return images (batch, 3, height, width), -1..1, from (batch, channels, h, w) latents."""
+        return self.unscaled_decode(latents / self.scaling_factor).clamp(-1, 1)

@@ -81,7 +81,8 @@ class AnimateProgress:
         step: of `steps`, within the stage.
         window: windows done of `windows` in this step; 0 of 0 outside of denoising.
         fraction: 0..1 of the stage.
-        preview: when called while denoising, the network's guess of the latents (channels, frames, h, w) or None.
+        preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
+            None.
     """
 
     stage: Literal["encode", "denoise", "decode"]
@@ -138,7 +139,7 @@ class AnimatePipeline:
         Args:
             image: (height, width, 3) uint8 RGB, the character.
             poses: the driver's, one per frame, in the driver's canvas.
-            source_pose: the character's pose in the image; detected there where it is needed and not given.
+            source_pose: the character's pose in the image; detected where needed and not given.
             progress: called for every step.
             canceled: asked before every window.
             settings: the fields of `AnimateSettings`.
@@ -166,7 +167,8 @@ class AnimatePipeline:
     ) -> Iterator[Frames]:
         """Yield the animation frame by frame as it is decoded; arguments as for a call."""
         report = progress or (lambda _: None)
-        fit = fit_to(image.shape[:2], self.preset.resolution, self.tcan.codec.factor)  # type: ignore[arg-type]
+        size = (image.shape[0], image.shape[1])
+        fit = fit_to(size, self.preset.resolution, self.tcan.codec.factor)
         report(AnimateProgress("encode", 0, 1))
         ref_image_latents = self.encode(fit.to_model(image))
         maps = draw_poses(
@@ -176,7 +178,7 @@ class AnimatePipeline:
         yield from self.decode(latents, fit, report)
 
     def encode(self, image: Frames) -> Tensor:
-        """Return the latents (1, channels, h, w) of a picture whose sides the latent factor divides."""
+        """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
         return self.tcan.codec.encode(pixels)
 
@@ -187,7 +189,7 @@ class AnimatePipeline:
         source_pose: Pose | None,
         settings: AnimateSettings,
     ) -> list[Pose]:
-        """Bring the driver's poses into the image: retargeted to the character, or only scaled to the canvas."""
+        """Bring the driver's poses into the image: retargeted, or only scaled to the canvas."""
         if not poses:
             raise ParameterError("there are no poses: a driving video needs at least one frame")
         if not settings.retarget:
@@ -220,9 +222,13 @@ class AnimatePipeline:
             self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
         )
         noise = initial_noise(
-            num_frames, ref_image_latents.shape[1:], settings.seed, settings.noise or defaults.noise,
-            settings.context_size, settings.context_overlap,
-        )  # fmt: skip
+            num_frames,
+            ref_image_latents.shape[1:],
+            settings.seed,
+            settings.noise or defaults.noise,
+            settings.context_size,
+            settings.context_overlap,
+        )
         steps = settings.num_inference_steps or defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
         return denoise(

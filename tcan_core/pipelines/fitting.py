@@ -46,7 +46,7 @@ class Fit:
 
 
 def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
-    """Choose the working size: shorter side `resolution` pixels, each side padded to a multiple of `factor`."""
+    """Choose the working size: shorter side `resolution`, sides padded to multiples of `factor`."""
     ratio = resolution / min(original)
     scaled = (max(round(original[0] * ratio), 1), max(round(original[1] * ratio), 1))
     padded = (-(-scaled[0] // factor) * factor, -(-scaled[1] // factor) * factor)
@@ -54,7 +54,7 @@ def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
 
 
 def move_to_canvas(poses: list[Pose], canvas: tuple[int, int]) -> list[Pose]:
-    """Carry poses into a canvas of another size without changing their shape: by height, centred across."""
+    """Carry poses into another canvas without changing their shape: by height, centred across."""
     moved = []
     for pose in poses:
         ratio = canvas[0] / pose.canvas[0]

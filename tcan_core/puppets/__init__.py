@@ -1,1 +1,1 @@
-"""Puppets: a procedural, seeded world of 2D characters with exact keypoints, backgrounds and motions."""
+"""Puppets: a seeded world of 2D characters with exact keypoints, backgrounds and motions."""

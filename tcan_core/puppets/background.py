@@ -1,4 +1,4 @@
-"""Still backgrounds: a gradient, a floor, and shapes at fixed places that would betray a moving camera."""
+"""Still backgrounds: a gradient, a floor, and fixed shapes that would betray a moving camera."""
 
 from __future__ import annotations
 

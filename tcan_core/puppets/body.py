@@ -1,7 +1,7 @@
 """A puppet's body: bone lengths from tall to chibi, and how joints follow from bone directions.
 
-Every bone has the same direction for all characters that do the same motion; only lengths differ. So the
-retargeting of the TCAN method lands on the truth exactly.
+Every bone has the same direction for all characters that do the same motion; only lengths differ.
+So the retargeting of the TCAN method lands on the truth exactly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Draw a puppet on its background, four times larger than asked and averaged down.
 
-The order of drawing is the same in every frame: back hair, legs, torso, head, arms. Arms and legs cover what lies behind.
+The order of drawing is the same in every frame: back hair, legs, torso, head, arms. Arms and legs
+cover what lies behind.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ def draw_puppet(
         pose: joints in pixels of the same size.
 
     Returns:
-        The frame, (size, size, 3) uint8 RGB, and the character's coverage, (size, size) uint8 (255 is all character).
+        The frame, (size, size, 3) uint8 RGB, and the character's coverage, (size, size), 0..255.
     """
     size = background.shape[0]
     zoomed = size * SUPERSAMPLING
     canvas = np.concatenate([background, np.zeros((size, size, 1), np.uint8)], axis=2)
     brush = _Brush(
-        cv2.resize(canvas, (zoomed, zoomed), interpolation=cv2.INTER_NEAREST),
+        np.asarray(cv2.resize(canvas, (zoomed, zoomed), interpolation=cv2.INTER_NEAREST), np.uint8),
         pose.keypoints * SUPERSAMPLING,
         zoomed,
         body,
@@ -81,7 +82,7 @@ class _Brush:
             self.stroke(points, darker(color, 0.9 * self.looks.outline), width + 2 * self.outline)
         self.stroke(points, color, width)
 
-    def polygon(self, points: Sequence[Point], color: Color) -> None:
+    def polygon(self, points: Point | Sequence[Point], color: Color) -> None:
         corners = np.rint(np.array(points) * 2**_SHIFT).astype(np.int32)
         cv2.fillPoly(self.canvas, [corners], (*color, 255), cv2.LINE_8, _SHIFT)
 
@@ -92,8 +93,8 @@ class _Brush:
         start = -90 - arc / 2
         x, y, width, height = (int(round(value * 2**_SHIFT)) for value in (*centre, *axes))
         cv2.ellipse(
-            self.canvas, (x, y), (max(width, 1), max(height, 1)), angle, start, start + arc, (*color, 255), -1,
-            cv2.LINE_8, _SHIFT,
+            self.canvas, (x, y), (max(width, 1), max(height, 1)), angle, start, start + arc,
+            (*color, 255), -1, cv2.LINE_8, _SHIFT,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""Motions: bone directions, foreshortening and the path of the neck over time, the same for every body.
+"""Motions: bone directions, foreshortening and the neck's path over time, the same for every body.
 
-Angles are in radians: 0 points down, a quarter turn to the right of the picture (the puppet faces us, so its left).
+Angles are in radians: 0 points down, a quarter turn to the right of the picture (the puppet faces
+us, so its left).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Motion:
 
 @dataclass
 class _Joints:
-    """Relative angles over time while a motion is put together, (frames,) each; r and l are the puppet's sides."""
+    """Relative angles over time, (frames,) each; r and l are the puppet's own sides."""
 
     lean: Curve
     tilt: Curve
@@ -62,7 +63,7 @@ class _Joints:
 
 
 def _wave(rng: np.random.Generator, time: Curve, low: float, high: float) -> Curve:
-    """Return a slow oscillation of unit amplitude with a random frequency (Hz between low and high) and phase."""
+    """Return an oscillation of amplitude 1 with a random frequency (low..high, Hz) and phase."""
     frequency, phase = rng.uniform(low, high), rng.uniform(0, 2 * np.pi)
     return np.sin(2 * np.pi * frequency * time + phase)
 
@@ -75,9 +76,12 @@ def _stance(rng: np.random.Generator, frames: int) -> _Joints:
 
     return _Joints(
         lean=hold(-0.1, 0.1), tilt=hold(-0.15, 0.15), yaw=hold(-0.3, 0.3),
-        arm_r=hold(-1.4, -0.15), arm_l=hold(0.15, 1.4), elbow_r=hold(-0.9, 0.9), elbow_l=hold(-0.9, 0.9),
-        leg_r=hold(-0.35, 0.0), leg_l=hold(0.0, 0.35), knee_r=hold(-0.1, 0.3), knee_l=hold(-0.3, 0.1),
-        near_r=np.ones(frames), near_l=np.ones(frames), neck_x=np.zeros(frames), neck_y=np.zeros(frames),
+        arm_r=hold(-1.4, -0.15), arm_l=hold(0.15, 1.4),
+        elbow_r=hold(-0.9, 0.9), elbow_l=hold(-0.9, 0.9),
+        leg_r=hold(-0.35, 0.0), leg_l=hold(0.0, 0.35),
+        knee_r=hold(-0.1, 0.3), knee_l=hold(-0.3, 0.1),
+        near_r=np.ones(frames), near_l=np.ones(frames),
+        neck_x=np.zeros(frames), neck_y=np.zeros(frames),
     )  # fmt: skip
 
 
@@ -148,7 +152,8 @@ def _reach(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
 
 
 MOTIONS: dict[str, Callable[[_Joints, np.random.Generator, Curve], None]] = {
-    "greet": _greet, "walk": _walk, "dance": _dance, "bend": _bend, "squat": _squat, "jacks": _jacks, "reach": _reach,
+    "greet": _greet, "walk": _walk, "dance": _dance, "bend": _bend,
+    "squat": _squat, "jacks": _jacks, "reach": _reach,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Write pairs with a known truth: a source picture, a driver in motion, and the source doing that motion."""
+"""Write pairs with a known truth: a source picture, a driver in motion, the source doing as it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def render_pair(
 ) -> None:
     """Write one pair.
 
-    `source.png` and `source_pose.json`; `driving.mp4` and `driving_pose.json`, another character doing the motion;
-    `target/00000.png`... and `target.mp4`, the truth; `target_mask/00000.png`..., 255 where the character is.
+    `source.png` and `source_pose.json`; `driving.mp4` and `driving_pose.json`, another character
+    doing the motion; `target/00000.png`... and `target.mp4`, the truth; `target_mask/00000.png`...,
+    255 where the character is.
 
     Args:
         seed: of the scene; below 1,000,000 for training, from it upwards for tests.

@@ -1,4 +1,4 @@
-"""Seeded scenes: a character, its background, a motion, and another character who performs it as the driver.
+"""Seeded scenes: a character, its background, a motion, and another character as its driver.
 
 Seeds below `FIRST_TEST_SEED` are for training, those from it upwards for tests.
 """
@@ -42,7 +42,7 @@ class Character:
         ]
 
     def draw(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the frame (size, size, 3) uint8 RGB and the character's coverage (size, size) uint8."""
+        """Return the frame (size, size, 3) uint8 RGB and the coverage (size, size), 0..255."""
         return draw_puppet(self.background, pose, self.body, self.appearance)
 
     def frames(self, poses: list[Pose]) -> Iterator[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Train the image codec of a small preset: reconstruction, and a little pressure towards unit-variance latents."""
+"""Train the image codec of a small preset: reconstruction, and a little pressure on the latents."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ class RunConfig:
 
     Attributes:
         output: folder of checkpoints, scalars and sheets.
-        export: folder that receives the trained parts as safetensors, and from which earlier stages' parts are read.
+        export: folder that receives the trained parts as safetensors, and from which earlier
+            stages' parts are read.
         steps: optimiser steps in all.
         checkpoint_every_s: seconds between resumable checkpoints.
         sheet_every: steps between sample sheets.
-        precision: "fp32", "bf16" or "fp16" (autocast; "fp16" scales the loss and needs CUDA).
+        precision: of autocast; "fp16" scales the loss and needs CUDA.
         threads: CPU threads; 0 leaves the choice to torch.
     """
 
@@ -51,7 +53,7 @@ class RunConfig:
     checkpoint_every_s: float = 180.0
     log_every: int = 20
     sheet_every: int = 1000
-    precision: str = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     device: str = "cpu"
     threads: int = 0
 

@@ -42,7 +42,8 @@ def add_noise(
 ) -> NoisyLatents:
     """Draw a timestep and noise for each sample.
 
-    x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not weighted.
+    x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not
+    weighted.
 
     Args:
         latents: (batch, ...), unit variance; one timestep per sample, noise independent everywhere.
@@ -63,8 +64,9 @@ def add_noise(
     return NoisyLatents(noisy, timestep, target, torch.ones(len(latents)))
 
 
-def alphas_cumprod(schedule: NoiseSchedule = NoiseSchedule()) -> Tensor:
+def alphas_cumprod() -> Tensor:
     """Return the signal's share of the variance at each timestep, (1000,)."""
+    schedule = NoiseSchedule()
     betas = torch.linspace(
         schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps, dtype=torch.float64
     )

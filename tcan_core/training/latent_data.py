@@ -44,7 +44,7 @@ class PuppetLatents:
     def batch(
         self, characters: NDArray[np.int64], frames: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor]:
-        """Return latents (batch, channels, h, w) and pose maps (batch, 3, height, width) of the chosen pictures."""
+        """Return latents (batch, channels, h, w) and pose maps (batch, 3, height, width)."""
         latents = torch.from_numpy(self.latents[characters, frames]).float()
         size = self.pictures.images.shape[2]
         return latents, to_pose_maps(self.pictures.keypoints[characters, frames], size)

@@ -1,7 +1,8 @@
 """The training loop of every stage.
 
-A stage says what is trained, what a batch is and what the loss is. Batches and noise depend on the seed and the step
-alone, so that a resumed run continues exactly where the killed one would have gone on.
+A stage says what is trained, what a batch is and what the loss is. Batches and noise depend on the
+seed and the step alone, so that a resumed run continues exactly where the killed one would have
+gone on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.errors import ConfigError
 from tcan_core.media.image import write_png
 from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
 from tcan_core.training.config import OptimizerConfig, RunConfig
@@ -49,9 +49,7 @@ class Stage(Protocol):
 def train(
     stage: Stage, run: RunConfig, optimizer_config: OptimizerConfig, resume: bool, report: Report
 ) -> None:
-    """Train until `run.steps`, leaving checkpoints, scalars and sheets in `run.output` and parts in `run.export`."""
-    if run.precision not in PRECISIONS:
-        raise ConfigError(f"precision is {run.precision!r}; allowed are {', '.join(PRECISIONS)}")
+    """Train to `run.steps`; checkpoints, scalars, sheets in `run.output`, parts in `run.export`."""
     if run.threads:
         torch.set_num_threads(run.threads)
     trainer = _Trainer(stage, run, optimizer_config)
@@ -86,9 +84,13 @@ class _Trainer:
         named = stage.trained.named_parameters()
         self.parameters = {name: value for name, value in named if value.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=config.learning_rate, betas=config.betas, eps=config.epsilon,
-            weight_decay=config.weight_decay, foreach=True,
-        )  # fmt: skip
+            self.parameters.values(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            eps=config.epsilon,
+            weight_decay=config.weight_decay,
+            foreach=True,
+        )
         self.average = WeightAverage(self.parameters, config.ema_decay)
         self.scaler = torch.amp.GradScaler(run.device, enabled=run.precision == "fp16")
 
@@ -173,13 +175,13 @@ class _Trainer:
     def scalar_writer(self) -> Iterator[Report]:
         from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(self.output / "scalars"))  # type: ignore[no-untyped-call]
+        writer = SummaryWriter(str(self.output / "scalars"))
 
         def write(step: int, scalars: dict[str, float]) -> None:
             for name, value in scalars.items():
-                writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+                writer.add_scalar(name, value, step)
 
         try:
             yield write
         finally:
-            writer.close()  # type: ignore[no-untyped-call]
+            writer.close()

@@ -1,4 +1,4 @@
-"""Train the puppets' pose detector: pictures to heatmaps; empty backgrounds teach it to find nobody."""
+"""Train the puppets' pose detector; empty backgrounds teach it to find nobody."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class PoseDetectorStage:
         export_part(folder / "pose_detector.safetensors", self.detector.state_dict())
 
     def _batch(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Tensor, int]:
-        """Return pictures, keypoints (batch, 18, 2), and how many pictures at the front are empty."""
+        """Return pictures, keypoints (batch, 18, 2), and how many at the front are empty."""
         size, data = self.config.run.batch_size, self.config.data
         characters = rng.integers(len(self.pictures), size=size)
         frames = rng.integers(data.frames, size=size)

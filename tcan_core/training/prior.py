@@ -1,7 +1,7 @@
 """Train the prior of a small preset: a base UNet and its pose ControlNet, together, from nothing.
 
-They are to `mini` what SD 1.5 and its OpenPose ControlNet are to TCAN: they know what characters look like in any pose,
-and nothing of a source picture. Afterwards they stay frozen.
+They are to `mini` what SD 1.5 and its OpenPose ControlNet are to TCAN: they know what characters
+look like in any pose, and nothing of a source picture. Afterwards they stay frozen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures and poses of the puppet world in memory-mapped files, drawn once and then shared by all stages."""
+"""Pictures and poses of the puppet world in memory-mapped files, drawn once for all stages."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ class PuppetPictures:
 
 
 def load_puppets(data: PuppetData) -> PuppetPictures:
-    """Open the cached pictures, drawing them first where they are missing (some 2,000 pictures a second).
+    """Open the cached pictures, drawing them first where they are missing (2,000 or so a second).
 
     Raises:
         ConfigError: the seeds reach into those reserved for tests.
     """
     if data.first_seed + data.characters > FIRST_TEST_SEED:
         raise ConfigError(
-            f"training seeds must stay below {FIRST_TEST_SEED}; got up to {data.first_seed + data.characters}"
+            f"training seeds must stay below {FIRST_TEST_SEED}; "
+            f"got up to {data.first_seed + data.characters}"
         )
     folder = cache_folder(data)
     if not (folder / "done").exists():

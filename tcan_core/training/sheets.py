@@ -35,7 +35,8 @@ def sample_images(
     """
     b, _, frames, height, width = pose_maps.shape
     shape = (tcan.codec.latent_channels, height // tcan.codec.factor, width // tcan.codec.factor)
-    noise = initial_noise(b * frames, shape, seed=0)[0].unflatten(1, (b, frames)).transpose(0, 1)
+    noise = initial_noise(b * frames, shape, seed=0)[0]
+    noise = torch.unflatten(noise, 1, (b, frames)).transpose(0, 1)
     schedule = NoiseSchedule(prediction_type=preset.prediction_type)
 
     def predict(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:

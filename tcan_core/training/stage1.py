@@ -1,4 +1,4 @@
-"""Stage 1, appearance: the reference UNet and the LoRA learn; denoising UNet and ControlNet are frozen.
+"""Stage 1, appearance: reference UNet and LoRA learn; denoising UNet and ControlNet are frozen.
 
 A sample is two pictures of one character: the source, and the target with its pose.
 """
@@ -38,7 +38,8 @@ class Stage1Config:
     """Configuration of `tcan train stage1`.
 
     Attributes:
-        reference_dropout: share of samples that learn without a reference, for the unconditional half of guidance.
+        reference_dropout: share of samples that learn without a reference, for the unconditional
+            half of guidance.
     """
 
     preset: str
@@ -75,7 +76,7 @@ class Stage1:
     def loss(
         self, step: int, micro_step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch of pairs; the first few samples go without their reference."""
+        """Return the diffusion loss of a batch; the first few go without their reference."""
         sources, latents, pose_maps = self._batch(generator)
         noisy = add_noise(latents, self.preset.prediction_type, generator)
         plain = int(

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.models.builders import build_motion_adapter, controlnet_motion
-from tcan_core.models.loading import load_tcan, read_part
+from tcan_core.models.builders import build_motion_adapter, constant_prompt, controlnet_motion
+from tcan_core.models.loading import load_appearance, load_codec, read_part
 from tcan_core.models.motion import (
     TemporalControlNet,
     add_motion,
@@ -60,9 +60,10 @@ class Stage2:
         self.preset = load_preset(config.preset)
         parts = Path(config.run.export)
         torch.manual_seed(config.run.seed)
-        still = load_tcan(self.preset, parts, motion=False)
-        unet = add_motion(still.denoising_unet, build_motion_adapter(self.preset))
-        controlnet = TemporalControlNet(still.controlnet, controlnet_motion(self.preset))
+        still, still_controlnet, reference_unet = load_appearance(self.preset, parts)
+        codec = load_codec(self.preset, parts)
+        unet = add_motion(still, build_motion_adapter(self.preset))
+        controlnet = TemporalControlNet(still_controlnet, controlnet_motion(self.preset))
         zero_motion_output(unet)
         zero_motion_output(controlnet)
         if config.initial_motion:
@@ -70,14 +71,15 @@ class Stage2:
         for network in (unet, controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules." in name)
-        self.tcan = Tcan(still.codec, unet, still.reference_unet, controlnet, still.prompt)
+        self.tcan = Tcan(codec, unet, reference_unet, controlnet, constant_prompt(self.preset))
+        reference_unet.requires_grad_(False).eval()
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
         self.data = load_latents(config.data, self.preset, parts)
 
     def loss(
         self, step: int, micro_step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch of clips; the first few go without their reference."""
+        """Return the diffusion loss of a batch; the first few clips go without their reference."""
         sources, clips, pose_maps = self._batch(generator)
         noisy = add_noise(clips, self.preset.prediction_type, generator)
         plain = int(
@@ -123,11 +125,12 @@ class Stage2:
     def _clips(
         self, characters: NDArray[np.int64], first: NDArray[np.int64]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return sources (b, c, h, w), clips (b, c, f, h, w) and pose maps (b, 3, f, height, width)."""
+        """Return sources (b, c, h, w), clips (b, c, f, h, w), maps (b, 3, f, height, width)."""
         num_frames = self.config.num_frames
         frames = (first[:, None] + np.arange(num_frames)).ravel()
         latents, pose_maps = self.data.batch(characters.repeat(num_frames), frames)
         clips, maps = (
-            flat.unflatten(0, (-1, num_frames)).transpose(1, 2) for flat in (latents, pose_maps)
+            torch.unflatten(flat, 0, (-1, num_frames)).transpose(1, 2)
+            for flat in (latents, pose_maps)
         )
         return torch.from_numpy(self.data.latents[characters, 0]).float(), clips, maps
