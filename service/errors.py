@@ -4,6 +4,8 @@
     ├── Rejected                 the request or its inputs cannot be used
     ├── Unavailable              Redis or the object store does not answer; trying later may help
     ├── SettingsError            the service is set up in a way that cannot work
+    ├── ProblemError             a client's view: the service refused, with a problem
+    ├── UnreachableError         a client's view: nothing answers there
     └── IllegalTransitionError   a change that `service.contract.states` forbids: a bug
 
 Foreign errors are mapped once, where the foreign library is called. `str(error)` is one sentence
@@ -60,3 +62,22 @@ class SettingsError(ServiceError):
 
 class IllegalTransitionError(ServiceError):
     """A change of state that `service.contract.states` forbids: a bug."""
+
+
+class ProblemError(ServiceError):
+    """The service refused a client's request.
+
+    Args:
+        status: of HTTP.
+        code: a code of `service.contract.errors`, or what the server calls it.
+        detail: one sentence.
+    """
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{detail} ({code})")
+        self.status = status
+        self.problem_code = code
+
+
+class UnreachableError(ServiceError):
+    """Nothing that speaks the service's language answers at an address."""

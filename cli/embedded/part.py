@@ -1,0 +1,119 @@
+"""A child process that never outlives its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+# A part that ends this often without having lived for HEALTHY_S in between is not started again.
+MAX_QUICK_ENDS = 3
+HEALTHY_S = 30.0
+
+
+@dataclass
+class Part:
+    """One process of the service, with its log.
+
+    Attributes:
+        name: shown to the user, and the log's name.
+        command: the program and its arguments.
+        log: its output is added to this file.
+        death_signal: what the system sends it when this process dies.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    inherited: tuple[int, ...] = ()
+    death_signal: signal.Signals = signal.SIGKILL
+    quick_ends: int = 0
+    _process: subprocess.Popen[bytes] | None = None
+    _started_s: float = 0.0
+
+    def start(self) -> None:
+        """Start the process in a session of its own, so that Ctrl-C reaches only its parent.
+
+        Must be called from the main thread: the system ties the child's life to the thread.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                pass_fds=self.inherited,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(self.death_signal),
+            )
+        self._started_s = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    def ended(self) -> str | None:
+        """How the process ended, or None while it runs."""
+        code = None if self._process is None else self._process.poll()
+        if code is None:
+            return None
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def may_restart(self) -> bool:
+        """Count an end; whether starting again makes sense."""
+        quick = time.monotonic() - self._started_s < HEALTHY_S
+        self.quick_ends = self.quick_ends + 1 if quick else 1
+        return self.quick_ends < MAX_QUICK_ENDS
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for the end; kill the process, and all that it started, when it takes longer."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._process = None
+
+    def last_words(self, lines: int = 1) -> str:
+        """The end of the log."""
+        try:
+            text = self.log.read_text(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs before its program, so that it dies with its parent however that dies.
+
+    Only Linux can do this; elsewhere a killed parent leaves its children behind.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return before_exec

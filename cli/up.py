@@ -1,0 +1,47 @@
+"""`tcan up`: the embedded service in one command."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.embedded.stack import LOOK_EVERY_S, Stack
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(up)
+
+
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    data: Annotated[Path, typer.Option(help="Folder of the service's data and logs.")] = Path(
+        ".tcan"
+    ),
+) -> None:
+    """Run the embedded service: broker, gateway and worker; Ctrl-C stops all of it."""
+    if host not in LOOPBACK:
+        typer.echo(f"Whoever reaches {host} can use this service: it asks for no key.")
+    run(Stack(data, host, port, typer.echo))
+
+
+def run(stack: Stack) -> None:
+    """Start the service, look after it until SIGINT, SIGTERM or SIGHUP, and stop it."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with stack:
+        typer.echo(f"Starting on {stack.url}; logs are in {stack.logs}")
+        if stack.wait_ready(stop.is_set):
+            typer.echo(f"Ready: {stack.url} (Ctrl-C stops it)")
+        while not stop.wait(LOOK_EVERY_S):
+            stack.tend()
+        typer.echo("Stopping")
+    typer.echo("Stopped")

@@ -1,0 +1,103 @@
+"""`tcan submit`, `status`, `wait`, `cancel`, `list` against a running embedded service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.client import Client
+from service.contract.states import JobState
+from service.errors import ProblemError, UnreachableError
+from tests import samples
+from tests.cli.conftest import Tcan, Up
+from tests.servers import wait_until
+from tests.worker.paint import black_video, count_frames
+
+pytestmark = pytest.mark.e2e
+
+Words = Callable[..., list[str]]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, up: Up) -> list[str]:
+    """The words that name good inputs and the service."""
+    image = tmp_path / "image.png"
+    image.write_bytes(samples.png())
+    driving = samples.write_video(tmp_path / "driving.mp4", frames=6)
+    return ["--image", str(image), "--driving", str(driving), "--url", up.url]
+
+
+def test_submit_and_wait_leave_the_result(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "x.mp4"
+    done = tcan("submit", *inputs, "--seed", "3", "--wait", "--out", str(out))
+    assert done.code == 0, done.err
+    assert "succeeded" in done.out
+    assert str(out) in done.out
+    assert "succeeded" in done.err
+    assert count_frames(out) == 6
+
+
+def test_submit_prints_the_id_and_status_shows_the_job(
+    tcan: Tcan, inputs: list[str], up: Up
+) -> None:
+    job_id = tcan("submit", *inputs).out.strip()
+    assert job_id in tcan("status", job_id, "--url", up.url).out
+    assert job_id in tcan("list", "--url", up.url).out
+    waited = tcan("wait", job_id, "--url", up.url, "--json")
+    job = json.loads(waited.out)
+    assert (job["id"], job["status"], waited.code) == (job_id, "succeeded", 0)
+    listed = json.loads(tcan("list", "--url", up.url, "--json").out)
+    assert job_id in [entry["id"] for entry in listed]
+
+
+def test_a_job_that_fails_is_an_error(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
+    black_video(tmp_path / "driving.mp4")
+    failed = tcan("submit", *inputs, "--wait", "--out", str(tmp_path / "x.mp4"))
+    assert failed.code == 1
+    assert "failed: nobody in 3 frames (no_person)" in failed.out
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_inputs_that_are_refused_are_the_users_fault(
+    tcan: Tcan, inputs: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "driving.mp4").write_text("text")
+    refused = tcan("submit", *inputs)
+    assert refused.code == 2
+    assert refused.err.startswith("error: driving: not a video")
+    assert "(invalid_video)" in refused.err
+
+
+def test_parameters_out_of_bounds_are_refused_before_anything_is_sent(
+    tcan: Tcan, inputs: list[str]
+) -> None:
+    refused = tcan("submit", *inputs, "--ptm-tau", "11", "--context-overlap", "70")
+    assert refused.code == 2
+    assert "ptm_tau" in refused.err
+    assert "context_overlap" in refused.err
+
+
+def test_a_running_job_is_canceled(tcan: Tcan, inputs: list[str], up: Up, client: Client) -> None:
+    job_id = tcan("submit", *inputs, "--num-inference-steps", "200").out.strip()
+    wait_until(lambda: client.job(job_id).progress.step > 0, "the job renders")
+    assert tcan("cancel", job_id, "--url", up.url).code == 0
+    ended = tcan("wait", job_id, "--url", up.url)
+    assert (ended.code, client.job(job_id).status) == (1, JobState.CANCELED)
+
+
+def test_a_job_that_is_not_there_is_told(tcan: Tcan, up: Up) -> None:
+    refused = tcan("status", "abc", "--url", up.url)
+    assert (refused.code, refused.err) == (2, "error: there is no job 'abc' (job_not_found)\n")
+
+
+def test_the_client_tells_a_refusal_from_silence(client: Client) -> None:
+    with pytest.raises(ProblemError) as refused:
+        client.job("abc")
+    assert (refused.value.status, refused.value.problem_code) == (404, "job_not_found")
+    with Client("http://127.0.0.1:1") as nobody:
+        assert not nobody.is_ready()
+        with pytest.raises(UnreachableError, match="no answer from http://127.0.0.1:1"):
+            nobody.jobs()

@@ -1,0 +1,86 @@
+"""The command line itself: what it imports, and what becomes of errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cli.main import COMMANDS, build_app, exit_code, sentence
+from service.contract.errors import ErrorCode
+from service.errors import ProblemError, Rejected, SettingsError, Unavailable
+from tcan_core.errors import ConfigError, MediaError, TcanError, WeightsError
+from tests.cli.conftest import Tcan
+
+HEAVY = ("torch", "fastapi", "celery", "redis", "pydantic", "numpy", "httpx", "rich")
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    script = "import sys; from cli.main import main\n"
+    script += "try: main(['--help'])\nexcept SystemExit: pass\n"
+    script += f"print([name for name in {HEAVY} if name in sys.modules])"
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"  {command.name} " in shown for command in COMMANDS)
+    assert shown.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_explains_itself(tcan: Tcan, command: tuple[str, str, str]) -> None:
+    shown = tcan(command[0], "--help")
+    assert shown.code == 0
+    assert f"tcan {command[0]}" in shown.out or f"{command[0]} [OPTIONS]" in shown.out
+
+
+def test_a_command_imports_its_own_module_alone() -> None:
+    script = "import sys; from cli.main import build_app; build_app(['submit'])\n"
+    script += "print([name for name in ('torch', 'fastapi', 'celery') if name in sys.modules])"
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.strip() == "[]"
+
+
+def test_the_version_is_told(tcan: Tcan) -> None:
+    assert tcan("--version").out.startswith("tcan 0.")
+
+
+def test_a_command_that_is_not_there_is_a_usage_error(tcan: Tcan) -> None:
+    refused = tcan("nonsense")
+    assert refused.code == 2
+    assert "nonsense" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (MediaError("x.mp4: not a video"), 2, "x.mp4: not a video"),
+        (ConfigError("unknown key 'a'"), 2, "unknown key 'a'"),
+        (WeightsError("weights are missing"), 1, "weights are missing"),
+        (TcanError("stopped"), 1, "stopped"),
+        (SettingsError("no Redis is known"), 2, "no Redis is known"),
+        (Rejected(ErrorCode.NO_PERSON, "nobody"), 2, "nobody"),
+        (ProblemError(422, "no_person", "nobody"), 2, "nobody (no_person)"),
+        (ProblemError(503, "unavailable", "later"), 1, "later (unavailable)"),
+        (Unavailable("no answer"), 1, "no answer"),
+        (FileNotFoundError(2, "No such file", "a.png"), 2, "a.png: No such file"),
+        (KeyError("x"), 1, "KeyError: 'x' (TCAN_TRACEBACK=1 shows where)"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(error: Exception, code: int, text: str) -> None:
+    assert (exit_code(error), sentence(error)) == (code, text)
+
+
+def test_an_error_of_a_command_shows_no_traceback(tcan: Tcan) -> None:
+    failed = tcan("status", "abc", "--url", "http://127.0.0.1:1")
+    assert failed.code == 1
+    assert failed.err.startswith("error: no answer from http://127.0.0.1:1")
+    assert "Traceback" not in failed.err
+
+
+def test_the_app_holds_each_name_once() -> None:
+    app = build_app(["wait"])
+    names = [command.name for command in app.registered_commands if command.name]
+    assert len(names) == len(set(names))

@@ -1,0 +1,95 @@
+"""`tcan up`: all of it starts, all of it stops, and what dies in between is started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from service.client import Client
+from service.contract.states import JobState
+from tests import samples
+from tests.cli.conftest import StartUp, Tcan, Up
+from tests.servers import wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+def submit(client: Client, folder: Path) -> str:
+    """The id of a new job."""
+    image = folder / "image.png"
+    image.write_bytes(samples.png())
+    return client.submit(image, samples.write_video(folder / "driving.mp4")).id
+
+
+def test_it_is_three_processes_and_its_secrets_are_private(up: Up) -> None:
+    lines = " ".join(up.processes().values())
+    assert len(up.processes()) == 4
+    for word in ("valkey-server", "gateway", "paint_worker", "paint_up"):
+        assert word in lines
+    url_file = up.data / "redis_url"
+    assert stat.S_IMODE(url_file.stat().st_mode) == 0o600
+    assert url_file.read_text().split(":")[2].split("@")[0] not in lines
+
+
+def test_sigterm_stops_everything(start_up: StartUp) -> None:
+    up = start_up()
+    up.process.terminate()
+    assert up.process.wait(15) == 0
+    assert up.processes() == {}
+    assert up.log.read_text().rstrip().endswith("Stopped")
+    assert not (up.data / "redis_url").exists()
+
+
+def test_nothing_outlives_a_parent_that_is_killed(start_up: StartUp) -> None:
+    up = start_up()
+    up.process.kill()
+    wait_until(lambda: not up.processes(), "all processes are gone")
+
+
+def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    first = start_up(step_s=1.0)
+    with Client(first.url) as client:
+        job_id = submit(client, tmp_path)
+        wait_until(lambda: client.job(job_id).status is JobState.RUNNING, "it runs")
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(15) == 0
+    second = start_up(step_s=0.3, data=first.data)
+    with Client(second.url) as client:
+        wait_until(lambda: client.job(job_id).status is JobState.RUNNING, "it runs again")
+        os.kill(second.part("paint_worker"), signal.SIGKILL)
+        wait_until(lambda: client.job(job_id).status is JobState.SUCCEEDED, "it is done", 20.0)
+    assert "the worker ended with signal SIGKILL; starting it again" in second.log.read_text()
+
+
+def test_a_taken_port_is_told_and_nothing_is_started(tcan: Tcan, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = tcan("up", "--port", port, "--data", str(tmp_path / "data"))
+    assert refused.code == 2
+    assert f"cannot listen on 127.0.0.1 port {port} (Address already in use)" in refused.err
+    assert "--port" in refused.err
+
+
+def test_a_folder_that_is_in_use_is_told(tcan: Tcan, up: Up) -> None:
+    refused = tcan("up", "--port", "0", "--data", str(up.data))
+    assert refused.code == 2
+    assert f"another embedded service runs on {up.data}" in refused.err
+
+
+def test_a_worker_that_cannot_start_is_told_with_its_last_words(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "data" / "spool"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where a folder must be")
+    up = start_up(data=blocked.parent, ready=False)
+    assert up.process.wait(20) != 0
+    assert "ended with exit code" in up.log.read_text()
+    assert up.processes() == {}
