@@ -1,0 +1,20 @@
+"""Detected people become one person's poses: chosen, mended, smoothed."""
+
+from tcan_core.conditioning.cleaning.clean import CleanedPoses, clean_poses
+from tcan_core.conditioning.cleaning.gaps import fill_gaps
+from tcan_core.conditioning.cleaning.jumps import find_jumps
+from tcan_core.conditioning.cleaning.person import choose_person
+from tcan_core.conditioning.cleaning.report import CleaningReport
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
+from tcan_core.conditioning.cleaning.smoothing import smooth
+
+__all__ = [
+    "CleanedPoses",
+    "CleaningReport",
+    "CleaningSettings",
+    "choose_person",
+    "clean_poses",
+    "fill_gaps",
+    "find_jumps",
+    "smooth",
+]

@@ -1,0 +1,131 @@
+"""Clean the poses of a driving video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.bones import Bools, Floats
+from tcan_core.conditioning.cleaning.gaps import fill_gaps
+from tcan_core.conditioning.cleaning.jumps import find_jumps
+from tcan_core.conditioning.cleaning.person import choose_person
+from tcan_core.conditioning.cleaning.report import CleaningReport
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
+from tcan_core.conditioning.cleaning.smoothing import smooth
+from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
+from tcan_core.errors import NoPersonError
+
+
+@dataclass(frozen=True)
+class CleanedPoses:
+    """One person's poses, one for each frame, and what was done to them."""
+
+    poses: list[Pose]
+    report: CleaningReport
+
+
+def clean_poses(
+    frames: Sequence[Sequence[Pose]], settings: CleaningSettings | None = None
+) -> CleanedPoses:
+    """Choose one person, drop joints that jump, fill short gaps, smooth.
+
+    Hands and face move with the wrist or nose that carries them, and go where that was rejected.
+
+    Args:
+        frames: the people of each frame, all on one canvas.
+        settings: which steps to take, and how.
+
+    Returns:
+        One pose per frame; without any joint where nobody is.
+
+    Raises:
+        NoPersonError: nobody is in any frame.
+    """
+    settings = settings or CleaningSettings()
+    sure = [[_sure_joints(pose, settings.min_confidence) for pose in people] for people in frames]
+    found = [any(pose.detected.any() for pose in people) for people in sure]
+    if not any(found):
+        raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
+    chosen = choose_person(sure) if settings.choose_person else _first_people(sure)
+    canvas = next(pose.canvas for people in sure for pose in people)
+    poses = [pose or no_pose(canvas) for pose in chosen]
+    points, confidence = _stack(poses)
+    missing = np.isnan(points[..., 0])
+    rejected, filled = _mend(points, confidence, settings)
+    cleaned = [
+        _cleaned(pose, points[index], confidence[index], rejected[index])
+        for index, pose in enumerate(poses)
+    ]
+    report = CleaningReport(
+        frames=len(frames),
+        most_people=max(sum(bool(pose.detected.any()) for pose in people) for people in sure),
+        frames_without_person=[index for index, anyone in enumerate(found) if not anyone],
+        frames_left_empty=[i for i, pose in enumerate(cleaned) if not pose.detected.any()],
+        missing=_by_joint(missing),
+        rejected=_by_joint(rejected),
+        filled=_by_joint(filled),
+        left_missing=_by_joint(np.isnan(points[..., 0])),
+    )
+    return CleanedPoses(cleaned, report)
+
+
+def _mend(points: Floats, confidence: Floats, settings: CleaningSettings) -> tuple[Bools, Bools]:
+    """Change points (frames, 18, 2) and confidence (frames, 18) in place; say where."""
+    rejected = filled = np.zeros(confidence.shape, dtype=np.bool_)
+    if settings.reject_jumps:
+        rejected = find_jumps(points, settings.max_speed)
+        points[rejected], confidence[rejected] = np.nan, 0.0
+    if settings.fill_gaps:
+        filled = fill_gaps(points, confidence, settings.max_gap)
+    if settings.smooth:
+        points[:] = smooth(points, settings.smooth_window, settings.smooth_order)
+    return rejected, filled
+
+
+def _sure_joints(pose: Pose, min_confidence: float) -> Pose:
+    unsure = pose.confidence < min_confidence
+    return replace(pose, confidence=np.where(unsure, 0.0, pose.confidence))
+
+
+def _first_people(frames: Sequence[Sequence[Pose]]) -> list[Pose | None]:
+    return [people[0] if people else None for people in frames]
+
+
+def _stack(poses: list[Pose]) -> tuple[Floats, Floats]:
+    """Return points (frames, 18, 2), NaN where not detected, and confidence (frames, 18)."""
+    seen = np.stack([pose.detected for pose in poses])
+    points = np.where(seen[..., None], np.stack([pose.keypoints for pose in poses]), np.nan)
+    return points, np.stack([pose.confidence for pose in poses])
+
+
+def _by_joint(flags: Bools) -> dict[str, int]:
+    """Count the frames in which each joint is flagged, by the joint's name; no zeros."""
+    counts = flags.sum(axis=0)
+    return {joint.name.lower(): int(counts[joint]) for joint in Joint if counts[joint]}
+
+
+def _cleaned(pose: Pose, points: Floats, confidence: Floats, rejected: Bools) -> Pose:
+    return Pose(
+        keypoints=np.nan_to_num(points),
+        confidence=confidence,
+        canvas=pose.canvas,
+        hand_left=_carried(pose.hand_left, pose, points, rejected, Joint.LEFT_WRIST),
+        hand_right=_carried(pose.hand_right, pose, points, rejected, Joint.RIGHT_WRIST),
+        face=_carried(pose.face, pose, points, rejected, Joint.NOSE),
+    )
+
+
+def _carried(
+    part: NDArray[np.float64] | None, pose: Pose, points: Floats, rejected: Bools, joint: Joint
+) -> NDArray[np.float64] | None:
+    """Move hand or face points, (n, 3), as far as the joint that carries them was moved."""
+    if part is None or rejected[joint]:
+        return None
+    if not pose.detected[joint]:
+        return part
+    moved = part.copy()
+    moved[:, :2] += points[joint] - pose.keypoints[joint]
+    return moved
