@@ -189,8 +189,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise SettingsError(
-            f"cannot listen on {host} port {port} ({os.strerror(error.errno)}); choose another --port"
+            f"cannot listen on {host} port {port} ({why}); choose another --port"
         ) from error
 
 

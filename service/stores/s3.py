@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 MISSING = ("404", "NoSuchKey", "NotFound")
+# Parts of a big file under way at a time; each costs memory (boto3's own choice is 10).
+TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=8 * 1024 * 1024)
 
 
 class S3Objects:
@@ -55,7 +58,11 @@ class S3Objects:
         """Upload the file, in parts when it is big."""
         try:
             self._client.upload_file(
-                str(file), self._bucket, checked(key), ExtraArgs={"ContentType": content_type(key)}
+                str(file),
+                self._bucket,
+                checked(key),
+                ExtraArgs={"ContentType": content_type(key)},
+                Config=TRANSFER,
             )
         except (BotoCoreError, Boto3Error, ClientError) as error:
             raise _mapped(error, key) from error
@@ -63,7 +70,7 @@ class S3Objects:
     def fetch(self, key: str, file: Path) -> None:
         """Download the object. Raises ObjectMissingError."""
         try:
-            self._client.download_file(self._bucket, checked(key), str(file))
+            self._client.download_file(self._bucket, checked(key), str(file), Config=TRANSFER)
         except (BotoCoreError, Boto3Error, ClientError) as error:
             raise _mapped(error, key) from error
 

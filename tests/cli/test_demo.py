@@ -1,0 +1,45 @@
+"""`tcan demo`: from nothing to a video and a picture, with nothing left running."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import processes_of
+from tests.worker.paint import count_frames
+
+pytestmark = pytest.mark.e2e
+
+PAINT_DEMO = Path(__file__).with_name("paint_demo.py")
+
+
+def run_demo(out: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
+    """The demo in a process of its own, with its temporary files in `scratch`."""
+    return subprocess.run(
+        [sys.executable, str(PAINT_DEMO), str(out)],
+        env={"TMPDIR": str(scratch), "PAINT_STEP_S": "0.02"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_demo_leaves_a_video_and_a_sheet_and_nothing_else(tmp_path: Path) -> None:
+    scratch = Path(tempfile.mkdtemp(dir=tmp_path))
+    out = tmp_path / "demo"
+    ended = run_demo(out, scratch)
+    assert ended.returncode == 0, ended.stderr
+    for step in ("[1/4]", "[2/4]", "[3/4]", "[4/4]"):
+        assert step in ended.stdout
+    assert f"{out / 'result.mp4'}" in ended.stdout
+    assert f"{out / 'contact_sheet.png'}" in ended.stdout
+    assert count_frames(out / "result.mp4") == 9
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.width > sheet.height > 3 * 64
+    assert list(scratch.iterdir()) == []
+    assert processes_of(scratch) == {}
