@@ -54,7 +54,7 @@ def bone_lengths(points: Floats, seen: Bools) -> Floats:
         the neck, which ends no bone.
     """
     known = np.where(seen[..., None], points, np.nan)
-    lengths = np.linalg.norm(known - known[:, _PARENT], axis=-1)
+    lengths: Floats = np.linalg.norm(known - known[:, _PARENT], axis=-1)
     lengths[:, Joint.NECK] = np.nan
     return lengths
 
@@ -64,9 +64,9 @@ def first_lengths(lengths: Floats) -> Floats:
     if not len(lengths):
         return np.full(NUM_JOINTS, np.nan)
     first = np.argmax(~np.isnan(lengths), axis=0)
-    return lengths[first, np.arange(NUM_JOINTS)]
+    return np.asarray(lengths[first, np.arange(NUM_JOINTS)], np.float64)
 
 
 def longest_of_pairs(lengths: Floats) -> Floats:
     """Give left and right bones the longer of the two lengths, (18,); NaN where both are."""
-    return np.fmax(lengths, lengths[MIRROR])
+    return np.asarray(np.fmax(lengths, lengths[MIRROR]), np.float64)

@@ -116,6 +116,23 @@ def write_pose_file(
         raise PoseFileError(f"{path.name}: cannot be written ({error.strerror})") from error
 
 
+def pose_to_json(pose: Pose) -> dict[str, Any]:
+    """Return one pose as plain JSON: a frame of a pose file with one person."""
+    return _frame([pose], pose.canvas)
+
+
+def pose_from_json(content: Any) -> Pose:
+    """Return the pose that `pose_to_json` made plain.
+
+    Raises:
+        PoseFileError: it is no frame with one person.
+    """
+    people, _ = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
+    if len(people[0]) != 1:
+        raise PoseFileError(f"the pose: there are {len(people[0])} people; there must be one")
+    return people[0][0]
+
+
 def _content(source: Path | str | bytes, limits: PoseFileLimits) -> tuple[str, bytes]:
     if isinstance(source, bytes):
         limits.check_bytes("the pose file", len(source))

@@ -104,7 +104,7 @@ def _canvas(where: str, frame: Any, limits: PoseFileLimits) -> tuple[int, int]:
 
 
 def _side(where: str, field: str, frame: dict[str, Any], limits: PoseFileLimits) -> int:
-    value = frame.get(field)
+    value: Any = frame.get(field)
     if not _is_number(value) or not 1 <= value <= limits.max_side or value != int(value):
         given = f"is {_shown(value)}" if field in frame else "is missing"
         raise PoseFileError(

@@ -69,18 +69,18 @@ def source_neck(source: Pose, points: Floats, seen: Bools, necks: Floats, scale:
         necks: (frames, 2) the driver's necks, see `find_necks`.
         scale: source pixels to a driver's pixel.
     """
+    own_neck: Floats = source.keypoints[Joint.NECK]
     if source.detected[Joint.NECK]:
-        return source.keypoints[Joint.NECK]
+        return own_neck
     own_points, own_seen = source.keypoints[None], source.detected[None]
     drivers = _anchors(points, seen)
     for (place, present, anchor), (places, shown, _) in zip(
         _anchors(own_points, own_seen), drivers, strict=True
     ):
-        if present[0] and anchor == SHOULDERS:
-            return place[0]
-        if present[0] and shown.any():
+        if present[0] and (anchor == SHOULDERS or shown.any()):
             frame = int(np.argmax(shown))
-            return place[0] + (necks[frame] - places[frame]) * scale
+            offset = 0.0 if anchor == SHOULDERS else (necks[frame] - places[frame]) * scale
+            return np.asarray(place[0] + offset, np.float64)
     return _middle(source)
 
 
@@ -96,7 +96,7 @@ def _anchors(points: Floats, seen: Bools) -> Iterator[tuple[Floats, Bools, tuple
     """Yield each anchor's places (frames, 2), the frames that show it (frames,), and its joints."""
     for anchor in ANCHORS:
         joints = list(anchor)
-        present = seen[:, joints].all(axis=1)
+        present: Bools = np.asarray(seen[:, joints].all(axis=1))
         places = np.where(present[:, None, None], points[:, joints], 0.0).mean(axis=1)
         yield places, present, anchor
 
@@ -106,7 +106,7 @@ def _nearest(wanted: Indices, known: Indices) -> Indices:
     after = np.searchsorted(known, wanted).clip(0, len(known) - 1)
     before = (after - 1).clip(0)
     nearer_before = wanted - known[before] <= np.abs(known[after] - wanted)
-    return np.where(nearer_before, known[before], known[after])
+    return np.asarray(np.where(nearer_before, known[before], known[after]), np.intp)
 
 
 def _fill_untold(necks: Floats, told: Bools, points: Floats, seen: Bools) -> Floats:

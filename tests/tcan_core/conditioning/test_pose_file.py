@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from tcan_core.conditioning.keypoints import Joint, Pose
-from tcan_core.conditioning.pose_file import read_pose_file, write_pose_file
+from tcan_core.conditioning.pose_file import (
+    pose_from_json,
+    pose_to_json,
+    read_pose_file,
+    write_pose_file,
+)
 from tcan_core.conditioning.pose_parser import PoseFileLimits
 from tcan_core.errors import ParameterError, PoseFileError
 from tests.tcan_core.conditioning.make_poses import moving, standing, with_random_gaps, without
@@ -246,6 +251,14 @@ def test_files_that_are_not_there_or_cannot_be_written(tmp_path: Path) -> None:
         write_pose_file(tmp_path / "no" / "a.json", [[standing()]])
     with pytest.raises(ParameterError, match="layout is 'halpe'; it must be one of auto"):
         _read([_frame()], layout="halpe")
+
+
+def test_one_pose_goes_through_json() -> None:
+    hand = np.random.default_rng(1).uniform(0, 1, (21, 3))
+    pose = without(replace(standing(), hand_right=hand), Joint.NOSE)
+    assert_equal(pose_from_json(json.loads(json.dumps(pose_to_json(pose)))), pose)
+    with pytest.raises(PoseFileError, match="there are 0 people; there must be one"):
+        pose_from_json(_frame())
 
 
 def test_writing_needs_frames_and_one_canvas(tmp_path: Path) -> None:

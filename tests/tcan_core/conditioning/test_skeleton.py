@@ -1,0 +1,97 @@
+"""Skeletons look as the OpenPose ControlNet was taught, on any canvas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tcan_core.conditioning.keypoints import LIMBS, Joint, Pose, no_pose
+from tcan_core.conditioning.skeleton import (
+    COLORS,
+    LIMB_BRIGHTNESS,
+    draw_people,
+    draw_pose,
+    draw_poses,
+)
+from tests.tcan_core.conditioning.make_poses import standing, with_random_gaps, without
+
+
+def _at(picture: np.ndarray, point: np.ndarray) -> list[int]:
+    x, y = point.astype(int)
+    return [int(value) for value in picture[y, x]]
+
+
+@pytest.fixture
+def large() -> Pose:
+    return standing(50.0, neck=(256.0, 130.0), canvas=(512, 512))
+
+
+def test_every_joint_has_its_colour_at_its_place(large: Pose) -> None:
+    skeleton = draw_pose(large)
+    for joint in Joint:
+        assert _at(skeleton, large.keypoints[joint]) == list(COLORS[joint])
+
+
+def test_every_limb_has_its_dimmed_colour_in_its_middle(large: Pose) -> None:
+    skeleton = draw_pose(large)
+    for (start, end), color in zip(LIMBS, COLORS, strict=False):
+        middle = (large.keypoints[start] + large.keypoints[end]) / 2
+        assert _at(skeleton, middle) == [int(LIMB_BRIGHTNESS * value) for value in color]
+
+
+def test_limbs_are_eight_pixels_wide_on_the_training_canvas(large: Pose) -> None:
+    legs = without(large, *(set(Joint) - {Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE}))
+    row = int(legs.keypoints[[Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE], 1].mean())
+    assert 8 <= int(draw_pose(legs)[row].any(axis=-1).sum()) <= 10
+
+
+def test_a_missing_joint_takes_its_limbs_along(large: Pose) -> None:
+    skeleton = draw_pose(without(large, Joint.RIGHT_ELBOW, junk=np.nan))
+    for other in (Joint.RIGHT_SHOULDER, Joint.RIGHT_WRIST):
+        middle = (large.keypoints[Joint.RIGHT_ELBOW] + large.keypoints[other]) / 2
+        assert _at(skeleton, middle) == [0, 0, 0]
+    assert _at(skeleton, large.keypoints[Joint.RIGHT_WRIST]) == list(COLORS[Joint.RIGHT_WRIST])
+
+
+@pytest.mark.parametrize("canvas", [(64, 64), (96, 48), (200, 300), (512, 768), (1024, 1024)])
+def test_it_scales_to_any_canvas(large: Pose, canvas: tuple[int, int]) -> None:
+    skeleton = draw_pose(large, canvas)
+    assert skeleton.shape == (*canvas, 3) and skeleton.dtype == np.uint8
+    covered = skeleton.any(axis=-1).mean()
+    assert 0.5 < covered / draw_pose(large).any(axis=-1).mean() < 4
+    hip = large.keypoints[Joint.LEFT_HIP] * [canvas[1] / 512, canvas[0] / 512]
+    assert max(_at(skeleton, hip)) > 100
+
+
+def test_nobody_is_black() -> None:
+    assert not draw_pose(no_pose((48, 64))).any()
+
+
+def test_people_outside_the_canvas_draw_nothing(large: Pose) -> None:
+    far = large.with_keypoints(large.keypoints + 1e6)
+    assert not draw_pose(far).any()
+
+
+def test_hands_are_drawn_where_they_are_seen(large: Pose) -> None:
+    hand = np.tile([300.0, 20.0, 1.0], (21, 1))
+    hand[10:] = (np.nan, np.nan, 0.0)
+    assert draw_pose(replace(large, hand_left=hand))[20, 300].any()
+    assert not draw_pose(large)[20, 300].any()
+
+
+def test_a_video_is_its_frames(large: Pose) -> None:
+    random = np.random.default_rng(0)
+    poses = [with_random_gaps(random, large, 0.3) for _ in range(3)]
+    maps = draw_poses(poses, (64, 64))
+    assert maps.shape == (3, 64, 64, 3)
+    assert all(np.array_equal(m, draw_pose(p, (64, 64))) for m, p in zip(maps, poses, strict=True))
+
+
+def test_everybody_of_a_frame_is_drawn(large: Pose) -> None:
+    other = standing(20.0, neck=(60.0, 60.0), canvas=(512, 512))
+    together = draw_people([large, other], (512, 512))
+    both = draw_pose(large).any(axis=-1) | draw_pose(other).any(axis=-1)
+    assert np.array_equal(together.any(axis=-1), both)
+    assert not draw_people([], (8, 9)).any()
