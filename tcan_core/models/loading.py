@@ -24,7 +24,7 @@ from tcan_core.models.builders import (
     constant_prompt,
     controlnet_motion,
 )
-from tcan_core.models.keys import key_report
+from tcan_core.models.keys import check_keys
 from tcan_core.models.lora import add_lora, load_lora, merge_lora
 from tcan_core.models.motion import TemporalControlNet, add_motion, load_motion_state
 from tcan_core.models.presets import Preset
@@ -67,11 +67,7 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) ->
     Raises:
         WeightsError: names missing and unexpected keys, and shapes that differ.
     """
-    own = network.state_dict()
-    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
-    reshaped = [key for key in state if key in own and own[key].shape != state[key].shape]
-    if missing or unexpected or reshaped:
-        raise WeightsError(key_report(what, missing, unexpected, reshaped))
+    check_keys(what, network.state_dict(), state)
     network.load_state_dict(state)
 
 

@@ -12,8 +12,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
-from tcan_core.errors import WeightsError
-from tcan_core.models.keys import key_report
+from tcan_core.models.keys import check_keys
 
 ADAPTER = "appa"
 # Queries, keys and values of self- and cross-attention; `motion_modules` are left out.
@@ -38,11 +37,10 @@ def load_lora(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load the adapter's weights.
 
     Raises:
-        WeightsError: a key is missing or unexpected.
+        WeightsError: a key is missing or unexpected, or has another shape.
     """
-    expected, given = set(lora_state(unet)), set(state)
-    if expected != given:
-        raise WeightsError(key_report("lora", sorted(expected - given), sorted(given - expected)))
+    own = lora_state(unet)
+    check_keys("lora", own, state)
     set_peft_model_state_dict(unet, dict(state), adapter_name=ADAPTER)
 
 

@@ -23,8 +23,7 @@ from diffusers.models.unets.unet_motion_model import (
 )
 from torch import Tensor, nn
 
-from tcan_core.errors import WeightsError
-from tcan_core.models.keys import key_report
+from tcan_core.models.keys import check_keys
 
 
 class NormPerFrame(nn.GroupNorm):
@@ -74,11 +73,7 @@ def load_motion_state(network: nn.Module, state: Mapping[str, Tensor], what: str
     Raises:
         WeightsError: a key is missing or unexpected, or has another shape.
     """
-    own = motion_state(network)
-    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
-    reshaped = [key for key in own if key in state and own[key].shape != state[key].shape]
-    if missing or unexpected or reshaped:
-        raise WeightsError(key_report(what, missing, unexpected, reshaped))
+    check_keys(what, motion_state(network), state)
     network.load_state_dict(state, strict=False)
 
 

@@ -1,0 +1,73 @@
+"""YAML into frozen dataclasses, strictly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tcan_core.config import build, load_config, save_config
+from tcan_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+    span: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Outer:
+    steps: int
+    kind: Literal["round", "square"] = "round"
+    note: str | None = None
+    inner: Inner = field(default_factory=Inner)
+    sizes: tuple[int, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def test_a_full_configuration_survives_a_round_trip(tmp_path: Path) -> None:
+    config = Outer(3, "square", "a note", Inner(1.5, (0.25, 2.0)), (1, 2, 3), {"a": [1, None]})
+
+    save_config(config, tmp_path / "runs" / "config.yaml")
+
+    assert load_config(tmp_path / "runs" / "config.yaml", Outer) == config
+
+
+def test_whole_numbers_become_floats_where_floats_are_wanted() -> None:
+    built = build(Inner, {"rate": 2, "span": [0, 1]}, "here")
+
+    assert isinstance(built.rate, float)
+    assert built == Inner(2.0, (0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({}, "here: missing steps"),
+        ({"steps": 1, "stpes": 2}, "here: unknown key stpes; known are steps, kind, note"),
+        ({"steps": "many"}, "here: steps: expected int, got 'many'"),
+        ({"steps": True}, "here: steps: expected int, got True"),
+        ({"steps": 1.5}, r"here: steps: expected int, got 1.5"),
+        ({"steps": 1, "kind": "oval"}, "here: kind: expected one of 'round', 'square', got 'oval'"),
+        ({"steps": 1, "inner": {"rate": "1e-3x"}}, "here: inner: rate: expected float"),
+        ({"steps": 1, "inner": [1]}, r"here: inner: expected a mapping, got \[1\]"),
+        ({"steps": 1, "inner": {"span": [1]}}, "here: inner: span: expected a list of 2 values"),
+        ({"steps": 1, "sizes": ["1"]}, "here: sizes: expected int, got '1'"),
+        ({"steps": 1, "options": 3}, "here: options: expected a mapping, got 3"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(content: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        build(Outer, content, "here")
+
+
+def test_nothing_stands_for_an_optional_value() -> None:
+    assert build(Outer, {"steps": 1, "note": None}, "here").note is None
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing.yaml"):
+        load_config(tmp_path / "nothing.yaml", Outer)
