@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -61,7 +62,8 @@ def make_video(
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write frames, (h, w, 3) or (h, w, 4), with PyAV and nothing of the project."""
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as output:
+    movflags = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=movflags) as output:
         stream = output.add_stream(codec, rate=fps, options=options or {})
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = frames[0].shape[:2]
@@ -105,6 +107,20 @@ def make_sound(path: Path, codec: str = "aac", duration_s: float = 0.5) -> Path:
     """Write a file that holds sound alone."""
     with av.open(str(path), "w") as output:
         add_tone(output, codec, duration_s)
+    return path
+
+
+def make_song_with_cover(path: Path) -> Path:
+    """Write sound with a picture attached, as players show for a song."""
+    with av.open(str(path), "w", format="mp4") as output:
+        stream = output.add_stream("mjpeg", rate=1)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        stream.disposition = Disposition.attached_pic
+        add_tone(output, "aac", 0.3)
+        picture = VideoFrame.from_ndarray(flag(), format="rgb24").reformat(format="yuvj420p")
+        picture.pts = 0
+        output.mux(stream.encode(picture))
     return path
 
 

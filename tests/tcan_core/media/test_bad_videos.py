@@ -12,6 +12,7 @@ from tcan_core.media.video import MediaLimits, VideoReader, probe_video
 from tests.tcan_core.media.make_media import (
     make_empty_track,
     make_png_header,
+    make_song_with_cover,
     make_sound,
     make_video,
     steps,
@@ -82,10 +83,10 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, text: str) -> None:
         VideoReader(tmp_path / "a.mp4")
 
 
-def test_cover_art_is_no_video(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"ID3\x04\0\0\0\0\0\0" + bytes(500))
-    with pytest.raises(MediaError, match=r"^a\.mp4: "):
-        VideoReader(tmp_path / "a.mp4")
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    path = make_song_with_cover(tmp_path / "a.m4a")
+    with pytest.raises(MediaError, match=r"^a\.m4a: the file holds sound but no video$"):
+        VideoReader(path)
 
 
 def test_a_huge_picture_is_refused_by_its_header(tmp_path: Path) -> None:

@@ -166,6 +166,17 @@ def test_a_still_image_is_one_frame_whatever_its_name(tmp_path: Path, name: str)
     assert [corners(frame) for frame in frames] == [[RED, GREEN, BLUE, WHITE]]
 
 
+def test_a_size_that_changes_within_the_file_is_scaled_to_the_first(tmp_path: Path) -> None:
+    parts = [make_video(tmp_path / f"{w}.h264", [flag(w // 2, w)] * 3) for w in (64, 128)]
+    path = tmp_path / "both.h264"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+
+    frames = list(read_video(path))
+
+    assert [frame.shape for frame in frames] == [(32, 64, 3)] * 6
+    assert corners(frames[5]) == [RED, GREEN, BLUE, WHITE]
+
+
 def test_an_animated_image_is_a_video(tmp_path: Path) -> None:
     pages = [Image.fromarray(frame) for frame in steps(5)]
     pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=100)
