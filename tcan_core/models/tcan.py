@@ -55,10 +55,13 @@ class Tcan:
         """Fill the bank from the source pictures' clean latents.
 
         Args:
-            ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance.
+            ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance;
+                no sources leave the bank empty.
             timestep: (sources,) of the step that is denoised.
         """
         self.bank.features.clear()
+        if len(ref_image_latents) == 0:
+            return
         self.reference_unet(
             ref_image_latents, timestep, self.prompt.expand(len(ref_image_latents), -1, -1)
         )
