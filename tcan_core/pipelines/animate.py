@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.conditioning.skeleton import draw_poses
