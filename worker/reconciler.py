@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 1.0
 ROLE = "reconciler"
 # A reconciler that is silent for this long is replaced by another worker's.
-ROLE_MS = 3000
+ROLE_MS = 2000
 
 
 @dataclass(frozen=True)

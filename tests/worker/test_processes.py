@@ -46,7 +46,7 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         def start(step_s: float = 0.0) -> subprocess.Popen[bytes]:
             log = tmp_path / f"worker-{next(logs)}.log"
             extra = {**environment, "PAINT_STEP_S": str(step_s)}
-            return stack.enter_context(running([sys.executable, str(WORKER)], log, extra))
+            return stack.enter_context(running([sys.executable, str(WORKER)], log, extra, 0))
 
         yield start
 
