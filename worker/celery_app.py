@@ -17,7 +17,7 @@ def make_worker_app(broker_url: str) -> Celery:
     app.conf.update(
         # One job at a time, in a thread: forking does not mix with CUDA, and the main thread stays
         # free for the broker and for signals.
-        worker_pool="threads",
+        worker_pool="worker.pool:PromptPool",
         worker_concurrency=1,
         # A hint is fetched only when the thread is free, so that no hint waits behind a long job
         # while another worker is idle.

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 
 from service.contract.job import Progress
+from service.contract.queues import Queue
 from worker.animation import Step
 
 # Where each stage lies in the fraction of the whole job. Denoising takes nearly all of the time.
 SHARES = {
-    "prepare": (0.0, 0.05),
-    "encode": (0.05, 0.08),
+    "prepare": (Queue.PREPARE.begins_at, Queue.RENDER.begins_at),
+    "encode": (Queue.RENDER.begins_at, 0.08),
     "denoise": (0.08, 0.95),
     "decode": (0.95, 1.0),
 }

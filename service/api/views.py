@@ -84,11 +84,10 @@ def view(record: JobRecord, position: int | None = None) -> JobView:
     """The caller's side of a record."""
     created_at = moment(record.created_ms)
     assert created_at is not None
-    working = record.state.is_leased and record.progress is not None
     return JobView(
         id=record.id,
         status=record.state,
-        stage=record.progress.stage if working and record.progress else record.queue.value,
+        stage=_stage(record),
         progress=_progress(record),
         queue_position=position,
         attempts=record.attempts,
@@ -106,6 +105,12 @@ def view(record: JobRecord, position: int | None = None) -> JobView:
 def view_placed(placed: Placed) -> JobView:
     """The caller's side of a record with its place in the queue."""
     return view(placed.record, placed.position)
+
+
+def _stage(record: JobRecord) -> str:
+    if record.state.is_leased and record.progress is not None:
+        return record.progress.stage
+    return record.queue.value
 
 
 def _progress(record: JobRecord) -> ProgressView:

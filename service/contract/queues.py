@@ -19,6 +19,11 @@ class Queue(StrEnum):
         return JobState.PREPARING if self is Queue.PREPARE else JobState.RUNNING
 
     @property
+    def begins_at(self) -> float:
+        """The fraction of a whole job that is done when this stage begins."""
+        return 0.0 if self is Queue.PREPARE else 0.05
+
+    @property
     def task(self) -> str:
         """The name of the Celery task, which is also the name of the broker's queue."""
         return f"tcan.{self.value}"

@@ -78,7 +78,9 @@ def cancel(job_id: str) -> Call[JobRecord | None]:
 
 def take(job_id: str, queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
     """Take the job's lease with a new token; None when the job does not wait in this queue."""
-    return Call("take", (job_id, queue, queue.state, worker, lease_ms), _record_or_none)
+    progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
+    text = progress.model_dump_json()
+    return Call("take", (job_id, queue, queue.state, worker, lease_ms, text), _record_or_none)
 
 
 def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = None) -> Call[Hold]:

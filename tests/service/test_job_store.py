@@ -112,6 +112,7 @@ def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
     record = taken(jobs)
     assert (record.state, record.token, record.attempts) == (JobState.PREPARING, 1, 1)
     assert record.worker == "w1"
+    assert record.progress == Progress(stage="prepare", step=0, steps=0, fraction=0.0)
     assert jobs.run(calls.take("a", Queue.PREPARE, "w2", LEASE_MS)) is None
     assert jobs.run(calls.take("a", Queue.RENDER, "w2", LEASE_MS)) is None
     assert jobs.run(calls.take("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None

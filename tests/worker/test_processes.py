@@ -111,6 +111,15 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
     assert count_frames(tmp_path / "result.mp4") == 7
 
 
+def test_a_worker_that_is_free_takes_the_next_job_at_once(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    start_worker()
+    ended(client, submit(client, tmp_path))
+    for _ in range(3):
+        ended(client, submit(client, tmp_path), timeout_s=1.5)
+
+
 def test_a_job_survives_the_kill_of_its_worker(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:

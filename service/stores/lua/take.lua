@@ -1,4 +1,4 @@
--- id, queue, state while leased, worker, lease in ms. Replies the record, or nothing when the job does not wait here.
+-- id, queue, state while leased, worker, lease in ms, progress. Replies the record, or nothing when the job does not wait here.
 local id, queue, state, worker, lease_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 if redis.call('ZSCORE', waiting_key(queue), id) == false then return {} end
 move(id, state)
@@ -7,5 +7,5 @@ redis.call('ZADD', leases_key, now + lease_ms, id)
 redis.call('HINCRBY', job_key(id), 'token', 1)
 redis.call('HINCRBY', job_key(id), 'attempts', 1)
 redis.call('HSETNX', job_key(id), 'started_ms', now)
-set(id, 'worker', worker)
+set(id, 'worker', worker, 'progress', ARGV[7])
 return redis.call('HGETALL', job_key(id))
