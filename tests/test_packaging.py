@@ -87,3 +87,19 @@ def test_every_dependency_is_pinned(repository: Path, pyproject: dict[str, Any])
     extras = pyproject["project"]["optional-dependencies"]
     wanted = [*pyproject["project"]["dependencies"], *extras["dev"], *extras["pose"]]
     assert {normalized(line) for line in wanted} - pinned == set()
+
+
+def test_the_architecture_pages_name_files_that_exist(repository: Path) -> None:
+    named = {
+        (page.stem, name)
+        for page in (repository / "docs/architecture").glob("*.md")
+        if page.stem in PACKAGES
+        for name in re.findall(r"`([\w./]+(?:\.py|\.lua|/))`", page.read_text(encoding="utf-8"))
+    }
+    missing = {
+        f"{package}.md: {name}"
+        for package, name in named
+        if not (repository / package / name).exists() and not (repository / name).exists()
+    }
+    assert len(named) > 50
+    assert missing == set()
