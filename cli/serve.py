@@ -64,7 +64,7 @@ def worker(
     from worker.animator import TcanAnimator
     from worker.main import run_worker
 
-    animator = TcanAnimator(settings.preset, settings.device, settings.limits)
+    animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
     sys.exit(run_worker(settings, animator, chosen))
 
 

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = None
 
     preset: str = Field("mini", description="The weights that the worker loads.")
+    weights: Path | None = Field(
+        None, description="Folder of the preset's safetensors; where the preset says when absent."
+    )
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
     limits: InputLimits = Field(default_factory=InputLimits)
 

@@ -25,18 +25,24 @@ class TcanAnimator:
         preset: name of the preset.
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
+        weights: folder of the parts' safetensors; by default where the preset says.
     """
 
-    def __init__(self, preset: str, device: str, limits: InputLimits) -> None:
+    def __init__(
+        self, preset: str, device: str, limits: InputLimits, weights: Path | None = None
+    ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
+        self._weights = weights
         self._pipeline: AnimatePipeline | None = None
         self._detector = ""
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
-        self._pipeline = AnimatePipeline.from_preset(self._preset, self._device)
+        self._pipeline = AnimatePipeline.from_preset(
+            self._preset, self._device, folder=self._weights
+        )
         self._detector = self._pipeline.preset.detector
 
     def prepare(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from service.api.deps import Gateway, GatewayDep
 from service.api.multipart import Part, receive
 from service.api.problems import field_problems, problem_responses
-from service.api.views import JobView, view
+from service.api.views import JobView, view_placed
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs, JobRecord, new_job_id
 from service.contract.limits import InputLimits
@@ -86,10 +86,10 @@ async def animate(request: Request, response: Response, gateway: GatewayDep) -> 
             parts_taken(gateway.settings.limits),
             Path(folder),
         )
-        record = await accept(gateway, files)
-    response.headers["Location"] = f"/jobs/{record.id}"
+        placed = await accept(gateway, files)
+    response.headers["Location"] = f"/jobs/{placed.record.id}"
     response.headers["Retry-After"] = str(POLL_AFTER_S)
-    return view(record)
+    return view_placed(placed)
 
 
 def parts_taken(limits: InputLimits) -> dict[str, Part]:
@@ -101,7 +101,7 @@ def parts_taken(limits: InputLimits) -> dict[str, Part]:
     }
 
 
-async def accept(gateway: Gateway, files: dict[str, Path]) -> JobRecord:
+async def accept(gateway: Gateway, files: dict[str, Path]) -> calls.Placed:
     """Check the files of a request, store them and make the job.
 
     Raises:
@@ -118,9 +118,9 @@ async def accept(gateway: Gateway, files: dict[str, Path]) -> JobRecord:
     )
     job_id = new_job_id()
     inputs = await to_thread.run_sync(_store, gateway, job_id, files, found)
-    record = await gateway.jobs.run(calls.create(job_id, params.with_seed(), inputs))
-    await to_thread.run_sync(_hint, gateway, record)
-    return record
+    placed = await gateway.jobs.run(calls.create(job_id, params.with_seed(), inputs))
+    await to_thread.run_sync(_hint, gateway, placed.record)
+    return placed
 
 
 def read_params(text: bytes) -> JobParams:

@@ -55,15 +55,15 @@ class Placed(NamedTuple):
     position: int | None
 
 
-def create(job_id: str, params: JobParams, inputs: JobInputs) -> Call[JobRecord]:
+def create(job_id: str, params: JobParams, inputs: JobInputs) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing."""
     fields = ("params", params.model_dump_json(), "inputs", inputs.model_dump_json())
-    return Call("create", (job_id, Queue.PREPARE, *fields), _record)
+    return Call("create", (job_id, Queue.PREPARE, *fields), _placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:
     """The job and its place in the queue; None when there is no such job."""
-    return Call("read", (job_id,), _placed)
+    return Call("read", (job_id,), _placed_or_none)
 
 
 def recent(limit: int, after: str = "") -> Call[list[JobRecord]]:
@@ -177,9 +177,13 @@ def _record_or_none(pairs: list[str]) -> JobRecord | None:
     return _record(pairs) if pairs else None
 
 
-def _placed(reply: tuple[list[str], int]) -> Placed | None:
+def _placed(reply: tuple[list[str], int]) -> Placed:
     pairs, place = reply
-    return Placed(_record(pairs), None if place < 0 else place) if pairs else None
+    return Placed(_record(pairs), None if place < 0 else place)
+
+
+def _placed_or_none(reply: tuple[list[str], int]) -> Placed | None:
+    return _placed(reply) if reply[0] else None
 
 
 def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:

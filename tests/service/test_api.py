@@ -65,7 +65,7 @@ def test_a_submission_is_accepted_and_stored(
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/jobs/{job['id']}" == job["links"]["self"]
     assert int(answer.headers["retry-after"]) >= 1
-    assert (job["status"], job["params"]["seed"]) == ("queued", 7)
+    assert (job["status"], job["params"]["seed"], job["queue_position"]) == ("queued", 7, 0)
     placed = jobs.run(calls.read(job["id"]))
     assert placed is not None
     objects = open_objects(settings)

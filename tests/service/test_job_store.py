@@ -50,7 +50,7 @@ def jobs(redis_url: str, clock: Clock) -> Jobs:
 
 def created(jobs: Jobs, job_id: str = "a") -> JobRecord:
     """A new job that waits to be prepared."""
-    return jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS))
+    return jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS)).record
 
 
 def taken(jobs: Jobs, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
@@ -81,8 +81,8 @@ def test_creating_again_changes_nothing(jobs: Jobs) -> None:
     first = created(jobs)
     taken(jobs)
     again = jobs.run(calls.create("a", JobParams(seed=8), INPUTS))
-    assert again.params == first.params
-    assert again.state is JobState.PREPARING
+    assert again.record.params == first.params
+    assert (again.record.state, again.position) == (JobState.PREPARING, None)
 
 
 def test_positions_follow_the_order_of_creation(jobs: Jobs, clock: Clock) -> None:

@@ -52,3 +52,10 @@ local function wait_in(id, queue)
 end
 
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
+
+-- The record and its place among those that wait (0 is next, -1 when it does not wait).
+local function placed(id)
+  local queue = get(id, 'queue')
+  local place = queue and redis.call('ZRANK', waiting_key(queue), id)
+  return {redis.call('HGETALL', job_key(id)), place or -1}
+end

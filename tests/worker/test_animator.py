@@ -1,0 +1,130 @@
+"""The real pipeline behind the runner, a few channels wide and with random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.limits import InputLimits
+from service.contract.params import JobParams
+from tcan_core.conditioning.detectors import detectors, register_detector
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_file import read_pose_file
+from tcan_core.puppets.pairs import render_pair
+from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
+from tests.worker.paint import black_video, count_frames
+from worker.animation import Rendering, Step
+from worker.animator import TcanAnimator
+from worker.failures import AnimationCanceled, AnimationError
+
+FRAMES = 5
+DETECTOR = "one-known-pose"
+
+
+class OneKnownPose:
+    """Finds the same person in every frame that is not black."""
+
+    def __init__(self, pose: Pose) -> None:
+        self.pose = pose
+
+    def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
+        return [[self.pose] if frame.max() > 40 else [] for frame in frames]
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A puppet's picture and another one's video."""
+    folder = tmp_path_factory.mktemp("pair")
+    render_pair(folder, seed=1_000_000, num_frames=FRAMES, size=32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def animator(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> TcanAnimator:
+    """The animator on the tiny preset, with a detector that knows the puppet's pose."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_weights(folder)
+    preset = folder / "preset.yaml"
+    preset.write_text(TINY.read_text().replace("detector: puppet", f"detector: {DETECTOR}"))
+    [[pose]] = read_pose_file(pair / "source_pose.json").frames
+    if DETECTOR not in detectors():
+        register_detector(DETECTOR, lambda: OneKnownPose(pose))
+    made = TcanAnimator(str(preset), "cpu", InputLimits(), folder)
+    made.load()
+    return made
+
+
+class Attempt:
+    """A folder in which a job is done, and what was told meanwhile."""
+
+    def __init__(self, animator: TcanAnimator, pair: Path, folder: Path) -> None:
+        self.animator, self.pair, self.folder = animator, pair, folder
+        self.prepared = folder / "prepared.json"
+        self.steps: list[Step] = []
+        self.stop_at: str | None = None
+
+    def prepare(self, driving: Path | None = None) -> list[str]:
+        video = self.pair / "driving.mp4" if driving is None else driving
+        image = self.pair / "source.png"
+        return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
+
+    def render(self) -> Rendering:
+        image, params = self.pair / "source.png", JobParams(seed=1, num_inference_steps=2)
+        return self.animator.render(
+            image, self.prepared, self.folder, params, self.steps.append, self.canceled
+        )
+
+    def canceled(self) -> bool:
+        return any(step.stage == self.stop_at for step in self.steps)
+
+
+@pytest.fixture
+def attempt(animator: TcanAnimator, pair: Path, tmp_path: Path) -> Attempt:
+    return Attempt(animator, pair, tmp_path)
+
+
+def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
+    assert attempt.prepare() == []
+    rendering = attempt.render()
+    assert count_frames(rendering.outputs[Output.RESULT]) == FRAMES
+    assert count_frames(rendering.outputs[Output.POSE]) == FRAMES
+    with Image.open(rendering.outputs[Output.POSTER]) as poster:
+        assert poster.size == (32, 32)
+    report = json.loads(json.dumps(rendering.report))
+    assert (report["frames"], report["seed"]) == (FRAMES, 1)
+
+
+def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:
+    attempt.prepare()
+    attempt.render()
+    stages = list(dict.fromkeys(step.stage for step in attempt.steps))
+    assert stages == ["prepare", "encode", "denoise", "decode"]
+    assert all(0 <= step.fraction <= 1 for step in attempt.steps)
+
+
+def test_nobody_in_the_video_is_an_error_with_its_code(attempt: Attempt, tmp_path: Path) -> None:
+    with pytest.raises(AnimationError, match="no person was found in any of the 3") as failed:
+        attempt.prepare(black_video(tmp_path / "black.mp4"))
+    assert failed.value.code is ErrorCode.NO_PERSON
+
+
+def test_a_broken_video_is_an_error_with_its_code(attempt: Attempt, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("text")
+    with pytest.raises(AnimationError) as failed:
+        attempt.prepare(tmp_path / "text.mp4")
+    assert failed.value.code is ErrorCode.INVALID_MEDIA
+
+
+def test_a_cancel_stops_the_rendering(attempt: Attempt) -> None:
+    attempt.prepare()
+    attempt.stop_at = "denoise"
+    with pytest.raises(AnimationCanceled):
+        attempt.render()
+    assert not (attempt.folder / "result.mp4").exists()
