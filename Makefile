@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; leaves demo/*.mp4 and a contact sheet
+demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; leaves demo/result.mp4 and a contact sheet
 	@$(BIN)/tcan demo --out demo/ $(ARGS)
 
 up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
