@@ -12,7 +12,7 @@ import typer
 
 from service.contract.queues import Queue
 from service.errors import SettingsError
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder of an embedded service. Default: TCAN_DATA or .tcan")
@@ -58,7 +58,6 @@ def worker(
 ) -> None:
     """Run a worker: it loads the model and takes jobs."""
     chosen, settings = read_queues(queues), read_settings(data)
-    settings.broker_url()
     start_logging()
 
     from worker.animator import TcanAnimator
@@ -69,8 +68,14 @@ def worker(
 
 
 def read_settings(data: Path | None) -> Settings:
-    """The settings of the environment, with another data folder when one is given."""
-    return Settings() if data is None else Settings(data=data)
+    """The settings of the environment, with another data folder when one is given.
+
+    Raises:
+        SettingsError: they cannot be used, or name no Redis.
+    """
+    settings = load_settings() if data is None else load_settings(data=data)
+    settings.broker_url()
+    return settings
 
 
 def read_queues(text: str) -> list[Queue]:

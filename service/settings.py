@@ -6,20 +6,27 @@ that is given the same data folder finds it.
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.contract.limits import InputLimits
 from service.errors import SettingsError
+
+PREFIX, NESTED = "TCAN_", "__"
+# Of the command line; not settings of the service.
+OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK")
 
 
 class Settings(BaseSettings):
     """What differs between one machine and a cluster; nested: `TCAN_LIMITS__MAX_FRAMES`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TCAN_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=PREFIX, env_nested_delimiter=NESTED, frozen=True, extra="forbid"
     )
 
     data: Path = Field(Path(".tcan"), description="Folder of the embedded service's data and logs.")
@@ -83,3 +90,24 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         """The secret under the folder store's links; readable by its owner alone."""
         return self.data / "signing.key"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of the environment, with some values given by the caller.
+
+    Raises:
+        SettingsError: a value is out of its bounds, or a variable's name is not known.
+    """
+    known = set(Settings.model_fields)
+    for name in sorted(os.environ):
+        field = name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0]
+        if name.upper().startswith(PREFIX) and field not in known and name not in OTHERS_VARIABLES:
+            close = get_close_matches(field, known, 1)
+            hint = f"; did you mean {PREFIX}{close[0].upper()}?" if close else ""
+            raise SettingsError(f"there is no setting {name}{hint}")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        complaint = error.errors(include_url=False, include_input=False)[0]
+        name = NESTED.join(str(step) for step in complaint["loc"])
+        raise SettingsError(f"{PREFIX}{name.upper()}: {complaint['msg']}") from error

@@ -20,7 +20,7 @@ from cli.embedded.broker import make_broker, write_private
 from cli.embedded.part import Part
 from service.client import Client
 from service.errors import ServiceError, SettingsError
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 # A worker finishes its step and gives its job back within this time, or is killed.
 STOP_PATIENCE_S = 10.0
@@ -122,7 +122,7 @@ class Stack:
         return {part.name: part.pid for part in self._parts}
 
     def _start(self) -> None:
-        settings = Settings(data=self._data)
+        settings = load_settings(data=self._data)
         self._data.mkdir(parents=True, exist_ok=True)
         self._cleanup.enter_context(_locked(self._data / "lock"))
         listener = self._cleanup.enter_context(_listen(*self._address))

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.api import health, jobs, results, submit
 from service.api.deps import open_gateway
 from service.api.problems import add_handlers
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -19,7 +19,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     Nothing is opened before the app starts; see `service.api.deps.open_gateway`.
     """
-    chosen = settings if settings is not None else Settings()
+    chosen = settings if settings is not None else load_settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

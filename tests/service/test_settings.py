@@ -1,0 +1,58 @@
+"""Settings come from the environment, and mistakes in it are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.errors import SettingsError
+from service.settings import Settings, load_settings
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of this test alone."""
+    return monkeypatch
+
+
+def test_with_nothing_set_the_service_is_embedded() -> None:
+    settings = load_settings()
+    assert settings.data == Path(".tcan")
+    assert (settings.redis_url, settings.s3_bucket, settings.preset) == (None, None, "mini")
+
+
+def test_values_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TCAN_REDIS_URL", "redis://:hush@somewhere:6379/0")
+    environment.setenv("TCAN_LIMITS__MAX_FRAMES", "12")
+    environment.setenv("TCAN_URL", "http://somewhere:8000")
+    settings = load_settings(data=Path("here"))
+    assert settings.broker_url() == "redis://:hush@somewhere:6379/0"
+    assert (settings.limits.max_frames, settings.data) == (12, Path("here"))
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TCAN_REDSI_URL", "x", "no setting TCAN_REDSI_URL; did you mean TCAN_REDIS_URL"),
+        ("TCAN_ZZZZZZ", "x", "no setting TCAN_ZZZZZZ$"),
+        ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer"),
+        ("TCAN_LIMITS__MAX_FRAMES", "0", "TCAN_LIMITS__MAX_FRAMES: Input should be greater"),
+        ("TCAN_LIMITS__MAX_FRAME", "9", "TCAN_LIMITS__MAX_FRAME: Extra inputs"),
+    ],
+)
+def test_a_mistake_is_told_by_name(
+    environment: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError, match=says):
+        load_settings()
+
+
+def test_the_embedded_server_is_found_through_the_data_folder(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    with pytest.raises(SettingsError, match=f"tcan up --data {tmp_path}"):
+        settings.broker_url()
+    settings.embedded_url_file.write_text("redis://127.0.0.1:1/0\n")
+    assert settings.broker_url() == "redis://127.0.0.1:1/0"
