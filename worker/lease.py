@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from enum import StrEnum
-from types import TracebackType
 from typing import Self
 
 from service.contract.job import JobRecord, Progress
@@ -59,13 +58,8 @@ class Lease:
         self._renewals.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._renewals.__exit__(kind, error, traceback)
+    def __exit__(self, *raised: object) -> None:
+        self._renewals.__exit__(*raised)
 
     def renew(self, progress: Progress | None = None) -> None:
         """Prolong the lease and write progress; what the store says of it shows in `stop`."""

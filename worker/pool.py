@@ -29,8 +29,4 @@ class PromptPool(TaskPool):
 
     def _wake(self, _: Future[Any]) -> None:
         if self._hub is not None:
-            self._hub.call_soon(_turn)
-
-
-def _turn() -> None:
-    """That the loop turns is all that is asked for."""
+            self._hub.call_soon(lambda: None)

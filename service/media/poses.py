@@ -57,8 +57,11 @@ class Document(BaseModel):
 FRAMES = TypeAdapter(list[Frame])
 
 
-def inspect_poses(text: bytes, limits: InputLimits) -> None:
+def inspect_poses(text: bytes, limits: InputLimits) -> int:
     """Check the whole of a pose file.
+
+    Returns:
+        The number of its frames.
 
     Raises:
         Rejected: not the format, too many frames, too large a canvas, or nobody in any frame.
@@ -77,6 +80,7 @@ def inspect_poses(text: bytes, limits: InputLimits) -> None:
     _check_canvas(frames, limits)
     if not any(_seen(person) for frame in frames for person in frame.people):
         raise Rejected(ErrorCode.NO_PERSON, f"driving: nobody in {len(frames):,} frames of poses")
+    return len(frames)
 
 
 def _parse(text: bytes) -> list[Frame]:

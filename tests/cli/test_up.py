@@ -49,6 +49,7 @@ def test_nothing_outlives_a_parent_that_is_killed(start_up: StartUp) -> None:
     up = start_up()
     up.process.kill()
     wait_until(lambda: not up.processes(), "all processes are gone")
+    assert up.process.poll() == -signal.SIGKILL
 
 
 def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(

@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
-from service.stores.jobs import Jobs
 from tests.servers import S3Server
 
 
@@ -28,14 +27,6 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> 
 def folder_settings(tmp_path: Path, redis_url: str) -> Settings:
     """Settings of a service on the folder store."""
     return Settings.model_validate({"data": tmp_path / "data", "redis_url": redis_url})
-
-
-@pytest.fixture
-def jobs(redis_url: str) -> Iterator[Jobs]:
-    """The job store behind the gateway, as a worker sees it."""
-    store = Jobs.connect(redis_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -106,9 +106,9 @@ def test_a_video_over_a_limit_is_refused(
 
 @pytest.mark.parametrize("joints", [18, 25])
 def test_poses_of_openpose_are_taken(joints: int) -> None:
-    inspect_poses(samples.poses(joints=joints), LIMITS)
+    assert inspect_poses(samples.poses(joints=joints), LIMITS) == 3
     document = {"fps": 30, "frames": samples.pose_frames(joints=joints)}
-    inspect_poses(json.dumps(document).encode(), LIMITS)
+    assert inspect_poses(json.dumps(document).encode(), LIMITS) == 3
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,6 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def jobs(redis_url: str) -> Iterator[Jobs]:
-    store = Jobs.connect(redis_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def hints(redis_url: str) -> Iterator[Hints]:
     sender = Hints(redis_url)
     yield sender

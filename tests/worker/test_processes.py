@@ -117,7 +117,8 @@ def test_a_worker_that_is_free_takes_the_next_job_at_once(
     start_worker()
     ended(client, submit(client, tmp_path))
     for _ in range(3):
-        ended(client, submit(client, tmp_path), timeout_s=1.5)
+        job = ended(client, submit(client, tmp_path), timeout_s=1.5)
+        assert job["status"] == "succeeded"
 
 
 def test_a_job_survives_the_kill_of_its_worker(
