@@ -10,6 +10,7 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: help demo test check fix up setup pose clean
 
 help: ## Show this list
