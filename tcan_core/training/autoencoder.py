@@ -43,7 +43,7 @@ class AutoencoderStage:
     def __init__(self, config: AutoencoderConfig) -> None:
         self.config = config
         torch.manual_seed(config.run.seed)
-        self.codec = build_codec(load_preset(config.preset))
+        self.codec = build_codec(load_preset(config.preset)).to(config.run.device)
         self.trained = nn.ModuleDict({"vae": self.codec.vae})
         self.pictures = load_puppets(config.data)
 
@@ -51,9 +51,9 @@ class AutoencoderStage:
         self, step: int, micro_step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """Return squared error, edge error and KL of a batch of pictures."""
-        images = self._batch(generator)
+        images = self._batch(generator).to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
-        noise = torch.randn(mean.shape, generator=generator)
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         latents = mean + (0.5 * log_variance).exp() * noise
         output = self.codec.unscaled_decode(latents).float()
         squared = F.mse_loss(output, images)
@@ -69,11 +69,11 @@ class AutoencoderStage:
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return pictures above their reconstructions."""
-        images = to_images(self.pictures.images[:SHEET_PICTURES, 0])
+        images = to_images(self.pictures.images[:SHEET_PICTURES, 0]).to(self.config.run.device)
         output = self.codec.unscaled_decode(self.codec.moments(images)[0]).clamp(-1, 1)
         rows = torch.stack([images, output]).permute(0, 3, 1, 4, 2)  # (2, height, batch, width, 3)
         sheet = rows.reshape(rows.shape[0] * rows.shape[1], -1, 3)
-        return ((sheet + 1) * 127.5).round().byte().numpy()
+        return ((sheet + 1) * 127.5).round().byte().cpu().numpy()
 
     def export(self, folder: Path) -> None:
         """Write vae.safetensors."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from tcan_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,14 @@ class RunConfig:
         output: folder of checkpoints, scalars and sheets.
         export: folder that receives the trained parts as safetensors, and from which earlier
             stages' parts are read.
+        parts: folder from which parts are read that `export` does not hold.
         steps: optimiser steps in all.
+        batch_size: samples per micro-batch and process.
         checkpoint_every_s: seconds between resumable checkpoints.
         sheet_every: steps between sample sheets.
         precision: of autocast; "fp16" scales the loss and needs CUDA.
+        gradient_checkpointing: recompute activations of UNets and ControlNet in the backward pass:
+            less memory for more time.
         threads: CPU threads; 0 leaves the choice to torch.
     """
 
@@ -49,13 +56,20 @@ class RunConfig:
     export: str
     steps: int
     batch_size: int
+    parts: str | None = None
     seed: int = 0
     checkpoint_every_s: float = 180.0
     log_every: int = 20
     sheet_every: int = 1000
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = False
     device: str = "cpu"
     threads: int = 0
+
+    @property
+    def part_folders(self) -> list[Path]:
+        """Where parts of earlier stages are looked for, in this order."""
+        return [Path(folder) for folder in (self.export, self.parts) if folder]
 
 
 @dataclass(frozen=True)
@@ -78,9 +92,20 @@ class PuppetData:
 
 @dataclass(frozen=True)
 class FolderData:
-    """TikTok-style clip folders: `<root>/<clip>/images/*` and `<root>/<clip>/dwpose/*`."""
+    """TikTok-style clips: `<root>/<clip>/images/*`, and `<root>/<clip>/dwpose/*` by the same names.
+
+    Attributes:
+        size: side of the square crops in pixels.
+        crop_scale: the crop's side as a share of the picture's shorter side, drawn between the two.
+        left_out: names of clips that are kept for tests.
+    """
 
     root: str
     size: int = 512
-    num_frames: int = 16
-    crop_scale: tuple[float, float] = field(default=(0.9, 1.0))
+    crop_scale: tuple[float, float] = (0.9, 1.0)
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise ConfigError(f"crop_scale is {low}..{high}; it must rise and lie in 0..1")

@@ -29,6 +29,11 @@ class NoisyLatents:
     target: Tensor
     weight: Tensor
 
+    def to(self, device: str) -> NoisyLatents:
+        """Return the batch on a device."""
+        parts = (self.noisy, self.timestep, self.target, self.weight)
+        return NoisyLatents(*(part.to(device) for part in parts))
+
     def loss(self, prediction: Tensor) -> Tensor:
         """Return the weighted mean squared error."""
         squared = (

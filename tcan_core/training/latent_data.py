@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.models.loading import file_sha256, load_codec
+from tcan_core.models.loading import PartFolders, file_sha256, find_part
 from tcan_core.models.presets import Preset
 from tcan_core.models.vae import ImageCodec
+from tcan_core.training.batches import ClipBatch
 from tcan_core.training.config import PuppetData
 from tcan_core.training.puppet_data import (
     PuppetPictures,
@@ -36,7 +36,6 @@ class PuppetLatents:
 
     latents: NDArray[np.float16]
     pictures: PuppetPictures
-    codec: ImageCodec
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -49,18 +48,34 @@ class PuppetLatents:
         size = self.pictures.images.shape[2]
         return latents, to_pose_maps(self.pictures.keypoints[characters, frames], size)
 
+    def clips(
+        self,
+        characters: NDArray[np.int64],
+        sources: NDArray[np.int64],
+        frames: NDArray[np.int64],
+    ) -> ClipBatch:
+        """Return a batch by its characters (b,), source frames (b,) and target frames (b, f)."""
+        num_frames = frames.shape[1]
+        latents, pose_maps = self.batch(characters.repeat(num_frames), frames.ravel())
+        clips, maps = (
+            torch.unflatten(flat, 0, (-1, num_frames)).transpose(1, 2)
+            for flat in (latents, pose_maps)
+        )
+        return ClipBatch(torch.from_numpy(self.latents[characters, sources]).float(), clips, maps)
 
-def load_latents(data: PuppetData, preset: Preset, parts: Path) -> PuppetLatents:
+
+def load_latents(
+    data: PuppetData, preset: Preset, parts: PartFolders, codec: ImageCodec
+) -> PuppetLatents:
     """Open the cached latents, encoding the pictures first where they are missing."""
     pictures = load_puppets(data)
-    codec = load_codec(preset, parts).eval()
-    weights = file_sha256(parts / "vae.safetensors")[:12]
+    weights = file_sha256(find_part(preset, "vae", parts))[:12]
     path = cache_folder(data) / f"latents-{weights}.npy"
     if not path.exists():
         partial = path.with_suffix(".partial.npy")
-        np.save(partial, _encode(pictures, codec))
+        np.save(partial, _encode(pictures, codec.eval()))
         partial.replace(path)
-    return PuppetLatents(np.load(path), pictures, codec)
+    return PuppetLatents(np.load(path), pictures)
 
 
 def _encode(pictures: PuppetPictures, codec: ImageCodec) -> NDArray[np.float16]:

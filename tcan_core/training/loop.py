@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.media.image import write_png
+from tcan_core.models.keys import check_keys
 from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
 from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.distributed import average_gradients, rank, wait_for_all, world_size
 from tcan_core.training.ema import WeightAverage
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -54,11 +56,14 @@ def train(
         torch.set_num_threads(run.threads)
     trainer = _Trainer(stage, run, optimizer_config)
     start = trainer.resume() if resume else 0
-    with trainer.scalar_writer() as write_scalars:
+    with trainer.scalar_writer(start) as write_scalars:
         last_saved = time.monotonic()
         for step in range(start, run.steps):
             # One optimiser step.
             scalars = trainer.step(step)
+
+            if not trainer.leads:
+                continue
 
             # Say how it goes.
             if (step + 1) % run.log_every == 0:
@@ -71,8 +76,10 @@ def train(
             if time.monotonic() - last_saved > run.checkpoint_every_s:
                 trainer.save(step + 1)
                 last_saved = time.monotonic()
-    trainer.save(run.steps)
-    trainer.write_sheet(run.steps)
+    if trainer.leads:
+        trainer.save(run.steps)
+        trainer.write_sheet(run.steps)
+    wait_for_all()
 
 
 class _Trainer:
@@ -81,6 +88,7 @@ class _Trainer:
     def __init__(self, stage: Stage, run: RunConfig, config: OptimizerConfig) -> None:
         self.stage, self.run, self.config = stage, run, config
         self.output = Path(run.output)
+        self.leads = rank() == 0
         named = stage.trained.named_parameters()
         self.parameters = {name: value for name, value in named if value.requires_grad}
         self.optimizer = torch.optim.AdamW(
@@ -97,15 +105,18 @@ class _Trainer:
     def step(self, step: int) -> dict[str, float]:
         """Do one optimiser step over all micro-batches and return scalars for the log."""
         scalars: dict[str, float] = {}
+        losses = []
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
         for micro_step in range(self.config.accumulation_steps):
             generator = torch.Generator().manual_seed(
-                hash((self.run.seed, step, micro_step)) % 2**63
+                hash((self.run.seed, step, micro_step * world_size() + rank())) % 2**63
             )
             with self.autocast():
                 loss, scalars = self.stage.loss(step, micro_step, generator)
+            losses.append(float(loss.detach()))
             self.scaler.scale(loss / self.config.accumulation_steps).backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.parameters.values())
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(
             self.parameters.values(), self.config.max_grad_norm, foreach=True
@@ -115,7 +126,7 @@ class _Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(step)
         return {
-            "loss": float(loss.detach()),
+            "loss": sum(losses) / len(losses),
             **scalars,
             "grad_norm": float(norm),
             "learning_rate": self.learning_rate(step),
@@ -152,6 +163,7 @@ class _Trainer:
         if not path.exists():
             return 0
         state = load_checkpoint(path)
+        check_keys(str(path), self.parameters, state["parameters"])
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(state["parameters"][name])
@@ -172,10 +184,14 @@ class _Trainer:
         self.stage.trained.train()
 
     @contextmanager
-    def scalar_writer(self) -> Iterator[Report]:
+    def scalar_writer(self, start: int) -> Iterator[Report]:
+        if not self.leads:
+            yield lambda step, scalars: None
+            return
         from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(self.output / "scalars"))
+        # What the killed run logged after its last checkpoint comes again.
+        writer = SummaryWriter(str(self.output / "scalars"), purge_step=start or None)
 
         def write(step: int, scalars: dict[str, float]) -> None:
             for name, value in scalars.items():

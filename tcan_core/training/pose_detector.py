@@ -48,9 +48,9 @@ class PoseDetectorStage:
     """Learns where joints are."""
 
     def __init__(self, config: PoseDetectorConfig) -> None:
-        self.config = config
+        self.config, self._device = config, config.run.device
         torch.manual_seed(config.run.seed)
-        self.detector = build_pose_detector(load_preset(config.preset))
+        self.detector = build_pose_detector(load_preset(config.preset)).to(config.run.device)
         self.trained = nn.ModuleDict({"pose_detector": self.detector})
         self.pictures = load_puppets(config.data)
 
@@ -62,7 +62,8 @@ class PoseDetectorStage:
         pictures, keypoints, empty = self._batch(np.random.default_rng(seed))
         target = target_heatmaps(keypoints, *pictures.shape[1:3])
         target[:empty] = 0
-        logits = self.detector(to_images(pictures)).float()
+        target, keypoints = target.to(self._device), keypoints.to(self._device)
+        logits = self.detector(to_images(pictures).to(self._device)).float()
         weight = 1 + _PEAK_WEIGHT * target
         loss = (
             weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -75,7 +76,8 @@ class PoseDetectorStage:
         chosen = fixed_choice(len(self.pictures), SHEET_PICTURES)
         pictures = self.pictures.images[chosen, 1]
         size = pictures.shape[1]
-        found, confidence = decode_heatmaps(self.detector(to_images(pictures)))
+        logits = self.detector(to_images(pictures).to(self._device)).cpu()
+        found, confidence = decode_heatmaps(logits)
         truth = self.pictures.keypoints[chosen, 1].astype(np.float64)
         seen = [
             draw_pose(Pose(joints.double().numpy(), sure.double().numpy(), (size, size)))

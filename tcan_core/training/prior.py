@@ -18,8 +18,8 @@ from tcan_core.models.builders import (
     build_controlnet,
     build_denoising_unet,
     build_reference_unet,
-    constant_prompt,
 )
+from tcan_core.models.loading import load_codec, load_prompt
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
@@ -56,21 +56,26 @@ class PriorStage:
         torch.manual_seed(config.run.seed)
         unet, controlnet = build_denoising_unet(self.preset), build_controlnet(self.preset)
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
-        self.data = load_latents(config.data, self.preset, Path(config.run.export))
+        parts = config.run.part_folders
+        codec = load_codec(self.preset, parts)
+        self.data = load_latents(config.data, self.preset, parts, codec)
         # The reference UNet takes no part here: its bank stays empty.
         idle = build_reference_unet(self.preset)
-        self.tcan = Tcan(self.data.codec, unet, idle, controlnet, constant_prompt(self.preset))
+        prompt = load_prompt(self.preset, parts)
+        self.tcan = Tcan(codec, unet, idle, controlnet, prompt).to(config.run.device)
+        if config.run.gradient_checkpointing:
+            self.tcan.enable_gradient_checkpointing()
 
     def loss(
         self, step: int, micro_step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of stills with their poses."""
         latents, pose_maps = self._batch(generator)
-        noisy = add_noise(latents, self.preset.prediction_type, generator)
-        prediction = self.tcan.predict(
-            noisy.noisy[:, :, None], noisy.timestep, pose_maps[:, :, None]
-        )
-        return noisy.loss(prediction[:, :, 0]), {}
+        device = self.config.run.device
+        noisy = add_noise(latents[:, :, None], self.preset.prediction_type, generator).to(device)
+        maps = pose_maps[:, :, None].to(device)
+        prediction = self.tcan.predict(noisy.noisy, noisy.timestep, maps)
+        return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return poses above what the model draws for them."""

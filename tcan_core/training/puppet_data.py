@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from tcan_core.training.config import PuppetData
 
 MOTION_FRAMES = 48
 _CHUNK = 64
+
+_Drawn = tuple[NDArray[np.uint8], NDArray[np.float32]]  # pictures and keypoints of a character
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,10 @@ def load_puppets(data: PuppetData) -> PuppetPictures:
     """Open the cached pictures, drawing them first where they are missing (2,000 or so a second).
 
     Raises:
-        ConfigError: the seeds reach into those reserved for tests.
+        ConfigError: the seeds reach into those reserved for tests, or a motion has fewer frames.
     """
+    if not 1 <= data.frames <= MOTION_FRAMES + 1:
+        raise ConfigError(f"frames is {data.frames}; it must lie in 1..{MOTION_FRAMES + 1}")
     if data.first_seed + data.characters > FIRST_TEST_SEED:
         raise ConfigError(
             f"training seeds must stay below {FIRST_TEST_SEED}; "
@@ -91,16 +98,26 @@ def _draw_all(data: PuppetData, folder: Path) -> None:
         folder / "keypoints.npy", mode="w+", dtype=np.float32, shape=(*shape, NUM_JOINTS, 2)
     )
     started = time.monotonic()
-    with get_context("spawn").Pool() as pool:
-        jobs = [(data, index) for index in range(data.characters)]
-        for index, (drawn, joints) in enumerate(pool.imap(_draw_character, jobs, chunksize=_CHUNK)):
+    jobs = [(data, index) for index in range(data.characters)]
+    with _mapper(data.characters) as draw:
+        for index, (drawn, joints) in enumerate(draw(_draw_character, jobs)):
             images[index], keypoints[index] = drawn, joints
     images.flush()
     keypoints.flush()
     (folder / "done").write_text(f"{time.monotonic() - started:.1f} s\n")
 
 
-def _draw_character(job: tuple[PuppetData, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+@contextmanager
+def _mapper(characters: int) -> Iterator[Callable[..., Iterable[_Drawn]]]:
+    """Yield a `map` over all processors, or over this one where there is little to do."""
+    if characters <= _CHUNK:
+        yield map
+    else:
+        with get_context("spawn").Pool() as pool:
+            yield partial(pool.imap, chunksize=_CHUNK)
+
+
+def _draw_character(job: tuple[PuppetData, int]) -> _Drawn:
     data, index = job
     seed = data.first_seed + index
     scene = sample_scene(seed, MOTION_FRAMES, data.size)

@@ -13,6 +13,8 @@ from tcan_core.sampling.denoise import denoise
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 
+_DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
+
 
 def sample_images(
     tcan: Tcan,
@@ -39,23 +41,27 @@ def sample_images(
     noise = torch.unflatten(noise, 1, (b, frames)).transpose(0, 1)
     schedule = NoiseSchedule(prediction_type=preset.prediction_type)
 
+    device = tcan.prompt.device
+    sources = torch.empty(0) if ref_image_latents is None else ref_image_latents.to(device)
+
     def predict(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-        steps = timestep.expand(b)
-        tcan.bank.features.clear()
-        if ref_image_latents is not None:
-            tcan.read_reference(ref_image_latents, steps)
-        return tcan.predict(latents, steps, pose_maps, guidance_scale)
+        steps = timestep.to(device).expand(b)
+        tcan.read_reference(sources, steps)
+        return tcan.predict(latents.to(device), steps, pose_maps.to(device), guidance_scale)
 
     scheduler = build_scheduler("ddim", num_inference_steps, schedule)
     latents = denoise(
         predict, noise, scheduler, [list(range(frames))], prediction_type=preset.prediction_type
     )
-    return tcan.codec.decode(latents.transpose(1, 2).flatten(0, 1))
+    stills = latents.transpose(1, 2).flatten(0, 1)
+    parts = torch.split(stills, _DECODE_BATCH)
+    return torch.cat([tcan.codec.decode(part.to(device)) for part in parts])
 
 
 def as_pictures(images: Tensor) -> NDArray[np.uint8]:
     """Convert (batch, 3, height, width), -1..1, to (batch, height, width, 3) uint8."""
-    return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def tile(rows: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from typing import Any
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
+from tcan_core.training.distributed import join_processes, rank, wait_for_all
 from tcan_core.training.loop import train
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
 from tcan_core.training.prior import PriorConfig, PriorStage
@@ -41,8 +42,10 @@ def run_stage(
         raise ConfigError(f"no training stage {name!r}; there are {', '.join(STAGES)}")
     config_class, stage_class = STAGES[name]
     config = load_config(config_path, config_class)
-    save_config(config, Path(config.run.output) / "config.yaml")
-    stage = stage_class(config)
+    join_processes()
+    if rank() == 0:
+        save_config(config, Path(config.run.output) / "config.yaml")
+    stage = _in_turn(lambda: stage_class(config))
     train(
         stage,
         config.run,
@@ -50,3 +53,13 @@ def run_stage(
         resume,
         lambda step, scalars: report(step, config.run.steps, scalars),
     )
+
+
+def _in_turn(build: Callable[[], Any]) -> Any:
+    """Build on the first process, then on the others, which find its caches in place."""
+    if rank() > 0:
+        wait_for_all()
+        return build()
+    built = build()
+    wait_for_all()
+    return built

@@ -1,0 +1,102 @@
+"""Where stage 1 and stage 2 take their batches from: puppets, or folders of clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tcan_core.errors import ConfigError
+from tcan_core.models.loading import PartFolders
+from tcan_core.models.presets import Preset
+from tcan_core.models.vae import ImageCodec
+from tcan_core.training.batches import ClipBatch, ClipData
+from tcan_core.training.config import FolderData, PuppetData
+from tcan_core.training.folder_data import FolderClips
+from tcan_core.training.latent_data import PuppetLatents, load_latents
+from tcan_core.training.sheets import fixed_choice
+
+
+@dataclass(frozen=True)
+class PuppetPairs:
+    """Two pictures of one puppet: a source, and a target with its pose."""
+
+    puppets: PuppetLatents
+
+    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
+        """Draw a batch with two different pictures for each sample."""
+        frames = self.puppets.latents.shape[1]
+        characters = torch.randint(len(self.puppets), (size,), generator=generator).numpy()
+        source = torch.randint(frames, (size,), generator=generator).numpy()
+        away = 1 + torch.randint(frames - 1, (size,), generator=generator).numpy()
+        return self.puppets.clips(characters, source, (source + away)[:, None] % frames)
+
+    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+        """Return stances as sources, a picture in motion as target, (count, 2, size, size, 3)."""
+        characters = fixed_choice(len(self.puppets), count)
+        still, moving = np.zeros(count, np.int64), np.ones((count, 1), np.int64)
+        return (
+            self.puppets.clips(characters, still, moving),
+            self.puppets.pictures.images[characters][:, :2],
+        )
+
+
+@dataclass(frozen=True)
+class PuppetClips:
+    """Consecutive frames of one puppet, its stance being the source."""
+
+    puppets: PuppetLatents
+    num_frames: int
+
+    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
+        """Draw a batch of clips that begin anywhere."""
+        characters = torch.randint(len(self.puppets), (size,), generator=generator).numpy()
+        latest = self.puppets.latents.shape[1] - self.num_frames
+        first = 1 + torch.randint(latest, (size,), generator=generator).numpy()
+        return self._clips(characters, first)
+
+    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+        """Return clips from their first frame on, (count, 1 + f, size, size, 3)."""
+        characters = fixed_choice(len(self.puppets), count)
+        batch = self._clips(characters, np.ones(count, np.int64))
+        return batch, self.puppets.pictures.images[characters][:, : self.num_frames + 1]
+
+    def _clips(self, characters: NDArray[np.int64], first: NDArray[np.int64]) -> ClipBatch:
+        frames = first[:, None] + np.arange(self.num_frames)
+        return self.puppets.clips(characters, np.zeros_like(characters), frames)
+
+
+def check_one_source(data: PuppetData | None, folders: FolderData | None) -> None:
+    """Check that a configuration names one kind of training data.
+
+    Raises:
+        ConfigError: it names both or none.
+    """
+    if (data is None) == (folders is None):
+        raise ConfigError("give either `data` (puppets) or `folders` (clips), one of the two")
+
+
+def open_clip_data(
+    data: PuppetData | None,
+    folders: FolderData | None,
+    num_frames: int,
+    preset: Preset,
+    parts: PartFolders,
+    codec: ImageCodec,
+) -> ClipData:
+    """Open the training data of a stage that looks at `num_frames` target frames at once.
+
+    Raises:
+        ConfigError: there is no clip of so many frames, or no data at all.
+    """
+    if folders is not None:
+        return FolderClips(folders, num_frames, codec)
+    if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
+        raise ConfigError(
+            f"{num_frames} target frames need puppets in at least {num_frames + 1} pictures, "
+            f"consecutive where they are a clip; got {data}"
+        )
+    puppets = load_latents(data, preset, parts, codec)
+    return PuppetPairs(puppets) if num_frames == 1 else PuppetClips(puppets, num_frames)

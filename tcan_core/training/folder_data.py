@@ -1,0 +1,153 @@
+"""TikTok-style clip folders: frames and drawn poses as pictures, encoded when they are needed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tcan_core.errors import ConfigError
+from tcan_core.media.image import read_image
+from tcan_core.models.vae import ImageCodec
+from tcan_core.training.batches import ClipBatch
+from tcan_core.training.config import FolderData
+from tcan_core.training.puppet_data import to_images
+
+IMAGES, POSES = "images", "dwpose"
+_ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
+
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip folder: its frames in order, and for each the picture of its pose."""
+
+    name: str
+    images: list[Path]
+    poses: list[Path]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square part of a picture, in shares of its shorter side and of the room that is left.
+
+    Attributes:
+        side: share of the shorter side, above 0..1.
+        down: where the square lies in the room above and below it, 0..1.
+        across: the same from left to right.
+    """
+
+    side: float
+    down: float
+    across: float
+
+    def cut(self, picture: Pictures, size: int) -> Pictures:
+        """Return the square of (height, width, 3) as (size, size, 3)."""
+        height, width = picture.shape[:2]
+        side = max(round(self.side * min(height, width)), 1)
+        top, left = round(self.down * (height - side)), round(self.across * (width - side))
+        square = picture[top : top + side, left : left + side]
+        kind = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(square, (size, size), interpolation=kind), np.uint8)
+
+
+class FolderClips:
+    """Draws a source frame and consecutive target frames of a clip, cropped alike.
+
+    A single target frame (stage 1) is never its own source; clips that are too short are left out.
+    """
+
+    def __init__(self, data: FolderData, num_frames: int, codec: ImageCodec) -> None:
+        """List the clips.
+
+        Raises:
+            ConfigError: there is no usable clip, or a frame has no pose.
+        """
+        self.data, self.num_frames, self.codec = data, num_frames, codec
+        self.clips = find_clips(data, num_frames + (num_frames == 1))
+
+    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
+        """Draw a batch; one crop for all pictures of a sample."""
+        seed = int(torch.randint(2**62, (), generator=generator))
+        return self._encode([self._read(rng) for rng in np.random.default_rng(seed).spawn(size)])
+
+    def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
+        """Return a batch for sample sheets, and its pictures (count, 1 + f, size, size, 3)."""
+        samples = [self._read(rng) for rng in np.random.default_rng(0).spawn(count)]
+        return self._encode(samples), np.stack([pictures for pictures, _ in samples])
+
+    def _read(self, rng: np.random.Generator) -> tuple[Pictures, Pictures]:
+        """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps."""
+        clip = self.clips[rng.integers(len(self.clips))]
+        source, first = self._choose(rng, len(clip.images))
+        crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
+        targets = range(first, first + self.num_frames)
+        images = [clip.images[source], *(clip.images[frame] for frame in targets)]
+        poses = [clip.poses[frame] for frame in targets]
+        return self._cut(images, crop), self._cut(poses, crop)
+
+    def _choose(self, rng: np.random.Generator, length: int) -> tuple[int, int]:
+        """Return the source's frame and the first target frame."""
+        if self.num_frames == 1:
+            source, target = rng.choice(length, 2, replace=False)
+            return int(source), int(target)
+        return int(rng.integers(length)), int(rng.integers(length - self.num_frames + 1))
+
+    def _cut(self, paths: list[Path], crop: Crop) -> Pictures:
+        return np.stack([crop.cut(read_image(path), self.data.size) for path in paths])
+
+    def _encode(self, samples: list[tuple[Pictures, Pictures]]) -> ClipBatch:
+        latents = torch.stack([self._latents(pictures) for pictures, _ in samples])
+        maps = torch.from_numpy(np.stack([maps for _, maps in samples]))
+        return ClipBatch(
+            sources=latents[:, 0],
+            latents=latents[:, 1:].transpose(1, 2),
+            pose_maps=maps.permute(0, 4, 1, 2, 3).float() / 255,
+        )
+
+    def _latents(self, pictures: Pictures) -> Tensor:
+        device = next(self.codec.parameters()).device
+        batches = torch.split(to_images(pictures), _ENCODE_BATCH)
+        return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
+
+
+def find_clips(data: FolderData, min_frames: int) -> list[Clip]:
+    """List the clips of at least `min_frames` frames, in order of their names.
+
+    Raises:
+        ConfigError: there is none, or a frame has no pose.
+    """
+    folders = sorted(path.parent for path in Path(data.root).glob(f"*/{IMAGES}"))
+    clips = [_open_clip(folder) for folder in folders if folder.name not in data.left_out]
+    usable = [clip for clip in clips if len(clip.images) >= min_frames]
+    if not usable:
+        raise ConfigError(
+            f"{data.root}: no clip with at least {min_frames} frames among {len(folders)} folders; "
+            f"expected <clip>/{IMAGES}/* and <clip>/{POSES}/*"
+        )
+    return usable
+
+
+def _open_clip(folder: Path) -> Clip:
+    images = sorted((folder / IMAGES).glob("[!.]*"), key=_by_number)
+    poses = {path.stem: path for path in (folder / POSES).glob("[!.]*")}
+    missing = [path.name for path in images if path.stem not in poses]
+    if missing:
+        raise ConfigError(
+            f"{folder}: {len(missing)} of {len(images)} frames have no pose in {POSES}, "
+            f"{missing[0]} first"
+        )
+    return Clip(folder.name, images, [poses[path.stem] for path in images])
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sort key under which 2.png comes before 10.png."""
+    parts = re.split(r"(\d+)", path.stem)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
