@@ -46,7 +46,10 @@ def build(kind: Any, content: Any, where: str) -> Any:
     missing = [name for name, f in fields.items() if _is_required(f) and name not in values]
     if missing:
         raise ConfigError(f"{where}: missing {', '.join(missing)}")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _is_required(f: dataclasses.Field[Any]) -> bool:

@@ -9,7 +9,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import MotionAdapter
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tcan_core.models.pose_embedding import PatchPoseEmbedding
@@ -63,10 +63,23 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
     }
 
 
-def build_text_encoder(preset: Preset) -> nn.Module | None:
+def build_text_encoder(preset: Preset) -> CLIPTextModel | None:
     """Build the text encoder, or return None where a constant stands for the empty prompt."""
     config = preset.parts["text_encoder"].config
     return CLIPTextModel(CLIPTextConfig(**config)) if config else None
+
+
+@torch.no_grad()
+def empty_prompt(text_encoder: CLIPTextModel) -> Tensor:
+    """Embed the empty prompt: a start token, and end tokens up to the full length.
+
+    Returns:
+        (1, tokens, dim).
+    """
+    config = text_encoder.config
+    tokens = [config.bos_token_id] + [config.eos_token_id] * (config.max_position_embeddings - 1)
+    embedding: Tensor = text_encoder(torch.tensor([tokens])).last_hidden_state
+    return embedding
 
 
 def constant_prompt(preset: Preset) -> Tensor:

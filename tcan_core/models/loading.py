@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -21,8 +21,10 @@ from tcan_core.models.builders import (
     build_denoising_unet,
     build_motion_adapter,
     build_reference_unet,
+    build_text_encoder,
     constant_prompt,
     controlnet_motion,
+    empty_prompt,
 )
 from tcan_core.models.keys import check_keys
 from tcan_core.models.lora import add_lora, load_lora, merge_lora
@@ -31,21 +33,36 @@ from tcan_core.models.presets import Preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.models.vae import ImageCodec
 
+# Where parts lie as `<name>.safetensors`: one folder, or several, searched in this order. None is
+# the preset's own files.
+PartFolders = Path | Sequence[Path] | None
 
-def read_part(preset: Preset, name: str, folder: Path | None = None) -> dict[str, Tensor]:
+
+def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
+    """Return the file that holds a part's weights.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    if folder is None:
+        paths = [path for path in (preset.part_file(name),) if path]
+    else:
+        folders = [folder] if isinstance(folder, Path) else folder
+        paths = [one / f"{name}.safetensors" for one in folders]
+    found = next((path for path in paths if path.exists()), None)
+    if found is None:
+        where = f" at {', '.join(map(str, paths))}" if paths else ""
+        raise WeightsError(f"preset {preset.name}: no weights for {name}{where}")
+    return found
+
+
+def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str, Tensor]:
     """Read the weights of one part, as float32.
-
-    Args:
-        folder: where to read `<name>.safetensors` instead of the preset's own file.
 
     Raises:
         WeightsError: the file is missing, damaged, or has another sha256 than the preset says.
     """
-    path = folder / f"{name}.safetensors" if folder else preset.part_file(name)
-    if path is None or not path.exists():
-        raise WeightsError(
-            f"preset {preset.name}: no weights for {name}{f' at {path}' if path else ''}"
-        )
+    path = find_part(preset, name, folder)
     wanted = None if folder else preset.parts[name].sha256
     if wanted and file_sha256(path) != wanted:
         raise WeightsError(f"{path}: sha256 is {file_sha256(path)}, the preset says {wanted}")
@@ -71,7 +88,19 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) ->
     network.load_state_dict(state)
 
 
-def load_codec(preset: Preset, folder: Path | None = None) -> ImageCodec:
+def load_prompt(preset: Preset, folder: PartFolders = None) -> Tensor:
+    """Return the embedding of the empty prompt, (1, tokens, dim), of which TCAN knows no other.
+
+    A preset without a text encoder has a constant in its place.
+    """
+    text_encoder = build_text_encoder(preset)
+    if text_encoder is None:
+        return constant_prompt(preset)
+    load_strictly(text_encoder, read_part(preset, "text_encoder", folder), "text_encoder")
+    return empty_prompt(text_encoder)
+
+
+def load_codec(preset: Preset, folder: PartFolders = None) -> ImageCodec:
     """Build the image codec with its weights."""
     codec = build_codec(preset)
     load_strictly(codec.vae, read_part(preset, "vae", folder), "vae")
@@ -79,7 +108,7 @@ def load_codec(preset: Preset, folder: Path | None = None) -> ImageCodec:
 
 
 def load_prior(
-    preset: Preset, folder: Path | None = None
+    preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel]:
     """Build denoising UNet and ControlNet as they are before TCAN: no motion modules, no LoRA."""
     unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
@@ -89,7 +118,7 @@ def load_prior(
 
 
 def load_appearance(
-    preset: Preset, folder: Path | None = None
+    preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
     """Build what stage 1 leaves: denoising UNet with LoRA merged, ControlNet, reference UNet."""
     unet, controlnet = load_prior(preset, folder)
@@ -103,7 +132,7 @@ def load_appearance(
     return unet, controlnet, reference_unet
 
 
-def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -> Tcan:
+def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -> Tcan:
     """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
 
     Args:
@@ -123,7 +152,8 @@ def load_tcan(preset: Preset, folder: Path | None = None, motion: bool = True) -
         ):
             load_motion_state(network, read_part(preset, part, folder), part)
     codec = load_codec(preset, folder)
-    tcan = Tcan(codec, denoising_unet, reference_unet, temporal, constant_prompt(preset))
+    prompt = load_prompt(preset, folder)
+    tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
     for frozen in tcan.networks:
         frozen.requires_grad_(False).eval()
     return tcan

@@ -7,7 +7,10 @@ depends on its window through attention alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ from diffusers.models.unets.unet_motion_model import (
     UNetMotionModel,
 )
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from tcan_core.models.keys import check_keys
 
@@ -48,10 +52,22 @@ def use_norm_per_frame(network: nn.Module) -> None:
 
 
 def add_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
-    """Inflate a UNet over time. New motion modules begin as the identity."""
-    inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
+    """Inflate a UNet over time, with the adapter's motion modules."""
+    # diffusers warns of a cast here, to the type that the weights have already.
+    with _silenced("diffusers.models.modeling_utils"):
+        inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
     use_norm_per_frame(inflated)
     return inflated
+
+
+@contextmanager
+def _silenced(logger_name: str) -> Iterator[None]:
+    logger = logging.getLogger(logger_name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def zero_motion_output(network: nn.Module) -> None:
@@ -65,6 +81,12 @@ def zero_motion_output(network: nn.Module) -> None:
 def motion_state(network: nn.Module) -> dict[str, Tensor]:
     """Return the motion modules' weights alone, under the names of diffusers' MotionAdapter."""
     return {name: value for name, value in network.state_dict().items() if _is_motion_weight(name)}
+
+
+def encoder_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return those of a UNet's motion weights that have a place in its ControlNet."""
+    encoder = ("down_blocks.", "mid_block.")
+    return {name: value for name, value in state.items() if name.startswith(encoder)}
 
 
 def load_motion_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -108,6 +130,14 @@ class TemporalControlNet(nn.Module):
         self.controlnet_down_blocks = controlnet.controlnet_down_blocks
         self.controlnet_mid_block = controlnet.controlnet_mid_block
         use_norm_per_frame(self)
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass instead of keeping them."""
+        for module in self.modules():
+            if hasattr(module, "gradient_checkpointing"):
+                recompute: Any = partial(checkpoint, use_reentrant=False)
+                module._gradient_checkpointing_func = recompute
+                module.gradient_checkpointing = True  # type: ignore[assignment]
 
     def forward(
         self,

@@ -99,7 +99,8 @@ def decode_heatmaps(logits: Tensor) -> tuple[Tensor, Tensor]:
     batch, joints, height, width = heat.shape
     confidence, peak = heat.flatten(2).max(dim=2)
     peak_y, peak_x = (peak // width)[..., None, None], (peak % width)[..., None, None]
-    ys, xs = torch.arange(height)[:, None], torch.arange(width)[None]
+    ys = torch.arange(height, device=heat.device)[:, None]
+    xs = torch.arange(width, device=heat.device)[None]
     near = ((ys - peak_y).abs() <= _REFINE) & ((xs - peak_x).abs() <= _REFINE)
     weight = heat * near
     total = weight.sum(dim=(2, 3))

@@ -51,6 +51,11 @@ class Tcan:
         self.prompt = self.prompt.to(device)
         return self
 
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass instead of keeping them."""
+        for network in (self.denoising_unet, self.reference_unet, self.controlnet):
+            network.enable_gradient_checkpointing()
+
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Fill the bank from the source pictures' clean latents.
 

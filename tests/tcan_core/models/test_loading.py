@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.builders import build_denoising_unet
+from tcan_core.models.builders import build_denoising_unet, build_text_encoder
 from tcan_core.models.loading import (
     file_sha256,
     load_codec,
     load_prior,
+    load_prompt,
     load_strictly,
     load_tcan,
     read_part,
@@ -129,3 +130,46 @@ def test_without_motion_every_frame_is_denoised_alone(tiny: Preset, weights: Pat
     second = tcan.predict(latents[:, :, 1:2], timestep, pose_maps[:, :, 1:2], guidance_scale=2.0)
 
     torch.testing.assert_close(video[:, :, 1:2], second, rtol=1e-4, atol=1e-5)
+
+
+def test_a_preset_without_a_text_encoder_has_a_constant_prompt(tiny: Preset, weights: Path) -> None:
+    assert torch.equal(load_prompt(tiny, weights), torch.ones(1, 1, 8))
+
+
+def test_the_empty_prompt_is_one_start_and_many_end_tokens(tiny: Preset, tmp_path: Path) -> None:
+    config = {
+        "vocab_size": 12,
+        "hidden_size": 8,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 7,
+        "bos_token_id": 10,
+        "eos_token_id": 11,
+    }
+    part = replace(tiny.parts["text_encoder"], config=config)
+    preset = replace(tiny, parts=tiny.parts | {"text_encoder": part})
+    torch.manual_seed(0)
+    text_encoder = build_text_encoder(preset)
+    assert text_encoder is not None
+    export_part(tmp_path / "text_encoder.safetensors", text_encoder.state_dict())
+
+    prompt = load_prompt(preset, tmp_path)
+
+    with torch.no_grad():
+        tokens = torch.tensor([[10, 11, 11, 11, 11, 11, 11]])
+        expected = text_encoder(tokens).last_hidden_state
+    assert prompt.shape == (1, 7, 8) and not prompt.requires_grad
+    torch.testing.assert_close(prompt, expected)
+
+
+def test_parts_are_searched_in_several_folders(tiny: Preset, weights: Path, tmp_path: Path) -> None:
+    stored = load_file(weights / "lora.safetensors")
+    zeroed = {name: torch.zeros_like(value) for name, value in stored.items()}
+    export_part(tmp_path / "lora.safetensors", zeroed)
+
+    assert all(value.sum() == 0 for value in read_part(tiny, "lora", [tmp_path, weights]).values())
+    assert any(value.sum() != 0 for value in read_part(tiny, "lora", [weights, tmp_path]).values())
+    assert KEY in read_part(tiny, "denoising_unet", [tmp_path, weights])
+    with pytest.raises(WeightsError, match="no weights for other at .*, .*other.safetensors"):
+        read_part(tiny, "other", [tmp_path, weights])

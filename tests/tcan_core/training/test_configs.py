@@ -1,0 +1,165 @@
+"""Configurations: every shipped one loads, and what is wrong in one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tcan_core.training
+from tcan_core.config import load_config, save_config
+from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.training.config import FolderData, PuppetData
+from tcan_core.training.stage1 import Stage1Config
+from tcan_core.training.stages import STAGES, run_stage
+from tests.tcan_core.training.conftest import TinyRuns
+
+CONFIGS = Path(tcan_core.training.__file__).parent / "configs"
+SHIPPED = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
+
+
+def stage_of(path: str) -> str:
+    return Path(path).stem.replace("_", "-")
+
+
+def test_every_stage_ships_a_configuration() -> None:
+    by_preset = {
+        preset: {stage_of(path) for path in SHIPPED if path.startswith(f"{preset}/")}
+        for preset in ("mini", "sd15")
+    }
+
+    assert by_preset == {"mini": set(STAGES), "sd15": {"stage1", "stage2"}}
+    assert len(SHIPPED) == 5 + 2
+
+
+@pytest.mark.parametrize("path", SHIPPED)
+def test_every_shipped_configuration_loads(path: str, tmp_path: Path) -> None:
+    config_class, _ = STAGES[stage_of(path)]
+
+    config = load_config(CONFIGS / path, config_class)
+
+    assert config.preset == path.split("/")[0]
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml", config_class) == config
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
+    config: Any = load_config(CONFIGS / f"sd15/{stage}.yaml", STAGES[stage][0])
+
+    optimizer, folders = config.optimizer, config.folders
+    assert (optimizer.learning_rate, optimizer.weight_decay, optimizer.max_grad_norm) == (
+        1e-5,
+        0.01,
+        1,
+    )
+    assert (optimizer.warmup_steps, optimizer.decay_steps) == (0, 0)
+    assert config.run.batch_size == {"stage1": 2, "stage2": 1}[stage]
+    assert (folders.size, folders.crop_scale, len(folders.left_out)) == (512, (0.9, 1.0), 10)
+    assert config.reference_dropout == 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"learning_rate": 1e-4},
+            "unknown key learning_rate; known are preset, run, data, folders",
+        ),
+        (
+            {"run": {"output": "o", "export": "e", "steps": "all", "batch_size": 1}},
+            "run: steps: exp",
+        ),
+        (
+            {
+                "run": {
+                    "output": "o",
+                    "export": "e",
+                    "steps": 1,
+                    "batch_size": 1,
+                    "precision": "fp8",
+                }
+            },
+            "run: precision: expected one of 'fp32', 'bf16', 'fp16', got 'fp8'",
+        ),
+        ({"data": {"puppets": 3}}, "data: unknown key puppets; known are characters, frames"),
+        ({"data": None}, "give either `data` .* or `folders`"),
+        ({"folders": {"root": "clips"}}, "give either `data` .* or `folders`"),
+        (
+            {"data": None, "folders": {"root": "c", "crop_scale": [0.5, 2]}},
+            "folders: crop_scale is 0.5",
+        ),
+        (
+            {"data": None, "folders": {"root": "c", "left_out": [201_002]}},
+            "folders: left_out: expected str",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    path = tmp_path / "stage1.yaml"
+    good = {
+        "preset": "mini",
+        "run": {"output": "o", "export": "e", "steps": 1, "batch_size": 1},
+        "data": {"characters": 3},
+    }
+    path.write_text(yaml.safe_dump(good | change))
+
+    with pytest.raises(ConfigError, match=rf"stage1.yaml: {told}"):
+        load_config(path, Stage1Config)
+
+
+def test_a_run_keeps_its_resolved_configuration(runs: TinyRuns) -> None:
+    config = runs.config("stage1", steps=1)
+    save_config(config, runs.root / "mine.yaml")
+
+    run_stage("stage1", runs.root / "mine.yaml", False, lambda step, steps, scalars: None)
+
+    assert load_config(runs.root / "stage1" / "config.yaml", Stage1Config) == config
+
+
+def test_an_unknown_stage_and_missing_parts_are_told(runs: TinyRuns) -> None:
+    with pytest.raises(
+        ConfigError, match="no training stage 'stage3'; there are autoencoder, pose"
+    ):
+        run_stage("stage3", runs.root / "any.yaml", False, lambda step, steps, scalars: None)
+    (runs.parts / "controlnet.safetensors").unlink()
+    with pytest.raises(WeightsError, match="preset tiny: no weights for controlnet at"):
+        runs.stage("stage1")
+
+
+def test_parts_that_were_not_exported_are_read_elsewhere(runs: TinyRuns, weights: Path) -> None:
+    (runs.parts / "controlnet.safetensors").unlink()
+
+    stage = runs.stage("stage1", parts=str(weights))
+
+    assert isinstance(stage.config.data, PuppetData)
+
+
+@pytest.mark.parametrize(
+    ("stage", "data", "told"),
+    [
+        ("stage1", {"frames": 1}, "1 target frames need puppets in at least 2 pictures"),
+        ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need .* at least 7"),
+        ("stage2", {"frames": 9}, "consecutive where they are a clip"),
+        ("prior", {"frames": 60}, r"frames is 60; it must lie in 1..49"),
+        (
+            "prior",
+            {"characters": 9, "first_seed": 999_992},
+            "training seeds must stay below 1000000",
+        ),
+    ],
+)
+def test_puppets_that_cannot_be_drawn_are_told(
+    runs: TinyRuns, stage: str, data: dict[str, Any], told: str
+) -> None:
+    puppets: dict[str, Any] = {"characters": 2, "size": 32, "cache": str(runs.root)} | data
+
+    with pytest.raises(ConfigError, match=told):
+        runs.stage(stage, data=PuppetData(**puppets))
+
+
+def test_folders_and_puppets_exclude_each_other(runs: TinyRuns) -> None:
+    with pytest.raises(ConfigError, match="one of the two"):
+        runs.config("stage2", folders=FolderData("clips"))

@@ -1,0 +1,191 @@
+"""Batches: puppets drawn once and encoded once, and the noise on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.models.loading import load_codec
+from tcan_core.models.presets import Preset
+from tcan_core.puppets.world import sample_scene
+from tcan_core.sampling.schedulers import PredictionType, convert_prediction
+from tcan_core.training.clip_data import PuppetClips, PuppetPairs
+from tcan_core.training.config import PuppetData
+from tcan_core.training.diffusion import add_noise, alphas_cumprod
+from tcan_core.training.latent_data import load_latents
+from tcan_core.training.puppet_data import MOTION_FRAMES, cache_folder, load_puppets, to_images
+
+
+@pytest.fixture
+def data(puppet_cache: Path) -> PuppetData:
+    return PuppetData(characters=3, frames=9, size=32, consecutive=True, cache=str(puppet_cache))
+
+
+def random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_pictures_are_those_of_the_scenes(data: PuppetData) -> None:
+    puppets = load_puppets(data)
+
+    assert puppets.images.shape == (3, 9, 32, 32, 3)
+    for seed in range(3):
+        scene = sample_scene(seed, MOTION_FRAMES, 32)
+        stance = scene.source.draw(scene.source_pose)[0]
+        assert np.array_equal(puppets.images[seed, 0], stance)
+        poses = np.stack([pose.keypoints for pose in scene.source.poses(scene.motion)])
+        [first] = [
+            start
+            for start in range(MOTION_FRAMES - 7)
+            if np.allclose(poses[start : start + 8], puppets.keypoints[seed, 1:], atol=1e-3)
+        ]  # a clip of consecutive frames
+        frame = scene.source.draw(scene.source.poses(scene.motion)[first])[0]
+        assert np.array_equal(puppets.images[seed, 1], frame)
+
+
+def test_pictures_are_drawn_once(data: PuppetData, tmp_path: Path) -> None:
+    mine = replace(data, cache=str(tmp_path))
+    load_puppets(mine)
+    marks = [path.stat().st_mtime_ns for path in sorted(cache_folder(mine).iterdir())]
+
+    load_puppets(mine)
+
+    assert [path.stat().st_mtime_ns for path in sorted(cache_folder(mine).iterdir())] == marks
+
+
+def test_half_drawn_pictures_are_drawn_again(data: PuppetData, tmp_path: Path) -> None:
+    mine = replace(data, cache=str(tmp_path))
+    expected = np.array(load_puppets(mine).images)
+    (cache_folder(mine) / "done").unlink()
+    np.save(cache_folder(mine) / "images.npy", np.zeros_like(expected))
+
+    assert np.array_equal(load_puppets(mine).images, expected)
+
+
+def test_other_data_lies_elsewhere(data: PuppetData, tmp_path: Path) -> None:
+    changes = ({"characters": 4}, {"frames": 8}, {"first_seed": 1}, {"consecutive": False})
+    others = [replace(data, **change) for change in changes]
+
+    assert len({cache_folder(one).name for one in [data, *others]}) == 5
+    assert cache_folder(replace(data, cache=str(tmp_path))).name == cache_folder(data).name
+
+
+@pytest.mark.slow
+def test_many_puppets_are_drawn_alike_by_all_processors(tmp_path: Path) -> None:
+    many = PuppetData(characters=70, frames=2, size=32, cache=str(tmp_path))
+    few = replace(many, characters=5, first_seed=65)
+
+    assert np.array_equal(load_puppets(many).images[65:], load_puppets(few).images)
+
+
+def test_latents_are_the_codecs_and_encoded_once(
+    data: PuppetData, tiny: Preset, weights: Path
+) -> None:
+    codec = load_codec(tiny, weights)
+    puppets = load_latents(data, tiny, weights, codec)
+
+    expected = codec.encode(to_images(puppets.pictures.images[2]))
+    torch.testing.assert_close(
+        torch.from_numpy(puppets.latents[2]).float(), expected, rtol=2e-3, atol=2e-3
+    )
+    [stored] = cache_folder(data).glob("latents-*.npy")
+    mark = stored.stat().st_mtime_ns
+    load_latents(data, tiny, weights, codec)
+    assert stored.stat().st_mtime_ns == mark
+
+
+def test_pairs_are_two_pictures_of_one_character(
+    data: PuppetData, tiny: Preset, weights: Path
+) -> None:
+    puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
+    batch = PuppetPairs(puppets).sample(40, random())
+
+    assert batch.latents.shape == (40, 4, 1, 4, 4)
+    assert batch.pose_maps.shape == (40, 3, 1, 32, 32)
+    known = torch.from_numpy(puppets.latents).float()
+    for source, target, pose_map in zip(
+        batch.sources, batch.latents[:, :, 0], batch.pose_maps[:, :, 0], strict=True
+    ):
+        [[character, frame]] = (known == source).flatten(2).all(dim=2).nonzero().tolist()
+        [[same, other]] = (known == target).flatten(2).all(dim=2).nonzero().tolist()
+        assert same == character and other != frame
+        joints = puppets.pictures.keypoints[same, other].astype(np.float64)
+        drawn = draw_pose(Pose(joints, np.ones(18), (32, 32)))
+        assert np.array_equal((pose_map * 255).round().byte().permute(1, 2, 0).numpy(), drawn)
+
+
+def test_clips_are_consecutive_and_their_source_is_the_stance(
+    data: PuppetData, tiny: Preset, weights: Path
+) -> None:
+    puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
+    clips = PuppetClips(puppets, num_frames=6)
+    batch = clips.sample(20, random())
+    known = torch.from_numpy(puppets.latents).float()
+
+    starts = set()
+    for source, clip in zip(batch.sources, batch.latents.transpose(1, 2), strict=True):
+        [[character, frame]] = (known == source).flatten(2).all(dim=2).nonzero().tolist()
+        assert frame == 0
+        [start] = [s for s in range(1, 4) if torch.equal(known[character, s : s + 6], clip)]
+        starts.add(start)
+    assert starts == {1, 2, 3}  # up to the last frame
+    batch, pictures = clips.examples(2)
+    assert pictures.shape == (2, 7, 32, 32, 3) and batch.latents.shape == (2, 4, 6, 4, 4)
+
+
+def test_the_generator_alone_decides(data: PuppetData, tiny: Preset, weights: Path) -> None:
+    puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
+    for clips in (PuppetPairs(puppets), PuppetClips(puppets, 6)):
+        first, second, other = (clips.sample(8, random(seed)) for seed in (1, 1, 2))
+        assert torch.equal(first.latents, second.latents)
+        assert torch.equal(first.sources, second.sources)
+        assert not torch.equal(first.latents, other.latents)
+
+
+def test_the_schedule_is_the_samplers() -> None:
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear")
+
+    torch.testing.assert_close(alphas_cumprod(), scheduler.alphas_cumprod, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_a_perfect_prediction_is_the_clean_latents(kind: PredictionType) -> None:
+    latents = torch.randn(8, 4, 3, 5, 6, generator=random(5))
+    noisy = add_noise(latents, kind, random())
+
+    assert float(noisy.loss(noisy.target)) == 0
+    assert float(noisy.loss(noisy.target + 1)) == pytest.approx(float(noisy.weight.mean()))
+    for index, timestep in enumerate(noisy.timestep.tolist()):
+        alpha_bar = float(alphas_cumprod()[timestep])
+        if alpha_bar > 0.01:
+            clean = convert_prediction(
+                noisy.target[index], noisy.noisy[index], alpha_bar, kind, "sample"
+            )
+            torch.testing.assert_close(clean, latents[index], rtol=1e-3, atol=1e-3)
+
+
+def test_noise_has_unit_variance_and_all_timesteps() -> None:
+    noisy = add_noise(torch.randn(4000, 4, 2, 2, generator=random(5)), "epsilon", random())
+
+    assert float(noisy.noisy.var()) == pytest.approx(1, abs=0.03)
+    assert noisy.timestep.min() < 10 and noisy.timestep.max() > 990
+    assert float(noisy.timestep.float().mean()) == pytest.approx(499.5, abs=15)
+
+
+def test_x0_is_weighted_by_the_clipped_signal_to_noise_ratio() -> None:
+    noisy = add_noise(torch.zeros(500, 1, 4, 4), "sample", random())
+    alphas = alphas_cumprod()[noisy.timestep]
+
+    torch.testing.assert_close(noisy.weight, (alphas / (1 - alphas)).clamp(0.4, 3.0))
+    assert float(noisy.weight.min()) == pytest.approx(0.4)
+    assert float(noisy.weight.max()) == pytest.approx(3.0)
+    assert torch.equal(
+        add_noise(torch.zeros(5, 1, 4, 4), "epsilon", random()).weight, torch.ones(5)
+    )

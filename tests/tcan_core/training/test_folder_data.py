@@ -1,0 +1,167 @@
+"""TikTok-style folders, written by the tests with puppets in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import ConfigError
+from tcan_core.media.image import read_image, write_png
+from tcan_core.models.loading import load_codec
+from tcan_core.models.presets import Preset
+from tcan_core.models.vae import ImageCodec
+from tcan_core.puppets.world import sample_scene
+from tcan_core.training.config import FolderData
+from tcan_core.training.folder_data import Crop, FolderClips, find_clips
+from tests.tcan_core.training.conftest import TinyRuns
+
+HEIGHT, WIDTH, FRAMES = 56, 40, 12  # upright pictures, as of a phone
+
+
+def write_clip(root: Path, name: str, seed: int, frames: int = FRAMES) -> None:
+    """Write a clip: frame `i` is `i.png`, so that names sort otherwise than numbers."""
+    scene = sample_scene(seed, frames, HEIGHT)
+    for folder in ("images", "dwpose"):
+        (root / name / folder).mkdir(parents=True)
+    inner = slice((HEIGHT - WIDTH) // 2, (HEIGHT + WIDTH) // 2)
+    for index, pose in enumerate(scene.source.poses(scene.motion)):
+        write_png(root / name / "images" / f"{index}.png", scene.source.draw(pose)[0][:, inner])
+        write_png(root / name / "dwpose" / f"{index}.png", draw_pose(pose)[:, inner])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiktok")
+    for seed, name in enumerate(("00001", "00002", "00337")):
+        write_clip(folder, name, seed)
+    write_clip(folder, "short", 3, frames=4)
+    return folder
+
+
+@pytest.fixture
+def codec(tiny: Preset, weights: Path) -> ImageCodec:
+    return load_codec(tiny, weights)
+
+
+def folders(root: Path, **changes: object) -> FolderData:
+    chosen: dict[str, object] = {"root": str(root), "size": 32, "left_out": ("00337",)} | changes
+    return FolderData(**chosen)  # type: ignore[arg-type]
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_clips_are_listed_in_the_order_of_their_frames(root: Path) -> None:
+    clips = find_clips(folders(root), min_frames=6)
+
+    assert [clip.name for clip in clips] == ["00001", "00002"]  # one for tests, one too short
+    assert [path.stem for path in clips[0].images] == [str(index) for index in range(FRAMES)]
+    assert [path.stem for path in clips[0].poses] == [str(index) for index in range(FRAMES)]
+    assert len(find_clips(folders(root, left_out=()), min_frames=4)) == 4
+
+
+def test_a_crop_is_a_square_of_the_shorter_side() -> None:
+    picture = np.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint8)
+
+    whole = Crop(side=1.0, down=0.5, across=0.5).cut(picture, WIDTH)
+    assert np.array_equal(whole, picture[8:48])
+    corner = Crop(side=0.9, down=1.0, across=1.0).cut(picture, 36)
+    assert np.array_equal(corner, picture[-36:, -36:])
+    assert Crop(0.95, 0.3, 0.6).cut(picture, 32).shape == (32, 32, 3)
+    assert Crop(0.95, 0.3, 0.6).cut(picture, 64).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("num_frames", [1, 6])
+def test_a_batch_has_the_shapes_and_ranges_of_every_batch(
+    root: Path, codec: ImageCodec, num_frames: int
+) -> None:
+    batch = FolderClips(folders(root), num_frames, codec).sample(3, draw())
+
+    assert batch.sources.shape == (3, 4, 4, 4)
+    assert batch.latents.shape == (3, 4, num_frames, 4, 4)
+    assert batch.pose_maps.shape == (3, 3, num_frames, 32, 32)
+    assert batch.pose_maps.min() == 0 and 0.5 < batch.pose_maps.max() <= 1
+    assert not batch.latents.requires_grad and batch.latents.dtype == torch.float32
+
+
+def test_the_generator_alone_decides(root: Path, codec: ImageCodec) -> None:
+    clips = FolderClips(folders(root), 6, codec)
+    first, second, other = (clips.sample(2, draw(seed)) for seed in (1, 1, 2))
+
+    assert torch.equal(first.latents, second.latents)
+    assert torch.equal(first.pose_maps, second.pose_maps)
+    assert not torch.equal(first.latents, other.latents)
+
+
+def test_all_pictures_of_a_sample_are_cropped_alike(tmp_path: Path, codec: ImageCodec) -> None:
+    for index in range(FRAMES):  # every pixel says where it is: x, y, frame
+        xs, ys = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+        picture = np.stack([xs, ys, np.full_like(xs, index)], axis=2).astype(np.uint8)
+        for folder in ("images", "dwpose"):
+            (tmp_path / "00001" / folder).mkdir(parents=True, exist_ok=True)
+            write_png(tmp_path / "00001" / folder / f"{index}.png", picture)
+    side = round(0.9 * WIDTH)
+    data = folders(tmp_path, size=side, crop_scale=(0.9, 0.9))
+    clips = FolderClips(data, 6, codec)
+
+    places = []
+    for seed in range(20):
+        pictures, maps = clips._read(np.random.default_rng(seed))
+        corners = np.concatenate([pictures, maps])[:, 0, 0]
+        assert len(set(map(tuple, corners[:, :2]))) == 1
+        assert np.array_equal(pictures[1:, 0, 0, 2], pictures[1, 0, 0, 2] + np.arange(6))
+        assert np.array_equal(maps, pictures[1:])
+        places.append(corners[0])
+    across, down, _ = np.transpose(places)
+    assert (across.min(), across.max()) == (0, WIDTH - side)
+    assert down.min() < 5 and down.max() > HEIGHT - side - 5
+
+
+def test_a_single_target_is_not_its_own_source(root: Path, codec: ImageCodec) -> None:
+    clips = FolderClips(folders(root), 1, codec)
+    for seed in range(20):
+        (source, target), _ = clips._read(np.random.default_rng(seed))
+        assert not np.array_equal(source, target)
+
+
+def test_example_batches_come_with_their_pictures(root: Path, codec: ImageCodec) -> None:
+    clips = FolderClips(folders(root), 6, codec)
+    batch, pictures = clips.examples(2)
+    again, _ = clips.examples(2)
+
+    assert pictures.shape == (2, 7, 32, 32, 3)
+    assert torch.equal(batch.latents, again.latents)
+    images = torch.from_numpy(pictures[1, :1]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    torch.testing.assert_close(batch.sources[1:], codec.encode(images))
+
+
+def test_folders_without_a_usable_clip_are_told(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no clip with at least 30 frames among 4 folders"):
+        find_clips(folders(root), min_frames=30)
+    with pytest.raises(ConfigError, match="among 0 folders; expected <clip>/images/"):
+        find_clips(folders(tmp_path), min_frames=1)
+
+
+def test_a_frame_without_its_pose_is_told(tmp_path: Path) -> None:
+    write_clip(tmp_path, "00001", 0, frames=3)
+    (tmp_path / "00001" / "dwpose" / "1.png").unlink()
+
+    with pytest.raises(ConfigError, match=r"00001: 1 of 3 frames have no pose in dwpose, 1.png"):
+        find_clips(folders(tmp_path), min_frames=2)
+
+
+@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+def test_both_stages_learn_from_folders(runs: TinyRuns, root: Path, name: str, frames: int) -> None:
+    scalars = runs.train(name, data=None, folders=folders(root), batch_size=2)
+
+    assert all(0 < now["loss"] < 10 and now["grad_norm"] > 0 for now in scalars)
+    sheet = read_image(runs.root / name / "sheets" / "0000004.png")
+    assert sheet.shape == {"stage1": (4 * 32, 16 * 32, 3), "stage2": (6 * 32, 7 * 32, 3)}[name]
+    assert (
+        runs.parts / ("lora.safetensors" if frames == 1 else "motion_modules.safetensors")
+    ).exists()

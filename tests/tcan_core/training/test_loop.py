@@ -1,0 +1,197 @@
+"""The loop: clipping, accumulation, averages, rates and what a run leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tcan_core.media.image import read_image
+from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.ema import WeightAverage
+from tcan_core.training.loop import train
+from tcan_core.training.stages import STAGES
+from tests.tcan_core.training.conftest import TinyRuns
+
+PICTURES = torch.randn(8, 5, generator=torch.Generator().manual_seed(3))
+
+
+class Lines:
+    """A stage as small as one can be: fits a line to eight points, taken in turn."""
+
+    def __init__(self, batch_size: int) -> None:
+        torch.manual_seed(0)
+        self.batch_size = batch_size
+        self.line = nn.Linear(5, 1)
+        self.frozen = nn.Linear(5, 1).requires_grad_(False)
+        self.trained = nn.ModuleDict({"line": self.line, "frozen": self.frozen})
+        self.exported: list[Tensor] = []
+
+    def loss(
+        self, step: int, micro_step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        batch = PICTURES.roll(-micro_step * self.batch_size, 0)[: self.batch_size]
+        return (self.line(batch) ** 2).mean(), {"micro_step": micro_step}
+
+    def sheet(self) -> NDArray[np.uint8]:
+        assert not self.trained.training
+        return np.full((16, 24, 3), 7, np.uint8)
+
+    def export(self, folder: Path) -> None:
+        self.exported.append(self.line.weight.detach().clone())
+
+
+def run_in(folder: Path, **changes: Any) -> RunConfig:
+    return RunConfig(str(folder), str(folder), **({"steps": 3, "batch_size": 8} | changes))
+
+
+def silent(step: int, scalars: dict[str, float]) -> None:
+    pass
+
+
+def test_accumulated_batches_equal_a_big_one(tmp_path: Path) -> None:
+    big, small = Lines(8), Lines(2)
+    losses: list[float] = []
+
+    for stage, name, parts in ((big, "big", 1), (small, "small", 4)):
+        config = OptimizerConfig(learning_rate=0.1, warmup_steps=0, accumulation_steps=parts)
+        run = run_in(tmp_path / name, log_every=1)
+        train(stage, run, config, False, lambda _, now: losses.append(now["loss"]))
+
+    torch.testing.assert_close(small.line.weight, big.line.weight, rtol=1e-5, atol=1e-6)
+    assert losses[3:] == pytest.approx(losses[:3], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_clipping_covers_every_trained_parameter(runs: TinyRuns, name: str) -> None:
+    # With so large an epsilon, AdamW's first step is the clipped gradient times rate / epsilon.
+    stage = runs.stage(
+        name, steps=1, epsilon=1e6, learning_rate=1e6, weight_decay=0.0, warmup_steps=0,
+        max_grad_norm=1e-3, ema_decay=0.0,
+    )  # fmt: skip
+    before = {key: value.detach().clone() for key, value in stage.trained.named_parameters()}
+
+    [scalars] = runs.go_on(stage)
+
+    moved = {key: value.detach() - before[key] for key, value in stage.trained.named_parameters()}
+    norm = torch.stack([step.double().norm() for step in moved.values()]).norm()
+    assert scalars["grad_norm"] > 1e-3
+    assert float(norm) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_the_rate_rises_holds_and_falls(tmp_path: Path) -> None:
+    rates: list[float] = []
+    config = OptimizerConfig(learning_rate=1.0, warmup_steps=4, decay_steps=5)
+
+    run = run_in(tmp_path, steps=12, log_every=1)
+    train(Lines(8), run, config, False, lambda _, now: rates.append(now["learning_rate"]))
+
+    assert rates == pytest.approx(
+        [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0.82, 0.64, 0.46, 0.28], rel=1e-6
+    )
+
+
+def test_a_constant_rate_stays(tmp_path: Path) -> None:
+    rates: list[float] = []
+    config = OptimizerConfig(learning_rate=0.5, warmup_steps=0)
+
+    run = run_in(tmp_path, log_every=1)
+    train(Lines(8), run, config, False, lambda _, now: rates.append(now["learning_rate"]))
+
+    assert rates == [0.5, 0.5, 0.5]
+
+
+def test_the_average_follows_the_weights() -> None:
+    weight = nn.Parameter(torch.zeros(2))
+    average = WeightAverage({"weight": weight}, decay=0.9)
+
+    expected = 0.0
+    for step in range(30):
+        with torch.no_grad():
+            weight.add_(1)
+        average.update(step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * (step + 1)
+
+    torch.testing.assert_close(average.averages["weight"], torch.full((2,), expected))
+    with average.applied():
+        torch.testing.assert_close(weight.detach(), torch.full((2,), expected))
+    assert weight.tolist() == [30, 30]
+
+
+def test_the_average_is_given_back_after_an_error() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    average = WeightAverage({"weight": weight}, decay=0.9)
+    with torch.no_grad():
+        weight.add_(1)
+
+    with pytest.raises(KeyError), average.applied():
+        raise KeyError
+
+    assert weight.tolist() == [2]
+
+
+@pytest.mark.parametrize("ema_decay", [0.9, 0.0])
+def test_the_average_is_exported_while_training_goes_on(tmp_path: Path, ema_decay: float) -> None:
+    stage = Lines(8)
+    config = OptimizerConfig(learning_rate=0.1, warmup_steps=0, ema_decay=ema_decay)
+
+    train(stage, run_in(tmp_path), config, False, silent)
+
+    assert torch.equal(stage.exported[-1], stage.line.weight) is (ema_decay == 0)
+
+
+def test_frozen_weights_stay(tmp_path: Path) -> None:
+    stage = Lines(8)
+    before = stage.frozen.weight.clone()
+
+    train(stage, run_in(tmp_path), OptimizerConfig(weight_decay=0.5), False, silent)
+
+    assert torch.equal(stage.frozen.weight, before)
+
+
+def test_a_run_leaves_scalars_sheets_and_a_checkpoint(tmp_path: Path) -> None:
+    reported: list[int] = []
+    run = run_in(tmp_path, steps=5, log_every=2, sheet_every=2)
+
+    train(Lines(8), run, OptimizerConfig(), False, lambda step, _: reported.append(step))
+
+    assert reported == [2, 4]
+    sheets = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert sheets == ["0000002.png", "0000004.png", "0000005.png"]
+    assert np.array_equal(read_image(tmp_path / "sheets" / sheets[0]), np.full((16, 24, 3), 7))
+    from tensorboard.backend.event_processing import (  # type: ignore[import-untyped]
+        event_accumulator,
+    )
+
+    scalars = event_accumulator.EventAccumulator(str(tmp_path / "scalars"))
+    scalars.Reload()
+    assert {"loss", "grad_norm", "learning_rate", "micro_step"} == set(scalars.Tags()["scalars"])
+    assert [event.step for event in scalars.Scalars("loss")] == [2, 4]
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_draws_a_sheet(runs: TinyRuns, name: str) -> None:
+    runs.train(name, steps=1)
+
+    sheet = read_image(runs.root / name / "sheets" / "0000001.png")
+
+    assert min(sheet.shape[:2]) >= 32 and sheet.std() > 10
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_every_stage_learns_on_a_gpu(runs: TinyRuns, name: str, precision: str) -> None:
+    losses = [
+        [now["loss"] for now in runs.train(name, steps=2, device=device, precision=precision)]
+        for device in ("cuda", "cpu")
+    ]
+
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)

@@ -1,0 +1,114 @@
+"""A killed run goes on as if it had not been killed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tcan_core.errors import WeightsError
+from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
+from tcan_core.training.loop import train
+from tcan_core.training.stages import STAGES
+from tests.tcan_core.training.conftest import TinyRuns
+
+STEPS, KILLED_AT = 6, 4
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def train_until_killed(stage: Any) -> list[float]:
+    """Train, keeping a checkpoint after every step, and end in the middle of step `KILLED_AT`."""
+    losses: list[float] = []
+
+    def report(step: int, scalars: dict[str, float]) -> None:
+        if step == KILLED_AT:
+            raise Killed
+        losses.append(scalars["loss"])
+
+    with pytest.raises(Killed):
+        train(stage, stage.config.run, stage.config.optimizer, False, report)
+    return losses
+
+
+def equal(first: Any, second: Any) -> bool:
+    """Compare nested states to the last bit."""
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return set(first) == set(second) and all(equal(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return bool(first == second)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_killed_run_goes_on_to_the_last_bit(runs: TinyRuns, name: str) -> None:
+    changes: dict[str, Any] = {"steps": STEPS, "checkpoint_every_s": 0.0, "decay_steps": 3}
+    undisturbed = TinyRuns(runs.root / "undisturbed", runs.cache)
+    shutil.copytree(runs.parts, undisturbed.parts)
+
+    expected = [now["loss"] for now in undisturbed.train(name, **changes)]
+    losses = train_until_killed(runs.stage(name, **changes))
+    assert load_checkpoint(runs.root / name / "checkpoint.pt")["step"] == KILLED_AT - 1
+    losses += [now["loss"] for now in runs.train(name, resume=True, **changes)]
+
+    assert losses == expected
+    states = [load_checkpoint(one.root / name / "checkpoint.pt") for one in (runs, undisturbed)]
+    assert equal(*states)
+    for part in undisturbed.parts.iterdir():
+        assert part.read_bytes() == (runs.parts / part.name).read_bytes(), part.name
+
+
+def test_a_finished_run_has_nothing_to_go_on_with(runs: TinyRuns) -> None:
+    runs.train("prior", steps=2)
+
+    assert runs.train("prior", steps=2, resume=True) == []
+
+
+def test_without_a_checkpoint_a_resumed_run_begins(runs: TinyRuns) -> None:
+    (runs.root / "prior").mkdir()
+    (runs.root / "prior" / "checkpoint.partial").write_bytes(b"killed while this was written")
+
+    assert len(runs.train("prior", steps=2, resume=True)) == 2
+
+
+def test_a_checkpoint_of_another_run_is_refused(runs: TinyRuns) -> None:
+    runs.train("prior", steps=1)
+    (runs.root / "prior").rename(runs.root / "stage1")
+
+    with pytest.raises(WeightsError, match=r"stage1/checkpoint.pt: keys \d+ missing"):
+        runs.train("stage1", resume=True)
+
+
+def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"step": 1})
+
+    with pytest.raises(AttributeError, match="pickle"):
+        save_checkpoint(path, {"weights": torch.zeros(1000), "step": lambda: None})
+
+    assert load_checkpoint(path) == {"step": 1}
+
+
+def test_files_that_are_no_checkpoint_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(WeightsError, match="no checkpoint to resume from"):
+        load_checkpoint(path)
+    save_checkpoint(path, {"weights": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(WeightsError, match="not a checkpoint of this program"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"step": Path("/tmp")}, path)
+
+    with pytest.raises(WeightsError, match="not a checkpoint of this program"):
+        load_checkpoint(path)

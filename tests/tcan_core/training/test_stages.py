@@ -1,0 +1,226 @@
+"""What stage 1 and stage 2 teach, to whom, and from what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tcan_core.models.loading import load_tcan
+from tcan_core.models.lora import load_lora
+from tcan_core.models.presets import Preset
+from tests.tcan_core.training.conftest import TinyRuns
+
+
+def snapshot(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def changed(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
+    after = network.state_dict()
+    return {name for name, value in before.items() if not torch.equal(value, after[name])}
+
+
+def loss_of(stage: Any, seed: int = 0) -> float:
+    with torch.no_grad():
+        loss, _ = stage.loss(0, 0, torch.Generator().manual_seed(seed))
+    return float(loss)
+
+
+def test_stage_1_changes_the_reference_unet_and_the_lora(runs: TinyRuns) -> None:
+    stage = runs.stage("stage1")
+    networks = (stage.tcan.codec, stage.tcan.controlnet, stage.tcan.denoising_unet)
+    before = [snapshot(network) for network in networks]
+    reference = snapshot(stage.tcan.reference_unet)
+
+    runs.go_on(stage)
+
+    codec, controlnet, unet = (changed(*pair) for pair in zip(networks, before, strict=True))
+    assert codec == controlnet == set()
+    lora = {name for name in before[2] if "lora_" in name}
+    assert unet <= lora
+    # A prompt of one token, as small presets have, leaves cross-attention nothing to choose from.
+    assert {name for name in lora if "attn1" in name or "to_v" in name} <= unet
+    learned = changed(stage.tcan.reference_unet, reference)
+    assert "conv_in.weight" in learned and len(learned) > 0.8 * len(reference)
+
+
+def test_stage_2_changes_motion_modules_alone(runs: TinyRuns) -> None:
+    stage = runs.stage("stage2")
+    tcan = stage.tcan
+    networks = (tcan.codec, tcan.reference_unet, tcan.denoising_unet, tcan.controlnet)
+    before = [snapshot(network) for network in networks]
+
+    runs.go_on(stage)
+
+    codec, reference, unet, controlnet = (
+        changed(*pair) for pair in zip(networks, before, strict=True)
+    )
+    assert codec == reference == set()
+    for learned, state in ((unet, before[2]), (controlnet, before[3])):
+        motion = {name for name in state if "motion_modules." in name}
+        assert learned <= motion
+        assert {name for name in motion if "proj_out" in name} <= learned
+
+
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_the_frozen_controlnet_gets_the_real_poses(runs: TinyRuns, name: str) -> None:
+    stage = runs.stage(name)
+    seen = []
+    hook = stage.tcan.controlnet.controlnet_cond_embedding.register_forward_pre_hook(
+        lambda module, arguments: seen.append(arguments[0])
+    )
+    true = loss_of(stage)
+    hook.remove()
+
+    batch = stage.data.sample(4, torch.Generator().manual_seed(0))
+    assert torch.equal(seen[0], batch.pose_maps.transpose(1, 2).flatten(0, 1))
+    assert 0.01 < float(seen[0].mean()) < 0.5 and float(seen[0].max()) > 0.9
+    stage.tcan.controlnet.controlnet_cond_embedding.register_forward_pre_hook(
+        lambda module, arguments: (torch.ones_like(arguments[0]),)
+    )
+    assert abs(loss_of(stage) - true) > 1e-5
+
+
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_the_reference_matters(runs: TinyRuns, name: str) -> None:
+    stage = runs.stage(name, reference_dropout=0.0)
+    true = loss_of(stage)
+    stage.tcan.reference_unet.conv_in.register_forward_pre_hook(
+        lambda module, arguments: (arguments[0].flip(0) + 1,)
+    )
+
+    assert abs(loss_of(stage) - true) > 1e-5
+
+
+@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+def test_a_share_of_samples_learns_without_its_reference(
+    runs: TinyRuns, name: str, frames: int
+) -> None:
+    stage = runs.stage(name, reference_dropout=0.25, batch_size=4)
+    plain = []
+    for seed in range(60):
+        loss_of(stage, seed)
+        plain.append(stage.tcan.bank.plain_rows)
+
+    assert all(rows % frames == 0 for rows in plain)
+    assert sum(plain) / (60 * 4 * frames) == pytest.approx(0.25, abs=0.08)
+
+
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_a_batch_may_lose_all_its_references(runs: TinyRuns, name: str) -> None:
+    stage = runs.stage(name, reference_dropout=1.0)
+    assert loss_of(stage) > 0
+    assert stage.tcan.bank.features == {}
+
+    runs.go_on(stage)
+
+
+def test_without_dropout_every_row_has_its_reference(runs: TinyRuns) -> None:
+    stage = runs.stage("stage1", reference_dropout=0.0)
+    loss_of(stage)
+
+    assert stage.tcan.bank.plain_rows == 0
+    assert {len(features) for features in stage.tcan.bank.features.values()} == {4}
+
+
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_batches_differ_by_seed_alone(runs: TinyRuns, name: str) -> None:
+    stage = runs.stage(name)
+
+    assert loss_of(stage, 1) == loss_of(stage, 1) != loss_of(stage, 2)
+
+
+def test_stage_2_begins_as_stage_1_left_it(runs: TinyRuns, tiny: Preset) -> None:
+    stage = runs.stage("stage2", reference_dropout=0.0)
+    still = load_tcan(tiny, runs.parts, motion=False)
+    batch = stage.data.sample(2, torch.Generator().manual_seed(0))
+    timestep = torch.tensor([300, 700])
+
+    predictions = []
+    with torch.no_grad():
+        for tcan in (stage.tcan, still):
+            tcan.read_reference(batch.sources, timestep)
+            predictions.append(tcan.predict(batch.latents, timestep, batch.pose_maps))
+
+    torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-5)
+
+
+def test_motion_may_begin_from_other_modules(runs: TinyRuns, weights: Path) -> None:
+    """From both parts, or from a UNet's alone, as AnimateDiff ships them."""
+    for part in ("motion_modules", "controlnet_motion_modules"):
+        stage = runs.stage("stage2", initial_motion=str(weights))
+        state = load_file(weights / f"{part}.safetensors")
+        network = stage.trained["denoising_unet" if part == "motion_modules" else "controlnet"]
+        assert not {
+            name for name in state if not torch.equal(state[name], network.state_dict()[name])
+        }
+
+    alone = runs.root / "animatediff"
+    alone.mkdir()
+    (alone / "motion_modules.safetensors").write_bytes(
+        (weights / "motion_modules.safetensors").read_bytes()
+    )
+    stage = runs.stage("stage2", initial_motion=str(alone))
+    state = load_file(weights / "motion_modules.safetensors")
+    name = "down_blocks.1.motion_modules.0.proj_out.weight"
+    assert torch.equal(stage.tcan.controlnet.state_dict()[name], state[name])
+
+
+def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
+    runs: TinyRuns, weights: Path
+) -> None:
+    for part, changes in (
+        ("denoising_unet", {}),
+        ("reference_unet", {"initial_reference": str(weights)}),
+    ):
+        stage = runs.stage("stage1", **changes)
+        state = load_file(weights / f"{part}.safetensors")
+        assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
+
+
+def test_what_the_stages_export_makes_a_model(runs: TinyRuns, tiny: Preset) -> None:
+    for part in ("reference_unet", "lora", "motion_modules", "controlnet_motion_modules"):
+        (runs.parts / f"{part}.safetensors").unlink()
+
+    stage1, stage2 = runs.stage("stage1", ema_decay=0.0), None
+    runs.go_on(stage1)
+    stage2 = runs.stage("stage2", ema_decay=0.0)
+    runs.go_on(stage2)
+    tcan = load_tcan(tiny, runs.parts)
+
+    load_lora(stage1.tcan.denoising_unet, load_file(runs.parts / "lora.safetensors"))
+    for mine, loaded in (
+        (stage1.tcan.reference_unet, tcan.reference_unet),
+        (stage2.tcan.denoising_unet, tcan.denoising_unet),
+        (stage2.tcan.controlnet, tcan.controlnet),
+    ):
+        assert not changed(loaded, snapshot(mine))
+
+
+@pytest.mark.parametrize("name", ["prior", "stage1", "stage2"])
+def test_gradient_checkpointing_changes_no_gradient(runs: TinyRuns, name: str) -> None:
+    gradients = []
+    for recompute in (False, True):
+        stage = runs.stage(name, gradient_checkpointing=recompute)
+        loss, _ = stage.loss(0, 0, torch.Generator().manual_seed(0))
+        loss.backward()
+        gradients.append(
+            {
+                key: value.grad
+                for key, value in stage.trained.named_parameters()
+                if value.requires_grad
+            }
+        )
+
+    plain, recomputed = gradients
+    assert any(value is not None and value.abs().sum() > 0 for value in plain.values())
+    for key, value in plain.items():
+        if value is None:
+            assert recomputed[key] is None
+        else:
+            torch.testing.assert_close(recomputed[key], value, rtol=1e-4, atol=1e-7)
