@@ -12,13 +12,14 @@ from tcan_core.models.loading import load_strictly, read_part
 from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps
 from tcan_core.models.presets import load_preset
 
-# A joint below JOINT_THRESHOLD was not detected; a frame with fewer joints than MIN_JOINTS holds nobody.
+# A joint below JOINT_THRESHOLD was not detected; a frame with fewer joints than MIN_JOINTS holds
+# nobody.
 JOINT_THRESHOLD = 0.3
 MIN_JOINTS = 6
 
 
 class PuppetDetector:
-    """Finds the one character of a frame of any size; the frame is scaled and padded to a square."""
+    """Finds the one character of a frame; the frame is scaled and padded to a square."""
 
     def __init__(self, preset_name: str = "mini") -> None:
         preset = load_preset(preset_name)

@@ -52,5 +52,5 @@ def wait_for_all() -> None:
 
 
 def _split(together: Tensor, shapes: list[Tensor]) -> list[Tensor]:
-    parts = together.split([tensor.numel() for tensor in shapes])
+    parts = torch.split(together, [tensor.numel() for tensor in shapes])
     return [part.view_as(tensor) for part, tensor in zip(parts, shapes, strict=True)]

@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from tcan_core.media.image import read_image
+from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.loop import train
 from tcan_core.training.stages import STAGES
 from tests.tcan_core.training.conftest import TinyRuns
-
-PICTURES = torch.randn(8, 5, generator=torch.Generator().manual_seed(3))
-
-
-class Lines:
-    """A stage as small as one can be: fits a line to eight points, taken in turn."""
-
-    def __init__(self, batch_size: int) -> None:
-        torch.manual_seed(0)
-        self.batch_size = batch_size
-        self.line = nn.Linear(5, 1)
-        self.frozen = nn.Linear(5, 1).requires_grad_(False)
-        self.trained = nn.ModuleDict({"line": self.line, "frozen": self.frozen})
-        self.exported: list[Tensor] = []
-
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        batch = PICTURES.roll(-micro_step * self.batch_size, 0)[: self.batch_size]
-        return (self.line(batch) ** 2).mean(), {"micro_step": micro_step}
-
-    def sheet(self) -> NDArray[np.uint8]:
-        assert not self.trained.training
-        return np.full((16, 24, 3), 7, np.uint8)
-
-    def export(self, folder: Path) -> None:
-        self.exported.append(self.line.weight.detach().clone())
+from tests.tcan_core.training.lines import OPTIMIZER, Lines, silent
 
 
 def run_in(folder: Path, **changes: Any) -> RunConfig:
     return RunConfig(str(folder), str(folder), **({"steps": 3, "batch_size": 8} | changes))
 
 
-def silent(step: int, scalars: dict[str, float]) -> None:
-    pass
+def test_two_processes_equal_two_accumulated_batches(tmp_path: Path, repository: Path) -> None:
+    """Each draws its own batch; only the first writes."""
+    program = repository / "tests" / "tcan_core" / "training" / "lines.py"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [*launch, str(program), str(tmp_path / "two")], env=environment, check=True, timeout=120,
+        capture_output=True,
+    )  # fmt: skip
+
+    stage = Lines(2, by_chance=True)
+    config = replace(OPTIMIZER, accumulation_steps=2)
+    train(stage, run_in(tmp_path / "one"), config, False, silent)
+
+    states = [load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("two", "one")]
+    for name, value in states[1]["parameters"].items():
+        torch.testing.assert_close(states[0]["parameters"][name], value)
+    assert len(list((tmp_path / "two" / "scalars").iterdir())) == 1
 
 
 def test_accumulated_batches_equal_a_big_one(tmp_path: Path) -> None:
