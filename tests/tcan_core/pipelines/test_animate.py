@@ -1,0 +1,253 @@
+"""One picture animated, at tiny width with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import Pose, no_pose
+from tcan_core.errors import Canceled, ContextWindowError, NoPersonError, ParameterError
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.puppets.world import Scene
+from tests.tcan_core.pipelines.conftest import FRAMES
+
+Frames = NDArray[np.uint8]
+WINDOWS: dict[str, Any] = {"context_size": 4, "context_overlap": 2}  # 9 frames take 4 windows
+
+
+@pytest.fixture(scope="module")
+def image(scene: Scene) -> Frames:
+    return scene.source.draw(scene.source_pose)[0]
+
+
+@pytest.fixture(scope="module")
+def poses(scene: Scene) -> list[Pose]:
+    return scene.driver.poses(scene.motion)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 32), (33, 47), (70, 32), (100, 121)])
+def test_frames_have_the_size_of_the_picture(
+    pipeline: AnimatePipeline, poses: list[Pose], size: tuple[int, int]
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    [source_pose] = move_to_canvas(poses[:1], size)
+
+    frames = pipeline(picture, poses[:3], source_pose=source_pose)
+
+    assert frames.shape == (3, *size, 3) and frames.dtype == np.uint8
+    assert frames.std() > 3
+
+
+def test_a_seed_is_a_result(pipeline: AnimatePipeline, image: Frames, poses: list[Pose]) -> None:
+    first, second, other = (pipeline(image, poses, seed=seed, **WINDOWS) for seed in (3, 3, 4))
+
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("window_batch", [2, 3, 9])
+def test_the_batch_of_windows_changes_nothing_but_rounding(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose], window_batch: int
+) -> None:
+    alone = pipeline(image, poses, **WINDOWS)
+    together = pipeline(image, poses, **WINDOWS, window_batch=window_batch)
+
+    assert np.abs(alone.astype(int) - together).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_inference_steps": 3},
+        {"guidance_scale": 1.0},
+        {"guidance_scale": 5.0},
+        {"ptm_tau": 0.0},
+        {"retarget": False},
+        {"scheduler": "dpm++2m"},
+        {"fusion": "flat"},
+        {"noise": "freenoise"},
+        {"context_overlap": 1},
+    ],
+)
+def test_every_setting_matters(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose], change: dict[str, Any]
+) -> None:
+    usual = WINDOWS | {"num_inference_steps": 4, "ptm_tau": 50.0}
+
+    changed = pipeline(image, poses, **(usual | change))
+
+    assert not np.array_equal(changed, pipeline(image, poses, **usual))
+
+
+def test_settings_left_open_are_the_presets(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    assert np.array_equal(
+        pipeline(image, poses[:2]),
+        pipeline(
+            image, poses[:2], num_inference_steps=2, guidance_scale=2.0, scheduler="ddim",
+            noise="independent",
+        ),
+    )  # fmt: skip
+
+
+def test_without_guidance_the_network_runs_once_for_each_window(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    rows: dict[float, set[int]] = {1.0: set(), 2.0: set()}
+    for scale, seen in rows.items():
+        hook = pipeline.tcan.denoising_unet.conv_in.register_forward_pre_hook(
+            lambda module, arguments, seen=seen: seen.add(len(arguments[0]))
+        )
+        pipeline(image, poses, guidance_scale=scale, **WINDOWS)
+        hook.remove()
+
+    assert rows == {1.0: {4}, 2.0: {8}}
+
+
+def test_the_reference_is_read_once_per_step(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    sources = []
+    hook = pipeline.tcan.reference_unet.conv_in.register_forward_pre_hook(
+        lambda module, arguments: sources.append(len(arguments[0]))
+    )
+    pipeline(image, poses, num_inference_steps=3, **WINDOWS)
+    hook.remove()
+
+    assert sources == [1, 1, 1]
+
+
+def test_progress_grows_and_ends_at_one(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    told: list[AnimateProgress] = []
+    previews: list[torch.Tensor | None] = []
+
+    def note(now: AnimateProgress) -> None:
+        told.append(now)
+        if now.stage == "denoise":
+            previews.append(now.preview())
+
+    pipeline(image, poses, num_inference_steps=3, progress=note, **WINDOWS)
+
+    stages = [now.stage for now in told]
+    assert stages == ["encode"] + 3 * 4 * ["denoise"] + ["decode"]
+    denoising = [now for now in told if now.stage == "denoise"]
+    assert [(now.step, now.window) for now in denoising] == [
+        (step, window) for step in (1, 2, 3) for window in (1, 2, 3, 4)
+    ]
+    assert {(now.steps, now.windows) for now in denoising} == {(3, 4)}
+    fractions = [now.fraction for now in denoising]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0 and fractions[0] > 0
+    assert told[-1].fraction == 1.0 and told[-1].steps == FRAMES
+    assert previews[0] is None and previews[-1] is not None
+    assert previews[-1].shape == (1, 4, FRAMES, 4, 4)
+
+
+def test_frames_come_one_by_one(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    frames = pipeline.frames(image, poses, None, AnimateSettings(seed=3))
+
+    first = next(frames)
+    assert first.shape == image.shape
+    assert np.array_equal(
+        np.stack([first, *frames]), pipeline(image, poses, source_pose=None, seed=3)
+    )
+
+
+def test_cancelling_stops_before_the_next_window(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    told: list[AnimateProgress] = []
+
+    with pytest.raises(Canceled, match="canceled at step 2 of 2, window 2"):
+        pipeline(image, poses, progress=told.append, canceled=lambda: len(told) == 6, **WINDOWS)
+
+    assert len(told) == 6  # encode, and five windows
+    assert pipeline(image, poses[:2]).shape == (2, *image.shape)  # and it goes on working
+
+
+def test_the_sources_pose_is_detected_where_it_is_needed(
+    pipeline: AnimatePipeline, scene: Scene, image: Frames, poses: list[Pose]
+) -> None:
+    given = pipeline(image, poses[:2], source_pose=scene.source_pose)
+
+    assert np.array_equal(pipeline(image, poses[:2]), given)
+
+
+def test_nobody_in_the_picture_matters_to_retargeting_alone(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    with pytest.raises(NoPersonError, match="no person was found in the image"):
+        pipeline(image, poses[:2], source_pose=no_pose((48, 48)))
+    with pytest.raises(NoPersonError, match="no person was found in the image"):
+        pipeline(np.zeros_like(image), poses[:2])
+
+    assert pipeline(np.zeros_like(image), poses[:2], retarget=False).shape == (2, *image.shape)
+
+
+def test_a_frame_without_a_pose_is_drawn_too(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    frames = pipeline(image, [poses[0], no_pose(poses[0].canvas), poses[2]])
+
+    assert frames.shape == (3, *image.shape)
+
+
+def test_one_frame_is_an_animation(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    assert pipeline(image, poses[:1]).shape == (1, *image.shape)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "told"),
+    [
+        ({"steps": 3}, ParameterError, "unknown setting steps"),
+        ({"guidance_scale": -1.0}, ParameterError, "guidance_scale is -1.0"),
+        ({"ptm_tau": -0.5}, ParameterError, "ptm_tau is -0.5"),
+        ({"seed": -1}, ParameterError, "seed is -1"),
+        ({"num_inference_steps": 1001}, ParameterError, "1001"),
+        ({"context_size": 0}, ParameterError, "context"),
+        ({"context_overlap": 16}, ParameterError, "context"),
+        ({"window_batch": 0}, ParameterError, "window_batch is 0"),
+        ({"scheduler": "euler?"}, ParameterError, "euler"),
+        ({"noise": "pink"}, ParameterError, "pink"),
+    ],
+)
+def test_settings_out_of_range_are_told(
+    pipeline: AnimatePipeline,
+    image: Frames,
+    poses: list[Pose],
+    settings: dict[str, Any],
+    error: type[Exception],
+    told: str,
+) -> None:
+    with pytest.raises(error, match=told):
+        pipeline(image, poses, **settings)
+
+
+def test_no_poses_are_told(pipeline: AnimatePipeline, image: Frames) -> None:
+    with pytest.raises((ParameterError, ContextWindowError), match="no poses"):
+        pipeline(image, [])
+
+
+def test_the_drivers_canvas_does_not_matter(
+    pipeline: AnimatePipeline, scene: Scene, image: Frames, poses: list[Pose]
+) -> None:
+    larger = [replace(pose, keypoints=10 * pose.keypoints, canvas=(480, 480)) for pose in poses[:3]]
+    frames = [
+        pipeline(image, chosen, source_pose=scene.source_pose, retarget=retarget)
+        for chosen in (poses[:3], larger)
+        for retarget in (True, False)
+    ]
+
+    assert np.array_equal(frames[0], frames[2]) and np.array_equal(frames[1], frames[3])

@@ -1,0 +1,191 @@
+"""The main job on files: prepare here, render there."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcan_core.conditioning.cleaning import CleaningSettings
+from tcan_core.conditioning.keypoints import no_pose
+from tcan_core.conditioning.pose_file import write_pose_file
+from tcan_core.errors import Canceled, MediaError, NoPersonError, PoseFileError
+from tcan_core.media.image import read_image, write_png
+from tcan_core.media.video import VideoReader, VideoWriter
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate_files import (
+    Prepared,
+    detect_people,
+    peak_memory_bytes,
+    prepare,
+    render,
+    with_fresh_seed,
+)
+from tcan_core.puppets.motion import FPS
+from tcan_core.puppets.world import Scene
+from tests.tcan_core.pipelines.conftest import DETECTOR, FRAMES, SIZE
+
+FAST = AnimateSettings(seed=3, context_size=4, context_overlap=2)
+
+
+@pytest.fixture(scope="module")
+def prepared(pair: Path) -> Prepared:
+    return prepare(pair / "source.png", pair / "driving_pose.json", detector=DETECTOR)
+
+
+def test_a_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scene) -> None:
+    assert prepared.fps == FPS and len(prepared.poses) == FRAMES
+    truth = scene.driver.poses(scene.motion)
+    for pose, true in zip(prepared.poses, truth, strict=True):
+        assert np.abs(pose.keypoints - true.keypoints).max() < 2  # smoothed
+    assert np.array_equal(prepared.source_pose.keypoints, scene.source_pose.keypoints)
+    assert prepared.seconds["prepare"] > 0
+
+
+def test_cleaning_may_be_switched_off(pair: Path, scene: Scene) -> None:
+    settings = CleaningSettings(
+        choose_person=False, reject_jumps=False, fill_gaps=False, smooth=False
+    )
+    raw = prepare(
+        pair / "source.png", pair / "driving_pose.json", detector=DETECTOR, cleaning=settings
+    )
+
+    for pose, true in zip(raw.poses, scene.driver.poses(scene.motion), strict=True):
+        np.testing.assert_allclose(pose.keypoints, true.keypoints)
+
+
+def test_a_pose_file_without_a_rate_takes_25(pair: Path, tmp_path: Path, scene: Scene) -> None:
+    write_pose_file(tmp_path / "p.json", [[pose] for pose in scene.driver.poses(scene.motion)])
+
+    assert prepare(pair / "source.png", tmp_path / "p.json", detector=DETECTOR).fps == 25
+
+
+def test_people_of_a_video_are_detected_frame_by_frame(pair: Path, scene: Scene) -> None:
+    told: list[tuple[int, int]] = []
+
+    people, fps = detect_people(
+        pair / "driving.mp4", detector=DETECTOR, progress=lambda *now: told.append(now)
+    )
+
+    assert fps == FPS and [len(frame) for frame in people] == FRAMES * [1]
+    assert np.array_equal(people[0][0].keypoints, scene.source_pose.keypoints)
+
+
+def test_long_videos_are_detected_in_parts(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "long.mp4", Fraction(25), (32, 32)) as writer:
+        for index in range(70):
+            writer.write(np.full((32, 32, 3), 200 if index % 2 else 0, np.uint8))
+    told: list[tuple[int, int]] = []
+
+    people, _ = detect_people(
+        tmp_path / "long.mp4", detector=DETECTOR, progress=lambda *now: told.append(now)
+    )
+
+    assert [len(frame) for frame in people] == 35 * [0, 1]
+    assert [done for done, _ in told][:2] == [32, 64]
+    assert all(done <= expected for done, expected in told)
+
+
+def test_prepared_survives_the_way_to_another_process(
+    prepared: Prepared, pair: Path, tmp_path: Path
+) -> None:
+    prepared.save(tmp_path / "prepared.json")
+
+    loaded = Prepared.load(tmp_path / "prepared.json", pair / "source.png")
+
+    assert np.array_equal(loaded.image, prepared.image)
+    assert (loaded.fps, loaded.warnings, loaded.seconds) == (
+        prepared.fps,
+        prepared.warnings,
+        prepared.seconds,
+    )
+    for mine, theirs in zip(
+        [loaded.source_pose, *loaded.poses], [prepared.source_pose, *prepared.poses], strict=True
+    ):
+        np.testing.assert_array_equal(mine.keypoints, theirs.keypoints)
+        np.testing.assert_array_equal(mine.confidence, theirs.confidence)
+        assert mine.canvas == theirs.canvas
+
+
+def test_inputs_without_a_person_are_told(pair: Path, tmp_path: Path) -> None:
+    write_png(tmp_path / "black.png", np.zeros((SIZE, SIZE, 3), np.uint8))
+    with VideoWriter(tmp_path / "black.mp4", Fraction(12), (SIZE, SIZE)) as writer:
+        for _ in range(3):
+            writer.write(np.zeros((SIZE, SIZE, 3), np.uint8))
+    write_pose_file(tmp_path / "nobody.json", [[], [no_pose((SIZE, SIZE))]])
+
+    with pytest.raises(NoPersonError, match="no person was found in the image"):
+        prepare(tmp_path / "black.png", pair / "driving.mp4", detector=DETECTOR)
+    with pytest.raises(NoPersonError, match="in any of the 3 driving frames"):
+        prepare(pair / "source.png", tmp_path / "black.mp4", detector=DETECTOR)
+    with pytest.raises(NoPersonError, match="in any of the 2 driving frames"):
+        prepare(pair / "source.png", tmp_path / "nobody.json", detector=DETECTOR)
+
+
+def test_files_that_cannot_be_used_are_told(pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "broken.json").write_text("{")
+
+    with pytest.raises(MediaError, match=r"text.mp4"):
+        prepare(pair / "source.png", tmp_path / "text.mp4", detector=DETECTOR)
+    with pytest.raises(PoseFileError, match=r"broken.json"):
+        prepare(pair / "source.png", tmp_path / "broken.json", detector=DETECTOR)
+    with pytest.raises(MediaError, match=r"nothing.png"):
+        prepare(pair / "nothing.png", pair / "driving.mp4", detector=DETECTOR)
+
+
+def test_a_render_leaves_video_poster_and_skeletons(
+    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    told: list[AnimateProgress] = []
+    out, poster, skeletons = (tmp_path / name for name in ("out.mp4", "poster.png", "pose.mp4"))
+
+    report = render(
+        pipeline, prepared, out, FAST, progress=told.append, poster_path=poster, pose_path=skeletons
+    )
+
+    for path in (out, skeletons):
+        reader = VideoReader(path)
+        frames = list(reader)
+        assert len(frames) == FRAMES and reader.info.fps == FPS
+        assert frames[0].shape == (SIZE, SIZE, 3)
+    expected = pipeline(
+        prepared.image, prepared.poses, source_pose=prepared.source_pose, seed=3,
+        context_size=4, context_overlap=2,
+    )  # fmt: skip
+    assert np.array_equal(read_image(poster), expected[0])
+    assert (report.frames, report.fps, report.size, report.seed) == (FRAMES, 12.0, (SIZE, SIZE), 3)
+    assert set(report.seconds) == {"prepare", "encode", "denoise", "decode"}
+    assert all(seconds >= 0 for seconds in report.seconds.values())
+    assert report.peak_memory_bytes > 50e6
+    assert [told[0].stage, told[-1].stage] == ["encode", "decode"] and told[-1].fraction == 1
+
+
+def test_a_canceled_render_leaves_nothing(
+    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    with pytest.raises(Canceled):
+        render(pipeline, prepared, tmp_path / "out.mp4", FAST, canceled=lambda: True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_drivers_sound_is_copied_when_asked(
+    pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
+) -> None:
+    """A driver without sound is no reason to fail."""
+    shutil.copy(pair / "driving.mp4", tmp_path / "driving.mp4")
+
+    render(pipeline, prepared, tmp_path / "o.mp4", FAST, audio_from=tmp_path / "driving.mp4")
+
+    assert len(list(VideoReader(tmp_path / "o.mp4"))) == FRAMES
+
+
+def test_a_missing_seed_is_drawn() -> None:
+    assert with_fresh_seed(FAST, 7).seed == 7
+    drawn = {with_fresh_seed(FAST, None).seed for _ in range(4)}
+    assert len(drawn) == 4 and all(0 <= seed < 2**31 for seed in drawn)
+    assert peak_memory_bytes() > 50e6
