@@ -23,6 +23,7 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError
+from tcan_core.media.frame_writers import open_writer
 from tcan_core.media.image import read_image, write_png
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.video import VideoReader, VideoWriter
@@ -127,21 +128,46 @@ def prepare(
     source_pose = build_detector(detector).detect_one(image)
     if not source_pose.detected.any():
         raise NoPersonError("no person was found in the image")
+    found = find_poses(driving_path, limits, detector, cleaning, progress)
+    seconds = {"prepare": time.monotonic() - started}
+    return Prepared(image, source_pose, found.poses, found.fps, found.warnings, seconds)
+
+
+@dataclass(frozen=True)
+class FoundPoses:
+    """The driver's poses, cleaned, in the driver's canvas, with its frame rate."""
+
+    poses: list[Pose]
+    fps: Fraction
+    warnings: list[str]
+
+
+def find_poses(
+    driving_path: Path,
+    limits: MediaLimits | None = None,
+    detector: str = "puppet",
+    cleaning: CleaningSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FoundPoses:
+    """Read a driver, find the people in it, and clean the poses of the one who is followed.
+
+    Args:
+        driving_path, progress: as in `prepare`.
+
+    Raises:
+        MediaError, PoseFileError: the driver cannot be used.
+        NoPersonError: nobody is in any frame.
+    """
     if driving_path.suffix.lower() == ".json":
         file = read_pose_file(driving_path)
-        people, fps = (
-            file.frames,
-            Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS,
-        )
+        people = file.frames
+        fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
     else:
         people, fps = detect_people(driving_path, limits, detector, progress)
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
-    seconds = {"prepare": time.monotonic() - started}
-    return Prepared(
-        image, source_pose, cleaned.poses, fps, list(cleaned.report.warnings()), seconds
-    )
+    return FoundPoses(cleaned.poses, fps, list(cleaned.report.warnings()))
 
 
 def render(
@@ -159,7 +185,8 @@ def render(
     """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
 
     Args:
-        out_path: H.264, at the driver's frame rate, in the image's size.
+        out_path: at the driver's frame rate, in the image's size; `.webm`, `.gif` and `.zip` get
+            their kinds, all else is mp4 with H.264.
         poster_path: receives the first frame as PNG.
         pose_path: receives an mp4 of the skeletons that steered the result.
         audio_from: a video whose sound is copied.
@@ -173,7 +200,7 @@ def render(
     frames = pipeline.frames(
         prepared.image, prepared.poses, prepared.source_pose, settings, clock.note, canceled
     )
-    with VideoWriter(out_path, prepared.fps, (height, width), audio_from=audio_from) as writer:
+    with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame)
             if index == 0 and poster_path is not None:
