@@ -6,6 +6,7 @@
     ├── SettingsError            the service is set up in a way that cannot work
     ├── ProblemError             a client's view: the service refused, with a problem
     ├── UnreachableError         a client's view: nothing answers there
+    ├── JobEndedError            a client's view: the job ended without a result
     └── IllegalTransitionError   a change that `service.contract.states` forbids: a bug
 
 Foreign errors are mapped once, where the foreign library is called. `str(error)` is one sentence
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.contract.errors import ErrorCode
+from service.contract.errors import ErrorCode, JobError
+from service.contract.states import JobState
 
 
 class ServiceError(Exception):
@@ -81,3 +83,19 @@ class ProblemError(ServiceError):
 
 class UnreachableError(ServiceError):
     """Nothing that speaks the service's language answers at an address."""
+
+
+class JobEndedError(ServiceError):
+    """The job ended without a result.
+
+    Args:
+        state: failed or canceled.
+        error: why it failed.
+    """
+
+    def __init__(self, job_id: str, state: JobState, error: JobError | None) -> None:
+        why = "" if error is None else f": {error.detail} ({error.code})"
+        super().__init__(f"the job {job_id} {state}{why}")
+        self.job_id = job_id
+        self.state = state
+        self.error = error

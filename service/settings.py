@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
     limits: InputLimits = Field(default_factory=InputLimits)
 
+    fetch_timeout_s: float = Field(
+        60.0, gt=0.0, description="For an input that a caller names by its address."
+    )
     link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")
     lease_ms: int = Field(
         6000, ge=200, description="A worker that is silent for this long has lost its job."

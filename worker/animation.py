@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from service.contract.job import Output
 from service.contract.params import JobParams
+from service.contract.workers import ModelInfo
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Rendering:
     """Files of a finished animation, and how it went."""
 
     outputs: dict[Output, Path]
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each stage."""
     report: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -42,6 +45,12 @@ class Animator(Protocol):
 
     def load(self) -> None:
         """Load the model; done once, before the worker takes jobs."""
+
+    def describe(self) -> ModelInfo:
+        """The loaded model, for callers and for manifests."""
+
+    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
+        """Find and clean the driver's poses; a video of them and a pose file into `folder`."""
 
     def prepare(
         self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
+from service.contract.workers import ModelInfo
+from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import InputError
 from tcan_core.media.limits import MediaLimits
+from tcan_core.models.loading import file_sha256
+from tcan_core.models.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, prepare, render
+from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.failures import AnimationCanceled, AnimationError
+
+LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 
 
 class TcanAnimator:
@@ -37,6 +46,7 @@ class TcanAnimator:
         self._weights = weights
         self._pipeline: AnimatePipeline | None = None
         self._detector = ""
+        self._info: ModelInfo | None = None
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
@@ -44,18 +54,13 @@ class TcanAnimator:
             self._preset, self._device, folder=self._weights
         )
         self._detector = self._pipeline.preset.detector
+        self._info = model_info(self._pipeline.preset, self._weights)
 
     def prepare(
         self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
     ) -> list[str]:
         """See `worker.animation.Animator`."""
-
-        def progress(done: int, expected: int) -> None:
-            if canceled():
-                raise AnimationCanceled
-            report(Step("prepare", done, expected, done / max(expected, 1)))
-
-        report(Step("prepare", 0, 0, 0.0))
+        progress = _detecting(report, canceled)
         try:
             found = prepare(
                 image, driving, limits=self._limits, detector=self._detector, progress=progress
@@ -64,6 +69,27 @@ class TcanAnimator:
             raise animation_error(error) from error
         found.save(prepared)
         return found.warnings
+
+    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
+        """See `worker.animation.Animator`."""
+        progress = _detecting(report, canceled)
+        try:
+            found = find_poses(driving, self._limits, self._detector, progress=progress)
+        except InputError as error:
+            raise animation_error(error) from error
+        video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
+        write_poses(video, found.poses, found.fps)
+        write_pose_file(keypoints, [[pose] for pose in found.poses], float(found.fps))
+        return Rendering(
+            {Output.POSE: video, Output.KEYPOINTS: keypoints},
+            report={"frames": len(found.poses), "fps": float(found.fps)},
+            warnings=found.warnings,
+        )
+
+    def describe(self) -> ModelInfo:
+        """See `worker.animation.Animator`."""
+        assert self._info is not None, "load() comes first"
+        return self._info
 
     def render(
         self,
@@ -80,13 +106,17 @@ class TcanAnimator:
         def progress(now: AnimateProgress) -> None:
             report(Step(now.stage, now.step, now.steps, now.fraction))
 
-        result, poster, pose = folder / "result.mp4", folder / "poster.png", folder / "pose.mp4"
+        result, poster, pose = (
+            folder / f"result.{params.format}",
+            folder / "poster.png",
+            folder / "pose.mp4",
+        )
         try:
             done = render(
                 self._pipeline,
                 Prepared.load(prepared, image, self._limits),
                 result,
-                AnimateSettings(**params.model_dump()),
+                AnimateSettings(**params.model_dump(exclude={"format"})),
                 progress=progress,
                 canceled=canceled,
                 poster_path=poster,
@@ -97,7 +127,41 @@ class TcanAnimator:
         except InputError as error:
             raise animation_error(error) from error
         outputs = {Output.RESULT: result, Output.POSTER: poster, Output.POSE: pose}
-        return Rendering(outputs, asdict(done))
+        return Rendering(outputs, done.seconds, asdict(done))
+
+
+def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
+    """Tell of each batch of frames, and stop when it is wished."""
+
+    def progress(done: int, expected: int) -> None:
+        if canceled():
+            raise AnimationCanceled
+        report(Step("prepare", done, expected, done / max(expected, 1)))
+
+    report(Step("prepare", 0, 0, 0.0))
+    return progress
+
+
+def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
+    """What a preset is, with the digests of its files; reads the files that it has none for."""
+    files = {
+        name: path
+        for name, part in preset.parts.items()
+        if (path := _part_file(preset, name, folder)) is not None and path.exists()
+    }
+    return ModelInfo(
+        preset=preset.name,
+        description=preset.description,
+        resolution=preset.resolution,
+        num_inference_steps=preset.sampling.num_inference_steps,
+        guidance_scale=preset.sampling.guidance_scale,
+        weights={name: file_sha256(path) for name, path in files.items()},
+        versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+    )
+
+
+def _part_file(preset: Preset, name: str, folder: Path | None) -> Path | None:
+    return preset.part_file(name) if folder is None else folder / f"{name}.safetensors"
 
 
 def media_limits(limits: InputLimits) -> MediaLimits:

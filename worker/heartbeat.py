@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.contract.queues import Queue
-from service.contract.workers import WorkerInfo
+from service.contract.workers import ModelInfo, WorkerInfo
 from service.stores import calls
 from service.stores.jobs import Jobs
 
@@ -24,9 +24,9 @@ class Heartbeat:
         """Say it once more. Raises Unavailable."""
         self._jobs.run(calls.beat(self._info, TTL_MS))
 
-    def is_ready(self) -> None:
-        """From now on the worker takes jobs."""
-        self._info = self._info.model_copy(update={"ready": True})
+    def is_ready(self, model: ModelInfo) -> None:
+        """From now on the worker takes jobs, for this model."""
+        self._info = self._info.model_copy(update={"ready": True, "model": model})
         self.beat()
 
     def leave(self) -> None:

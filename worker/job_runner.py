@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from service.contract.job import JobRecord, Output
+from service.contract.job import JobKind, JobRecord, Output
 from service.contract.queues import Queue
 from service.errors import Unavailable
 from service.stores import calls
@@ -27,6 +27,7 @@ from service.stores.objects import ObjectStore
 from worker.animation import Animator, Rendering
 from worker.failures import AnimationCanceled, job_error
 from worker.lease import Lease, Stop
+from worker.manifest import make_manifest
 from worker.progress import ProgressWriter
 
 logger = logging.getLogger(__name__)
@@ -117,43 +118,52 @@ class JobRunner:
         return self.jobs.run(end)
 
     def _prepare(self, record: JobRecord, lease: Lease, folder: Path) -> Call[Hold]:
-        image = self._fetch(record.inputs.image, folder)
+        began_s = time.monotonic()
         driving = self._fetch(record.inputs.driving, folder)
+        report = ProgressWriter(lease.renew)
+        if record.kind is JobKind.POSES:
+            shown = self.animator.preview(driving, folder, report, lambda: lease.stop is not None)
+            return self._publish(record, shown, _since(began_s), folder)
         prepared = folder / "prepared.json"
+        image = self._image(record, folder)
         warnings = self.animator.prepare(
-            image, driving, prepared, ProgressWriter(lease.renew), lambda: lease.stop is not None
+            image, driving, prepared, report, lambda: lease.stop is not None
         )
         key = output_key(record, prepared.name)
         self.objects.put(key, prepared)
-        return calls.hand_over(record.id, record.token, Queue.RENDER, key, warnings)
+        return calls.hand_over(
+            record.id, record.token, Queue.RENDER, key, warnings, _since(began_s)
+        )
 
     def _render(self, record: JobRecord, lease: Lease, folder: Path) -> Call[Hold]:
         assert record.prepared is not None, "a job in the render queue has been prepared"
         rendering = self.animator.render(
-            self._fetch(record.inputs.image, folder),
+            self._image(record, folder),
             self._fetch(record.prepared, folder),
             folder,
             record.params,
             ProgressWriter(lease.renew),
             lambda: lease.stop is not None,
         )
+        return self._publish(record, rendering, record.seconds | rendering.seconds, folder)
+
+    def _publish(
+        self, record: JobRecord, rendering: Rendering, seconds: dict[str, float], folder: Path
+    ) -> Call[Hold]:
+        """Store what was made, with its manifest; the write that ends the job."""
+        warnings = [*record.warnings, *rendering.warnings]
         manifest = folder / "manifest.json"
-        manifest.write_text(json.dumps(self._manifest(record, rendering), indent=2))
+        content = make_manifest(record, rendering, self.animator.describe(), seconds)
+        manifest.write_text(json.dumps(content, indent=2), encoding="utf-8")
         outputs = {}
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():
             outputs[output] = output_key(record, f"{output}{file.suffix}")
             self.objects.put(outputs[output], file)
-        warnings = [*record.warnings, *rendering.warnings]
-        return calls.succeed(record.id, record.token, outputs, warnings)
+        return calls.succeed(record.id, record.token, outputs, warnings, seconds)
 
-    def _manifest(self, record: JobRecord, rendering: Rendering) -> dict[str, object]:
-        return {
-            "job": record.id,
-            "preset": self.preset,
-            "params": record.params.model_dump(mode="json"),
-            "warnings": [*record.warnings, *rendering.warnings],
-            "report": rendering.report,
-        }
+    def _image(self, record: JobRecord, folder: Path) -> Path:
+        assert record.inputs.image is not None, "only a preview of poses has no image"
+        return self._fetch(record.inputs.image, folder)
 
     def _fetch(self, key: str, folder: Path) -> Path:
         file = folder / PurePosixPath(key).name
@@ -165,6 +175,10 @@ class JobRunner:
         placed = self.jobs.run(calls.read(job_id))
         if placed is not None and placed.position is not None:
             self.hints.send(job_id, placed.record.queue)
+
+
+def _since(began_s: float) -> dict[str, float]:
+    return {"prepare": time.monotonic() - began_s}
 
 
 def output_key(record: JobRecord, name: str) -> str:

@@ -18,13 +18,14 @@ from service.settings import Settings
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
-from worker import heartbeat, reconciler
+from worker import heartbeat, reconciler, sweeper
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
 from worker.periodic import Periodic
 from worker.reconciler import Reconciler
+from worker.sweeper import Sweeper
 from worker.tasks import register_tasks
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def run_worker(
     )
     alive = Heartbeat(jobs, name, queues, settings.preset)
     keeper = Reconciler(jobs, hints, name, settings.max_attempts, settings.hint_age_ms)
+    sweeping = Sweeper(jobs, runner.objects, name)
     with ExitStack() as stack:
         stack.callback(jobs.close)
         stack.callback(hints.close)
@@ -69,6 +71,7 @@ def run_worker(
         animator.load()
         logger.info("worker %s: the model %r is loaded", name, settings.preset)
         stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
+        stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
         return _consume(url, runner, alive, shutdown, queues)
 
 
@@ -83,7 +86,7 @@ def _consume(
     register_tasks(app, runner)
 
     def on_ready(**_: object) -> None:
-        alive.is_ready()
+        alive.is_ready(runner.animator.describe())
 
     def on_shutdown(**_: object) -> None:
         shutdown.set()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service.api import health, jobs, results, submit
+from service.api import docs, health, jobs, models, results, submit, uploads
 from service.api.deps import open_gateway
+from service.api.openapi import openapi
 from service.api.problems import add_handlers
 from service.settings import Settings, load_settings
 
@@ -32,8 +34,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Animate a character's picture with the motion of a driving video",
         version=version("tcan"),
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
-    for module in (submit, jobs, results, health):
+    for module in (submit, uploads, jobs, results, models, health):
         app.include_router(module.router)
+    app.include_router(docs.router)
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's way to extend it
     add_handlers(app)
     return app

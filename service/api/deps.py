@@ -10,6 +10,7 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from service.api.callers import Caller
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.settings import Settings
@@ -32,10 +33,10 @@ class Gateway:
     hints: Hints
     inspections: CapacityLimiter
 
-    async def read(self, job_id: str) -> calls.Placed:
-        """The job. Raises Rejected (`job_not_found`)."""
+    async def read(self, job_id: str, caller: Caller) -> calls.Placed:
+        """The caller's job. Raises Rejected (`job_not_found`)."""
         placed = await self.jobs.run(calls.read(job_id))
-        if placed is None:
+        if placed is None or placed.record.caller != caller.id:
             raise unknown_job(job_id)
         return placed
 

@@ -1,50 +1,127 @@
-"""The jobs: look at one, list them, cancel."""
+"""The jobs: look at one, list them, cancel, erase."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from datetime import datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BeforeValidator
 
+from service.api.callers import CallerDep
 from service.api.deps import GatewayDep, unknown_job
+from service.api.pages import CURSOR, next_page, read_cursor
 from service.api.problems import problem_responses
-from service.api.submit import POLL_AFTER_S
 from service.api.views import JobList, JobView, view, view_placed
+from service.api.waiting import POLL_AFTER_S
 from service.contract.errors import ErrorCode
+from service.contract.states import JobState
+from service.errors import Rejected
 from service.stores import calls
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+
+def _written(value: object) -> object:
+    """Pydantic would take numbers for seconds since 1970 as well."""
+    if isinstance(value, str) and not WRITTEN.match(value):
+        raise ValueError("write it like 2026-11-22T10:00:00Z")
+    return value
+
+
+WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
+PAGED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Link": {
+                "description": 'The next page, as `<...>; rel="next"`.',
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
 
 
 @router.get("/{job_id}", summary="How a job stands", responses=MISSING)
-async def get_job(job_id: str, response: Response, gateway: GatewayDep) -> JobView:
+async def get_job(
+    job_id: str, response: Response, caller: CallerDep, gateway: GatewayDep
+) -> JobView:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
-    placed = await gateway.read(job_id)
+    placed = await gateway.read(job_id, caller)
     response.headers["Cache-Control"] = "no-store"
     if not placed.record.state.is_terminal:
         response.headers["Retry-After"] = str(POLL_AFTER_S)
     return view_placed(placed)
 
 
-@router.get("", summary="The jobs", responses=problem_responses(ErrorCode.UNAVAILABLE))
+@router.get(
+    "",
+    summary="The jobs",
+    responses=PAGED | problem_responses(ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
+)
 async def list_jobs(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
     gateway: GatewayDep,
+    status: Annotated[list[JobState] | None, Query(description="Of these states alone.")] = None,
+    created_after: Annotated[
+        Moment | None, Query(description="Made then or later; a time with its zone.")
+    ] = None,
+    created_before: Annotated[Moment | None, Query(description="Made before then.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs on a page.")] = 50,
-    after: Annotated[str, Query(description="The last job of the page before.")] = "",
+    cursor: Annotated[
+        str | None, Query(pattern=CURSOR, description="From `next` of the page before.")
+    ] = None,
 ) -> JobList:
-    """Jobs, newest first."""
-    records = await gateway.jobs.run(calls.recent(limit, after))
-    full = len(records) == limit
-    following = f"/jobs?limit={limit}&after={records[-1].id}" if full else None
+    """Jobs, newest first. `next` and the header `Link` lead to the next page."""
+    records = await gateway.jobs.run(
+        calls.recent(
+            limit,
+            None if cursor is None else read_cursor(cursor),
+            caller=caller.id,
+            states=status or (),
+            since_ms=_ms(created_after),
+            until_ms=_ms(created_before),
+        )
+    )
+    following = next_page("/jobs", request.query_params.multi_items(), records, limit)
+    if following is not None:
+        response.headers["Link"] = f'<{following}>; rel="next"'
     return JobList(jobs=[view(record) for record in records], next=following)
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)
-async def cancel_job(job_id: str, gateway: GatewayDep) -> JobView:
+async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> JobView:
     """A waiting job ends at once, a running one within a step; an ended one stays as it is."""
+    await gateway.read(job_id, caller)
     record = await gateway.jobs.run(calls.cancel(job_id))
     if record is None:
         raise unknown_job(job_id)
     return view(record)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    summary="Erase an ended job",
+    responses=MISSING | problem_responses(ErrorCode.JOB_NOT_ENDED),
+)
+async def erase_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
+    """The record and all objects are gone afterwards. Cancel a job first that has not ended."""
+    record = (await gateway.read(job_id, caller)).record
+    if not record.state.is_terminal:
+        raise Rejected(
+            ErrorCode.JOB_NOT_ENDED, f"the job is {record.state}; cancel it before you erase it"
+        )
+    await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+    await gateway.jobs.run(calls.erase(job_id))
+
+
+def _ms(time: datetime | None) -> int | None:
+    return None if time is None else round(time.timestamp() * 1000)

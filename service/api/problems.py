@@ -12,12 +12,17 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from service.contract.errors import ERRORS, ErrorCode
 from service.errors import Rejected, ServiceError
+from service.submission.receive import field_problems
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +60,29 @@ class Problem(BaseModel):
 
 
 def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
-    """The entries of a route's documentation for the errors that it may answer."""
+    """The entries of a route's documentation for the errors that it may answer, each by example."""
     entries: dict[int | str, dict[str, Any]] = {}
     for code in codes:
         kind = ERRORS[code]
-        entry = entries.setdefault(kind.status, {"model": Problem, "description": ""})
+        entry = entries.setdefault(kind.status, {"description": "", "content": {}})
         entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
+        content = entry["content"].setdefault(MEDIA_TYPE, {"schema": PROBLEM_REF, "examples": {}})
+        content["examples"][code.value] = {"summary": kind.title, "value": _example(code)}
+        if code is ErrorCode.UNAVAILABLE:
+            entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return entries
+
+
+def _example(code: ErrorCode) -> dict[str, Any]:
+    kind = ERRORS[code]
+    return {
+        "type": f"urn:tcan:problem:{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "code": code.value,
+        "detail": "one sentence with the values at hand",
+        "instance": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa",
+    }
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -111,7 +132,7 @@ def _service_error(request: Request, error: Exception) -> Response:
 
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = field_problems(error.errors())
+    errors = field_problems(error.errors(), "body")
     detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
     return problem(request, ErrorCode.INVALID_REQUEST, detail, errors=errors)
 
@@ -121,7 +142,20 @@ def _http_error(request: Request, error: Exception) -> Response:
     codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
     code = codes.get(error.status_code, ErrorCode.MALFORMED_BODY)
     detail = f"{request.method} {request.url.path}"
-    return problem(request, code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if code is ErrorCode.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return problem(request, code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route at this path; Starlette tells those of the first alone."""
+    found = set()
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            found.add(method)
+    return ", ".join(sorted(found))
 
 
 def _client_gone(request: Request, error: Exception) -> Response:
@@ -132,14 +166,3 @@ def _client_gone(request: Request, error: Exception) -> Response:
 def _unexpected(request: Request, error: Exception) -> Response:
     detail = "the cause is in the gateway's log"
     return problem(request, ErrorCode.INTERNAL, detail)
-
-
-def field_problems(errors: list[Any] | Any) -> list[dict[str, Any]]:
-    """Pydantic's complaints as one entry per field."""
-    return [
-        {
-            "field": ".".join(str(step) for step in entry["loc"]) or "params",
-            "detail": entry["msg"].removeprefix("Value error, "),
-        }
-        for entry in errors
-    ]

@@ -9,9 +9,10 @@ from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, RedirectResponse
 
+from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
-from service.api.submit import POLL_AFTER_S
+from service.api.waiting import POLL_AFTER_S
 from service.contract.errors import ErrorCode
 from service.contract.job import JobRecord, Output
 from service.contract.states import JobState
@@ -26,13 +27,14 @@ SUMMARIES = {
     Output.POSTER: "One frame of the animation, a PNG",
     Output.POSE: "The poses that drove it, an mp4",
     Output.MANIFEST: "How it was made, as JSON",
+    Output.KEYPOINTS: "The driver's poses, a pose file that drives an animation",
 }
 
 
-def _route(output: Output) -> Callable[[str, GatewayDep], Awaitable[RedirectResponse]]:
-    async def get_output(job_id: str, gateway: GatewayDep) -> RedirectResponse:
+def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[RedirectResponse]]:
+    async def get_output(job_id: str, caller: CallerDep, gateway: GatewayDep) -> RedirectResponse:
         """Redirects to a signed address, which honours Range."""
-        record = (await gateway.read(job_id)).record
+        record = (await gateway.read(job_id, caller)).record
         key = _key(record, output)
         name = f"tcan-{record.id[:8]}-{output}{PurePosixPath(key).suffix}"
         link = await to_thread.run_sync(gateway.objects.link, key, name)

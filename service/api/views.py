@@ -6,8 +6,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.eta import Eta, estimate
 from service.contract.errors import JobError
-from service.contract.job import JobRecord, Output, moment
+from service.contract.job import JobKind, JobRecord, Output, moment
+from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.stores.calls import Placed
@@ -22,15 +24,26 @@ class ProgressView(BaseModel):
     eta_s: float | None = Field(None, description="Seconds until the stage should end.")
 
 
+class Timings(BaseModel):
+    """Seconds that the job has spent so far."""
+
+    waited_s: float = Field(description="In queues, all together.")
+    prepare_s: float = Field(description="With workers that prepared it, lost ones included.")
+    render_s: float = Field(description="With workers that rendered it, lost ones included.")
+    stages: dict[str, float] = Field(description="Of each stage, as its worker measured them.")
+
+
 class Links(BaseModel):
     """Where to go from here; results are there once the job has succeeded."""
 
     self: str
     cancel: str
+    events: str
     result: str | None = None
     poster: str | None = None
     pose: str | None = None
     manifest: str | None = None
+    keypoints: str | None = None
 
 
 class JobView(BaseModel):
@@ -40,34 +53,49 @@ class JobView(BaseModel):
         json_schema_extra={
             "example": {
                 "id": "8f14e45fceea467a9575ecb2d1f6a0aa",
+                "kind": "animate",
                 "status": "running",
                 "stage": "denoise",
                 "progress": {"step": 7, "steps": 20, "fraction": 0.37, "eta_s": 21.5},
+                "eta": {"seconds": 24.0, "relative_error": 0.08, "estimates": 50},
                 "attempts": 1,
+                "timings": {
+                    "waited_s": 0.1,
+                    "prepare_s": 0.4,
+                    "render_s": 12.2,
+                    "stages": {"prepare": 0.4},
+                },
                 "created_at": "2026-11-22T10:00:00Z",
                 "started_at": "2026-11-22T10:00:00.100Z",
                 "cancel_requested": False,
                 "params": {"seed": 7, "context_size": 16, "context_overlap": 4},
+                "options": {"ttl_s": 604800},
                 "warnings": [],
                 "links": {
                     "self": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa",
                     "cancel": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/cancel",
+                    "events": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/events",
                 },
             }
         }
     )
 
     id: str
+    kind: JobKind
     status: JobState
     stage: str = Field(description="What is done now, or what the job waits for.")
     progress: ProgressView
     queue_position: int | None = Field(None, description="0 is next; absent when not waiting.")
+    eta: Eta | None = Field(None, description="Absent when ended, or while nothing is known.")
     attempts: int = Field(description="Times that a worker began the present stage.")
+    timings: Timings
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    expires_at: datetime | None = Field(None, description="When the ended job is swept away.")
     cancel_requested: bool
     params: JobParams = Field(description="As used, with the seed that was drawn.")
+    options: JobOptions
     warnings: list[str]
     error: JobError | None = None
     links: Links
@@ -76,26 +104,33 @@ class JobView(BaseModel):
 class JobList(BaseModel):
     """A page of jobs, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"jobs": [], "next": None}})
+
     jobs: list[JobView]
     next: str | None = Field(None, description="The address of the next page.")
 
 
-def view(record: JobRecord, position: int | None = None) -> JobView:
+def view(record: JobRecord, position: int | None = None, eta: Eta | None = None) -> JobView:
     """The caller's side of a record."""
     created_at = moment(record.created_ms)
     assert created_at is not None
     return JobView(
         id=record.id,
+        kind=record.kind,
         status=record.state,
         stage=_stage(record),
         progress=_progress(record),
         queue_position=position,
+        eta=eta,
         attempts=record.attempts,
+        timings=_timings(record),
         created_at=created_at,
         started_at=moment(record.started_ms),
         ended_at=moment(record.ended_ms),
+        expires_at=moment(record.expires_ms),
         cancel_requested=record.cancel_requested,
         params=record.params,
+        options=record.options,
         warnings=record.warnings,
         error=record.error,
         links=_links(record),
@@ -103,8 +138,17 @@ def view(record: JobRecord, position: int | None = None) -> JobView:
 
 
 def view_placed(placed: Placed) -> JobView:
-    """The caller's side of a record with its place in the queue."""
-    return view(placed.record, placed.position)
+    """The caller's side of a record with its place in the queue and its estimate."""
+    return view(placed.record, placed.position, estimate(placed))
+
+
+def _timings(record: JobRecord) -> Timings:
+    return Timings(
+        waited_s=record.waited_ms / 1000,
+        prepare_s=record.prepare_ms / 1000,
+        render_s=record.render_ms / 1000,
+        stages={stage: round(seconds, 3) for stage, seconds in record.seconds.items()},
+    )
 
 
 def _stage(record: JobRecord) -> str:
@@ -125,4 +169,4 @@ def _progress(record: JobRecord) -> ProgressView:
 def _links(record: JobRecord) -> Links:
     here = f"/jobs/{record.id}"
     results = {output.value: f"{here}/{output}" for output in Output if output in record.outputs}
-    return Links(self=here, cancel=f"{here}/cancel", **results)
+    return Links(self=here, cancel=f"{here}/cancel", events=f"{here}/events", **results)

@@ -17,6 +17,10 @@ class ErrorCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_PARAMS = "invalid_params"
     BODY_TOO_LARGE = "body_too_large"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
+    URL_REFUSED = "url_refused"
+    URL_FAILED = "url_failed"
     # The inputs.
     INVALID_IMAGE = "invalid_image"
     IMAGE_TOO_SMALL = "image_too_small"
@@ -34,6 +38,9 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     JOB_NOT_FOUND = "job_not_found"
+    JOB_NOT_ENDED = "job_not_ended"
+    JOB_ERASED = "job_erased"
+    UPLOAD_NOT_FOUND = "upload_not_found"
     RESULT_NOT_READY = "result_not_ready"
     NO_RESULT = "no_result"
     INVALID_SIGNATURE = "invalid_signature"
@@ -57,6 +64,10 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request does not fit the route"),
     ErrorCode.INVALID_PARAMS: ErrorKind(422, "The parameters are not valid"),
     ErrorCode.BODY_TOO_LARGE: ErrorKind(413, "The upload is over the limit of bytes"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorKind(422, "The key was used for another request"),
+    ErrorCode.IDEMPOTENCY_KEY_IN_USE: ErrorKind(409, "A request of this key is being accepted"),
+    ErrorCode.URL_REFUSED: ErrorKind(422, "The address is not one that is fetched"),
+    ErrorCode.URL_FAILED: ErrorKind(422, "The address gave no file"),
     ErrorCode.INVALID_IMAGE: ErrorKind(422, "The image cannot be read"),
     ErrorCode.IMAGE_TOO_SMALL: ErrorKind(422, "The image is too small"),
     ErrorCode.IMAGE_TOO_LARGE: ErrorKind(422, "The image has too many pixels"),
@@ -72,6 +83,9 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.NOT_FOUND: ErrorKind(404, "There is nothing at this address"),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, "The address does not take this method"),
     ErrorCode.JOB_NOT_FOUND: ErrorKind(404, "There is no such job"),
+    ErrorCode.JOB_NOT_ENDED: ErrorKind(409, "The job has not ended yet"),
+    ErrorCode.JOB_ERASED: ErrorKind(410, "The job was erased"),
+    ErrorCode.UPLOAD_NOT_FOUND: ErrorKind(404, "There is no such upload"),
     ErrorCode.RESULT_NOT_READY: ErrorKind(409, "The job has not finished yet"),
     ErrorCode.NO_RESULT: ErrorKind(404, "The job has no such result"),
     ErrorCode.INVALID_SIGNATURE: ErrorKind(403, "The link has expired or was altered"),

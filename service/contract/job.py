@@ -9,9 +9,22 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.errors import JobError
+from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
+
+ANONYMOUS = "anonymous"
+# Stands for the preset's own number of steps where a job's length is estimated.
+USUAL_STEPS = 20
+
+
+class JobKind(StrEnum):
+    """What is made."""
+
+    ANIMATE = "animate"
+    POSES = "poses"
+    """A preview of the driver's poses; such a job ends after `prepare`."""
 
 
 class DrivingKind(StrEnum):
@@ -28,6 +41,7 @@ class Output(StrEnum):
     POSTER = "poster"
     POSE = "pose"
     MANIFEST = "manifest"
+    KEYPOINTS = "keypoints"
 
 
 class JobInputs(BaseModel):
@@ -35,9 +49,10 @@ class JobInputs(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    image: str
+    image: str | None = Field(None, description="A preview of poses has none.")
     driving: str
     driving_kind: DrivingKind
+    frames: int | None = Field(None, description="Of the driver, as far as its header tells.")
 
 
 class Progress(BaseModel):
@@ -60,11 +75,22 @@ class JobRecord(BaseModel):
     id: str
     state: JobState
     queue: Queue
+    kind: JobKind = JobKind.ANIMATE
+    caller: str = ANONYMOUS
     params: JobParams
+    options: JobOptions = JobOptions()
     inputs: JobInputs
     created_ms: int
     started_ms: int | None = None
     ended_ms: int | None = None
+    expires_ms: int | None = Field(None, description="When an ended job is swept away.")
+    taken_ms: int | None = Field(None, description="When the present lease was taken.")
+    waited_ms: int = Field(0, description="In queues, all together.")
+    prepare_ms: int = Field(0, description="With workers of that queue, lost ones included.")
+    render_ms: int = Field(0, description="Likewise.")
+    seconds: dict[str, float] = Field(
+        default_factory=dict, description="Of each stage, as its worker measured them."
+    )
     token: int = 0
     attempts: int = Field(0, description="Times a worker has taken the job in its present queue.")
     worker: str | None = None
@@ -74,6 +100,11 @@ class JobRecord(BaseModel):
     outputs: dict[Output, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     error: JobError | None = None
+
+
+def work_units(inputs: JobInputs, params: JobParams) -> int:
+    """The size of a job: frames times steps. Jobs of equal size should take equally long."""
+    return max(1, inputs.frames or 1) * (params.num_inference_steps or USUAL_STEPS)
 
 
 def new_job_id() -> str:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_SEED = 2**32 - 1
+
+
+class ResultFormat(StrEnum):
+    """Kinds of results; each value is the file's suffix."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+    GIF = "gif"
+    ZIP = "zip"
 
 
 class JobParams(BaseModel):
@@ -43,6 +53,11 @@ class JobParams(BaseModel):
         True,
         description="Move the driver's poses to the source character's proportions and place; "
         "false uses them as they are.",
+    )
+
+    format: ResultFormat = Field(
+        ResultFormat.MP4,
+        description="Of the result: mp4 (H.264), webm (VP9), gif (256 colours), or a zip of PNGs.",
     )
 
     @model_validator(mode="after")

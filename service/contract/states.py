@@ -39,7 +39,10 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         JobState.QUEUED: frozenset(
             {JobState.PREPARING, JobState.RUNNING, JobState.FAILED, JobState.CANCELED}
         ),
-        JobState.PREPARING: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELED}),
+        # A preview of poses succeeds here.
+        JobState.PREPARING: frozenset(
+            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
+        ),
         JobState.RUNNING: frozenset(
             {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
         ),

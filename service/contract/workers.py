@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.queues import Queue
+
+
+class ModelInfo(BaseModel):
+    """A loaded model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    preset: str
+    description: str
+    resolution: int = Field(description="Side of the pictures that it was trained on, in pixels.")
+    num_inference_steps: int = Field(description="Used when a caller says nothing.")
+    guidance_scale: float = Field(description="Used when a caller says nothing.")
+    weights: dict[str, str] = Field(description="sha256 of each part's file.")
+    versions: dict[str, str] = Field(description="Of this project and the libraries below it.")
 
 
 class WorkerInfo(BaseModel):
@@ -17,3 +31,4 @@ class WorkerInfo(BaseModel):
     preset: str
     ready: bool
     """The model is loaded and the worker consumes its queues."""
+    model: ModelInfo | None = None

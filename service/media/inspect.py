@@ -6,6 +6,7 @@ another process.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,31 +21,47 @@ from service.media.videos import inspect_video
 
 @dataclass(frozen=True)
 class Inspected:
-    """What the inputs are: suffixes such as `.png` and `.mp4`, and what drives the animation."""
+    """What an input is.
 
-    image_suffix: str
-    driving_suffix: str
-    driving_kind: DrivingKind
+    Attributes:
+        suffix: of its format, such as `.png` and `.mp4`.
+        frames: of a driver, as far as its header tells.
+    """
+
+    suffix: str
+    kind: DrivingKind | None = None
+    frames: int | None = None
 
 
-def inspect_inputs(image: Path, driving: Path, limits: InputLimits) -> Inspected:
+def inspect_inputs(files: Mapping[str, Path], limits: InputLimits) -> dict[str, Inspected]:
     """Make sure that an image and a driving video or pose file can be used.
+
+    Args:
+        files: by `image` and `driving`; a preview of poses has no image.
 
     Raises:
         Rejected: one of them cannot be read or is over a limit; says which and why.
     """
-    image_suffix = inspect_image(image, limits)
-    if looks_like_json(driving):
-        size = driving.stat().st_size
-        if size > limits.max_pose_bytes:
-            raise Rejected(
-                ErrorCode.BODY_TOO_LARGE,
-                f"driving: the pose file has {size:,} bytes; "
-                f"at most {limits.max_pose_bytes:,} are taken",
-            )
-        inspect_poses(driving.read_bytes(), limits)
-        return Inspected(image_suffix, ".json", DrivingKind.POSES)
-    return Inspected(image_suffix, inspect_video(driving, limits), DrivingKind.VIDEO)
+    found = {}
+    if "image" in files:
+        found["image"] = Inspected(inspect_image(files["image"], limits))
+    found["driving"] = _inspect_driving(files["driving"], limits)
+    return found
+
+
+def _inspect_driving(file: Path, limits: InputLimits) -> Inspected:
+    if not looks_like_json(file):
+        video = inspect_video(file, limits)
+        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames)
+    size = file.stat().st_size
+    if size > limits.max_pose_bytes:
+        raise Rejected(
+            ErrorCode.BODY_TOO_LARGE,
+            f"driving: the pose file has {size:,} bytes; "
+            f"at most {limits.max_pose_bytes:,} are taken",
+        )
+    frames = inspect_poses(file.read_bytes(), limits)
+    return Inspected(".json", DrivingKind.POSES, frames)
 
 
 def looks_like_json(file: Path) -> bool:

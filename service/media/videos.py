@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -31,11 +32,18 @@ FORMATS = {
 }
 
 
-def inspect_video(file: Path, limits: InputLimits) -> str:
+class Video(NamedTuple):
+    """What a video was found to be: a suffix such as `.mp4`, and how many frames it has."""
+
+    suffix: str
+    frames: int
+
+
+def inspect_video(file: Path, limits: InputLimits) -> Video:
     """Check a video's declared size and length, and decode one frame as a proof.
 
     Returns:
-        A suffix of its format, `.mp4` for QuickTime and MPEG-4.
+        Its format, `.mp4` for QuickTime and MPEG-4, and its length.
 
     Raises:
         Rejected: not a video, without a picture or a frame, damaged, or over a limit.
@@ -51,11 +59,12 @@ def inspect_video(file: Path, limits: InputLimits) -> str:
         with av.open(str(file), options=options) as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
-            _check_length(container, stream, limits)
+            frames = _check_length(container, stream, limits)
             container.seek(0)
             if next(container.decode(stream), None) is None:
                 raise _invalid("no frame can be decoded")
-            return FORMATS.get(container.format.name.split(",")[0], "")
+            suffix = FORMATS.get(container.format.name.split(",")[0], "")
+            return Video(suffix, frames)
     except (FFmpegError, EOFError, OSError) as error:
         detail = getattr(error, "strerror", None) or type(error).__name__
         raise _invalid(f"not a video, or damaged ({detail})") from error
@@ -82,7 +91,8 @@ def _check_size(stream: VideoStream, limits: InputLimits) -> None:
         )
 
 
-def _check_length(container: InputContainer, stream: VideoStream, limits: InputLimits) -> None:
+def _check_length(container: InputContainer, stream: VideoStream, limits: InputLimits) -> int:
+    """The number of frames. Raises Rejected when it is none or too many."""
     duration_s = (container.duration or 0) / av.time_base
     if duration_s > limits.max_duration_s:
         raise Rejected(
@@ -98,6 +108,7 @@ def _check_length(container: InputContainer, stream: VideoStream, limits: InputL
             ErrorCode.VIDEO_TOO_LONG,
             f"driving: {counted} frames; at most {limits.max_frames:,} are taken",
         )
+    return frames
 
 
 def _count_frames(container: InputContainer, stream: VideoStream, most: int) -> int:

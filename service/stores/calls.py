@@ -4,22 +4,33 @@ A `Call` names a Lua script, its arguments and how to read the reply; `service.s
 blocking in the worker and awaited in the gateway. Each script is atomic, so a check of a lease and
 the write under it cannot be parted.
 
-Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs` ids by creation; `waiting:{queue}` ids of
-jobs that wait; `leases` ids by the end of their lease; `workers`, `workers:alive` heartbeats;
-`role:{name}` one holder at a time. The scripts name keys that they compute, so this needs one
-primary, not a Redis cluster.
+Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
+ids by creation; `waiting:{queue}` ids of jobs that wait; `leases` ids by the end of their lease;
+`expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
+`workers`, `workers:alive` heartbeats; `role:{name}` one holder at a time; and those of
+`service.stores.requests`. The scripts name keys that they compute, so this needs one primary, not
+a Redis cluster.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from service.contract.errors import ErrorCode, JobError
-from service.contract.job import JobInputs, JobRecord, Output, Progress
+from service.contract.job import (
+    ANONYMOUS,
+    JobInputs,
+    JobKind,
+    JobRecord,
+    Output,
+    Progress,
+    work_units,
+)
+from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
@@ -48,17 +59,64 @@ class Hold(StrEnum):
     """Another may have the job: nothing was written."""
 
 
+class Forecast(NamedTuple):
+    """What past jobs of the same kind tell of this one; times are those of workers at work.
+
+    Attributes:
+        own_s: what this job should take, by its size.
+        usual_s: what a job takes on average.
+        error: mean relative error of past estimates; None before there are any.
+        estimates: how many of them.
+    """
+
+    own_s: float
+    usual_s: float
+    error: float | None
+    estimates: int
+
+
 class Placed(NamedTuple):
-    """A job and its place in its queue (0 is next), None when it does not wait."""
+    """A job as it stood at one moment.
+
+    Attributes:
+        position: its place in its queue (0 is next), None when it does not wait.
+        now_ms: the moment, by the server's clock.
+        forecast: None before a job of its kind has ended.
+    """
 
     record: JobRecord
     position: int | None
+    now_ms: int
+    forecast: Forecast | None
 
 
-def create(job_id: str, params: JobParams, inputs: JobInputs) -> Call[Placed]:
-    """Make the job; it waits in the first queue. Making it again changes nothing."""
-    fields = ("params", params.model_dump_json(), "inputs", inputs.model_dump_json())
-    return Call("create", (job_id, Queue.PREPARE, *fields), _placed)
+class Cursor(NamedTuple):
+    """The last job of a page; the next one goes on behind it, whether it still exists or not."""
+
+    created_ms: int
+    job_id: str
+
+
+def create(
+    job_id: str,
+    params: JobParams,
+    inputs: JobInputs,
+    *,
+    kind: JobKind = JobKind.ANIMATE,
+    options: JobOptions | None = None,
+    caller: str = ANONYMOUS,
+    idempotency_key: str = "",
+    keep_key_ms: int = 0,
+) -> Call[Placed]:
+    """Make the job; it waits in the first queue. Making it again changes nothing.
+
+    With an idempotency key that was claimed before, the key leads to the job from now on.
+    """
+    models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
+    fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
+    units = work_units(inputs, params)
+    known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
+    return Call("create", (*known, "kind", kind, *fields), _placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:
@@ -66,9 +124,40 @@ def read(job_id: str) -> Call[Placed | None]:
     return Call("read", (job_id,), _placed_or_none)
 
 
-def recent(limit: int, after: str = "") -> Call[list[JobRecord]]:
-    """Up to `limit` jobs, newest first, from behind the job `after`."""
-    return Call("list", (limit, after), lambda reply: [_record(pairs) for pairs in reply])
+def recent(
+    limit: int,
+    after: Cursor | None = None,
+    *,
+    caller: str = ANONYMOUS,
+    states: Sequence[JobState] = (),
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+) -> Call[list[JobRecord]]:
+    """Up to `limit` jobs of a caller, newest first.
+
+    Args:
+        after: goes on behind this job.
+        states: of these alone; all when empty.
+        since_ms: made at this time or later.
+        until_ms: made before this time.
+    """
+    cursor = ("", "") if after is None else after
+    times = (
+        "-inf" if since_ms is None else since_ms,
+        "+inf" if until_ms is None else until_ms,
+    )
+    arguments = (caller, limit, *cursor, *times, *dict.fromkeys(states))
+    return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
+
+
+def erase(job_id: str) -> Call[JobState | None]:
+    """Forget the job if it has ended; the state that it was in, None when there is no such job."""
+    return Call("erase", (job_id,), lambda reply: JobState(reply) if reply else None)
+
+
+def expired(limit: int = 100) -> Call[list[str]]:
+    """Ended jobs whose time is over."""
+    return Call("expired", (limit,), list)
 
 
 def cancel(job_id: str) -> Call[JobRecord | None]:
@@ -90,18 +179,31 @@ def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = No
 
 
 def hand_over(
-    job_id: str, token: int, queue: Queue, prepared: str, warnings: Sequence[str]
+    job_id: str,
+    token: int,
+    queue: Queue,
+    prepared: str,
+    warnings: Sequence[str],
+    seconds: Mapping[str, float] | None = None,
 ) -> Call[Hold]:
     """Leave the job to its next queue, with the key of what was prepared."""
-    fields = ("prepared", prepared, "warnings", json.dumps(list(warnings)))
+    fields = ("prepared", prepared, *_report(warnings, seconds))
     return Call("hand_over", (job_id, token, queue, *fields), Hold)
 
 
 def succeed(
-    job_id: str, token: int, outputs: dict[Output, str], warnings: Sequence[str]
+    job_id: str,
+    token: int,
+    outputs: dict[Output, str],
+    warnings: Sequence[str],
+    seconds: Mapping[str, float] | None = None,
 ) -> Call[Hold]:
-    """End the job with its outputs' keys, unless a cancel came before."""
-    fields = ("outputs", json.dumps(outputs), "warnings", json.dumps(list(warnings)))
+    """End the job with its outputs' keys, unless a cancel came before.
+
+    Args:
+        seconds: that each stage took.
+    """
+    fields = ("outputs", json.dumps(outputs), *_report(warnings, seconds))
     return Call("finish", (job_id, token, JobState.SUCCEEDED, *fields), Hold)
 
 
@@ -161,12 +263,24 @@ def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
     return Call("preside", (role, who, lease_ms), bool)
 
 
-JSON_FIELDS = ("params", "inputs", "progress", "outputs", "warnings", "error")
+JSON_FIELDS = (
+    "params",
+    "options",
+    "inputs",
+    "progress",
+    "outputs",
+    "warnings",
+    "seconds",
+    "error",
+)
+
+
+def _report(warnings: Sequence[str], seconds: Mapping[str, float] | None) -> tuple[str, ...]:
+    return ("warnings", json.dumps(list(warnings)), "seconds", json.dumps(dict(seconds or {})))
 
 
 def _record(pairs: list[str]) -> JobRecord:
     fields: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    fields.pop("hinted_ms", None)
     for name in JSON_FIELDS:
         if name in fields:
             fields[name] = json.loads(fields[name])
@@ -177,12 +291,17 @@ def _record_or_none(pairs: list[str]) -> JobRecord | None:
     return _record(pairs) if pairs else None
 
 
-def _placed(reply: tuple[list[str], int]) -> Placed:
-    pairs, place = reply
-    return Placed(_record(pairs), None if place < 0 else place)
+def _placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
+    pairs, place, now_ms, texts = reply
+    forecast = None
+    if texts:
+        own_ms, usual_ms = float(texts[0]), float(texts[1])
+        error = float(texts[2]) if texts[2] else None
+        forecast = Forecast(own_ms / 1000, usual_ms / 1000, error, int(texts[3]))
+    return Placed(_record(pairs), None if place < 0 else place, now_ms, forecast)
 
 
-def _placed_or_none(reply: tuple[list[str], int]) -> Placed | None:
+def _placed_or_none(reply: tuple[list[str], int, int, list[str]]) -> Placed | None:
     return _placed(reply) if reply[0] else None
 
 

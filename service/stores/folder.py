@@ -8,15 +8,16 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
-from service.stores.objects import ObjectMissingError, checked
+from service.stores.objects import ObjectMissingError, UploadForm, checked
 
 ROUTE = "/objects/"
+UPLOAD_ROUTE = "/objects"
 
 
 class FolderObjects:
@@ -67,6 +68,34 @@ class FolderObjects:
         """Whether there is such an object."""
         return self.path(key).is_file()
 
+    def size(self, key: str) -> int:
+        """The object's bytes. Raises ObjectMissingError."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            raise ObjectMissingError(key) from None
+
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
+        """A form for a route of the gateway, signed and short-lived."""
+        expires = str(int(self._now_s()) + ttl_s)
+        signature = self._signature("upload", checked(key), str(max_bytes), expires)
+        fields = {"key": key, "max_bytes": str(max_bytes), "expires": expires}
+        return UploadForm(UPLOAD_ROUTE, {**fields, "signature": signature})
+
+    def put_form(self, fields: Mapping[str, str], file: Path) -> None:
+        """Store the file of a form.
+
+        Raises:
+            Rejected: the form was altered or is too old, or the file is empty or too big.
+        """
+        key, max_bytes, expires = fields["key"], fields["max_bytes"], fields["expires"]
+        genuine = self._signature("upload", key, max_bytes, expires)
+        if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
+            raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
+        if not 1 <= file.stat().st_size <= int(max_bytes):
+            raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the file needs 1 to {max_bytes} bytes")
+        self.put(key, file)
+
     def delete(self, prefix: str) -> None:
         """Erase every object under `prefix`."""
         shutil.rmtree(self.path(prefix), ignore_errors=True)
@@ -74,22 +103,22 @@ class FolderObjects:
     def link(self, key: str, filename: str) -> str:
         """A URL of the gateway, signed and short-lived."""
         expires = str(int(self._now_s()) + self._link_ttl_s)
-        signature = self._signature(key, filename, expires)
+        signature = self._signature("link", key, filename, expires)
         query = urlencode({"filename": filename, "expires": expires, "signature": signature})
         return f"{ROUTE}{quote(checked(key))}?{query}"
 
     def open_link(self, key: str, filename: str, expires: str, signature: str) -> Path:
         """The file behind a link. Raises Rejected when it was altered or is too old."""
-        genuine = hmac.compare_digest(self._signature(key, filename, expires), signature)
-        if not genuine or int(expires) < self._now_s():
+        genuine = self._signature("link", key, filename, expires)
+        if not _equal(genuine, signature) or int(expires) < self._now_s():
             raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask the job's own address for a new link")
         path = self.path(key)
         if not path.is_file():
             raise ObjectMissingError(key)
         return path
 
-    def _signature(self, key: str, filename: str, expires: str) -> str:
-        text = "\n".join((key, filename, expires)).encode()
+    def _signature(self, *words: str) -> str:
+        text = "\n".join(words).encode()
         return hmac.new(self._signing_key, text, hashlib.sha256).hexdigest()
 
 
@@ -109,6 +138,10 @@ def read_signing_key(file: Path) -> bytes:
     finally:
         partial.unlink()
     return file.read_bytes()
+
+
+def _equal(genuine: str, given: str) -> bool:
+    return hmac.compare_digest(genuine.encode(), given.encode())
 
 
 def _move(source: Path, target: Path) -> None:

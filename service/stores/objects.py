@@ -5,13 +5,20 @@ from __future__ import annotations
 import mimetypes
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.settings import Settings
 
 KEY = re.compile(r"[a-z0-9]+(/[a-z0-9][a-z0-9._-]*)+")
+
+
+class UploadForm(NamedTuple):
+    """A multipart POST to `url`: the fields, then the file as `file`."""
+
+    url: str
+    fields: dict[str, str]
 
 
 class ObjectStore(Protocol):
@@ -25,6 +32,12 @@ class ObjectStore(Protocol):
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
+
+    def size(self, key: str) -> int:
+        """The object's bytes. Raises ObjectMissingError."""
+
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
+        """A signed form by which a caller sends one object of 1 to `max_bytes` bytes."""
 
     def delete(self, prefix: str) -> None:
         """Erase every object whose key begins with `prefix` and a slash."""

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from service.errors import ServiceError, Unavailable
 from service.settings import Settings
-from service.stores.objects import ObjectMissingError, checked, content_type
+from service.stores.objects import ObjectMissingError, UploadForm, checked, content_type
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -84,6 +84,23 @@ class S3Objects:
                 return False
             raise mapped from error
         return True
+
+    def size(self, key: str) -> int:
+        """The object's bytes. Raises ObjectMissingError."""
+        try:
+            return self._client.head_object(Bucket=self._bucket, Key=checked(key))["ContentLength"]
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, key) from error
+
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
+        """A presigned POST to S3 itself, which holds to the number of bytes."""
+        made = self._public.generate_presigned_post(
+            self._bucket,
+            checked(key),
+            Conditions=[["content-length-range", 1, max_bytes]],
+            ExpiresIn=ttl_s,
+        )
+        return UploadForm(made["url"], made["fields"])
 
     def delete(self, prefix: str) -> None:
         """Erase every object under `prefix`."""

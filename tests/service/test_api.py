@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from service.stores import calls
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from tests import samples
+from tests.worker.paint import PaintAnimator
 
 LEASE_MS = 60_000
 PROBLEM = "application/problem+json"
@@ -69,7 +71,7 @@ def test_a_submission_is_accepted_and_stored(
     placed = jobs.run(calls.read(job["id"]))
     assert placed is not None
     objects = open_objects(settings)
-    objects.fetch(placed.record.inputs.image, tmp_path / "stored")
+    objects.fetch(placed.record.inputs.image or "", tmp_path / "stored")
     assert (tmp_path / "stored").read_bytes() == samples.png()
     assert objects.exists(placed.record.inputs.driving)
     assert list(settings.spool_folder.iterdir()) == []
@@ -140,7 +142,9 @@ def test_an_upload_is_cut_at_its_limit(tmp_path: Path, redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "code"),
     [
-        ("application/json", b"{}", 415, "unsupported_media_type"),
+        ("application/json", b"{", 422, "invalid_params"),
+        ("application/json", b" " * 100_000, 413, "body_too_large"),
+        ("text/plain", b"{}", 415, "unsupported_media_type"),
         ("multipart/form-data", b"x", 400, "malformed_body"),
         ("multipart/form-data; boundary=b", b"garbage", 400, "malformed_body"),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disp", 400, "malformed_body"),
@@ -234,12 +238,59 @@ def test_cancel_ends_a_waiting_job_and_asks_a_running_one(
 
 def test_the_list_pages_through_the_jobs(client: TestClient, tmp_path: Path) -> None:
     made = [submit(client, tmp_path).json()["id"] for _ in range(3)]
-    first = client.get("/jobs", params={"limit": 2}).json()
-    second = client.get(first["next"]).json()
+    answer = client.get("/jobs", params={"limit": 2, "status": ["queued", "failed"]})
+    first = answer.json()
+    assert answer.headers["link"] == f'<{first["next"]}>; rel="next"'
+    second = client.get(answer.links["next"]["url"]).json()
     listed = [job["id"] for page in (first, second) for job in page["jobs"]]
     assert sorted(listed) == sorted(made)
     assert second["next"] is None
-    expect_problem(client.get("/jobs", params={"limit": 0}), 422, "invalid_request", "limit")
+    for wrong in ({"limit": 0}, {"cursor": "x"}, {"status": "lost"}, {"created_after": "now"}):
+        [(name, _)] = wrong.items()
+        expect_problem(client.get("/jobs", params=wrong), 422, "invalid_request", name)
+
+
+def test_the_list_is_filtered(client: TestClient, tmp_path: Path) -> None:
+    first, second = (submit(client, tmp_path).json() for _ in range(2))
+    client.post(f"/jobs/{first['id']}/cancel")
+
+    def listed(**query: Any) -> list[str]:
+        return [job["id"] for job in client.get("/jobs", params=query).json()["jobs"]]
+
+    assert listed(status="canceled") == [first["id"]]
+    assert listed(status=["canceled", "queued"]) == [second["id"], first["id"]]
+    assert listed(created_before=first["created_at"]) == []
+    assert set(listed(created_after=first["created_at"])) == {first["id"], second["id"]}
+    assert listed(created_after="2100-01-01T00:00:00Z") == []
+
+
+def test_an_ended_job_is_erased_with_its_objects(
+    any_client: TestClient, settings: Settings, jobs: Jobs, tmp_path: Path
+) -> None:
+    job_id = submit(any_client, tmp_path).json()["id"]
+    placed = jobs.run(calls.read(job_id))
+    assert placed is not None
+    live = any_client.delete(f"/jobs/{job_id}")
+    expect_problem(live, 409, "job_not_ended", "the job is queued")
+    any_client.post(f"/jobs/{job_id}/cancel")
+    assert any_client.get(f"/jobs/{job_id}").json()["expires_at"] is not None
+    assert any_client.delete(f"/jobs/{job_id}").status_code == 204
+    assert not open_objects(settings).exists(placed.record.inputs.image or "")
+    expect_problem(any_client.get(f"/jobs/{job_id}"), 404, "job_not_found")
+    expect_problem(any_client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
+
+
+def test_another_callers_job_is_not_there(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
+    mine = jobs.run(calls.read(submit(client, tmp_path).json()["id"]))
+    assert mine is not None
+    jobs.run(calls.create("ab", JobParams(), mine.record.inputs, caller="other"))
+    for answer in (
+        client.get("/jobs/ab"),
+        client.post("/jobs/ab/cancel"),
+        client.delete("/jobs/ab"),
+        client.get("/jobs/ab/result"),
+    ):
+        expect_problem(answer, 404, "job_not_found")
 
 
 def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
@@ -278,9 +329,36 @@ def test_without_redis_the_service_is_unavailable_and_alive(
 
 def test_the_documentation_names_parameters_and_problems(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    body = document["paths"]["/animate"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    described = body["schema"]["properties"]["params"]["properties"]
-    assert set(described) == set(JobParams.model_fields)
-    assert all(entry["description"] for entry in described.values())
-    assert "/jobs/{job_id}/result" in document["paths"]
-    assert "415" in document["paths"]["/animate"]["post"]["responses"]
+    schemas = document["components"]["schemas"]
+    operation = document["paths"]["/animate"]["post"]
+    body = operation["requestBody"]["content"]
+    form = body["multipart/form-data"]["schema"]["properties"]
+    assert form["params"] == {"$ref": "#/components/schemas/JobParams"}
+    assert set(schemas["JobParams"]["properties"]) == set(JobParams.model_fields)
+    assert all(entry["description"] for entry in schemas["JobParams"]["properties"].values())
+    assert set(schemas["AnimateRequest"]["properties"]) >= {"image_url", "driving_upload"}
+    assert "HTTPValidationError" not in schemas
+    too_large = operation["responses"]["413"]["content"][PROBLEM]
+    assert too_large["examples"]["body_too_large"]["value"]["code"] == "body_too_large"
+    names = [op["operationId"] for path in document["paths"].values() for op in path.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_the_page_of_documentation_needs_no_other_server(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "http://" not in page.text and "https://" not in page.text
+    for name in re.findall(r'(?:href|src)="([^"]+)"', page.text):
+        assert name.startswith("/docs/")
+        assert client.get(name).status_code == 200
+    expect_problem(client.get("/docs/other.js"), 404, "not_found")
+
+
+def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: Jobs) -> None:
+    assert client.get("/models").json() == {"models": []}
+    model = PaintAnimator().describe()
+    for name in ("a", "b"):
+        info = WorkerInfo(id=name, queues=(Queue.RENDER,), preset="p", ready=True, model=model)
+        jobs.run(calls.beat(info, 60_000))
+    [shown] = client.get("/models").json()["models"]
+    assert shown == {**model.model_dump(mode="json"), "workers": 2}

@@ -12,7 +12,7 @@ from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
 from service.media.images import inspect_image
-from service.media.inspect import inspect_inputs
+from service.media.inspect import Inspected, inspect_inputs
 from service.media.poses import inspect_poses
 from service.media.videos import inspect_video
 from tests import samples
@@ -33,11 +33,12 @@ def test_good_inputs_are_told_apart(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(samples.png())
     driving = written(tmp_path, samples.video(tmp_path))
-    found = inspect_inputs(image, driving, LIMITS)
-    assert (found.image_suffix, found.driving_suffix) == (".png", ".mp4")
-    assert found.driving_kind is DrivingKind.VIDEO
-    found = inspect_inputs(image, written(tmp_path, b"\n " + samples.poses()), LIMITS)
-    assert (found.driving_suffix, found.driving_kind) == (".json", DrivingKind.POSES)
+    found = inspect_inputs({"image": image, "driving": driving}, LIMITS)
+    assert found["image"].suffix == ".png"
+    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, frames=5)
+    driving = written(tmp_path, b"\n " + samples.poses())
+    found = inspect_inputs({"driving": driving}, LIMITS)
+    assert found == {"driving": Inspected(".json", DrivingKind.POSES, frames=3)}
 
 
 @pytest.mark.parametrize(

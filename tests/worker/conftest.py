@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.job import DrivingKind, JobInputs, JobRecord, new_job_id
+from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
@@ -64,7 +64,14 @@ class Desk:
     def __init__(self, jobs: Jobs, objects: ObjectStore, runner: JobRunner, folder: Path) -> None:
         self._jobs, self._objects, self._runner, self._folder = jobs, objects, runner, folder
 
-    def submit(self, *, nobody: bool = False, steps: int = 5, frames: int = 4) -> str:
+    def submit(
+        self,
+        *,
+        nobody: bool = False,
+        steps: int = 5,
+        frames: int = 4,
+        kind: JobKind = JobKind.ANIMATE,
+    ) -> str:
         """A new job with stored inputs."""
         job_id = new_job_id()
         image, driving = self._folder / "image.png", self._folder / "driving.mp4"
@@ -74,14 +81,16 @@ class Desk:
         else:
             samples.write_video(driving, frames=frames)
         inputs = JobInputs(
-            image=f"jobs/{job_id}/inputs/image.png",
+            image=None if kind is JobKind.POSES else f"jobs/{job_id}/inputs/image.png",
             driving=f"jobs/{job_id}/inputs/driving.mp4",
             driving_kind=DrivingKind.VIDEO,
+            frames=frames,
         )
-        self._objects.put(inputs.image, image)
+        if inputs.image is not None:
+            self._objects.put(inputs.image, image)
         self._objects.put(inputs.driving, driving)
         params = JobParams(seed=7, num_inference_steps=steps)
-        self._jobs.run(calls.create(job_id, params, inputs))
+        self._jobs.run(calls.create(job_id, params, inputs, kind=kind))
         return job_id
 
     def record(self, job_id: str) -> JobRecord:

@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.params import JobParams
+from service.contract.workers import ModelInfo
 from tests import samples
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.failures import AnimationCanceled, AnimationError
@@ -38,6 +39,28 @@ class PaintAnimator:
 
     def load(self) -> None:
         self.loaded += 1
+
+    def describe(self) -> ModelInfo:
+        return ModelInfo(
+            preset="paint",
+            description="paints",
+            resolution=samples.SIDE,
+            num_inference_steps=5,
+            guidance_scale=1.0,
+            weights={"brush": "0" * 64},
+            versions={"paint": "1"},
+        )
+
+    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
+        prepared = folder / "prepared.json"
+        warnings = self.prepare(driving, driving, prepared, report, canceled)
+        frames = json.loads(prepared.read_text())["frames"]
+        (folder / "keypoints.json").write_bytes(samples.poses(frames))
+        outputs = {
+            Output.POSE: samples.write_video(folder / "pose.mp4", frames=frames),
+            Output.KEYPOINTS: folder / "keypoints.json",
+        }
+        return Rendering(outputs, report={"frames": frames}, warnings=warnings)
 
     def prepare(
         self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
@@ -70,7 +93,7 @@ class PaintAnimator:
         frames = json.loads(prepared.read_text())["frames"]
         result = samples.write_video(folder / "result.mp4", frames=frames)
         self.rendered.append(params.seed or 0)
-        return Rendering({Output.RESULT: result}, {"frames": frames})
+        return Rendering({Output.RESULT: result}, {"denoise": 0.5}, {"frames": frames})
 
 
 def black_video(file: Path, frames: int = 3) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.contract.errors import ErrorCode
-from service.contract.job import Output
+from service.contract.job import JobKind, Output
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
@@ -37,6 +37,20 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert (manifest["job"], manifest["preset"]) == (done.id, "paint")
     assert (manifest["params"]["seed"], manifest["report"]) == (7, {"frames": 6})
+    assert manifest["model"] == PaintAnimator().describe().model_dump()
+    assert manifest["inputs"] == {"driving_kind": "video", "frames": 6}
+    assert set(manifest["seconds"]) == set(done.seconds) == {"prepare", "denoise"}
+    assert manifest["warnings"] == done.warnings
+
+
+def test_a_preview_of_poses_ends_after_prepare(desk: Desk, jobs: Jobs) -> None:
+    done = desk.finish(desk.submit(frames=6, kind=JobKind.POSES))
+    assert (done.state, done.queue, done.render_ms) == (JobState.SUCCEEDED, Queue.PREPARE, 0)
+    assert set(done.outputs) == {Output.POSE, Output.KEYPOINTS, Output.MANIFEST}
+    assert hints_in(jobs, Queue.RENDER) == 0
+    failed = desk.finish(desk.submit(nobody=True, kind=JobKind.POSES))
+    assert failed.error is not None
+    assert failed.error.code is ErrorCode.NO_PERSON
 
 
 def test_the_render_queue_gets_a_hint_and_nothing_is_left_on_disk(

@@ -1,8 +1,16 @@
--- id, queue, then fields and values. Replies the record and its place. Creating the same job again changes nothing.
-local id, queue = ARGV[2], ARGV[3]
+-- id, queue, caller, units, idempotency key or '', for how long it is kept in ms, then fields and values.
+-- Replies the record and its place. Creating the same job again changes nothing.
+local id, queue, caller, units, key, keep_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if redis.call('EXISTS', job_key(id)) == 0 then
-  set(id, 'id', id, 'state', 'queued', 'queue', queue, 'created_ms', now, 'hinted_ms', now, unpack(ARGV, 4))
-  redis.call('ZADD', prefix .. 'jobs', now, id)
+  set(id, 'id', id, 'state', 'queued', 'queue', queue, 'caller', caller, 'created_ms', now, 'hinted_ms', now,
+    'waiting_since_ms', now, 'units', units, unpack(ARGV, 8))
+  estimate(id)
+  redis.call('ZADD', jobs_key(caller), now, id)
+  redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
   redis.call('ZADD', waiting_key(queue), now, id)
+  if key ~= '' then
+    redis.call('HSET', idempotency_key(caller, key), 'job', id)
+    redis.call('PEXPIRE', idempotency_key(caller, key), keep_ms)
+  end
 end
 return placed(id)

@@ -13,6 +13,11 @@ local now = ARGV[1] ~= '' and tonumber(ARGV[1]) or server_ms()
 local function job_key(id) return prefix .. 'job:' .. id end
 local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
 local leases_key = prefix .. 'leases'
+local expiries_key = prefix .. 'expiries'
+local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
+local function idempotency_key(caller, key) return prefix .. 'idempotency:' .. caller .. ':' .. key end
+local function pace_key(kind) return prefix .. 'pace:' .. kind end
+local remembered_jobs = 50
 
 local function get(id, field) return redis.call('HGET', job_key(id), field) end
 local function set(id, ...) redis.call('HSET', job_key(id), ...) end
@@ -24,6 +29,9 @@ local function move(id, to)
     error({err = 'ILLEGAL job ' .. id .. ' cannot go from ' .. tostring(from) .. ' to ' .. to})
   end
   set(id, 'state', to)
+  local caller = get(id, 'caller')
+  redis.call('ZREM', jobs_key(caller, from), id)
+  redis.call('ZADD', jobs_key(caller, to), get(id, 'created_ms'), id)
 end
 
 -- Whether this token is the one that holds the job's lease.
@@ -31,31 +39,81 @@ local function holds(id, token)
   return redis.call('ZSCORE', leases_key, id) ~= false and get(id, 'token') == token
 end
 
+-- Milliseconds since `field` was set are added to `total`; the field goes.
+local function account(id, field, total)
+  local since = get(id, field)
+  if since then
+    redis.call('HINCRBY', job_key(id), total, now - tonumber(since))
+    redis.call('HDEL', job_key(id), field)
+  end
+end
+
 local function drop_lease(id)
   redis.call('ZREM', leases_key, id)
   redis.call('HDEL', job_key(id), 'worker')
+  account(id, 'taken_ms', get(id, 'queue') .. '_ms')
+end
+
+-- What jobs of this kind took: ms per unit, ms per job, mean relative error of their estimates, number of estimates.
+local function pace(kind)
+  local work, units, jobs, errors, estimates = 0, 0, 0, 0, 0
+  for _, entry in ipairs(redis.call('LRANGE', pace_key(kind), 0, -1)) do
+    local size, took, expected = entry:match('^(%d+):(%d+):(%d*)$')
+    work, units, jobs = work + took, units + size, jobs + 1
+    if expected ~= '' then
+      errors = errors + math.abs(expected - took) / math.max(1, tonumber(took))
+      estimates = estimates + 1
+    end
+  end
+  if jobs == 0 then return nil end
+  return work / math.max(1, units), work / jobs, estimates > 0 and errors / estimates or nil, estimates
+end
+
+-- Writes down how long the job should keep workers busy, so that the estimate can be judged later.
+local function estimate(id)
+  local per_unit = pace(get(id, 'kind'))
+  if per_unit then set(id, 'estimate_ms', math.floor(per_unit * get(id, 'units'))) end
+end
+
+local function remember_pace(id)
+  local took = tonumber(get(id, 'prepare_ms') or 0) + tonumber(get(id, 'render_ms') or 0)
+  local key = pace_key(get(id, 'kind'))
+  redis.call('LPUSH', key, get(id, 'units') .. ':' .. string.format('%d', took) .. ':' .. (get(id, 'estimate_ms') or ''))
+  redis.call('LTRIM', key, 0, remembered_jobs - 1)
 end
 
 local function finish(id, to)
   move(id, to)
   redis.call('ZREM', waiting_key(get(id, 'queue')), id)
+  account(id, 'waiting_since_ms', 'waited_ms')
   drop_lease(id)
-  set(id, 'ended_ms', now)
+  local expires = now + cjson.decode(get(id, 'options')).ttl_s * 1000
+  redis.call('ZADD', expiries_key, expires, id)
+  set(id, 'ended_ms', now, 'expires_ms', string.format('%d', expires))
+  if to == 'succeeded' then remember_pace(id) end
 end
 
 -- Waiting jobs stand in the order in which they were made, so that one that comes back does not lose its place.
 local function wait_in(id, queue)
   move(id, 'queued')
   drop_lease(id)
-  set(id, 'queue', queue, 'hinted_ms', now)
+  set(id, 'queue', queue, 'hinted_ms', now, 'waiting_since_ms', now)
   redis.call('ZADD', waiting_key(queue), get(id, 'created_ms'), id)
 end
 
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
 
--- The record and its place among those that wait (0 is next, -1 when it does not wait).
+-- The record, its place among those that wait (0 is next, -1 when it does not wait), now, and the forecast: the job's
+-- own estimate in ms, ms of a usual job, error of past estimates, their number; as text, since replies hold no fractions.
 local function placed(id)
   local queue = get(id, 'queue')
   local place = queue and redis.call('ZRANK', waiting_key(queue), id)
-  return {redis.call('HGETALL', job_key(id)), place or -1}
+  local forecast = {}
+  local per_unit, per_job, errors, estimates = nil, nil, nil, nil
+  if queue then per_unit, per_job, errors, estimates = pace(get(id, 'kind')) end
+  if per_unit then
+    local own = get(id, 'estimate_ms') or tostring(per_unit * get(id, 'units'))
+    forecast = {own, tostring(per_job), errors and tostring(errors) or '', tostring(estimates)}
+  end
+  return {redis.call('HGETALL', job_key(id)), place or -1, now, forecast}
 end

@@ -1,0 +1,104 @@
+"""POST /uploads: a big file goes to the object store, not through the gateway's submit."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+
+from service.api.callers import CallerDep
+from service.api.deps import GatewayDep
+from service.api.problems import problem_responses
+from service.api.uploads_view import UploadView
+from service.contract.errors import ErrorCode
+from service.contract.job import new_job_id
+from service.contract.requests import UploadRequest
+from service.stores import requests
+from service.stores.folder import UPLOAD_ROUTE, FolderObjects
+from service.stores.objects import ObjectMissingError
+from service.stores.requests import Upload
+from service.submission.multipart import Part, receive
+
+router = APIRouter(tags=["uploads"])
+
+# The form may be filled in for an hour; the file is kept a day for a job to be made of it.
+FORM_TTL_S = 3600
+KEEP_MS = 24 * 3600 * 1000
+MAX_FIELD_BYTES = 4096
+FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    summary="Prepare the upload of a big file",
+    responses=problem_responses(
+        ErrorCode.MALFORMED_BODY, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE
+    ),
+)
+async def create_upload(
+    caller: CallerDep, gateway: GatewayDep, body: UploadRequest | None = None
+) -> UploadView:
+    """A signed form; more bytes than it allows are refused where they arrive."""
+    most = gateway.settings.limits.max_driving_bytes
+    wished = body.max_bytes if body is not None and body.max_bytes is not None else most
+    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
+    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS))
+    form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
+    return UploadView(
+        id=upload.id,
+        url=form.url,
+        fields=form.fields,
+        max_bytes=upload.max_bytes,
+        expires_at=datetime.now(UTC) + timedelta(seconds=FORM_TTL_S),
+    )
+
+
+FORM_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [*FORM_FIELDS, "file"],
+                "additionalProperties": False,
+                "properties": {
+                    **{name: {"type": "string"} for name in FORM_FIELDS},
+                    "file": {"type": "string", "format": "binary"},
+                },
+            }
+        }
+    },
+}
+
+
+@router.post(
+    UPLOAD_ROUTE,
+    status_code=204,
+    summary="A signed form of the folder store",
+    openapi_extra={"requestBody": FORM_BODY},
+    responses=problem_responses(
+        ErrorCode.MALFORMED_BODY,
+        ErrorCode.INVALID_SIGNATURE,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.INVALID_REQUEST,
+    ),
+)
+async def put_object(request: Request, gateway: GatewayDep) -> None:
+    """Takes a file as `POST /uploads` said. The S3 store takes its forms itself."""
+    if not isinstance(gateway.objects, FolderObjects):
+        raise ObjectMissingError("uploads")
+    parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
+    parts["file"] = Part(gateway.settings.limits.max_driving_bytes)
+    with tempfile.TemporaryDirectory(dir=gateway.settings.spool_folder) as folder:
+        files = await receive(
+            request.headers.get("content-type"), request.stream(), parts, Path(folder)
+        )
+        fields = {name: files[name].read_text("utf-8", "replace") for name in FORM_FIELDS}
+        await to_thread.run_sync(gateway.objects.put_form, fields, files["file"])

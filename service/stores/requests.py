@@ -1,0 +1,93 @@
+"""Operations on what belongs to a request before it is a job: idempotency keys and uploads.
+
+Keys: `idempotency:{caller}:{key}` hash; `uploads` descriptions; `uploads:ends` ids by the end of
+their time.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from service.stores.calls import Call
+
+
+class Claim(StrEnum):
+    """What an idempotency key stands for."""
+
+    NEW = "new"
+    """It is the claimer's now."""
+    PENDING = "pending"
+    """The same request is being accepted."""
+    OTHER = "other"
+    """Another request came with it."""
+    JOB = "job"
+    """The same request made a job."""
+
+
+class Claimed(NamedTuple):
+    """The reply to a claim, with the job's id for `JOB`."""
+
+    claim: Claim
+    job_id: str
+
+
+class Upload(BaseModel):
+    """A file that a caller may send, or has sent, to the object store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    caller: str
+    max_bytes: int
+
+    @property
+    def key(self) -> str:
+        """Its key in the object store."""
+        return f"uploads/{self.id}/file"
+
+
+def claim(caller: str, key: str, fingerprint: str, owner: str, pending_ms: int) -> Call[Claimed]:
+    """Take an idempotency key for a request; `calls.create` then binds it to the job.
+
+    Args:
+        fingerprint: equal for equal requests alone.
+        owner: new for each request.
+        pending_ms: after this time without a job the key is free again.
+    """
+    return Call(
+        "claim",
+        (caller, key, fingerprint, owner, pending_ms),
+        lambda reply: Claimed(Claim(reply[0]), reply[1]),
+    )
+
+
+def unclaim(caller: str, key: str, owner: str) -> Call[str]:
+    """Give a key back whose request was not accepted."""
+    return Call("unclaim", (caller, key, owner), str)
+
+
+def note_upload(upload: Upload, ttl_ms: int) -> Call[str]:
+    """Remember that a caller may upload a file."""
+    return Call("upload", (upload.id, upload.model_dump_json(), ttl_ms), str)
+
+
+def read_upload(upload_id: str) -> Call[Upload | None]:
+    """The upload, or None when there is none or its time is over."""
+    return Call(
+        "read_upload",
+        (upload_id,),
+        lambda reply: Upload.model_validate_json(reply) if reply else None,
+    )
+
+
+def ended_uploads(limit: int = 100) -> Call[list[str]]:
+    """Uploads whose time is over."""
+    return Call("ended_uploads", (limit,), list)
+
+
+def forget_upload(upload_id: str) -> Call[str]:
+    """Forget an upload whose file is gone."""
+    return Call("forget_upload", (upload_id,), str)

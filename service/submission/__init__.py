@@ -1,0 +1,1 @@
+"""How inputs reach the gateway: in the request, from a URL, from an upload."""

@@ -1,0 +1,148 @@
+"""The body of a request that makes a job: multipart with the files, or JSON that names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio import to_thread
+from pydantic import BaseModel, ValidationError
+
+from service.contract.errors import ErrorCode
+from service.contract.job import JobKind
+from service.contract.limits import InputLimits
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.requests import AnimateRequest, PosesRequest
+from service.errors import Rejected
+from service.submission.multipart import Part, receive
+
+MAX_JSON_BYTES = 64 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a caller asks for.
+
+    Attributes:
+        files: the inputs that came with the request, by `image` and `driving`.
+        urls: addresses of the others.
+        uploads: ids of uploads that hold the others.
+    """
+
+    kind: JobKind
+    params: JobParams
+    options: JobOptions
+    files: Mapping[str, Path] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    uploads: Mapping[str, str] = field(default_factory=dict)
+
+    async def fingerprint(self) -> str:
+        """Equal for requests that ask for the same; reads the files."""
+        return await to_thread.run_sync(self._fingerprint)
+
+    def _fingerprint(self) -> str:
+        content = {
+            "kind": self.kind,
+            "params": self.params.model_dump(mode="json"),
+            "options": self.options.model_dump(mode="json"),
+            "files": {name: _sha256(file) for name, file in self.files.items()},
+            "urls": dict(self.urls),
+            "uploads": dict(self.uploads),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+async def read_request(
+    kind: JobKind,
+    content_type: str | None,
+    chunks: AsyncIterator[bytes],
+    limits: InputLimits,
+    folder: Path,
+) -> Received:
+    """Read the body; files are streamed into `folder`.
+
+    Raises:
+        Rejected: of another type, malformed, too big, or with parameters that are not valid.
+    """
+    if (content_type or "").split(";")[0].strip().lower() == "application/json":
+        return _from_json(kind, await _read_small(chunks))
+    files = await receive(content_type, chunks, parts_taken(kind, limits), folder)
+    params = read_model(JobParams, "params", _text(files.pop("params", None)))
+    options = read_model(JobOptions, "options", _text(files.pop("options", None)))
+    return Received(kind, params, options, files=files)
+
+
+def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
+    """The parts of a multipart body and their limits."""
+    parts = {
+        "driving": Part(limits.max_driving_bytes),
+        "options": Part(MAX_JSON_BYTES, required=False),
+    }
+    if kind is JobKind.ANIMATE:
+        parts["image"] = Part(limits.max_image_bytes)
+        parts["params"] = Part(MAX_JSON_BYTES, required=False)
+    return parts
+
+
+def read_model(model: type[M], name: str, text: bytes) -> M:
+    """The model in a JSON text. Raises Rejected (`invalid_params`)."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        errors = field_problems(error.errors(include_url=False, include_input=False), name)
+        detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
+        raise Rejected(ErrorCode.INVALID_PARAMS, detail, errors=errors) from error
+
+
+def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:
+    """Pydantic's complaints as one entry per field; those on no field are on the `whole`."""
+    return [
+        {
+            "field": ".".join(str(step) for step in entry["loc"]) or whole,
+            "detail": entry["msg"].removeprefix("Value error, "),
+        }
+        for entry in errors
+    ]
+
+
+def _from_json(kind: JobKind, text: bytes) -> Received:
+    model = AnimateRequest if kind is JobKind.ANIMATE else PosesRequest
+    body = read_model(model, "body", text)
+    params = body.params if isinstance(body, AnimateRequest) else JobParams()
+    given = body.model_dump(exclude={"params", "options"}, exclude_none=True)
+    return Received(
+        kind, params, body.options, urls=_ending(given, "_url"), uploads=_ending(given, "_upload")
+    )
+
+
+def _ending(given: Mapping[str, str], suffix: str) -> dict[str, str]:
+    return {
+        name.removesuffix(suffix): value for name, value in given.items() if name.endswith(suffix)
+    }
+
+
+async def _read_small(chunks: AsyncIterator[bytes]) -> bytes:
+    text = bytearray()
+    async for chunk in chunks:
+        text += chunk
+        if len(text) > MAX_JSON_BYTES:
+            raise Rejected(
+                ErrorCode.BODY_TOO_LARGE, f"the body has more than {MAX_JSON_BYTES} bytes"
+            )
+    return bytes(text)
+
+
+def _text(file: Path | None) -> bytes:
+    return b"{}" if file is None else file.read_bytes()
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,195 @@
+"""Every way to submit a job, and what a caller gets who sends it twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from service.contract.queues import Queue
+from service.settings import Settings
+from service.stores import calls
+from service.stores.jobs import Jobs
+from service.stores.objects import open_objects
+from tests import samples
+from tests.service.test_api import expect_problem, submit
+from tests.service.web import Web, web_server
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as web:
+        yield web
+
+
+@pytest.fixture
+def urls(web: Web, tmp_path: Path) -> dict[str, str]:
+    """A body that names good inputs by their addresses."""
+    return {
+        "image_url": web.page("/me.png", samples.png()),
+        "driving_url": web.page("/walk.mp4", samples.video(tmp_path)),
+    }
+
+
+def upload(client: TestClient, content: bytes, max_bytes: int | None = None) -> tuple[str, Any]:
+    """Send a file as `POST /uploads` says; the upload's id and the store's answer."""
+    form = client.post("/uploads", json={"max_bytes": max_bytes} if max_bytes else None).json()
+    post = client.post if form["url"].startswith("/") else httpx.post
+    return form["id"], post(form["url"], data=form["fields"], files={"file": ("f", content)})
+
+
+def test_inputs_come_from_addresses(
+    client: TestClient, jobs: Jobs, folder_settings: Settings, urls: dict[str, str]
+) -> None:
+    answer = client.post("/animate", json={**urls, "params": {"seed": 5}})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["params"]["seed"] == 5
+    placed = jobs.run(calls.read(answer.json()["id"]))
+    assert placed is not None
+    assert placed.record.inputs.frames == 5
+    assert open_objects(folder_settings).exists(placed.record.inputs.driving)
+    assert list(folder_settings.spool_folder.iterdir()) == []
+
+
+def test_inputs_come_from_uploads(any_client: TestClient, tmp_path: Path) -> None:
+    image, sent = upload(any_client, samples.png())
+    assert sent.status_code == 204, sent.text
+    driving, _ = upload(any_client, samples.video(tmp_path))
+    body = {"image_upload": image, "driving_upload": driving}
+    for _ in range(2):
+        assert any_client.post("/animate", json=body).status_code == 202
+
+
+def test_an_upload_is_held_to_its_size(any_client: TestClient) -> None:
+    content = samples.png()
+    _, sent = upload(any_client, content, max_bytes=len(content) - 1)
+    assert sent.status_code in (400, 413), sent.text
+    unfilled, _ = upload(any_client, b"")
+    body = {"image_upload": unfilled, "driving_upload": unfilled}
+    expect_problem(any_client.post("/animate", json=body), 404, "upload_not_found", "nothing")
+    body = {"image_upload": "0" * 32, "driving_upload": unfilled}
+    expect_problem(any_client.post("/animate", json=body), 404, "upload_not_found")
+
+
+def test_a_form_cannot_be_altered(client: TestClient) -> None:
+    form = client.post("/uploads", json={"max_bytes": 5}).json()
+    for change in ({"max_bytes": "9"}, {"key": "jobs/x/result.mp4"}, {"expires": "99999999999"}):
+        fields = form["fields"] | change
+        sent = client.post(form["url"], data=fields, files={"file": ("f", b"x" * 9)})
+        expect_problem(sent, 403, "invalid_signature")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"driving_url": "http://a/b"}, "image_url or image_upload"),
+        ({"driving_url": "http://a/b", "driving_upload": "0" * 32}, "driving_url or"),
+        ({"driving_url": "file:///etc/passwd"}, "driving_url"),
+        ({"driving_upload": "../x"}, "driving_upload"),
+        ({"options": {"ttl_s": 1}}, "options.ttl_s"),
+        ({"image": "x"}, "image: Extra"),
+    ],
+)
+def test_a_json_body_is_strict(client: TestClient, body: dict[str, Any], says: str) -> None:
+    expect_problem(client.post("/animate", json=body), 422, "invalid_params", says)
+
+
+def test_a_preview_of_poses_needs_a_driver_alone(
+    client: TestClient, jobs: Jobs, tmp_path: Path
+) -> None:
+    answer = client.post("/poses", files={"driving": ("d", samples.video(tmp_path))})
+    assert (answer.status_code, answer.json()["kind"]) == (202, "poses"), answer.text
+    placed = jobs.run(calls.read(answer.json()["id"]))
+    assert placed is not None
+    assert (placed.record.inputs.image, placed.record.queue) == (None, Queue.PREPARE)
+    refused = submit(client, tmp_path)
+    assert refused.json()["kind"] == "animate"
+
+
+def test_waiting_answers_with_the_ended_job(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
+    def work() -> None:
+        while not (waiting := jobs.run(calls.recent(1))):
+            pass
+        jobs.run(calls.cancel(waiting[0].id))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    answer = submit_with(client, tmp_path, {"Prefer": "respond-async, wait=30"})
+    worker.join()
+    assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
+    assert answer.headers["preference-applied"] == "wait=30"
+    late = submit_with(client, tmp_path, {"Prefer": "wait=1"})
+    assert (late.status_code, late.json()["status"]) == (202, "queued")
+    for ignored in ("wait=0", "wait=x", "return=minimal", ""):
+        answer = submit_with(client, tmp_path, {"Prefer": ignored})
+        assert answer.status_code == 202
+        assert "preference-applied" not in answer.headers
+
+
+def test_the_same_key_leads_to_the_same_job_even_after_its_end(
+    any_client: TestClient, jobs: Jobs, tmp_path: Path
+) -> None:
+    key = {"Idempotency-Key": '"8e03978e-40d5-43e8"'}
+    first = submit_with(any_client, tmp_path, key)
+    job_id = first.json()["id"]
+    assert "idempotency-replayed" not in first.headers
+    jobs.run(calls.cancel(job_id))
+    bare = {"Idempotency-Key": "8e03978e-40d5-43e8"}
+    again = submit_with(any_client, tmp_path, bare)
+    assert (again.status_code, again.json()["id"]) == (202, job_id)
+    assert (again.headers["idempotency-replayed"], again.json()["status"]) == ("true", "canceled")
+    other = submit_with(any_client, tmp_path, key, params={"seed": 8})
+    expect_problem(other, 422, "idempotency_key_reused")
+    any_client.delete(f"/jobs/{job_id}")
+    expect_problem(submit_with(any_client, tmp_path, key), 410, "job_erased")
+    assert [record.id for record in jobs.run(calls.recent(9))] == []
+
+
+def test_a_refused_request_gives_its_key_back(client: TestClient, tmp_path: Path) -> None:
+    key = {"Idempotency-Key": "k"}
+    bad = submit_with(client, tmp_path, key, image=b"text")
+    expect_problem(bad, 422, "invalid_image")
+    assert submit_with(client, tmp_path, key).status_code == 202
+    for wrong in ('""', '"a', "a" * 256, "ä"):
+        refused = submit_with(client, tmp_path, {"Idempotency-Key": wrong.encode()})
+        expect_problem(refused, 422, "invalid_request", "Idempotency-Key")
+
+
+def test_a_request_that_is_being_accepted_is_not_accepted_twice(
+    client: TestClient, web: Web, urls: dict[str, str]
+) -> None:
+    web.held = "/walk.mp4"
+    headers = {"Idempotency-Key": "k"}
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(client.post, "/animate", json=urls, headers=headers)
+        assert web.asked.wait(20)
+        expect_problem(
+            client.post("/animate", json=urls, headers=headers), 409, "idempotency_key_in_use"
+        )
+        web.release.set()
+        made = first.result().json()
+    again = client.post("/animate", json=urls, headers=headers)
+    assert again.json()["id"] == made["id"]
+    assert web.requests.count("/walk.mp4") == 1
+
+
+def submit_with(
+    client: TestClient,
+    folder: Path,
+    headers: Mapping[str, Any],
+    image: bytes | None = None,
+    params: dict[str, Any] | None = None,
+) -> Any:
+    """POST /animate with these headers, and good inputs unless others are given."""
+    files = {
+        "image": ("i", image or samples.png()),
+        "driving": ("d", samples.video(folder)),
+        "params": (None, httpx.Response(200, json=params or {"seed": 7}).content),
+    }
+    return client.post("/animate", files=files, headers=dict(headers))

@@ -1,0 +1,71 @@
+"""A small web server whose answers a test chooses; it stands for addresses that callers give."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Web:
+    """Pages by path, as status, headers and body.
+
+    Attributes:
+        held: a path whose answer waits until `release` is set; `asked` is set when it is.
+    """
+
+    url: str = ""
+    pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    held: str = ""
+    asked: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
+    requests: list[str] = field(default_factory=list)
+
+    def page(
+        self, path: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None
+    ) -> str:
+        """Serve these bytes at a path; its address."""
+        self.pages[path] = (status, headers or {}, body)
+        return f"{self.url}{path}"
+
+
+@contextmanager
+def web_server() -> Iterator[Web]:
+    """The server, for the length of a `with` block."""
+    web = Web()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            web.requests.append(self.path)
+            if self.path == web.held:
+                web.asked.set()
+                web.release.wait(30)
+            status, headers, body = web.pages.get(self.path.split("?")[0], (404, {}, b""))
+            try:
+                self._answer(status, headers, body)
+            except OSError:
+                pass  # the service has heard enough
+
+        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        web.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield web
+        finally:
+            web.release.set()
+            server.shutdown()
+            thread.join()

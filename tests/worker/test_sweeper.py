@@ -1,0 +1,55 @@
+"""What has had its time is erased; what lives stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.stores import calls, requests
+from service.stores.jobs import Jobs
+from service.stores.objects import ObjectStore
+from service.stores.requests import Upload
+from tests.worker.conftest import Desk
+from worker.sweeper import Sweeper
+
+
+@pytest.fixture
+def sweeper(jobs: Jobs, objects: ObjectStore) -> Sweeper:
+    return Sweeper(jobs, objects, "w1")
+
+
+def let_time_pass(jobs: Jobs, name: str) -> None:
+    """All that stands in the set has had its time."""
+    for member in jobs.redis.zrange(f"tcan:{name}", 0, -1):
+        jobs.redis.zadd(f"tcan:{name}", {str(member): 1})
+
+
+def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
+    desk: Desk, jobs: Jobs, objects: ObjectStore, sweeper: Sweeper
+) -> None:
+    live, ended = desk.submit(), desk.submit()
+    jobs.run(calls.cancel(ended))
+    sweeper.act()
+    assert desk.record(ended).expires_ms is not None
+    let_time_pass(jobs, "expiries")
+    sweeper.act()
+    assert jobs.run(calls.read(ended)) is None
+    assert not objects.exists(f"jobs/{ended}/inputs/image.png")
+    assert desk.finish(live).outputs
+    assert jobs.run(calls.read(live)) is not None
+
+
+def test_an_upload_goes_when_its_time_is_over(
+    jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, tmp_path: Path
+) -> None:
+    upload = Upload(id="ab", caller="me", max_bytes=9)
+    jobs.run(requests.note_upload(upload, 60_000))
+    (tmp_path / "file").write_bytes(b"x")
+    objects.put(upload.key, tmp_path / "file")
+    sweeper.act()
+    assert objects.exists(upload.key)
+    let_time_pass(jobs, "uploads:ends")
+    sweeper.act()
+    assert not objects.exists(upload.key)
+    assert jobs.run(requests.ended_uploads()) == []

@@ -1,0 +1,41 @@
+"""Erases what has had its time: ended jobs with their objects, and uploads.
+
+A job stands in the set that is swept only once it has ended, and `erase` looks again; so a live
+job is never touched. Objects go before the record: a sweep that is cut off is done again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from service.stores import calls, requests
+from service.stores.jobs import Jobs
+from service.stores.objects import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 10.0
+ROLE = "sweeper"
+ROLE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """One step of it is `act`. Each worker has one; of all of them one is at work at a time."""
+
+    jobs: Jobs
+    objects: ObjectStore
+    worker: str
+
+    def act(self) -> None:
+        """Erase a batch of jobs and of uploads. Raises Unavailable."""
+        if not self.jobs.run(calls.preside(ROLE, self.worker, ROLE_MS)):
+            return
+        for job_id in self.jobs.run(calls.expired()):
+            self.objects.delete(f"jobs/{job_id}")
+            self.jobs.run(calls.erase(job_id))
+            logger.info("job %s: its time is over; it is erased", job_id)
+        for upload_id in self.jobs.run(requests.ended_uploads()):
+            self.objects.delete(f"uploads/{upload_id}")
+            self.jobs.run(requests.forget_upload(upload_id))
