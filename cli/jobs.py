@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.api.views import JobView
 from service.client import DEFAULT_URL, Client
-from service.contract.params import JobParams
+from service.contract.options import JobOptions
+from service.contract.params import JobParams, ResultFormat
 from service.contract.states import JobState
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ Url = Annotated[
 ]
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Out = Annotated[Path | None, typer.Option(help="Write the result, an mp4, here.")]
+Out = Annotated[Path | None, typer.Option(help="Write the result here.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
+M = TypeVar("M", bound=BaseModel)
 Readable = {"exists": True, "dir_okay": False, "readable": True}
 
 
@@ -35,12 +37,13 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(wait)
     app.command()(cancel)
+    app.command()(erase)
     app.command("list")(list_jobs)
 
 
-def describe(name: str) -> Any:
-    """The option for a parameter, described as in the API."""
-    return typer.Option(help=JobParams.model_fields[name].description, show_default=True)
+def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
+    """The option for a field, described as in the API."""
+    return typer.Option(help=model.model_fields[name].description, show_default=True)
 
 
 def submit(
@@ -53,13 +56,18 @@ def submit(
     context_overlap: Annotated[int, describe("context_overlap")] = 4,
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
+    result_format: Annotated[
+        ResultFormat, typer.Option("--format", help="Of the result.")
+    ] = ResultFormat.MP4,
+    ttl_s: Annotated[int, describe("ttl_s", JobOptions)] = JobOptions().ttl_s,
     wait_for_it: Wait = False,
     out: Out = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """Send a job to a running service."""
-    params = read_params(
+    params = read_model(
+        JobParams,
         seed=seed,
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
@@ -67,9 +75,11 @@ def submit(
         context_overlap=context_overlap,
         ptm_tau=ptm_tau,
         retarget=retarget,
+        format=result_format,
     )
+    options = read_model(JobOptions, ttl_s=ttl_s)
     with Client(url) as client:
-        job = client.submit(image, driving, params)
+        job = client.submit(image, driving, params, options=options)
         if wait_for_it or out is not None:
             finish(client, job.id, out, as_json)
         else:
@@ -96,14 +106,21 @@ def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> No
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
 
 
+def erase(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Erase an ended job and its results."""
+    with Client(url) as client:
+        client.erase(job_id)
+
+
 def list_jobs(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    state: Annotated[list[JobState] | None, typer.Option(help="Of this state; repeatable.")] = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
     """List the newest jobs."""
     with Client(url) as client:
-        jobs = client.jobs(limit)
+        jobs = client.jobs(limit, tuple(state or ()))
     if as_json:
         typer.echo(f"[{', '.join(job.model_dump_json() for job in jobs)}]")
         return
@@ -111,10 +128,10 @@ def list_jobs(
         typer.echo(f"{job.created_at:%Y-%m-%d %H:%M:%S}  {line(job)}")
 
 
-def read_params(**values: Any) -> JobParams:
-    """The parameters of a job; a usage error names what is out of bounds."""
+def read_model(model: type[M], **values: Any) -> M:
+    """A model of the contract; a usage error names what is out of bounds."""
     try:
-        return JobParams.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         complaints = (
             f"{''.join(str(step) for step in entry['loc'])} "

@@ -41,6 +41,7 @@ COMMANDS = (
     Command("status", "cli.jobs", "Show how a job stands."),
     Command("wait", "cli.jobs", "Wait for a job, and fetch its result."),
     Command("cancel", "cli.jobs", "Cancel a job."),
+    Command("erase", "cli.jobs", "Erase an ended job and its results."),
     Command("list", "cli.jobs", "List the newest jobs."),
 )
 

@@ -16,7 +16,7 @@ from service.api.request_bodies import request_body
 from service.api.views import JobView, view_placed
 from service.api.waiting import POLL_AFTER_S, wait_for_end, wished_wait_s
 from service.contract.errors import ErrorCode
-from service.contract.job import JobKind
+from service.contract.job import JobKind, Output
 from service.stores.calls import Placed
 from service.submission.receive import read_request
 
@@ -33,7 +33,12 @@ HEADERS: dict[str, Any] = {
 # Where to go with the id of a new job, for programs that read openapi.json.
 LINKS: dict[str, Any] = {
     name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
-    for name in ("get_job", "cancel_job", "erase_job", "get_result")
+    for name in (
+        "get_job",
+        "cancel_job",
+        "erase_job",
+        *(f"get_{output}" for output in Output),
+    )
 }
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},

@@ -97,7 +97,21 @@ def test_the_client_tells_a_refusal_from_silence(client: Client) -> None:
     with pytest.raises(ProblemError) as refused:
         client.job("abc")
     assert (refused.value.status, refused.value.problem_code) == (404, "job_not_found")
-    with Client("http://127.0.0.1:1") as nobody:
+    pauses: list[float] = []
+    with Client("http://127.0.0.1:1", pause=pauses.append) as nobody:
         assert not nobody.is_ready()
         with pytest.raises(UnreachableError, match="no answer from http://127.0.0.1:1"):
             nobody.jobs()
+    assert pauses == [0.5, 1.0, 2.0]
+
+
+def test_a_job_is_made_in_another_format_listed_and_erased(
+    tcan: Tcan, inputs: list[str], up: Up, tmp_path: Path
+) -> None:
+    ended = tcan("submit", *inputs, "--format", "gif", "--ttl-s", "600", "--wait", "--json")
+    job = json.loads(ended.out)
+    assert (job["params"]["format"], job["options"]["ttl_s"]) == ("gif", 600)
+    listed = tcan("list", "--state", "succeeded", "--url", up.url, "--json")
+    assert job["id"] in [entry["id"] for entry in json.loads(listed.out)]
+    assert tcan("erase", job["id"], "--url", up.url).code == 0
+    assert "(job_not_found)" in tcan("status", job["id"], "--url", up.url).err

@@ -1,0 +1,30 @@
+"""A gateway that listens on a port of this process, for clients that speak real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from service.api.app import create_app
+from service.settings import Settings
+from tests.servers import wait_until
+
+
+@contextmanager
+def running_gateway(settings: Settings) -> Iterator[str]:
+    """Its address, for the length of a `with` block."""
+    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            wait_until(lambda: server.started, "the gateway listens")
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
