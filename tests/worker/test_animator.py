@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
-from service.contract.params import JobParams
+from service.contract.params import JobParams, ResultFormat
 from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import read_pose_file
@@ -75,8 +76,9 @@ class Attempt:
         image = self.pair / "source.png"
         return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
 
-    def render(self) -> Rendering:
-        image, params = self.pair / "source.png", JobParams(seed=1, num_inference_steps=2)
+    def render(self, kind: ResultFormat = ResultFormat.MP4) -> Rendering:
+        image = self.pair / "source.png"
+        params = JobParams(seed=1, num_inference_steps=2, format=kind)
         return self.animator.render(
             image, self.prepared, self.folder, params, self.steps.append, self.canceled
         )
@@ -99,6 +101,35 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
         assert poster.size == (32, 32)
     report = json.loads(json.dumps(rendering.report))
     assert (report["frames"], report["seed"]) == (FRAMES, 1)
+    assert set(rendering.seconds) == {"prepare", "encode", "denoise", "decode"}
+
+
+def test_the_result_is_of_the_kind_that_was_asked_for(attempt: Attempt) -> None:
+    attempt.prepare()
+    moving = attempt.render(ResultFormat.WEBM).outputs[Output.RESULT]
+    assert (moving.suffix, count_frames(moving)) == (".webm", FRAMES)
+    pictures = attempt.render(ResultFormat.ZIP).outputs[Output.RESULT]
+    with zipfile.ZipFile(pictures) as archive:
+        assert archive.namelist()[-1] == f"{FRAMES - 1:05d}.png"
+
+
+def test_a_preview_shows_the_poses_and_leaves_a_pose_file(attempt: Attempt) -> None:
+    shown = attempt.animator.preview(
+        attempt.pair / "driving.mp4", attempt.folder, attempt.steps.append, attempt.canceled
+    )
+    assert count_frames(shown.outputs[Output.POSE]) == FRAMES
+    keypoints = shown.outputs[Output.KEYPOINTS]
+    assert len(read_pose_file(keypoints).frames) == FRAMES
+    assert attempt.prepare(keypoints) == []
+    assert {step.stage for step in attempt.steps} == {"prepare"}
+
+
+def test_the_model_is_described_with_its_weights(animator: TcanAnimator) -> None:
+    model = animator.describe()
+    assert {"vae", "denoising_unet", "motion_modules"} <= set(model.weights)
+    assert all(len(digest) == 64 for digest in model.weights.values())
+    assert {"tcan", "torch", "diffusers", "python"} <= set(model.versions)
+    assert model.num_inference_steps > 0
 
 
 def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:
