@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,7 +17,6 @@ from service.settings import Settings, load_settings
 Data = Annotated[
     Path | None, typer.Option(help="Folder of an embedded service. Default: TCAN_DATA or .tcan")
 ]
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ALL_QUEUES = ",".join(Queue)
 # Callers whose uploads and downloads are under way get this long to finish.
 GRACE_S = 5
@@ -39,17 +38,31 @@ def gateway(
     import uvicorn
 
     from service.api.app import create_app
+    from service.telemetry.logs import start_logging
+    from service.telemetry.tracing import start_tracing
 
+    settings = read_settings(data)
     start_logging()
+    stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(read_settings(data)),
+        app,
         host=host,
         port=port,
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=GRACE_S,
     )
-    uvicorn.Server(config).run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """Streams of events last as long as their jobs; a gateway that leaves ends them."""
+            if hasattr(app.state, "gateway"):
+                app.state.gateway.events.close_streams_soon()
+            super().handle_exit(sig, frame)
+
+    Server(config).run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+    stop_tracing()
 
 
 def worker(
@@ -58,11 +71,12 @@ def worker(
 ) -> None:
     """Run a worker: it loads the model and takes jobs."""
     chosen, settings = read_queues(queues), read_settings(data)
-    start_logging()
 
+    from service.telemetry.logs import start_logging
     from worker.animator import TcanAnimator
     from worker.main import run_worker
 
+    start_logging()
     animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
     sys.exit(run_worker(settings, animator, chosen))
 
@@ -85,9 +99,3 @@ def read_queues(text: str) -> list[Queue]:
     except ValueError:
         known = ", ".join(Queue)
         raise SettingsError(f"--queues {text!r}: the queues are {known}") from None
-
-
-def start_logging() -> None:
-    """Log to stderr, with times."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -62,6 +62,20 @@ class Settings(BaseSettings):
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."
     )
 
+    webhook_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="All callers' webhook secrets come from it; a file of the data folder when "
+        "absent. The same in every gateway.",
+    )
+    webhook_ed25519_keys: SecretStr | None = Field(
+        None, description="whsk_ keys with spaces between them; each adds a signature v1a."
+    )
+
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces go, such as http://collector:4318/v1/traces."
+    )
+
     def broker_url(self) -> str:
         """The server's address. Raises SettingsError when no server is known."""
         if self.redis_url is not None:
@@ -93,6 +107,11 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         """The secret under the folder store's links; readable by its owner alone."""
         return self.data / "signing.key"
+
+    @property
+    def webhook_key_file(self) -> Path:
+        """The key that webhooks' secrets come from; readable by its owner alone."""
+        return self.data / "webhook.key"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -7,19 +7,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.contract.job import Output
 from service.contract.params import JobParams
-from service.contract.workers import ModelInfo
+from service.contract.workers import DeviceMemory, ModelInfo
+
+Picture = Callable[[], NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far a stage has come; `fraction` is 0..1 of the stage."""
+    """How far a stage has come; `fraction` is 0..1 of the stage.
+
+    `picture` makes one frame as it looks now, (height, width, 3) uint8 RGB, or None when there is
+    nothing to show yet; it is valid during the report alone.
+    """
 
     stage: str
     step: int
     steps: int
     fraction: float
+    picture: Picture | None = None
 
 
 Report = Callable[[Step], None]
@@ -45,6 +55,9 @@ class Animator(Protocol):
 
     def load(self) -> None:
         """Load the model; done once, before the worker takes jobs."""
+
+    def memory(self) -> DeviceMemory:
+        """Memory of the device, now."""
 
     def describe(self) -> ModelInfo:
         """The loaded model, for callers and for manifests."""

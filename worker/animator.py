@@ -12,7 +12,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
-from service.contract.workers import ModelInfo
+from service.contract.workers import DeviceMemory, ModelInfo
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import InputError
@@ -21,8 +21,10 @@ from tcan_core.models.loading import file_sha256
 from tcan_core.models.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
+from tcan_core.pipelines.device_memory import cuda_memory
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.failures import AnimationCanceled, AnimationError
+from worker.memory import process_memory
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 
@@ -86,6 +88,13 @@ class TcanAnimator:
             warnings=found.warnings,
         )
 
+    def memory(self) -> DeviceMemory:
+        """See `worker.animation.Animator`."""
+        found = cuda_memory(self._device)
+        if found is None:
+            return process_memory()
+        return DeviceMemory(device=self._device, **found._asdict())
+
     def describe(self) -> ModelInfo:
         """See `worker.animation.Animator`."""
         assert self._info is not None, "load() comes first"
@@ -104,7 +113,7 @@ class TcanAnimator:
         assert self._pipeline is not None, "load() comes first"
 
         def progress(now: AnimateProgress) -> None:
-            report(Step(now.stage, now.step, now.steps, now.fraction))
+            report(Step(now.stage, now.step, now.steps, now.fraction, now.picture))
 
         result, poster, pose = (
             folder / f"result.{params.format}",

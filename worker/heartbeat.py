@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.contract.queues import Queue
-from service.contract.workers import ModelInfo, WorkerInfo
+from service.contract.workers import DeviceMemory, ModelInfo, WorkerInfo
 from service.stores import calls
 from service.stores.jobs import Jobs
 
@@ -16,13 +16,22 @@ TTL_MS = 5000
 class Heartbeat:
     """Says that this worker lives; `ready` once its model is loaded and it consumes its queues."""
 
-    def __init__(self, jobs: Jobs, worker: str, queues: Sequence[Queue], preset: str) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        worker: str,
+        queues: Sequence[Queue],
+        preset: str,
+        memory: Callable[[], DeviceMemory],
+    ) -> None:
         self._jobs = jobs
+        self._memory = memory
         self._info = WorkerInfo(id=worker, queues=tuple(queues), preset=preset, ready=False)
 
     def beat(self) -> None:
         """Say it once more. Raises Unavailable."""
-        self._jobs.run(calls.beat(self._info, TTL_MS))
+        now = self._info.model_copy(update={"memory": self._memory()})
+        self._jobs.run(calls.beat(now, TTL_MS))
 
     def is_ready(self, model: ModelInfo) -> None:
         """From now on the worker takes jobs, for this model."""

@@ -24,10 +24,12 @@ from service.stores.calls import Call, Hold
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from service.telemetry.context import working_on
 from worker.animation import Animator, Rendering
 from worker.failures import AnimationCanceled, job_error
 from worker.lease import Lease, Stop
 from worker.manifest import make_manifest
+from worker.previews import PreviewWriter
 from worker.progress import ProgressWriter
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ class JobRunner:
                 logger.info("job %s: does not wait in %s", job_id, queue)
                 return
             logger.info("job %s: %s, attempt %d", job_id, queue, record.attempts)
-            self._work(queue, record)
+            with working_on(job_id, queue, record.request_id, record.traceparent):
+                self._work(queue, record)
         except Unavailable as error:
             logger.warning("job %s: left to its lease: %s", job_id, error)
 
@@ -142,7 +145,9 @@ class JobRunner:
             self._fetch(record.prepared, folder),
             folder,
             record.params,
-            ProgressWriter(lease.renew),
+            PreviewWriter(
+                ProgressWriter(lease.renew), lambda file: self._add_preview(record, file), folder
+            ),
             lambda: lease.stop is not None,
         )
         return self._publish(record, rendering, record.seconds | rendering.seconds, folder)
@@ -164,6 +169,11 @@ class JobRunner:
     def _image(self, record: JobRecord, folder: Path) -> Path:
         assert record.inputs.image is not None, "only a preview of poses has no image"
         return self._fetch(record.inputs.image, folder)
+
+    def _add_preview(self, record: JobRecord, file: Path) -> None:
+        key = output_key(record, f"previews/{file.name}")
+        self.objects.put(key, file)
+        self.jobs.run(calls.add_preview(record.id, record.token, key))
 
     def _fetch(self, key: str, folder: Path) -> Path:
         file = folder / PurePosixPath(key).name

@@ -18,6 +18,7 @@ from service.settings import Settings
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
+from service.telemetry.tracing import start_tracing
 from worker import heartbeat, reconciler, sweeper
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
@@ -60,10 +61,11 @@ def run_worker(
         lease_ms=settings.lease_ms,
         shutdown=shutdown,
     )
-    alive = Heartbeat(jobs, name, queues, settings.preset)
+    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
     keeper = Reconciler(jobs, hints, name, settings.max_attempts, settings.hint_age_ms)
     sweeping = Sweeper(jobs, runner.objects, name)
     with ExitStack() as stack:
+        stack.callback(start_tracing(settings.otlp_endpoint, "worker"))
         stack.callback(jobs.close)
         stack.callback(hints.close)
         stack.callback(_say_goodbye, alive)

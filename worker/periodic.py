@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Self
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,11 @@ class Periodic:
         self._act = act
         self._interval_s = interval_s
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # What is logged there belongs to the same job as what is done here.
+        context = copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name=name, daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -9,14 +9,29 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service.api import docs, health, jobs, models, results, submit, uploads
+from service.api import (
+    deliveries,
+    docs,
+    events,
+    health,
+    jobs,
+    metrics,
+    models,
+    previews,
+    results,
+    submit,
+    uploads,
+)
 from service.api.deps import open_gateway
+from service.api.observe import Observed
 from service.api.openapi import openapi
 from service.api.problems import add_handlers
 from service.settings import Settings, load_settings
+from service.stores.jobs import Clock
+from service.telemetry.metrics import GatewayMetrics
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
     """The gateway for these settings, or for those of the environment.
 
     Nothing is opened before the app starts; see `service.api.deps.open_gateway`.
@@ -25,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_gateway(chosen) as gateway:
+        async with open_gateway(chosen, clock) as gateway:
             app.state.gateway = gateway
             yield
 
@@ -38,9 +53,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for module in (submit, uploads, jobs, results, models, health):
+    for module in (submit, uploads, jobs, events, previews, deliveries, results, models, health):
         app.include_router(module.router)
+    app.include_router(metrics.router)
     app.include_router(docs.router)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's way to extend it
     add_handlers(app)
+    app.state.metrics = GatewayMetrics()
+    app.add_middleware(Observed, metrics=app.state.metrics)
     return app

@@ -11,13 +11,18 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from service.api.callers import Caller
+from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
+from service.events.hub import EventHub
 from service.settings import Settings
 from service.stores import calls
+from service.stores.folder import read_signing_key
 from service.stores.hints import Hints
-from service.stores.jobs import AsyncJobs
+from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
+from service.webhooks.deliverer import Deliverer
+from service.webhooks.signing import Signer, read_private_keys
 
 # Decoding costs processor and memory; more at a time would only make each one slower.
 CONCURRENT_INSPECTIONS = 2
@@ -32,6 +37,8 @@ class Gateway:
     objects: ObjectStore
     hints: Hints
     inspections: CapacityLimiter
+    events: EventHub
+    signer: Signer
 
     async def read(self, job_id: str, caller: Caller) -> calls.Placed:
         """The caller's job. Raises Rejected (`job_not_found`)."""
@@ -47,22 +54,42 @@ def unknown_job(job_id: str) -> Rejected:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open the stores, and close them at the end."""
+async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Open the stores, listen for events and deliver webhooks; close all of it at the end.
+
+    Args:
+        clock: now in ms since 1970; None takes the clock of the Redis server.
+    """
     url = settings.broker_url()
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
+    jobs = AsyncJobs.connect(url, clock)
     gateway = Gateway(
         settings=settings,
-        jobs=AsyncJobs.connect(url),
+        jobs=jobs,
         objects=open_objects(settings),
         hints=Hints(url),
         inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
+        events=EventHub(jobs, event_frame),
+        signer=open_signer(settings),
     )
     try:
-        yield gateway
+        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body):
+            yield gateway
     finally:
         await gateway.jobs.close()
         gateway.hints.close()
+
+
+def open_signer(settings: Settings) -> Signer:
+    """What signs webhooks. Raises SettingsError when a key cannot be used."""
+    key = settings.webhook_key
+    private = settings.webhook_ed25519_keys
+    return Signer(
+        read_signing_key(settings.webhook_key_file)
+        if key is None
+        else key.get_secret_value().encode(),
+        () if private is None else read_private_keys(private.get_secret_value()),
+    )
 
 
 def get_gateway(request: Request) -> Gateway:

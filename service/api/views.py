@@ -44,6 +44,7 @@ class Links(BaseModel):
     pose: str | None = None
     manifest: str | None = None
     keypoints: str | None = None
+    preview: str | None = Field(None, description="The newest preview frame, a WebP.")
 
 
 class JobView(BaseModel):
@@ -53,6 +54,7 @@ class JobView(BaseModel):
         json_schema_extra={
             "example": {
                 "id": "8f14e45fceea467a9575ecb2d1f6a0aa",
+                "version": 9,
                 "kind": "animate",
                 "status": "running",
                 "stage": "denoise",
@@ -81,6 +83,7 @@ class JobView(BaseModel):
     )
 
     id: str
+    version: int = Field(description="Rises by one with each change; the `id` of its event.")
     kind: JobKind
     status: JobState
     stage: str = Field(description="What is done now, or what the job waits for.")
@@ -116,6 +119,7 @@ def view(record: JobRecord, position: int | None = None, eta: Eta | None = None)
     assert created_at is not None
     return JobView(
         id=record.id,
+        version=record.version,
         kind=record.kind,
         status=record.state,
         stage=_stage(record),
@@ -169,4 +173,7 @@ def _progress(record: JobRecord) -> ProgressView:
 def _links(record: JobRecord) -> Links:
     here = f"/jobs/{record.id}"
     results = {output.value: f"{here}/{output}" for output in Output if output in record.outputs}
-    return Links(self=here, cancel=f"{here}/cancel", events=f"{here}/events", **results)
+    preview = f"{here}/previews/{record.preview_count}" if record.preview_count else None
+    return Links(
+        self=here, cancel=f"{here}/cancel", events=f"{here}/events", preview=preview, **results
+    )

@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     JOB_NOT_FOUND = "job_not_found"
+    DELIVERY_NOT_FOUND = "delivery_not_found"
     JOB_NOT_ENDED = "job_not_ended"
     JOB_ERASED = "job_erased"
     UPLOAD_NOT_FOUND = "upload_not_found"
@@ -83,6 +84,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.NOT_FOUND: ErrorKind(404, "There is nothing at this address"),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, "The address does not take this method"),
     ErrorCode.JOB_NOT_FOUND: ErrorKind(404, "There is no such job"),
+    ErrorCode.DELIVERY_NOT_FOUND: ErrorKind(404, "There is no such message to a webhook"),
     ErrorCode.JOB_NOT_ENDED: ErrorKind(409, "The job has not ended yet"),
     ErrorCode.JOB_ERASED: ErrorKind(410, "The job was erased"),
     ErrorCode.UPLOAD_NOT_FOUND: ErrorKind(404, "There is no such upload"),

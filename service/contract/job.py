@@ -80,6 +80,8 @@ class JobRecord(BaseModel):
     params: JobParams
     options: JobOptions = JobOptions()
     inputs: JobInputs
+    request_id: str | None = Field(None, description="Of the request that made it.")
+    traceparent: str | None = Field(None, description="Where its trace goes on.")
     created_ms: int
     started_ms: int | None = None
     ended_ms: int | None = None
@@ -91,11 +93,14 @@ class JobRecord(BaseModel):
     seconds: dict[str, float] = Field(
         default_factory=dict, description="Of each stage, as its worker measured them."
     )
+    version: int = Field(0, description="Number of the event that last changed the record.")
     token: int = 0
     attempts: int = Field(0, description="Times a worker has taken the job in its present queue.")
     worker: str | None = None
     cancel_requested: bool = False
     progress: Progress | None = None
+    previews: list[str] = Field(default_factory=list, description="Keys, oldest first.")
+    preview_count: int = 0
     prepared: str | None = Field(None, description="Key of what `prepare` left for `render`.")
     outputs: dict[Output, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)

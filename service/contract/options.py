@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.contract.webhooks import Webhook
+
 DAY_S = 24 * 3600
 
 
@@ -18,3 +20,4 @@ class JobOptions(BaseModel):
         le=30 * DAY_S,
         description="Seconds for which the ended job and its results are kept.",
     )
+    webhook: Webhook | None = Field(None, description="Who is told when the job ends.")

@@ -21,6 +21,16 @@ class ModelInfo(BaseModel):
     versions: dict[str, str] = Field(description="Of this project and the libraries below it.")
 
 
+class DeviceMemory(BaseModel):
+    """Memory of a worker's device; of its process where the device is the processor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    used_bytes: int
+    total_bytes: int
+
+
 class WorkerInfo(BaseModel):
     """One worker's last heartbeat."""
 
@@ -32,3 +42,4 @@ class WorkerInfo(BaseModel):
     ready: bool
     """The model is loaded and the worker consumes its queues."""
     model: ModelInfo | None = None
+    memory: DeviceMemory | None = None

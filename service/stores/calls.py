@@ -35,6 +35,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import WorkerInfo
+from service.telemetry.context import carried
 
 T = TypeVar("T")
 Argument = str | int
@@ -116,7 +117,8 @@ def create(
     fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
-    return Call("create", (*known, "kind", kind, *fields), _placed)
+    fields += [text for pair in carried().items() for text in pair]
+    return Call("create", (*known, "kind", kind, *fields), read_placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:
@@ -176,6 +178,11 @@ def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = No
     """Prolong the lease, and write progress under it."""
     fields = () if progress is None else ("progress", progress.model_dump_json())
     return Call("renew", (job_id, token, lease_ms, *fields), Hold)
+
+
+def add_preview(job_id: str, token: int, key: str) -> Call[Hold]:
+    """Add the key of a preview frame; its number is that of the previews then."""
+    return Call("add_preview", (job_id, token, key), Hold)
 
 
 def hand_over(
@@ -271,6 +278,7 @@ JSON_FIELDS = (
     "outputs",
     "warnings",
     "seconds",
+    "previews",
     "error",
 )
 
@@ -291,7 +299,8 @@ def _record_or_none(pairs: list[str]) -> JobRecord | None:
     return _record(pairs) if pairs else None
 
 
-def _placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
+def read_placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
+    """The reply of `placed` in the scripts."""
     pairs, place, now_ms, texts = reply
     forecast = None
     if texts:
@@ -302,7 +311,7 @@ def _placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
 
 
 def _placed_or_none(reply: tuple[list[str], int, int, list[str]]) -> Placed | None:
-    return _placed(reply) if reply[0] else None
+    return read_placed(reply) if reply[0] else None
 
 
 def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:

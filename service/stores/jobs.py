@@ -64,9 +64,9 @@ class AsyncJobs:
         self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
 
     @classmethod
-    def connect(cls, url: str) -> AsyncJobs:
+    def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
         """The store on the server at `url`; connects with the first call."""
-        return cls(AsyncRedis.from_url(url, **_options()))
+        return cls(AsyncRedis.from_url(url, **_options()), clock)
 
     async def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""

@@ -80,4 +80,7 @@ def checked(key: str) -> str:
 
 def content_type(key: str) -> str:
     """The media type that the key's suffix tells."""
+    # Python knows WebP from 3.13 on.
+    if key.endswith(".webp"):
+        return "image/webp"
     return mimetypes.guess_type(key)[0] or "application/octet-stream"

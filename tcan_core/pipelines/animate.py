@@ -6,7 +6,7 @@ The pipeline is six verbs: fit, encode, place, draw, denoise, decode.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +84,8 @@ class AnimateProgress:
         fraction: 0..1 of the stage.
         preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
             None.
+        picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
+            size; decoding it costs as much as any other frame.
     """
 
     stage: Literal["encode", "denoise", "decode"]
@@ -93,6 +95,7 @@ class AnimateProgress:
     windows: int = 0
     fraction: float = 0.0
     preview: Callable[[], Tensor | None] = lambda: None
+    picture: Callable[[], Frames | None] = lambda: None
 
 
 ProgressCallback = Callable[[AnimateProgress], None]
@@ -175,7 +178,11 @@ class AnimatePipeline:
         maps = draw_poses(
             [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
         )
-        latents = self.denoise(ref_image_latents, maps, settings, report, canceled)
+
+        def denoising(now: AnimateProgress) -> None:
+            report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
+
+        latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled)
         yield from self.decode(latents, fit, report)
 
     def encode(self, image: Frames) -> Tensor:
@@ -250,10 +257,16 @@ class AnimatePipeline:
         video = latents[0].transpose(0, 1)
         for first in range(0, len(video), DECODE_BATCH):
             images = self.tcan.codec.decode(video[first : first + DECODE_BATCH].to(self.device))
-            pixels = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-            yield from (fit.to_caller(frame) for frame in pixels)
+            yield from (fit.to_caller(frame) for frame in _pixels(images))
             done = min(first + DECODE_BATCH, len(video))
             report(AnimateProgress("decode", done, len(video), fraction=done / len(video)))
+
+    def _picture(self, guess: Tensor | None, fit: Fit) -> Frames | None:
+        """The middle frame of guessed latents (1, channels, frames, h, w) in the caller's size."""
+        if guess is None:
+            return None
+        middle = guess[:, :, guess.shape[2] // 2]
+        return fit.to_caller(_pixels(self.tcan.codec.decode(middle.to(self.device)))[0])
 
     def _guidance(self, settings: AnimateSettings) -> float:
         return (
@@ -303,6 +316,12 @@ class _WindowPredictor:
                 maps = temperature_map(self.pose_maps[window], self.settings.ptm_tau)
                 self.temperatures[window[0]] = torch.from_numpy(maps)
         return torch.stack([self.temperatures[window[0]] for window in windows]).to(device)
+
+
+def _pixels(images: Tensor) -> Frames:
+    """(batch, 3, height, width) in -1..1 as (batch, height, width, 3) uint8."""
+    pixels: Frames = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
 
 
 def _denoise_progress(now: DenoiseProgress) -> AnimateProgress:

@@ -15,10 +15,11 @@ from av.video.frame import VideoFrame
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.params import JobParams
-from service.contract.workers import ModelInfo
+from service.contract.workers import DeviceMemory, ModelInfo
 from tests import samples
-from worker.animation import Canceled, Rendering, Report, Step
+from worker.animation import Canceled, Picture, Rendering, Report, Step
 from worker.failures import AnimationCanceled, AnimationError
+from worker.memory import process_memory
 
 
 @dataclass
@@ -30,15 +31,20 @@ class PaintAnimator:
     Attributes:
         step_s: how long a step takes.
         on_step: called before each step with its number.
+        picture: what previews show.
     """
 
     step_s: float = 0.0
     on_step: Callable[[int], None] = lambda step: None
+    picture: Picture | None = None
     loaded: int = 0
     rendered: list[int] = field(default_factory=list)
 
     def load(self) -> None:
         self.loaded += 1
+
+    def memory(self) -> DeviceMemory:
+        return process_memory()
 
     def describe(self) -> ModelInfo:
         return ModelInfo(
@@ -87,7 +93,7 @@ class PaintAnimator:
             self.on_step(step)
             if canceled():
                 raise AnimationCanceled
-            report(Step("denoise", step, steps, step / steps))
+            report(Step("denoise", step, steps, step / steps, self.picture))
             time.sleep(self.step_s)
         report(Step("denoise", steps, steps, 1.0))
         frames = json.loads(prepared.read_text())["frames"]

@@ -3,7 +3,11 @@ local id = ARGV[2]
 local state = get(id, 'state')
 if state == 'queued' then
   finish(id, 'canceled')
+  emit(id, 'state')
 elseif redis.call('ZSCORE', leases_key, id) ~= false then
-  set(id, 'cancel_requested', '1')
+  if not cancel_requested(id) then
+    set(id, 'cancel_requested', '1')
+    emit(id, 'cancel')
+  end
 end
 return redis.call('HGETALL', job_key(id))

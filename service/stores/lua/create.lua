@@ -12,5 +12,6 @@ if redis.call('EXISTS', job_key(id)) == 0 then
     redis.call('HSET', idempotency_key(caller, key), 'job', id)
     redis.call('PEXPIRE', idempotency_key(caller, key), keep_ms)
   end
+  return emit(id, 'state')
 end
 return placed(id)

@@ -7,5 +7,5 @@ local caller = get(id, 'caller')
 redis.call('ZREM', jobs_key(caller), id)
 redis.call('ZREM', jobs_key(caller, state), id)
 redis.call('ZREM', expiries_key, id)
-redis.call('DEL', job_key(id))
+redis.call('DEL', job_key(id), events_key(id))
 return state

@@ -3,8 +3,10 @@ local id, token, state = ARGV[2], ARGV[3], ARGV[4]
 if not holds(id, token) then return 'lost' end
 if cancel_requested(id) then
   finish(id, 'canceled')
+  emit(id, 'state')
   return 'cancel'
 end
 finish(id, state)
 if #ARGV > 4 then set(id, unpack(ARGV, 5)) end
+emit(id, 'state')
 return 'held'

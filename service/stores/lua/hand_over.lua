@@ -3,8 +3,10 @@ local id, token, queue = ARGV[2], ARGV[3], ARGV[4]
 if not holds(id, token) then return 'lost' end
 if cancel_requested(id) then
   finish(id, 'canceled')
+  emit(id, 'state')
   return 'cancel'
 end
 set(id, 'attempts', 0, unpack(ARGV, 5))
 wait_in(id, queue)
+emit(id, 'state')
 return 'held'

@@ -129,3 +129,106 @@ local function placed(id)
   end
   return {redis.call('HGETALL', job_key(id)), place or -1, now, forecast}
 end
+
+-- Counters of the whole service, which `/metrics` shows.
+local counters_key = prefix .. 'counters'
+local function count(...) redis.call('HINCRBY', counters_key, table.concat({...}, '|'), 1) end
+
+-- Events: `static_fields` never change after `create`, `untold_fields` are no business of callers; an event has neither.
+local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
+  units = true, request_id = true, traceparent = true}
+local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true}
+local kept_events = 2000
+local function events_key(id) return prefix .. 'events:' .. id end
+local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
+local function delivery_key(name) return prefix .. 'delivery:' .. name end
+local due_key = prefix .. 'deliveries:due'
+
+-- Puts a webhook's message into the outbox, if the job's caller wants to hear of this state; once per job and state.
+local function notify(id, shown)
+  local webhook = cjson.decode(get(id, 'options') or '{}').webhook
+  if type(webhook) ~= 'table' then return end
+  local event, wanted = 'job.' .. get(id, 'state'), false
+  for _, name in ipairs(webhook.events) do wanted = wanted or name == event end
+  if not wanted or redis.call('LPOS', deliveries_key(id), event) then return end
+  local n = redis.call('RPUSH', deliveries_key(id), event)
+  local name = id .. ':' .. n
+  redis.call('HSET', delivery_key(name), 'id', 'msg_' .. id .. '_' .. n, 'job_id', id, 'n', n, 'event', event,
+    'caller', get(id, 'caller'), 'url', webhook.url, 'state', 'pending', 'created_ms', now, 'due_ms', now,
+    'placed', cjson.encode(shown))
+  redis.call('ZADD', due_key, now, name)
+end
+
+-- What is counted of an ended job: its state with the code of its error, and the seconds of its stages.
+local function count_end(id, state)
+  local error_ = get(id, 'error')
+  count('jobs_ended', state, error_ and cjson.decode(error_).code or '')
+  for stage, seconds in pairs(cjson.decode(get(id, 'seconds') or '{}')) do
+    redis.call('HINCRBYFLOAT', counters_key, 'stage_seconds|' .. stage, seconds)
+    count('stage_count', stage)
+  end
+end
+
+-- Counts the denoising steps between two reports of progress.
+local function count_steps(id, before, after)
+  local from, to = before and cjson.decode(before) or {}, cjson.decode(after)
+  if to.stage ~= 'denoise' then return end
+  local steps = to.step - (from.stage == 'denoise' and from.step or 0)
+  if steps > 0 then redis.call('HINCRBY', counters_key, 'steps', steps) end
+end
+
+-- Tells of a change, last of all, in the same step as the change itself. Replies the job as `placed` does.
+local function emit(id, kind)
+  local version = redis.call('HINCRBY', job_key(id), 'version', 1)
+  local shown, told = placed(id), {}
+  for i = 1, #shown[1], 2 do
+    local name = shown[1][i]
+    if not static_fields[name] and not untold_fields[name] then
+      told[#told + 1] = name
+      told[#told + 1] = shown[1][i + 1]
+    end
+  end
+  redis.call('XADD', events_key(id), 'MAXLEN', '~', kept_events, version .. '-0', 'kind', kind,
+    'placed', cjson.encode({told, shown[2], now, shown[4]}))
+  redis.call('PUBLISH', prefix .. 'changes', id)
+  if kind == 'state' then
+    local state = get(id, 'state')
+    if not next(legal[state]) then count_end(id, state) end
+    notify(id, shown)
+  end
+  return shown
+end
+
+local function disabled_key(caller) return prefix .. 'webhooks:disabled:' .. caller end
+local function secrets_key(caller) return prefix .. 'webhooks:secrets:' .. caller end
+
+-- The end of a message.
+local function settle(name, state)
+  redis.call('ZREM', due_key, name)
+  redis.call('HSET', delivery_key(name), 'state', state)
+  redis.call('HDEL', delivery_key(name), 'due_ms')
+end
+
+-- Generations of the caller's secret that sign now, newest first, each with the ms at which it retires ('' for the newest).
+local function secrets(caller)
+  local key = secrets_key(caller)
+  redis.call('HSETNX', key, 'newest', 1)
+  local newest = redis.call('HGET', key, 'newest')
+  local found = {newest, ''}
+  for generation = newest - 1, 1, -1 do
+    local retires = redis.call('HGET', key, generation)
+    if not retires or tonumber(retires) <= now then break end
+    found[#found + 1] = tostring(generation)
+    found[#found + 1] = retires
+  end
+  return found
+end
+
+local function rotate_secret(caller, retires)
+  local signing = secrets(caller)
+  for i = 1, #signing, 2 do
+    local earlier = tonumber(signing[i + 1])
+    redis.call('HSET', secrets_key(caller), signing[i], string.format('%d', earlier and math.min(earlier, retires) or retires))
+  end
+  redis.call('HINCRBY', secrets_key(caller), 'newest', 1)
+end

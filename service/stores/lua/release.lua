@@ -3,8 +3,10 @@ local id, token = ARGV[2], ARGV[3]
 if not holds(id, token) then return 'lost' end
 if cancel_requested(id) then
   finish(id, 'canceled')
+  emit(id, 'state')
   return 'cancel'
 end
 redis.call('HINCRBY', job_key(id), 'attempts', -1)
 wait_in(id, get(id, 'queue'))
+emit(id, 'state')
 return 'held'

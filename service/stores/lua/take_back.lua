@@ -6,6 +6,7 @@ for i = 3, #ARGV, 2 do errors[ARGV[i]] = ARGV[i + 1] end
 local waiting = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)) do
   local queue = get(id, 'queue')
+  count('leases_lost', queue)
   if cancel_requested(id) then
     finish(id, 'canceled')
   elseif tonumber(get(id, 'attempts')) >= cap then
@@ -16,5 +17,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)) do
     waiting[#waiting + 1] = id
     waiting[#waiting + 1] = queue
   end
+  emit(id, 'state')
 end
 return waiting

@@ -1,0 +1,91 @@
+"""What callers see of webhooks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.contract.job import moment
+from service.contract.webhooks import Attempt, Delivery, DeliveryState, WebhookEvent
+
+
+class AttemptView(BaseModel):
+    """One try to deliver a message."""
+
+    at: datetime
+    took_s: float
+    status: int | None = Field(None, description="Of HTTP; absent when there was no answer.")
+    error: str | None = Field(None, description="Why there was no answer.")
+
+
+class DeliveryView(BaseModel):
+    """A message to the job's webhook."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "n": 1,
+                "id": "msg_8f14e45fceea467a9575ecb2d1f6a0aa_1",
+                "event": "job.succeeded",
+                "url": "https://studio.example/tcan",
+                "status": "pending",
+                "created_at": "2026-11-22T10:00:40Z",
+                "next_attempt_at": "2026-11-22T10:00:46Z",
+                "attempts": [{"at": "2026-11-22T10:00:40Z", "took_s": 0.08, "status": 503}],
+            }
+        }
+    )
+
+    n: int = Field(description="Its number within the job, from 1.")
+    id: str = Field(description="Its `webhook-id`, the same in every attempt.")
+    event: WebhookEvent
+    url: str
+    status: DeliveryState
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    attempts: list[AttemptView] = Field(description="Oldest first.")
+
+
+class DeliveryList(BaseModel):
+    """The messages of a job, oldest first."""
+
+    deliveries: list[DeliveryView]
+
+
+class SecretView(BaseModel):
+    """A secret that signs the caller's messages."""
+
+    secret: str = Field(description="For any library of Standard Webhooks.")
+    retires_at: datetime | None = Field(None, description="Absent for the newest.")
+
+
+class Secrets(BaseModel):
+    """What verifies messages: any one of these."""
+
+    secrets: list[SecretView] = Field(description="For signatures `v1`, newest first.")
+    public_keys: list[str] = Field(description="For signatures `v1a`, where the service has keys.")
+
+
+def view_delivery(delivery: Delivery) -> DeliveryView:
+    """The caller's side of a delivery."""
+    created_at = moment(delivery.created_ms)
+    assert created_at is not None
+    return DeliveryView(
+        n=delivery.n,
+        id=delivery.id,
+        event=delivery.event,
+        url=delivery.url,
+        status=delivery.state,
+        created_at=created_at,
+        next_attempt_at=moment(delivery.due_ms),
+        attempts=[_attempt(attempt) for attempt in delivery.attempts],
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptView:
+    at = moment(attempt.at_ms)
+    assert at is not None
+    return AttemptView(
+        at=at, took_s=attempt.took_ms / 1000, status=attempt.status, error=attempt.error
+    )

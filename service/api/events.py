@@ -1,0 +1,100 @@
+"""GET /jobs/{id}/events: a job's changes as server-sent events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from service.api.callers import CallerDep
+from service.api.deps import GatewayDep
+from service.api.problems import problem_responses
+from service.contract.errors import ErrorCode
+from service.errors import Unavailable
+from service.events.hub import EventHub
+from service.stores.calls import Placed
+
+router = APIRouter(tags=["jobs"])
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT_S = 15.0
+HEARTBEAT = b": still here\n\n"
+# How soon a browser comes back after its connection broke.
+HELLO = b"retry: 1000\n\n"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+EXAMPLE = 'id: 7\nevent: progress\ndata: {"id": "8f14...", "status": "running", ...}\n\n'
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` "
+        "is its `version`; `event` is `state`, `progress`, `preview` or `cancel`.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
+    },
+    204: {"description": "The job has ended and its last event is known: do not come back."},
+    **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
+}
+
+MAX_VERSION = 2**53
+Version = Annotated[
+    int | None,
+    Query(ge=0, le=MAX_VERSION, description="Begin behind this `version`; 0 is the beginning."),
+]
+LastEventId = Annotated[
+    int | None,
+    Header(ge=0, le=MAX_VERSION, description="The last `id` that was seen; stronger than `after`."),
+]
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="What happens to a job, as it happens",
+    response_class=StreamingResponse,
+    responses=RESPONSES,
+)
+async def get_events(
+    job_id: str,
+    caller: CallerDep,
+    gateway: GatewayDep,
+    after: Version = None,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Every change of the job from its beginning, or from behind the last event that was seen.
+
+    The stream ends after the event of a terminal state. Nothing is missed over a reconnection that
+    sends `Last-Event-ID`, and nothing comes twice. A comment comes every 15 s when nothing else
+    does.
+    """
+    placed = await gateway.read(job_id, caller)
+    newest = placed.record.version
+    seen = min(last_event_id if last_event_id is not None else after or 0, newest)
+    if placed.record.state.is_terminal and seen == newest:
+        return Response(status_code=204)
+    stream = read_events(gateway.events, placed, seen)
+    return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=HEADERS)
+
+
+async def read_events(
+    hub: EventHub, placed: Placed, seen: int, heartbeat_s: float = HEARTBEAT_S
+) -> AsyncIterator[bytes]:
+    """The frames behind the version `seen`, until the job or the gateway ends."""
+    yield HELLO
+    try:
+        async with hub.watch(placed.record.id, placed.record.version) as feed:
+            while not hub.closing:
+                frames = await feed.after(seen)
+                for frame in frames:
+                    yield frame.text
+                    seen = frame.version
+                    if frame.last:
+                        return
+                if not frames and seen < feed.newest:
+                    return  # the job was erased meanwhile
+                if not frames and not await feed.changed(heartbeat_s):
+                    yield HEARTBEAT
+    except Unavailable as error:
+        # The answer has begun; its end makes the client come back with the last id that it saw.
+        logger.warning("job %s: a stream of events is cut off: %s", placed.record.id, error)

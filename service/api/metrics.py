@@ -1,0 +1,33 @@
+"""GET /metrics, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.api.deps import GatewayDep
+from service.api.problems import problem_responses
+from service.contract.errors import ErrorCode
+from service.stores import counts
+from service.telemetry.metrics import GatewayMetrics
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=PlainTextResponse,
+    responses=problem_responses(ErrorCode.UNAVAILABLE),
+)
+async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
+    """Of the whole service, from the job store, and of this gateway's own requests.
+
+    Each gateway tells the same of the whole service: take it from one, or the maximum.
+    """
+    metrics = request.app.state.metrics
+    assert isinstance(metrics, GatewayMetrics)
+    snapshot = await gateway.jobs.run(counts.snapshot())
+    text = metrics.text(snapshot, sum(gateway.events.watched.values()))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,116 @@
+"""One subscription per gateway, whatever the number of readers.
+
+A message names a job that changed. It is a hint: the hub reads the events themselves from the job's
+stream, and looks at every watched job again after a silence or a lost connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from service.errors import Unavailable
+from service.events.feed import Encode, Feed
+from service.stopping import unless
+from service.stores.events import CHANNEL
+from service.stores.jobs import PREFIX, AsyncJobs
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S = 3.0
+RECONNECT_S = 1.0
+
+
+class EventHub:
+    """Feeds of the jobs that somebody watches, for the length of an `async with` block.
+
+    Args:
+        jobs: the job store.
+        encode: makes the bytes of an event.
+    """
+
+    def __init__(self, jobs: AsyncJobs, encode: Encode) -> None:
+        self._jobs = jobs
+        self._encode = encode
+        self._feeds: dict[str, Feed] = {}
+        self._listener: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self.closing = False
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._listener = asyncio.create_task(self._listen(), name="events")
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        self.close_streams()
+        self._stop.set()
+        assert self._listener is not None
+        await self._listener
+
+    @property
+    def watched(self) -> dict[str, int]:
+        """Readers of each watched job."""
+        return {job_id: feed.readers for job_id, feed in self._feeds.items()}
+
+    def close_streams(self) -> None:
+        """End every stream now; clients come back elsewhere, with the last id that they saw."""
+        self.closing = True
+        for feed in self._feeds.values():
+            feed.wake()
+
+    def close_streams_soon(self) -> None:
+        """The same, from a signal handler."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.close_streams)
+
+    @asynccontextmanager
+    async def watch(self, job_id: str, version: int) -> AsyncIterator[Feed]:
+        """The feed of a job whose newest known event is `version`."""
+        feed = self._feeds.get(job_id)
+        if feed is None:
+            feed = self._feeds[job_id] = Feed(self._jobs, job_id, version, self._encode)
+        feed.readers += 1
+        try:
+            # Something may have happened between the read of `version` and this moment.
+            await feed.refresh()
+            yield feed
+        finally:
+            feed.readers -= 1
+            if feed.readers == 0:
+                del self._feeds[job_id]
+
+    async def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with self._jobs.redis.pubsub() as pubsub:
+                    await pubsub.subscribe(f"{PREFIX}{CHANNEL}")
+                    await self._follow(pubsub)
+            except (RedisError, Unavailable, OSError) as error:
+                logger.warning("events: %s", error)
+                await unless(self._stop, asyncio.sleep(RECONNECT_S))
+
+    async def _follow(self, pubsub: PubSub) -> None:
+        while not self._stop.is_set():
+            changed = await unless(self._stop, _changed_jobs(pubsub)) or self._feeds
+            watched = [self._feeds.get(job_id) for job_id in tuple(changed)]
+            for feed in filter(None, watched):
+                await feed.refresh()
+
+
+async def _changed_jobs(pubsub: PubSub) -> set[str]:
+    """Jobs that changed; none after a silence, or when the subscription is new."""
+    message = await pubsub.get_message(timeout=SILENCE_S)
+    changed: set[str] = set()
+    while message is not None:
+        if message["type"] == "message":
+            changed.add(str(message["data"]))
+        message = await pubsub.get_message(timeout=0)
+    return changed

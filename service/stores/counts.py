@@ -1,0 +1,59 @@
+"""What the whole service has counted, and how its queues stand, for `/metrics`.
+
+The scripts count in the hash `counters` when they change a job, so the numbers are of all gateways
+and workers together and survive restarts. A counter's name is its parts with `|` between them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+from service.stores.calls import Call
+
+
+class QueueDepth(NamedTuple):
+    """A queue: jobs that wait, the age of the oldest job among them in seconds, jobs at work."""
+
+    waiting: int
+    oldest_s: float
+    leased: int
+
+
+class Snapshot(NamedTuple):
+    """The service at one moment.
+
+    Attributes:
+        counters: by the parts of their names.
+        due: webhook messages that are still to be delivered.
+        overdue_s: how long the first of them has been due.
+    """
+
+    queues: dict[Queue, QueueDepth]
+    counters: dict[tuple[str, ...], float]
+    due: int
+    overdue_s: float
+    workers: list[WorkerInfo]
+
+
+def snapshot() -> Call[Snapshot]:
+    """How everything stands."""
+    return Call("snapshot", tuple(Queue), _snapshot)
+
+
+def _snapshot(reply: tuple[list[list[int]], list[str], int, int, list[str]]) -> Snapshot:
+    depths, pairs, due, overdue_ms, workers = reply
+    return Snapshot(
+        {
+            queue: QueueDepth(waiting, oldest_ms / 1000, leased)
+            for queue, (waiting, oldest_ms, leased) in zip(Queue, depths, strict=True)
+        },
+        {
+            tuple(name.split("|")): float(value)
+            for name, value in zip(pairs[::2], pairs[1::2], strict=True)
+        },
+        due,
+        overdue_ms / 1000,
+        [WorkerInfo.model_validate_json(text) for text in workers],
+    )

@@ -1,0 +1,51 @@
+"""Which request and which job the present work belongs to; logs and traces read it.
+
+A job record carries the request's id and the trace's parent from the gateway to the workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.propagate import extract, inject
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+JOB_ID: ContextVar[str | None] = ContextVar("job_id", default=None)
+
+TRACER = "tcan"
+
+
+def carried() -> dict[str, str]:
+    """What a new job's record takes along: `request_id` and `traceparent`, as far as known."""
+    found: dict[str, str] = {}
+    inject(found)
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        found["request_id"] = request_id
+    return {name: found[name] for name in ("request_id", "traceparent") if name in found}
+
+
+@contextmanager
+def working_on(
+    job_id: str, stage: str, request_id: str | None, traceparent: str | None
+) -> Iterator[None]:
+    """A worker's stage of a job: its logs name the job, its span goes on with the request's."""
+    job, request = JOB_ID.set(job_id), REQUEST_ID.set(request_id)
+    parent = extract({"traceparent": traceparent} if traceparent else {})
+    tracer = trace.get_tracer(TRACER)
+    try:
+        with tracer.start_as_current_span(stage, parent, attributes={"tcan.job_id": job_id}):
+            yield
+    finally:
+        REQUEST_ID.reset(request)
+        JOB_ID.reset(job)
+
+
+def trace_id() -> str | None:
+    """The present trace as 32 hexadecimal digits; None when nothing is traced."""
+    span = trace.get_current_span(otel_context.get_current()).get_span_context()
+    return trace.format_trace_id(span.trace_id) if span.is_valid else None

@@ -1,0 +1,124 @@
+"""The Prometheus text of a snapshot of the service, and of this gateway's own requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from service.stores.counts import Snapshot
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+# Counters that have labels: their name in Redis, in Prometheus, what they say, their labels.
+COUNTERS = (
+    ("jobs_ended", "tcan_jobs_ended", "Jobs that ended.", ("state", "code")),
+    ("leases_lost", "tcan_leases_lost", "Leases that ran out.", ("queue",)),
+    ("webhooks", "tcan_webhook_attempts", "Attempts by outcome.", ("event", "outcome")),
+    ("steps", "tcan_denoising_steps", "Denoising steps that workers reported.", ()),
+)
+
+
+class GatewayMetrics:
+    """This gateway's own numbers; `text` adds those of the whole service."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Histogram(
+            "tcan_http_request_seconds",
+            "Seconds until the head of an answer, by this gateway.",
+            ("method", "route", "status"),
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def text(self, snapshot: Snapshot, readers: int) -> bytes:
+        """All metrics in Prometheus' text format; `readers` have a stream of events open here."""
+        registry = CollectorRegistry()
+        registry.register(_Families(snapshot, readers))
+        return generate_latest(registry) + generate_latest(self._registry)
+
+
+class _Families(Collector):
+    def __init__(self, snapshot: Snapshot, readers: int) -> None:
+        self._snapshot = snapshot
+        self._readers = readers
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _queues(self._snapshot)
+        yield from _counters(self._snapshot)
+        yield _stages(self._snapshot)
+        yield from _workers(self._snapshot)
+        yield _gauge("tcan_webhooks_due", "Messages still to be delivered.", self._snapshot.due)
+        yield _gauge(
+            "tcan_webhooks_overdue_seconds",
+            "For how long the first of them has been due.",
+            self._snapshot.overdue_s,
+        )
+        yield _gauge("tcan_event_readers", "Open streams of events, here.", self._readers)
+
+
+def _gauge(name: str, says: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, says, value=value)
+
+
+def _queues(snapshot: Snapshot) -> Iterable[Metric]:
+    waiting = GaugeMetricFamily("tcan_queue_jobs", "Jobs that wait.", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "tcan_queue_oldest_seconds", "Age of the oldest job that waits.", labels=["queue"]
+    )
+    leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs that workers hold.", labels=["queue"])
+    for queue, depth in snapshot.queues.items():
+        waiting.add_metric([queue], depth.waiting)
+        oldest.add_metric([queue], depth.oldest_s)
+        leased.add_metric([queue], depth.leased)
+    return waiting, oldest, leased
+
+
+def _counters(snapshot: Snapshot) -> Iterable[Metric]:
+    for stored, name, says, labels in COUNTERS:
+        family = CounterMetricFamily(name, says, labels=labels)
+        for parts, value in snapshot.counters.items():
+            if parts[0] == stored:
+                family.add_metric(parts[1:], value)
+        yield family
+
+
+def _stages(snapshot: Snapshot) -> Metric:
+    family = SummaryMetricFamily(
+        "tcan_stage_seconds", "Seconds of the stages of ended jobs.", labels=["stage"]
+    )
+    for (name, *rest), seconds in snapshot.counters.items():
+        if name == "stage_seconds":
+            count = snapshot.counters[("stage_count", *rest)]
+            family.add_metric(rest, count_value=int(count), sum_value=seconds)
+    return family
+
+
+def _workers(snapshot: Snapshot) -> Iterable[Metric]:
+    ready = GaugeMetricFamily("tcan_worker_ready", "1 when it takes jobs.", labels=["worker"])
+    used = GaugeMetricFamily(
+        "tcan_device_memory_used_bytes",
+        "Of the worker's device; of its process where the device is the processor.",
+        labels=["worker", "device"],
+    )
+    total = GaugeMetricFamily(
+        "tcan_device_memory_bytes", "All that there is.", labels=["worker", "device"]
+    )
+    for worker in snapshot.workers:
+        ready.add_metric([worker.id], float(worker.ready))
+        if worker.memory is not None:
+            labels = [worker.id, worker.memory.device]
+            used.add_metric(labels, worker.memory.used_bytes)
+            total.add_metric(labels, worker.memory.total_bytes)
+    return ready, used, total

@@ -1,0 +1,1 @@
+"""Webhooks to the Standard Webhooks specification: signing, schedule, delivery."""

@@ -1,0 +1,125 @@
+"""Sends what is in the outbox. Each gateway has one; the claims in Redis keep them apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Self
+
+from service.contract.webhooks import Attempt, DeliveryState
+from service.errors import Unavailable
+from service.stopping import unless
+from service.stores import deliveries
+from service.stores.deliveries import Claimed
+from service.stores.jobs import AsyncJobs
+from service.webhooks.schedule import next_delay_ms, read_retry_after
+from service.webhooks.send import TIMEOUT_S, Sender
+from service.webhooks.signing import Signer
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5
+AT_ONCE = 32
+# A gateway that died with a message leaves it to another after this.
+CLAIM_MS = int(TIMEOUT_S * 1000) + 15_000
+GONE = 410
+
+
+class Deliverer:
+    """Delivers messages for the length of an `async with` block.
+
+    Args:
+        body: the JSON of a message; the same for each of its attempts.
+        jitter: 0..1, a new one for each attempt.
+    """
+
+    def __init__(
+        self,
+        jobs: AsyncJobs,
+        signer: Signer,
+        body: Callable[[Claimed], bytes],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._jobs = jobs
+        self._signer = signer
+        self._body = body
+        self._jitter = jitter
+        self._sender = Sender()
+        self._stop = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.create_task(self._run(), name="webhooks")
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """What is under way is broken off; it comes due again, and the same id tells of it."""
+        self._stop.set()
+        if self._loop is not None:
+            await self._loop
+        await self.finish()
+        await self._sender.close()
+
+    async def start_due(self) -> int:
+        """Begin to deliver what is due; how many messages. Raises Unavailable."""
+        free = AT_ONCE - len(self._under_way)
+        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS)) if free else []
+        for message in claimed:
+            task = asyncio.create_task(self._deliver(message))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(claimed)
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self.start_due()
+            except Unavailable as error:
+                logger.warning("webhooks: %s", error)
+            await unless(self._stop, asyncio.sleep(LOOK_EVERY_S))
+
+    async def _deliver(self, message: Claimed) -> None:
+        delivery = message.delivery
+        body = self._body(message)
+        generations = [secret.generation for secret in message.secrets]
+        headers = self._signer.headers(
+            delivery.id, int(time.time()), body, delivery.caller, generations
+        )
+        sent = await unless(self._stop, self._sender.post(delivery.url, headers, body))
+        if sent is None:
+            return
+        wished_s = read_retry_after(sent.retry_after, time.time())
+        retry_ms = next_delay_ms(delivery.tries, self._jitter(), wished_s)
+        state = outcome(sent.attempt, last=retry_ms is None)
+        logger.info(
+            "job %s: %s, attempt %d: %s (%s)",
+            delivery.job_id,
+            delivery.event,
+            delivery.tries,
+            sent.attempt.status or sent.attempt.error,
+            state,
+        )
+        try:
+            await self._jobs.run(
+                deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
+            )
+        except Unavailable as error:
+            logger.warning("job %s: an attempt is not on record: %s", delivery.job_id, error)
+
+
+def outcome(attempt: Attempt, *, last: bool) -> DeliveryState:
+    """Where a message stands after an attempt."""
+    if attempt.succeeded:
+        return DeliveryState.DELIVERED
+    if attempt.status == GONE:
+        return DeliveryState.DISABLED
+    return DeliveryState.EXHAUSTED if last else DeliveryState.PENDING

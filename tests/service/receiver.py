@@ -1,0 +1,78 @@
+"""A receiver of webhooks: a real HTTP server that answers as it is told, and keeps what it got."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Message(NamedTuple):
+    """One request as it came."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The `webhook-id`."""
+        return self.headers["webhook-id"]
+
+
+@dataclass
+class Receiver:
+    """Answers 200, or what stands first in `answers`: a status and headers."""
+
+    port: int
+    answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    got: list[Message] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    def next_answers(self, *statuses: int, **headers: str) -> None:
+        """Answer so from now on, one after the other; `_` in a header's name stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.extend((status, named) for status in statuses)
+
+
+@contextmanager
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """A receiver on a port of the loopback interface, by default a free one."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), _handler())
+    receiver = Receiver(server.server_address[1])
+    server.receiver = receiver  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler() -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            receiver.got.append(Message(headers, body))
+            status, extra = receiver.answers.popleft() if receiver.answers else (200, {})
+            self.send_response(status)
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Nothing goes to the terminal."""
+
+    return Handler

@@ -1,0 +1,87 @@
+"""A gateway behind a real socket, and readers of its events."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from tests.servers import free_port, wait_until
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The address of the app, served from a thread of this process."""
+    port = free_port()
+    config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the gateway listens")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Seen(NamedTuple):
+    """A server-sent event as a client sees it."""
+
+    version: int
+    kind: str
+    job: dict[str, Any]
+
+
+def read_events(lines: Iterator[str]) -> Iterator[Seen]:
+    """Events of a stream; comments are left out."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line == "" and "data" in fields:
+            yield Seen(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+        if line == "":
+            fields = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+
+
+class Reader:
+    """Reads a job's events and nothing else; may reconnect at any time."""
+
+    def __init__(self, http: httpx.Client, job_id: str) -> None:
+        self.http = http
+        self.job_id = job_id
+        self.seen: list[Seen] = []
+        self._answer: httpx.Response | None = None
+        self._events: Iterator[Seen] = iter(())
+
+    def connect(self) -> None:
+        """Begin behind the last event that was seen."""
+        self.close()
+        headers = {"Last-Event-ID": str(self.seen[-1].version)} if self.seen else {}
+        request = self.http.build_request("GET", f"/jobs/{self.job_id}/events", headers=headers)
+        self._answer = self.http.send(request, stream=True)
+        assert self._answer.status_code == 200, self._answer.read()
+        self._events = read_events(self._answer.iter_lines())
+
+    def until(self, version: int) -> Seen:
+        """Read on until this version."""
+        while not self.seen or self.seen[-1].version < version:
+            self.seen.append(next(self._events))
+        return self.seen[-1]
+
+    def rest(self) -> None:
+        """Read to the end of the stream."""
+        self.seen.extend(self._events)
+
+    def close(self) -> None:
+        """Let go of the connection, in the middle of the stream."""
+        if self._answer is not None:
+            self._answer.close()

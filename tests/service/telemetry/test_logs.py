@@ -1,0 +1,71 @@
+"""Lines of the log: JSON, with ids, without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from service.telemetry.context import REQUEST_ID, carried, working_on
+from service.telemetry.logs import JsonFormatter, redacted
+
+
+def line(message: str, *arguments: object, **more: Any) -> dict[str, Any]:
+    """What is logged."""
+    record = logging.LogRecord("tcan.test", logging.INFO, "f.py", 1, message, arguments, None)
+    vars(record).update(more)
+    parsed: dict[str, Any] = json.loads(JsonFormatter().format(record))
+    return parsed
+
+
+def test_a_line_names_the_job_and_the_request() -> None:
+    with working_on("j1", "render", "r1", None):
+        inside = line("step %d", 3)
+    assert (inside["job_id"], inside["request_id"], inside["message"]) == ("j1", "r1", "step 3")
+    assert (inside["level"], inside["logger"]) == ("info", "tcan.test")
+    assert inside["time"].endswith("Z")
+    assert {"job_id", "request_id", "trace_id"}.isdisjoint(line("outside"))
+
+
+def test_fields_and_exceptions_are_part_of_the_line() -> None:
+    try:
+        raise ValueError("cannot reach redis://:hunter2@host:1/0")
+    except ValueError:
+        told = line("failed", fields={"status": 500}, exc_info=sys.exc_info())
+    assert told["status"] == 500
+    assert "ValueError" in told["exception"]
+    assert "hunter2" not in json.dumps(told)
+
+
+def test_a_request_id_travels_with_the_job() -> None:
+    assert carried() == {}
+    token = REQUEST_ID.set("r2")
+    assert carried() == {"request_id": "r2"}
+    REQUEST_ID.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("redis://:s3cr3t@127.0.0.1:6379/0 is gone", "s3cr3t"),
+        ("https://me:s3cr3t@x/y", "s3cr3t"),
+        ("signed with whsec_c2VjcmV0", "c2VjcmV0"),
+        ("/objects/a?expires=1&signature=abcdef12", "abcdef12"),
+        ("GET /b?X-Amz-Credential=AKIA1&X-Amz-Signature=ffee", "ffee"),
+        ("GET /b?X-Amz-Credential=AKIA1&X-Amz-Signature=ffee", "AKIA1"),
+        ("{'Authorization': 'Bearer abc.def'}", "abc.def"),
+        ("password=hunter2 was refused", "hunter2"),
+        ('{"api_key": "k-123"}', "k-123"),
+    ],
+)
+def test_secrets_are_left_out(text: str, secret: str) -> None:
+    assert secret not in redacted(text)
+    assert "***" in redacted(text)
+
+
+def test_plain_text_stays() -> None:
+    text = "job 8f14: prepare, attempt 1 (http://127.0.0.1:8000/jobs/8f14)"
+    assert redacted(text) == text

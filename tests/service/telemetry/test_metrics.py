@@ -1,0 +1,108 @@
+"""GET /metrics: what Prometheus reads of real jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from service.contract.errors import ErrorCode, JobError
+from service.contract.job import DrivingKind, JobInputs, Progress
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.webhooks import Webhook
+from service.contract.workers import DeviceMemory, WorkerInfo
+from service.stores import calls
+from service.stores.jobs import Jobs
+from tests.servers import free_port, wait_until
+
+INPUTS = JobInputs(
+    image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
+)
+LEASE_MS = 60_000
+Sample = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class Metrics:
+    """The samples of one answer, by name and labels."""
+
+    def __init__(self, client: TestClient) -> None:
+        answer = client.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        self.samples: dict[Sample, float] = {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+
+    def __call__(self, name: str, **labels: str) -> float:
+        return self.samples[name, tuple(sorted(labels.items()))]
+
+
+@pytest.fixture
+def working(jobs: Jobs) -> Iterator[Jobs]:
+    """A job that waits, one at work, one that succeeded, one that failed, one whose worker died."""
+    for job_id in ("waits", "works", "done", "bad", "lost"):
+        jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS))
+    tokens = {}
+    for job_id in ("works", "done", "bad", "lost"):
+        taken = jobs.run(calls.take(job_id, Queue.PREPARE, "w", LEASE_MS))
+        assert taken is not None
+        tokens[job_id] = taken.token
+    error = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+    jobs.run(calls.fail("bad", tokens["bad"], error))
+    jobs.run(calls.hand_over("done", tokens["done"], Queue.RENDER, "p", [], {"prepare": 0.5}))
+    taken = jobs.run(calls.take("done", Queue.RENDER, "w", LEASE_MS))
+    assert taken is not None
+    for step in (1, 4, 10):
+        progress = Progress(stage="denoise", step=step, steps=10, fraction=0.5)
+        jobs.run(calls.renew("done", taken.token, LEASE_MS, progress))
+    jobs.run(calls.succeed("done", taken.token, {}, [], {"prepare": 0.5, "denoise": 2.0}))
+    jobs.redis.zadd("tcan:leases", {"lost": 0})
+    jobs.run(calls.take_back(3))
+    memory = DeviceMemory(device="cuda:0", used_bytes=3, total_bytes=8)
+    info = WorkerInfo(id="w", queues=tuple(Queue), preset="mini", ready=True, memory=memory)
+    jobs.run(calls.beat(info, LEASE_MS))
+    yield jobs
+
+
+def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) -> None:
+    metrics = Metrics(client)
+    assert metrics("tcan_queue_jobs", queue="prepare") == 2
+    assert metrics("tcan_queue_oldest_seconds", queue="prepare") >= 0
+    assert metrics("tcan_jobs_at_work", queue="prepare") == 1
+    assert metrics("tcan_jobs_ended_total", state="succeeded", code="") == 1
+    assert metrics("tcan_jobs_ended_total", state="failed", code="no_person") == 1
+    assert metrics("tcan_leases_lost_total", queue="prepare") == 1
+    assert metrics("tcan_denoising_steps_total") == 10
+    assert metrics("tcan_stage_seconds_sum", stage="denoise") == 2.0
+    assert metrics("tcan_stage_seconds_count", stage="denoise") == 1
+    assert metrics("tcan_worker_ready", worker="w") == 1
+    assert metrics("tcan_device_memory_used_bytes", worker="w", device="cuda:0") == 3
+
+
+def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:
+    url = f"http://127.0.0.1:{free_port()}/"
+    options = JobOptions(webhook=Webhook(url=url))
+    jobs.run(calls.create("a", JobParams(seed=7), INPUTS, options=options))
+    jobs.run(calls.cancel("a"))
+    name = ("tcan_webhook_attempts_total", (("event", "job.canceled"), ("outcome", "retried")))
+    wait_until(lambda: Metrics(client).samples.get(name) == 1, "a failed attempt is counted")
+    assert Metrics(client)("tcan_webhooks_due") == 1
+
+
+def test_requests_are_counted_by_route_and_have_an_id(client: TestClient) -> None:
+    client.get("/jobs/one")
+    answer = client.get("/jobs/two", headers={"X-Request-Id": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    strange = client.get("/jobs/two", headers={"X-Request-Id": "a b\tc"})
+    assert strange.headers["x-request-id"] not in ("", "a b\tc")
+    client.get("/nothing/here")
+    metrics = Metrics(client)
+    labels = {"method": "GET", "route": "/jobs/{job_id}", "status": "404"}
+    assert metrics("tcan_http_request_seconds_count", **labels) == 3
+    unknown = {"method": "ANY", "route": "unknown", "status": "404"}
+    assert metrics("tcan_http_request_seconds_count", **unknown) == 1
