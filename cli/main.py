@@ -43,6 +43,7 @@ COMMANDS = (
     Command("cancel", "cli.jobs", "Cancel a job."),
     Command("erase", "cli.jobs", "Erase an ended job and its results."),
     Command("list", "cli.jobs", "List the newest jobs."),
+    Command("deliveries", "cli.deliveries", "Show a job's webhooks, and send one again."),
 )
 
 

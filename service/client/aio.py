@@ -12,6 +12,7 @@ from typing import Any, Self
 import anyio
 import httpx
 
+from service.api.deliveries_view import DeliveryList, DeliveryView, Secrets
 from service.api.uploads_view import UploadView
 from service.api.views import JobList, JobView
 from service.client import messages
@@ -135,6 +136,20 @@ class AsyncClient:
     async def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
         await self._answer("DELETE", f"/jobs/{job_id}")
+
+    async def deliveries(self, job_id: str) -> list[DeliveryView]:
+        """The messages to the job's webhook, with every attempt."""
+        answer = await self._answer("GET", f"/jobs/{job_id}/deliveries")
+        return messages.read(DeliveryList, answer).deliveries
+
+    async def redeliver(self, job_id: str, n: int) -> DeliveryView:
+        """Send one of them once more."""
+        answer = await self._answer("POST", f"/jobs/{job_id}/deliveries/{n}/redeliver")
+        return messages.read(DeliveryView, answer)
+
+    async def webhook_secrets(self) -> Secrets:
+        """What verifies webhooks."""
+        return messages.read(Secrets, await self._answer("GET", "/webhooks/secret"))
 
     async def wait(
         self, job_id: str, on_update: Callable[[JobView], None] = lambda job: None

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from service.api.deliveries_view import DeliveryList, DeliveryView, Secrets
 from service.api.uploads_view import UploadView
 from service.api.views import JobList, JobView
 from service.client import messages
@@ -156,6 +157,20 @@ class Client:
     def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
         self._answer("DELETE", f"/jobs/{job_id}")
+
+    def deliveries(self, job_id: str) -> list[DeliveryView]:
+        """The messages to the job's webhook, with every attempt."""
+        answer = self._answer("GET", f"/jobs/{job_id}/deliveries")
+        return messages.read(DeliveryList, answer).deliveries
+
+    def redeliver(self, job_id: str, n: int) -> DeliveryView:
+        """Send one of them once more."""
+        answer = self._answer("POST", f"/jobs/{job_id}/deliveries/{n}/redeliver")
+        return messages.read(DeliveryView, answer)
+
+    def webhook_secrets(self) -> Secrets:
+        """What verifies webhooks."""
+        return messages.read(Secrets, self._answer("GET", "/webhooks/secret"))
 
     def wait(self, job_id: str, on_update: Callable[[JobView], None] = lambda job: None) -> JobView:
         """Look at the job until it has ended; `on_update` sees it each time."""
