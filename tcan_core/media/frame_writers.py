@@ -98,7 +98,10 @@ class _Gif:
     def write(self, frame: NDArray[np.uint8]) -> None:
         picture = Image.fromarray(frame).quantize(COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
         indices = np.asarray(picture, dtype=np.uint8)
-        moment = VideoFrame.from_ndarray((indices, _palette(picture)), format="pal8")
+        moment = VideoFrame.from_ndarray(
+            (indices, _palette(picture)),  # type: ignore[arg-type]  # a pair for pal8
+            format="pal8",
+        )
         moment.pts = round(self._count * GIF_TICKS / self._fps)
         moment.time_base = Fraction(1, GIF_TICKS)
         self._count += 1
