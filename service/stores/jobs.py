@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from redis import Redis
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError, ResponseError
 
@@ -22,6 +23,8 @@ PREFIX = "tcan:"
 CONNECT_TIMEOUT_S = 2.0
 # A command that takes longer than this has lost its server; without a limit it would wait for ever.
 SOCKET_TIMEOUT_S = 5.0
+# Of a gateway; one of them listens for events.
+MAX_CONNECTIONS = 32
 
 
 class Jobs:
@@ -66,7 +69,11 @@ class AsyncJobs:
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
         """The store on the server at `url`; connects with the first call."""
-        return cls(AsyncRedis.from_url(url, **_options()), clock)
+        # Many requests at once wait for each other's connections instead of opening one each.
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=MAX_CONNECTIONS, timeout=SOCKET_TIMEOUT_S, **_options()
+        )
+        return cls(AsyncRedis.from_pool(pool), clock)
 
     async def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""
