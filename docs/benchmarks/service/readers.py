@@ -93,6 +93,9 @@ async def measure(
     readers = [asyncio.create_task(read(url, had)) for _ in range(num_readers)]
     while len(had.get(2, ())) < num_readers:
         await asyncio.sleep(PAUSE_S)
+        for reader in readers:
+            if reader.done():
+                reader.result()
     subscriptions = sum(int(client["sub"]) > 0 for client in jobs.redis.client_list())
     for number in range(1, num_events + 1):
         progress = Progress(stage="denoise", step=number, steps=num_events, fraction=0.5)
@@ -126,6 +129,9 @@ async def read(url: str, had: dict[int, list[float]]) -> None:
     stream, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(f"GET /jobs/{JOB}/events HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
     try:
+        status = await stream.readline()
+        if b" 200 " not in status:
+            raise ConnectionError(f"the gateway answers {status.decode().strip()}")
         version = 0
         while line := await stream.readline():
             if line.startswith(b"id: "):
