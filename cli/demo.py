@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,8 +48,8 @@ def demo(
     show(out, seed, frames)
 
 
-def show(out: Path, seed: int, frames: int, worker: Sequence[str] | None = None) -> None:
-    """Do the demo, telling each step; `worker` is as in `Stack`.
+def show(out: Path, seed: int, frames: int) -> None:
+    """Do the demo, telling each step.
 
     Raises:
         DemoError: the job did not succeed.
@@ -62,7 +62,7 @@ def show(out: Path, seed: int, frames: int, worker: Sequence[str] | None = None)
         say("Drawing a character, and another one in motion")
         pair = draw_pair(data / "pair", seed, frames)
         say("Starting the service: broker, gateway, and a worker that loads the model")
-        service = stack.enter_context(Stack(data / "service", "127.0.0.1", 0, typer.echo, worker))
+        service = stack.enter_context(Stack(data / "service", "127.0.0.1", 0, typer.echo))
         service.wait_ready()
         say(f"Sending them to POST {service.url}/animate")
         video = out / "result.mp4"

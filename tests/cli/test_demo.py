@@ -15,14 +15,12 @@ from tests.worker.paint import count_frames
 
 pytestmark = pytest.mark.e2e
 
-PAINT_DEMO = Path(__file__).with_name("paint_demo.py")
-
 
 def run_demo(out: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
     """The demo in a process of its own, with its temporary files in `scratch`."""
     return subprocess.run(
-        [sys.executable, str(PAINT_DEMO), str(out)],
-        env={"TMPDIR": str(scratch), "PAINT_STEP_S": "0.02"},
+        [sys.executable, "-m", "cli.main", "demo", "--out", str(out), "--frames", "9"],
+        env={"TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
         check=False,
@@ -41,5 +39,7 @@ def test_the_demo_leaves_a_video_and_a_sheet_and_nothing_else(tmp_path: Path) ->
     assert count_frames(out / "result.mp4") == 9
     with Image.open(out / "contact_sheet.png") as sheet:
         assert sheet.width > sheet.height > 3 * 64
-    assert list(scratch.iterdir()) == []
+    # torch makes an empty folder for its compiler's cache as soon as it is imported.
+    left = [path.name for path in scratch.iterdir() if "torchinductor" not in path.name]
+    assert left == []
     assert processes_of(scratch) == {}
