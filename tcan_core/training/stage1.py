@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tcan_core.models.builders import build_reference_unet
 from tcan_core.models.loading import load_codec, load_prior, load_prompt, load_strictly, read_part
-from tcan_core.models.lora import add_lora, lora_state
+from tcan_core.models.lora import add_lora, load_lora, lora_state
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
@@ -36,6 +36,8 @@ class Stage1Config:
             half of guidance.
         initial_reference: folder with the `reference_unet` to begin from; None begins from the
             denoising UNet, which it has to speak to.
+        initial_lora: folder with the `lora` to begin from; None begins from the identity. Together
+            they let a shipped preset learn on: a checkpoint is not needed.
     """
 
     preset: str
@@ -45,6 +47,7 @@ class Stage1Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reference_dropout: float = 0.1
     initial_reference: str | None = None
+    initial_lora: str | None = None
 
     def __post_init__(self) -> None:
         check_one_source(self.data, self.folders)
@@ -65,6 +68,8 @@ class Stage1:
         load_strictly(reference_unet, self._initial_reference(), "reference_unet")
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
+        if config.initial_lora is not None:
+            load_lora(unet, read_part(self.preset, "lora", Path(config.initial_lora)))
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
         self.data = open_clip_data(config.data, config.folders, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)

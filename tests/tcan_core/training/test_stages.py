@@ -183,6 +183,17 @@ def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
         assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
 
 
+def test_stage1_goes_on_from_a_lora(runs: TinyRuns, weights: Path) -> None:
+    given = load_file(weights / "lora.safetensors")
+
+    stage = runs.stage("stage1", initial_lora=str(weights))
+
+    stage.export(runs.root / "begun")
+    begun = load_file(runs.root / "begun" / "lora.safetensors")
+    assert begun.keys() == given.keys()
+    assert all(torch.equal(begun[name], given[name]) for name in given)
+
+
 def test_what_the_stages_export_makes_a_model(runs: TinyRuns, tiny: Preset) -> None:
     for part in ("reference_unet", "lora", "motion_modules", "controlnet_motion_modules"):
         (runs.parts / f"{part}.safetensors").unlink()
