@@ -23,6 +23,8 @@ def load_config(path: Path, kind: type[T]) -> T:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
     config: T = build(kind, content, str(path))

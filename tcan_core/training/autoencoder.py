@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tcan_core.errors import ConfigError
 from tcan_core.models.builders import build_codec
+from tcan_core.models.loading import load_strictly, read_part
 from tcan_core.models.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.structure import structural_similarity
 
 SHEET_PICTURES = 12
 
@@ -27,6 +30,10 @@ class AutoencoderConfig:
     Attributes:
         kl_weight: of the mean KL divergence per latent value from a unit normal.
         edge_weight: of the absolute error between horizontal and vertical differences of pixels.
+        structure_weight: of 1 - SSIM.
+        initial_vae: folder with the `vae` to begin from; None begins from nothing.
+        decoder_only: leave the encoder as it is: the latents stay the same, and with them all that
+            was trained on them. Needs `initial_vae`.
     """
 
     preset: str
@@ -35,6 +42,13 @@ class AutoencoderConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     kl_weight: float = 1e-4
     edge_weight: float = 0.1
+    structure_weight: float = 0.0
+    initial_vae: str | None = None
+    decoder_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.decoder_only and self.initial_vae is None:
+            raise ConfigError("decoder_only needs initial_vae: the encoder must have been trained")
 
 
 class AutoencoderStage:
@@ -43,14 +57,22 @@ class AutoencoderStage:
     def __init__(self, config: AutoencoderConfig) -> None:
         self.config = config
         torch.manual_seed(config.run.seed)
-        self.codec = build_codec(load_preset(config.preset)).to(config.run.device)
+        preset = load_preset(config.preset)
+        self.codec = build_codec(preset).to(config.run.device)
+        if config.initial_vae is not None:
+            state = read_part(preset, "vae", Path(config.initial_vae))
+            load_strictly(self.codec.vae, state, "vae")
+        if config.decoder_only:
+            assert self.codec.vae.quant_conv is not None
+            self.codec.vae.encoder.requires_grad_(False)
+            self.codec.vae.quant_conv.requires_grad_(False)
         self.trained = nn.ModuleDict({"vae": self.codec.vae})
         self.pictures = load_puppets(config.data)
 
     def loss(
         self, step: int, micro_step: int, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Return squared error, edge error and KL of a batch of pictures."""
+        """Return squared error, edge error, KL and, where it weighs, 1 - SSIM of a batch."""
         images = self._batch(generator).to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
@@ -62,10 +84,15 @@ class AutoencoderStage:
             0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
         )
         loss = squared + self.config.edge_weight * edges + self.config.kl_weight * kl
-        return loss, {
+        scalars = {
             "psnr": float(10 * torch.log10(4 / squared.detach())),
             "kl": float(kl.detach()),
         }
+        if self.config.structure_weight:
+            similarity = structural_similarity(output, images)
+            loss = loss + self.config.structure_weight * (1 - similarity)
+            scalars["ssim"] = float(similarity.detach())
+        return loss, scalars
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return pictures above their reconstructions."""

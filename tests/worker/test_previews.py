@@ -55,8 +55,11 @@ def test_a_preview_that_fails_is_left_out(tmp_path: Path, error: Exception) -> N
     def refuse(file: Path) -> None:
         raise error
 
-    writer = PreviewWriter(lambda step: None, refuse, tmp_path)
-    writer(Step("denoise", 3, 20, 0.1, grey))
+    reported: list[Step] = []
+    writer = PreviewWriter(reported.append, refuse, tmp_path)
+    step = Step("denoise", 3, 20, 0.1, grey)
+    writer(step)
+    assert reported == [step]
 
 
 def test_a_caller_sees_a_preview_while_the_job_runs(
