@@ -34,7 +34,9 @@ def animate(
         float | None, typer.Option(min=0, help="1 is none. Default: the preset's.")
     ] = None,
     context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
-    context_overlap: Annotated[int, typer.Option(help="Frames that windows share.")] = 4,
+    context_overlap: Annotated[
+        int | None, typer.Option(help="Frames that windows share. Default: the preset's.")
+    ] = None,
     ptm_tau: Annotated[
         float, typer.Option(min=0, help="Pose-driven temperature: larger is a stiller background.")
     ] = 3.0,

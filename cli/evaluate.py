@@ -41,7 +41,7 @@ def evaluate(
     num_inference_steps: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Default: the preset's.")] = None,
     context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
-    context_overlap: Annotated[int, typer.Option(help="Frames that windows share.")] = 4,
+    context_overlap: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
     ptm_tau: Annotated[float, typer.Option(help="Strength of the temperature map; 0: none.")] = 3.0,
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
     motion: Annotated[bool, typer.Option(help="With motion modules (stage 2), or not.")] = True,

@@ -53,7 +53,7 @@ def submit(
     num_inference_steps: Annotated[int | None, describe("num_inference_steps")] = None,
     guidance_scale: Annotated[float | None, describe("guidance_scale")] = None,
     context_size: Annotated[int, describe("context_size")] = 16,
-    context_overlap: Annotated[int, describe("context_overlap")] = 4,
+    context_overlap: Annotated[int | None, describe("context_overlap")] = None,
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
     result_format: Annotated[

@@ -39,8 +39,10 @@ class JobParams(BaseModel):
     context_size: int = Field(
         16, ge=2, le=64, description="Frames in one context window, denoised together."
     )
-    context_overlap: int = Field(
-        4, ge=0, le=63, description="Frames shared by neighbouring windows; under context_size."
+    context_overlap: Annotated[int, Field(ge=0, le=63)] | None = Field(
+        None,
+        description="Frames shared by neighbouring windows; under context_size. The preset's own "
+        "number when absent.",
     )
     ptm_tau: float = Field(
         3.0,
@@ -62,7 +64,7 @@ class JobParams(BaseModel):
 
     @model_validator(mode="after")
     def _overlap_fits_window(self) -> Self:
-        if self.context_overlap >= self.context_size:
+        if self.context_overlap is not None and self.context_overlap >= self.context_size:
             raise ValueError(
                 f"context_overlap must be less than context_size, "
                 f"got {self.context_overlap} and {self.context_size}"

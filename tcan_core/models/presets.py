@@ -39,6 +39,7 @@ class SamplingDefaults:
 
     num_inference_steps: int = 25
     guidance_scale: float = 7.5
+    context_overlap: int = 4
     scheduler: str = "ddim"
     noise: Literal["independent", "freenoise"] = "independent"
 

@@ -45,7 +45,8 @@ class AnimateSettings:
         num_inference_steps: denoising steps, 1..1000.
         guidance_scale: at least 0; 1 computes no unconditional half and takes half the time.
         context_size: frames in a window.
-        context_overlap: frames that neighbouring windows share.
+        context_overlap: frames that neighbouring windows share; the preset's fits itself to a
+            small window.
         ptm_tau: strength of the pose-driven temperature, at least 0; 0 switches it off.
         retarget: whether the driver's limbs take the source character's lengths.
         scheduler: "ddim", "dpm++2m", or a scheduler class of diffusers.
@@ -58,7 +59,7 @@ class AnimateSettings:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     context_size: int = 16
-    context_overlap: int = 4
+    context_overlap: int | None = None
     ptm_tau: float = 3.0
     retarget: bool = True
     scheduler: str | None = None
@@ -225,7 +226,8 @@ class AnimatePipeline:
             pose_maps: (frames, height, width, 3) uint8.
         """
         defaults, num_frames = self.preset.sampling, len(pose_maps)
-        windows = context_windows(num_frames, settings.context_size, settings.context_overlap)
+        overlap = self._overlap(settings)
+        windows = context_windows(num_frames, settings.context_size, overlap)
         predict = _WindowPredictor(
             self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
         )
@@ -235,7 +237,7 @@ class AnimatePipeline:
             settings.seed,
             settings.noise or defaults.noise,
             settings.context_size,
-            settings.context_overlap,
+            overlap,
         )
         steps = settings.num_inference_steps or defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
@@ -267,6 +269,11 @@ class AnimatePipeline:
             return None
         middle = guess[:, :, guess.shape[2] // 2]
         return fit.to_caller(_pixels(self.tcan.codec.decode(middle.to(self.device)))[0])
+
+    def _overlap(self, settings: AnimateSettings) -> int:
+        if settings.context_overlap is not None:
+            return settings.context_overlap
+        return max(0, min(self.preset.sampling.context_overlap, settings.context_size - 1))
 
     def _guidance(self, settings: AnimateSettings) -> float:
         return (

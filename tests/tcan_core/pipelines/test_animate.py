@@ -97,6 +97,17 @@ def test_settings_left_open_are_the_presets(
     )  # fmt: skip
 
 
+def test_the_presets_overlap_gives_way_to_a_small_window(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    assert pipeline.preset.sampling.context_overlap == 4
+    for size, overlap in ((8, 4), (4, 3), (1, 0)):
+        assert np.array_equal(
+            pipeline(image, poses, context_size=size),
+            pipeline(image, poses, context_size=size, context_overlap=overlap),
+        )
+
+
 def test_without_guidance_the_network_runs_once_for_each_window(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
