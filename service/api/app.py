@@ -23,12 +23,27 @@ from service.api import (
     uploads,
 )
 from service.api.deps import open_gateway
+from service.api.lanes import LaneRoute, Lanes
 from service.api.observe import Observed
 from service.api.openapi import openapi
 from service.api.problems import add_handlers
 from service.settings import Settings, load_settings
 from service.stores.jobs import Clock
 from service.telemetry.metrics import GatewayMetrics
+
+MODULES = (
+    submit,
+    uploads,
+    jobs,
+    events,
+    previews,
+    deliveries,
+    results,
+    models,
+    health,
+    metrics,
+    docs,
+)
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
@@ -53,12 +68,16 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for module in (submit, uploads, jobs, events, previews, deliveries, results, models, health):
+    for module in MODULES:
         app.include_router(module.router)
-    app.include_router(metrics.router)
-    app.include_router(docs.router)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's way to extend it
     add_handlers(app)
     app.state.metrics = GatewayMetrics()
+    app.add_middleware(Lanes, routes=_lanes(), documented=app)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
+
+
+def _lanes() -> list[LaneRoute]:
+    routes = [route for module in MODULES for route in module.router.routes]
+    return [route for route in routes if isinstance(route, LaneRoute)]

@@ -15,12 +15,13 @@ from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.events.hub import EventHub
+from service.media.remembered import Remembered
 from service.settings import Settings
 from service.stores import calls
 from service.stores.folder import read_signing_key
-from service.stores.hints import Hints
 from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
+from service.stores.writer import Writer, open_writer
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
 
@@ -35,8 +36,9 @@ class Gateway:
     settings: Settings
     jobs: AsyncJobs
     objects: ObjectStore
-    hints: Hints
+    writer: Writer
     inspections: CapacityLimiter
+    remembered: Remembered
     events: EventHub
     signer: Signer
 
@@ -63,12 +65,14 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     url = settings.broker_url()
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     jobs = AsyncJobs.connect(url, clock)
+    objects = open_objects(settings)
     gateway = Gateway(
         settings=settings,
         jobs=jobs,
-        objects=open_objects(settings),
-        hints=Hints(url),
+        objects=objects,
+        writer=open_writer(objects),
         inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
+        remembered=Remembered(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
     )
@@ -76,8 +80,8 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body):
             yield gateway
     finally:
+        await gateway.writer.close()
         await gateway.jobs.close()
-        gateway.hints.close()
 
 
 def open_signer(settings: Settings) -> Signer:

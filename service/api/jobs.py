@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep, unknown_job
+from service.api.lanes import LaneRoute
 from service.api.pages import CURSOR, next_page, read_cursor
 from service.api.problems import problem_responses
 from service.api.views import JobList, JobView, view, view_placed
@@ -47,7 +48,6 @@ PAGED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{job_id}", summary="How a job stands", response_model=JobView, responses=MISSING)
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
     placed = await gateway.read(job_id, caller)
@@ -57,6 +57,17 @@ async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Respon
     # The most frequent request of all: the view is written out once, not checked a second time.
     text = view_placed(placed).model_dump_json()
     return Response(text, media_type="application/json", headers=headers)
+
+
+router.add_api_route(
+    "/{job_id}",
+    get_job,
+    methods=["GET"],
+    summary="How a job stands",
+    response_model=JobView,
+    responses=MISSING,
+    route_class_override=LaneRoute,
+)
 
 
 @router.get(

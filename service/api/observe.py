@@ -17,6 +17,7 @@ from service.telemetry.metrics import GatewayMetrics
 logger = logging.getLogger(__name__)
 
 HEADER = b"x-request-id"
+TRACEPARENT = b"traceparent"
 GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNKNOWN_ROUTE = "unknown"
 
@@ -40,11 +41,8 @@ class Observed:
         given = headers.get(HEADER, b"")
         request_id = given if GIVEN.fullmatch(given) else token_hex(8).encode()
         restore = REQUEST_ID.set(request_id.decode())
-        parent = {
-            name: headers[name.encode()].decode("latin-1")
-            for name in ("traceparent",)
-            if name.encode() in headers
-        }
+        traceparent = headers.get(TRACEPARENT)
+        parent = {} if traceparent is None else {"traceparent": traceparent.decode("latin-1")}
         began_s = time.perf_counter()
 
         async def answer(message: Message) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -11,6 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 from service.api.accept import accept
 from service.api.callers import Caller, CallerDep
 from service.api.deps import Gateway, GatewayDep
+from service.api.lanes import LaneRoute
 from service.api.problems import problem_responses
 from service.api.request_bodies import request_body
 from service.api.views import JobView, view_placed
@@ -19,8 +18,9 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.stores.calls import Placed
 from service.submission.receive import read_request
+from service.submission.spool import Spool
 
-router = APIRouter(tags=["submit"])
+router = APIRouter(tags=["submit"], route_class=LaneRoute)
 
 HEADERS: dict[str, Any] = {
     "Location": {"description": "The job's address.", "schema": {"type": "string"}},
@@ -81,83 +81,79 @@ Prefer = Annotated[
 @router.post(
     "/animate",
     status_code=202,
+    response_model=JobView,
     summary="Animate a picture with the motion of a video",
     openapi_extra={"requestBody": request_body(JobKind.ANIMATE)},
     responses=RESPONSES,
 )
 async def animate(
     request: Request,
-    response: Response,
     caller: CallerDep,
     gateway: GatewayDep,
     key: Key = None,
     prefer: Prefer = None,
-) -> JobView:
+) -> Response:
     """Take the inputs, make sure that they can be used, and queue the job.
 
     The body is streamed; it is never in memory as a whole. What cannot work is refused here, with
     a code that says why; whether a person is seen in a video is found out by the job itself.
     """
     placed, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _answer(response, gateway, caller, placed, replayed, prefer)
+    return await _answer(gateway, caller, placed, replayed, prefer)
 
 
 @router.post(
     "/poses",
     status_code=202,
+    response_model=JobView,
     summary="See the poses of a driving video",
     openapi_extra={"requestBody": request_body(JobKind.POSES)},
     responses=RESPONSES,
 )
 async def poses(
     request: Request,
-    response: Response,
     caller: CallerDep,
     gateway: GatewayDep,
     key: Key = None,
     prefer: Prefer = None,
-) -> JobView:
+) -> Response:
     """A job that finds and cleans the poses and draws them, before any time of a GPU is spent.
 
     It leaves `pose`, a video of the skeletons, and `keypoints`, a pose file that `POST /animate`
     takes as its driver.
     """
     placed, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
-    return await _answer(response, gateway, caller, placed, replayed, prefer)
+    return await _answer(gateway, caller, placed, replayed, prefer)
 
 
 async def _take(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
 ) -> tuple[Placed, bool]:
-    with tempfile.TemporaryDirectory(dir=gateway.settings.spool_folder) as folder:
+    with Spool(gateway.settings.spool_folder) as spool:
         received = await read_request(
             kind,
             request.headers.get("content-type"),
             request.stream(),
             gateway.settings.limits,
-            Path(folder),
+            spool,
         )
-        return await accept(gateway, caller, received, key, Path(folder))
+        return await accept(gateway, caller, received, key, spool)
 
 
 async def _answer(
-    response: Response,
-    gateway: Gateway,
-    caller: Caller,
-    placed: Placed,
-    replayed: bool,
-    prefer: str | None,
-) -> JobView:
+    gateway: Gateway, caller: Caller, placed: Placed, replayed: bool, prefer: str | None
+) -> Response:
     """200 with the ended job when the caller wished to wait for it, else 202."""
-    response.headers["Location"] = f"/jobs/{placed.record.id}"
+    headers = {"Location": f"/jobs/{placed.record.id}"}
     if replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    wait_s = wished_wait_s(prefer)
+        headers["Idempotency-Replayed"] = "true"
+    wait_s, status = wished_wait_s(prefer), 202
     if wait_s is not None:
-        response.headers["Preference-Applied"] = f"wait={wait_s}"
+        headers["Preference-Applied"] = f"wait={wait_s}"
         placed = await wait_for_end(gateway, caller, placed, wait_s)
-        if placed.record.state.is_terminal:
-            response.status_code = 200
-            return view_placed(placed)
-    response.headers["Retry-After"] = str(POLL_AFTER_S)
-    return view_placed(placed)
+    if wait_s is not None and placed.record.state.is_terminal:
+        status = 200
+    else:
+        headers["Retry-After"] = str(POLL_AFTER_S)
+    text = view_placed(placed).model_dump_json()
+    return Response(text, status, headers, media_type="application/json")

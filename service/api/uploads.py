@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -19,9 +17,10 @@ from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest
 from service.stores import requests
 from service.stores.folder import UPLOAD_ROUTE, FolderObjects
-from service.stores.objects import ObjectMissingError
+from service.stores.objects import Content, ObjectMissingError
 from service.stores.requests import Upload
 from service.submission.multipart import Part, receive
+from service.submission.spool import Spool
 
 router = APIRouter(tags=["uploads"])
 
@@ -96,9 +95,12 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
         raise ObjectMissingError("uploads")
     parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
     parts["file"] = Part(gateway.settings.limits.max_driving_bytes)
-    with tempfile.TemporaryDirectory(dir=gateway.settings.spool_folder) as folder:
-        files = await receive(
-            request.headers.get("content-type"), request.stream(), parts, Path(folder)
-        )
-        fields = {name: files[name].read_text("utf-8", "replace") for name in FORM_FIELDS}
-        await to_thread.run_sync(gateway.objects.put_form, fields, files["file"])
+    with Spool(gateway.settings.spool_folder) as spool:
+        found = await receive(request.headers.get("content-type"), request.stream(), parts, spool)
+        fields = {name: _text(found[name]) for name in FORM_FIELDS}
+        await to_thread.run_sync(gateway.objects.put_form, fields, found["file"])
+
+
+def _text(content: Content) -> str:
+    assert isinstance(content, bytes)  # a field is too short for a file
+    return content.decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import NamedTuple
 
 import av
@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected
+from service.stores.objects import Content, size_of
 
 # Demuxers that read the one file and nothing else, and the suffixes under which it is kept.
 # Playlists would open whatever path or address the file names; "tty" takes any text for a picture.
@@ -39,7 +40,7 @@ class Video(NamedTuple):
     frames: int
 
 
-def inspect_video(file: Path, limits: InputLimits) -> Video:
+def inspect_video(content: Content, limits: InputLimits) -> Video:
     """Check a video's declared size and length, and decode one frame as a proof.
 
     Returns:
@@ -48,7 +49,7 @@ def inspect_video(file: Path, limits: InputLimits) -> Video:
     Raises:
         Rejected: not a video, without a picture or a frame, damaged, or over a limit.
     """
-    if file.stat().st_size == 0:
+    if size_of(content) == 0:
         raise _invalid("the file is empty")
     options = {
         "format_whitelist": ",".join(FORMATS),
@@ -56,7 +57,8 @@ def inspect_video(file: Path, limits: InputLimits) -> Video:
         "max_pixels": str(limits.max_frame_pixels),
     }
     try:
-        with av.open(str(file), options=options) as container:
+        source = io.BytesIO(content) if isinstance(content, bytes) else str(content)
+        with av.open(source, "r", options=options) as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)

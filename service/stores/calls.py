@@ -108,17 +108,22 @@ def create(
     caller: str = ANONYMOUS,
     idempotency_key: str = "",
     keep_key_ms: int = 0,
+    hint: str = "",
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
     With an idempotency key that was claimed before, the key leads to the job from now on.
+
+    Args:
+        hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
+    hinted = (Queue.PREPARE.task, hint)
     fields += [text for pair in carried().items() for text in pair]
-    return Call("create", (*known, "kind", kind, *fields), read_placed)
+    return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:

@@ -8,13 +8,24 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
-from service.stores.objects import ObjectMissingError, UploadForm, checked
+from service.stores.durable import sync, sync_all
+from service.stores.objects import (
+    Content,
+    Copy,
+    New,
+    ObjectChangedError,
+    ObjectMissingError,
+    UploadForm,
+    Version,
+    checked,
+    size_of,
+)
 
 ROUTE = "/objects/"
 UPLOAD_ROUTE = "/objects"
@@ -47,15 +58,59 @@ class FolderObjects:
         """Where the object's file is, whether it exists or not."""
         return self._folder / checked(key)
 
-    def put(self, key: str, file: Path) -> None:
-        """Move or copy the file in; it is on the disk before its name appears."""
+    def put(self, key: str, content: Content) -> None:
+        """Move or write it in; it is on the disk before its name appears."""
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        _move(file, partial)
-        _sync(partial)
+        _write(content, partial)
+        sync(partial)
         os.replace(partial, target)
-        _sync(target.parent)
+        sync(target.parent)
+
+    def put_new(self, objects: Mapping[str, New]) -> None:
+        """Store objects by keys that nobody knows yet; all are on the disk when it returns.
+
+        Raises:
+            ObjectChangedError: the source of a copy is gone, or has another tag.
+        """
+        self.place(objects)
+        self.sync(objects)
+
+    def place(self, objects: Mapping[str, New]) -> None:
+        """`put_new` without its end: a power cut may take them until `sync` has been called."""
+        placed = []
+        try:
+            for key, new in objects.items():
+                target = self.path(key)
+                placed.append(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(new, Copy):
+                    self._link(new, target)
+                else:
+                    _write(new, target)
+        except BaseException:
+            for target in placed:
+                target.unlink(missing_ok=True)
+            raise
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """Wait until these new objects are on the disk. Raises OSError."""
+        sync_all([self.path(key) for key in keys], self._folder)
+
+    def _link(self, copy: Copy, target: Path) -> None:
+        """A second name is a copy: a file is never written into again once it has its name."""
+        try:
+            os.link(self.path(copy.source), target)
+        except FileNotFoundError:
+            raise ObjectChangedError(copy.source) from None
+        except OSError:  # a file system without such names
+            shutil.copyfile(self.path(copy.source), target)
+            linked = self.path(copy.source)
+        else:
+            linked = target
+        if _version(linked).tag != copy.tag:
+            raise ObjectChangedError(copy.source)
 
     def fetch(self, key: str, file: Path) -> None:
         """Copy the object out. Raises ObjectMissingError."""
@@ -68,10 +123,10 @@ class FolderObjects:
         """Whether there is such an object."""
         return self.path(key).is_file()
 
-    def size(self, key: str) -> int:
-        """The object's bytes. Raises ObjectMissingError."""
+    def version(self, key: str) -> Version:
+        """The object's size and tag. Raises ObjectMissingError."""
         try:
-            return self.path(key).stat().st_size
+            return _version(self.path(key))
         except FileNotFoundError:
             raise ObjectMissingError(key) from None
 
@@ -82,7 +137,7 @@ class FolderObjects:
         fields = {"key": key, "max_bytes": str(max_bytes), "expires": expires}
         return UploadForm(UPLOAD_ROUTE, {**fields, "signature": signature})
 
-    def put_form(self, fields: Mapping[str, str], file: Path) -> None:
+    def put_form(self, fields: Mapping[str, str], content: Content) -> None:
         """Store the file of a form.
 
         Raises:
@@ -92,9 +147,9 @@ class FolderObjects:
         genuine = self._signature("upload", key, max_bytes, expires)
         if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
             raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
-        if not 1 <= file.stat().st_size <= int(max_bytes):
+        if not 1 <= size_of(content) <= int(max_bytes):
             raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the file needs 1 to {max_bytes} bytes")
-        self.put(key, file)
+        self.put(key, content)
 
     def delete(self, prefix: str) -> None:
         """Erase every object under `prefix`."""
@@ -144,16 +199,16 @@ def _equal(genuine: str, given: str) -> bool:
     return hmac.compare_digest(genuine.encode(), given.encode())
 
 
-def _move(source: Path, target: Path) -> None:
+def _write(content: Content, target: Path) -> None:
+    if isinstance(content, bytes):
+        target.write_bytes(content)
+        return
     try:
-        os.replace(source, target)
+        os.replace(content, target)
     except OSError:  # another file system
-        shutil.copyfile(source, target)
+        shutil.copyfile(content, target)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _version(path: Path) -> Version:
+    found = path.stat()
+    return Version(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}")

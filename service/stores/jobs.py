@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha1
 from importlib import resources
 from typing import Any, TypeVar
 
 from redis import Redis
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from service.contract.states import TRANSITIONS
 from service.errors import IllegalTransitionError, ServiceError, Unavailable
 from service.stores.calls import Call
+from service.stores.pipe import Pipe
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -23,8 +24,6 @@ PREFIX = "tcan:"
 CONNECT_TIMEOUT_S = 2.0
 # A command that takes longer than this has lost its server; without a limit it would wait for ever.
 SOCKET_TIMEOUT_S = 5.0
-# Of a gateway; one of them listens for events.
-MAX_CONNECTIONS = 32
 
 
 class Jobs:
@@ -59,33 +58,38 @@ class Jobs:
 
 
 class AsyncJobs:
-    """The job store of the gateway; arguments as in `Jobs`."""
+    """The job store of the gateway; arguments as in `Jobs`.
+
+    All calls share one connection; `redis` is for what needs its own, such as a subscription.
+    """
 
     def __init__(self, redis: AsyncRedis, clock: Clock | None = None) -> None:
         self.redis = redis
         self._clock = clock
-        self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
+        connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        self._pipe = Pipe(connection)
+        self._digests = {name: sha1(text.encode()).hexdigest() for name, text in scripts().items()}
 
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
         """The store on the server at `url`; connects with the first call."""
-        # Many requests at once wait for each other's connections instead of opening one each.
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=MAX_CONNECTIONS, timeout=SOCKET_TIMEOUT_S, **_options()
-        )
-        return cls(AsyncRedis.from_pool(pool), clock)
+        return cls(AsyncRedis.from_url(url, **_options()), clock)
 
     async def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""
+        given = (1, PREFIX, *_arguments(call, self._clock))
         try:
-            arguments = _arguments(call, self._clock)
-            reply = await self._scripts[call.script](keys=[PREFIX], args=arguments)
+            try:
+                reply = await self._pipe.run("EVALSHA", self._digests[call.script], *given)
+            except NoScriptError:  # a server that is new, or came back
+                reply = await self._pipe.run("EVAL", scripts()[call.script], *given)
         except RedisError as error:
             raise _mapped(error) from error
         return call.parse(reply)
 
     async def close(self) -> None:
         """Give the connections back."""
+        await self._pipe.close()
         await self.redis.aclose()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,31 @@ from service.errors import Rejected
 from service.settings import Settings
 
 KEY = re.compile(r"[a-z0-9]+(/[a-z0-9][a-z0-9._-]*)+")
+
+
+# Bytes on their way in: themselves, or a file that holds them and may be moved away.
+Content = bytes | Path
+
+
+class Version(NamedTuple):
+    """What an object is at present.
+
+    Attributes:
+        tag: another one after each change.
+    """
+
+    size_bytes: int
+    tag: str
+
+
+class Copy(NamedTuple):
+    """An object that is to be the same as another one, as long as that has this tag."""
+
+    source: str
+    tag: str
+
+
+New = Content | Copy
 
 
 class UploadForm(NamedTuple):
@@ -24,8 +50,14 @@ class UploadForm(NamedTuple):
 class ObjectStore(Protocol):
     """Bytes by key. A key is a path of plain names; its suffix tells the content type."""
 
-    def put(self, key: str, file: Path) -> None:
-        """Store the file, whole or not at all. The file itself may be moved away."""
+    def put(self, key: str, content: Content) -> None:
+        """Store it, whole or not at all."""
+
+    def put_new(self, objects: Mapping[str, New]) -> None:
+        """Store objects by keys that nobody knows yet; all are safe when it returns.
+
+        Raises ObjectChangedError.
+        """
 
     def fetch(self, key: str, file: Path) -> None:
         """Write the object to `file`. Raises ObjectMissingError."""
@@ -33,8 +65,8 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
 
-    def size(self, key: str) -> int:
-        """The object's bytes. Raises ObjectMissingError."""
+    def version(self, key: str) -> Version:
+        """The object's size and tag. Raises ObjectMissingError."""
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
         """A signed form by which a caller sends one object of 1 to `max_bytes` bytes."""
@@ -54,6 +86,18 @@ class ObjectMissingError(Rejected):
 
     def __init__(self, key: str) -> None:
         super().__init__(ErrorCode.NOT_FOUND, f"there is no object {key!r}")
+
+
+class ObjectChangedError(Rejected):
+    """The source of a copy is gone, or no longer what was looked at."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(ErrorCode.UPLOAD_NOT_FOUND, f"the object {key!r} has just changed")
+
+
+def size_of(content: Content) -> int:
+    """Bytes of an object on its way in."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def open_objects(settings: Settings) -> ObjectStore:

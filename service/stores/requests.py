@@ -6,6 +6,7 @@ their time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -74,12 +75,12 @@ def note_upload(upload: Upload, ttl_ms: int) -> Call[str]:
     return Call("upload", (upload.id, upload.model_dump_json(), ttl_ms), str)
 
 
-def read_upload(upload_id: str) -> Call[Upload | None]:
-    """The upload, or None when there is none or its time is over."""
+def read_uploads(upload_ids: Sequence[str]) -> Call[list[Upload | None]]:
+    """The uploads, in the same order; None where there is none or its time is over."""
     return Call(
-        "read_upload",
-        (upload_id,),
-        lambda reply: Upload.model_validate_json(reply) if reply else None,
+        "read_uploads",
+        tuple(upload_ids),
+        lambda reply: [Upload.model_validate_json(text) if text else None for text in reply],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from service.errors import ServiceError, Unavailable
 from service.settings import Settings
-from service.stores.objects import ObjectMissingError, UploadForm, checked, content_type
+from service.stores.objects import (
+    Content,
+    Copy,
+    New,
+    ObjectChangedError,
+    ObjectMissingError,
+    UploadForm,
+    Version,
+    checked,
+    content_type,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 MISSING = ("404", "NoSuchKey", "NotFound")
+CHANGED = ("412", "PreconditionFailed")
 # Parts of a big file under way at a time; each costs memory (boto3's own choice is 10).
 TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=8 * 1024 * 1024)
 
@@ -54,11 +66,19 @@ class S3Objects:
             link_ttl_s=settings.link_ttl_s,
         )
 
-    def put(self, key: str, file: Path) -> None:
-        """Upload the file, in parts when it is big."""
+    def put(self, key: str, content: Content) -> None:
+        """Upload it, a file in parts when it is big."""
         try:
+            if isinstance(content, bytes):
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=checked(key),
+                    Body=content,
+                    ContentType=content_type(key),
+                )
+                return
             self._client.upload_file(
-                str(file),
+                str(content),
                 self._bucket,
                 checked(key),
                 ExtraArgs={"ContentType": content_type(key)},
@@ -66,6 +86,33 @@ class S3Objects:
             )
         except (BotoCoreError, Boto3Error, ClientError) as error:
             raise _mapped(error, key) from error
+
+    def put_new(self, objects: Mapping[str, New]) -> None:
+        """Store them one after the other; S3 has what it has answered for.
+
+        Raises:
+            ObjectChangedError: the source of a copy is gone, or has another tag.
+        """
+        for key, new in objects.items():
+            if isinstance(new, Copy):
+                self._copy(new, key)
+            else:
+                self.put(key, new)
+
+    def _copy(self, copy: Copy, key: str) -> None:
+        try:
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=checked(key),
+                CopySource={"Bucket": self._bucket, "Key": checked(copy.source)},
+                CopySourceIfMatch=copy.tag,
+                ContentType=content_type(key),
+                MetadataDirective="REPLACE",
+            )
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and _code(error) in (*MISSING, *CHANGED):
+                raise ObjectChangedError(copy.source) from error
+            raise _mapped(error, copy.source) from error
 
     def fetch(self, key: str, file: Path) -> None:
         """Download the object. Raises ObjectMissingError."""
@@ -85,12 +132,13 @@ class S3Objects:
             raise mapped from error
         return True
 
-    def size(self, key: str) -> int:
-        """The object's bytes. Raises ObjectMissingError."""
+    def version(self, key: str) -> Version:
+        """The object's size and ETag. Raises ObjectMissingError."""
         try:
-            return self._client.head_object(Bucket=self._bucket, Key=checked(key))["ContentLength"]
+            head = self._client.head_object(Bucket=self._bucket, Key=checked(key))
         except (BotoCoreError, ClientError) as error:
             raise _mapped(error, key) from error
+        return Version(head["ContentLength"], head["ETag"])
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
         """A presigned POST to S3 itself, which holds to the number of bytes."""
@@ -144,6 +192,10 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
 
 
 def _mapped(error: Exception, key: str) -> ServiceError:
-    if isinstance(error, ClientError) and error.response["Error"].get("Code") in MISSING:
+    if isinstance(error, ClientError) and _code(error) in MISSING:
         return ObjectMissingError(key)
     return Unavailable(f"the object store does not answer: {error}")
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")

@@ -1,10 +1,12 @@
-"""A multipart body, streamed part by part into files; never more of it in memory than one chunk."""
+"""A multipart body, streamed part by part: a small one stays in memory, big parts go into files.
+
+Of a big body no more is in memory than one chunk and its small parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from fastapi.concurrency import run_in_threadpool
@@ -13,7 +15,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
+from service.stores.objects import Content
+from service.submission.spool import Spool
 
+# A body that is no longer is read without a file and without a thread; of a longer one no part that
+# is.
+SMALL_BYTES = 256 * 1024
 # One hop to a thread writes this much; the network's own chunks are smaller.
 BATCH_BYTES = 256 * 1024
 
@@ -27,32 +34,36 @@ class Part:
 
 
 async def receive(
-    content_type: str | None, chunks: AsyncIterator[bytes], parts: Mapping[str, Part], folder: Path
-) -> dict[str, Path]:
-    """Write each part of a multipart body to `folder / name`.
+    content_type: str | None, chunks: AsyncIterator[bytes], parts: Mapping[str, Part], spool: Spool
+) -> dict[str, Content]:
+    """Take a multipart body apart.
 
     Args:
         content_type: the header of the request.
         chunks: the body as it arrives.
         parts: the parts that are taken, by name.
-        folder: exists and is empty.
+        spool: where big parts go.
 
     Returns:
-        The files by the names of their parts.
+        By their names: the bytes of small parts, the files of big ones.
 
     Raises:
         Rejected: not multipart, malformed, an unknown, doubled or missing part, or too many bytes;
             at the first byte that is too many.
     """
-    receiver = _Receiver(_boundary(content_type), parts, folder)
+    receiver = _Receiver(_boundary(content_type), parts, spool)
     try:
-        batch = bytearray()
+        batch, had = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
             if len(batch) >= BATCH_BYTES:
+                had += len(batch)
                 await run_in_threadpool(receiver.feed, bytes(batch))
                 batch.clear()
-        await run_in_threadpool(receiver.feed, bytes(batch))
+        if had + len(batch) <= SMALL_BYTES:
+            receiver.feed(bytes(batch))
+        else:
+            await run_in_threadpool(receiver.feed, bytes(batch))
         return receiver.finish()
     finally:
         receiver.close()
@@ -90,12 +101,13 @@ class _Receiver:
 
     boundary: bytes
     parts: Mapping[str, Part]
-    folder: Path
-    files: dict[str, Path] = field(default_factory=dict)
+    spool: Spool
+    found: dict[str, Content] = field(default_factory=dict)
     ended: bool = False
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
+    _small: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
 
     def __post_init__(self) -> None:
@@ -124,13 +136,13 @@ class _Receiver:
         except FormParserError as error:
             raise Rejected(ErrorCode.MALFORMED_BODY, f"not a multipart body: {error}") from error
 
-    def finish(self) -> dict[str, Path]:
+    def finish(self) -> dict[str, Content]:
         if not self.ended:
             raise Rejected(ErrorCode.MALFORMED_BODY, "the body ends before its last boundary")
         for name, part in self.parts.items():
-            if part.required and name not in self.files:
+            if part.required and name not in self.found:
                 raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing")
-        return self.files
+        return self.found
 
     def close(self) -> None:
         if self._stream is not None:
@@ -154,11 +166,9 @@ class _Receiver:
         if name not in self.parts:
             taken = ", ".join(self.parts)
             raise Rejected(ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}")
-        if name in self.files:
+        if name in self.found:
             raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
-        self._name, self._size = name, 0
-        self.files[name] = self.folder / name
-        self._stream = open(self.files[name], "wb")
+        self._name, self._size, self.found[name] = name, 0, b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
@@ -167,12 +177,21 @@ class _Receiver:
             raise Rejected(
                 ErrorCode.BODY_TOO_LARGE, f"the part {self._name!r} has more than {most} bytes"
             )
-        assert self._stream is not None
-        self._stream.write(memoryview(data)[start:end])
+        piece = memoryview(data)[start:end]
+        if self._stream is None and self._size <= SMALL_BYTES:
+            self._small += piece
+            return
+        if self._stream is None:
+            file = self.found[self._name] = self.spool.folder / self._name
+            self._stream = open(file, "wb")
+            self._stream.write(self._small)
+        self._stream.write(piece)
 
     def _part_ends(self) -> None:
+        if self._stream is None:
+            self.found[self._name] = bytes(self._small)
         self.close()
-        self._stream = None
+        self._small, self._stream = bytearray(), None
 
     def _body_ends(self) -> None:
         self.ended = True

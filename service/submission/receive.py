@@ -19,7 +19,9 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.requests import AnimateRequest, PosesRequest
 from service.errors import Rejected
+from service.stores.objects import Content
 from service.submission.multipart import Part, receive
+from service.submission.spool import Spool
 
 MAX_JSON_BYTES = 64 * 1024
 
@@ -31,7 +33,7 @@ class Received:
     """What a caller asks for.
 
     Attributes:
-        files: the inputs that came with the request, by `image` and `driving`.
+        files: the inputs that came with the request, by `image` and `driving`; big ones in files.
         urls: addresses of the others.
         uploads: ids of uploads that hold the others.
     """
@@ -39,20 +41,22 @@ class Received:
     kind: JobKind
     params: JobParams
     options: JobOptions
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     uploads: Mapping[str, str] = field(default_factory=dict)
 
     async def fingerprint(self) -> str:
         """Equal for requests that ask for the same; reads the files."""
-        return await to_thread.run_sync(self._fingerprint)
+        if any(isinstance(content, Path) for content in self.files.values()):
+            return await to_thread.run_sync(self._fingerprint)
+        return self._fingerprint()
 
     def _fingerprint(self) -> str:
         content = {
             "kind": self.kind,
             "params": self.params.model_dump(mode="json"),
             "options": self.options.model_dump(mode="json"),
-            "files": {name: _sha256(file) for name, file in self.files.items()},
+            "files": {name: _sha256(content) for name, content in self.files.items()},
             "urls": dict(self.urls),
             "uploads": dict(self.uploads),
         }
@@ -64,16 +68,16 @@ async def read_request(
     content_type: str | None,
     chunks: AsyncIterator[bytes],
     limits: InputLimits,
-    folder: Path,
+    spool: Spool,
 ) -> Received:
-    """Read the body; files are streamed into `folder`.
+    """Read the body; big files are streamed into `spool`.
 
     Raises:
         Rejected: of another type, malformed, too big, or with parameters that are not valid.
     """
     if (content_type or "").split(";")[0].strip().lower() == "application/json":
         return _from_json(kind, await _read_small(chunks))
-    files = await receive(content_type, chunks, parts_taken(kind, limits), folder)
+    files = await receive(content_type, chunks, parts_taken(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
     return Received(kind, params, options, files=files)
@@ -139,10 +143,14 @@ async def _read_small(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(text)
 
 
-def _text(file: Path | None) -> bytes:
-    return b"{}" if file is None else file.read_bytes()
+def _text(content: Content | None) -> bytes:
+    if content is None:
+        return b"{}"
+    return content.read_bytes() if isinstance(content, Path) else content
 
 
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
+def _sha256(content: Content) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with open(content, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

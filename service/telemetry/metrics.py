@@ -37,10 +37,16 @@ class GatewayMetrics:
             buckets=BUCKETS_S,
             registry=self._registry,
         )
+        self._series: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self._series[method, route, status] = self._requests.labels(
+                method, route, str(status)
+            )
+        series.observe(seconds)
 
     def text(self, snapshot: Snapshot, readers: int) -> bytes:
         """All metrics in Prometheus' text format; `readers` have a stream of events open here."""

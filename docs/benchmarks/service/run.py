@@ -2,9 +2,14 @@
 
     python docs/benchmarks/service/run.py [--rounds 5] [--seconds 4] [--upload-mb 500]
 
-Rounds of the two alternate in one run, so that what else the machine does meets both. Prints one
-JSON object. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No
-worker takes the jobs: this measures the gateway.
+Rounds of all alternate in one run, so that what else the machine does meets all. Prints one JSON
+object. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No worker
+takes the jobs: this measures the gateway. Every server is one process.
+
+A submit of ours comes in two forms: `form`, a multipart body with a picture and a pose file of 16
+frames, and `json`, which names two earlier uploads (the same two in every request, so the gateway
+knows what they are and copies them). `bare` queues a word; `bare_form` takes the same multipart
+body and saves its files.
 """
 
 from __future__ import annotations
@@ -45,10 +50,19 @@ def main() -> None:
         redis_url = stack.enter_context(valkey(folder))
         ours, process = stack.enter_context(gateway(folder, redis_url))
         bare, other = stack.enter_context(bare_service(folder, redis_url))
-        pids = {"ours": process.pid, "bare": other.pid}
         report: dict[str, Any] = {"clients": CLIENTS, "rounds": options.rounds}
-        report["submit"] = compare(submit_ours(ours), submit_bare(bare), pids, options)
-        report["status"] = compare(status_ours(ours), status_bare(bare), pids, options)
+        submits = {
+            "form": Server(process.pid, submit_form(f"{ours}/animate")),
+            "json": Server(process.pid, submit_json(ours)),
+            "bare": Server(other.pid, submit_bare(bare)),
+            "bare_form": Server(other.pid, submit_form(f"{bare}/form")),
+        }
+        statuses = {
+            "ours": Server(process.pid, status_ours(ours)),
+            "bare": Server(other.pid, status_bare(bare)),
+        }
+        report["submit"] = compare(submits, options)
+        report["status"] = compare(statuses, options)
         report["upload"] = big_upload(ours, process.pid, options.upload_mb)
     print(json.dumps(report, indent=2))
 
@@ -87,20 +101,36 @@ def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Pope
 def bare_service(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The yardstick."""
     port, script = free_port(), Path(__file__).with_name("bare.py")
-    command = [sys.executable, str(script), str(port), redis_url]
-    with running(command, folder / "bare") as process:
+    saved = folder / "bare_files"
+    saved.mkdir()
+    command = [sys.executable, str(script), str(port), redis_url, str(saved)]
+    with running(command, folder / "bare.log") as process:
         wait_until(lambda: listens(port), "the yardstick listens", 60)
         yield f"http://127.0.0.1:{port}", process
 
 
-def submit_ours(url: str) -> Request:
-    """A picture of 64x64 and a pose file of 16 frames."""
-    image, poses = samples.png(), samples.poses(16)
+def submit_form(url: str) -> Request:
+    """A picture of 64x64 and a pose file of 16 frames; the body is made once."""
+    parts = {"image": samples.png(), "driving": samples.poses(16)}
+    content = b"".join(part(name) + file + b"\r\n" for name, file in parts.items()) + b"--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    return lambda client: client.post(url, content=content, headers=headers)
 
-    def request(client: httpx.Client) -> httpx.Response:
-        return client.post(f"{url}/animate", files={"image": ("i", image), "driving": ("d", poses)})
 
-    return request
+def submit_json(url: str) -> Request:
+    """The same files, uploaded before."""
+    files = {"image": samples.png(), "driving": samples.poses(16)}
+    with httpx.Client(base_url=url) as client:
+        body = {f"{name}_upload": uploaded(client, file) for name, file in files.items()}
+    return lambda client: client.post(f"{url}/animate", json=body)
+
+
+def uploaded(client: httpx.Client, content: bytes) -> str:
+    """The id of an upload that holds this."""
+    form = client.post("/uploads").json()
+    answer = client.post(form["url"], data=form["fields"], files={"file": ("f", content)})
+    answer.raise_for_status()
+    return str(form["id"])
 
 
 def submit_bare(url: str) -> Request:
@@ -111,7 +141,7 @@ def submit_bare(url: str) -> Request:
 def status_ours(url: str) -> Request:
     """One job, read again and again."""
     with httpx.Client() as client:
-        made = submit_ours(url)(client).json()["id"]
+        made = submit_form(f"{url}/animate")(client).json()["id"]
     return lambda client: client.get(f"{url}/jobs/{made}")
 
 
@@ -131,14 +161,19 @@ class Round(NamedTuple):
     """Of the server's process, per request."""
 
 
-def compare(
-    ours: Request, bare: Request, pids: dict[str, int], options: argparse.Namespace
-) -> dict[str, Any]:
-    """Medians over alternating rounds, and their ratios."""
-    rounds: dict[str, list[Round]] = {"ours": [], "bare": []}
+class Server(NamedTuple):
+    """Who is asked, and what for."""
+
+    pid: int
+    request: Request
+
+
+def compare(servers: dict[str, Server], options: argparse.Namespace) -> dict[str, Any]:
+    """Medians over alternating rounds, and the ratios of ours to each yardstick."""
+    rounds: dict[str, list[Round]] = {name: [] for name in servers}
     for _ in range(options.rounds):
-        for name, request in (("ours", ours), ("bare", bare)):
-            rounds[name].append(load(request, pids[name], options.seconds))
+        for name, server in servers.items():
+            rounds[name].append(load(server.request, server.pid, options.seconds))
     shown = {
         name: {
             field: round(median(getattr(measured, field) for measured in of_one), 2)
@@ -146,10 +181,16 @@ def compare(
         }
         for name, of_one in rounds.items()
     }
+    yardsticks = [name for name in servers if name.startswith("bare")]
     ratios = {
-        field: round(shown["ours"][field] / shown["bare"][field], 3) for field in Round._fields
+        f"{name}_to_{yardstick}": {
+            field: round(shown[name][field] / shown[yardstick][field], 3) for field in Round._fields
+        }
+        for name in servers
+        if name not in yardsticks
+        for yardstick in yardsticks
     }
-    return {**shown, "ours_to_bare": ratios}
+    return {**shown, **ratios}
 
 
 def load(request: Request, pid: int, seconds: float) -> Round:

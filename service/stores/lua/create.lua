@@ -1,9 +1,10 @@
--- id, queue, caller, units, idempotency key or '', for how long it is kept in ms, then fields and values.
+-- id, queue, caller, units, idempotency key or '', for how long it is kept in ms, name of the broker's list, hint or '', then
+-- fields and values.
 -- Replies the record and its place. Creating the same job again changes nothing.
 local id, queue, caller, units, key, keep_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if redis.call('EXISTS', job_key(id)) == 0 then
   set(id, 'id', id, 'state', 'queued', 'queue', queue, 'caller', caller, 'created_ms', now, 'hinted_ms', now,
-    'waiting_since_ms', now, 'units', units, unpack(ARGV, 8))
+    'waiting_since_ms', now, 'units', units, unpack(ARGV, 10))
   estimate(id)
   redis.call('ZADD', jobs_key(caller), now, id)
   redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
@@ -12,6 +13,7 @@ if redis.call('EXISTS', job_key(id)) == 0 then
     redis.call('HSET', idempotency_key(caller, key), 'job', id)
     redis.call('PEXPIRE', idempotency_key(caller, key), keep_ms)
   end
+  if ARGV[9] ~= '' then redis.call('LPUSH', ARGV[8], ARGV[9]) end
   return emit(id, 'state')
 end
 return placed(id)

@@ -1,0 +1,141 @@
+"""From the inputs that a request names to a job's own objects, looked at and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anyio import to_thread
+
+from service.api.callers import Caller
+from service.api.deps import Gateway
+from service.contract.errors import ErrorCode
+from service.contract.job import JobInputs
+from service.errors import Rejected
+from service.media.inspect import Inspected, are_quick, inspect_inputs
+from service.stores import requests
+from service.stores.objects import (
+    Content,
+    Copy,
+    New,
+    ObjectChangedError,
+    ObjectMissingError,
+)
+from service.stores.requests import Upload
+from service.submission.fetch import fetch
+from service.submission.receive import Received, parts_taken
+from service.submission.spool import Spool
+
+# An upload that is sent again while a job is made of it is looked at again, so many times.
+LOOKS = 3
+
+
+async def take_inputs(
+    gateway: Gateway, caller: Caller, received: Received, job_id: str, spool: Spool
+) -> JobInputs:
+    """Store the inputs of a job; they are safe when it returns.
+
+    Args:
+        spool: takes inputs that come from elsewhere.
+
+    Raises:
+        Rejected: an input is not there, or cannot be used.
+        Unavailable: the store does not answer.
+    """
+    contents = {**received.files, **await _fetched(gateway, received, spool)}
+    found = await _inspected(gateway, contents)
+    uploads = await _uploads(gateway, caller, received)
+    found |= await _copied(gateway, uploads, job_id, spool)
+    keys = {name: _key(job_id, name, seen) for name, seen in found.items()}
+    if contents:
+        await gateway.writer.put({keys[name]: content for name, content in contents.items()})
+    driving = found["driving"]
+    assert driving.kind is not None
+    return JobInputs(
+        image=keys.get("image"),
+        driving=keys["driving"],
+        driving_kind=driving.kind,
+        frames=driving.frames,
+    )
+
+
+async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[str, Content]:
+    """Inputs that lie behind addresses, as files."""
+    files: dict[str, Content] = {}
+    for name, url in received.urls.items():
+        file = files[name] = spool.folder / name
+        most = parts_taken(received.kind, gateway.settings.limits)[name].max_bytes
+        await fetch(url, file, most, gateway.settings.fetch_timeout_s)
+    return files
+
+
+async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
+    if are_quick(contents):
+        return inspect_inputs(contents, gateway.settings.limits)
+    return await to_thread.run_sync(
+        inspect_inputs, contents, gateway.settings.limits, limiter=gateway.inspections
+    )
+
+
+async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
+    """The caller's uploads that the request names. Raises Rejected (`upload_not_found`)."""
+    if not received.uploads:
+        return {}
+    known = await gateway.jobs.run(requests.read_uploads(tuple(received.uploads.values())))
+    uploads = {}
+    for (name, upload_id), upload in zip(received.uploads.items(), known, strict=True):
+        if upload is None or upload.caller != caller.id:
+            raise Rejected(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
+        uploads[name] = upload
+    return uploads
+
+
+async def _copied(
+    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool
+) -> dict[str, Inspected]:
+    """Copy uploads into the job: exactly those bytes that were looked at."""
+    for looks_left in range(LOOKS - 1, -1, -1):
+        copies: dict[str, New] = {}
+        found: dict[str, Inspected] = {}
+        for name, upload in uploads.items():
+            tag, found[name] = await _looked_at(gateway, name, upload, spool)
+            copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
+        try:
+            if copies:
+                await gateway.writer.put(copies)
+            return found
+        except ObjectChangedError:
+            for name, upload in uploads.items():
+                gateway.remembered.forget(name, upload.key)
+            if not looks_left:
+                raise
+    raise AssertionError("not reached")
+
+
+async def _looked_at(
+    gateway: Gateway, name: str, upload: Upload, spool: Spool
+) -> tuple[str, Inspected]:
+    """An upload's tag and what the file with that tag is."""
+    known = gateway.remembered.get(name, upload.key)
+    if known is not None:
+        return known
+    file = spool.folder / name
+    try:
+        version = await to_thread.run_sync(gateway.objects.version, upload.key)
+        limits = gateway.settings.limits
+        most = limits.max_image_bytes if name == "image" else limits.max_driving_bytes
+        if version.size_bytes > most:
+            raise Rejected(
+                ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
+            )
+        await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
+    except ObjectMissingError as error:
+        raise Rejected(
+            ErrorCode.UPLOAD_NOT_FOUND, f"nothing was sent to the upload {upload.id!r} yet"
+        ) from error
+    found = (await _inspected(gateway, {name: file}))[name]
+    gateway.remembered.put(name, upload.key, version.tag, found)
+    return version.tag, found
+
+
+def _key(job_id: str, name: str, found: Inspected) -> str:
+    return f"jobs/{job_id}/inputs/{name}{found.suffix}"
