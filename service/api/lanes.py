@@ -40,7 +40,7 @@ class Lanes:
         self._app = app
         self._documented = documented
         self._lanes = [
-            (method, route, handler_of(route)) for route in routes for method in route.methods
+            (method, route, handler_of(route)) for route in routes for method in route.methods or ()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +51,6 @@ class Lanes:
             return
         route, handler = found
         scope["route"] = route
-        scope["app"] = self._documented
         request = Request(scope, receive, send)
         begun = False
 

@@ -5,6 +5,7 @@ Of a big body no more is in memory than one chunk and its small parts.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -21,6 +22,8 @@ from service.submission.spool import Spool
 # A body that is no longer is read without a file and without a thread; of a longer one no part that
 # is.
 SMALL_BYTES = 256 * 1024
+# What is written and not yet on the disk would hold up everybody else's sync.
+SYNC_EVERY_BYTES = 16 * 1024 * 1024
 # One hop to a thread writes this much; the network's own chunks are smaller.
 BATCH_BYTES = 256 * 1024
 
@@ -107,6 +110,7 @@ class _Receiver:
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
+    _unsynced: int = 0
     _small: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
 
@@ -185,7 +189,13 @@ class _Receiver:
             file = self.found[self._name] = self.spool.folder / self._name
             self._stream = open(file, "wb")
             self._stream.write(self._small)
+            self._unsynced = 0
         self._stream.write(piece)
+        self._unsynced += len(piece)
+        if self._unsynced >= SYNC_EVERY_BYTES:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._unsynced = 0
 
     def _part_ends(self) -> None:
         if self._stream is None:

@@ -19,6 +19,7 @@ from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores import calls
+from service.stores.hints import NO_CALLBACKS, Hints, make_celery, message
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from tests import samples
@@ -85,6 +86,29 @@ def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: P
     assert body["content-type"] == "application/json"
     assert job_id in body["headers"]["argsrepr"]
     assert len(message) < 2000
+
+
+def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: Jobs, redis_url: str) -> None:
+    hints = Hints(redis_url)
+    hints.send("a" * 32, Queue.PREPARE)
+    jobs.redis.lpush(Queue.PREPARE.task, message("a" * 32, Queue.PREPARE))
+    hints.close()
+    celery = make_celery(redis_url)
+    with celery.connection_for_read() as connection:
+        queue = connection.SimpleQueue(Queue.PREPARE.task)
+        theirs, ours = queue.get(timeout=5), queue.get(timeout=5)
+        for got in (theirs, ours):
+            got.ack()
+        queue.close()
+    celery.close()
+    assert ours.payload == theirs.payload == [["a" * 32], {}, NO_CALLBACKS]
+    assert ours.content_type == theirs.content_type == "application/json"
+    # Celery adds what has no meaning here: who sent it, and the names of features not used.
+    ids = {"id": "", "root_id": ""}
+    assert {**theirs.headers, **ours.headers, **ids} == {**theirs.headers, **ids}
+    assert set(ours.properties) <= set(theirs.properties)
+    assert ours.delivery_info == theirs.delivery_info
+    assert jobs.redis.llen(Queue.PREPARE.task) == 0
 
 
 def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> None:

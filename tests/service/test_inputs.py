@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
 from service.media.images import inspect_image
-from service.media.inspect import Inspected, inspect_inputs
+from service.media.inspect import Inspected, are_quick, inspect_inputs
 from service.media.poses import inspect_poses
 from service.media.videos import inspect_video
 from tests import samples
@@ -140,3 +141,30 @@ def test_a_pose_file_is_refused(text: bytes, code: ErrorCode, says: str) -> None
     with pytest.raises(Rejected, match=says) as refused:
         inspect_poses(text, LIMITS)
     assert refused.value.code is code
+
+
+def test_only_what_is_small_and_plain_is_quick() -> None:
+    poses = samples.poses(16)
+    assert are_quick({"image": samples.png(), "driving": poses})
+    assert not are_quick({"image": samples.png(400, 400), "driving": poses})
+    assert not are_quick({"driving": samples.poses(200)})
+    assert not are_quick({"driving": b"RIFF"})
+    # A header that declares much, a text that unpacks into much, a second header that overrules.
+    assert not are_quick({"image": samples.png_that_declares(30_000, 30_000)})
+    plain = samples.png()
+    head, header, rest = plain[:8], plain[8:33], plain[33:]
+    text = struct.pack(">I4s", 3, b"zTXt") + b"abc" + bytes(4)
+    assert are_quick({"image": head + header + rest})
+    assert not are_quick({"image": head + header + text + rest})
+    assert not are_quick({"image": head + header + header + rest})
+    assert not are_quick({"image": head + text + header + rest})
+
+
+def test_bytes_and_files_are_inspected_alike(tmp_path: Path) -> None:
+    video, picture = samples.video(tmp_path), samples.png()
+    files = {"image": written(tmp_path, picture), "driving": tmp_path / "sample.mp4"}
+    assert inspect_inputs({"image": picture, "driving": video}, LIMITS) == inspect_inputs(
+        files, LIMITS
+    )
+    with pytest.raises(Rejected):
+        inspect_inputs({"driving": b""}, LIMITS)

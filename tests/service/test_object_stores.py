@@ -13,7 +13,14 @@ from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.settings import Settings
 from service.stores.folder import FolderObjects, read_signing_key
-from service.stores.objects import ObjectMissingError, ObjectStore, open_objects
+from service.stores.objects import (
+    Copy,
+    New,
+    ObjectChangedError,
+    ObjectMissingError,
+    ObjectStore,
+    open_objects,
+)
 from tests.servers import S3Server
 
 CONTENT = bytes(range(256)) * 1000
@@ -50,6 +57,47 @@ def test_a_put_replaces(objects: ObjectStore, upload: Path, tmp_path: Path) -> N
     objects.put("jobs/a2/poster.png", second)
     objects.fetch("jobs/a2/poster.png", tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == b"second"
+
+
+def test_bytes_are_put_as_well(objects: ObjectStore, tmp_path: Path) -> None:
+    objects.put("jobs/a3/poster.png", b"bytes")
+    objects.fetch("jobs/a3/poster.png", tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == b"bytes"
+
+
+def test_new_objects_come_from_bytes_files_and_other_objects(
+    objects: ObjectStore, upload: Path, tmp_path: Path
+) -> None:
+    objects.put("uploads/n1/file", b"walk")
+    copy = Copy("uploads/n1/file", objects.version("uploads/n1/file").tag)
+    new: dict[str, New] = {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": upload, "jobs/n1/c.json": copy}
+    objects.put_new(new)
+    found = {}
+    for key in new:
+        objects.fetch(key, tmp_path / "fetched")
+        found[key] = (tmp_path / "fetched").read_bytes()
+    assert found == {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": CONTENT, "jobs/n1/c.json": b"walk"}
+
+
+def test_a_copy_is_of_what_was_looked_at_and_of_nothing_else(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    objects.put("uploads/n2/file", b"first")
+    seen = objects.version("uploads/n2/file")
+    assert seen.size_bytes == 5
+    objects.put_new({"jobs/n2/a.png": Copy("uploads/n2/file", seen.tag)})
+    objects.put("uploads/n2/file", b"other")
+    with pytest.raises(ObjectChangedError, match="n2"):
+        objects.put_new({"jobs/n2/b.png": Copy("uploads/n2/file", seen.tag)})
+    assert not objects.exists("jobs/n2/b.png")
+    objects.fetch("jobs/n2/a.png", tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == b"first"
+    objects.delete("uploads/n2")
+    assert objects.exists("jobs/n2/a.png")
+    with pytest.raises(ObjectChangedError):
+        objects.put_new({"jobs/n2/c.png": Copy("uploads/n2/file", seen.tag)})
+    with pytest.raises(ObjectMissingError):
+        objects.version("uploads/n2/file")
 
 
 def test_a_missing_object_is_said_to_be_missing(objects: ObjectStore, tmp_path: Path) -> None:

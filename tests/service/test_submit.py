@@ -17,6 +17,7 @@ from service.settings import Settings
 from service.stores import calls
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
+from service.submission.multipart import SMALL_BYTES
 from tests import samples
 from tests.service.test_api import expect_problem, submit
 from tests.service.web import Web, web_server
@@ -64,6 +65,51 @@ def test_inputs_come_from_uploads(any_client: TestClient, tmp_path: Path) -> Non
     body = {"image_upload": image, "driving_upload": driving}
     for _ in range(2):
         assert any_client.post("/animate", json=body).status_code == 202
+
+
+def test_an_upload_that_is_sent_again_is_looked_at_again(
+    any_client: TestClient, tmp_path: Path
+) -> None:
+    driving, _ = upload(any_client, samples.video(tmp_path))
+    form = any_client.post("/uploads").json()
+    post = any_client.post if form["url"].startswith("/") else httpx.post
+    body = {"image_upload": form["id"], "driving_upload": driving}
+    for content, status in ((samples.png(), 202), (b"no picture", 422), (samples.png(80, 80), 202)):
+        post(form["url"], data=form["fields"], files={"file": ("f", content)})
+        assert any_client.post("/animate", json=body).status_code == status
+    # In the other role the same file is something else.
+    body = {"image_upload": driving, "driving_upload": driving}
+    expect_problem(any_client.post("/animate", json=body), 422, "invalid_image")
+
+
+def test_a_jobs_inputs_outlive_the_upload(
+    client: TestClient, jobs: Jobs, folder_settings: Settings, tmp_path: Path
+) -> None:
+    image, _ = upload(client, samples.png())
+    driving, _ = upload(client, samples.video(tmp_path))
+    body = {"image_upload": image, "driving_upload": driving}
+    placed = jobs.run(calls.read(client.post("/animate", json=body).json()["id"]))
+    assert placed is not None and placed.record.inputs.image is not None
+    objects = open_objects(folder_settings)
+    objects.delete(f"uploads/{image}")
+    objects.fetch(placed.record.inputs.image, tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == samples.png()
+    expect_problem(client.post("/animate", json=body), 404, "upload_not_found")
+
+
+def test_small_inputs_touch_no_spool_and_big_ones_leave_nothing_there(
+    client: TestClient, folder_settings: Settings
+) -> None:
+    spool = folder_settings.spool_folder
+    before = spool.stat().st_mtime_ns
+    files = {"image": ("i", samples.png()), "driving": ("d", samples.poses(16))}
+    assert client.post("/animate", files=files).status_code == 202
+    assert spool.stat().st_mtime_ns == before
+    files["image"] = ("i", samples.png(400, 400))
+    assert len(files["image"][1]) > SMALL_BYTES
+    assert client.post("/animate", files=files).status_code == 202
+    assert spool.stat().st_mtime_ns > before
+    assert list(spool.iterdir()) == []
 
 
 def test_an_upload_is_held_to_its_size(any_client: TestClient) -> None:

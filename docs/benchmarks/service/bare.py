@@ -1,7 +1,7 @@
 """The yardsticks: FastAPI and Celery, and nothing else. `bare.py PORT REDIS_URL FOLDER`.
 
-`/submit` and `/status` are the hello-world that the service is held to. `/form` is the same with the
-two files that a submit of ours carries, saved as the documentation of FastAPI has it: not checked,
+`/submit` and `/status` are the hello-world that the service is held to. `/form` is the same with
+the two files that a submit of ours carries, saved as FastAPI's documentation has it: not checked,
 not synced.
 """
 
