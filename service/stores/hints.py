@@ -59,7 +59,7 @@ def message(job_id: str, queue: Queue) -> str:
     The script that makes a job puts it into the queue's list itself: then no job is without its
     hint, and a submit needs no second way to the broker.
     """
-    task_id, tag = str(uuid4()), str(uuid4())
+    tag = str(uuid4())
     body = json.dumps([[job_id], {}, NO_CALLBACKS]).encode()
     envelope = {
         "body": b64encode(body).decode(),
@@ -68,8 +68,8 @@ def message(job_id: str, queue: Queue) -> str:
         "headers": {
             "lang": "py",
             "task": queue.task,
-            "id": task_id,
-            "root_id": task_id,
+            "id": job_id,
+            "root_id": job_id,
             "parent_id": None,
             "group": None,
             "argsrepr": repr([job_id]),
@@ -80,7 +80,7 @@ def message(job_id: str, queue: Queue) -> str:
             "expires": None,
         },
         "properties": {
-            "correlation_id": task_id,
+            "correlation_id": job_id,
             "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": queue.task},
             "priority": 0,
