@@ -25,6 +25,9 @@ CONNECT_TIMEOUT_S = 2.0
 # A command that takes longer than this has lost its server; without a limit it would wait for ever.
 SOCKET_TIMEOUT_S = 5.0
 
+# Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
+READING = frozenset(("read", "read_uploads", "events", "list", "snapshot"))
+
 
 class Jobs:
     """The job store of a worker.
@@ -60,14 +63,14 @@ class Jobs:
 class AsyncJobs:
     """The job store of the gateway; arguments as in `Jobs`.
 
-    All calls share one connection; `redis` is for what needs its own, such as a subscription.
+    All calls share two connections, those that only read and the others; `redis` is for what needs
+    its own, such as a subscription.
     """
 
     def __init__(self, redis: AsyncRedis, clock: Clock | None = None) -> None:
         self.redis = redis
         self._clock = clock
-        connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        self._pipe = Pipe(connection)
+        self._writes, self._reads = (_pipe(redis) for _ in range(2))
         self._digests = {name: sha1(text.encode()).hexdigest() for name, text in scripts().items()}
 
     @classmethod
@@ -78,18 +81,20 @@ class AsyncJobs:
     async def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""
         given = (1, PREFIX, *_arguments(call, self._clock))
+        pipe = self._reads if call.script in READING else self._writes
         try:
             try:
-                reply = await self._pipe.run("EVALSHA", self._digests[call.script], *given)
+                reply = await pipe.run("EVALSHA", self._digests[call.script], *given)
             except NoScriptError:  # a server that is new, or came back
-                reply = await self._pipe.run("EVAL", scripts()[call.script], *given)
+                reply = await pipe.run("EVAL", scripts()[call.script], *given)
         except RedisError as error:
             raise _mapped(error) from error
         return call.parse(reply)
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._pipe.close()
+        await self._reads.close()
+        await self._writes.close()
         await self.redis.aclose()
 
 
@@ -108,6 +113,10 @@ def _legal_table() -> str:
         for state, targets in TRANSITIONS.items()
     )
     return f"local legal = {{{', '.join(rows)}}}\n"
+
+
+def _pipe(redis: AsyncRedis) -> Pipe:
+    return Pipe(redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
 
 
 def _options() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One connection to Redis that all requests of a gateway share.
+"""One connection to Redis that many requests of a gateway share.
 
 What arrives while the server works on a batch goes out together as the next one. So a command costs
 no connection of its own, and commands that write share one sync of the server's log.

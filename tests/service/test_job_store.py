@@ -17,9 +17,9 @@ from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.contract.workers import WorkerInfo
 from service.errors import Unavailable
-from service.stores import calls, requests
+from service.stores import calls, counts, events, requests
 from service.stores.calls import Call, Hold
-from service.stores.jobs import AsyncJobs, Jobs, scripts
+from service.stores.jobs import READING, AsyncJobs, Jobs, scripts
 from service.stores.requests import Claim, Upload
 
 LEASE_MS = 1000
@@ -431,6 +431,22 @@ def test_the_scripts_know_every_transition() -> None:
     for source, targets in TRANSITIONS.items():
         row = ", ".join(f"{target} = true" for target in sorted(targets))
         assert f"{source} = {{{row}}}" in texts["take"]
+
+
+def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> None:
+    created(jobs)
+    jobs.run(requests.note_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
+    reading: list[Call[Any]] = [
+        calls.read("a"),
+        calls.recent(5),
+        requests.read_uploads(["u"]),
+        events.events("a", 0),
+        counts.snapshot(),
+    ]
+    assert {call.script for call in reading} == READING
+    for call in reading:
+        text = scripts()[call.script]
+        assert jobs.redis.eval_ro(text, 1, "tcan:", "", *map(str, call.arguments))
 
 
 def test_only_the_three_endings_are_terminal() -> None:
