@@ -100,16 +100,19 @@ class FolderObjects:
 
     def _link(self, copy: Copy, target: Path) -> None:
         """A second name is a copy: a file is never written into again once it has its name."""
+        source = made = self.path(copy.source)
         try:
-            os.link(self.path(copy.source), target)
+            try:
+                os.link(source, target)
+                made = target
+            except FileNotFoundError:
+                raise
+            except OSError:  # a file system without such names, or a file that has its most
+                shutil.copyfile(source, target)
+            tag = _version(made).tag
         except FileNotFoundError:
             raise ObjectChangedError(copy.source) from None
-        except OSError:  # a file system without such names
-            shutil.copyfile(self.path(copy.source), target)
-            linked = self.path(copy.source)
-        else:
-            linked = target
-        if _version(linked).tag != copy.tag:
+        if tag != copy.tag:
             raise ObjectChangedError(copy.source)
 
     def fetch(self, key: str, file: Path) -> None:

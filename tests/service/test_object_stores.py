@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -98,6 +100,28 @@ def test_a_copy_is_of_what_was_looked_at_and_of_nothing_else(
         objects.put_new({"jobs/n2/c.png": Copy("uploads/n2/file", seen.tag)})
     with pytest.raises(ObjectMissingError):
         objects.version("uploads/n2/file")
+
+
+def test_a_folder_that_allows_no_second_name_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    objects = FolderObjects(tmp_path / "objects", b"key")
+    objects.put("uploads/l1/file", b"walk")
+    tag = objects.version("uploads/l1/file").tag
+    monkeypatch.setattr(os, "link", refuse)
+    objects.put_new({"jobs/l1/a.json": Copy("uploads/l1/file", tag)})
+    objects.fetch("jobs/l1/a.json", tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == b"walk"
+    objects.put("uploads/l1/file", b"run")
+    for gone in (False, True):
+        if gone:
+            objects.delete("uploads/l1")
+        with pytest.raises(ObjectChangedError):
+            objects.put_new({"jobs/l1/b.json": Copy("uploads/l1/file", tag)})
+        assert not objects.exists("jobs/l1/b.json")
 
 
 def test_a_missing_object_is_said_to_be_missing(objects: ObjectStore, tmp_path: Path) -> None:
