@@ -30,12 +30,11 @@ def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:
     image.write_bytes(samples.png())
     walk = samples.write_video(folder / "driving.mp4")
     options = JobOptions(webhook=Webhook(url=hook))
+    nobody, long = black_video(folder / "nobody.mp4"), JobParams(num_inference_steps=200)
     ids = {
         "job.succeeded": client.submit(image, walk, options=options).id,
-        "job.failed": client.submit(image, black_video(folder / "b.mp4"), options=options).id,
-        "job.canceled": client.submit(
-            image, walk, JobParams(num_inference_steps=1000), options=options
-        ).id,
+        "job.failed": client.submit(image, nobody, options=options).id,
+        "job.canceled": client.submit(image, walk, long, options=options).id,
     }
     client.cancel(ids["job.canceled"])
     for event, job_id in ids.items():
