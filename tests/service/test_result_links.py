@@ -153,7 +153,7 @@ def test_boto3_fetches_the_object_itself(s3_server: S3Server, tmp_path: Path) ->
     file.write_bytes(CONTENT)
     open_objects(settings).put(OUTPUTS[Output.RESULT], file)
     s3 = make_client(settings, s3_server.endpoint_url)
-    wished = {"Bucket": s3_server.bucket, "Key": OUTPUTS[Output.RESULT]}
-    assert s3.get_object(**wished)["Body"].read() == CONTENT
-    part = s3.get_object(**wished, Range="bytes=1-3")
+    bucket, key = s3_server.bucket, OUTPUTS[Output.RESULT]
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == CONTENT
+    part = s3.get_object(Bucket=bucket, Key=key, Range="bytes=1-3")
     assert (part["ResponseMetadata"]["HTTPStatusCode"], part["Body"].read()) == (206, CONTENT[1:4])

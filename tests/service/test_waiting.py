@@ -128,7 +128,7 @@ def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> 
     async def use(gateway: Gateway, wait: Waits) -> Placed:
         waits = asyncio.ensure_future(wait(60.0))
         while not gateway.events.watched:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         driver.take(Queue.PREPARE)
         gateway.events.close_streams()
         return await waits
