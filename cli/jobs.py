@@ -14,6 +14,7 @@ from service.client import DEFAULT_URL, Client
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, ResultFormat
 from service.contract.states import JobState
+from service.contract.webhooks import WebhookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +61,16 @@ def submit(
         ResultFormat, typer.Option("--format", help="Of the result.")
     ] = ResultFormat.MP4,
     ttl_s: Annotated[int, describe("ttl_s", JobOptions)] = JobOptions().ttl_s,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Is told of the job by signed messages.")
+    ] = None,
+    webhook_event: Annotated[
+        list[WebhookEvent] | None,
+        typer.Option(
+            help="What it is told of; repeatable. How the job ends, when absent.",
+            show_default=False,
+        ),
+    ] = None,
     wait_for_it: Wait = False,
     out: Out = None,
     url: Url = DEFAULT_URL,
@@ -77,7 +88,9 @@ def submit(
         retarget=retarget,
         format=result_format,
     )
-    options = read_model(JobOptions, ttl_s=ttl_s)
+    options = read_model(
+        JobOptions, ttl_s=ttl_s, webhook=webhook_fields(webhook, webhook_event or [])
+    )
     with Client(url) as client:
         job = client.submit(image, driving, params, options=options)
         if wait_for_it or out is not None:
@@ -134,11 +147,20 @@ def read_model(model: type[M], **values: Any) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         complaints = (
-            f"{''.join(str(step) for step in entry['loc'])} "
+            f"{'.'.join(str(step) for step in entry['loc'])} "
             f"{entry['msg'].removeprefix('Value error, ')}".strip()
             for entry in error.errors()
         )
         raise typer.BadParameter("; ".join(complaints)) from error
+
+
+def webhook_fields(url: str | None, events: list[WebhookEvent]) -> dict[str, Any] | None:
+    """The webhook's part of the options; None when nobody is to be told."""
+    if url is None and events:
+        raise typer.BadParameter("--webhook-event says what --webhook is told: give that as well")
+    if url is None:
+        return None
+    return {"url": url, "events": tuple(dict.fromkeys(events))} if events else {"url": url}
 
 
 def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None:

@@ -86,14 +86,19 @@ class S3Server:
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Valkey server; `redis_url` gives a test an empty one."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as (url, _):
+        yield url
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Valkey server of its own that keeps nothing: its address and its process."""
     port = free_port()
-    folder = tmp_path_factory.mktemp("valkey")
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
     command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with running(command, folder / "valkey.log"):
-        url = f"redis://127.0.0.1:{port}/0"
+    with running(command, folder / "valkey.log") as process:
         wait_until(lambda: listens(port), "valkey listens", START_TIMEOUT_S)
-        yield url
+        yield f"redis://127.0.0.1:{port}/0", process
 
 
 @pytest.fixture

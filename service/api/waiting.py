@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 
-import anyio
-
 from service.api.callers import Caller
 from service.api.deps import Gateway
+from service.contract.job import JobRecord
+from service.errors import Unavailable
+from service.events.hub import EventHub
 from service.stores.calls import Placed
+
+logger = logging.getLogger(__name__)
 
 POLL_AFTER_S = 1
 MAX_WAIT_S = 60
-LOOK_EVERY_S = 0.1
 
 WAIT = re.compile(r"(?:^|,)\s*wait\s*(?:=\s*\"?([0-9]{1,9})\"?)?\s*(?=,|;|$)", re.IGNORECASE)
 
@@ -32,9 +35,32 @@ def wished_wait_s(prefer: str | None) -> int | None:
 
 
 async def wait_for_end(gateway: Gateway, caller: Caller, placed: Placed, wait_s: float) -> Placed:
-    """The job once it has ended, or as it stands after `wait_s`."""
+    """The job once it has ended, or as it stands after `wait_s`; sooner when the gateway ends.
+
+    The job is there, whatever happens now: a store that is lost meanwhile takes nothing from it, so
+    the caller gets what is known.
+    """
     deadline = time.monotonic() + wait_s
-    while not placed.record.state.is_terminal and time.monotonic() < deadline:
-        await anyio.sleep(LOOK_EVERY_S)
-        placed = await gateway.read(placed.record.id, caller)
-    return placed
+    record = placed.record
+    if record.state.is_terminal:
+        return placed
+    try:
+        await _end(gateway.events, record, deadline)
+        return await gateway.read(record.id, caller)
+    except Unavailable as error:
+        logger.warning("job %s: nobody can wait for its end: %s", record.id, error)
+        return placed
+
+
+async def _end(hub: EventHub, record: JobRecord, deadline: float) -> None:
+    """Return with the job's last event, at the deadline, or when the gateway ends."""
+    seen = record.version
+    async with hub.watch(record.id, seen) as feed:
+        while not hub.closing:
+            frames = await feed.after(seen)
+            if frames and not frames[-1].last:
+                seen = frames[-1].version
+            elif frames or seen < feed.newest:  # it has ended, or was erased meanwhile
+                return
+            elif not await feed.changed(deadline - time.monotonic()):
+                return

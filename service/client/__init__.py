@@ -8,7 +8,10 @@ Refusals are `service.errors.ProblemError`, silence is `UnreachableError`, a job
 """
 
 from service.client.aio import AsyncClient
-from service.client.messages import DEFAULT_URL
+from service.client.defaults import DEFAULT_URL
+from service.client.retries import Retries
+from service.client.stream import Event
+from service.client.submission import Source
 from service.client.sync import Client
 
-__all__ = ["DEFAULT_URL", "AsyncClient", "Client"]
+__all__ = ["DEFAULT_URL", "AsyncClient", "Client", "Event", "Retries", "Source"]

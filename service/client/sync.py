@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import httpx
 
-from service.api.deliveries_view import DeliveryList, DeliveryView, Secrets
-from service.api.uploads_view import UploadView
-from service.api.views import JobList, JobView
-from service.client import messages
-from service.client.messages import (
-    DEFAULT_URL,
-    POLL_S,
-    RETRIES,
-    TIMEOUT,
-    UPLOAD_ABOVE_BYTES,
-    Retries,
-    Source,
-)
+from service.api.deliveries_view import DeliveryView, Secrets
+from service.api.views import JobView
+from service.client import requests
+from service.client.defaults import DEFAULT_URL, POLL_S, TIMEOUT, UPLOAD_ABOVE_BYTES
+from service.client.requests import Listing, Request
+from service.client.retries import RETRIES, Outcome, Patience, Retries
+from service.client.stream import Event, Following
+from service.client.submission import Source, Submission
 from service.contract.job import Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.errors import JobEndedError, ProblemError, UnreachableError
 
-Content = AbstractContextManager[dict[str, Any]]
+T = TypeVar("T")
 
 
 class Client:
@@ -80,7 +75,8 @@ class Client:
         Raises:
             JobEndedError: it failed or was canceled.
         """
-        job = self.wait(self.submit(image, driving, params, options=options).id, on_update)
+        made = self.submit(image, driving, params, options=options)
+        job = self.wait(made.id, on_update)
         if job.status is not JobState.SUCCEEDED:
             raise JobEndedError(job.id, job.status, job.error)
         if out is not None:
@@ -106,7 +102,7 @@ class Client:
             OSError: a file cannot be read.
         """
         inputs = {"image": image, "driving": driving}
-        return self._submit("/animate", inputs, params, options, idempotency_key)
+        return self._submit(Submission.of("/animate", inputs, params, options, idempotency_key))
 
     def poses(
         self,
@@ -116,20 +112,16 @@ class Client:
         idempotency_key: str | None = None,
     ) -> JobView:
         """Queue a preview of a driver's poses; it leaves `pose` and `keypoints`."""
-        return self._submit("/poses", {"driving": driving}, None, options, idempotency_key)
+        inputs = {"driving": driving}
+        return self._submit(Submission.of("/poses", inputs, None, options, idempotency_key))
 
     def upload(self, file: Path) -> str:
         """Send a file to the object store; its id, for a job within a day."""
-        wish = {"max_bytes": max(1, file.stat().st_size)}
-        form = messages.read(UploadView, self._answer("POST", "/uploads", json=wish))
-        with open(file, "rb") as stream:
-            content = {"data": form.fields, "files": {"file": (file.name, stream)}}
-            with self._once("POST", form.url, **content):
-                return form.id
+        return self._run(requests.fill_in(self._run(requests.form_for(file)), file))
 
     def job(self, job_id: str) -> JobView:
         """The job as it stands."""
-        return self._job("GET", f"/jobs/{job_id}")
+        return self._run(requests.job(job_id))
 
     def jobs(
         self,
@@ -140,117 +132,141 @@ class Client:
         created_before: datetime | None = None,
     ) -> list[JobView]:
         """The newest jobs, at most `limit`; of these states and times alone."""
-        query = messages.filters(min(limit, 200), states, created_after, created_before)
-        found: list[JobView] = []
-        address: str | None = "/jobs"
-        while address is not None and len(found) < limit:
-            answer = self._answer("GET", address, params=query or None)
-            page = messages.read(JobList, answer)
-            found += page.jobs
-            address, query = page.next, {}
-        return found[:limit]
+        listing = Listing(limit, states, created_after, created_before)
+        while listing.next is not None:
+            listing.take(self._run(listing.next))
+        return listing.jobs
 
     def cancel(self, job_id: str) -> JobView:
         """Ask the job to stop."""
-        return self._job("POST", f"/jobs/{job_id}/cancel")
+        return self._run(requests.cancel(job_id))
 
     def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
-        self._answer("DELETE", f"/jobs/{job_id}")
+        self._run(requests.erase(job_id))
 
     def deliveries(self, job_id: str) -> list[DeliveryView]:
         """The messages to the job's webhook, with every attempt."""
-        answer = self._answer("GET", f"/jobs/{job_id}/deliveries")
-        return messages.read(DeliveryList, answer).deliveries
+        return self._run(requests.deliveries(job_id))
 
     def redeliver(self, job_id: str, n: int) -> DeliveryView:
         """Send one of them once more."""
-        answer = self._answer("POST", f"/jobs/{job_id}/deliveries/{n}/redeliver")
-        return messages.read(DeliveryView, answer)
+        return self._run(requests.redeliver(job_id, n))
 
     def webhook_secrets(self) -> Secrets:
         """What verifies webhooks."""
-        return messages.read(Secrets, self._answer("GET", "/webhooks/secret"))
+        return self._run(requests.webhook_secrets())
+
+    def events(self, job_id: str, last_event_id: int | None = None) -> Generator[Event, None, None]:
+        """Every change of the job as it happens, up to its end; none is missed, none comes twice.
+
+        A connection that breaks is made again, later each time, and goes on behind the last event.
+
+        Args:
+            last_event_id: begin behind this event; at the job's first when absent.
+
+        Raises:
+            UnreachableError: the service stays away, or what lies between lets no events through.
+        """
+        with closing(self._follow(job_id, last_event_id or 0)) as found:
+            for event in found:
+                if event is not None:
+                    yield event
 
     def wait(self, job_id: str, on_update: Callable[[JobView], None] = lambda job: None) -> JobView:
-        """Look at the job until it has ended; `on_update` sees it each time."""
+        """Wait for the job's end; `on_update` sees the job as it changes.
+
+        A job that waits is polled, since its place moves without an event. While a worker has it,
+        its events tell; where none come through, it is polled as well.
+        """
+        follows = True
         while True:
             job = self.job(job_id)
             on_update(job)
             if job.status.is_terminal:
                 return job
-            self._pause(POLL_S)
+            if follows and job.status.is_leased:
+                follows = self._follow_work(job, on_update)
+            else:
+                self._pause(POLL_S)
 
     def download(self, job_id: str, file: Path, output: Output = Output.RESULT) -> None:
         """Write one of the job's outputs to a file, whole or not at all."""
         partial = file.with_name(f".{file.name}.part")
-        with self._once("GET", f"/jobs/{job_id}/{output}") as answer:
-            with open(partial, "wb") as stream:
-                for chunk in answer.iter_bytes():
-                    stream.write(chunk)
+        patience = Patience(self._retries.tries, self._http.base_url)
+        while not isinstance(outcome := self._fetch(job_id, output, partial), Path):
+            self._pause(patience.pause_s(outcome))
         os.replace(partial, file)
 
     def is_ready(self, timeout_s: float = 2.0) -> bool:
         """Whether the service is there and does its work, and says so in time."""
         try:
-            with self._once("GET", "/readyz", timeout=timeout_s):
-                return True
-        except (ProblemError, UnreachableError):
+            return not self._http.get("/readyz", timeout=timeout_s).is_error
+        except httpx.HTTPError:
             return False
 
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
 
-    def _submit(
-        self,
-        path: str,
-        inputs: dict[str, Source],
-        params: JobParams | None,
-        options: JobOptions | None,
-        key: str | None,
-    ) -> JobView:
-        big = messages.to_be_uploaded(inputs, self._upload_above_bytes)
-        uploads = {name: self.upload(file) for name, file in big.items()}
-        made = messages.submission(path, inputs, uploads, params, options, key)
-        answer = self._answer("POST", path, made.content, headers=made.headers)
-        return messages.read(JobView, answer)
+    def _submit(self, made: Submission) -> JobView:
+        files = made.to_upload(self._upload_above_bytes)
+        uploads = {name: self.upload(file) for name, file in files.items()}
+        return self._run(requests.submit(made.uploaded(uploads)))
 
-    def _job(self, method: str, path: str) -> JobView:
-        return messages.read(JobView, self._answer(method, path))
-
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        content: Callable[[], Content] = lambda: nullcontext({}),
-        **more: Any,
-    ) -> httpx.Response:
-        """The whole answer, after as many tries as it takes."""
-        done = 0
+    def _run(self, request: Request[T]) -> T:
+        """What the request comes to, after as many tries as it takes."""
+        patience = Patience(self._retries.tries, self._http.base_url)
         while True:
-            answer, error = None, None
+            outcome: Outcome
             try:
-                with content() as body:
-                    answer = self._http.request(method, path, **body, **more)
-            except httpx.HTTPError as caught:
-                error = caught
-            done += 1
-            if answer is not None and not answer.is_error:
-                return answer
-            pause_s = self._retries.pause_s(done, answer)
-            if pause_s is None:
-                raise messages.refusal(self._http.base_url, answer, error)
-            self._pause(pause_s)
+                with request.content() as content:
+                    outcome = self._http.request(request.method, request.path, **content)
+                if not outcome.is_error:
+                    return request.read(outcome)
+            except httpx.HTTPError as error:
+                outcome = error
+            self._pause(patience.pause_s(outcome))
 
-    @contextmanager
-    def _once(self, method: str, path: str, **content: Any) -> Iterator[httpx.Response]:
-        """The beginning of an answer, of which the rest is streamed; one try."""
+    def _fetch(self, job_id: str, output: Output, file: Path) -> Path | Outcome:
+        """Write an output to the file; the file, or why not."""
         try:
-            with self._http.stream(method, path, **content) as answer:
+            with self._http.stream("GET", f"/jobs/{job_id}/{output}") as answer:
                 if answer.is_error:
                     answer.read()
-                    raise messages.problem(answer)
-                yield answer
+                    return answer
+                with open(file, "wb") as stream:
+                    for chunk in answer.iter_bytes():
+                        stream.write(chunk)
+                return file
         except httpx.HTTPError as error:
-            raise messages.silence(self._http.base_url, error) from error
+            return error
+
+    def _follow(self, job_id: str, seen: int) -> Generator[Event | None, None, None]:
+        """The events behind `seen`, and None whenever the service says that there is nothing."""
+        following = Following(job_id, seen, self._retries, self._http.base_url)
+        while not following.ended:
+            outcome: Outcome
+            try:
+                with self._http.stream(**following.request()) as outcome:
+                    if not following.opens(outcome):
+                        outcome.read()
+                    else:
+                        for chunk in outcome.iter_bytes():
+                            yield from following.read(chunk)
+            except httpx.HTTPError as error:
+                outcome = error
+            if not following.ended:
+                self._pause(following.pause_s(outcome))
+
+    def _follow_work(self, job: JobView, on_update: Callable[[JobView], None]) -> bool:
+        """Tell of the job's changes while a worker has it; False when no events come through."""
+        try:
+            with closing(self._follow(job.id, job.version)) as found:
+                for event in found:
+                    if event is None or not event.job.status.is_leased:
+                        break
+                    on_update(event.job)
+        except (ProblemError, UnreachableError):
+            return False
+        return True

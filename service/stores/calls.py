@@ -7,9 +7,9 @@ the write under it cannot be parted.
 Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
 ids by creation; `waiting:{queue}` ids of jobs that wait; `leases` ids by the end of their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
-`workers`, `workers:alive` heartbeats; `role:{name}` one holder at a time; and those of
-`service.stores.requests`. The scripts name keys that they compute, so this needs one primary, not
-a Redis cluster.
+`workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
+holder at a time; and those of `service.stores.requests`. The scripts name keys that they compute,
+so this needs one primary, not a Redis cluster.
 """
 
 from __future__ import annotations
@@ -60,6 +60,20 @@ class Hold(StrEnum):
     """Another may have the job: nothing was written."""
 
 
+class Crowd(NamedTuple):
+    """Who else is there while a job waits.
+
+    Attributes:
+        workers: that live and are ready, in the one of the job's queues that has the fewest.
+        later: jobs that wait in the queue after the job's own; they go first.
+        at_work: jobs that workers have now.
+    """
+
+    workers: int
+    later: int
+    at_work: int
+
+
 class Forecast(NamedTuple):
     """What past jobs of the same kind tell of this one; times are those of workers at work.
 
@@ -68,12 +82,14 @@ class Forecast(NamedTuple):
         usual_s: what a job takes on average.
         error: mean relative error of past estimates; None before there are any.
         estimates: how many of them.
+        crowd: None when the job does not wait.
     """
 
     own_s: float
     usual_s: float
     error: float | None
     estimates: int
+    crowd: Crowd | None = None
 
 
 class Placed(NamedTuple):
@@ -311,7 +327,8 @@ def read_placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
     if texts:
         own_ms, usual_ms = float(texts[0]), float(texts[1])
         error = float(texts[2]) if texts[2] else None
-        forecast = Forecast(own_ms / 1000, usual_ms / 1000, error, int(texts[3]))
+        crowd = Crowd(*map(int, texts[4:])) if len(texts) > 4 else None
+        forecast = Forecast(own_ms / 1000, usual_ms / 1000, error, int(texts[3]), crowd)
     return Placed(_record(pairs), None if place < 0 else place, now_ms, forecast)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -12,25 +13,33 @@ from standardwebhooks import Webhook as Verifier
 
 from service.client import Client
 from service.contract.options import JobOptions
-from service.contract.states import JobState
+from service.contract.params import JobParams
 from service.contract.webhooks import Webhook
 from tests import samples
 from tests.cli.conftest import StartUp, Tcan, Up
 from tests.servers import free_port, wait_until
-from tests.service.receiver import receiving
+from tests.service.receiver import Message, receiving
+from tests.worker.paint import black_video
 
 pytestmark = pytest.mark.e2e
 
 
-def finished(client: Client, folder: Path, hook: str) -> str:
-    """A job that has ended, with a webhook."""
+def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:
+    """Three jobs with a webhook, one for each way to end; their ids by what is told of them."""
     image = folder / "image.png"
     image.write_bytes(samples.png())
-    driving = samples.write_video(folder / "driving.mp4")
+    walk = samples.write_video(folder / "driving.mp4")
     options = JobOptions(webhook=Webhook(url=hook))
-    job_id = client.submit(image, driving, options=options).id
-    wait_until(lambda: client.job(job_id).status is JobState.SUCCEEDED, "it is done", 20.0)
-    return job_id
+    nobody, long = black_video(folder / "nobody.mp4"), JobParams(num_inference_steps=200)
+    ids = {
+        "job.succeeded": client.submit(image, walk, options=options).id,
+        "job.failed": client.submit(image, nobody, options=options).id,
+        "job.canceled": client.submit(image, walk, long, options=options).id,
+    }
+    client.cancel(ids["job.canceled"])
+    for event, job_id in ids.items():
+        assert f"job.{client.wait(job_id).status}" == event
+    return ids
 
 
 def let_time_pass(up: Up, minutes: int) -> None:
@@ -45,32 +54,55 @@ def test_an_outage_and_a_restart_of_every_process_lose_no_message(
 ) -> None:
     port = free_port()
     first = start_up()
+
+    def tries(client: Client, job_id: str) -> list[str | int | None]:
+        [delivery] = client.deliveries(job_id)
+        return [attempt.status or attempt.error for attempt in delivery.attempts]
+
     with Client(first.url) as client:
-        job_id = finished(client, tmp_path, f"http://127.0.0.1:{port}/hook")
-        wait_until(lambda: client.deliveries(job_id)[0].attempts, "a first attempt fails")
+        jobs = ended_jobs(client, tmp_path, f"http://127.0.0.1:{port}/hook")
+        wait_until(lambda: all(tries(client, job) for job in jobs.values()), "first attempts fail")
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(15) == 0
     second = start_up(data=first.data)
     let_time_pass(second, minutes=10)
     with Client(second.url) as client:
-        wait_until(lambda: len(client.deliveries(job_id)[0].attempts) >= 2, "another one fails")
+        wait_until(
+            lambda: all(len(tries(client, job)) >= 2 for job in jobs.values()),
+            "others fail as well",
+        )
         with receiving(port) as receiver:
-            let_time_pass(second, minutes=10)
-            wait_until(lambda: receiver.got, "the message arrives")
-            wait_until(lambda: client.deliveries(job_id)[0].status == "delivered", "it is logged")
-        [delivery] = client.deliveries(job_id)
-        assert [attempt.error for attempt in delivery.attempts[:2]] == ["ConnectError"] * 2
-        assert (receiver.got[0].id, delivery.attempts[-1].status) == (delivery.id, 200)
+            # However many attempts there were: later ones are half an hour and two hours apart.
+            let_time_pass(second, minutes=180)
+            wait_until(
+                lambda: all(tries(client, job)[-1] == 200 for job in jobs.values()), "all arrive"
+            )
         secret = client.webhook_secrets().secrets[0].secret
-        body = Verifier(secret).verify(receiver.got[0].body, receiver.got[0].headers)
-        assert (body["type"], body["data"]["id"]) == ("job.succeeded", job_id)
-    shown = tcan("deliveries", job_id, "--url", second.url)
+        told = {message.id: verified(message, secret) for message in receiver.got}
+        for event, job_id in jobs.items():
+            [delivery] = client.deliveries(job_id)
+            assert (told[delivery.id]["type"], told[delivery.id]["data"]["id"]) == (event, job_id)
+            assert delivery.status == "delivered"
+            assert set(tries(client, job_id)[:-1]) == {"ConnectError"}
+            assert len(delivery.attempts) >= 3
+    shows_and_redelivers(tcan, second, jobs["job.succeeded"], port)
+
+
+def verified(message: Message, secret: str) -> Any:
+    """The message, after the library of Standard Webhooks has verified it."""
+    return Verifier(secret).verify(message.body, message.headers)
+
+
+def shows_and_redelivers(tcan: Tcan, up: Up, job_id: str, port: int) -> None:
+    """The command line shows the log of a job's one message, and sends it once more."""
+    shown = tcan("deliveries", job_id, "--url", up.url)
     assert shown.out.startswith("1  job.succeeded  delivered  http://127.0.0.1")
     assert shown.out.count("ConnectError") >= 2
     with receiving(port) as receiver:
-        again = tcan("deliveries", job_id, "--redeliver", "1", "--url", second.url, "--json")
-        assert json.loads(again.out)[0]["status"] == "pending"
+        again = tcan("deliveries", job_id, "--redeliver", "1", "--url", up.url, "--json")
+        [delivery] = json.loads(again.out)
+        assert delivery["status"] == "pending"
         wait_until(lambda: receiver.got, "it arrives again")
-        assert receiver.got[0].id == delivery.id
-    unknown = tcan("deliveries", job_id, "--redeliver", "2", "--url", second.url)
+        assert receiver.got[0].id == delivery["id"]
+    unknown = tcan("deliveries", job_id, "--redeliver", "2", "--url", up.url)
     assert (unknown.code, "delivery_not_found" in unknown.err) == (2, True)

@@ -14,6 +14,7 @@ from service.errors import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan, Up
 from tests.servers import wait_until
+from tests.service.receiver import receiving
 from tests.worker.paint import black_video, count_frames
 
 pytestmark = pytest.mark.e2e
@@ -115,3 +116,36 @@ def test_a_job_is_made_in_another_format_listed_and_erased(
     assert job["id"] in [entry["id"] for entry in json.loads(listed.out)]
     assert tcan("erase", job["id"], "--url", up.url).code == 0
     assert "(job_not_found)" in tcan("status", job["id"], "--url", up.url).err
+
+
+def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client: Client) -> None:
+    def told(*words: str) -> list[str]:
+        with receiving() as receiver:
+            ended = tcan("submit", *inputs, "--webhook", receiver.url, *words, "--wait", "--json")
+            assert ended.code == 0, ended.err
+            job_id = json.loads(ended.out)["id"]
+            wait_until(
+                lambda: all(sent.status == "delivered" for sent in client.deliveries(job_id)),
+                "all messages are delivered",
+            )
+            return sorted(json.loads(message.body)["type"] for message in receiver.got)
+
+    assert told() == ["job.succeeded"]
+    chosen = ("--webhook-event", "job.running", "--webhook-event", "job.succeeded")
+    assert told(*chosen, *chosen) == ["job.running", "job.succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--webhook-event", "job.failed"), "--webhook"),
+        (("--webhook", "ftp://x/y"), "webhook.url must be an http or https address"),
+        (("--webhook", "http://x/y", "--webhook-event", "job.paused"), "job.paused"),
+    ],
+)
+def test_a_webhook_that_cannot_be_told_is_refused(
+    tcan: Tcan, inputs: list[str], words: tuple[str, ...], says: str
+) -> None:
+    refused = tcan("submit", *inputs, *words)
+    assert refused.code == 2
+    assert says in " ".join(refused.err.split())

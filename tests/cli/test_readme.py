@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -16,15 +19,41 @@ from tests.worker.paint import count_frames
 pytestmark = pytest.mark.e2e
 
 
-def test_the_lines_of_python_make_a_video(up: Up, repository: Path, tmp_path: Path) -> None:
-    [lines] = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
-    assert len(lines.splitlines()) <= 10
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that README names."""
     (tmp_path / "character.png").write_bytes(samples.png())
     samples.write_video(tmp_path / "dance.mp4", frames=6)
-    script = lines.replace("http://127.0.0.1:8000", up.url)
+    return tmp_path
+
+
+def run(command: list[str], folder: Path, **more: str) -> str:
+    """What a command prints that ends well."""
     ran = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        command,
+        cwd=folder,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert ran.returncode == 0, ran.stderr
-    assert "denoise" in ran.stdout
-    assert count_frames(tmp_path / "x.mp4") == 6
+    return ran.stdout
+
+
+def test_the_lines_of_python_make_a_video(up: Up, repository: Path, folder: Path) -> None:
+    [lines] = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
+    assert len(lines.splitlines()) <= 10
+    script = lines.replace("http://127.0.0.1:8000", up.url)
+    assert "denoise" in run([sys.executable, "-c", script], folder)
+    assert count_frames(folder / "x.mp4") == 6
+
+
+def test_the_command_line_makes_a_video(up: Up, repository: Path, folder: Path) -> None:
+    [line] = re.findall(
+        r"^\.venv/bin/tcan (submit .*)$", (repository / "README.md").read_text(), re.M
+    )
+    assert line.endswith("--wait --out x.mp4")
+    command = [f"{sysconfig.get_path('scripts')}/tcan", *shlex.split(line)]
+    assert "succeeded" in run(command, folder, TCAN_URL=up.url)
+    assert count_frames(folder / "x.mp4") == 6

@@ -1,19 +1,25 @@
-"""Real media in the place of random bytes, so that generated requests also make jobs.
+"""Real media in the place of random bytes, and jobs that are there in the place of random ids.
 
-By hand: `SCHEMATHESIS_HOOKS=tests.service.schema_hooks schemathesis run URL/openapi.json`.
+So generated requests also make jobs, follow events and look at deliveries. By hand:
+`SCHEMATHESIS_HOOKS=tests.service.schema_hooks schemathesis run URL/openapi.json`.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import schemathesis
-from schemathesis import HookContext
+from schemathesis import Case, HookContext
 from schemathesis.transport.serialization import Binary
 
+from service.client import Client
+from service.contract.options import JobOptions
+from service.contract.states import JobState
+from service.contract.webhooks import Webhook
 from tests import samples
 
 
@@ -22,6 +28,54 @@ def media() -> dict[str, bytes]:
     """A picture and a video by the parts that take them."""
     with tempfile.TemporaryDirectory() as folder:
         return {"image": samples.png(), "driving": samples.video(Path(folder))}
+
+
+# Of a job that an earlier answer told.
+JOB_ID = re.compile("[0-9a-f]{32}")
+
+
+class EndedJobs:
+    """Ids of jobs that have ended, each with a message to a webhook; some are always there."""
+
+    least, most = 4, 20
+    # Nobody listens there.
+    options = JobOptions(webhook=Webhook(url="http://127.0.0.1:9/hook"))
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._asked = 0
+
+    def some(self, url: str) -> list[str]:
+        """Their ids; the service at `url` is asked again after some time, since jobs are erased."""
+        if self._asked % self.most == 0:
+            with Client(url) as client, tempfile.TemporaryDirectory() as folder:
+                ids = [job.id for job in client.jobs(self.most, (JobState.CANCELED,))]
+                ids += [self._make(client, Path(folder)) for _ in range(self.least - len(ids))]
+            self._ids = ids
+        self._asked += 1
+        return self._ids
+
+    def _make(self, client: Client, folder: Path) -> str:
+        driving = folder / "driving.json"
+        driving.write_bytes(samples.poses(100))
+        return client.cancel(client.poses(driving, options=self.options).id).id
+
+
+ended_jobs = EndedJobs()
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+    """Name a job that has ended in three of four requests, and a message that it has."""
+    named = case.path_parameters
+    job_id = str(named.get("job_id", ""))
+    number = sum(job_id.encode(errors="replace"))
+    if "job_id" not in named or JOB_ID.fullmatch(job_id) or number % 4 == 3:
+        return
+    ids = ended_jobs.some(str(case.operation.base_url))
+    named["job_id"] = ids[number % len(ids)]
+    if named.get("n") in range(1, 1001):
+        named["n"] = 1
 
 
 @schemathesis.hook

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.api.views import JobView
-from service.client import AsyncClient, Client
-from service.client.messages import Retries
+from service.client import AsyncClient, Client, Retries
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, ResultFormat

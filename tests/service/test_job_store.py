@@ -175,7 +175,9 @@ def test_past_jobs_tell_how_long_one_takes_and_how_far_that_was_off(
 
     first, second, third = run("a", 10, 1000), run("b", 20, 1000), run("c", 10, 500)
     assert first is not None and first.forecast is None
-    assert second is not None and second.forecast == calls.Forecast(2.0, 1.0, None, 0)
+    assert second is not None and second.forecast == calls.Forecast(
+        2.0, 1.0, None, 0, calls.Crowd(0, 0, 0)
+    )
     # 2 s were expected and 1 s was taken; 300 units took 2 s in all.
     assert third is not None and third.forecast is not None
     assert third.forecast.own_s == pytest.approx(2 / 3, abs=0.01)

@@ -18,6 +18,7 @@ local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (st
 local function idempotency_key(caller, key) return prefix .. 'idempotency:' .. caller .. ':' .. key end
 local function pace_key(kind) return prefix .. 'pace:' .. kind end
 local remembered_jobs = 50
+local function serving_key(queue) return prefix .. 'workers:' .. queue end
 
 local function get(id, field) return redis.call('HGET', job_key(id), field) end
 local function set(id, ...) redis.call('HSET', job_key(id), ...) end
@@ -115,8 +116,20 @@ end
 
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
 
+-- For a job that waits: workers that live and serve the queue that has the fewest of them among those that the job has yet to
+-- pass, jobs that wait in the later one, jobs at work.
+local function crowd(queue, kind)
+  local function serving(name) return redis.call('ZCOUNT', serving_key(name), '(' .. now, '+inf') end
+  local workers, later = serving(queue), 0
+  if queue == 'prepare' and kind == 'animate' then
+    workers, later = math.min(workers, serving('render')), redis.call('ZCARD', waiting_key('render'))
+  end
+  return workers, later, redis.call('ZCARD', leases_key)
+end
+
 -- The record, its place among those that wait (0 is next, -1 when it does not wait), now, and the forecast: the job's
--- own estimate in ms, ms of a usual job, error of past estimates, their number; as text, since replies hold no fractions.
+-- own estimate in ms, ms of a usual job, error of past estimates, their number, and the crowd of a job that waits; as text,
+-- since replies hold no fractions.
 local function placed(id)
   local queue = get(id, 'queue')
   local place = queue and redis.call('ZRANK', waiting_key(queue), id)
@@ -126,6 +139,9 @@ local function placed(id)
   if per_unit then
     local own = get(id, 'estimate_ms') or tostring(per_unit * get(id, 'units'))
     forecast = {own, tostring(per_job), errors and tostring(errors) or '', tostring(estimates)}
+    if place then
+      for _, number in ipairs({crowd(queue, get(id, 'kind'))}) do forecast[#forecast + 1] = tostring(number) end
+    end
   end
   return {redis.call('HGETALL', job_key(id)), place or -1, now, forecast}
 end

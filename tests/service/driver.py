@@ -1,0 +1,84 @@
+"""Takes a job through its life, in the place of gateway and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from service.contract.errors import ErrorCode, JobError
+from service.contract.job import DrivingKind, JobInputs, Output, Progress
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.stores import calls, events
+from service.stores.calls import Placed
+from service.stores.jobs import Jobs
+
+LEASE_MS = 60_000
+INPUTS = JobInputs(
+    image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
+)
+OUTPUTS = {Output.RESULT: "jobs/a/1/result.mp4"}
+BROKEN = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+
+
+def step(number: int, steps: int = 20) -> Progress:
+    """Progress of denoising."""
+    return Progress(stage="denoise", step=number, steps=steps, fraction=number / steps)
+
+
+class Driver:
+    """Takes a job through its life, one change at a time, as gateway and workers would."""
+
+    def __init__(self, jobs: Jobs, job_id: str = "a") -> None:
+        self.jobs, self.id = jobs, job_id
+        self.token = 0
+
+    def create(self) -> None:
+        self.jobs.run(calls.create(self.id, JobParams(seed=7), INPUTS))
+
+    def take(self, queue: Queue) -> None:
+        record = self.jobs.run(calls.take(self.id, queue, "w", LEASE_MS))
+        assert record is not None
+        self.token = record.token
+
+    def advance(self, number: int, steps: int = 20) -> None:
+        self.jobs.run(calls.renew(self.id, self.token, LEASE_MS, step(number, steps)))
+
+    def hand_over(self) -> None:
+        self.jobs.run(calls.hand_over(self.id, self.token, Queue.RENDER, "jobs/a/p.json", ["w"]))
+
+    def succeed(self) -> None:
+        self.jobs.run(calls.succeed(self.id, self.token, OUTPUTS, ["w"], {"denoise": 1.5}))
+
+    def preview(self, key: str) -> None:
+        self.jobs.run(calls.add_preview(self.id, self.token, key))
+
+    def release(self) -> None:
+        self.jobs.run(calls.release(self.id, self.token))
+
+    def lose_worker(self) -> None:
+        self.jobs.redis.zadd("tcan:leases", {self.id: 0})
+        self.jobs.run(calls.take_back(3))
+
+    def life(self) -> Iterator[Callable[[], None]]:
+        """Every change of a job that loses a worker, waits twice and succeeds."""
+        yield self.create
+        yield lambda: self.take(Queue.PREPARE)
+        yield self.lose_worker
+        yield lambda: self.take(Queue.PREPARE)
+        yield self.hand_over
+        yield lambda: self.take(Queue.RENDER)
+        yield lambda: self.preview("jobs/a/2/previews/1.webp")
+        for number in (2, 3):
+            yield lambda number=number: self.advance(number)  # type: ignore[misc]
+        yield self.release
+        yield lambda: self.take(Queue.RENDER)
+        yield lambda: self.advance(20)
+        yield self.succeed
+
+    def placed(self) -> Placed:
+        found = self.jobs.run(calls.read(self.id))
+        assert found is not None
+        return found
+
+    def events(self, after: int = 0) -> list[events.JobEvent]:
+        return self.jobs.run(events.events(self.id, after))

@@ -1,0 +1,79 @@
+"""A line to a server that breaks where a test says: a TCP proxy on a port of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+
+BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class FlakyLine:
+    """Passes bytes on in both directions.
+
+    Attributes:
+        url: where it listens.
+        upstream: port of the server behind it.
+        cuts: after how many bytes of an answer the next connections break, one after the other.
+        no_streams: answers 502 in the place of streams of events.
+        connections: how many there were.
+    """
+
+    url: str
+    upstream: int
+    cuts: deque[int] = field(default_factory=deque)
+    no_streams: bool = False
+    connections: int = 0
+
+    def serve(self, caller: socket.socket) -> None:
+        """Pass one connection on until one side ends it, or it is cut."""
+        self.connections += 1
+        left = self.cuts.popleft() if self.cuts else None
+        request = caller.recv(65536)
+        if self.no_streams and b"/events " in request.split(b"\r\n")[0]:
+            caller.sendall(BAD_GATEWAY)
+            return
+        with socket.create_connection(("127.0.0.1", self.upstream)) as server:
+            server.sendall(request)
+            back = threading.Thread(target=pass_on, args=(caller, server))
+            back.start()
+            pass_on(server, caller, left)
+            for side in (caller, server):
+                with suppress(OSError):
+                    side.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+
+def pass_on(source: socket.socket, target: socket.socket, left: int | None = None) -> None:
+    """Copy bytes until the source ends, or so many have passed."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data[:left])
+            if left is not None and (left := left - len(data)) <= 0:
+                return
+
+
+@contextmanager
+def flaky_line(upstream: int) -> Iterator[FlakyLine]:
+    """The line, for the length of a `with` block."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            line.serve(self.request)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        line = FlakyLine(f"http://127.0.0.1:{server.server_address[1]}", upstream)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield line
+        finally:
+            server.shutdown()
+            thread.join()
