@@ -41,6 +41,9 @@ def animate(
         float, typer.Option(min=0, help="Pose-driven temperature: larger is a stiller background.")
     ] = 3.0,
     retarget: Annotated[bool, typer.Option(help="Give the motion the character's limbs.")] = True,
+    source_pose: Annotated[
+        Path | None, typer.Option(help="Pose file of the image. Default: it is looked for.")
+    ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
@@ -64,7 +67,14 @@ def animate(
     )
     with _bar() as bar:
         show = _shower(bar)
-        prepared = prepare(image, driving, detector=load_preset(preset).detector)
+        prepared = prepare(
+            image,
+            driving,
+            detector=load_preset(preset).detector,
+            progress=_counter(bar),
+            source_pose_path=source_pose,
+            retarget=retarget,
+        )
         pipeline = AnimatePipeline.from_preset(preset, device=device)
         report = render(
             pipeline,
@@ -84,6 +94,11 @@ def _bar() -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def _counter(bar: Progress) -> Callable[[int, int], None]:
+    task = bar.add_task("looking for people", total=None)
+    return lambda done, expected: bar.update(task, completed=done, total=max(done, expected))
 
 
 def _shower(bar: Progress) -> Callable[[AnimateProgress], None]:

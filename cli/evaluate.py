@@ -38,7 +38,9 @@ def evaluate(
     ] = DrivingChoice.BOTH,
     seed: Annotated[int, typer.Option(min=0, help="Of the first pair; the next has the next.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
-    num_inference_steps: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
+    num_inference_steps: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Default: the preset's.")
+    ] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Default: the preset's.")] = None,
     context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
     context_overlap: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,

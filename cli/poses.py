@@ -35,7 +35,9 @@ def extract(
 def draw(
     poses: Annotated[Path, typer.Argument(help="Pose file (.json).")],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],
-    fps: Annotated[float | None, typer.Option(help="Default: the file's own, or 25.")] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.1, help="Default: the file's own, or 25.")
+    ] = None,
 ) -> None:
     """Draw a pose file as a video of skeletons."""
     from tcan_core.conditioning.pose_file import read_pose_file

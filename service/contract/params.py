@@ -37,9 +37,9 @@ class JobParams(BaseModel):
         "halves the time. The preset's own scale when absent.",
     )
     context_size: int = Field(
-        16, ge=2, le=64, description="Frames in one context window, denoised together."
+        16, ge=2, le=32, description="Frames in one context window, denoised together."
     )
-    context_overlap: Annotated[int, Field(ge=0, le=63)] | None = Field(
+    context_overlap: Annotated[int, Field(ge=0, le=31)] | None = Field(
         None,
         description="Frames shared by neighbouring windows; under context_size. The preset's own "
         "number when absent.",

@@ -59,7 +59,7 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
     config = preset.parts["motion_modules"].config
     return {
         "num_attention_heads": config.get("motion_num_attention_heads", 8),
-        "max_seq_length": config.get("motion_max_seq_length", 32),
+        "max_seq_length": preset.max_context_size,
     }
 
 

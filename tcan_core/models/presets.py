@@ -70,6 +70,11 @@ class Preset:
         """The configuration of each part by name."""
         return {name: part.config for name, part in self.parts.items()}
 
+    @property
+    def max_context_size(self) -> int:
+        """Frames that the motion modules can see together: their number of positions."""
+        return int(self.config_of["motion_modules"].get("motion_max_seq_length", 32))
+
     def part_file(self, name: str) -> Path | None:
         """Return where the weights of a part lie, or None where the preset names no file."""
         file = self.parts[name].file

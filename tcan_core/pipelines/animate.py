@@ -44,7 +44,7 @@ class AnimateSettings:
         seed: of the initial noise, at least 0.
         num_inference_steps: denoising steps, 1..1000.
         guidance_scale: at least 0; 1 computes no unconditional half and takes half the time.
-        context_size: frames in a window.
+        context_size: frames in a window; at most as many as the motion modules have positions.
         context_overlap: frames that neighbouring windows share; the preset's fits itself to a
             small window.
         ptm_tau: strength of the pose-driven temperature, at least 0; 0 switches it off.
@@ -228,6 +228,11 @@ class AnimatePipeline:
         defaults, num_frames = self.preset.sampling, len(pose_maps)
         overlap = self._overlap(settings)
         windows = context_windows(num_frames, settings.context_size, overlap)
+        if len(windows[0]) > self.preset.max_context_size:
+            raise ParameterError(
+                f"context_size is {settings.context_size}; the motion modules of "
+                f"{self.preset.name} see at most {self.preset.max_context_size} frames together"
+            )
         predict = _WindowPredictor(
             self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
         )
@@ -239,7 +244,9 @@ class AnimatePipeline:
             settings.context_size,
             overlap,
         )
-        steps = settings.num_inference_steps or defaults.num_inference_steps
+        steps = settings.num_inference_steps
+        if steps is None:
+            steps = defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
         return denoise(
             predict,

@@ -22,7 +22,7 @@ from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.errors import MediaError, NoPersonError
+from tcan_core.errors import MediaError, NoPersonError, PoseFileError
 from tcan_core.media.frame_writers import open_writer
 from tcan_core.media.image import read_image, write_png
 from tcan_core.media.limits import MediaLimits
@@ -45,7 +45,7 @@ class Prepared:
 
     Attributes:
         image: (height, width, 3) uint8 RGB, the character.
-        source_pose: of the character in the image.
+        source_pose: of the character in the image; None where nobody asked for it.
         poses: the driver's, cleaned, in the driver's canvas.
         fps: of the driver, and of the result.
         warnings: what the user should know, one sentence each.
@@ -53,7 +53,7 @@ class Prepared:
     """
 
     image: NDArray[np.uint8]
-    source_pose: Pose
+    source_pose: Pose | None
     poses: list[Pose]
     fps: Fraction
     warnings: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Prepared:
     def save(self, path: Path) -> None:
         """Write all but the image as JSON."""
         content = {
-            "source_pose": pose_to_json(self.source_pose),
+            "source_pose": self.source_pose and pose_to_json(self.source_pose),
             "poses": [pose_to_json(pose) for pose in self.poses],
             "fps": str(self.fps),
             "warnings": self.warnings,
@@ -74,9 +74,10 @@ class Prepared:
     def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
         """Read what `save` wrote, with the image from its own file."""
         content = json.loads(path.read_text(encoding="utf-8"))
+        source_pose = content["source_pose"]
         return cls(
             image=read_image(image_path, limits),
-            source_pose=pose_from_json(content["source_pose"]),
+            source_pose=None if source_pose is None else pose_from_json(source_pose),
             poses=[pose_from_json(pose) for pose in content["poses"]],
             fps=Fraction(content["fps"]),
             warnings=content["warnings"],
@@ -111,10 +112,15 @@ def prepare(
     detector: str = "puppet",
     cleaning: CleaningSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
+    source_pose_path: Path | None = None,
+    retarget: bool = True,
 ) -> Prepared:
     """Read the inputs, find the people in them, and clean the driver's poses.
 
     Args:
+        source_pose_path: a pose file of the picture, whose canvas has the picture's size; without
+            it the person is looked for in the picture.
+        retarget: whether the source's pose is needed at all.
         driving_path: a video or still image, or a pose file (`.json`).
         progress: called with frames done and the number of frames expected.
 
@@ -125,12 +131,31 @@ def prepare(
     """
     started = time.monotonic()
     image = read_image(image_path, limits)
-    source_pose = build_detector(detector).detect_one(image)
-    if not source_pose.detected.any():
-        raise NoPersonError("no person was found in the image")
+    source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
     found = find_poses(driving_path, limits, detector, cleaning, progress)
     seconds = {"prepare": time.monotonic() - started}
     return Prepared(image, source_pose, found.poses, found.fps, found.warnings, seconds)
+
+
+def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> Pose:
+    if path is None:
+        pose = build_detector(detector).detect_one(image)
+        if not pose.detected.any():
+            raise NoPersonError(
+                "no person was found in the image; give its pose, or switch retargeting off"
+            )
+        return pose
+    people = read_pose_file(path).frames[0]
+    if len(people) != 1:
+        raise PoseFileError(f"{path.name}: {len(people)} people; the image's pose needs one")
+    height, width = image.shape[:2]
+    if people[0].canvas != (height, width):
+        canvas_height, canvas_width = people[0].canvas
+        raise PoseFileError(
+            f"{path.name}: the canvas is {canvas_width}x{canvas_height}; "
+            f"the image is {width}x{height}"
+        )
+    return people[0]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tcan_core.errors import ConfigError
 from tcan_core.media.image import write_png
 from tcan_core.models.keys import check_keys
 from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -55,7 +56,7 @@ def train(
     if run.threads:
         torch.set_num_threads(run.threads)
     trainer = _Trainer(stage, run, optimizer_config)
-    start = trainer.resume() if resume else 0
+    start = trainer.start(resume)
     with trainer.scalar_writer(start) as write_scalars:
         last_saved = time.monotonic()
         for step in range(start, run.steps):
@@ -157,11 +158,26 @@ class _Trainer:
         with self.exported_weights():
             self.stage.export(Path(self.run.export))
 
-    def resume(self) -> int:
-        """Take over the last checkpoint, if there is one, and return its step."""
+    def start(self, resume: bool) -> int:
+        """Take over the last checkpoint, if there is one and it is wanted, and return its step.
+
+        Raises:
+            ConfigError: there is one and it is not wanted, or it is past the steps of this run.
+        """
         path = self.output / "checkpoint.pt"
         if not path.exists():
             return 0
+        if not resume:
+            raise ConfigError(
+                f"{path} is of an earlier run: go on from it with --resume, remove it, "
+                "or choose another output"
+            )
+        start = self._load(path)
+        if start > self.run.steps:
+            raise ConfigError(f"{path} is at step {start}, past the {self.run.steps} of this run")
+        return start
+
+    def _load(self, path: Path) -> int:
         state = load_checkpoint(path)
         check_keys(str(path), self.parameters, state["parameters"])
         with torch.no_grad():

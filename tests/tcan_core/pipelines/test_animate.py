@@ -97,6 +97,17 @@ def test_settings_left_open_are_the_presets(
     )  # fmt: skip
 
 
+def test_a_window_has_no_more_frames_than_the_motion_modules_have_positions(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
+    most = pipeline.preset.max_context_size
+    many = (poses * (most // len(poses) + 1))[: most + 1]
+
+    assert len(pipeline(image, many[:most], context_size=most + 1)) == most
+    with pytest.raises(ParameterError, match=f"context_size is {most + 1}; .* at most {most} "):
+        pipeline(image, many, context_size=most + 1)
+
+
 def test_the_presets_overlap_gives_way_to_a_small_window(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
@@ -226,6 +237,7 @@ def test_one_frame_is_an_animation(
         ({"guidance_scale": -1.0}, ParameterError, "guidance_scale is -1.0"),
         ({"ptm_tau": -0.5}, ParameterError, "ptm_tau is -0.5"),
         ({"seed": -1}, ParameterError, "seed is -1"),
+        ({"num_inference_steps": 0}, ParameterError, "0"),
         ({"num_inference_steps": 1001}, ParameterError, "1001"),
         ({"context_size": 0}, ParameterError, "context"),
         ({"context_overlap": 16}, ParameterError, "context"),

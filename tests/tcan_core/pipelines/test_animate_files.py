@@ -41,6 +41,7 @@ def test_a_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scen
     truth = scene.driver.poses(scene.motion)
     for pose, true in zip(prepared.poses, truth, strict=True):
         assert np.abs(pose.keypoints - true.keypoints).max() < 2  # smoothed
+    assert prepared.source_pose is not None
     assert np.array_equal(prepared.source_pose.keypoints, scene.source_pose.keypoints)
     assert prepared.seconds["prepare"] > 0
 
@@ -102,6 +103,7 @@ def test_prepared_survives_the_way_to_another_process(
         prepared.warnings,
         prepared.seconds,
     )
+    assert loaded.source_pose is not None and prepared.source_pose is not None
     for mine, theirs in zip(
         [loaded.source_pose, *loaded.poses], [prepared.source_pose, *prepared.poses], strict=True
     ):
@@ -123,6 +125,32 @@ def test_inputs_without_a_person_are_told(pair: Path, tmp_path: Path) -> None:
         prepare(pair / "source.png", tmp_path / "black.mp4", detector=DETECTOR)
     with pytest.raises(NoPersonError, match="in any of the 2 driving frames"):
         prepare(pair / "source.png", tmp_path / "nobody.json", detector=DETECTOR)
+
+
+def test_a_picture_needs_nobody_in_it_where_its_pose_is_not_needed_or_given(
+    pair: Path, tmp_path: Path, scene: Scene
+) -> None:
+    image, driving = tmp_path / "black.png", pair / "driving_pose.json"
+    write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
+
+    unplaced = prepare(image, driving, detector=DETECTOR, retarget=False)
+    given = prepare(image, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
+
+    assert unplaced.source_pose is None and given.source_pose is not None
+    assert np.array_equal(given.source_pose.keypoints, scene.source_pose.keypoints)
+    unplaced.save(tmp_path / "prepared.json")
+    assert Prepared.load(tmp_path / "prepared.json", image).source_pose is None
+
+
+def test_a_pose_that_is_not_the_pictures_is_told(pair: Path, tmp_path: Path) -> None:
+    write_png(tmp_path / "wide.png", np.zeros((SIZE, 2 * SIZE, 3), np.uint8))
+    write_pose_file(tmp_path / "nobody.json", [[]], canvas=(SIZE, SIZE))
+    wide, driving = tmp_path / "wide.png", pair / "driving_pose.json"
+
+    with pytest.raises(PoseFileError, match=f"is {SIZE}x{SIZE}; the image is {2 * SIZE}x{SIZE}"):
+        prepare(wide, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
+    with pytest.raises(PoseFileError, match="0 people; the image's pose needs one"):
+        prepare(wide, driving, detector=DETECTOR, source_pose_path=tmp_path / "nobody.json")
 
 
 def test_files_that_cannot_be_used_are_told(pair: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_decoder_needs_an_encoder_that_was_trained(runs: TinyRuns) -> None:
 
 def test_structure_can_be_learned_from(runs: TinyRuns) -> None:
     scalars = runs.train("autoencoder", structure_weight=0.5, steps=30, learning_rate=3e-3)
-    plain = runs.train("autoencoder", steps=1)
+    plain = runs.train("autoencoder", steps=1, output=str(runs.root / "plain"))
 
     assert scalars[-1]["ssim"] > scalars[0]["ssim"] + 0.05
     assert scalars[0]["loss"] == pytest.approx(

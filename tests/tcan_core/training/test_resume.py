@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tcan_core.errors import WeightsError
+from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
 from tcan_core.training.loop import train
 from tcan_core.training.stages import STAGES
@@ -76,6 +76,19 @@ def test_without_a_checkpoint_a_resumed_run_begins(runs: TinyRuns) -> None:
     (runs.root / "prior" / "checkpoint.partial").write_bytes(b"killed while this was written")
 
     assert len(runs.train("prior", steps=2, resume=True)) == 2
+
+
+def test_what_was_learned_is_never_overwritten_or_rewound(runs: TinyRuns) -> None:
+    runs.train("autoencoder", steps=3)
+    checkpoint = runs.root / "autoencoder" / "checkpoint.pt"
+    before = checkpoint.read_bytes()
+
+    with pytest.raises(ConfigError, match="of an earlier run: go on from it with --resume"):
+        runs.train("autoencoder", steps=3)
+    with pytest.raises(ConfigError, match="is at step 3, past the 2 of this run"):
+        runs.train("autoencoder", steps=2, resume=True)
+
+    assert checkpoint.read_bytes() == before
 
 
 def test_a_checkpoint_of_another_run_is_refused(runs: TinyRuns) -> None:
