@@ -128,7 +128,7 @@ def test_poses_of_openpose_are_taken(joints: int) -> None:
         (b'{"frames": 3}', ErrorCode.INVALID_POSE_FILE, "not a pose file"),
         (b"[1, 2]", ErrorCode.INVALID_POSE_FILE, "frame 0"),
         (b'[{"people": [}]', ErrorCode.INVALID_POSE_FILE, "not a pose file: Invalid JSON"),
-        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "finite"),
+        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "0 is nan; x must"),
         (samples.poses(frames=3601), ErrorCode.VIDEO_TOO_LONG, "3,601 frames"),
         (
             samples.poses().replace(b'_width": 64', b'_width": 1e9'),
