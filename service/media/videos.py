@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected
+from service.media.stills import is_still
 from service.stores.objects import Content, size_of
 
 # Demuxers that read the one file and nothing else, and the suffixes under which it is kept.
@@ -47,10 +48,13 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
         Its format, `.mp4` for QuickTime and MPEG-4, and its length.
 
     Raises:
-        Rejected: not a video, without a picture or a frame, damaged, or over a limit.
+        Rejected: not a video, a still image, without a picture or a frame, damaged, or over a
+            limit.
     """
     if size_of(content) == 0:
         raise _invalid("the file is empty")
+    if is_still(content):
+        raise _still()
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "file",
@@ -62,6 +66,8 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)
+            if frames == 1 and container.format.name in ("gif", "apng"):
+                raise _still()
             container.seek(0)
             if next(container.decode(stream), None) is None:
                 raise _invalid("no frame can be decoded")
@@ -121,6 +127,10 @@ def _count_frames(container: InputContainer, stream: VideoStream, most: int) -> 
         if frames > most:
             break
     return frames
+
+
+def _still() -> Rejected:
+    return _invalid("a still image cannot drive; send a video or a pose file")
 
 
 def _invalid(detail: str) -> Rejected:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
-from service.media.images import inspect_image
+from service.media.images import FORMATS, inspect_image
 from service.media.inspect import Inspected, are_quick, inspect_inputs
 from service.media.poses import inspect_poses
 from service.media.videos import inspect_video
@@ -73,6 +75,34 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
     assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
+def moving(kind: str, frames: int) -> bytes:
+    """A picture of so many frames, 64x64."""
+    first, *others = [Image.new("RGB", (64, 64), (80 * index, 0, 0)) for index in range(frames)]
+    stream = io.BytesIO()
+    if others:
+        first.save(stream, kind, save_all=True, append_images=others)
+    else:
+        first.save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_still_image_cannot_drive(tmp_path: Path, kind: str) -> None:
+    still = moving(kind, 1)
+    for content in (still, written(tmp_path, still)):
+        with pytest.raises(Rejected, match="a still image cannot drive; send a video") as refused:
+            inspect_video(content, LIMITS)
+        assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def test_pictures_that_move_are_no_still_images() -> None:
+    for kind in ("GIF", "PNG"):
+        assert inspect_video(moving(kind, 3), LIMITS).frames == 3
+    assert inspect_video(moving("AVIF", 3), LIMITS).suffix == ".mp4"
+    with pytest.raises(Rejected, match="not a video"):
+        inspect_video(moving("WEBP", 3), LIMITS)
+
+
 def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(tmp_path: Path) -> None:
     whole = samples.video(tmp_path, frames=30)
     for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
@@ -128,7 +158,7 @@ def test_poses_of_openpose_are_taken(joints: int) -> None:
         (b'{"frames": 3}', ErrorCode.INVALID_POSE_FILE, "not a pose file"),
         (b"[1, 2]", ErrorCode.INVALID_POSE_FILE, "frame 0"),
         (b'[{"people": [}]', ErrorCode.INVALID_POSE_FILE, "not a pose file: Invalid JSON"),
-        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "finite"),
+        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "0 is nan; x must"),
         (samples.poses(frames=3601), ErrorCode.VIDEO_TOO_LONG, "3,601 frames"),
         (
             samples.poses().replace(b'_width": 64', b'_width": 1e9'),
