@@ -8,6 +8,7 @@
     │   └── ParameterError     a setting out of its range, or settings that contradict each other
     ├── WeightsError           weights missing, damaged, or for another network
     ├── ContextWindowError     context windows that leave a frame uncovered, or cannot be cut
+    ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
     ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
     └── Canceled               the caller asked to stop
 
@@ -66,6 +67,12 @@ class ContextWindowError(TcanError):
     """Context windows leave a frame uncovered, or cannot be cut as asked."""
 
     code: ClassVar[str] = "context_window"
+
+
+class CheckpointError(TcanError):
+    """A checkpoint is damaged, belongs to another run, or cannot hold what a run remembers."""
+
+    code: ClassVar[str] = "checkpoint"
 
 
 class ConfigError(TcanError):

@@ -20,6 +20,7 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
@@ -30,10 +31,10 @@ from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind, initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
+from tcan_core.sampling.state import DenoiseState
 
 Frames = NDArray[np.uint8]
 Canceled = Callable[[], bool]
-DECODE_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class AnimateSettings:
         fusion: how overlapping windows are weighted.
         noise: initial noise, independent per frame or the FreeNoise shuffle.
         window_batch: windows per forward pass; changes memory and time, not the result.
+        decode_batch: frames decoded together, at least 1; likewise.
     """
 
     seed: int = 0
@@ -66,12 +68,15 @@ class AnimateSettings:
     fusion: FusionKind = "pyramid"
     noise: NoiseKind | None = None
     window_batch: int = 1
+    decode_batch: int = 16
 
     def __post_init__(self) -> None:
         if self.ptm_tau < 0:
             raise ParameterError(f"ptm_tau is {self.ptm_tau}; it must be at least 0")
         if self.guidance_scale is not None and self.guidance_scale < 0:
             raise ParameterError(f"guidance_scale is {self.guidance_scale}; it must be at least 0")
+        if self.decode_batch < 1:
+            raise ParameterError(f"decode_batch is {self.decode_batch}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class AnimateProgress:
             None.
         picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
             size; decoding it costs as much as any other frame.
+        state: after each denoising step, returns where the run stands, for `frames` to go on from;
+            else None. Valid during the call that brings it.
     """
 
     stage: Literal["encode", "denoise", "decode"]
@@ -97,6 +104,7 @@ class AnimateProgress:
     fraction: float = 0.0
     preview: Callable[[], Tensor | None] = lambda: None
     picture: Callable[[], Frames | None] = lambda: None
+    state: Callable[[], DenoiseState] | None = None
 
 
 ProgressCallback = Callable[[AnimateProgress], None]
@@ -169,8 +177,16 @@ class AnimatePipeline:
         settings: AnimateSettings,
         progress: ProgressCallback | None = None,
         canceled: Canceled | None = None,
+        resume: DenoiseState | None = None,
     ) -> Iterator[Frames]:
-        """Yield the animation frame by frame as it is decoded; arguments as for a call."""
+        """Yield the animation frame by frame as it is decoded; arguments as for a call.
+
+        Args:
+            resume: where an earlier run on the same inputs and settings was broken off.
+
+        Raises:
+            CheckpointError: `resume` belongs to another kind of run. All else as for a call.
+        """
         report = progress or (lambda _: None)
         size = (image.shape[0], image.shape[1])
         fit = fit_to(size, self.preset.resolution, self.tcan.codec.factor)
@@ -183,8 +199,8 @@ class AnimatePipeline:
         def denoising(now: AnimateProgress) -> None:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
-        latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled)
-        yield from self.decode(latents, fit, report)
+        latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
+        yield from self.decode(latents, fit, settings, report, canceled)
 
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
@@ -218,6 +234,7 @@ class AnimatePipeline:
         settings: AnimateSettings,
         report: ProgressCallback,
         canceled: Canceled | None,
+        resume: DenoiseState | None = None,
     ) -> Tensor:
         """Return the video's latents (1, channels, frames, h, w) on the host.
 
@@ -259,15 +276,25 @@ class AnimatePipeline:
             seed=settings.seed,
             progress=lambda now: report(_denoise_progress(now)),
             canceled=canceled,
+            resume=resume,
         )
 
-    def decode(self, latents: Tensor, fit: Fit, report: ProgressCallback) -> Iterator[Frames]:
+    def decode(
+        self,
+        latents: Tensor,
+        fit: Fit,
+        settings: AnimateSettings,
+        report: ProgressCallback,
+        canceled: Canceled | None,
+    ) -> Iterator[Frames]:
         """Yield frames in the caller's size, (height, width, 3) uint8, a few decoded at a time."""
-        video = latents[0].transpose(0, 1)
-        for first in range(0, len(video), DECODE_BATCH):
-            images = self.tcan.codec.decode(video[first : first + DECODE_BATCH].to(self.device))
+        video, batch = latents[0].transpose(0, 1), settings.decode_batch
+        for first in range(0, len(video), batch):
+            if canceled is not None and canceled():
+                raise CanceledError(f"canceled at frame {first + 1} of {len(video)}")
+            images = self.tcan.codec.decode(video[first : first + batch].to(self.device))
             yield from (fit.to_caller(frame) for frame in _pixels(images))
-            done = min(first + DECODE_BATCH, len(video))
+            done = min(first + batch, len(video))
             report(AnimateProgress("decode", done, len(video), fraction=done / len(video)))
 
     def _picture(self, guess: Tensor | None, fit: Fit) -> Frames | None:
@@ -340,5 +367,6 @@ def _pixels(images: Tensor) -> Frames:
 
 def _denoise_progress(now: DenoiseProgress) -> AnimateProgress:
     return AnimateProgress(
-        "denoise", now.step, now.steps, now.window, now.windows, now.fraction, now.preview
-    )
+        "denoise", now.step, now.steps, now.window, now.windows, now.fraction, now.preview,
+        state=now.state,
+    )  # fmt: skip

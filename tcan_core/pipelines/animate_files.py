@@ -34,6 +34,7 @@ from tcan_core.pipelines.animate import (
     Canceled,
     ProgressCallback,
 )
+from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
 _DETECT_BATCH = 32
@@ -206,6 +207,7 @@ def render(
     poster_path: Path | None = None,
     pose_path: Path | None = None,
     audio_from: Path | None = None,
+    resume: DenoiseState | None = None,
 ) -> AnimateReport:
     """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
 
@@ -215,15 +217,24 @@ def render(
         poster_path: receives the first frame as PNG.
         pose_path: receives an mp4 of the skeletons that steered the result.
         audio_from: a video whose sound is copied.
+        resume: where an earlier render of the same arguments was broken off; the result is the
+            same, byte for byte.
 
     Raises:
         Canceled: `canceled` returned True.
+        CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
     """
     clock = _StageClock(progress)
     height, width = prepared.image.shape[:2]
     frames = pipeline.frames(
-        prepared.image, prepared.poses, prepared.source_pose, settings, clock.note, canceled
+        prepared.image,
+        prepared.poses,
+        prepared.source_pose,
+        settings,
+        clock.note,
+        canceled,
+        resume,
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from tcan_core.sampling.schedulers import (
     convert_prediction,
     takes_generator,
 )
+from tcan_core.sampling.state import DenoiseState, capture
 
 # From the latents of n windows, (n * b, c, f, h, w) window after window, the timestep, (), and the
 # n windows' frame indices to a prediction of the latents' shape.
@@ -34,6 +36,8 @@ class DenoiseProgress:
         windows: windows per step.
         preview: when called, returns the network's guess of the result at the last complete step,
             (b, c, F, h, w) float32, or None before the first.
+        state: after a step's last window, returns what a run needs to go on from here; else None.
+            Valid during the call that brings it.
     """
 
     step: int
@@ -41,6 +45,7 @@ class DenoiseProgress:
     window: int
     windows: int
     preview: Callable[[], Tensor | None]
+    state: Callable[[], DenoiseState] | None = None
 
     @property
     def fraction(self) -> float:
@@ -64,6 +69,7 @@ def denoise(
     seed: int = 0,
     progress: ProgressCallback | None = None,
     canceled: Callable[[], bool] | None = None,
+    resume: DenoiseState | None = None,
 ) -> Tensor:
     """Turn noise into latents.
 
@@ -82,23 +88,31 @@ def denoise(
         seed: of the noise that ancestral schedulers add at each step.
         progress: called after every batch of windows; a step's last call follows the scheduler's.
         canceled: asked before every batch of windows.
+        resume: where an earlier run of the same arguments was broken off; the rest of it is done,
+            with the same latents in the end.
 
     Returns:
         (b, c, F, h, w) float32.
 
     Raises:
         Canceled: `canceled` returned True.
+        CheckpointError: `resume` belongs to another kind of run.
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
     batches = _batches(len(windows), window_batch)
-    step_options = _step_options(scheduler, seed)
-    latents = noise.float().cpu() * scheduler.init_noise_sigma
+    generator = torch.Generator().manual_seed(seed) if takes_generator(scheduler) else None
+    step_options = {} if generator is None else {"generator": generator}
+    fresh = dict(vars(scheduler))
+    latents, done = noise.float().cpu() * scheduler.init_noise_sigma, 0
+    if resume is not None:
+        latents, done = resume.restore(scheduler, generator, noise.shape), resume.step
     preview: Callable[[], Tensor | None] = _nothing_yet
     steps = len(scheduler.timesteps)
-    for step, timestep in enumerate(scheduler.timesteps, 1):
+    for step, timestep in list(enumerate(scheduler.timesteps, 1))[done:]:
         model_input = scheduler.scale_model_input(latents, timestep)
         fuser = WindowFuser(windows, latents.shape, fusion)
+        state: Callable[[], DenoiseState] | None = None
         for batch in batches:
             if canceled is not None and canceled():
                 raise Canceled(f"canceled at step {step} of {steps}, window {batch[0] + 1}")
@@ -109,8 +123,9 @@ def denoise(
                 noise_pred = guess.convert(scheduler.config.prediction_type)
                 latents = scheduler.step(noise_pred, timestep, latents, **step_options).prev_sample
                 preview = guess.x0
+                state = partial(capture, step, latents, scheduler, fresh, generator)
             if progress is not None:
-                progress(DenoiseProgress(step, steps, batch[-1] + 1, len(windows), preview))
+                progress(DenoiseProgress(step, steps, batch[-1] + 1, len(windows), preview, state))
     return latents
 
 
@@ -141,10 +156,6 @@ def _batches(num_windows: int, window_batch: int) -> list[range]:
         raise ParameterError(f"window_batch is {window_batch}; it must be at least 1")
     firsts = range(0, num_windows, window_batch)
     return [range(first, min(first + window_batch, num_windows)) for first in firsts]
-
-
-def _step_options(scheduler: Scheduler, seed: int) -> dict[str, torch.Generator]:
-    return {"generator": torch.Generator().manual_seed(seed)} if takes_generator(scheduler) else {}
 
 
 def _predict_batch(

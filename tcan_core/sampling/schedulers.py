@@ -140,6 +140,13 @@ def takes_generator(scheduler: Scheduler) -> bool:
     return "generator" in inspect.signature(scheduler.step).parameters
 
 
+def _steps_as_the_loop_does(scheduler_class: Any) -> bool:
+    """Whether a step needs nothing but the prediction, the timestep and the latents."""
+    parameters = list(inspect.signature(scheduler_class.step).parameters.values())[1:]
+    needed = [each.name for each in parameters if each.default is inspect.Parameter.empty]
+    return needed == ["model_output", "timestep", "sample"]
+
+
 def _solver(order: int, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
     solver_class: Any = diffusers.DPMSolverMultistepScheduler
     solver = solver_class(**asdict(schedule), solver_order=order, final_sigmas_type="zero")
@@ -151,7 +158,7 @@ def _solver(order: int, num_inference_steps: int, schedule: NoiseSchedule) -> Sc
 def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
     scheduler_class: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
     known = inspect.signature(scheduler_class).parameters if scheduler_class else {}
-    if "beta_start" not in known:
+    if "beta_start" not in known or not _steps_as_the_loop_does(scheduler_class):
         raise ParameterError(
             f"scheduler is {name!r}; it must be {' or '.join(map(repr, SOLVER_ORDERS))}"
             " or a diffusers scheduler class for a discrete beta schedule"

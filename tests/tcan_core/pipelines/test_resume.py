@@ -1,0 +1,108 @@
+"""The shipped model goes on from a checkpoint to the very same file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcan_core.errors import Canceled, CheckpointError
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate_files import Prepared, prepare, render
+from tcan_core.puppets.pairs import render_pair
+from tcan_core.puppets.world import FIRST_TEST_SEED
+from tcan_core.sampling.state import DenoiseState
+
+FRAMES = 20
+
+
+@pytest.fixture(scope="module")
+def mini() -> AnimatePipeline:
+    return AnimatePipeline.from_preset("mini")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder = tmp_path_factory.mktemp("puppets")
+    render_pair(folder, seed=FIRST_TEST_SEED + 600, num_frames=FRAMES, size=64)
+    return prepare(folder / "source.png", folder / "driving_pose.json")
+
+
+class Kept:
+    """Keeps each step's state as a file, and asks to stop behind some step."""
+
+    def __init__(self, folder: Path, stop_behind: int = 10**6) -> None:
+        self.folder, self.stop_behind = folder, stop_behind
+        self.done: list[int] = []
+
+    def __call__(self, now: AnimateProgress) -> None:
+        if now.state is not None:
+            self.done.append(now.step)
+            now.state().save(self.folder / f"{now.step}.safetensors")
+
+    def canceled(self) -> bool:
+        return len(self.done) >= self.stop_behind
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "dpm++2m", "EulerAncestralDiscreteScheduler"])
+def test_a_render_goes_on_to_the_same_bytes(
+    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path, scheduler: str
+) -> None:
+    settings = AnimateSettings(seed=4, num_inference_steps=3, scheduler=scheduler)
+    whole, cut, rest = (tmp_path / name for name in ("whole.mp4", "cut.mp4", "rest.mp4"))
+    render(mini, prepared, whole, settings)
+    first = Kept(tmp_path, stop_behind=2)
+    with pytest.raises(Canceled, match="step 3 of 3"):
+        render(mini, prepared, cut, settings, progress=first, canceled=first.canceled)
+    assert not cut.exists()
+
+    second = Kept(tmp_path)
+    state = DenoiseState.load(tmp_path / "2.safetensors")
+    render(mini, prepared, rest, settings, progress=second, resume=state)
+
+    assert rest.read_bytes() == whole.read_bytes()
+    assert (first.done, second.done) == ([1, 2], [3])
+
+
+def test_a_state_behind_the_last_step_leaves_only_the_decoding(
+    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    settings = AnimateSettings(seed=4, num_inference_steps=2)
+    render(mini, prepared, tmp_path / "whole.mp4", settings, progress=Kept(tmp_path))
+    stages: list[str] = []
+    render(
+        mini,
+        prepared,
+        tmp_path / "rest.mp4",
+        settings,
+        progress=lambda now: stages.append(now.stage),
+        resume=DenoiseState.load(tmp_path / "2.safetensors"),
+    )
+    assert (tmp_path / "rest.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert set(stages) == {"encode", "decode"}
+
+
+def test_a_state_of_other_settings_is_refused(
+    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    two, three = (AnimateSettings(num_inference_steps=steps) for steps in (2, 3))
+    render(mini, prepared, tmp_path / "out.mp4", two, progress=Kept(tmp_path))
+    state = DenoiseState.load(tmp_path / "1.safetensors")
+    with pytest.raises(CheckpointError, match="with 2 timesteps"):
+        render(mini, prepared, tmp_path / "out.mp4", three, resume=state)
+
+
+def test_a_cancel_is_heard_between_decoded_frames(
+    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    told: list[AnimateProgress] = []
+    settings = AnimateSettings(num_inference_steps=1, decode_batch=4)
+    with pytest.raises(Canceled, match="frame 9 of 20"):
+        render(
+            mini,
+            prepared,
+            tmp_path / "out.mp4",
+            settings,
+            progress=told.append,
+            canceled=lambda: [now.step for now in told if now.stage == "decode"] == [4, 8],
+        )

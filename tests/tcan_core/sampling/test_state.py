@@ -1,0 +1,182 @@
+"""A run that was broken off goes on as if it had not been, whatever the scheduler."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import diffusers
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tcan_core.errors import Canceled, CheckpointError, ParameterError
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.denoise import DenoiseProgress, denoise
+from tcan_core.sampling.noise import initial_noise
+from tcan_core.sampling.schedulers import SOLVER_ORDERS, build_scheduler
+from tcan_core.sampling.state import FORMAT, DenoiseState
+
+STEPS, FRAMES = 6, 20
+
+
+def offered() -> list[str]:
+    """Every scheduler that `build_scheduler` can build here."""
+    names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
+    found = []
+    for name in [*SOLVER_ORDERS, *names]:
+        try:
+            build_scheduler(name, STEPS)
+        except ParameterError:
+            continue
+        found.append(name)
+    return found
+
+
+def network(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
+    """A small nonlinear "network" whose frames attend to their window, (n, c, f, h, w)."""
+    mean = latents.mean(dim=2, keepdim=True)
+    return torch.tanh(latents - 0.3 * mean) * (0.5 + timestep.float() / 2000)
+
+
+class Run:
+    """Runs with one scheduler; each step's state is saved to a file."""
+
+    def __init__(self, name: str, folder: Path, frames: int = FRAMES) -> None:
+        self.name, self.folder, self.frames = name, folder, frames
+        self.scheduler = build_scheduler(name, STEPS)
+        self.steps_done: list[int] = []
+
+    def __call__(self, resume: DenoiseState | None = None, stop_behind: int = 10**6) -> Tensor:
+        self.scheduler = build_scheduler(self.name, STEPS)
+        self.steps_done = []
+        return denoise(
+            network,
+            initial_noise(self.frames, (4, 4, 4), seed=0),
+            self.scheduler,
+            context_windows(self.frames),
+            prediction_type="epsilon",
+            seed=5,
+            progress=self._keep,
+            canceled=lambda: len(self.steps_done) >= stop_behind,
+            resume=resume,
+        )
+
+    def state(self, step: int) -> DenoiseState:
+        return DenoiseState.load(self.folder / f"{step}.safetensors")
+
+    def _keep(self, now: DenoiseProgress) -> None:
+        assert (now.state is None) == (now.window < now.windows)
+        if now.state is not None:
+            self.steps_done.append(now.step)
+            now.state().save(self.folder / f"{now.step}.safetensors")
+
+
+# DEIS of diffusers 0.42 gives tensors to numpy's log, as `build_scheduler` says of others.
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+@pytest.mark.parametrize("name", offered())
+def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) -> None:
+    run = Run(name, tmp_path)
+    undisturbed = run()
+    steps = run.steps_done
+    for step in steps:
+        with pytest.raises(Canceled) if step < len(steps) else pytest.MonkeyPatch.context():
+            run(stop_behind=step)
+        assert torch.equal(run(resume=run.state(step)), undisturbed)
+        assert run.steps_done == steps[step:]
+
+
+def test_ancestral_and_multistep_schedulers_are_among_them() -> None:
+    assert {
+        "ddim",
+        "dpm++2m",
+        "DDPMScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "LCMScheduler",
+        "PNDMScheduler",
+        "UniPCMultistepScheduler",
+    } <= set(offered())
+
+
+def test_a_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:
+    states: list[DenoiseState] = []
+    run = Run("dpm++2m", tmp_path)
+    denoise(
+        network,
+        initial_noise(FRAMES, (4, 4, 4), seed=0),
+        run.scheduler,
+        context_windows(FRAMES),
+        prediction_type="epsilon",
+        seed=5,
+        progress=lambda now: states.append(now.state()) if now.state else None,
+    )
+    undisturbed = run()
+    assert [state.step for state in states] == list(range(1, STEPS + 1))
+    for state in states:
+        assert torch.equal(run(resume=state), undisturbed)
+
+
+def test_a_state_resumes_more_than_once(tmp_path: Path) -> None:
+    run = Run("EulerAncestralDiscreteScheduler", tmp_path)
+    undisturbed = run()
+    state = run.state(2)
+    assert torch.equal(run(resume=state), run(resume=state))
+    assert torch.equal(run(resume=state), undisturbed)
+
+
+def test_the_file_is_safetensors_with_json(tmp_path: Path) -> None:
+    run = Run("EulerAncestralDiscreteScheduler", tmp_path)
+    run()
+    with safe_open(tmp_path / "3.safetensors", framework="pt") as file:
+        names, metadata = set(file.keys()), file.metadata()
+    assert {"latents", "random"} <= names
+    header = json.loads(metadata["state"])
+    assert (header["step"], header["steps"]) == (3, STEPS)
+    assert header["scheduler_class"] == "EulerAncestralDiscreteScheduler"
+
+
+def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    Run("ddim", tmp_path)()
+    state = DenoiseState.load(tmp_path / "2.safetensors")
+    for other in (Run("ddim", tmp_path, frames=8), Run("EulerDiscreteScheduler", tmp_path)):
+        with pytest.raises(CheckpointError, match="the checkpoint is of DPMSolver"):
+            other(resume=state)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "foreign"])
+def test_a_damaged_file_is_told(damage: str, tmp_path: Path) -> None:
+    Run("ddim", tmp_path)()
+    file = tmp_path / "2.safetensors"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "foreign":
+        save_file({"latents": torch.zeros(1)}, file, metadata={"format": "pt"})
+    else:
+        file.write_bytes(file.read_bytes()[: 0 if damage == "empty" else 1000])
+    with pytest.raises(CheckpointError, match=r"2\.safetensors"):
+        DenoiseState.load(file)
+    assert FORMAT.startswith("tcan.")
+
+
+def test_what_a_file_cannot_hold_is_told(tmp_path: Path) -> None:
+    run = Run("ddim", tmp_path)
+    run()
+
+    def remember(now: DenoiseProgress) -> None:
+        vars(scheduler)["a_stream"] = object()
+        if now.state is not None:
+            now.state()
+
+    scheduler = build_scheduler("ddim", STEPS)
+    with pytest.raises(CheckpointError, match="keeps a object in 'a_stream'"):
+        denoise(
+            network,
+            initial_noise(4, (4, 4, 4), seed=0),
+            scheduler,
+            context_windows(4),
+            prediction_type="epsilon",
+            progress=remember,
+        )
