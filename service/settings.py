@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     lease_ms: int = Field(
         6000, ge=200, description="A worker that is silent for this long has lost its job."
     )
+    checkpoint_s: float = Field(
+        0.0,
+        ge=0.0,
+        description="The least time between two checkpoints of a job, which are otherwise as "
+        "frequent as one percent of the time allows; inf keeps only those of a worker that leaves.",
+    )
     max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
     hint_age_ms: int = Field(
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."

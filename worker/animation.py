@@ -17,12 +17,20 @@ from service.contract.workers import DeviceMemory, ModelInfo
 Picture = Callable[[], NDArray[np.uint8] | None]
 
 
+class State(Protocol):
+    """Where a render stands after a step; later steps do not change it."""
+
+    def save(self, file: Path) -> None:
+        """Write it to a file, from which `Animator.render` goes on."""
+
+
 @dataclass(frozen=True)
 class Step:
     """How far a stage has come; `fraction` is 0..1 of the stage.
 
     `picture` makes one frame as it looks now, (height, width, 3) uint8 RGB, or None when there is
-    nothing to show yet; it is valid during the report alone.
+    nothing to show yet; `state` tells where the render stands when a whole step is done. Both are
+    valid during the report alone.
     """
 
     stage: str
@@ -30,6 +38,7 @@ class Step:
     steps: int
     fraction: float
     picture: Picture | None = None
+    state: Callable[[], State] | None = None
 
 
 Report = Callable[[Step], None]
@@ -82,5 +91,18 @@ class Animator(Protocol):
         params: JobParams,
         report: Report,
         canceled: Canceled,
+        *,
+        resume: Path | None = None,
+        frugal: bool = False,
     ) -> Rendering:
-        """Animate into files of `folder`."""
+        """Animate into files of `folder`.
+
+        Args:
+            resume: the saved state of an earlier render of the same job, by the same model; what
+                was done there is not done again, and the result is the same.
+            frugal: take less memory and more time.
+
+        Raises:
+            CheckpointUnusable: `resume` cannot be used.
+            AnimationOutOfMemory: memory ran out; being frugal may help.
+        """

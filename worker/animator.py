@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
+from typing import Any
 
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
@@ -15,18 +16,26 @@ from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
-from tcan_core.errors import InputError
+from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.models.loading import file_sha256
 from tcan_core.models.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
-from tcan_core.pipelines.device_memory import cuda_memory
+from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
+from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
-from worker.failures import AnimationCanceled, AnimationError
+from worker.failures import (
+    AnimationCanceled,
+    AnimationError,
+    AnimationOutOfMemory,
+    CheckpointUnusable,
+)
 from worker.memory import process_memory
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
+# One window at a time, one frame decoded at a time.
+FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
 
 
 class TcanAnimator:
@@ -108,35 +117,47 @@ class TcanAnimator:
         params: JobParams,
         report: Report,
         canceled: Canceled,
+        *,
+        resume: Path | None = None,
+        frugal: bool = False,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first"
 
         def progress(now: AnimateProgress) -> None:
-            report(Step(now.stage, now.step, now.steps, now.fraction, now.picture))
+            report(Step(now.stage, now.step, now.steps, now.fraction, now.picture, now.state))
 
-        result, poster, pose = (
-            folder / f"result.{params.format}",
-            folder / "poster.png",
-            folder / "pose.mp4",
-        )
+        outputs = {
+            Output.RESULT: folder / f"result.{params.format}",
+            Output.POSTER: folder / "poster.png",
+            Output.POSE: folder / "pose.mp4",
+        }
+        settings = AnimateSettings(**params.model_dump(exclude={"format"}))
         try:
             done = render(
                 self._pipeline,
                 Prepared.load(prepared, image, self._limits),
-                result,
-                AnimateSettings(**params.model_dump(exclude={"format"})),
+                outputs[Output.RESULT],
+                replace(settings, **FRUGAL) if frugal else settings,
                 progress=progress,
                 canceled=canceled,
-                poster_path=poster,
-                pose_path=pose,
+                poster_path=outputs[Output.POSTER],
+                pose_path=outputs[Output.POSE],
+                resume=None if resume is None else DenoiseState.load(resume),
             )
         except CoreCanceled as error:
             raise AnimationCanceled from error
+        except CheckpointError as error:
+            raise CheckpointUnusable(str(error)) from error
         except InputError as error:
             raise animation_error(error) from error
-        outputs = {Output.RESULT: result, Output.POSTER: poster, Output.POSE: pose}
-        return Rendering(outputs, done.seconds, asdict(done))
+        except OUT_OF_MEMORY:
+            # Without a cause: a traceback would hold on to the tensors of the failed attempt.
+            failed = AnimationOutOfMemory()
+        else:
+            return Rendering(outputs, done.seconds, asdict(done))
+        free_unused(self._device)
+        raise failed
 
 
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:

@@ -1,20 +1,20 @@
 """Why a job may fail, and what the record then says.
 
     WorkerError
-    ├── AnimationError      the job cannot succeed: its inputs, its parameters, its size
-    └── AnimationCanceled   the animator stopped because it was asked to
+    ├── AnimationError        the job cannot succeed: its inputs, its parameters, its size
+    ├── AnimationCanceled     the animator stopped because it was asked to
+    ├── AnimationOutOfMemory  the device's memory ran out; it is tried once more, frugally
+    └── CheckpointUnusable    a checkpoint is damaged or of another run; the job begins anew
 
-Stores that do not answer (`service.errors.Unavailable`) are not the job's fault: the worker lets
-go, its lease runs out, and the job is taken again. Anything else is a bug: the job fails with
-`internal` and the log has the traceback.
+Stores that do not answer (`service.errors.Unavailable`) are not the job's fault: the worker gives
+the job back and the attempt does not count. Anything else is a bug: the job fails with `internal`
+and the log has the traceback.
 """
 
 from __future__ import annotations
 
 from service.contract.errors import ErrorCode, JobError
 from service.contract.queues import Queue
-
-TORCH_OUT_OF_MEMORY = "OutOfMemoryError"
 
 
 class WorkerError(Exception):
@@ -39,6 +39,14 @@ class AnimationCanceled(WorkerError):
     """The animator stopped because it was asked to."""
 
 
+class AnimationOutOfMemory(WorkerError):
+    """The device's memory ran out."""
+
+
+class CheckpointUnusable(WorkerError):
+    """A checkpoint is damaged, or belongs to another run."""
+
+
 def job_error(error: Exception, queue: Queue) -> JobError:
     """What the record of a failed job says.
 
@@ -46,7 +54,7 @@ def job_error(error: Exception, queue: Queue) -> JobError:
     """
     if isinstance(error, AnimationError):
         return JobError.of(error.code, error.detail, stage=queue.value)
-    if isinstance(error, MemoryError) or type(error).__name__ == TORCH_OUT_OF_MEMORY:
+    if isinstance(error, MemoryError | AnimationOutOfMemory):
         return JobError.of(ErrorCode.OUT_OF_MEMORY, "memory ran out", stage=queue.value)
     detail = f"an unexpected {type(error).__name__}; the worker's log has more"
     return JobError.of(ErrorCode.INTERNAL, detail, stage=queue.value)

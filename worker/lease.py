@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from enum import StrEnum
 from typing import Self
 
@@ -13,6 +12,7 @@ from service.stores import calls
 from service.stores.calls import Hold
 from service.stores.jobs import Jobs
 from worker.periodic import Periodic
+from worker.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,11 @@ class Lease:
         jobs: the job store; used from two threads.
         record: the job as it was taken; its token marks every write.
         lease_ms: how long the lease holds without renewal.
-        shutdown: set when this worker must leave.
+        shutdown: begun when this worker must leave.
+
+    Attributes:
+        in_step: set while a step is at work that can be kept when it ends; a worker that must
+            leave then waits for it, if that does not take too long.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class Lease:
         jobs: Jobs,
         record: JobRecord,
         lease_ms: int,
-        shutdown: threading.Event,
+        shutdown: Shutdown,
     ) -> None:
         self._jobs = jobs
         self._job_id = record.id
@@ -51,6 +55,7 @@ class Lease:
         self._lease_ms = lease_ms
         self._shutdown = shutdown
         self._hold = Hold.HELD
+        self.in_step = False
         interval_s = lease_ms / 1000 / RENEWALS_PER_LEASE
         self._renewals = Periodic(f"lease of job {record.id}", interval_s, self.renew)
 
@@ -80,4 +85,15 @@ class Lease:
             return Stop.LOST
         if self._hold is Hold.CANCEL:
             return Stop.CANCELED
-        return Stop.SHUTDOWN if self._shutdown.is_set() else None
+        if not self._shutdown.begun or (self.in_step and self._shutdown.step_may_end):
+            return None
+        return Stop.SHUTDOWN
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the job goes to another worker, who may go on from here."""
+        return self._shutdown.begun and self._hold is Hold.HELD
+
+    def let_go(self) -> None:
+        """Give the job back at once, whatever is at work on it. Raises Unavailable."""
+        self._jobs.run(calls.release(self._job_id, self._token))

@@ -24,12 +24,17 @@ from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
+from worker.lease import Lease
 from worker.periodic import Periodic
 from worker.reconciler import Reconciler
+from worker.shutdown import Shutdown
 from worker.sweeper import Sweeper
 from worker.tasks import register_tasks
 
 logger = logging.getLogger(__name__)
+
+# Of the last second before a worker is cut off.
+GIVE_BACK_S = 1.0
 
 
 def run_worker(
@@ -37,7 +42,9 @@ def run_worker(
 ) -> int:
     """Load the model, then take jobs until SIGTERM or SIGINT.
 
-    A job at work when the signal comes is stopped at its next step and given back.
+    When the signal comes, the step at work may end and is kept, and the job is given back. A
+    worker that has not left after `worker.shutdown.LEAVE_S` gives its job back as it is, and is cut
+    off.
 
     Returns:
         The exit code: 0 after a signal.
@@ -48,7 +55,8 @@ def run_worker(
     """
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
-    jobs, hints, shutdown = Jobs.connect(url), Hints(url), threading.Event()
+    jobs, hints = Jobs.connect(url), Hints(url)
+    shutdown = Shutdown(lambda: _cut_off(runner))
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
         jobs=jobs,
@@ -60,6 +68,7 @@ def run_worker(
         scratch=settings.spool_folder,
         lease_ms=settings.lease_ms,
         shutdown=shutdown,
+        checkpoint_s=settings.checkpoint_s,
     )
     alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
     keeper = Reconciler(jobs, hints, name, settings.max_attempts, settings.hint_age_ms)
@@ -81,7 +90,7 @@ def _consume(
     url: str,
     runner: JobRunner,
     alive: Heartbeat,
-    shutdown: threading.Event,
+    shutdown: Shutdown,
     queues: Sequence[Queue],
 ) -> int:
     app = make_worker_app(url)
@@ -91,13 +100,31 @@ def _consume(
         alive.is_ready(runner.animator.describe())
 
     def on_shutdown(**_: object) -> None:
-        shutdown.set()
+        shutdown.begin()
 
     signals.worker_ready.connect(on_ready)
     signals.worker_shutting_down.connect(on_shutdown)
     worker = make_worker(app, runner.worker, queues)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _cut_off(runner: JobRunner) -> None:
+    """End this process now, whatever it does; its job waits again if the store still answers."""
+    lease = runner.at_work
+    logger.warning("worker %s: cut off, it did not leave in time", runner.worker)
+    if lease is not None:
+        giving_back = threading.Thread(target=_let_go, args=(lease,), daemon=True)
+        giving_back.start()
+        giving_back.join(GIVE_BACK_S)
+    os._exit(0)
+
+
+def _let_go(lease: Lease) -> None:
+    try:
+        lease.let_go()
+    except Unavailable as error:
+        logger.warning("the job is left to its lease: %s", error)
 
 
 def _say_goodbye(alive: Heartbeat) -> None:

@@ -18,6 +18,18 @@ SHARES = {
 }
 
 
+def progress_at(step: Step, eta_s: float | None = None) -> Progress:
+    """The progress of a job after a step of a stage."""
+    first, last = SHARES[step.stage]
+    return Progress(
+        stage=step.stage,
+        step=step.step,
+        steps=step.steps,
+        fraction=round(first + (last - first) * step.fraction, 4),
+        eta_s=eta_s,
+    )
+
+
 class ProgressWriter:
     """Writes progress at most every `interval_s`, and always the ends of a stage.
 
@@ -48,16 +60,7 @@ class ProgressWriter:
         elif now_s - self._written_s < self._interval_s and step.fraction < 1:
             return
         self._written_s = now_s
-        first, last = SHARES[step.stage]
-        self._write(
-            Progress(
-                stage=step.stage,
-                step=step.step,
-                steps=step.steps,
-                fraction=round(first + (last - first) * step.fraction, 4),
-                eta_s=self._eta_s(step, now_s),
-            )
-        )
+        self._write(progress_at(step, self._eta_s(step, now_s)))
 
     def _eta_s(self, step: Step, now_s: float) -> float | None:
         """Seconds until the stage ends, if it goes on as it went so far."""

@@ -67,6 +67,16 @@ class Progress(BaseModel):
     eta_s: float | None = Field(None, ge=0.0, description="Seconds until the stage should end.")
 
 
+class Checkpoint(BaseModel):
+    """Where a job's render may go on, should its worker be lost or leave."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str = Field(description="Of the state, in the object store.")
+    model: str = Field(description="Mark of the model that made it; another one begins anew.")
+    progress: Progress = Field(description="As it was when the state was kept.")
+
+
 class JobRecord(BaseModel):
     """A job as it stands in Redis. Times are milliseconds since 1970 by the server's clock."""
 
@@ -102,6 +112,8 @@ class JobRecord(BaseModel):
     previews: list[str] = Field(default_factory=list, description="Keys, oldest first.")
     preview_count: int = 0
     prepared: str | None = Field(None, description="Key of what `prepare` left for `render`.")
+    checkpoint: Checkpoint | None = None
+    resumes: int = Field(0, description="Times a worker went on from a checkpoint.")
     outputs: dict[Output, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     error: JobError | None = None

@@ -23,6 +23,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from service.contract.errors import ErrorCode, JobError
 from service.contract.job import (
     ANONYMOUS,
+    Checkpoint,
     JobInputs,
     JobKind,
     JobRecord,
@@ -51,7 +52,10 @@ class Call(Generic[T]):
 
 
 class Hold(StrEnum):
-    """What a worker learns of its lease with each write."""
+    """What a worker learns of its lease with each write.
+
+    A write that ends a stage may be repeated when its reply was lost: it says the same again.
+    """
 
     HELD = "held"
     CANCEL = "cancel"
@@ -206,6 +210,11 @@ def add_preview(job_id: str, token: int, key: str) -> Call[Hold]:
     return Call("add_preview", (job_id, token, key), Hold)
 
 
+def keep_checkpoint(job_id: str, token: int, checkpoint: Checkpoint) -> Call[Hold]:
+    """From now on the job's render goes on from here when it is taken again."""
+    return Call("keep_checkpoint", (job_id, token, checkpoint.model_dump_json()), Hold)
+
+
 def hand_over(
     job_id: str,
     token: int,
@@ -300,6 +309,7 @@ JSON_FIELDS = (
     "warnings",
     "seconds",
     "previews",
+    "checkpoint",
     "error",
 )
 

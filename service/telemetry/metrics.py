@@ -21,6 +21,8 @@ COUNTERS = (
     ("jobs_ended", "tcan_jobs_ended", "Jobs that ended.", ("state", "code")),
     ("leases_lost", "tcan_leases_lost", "Leases that ran out.", ("queue",)),
     ("webhooks", "tcan_webhook_attempts", "Attempts by outcome.", ("event", "outcome")),
+    ("resumed", "tcan_jobs_resumed", "Times a worker went on from a checkpoint.", ()),
+    ("steps_repeated", "tcan_denoising_steps_repeated", "Steps that were done again.", ()),
     ("steps", "tcan_denoising_steps", "Denoising steps that workers reported.", ()),
 )
 

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import torch
 
+# What is raised when the memory of a device, or of the machine, does not suffice.
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+
 
 class Memory(NamedTuple):
     """Bytes in use, by whomever, and bytes that there are."""
@@ -20,3 +23,9 @@ def cuda_memory(device: str) -> Memory | None:
         return None
     free, total = torch.cuda.mem_get_info(torch.device(device))
     return Memory(total - free, total)
+
+
+def free_unused(device: str) -> None:
+    """Give memory that torch keeps for later use back to a CUDA device; elsewhere do nothing."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()

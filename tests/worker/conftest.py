@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from service.stores.objects import ObjectStore, open_objects
 from tests import samples
 from tests.worker.paint import PaintAnimator, black_video
 from worker.job_runner import JobRunner
+from worker.shutdown import Shutdown
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def runner(settings: Settings, jobs: Jobs, hints: Hints, objects: ObjectStore) -
         preset="paint",
         scratch=settings.spool_folder,
         lease_ms=settings.lease_ms,
-        shutdown=threading.Event(),
+        shutdown=Shutdown(),
     )
 
 
@@ -106,8 +106,8 @@ class Desk:
         return self.record(job_id)
 
     def with_animator(self, animator: PaintAnimator, worker: str = "w1") -> JobRunner:
-        """Another runner on the same stores."""
-        return replace(self._runner, animator=animator, worker=worker)
+        """Another runner on the same stores, which leaves on its own."""
+        return replace(self._runner, animator=animator, worker=worker, shutdown=Shutdown())
 
 
 @pytest.fixture

@@ -18,8 +18,30 @@ from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from tests import samples
 from worker.animation import Canceled, Picture, Rendering, Report, Step
-from worker.failures import AnimationCanceled, AnimationError
+from worker.failures import (
+    AnimationCanceled,
+    AnimationError,
+    AnimationOutOfMemory,
+    CheckpointUnusable,
+)
 from worker.memory import process_memory
+
+
+@dataclass(frozen=True)
+class PaintState:
+    """Steps that were painted."""
+
+    step: int
+
+    def save(self, file: Path) -> None:
+        file.write_text(json.dumps({"step": self.step}))
+
+    @classmethod
+    def load(cls, file: Path) -> PaintState:
+        try:
+            return cls(**json.loads(file.read_text()))
+        except ValueError as error:
+            raise CheckpointUnusable(str(error)) from error
 
 
 @dataclass
@@ -32,6 +54,9 @@ class PaintAnimator:
         step_s: how long a step takes.
         on_step: called before each step with its number.
         picture: what previews show.
+        needs_frugality: runs out of memory otherwise.
+        mark: of its weights.
+        done: numbers of the steps that were painted.
     """
 
     step_s: float = 0.0
@@ -39,6 +64,9 @@ class PaintAnimator:
     picture: Picture | None = None
     loaded: int = 0
     rendered: list[int] = field(default_factory=list)
+    needs_frugality: bool = False
+    mark: str = "0" * 64
+    done: list[int] = field(default_factory=list)
 
     def load(self) -> None:
         self.loaded += 1
@@ -53,7 +81,7 @@ class PaintAnimator:
             resolution=samples.SIDE,
             num_inference_steps=5,
             guidance_scale=1.0,
-            weights={"brush": "0" * 64},
+            weights={"brush": self.mark},
             versions={"paint": "1"},
         )
 
@@ -87,15 +115,24 @@ class PaintAnimator:
         params: JobParams,
         report: Report,
         canceled: Canceled,
+        *,
+        resume: Path | None = None,
+        frugal: bool = False,
     ) -> Rendering:
+        if not frugal and self.needs_frugality:
+            raise AnimationOutOfMemory
         steps = params.num_inference_steps or 5
-        for step in range(steps):
+        for step in range(0 if resume is None else PaintState.load(resume).step, steps):
             self.on_step(step)
             if canceled():
                 raise AnimationCanceled
             report(Step("denoise", step, steps, step / steps, self.picture))
             time.sleep(self.step_s)
-        report(Step("denoise", steps, steps, 1.0))
+            self.done.append(step + 1)
+            state = PaintState(step + 1)
+            report(
+                Step("denoise", step + 1, steps, (step + 1) / steps, self.picture, lambda s=state: s)
+            )
         frames = json.loads(prepared.read_text())["frames"]
         result = samples.write_video(folder / "result.mp4", frames=frames)
         self.rendered.append(params.seed or 0)

@@ -190,16 +190,17 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
 def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: Jobs) -> None:
     def leave(step: int) -> None:
         if step == 2:
-            runner.shutdown.set()
+            leaving.shutdown.begin()
 
     job_id = desk.submit()
-    back = desk.finish(job_id, desk.with_animator(PaintAnimator(on_step=leave)))
+    leaving = desk.with_animator(PaintAnimator(on_step=leave))
+    back = desk.finish(job_id, leaving)
     assert (back.state, back.queue, back.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
     assert hints_in(jobs, Queue.RENDER) == 2
-    runner.run(Queue.RENDER, job_id)
+    leaving.run(Queue.RENDER, job_id)
     assert desk.record(job_id).state is JobState.QUEUED
-    runner.shutdown.clear()
-    assert desk.finish(job_id).state is JobState.SUCCEEDED
+    runner.run(Queue.RENDER, job_id)
+    assert desk.record(job_id).state is JobState.SUCCEEDED
 
 
 def test_inputs_that_are_gone_fail_the_job(desk: Desk, objects: ObjectStore) -> None:

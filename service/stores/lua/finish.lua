@@ -1,6 +1,7 @@
 -- id, token, final state, then fields and values. A cancel that was accepted before wins, whatever the outcome.
 local id, token, state = ARGV[2], ARGV[3], ARGV[4]
-if not holds(id, token) then return 'lost' end
+if not holds(id, token) then return repeated(id, token, state) end
+close(id, token, state)
 if cancel_requested(id) then
   finish(id, 'canceled')
   emit(id, 'state')

@@ -1,6 +1,7 @@
 -- id, token, next queue, then fields and values. The job waits in its next queue, where attempts count anew.
 local id, token, queue = ARGV[2], ARGV[3], ARGV[4]
-if not holds(id, token) then return 'lost' end
+if not holds(id, token) then return repeated(id, token, queue) end
+close(id, token, queue)
 if cancel_requested(id) then
   finish(id, 'canceled')
   emit(id, 'state')

@@ -103,6 +103,7 @@ local function finish(id, to)
   local expires = now + cjson.decode(get(id, 'options')).ttl_s * 1000
   redis.call('ZADD', expiries_key, expires, id)
   set(id, 'ended_ms', now, 'expires_ms', string.format('%d', expires))
+  redis.call('HDEL', job_key(id), 'checkpoint')
   if to == 'succeeded' then remember_pace(id) end
 end
 
@@ -113,6 +114,11 @@ local function wait_in(id, queue)
   set(id, 'queue', queue, 'hinted_ms', now, 'waiting_since_ms', now)
   redis.call('ZADD', waiting_key(queue), get(id, 'created_ms'), id)
 end
+
+-- A worker whose reply was lost writes the end of its stage again: what it then hears is what it would have heard. `closed`
+-- holds the last lease that its own worker ended, and how.
+local function close(id, token, how) set(id, 'closed', token .. ':' .. how) end
+local function repeated(id, token, how) return get(id, 'closed') == token .. ':' .. how and 'held' or 'lost' end
 
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
 
@@ -153,7 +159,8 @@ local function count(...) redis.call('HINCRBY', counters_key, table.concat({...}
 -- Events: `static_fields` never change after `create`, `untold_fields` are no business of callers; an event has neither.
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true}
-local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true}
+local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
+  closed = true}
 local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
@@ -191,6 +198,19 @@ local function count_steps(id, before, after)
   if to.stage ~= 'denoise' then return end
   local steps = to.step - (from.stage == 'denoise' and from.step or 0)
   if steps > 0 then redis.call('HINCRBY', counters_key, 'steps', steps) end
+end
+
+-- A job that is taken once more goes on from its checkpoint. Counts what is done again; replies where it goes on, or nil.
+local function resume(id)
+  local kept = get(id, 'checkpoint')
+  local goes_on = kept and cjson.decode(kept).progress
+  local came_to = cjson.decode(get(id, 'progress') or '{}')
+  local again = came_to.stage == 'denoise' and came_to.step - (goes_on and goes_on.step or 0) or 0
+  if again > 0 then redis.call('HINCRBY', counters_key, 'steps_repeated', again) end
+  if not goes_on then return nil end
+  redis.call('HINCRBY', job_key(id), 'resumes', 1)
+  count('resumed')
+  return cjson.encode(goes_on)
 end
 
 -- Tells of a change, last of all, in the same step as the change itself. Replies the job as `placed` does.

@@ -1,6 +1,7 @@
--- id, token. The worker lets go in good order (it shuts down): the attempt does not count.
+-- id, token. The worker lets go in good order (it shuts down, or a store is away): the attempt does not count.
 local id, token = ARGV[2], ARGV[3]
-if not holds(id, token) then return 'lost' end
+if not holds(id, token) then return repeated(id, token, 'release') end
+close(id, token, 'release')
 if cancel_requested(id) then
   finish(id, 'canceled')
   emit(id, 'state')
