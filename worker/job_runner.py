@@ -61,14 +61,19 @@ class JobRunner:
     at_work: Lease | None = None
 
     def run(self, queue: Queue, job_id: str) -> None:
-        """Do the job's stage if it waits for one in this queue; never raises for the job's sake."""
+        """Do a stage of the job whose turn it is in this queue; never raises for a job's sake.
+
+        Args:
+            job_id: of the hint. Another job may have come first meanwhile, or none may wait.
+        """
         if self.shutdown.begun:
             return
         try:
-            record = self.jobs.run(calls.take(job_id, queue, self.worker, self.lease_ms))
+            record = self.jobs.run(calls.take_next(queue, self.worker, self.lease_ms))
             if record is None:
-                logger.info("job %s: does not wait in %s", job_id, queue)
+                logger.info("job %s: hinted at, but none waits in %s", job_id, queue)
                 return
+            job_id = record.id
             logger.info("job %s: %s, attempt %d", job_id, queue, record.attempts)
             with working_on(job_id, queue, record.request_id, record.traceparent):
                 self._work(queue, record)

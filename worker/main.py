@@ -71,7 +71,9 @@ def run_worker(
         checkpoint_s=settings.checkpoint_s,
     )
     alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
-    keeper = Reconciler(jobs, hints, name, settings.max_attempts, settings.hint_age_ms)
+    keeper = Reconciler(
+        jobs, hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
+    )
     sweeping = Sweeper(jobs, runner.objects, name)
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))

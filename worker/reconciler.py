@@ -25,6 +25,7 @@ class Reconciler:
     Attributes:
         max_attempts: workers that a job may lose in one queue before it fails.
         hint_age_ms: how long a job waits without a hint in the broker before it gets another.
+        lease_ms: time for workers to renew their leases when the store has been away.
     """
 
     jobs: Jobs
@@ -32,12 +33,20 @@ class Reconciler:
     worker: str
     max_attempts: int
     hint_age_ms: int
+    lease_ms: int = calls.GRACE_MS
 
     def act(self) -> None:
-        """Take back leases that ran out, and send hints that are missing. Raises Unavailable."""
+        """Take back leases, end jobs that are late, send hints that are missing.
+
+        Raises:
+            Unavailable: a store does not answer; the next step does what this one could not.
+        """
         if not self.jobs.run(calls.preside(ROLE, self.worker, ROLE_MS)):
             return
-        for job_id, queue in self.jobs.run(calls.take_back(self.max_attempts)):
+        for job_id in self.jobs.run(calls.expire()):
+            logger.warning("job %s: its deadline is over", job_id)
+        taken_back = calls.take_back(self.max_attempts, grace_ms=self.lease_ms)
+        for job_id, queue in self.jobs.run(taken_back):
             logger.warning("job %s: its worker is lost; it waits in %s again", job_id, queue)
             self.hints.send(job_id, queue)
         for queue in Queue:

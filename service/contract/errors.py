@@ -47,6 +47,8 @@ class ErrorCode(StrEnum):
     INVALID_SIGNATURE = "invalid_signature"
     # The service.
     WORKER_LOST = "worker_lost"
+    START_DEADLINE = "start_deadline"
+    RUN_DEADLINE = "run_deadline"
     OUT_OF_MEMORY = "out_of_memory"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -92,6 +94,8 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.NO_RESULT: ErrorKind(404, "The job has no such result"),
     ErrorCode.INVALID_SIGNATURE: ErrorKind(403, "The link has expired or was altered"),
     ErrorCode.WORKER_LOST: ErrorKind(500, "The workers that took the job were lost"),
+    ErrorCode.START_DEADLINE: ErrorKind(504, "No worker took the job in time"),
+    ErrorCode.RUN_DEADLINE: ErrorKind(504, "The job did not end in time"),
     ErrorCode.OUT_OF_MEMORY: ErrorKind(500, "The job does not fit the worker's memory"),
     ErrorCode.UNAVAILABLE: ErrorKind(503, "The service cannot do this just now"),
     ErrorCode.INTERNAL: ErrorKind(500, "Something went wrong on our side"),

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.webhooks import Webhook
 
 DAY_S = 24 * 3600
+
+
+class Priority(StrEnum):
+    """Classes of jobs: none begins while one of an earlier class waits in its queue."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 class JobOptions(BaseModel):
@@ -19,5 +29,24 @@ class JobOptions(BaseModel):
         ge=60,
         le=30 * DAY_S,
         description="Seconds for which the ended job and its results are kept.",
+    )
+    priority: Priority = Field(
+        Priority.NORMAL,
+        description="Jobs of a class share the workers fairly among their callers; none begins "
+        "while one of an earlier class waits.",
+    )
+    start_deadline_s: int | None = Field(
+        None,
+        ge=1,
+        le=30 * DAY_S,
+        description="Seconds from its making within which a worker must have taken the job; else "
+        "it fails with `start_deadline`.",
+    )
+    run_deadline_s: int | None = Field(
+        None,
+        ge=1,
+        le=30 * DAY_S,
+        description="Seconds from its first start within which the job must have ended; else it "
+        "fails with `run_deadline`.",
     )
     webhook: Webhook | None = Field(None, description="Who is told when the job ends.")

@@ -5,7 +5,9 @@ blocking in the worker and awaited in the gateway. Each script is atomic, so a c
 the write under it cannot be parted.
 
 Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
-ids by creation; `waiting:{queue}` ids of jobs that wait; `leases` ids by the end of their lease;
+ids by creation; `waiting:{queue}` ids of jobs that wait by their turn, `waiting:{queue}:age` by
+creation; `turns:{priority}` the clock that turns are given by, and each caller's next one;
+`deadlines` ids by their next deadline; `leases` ids by the end of their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
 `workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
 holder at a time; and those of `service.stores.requests`. The scripts name keys that they compute,
@@ -40,6 +42,9 @@ from service.telemetry.context import carried
 
 T = TypeVar("T")
 Argument = str | int
+
+SILENCE_MS = 5000
+GRACE_MS = 6000
 
 
 @dataclass(frozen=True)
@@ -192,8 +197,17 @@ def cancel(job_id: str) -> Call[JobRecord | None]:
     return Call("cancel", (job_id,), _record_or_none)
 
 
+def take_next(queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
+    """Take the lease of the job at position 0 of a queue, with a new token; None when none waits.
+
+    Classes of priority come one after the other. Within a class every caller gets the same share
+    of the work, by its units, and of one caller the older job comes first.
+    """
+    return take("", queue, worker, lease_ms)
+
+
 def take(job_id: str, queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
-    """Take the job's lease with a new token; None when the job does not wait in this queue."""
+    """Take this job's lease, whatever its turn; None when it does not wait in this queue."""
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     text = progress.model_dump_json()
     return Call("take", (job_id, queue, queue.state, worker, lease_ms, text), _record_or_none)
@@ -260,13 +274,31 @@ def release(job_id: str, token: int) -> Call[Hold]:
     return Call("release", (job_id, token), Hold)
 
 
-def take_back(max_attempts: int) -> Call[list[tuple[str, Queue]]]:
+def take_back(
+    max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS
+) -> Call[list[tuple[str, Queue]]]:
     """Take back leases that ran out; replies the jobs that wait again.
 
     A job whose workers were lost `max_attempts` times in one queue fails with `worker_lost`.
+
+    Args:
+        silence_ms: when nobody has called this for longer, the store itself was away, and workers
+            that live could not renew their leases.
+        grace_ms: what these leases then get on top, once.
     """
     errors = [text for queue in Queue for text in (queue, _lost(queue, max_attempts))]
-    return Call("take_back", (max_attempts, *errors), _pairs)
+    return Call("take_back", (max_attempts, silence_ms, grace_ms, *errors), _pairs)
+
+
+def expire(limit: int = 100) -> Call[list[str]]:
+    """Fail jobs whose deadlines are over; their ids. Who works on one has lost its lease."""
+    start = "no worker took the job within the {start_deadline_s} s of its start_deadline_s"
+    run = "the job did not end within the {run_deadline_s} s of its run_deadline_s"
+    errors = (
+        JobError.of(ErrorCode.START_DEADLINE, start).model_dump_json(),
+        JobError.of(ErrorCode.RUN_DEADLINE, run).model_dump_json(),
+    )
+    return Call("expire", (limit, *errors), list)
 
 
 def unhinted(queue: Queue, age_ms: int, limit: int = 100) -> Call[list[str]]:

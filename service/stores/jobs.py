@@ -27,6 +27,8 @@ SOCKET_TIMEOUT_S = 5.0
 
 # Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
 READING = frozenset(("read", "read_uploads", "events", "list", "snapshot"))
+# Scripts that a full server refuses.
+NEW_WORK = frozenset(("create", "claim", "upload"))
 
 
 class Jobs:
@@ -104,7 +106,17 @@ def scripts() -> dict[str, str]:
     folder = resources.files("service.stores") / "lua"
     texts = {file.name.removesuffix(".lua"): file.read_text() for file in folder.iterdir()}
     prelude = _legal_table() + texts.pop("prelude")
-    return {name: prelude + text for name, text in texts.items()}
+    return {name: f"#!lua{_flags(name)}\n{prelude}{text}" for name, text in texts.items()}
+
+
+def _flags(name: str) -> str:
+    """What a server may run when its memory is full: all but new work, so that memory gets free.
+
+    A script is refused as a whole, before it has written anything.
+    """
+    if name in READING:
+        return " flags=no-writes"
+    return "" if name in NEW_WORK else " flags=allow-oom"
 
 
 def _legal_table() -> str:

@@ -79,7 +79,7 @@ class VideoWriter:
         if not 0 <= crf <= 51:
             raise ParameterError(f"crf is {crf}; it must lie in 0..51")
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
-        self._options = {"crf": str(crf), "preset": preset} if self._kind is MP4 else _vp9(crf)
+        self._options = _x264(crf, preset) if self._kind is MP4 else _vp9(crf)
         self._audio_from = None if audio_from is None else Path(audio_from)
         self._unfinished = unfinished_path(self._path)
         self._audio: AudioTrack | None = None
@@ -168,6 +168,12 @@ class VideoWriter:
         except (av.FFmpegError, OSError):
             pass  # the error that led here is the one to show
         self._unfinished.unlink(missing_ok=True)
+
+
+def _x264(crf: float, preset: str) -> dict[str, str]:
+    """x264's fast macroblock tree depends on what the memory held before, and on the processor; the
+    same frames would give another file each time."""
+    return {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
 
 
 def _vp9(crf: float) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,12 +22,38 @@ from tcan_core.conditioning.pose_file import read_pose_file
 from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
-from worker.animation import Rendering, Step
+from worker.animation import Rendering, State, Step
 from worker.animator import TcanAnimator
-from worker.failures import AnimationCanceled, AnimationError
+from worker.failures import (
+    AnimationCanceled,
+    AnimationError,
+    AnimationOutOfMemory,
+    CheckpointUnusable,
+)
 
 FRAMES = 5
 DETECTOR = "one-known-pose"
+
+
+class SmallDevice:
+    """A device whose memory holds the activations of one decoded frame at a time."""
+
+    def __init__(self, animator: TcanAnimator) -> None:
+        assert animator._pipeline is not None
+        self.codec = animator._pipeline.tcan.codec
+        self.decoded: list[int] = []
+
+    def __enter__(self) -> SmallDevice:
+        self.hook = self.codec.vae.decoder.register_forward_pre_hook(self._allocate)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.hook.remove()
+
+    def _allocate(self, module: torch.nn.Module, latents: tuple[torch.Tensor, ...]) -> None:
+        if len(latents[0]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        self.decoded.append(len(latents[0]))
 
 
 class OneKnownPose:
@@ -69,6 +96,7 @@ class Attempt:
         self.animator, self.pair, self.folder = animator, pair, folder
         self.prepared = folder / "prepared.json"
         self.steps: list[Step] = []
+        self.states: list[State] = []
         self.stop_at: str | None = None
 
     def prepare(self, driving: Path | None = None) -> list[str]:
@@ -76,12 +104,29 @@ class Attempt:
         image = self.pair / "source.png"
         return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
 
-    def render(self, kind: ResultFormat = ResultFormat.MP4) -> Rendering:
+    def render(
+        self,
+        kind: ResultFormat = ResultFormat.MP4,
+        resume: Path | None = None,
+        frugal: bool = False,
+    ) -> Rendering:
         image = self.pair / "source.png"
         params = JobParams(seed=1, num_inference_steps=2, format=kind)
         return self.animator.render(
-            image, self.prepared, self.folder, params, self.steps.append, self.canceled
+            image,
+            self.prepared,
+            self.folder,
+            params,
+            self.note,
+            self.canceled,
+            resume=resume,
+            frugal=frugal,
         )
+
+    def note(self, step: Step) -> None:
+        self.steps.append(step)
+        if step.state is not None:
+            self.states.append(step.state())
 
     def canceled(self) -> bool:
         return any(step.stage == self.stop_at for step in self.steps)
@@ -159,3 +204,32 @@ def test_a_cancel_stops_the_rendering(attempt: Attempt) -> None:
     with pytest.raises(AnimationCanceled):
         attempt.render()
     assert not (attempt.folder / "result.mp4").exists()
+
+
+def test_a_render_goes_on_from_a_saved_state(attempt: Attempt, tmp_path: Path) -> None:
+    attempt.prepare()
+    whole = attempt.render().outputs[Output.RESULT].read_bytes()
+    assert len(attempt.states) == 2
+    attempt.states[0].save(tmp_path / "state")
+    attempt.steps.clear()
+    rest = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
+    assert {step.step for step in attempt.steps if step.stage == "denoise"} == {2}
+    assert rest == whole
+
+
+def test_a_file_that_is_no_state_has_its_error(attempt: Attempt, tmp_path: Path) -> None:
+    attempt.prepare()
+    (tmp_path / "state").write_bytes(b"{}")
+    with pytest.raises(CheckpointUnusable, match="state"):
+        attempt.render(resume=tmp_path / "state")
+
+
+def test_memory_that_runs_out_is_told_and_being_frugal_helps(attempt: Attempt) -> None:
+    attempt.prepare()
+    with SmallDevice(attempt.animator) as device:
+        with pytest.raises(AnimationOutOfMemory):
+            attempt.render()
+        assert device.decoded == []
+        rendering = attempt.render(frugal=True)
+        assert device.decoded == FRAMES * [1]
+    assert count_frames(rendering.outputs[Output.RESULT]) == FRAMES

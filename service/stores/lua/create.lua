@@ -8,7 +8,10 @@ if redis.call('EXISTS', job_key(id)) == 0 then
   estimate(id)
   redis.call('ZADD', jobs_key(caller), now, id)
   redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
-  redis.call('ZADD', waiting_key(queue), now, id)
+  give_turn(id)
+  stand_in_line(id, queue)
+  local deadline_s = option(id, 'start_deadline_s')
+  if deadline_s then redis.call('ZADD', deadlines_key, now + deadline_s * 1000, id) end
   if key ~= '' then
     redis.call('HSET', idempotency_key(caller, key), 'job', id)
     redis.call('PEXPIRE', idempotency_key(caller, key), keep_ms)

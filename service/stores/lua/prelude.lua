@@ -95,9 +95,70 @@ local function remember_pace(id)
   take_means(key)
 end
 
+local deadlines_key = prefix .. 'deadlines'
+local function option(id, name)
+  local value = cjson.decode(get(id, 'options'))[name]
+  return value ~= cjson.null and value or nil
+end
+
+-- Turns: who waits stands in the order of turns, fixed when a job is made, so that its place is its rank. Callers of one class
+-- share the work as in start-time fair queueing: a job's turn is where its caller's work so far ends, but not in the past; the
+-- class's clock says what is past, that is the turn of the last job that began its main stage, and one more for every job
+-- that is made, so that those of several callers come in the order of their making.
+local class_width = 1e14
+local classes = {high = 0, normal = 1, low = 2}
+local function turns_key(class) return prefix .. 'turns:' .. class end
+local function whole(number) return string.format('%.0f', number) end
+local function turn_of(id) return tonumber(get(id, 'turn')) % class_width end
+
+local function give_turn(id)
+  local class, caller = option(id, 'priority') or 'normal', 'caller:' .. get(id, 'caller')
+  local clock, ends = unpack(redis.call('HMGET', turns_key(class), 'clock', caller))
+  clock = tonumber(clock or 0) + 1
+  local turn = math.max(clock, tonumber(ends or 0))
+  redis.call('HSET', turns_key(class), 'clock', whole(clock), caller, whole(turn + get(id, 'units')))
+  set(id, 'turn', whole(classes[class] * class_width + turn))
+end
+
+-- The clock follows the job that begins its main stage: the last one of its kind, where the queues are long.
+local function follow(id)
+  if get(id, 'queue') == 'prepare' and get(id, 'kind') ~= 'poses' then return end
+  local key, caller = turns_key(option(id, 'priority') or 'normal'), 'caller:' .. get(id, 'caller')
+  local clock, ends = unpack(redis.call('HMGET', key, 'clock', caller))
+  clock = math.max(tonumber(clock or 0), turn_of(id))
+  redis.call('HSET', key, 'clock', whole(clock))
+  if tonumber(ends or 0) <= clock then redis.call('HDEL', key, caller) end
+end
+
+-- A job that ends without having begun gives its turn back: the caller's later ones move up.
+local function return_turn(id)
+  local class, units, turn = option(id, 'priority') or 'normal', tonumber(get(id, 'units')), tonumber(get(id, 'turn'))
+  local key, caller = turns_key(class), 'caller:' .. get(id, 'caller')
+  if redis.call('HEXISTS', key, caller) == 1 then redis.call('HINCRBY', key, caller, -units) end
+  for _, other in ipairs(redis.call('ZRANGE', jobs_key(get(id, 'caller'), 'queued'), 0, -1)) do
+    local theirs = tonumber(get(other, 'turn'))
+    if theirs > turn and theirs < turn - turn % class_width + class_width then
+      set(other, 'turn', whole(theirs - units))
+      redis.call('ZADD', waiting_key(get(other, 'queue')), whole(theirs - units), other)
+    end
+  end
+end
+
+local function stand_in_line(id, queue)
+  redis.call('ZADD', waiting_key(queue), get(id, 'turn'), id)
+  redis.call('ZADD', waiting_key(queue) .. ':age', get(id, 'created_ms'), id)
+end
+
+local function leave_line(id)
+  local queue = get(id, 'queue')
+  redis.call('ZREM', waiting_key(queue) .. ':age', id)
+  return redis.call('ZREM', waiting_key(queue), id) == 1
+end
+
 local function finish(id, to)
   move(id, to)
-  redis.call('ZREM', waiting_key(get(id, 'queue')), id)
+  redis.call('ZREM', deadlines_key, id)
+  if leave_line(id) and not get(id, 'started_ms') then return_turn(id) end
   account(id, 'waiting_since_ms', 'waited_ms')
   drop_lease(id)
   local expires = now + cjson.decode(get(id, 'options')).ttl_s * 1000
@@ -107,12 +168,12 @@ local function finish(id, to)
   if to == 'succeeded' then remember_pace(id) end
 end
 
--- Waiting jobs stand in the order in which they were made, so that one that comes back does not lose its place.
+-- A job keeps its turn: one that comes back does not lose its place.
 local function wait_in(id, queue)
   move(id, 'queued')
   drop_lease(id)
   set(id, 'queue', queue, 'hinted_ms', now, 'waiting_since_ms', now)
-  redis.call('ZADD', waiting_key(queue), get(id, 'created_ms'), id)
+  stand_in_line(id, queue)
 end
 
 -- A worker whose reply was lost writes the end of its stage again: what it then hears is what it would have heard. `closed`
@@ -160,7 +221,7 @@ local function count(...) redis.call('HINCRBY', counters_key, table.concat({...}
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true}
 local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
-  closed = true}
+  closed = true, turn = true}
 local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end

@@ -7,7 +7,7 @@ for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
 end
 local depths = {}
 for i = 2, #ARGV do
-  local oldest = redis.call('ZRANGE', waiting_key(ARGV[i]), 0, 0, 'WITHSCORES')
+  local oldest = redis.call('ZRANGE', waiting_key(ARGV[i]) .. ':age', 0, 0, 'WITHSCORES')
   depths[#depths + 1] = {redis.call('ZCARD', waiting_key(ARGV[i])), oldest[2] and math.max(0, now - oldest[2]) or 0,
     leased[ARGV[i]] or 0}
 end

@@ -1,12 +1,19 @@
--- id, queue, state while leased, worker, lease in ms, progress. Replies the record, or nothing when the job does not wait here.
+-- id or '' for the job whose turn it is, queue, state while leased, worker, lease in ms, progress. Replies the record, or nothing
+-- when the job does not wait here.
 local id, queue, state, worker, lease_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+if id == '' then id = redis.call('ZRANGE', waiting_key(queue), 0, 0)[1] or '' end
 if redis.call('ZSCORE', waiting_key(queue), id) == false then return {} end
 move(id, state)
-redis.call('ZREM', waiting_key(queue), id)
+leave_line(id)
+follow(id)
 redis.call('ZADD', leases_key, now + lease_ms, id)
 redis.call('HINCRBY', job_key(id), 'token', 1)
 redis.call('HINCRBY', job_key(id), 'attempts', 1)
-redis.call('HSETNX', job_key(id), 'started_ms', now)
+if redis.call('HSETNX', job_key(id), 'started_ms', now) == 1 then
+  local deadline_s = option(id, 'run_deadline_s')
+  redis.call('ZREM', deadlines_key, id)
+  if deadline_s then redis.call('ZADD', deadlines_key, now + deadline_s * 1000, id) end
+end
 account(id, 'waiting_since_ms', 'waited_ms')
 set(id, 'worker', worker, 'progress', resume(id) or ARGV[7], 'taken_ms', now)
 emit(id, 'state')

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -177,3 +180,28 @@ def _seconds(stream: AudioStream) -> float:
 def _sound_packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def test_the_same_frames_give_the_same_file_whatever_the_memory_held(tmp_path: Path) -> None:
+    """glibc fills new memory with another byte in each process."""
+    script = """
+import sys
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from tcan_core.media.video import VideoWriter
+from tcan_core.puppets.world import sample_scene
+scene = sample_scene(1_000_600, 20, 64)
+with VideoWriter(Path(sys.argv[1]), Fraction(12), (64, 64)) as writer:
+    for frame in scene.driver.frames(scene.driver.poses(scene.motion)):
+        writer.write(frame)
+"""
+    for filler in ("1", "170"):
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / f"{filler}.mp4")],
+            env={**os.environ, "MALLOC_PERTURB_": filler},
+            check=True,
+        )
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "170.mp4").read_bytes()
