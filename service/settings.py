@@ -63,6 +63,12 @@ class Settings(BaseSettings):
         description="The least time between two checkpoints of a job, which are otherwise as "
         "frequent as one percent of the time allows; inf keeps only those of a worker that leaves.",
     )
+    stalled_s: float = Field(
+        10.0,
+        gt=0.0,
+        description="An idle worker that takes nothing while hints wait for this long starts "
+        "itself again.",
+    )
     max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
     hint_age_ms: int = Field(
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."

@@ -38,6 +38,16 @@ class Heartbeat:
         self._info = self._info.model_copy(update={"ready": True, "model": model})
         self.beat()
 
+    @property
+    def ready(self) -> bool:
+        """Whether the worker takes jobs."""
+        return self._info.ready
+
+    def is_stalled(self) -> None:
+        """The worker takes nothing although it should. Raises Unavailable."""
+        self._info = self._info.model_copy(update={"ready": False, "stalled": True})
+        self.beat()
+
     def leave(self) -> None:
         """Say goodbye. Raises Unavailable."""
         self._jobs.run(calls.leave(self._info.id))

@@ -46,6 +46,7 @@ class JobRunner:
             worker that leaves.
         shutdown: begun when this worker must leave; the job at work is then given back.
         at_work: the lease of that job.
+        heard: hints that have come so far.
     """
 
     jobs: Jobs
@@ -59,6 +60,7 @@ class JobRunner:
     shutdown: Shutdown
     checkpoint_s: float = 0.0
     at_work: Lease | None = None
+    heard: int = 0
 
     def run(self, queue: Queue, job_id: str) -> None:
         """Do a stage of the job whose turn it is in this queue; never raises for a job's sake.
@@ -66,6 +68,7 @@ class JobRunner:
         Args:
             job_id: of the hint. Another job may have come first meanwhile, or none may wait.
         """
+        self.heard += 1
         if self.shutdown.begun:
             return
         try:

@@ -20,6 +20,7 @@ from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from service.telemetry.tracing import start_tracing
 from worker import heartbeat, reconciler, sweeper
+from worker import watch as watching
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
@@ -30,6 +31,7 @@ from worker.reconciler import Reconciler
 from worker.shutdown import Shutdown
 from worker.sweeper import Sweeper
 from worker.tasks import register_tasks
+from worker.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,8 @@ def run_worker(
         logger.info("worker %s: the model %r is loaded", name, settings.preset)
         stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
         stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
+        watch = Watch(runner, alive, queues, settings.stalled_s)
+        stack.enter_context(Periodic("watch", watching.INTERVAL_S, watch.act))
         return _consume(url, runner, alive, shutdown, queues)
 
 

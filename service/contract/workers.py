@@ -41,5 +41,7 @@ class WorkerInfo(BaseModel):
     preset: str
     ready: bool
     """The model is loaded and the worker consumes its queues."""
+    stalled: bool = False
+    """It takes nothing although hints wait, and is about to start itself again."""
     model: ModelInfo | None = None
     memory: DeviceMemory | None = None

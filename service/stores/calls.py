@@ -315,6 +315,16 @@ def beat(info: WorkerInfo, ttl_ms: int) -> Call[str]:
     return Call("beat", (info.id, info.model_dump_json(), ttl_ms), str)
 
 
+def waiting_hints(queues: Sequence[Queue]) -> Call[int]:
+    """Hints that the broker holds for these queues and no worker has fetched."""
+    return Call("waiting_hints", tuple(queue.task for queue in queues), int)
+
+
+def count_restart() -> Call[str]:
+    """Count a worker that starts itself again because it takes nothing."""
+    return Call("count_restart", (), str)
+
+
 def leave(worker: str) -> Call[str]:
     """Say that a worker is gone."""
     return Call("leave", (worker,), str)

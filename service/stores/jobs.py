@@ -26,7 +26,7 @@ CONNECT_TIMEOUT_S = 2.0
 SOCKET_TIMEOUT_S = 5.0
 
 # Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
-READING = frozenset(("read", "read_uploads", "events", "list", "snapshot"))
+READING = frozenset(("read", "read_uploads", "events", "list", "snapshot", "waiting_hints"))
 # Scripts that a full server refuses.
 NEW_WORK = frozenset(("create", "claim", "upload"))
 

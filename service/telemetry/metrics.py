@@ -21,6 +21,12 @@ COUNTERS = (
     ("jobs_ended", "tcan_jobs_ended", "Jobs that ended.", ("state", "code")),
     ("leases_lost", "tcan_leases_lost", "Leases that ran out.", ("queue",)),
     ("webhooks", "tcan_webhook_attempts", "Attempts by outcome.", ("event", "outcome")),
+    (
+        "worker_restarts",
+        "tcan_worker_restarts",
+        "Workers that took no hints in time.",
+        (),
+    ),
     ("resumed", "tcan_jobs_resumed", "Times a worker went on from a checkpoint.", ()),
     ("steps_repeated", "tcan_denoising_steps_repeated", "Steps that were done again.", ()),
     ("steps", "tcan_denoising_steps", "Denoising steps that workers reported.", ()),
@@ -115,6 +121,9 @@ def _stages(snapshot: Snapshot) -> Metric:
 
 def _workers(snapshot: Snapshot) -> Iterable[Metric]:
     ready = GaugeMetricFamily("tcan_worker_ready", "1 when it takes jobs.", labels=["worker"])
+    stalled = GaugeMetricFamily(
+        "tcan_worker_stalled", "1 when it takes nothing although hints wait.", labels=["worker"]
+    )
     used = GaugeMetricFamily(
         "tcan_device_memory_used_bytes",
         "Of the worker's device; of its process where the device is the processor.",
@@ -125,8 +134,9 @@ def _workers(snapshot: Snapshot) -> Iterable[Metric]:
     )
     for worker in snapshot.workers:
         ready.add_metric([worker.id], float(worker.ready))
+        stalled.add_metric([worker.id], float(worker.stalled))
         if worker.memory is not None:
             labels = [worker.id, worker.memory.device]
             used.add_metric(labels, worker.memory.used_bytes)
             total.add_metric(labels, worker.memory.total_bytes)
-    return ready, used, total
+    return ready, stalled, used, total

@@ -73,7 +73,7 @@ class DenoiseState:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path.name}: not a readable checkpoint ({error})") from error
         if metadata.get("format") != FORMAT:
@@ -86,9 +86,7 @@ class DenoiseState:
             steps=header["steps"],
             latents=tensors["latents"],
             scheduler_class=header["scheduler_class"],
-            scheduler={
-                name: _unpack(each, tensors) for name, each in header["scheduler"].items()
-            },
+            scheduler={name: _unpack(each, tensors) for name, each in header["scheduler"].items()},
             random=tensors.get("random"),
         )
 

@@ -44,9 +44,7 @@ class Line:
     def prepare(self) -> None:
         """Bring every job to the render queue."""
         while (record := self.take()) is not None:
-            self.jobs.run(
-                calls.hand_over(record.id, record.token, Queue.RENDER, "jobs/p", [])
-            )
+            self.jobs.run(calls.hand_over(record.id, record.token, Queue.RENDER, "jobs/p", []))
 
     def order(self, queue: Queue = Queue.PREPARE) -> list[str]:
         """Ids as they are taken, until none waits; each was at position 0 before."""
@@ -167,6 +165,6 @@ def test_positions_are_the_order_in_which_jobs_are_taken(
             said[placed.position] = record.id
     assert sorted(said) == list(range(len(said)))
     taken = []
-    while (record := line.take()) is not None:
-        taken.append(record.id)
+    while (next_one := line.take()) is not None:
+        taken.append(next_one.id)
     assert taken == [said[place] for place in range(len(said))]

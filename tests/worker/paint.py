@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import av
@@ -57,6 +60,7 @@ class PaintAnimator:
         needs_frugality: runs out of memory otherwise.
         mark: of its weights.
         done: numbers of the steps that were painted.
+        poison_steps: a job of so many steps kills this process.
     """
 
     step_s: float = 0.0
@@ -67,6 +71,7 @@ class PaintAnimator:
     needs_frugality: bool = False
     mark: str = "0" * 64
     done: list[int] = field(default_factory=list)
+    poison_steps: int = 0
 
     def load(self) -> None:
         self.loaded += 1
@@ -122,6 +127,8 @@ class PaintAnimator:
         if not frugal and self.needs_frugality:
             raise AnimationOutOfMemory
         steps = params.num_inference_steps or 5
+        if steps == self.poison_steps:
+            os.kill(os.getpid(), signal.SIGKILL)
         for step in range(0 if resume is None else PaintState.load(resume).step, steps):
             self.on_step(step)
             if canceled():
@@ -129,10 +136,8 @@ class PaintAnimator:
             report(Step("denoise", step, steps, step / steps, self.picture))
             time.sleep(self.step_s)
             self.done.append(step + 1)
-            state = PaintState(step + 1)
-            report(
-                Step("denoise", step + 1, steps, (step + 1) / steps, self.picture, lambda s=state: s)
-            )
+            state = partial(PaintState, step + 1)
+            report(Step("denoise", step + 1, steps, (step + 1) / steps, self.picture, state))
         frames = json.loads(prepared.read_text())["frames"]
         result = samples.write_video(folder / "result.mp4", frames=frames)
         self.rendered.append(params.seed or 0)

@@ -6,13 +6,29 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from celery import signals
 
 from service.settings import Settings
 from tests.worker.paint import PaintAnimator
 from worker.main import run_worker
 
+
+def grow_deaf(sender: Any, **_: Any) -> None:
+    """Stay connected and take nothing; once, as the file that is then there remembers."""
+    remembers = Path(os.environ["PAINT_DEAF"])
+    if not remembers.exists():
+        remembers.touch()
+        sender.task_consumer.cancel()
+
+
 if __name__ == "__main__":
+    if "PAINT_DEAF" in os.environ:
+        signals.worker_ready.connect(grow_deaf)
     logging.basicConfig(level=logging.INFO)
-    sys.exit(run_worker(Settings(), PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]))))
+    poison = int(os.environ.get("PAINT_POISON", "0"))
+    painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
+    sys.exit(run_worker(Settings(), painter))

@@ -79,15 +79,12 @@ class World:
 
     def checkpoints(self, job_id: str) -> list[str]:
         """Names of the checkpoints in the object store."""
-        return sorted(
-            str(file.relative_to(self.folder)) for file in self.folder.rglob(f"*{job_id}/*/check*/*/*")
-        )
+        files = self.folder.rglob(f"*{job_id}/*/checkpoints/*/*")
+        return sorted(str(file.relative_to(self.folder)) for file in files)
 
 
 @pytest.fixture
-def world(
-    desk: Desk, jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> World:
+def world(desk: Desk, jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> World:
     # Steps that take no time would else have next to no checkpoints.
     monkeypatch.setattr(checkpoints, "MOST_COST", 1.0)
     return World(desk, jobs, settings.objects_folder)

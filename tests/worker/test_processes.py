@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests import samples
 from tests.servers import running, wait_until
 from tests.worker.paint import black_video, count_frames
 
+# A job of this many steps ends the process that takes it.
+POISON_STEPS = 13
 WORKER = Path(__file__).with_name("paint_worker.py")
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -43,9 +46,9 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     logs = iter(range(100))
     with ExitStack() as stack:
 
-        def start(step_s: float = 0.0) -> subprocess.Popen[bytes]:
+        def start(step_s: float = 0.0, **more: str) -> subprocess.Popen[bytes]:
             log = tmp_path / f"worker-{next(logs)}.log"
-            extra = {**environment, "PAINT_STEP_S": str(step_s)}
+            extra = {**environment, "PAINT_STEP_S": str(step_s), **more}
             return stack.enter_context(running([sys.executable, str(WORKER)], log, extra, 0))
 
         yield start
@@ -166,3 +169,53 @@ def test_a_running_job_is_canceled_within_a_step(
     rendering(client, job_id)
     client.post(f"/jobs/{job_id}/cancel")
     assert ended(client, job_id, timeout_s=2.0)["status"] == "canceled"
+
+
+def test_a_worker_that_takes_nothing_starts_itself_again(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    worker = start_worker(PAINT_DEAF=str(tmp_path / "was-deaf"), TCAN_STALLED_S="1")
+    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready", 30.0)
+    job_id = submit(client, tmp_path)
+    assert ended(client, job_id, timeout_s=40.0)["status"] == "succeeded"
+    assert worker.poll() is None
+    assert "tcan_worker_restarts_total 1.0" in client.get("/metrics").text
+
+
+def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    poison = submit(client, tmp_path, steps=POISON_STEPS)
+    healthy = [submit(client, tmp_path) for _ in range(3)]
+    workers = [start_worker(PAINT_POISON=str(POISON_STEPS)) for _ in range(2)]
+    deadline = time.monotonic() + 60
+    while status(client, poison)["status"] != "failed":
+        assert time.monotonic() < deadline
+        for index, worker in enumerate(workers):
+            if worker.poll() is not None:
+                workers[index] = start_worker(PAINT_POISON=str(POISON_STEPS))
+        time.sleep(0.05)
+    failed = status(client, poison)
+    assert failed["error"]["code"] == "worker_lost"
+    assert failed["error"]["stage"] == "render"
+    assert "3 workers" in failed["error"]["detail"]
+    for job_id in healthy:
+        assert ended(client, job_id, timeout_s=40.0)["status"] == "succeeded"
+
+
+def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    first = start_worker(step_s=0.2)
+    job_id = submit(client, tmp_path, steps=30)
+    rendering(client, job_id)
+    start_worker(step_s=0.2)
+    wait_until(lambda: len(client.get("/readyz").json()["workers"]) == 2, "both are there", 30.0)
+    first.terminate()
+    assert first.wait(10) == 0
+    left = status(client, job_id)["progress"]["step"]
+    wait_until(lambda: status(client, job_id)["progress"]["step"] > left, "the next step", 5.0)
+    assert status(client, job_id)["status"] == "running"
+    metrics = client.get("/metrics").text
+    assert "tcan_jobs_resumed_total 1.0" in metrics
+    assert "\ntcan_denoising_steps_repeated_total" not in metrics
