@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check fix up setup pose clean
+.PHONY: help demo test chaos check fix up setup pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
 
 test: $(VENV)/.stamp-dev ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
+	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
 
 check: $(VENV)/.stamp-dev ## Lint, check types and the directions of imports
 	$(BIN)/ruff check .

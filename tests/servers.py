@@ -121,16 +121,17 @@ def jobs(redis_url: str) -> Iterator[Jobs]:
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A SeaweedFS with its S3 gateway and one bucket."""
     folder = tmp_path_factory.mktemp("weed")
-    port = _weed_port()
+    port = free_weed_port()
     server = S3Server(f"http://127.0.0.1:{port}", "tcan", "tests", secrets.token_hex(8))
-    with running(_weed_command(folder, port, server), folder / "weed.log", patience_s=0):
+    with running(weed_command(folder, port, server), folder / "weed.log", patience_s=0):
         client = make_client(server.settings(folder), server.endpoint_url)
         wait_until(lambda: listens(port), "weed listens", START_TIMEOUT_S)
-        wait_until(lambda: _bucket_made(client, server.bucket), "a bucket", START_TIMEOUT_S)
+        wait_until(lambda: bucket_made(client, server.bucket), "a bucket", START_TIMEOUT_S)
         yield server
 
 
-def _weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
+def weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
+    """How to start a SeaweedFS that keeps its data in the folder."""
     credentials = [{"accessKey": server.access_key, "secretKey": server.secret_key}]
     identity = {"name": "tests", "credentials": credentials, "actions": ["Admin"]}
     config = folder / "s3.json"
@@ -148,11 +149,11 @@ def _weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
     ]
     command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64"]
     for name in ("master.port", "volume.port", "filer.port"):
-        command.append(f"-{name}={_weed_port()}")
+        command.append(f"-{name}={free_weed_port()}")
     return command
 
 
-def _weed_port() -> int:
+def free_weed_port() -> int:
     """A free port whose gRPC sister, 10000 above, is free as well."""
     while True:
         port = free_port()
@@ -160,7 +161,8 @@ def _weed_port() -> int:
             return port
 
 
-def _bucket_made(client: S3Client, bucket: str) -> bool:
+def bucket_made(client: S3Client, bucket: str) -> bool:
+    """Whether the server answers and could make the bucket."""
     try:
         client.create_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError):

@@ -56,6 +56,7 @@ class PaintAnimator:
     Attributes:
         step_s: how long a step takes.
         on_step: called before each step with its number.
+        on_prepare: called while the job is prepared.
         picture: what previews show.
         needs_frugality: runs out of memory otherwise.
         mark: of its weights.
@@ -65,6 +66,7 @@ class PaintAnimator:
 
     step_s: float = 0.0
     on_step: Callable[[int], None] = lambda step: None
+    on_prepare: Callable[[int], None] = lambda step: None
     picture: Picture | None = None
     loaded: int = 0
     rendered: list[int] = field(default_factory=list)
@@ -105,6 +107,7 @@ class PaintAnimator:
         self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
     ) -> list[str]:
         report(Step("prepare", 0, 1, 0.0))
+        self.on_prepare(0)
         with av.open(str(driving)) as container:
             frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
         if all(int(frame.max()) < 40 for frame in frames):

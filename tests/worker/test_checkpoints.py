@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,7 +14,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores import calls
-from service.stores.calls import Hold
+from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.stores.s3 import S3Objects
@@ -23,6 +25,8 @@ from worker import checkpoints
 from worker.job_runner import JobRunner
 from worker.shutdown import Shutdown
 from worker.stages import FRUGAL_WARNING
+
+T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -250,3 +254,71 @@ def test_an_object_store_that_is_away_costs_no_attempt(
     back = desk.record(job_id)
     assert (back.state, back.queue, back.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
     assert world.finish(job_id, PaintAnimator()).outputs.keys() >= {Output.RESULT}
+
+
+def test_dead_behind_its_result_and_before_it_says_so(
+    world: World, desk: Desk, redis_url: str
+) -> None:
+    """The third of the contract's cases is `test_a_worker_that_lost_its_lease_publishes_nothing`,
+    the first `test_a_killed_workers_job_goes_on_behind_its_last_step`."""
+
+    class DiesBehindTheResult(Jobs):
+        def run(self, call: Call[T]) -> T:
+            reply = super().run(call)
+            if call.script == "finish":
+                raise Killed
+            return reply
+
+    job_id, dying = world.prepared(), DiesBehindTheResult.connect(redis_url)
+    with pytest.raises(Killed):
+        replace(desk.with_animator(PaintAnimator()), jobs=dying).run(Queue.RENDER, job_id)
+    dying.close()
+    done = desk.record(job_id)
+    assert (done.state, done.token) == (JobState.SUCCEEDED, 2)
+    second = PaintAnimator()
+    assert world.jobs.run(calls.take_back(3)) == []
+    assert world.finish(job_id, second) == done
+    assert second.done == []
+
+
+MOMENTS = ("waits", "prepares", "waits to be rendered", "renders", "leaves")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_cancel_ends_the_job_in_whatever_state_it_is(world: World, moment: str) -> None:
+    """Twenty of each: a hundred cancels, at random steps where there are steps."""
+    chosen = random.Random(moment)
+    for _ in range(20):
+        job_id = world.desk.submit(steps=5) if moment in MOMENTS[:2] else world.prepared(steps=5)
+        step, done = chosen.randrange(5), 0
+        painter = PaintAnimator()
+        worker = world.desk.with_animator(painter)
+
+        def cancel(now: int, job_id: str = job_id) -> None:
+            world.jobs.run(calls.cancel(job_id))
+
+        def at_a_step(
+            now: int, job_id: str = job_id, step: int = step, worker: JobRunner = worker
+        ) -> None:
+            if now == step:
+                if moment == "leaves":
+                    worker.shutdown.begin()
+                cancel(now, job_id)
+                assert worker.at_work is not None
+                worker.at_work.renew()
+
+        if moment == "prepares":
+            painter.on_prepare = cancel
+        elif moment in ("renders", "leaves"):
+            painter.on_step = at_a_step
+        else:
+            cancel(0)
+        for queue in Queue:
+            worker.run(queue, job_id)
+            done = len(painter.done)
+        ended = world.desk.record(job_id)
+        assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
+        assert done <= step
+        world.finish(job_id, PaintAnimator())
+        world.jobs.run(calls.take_back(3))
+        assert world.desk.record(job_id) == ended

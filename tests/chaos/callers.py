@@ -1,0 +1,76 @@
+"""Callers who ask for jobs without pause, and a receiver of their webhooks."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+from service.client import Client
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.webhooks import Webhook
+from service.errors import ServiceError
+from tests import samples
+from tests.service.receiver import Receiver
+
+# A little more than two workers can do, so that jobs always wait, and the drain does not take long.
+JOBS_PER_S = 0.5
+STEPS = (10, 30)
+
+
+class Callers:
+    """Makes jobs from a thread; a submit that was not answered is made again, by the same key."""
+
+    def __init__(self, url: str, receiver: Receiver, folder: Path) -> None:
+        self._url = url
+        self._receiver = receiver
+        self._image, self._driving = folder / "image.png", folder / "driving.mp4"
+        self._image.write_bytes(samples.png())
+        samples.write_video(self._driving, frames=4)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
+        self.accepted: list[str] = []
+        self.tries = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Make no more jobs; the one that is being made is given up or made."""
+        self._closed.set()
+        self._thread.join()
+
+    def told(self) -> Counter[str]:
+        """How many different messages came for each job."""
+        ids = {message.id: json.loads(message.body) for message in list(self._receiver.got)}
+        return Counter(body["data"]["id"] for body in ids.values())
+
+    def _run(self) -> None:
+        with Client(self._url) as client:
+            while not self._closed.is_set():
+                began_s = time.monotonic()
+                self._make(client, JobParams(seed=1, num_inference_steps=self._steps()))
+                self._closed.wait(max(0.0, 1 / JOBS_PER_S - (time.monotonic() - began_s)))
+
+    def _steps(self) -> int:
+        first, last = STEPS
+        return first + (7 * len(self.accepted)) % (last - first + 1)
+
+    def _make(self, client: Client, params: JobParams) -> None:
+        key, options = str(uuid4()), JobOptions(webhook=Webhook(url=self._receiver.url))
+        while not self._closed.is_set():
+            self.tries += 1
+            try:
+                job = client.submit(
+                    self._image, self._driving, params, options=options, idempotency_key=key
+                )
+            except ServiceError:
+                self._closed.wait(0.5)
+            else:
+                self.accepted.append(job.id)
+                return

@@ -1,0 +1,125 @@
+"""What became of the jobs: read from their events, which tell each change with its time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from service.contract.states import JobState
+from service.errors import Unavailable
+from service.stores import calls, counts, events
+from service.stores.events import JobEvent
+from service.stores.jobs import Jobs
+from tests.chaos.harm import Harm
+
+
+@dataclass(frozen=True)
+class Report:
+    """The numbers of one run; the first three of the second row must be 0.
+
+    Attributes:
+        lost: accepted jobs that did not succeed.
+        twice: jobs with more than one end, or with outputs of more than one attempt.
+        missing: webhooks of ended jobs that never came.
+        repeated: denoising steps that were done once more.
+        worst_s, median_s: from a harm until every job that was at work has moved on.
+    """
+
+    seconds: int
+    seed: int
+    harms: int
+    accepted: int
+    finished: int
+    lost: int
+    twice: int
+    missing: int
+    resumed: int
+    repeated: int
+    worst_s: float
+    median_s: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost, published twice or not told."""
+        return not (self.lost or self.twice or self.missing) and self.accepted > 0
+
+    def text(self) -> str:
+        """One number per line."""
+        return "\n".join(f"{name:10} {value}" for name, value in asdict(self).items())
+
+
+def wait_for_ends(jobs: Jobs, job_ids: Sequence[str], timeout_s: float) -> list[str]:
+    """Wait until the jobs have ended; those that have not."""
+    deadline, left = time.monotonic() + timeout_s, list(job_ids)
+    while left and time.monotonic() < deadline:
+        try:
+            left = [job_id for job_id in left if not _has_ended(jobs, job_id)]
+        except Unavailable:
+            pass  # the store is on its way back
+        time.sleep(0.5)
+    return left
+
+
+def make_report(
+    jobs: Jobs,
+    seconds: int,
+    seed: int,
+    harms: Sequence[Harm],
+    ids: Sequence[str],
+    told: Counter[str],
+) -> Report:
+    """Look at all that was accepted, after the drain."""
+    stories = {job_id: jobs.run(events.events(job_id, 0, 10_000)) for job_id in ids}
+    finished = [job_id for job_id in ids if _state(stories[job_id]) is JobState.SUCCEEDED]
+    counted = jobs.run(counts.snapshot()).counters
+    recoveries = [_recovery_s(harm, list(stories.values())) for harm in harms]
+    known = [seconds_ for seconds_ in recoveries if seconds_ is not None]
+    return Report(
+        seconds=seconds,
+        seed=seed,
+        harms=len(harms),
+        accepted=len(ids),
+        finished=len(finished),
+        lost=len(ids) - len(finished),
+        twice=sum(_is_twice(story) for story in stories.values()),
+        missing=sum(1 for job_id in ids if told[job_id] != 1),
+        resumed=int(counted.get(("resumed",), 0)),
+        repeated=int(counted.get(("steps_repeated",), 0)),
+        worst_s=round(max(known, default=0.0), 1),
+        median_s=round(statistics.median(known), 1) if known else 0.0,
+    )
+
+
+def _has_ended(jobs: Jobs, job_id: str) -> bool:
+    placed = jobs.run(calls.read(job_id))
+    return placed is not None and placed.record.state.is_terminal
+
+
+def _state(story: list[JobEvent]) -> JobState | None:
+    return story[-1].placed.record.state if story else None
+
+
+def _is_twice(story: list[JobEvent]) -> bool:
+    ends = [event for event in story if event.placed.record.state.is_terminal]
+    attempts = {key.split("/")[2] for key in story[-1].placed.record.outputs.values()}
+    return len(ends) != 1 or len(attempts) > 1
+
+
+def _recovery_s(harm: Harm, stories: list[list[JobEvent]]) -> float | None:
+    """From the harm until each job that was at work has moved on; None when none was."""
+    moved = [after for story in stories if (after := _moved_on_ms(harm, story)) is not None]
+    return (max(moved) - harm.began_ms) / 1000 if moved else None
+
+
+def _moved_on_ms(harm: Harm, story: list[JobEvent]) -> int | None:
+    before = [event for event in story if event.placed.now_ms <= harm.began_ms]
+    if not before or not before[-1].placed.record.state.is_leased:
+        return None
+    for event in story[len(before) :]:
+        # Being taken back is no step forward.
+        if event.placed.record.state is not JobState.QUEUED or event.placed.record.attempts == 0:
+            return event.placed.now_ms
+    return None

@@ -1,0 +1,44 @@
+"""One run: harm for a while, then time to recover, then the numbers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from service.client import Client
+from service.stores.jobs import Jobs
+from tests.chaos.callers import Callers
+from tests.chaos.harm import Harmer
+from tests.chaos.report import Report, make_report, wait_for_ends
+from tests.chaos.service import Service
+from tests.servers import wait_until
+from tests.service.receiver import receiving
+
+DRAIN_S = 240.0
+# A gateway that died with a message in its hands leaves it to the next one after half a minute.
+WEBHOOKS_S = 60.0
+
+
+def run(seconds: int, seed: int, folder: Path) -> Report:
+    """Harm the service for so long.
+
+    Args:
+        folder: for data and logs; stays.
+    """
+    with receiving() as receiver, Service(folder) as service, Client(service.url) as client:
+        wait_until(client.is_ready, "the service is ready", 120.0)
+        callers = Callers(service.url, receiver, folder)
+        harmer = Harmer(service, seed)
+        callers.start()
+        harmer.start()
+        time.sleep(seconds)
+        harmer.stop()
+        callers.stop()
+        jobs = Jobs.connect(service.redis_url)
+        wait_for_ends(jobs, callers.accepted, DRAIN_S)
+        deadline = time.monotonic() + WEBHOOKS_S
+        while callers.told().keys() < set(callers.accepted) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        report = make_report(jobs, seconds, seed, harmer.done, callers.accepted, callers.told())
+        jobs.close()
+    return report
