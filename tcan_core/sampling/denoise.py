@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -101,32 +100,54 @@ def denoise(
         ParameterError: `window_batch` is below 1.
     """
     batches = _batches(len(windows), window_batch)
-    generator = torch.Generator().manual_seed(seed) if takes_generator(scheduler) else None
-    step_options = {} if generator is None else {"generator": generator}
-    fresh = dict(vars(scheduler))
-    latents, done = noise.float().cpu() * scheduler.init_noise_sigma, 0
-    if resume is not None:
-        latents, done = resume.restore(scheduler, generator, noise.shape), resume.step
-    preview: Callable[[], Tensor | None] = _nothing_yet
+    run = _Run(noise, scheduler, seed, resume)
     steps = len(scheduler.timesteps)
-    for step, timestep in list(enumerate(scheduler.timesteps, 1))[done:]:
-        model_input = scheduler.scale_model_input(latents, timestep)
-        fuser = WindowFuser(windows, latents.shape, fusion)
-        state: Callable[[], DenoiseState] | None = None
+    for step, timestep in list(enumerate(scheduler.timesteps, 1))[run.step :]:
+        model_input = scheduler.scale_model_input(run.latents, timestep)
+        fuser = WindowFuser(windows, run.latents.shape, fusion)
         for batch in batches:
             if canceled is not None and canceled():
                 raise Canceled(f"canceled at step {step} of {steps}, window {batch[0] + 1}")
             _predict_batch(predict, model_input, timestep, windows, batch, fuser)
+            state = None
             if batch is batches[-1]:
-                alpha_bar = alpha_bar_at(scheduler, timestep)
-                guess = _Prediction(fuser.result(), model_input, alpha_bar, prediction_type)
-                noise_pred = guess.convert(scheduler.config.prediction_type)
-                latents = scheduler.step(noise_pred, timestep, latents, **step_options).prev_sample
-                preview = guess.x0
-                state = partial(capture, step, latents, scheduler, fresh, generator)
+                run.advance(timestep, model_input, fuser.result(), prediction_type)
+                state = run.state
             if progress is not None:
-                progress(DenoiseProgress(step, steps, batch[-1] + 1, len(windows), preview, state))
-    return latents
+                place = (step, steps, batch[-1] + 1, len(windows))
+                progress(DenoiseProgress(*place, run.preview, state))
+    return run.latents
+
+
+class _Run:
+    """The latents on their way, with what the scheduler and its generator remember."""
+
+    def __init__(
+        self, noise: Tensor, scheduler: Scheduler, seed: int, resume: DenoiseState | None
+    ) -> None:
+        self.scheduler = scheduler
+        self.generator = torch.Generator().manual_seed(seed) if takes_generator(scheduler) else None
+        self.fresh = dict(vars(scheduler))
+        self.latents, self.step = noise.float().cpu() * scheduler.init_noise_sigma, 0
+        self.preview: Callable[[], Tensor | None] = _nothing_yet
+        if resume is not None:
+            self.latents = resume.restore(scheduler, self.generator, noise.shape)
+            self.step = resume.step
+
+    def advance(
+        self, timestep: Tensor, model_input: Tensor, value: Tensor, prediction_type: PredictionType
+    ) -> None:
+        """Take the scheduler's step by the network's prediction for the whole video."""
+        alpha_bar = alpha_bar_at(self.scheduler, timestep)
+        guess = _Prediction(value, model_input, alpha_bar, prediction_type)
+        noise_pred = guess.convert(self.scheduler.config.prediction_type)
+        options = {} if self.generator is None else {"generator": self.generator}
+        stepped = self.scheduler.step(noise_pred, timestep, self.latents, **options)
+        self.latents, self.preview = stepped.prev_sample, guess.x0
+        self.step += 1
+
+    def state(self) -> DenoiseState:
+        return capture(self.step, self.latents, self.scheduler, self.fresh, self.generator)
 
 
 @dataclass(frozen=True)

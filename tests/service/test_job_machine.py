@@ -122,7 +122,7 @@ class JobMachine(RuleBasedStateMachine):
         job_id = data.draw(st.sampled_from(sorted(self.ended)))
         assert self.jobs.run(calls.erase(job_id)) is self.ended[job_id].state
         for known in (self.ended, self.seen, self.tokens):
-            known.pop(job_id, None)  # type: ignore[attr-defined]
+            known.pop(job_id, None)
 
     @invariant()
     def states_follow_the_table_and_ends_are_final(self) -> None:

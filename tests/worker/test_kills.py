@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_killed_worker_costs_seconds_and_no_frame(world: World, tmp_path: Path
         wait_until(world.all_ready, "both workers are ready", 120.0)
         step, before = chosen.randrange(1, STEPS), world.repeated()
         job_id = world.submit(pair)
-        held = wait_until(lambda j=job_id, s=step: world.at_step(j, s), "the step", 120.0)
+        held = wait_until(partial(world.at_step, job_id, step), f"step {step}", 120.0)
         assert held is not None
         killed_s = world.kill_holder(held)
         assert world.result(job_id, tmp_path).read_bytes() == undisturbed
