@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.contract.numbers import WHOLE
 from service.contract.webhooks import Webhook
 
 DAY_S = 24 * 3600
@@ -24,10 +26,8 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    ttl_s: int = Field(
+    ttl_s: Annotated[int, Field(ge=60, le=30 * DAY_S), WHOLE] = Field(
         7 * DAY_S,
-        ge=60,
-        le=30 * DAY_S,
         description="Seconds for which the ended job and its results are kept.",
     )
     priority: Priority = Field(
@@ -35,17 +35,13 @@ class JobOptions(BaseModel):
         description="Jobs of a class share the workers fairly among their callers; none begins "
         "while one of an earlier class waits.",
     )
-    start_deadline_s: int | None = Field(
+    start_deadline_s: Annotated[int, Field(ge=1, le=30 * DAY_S), WHOLE] | None = Field(
         None,
-        ge=1,
-        le=30 * DAY_S,
         description="Seconds from its making within which a worker must have taken the job; else "
         "it fails with `start_deadline`.",
     )
-    run_deadline_s: int | None = Field(
+    run_deadline_s: Annotated[int, Field(ge=1, le=30 * DAY_S), WHOLE] | None = Field(
         None,
-        ge=1,
-        le=30 * DAY_S,
         description="Seconds from its first start within which the job must have ended; else it "
         "fails with `run_deadline`.",
     )

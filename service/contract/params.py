@@ -8,6 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.contract.numbers import WHOLE
+
 MAX_SEED = 2**32 - 1
 
 
@@ -25,10 +27,10 @@ class JobParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE] | None = Field(
         None, description="Seed of the initial noise; drawn at random and reported when absent."
     )
-    num_inference_steps: Annotated[int, Field(ge=1, le=200)] | None = Field(
+    num_inference_steps: Annotated[int, Field(ge=1, le=200), WHOLE] | None = Field(
         None, description="Denoising steps; the preset's own number when absent."
     )
     guidance_scale: Annotated[float, Field(ge=1.0, le=20.0)] | None = Field(
@@ -36,10 +38,10 @@ class JobParams(BaseModel):
         description="Classifier-free guidance towards the source picture; 1 turns it off and "
         "halves the time. The preset's own scale when absent.",
     )
-    context_size: int = Field(
-        16, ge=2, le=32, description="Frames in one context window, denoised together."
+    context_size: Annotated[int, Field(ge=2, le=32), WHOLE] = Field(
+        16, description="Frames in one context window, denoised together."
     )
-    context_overlap: Annotated[int, Field(ge=0, le=31)] | None = Field(
+    context_overlap: Annotated[int, Field(ge=0, le=31), WHOLE] | None = Field(
         None,
         description="Frames shared by neighbouring windows; under context_size. The preset's own "
         "number when absent.",

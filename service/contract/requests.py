@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 
@@ -58,8 +59,9 @@ class AnimateRequest(PosesRequest):
 class UploadRequest(Body):
     """What is going to be uploaded."""
 
-    max_bytes: int | None = Field(
-        None, ge=1, description="The file has no more bytes; the service's own limit when absent."
+    max_bytes: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
+        None,
+        description="The file has no more bytes; the service's own limit when absent.",
     )
 
 

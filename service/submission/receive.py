@@ -98,7 +98,7 @@ def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
 def read_model(model: type[M], name: str, text: bytes) -> M:
     """The model in a JSON text. Raises Rejected (`invalid_params`)."""
     try:
-        return model.model_validate_json(text)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         errors = field_problems(error.errors(include_url=False, include_input=False), name)
         detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)

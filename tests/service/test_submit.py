@@ -139,11 +139,29 @@ def test_a_form_cannot_be_altered(client: TestClient) -> None:
         ({"driving_url": "file:///etc/passwd"}, "driving_url"),
         ({"driving_upload": "../x"}, "driving_upload"),
         ({"options": {"ttl_s": 1}}, "options.ttl_s"),
+        ({"options": {"ttl_s": "600"}}, "options.ttl_s"),
+        ({"params": {"seed": True}}, "params.seed"),
+        ({"params": {"retarget": "yes"}}, "params.retarget"),
         ({"image": "x"}, "image: Extra"),
     ],
 )
 def test_a_json_body_is_strict(client: TestClient, body: dict[str, Any], says: str) -> None:
     expect_problem(client.post("/animate", json=body), 422, "invalid_params", says)
+
+
+@pytest.mark.parametrize("max_bytes", [True, "5", 0, 1.5])
+def test_an_upload_is_wished_for_in_numbers(client: TestClient, max_bytes: Any) -> None:
+    answer = client.post("/uploads", json={"max_bytes": max_bytes})
+    expect_problem(answer, 422, "invalid_request", "max_bytes")
+
+
+def test_a_number_with_nothing_behind_its_point_is_whole(
+    client: TestClient, urls: dict[str, str]
+) -> None:
+    assert client.post("/uploads", json={"max_bytes": 5.0}).json()["max_bytes"] == 5
+    body = {**urls, "params": {"seed": 7.0, "guidance_scale": 2}, "options": {"ttl_s": 600.0}}
+    made = client.post("/animate", json=body).json()
+    assert (made["params"]["seed"], made["options"]["ttl_s"]) == (7, 600)
 
 
 def test_a_preview_of_poses_needs_a_driver_alone(
