@@ -451,7 +451,9 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
         requests.read_uploads(["u"]),
         events.events("a", 0),
         counts.snapshot(),
+        calls.waiting_hints([Queue.RENDER]),
     ]
+    jobs.redis.lpush(Queue.RENDER.task, "a hint")
     assert {call.script for call in reading} == READING
     for call in reading:
         text = scripts()[call.script]
