@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 # Once the pose extra is in, its torch stays: docs/decisions/0002.
 CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
-# A whole run takes two processes of one thread each (docs/decisions/0018); what ARGS choose runs in one.
+# A whole run takes two processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
 PYTEST := $(BIN)/python -m pytest
 WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
