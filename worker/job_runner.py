@@ -8,7 +8,6 @@ which lost its job cannot touch the result of the one that has it now.
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from service.stores.calls import Call, Hold
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from service.stores.scratch import scratch_folder
 from service.telemetry.context import working_on
 from worker.animation import Animator
 from worker.disk import is_of_the_disk, takes_files
@@ -104,10 +104,8 @@ class JobRunner:
     def _attempt(self, queue: Queue, record: JobRecord, lease: Lease) -> Call[Hold] | None:
         """Do the stage in a folder of its own; as `_outcome`, also when the disk takes nothing."""
         try:
-            with tempfile.TemporaryDirectory(
-                dir=self.scratch, ignore_cleanup_errors=True
-            ) as folder:
-                return self._outcome(queue, record, lease, Path(folder))
+            with scratch_folder(self.scratch) as folder:
+                return self._outcome(queue, record, lease, folder)
         except Exception as error:
             if not is_of_the_disk(error):
                 raise

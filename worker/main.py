@@ -27,6 +27,7 @@ from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
 from worker.lease import Lease
+from worker.orphans import Orphans
 from worker.periodic import Periodic
 from worker.reconciler import Reconciler
 from worker.shutdown import Shutdown
@@ -77,7 +78,9 @@ def run_worker(
     keeper = Reconciler(
         jobs, hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )
-    sweeping = Sweeper(jobs, runner.objects, name)
+    sweeping = Sweeper(
+        jobs, runner.objects, name, settings.spool_folder, Orphans(jobs, runner.objects)
+    )
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))
         stack.callback(jobs.close)

@@ -172,6 +172,26 @@ class FolderObjects:
                 with suppress(FileNotFoundError):
                     shutil.rmtree(folder)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders in `prefix`. Raises Unavailable."""
+        with _disk(prefix), suppress(FileNotFoundError), os.scandir(self._folder / prefix) as found:
+            for entry in found:
+                if entry.is_dir():
+                    yield entry.name
+
+    def age_s(self, prefix: str) -> float | None:
+        """Seconds since something under `prefix` took its name; None when there is nothing.
+
+        A copy is a second name of an older file: what tells is when the file last changed at all.
+        """
+        folder = self.path(prefix)
+        times_s = []
+        with _disk(prefix):
+            for path in (folder, *folder.rglob("*")):
+                with suppress(FileNotFoundError):
+                    times_s.append(path.stat().st_ctime)
+        return self._now_s() - max(times_s) if times_s else None
+
     def link(self, key: str, filename: str) -> str:
         """A URL of the gateway, signed and short-lived."""
         expires = str(int(self._now_s()) + self._link_ttl_s)
