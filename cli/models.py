@@ -137,16 +137,23 @@ def import_files(
 
 
 def verify(name: PresetName) -> None:
-    """Check the sha256 of every file of a preset."""
+    """Check the sha256 of every file of a preset, or of a set of files."""
     from tcan_core.errors import WeightsError
+    from tcan_core.models.hub.files import file_set_path, load_file_set
+    from tcan_core.models.hub.pull import damaged_files
     from tcan_core.models.inventory import checked_files, damaged_parts
     from tcan_core.models.presets import load_preset
+    from tcan_core.models.store import store_folder
 
-    preset = load_preset(name)
-    wrong = damaged_parts(preset)
+    if file_set_path(name).exists():
+        files = load_file_set(name).files
+        wrong, count = damaged_files(files, store_folder(name)), len(files)
+    else:
+        preset = load_preset(name)
+        wrong, count = damaged_parts(preset), checked_files(preset)
     if wrong:
-        raise WeightsError(f"preset {name}: " + "; ".join(wrong.values()))
-    typer.echo(f"preset {name}: {checked_files(preset)} files are as the preset says")
+        raise WeightsError(f"{name}: " + "; ".join(wrong.values()))
+    typer.echo(f"{name}: {count} files are as they should be")
 
 
 def _kind(name: str | None) -> Kind | None:

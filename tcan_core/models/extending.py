@@ -39,6 +39,8 @@ def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
     base = content.get("extends")
     if not isinstance(base, str) or not base:
         return content
+    if not content.get("name"):
+        raise ConfigError(f"{path}: a preset that extends {base!r} needs a name of its own")
     if depth == MAX_DEPTH:
         raise ConfigError(f"{path}: extends {base!r}: {MAX_DEPTH} presets extend one another")
     base_path = find(base, path.parent)

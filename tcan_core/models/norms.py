@@ -60,7 +60,7 @@ class NormJointly(nn.GroupNorm):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Normalise (batch * frames, channels, height, width), a window's frames together."""
-        windows = hidden_states.unflatten(0, (-1, self.frames.count)).transpose(1, 2)
+        windows = torch.unflatten(hidden_states, 0, (-1, self.frames.count)).transpose(1, 2)
         return super().forward(windows).transpose(1, 2).flatten(0, 1)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.media.image import write_png
-from tcan_core.models.hub.files import HubFile
+from tcan_core.models.hub.files import HubFile, pulled_file
 from tcan_core.models.importing.pulling import pullable
 from tcan_core.models.presets import Preset, load_preset
 from tests.cli.conftest import Tcan
@@ -139,7 +139,7 @@ def test_show_and_verify_know_what_was_imported(
     assert by_name["vae"]["present"]
     assert by_name["vae"]["source"] == str(tmp_path / "vae.ckpt")
     assert not by_name["lora"]["present"]
-    assert "4 files are as the preset says" in tcan("models", "verify", str(mine)).out
+    assert "4 files are as they should be" in tcan("models", "verify", str(mine)).out
 
     with (models / "mine" / "vae.safetensors").open("ab") as file:
         file.write(b"x")
@@ -224,6 +224,29 @@ def test_weights_for_another_part_are_refused_and_not_stored(
     assert done.code == 1
     assert "weights.safetensors: expected weights of denoising_unet, found vae" in done.err
     assert not (models / "mine" / "denoising_unet.safetensors").exists()
+
+
+def test_a_set_of_files_is_pulled_as_it_is(
+    tcan: Tcan, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "mine-too").mkdir(parents=True)
+    (models / "mine-too" / "files.yaml").write_text(
+        "name: mine-too\ndescription: for people\n"
+        "files: {body.onnx: {repo: some/detector, file: body.onnx, license: apache-2.0}}\n"
+    )
+    with hub_server() as hub:
+        monkeypatch.setenv("TCAN_HUB_ENDPOINT", hub.url)
+        hub.put("some/detector", "body.onnx", b"network", "3" * 40)
+        done = tcan("models", "pull", "mine-too")
+
+    assert done.code == 0, done.err
+    assert "body.onnx: some/detector/body.onnx, licence: apache-2.0" in done.err
+    assert pulled_file("mine-too", "body.onnx").read_bytes() == b"network"
+    assert tcan("models", "verify", "mine-too").out == "mine-too: 1 files are as they should be\n"
+    pulled_file("mine-too", "body.onnx").write_bytes(b"another")
+    assert "body.onnx has another sha256" in tcan("models", "verify", "mine-too").err
+    pulled_file("mine-too", "body.onnx").unlink()
+    assert "body.onnx is missing" in tcan("models", "verify", "mine-too").err
 
 
 def test_sd15_names_a_file_of_the_hub_for_every_part_that_is_not_trained() -> None:

@@ -35,7 +35,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class FileSet:
-    """Files that are kept as they are: `tcan_core/presets/<name>/files.yaml`.
+    """Files that are kept as they are: `files.yaml` in `tcan_core/presets/<name>` or in a store.
 
     Attributes:
         files: by the name under which each is kept.
@@ -47,12 +47,13 @@ class FileSet:
 
 
 def file_set_path(name: str) -> Path:
-    """Return where the YAML of a shipped set lies; it need not exist."""
-    return PRESETS_FOLDER / name / "files.yaml"
+    """Return where the YAML of a set lies, shipped or in the models folder; it need not exist."""
+    shipped = PRESETS_FOLDER / name / "files.yaml"
+    return shipped if shipped.exists() else store_folder(name) / "files.yaml"
 
 
 def load_file_set(name: str) -> FileSet:
-    """Read a shipped set of files.
+    """Read a set of files.
 
     Raises:
         ConfigError: there is none of that name, or its YAML is wrong.

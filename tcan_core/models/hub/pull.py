@@ -54,6 +54,19 @@ def pull_file(name: str, file: HubFile, folder: Path, progress: PullProgress | N
     return target
 
 
+def damaged_files(files: Mapping[str, HubFile], folder: Path) -> dict[str, str]:
+    """Check files that were pulled and return what is wrong, by name."""
+    known, wrong = read_lock(folder), {}
+    for name, file in files.items():
+        path = folder / name
+        digest = file.sha256 or (known[name].sha256 if name in known else None)
+        if not path.exists():
+            wrong[name] = f"{name} is missing"
+        elif digest is None or file_sha256(path) != digest:
+            wrong[name] = f"{name} has another sha256 than when it was pulled"
+    return wrong
+
+
 def locked_pull(file: HubFile, known: Locked | None) -> Locked | None:
     """Return a lock's entry where it speaks of this very file at this very revision."""
     if known is None or known.origin != str(file):

@@ -67,7 +67,7 @@ def _download(
 ) -> Fetched:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = hf_hub_url(file.repo, file.file, revision=revision, endpoint=endpoint)
     found = get_hf_file_metadata(url, endpoint=endpoint)
@@ -167,7 +167,7 @@ def _told(file: HubFile) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the client's own progress bar and its warnings about retries out of ours."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

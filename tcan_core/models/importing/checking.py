@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,8 @@ def check_source(
     kind = kind or guess_kind(source.tensors, str(source.path))
     checked = Checked(source, FileReport(str(source.path), str(kind), dtypes=_types(source)))
     if kind == Kind.LORA:
-        _check_lora(checked, preset, part or f"loras/{source.path.stem}")
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.path.stem).strip("-.")
+        _check_lora(checked, preset, part or f"loras/{name}")
     else:
         _check_networks(checked, preset, kind, part)
     add_hints(checked.report, kind, preset)
@@ -85,7 +87,9 @@ def _check_networks(checked: Checked, preset: Preset, kind: Kind, part: str | No
         filled = unread_by_reference(preset, shapes) if kind == Kind.OFFICIAL_REFERENCE else set()
         _compare(report, name, origins, shapes, tensors, filled - set(origins))
         checked.take[name] = _taker(origins, tensors, {k: shapes[k] for k in filled - set(origins)})
-    beside = (LDM_VAE, LDM_CLIP) if part or not preset.parts["text_encoder"].config else ()
+    beside = (LDM_VAE, LDM_CLIP) if part else ()
+    if not preset.parts["text_encoder"].config:
+        beside = (*beside, LDM_CLIP)
     unused = {key for key in left if is_ignored(key) or (beside and key.startswith(beside))}
     report.ignored = len(unused)
     report.unexpected += sorted(left - unused)

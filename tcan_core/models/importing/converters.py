@@ -87,8 +87,8 @@ def _from_ldm(preset: Preset, part: str | None, tags: Tags) -> dict[str, Tags]:
     parts = {part or "denoising_unet": _from_ldm_unet(preset, tags)}
     if part is None:
         parts["vae"] = _from_ldm_vae(preset, _beginning(tags, LDM_VAE))
-        clip = _beginning(tags, LDM_CLIP)
-        parts["text_encoder"] = _as_text_encoder(convert_ldm_clip_checkpoint(clip))
+        clip = convert_ldm_clip_checkpoint(_beginning(tags, LDM_CLIP))  # type: ignore[no-untyped-call]
+        parts["text_encoder"] = _as_text_encoder(clip)
     return parts
 
 
@@ -125,7 +125,7 @@ def _as_vae(preset: Preset, tags: Tags) -> Tags:
     with torch.device("meta"):
         vae = build_codec(preset).vae
     state = dict(tags)
-    vae._convert_deprecated_attention_blocks(state)
+    vae._fix_state_dict_keys_on_load(state)
     return state
 
 
@@ -135,7 +135,7 @@ def _as_text_encoder(tags: Tags) -> Tags:
 
 
 def _from_animatediff(tags: Tags) -> Tags:
-    state: Tags = convert_animatediff_checkpoint_to_diffusers(tags)
+    state: Tags = convert_animatediff_checkpoint_to_diffusers(tags)  # type: ignore[no-untyped-call]
     return state
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from diffusers.loaders import StableDiffusionLoraLoaderMixin
+from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Size, Tensor
 
@@ -21,7 +21,10 @@ from tcan_core.models.stacked import DOWN, UP
 
 _TEXT = ("lora_te_", "lora_te1_", "lora_te2_", "text_encoder.", "base_model.model.text_model.")
 _KOHYA = re.compile(r"(?P<module>lora_unet_\w+)\.(?P<leaf>lora_down\.weight|lora_up\.weight|alpha)")
-_PEFT = re.compile(r"(?:base_model\.model\.)?(?:unet\.)?(?P<module>.+?)\.lora_(?P<side>[AB])\..*")
+_PEFT = re.compile(
+    r"(?:base_model\.model\.)?(?:unet\.)?(?P<module>.+?)"
+    r"\.lora_(?P<side>[AB])(?:\.\w+)?\.weight"
+)
 _LEAVES = ("lora_down.weight", "lora_up.weight")
 
 
@@ -87,7 +90,7 @@ def _from_kohya(tags: Tags, layers_per_block: int) -> Tags:
     if not tags:
         return {}
     state, _ = StableDiffusionLoraLoaderMixin.lora_state_dict(dict(tags), unet_config=config)
-    peft: Tags = convert_unet_state_dict_to_peft(state)
+    peft: Tags = convert_unet_state_dict_to_peft(state)  # type: ignore[no-untyped-call]
     return {_plain(key): tag for key, tag in peft.items()}
 
 
@@ -99,7 +102,7 @@ def _by_modules(tensors: Mapping[str, Tensor]) -> LoraKeys:
     """The styles of diffusers and peft, in which modules keep their names."""
     keys = LoraKeys()
     for name in tensors:
-        (plain,) = convert_unet_state_dict_to_peft({_plain(name): None})
+        (plain,) = convert_unet_state_dict_to_peft({_plain(name): None})  # type: ignore[no-untyped-call]
         match = _PEFT.fullmatch(plain)
         if match is None:
             keys.unexpected.append(name)

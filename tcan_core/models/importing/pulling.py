@@ -12,7 +12,7 @@ from tcan_core.models.hub.pull import PullProgress, locked_pull, pull_file
 from tcan_core.models.importing.checking import check_source
 from tcan_core.models.importing.importer import write_parts
 from tcan_core.models.importing.reading import read_sources
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import Part, Preset, StackedLora
 from tcan_core.models.store import Locked, read_lock, store_folder
 
 RAW_FOLDER = ".pulled"
@@ -41,7 +41,8 @@ def pull_preset(preset: Preset, progress: PullProgress | None = None) -> dict[st
 
 def _pulls(preset: Preset) -> Iterator[tuple[str, HubFile, Path]]:
     """Parts that are inherited are pulled into the store of the preset that names them."""
-    named = {**preset.parts, **{f"loras/{name}": lora for name, lora in preset.loras.items()}}
+    named: dict[str, Part | StackedLora] = dict(preset.parts)
+    named |= {f"loras/{name}": lora for name, lora in preset.loras.items()}
     for name, entry in named.items():
         if entry.pull is not None:
             yield name, entry.pull, store_folder(entry.store or preset.name)
@@ -51,8 +52,7 @@ def _pull(
     preset: Preset, name: str, file: HubFile, store: Path, progress: PullProgress | None
 ) -> bool:
     target, known = store / f"{name}.safetensors", read_lock(store).get(f"{name}.safetensors")
-    locked = locked_pull(file, known)
-    if target.exists() and locked and file.sha256 in (None, locked.source_sha256):
+    if target.exists() and _is_right(file, known):
         return False
     folder = store / RAW_FOLDER
     raw_name = f"{name}{Path(file.file).suffix}"
@@ -68,6 +68,14 @@ def _pull(
     write_parts([checked], store, _origin(file, fetched))
     raw.unlink()
     return True
+
+
+def _is_right(file: HubFile, known: Locked | None) -> bool:
+    """Whether what lies there is to stay: it is this file as pinned, or the user's own import."""
+    if known is not None and known.repo is None:
+        return True
+    locked = locked_pull(file, known)
+    return locked is not None and file.sha256 in (None, locked.source_sha256)
 
 
 def _choice(name: str) -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,12 +120,12 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = _load_weights_only(path)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path}: refused, this pickle holds more than weights ({_reason(error)}); "
+            f"{path}: refused, it is no pickle of weights alone ({_reason(error)}); "
             "convert it to safetensors with a program that you trust"
         ) from error
     except Exception as error:  # torch raises many kinds for files that are no pickles
         raise WeightsError(f"{path}: not a file of weights ({_reason(error)})") from error
-    state, facts = content, {}
+    state, facts = content, dict[str, Any]()
     while isinstance(state, Mapping) and not _holds_tensors(state):
         inner = next((state[name] for name in _WRAPPERS if name in state), None)
         if inner is None:
@@ -137,12 +139,14 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _load_weights_only(path: Path) -> Any:
     """Read a pickle's weights; the old format, without a zip around it, cannot be mapped."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError as error:
-        if "mmap" not in str(error):
-            raise
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read is refused
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if "mmap" not in str(error):
+                raise
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _holds_tensors(state: Mapping[Any, Any]) -> bool:
@@ -150,10 +154,10 @@ def _holds_tensors(state: Mapping[Any, Any]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The one line of torch's long advice that says what is wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("WeightsUnpickler error", "Unsupported"))]
-    return (telling or lines or [type(error).__name__])[0]
+    """What is wrong, out of torch's long advice."""
+    telling = re.search(r"(?i)unsupported \w+:? [^\n]*?(?= was not|\n|$)", str(error))
+    lines = str(error).strip().splitlines()
+    return telling.group() if telling else (lines or [type(error).__name__])[0]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

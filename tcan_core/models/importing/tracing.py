@@ -58,14 +58,18 @@ def trace(convert: Converter, tensors: Mapping[str, Tensor]) -> dict[str, dict[s
 def source_name(key: str, origins: Mapping[str, Traced]) -> str:
     """Return what a key that is missing would be called in the file, or the key where unknown.
 
-    A converted neighbour tells: the one that shares most of the key, if what remains of both its
-    names is the same.
+    A converted neighbour tells: of those whose names differ in one word, the one that differs last.
+    The same word is then exchanged in the file's name.
     """
-    words = key.split(".")
-    for kept in range(len(words) - 1, 0, -1):
-        prefix = ".".join(words[:kept]) + "."
-        for neighbour, origin in origins.items():
-            rest = neighbour.removeprefix(prefix)
-            if neighbour.startswith(prefix) and origin.source.endswith(f".{rest}"):
-                return origin.source.removesuffix(rest) + key.removeprefix(prefix)
-    return key
+    words, best, name = key.split("."), -1, key
+    for neighbour, origin in origins.items():
+        others = neighbour.split(".")
+        if len(others) != len(words):
+            continue
+        differing = [n for n, word in enumerate(words) if word != others[n]]
+        word = others[differing[0]] if len(differing) == 1 else ""
+        found = origin.source.split(".")
+        if differing[0] > best and word in found and not word.isdigit():
+            best, place = differing[0], len(found) - 1 - found[::-1].index(word)
+            name = ".".join([*found[:place], words[best], *found[place + 1 :]])
+    return name

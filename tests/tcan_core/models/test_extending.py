@@ -121,6 +121,7 @@ def test_presets_that_extend_one_another_are_refused(tmp_path: Path) -> None:
         ("loras: {x: {into: [vae]}}", "into: vae; allowed: denoising_unet, reference_unet"),
         ("norm_grouping: none", "norm_grouping: expected one of 'per_frame', 'official'"),
         ("extends: nobody", "no preset 'nobody'"),
+        ("name: ''", "a preset that extends 'mini' needs a name of its own"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:

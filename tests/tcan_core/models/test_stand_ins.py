@@ -16,6 +16,12 @@ from tcan_core.models.loading import load_appearance, load_tcan, read_part, weig
 from tcan_core.models.motion import TemporalControlNet, encoder_half, motion_state
 from tcan_core.models.presets import Preset, load_preset
 
+ZERO_SHOT = {
+    "reference_unet": "denoising_unet",
+    "lora": "leave_out",
+    "controlnet_motion_modules": "leave_out",
+}
+
 
 def with_absent(preset: Preset, **absent: str) -> Preset:
     parts = {
@@ -39,12 +45,7 @@ def test_absent_weights_are_refused_unless_the_preset_allows_it(tiny: Preset, ba
 
 
 def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, bare: Path) -> None:
-    preset = with_absent(
-        tiny,
-        reference_unet="denoising_unet",
-        lora="leave_out",
-        controlnet_motion_modules="leave_out",
-    )
+    preset = with_absent(tiny, **ZERO_SHOT)
 
     tcan = load_tcan(preset, bare)
 
@@ -66,12 +67,8 @@ def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, ba
 
 
 def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: Path) -> None:
-    preset = with_absent(
-        tiny,
-        reference_unet="denoising_unet",
-        lora="leave_out",
-        controlnet_motion_modules="motion_modules",
-    )
+    lent = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
+    preset = with_absent(tiny, **lent)
 
     tcan = load_tcan(preset, bare)
 

@@ -189,3 +189,28 @@ def kind_of(name: str) -> str:
         "official-reference": "official-appearance-encoder",
     }
     return "lora" if re.search("lora$", name) else kinds.get(name, name)
+
+
+def damaged(state: dict[str, Tensor], how: str) -> tuple[dict[str, Tensor], str, str]:
+    """Damage a file at a key in its middle; also return the key's name and the fault's."""
+    keys = [key for key in state if key.endswith("weight") and state[key].dim() > 1]
+    key = sorted(keys)[len(keys) // 2]
+    rest = {name: value for name, value in state.items() if name != key}
+    if how == "removed":
+        return rest, key, "missing"
+    if how == "renamed":
+        return rest | {f"{key}x": state[key]}, f"{key}x", "unexpected"
+    return rest | {key: torch.zeros(3, *state[key].shape[1:])}, key, "of another shape"
+
+
+def assert_named(
+    report: Mapping[str, object], key: str, fault: str, any_of_pair: bool = False
+) -> None:
+    """A report names the damaged key under its fault, and no other.
+
+    Args:
+        any_of_pair: of a LoRA's two halves either may be the wrong one, so both are named.
+    """
+    named = report[{"of another shape": "mismatched"}.get(fault, fault)]
+    keys = [entry.split(":")[0] for entry in named]  # type: ignore[attr-defined]
+    assert keys == [key] or (any_of_pair and key in keys and len(keys) == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,14 @@ from tcan_core.models.reference_attention import connect_reference
 from tcan_core.models.stacked import merge_into
 from tcan_core.models.store import file_sha256, read_lock
 from tests.tcan_core import foreign
-from tests.tcan_core.models.importing.files import FORMATS, LCM_MODULES, as_official, make
+from tests.tcan_core.models.importing.files import (
+    FORMATS,
+    LCM_MODULES,
+    as_official,
+    assert_named,
+    damaged,
+    make,
+)
 from tests.tcan_core.tiny_weights import shaken
 
 CLIP = {
@@ -33,7 +41,7 @@ CLIP = {
     "max_position_embeddings": 77,
     "projection_dim": 8,
 }
-POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8]}
+POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8, 8]}
 
 
 @pytest.fixture
@@ -76,6 +84,24 @@ def test_the_weights_arrive_unchanged(
         check_keys(part, expected, state)
         for key, value in expected.items():
             torch.testing.assert_close(state[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed", "reshaped"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_damaged_file_is_refused_with_the_keys_name(
+    name: str, how: str, whole: Preset, tmp_path: Path
+) -> None:
+    preset = as_official(whole, [1]) if name.startswith("official") else whole
+    state, key, fault = damaged(make(name, preset, torch.zeros).state, how)
+
+    (checked,) = check_files([write(tmp_path, "file.ckpt", state)], preset)
+
+    assert not checked.report.fits
+    pairs = how == "reshaped" and name.endswith("lora")
+    assert_named(checked.report.to_json(), key, fault, any_of_pair=pairs)
+    with pytest.raises(WeightsError, match=re.escape(key)):
+        write_parts([checked], tmp_path / "store")
+    assert not (tmp_path / "store").exists()
 
 
 def test_each_file_is_locked_with_its_origin(tiny: Preset, tmp_path: Path) -> None:

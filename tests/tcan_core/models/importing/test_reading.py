@@ -48,7 +48,7 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(
 
     assert ended.value.code == 1
     told = capsys.readouterr().err
-    assert "refused, this pickle holds more than weights" in told
+    assert "refused, it is no pickle of weights alone" in told
     assert "posix.system" in told or "nt.system" in told
     assert not trace.exists()
 
@@ -57,7 +57,7 @@ def test_a_bare_pickle_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     path, trace = tmp_path / "model.ckpt", tmp_path / "it-ran"
     path.write_bytes(pickle.dumps(Malicious(trace)))
 
-    with pytest.raises(WeightsError, match="refused, this pickle holds more than weights"):
+    with pytest.raises(WeightsError, match="refused, it is no pickle of weights alone"):
         read_sources(path)
     assert not trace.exists()
     pickle.loads(path.read_bytes())
@@ -122,7 +122,7 @@ def test_a_pipelines_folder_is_read_model_by_model(tmp_path: Path) -> None:
     ("name", "content", "told"),
     [
         ("x.safetensors", b"nonsense", "not a safetensors file"),
-        ("x.ckpt", b"nonsense", "not a file of weights|refused, this pickle"),
+        ("x.ckpt", b"nonsense", "not a file of weights|refused, it is no pickle"),
         ("x.gguf", b"", r"weights come as \.safetensors, \.ckpt"),
     ],
 )
