@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -124,7 +125,7 @@ def _as_vae(preset: Preset, tags: Tags) -> Tags:
     """A VAE under diffusers' names, or under those that its attentions had before 2023."""
     with torch.device("meta"):
         vae = build_codec(preset).vae
-    state = dict(tags)
+    state = OrderedDict(tags)
     vae._fix_state_dict_keys_on_load(state)
     return state
 

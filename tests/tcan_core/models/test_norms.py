@@ -52,7 +52,7 @@ def frames_apart(hidden: Tensor) -> Tensor:
     """Bring what a norm sees to (windows, frames, channels, h, w)."""
     if hidden.dim() == 5:  # (windows, channels, frames, h, w)
         return hidden.transpose(1, 2)
-    return hidden.unflatten(0, (WINDOWS, FRAMES))
+    return torch.unflatten(hidden, 0, (WINDOWS, FRAMES))
 
 
 def norms_of(network: nn.Module) -> dict[str, tuple[str, nn.GroupNorm]]:

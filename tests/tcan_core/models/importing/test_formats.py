@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -177,8 +178,6 @@ def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) 
     plain = {key: value.clone() for key, value in unet.state_dict().items()}
     lora = foreign.lora_for(expected_shapes(tiny, "denoising_unet"), 4, torch.randn, LCM_MODULES)
     file = foreign.kohya(lora, alpha=1.5)
-    from diffusers.loaders import StableDiffusionLoraLoaderMixin
-
     state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(dict(file))
     unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet")  # type: ignore[operator]
     inputs = (torch.randn(2, 4, 4, 4), torch.tensor([10, 900]), torch.randn(2, 1, 8))
