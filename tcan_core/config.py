@@ -32,7 +32,8 @@ def read_yaml(path: Path) -> Any:
         ConfigError: the file is missing or not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Bytes: YAML tells its encoding itself (UTF-8, or UTF-16 by its mark).
+        return yaml.safe_load(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, yaml.YAMLError) as error:

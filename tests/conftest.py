@@ -23,3 +23,12 @@ def no_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TCAN_MODELS", str(tmp_path_factory.mktemp("models")))
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured, by `record_property`, also where other processes ran them."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                terminalreporter.write_sep("-", f"{report.nodeid}: {name}")
+                terminalreporter.write_line(str(value))
