@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 Tags = dict[str, Tensor]
+NOBODY = -1
 # Tags by the file's keys, to tags by the keys of each part of a preset.
 Converter = Callable[[Tags], Mapping[str, Tags]]
 
@@ -45,11 +46,15 @@ def trace(convert: Converter, tensors: Mapping[str, Tensor]) -> dict[str, dict[s
         name: torch.full((1,) * tensors[name].dim(), number, dtype=torch.int64)
         for number, name in enumerate(names)
     }
+    # diffusers' converters take some biases only where the weight is, and ask for keys that a file
+    # may lack: the former get a stand-in beside them, the latter come as None.
+    partners = {f"{name.removesuffix('bias')}weight" for name in names if name.endswith(".bias")}
+    tags |= {name: torch.tensor([NOBODY]) for name in partners - set(names)}
     return {
         part: {
             key: Traced(names[int(tag)], tag.dim())
             for key, tag in converted.items()
-            if tag is not None  # diffusers' converters ask for keys that a file may lack
+            if tag is not None and int(tag) != NOBODY
         }
         for part, converted in convert(tags).items()
     }

@@ -65,6 +65,8 @@ REAL_KEYS = {
         "lora_unet_up_blocks_0_upsamplers_0_conv.lora_down.weight",
     ],
 }
+# Formats that others test the half of.
+SLOWER = ("official-unet-stage1", "ldm-without-vae", "old-vae", "peft-lora", "diffusers-lora")
 TENSORS = {"unet": 686, "vae": 248, "controlnet": 340, "ldm-controlnet": 340, "old-vae": 248}
 
 
@@ -84,7 +86,10 @@ def report_of(path: Path, preset: str, capsys: pytest.CaptureFixture[str]) -> di
     return dict(report) | {"error": out.err}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOWER else []) for name in FORMATS],
+)
 def test_every_key_of_every_format_is_matched(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
