@@ -35,6 +35,7 @@ from worker.failures import (
 
 FRAMES = 5
 DETECTOR = "one-known-pose"
+PLAIN = JobParams()
 
 
 class SmallDevice:
@@ -104,7 +105,7 @@ class Attempt:
     def prepare(
         self,
         driving: Path | None = None,
-        params: JobParams = JobParams(),
+        params: JobParams = PLAIN,
         image: Path | None = None,
     ) -> list[str]:
         return self.animator.prepare(

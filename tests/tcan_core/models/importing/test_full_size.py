@@ -9,6 +9,10 @@ import pytest
 import torch
 
 from cli.main import main
+from tcan_core.models.builders import build_controlnet
+from tcan_core.models.importing.importer import check_files, write_parts
+from tcan_core.models.keys import read_safetensors
+from tcan_core.models.loading import load_strictly
 from tcan_core.models.presets import Preset, load_preset
 from tests.tcan_core.models.importing.files import (
     FORMATS,
@@ -129,8 +133,6 @@ def test_a_damaged_file_is_refused_with_the_keys_name(
 
 
 def test_motion_modules_without_a_mid_block_fit_a_preset_without(tmp_path: Path) -> None:
-    from tcan_core.models.importing.importer import check_files
-
     preset = load_preset("sd15")
     path = tmp_path / "v3_sd15_mm.ckpt"
     torch.save(make("animatediff", without_mid(preset), shared).state, path)
@@ -148,3 +150,20 @@ def test_the_official_preset_is_what_the_official_code_builds() -> None:
 
     assert official.config_of == made.config_of
     assert official.norm_grouping == made.norm_grouping
+
+
+@pytest.mark.slow
+def test_a_full_size_file_is_written_and_loads(tmp_path: Path) -> None:
+    preset = load_preset("sd15")
+    made = make("ldm-controlnet", preset, shared)
+    path = tmp_path / "control_v11p_sd15_openpose.pth"
+    torch.save(made.state, path)
+
+    write_parts(check_files([path], preset), tmp_path)
+
+    written = tmp_path / "controlnet.safetensors"
+    assert written.stat().st_size > 2 * 361_279_120  # in half precision, as it came
+    with torch.device("meta"):
+        controlnet = build_controlnet(preset)
+    load_strictly(controlnet.to_empty(device="cpu"), read_safetensors(written), "controlnet")
+    assert not any(value.any() for value in controlnet.state_dict().values())
