@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tcan_core.models.importing.kinds import Kind
 
 PresetName = Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")]
+_WITHOUT = {"refuse": "no", "leave_out": "no, left out"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -61,9 +62,8 @@ def show(name: PresetName, as_json: AsJson = False) -> None:
         "part", "parameters", "at hand", "source", title=f"{preset.name}: {preset.description}"
     )
     for part in parts:
-        table.add_row(
-            part.name, f"{part.parameters:,}", "yes" if part.present else "no", part.source
-        )
+        at_hand = "yes" if part.present else _WITHOUT.get(part.absent, f"no, {part.absent} instead")
+        table.add_row(part.name, f"{part.parameters:,}", at_hand, part.source)
     Console().print(table)
 
 

@@ -18,7 +18,7 @@ from tcan_core.models.builders import (
 from tcan_core.models.loading import PartFolders, count_parameters, weights_taken
 from tcan_core.models.lora import add_lora
 from tcan_core.models.motion import TemporalControlNet
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import REFUSE, Preset
 from tcan_core.models.store import Locked, file_sha256, models_folder, read_lock
 
 
@@ -32,6 +32,7 @@ class PartInventory:
         sha256: of its file as the preset or its store's lock says, or None where neither does.
         present: whether its weights are at hand (or none are needed).
         license: of what `tcan models pull` fetches for it.
+        absent: what happens without weights, as the preset says.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PartInventory:
     sha256: str | None
     present: bool
     license: str = ""
+    absent: str = REFUSE
 
 
 def inventory(preset: Preset) -> list[PartInventory]:
@@ -59,6 +61,7 @@ def _entry(preset: Preset, name: str) -> PartInventory:
         part.sha256 or (locked.sha256 if locked else None),
         present,
         part.pull.license if part.pull else "",
+        part.absent,
     )
 
 
@@ -102,7 +105,7 @@ def without_weights(preset: Preset, folder: PartFolders = None) -> dict[str, str
     taken = {
         name: weights_taken(preset, name, folder)
         for name, part in preset.parts.items()
-        if part.absent != "refuse"
+        if part.absent != REFUSE
     }
     return {name: one or "nothing" for name, one in taken.items() if one != name}
 

@@ -22,6 +22,7 @@ class Hub:
         heads: the commit of `main`, by repository.
         cut_after: bytes after which the next transfer breaks, or None.
         down_for: transfers that are answered 500 after it.
+        damaged: whether what is sent is not what was announced.
         ranges: the `Range` header of each transfer, "" where it had none.
         asked: (repository, revision, file) of each transfer.
     """
@@ -31,6 +32,7 @@ class Hub:
     heads: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     down_for: int = 0
+    damaged: bool = False
     ranges: list[str] = field(default_factory=list)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -94,7 +96,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content) - first))
             self.end_headers()
             if with_body:
-                self._send(content[first:])
+                self._send(content[first:-1] + b"?" if hub.damaged else content[first:])
 
         def _send(self, content: bytes) -> None:
             if hub.cut_after is not None:

@@ -43,10 +43,11 @@ def pull_file(name: str, file: HubFile, folder: Path, progress: PullProgress | N
     report = progress or (lambda name, done, total: None)
     fetched = fetch(file, revision, digest, target, lambda done, total: report(name, done, total))
     found = file_sha256(fetched.part)
-    if digest is not None and found != digest:
+    wanted = digest or fetched.announced
+    if wanted not in (None, found):
         fetched.part.unlink()
-        first = "" if file.sha256 else ", as at the first pull"
-        raise WeightsError(f"{file}: sha256 must be {digest}{first}, but is {found}; not kept")
+        whose = "the preset's" if file.sha256 else "the first pull's" if digest else "the hub's"
+        raise WeightsError(f"{file}: sha256 must be {whose} {wanted}, but is {found}; not kept")
     fetched.part.replace(target)
     revision = fetched.revision or revision
     entry = Locked(found, str(file), repo=file.repo, revision=revision, source_sha256=found)

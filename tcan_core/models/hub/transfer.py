@@ -31,10 +31,12 @@ class Fetched:
     Attributes:
         part: where it lies.
         revision: the commit it belongs to, or None where a mirror does not tell.
+        announced: sha256 that the hub gave for it, or None; small files have none.
     """
 
     part: Path
     revision: str | None
+    announced: str | None = None
 
 
 def fetch(
@@ -74,7 +76,8 @@ def _download(
     if revision is not None and found.commit_hash not in (None, revision):
         raise WeightsError(f"{file}: asked for {revision}, got {found.commit_hash}")
     etag = found.etag or "unknown"
-    if digest is not None and _DIGEST.fullmatch(etag) and etag != digest:
+    announced = etag if _DIGEST.fullmatch(etag) else None
+    if None not in (digest, announced) and announced != digest:
         raise WeightsError(f"{file}: sha256 must be {digest}, the hub announces {etag}")
     headers: dict[str, str] = build_hf_headers()
     if urlsplit(found.location).netloc != urlsplit(url).netloc:
@@ -90,7 +93,7 @@ def _download(
             headers=headers,
             expected_size=found.size,
         )
-    return Fetched(part, found.commit_hash)
+    return Fetched(part, found.commit_hash, announced)
 
 
 def _copy(file: HubFile, mirror: Path, target: Path, progress: Progress) -> Fetched:

@@ -109,7 +109,16 @@ def test_a_wrong_digest_is_refused_before_anything_is_sent(hub: Hub, tmp_path: P
     assert hub.asked == []
 
 
-def test_bytes_that_are_not_those_announced_are_not_kept(
+def test_bytes_that_broke_on_the_way_are_not_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.damaged = True
+
+    with pytest.raises(WeightsError, match="must be the hub's .*, but is .*; not kept"):
+        pull_files({NAME: FILE}, tmp_path)
+
+    assert left(tmp_path) == set()
+
+
+def test_other_bytes_than_at_the_first_pull_are_not_kept(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = tmp_path / "mirror"
@@ -120,7 +129,7 @@ def test_bytes_that_are_not_those_announced_are_not_kept(
     pinned.unlink()
     monkeypatch.setenv("TCAN_HUB_ENDPOINT", str(mirror))
 
-    with pytest.raises(WeightsError, match="as at the first pull, but is .*; not kept"):
+    with pytest.raises(WeightsError, match="must be the first pull's .*, but is .*; not kept"):
         pull_files({NAME: FILE}, store)
 
     assert left(store) == {LOCK_NAME}
