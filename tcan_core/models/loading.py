@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
@@ -17,6 +18,7 @@ from tcan_core.models.builders import (
     build_controlnet,
     build_denoising_unet,
     build_motion_adapter,
+    build_preview_decoder,
     build_reference_unet,
     build_text_encoder,
     constant_prompt,
@@ -108,6 +110,20 @@ def load_codec(preset: Preset, folder: PartFolders = None) -> ImageCodec:
     return codec
 
 
+def load_preview_decoder(preset: Preset, folder: PartFolders = None) -> AutoencoderTiny | None:
+    """Build what decodes previews, or return None where the codec does it.
+
+    Raises:
+        WeightsError: its weights do not fit, or there are none and the preset refuses that.
+    """
+    name = "preview_decoder"
+    if name not in preset.parts or weights_taken(preset, name, folder) != name:
+        return None
+    decoder = build_preview_decoder(preset)
+    load_strictly(decoder, read_part(preset, name, folder), name)
+    return decoder
+
+
 def load_prior(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel]:
@@ -173,6 +189,7 @@ def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -
         load_motion_state(denoising_unet, state, "motion_modules")
         temporal = load_temporal(preset, controlnet, folder)
     codec = load_codec(preset, folder)
+    codec.preview_decoder = load_preview_decoder(preset, folder)
     prompt = load_prompt(preset, folder)
     tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
     for frozen in tcan.networks:

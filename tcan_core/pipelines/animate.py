@@ -91,7 +91,7 @@ class AnimateProgress:
         preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
             None.
         picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
-            size; decoding it costs as much as any other frame.
+            size; by the preset's preview decoder where it has one.
         state: after each denoising step, returns where the run stands, for `frames` to go on from;
             else None. Valid during the call that brings it.
     """
@@ -316,7 +316,7 @@ class AnimatePipeline:
         if guess is None:
             return None
         middle = guess[:, :, guess.shape[2] // 2]
-        return fit.to_caller(_pixels(self.tcan.codec.decode(middle.to(self.device)))[0])
+        return fit.to_caller(_pixels(self.tcan.codec.decode_preview(middle.to(self.device)))[0])
 
     def _fit(self, image: Frames) -> Fit:
         size = (image.shape[0], image.shape[1])

@@ -53,6 +53,7 @@ def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
     by_kind: dict[Kind, Converter] = {
         Kind.UNET: lambda tags: {unet: tags},
         Kind.VAE: lambda tags: {"vae": _as_vae(preset, tags)},
+        Kind.TINY_VAE: lambda tags: {"preview_decoder": tags},
         Kind.TEXT_ENCODER: lambda tags: {"text_encoder": _as_text_encoder(tags)},
         Kind.CONTROLNET: lambda tags: {"controlnet": tags},
         Kind.MOTION_ADAPTER: lambda tags: {part or "motion_modules": tags},

@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     UNET = "unet"
     VAE = "vae"
+    TINY_VAE = "tiny-vae"
     TEXT_ENCODER = "text-encoder"
     CONTROLNET = "controlnet"
     MOTION_ADAPTER = "motion-adapter"
@@ -73,6 +74,8 @@ def _guess_diffusers(keys: list[str]) -> Kind | None:
         return Kind.ANIMATEDIFF if animatediff else Kind.MOTION_ADAPTER
     if _any_begins(keys, "encoder.down_blocks."):
         return Kind.VAE
+    if _any_begins(keys, "decoder.layers."):
+        return Kind.TINY_VAE
     if _any_has(keys, "embeddings.token_embedding."):
         return Kind.TEXT_ENCODER
     if whole and _any_begins(keys, "up_blocks."):

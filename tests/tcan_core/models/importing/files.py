@@ -158,6 +158,7 @@ FORMATS: dict[str, Callable[[Preset, Fill], Format]] = {
     "unet": _whole("denoising_unet"),
     "vae": _whole("vae"),
     "old-vae": _diffusers_vae,
+    "tiny-vae": _whole("preview_decoder"),
     "controlnet": _whole("controlnet"),
     "motion-adapter": _whole("motion_modules"),
     "ldm": lambda preset, fill: _ldm(preset, fill, True),

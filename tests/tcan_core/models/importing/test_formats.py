@@ -18,7 +18,7 @@ from tcan_core.models.importing.expected import expected_shapes, unread_by_refer
 from tcan_core.models.importing.importer import check_files, write_parts
 from tcan_core.models.importing.kinds import Kind
 from tcan_core.models.keys import check_keys
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import Part, Preset
 from tcan_core.models.reference_attention import connect_reference
 from tcan_core.models.stacked import merge_into
 from tcan_core.models.store import file_sha256, read_lock
@@ -31,7 +31,7 @@ from tests.tcan_core.models.importing.files import (
     damaged,
     make,
 )
-from tests.tcan_core.tiny_weights import shaken
+from tests.tcan_core.tiny_weights import TINY_DECODER, shaken
 
 CLIP = {
     "vocab_size": 49408,
@@ -52,6 +52,7 @@ def whole(tiny: Preset) -> Preset:
     controlnet = {k: v for k, v in parts["controlnet"].config.items() if k != "pose_patch_size"}
     parts["controlnet"] = replace(parts["controlnet"], config=controlnet | POSE_EMBEDDING)
     parts["text_encoder"] = replace(parts["text_encoder"], config=CLIP)
+    parts["preview_decoder"] = Part(TINY_DECODER, absent="vae")
     vae = parts["vae"].config | {"mid_block_add_attention": True}
     parts["vae"] = replace(parts["vae"], config=vae)
     return replace(tiny, parts=parts)
