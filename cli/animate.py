@@ -50,10 +50,11 @@ def animate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Animate one picture with the motion of a driving video."""
+    from tcan_core.models.devices import check_device
     from tcan_core.models.presets import load_preset
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
-    from tcan_core.pipelines.preflight import check_device, check_files
+    from tcan_core.pipelines.preflight import check_files
 
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
     check_device(device)

@@ -73,7 +73,7 @@ def worker(
     chosen, settings = read_queues(queues), read_settings(data)
 
     from service.telemetry.logs import start_logging
-    from tcan_core.pipelines.preflight import check_device
+    from tcan_core.models.devices import check_device
     from worker.animator import TcanAnimator
     from worker.main import run_worker
 

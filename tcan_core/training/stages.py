@@ -8,6 +8,7 @@ from typing import Any
 
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError
+from tcan_core.models.devices import check_device
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.distributed import join_processes, rank, wait_for_all
 from tcan_core.training.loop import train
@@ -37,6 +38,7 @@ def run_stage(
 
     Raises:
         ConfigError: unknown stage, or the configuration is wrong.
+        ParameterError: the device that it names is not here.
         WeightsError: an earlier stage's parts are missing, or the checkpoint does not fit.
     """
     if name not in STAGES:
@@ -44,6 +46,7 @@ def run_stage(
     config_class, stage_class = STAGES[name]
     config = load_config(config_path, config_class)
     check_ranges(config, str(config_path))
+    check_device(config.run.device)
     join_processes()
     if rank() == 0:
         save_config(config, Path(config.run.output) / "config.yaml")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tcan_core.errors import ParameterError
-from tcan_core.pipelines.preflight import check_device
+from tcan_core.models.devices import check_device
 from tests.cli.conftest import Tcan
 
 
@@ -44,3 +44,21 @@ def test_devices_that_are_here_are_taken() -> None:
         check_device(f"cuda:{number}")
     with pytest.raises(ParameterError):
         check_device("")
+
+
+TRAINING = """
+preset: mini
+run: {output: made, export: made, steps: 1, batch_size: 1, device: "cuda:99"}
+data: {characters: 3}
+"""
+
+
+def test_training_for_a_device_that_is_not_here_does_not_begin(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("stage1.yaml").write_text(TRAINING)
+    refused = tcan("train", "stage1", "--config", "stage1.yaml")
+    assert refused.code == 2
+    assert "the device 'cuda:99' is not here: torch" in refused.err
+    assert [file.name for file in tmp_path.iterdir()] == ["stage1.yaml"]
