@@ -21,7 +21,7 @@ from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, mea
 from tcan_core.training.prepare.shots import find_shots, thumbnail
 
 _DETECT_BATCH = 32
-NOBODY = "nobody in the shot"
+NOBODY = "nobody: no person in these frames"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Candidate:
     poses: list[Pose]
     quality: ClipQuality | None
     reasons: list[str]
+
+    @property
+    def kind(self) -> str:
+        """What became of it, in a word or two: "kept", or the kind of its first reason."""
+        return self.reasons[0].split(":")[0] if self.reasons else "kept"
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,16 @@ def _of_shot(
     except NoPersonError:
         return [Candidate(shot, number, [], None, [NOBODY])]
     there = np.array([pose.detected.any() for pose in cleaned.poses])
-    candidates = []
     rejected_share = sum(cleaned.report.rejected.values()) / max(int(there.sum()), 1)
-    for start, stop in runs(there):
+    candidates = []
+    for start, stop in sorted(runs(there) + runs(~there)):
+        frames = range(shot.start + start, shot.start + stop)
+        if not there[start]:
+            candidates.append(Candidate(frames, number, [], None, [NOBODY]))
+            continue
         poses = cleaned.poses[start:stop]
         counts = [sum(bool(p.detected.any()) for p in frame) for frame in inside[start:stop]]
         rejected = round(rejected_share * len(poses))
         quality = measure_clip(poses, counts, rejected, fps, settings.max_people)
-        frames = range(shot.start + start, shot.start + stop)
         candidates.append(Candidate(frames, number, poses, quality, quality.reasons(settings)))
-    return candidates or [Candidate(shot, number, [], None, [NOBODY])]
+    return candidates

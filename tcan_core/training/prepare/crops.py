@@ -43,6 +43,13 @@ class Square:
         )
 
 
+def whole(picture: tuple[int, int]) -> Square:
+    """Return the square in the middle of a picture of (height, width)."""
+    height, width = picture
+    side = min(height, width)
+    return Square((width - side) // 2, (height - side) // 2, side)
+
+
 def square_around(poses: Sequence[Pose]) -> Square:
     """Return one square for a whole clip: all of the person's joints with room around them.
 

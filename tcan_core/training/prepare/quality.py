@@ -12,6 +12,8 @@ from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import ParameterError
 
+MOST_CROWDED = 0.1  # of the frames
+
 
 @dataclass(frozen=True)
 class QualitySettings:
@@ -63,21 +65,28 @@ class ClipQuality:
     crowded: float
 
     def reasons(self, settings: QualitySettings) -> list[str]:
-        """Return why the clip is dropped, one phrase each; none keeps it."""
-        found = []
-        if self.frames < settings.min_frames:
-            found.append(f"{self.frames} frames, fewer than {settings.min_frames}")
-        if self.joints < settings.min_joints:
-            found.append(f"{self.joints:.0%} of the joints seen, under {settings.min_joints:.0%}")
-        if self.rejected > settings.max_rejected:
-            found.append(f"{self.rejected:.1%} of the joints jump, over {settings.max_rejected:.1%}")
-        if self.height < settings.min_height:
-            found.append(f"person {self.height:.0%} of the picture, under {settings.min_height:.0%}")
-        if self.motion < settings.min_motion:
-            found.append(f"motion {self.motion:.3f} heights/s, under {settings.min_motion:g}")
-        if self.crowded > 0.1:
-            found.append(f"more than {settings.max_people} people in {self.crowded:.0%} of frames")
-        return found
+        """Return why the clip is dropped, as "kind: numbers" each; none keeps it."""
+        checks = {
+            f"too short: {self.frames} frames, under {settings.min_frames}": (
+                self.frames < settings.min_frames
+            ),
+            f"joints unseen: {self.joints:.0%} seen, under {settings.min_joints:.0%}": (
+                self.joints < settings.min_joints
+            ),
+            f"joints jump: {self.rejected:.1%}, over {settings.max_rejected:.1%}": (
+                self.rejected > settings.max_rejected
+            ),
+            f"too small: {self.height:.0%} of the side, under {settings.min_height:.0%}": (
+                self.height < settings.min_height
+            ),
+            f"stands still: {self.motion:.3f} heights/s, under {settings.min_motion:g}": (
+                self.motion < settings.min_motion
+            ),
+            f"crowded: over {settings.max_people} people in {self.crowded:.0%} of frames": (
+                self.crowded > MOST_CROWDED
+            ),
+        }
+        return [reason for reason, holds in checks.items() if holds]
 
 
 def measure_clip(

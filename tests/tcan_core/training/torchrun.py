@@ -114,7 +114,6 @@ def losses_of(output: Path) -> dict[int, float]:
     return {event.step: event.value for event in scalars.Scalars("loss")}
 
 
-
 def one_node(repository: Path, config: Path, stage: str, processes: int = 2) -> Any:
     """Return the command and the environment of the job for one node."""
     return command_line(
@@ -140,5 +139,3 @@ def several_nodes(repository: Path, config: Path, stage: str) -> list[Any]:
         )
         for node in range(2)
     ]
-
-
