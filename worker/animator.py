@@ -68,17 +68,32 @@ class TcanAnimator:
         self._info = model_info(self._pipeline.preset, self._weights)
 
     def prepare(
-        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+        self,
+        image: Path,
+        driving: Path,
+        prepared: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
+        assert self._pipeline is not None, "load() comes first"
         progress = _detecting(report, canceled)
         try:
             found = prepare(
-                image, driving, limits=self._limits, detector=self._detector, progress=progress
+                image,
+                driving,
+                limits=self._limits,
+                detector=self._detector,
+                progress=progress,
+                retarget=params.retarget,
+            )
+            maps = self._pipeline.draw(
+                found.image, found.poses, found.source_pose, animate_settings(params)
             )
         except InputError as error:
             raise animation_error(error) from error
-        found.save(prepared)
+        replace(found, maps=maps).save(prepared, progress)
         return found.warnings
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
@@ -132,7 +147,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = AnimateSettings(**params.model_dump(exclude={"format"}))
+        settings = animate_settings(params)
         try:
             done = render(
                 self._pipeline,
@@ -158,6 +173,11 @@ class TcanAnimator:
             return Rendering(outputs, done.seconds, asdict(done))
         free_unused(self._device)
         raise failed
+
+
+def animate_settings(params: JobParams) -> AnimateSettings:
+    """What a caller chose, as the pipeline takes it."""
+    return AnimateSettings(**params.model_dump(exclude={"format"}))
 
 
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:

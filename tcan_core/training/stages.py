@@ -16,6 +16,7 @@ from tcan_core.training.loop import train
 from tcan_core.training.mirror import Mirror
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
 from tcan_core.training.prior import PriorConfig, PriorStage
+from tcan_core.training.ranges import check_ranges
 from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
@@ -85,7 +86,9 @@ def read_stage_config(name: str, config: str) -> Any:
     """
     if name not in STAGES:
         raise ConfigError(f"no training stage {name!r}; there are {', '.join(STAGES)}")
-    settings = load_config(find_config(config), STAGES[name][0])
+    path = find_config(config)
+    settings = load_config(path, STAGES[name][0])
+    check_ranges(settings, str(path))
     load_preset(settings.preset)
     return settings
 

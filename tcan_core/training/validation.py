@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tcan_core.errors import ConfigError
 from tcan_core.evaluation import metrics
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.truth import known
@@ -42,13 +41,6 @@ class ValidationConfig(ClipSource):
     clips: int = 4
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.every, self.clips) < 1:
-            raise ConfigError(
-                f"every is {self.every} and clips {self.clips}; both must be 1 or above"
-            )
 
 
 class ClipValidation:

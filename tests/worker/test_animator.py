@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -94,15 +95,25 @@ class Attempt:
 
     def __init__(self, animator: TcanAnimator, pair: Path, folder: Path) -> None:
         self.animator, self.pair, self.folder = animator, pair, folder
-        self.prepared = folder / "prepared.json"
+        self.prepared = folder / "prepared.zip"
         self.steps: list[Step] = []
         self.states: list[State] = []
         self.stop_at: str | None = None
 
-    def prepare(self, driving: Path | None = None) -> list[str]:
-        video = self.pair / "driving.mp4" if driving is None else driving
-        image = self.pair / "source.png"
-        return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
+    def prepare(
+        self,
+        driving: Path | None = None,
+        params: JobParams = JobParams(),
+        image: Path | None = None,
+    ) -> list[str]:
+        return self.animator.prepare(
+            image or self.pair / "source.png",
+            driving or self.pair / "driving.mp4",
+            self.prepared,
+            params,
+            self.steps.append,
+            self.canceled,
+        )
 
     def render(
         self,
@@ -215,6 +226,50 @@ def test_a_render_goes_on_from_a_saved_state(attempt: Attempt, tmp_path: Path) -
     rest = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
     assert {step.step for step in attempt.steps if step.stage == "denoise"} == {2}
     assert rest == whole
+
+
+def black_png(png: bytes) -> bytes:
+    """A picture of the same size, all black."""
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        Image.new("RGB", image.size).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_the_drawn_conditions_are_kept_and_a_resumed_render_reads_them(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    attempt.prepare()
+    with zipfile.ZipFile(attempt.prepared) as archive:
+        assert sorted(archive.namelist())[:FRAMES] == [f"{i:05d}.png" for i in range(FRAMES)]
+        members = {name: archive.read(name) for name in archive.namelist()}
+    whole = attempt.render().outputs[Output.RESULT].read_bytes()
+    attempt.states[0].save(tmp_path / "state")
+
+    rest = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
+    with zipfile.ZipFile(attempt.prepared, "w") as archive:  # as if drawn otherwise
+        for name, content in members.items():
+            archive.writestr(name, black_png(content) if name.endswith(".png") else content)
+    other = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
+
+    assert rest == whole and other != whole
+
+
+def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
+    with pytest.raises(AnimationError, match="no person was found in the image"):
+        attempt.prepare(image=tmp_path / "black.png")
+    assert attempt.prepare(params=JobParams(retarget=False), image=tmp_path / "black.png") == []
+
+
+def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
+    attempt.stop_at = "prepare"
+    driving = attempt.pair / "driving_pose.json"  # nothing is detected in it
+    with pytest.raises(AnimationCanceled):
+        attempt.prepare(driving)
+    assert not attempt.prepared.exists()
 
 
 def test_a_file_that_is_no_state_has_its_error(attempt: Attempt, tmp_path: Path) -> None:
