@@ -47,6 +47,8 @@ class RunConfig:
         parts: folder from which parts are read that `export` does not hold.
         remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
             `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
+        export_preset: name of a preset that is written beside the exported parts when the run ends:
+            the stage's own preset with these parts in it.
         steps: optimiser steps in all.
         batch_size: samples per micro-batch and process.
         checkpoint_every_s: seconds between resumable checkpoints.
@@ -63,6 +65,7 @@ class RunConfig:
     batch_size: int
     parts: str | None = None
     remote: str | None = None
+    export_preset: str | None = None
     seed: int = 0
     checkpoint_every_s: float = 180.0
     log_every: int = 20

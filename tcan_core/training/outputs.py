@@ -52,11 +52,12 @@ class Outputs:
 
     def save(self, step: int) -> None:
         """Write checkpoint and parts."""
+        # What a run that goes on from here does not log again.
+        if self._writer is not None:
+            self._writer.flush()
         save_checkpoint(self._folder / CHECKPOINT, self._trainer.state(step))
         with self._trainer.exported_weights():
             self._stage.export(Path(self._run.export))
-        if self._writer is not None:
-            self._writer.flush()
         self._saved()
 
     def finish(self, step: int) -> None:

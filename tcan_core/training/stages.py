@@ -15,6 +15,7 @@ from tcan_core.training.distributed import join_processes, local_rank, rank, wai
 from tcan_core.training.loop import train
 from tcan_core.training.mirror import Mirror
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
+from tcan_core.training.preset_export import export_preset
 from tcan_core.training.prior import PriorConfig, PriorStage
 from tcan_core.training.ranges import check_ranges
 from tcan_core.training.shard_data import fetch_shards
@@ -74,8 +75,11 @@ def run_stage(
         lambda step, scalars: report(step, run.steps, scalars),
         mirror.try_to_push if mirror else lambda: None,
     )
-    if mirror and rank() == 0:
-        mirror.push()
+    if rank() == 0:
+        if run.export_preset:
+            export_preset(settings.preset, Path(run.export), run.export_preset)
+        if mirror:
+            mirror.push()
 
 
 def read_stage_config(name: str, config: str) -> Any:
