@@ -88,8 +88,10 @@ class Outputs:
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        # What the killed run logged after its last checkpoint comes again.
-        self._writer = SummaryWriter(str(self._folder / "scalars"), purge_step=start or None)
+        # What the killed run logged after its last checkpoint comes again; that of step `start`
+        # itself does not.
+        purge = start + 1 if start else None
+        self._writer = SummaryWriter(str(self._folder / "scalars"), purge_step=purge)
         try:
             yield
         finally:

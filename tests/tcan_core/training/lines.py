@@ -1,8 +1,7 @@
-"""A stage as small as one can be, and a program that trains it under torchrun."""
+"""A stage as small as one can be."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.training.config import OptimizerConfig, RunConfig
-from tcan_core.training.distributed import join_processes
-from tcan_core.training.loop import train
 from tcan_core.training.samples import Samples, integers
 
 POINTS = torch.randn(8, 5, generator=torch.Generator().manual_seed(3))
-OPTIMIZER = OptimizerConfig(learning_rate=0.1, warmup_steps=0)
 
 
 class Lines:
@@ -48,9 +43,3 @@ class Lines:
 
 def silent(step: int, scalars: dict[str, float]) -> None:
     """Report nothing."""
-
-
-if __name__ == "__main__":
-    join_processes("cpu")
-    run = RunConfig(sys.argv[1], sys.argv[1], steps=3, batch_size=2)
-    train(Lines(), run, OPTIMIZER, False, silent)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +11,16 @@ import torch
 from torch import nn
 
 from tcan_core.media.image import read_image
-from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.loop import train
 from tcan_core.training.stages import STAGES
 from tests.tcan_core.training.conftest import TinyRuns
-from tests.tcan_core.training.lines import OPTIMIZER, Lines, silent
+from tests.tcan_core.training.lines import Lines, silent
 
 
 def run_in(folder: Path, **changes: Any) -> RunConfig:
     return RunConfig(str(folder), str(folder), **({"steps": 3, "batch_size": 8} | changes))
-
-
-def test_two_processes_equal_one_with_the_same_global_batch(
-    tmp_path: Path, repository: Path
-) -> None:
-    """Each draws its share of the batch; only the first writes."""
-    program = repository / "tests" / "tcan_core" / "training" / "lines.py"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = os.environ | {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [*launch, str(program), str(tmp_path / "two")], env=environment, check=True, timeout=120,
-        capture_output=True,
-    )  # fmt: skip
-
-    train(Lines(), run_in(tmp_path / "one", batch_size=4), OPTIMIZER, False, silent)
-
-    states = [load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("two", "one")]
-    for name, value in states[1]["parameters"].items():
-        torch.testing.assert_close(states[0]["parameters"][name], value)
-    assert len(list((tmp_path / "two" / "scalars").iterdir())) == 1
 
 
 def test_accumulated_batches_equal_a_big_one(tmp_path: Path) -> None:
