@@ -30,7 +30,7 @@ def container(job: dict[str, Any], name: str) -> dict[str, Any]:
     """Return one container of the job's pods."""
     pod = job["spec"]["template"]["spec"]
     every = [*pod["initContainers"], *pod["containers"]]
-    [found] = [one for one in every if one["name"] == name]
+    found: dict[str, Any] = next(one for one in every if one["name"] == name)
     return found
 
 
@@ -91,7 +91,7 @@ def started(
         process = subprocess.Popen(
             words,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"} | environment,
+            env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
