@@ -19,7 +19,7 @@ from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls
+from service.stores import calls, events
 from service.stores.jobs import Jobs
 from tcan_core.errors import MediaError
 from tcan_core.media.video_writer import VideoWriter
@@ -46,8 +46,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 class Site:
     """A gateway and a worker as processes, with their data on the disk."""
 
-    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], log: Path) -> None:
-        self.processes, self._log = processes, log
+    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], jobs: Jobs) -> None:
+        self.processes, self._jobs = processes, jobs
         self.http = httpx.Client(base_url=url, timeout=30)
 
     def ready(self) -> bool:
@@ -69,13 +69,16 @@ class Site:
         return found
 
     def given_back(self, job_id: str) -> bool:
-        return f"job {job_id}: given back" in self._log.read_text()
+        """Whether it waited again after it had been at work."""
+        story = self._jobs.run(events.events(job_id, 0, 10_000))
+        states = [event.placed.record.state for event in story]
+        return JobState.QUEUED in states[states.index(JobState.RUNNING) :]
 
 
 @pytest.fixture
-def site(settings: Settings, disk: Disk, tmp_path: Path) -> Iterator[Site]:
+def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator[Site]:
     assert settings.redis_url is not None
-    port, log = free_port(), tmp_path / "worker.log"
+    port = free_port()
     environment = {
         "TCAN_DATA": str(disk.folder / "data"),
         "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
@@ -88,10 +91,10 @@ def site(settings: Settings, disk: Disk, tmp_path: Path) -> Iterator[Site]:
             stack.enter_context(running(command, file, environment, 0))
             for command, file in (
                 (gateway, tmp_path / "gateway.log"),
-                ([sys.executable, str(WORKER)], log),
+                ([sys.executable, str(WORKER)], tmp_path / "worker.log"),
             )
         ]
-        site = Site(f"http://127.0.0.1:{port}", processes, log)
+        site = Site(f"http://127.0.0.1:{port}", processes, jobs)
         stack.callback(site.http.close)
         wait_until(site.ready, "the service is ready", 60.0)
         yield site
