@@ -73,7 +73,7 @@ def test_preemption_costs_no_attempt_and_a_bad_configuration_ends_the_job(
     check = container(job, refused["containerName"])
     (python, *module), words = (
         check["command"][:3],
-        command_line(check, TCAN_TRAINING_CONFIG=str(bad))[0][3:],
+        command_line(check, STAGE_CONFIG=str(bad))[0][3:],
     )
     assert (python, module) == ("python", ["-m", "cli.main"])
 

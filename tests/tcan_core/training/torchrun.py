@@ -56,8 +56,8 @@ def _expanded(text: str, environment: Mapping[str, str]) -> str:
 class Run:
     """A pod's process: torchrun with its workers, in a process group of its own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process, self._log = process, log
 
     def until(self, step: int) -> None:
         """Return when the step is reported."""
@@ -65,7 +65,8 @@ class Run:
         for line in self.process.stdout:
             if line.startswith(f"step {step} of "):
                 return
-        raise AssertionError(f"the run ended with {self.process.wait()} before step {step}")
+        ended, told = self.process.wait(), self._log.read_text()[-3000:]
+        raise AssertionError(f"the run ended with {ended} before step {step}: {told}")
 
     def kill(self) -> None:
         """Kill everything at once, as a machine that is lost does."""
@@ -87,18 +88,19 @@ def started(
     folder.mkdir(parents=True, exist_ok=True)
     programs = {"torchrun": Path(sys.executable).with_name("torchrun"), "python": sys.executable}
     words = [str(programs.get(command[0], command[0])), *command[1:]]
+    own = {"PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
     with log.open("a") as errors:
         process = subprocess.Popen(
             words,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", **environment},
+            env={**os.environ, **own, **environment},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             start_new_session=True,
         )
     try:
-        yield Run(process)
+        yield Run(process, log)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -118,8 +120,8 @@ def one_node(repository: Path, config: Path, stage: str, processes: int = 2) -> 
     """Return the command and the environment of the job for one node."""
     return command_line(
         container(read_job(repository, "one-node"), "train"),
-        TCAN_STAGE=stage,
-        TCAN_TRAINING_CONFIG=str(config),
+        STAGE=stage,
+        STAGE_CONFIG=str(config),
         NPROC_PER_NODE=str(processes),
     )
 
@@ -131,8 +133,8 @@ def several_nodes(repository: Path, config: Path, stage: str) -> list[Any]:
     return [
         command_line(
             found,
-            TCAN_STAGE=stage,
-            TCAN_TRAINING_CONFIG=str(config),
+            STAGE=stage,
+            STAGE_CONFIG=str(config),
             NODE_RANK=str(node),
             MASTER_ADDR="127.0.0.1",
             MASTER_PORT=port,
