@@ -132,8 +132,8 @@ def _in_turn(build: Callable[[], Any]) -> Any:
     """
     turn = 0 if rank() == 0 else 1 if local_rank() == 0 else 2
     built = None
-    for now in range(3):
-        if now == turn:
+    for current in range(3):
+        if current == turn:
             built = build()
         wait_for_all()
     return built
