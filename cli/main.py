@@ -33,7 +33,9 @@ COMMANDS = (
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
     Command("data", "cli.data", "Make training data from videos."),
-    Command("models", "cli.models", "List, show and verify presets and their weights."),
+    Command(
+        "models", "cli.models", "List, show, pull, import and verify presets and their weights."
+    ),
     Command("demo", "cli.demo", "Animate a puppet through the whole service, and show the result."),
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
     Command("gateway", "cli.serve", "Run a gateway alone."),

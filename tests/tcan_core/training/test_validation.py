@@ -15,7 +15,8 @@ from tensorboard.backend.event_processing import event_accumulator  # type: igno
 from tcan_core.errors import ConfigError
 from tcan_core.media.image import read_image
 from tcan_core.media.video import probe_video
-from tcan_core.models.loading import file_sha256
+from tcan_core.models.loading import file_sha256, load_tcan
+from tcan_core.models.presets import load_preset
 from tcan_core.training.config import OptimizerConfig, PuppetData
 from tcan_core.training.optimizers import build_optimizer
 from tcan_core.training.preset_export import export_preset
@@ -81,6 +82,9 @@ def test_trained_parts_make_a_preset(runs: TinyRuns) -> None:
         "file": "lora.safetensors",
         "sha256": file_sha256(runs.parts / "lora.safetensors"),
     }
+    preset = load_preset(str(path))
+    assert preset.part_file("lora") == runs.parts / "lora.safetensors"
+    assert load_tcan(preset).denoising_unet.config["block_out_channels"] == [8, 16]
     assert yaml.safe_load(export_preset("mini", runs.parts, "x").read_text())["extends"] == "mini"
 
 
