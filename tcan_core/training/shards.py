@@ -25,7 +25,7 @@ from torch import Tensor
 from tcan_core.conditioning.keypoints import NUM_HAND_JOINTS, Pose
 from tcan_core.config import build
 from tcan_core.errors import ConfigError
-from tcan_core.models.loading import file_sha256
+from tcan_core.models.store import file_sha256
 from tcan_core.training.storage import Storage
 
 INDEX = "index.json"

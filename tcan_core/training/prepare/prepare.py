@@ -18,8 +18,9 @@ from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.video import VideoReader
-from tcan_core.models.loading import file_sha256, find_part, load_codec
+from tcan_core.models.loading import find_part, load_codec
 from tcan_core.models.presets import load_preset
+from tcan_core.models.store import file_sha256
 from tcan_core.models.vae import ImageCodec
 from tcan_core.training.prepare.candidates import Candidate, look_at_video
 from tcan_core.training.prepare.crops import Square, square_around, whole
