@@ -32,6 +32,7 @@ COMMANDS = (
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
+    Command("data", "cli.data", "Make training data from videos."),
     Command(
         "models", "cli.models", "List, show, pull, import and verify presets and their weights."
     ),
