@@ -47,23 +47,59 @@ def animate(
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
+    scheduler: Annotated[
+        str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    fp8_weights: Annotated[bool, typer.Option(help="Store weights in 8 bits.")] = False,
+    serial_guidance: Annotated[
+        bool, typer.Option(help="Halves of guidance one after the other: less memory.")
+    ] = False,
+    offload: Annotated[
+        bool, typer.Option(help="Keep networks on the device only while their stage lasts.")
+    ] = False,
+    tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
+    window_batch: Annotated[int, typer.Option(min=1, help="Windows predicted together.")] = 1,
+    decode_batch: Annotated[int, typer.Option(min=1, help="Frames decoded together.")] = 16,
+    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA).")] = "sdpa",
+    channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
+    compile_blocks: Annotated[
+        bool, typer.Option("--compile", help="torch.compile; the first step takes minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Animate one picture with the motion of a driving video."""
-    from tcan_core.models.presets import load_preset
-    from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-    from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
+    """Animate one picture with the motion of a driving video.
 
-    settings = with_fresh_seed(
-        AnimateSettings(
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            context_size=context_size,
-            context_overlap=context_overlap,
-            ptm_tau=ptm_tau,
-            retarget=retarget,
-        ),
-        seed,
+    Under `torchrun` the windows of the video are shared by its processes, a device for each.
+    """
+    from tcan_core.models.presets import load_preset
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
+    from tcan_core.pipelines.animate_files import follow, prepare, random_seed, render
+    from tcan_core.sampling.ranks import join_ranks, own_device
+
+    options = RuntimeOptions(
+        dtype=dtype,  # type: ignore[arg-type]  # checked there
+        fp8_weights=fp8_weights,
+        serial_guidance=serial_guidance,
+        offload=offload,
+        tile_codec=tile_codec,
+        channels_last=channels_last,
+        attention=attention,  # type: ignore[arg-type]  # checked there
+        compile=compile_blocks,
+    )
+    ranks = join_ranks()
+    settings = AnimateSettings(
+        seed=ranks.first(random_seed() if seed is None else seed),
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        context_size=context_size,
+        context_overlap=context_overlap,
+        ptm_tau=ptm_tau,
+        retarget=retarget,
+        scheduler=scheduler,
+        window_batch=window_batch,
+        decode_batch=decode_batch,
     )
     with _bar() as bar:
         show = _shower(bar)
@@ -75,7 +111,12 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
         )
-        pipeline = AnimatePipeline.from_preset(preset, device=device)
+        pipeline = AnimatePipeline.from_preset(
+            preset, device=own_device(device), options=options, ranks=ranks
+        )
+        if ranks.rank:
+            follow(pipeline, prepared, settings)
+            return
         report = render(
             pipeline,
             prepared,

@@ -277,6 +277,13 @@ def render(
     )
 
 
+def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSettings) -> None:
+    """Take part, in another process than the first, in the denoising of what the first renders."""
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    for _ in pipeline.frames(image, poses, source_pose, settings, maps=prepared.maps):
+        raise AssertionError("only the first process decodes")
+
+
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
     """Write a video of skeletons on black."""
     with VideoWriter(path, fps, poses[0].canvas) as writer:
@@ -344,7 +351,11 @@ class _StageClock:
         return self._seconds
 
 
+def random_seed() -> int:
+    """Return a seed below 2**31."""
+    return int(np.random.default_rng().integers(2**31))
+
+
 def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
     """Return the settings with the seed given, or with a random one below 2**31."""
-    drawn = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-    return replace(settings, seed=drawn)
+    return replace(settings, seed=random_seed() if seed is None else seed)

@@ -103,14 +103,14 @@ class Attempt:
     def prepare(
         self,
         driving: Path | None = None,
-        params: JobParams = JobParams(),
+        params: JobParams | None = None,
         image: Path | None = None,
     ) -> list[str]:
         return self.animator.prepare(
             image or self.pair / "source.png",
             driving or self.pair / "driving.mp4",
             self.prepared,
-            params,
+            params or JobParams(),
             self.steps.append,
             self.canceled,
         )

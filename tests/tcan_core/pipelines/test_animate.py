@@ -124,7 +124,7 @@ def test_without_guidance_the_network_runs_once_for_each_window(
 ) -> None:
     rows: dict[float, set[int]] = {1.0: set(), 2.0: set()}
     for scale, seen in rows.items():
-        hook = pipeline.tcan.denoising_unet.conv_in.register_forward_pre_hook(
+        hook = pipeline.tcan.denoising_unet.conv_out.register_forward_pre_hook(
             lambda module, arguments, seen=seen: seen.add(len(arguments[0]))
         )
         pipeline(image, poses, guidance_scale=scale, **WINDOWS)

@@ -1,0 +1,139 @@
+"""Exact accelerations against the plain form of the method, in turn, in one process.
+
+    python docs/benchmarks/model/exact_speed.py [--rounds N] [--frames N]
+
+Random weights at widths (128, 256, 512, 512), 128x128 pixels, 48 frames in windows of 16 with
+overlap 4, guidance 7.5, temperature on. Each round times one denoising step of both forms, in an
+order that changes from round to round. Then one step is counted: its floating-point work is held
+against what the processor's own matrix product does in the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_maps import DrawnPoseMaps
+from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.models.tcan import Tcan
+from tcan_core.pipelines.window_predictor import WindowPredictor
+from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.fusion import fuse_windows
+from tests.tcan_core.plain_form import PlainTcan
+from tests.tcan_core.random_tcan import random_tcan, wide_preset
+
+SIDE, GUIDANCE, TAU, TIMESTEP = 128, 7.5, 3.0, torch.tensor(500)
+
+
+class Forms:
+    """One denoising step of a video, by either form."""
+
+    def __init__(self, frames: int, tcan: Tcan) -> None:
+        scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
+        poses: list[Pose] = scene.driver.poses(scene.motion)
+        generator = torch.Generator().manual_seed(0)
+        latent_side = SIDE // tcan.codec.factor
+        shape = (tcan.codec.latent_channels, latent_side, latent_side)
+        self.source = torch.randn(1, *shape, generator=generator)
+        self.latents = torch.randn(1, shape[0], frames, *shape[1:], generator=generator)
+        self.windows = context_windows(frames)
+        self.maps = DrawnPoseMaps(poses)
+        self.accelerated, self.plain_form = tcan, PlainTcan(tcan)
+
+    def ours(self) -> Tensor:
+        """A step as the pipeline takes it."""
+        return self._step(WindowPredictor(self.accelerated, self.source, self.maps, TAU, GUIDANCE))
+
+    def plain(self) -> Tensor:
+        """A step of the plain form."""
+        form: Any = self.plain_form
+        return self._step(WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE))
+
+    def _step(self, predict: WindowPredictor) -> Tensor:
+        predictions = [
+            predict(self.latents[:, :, window], TIMESTEP, [window]) for window in self.windows
+        ]
+        return fuse_windows(torch.stack(predictions), self.windows, self.latents.shape[2])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=48)
+    asked = parser.parse_args()
+    with torch.inference_mode():
+        forms = Forms(asked.frames, set_up(random_tcan(wide_preset()), RuntimeOptions()))
+        expected, result = forms.plain(), forms.ours()
+        off = float((result - expected).abs().max() / expected.abs().max())
+        threads = torch.get_num_threads()
+        print(f"{asked.frames} frames, {len(forms.windows)} windows, {threads} threads")
+        print(f"largest difference: {off:.1e} of the largest value (wanted: at most 1e-4)")
+        pairs = [_pair(forms, swap=bool(index % 2)) for index in range(asked.rounds)]
+        plain_s, ours_s = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratios = [plain / ours for plain, ours in pairs]
+        print(f"plain form: {plain_s:.2f} s per step (median of {asked.rounds})")
+        print(f"ours:       {ours_s:.2f} s per step")
+        print(
+            f"faster by {statistics.median(ratios):.2f} (median of ratios, "
+            f"{min(ratios):.2f} to {max(ratios):.2f}; wanted: at least 1.6)"
+        )
+        _tell_work("plain form", forms.plain, plain_s)
+        _tell_work("ours", forms.ours, ours_s)
+
+
+def _pair(forms: Forms, swap: bool) -> tuple[float, float]:
+    """Seconds of the plain step and of ours."""
+    if swap:
+        ours = _seconds(forms.ours)
+        return _seconds(forms.plain), ours
+    return _seconds(forms.plain), _seconds(forms.ours)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began_s = time.perf_counter()
+    work()
+    return time.perf_counter() - began_s
+
+
+def _tell_work(name: str, step: Callable[[], Tensor], step_s: float) -> None:
+    rate = _matrix_rate()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        step()
+    work = counter.get_total_flops()
+    by_kind = counter.get_flop_counts()["Global"]
+    convolutions = sum(count for kind, count in by_kind.items() if "conv" in str(kind))
+    share = work / rate / step_s
+    print(
+        f"{name}: {work / 1e9:.0f} GFLOP per step ({convolutions / work:.0%} convolutions), "
+        f"{work / step_s / 1e9:.0f} GFLOP/s, {share:.0%} of the {rate / 1e9:.0f} GFLOP/s of a "
+        "matrix product just now"
+    )
+
+
+def _matrix_rate(side: int = 1024, seconds: float = 2.0) -> float:
+    """Floating-point operations per second of a product of square float32 matrices, at best."""
+    left, right = torch.randn(2, side, side)
+    best_s, until_s = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < until_s:
+        best_s = min(best_s, _seconds(lambda: left @ right))
+    return float(2 * side**3 / best_s)
+
+
+if __name__ == "__main__":
+    main()
