@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from tcan_core.pipelines.animate import AnimateProgress
-    from tcan_core.pipelines.animate_files import AnimateReport
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
+    from tcan_core.pipelines.animate_files import AnimateReport, Prepared
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +62,10 @@ def animate(
     tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
     window_batch: Annotated[int, typer.Option(min=1, help="Windows predicted together.")] = 1,
     decode_batch: Annotated[int, typer.Option(min=1, help="Frames decoded together.")] = 16,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Choose options that fit, such as 8GiB, or refuse; see `tcan plan`."),
+    ] = None,
     attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA).")] = "sdpa",
     channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
     compile_blocks: Annotated[
@@ -111,6 +116,8 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
         )
+        if memory_limit is not None:
+            settings, options = _fitted(preset, prepared, settings, options, memory_limit)
         pipeline = AnimatePipeline.from_preset(
             preset, device=own_device(device), options=options, ranks=ranks
         )
@@ -127,6 +134,32 @@ def animate(
             audio_from=driving if audio else None,
         )
     _tell(report, out, as_json)
+
+
+def _fitted(
+    preset: str,
+    prepared: Prepared,
+    settings: AnimateSettings,
+    options: RuntimeOptions,
+    memory_limit: str,
+) -> tuple[AnimateSettings, RuntimeOptions]:
+    """Settings and options that fit the device. Raises ParameterError when none do."""
+    from dataclasses import replace
+
+    from cli.plan import plan_run, read_bytes
+    from tcan_core.models.presets import load_preset
+
+    height, width = prepared.image.shape[:2]
+    found = plan_run(
+        load_preset(preset),
+        (height, width),
+        len(prepared.poses),
+        settings.context_size,
+        read_bytes(memory_limit),
+        options,
+    )
+    batches = {"window_batch": found.window_batch, "decode_batch": found.decode_batch}
+    return replace(settings, **batches), found.options
 
 
 def _bar() -> Progress:

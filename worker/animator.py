@@ -14,12 +14,14 @@ from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from service.settings import RuntimeSettings
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.models.loading import file_sha256
 from tcan_core.models.presets import Preset
+from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
@@ -46,26 +48,34 @@ class TcanAnimator:
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
+        runtime: how the model runs; the same in every worker that may go on with a job.
     """
 
     def __init__(
-        self, preset: str, device: str, limits: InputLimits, weights: Path | None = None
+        self,
+        preset: str,
+        device: str,
+        limits: InputLimits,
+        weights: Path | None = None,
+        runtime: RuntimeSettings | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
         self._weights = weights
+        self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
         self._detector = ""
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
+        options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights
+            self._preset, self._device, folder=self._weights, options=options
         )
         self._detector = self._pipeline.preset.detector
-        self._info = model_info(self._pipeline.preset, self._weights)
+        self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
 
     def prepare(
         self,
@@ -147,7 +157,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = animate_settings(params)
+        settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         try:
             done = render(
                 self._pipeline,
@@ -192,8 +202,16 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
     return progress
 
 
-def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
-    """What a preset is, with the digests of its files; reads the files that it has none for."""
+def model_info(
+    preset: Preset, folder: Path | None, runtime: RuntimeSettings | None = None
+) -> ModelInfo:
+    """What a preset is, with the digests of its files; reads the files that it has none for.
+
+    How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
+    job begun in one is not gone on with in the other.
+    """
+    changed = {} if runtime is None else runtime.model_dump(exclude_defaults=True)
+    ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = {
         name: path
         for name, part in preset.parts.items()
@@ -206,7 +224,11 @@ def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
         weights={name: file_sha256(path) for name, path in files.items()},
-        versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+        versions={
+            "python": python_version(),
+            **{name: version(name) for name in LIBRARIES},
+            **ways,
+        },
     )
 
 

@@ -80,12 +80,12 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     tcan.serial_guidance = options.serial_guidance
     dtype = options.torch_dtype
     for network in tcan.denoising_networks:
-        network.to(dtype)
+        nn.Module.to(network, dtype)  # diffusers' own warns of parts to keep in float32: none
         if options.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if options.fp8_weights:
             apply_layerwise_casting(network, torch.float8_e4m3fn, dtype, NOT_IN_FP8)
-    tcan.codec.to(options.codec_dtype)
+    nn.Module.to(tcan.codec.vae, options.codec_dtype)
     if options.tile_codec:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)

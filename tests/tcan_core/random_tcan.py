@@ -1,30 +1,18 @@
-"""A whole model with random weights, at any widths and in any type, built without a second copy."""
+"""A whole model with random weights, at any widths and in any type, without a second copy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from diffusers.models.modeling_utils import no_init_weights
 from torch import Tensor, nn
 
-from tcan_core.models.builders import (
-    build_codec,
-    build_controlnet,
-    build_denoising_unet,
-    build_motion_adapter,
-    build_reference_unet,
-    build_text_encoder,
-    constant_prompt,
-    controlnet_motion,
-    empty_prompt,
-)
-from tcan_core.models.motion import TemporalControlNet, add_motion
+from tcan_core.models.builders import build_text_encoder, constant_prompt, empty_prompt
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.tcan import Tcan
+from tcan_core.models.untrained import building_in, untrained_tcan
 
+DRAWN = 999_983  # a prime
 WIDE = Path(__file__).parent / "wide" / "preset.yaml"
 
 
@@ -33,39 +21,24 @@ def wide_preset() -> Preset:
     return load_preset(str(WIDE))
 
 
-@contextmanager
-def building_in(dtype: torch.dtype) -> Iterator[None]:
-    """Networks built in this block are of this type from the start, and their weights unset."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with no_init_weights():
-            yield
-    finally:
-        torch.set_default_dtype(before)
-
-
 def random_tcan(preset: Preset, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tcan:
     """Build a preset's model, frozen; every weight is random, zeroed layers included."""
     generator = torch.Generator().manual_seed(seed)
-    with building_in(dtype):
-        unet = add_motion(build_denoising_unet(preset), build_motion_adapter(preset))
-        randomize(unet, generator)
-        controlnet = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
-        randomize(controlnet.to(dtype), generator)
-        reference_unet = build_reference_unet(preset)
-        randomize(reference_unet, generator)
-        codec = build_codec(preset)
-        randomize(codec, generator)
-    tcan = Tcan(codec, unet, reference_unet, controlnet, _prompt(preset, dtype, generator))
+    tcan = untrained_tcan(preset, dtype)
     for network in tcan.networks:
-        network.requires_grad_(False).eval()
+        randomize(network, generator)
+    tcan.prompt = _prompt(preset, dtype, generator)
     return tcan
 
 
 @torch.no_grad()
 def randomize(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight so that signals keep their size: scaled by the inputs of a layer."""
+    """Set every weight so that signals keep their size: scaled by the inputs of a layer.
+
+    Large layers repeat some numbers drawn once, at a period that no layer's sides divide: drawing
+    billions of them would take minutes.
+    """
+    drawn = torch.randn(DRAWN, generator=generator)
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if isinstance(module, nn.GroupNorm | nn.LayerNorm):
@@ -73,7 +46,9 @@ def randomize(network: nn.Module, generator: torch.Generator) -> None:
             elif parameter.ndim < 2:
                 parameter.zero_()
             else:
-                parameter.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
+                scaled = drawn.to(parameter.dtype) * parameter[0].numel() ** -0.5
+                for part in parameter.view(-1).split(DRAWN):
+                    part.copy_(scaled[: len(part)])
 
 
 def _prompt(preset: Preset, dtype: torch.dtype, generator: torch.Generator) -> Tensor:

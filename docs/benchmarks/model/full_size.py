@@ -1,6 +1,6 @@
 """The preset sd15 at full size, with random weights, from a picture to an mp4, on a processor.
 
-    python docs/benchmarks/model/full_size.py [--out FILE] [--dtype bfloat16] [--frames 8]
+    python docs/benchmarks/model/full_size.py [--preset sd15] [--dtype bfloat16] [--frames 8]
 
 Prints the parameters of each part, seconds, and the process's largest resident memory. The picture
 is 256x256: the preset's 512 pixels are set to 256 for it.
@@ -36,11 +36,12 @@ SIDE, LIMIT_BYTES = 256, 20e9
 def main() -> None:
     """Build, animate, print."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--preset", default="sd15")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
     parser.add_argument("--frames", type=int, default=8)
     asked = parser.parse_args()
-    preset = replace(load_preset("sd15"), resolution=SIDE)
+    preset = replace(load_preset(asked.preset), resolution=SIDE)
     began_s = time.monotonic()
     tcan = random_tcan(preset, DTYPES[asked.dtype])
     print(f"built in {time.monotonic() - began_s:.0f} s, {peak_memory_bytes() / 1e9:.1f} GB so far")

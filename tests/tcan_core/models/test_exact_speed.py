@@ -191,3 +191,20 @@ def test_16_bits_and_8_bit_weights_stay_near(tcan: Tcan, inputs: Inputs) -> None
     assert 0 < off[0] < 0.05 and off[0] < off[1] < 0.3
     stored = {parameter.dtype for parameter in tcan.denoising_unet.parameters()}
     assert stored == {torch.bfloat16, torch.float8_e4m3fn}
+
+
+@pytest.mark.slow
+def test_compiled_blocks_give_the_same_and_compile_once(tcan: Tcan, inputs: Inputs) -> None:
+    """A minute or two: a C++ compiler builds each block."""
+    plain = PlainTcan(tcan)
+    read(plain, inputs)
+    expected = plain.predict(*inputs, 3.0)
+    set_up(tcan, RuntimeOptions(compile=True))
+    for _ in range(3):
+        read(tcan, inputs)
+        torch.testing.assert_close(tcan.predict(*inputs, 3.0), expected, **NUMBERS)
+        graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        assert graphs > 0
+    read(tcan, inputs)
+    tcan.predict(*inputs, 3.0)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs

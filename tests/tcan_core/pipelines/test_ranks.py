@@ -52,9 +52,13 @@ def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch
         )
         for rank in range(PROCESSES)
     ]
-    for process in started:
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
+    try:
+        for process in started:
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, output
+    finally:
+        for process in started:
+            process.kill()
     assert two.read_bytes() == one.read_bytes()
 
 
