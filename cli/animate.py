@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
+    from tcan_core.sampling.ranks import Ranks
 
 
 def register(app: typer.Typer) -> None:
@@ -79,10 +80,13 @@ def animate(
     """
     from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-    from tcan_core.pipelines.animate_files import follow, prepare, random_seed, render
+    from tcan_core.pipelines.animate import AnimateSettings
+    from tcan_core.pipelines.animate_files import prepare, random_seed
+    from tcan_core.pipelines.preflight import check_device, check_files
     from tcan_core.sampling.ranks import join_ranks, own_device
 
+    check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
+    check_device(own_device(device))
     options = RuntimeOptions(
         dtype=dtype,  # type: ignore[arg-type]  # checked there
         fp8_weights=fp8_weights,
@@ -107,7 +111,7 @@ def animate(
         decode_batch=decode_batch,
     )
     with _bar() as bar:
-        show = _shower(bar)
+        progress = _shower(bar)
         prepared = prepare(
             image,
             driving,
@@ -118,22 +122,48 @@ def animate(
         )
         if memory_limit is not None:
             settings, options = _fitted(preset, prepared, settings, options, memory_limit)
-        pipeline = AnimatePipeline.from_preset(
-            preset, device=own_device(device), options=options, ranks=ranks
-        )
-        if ranks.rank:
-            follow(pipeline, prepared, settings)
-            return
-        report = render(
-            pipeline,
-            prepared,
-            out,
-            settings,
-            progress=show,
-            pose_path=pose_video,
-            audio_from=driving if audio else None,
-        )
-    _tell(report, out, as_json)
+        outputs = _Outputs(out, pose_video, driving if audio else None)
+        report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
+    if report is not None:
+        _tell(report, out, as_json)
+
+
+class _Outputs(NamedTuple):
+    video: Path
+    poses: Path | None
+    audio_from: Path | None
+
+
+def _render(
+    preset: str,
+    device: str,
+    options: RuntimeOptions,
+    ranks: Ranks,
+    prepared: Prepared,
+    settings: AnimateSettings,
+    outputs: _Outputs,
+    progress: Callable[[AnimateProgress], None],
+) -> AnimateReport | None:
+    """Animate; of several processes all but the first only take part, and report nothing."""
+    from tcan_core.pipelines.animate import AnimatePipeline
+    from tcan_core.pipelines.animate_files import follow, render
+    from tcan_core.sampling.ranks import own_device
+
+    pipeline = AnimatePipeline.from_preset(
+        preset, device=own_device(device), options=options, ranks=ranks
+    )
+    if ranks.rank:
+        follow(pipeline, prepared, settings)
+        return None
+    return render(
+        pipeline,
+        prepared,
+        outputs.video,
+        settings,
+        progress=progress,
+        pose_path=outputs.poses,
+        audio_from=outputs.audio_from,
+    )
 
 
 def _fitted(

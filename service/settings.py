@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = Field(None, description="boto3's own ways when absent.")
     s3_secret_key: SecretStr | None = None
+    s3_timeout_s: float = Field(
+        10.0, gt=0.0, description="An S3 that is silent for this long, three times, is away."
+    )
 
     preset: str = Field("mini", description="The weights that the worker loads.")
     weights: Path | None = Field(

@@ -22,7 +22,8 @@ def load_config(path: Path, kind: type[T]) -> T:
             type.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Bytes: YAML tells its encoding itself (UTF-8, or UTF-16 by its mark).
+        content = yaml.safe_load(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, yaml.YAMLError) as error:

@@ -14,3 +14,12 @@ pytest_plugins = ["tests.servers"]
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured, by `record_property`, also where other processes ran them."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                terminalreporter.write_sep("-", f"{report.nodeid}: {name}")
+                terminalreporter.write_line(str(value))
