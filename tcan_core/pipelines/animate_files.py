@@ -245,15 +245,9 @@ def render(
     """
     clock = _StageClock(progress)
     height, width = prepared.image.shape[:2]
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     frames = pipeline.frames(
-        prepared.image,
-        prepared.poses,
-        prepared.source_pose,
-        settings,
-        clock.note,
-        canceled,
-        resume,
-        prepared.maps,
+        image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):
@@ -261,11 +255,8 @@ def render(
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)
     if pose_path is not None:
-        write_poses(
-            pose_path,
-            pipeline.place(prepared.image, prepared.poses, prepared.source_pose, settings),
-            prepared.fps,
-        )
+        placed = pipeline.place(image, poses, source_pose, settings)
+        write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
         frames=len(prepared.poses),
         fps=float(prepared.fps),

@@ -72,7 +72,7 @@ def denoise(
     resume: DenoiseState | None = None,
     ranks: Ranks | None = None,
 ) -> Tensor:
-    """Turn noise into latents.
+    """Turn noise into latents, (b, c, F, h, w) float32.
 
     Shapes: b batch, c latent channels, f frames in a window, F frames in the video, h w latent size
 
@@ -90,13 +90,9 @@ def denoise(
         progress: called after every round, a batch of windows in each process; a step's last call
             follows the scheduler's.
         canceled: asked before every round; one process's wish is all's.
-        resume: where an earlier run of the same arguments was broken off; the rest of it is done,
-            with the same latents in the end.
-        ranks: processes that share the windows; all call with the same arguments, and get the same
-            latents as one process alone would.
-
-    Returns:
-        (b, c, F, h, w) float32.
+        resume: where an earlier run of the same arguments was broken off; the end is the same.
+        ranks: processes that share the windows; all call with the same arguments, and get what one
+            alone would get.
 
     Raises:
         Canceled: `canceled` returned True.
@@ -104,11 +100,10 @@ def denoise(
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
-    team = ranks or Alone()
+    team, steps = ranks or Alone(), len(scheduler.timesteps)
     rounds = _rounds(len(windows), window_batch, team.count)
     run = _Run(noise, scheduler, seed, resume)
     del noise  # a long video's is large, and needed no more
-    steps = len(scheduler.timesteps)
     for step, timestep in list(enumerate(scheduler.timesteps, 1))[run.step :]:
         model_input = scheduler.scale_model_input(run.latents, timestep)
         fuser = WindowFuser(windows, run.latents.shape, fusion)

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class PeakAllocated(TorchDispatchMode):
+class PeakAllocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the tensors that are made in its block, and the most bytes of them at one time.
 
     Args:
@@ -24,7 +24,7 @@ class PeakAllocated(TorchDispatchMode):
     """
 
     def __init__(self, is_counted: Callable[[int], bool] = lambda num_bytes: True) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._is_counted = is_counted
         self._alive: dict[int, int] = {}
         self.now_bytes = 0
