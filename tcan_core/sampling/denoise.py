@@ -87,8 +87,7 @@ def denoise(
         fusion: how overlapping windows are weighted.
         window_batch: windows per call, at least 1; changes nothing but the network's rounding.
         seed: of the noise that ancestral schedulers add at each step.
-        progress: called after every round, a batch of windows in each process; a step's last call
-            follows the scheduler's.
+        progress: called after every round of batches; a step's last follows the scheduler's step.
         canceled: asked before every round; one process's wish is all's.
         resume: where an earlier run of the same arguments was broken off; the end is the same.
         ranks: processes that share the windows; all call with the same arguments, and get what one
@@ -111,13 +110,11 @@ def denoise(
             if team.agree(canceled is not None and canceled()):
                 raise Canceled(f"canceled at step {step} of {steps}, window {batches[0][0] + 1}")
             _predict_round(predict, model_input, timestep, windows, batches, fuser, team)
-            state = None
-            if batches is rounds[-1]:
+            if is_last := batches is rounds[-1]:
                 run.advance(timestep, model_input, fuser.result(), prediction_type)
-                state = run.state
             if progress is not None:
                 place = (step, steps, batches[-1][-1] + 1, len(windows))
-                progress(DenoiseProgress(*place, run.preview, state))
+                progress(DenoiseProgress(*place, run.preview, run.state if is_last else None))
     return run.latents
 
 

@@ -2,9 +2,9 @@
 
 The reference UNet runs at batch 2, zeros for the unconditional half. Its features are repeated for
 every frame, joined to the frame's own tokens, and projected with them; both halves of guidance pass
-the whole denoising UNet; every row has a prompt of its own. An independent formulation to hold the
-accelerated one against: it shares the networks' weights, and of the project's attention the
-temporal one alone.
+ControlNet and denoising UNet in full, as diffusers' own pipelines do; every row has a prompt of its
+own, and windows come one after the other. An independent formulation to hold the accelerated one
+against: it shares the networks' weights, and of the project's attention the temporal one alone.
 """
 
 from __future__ import annotations
@@ -71,14 +71,16 @@ class PlainTcan:
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float
     ) -> Tensor:
         frames = latents.shape[2]
-        maps = pose_maps.transpose(1, 2).flatten(0, 1)
-        down, mid = self.controlnet(latents, timestep, self.prompt.repeat(frames, 1, 1), maps)
+        halves, steps = latents.repeat(2, 1, 1, 1, 1), timestep.repeat(2)
+        text = self.prompt.repeat(2 * frames, 1, 1)
+        maps = pose_maps.transpose(1, 2).flatten(0, 1).repeat(2, 1, 1, 1)
+        down, mid = self.controlnet(halves, steps, text, maps)
         both: Tensor = self.unet(
-            latents.repeat(2, 1, 1, 1, 1),
-            timestep.repeat(2),
-            encoder_hidden_states=self.prompt.repeat(2 * frames, 1, 1),
-            down_block_additional_residuals=[each.repeat(2, 1, 1, 1) for each in down],
-            mid_block_additional_residual=mid.repeat(2, 1, 1, 1),
+            halves,
+            steps,
+            encoder_hidden_states=text,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=mid,
             return_dict=False,
         )[0]
         return both[:1] + guidance_scale * (both[1:] - both[:1])

@@ -1,9 +1,11 @@
 """Exact accelerations against the plain form of the method, in turn, in one process.
 
-    python docs/benchmarks/model/exact_speed.py [--rounds N] [--frames N]
+    python docs/benchmarks/model/exact_speed.py [--rounds N] [--frames N] [--window-batch N]
+                                                [--channels-last]
 
 Random weights at widths (128, 256, 512, 512), 128x128 pixels, 48 frames in windows of 16 with
-overlap 4, guidance 7.5, temperature on. Each round times one denoising step of both forms, in an
+overlap 4, guidance 7.5, temperature on. The plain form takes its windows one by one, ours in
+batches. Each round times one denoising step of both forms, in an
 order that changes from round to round. Then one step is counted: its floating-point work is held
 against what the processor's own matrix product does in the same time.
 """
@@ -43,7 +45,7 @@ SIDE, GUIDANCE, TAU, TIMESTEP = 128, 7.5, 3.0, torch.tensor(500)
 class Forms:
     """One denoising step of a video, by either form."""
 
-    def __init__(self, frames: int, tcan: Tcan) -> None:
+    def __init__(self, frames: int, tcan: Tcan, window_batch: int) -> None:
         scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
         poses: list[Pose] = scene.driver.poses(scene.motion)
         generator = torch.Generator().manual_seed(0)
@@ -52,23 +54,27 @@ class Forms:
         self.source = torch.randn(1, *shape, generator=generator)
         self.latents = torch.randn(1, shape[0], frames, *shape[1:], generator=generator)
         self.windows = context_windows(frames)
-        self.maps = DrawnPoseMaps(poses)
+        self.maps, self.window_batch = DrawnPoseMaps(poses), window_batch
         self.accelerated, self.plain_form = tcan, PlainTcan(tcan)
 
     def ours(self) -> Tensor:
         """A step as the pipeline takes it."""
-        return self._step(WindowPredictor(self.accelerated, self.source, self.maps, TAU, GUIDANCE))
+        predict = WindowPredictor(self.accelerated, self.source, self.maps, TAU, GUIDANCE)
+        return self._step(predict, self.window_batch)
 
     def plain(self) -> Tensor:
         """A step of the plain form."""
         form: Any = self.plain_form
-        return self._step(WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE))
+        return self._step(WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE), 1)
 
-    def _step(self, predict: WindowPredictor) -> Tensor:
-        predictions = [
-            predict(self.latents[:, :, window], TIMESTEP, [window]) for window in self.windows
-        ]
-        return fuse_windows(torch.stack(predictions), self.windows, self.latents.shape[2])
+    def _step(self, predict: WindowPredictor, batch: int) -> Tensor:
+        predictions = []
+        for first in range(0, len(self.windows), batch):
+            windows = self.windows[first : first + batch]
+            latents = torch.cat([self.latents[:, :, window] for window in windows])
+            predictions.append(predict(latents, TIMESTEP, windows))
+        by_window = torch.cat(predictions)[:, None]
+        return fuse_windows(by_window, self.windows, self.latents.shape[2])
 
 
 def main() -> None:
@@ -76,9 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--window-batch", type=int, default=4)
+    parser.add_argument("--channels-last", action="store_true")
     asked = parser.parse_args()
+    options = RuntimeOptions(channels_last=asked.channels_last)
     with torch.inference_mode():
-        forms = Forms(asked.frames, set_up(random_tcan(wide_preset()), RuntimeOptions()))
+        tcan = set_up(random_tcan(wide_preset()), options)
+        forms = Forms(asked.frames, tcan, asked.window_batch)
         threads = torch.get_num_threads()
         print(f"{asked.frames} frames, {len(forms.windows)} windows, {threads} threads")
         (expected, plain_work), (result, our_work) = _counted(forms.plain), _counted(forms.ours)

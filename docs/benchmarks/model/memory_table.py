@@ -26,7 +26,7 @@ from tcan_core.pipelines.memory.table import TABLE, CodecMemory, DenoisingMemory
 
 WINDOW = 16
 SIZES = {"sd15": [(512, 512), (768, 512), (912, 512)], "mini": [(64, 64), (120, 64)]}
-DTYPES = {"sd15": ("bfloat16", "float16"), "mini": ("float32",)}
+DTYPES = {"sd15": ("bfloat16",), "mini": ("float32",)}
 
 
 def main() -> None:
