@@ -19,9 +19,10 @@ from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
-from tcan_core.models.loading import file_sha256
+from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
 from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
@@ -214,16 +215,22 @@ def model_info(
     ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = {
         name: path
-        for name, part in preset.parts.items()
+        for name in preset.parts
         if (path := _part_file(preset, name, folder)) is not None and path.exists()
     }
+    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
+    known = {} if folder else {name: known_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
         resolution=preset.resolution,
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
-        weights={name: file_sha256(path) for name, path in files.items()},
+        weights={
+            name: known.get(name) or file_sha256(path) for name, path in (files | loras).items()
+        },
+        stand_ins=without_weights(preset, folder),
+        zero_shot=is_zero_shot(preset, folder),
         versions={
             "python": python_version(),
             **{name: version(name) for name in LIBRARIES},

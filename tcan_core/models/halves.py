@@ -13,6 +13,8 @@ import torch
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor
 
+from tcan_core.models.norms import note_frames
+
 
 @dataclass(frozen=True)
 class LowerHalf:
@@ -55,6 +57,7 @@ def run_lower(unet: UNetMotionModel, latents: Tensor, timestep: Tensor, text: Te
         text: (b * f, tokens, dim).
     """
     num_frames = latents.shape[2]
+    note_frames(unet, num_frames)
     time = unet.time_embedding(unet.time_proj(timestep).to(latents.dtype))
     time = time.repeat_interleave(num_frames, dim=0)
     hidden = unet.conv_in(latents.transpose(1, 2).flatten(0, 1))

@@ -28,7 +28,9 @@ def untrained_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tcan:
     Nothing is built in a wider type first, so that it fits where the model itself fits.
     """
     with building_in(dtype):
-        unet = add_motion(build_denoising_unet(preset), build_motion_adapter(preset))
+        unet = add_motion(
+            build_denoising_unet(preset), build_motion_adapter(preset), preset.norm_grouping
+        )
         controlnet = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
         reference_unet, codec = build_reference_unet(preset), build_codec(preset)
         tcan = Tcan(codec, unet, reference_unet, controlnet.to(dtype), _no_prompt(preset))

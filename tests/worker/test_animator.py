@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import read_pose_file
 from tcan_core.puppets.pairs import render_pair
-from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
+from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering, State, Step
 from worker.animator import TcanAnimator, model_info
@@ -36,6 +37,7 @@ from worker.failures import (
 
 FRAMES = 5
 DETECTOR = "one-known-pose"
+PLAIN = JobParams()
 
 
 class SmallDevice:
@@ -105,14 +107,14 @@ class Attempt:
     def prepare(
         self,
         driving: Path | None = None,
-        params: JobParams | None = None,
+        params: JobParams = PLAIN,
         image: Path | None = None,
     ) -> list[str]:
         return self.animator.prepare(
             image or self.pair / "source.png",
             driving or self.pair / "driving.mp4",
             self.prepared,
-            params or JobParams(),
+            params,
             self.steps.append,
             self.canceled,
         )
@@ -188,6 +190,22 @@ def test_the_model_is_described_with_its_weights(animator: TcanAnimator) -> None
     assert all(len(digest) == 64 for digest in model.weights.values())
     assert {"tcan", "torch", "diffusers", "python"} <= set(model.versions)
     assert model.num_inference_steps > 0
+    assert (model.stand_ins, model.zero_shot) == ({}, False)
+
+
+def test_a_model_without_weights_of_tcan_says_so(tmp_path: Path) -> None:
+    write_tiny_weights(tmp_path)
+    preset = tiny_preset()
+    absent = {"lora": "leave_out", "reference_unet": "denoising_unet"}
+    for name in absent:
+        (tmp_path / f"{name}.safetensors").unlink()
+    lent = {name: replace(preset.parts[name], absent=what) for name, what in absent.items()}
+
+    model = model_info(replace(preset, parts=preset.parts | lent), tmp_path)
+
+    assert model.zero_shot
+    assert model.stand_ins == {"lora": "nothing", "reference_unet": "denoising_unet"}
+    assert "lora" not in model.weights
 
 
 def test_a_model_that_runs_otherwise_is_another_models(animator: TcanAnimator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from tcan_core.errors import ConfigError
 from tcan_core.models.attention import PromptAttention, find_kernel
 from tcan_core.models.loading import load_tcan
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import NormGrouping, Preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
 from tests.tcan_core.plain_form import PlainTcan
@@ -49,6 +50,19 @@ def read(tcan: Tcan | PlainTcan, inputs: Inputs) -> None:
     dtype = latents.dtype
     tcan.read_reference(source.to(dtype), timestep[:1])
     tcan.temperature.maps = 1 + maps[:, 0, 0]
+
+
+@pytest.mark.parametrize("grouping", ["official", "diffusers"])
+def test_other_groupings_of_norms_are_exact_too(
+    tiny: Preset, weights: Path, inputs: Inputs, grouping: NormGrouping
+) -> None:
+    tcan = load_tcan(replace(tiny, norm_grouping=grouping), weights)
+    plain = PlainTcan(tcan)
+    with torch.no_grad():
+        read(plain, inputs)
+        expected = plain.predict(*inputs, 3.0)
+        read(set_up(tcan, RuntimeOptions()), inputs)
+        torch.testing.assert_close(tcan.predict(*inputs, 3.0), expected, **NUMBERS)
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
