@@ -188,8 +188,8 @@ def _fitted(
         read_bytes(memory_limit),
         options,
     )
-    batches = {"window_batch": found.window_batch, "decode_batch": found.decode_batch}
-    return replace(settings, **batches), found.options
+    windows, frames = found.window_batch, found.decode_batch
+    return replace(settings, window_batch=windows, decode_batch=frames), found.options
 
 
 def _bar() -> Progress:

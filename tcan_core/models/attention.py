@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,7 +56,7 @@ def find_kernel(name: KernelName) -> Attend:
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
     """(rows, tokens, channels) to (rows, heads, tokens, channels / heads), without a copy."""
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(tokens, -1, (heads, -1)).transpose(1, 2)
 
 
 def merge_heads(attended: Tensor) -> Tensor:
@@ -138,11 +139,11 @@ class PromptAttention:
 def connect_prompt(networks: Iterable[nn.Module], kernel: Kernel) -> PromptMemory:
     """Install `PromptAttention` on every cross-attention of the networks; return their memory."""
     memory = PromptMemory()
-    processor = PromptAttention(memory, kernel)
+    processor: Any = PromptAttention(memory, kernel)  # diffusers names its own kinds alone
     for network in networks:
         for module in network.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
-                module.set_processor(processor)  # type: ignore[no-untyped-call]
+                module.set_processor(processor)
     return memory
 
 

@@ -70,10 +70,11 @@ def run_lower(unet: UNetMotionModel, latents: Tensor, timestep: Tensor, text: Te
     return LowerHalf(hidden, skips, time, text, num_frames)
 
 
-def run_upper(unet: UNetMotionModel, lower: LowerHalf, mid_residual: Tensor) -> Tensor:
+def run_upper(unet: Any, lower: LowerHalf, mid_residual: Tensor) -> Tensor:
     """Run mid block, up blocks and last convolution; returns (b, c, f, h, w).
 
     Args:
+        unet: a `UNetMotionModel`, whose blocks have no types.
         mid_residual: the ControlNet's, (b * f, channels, h', w').
     """
     time, num_frames, skips = lower.time, lower.num_frames, list(lower.skips)
@@ -96,7 +97,7 @@ def run_upper(unet: UNetMotionModel, lower: LowerHalf, mid_residual: Tensor) -> 
     if unet.conv_norm_out:
         hidden = unet.conv_act(unet.conv_norm_out(hidden))
     images: Tensor = unet.conv_out(hidden)
-    return images.unflatten(0, (-1, num_frames)).transpose(1, 2)
+    return torch.unflatten(images, 0, (-1, num_frames)).transpose(1, 2)
 
 
 def _text(block: Any, text: Tensor) -> dict[str, Tensor]:

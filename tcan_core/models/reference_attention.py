@@ -126,7 +126,8 @@ class ReferenceReader:
         plain = self.bank.plain_rows if self.name in self.bank.features else len(hidden_states)
         attended = []
         if plain:
-            attended.append(self._attend(*(part[:plain] for part in own), attn.heads))
+            query, key, value = (part[:plain] for part in own)
+            attended.append(self._attend(query, key, value, attn.heads))
         if plain < len(hidden_states):
             query, key, value = (part[plain:] for part in own)
             keys, values = self.bank.keys_and_values(self.name, attn)
@@ -151,7 +152,7 @@ def _with_reference(own: Tensor, reference: Tensor) -> Tensor:
         own: (sources * frames, tokens, channels).
         reference: (sources, reference tokens, channels).
     """
-    by_source = own.unflatten(0, (len(reference), -1))
+    by_source = torch.unflatten(own, 0, (len(reference), -1))
     shared = reference[:, None].expand(-1, by_source.shape[1], -1, -1)
     return torch.cat([by_source, shared], dim=2).flatten(0, 1)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from diffusers.hooks import apply_layerwise_casting
+from diffusers.hooks.layerwise_casting import apply_layerwise_casting
+from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import nn
 
@@ -97,13 +98,14 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:
     """Put the kernel into the self-attentions that are diffusers' own."""
-    plain = SelfAttention(tcan.kernel)
+    plain: Any = SelfAttention(tcan.kernel)
     for network in tcan.denoising_networks:
         for name, module in network.named_modules():
-            processor = getattr(module, "processor", None)
             is_plain = name.endswith("attn1") and "motion_modules" not in name
-            if is_plain and not isinstance(processor, ReferenceReader | ReferenceWriter):
-                module.set_processor(plain)  # type: ignore[operator]
+            if not (is_plain and isinstance(module, Attention)):
+                continue
+            if not isinstance(module.processor, ReferenceReader | ReferenceWriter):
+                module.set_processor(plain)
 
 
 def _tile(tcan: Tcan) -> None:

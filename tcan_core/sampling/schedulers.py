@@ -26,7 +26,7 @@ from typing import Any, Literal, Protocol, cast
 
 import diffusers
 import numpy as np
-from diffusers.schedulers import AysSchedules
+from diffusers.schedulers.scheduling_utils import AysSchedules
 from torch import Tensor
 
 from tcan_core.errors import ParameterError

@@ -36,10 +36,11 @@ class PlainTcan:
         self.reference_unet = _same_weights(tcan.reference_unet)
         self.temperature = connect_temperature([self.unet, self.controlnet])
         self.features: dict[str, Tensor] = {}
+        plain: Any = AttnProcessor2_0()  # type: ignore[no-untyped-call]
         for network in (self.unet, self.controlnet, self.reference_unet):
             for name, module in network.named_modules():
                 if isinstance(module, Attention) and "motion_modules" not in name:
-                    module.set_processor(AttnProcessor2_0())  # type: ignore[no-untyped-call]
+                    module.set_processor(plain)
         for name, module in self.reference_unet.named_modules():
             if _reads(name):
                 module.set_processor(_Writer(self.features, name))

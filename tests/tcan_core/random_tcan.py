@@ -47,7 +47,7 @@ def randomize(network: nn.Module, generator: torch.Generator) -> None:
                 parameter.zero_()
             else:
                 scaled = drawn.to(parameter.dtype) * parameter[0].numel() ** -0.5
-                for part in parameter.view(-1).split(DRAWN):
+                for part in torch.split(parameter.view(-1), DRAWN):
                     part.copy_(scaled[: len(part)])
 
 

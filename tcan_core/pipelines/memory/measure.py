@@ -116,7 +116,7 @@ def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     stage()
-    return torch.cuda.max_memory_allocated() - before
+    return int(torch.cuda.max_memory_allocated()) - before
 
 
 def _denoise(tcan: Tcan, size: Size, frames: int, windows: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import diffusers
 import pytest
 import torch
-from diffusers.schedulers import AysSchedules
+from diffusers.schedulers.scheduling_utils import AysSchedules
 
 from tcan_core.errors import ParameterError
 from tcan_core.sampling.context_windows import context_windows

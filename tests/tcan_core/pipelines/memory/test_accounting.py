@@ -87,8 +87,7 @@ def test_a_longer_video_takes_no_more_but_its_latents(pipeline: AnimatePipeline)
         image = scene.source.draw(scene.source_pose)[0]
         poses = scene.driver.poses(scene.motion)
         latents_bytes = 4 * 4 * frames * 4 * 4
-        counted = PeakAllocated(lambda num_bytes, latents=latents_bytes: num_bytes != latents)
-        with counted:
+        with PeakAllocated(latents_bytes.__ne__) as counted:
             settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
             shown = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
         assert shown == frames
