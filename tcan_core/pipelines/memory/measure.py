@@ -113,7 +113,7 @@ def accounted(networks: Networks, stage: Callable[[], object]) -> int:
 
 def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:
     """Return the same of torch's allocator, on the current CUDA device."""
-    before = torch.cuda.memory_allocated()
+    before = int(torch.cuda.memory_allocated())
     torch.cuda.reset_peak_memory_stats()
     stage()
     return int(torch.cuda.max_memory_allocated()) - before
