@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("animate", "cli.animate", "Animate a picture with the motion of a video."),
+    Command("plan", "cli.plan", "Choose options by which an animation fits a device's memory."),
     Command("poses", "cli.poses", "Extract keypoints from videos and draw them."),
     Command("puppets", "cli.puppets", "Render pairs of procedural characters with a known truth."),
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),

@@ -79,7 +79,9 @@ def worker(
 
     start_logging()
     check_device(settings.device)
-    animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
+    animator = TcanAnimator(
+        settings.preset, settings.device, settings.limits, settings.weights, settings.runtime
+    )
     sys.exit(run_worker(settings, animator, chosen))
 
 

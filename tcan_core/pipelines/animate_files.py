@@ -245,15 +245,9 @@ def render(
     """
     clock = _StageClock(progress)
     height, width = prepared.image.shape[:2]
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     frames = pipeline.frames(
-        prepared.image,
-        prepared.poses,
-        prepared.source_pose,
-        settings,
-        clock.note,
-        canceled,
-        resume,
-        prepared.maps,
+        image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):
@@ -261,11 +255,8 @@ def render(
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)
     if pose_path is not None:
-        write_poses(
-            pose_path,
-            pipeline.place(prepared.image, prepared.poses, prepared.source_pose, settings),
-            prepared.fps,
-        )
+        placed = pipeline.place(image, poses, source_pose, settings)
+        write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
         frames=len(prepared.poses),
         fps=float(prepared.fps),
@@ -275,6 +266,13 @@ def render(
         seed=settings.seed,
         warnings=prepared.warnings,
     )
+
+
+def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSettings) -> None:
+    """Take part, in another process than the first, in the denoising of what the first renders."""
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    for _ in pipeline.frames(image, poses, source_pose, settings, maps=prepared.maps):
+        raise AssertionError("only the first process decodes")
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
@@ -344,7 +342,11 @@ class _StageClock:
         return self._seconds
 
 
+def random_seed() -> int:
+    """Return a seed below 2**31."""
+    return int(np.random.default_rng().integers(2**31))
+
+
 def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
     """Return the settings with the seed given, or with a random one below 2**31."""
-    drawn = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-    return replace(settings, seed=drawn)
+    return replace(settings, seed=random_seed() if seed is None else seed)
