@@ -11,6 +11,7 @@ from typing import Self
 
 from service.contract.webhooks import Attempt, DeliveryState
 from service.errors import Unavailable
+from service.outbound.guard import Guard
 from service.stopping import unless
 from service.stores import deliveries
 from service.stores.deliveries import Claimed
@@ -33,6 +34,7 @@ class Deliverer:
 
     Args:
         body: the JSON of a message; the same for each of its attempts.
+        guard: knows the hosts that may be connected to.
         jitter: 0..1, a new one for each attempt.
     """
 
@@ -41,13 +43,14 @@ class Deliverer:
         jobs: AsyncJobs,
         signer: Signer,
         body: Callable[[Claimed], bytes],
+        guard: Guard,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._jobs = jobs
         self._signer = signer
         self._body = body
         self._jitter = jitter
-        self._sender = Sender()
+        self._sender = Sender(guard)
         self._stop = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None

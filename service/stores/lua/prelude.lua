@@ -144,6 +144,37 @@ local function return_turn(id)
   end
 end
 
+-- API keys, and what callers may have. `weigh` raises QUOTA with the limit's name, what there is of it, how much more was
+-- asked for, the limit, and in how many s there is more (0: when a job of theirs begins).
+local keys_key = prefix .. 'keys'
+local day_ms = 24 * 3600 * 1000
+local function usage_key(caller) return prefix .. 'usage:' .. caller .. ':' .. whole(math.floor(now / day_ms)) end
+
+local function weigh(caller, limits, bytes, ms)
+  local used = redis.call('HMGET', usage_key(caller), 'bytes', 'ms')
+  local tomorrow_s = math.ceil((day_ms - now % day_ms) / 1000)
+  local asked = {
+    {'queued_jobs', redis.call('ZCARD', jobs_key(caller, 'queued')), 1, 1, 0},
+    {'input_bytes_per_day', tonumber(used[1] or 0), bytes, 1, tomorrow_s},
+    {'driving_s_per_day', tonumber(used[2] or 0), ms, 1000, tomorrow_s},
+  }
+  for _, row in ipairs(asked) do
+    local name, has, more, unit, retry_s = unpack(row)
+    local most = limits[name]
+    if most and has + more > most * unit then
+      local numbers = {has / unit, more / unit, most, retry_s}
+      for i, number in ipairs(numbers) do numbers[i] = string.format('%.15g', number) end
+      error({err = 'QUOTA ' .. name .. ' ' .. table.concat(numbers, ' ')})
+    end
+  end
+end
+
+local function use(caller, bytes, ms)
+  redis.call('HINCRBY', usage_key(caller), 'bytes', whole(bytes))
+  redis.call('HINCRBY', usage_key(caller), 'ms', whole(ms))
+  redis.call('PEXPIRE', usage_key(caller), 2 * day_ms)
+end
+
 local function stand_in_line(id, queue)
   redis.call('ZADD', waiting_key(queue), get(id, 'turn'), id)
   redis.call('ZADD', waiting_key(queue) .. ':age', get(id, 'created_ms'), id)
