@@ -66,6 +66,6 @@ def check_options(options: JobOptions, caller: Caller, kind: JobKind, needs_cons
     if ORDER.index(options.priority) < ORDER.index(caller.highest_priority):
         raise Rejected(
             ErrorCode.FORBIDDEN,
-            f"options.priority: the key allows {caller.highest_priority!r} at most, "
-            f"not {options.priority!r}",
+            f"options.priority: the key allows {caller.highest_priority.value!r} at most, "
+            f"not {options.priority.value!r}",
         )

@@ -30,6 +30,7 @@ from service.stores import calls, counts, events, keys, requests
 from service.stores.calls import Call, Hold
 from service.stores.jobs import READING, AsyncJobs, Jobs, scripts
 from service.stores.requests import Claim, Upload
+from tests.service.keyholders import new_key
 
 LEASE_MS = 1000
 INPUTS = JobInputs(
