@@ -66,7 +66,7 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
     }
     try:
         source = io.BytesIO(content) if isinstance(content, bytes) else str(content)
-        with av.open(source, "r", options=options) as container:
+        with av.open(source, "r", options=options, metadata_errors="replace") as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)

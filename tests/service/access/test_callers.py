@@ -35,11 +35,11 @@ class Holder:
         self._client = client
         self._headers = {} if text is None else bearer(text)
 
-    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, **more: Any) -> Any:
         headers = {**self._headers, **more.pop("headers", {})}
         return self._client.request(method, path, headers=headers, follow_redirects=False, **more)
 
-    def submit(self, **more: Any) -> httpx.Response:
+    def submit(self, **more: Any) -> Any:
         return self.ask("POST", "/animate", files=FILES, **more)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import pytest
@@ -26,6 +26,18 @@ START_MS = 1_800_000_000_000
 FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}
 
 
+class Answer(Protocol):
+    """What the test client and httpx have in common."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Any: ...
+
+    def json(self) -> Any: ...
+
+
 class Told(NamedTuple):
     """What an answer says of the caller's rate."""
 
@@ -34,7 +46,7 @@ class Told(NamedTuple):
     more_in_s: int
 
 
-def told(answer: httpx.Response, most: int) -> Told:
+def told(answer: Answer, most: int) -> Told:
     """Reads the headers of draft-ietf-httpapi-ratelimit-headers-10."""
     assert answer.headers["ratelimit-policy"] == f'"requests";q={most};w={WINDOW_S}'
     found = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
@@ -155,7 +167,7 @@ def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs
     assert all(abs(count - most) <= 0.02 * most for count in per_window)
 
 
-def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None) -> httpx.Response:
+def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None) -> Any:
     """A new job of a picture and a pose file of 25 frames, that is one second."""
     files = FILES if driving is None else {**FILES, "driving": ("d", driving)}
     return client.post("/animate", files=files, headers=key)
