@@ -103,8 +103,9 @@ end
 
 -- Turns: who waits stands in the order of turns, fixed when a job is made, so that its place is its rank. Callers of one class
 -- share the work as in start-time fair queueing: a job's turn is where its caller's work so far ends, but not in the past; the
--- class's clock says what is past, that is the turn of the last job that began its main stage, and one more for every job
--- that is made, so that those of several callers come in the order of their making.
+-- class's clock says what is past, that is the turn of the last job that began its main stage. A caller who had nothing left
+-- to do moves it on by one, so that the first jobs of several callers come in the order of their making. The later jobs of a
+-- caller must not: a thousand of them would let its first ones go before whoever comes next.
 local class_width = 1e14
 local classes = {high = 0, normal = 1, low = 2}
 local function turns_key(class) return prefix .. 'turns:' .. class end
@@ -114,8 +115,9 @@ local function turn_of(id) return tonumber(get(id, 'turn')) % class_width end
 local function give_turn(id)
   local class, caller = option(id, 'priority') or 'normal', 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', turns_key(class), 'clock', caller))
-  clock = tonumber(clock or 0) + 1
-  local turn = math.max(clock, tonumber(ends or 0))
+  clock, ends = tonumber(clock or 0), tonumber(ends or 0)
+  if ends <= clock then clock = clock + 1 end
+  local turn = math.max(clock, ends)
   redis.call('HSET', turns_key(class), 'clock', whole(clock), caller, whole(turn + get(id, 'units')))
   set(id, 'turn', whole(classes[class] * class_width + turn))
 end
