@@ -37,6 +37,8 @@ def run(stack: Stack) -> None:
         typer.echo(f"Starting on {stack.url}; logs are in {stack.logs}")
         if stack.wait_ready(stop.is_set):
             typer.echo(f"Ready: {stack.url} (Ctrl-C stops it)")
+            if not stack.has_keys():
+                typer.echo("No key: this machine alone may call; 'tcan keys create NAME' makes one")
         while not stop.wait(LOOK_EVERY_S):
             stack.tend()
         typer.echo("Stopping")

@@ -20,6 +20,8 @@ from cli.embedded.part import Part
 from service.client import Client
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
+from service.stores.jobs import Jobs
+from service.stores.keys import any_key
 
 # A worker finishes its step and gives its job back within this time, or is killed.
 STOP_PATIENCE_S = 10.0
@@ -113,6 +115,14 @@ class Stack:
     def logs(self) -> Path:
         """The folder of the parts' logs."""
         return self._data / "logs"
+
+    def has_keys(self) -> bool:
+        """Whether callers need a key; without one this machine alone may call."""
+        jobs = Jobs.connect(load_settings(data=self._data).broker_url())
+        try:
+            return jobs.run(any_key())
+        finally:
+            jobs.close()
 
     @property
     def parts(self) -> dict[str, int | None]:
