@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Self
 
 from service.contract.webhooks import Attempt, DeliveryState
@@ -27,6 +27,8 @@ AT_ONCE = 32
 # A gateway that died with a message leaves it to another after this.
 CLAIM_MS = int(TIMEOUT_S * 1000) + 15_000
 GONE = 410
+# Not the generator that the whole process shares, and may seed.
+UNSEEDED = SystemRandom()
 
 
 class Deliverer:
@@ -44,7 +46,7 @@ class Deliverer:
         signer: Signer,
         body: Callable[[Claimed], bytes],
         guard: Guard,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = UNSEEDED.random,
     ) -> None:
         self._jobs = jobs
         self._signer = signer
