@@ -14,12 +14,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.access.doors import Anonymous
 from service.contract.limits import InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
 # Of the command line and of the model; not settings of the service.
-OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
+OTHERS_VARIABLES = (
+    "TCAN_URL",
+    "TCAN_API_KEY",
+    "TCAN_TRACEBACK",
+    "TCAN_MODELS",
+    "TCAN_HUB_ENDPOINT",
+)
 
 
 class RuntimeSettings(BaseModel):
@@ -94,6 +101,26 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
     hint_age_ms: int = Field(
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."
+    )
+
+    anonymous: Anonymous = Field(
+        "loopback",
+        description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
+        "or 'never' nobody. Once a key was made, everybody needs one.",
+    )
+    public_metrics: bool = Field(
+        True, description="Whether /metrics needs no key; else it takes one with the scope admin."
+    )
+    outbound_allow: str = Field(
+        "",
+        description="Hosts, addresses and networks outside of the public internet that callers may "
+        "name for inputs and webhooks, with commas: assets.studio.example,10.1.0.0/16",
+    )
+    policy: str | None = Field(
+        None, description="module:object of a policy that sees each job before it is queued."
+    )
+    require_consent: bool = Field(
+        False, description="Whether each job needs options.consent, which its manifest then tells."
     )
 
     webhook_key: SecretStr | None = Field(
