@@ -1,4 +1,7 @@
-"""Pose detectors by name."""
+"""Pose detectors by name: `puppet`, `openpose`, `dwpose`, and what is registered.
+
+A name may carry the device on which the detector runs: `dwpose@cuda`, `openpose@cuda:1`.
+"""
 
 from __future__ import annotations
 
@@ -46,15 +49,20 @@ class NamedDetector:
 
 
 def build_detector(name: str) -> NamedDetector:
-    """Return the detector of this name; its weights are loaded once per process.
+    """Return the detector of this name; its weights are loaded once per process and device.
+
+    Args:
+        name: one of `detectors()`, alone (which is on the CPU) or as `NAME@DEVICE`.
 
     Raises:
         ParameterError: no such detector.
+        ConfigError: its libraries are not installed, or not for that device.
         WeightsError: its weights are missing or damaged.
     """
-    if name not in _FACTORIES:
+    kind, _, device = name.partition("@")
+    if kind not in _FACTORIES:
         raise ParameterError(f"detector is {name!r}; it must be one of {', '.join(detectors())}")
-    return _build(name)
+    return _build(kind, device or "cpu")
 
 
 def detectors() -> list[str]:
@@ -63,26 +71,44 @@ def detectors() -> list[str]:
 
 
 def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
-    """Add a detector; `factory` is called when it is first needed.
+    """Add a detector of the CPU; `factory` is called when it is first needed.
 
     Raises:
         ParameterError: the name is taken.
     """
     if name in _FACTORIES:
         raise ParameterError(f"there is a detector {name!r} already")
-    _FACTORIES[name] = factory
+    _FACTORIES[name] = lambda device: factory()
 
 
-def _puppet() -> PoseDetector:
-    # Here and not above: the network brings torch, which reading a pose file must not load.
+# Imported when built: networks bring torch, which reading a pose file must not load.
+
+
+def _puppet(device: str) -> PoseDetector:
     from tcan_core.conditioning.puppet_detector import PuppetDetector
 
-    return PuppetDetector()
+    return PuppetDetector(device=device)
 
 
-_FACTORIES: dict[str, Callable[[], PoseDetector]] = {"puppet": _puppet}
+def _openpose(device: str) -> PoseDetector:
+    from tcan_core.conditioning.openpose_detector import OpenposeDetector
+
+    return OpenposeDetector(device=device)
+
+
+def _dwpose(device: str) -> PoseDetector:
+    from tcan_core.conditioning.dwpose_detector import DwposeDetector
+
+    return DwposeDetector(device=device)
+
+
+_FACTORIES: dict[str, Callable[[str], PoseDetector]] = {
+    "puppet": _puppet,
+    "openpose": _openpose,
+    "dwpose": _dwpose,
+}
 
 
 @cache
-def _build(name: str) -> NamedDetector:
-    return NamedDetector(name, _FACTORIES[name]())
+def _build(name: str, device: str) -> NamedDetector:
+    return NamedDetector(name, _FACTORIES[name](device))

@@ -132,25 +132,31 @@ def load_appearance(
     return unet, controlnet, reference_unet
 
 
-def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -> Tcan:
+def load_tcan(
+    preset: Preset,
+    folder: PartFolders = None,
+    motion: bool = True,
+    temporal_controlnet: bool = True,
+) -> Tcan:
     """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
 
     Args:
         folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
         motion: whether UNet and ControlNet carry motion modules; without them it is stage 1's
             model.
+        temporal_controlnet: False leaves them out of the ControlNet alone.
     """
     unet, controlnet, reference_unet = load_appearance(preset, folder)
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
     temporal: ControlNetModel | TemporalControlNet = controlnet
     if motion:
         denoising_unet = add_motion(unet, build_motion_adapter(preset))
+        state = read_part(preset, "motion_modules", folder)
+        load_motion_state(denoising_unet, state, "motion_modules")
+    if motion and temporal_controlnet:
         temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
-        for network, part in (
-            (denoising_unet, "motion_modules"),
-            (temporal, "controlnet_motion_modules"),
-        ):
-            load_motion_state(network, read_part(preset, part, folder), part)
+        state = read_part(preset, "controlnet_motion_modules", folder)
+        load_motion_state(temporal, state, "controlnet_motion_modules")
     codec = load_codec(preset, folder)
     prompt = load_prompt(preset, folder)
     tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)

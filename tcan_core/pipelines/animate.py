@@ -120,7 +120,13 @@ class AnimatePipeline:
 
     @classmethod
     def from_preset(
-        cls, name: str, device: str = "cpu", *, motion: bool = True, folder: Path | None = None
+        cls,
+        name: str,
+        device: str = "cpu",
+        *,
+        motion: bool = True,
+        temporal_controlnet: bool = True,
+        folder: Path | None = None,
     ) -> AnimatePipeline:
         """Load a preset's weights.
 
@@ -128,6 +134,7 @@ class AnimatePipeline:
             name: of a shipped preset, or the path of a preset's YAML.
             device: of torch.
             motion: False leaves the motion modules out, as after stage 1.
+            temporal_controlnet: False leaves them out of the ControlNet alone.
             folder: where the parts' safetensors lie; by default where the preset says.
 
         Raises:
@@ -135,7 +142,7 @@ class AnimatePipeline:
             WeightsError: weights are missing or do not fit.
         """
         preset = load_preset(name)
-        return cls(load_tcan(preset, folder, motion), preset, device)
+        return cls(load_tcan(preset, folder, motion, temporal_controlnet), preset, device)
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcan_core.conditioning.bones import Bools, Floats
-from tcan_core.conditioning.cleaning.gaps import fill_gaps
+from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
 from tcan_core.conditioning.cleaning.jumps import find_jumps
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.cleaning.report import CleaningReport
@@ -80,6 +80,7 @@ def _mend(points: Floats, confidence: Floats, settings: CleaningSettings) -> tup
         points[rejected], confidence[rejected] = np.nan, 0.0
     if settings.fill_gaps:
         filled = fill_gaps(points, confidence, settings.max_gap)
+        filled |= carry_ends(points, confidence, settings.max_carried)
     if settings.smooth:
         points[:] = smooth(points, settings.smooth_window, settings.smooth_order)
     return rejected, filled

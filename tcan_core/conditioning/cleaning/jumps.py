@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.size import typical_height
+from tcan_core.conditioning.cleaning.spikes import find_spikes
+from tcan_core.conditioning.cleaning.stretched import find_stretched
 
 Indices = NDArray[np.intp]
 
@@ -16,8 +18,6 @@ Indices = NDArray[np.intp]
 # that stays longer did go there (a cut, a camera that swings round).
 PATIENCE = 4
 _REACH = 24  # frames; after a longer gap a joint may be anywhere
-_BEND = 0.12  # body heights by which a joint may leave the line between its neighbours in time
-_BEND_SPARE = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,12 @@ def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
     usual = np.nan_to_num(_median_over_time(steps))
     limits = _Limits(np.maximum(max_speed * height, 4 * usual), 2 * usual)
     rejected = seen & ~_best_chains(points, seen, limits)
-    kept = np.where(rejected[..., None], np.nan, points)
-    return rejected | _spikes(kept, height)
+    rejected |= find_spikes(_without(points, rejected))
+    return rejected | find_stretched(_without(points, rejected))
+
+
+def _without(points: Floats, rejected: Bools) -> Floats:
+    return np.where(rejected[..., None], np.nan, points)
 
 
 def _best_chains(points: Floats, seen: Bools, limits: _Limits) -> Bools:
@@ -101,22 +105,6 @@ def _walk_back(worth: Floats, came_from: Indices, seen: Bools) -> Bools:
             kept[frame, joint] = True
             frame = int(came_from[frame, joint])
     return kept
-
-
-def _spikes(points: Floats, height: float) -> Bools:
-    """Find single detections that lie far beside the line between their neighbours in time.
-
-    Further, too, than those lie apart: else it is a step from one place to another.
-    """
-    beside = np.full(points.shape[:2], np.nan)
-    apart = beside.copy()
-    beside[1:-1] = np.linalg.norm(points[1:-1] - (points[:-2] + points[2:]) / 2, axis=-1)
-    apart[1:-1] = np.linalg.norm(points[2:] - points[:-2], axis=-1)
-    limits = np.fmax(_BEND * height, _BEND_SPARE * _median_over_time(beside))
-    around = np.pad(np.nan_to_num(beside), ((1, 1), (0, 0)))
-    peak = (around[1:-1] >= around[:-2]) & (around[1:-1] >= around[2:])
-    found: Bools = (beside > limits) & (beside > apart) & peak
-    return found
 
 
 def _median_over_time(values: Floats) -> Floats:
