@@ -45,11 +45,20 @@ def animate(
         Path | None, typer.Option(help="Pose file of the image. Default: it is looked for.")
     ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="puppet, openpose, dwpose; @cuda after it. Default: the preset's."),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Who drives: 0, 1... from the left, or X,Y in parts of the frame."),
+    ] = None,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Animate one picture with the motion of a driving video."""
+    from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
     from tcan_core.models.presets import load_preset
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
@@ -70,7 +79,8 @@ def animate(
         prepared = prepare(
             image,
             driving,
-            detector=load_preset(preset).detector,
+            detector=detector or load_preset(preset).detector,
+            cleaning=CleaningSettings(person=parse_person(person)),
             progress=_counter(bar),
             source_pose_path=source_pose,
             retarget=retarget,

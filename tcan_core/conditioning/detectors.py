@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.keypoints import Pose, no_pose
+from tcan_core.conditioning.look import with_looks
 from tcan_core.errors import ParameterError
 
 
@@ -37,7 +38,8 @@ class NamedDetector:
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `PoseDetector.detect`."""
-        return self._detector.detect(frames)
+        found = self._detector.detect(frames)
+        return [with_looks(people, frame) for people, frame in zip(found, frames, strict=True)]
 
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
         """Return the main person of one picture, (height, width, 3) uint8 RGB.

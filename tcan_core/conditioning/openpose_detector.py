@@ -107,7 +107,7 @@ def _placed(points: Floats, ratio: Floats) -> Floats:
 
 
 def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | None:
-    """Return (21, 3) from what `detect_hands` gives: parts of the picture's size, below 0 unseen."""
+    """Return (21, 3) from what `detect_hands` gives: parts of the picture, below 0 where unseen."""
     if keypoints is None:
         return None
     parts = np.array([(point.x, point.y) for point in keypoints], np.float64)
@@ -125,7 +125,7 @@ def _library() -> Any:
     """Return controlnet-aux's module of OpenPose."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it brings all its annotators, which warn of each other
+            warnings.simplefilter("ignore")  # it brings all its annotators, and their warnings
             from controlnet_aux import open_pose
     except ImportError as error:
         raise ConfigError(

@@ -2,9 +2,9 @@
 
 The training maps were drawn on a canvas of 512 pixels with limbs 8 pixels wide (at 60 % brightness)
 under joints of radius 4; hands as 20 edges 2 pixels wide, coloured round the circle of hues, under
-blue joints of radius 4; faces as white points of radius 3. Other canvases scale these sizes by their
-shorter side, down to limbs that are 2 pixels wide; small canvases are drawn four times larger and
-averaged down, so that a joint between two pixels shows in both.
+blue joints of radius 4; faces as white points of radius 3. Other canvases scale these sizes by
+their shorter side, down to limbs that are 2 pixels wide; small canvases are drawn four times larger
+and averaged down, so that a joint between two pixels shows in both.
 """
 
 from __future__ import annotations

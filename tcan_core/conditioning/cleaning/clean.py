@@ -49,7 +49,7 @@ def clean_poses(
     found = [any(pose.detected.any() for pose in people) for people in sure]
     if not any(found):
         raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
-    chosen = choose_person(sure) if settings.choose_person else _first_people(sure)
+    chosen = choose_person(sure, settings.person) if settings.choose_person else _first_people(sure)
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
     points, confidence = _stack(poses)

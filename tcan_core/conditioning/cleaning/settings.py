@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcan_core.conditioning.cleaning.person import PersonChoice
 from tcan_core.errors import ParameterError
 
 
@@ -12,6 +13,7 @@ class CleaningSettings:
     """Each step can be switched off.
 
     Attributes:
+        person: who is followed, see `person.PersonChoice`.
         choose_person: follow the main person; otherwise take the first of every frame.
         reject_jumps: drop joints that move as no body does.
         fill_gaps: interpolate joints over short gaps.
@@ -27,6 +29,7 @@ class CleaningSettings:
         ParameterError: a value is out of its range.
     """
 
+    person: PersonChoice = None
     choose_person: bool = True
     reject_jumps: bool = True
     fill_gaps: bool = True

@@ -8,7 +8,7 @@ from tcan_core.conditioning.bones import MIRROR, PARENTS, Bools, Floats, bone_le
 from tcan_core.conditioning.cleaning.size import typical_height
 from tcan_core.conditioning.keypoints import NUM_JOINTS
 
-_USUAL = 0.8  # the quantile of a bone's lengths that stands for its full length: the longest may be wrong
+_USUAL = 0.8  # the quantile of a bone's lengths that is its full length: the longest may be wrong
 _STRETCH = 1.35  # how much longer a bone may look, by perspective and loose detection
 _SPARE = 0.04  # body heights that any bone may be longer
 _ENOUGH = 6  # lengths from which a bone's full length is told
@@ -60,7 +60,7 @@ def _count_by_joint(bones: Bools) -> Floats:
 
 
 def _innocent(found: Bools, long: Bools) -> Bools:
-    """Return the inner ends of lone long bones: with both ends under suspicion, the outer is wrong."""
+    """Return the inner ends of lone long bones: where both ends are suspect, the outer is wrong."""
     innocent = np.zeros_like(found)
     for joint, parent in _ENDS:
         only = long[:, joint] & found[:, joint] & found[:, parent]
