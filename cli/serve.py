@@ -77,7 +77,9 @@ def worker(
     from worker.main import run_worker
 
     start_logging()
-    animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
+    animator = TcanAnimator(
+        settings.preset, settings.device, settings.limits, settings.weights, settings.detector
+    )
     sys.exit(run_worker(settings, animator, chosen))
 
 

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         None, description="Folder of the preset's safetensors; where the preset says when absent."
     )
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
+    detector: str | None = Field(
+        None,
+        description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
+        "preset's when absent.",
+    )
     limits: InputLimits = Field(default_factory=InputLimits)
 
     fetch_timeout_s: float = Field(

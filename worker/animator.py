@@ -14,6 +14,7 @@ from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
@@ -46,17 +47,23 @@ class TcanAnimator:
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
+        detector: of poses; by default the preset's.
     """
 
     def __init__(
-        self, preset: str, device: str, limits: InputLimits, weights: Path | None = None
+        self,
+        preset: str,
+        device: str,
+        limits: InputLimits,
+        weights: Path | None = None,
+        detector: str | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
         self._weights = weights
         self._pipeline: AnimatePipeline | None = None
-        self._detector = ""
+        self._detector = detector or ""
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -64,17 +71,29 @@ class TcanAnimator:
         self._pipeline = AnimatePipeline.from_preset(
             self._preset, self._device, folder=self._weights
         )
-        self._detector = self._pipeline.preset.detector
+        self._detector = self._detector or self._pipeline.preset.detector
         self._info = model_info(self._pipeline.preset, self._weights)
 
     def prepare(
-        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+        self,
+        image: Path,
+        driving: Path,
+        prepared: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
         progress = _detecting(report, canceled)
         try:
             found = prepare(
-                image, driving, limits=self._limits, detector=self._detector, progress=progress
+                image,
+                driving,
+                limits=self._limits,
+                detector=self._detector,
+                cleaning=CleaningSettings(person=params.person),
+                progress=progress,
+                retarget=params.retarget,
             )
         except InputError as error:
             raise animation_error(error) from error
@@ -132,7 +151,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = AnimateSettings(**params.model_dump(exclude={"format"}))
+        settings = AnimateSettings(**params.model_dump(exclude={"format", "person"}))
         try:
             done = render(
                 self._pipeline,

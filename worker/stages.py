@@ -63,7 +63,9 @@ class Stages:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
             return self._publish(shown, _since(began_s))
         prepared = self.folder / "prepared.json"
-        warnings = self.animator.prepare(self._image(), driving, prepared, report, self._stopped)
+        warnings = self.animator.prepare(
+            self._image(), driving, prepared, record.params, report, self._stopped
+        )
         key = output_key(record, prepared.name)
         self.objects.put(key, prepared)
         return calls.hand_over(

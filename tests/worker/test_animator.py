@@ -102,7 +102,9 @@ class Attempt:
     def prepare(self, driving: Path | None = None) -> list[str]:
         video = self.pair / "driving.mp4" if driving is None else driving
         image = self.pair / "source.png"
-        return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
+        return self.animator.prepare(
+            image, video, self.prepared, JobParams(), self.steps.append, self.canceled
+        )
 
     def render(
         self,

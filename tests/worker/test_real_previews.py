@@ -45,7 +45,9 @@ def test_previews_have_the_pictures_size_and_come_closer_to_the_end(tmp_path: Pa
     writer = PreviewWriter(lambda step: None, files.append, tmp_path)
     prepared = tmp_path / "prepared.json"
     image = pair / "source.png"
-    animator.prepare(image, pair / "driving.mp4", prepared, lambda step: None, lambda: False)
+    animator.prepare(
+        image, pair / "driving.mp4", prepared, JobParams(), lambda step: None, lambda: False
+    )
     rendering = animator.render(
         image,
         prepared,

@@ -105,8 +105,9 @@ def test_the_person_asked_for_is_followed(person: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_how_often_the_followed_person_changes(capsys: pytest.CaptureFixture[str]) -> None:
-    seeds = range(100, 160)
+    seeds = range(100, 140)
     kept = {looks: sum(len(changes(seed, looks)) == 1 for seed in seeds) for looks in (True, False)}
     with capsys.disabled():
         print(f"\nkept in {kept[True]} of {len(seeds)} videos; by motion alone in {kept[False]}")
