@@ -47,8 +47,7 @@ def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
     if len(points) < 3 or not seen.any():
         return np.zeros_like(seen)
     height = typical_height(points)
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    usual = np.nan_to_num(_median_over_time(steps))
+    usual = _usual_speeds(points, seen)
     limits = _Limits(np.maximum(max_speed * height, 4 * usual), 2 * usual)
     rejected = seen & ~_best_chains(points, seen, limits)
     rejected |= find_spikes(_without(points, rejected))
@@ -107,9 +106,16 @@ def _walk_back(worth: Floats, came_from: Indices, seen: Bools) -> Bools:
     return kept
 
 
-def _median_over_time(values: Floats) -> Floats:
-    """Return the median of each joint's values, (joints,), NaN where it has none."""
-    told = ~np.isnan(values).all(axis=0)
-    medians = np.full(values.shape[1], np.nan)
-    medians[told] = np.nanmedian(values[:, told], axis=0)
-    return medians
+def _usual_speeds(points: Floats, seen: Bools) -> Floats:
+    """Return the median speed of each joint, (joints,) pixels per frame, 0 where none is told.
+
+    Told over gaps too: of joints that are often missing few are seen in two frames running, and a
+    median of a few is easily one of the wrong ones.
+    """
+    speeds = np.zeros(points.shape[1])
+    for joint in range(points.shape[1]):
+        shown = np.flatnonzero(seen[:, joint])
+        if len(shown) > 1:
+            steps = np.linalg.norm(np.diff(points[shown, joint], axis=0), axis=-1)
+            speeds[joint] = np.median(steps / np.diff(shown))
+    return speeds
