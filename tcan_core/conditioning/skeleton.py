@@ -143,8 +143,8 @@ def _draw_hand(
     width = max(round(half_width / 2), 1)
     for (start, end), color in zip(HAND_EDGES, hand_colors(), strict=True):
         if hand[start, 2] > 0 and hand[end, 2] > 0:
-            ends = [_fixed_point(hand[index, :2] * scale) for index in (start, end)]
-            cv2.line(skeleton, *ends, color, width, cv2.LINE_8, _SHIFT)
+            inner, outer = (_fixed_point(hand[index, :2] * scale) for index in (start, end))
+            cv2.line(skeleton, inner, outer, color, width, cv2.LINE_8, _SHIFT)
     _draw_points(skeleton, hand, scale, half_width, HAND_COLOR)
 
 
