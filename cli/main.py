@@ -27,12 +27,16 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("animate", "cli.animate", "Animate a picture with the motion of a video."),
+    Command("plan", "cli.plan", "Choose options by which an animation fits a device's memory."),
     Command("poses", "cli.poses", "Extract keypoints from videos and draw them."),
     Command("puppets", "cli.puppets", "Render pairs of procedural characters with a known truth."),
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
-    Command("models", "cli.models", "List, show and verify presets and their weights."),
+    Command("data", "cli.data", "Make training data from videos."),
+    Command(
+        "models", "cli.models", "List, show, pull, import and verify presets and their weights."
+    ),
     Command("demo", "cli.demo", "Animate a puppet through the whole service, and show the result."),
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
     Command("gateway", "cli.serve", "Run a gateway alone."),

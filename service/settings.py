@@ -9,17 +9,33 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.contract.limits import InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
-# Of the command line; not settings of the service.
-OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK")
+# Of the command line and of the model; not settings of the service.
+OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
+
+
+class RuntimeSettings(BaseModel):
+    """How the worker's model runs; what each does is told by `tcan animate --help`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    fp8_weights: bool = False
+    serial_guidance: bool = False
+    offload: bool = False
+    tile_codec: bool = False
+    channels_last: bool = False
+    attention: Literal["sdpa", "xformers"] = "sdpa"
+    compile: bool = False
+    window_batch: int = Field(1, ge=1, description="Windows predicted together.")
 
 
 class Settings(BaseSettings):
@@ -42,6 +58,9 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = Field(None, description="boto3's own ways when absent.")
     s3_secret_key: SecretStr | None = None
+    s3_timeout_s: float = Field(
+        10.0, gt=0.0, description="An S3 that is silent for this long, three times, is away."
+    )
 
     preset: str = Field("mini", description="The weights that the worker loads.")
     weights: Path | None = Field(
@@ -52,6 +71,9 @@ class Settings(BaseSettings):
         None,
         description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
         "preset's when absent.",
+    )
+    runtime: RuntimeSettings = Field(
+        default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
     )
     limits: InputLimits = Field(default_factory=InputLimits)
 

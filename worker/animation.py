@@ -83,7 +83,10 @@ class Animator(Protocol):
         report: Report,
         canceled: Canceled,
     ) -> list[str]:
-        """Read the inputs, find and clean the poses, and write what `render` needs of them.
+        """Read the inputs, find, clean and draw the poses, and write what `render` needs of them.
+
+        Args:
+            prepared: the file to write; its name ends in `.zip`.
 
         Returns:
             Warnings for the caller.

@@ -14,13 +14,16 @@ from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
-from tcan_core.models.loading import file_sha256
+from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
+from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
@@ -47,6 +50,7 @@ class TcanAnimator:
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
+        runtime: how the model runs; the same in every worker that may go on with a job.
         detector: of poses; by default the preset's.
     """
 
@@ -56,23 +60,26 @@ class TcanAnimator:
         device: str,
         limits: InputLimits,
         weights: Path | None = None,
+        runtime: RuntimeSettings | None = None,
         detector: str | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
         self._weights = weights
+        self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
         self._detector = detector or ""
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
+        options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights
+            self._preset, self._device, folder=self._weights, options=options
         )
         self._detector = self._detector or self._pipeline.preset.detector
-        self._info = model_info(self._pipeline.preset, self._weights)
+        self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
 
     def prepare(
         self,
@@ -84,6 +91,7 @@ class TcanAnimator:
         canceled: Canceled,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
+        assert self._pipeline is not None, "load() comes first"
         progress = _detecting(report, canceled)
         try:
             found = prepare(
@@ -95,9 +103,12 @@ class TcanAnimator:
                 progress=progress,
                 retarget=params.retarget,
             )
+            maps = self._pipeline.draw(
+                found.image, found.poses, found.source_pose, animate_settings(params)
+            )
         except InputError as error:
             raise animation_error(error) from error
-        found.save(prepared)
+        replace(found, maps=maps).save(prepared, progress)
         return found.warnings
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
@@ -151,7 +162,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = AnimateSettings(**params.model_dump(exclude={"format", "person"}))
+        settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         try:
             done = render(
                 self._pipeline,
@@ -179,6 +190,11 @@ class TcanAnimator:
         raise failed
 
 
+def animate_settings(params: JobParams) -> AnimateSettings:
+    """What a caller chose, as the pipeline takes it."""
+    return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
+
+
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
     """Tell of each batch of frames, and stop when it is wished."""
 
@@ -191,21 +207,39 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
     return progress
 
 
-def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
-    """What a preset is, with the digests of its files; reads the files that it has none for."""
+def model_info(
+    preset: Preset, folder: Path | None, runtime: RuntimeSettings | None = None
+) -> ModelInfo:
+    """What a preset is, with the digests of its files; reads the files that it has none for.
+
+    How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
+    job begun in one is not gone on with in the other.
+    """
+    changed = {} if runtime is None else runtime.model_dump(exclude_defaults=True)
+    ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = {
         name: path
-        for name, part in preset.parts.items()
+        for name in preset.parts
         if (path := _part_file(preset, name, folder)) is not None and path.exists()
     }
+    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
+    known = {} if folder else {name: known_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
         resolution=preset.resolution,
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
-        weights={name: file_sha256(path) for name, path in files.items()},
-        versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+        weights={
+            name: known.get(name) or file_sha256(path) for name, path in (files | loras).items()
+        },
+        stand_ins=without_weights(preset, folder),
+        zero_shot=is_zero_shot(preset, folder),
+        versions={
+            "python": python_version(),
+            **{name: version(name) for name in LIBRARIES},
+            **ways,
+        },
     )
 
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Callable
-from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from service.contract.workers import ModelInfo
 from worker.animation import Report, State, Step
-from worker.lease import Lease
+from worker.beside import Beside
+from worker.lease import Lease, Stop
 
 logger = logging.getLogger(__name__)
 
 # Processor time spent on writing, as a part of all time that passes.
 MOST_COST = 0.01
-LONGEST_WAIT_S = 60.0
 
 Publish = Callable[[Path, Step], None]
 
@@ -40,7 +38,8 @@ class CheckpointWriter:
     A step's state is captured at once, which costs nothing, and written by a thread of its own:
     when the one before is written, when `interval_s` has passed, and when writing has cost no more
     than `MOST_COST` of the time. By then a later step may have taken its place. A worker that must
-    leave writes the last one in any case, at the end of the `with` block.
+    leave writes the last one in any case, at the end of the `with` block; one whose job is canceled
+    or lost waits for nothing there, since what is still written then is refused or erased.
 
     Args:
         report: told of every step first.
@@ -58,28 +57,18 @@ class CheckpointWriter:
         self._folder = folder
         self._lease = lease
         self._interval_s = interval_s
-        self._due_s = time.monotonic() + interval_s
-        self._changed = threading.Condition()
-        self._latest: _Captured | None = None
-        self._closed = False
-        # What is logged there belongs to the same job as what is done here.
-        context = copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(self._run,), name="checkpoints", daemon=True
-        )
+        self._beside = Beside("checkpoints", self._write_in_turn, interval_s)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beside.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
+        is_over = self._lease.stop in (Stop.CANCELED, Stop.LOST)
+        left = self._beside.close(wait=not is_over)
         self._lease.in_step = False
-        if self._lease.is_leaving and self._latest is not None:
-            self._write(self._latest)
+        if self._lease.is_leaving and left is not None:
+            self._write(left)
 
     def __call__(self, step: Step) -> None:
         """Take one step."""
@@ -92,27 +81,10 @@ class CheckpointWriter:
         except Exception as error:
             logger.warning("no checkpoint of step %d: %s", step.step, error)
             return
-        with self._changed:
-            self._latest = captured
-            self._changed.notify()
+        self._beside.put(captured)
 
-    def _run(self) -> None:
-        while (captured := self._next()) is not None:
-            began_s = time.monotonic()
-            cost_s = self._write(captured)
-            self._due_s = began_s + max(self._interval_s, cost_s / MOST_COST)
-
-    def _next(self) -> _Captured | None:
-        """The last state that was captured, once it is time to write one; None at the end."""
-        with self._changed:
-            while not self._closed:
-                wait_s = self._due_s - time.monotonic()
-                if self._latest is not None and wait_s <= 0:
-                    captured, self._latest = self._latest, None
-                    return captured
-                # Without a state there is nothing to wait for but one.
-                self._changed.wait(None if self._latest is None else min(wait_s, LONGEST_WAIT_S))
-        return None
+    def _write_in_turn(self, captured: _Captured) -> float:
+        return max(self._interval_s, self._write(captured) / MOST_COST)
 
     def _write(self, captured: _Captured) -> float:
         """Write and publish; the processor time that it took, in seconds.

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from service.contract.job import Checkpoint, JobKind, JobRecord, Output
@@ -53,16 +54,18 @@ class Stages:
 
     def __post_init__(self) -> None:
         self.checkpoint = self.record.checkpoint
+        # A frugal render comes to the same steps again; its previews are other pictures.
+        self._numbers = count(1)
 
     def prepare(self) -> Call[Hold]:
-        """Find the poses, and leave them to `render`; a preview of poses ends here."""
+        """Find the poses and draw them, for `render`; a preview of poses ends here."""
         record, began_s = self.record, time.monotonic()
         driving = self._fetch(record.inputs.driving)
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
             return self._publish(shown, _since(began_s))
-        prepared = self.folder / "prepared.json"
+        prepared = self.folder / "prepared.zip"
         warnings = self.animator.prepare(
             self._image(), driving, prepared, record.params, report, self._stopped
         )
@@ -91,9 +94,12 @@ class Stages:
         assert self.record.prepared is not None, "a job in the render queue has been prepared"
         image, prepared = self._image(), self._fetch(self.record.prepared)
         resume = self._resume_file()
-        report: Report = PreviewWriter(
-            ProgressWriter(self.lease.renew), self._add_preview, self.folder
-        )
+        with PreviewWriter(ProgressWriter(self.lease.renew), self._add_preview) as report:
+            return self._render(image, prepared, report, resume, frugal)
+
+    def _render(
+        self, image: Path, prepared: Path, report: Report, resume: Path | None, frugal: bool
+    ) -> Rendering:
         while True:
             with CheckpointWriter(
                 report, self._keep, self.folder, self.lease, self.checkpoint_s
@@ -169,10 +175,14 @@ class Stages:
         assert self.record.inputs.image is not None, "only a preview of poses has no image"
         return self._fetch(self.record.inputs.image)
 
-    def _add_preview(self, file: Path) -> None:
-        key = output_key(self.record, f"previews/{file.name}")
-        self.objects.put(key, file)
-        self.jobs.run(calls.add_preview(self.record.id, self.record.token, key))
+    def _add_preview(self, step: int, packed: bytes) -> None:
+        """Store a preview and tell of it; of a job that is no longer ours none is left."""
+        folder = output_key(self.record, f"previews/{next(self._numbers)}")
+        key = f"{folder}/preview-{step}.webp"
+        self.objects.put(key, packed)
+        added = calls.add_preview(self.record.id, self.record.token, key)
+        if self.jobs.run(added) is Hold.LOST:
+            self.objects.delete(folder)
 
     def _fetch(self, key: str) -> Path:
         file = self.folder / PurePosixPath(key).name

@@ -1,4 +1,4 @@
-"""Erases what has had its time: ended jobs with their objects, and uploads.
+"""Erases what has had its time: ended jobs with their objects, uploads, and what others left.
 
 A job stands in the set that is swept only once it has ended, and `erase` looks again; so a live
 job is never touched. Objects go before the record: a sweep that is cut off is done again.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.stores import calls, requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from service.stores.scratch import sweep_scratch
+from worker.orphans import Orphans
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +25,22 @@ ROLE_MS = 30_000
 
 @dataclass(frozen=True)
 class Sweeper:
-    """One step of it is `act`. Each worker has one; of all of them one is at work at a time."""
+    """One step of it is `act`. Each worker has one; of all of them one is at work at a time.
+
+    Attributes:
+        scratch: where this worker, and others on this machine, keep their files on the way; each
+            worker looks after that by itself.
+    """
 
     jobs: Jobs
     objects: ObjectStore
     worker: str
+    scratch: Path
+    orphans: Orphans
 
     def act(self) -> None:
-        """Erase a batch of jobs and of uploads. Raises Unavailable."""
+        """Erase a batch of each. Raises Unavailable."""
+        sweep_scratch(self.scratch)
         if not self.jobs.run(calls.preside(ROLE, self.worker, ROLE_MS)):
             return
         for job_id in self.jobs.run(calls.expired()):
@@ -39,3 +50,4 @@ class Sweeper:
         for upload_id in self.jobs.run(requests.ended_uploads()):
             self.objects.delete(f"uploads/{upload_id}")
             self.jobs.run(requests.forget_upload(upload_id))
+        self.orphans.sweep()

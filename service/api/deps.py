@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from service.api.callers import Caller
@@ -21,6 +21,7 @@ from service.stores import calls
 from service.stores.folder import read_signing_key
 from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
+from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
@@ -64,6 +65,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     """
     url = settings.broker_url()
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
+    await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
     objects = open_objects(settings)
     gateway = Gateway(

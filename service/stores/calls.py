@@ -192,6 +192,16 @@ def expired(limit: int = 100) -> Call[list[str]]:
     return Call("expired", (limit,), list)
 
 
+def unknown(job_ids: Sequence[str]) -> Call[list[str]]:
+    """Those of the ids that no job has."""
+    return Call("unknown", tuple(job_ids), list)
+
+
+def identify(candidate: str) -> Call[str]:
+    """What tells this job store from others; the candidate where it had no such name yet."""
+    return Call("identify", (candidate,), str)
+
+
 def cancel(job_id: str) -> Call[JobRecord | None]:
     """End a waiting job, ask a leased one to stop, leave an ended one; None when unknown."""
     return Call("cancel", (job_id,), _record_or_none)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -48,7 +48,10 @@ class UploadForm(NamedTuple):
 
 
 class ObjectStore(Protocol):
-    """Bytes by key. A key is a path of plain names; its suffix tells the content type."""
+    """Bytes by key. A key is a path of plain names; its suffix tells the content type.
+
+    What cannot be done because the store is away, full or read-only raises Unavailable.
+    """
 
     def put(self, key: str, content: Content) -> None:
         """Store it, whole or not at all."""
@@ -73,6 +76,12 @@ class ObjectStore(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Erase every object whose key begins with `prefix` and a slash."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names that follow `prefix` and a slash, and have a slash behind them; read on demand."""
+
+    def age_s(self, prefix: str) -> float | None:
+        """Seconds since the newest object under `prefix` was stored; None when there is none."""
 
     def link(self, key: str, filename: str) -> str:
         """A signed URL that serves the object for a while under a file name; it honours Range.

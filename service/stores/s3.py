@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,30 @@ class S3Objects:
         except (BotoCoreError, ClientError) as error:
             raise _mapped(error, prefix) from error
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names below `prefix`, a page of S3's answers at a time."""
+        pages = self._client.get_paginator("list_objects_v2")
+        whole = f"{prefix}/"
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=whole, Delimiter="/"):
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"].removeprefix(whole).rstrip("/")
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+
+    def age_s(self, prefix: str) -> float | None:
+        """Seconds since the newest object under `prefix` was stored, by this machine's clock."""
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            stored = [
+                entry["LastModified"]
+                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/")
+                for entry in page.get("Contents", ())
+            ]
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+        return (datetime.now(UTC) - max(stored)).total_seconds() if stored else None
+
     def link(self, key: str, filename: str) -> str:
         """A presigned URL of S3 itself."""
         parameters = {
@@ -178,8 +203,8 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path"} if endpoint_url else {},
-        connect_timeout=3,
-        read_timeout=30,
+        connect_timeout=min(3.0, settings.s3_timeout_s),
+        read_timeout=settings.s3_timeout_s,
         retries={"total_max_attempts": 3, "mode": "standard"},
     )
     secrets: dict[str, Any] = {}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Self
+
+from service.errors import Unavailable
+from service.stores.scratch import scratch_folder
 
 
 class Spool:
     """Makes the folder when it is first asked for, and removes it at the end of a `with` block.
+
+    A disk that takes no file there, or not all of one, raises Unavailable at the end of the block.
 
     Args:
         parent: exists.
@@ -16,18 +22,25 @@ class Spool:
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
-        self._made: tempfile.TemporaryDirectory[str] | None = None
+        self._made: Path | None = None
+        self._stack = ExitStack()
 
     @property
     def folder(self) -> Path:
         """The folder."""
         if self._made is None:
-            self._made = tempfile.TemporaryDirectory(dir=self._parent)
-        return Path(self._made.name)
+            self._made = self._stack.enter_context(scratch_folder(self._parent))
+        return self._made
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        if self._made is not None:
-            self._made.cleanup()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        if isinstance(error, OSError):
+            raise Unavailable(f"the disk does not take what callers send: {error}") from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tcan_core.errors import WeightsError
-
-MODELS_SETTING = "TCAN_MODELS"
+from tcan_core.models.store import store_folder
 
 
 def detector_files(detector: str, names: Sequence[str]) -> Path:
@@ -20,7 +18,7 @@ def detector_files(detector: str, names: Sequence[str]) -> Path:
     Raises:
         WeightsError: a file is missing; it says which, and how to get it.
     """
-    folder = _models_folder() / detector
+    folder = store_folder(detector)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise WeightsError(
@@ -28,11 +26,3 @@ def detector_files(detector: str, names: Sequence[str]) -> Path:
             f" run `tcan models pull {detector}`"
         )
     return folder
-
-
-def _models_folder() -> Path:
-    setting = os.environ.get(MODELS_SETTING)
-    if setting:
-        return Path(setting).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "tcan" / "models"

@@ -3,23 +3,31 @@
 With `patch_size` 1 it is Stable Diffusion's autoencoder unchanged. A larger patch size folds each
 square of pixels into channels first, so that a small autoencoder works at a small resolution; the
 latents are still 8 times smaller than the image.
+
+Beside it there may be a small decoder of the same latents, for pictures on the way.
 """
 
 from __future__ import annotations
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class ImageCodec(nn.Module):
-    """Images in -1..1 to unit-variance latents and back."""
+    """Images in -1..1 to unit-variance latents and back.
+
+    Attributes:
+        preview_decoder: decodes previews, much faster than `vae`; None leaves them to that.
+    """
 
     def __init__(self, vae: AutoencoderKL, patch_size: int = 1) -> None:
         super().__init__()
         self.vae = vae
         self.patch_size = patch_size
+        self.preview_decoder: AutoencoderTiny | None = None
 
     @property
     def factor(self) -> int:
@@ -57,11 +65,27 @@ class ImageCodec(nn.Module):
             images: (batch, 3, height, width), -1..1, both sides divisible by `factor`.
 
         Returns:
-            (batch, channels, height / factor, width / factor).
+            (batch, channels, height / factor, width / factor), in the autoencoder's type.
         """
-        return self.moments(images)[0] * self.scaling_factor
+        dtype = self.vae.dtype
+        return self.moments(images.to(dtype))[0] * self.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return images (batch, 3, height, width), -1..1, from (batch, channels, h, w) latents."""
-        return self.unscaled_decode(latents / self.scaling_factor).clamp(-1, 1)
+        """Return images (batch, 3, height, width) float32, -1..1, from (batch, channels, h, w)
+        latents of any type."""
+        latents = latents.to(self.vae.dtype) / self.scaling_factor
+        return self.unscaled_decode(latents).clamp(-1, 1).float()
+
+    @torch.no_grad()
+    def decode_preview(self, latents: Tensor) -> Tensor:
+        """Return images as `decode` does, about right: by the small decoder where there is one.
+
+        Source: TAESD, https://github.com/madebyollin/taesd; the encoder's half of it is not used.
+        """
+        tiny = self.preview_decoder
+        if tiny is None:
+            return self.decode(latents)
+        scaled = latents.to(tiny.dtype) / float(tiny.config["scaling_factor"])
+        images: Tensor = tiny.decode(scaled).sample
+        return images.clamp(-1, 1).float()

@@ -17,19 +17,22 @@ from torch import Tensor
 
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
 from tcan_core.conditioning.retarget import retarget as retarget_poses
-from tcan_core.conditioning.skeleton import draw_poses
-from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
 from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
+from tcan_core.pipelines.places import Places
+from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind, initial_noise
+from tcan_core.sampling.ranks import Ranks
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 from tcan_core.sampling.state import DenoiseState
 
@@ -91,7 +94,7 @@ class AnimateProgress:
         preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
             None.
         picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
-            size; decoding it costs as much as any other frame.
+            size; by the preset's preview decoder where it has one.
         state: after each denoising step, returns where the run stands, for `frames` to go on from;
             else None. Valid during the call that brings it.
     """
@@ -113,10 +116,20 @@ ProgressCallback = Callable[[AnimateProgress], None]
 class AnimatePipeline:
     """TCAN, ready to run; not for use by two threads at once."""
 
-    def __init__(self, tcan: Tcan, preset: Preset, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        tcan: Tcan,
+        preset: Preset,
+        device: str = "cpu",
+        options: RuntimeOptions | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         self.preset = preset
         self.device = device
-        self.tcan = tcan.to(device)
+        self.ranks = ranks
+        options = options or RuntimeOptions()
+        self.tcan = set_up(tcan, options)
+        self._places = Places(self.tcan, device, offload=options.offload)
 
     @classmethod
     def from_preset(
@@ -127,6 +140,8 @@ class AnimatePipeline:
         motion: bool = True,
         temporal_controlnet: bool = True,
         folder: Path | None = None,
+        options: RuntimeOptions | None = None,
+        ranks: Ranks | None = None,
     ) -> AnimatePipeline:
         """Load a preset's weights.
 
@@ -136,13 +151,17 @@ class AnimatePipeline:
             motion: False leaves the motion modules out, as after stage 1.
             temporal_controlnet: False leaves them out of the ControlNet alone.
             folder: where the parts' safetensors lie; by default where the preset says.
+            options: what costs memory or time, and changes nothing but rounding, or little.
+            ranks: processes that share every video's windows, this one among them; all call the
+                same with the same arguments.
 
         Raises:
-            ConfigError: there is no such preset.
+            ConfigError: there is no such preset, or an option cannot be had.
             WeightsError: weights are missing or do not fit.
         """
         preset = load_preset(name)
-        return cls(load_tcan(preset, folder, motion, temporal_controlnet), preset, device)
+        tcan = load_tcan(preset, folder, motion, temporal_controlnet)
+        return cls(tcan, preset, device, options, ranks)
 
     def __call__(
         self,
@@ -185,34 +204,53 @@ class AnimatePipeline:
         progress: ProgressCallback | None = None,
         canceled: Canceled | None = None,
         resume: DenoiseState | None = None,
+        maps: PoseMaps | None = None,
     ) -> Iterator[Frames]:
         """Yield the animation frame by frame as it is decoded; arguments as for a call.
 
+        Of several processes that share the windows, all but the first yield nothing.
+
         Args:
             resume: where an earlier run on the same inputs and settings was broken off.
+            maps: what `draw` returned for these inputs, if it was kept; of another model's size
+                it is of no use and is drawn anew.
 
         Raises:
             CheckpointError: `resume` belongs to another kind of run. All else as for a call.
         """
         report = progress or (lambda _: None)
-        size = (image.shape[0], image.shape[1])
-        fit = fit_to(size, self.preset.resolution, self.tcan.codec.factor)
+        fit = self._fit(image)
         report(AnimateProgress("encode", 0, 1))
         ref_image_latents = self.encode(fit.to_model(image))
-        maps = draw_poses(
-            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
-        )
+        if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
+            maps = self.draw(image, poses, source_pose, settings)
 
         def denoising(now: AnimateProgress) -> None:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
         latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
+        if self.ranks is not None and self.ranks.rank:
+            return  # the first process has the same latents, and decodes them
         yield from self.decode(latents, fit, settings, report, canceled)
+
+    def draw(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        source_pose: Pose | None,
+        settings: AnimateSettings,
+    ) -> DrawnPoseMaps:
+        """Return the skeletons that steer the model, in its size; arguments as for `place`."""
+        fit = self._fit(image)
+        return DrawnPoseMaps(
+            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
+        )
 
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        return self.tcan.codec.encode(pixels)
+        with self._places.codec():
+            return self.tcan.codec.encode(pixels)
 
     def place(
         self,
@@ -237,7 +275,7 @@ class AnimatePipeline:
     def denoise(
         self,
         ref_image_latents: Tensor,
-        pose_maps: Frames,
+        pose_maps: PoseMaps,
         settings: AnimateSettings,
         report: ProgressCallback,
         canceled: Canceled | None,
@@ -247,7 +285,7 @@ class AnimatePipeline:
 
         Args:
             ref_image_latents: (1, channels, h, w).
-            pose_maps: (frames, height, width, 3) uint8.
+            pose_maps: the skeletons, in the model's size.
         """
         defaults, num_frames = self.preset.sampling, len(pose_maps)
         overlap = self._overlap(settings)
@@ -257,34 +295,35 @@ class AnimatePipeline:
                 f"context_size is {settings.context_size}; the motion modules of "
                 f"{self.preset.name} see at most {self.preset.max_context_size} frames together"
             )
-        predict = _WindowPredictor(
-            self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
-        )
-        noise = initial_noise(
-            num_frames,
-            ref_image_latents.shape[1:],
-            settings.seed,
-            settings.noise or defaults.noise,
-            settings.context_size,
-            overlap,
+        predict = WindowPredictor(
+            self.tcan, ref_image_latents, pose_maps, settings.ptm_tau, self._guidance(settings)
         )
         steps = settings.num_inference_steps
         if steps is None:
             steps = defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
-        return denoise(
-            predict,
-            noise,
-            build_scheduler(settings.scheduler or defaults.scheduler, steps, schedule),
-            windows,
-            prediction_type=self.preset.prediction_type,
-            fusion=settings.fusion,
-            window_batch=settings.window_batch,
-            seed=settings.seed,
-            progress=lambda now: report(_denoise_progress(now)),
-            canceled=canceled,
-            resume=resume,
-        )
+        with self._places.denoising():
+            return denoise(
+                predict,
+                initial_noise(
+                    num_frames,
+                    ref_image_latents.shape[1:],
+                    settings.seed,
+                    settings.noise or defaults.noise,
+                    settings.context_size,
+                    overlap,
+                ),
+                build_scheduler(settings.scheduler or defaults.scheduler, steps, schedule),
+                windows,
+                prediction_type=self.preset.prediction_type,
+                fusion=settings.fusion,
+                window_batch=settings.window_batch,
+                seed=settings.seed,
+                progress=lambda now: report(_denoise_progress(now)),
+                canceled=canceled,
+                resume=resume,
+                ranks=self.ranks,
+            )
 
     def decode(
         self,
@@ -299,8 +338,8 @@ class AnimatePipeline:
         for first in range(0, len(video), batch):
             if canceled is not None and canceled():
                 raise CanceledError(f"canceled at frame {first + 1} of {len(video)}")
-            images = self.tcan.codec.decode(video[first : first + batch].to(self.device))
-            yield from (fit.to_caller(frame) for frame in _pixels(images))
+            pixels = self._decode(video[first : first + batch])
+            yield from (fit.to_caller(frame) for frame in pixels)
             done = min(first + batch, len(video))
             report(AnimateProgress("decode", done, len(video), fraction=done / len(video)))
 
@@ -309,7 +348,18 @@ class AnimatePipeline:
         if guess is None:
             return None
         middle = guess[:, :, guess.shape[2] // 2]
-        return fit.to_caller(_pixels(self.tcan.codec.decode(middle.to(self.device)))[0])
+        with self._places.codec():
+            images = self.tcan.codec.decode_preview(middle.to(self.device))
+        return fit.to_caller(_pixels(images)[0])
+
+    def _decode(self, latents: Tensor) -> Frames:
+        """Return pictures (batch, height, width, 3) uint8 of latents (batch, c, h, w)."""
+        with self._places.codec():
+            return _pixels(self.tcan.codec.decode(latents.to(self.device)))
+
+    def _fit(self, image: Frames) -> Fit:
+        size = (image.shape[0], image.shape[1])
+        return fit_to(size, self.preset.resolution, self.tcan.codec.factor)
 
     def _overlap(self, settings: AnimateSettings) -> int:
         if settings.context_overlap is not None:
@@ -322,48 +372,6 @@ class AnimatePipeline:
             if settings.guidance_scale is None
             else settings.guidance_scale
         )
-
-
-class _WindowPredictor:
-    """The network as the denoising loop calls it: windows in, predictions out."""
-
-    def __init__(
-        self,
-        tcan: Tcan,
-        ref_image_latents: Tensor,
-        pose_maps: Frames,
-        settings: AnimateSettings,
-        guidance: float,
-    ) -> None:
-        self.tcan = tcan
-        self.ref_image_latents = ref_image_latents
-        self.pose_maps = pose_maps
-        self.settings = settings
-        self.guidance_scale = guidance
-        self.read_at: float | None = None
-        self.temperatures: dict[int, Tensor] = {}  # by the window's first frame
-
-    def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-        """Predict for n windows; latents (n, c, f, h, w)."""
-        device = self.ref_image_latents.device
-        if self.read_at != float(timestep):  # the reference is read once per step, for all windows
-            self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
-            self.read_at = float(timestep)
-        maps = [self.pose_maps[window] for window in windows]
-        self.tcan.temperature.maps = self._temperatures(windows, device)
-        pose_maps = torch.from_numpy(np.stack(maps)).to(device).permute(0, 4, 1, 2, 3).float() / 255
-        steps = timestep.to(device).expand(len(windows))
-        return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
-
-    def _temperatures(self, windows: list[list[int]], device: torch.device) -> Tensor | None:
-        """Return the windows' temperature maps (n, height, width), each computed once per video."""
-        if self.settings.ptm_tau == 0:
-            return None
-        for window in windows:
-            if window[0] not in self.temperatures:
-                maps = temperature_map(self.pose_maps[window], self.settings.ptm_tau)
-                self.temperatures[window[0]] = torch.from_numpy(maps)
-        return torch.stack([self.temperatures[window[0]] for window in windows]).to(device)
 
 
 def _pixels(images: Tensor) -> Frames:

@@ -1,6 +1,7 @@
 """The main job on files: prepare (decode, detect, clean) and render (animate, encode).
 
-The two may run in different processes; what lies between them is a small JSON file.
+The two may run in different processes; what lies between them is an archive of poses and drawn
+skeletons.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import resource
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -23,6 +25,7 @@ from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
+from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError, PoseFileError
 from tcan_core.media.frame_writers import open_writer
@@ -40,6 +43,7 @@ from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
 _DETECT_BATCH = 32
+_POSES_MEMBER = "prepared.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Prepared:
         warnings: what the user should know, one sentence each.
         seconds: time taken by each stage so far.
         quality: of the poses, plain JSON: what cleaning found, and how source and driver agree.
+        maps: the skeletons that steer the model, where they were drawn already.
     """
 
     image: NDArray[np.uint8]
@@ -63,9 +68,15 @@ class Prepared:
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
+    maps: PoseMaps | None = None
 
-    def save(self, path: Path) -> None:
-        """Write all but the image as JSON."""
+    def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Write all but the image into a zip: `prepared.json`, and the skeletons as PNGs.
+
+        Args:
+            path: ends in `.zip`.
+            progress: called with skeletons drawn, and skeletons in all; may raise.
+        """
         content = {
             "source_pose": self.source_pose and pose_to_json(self.source_pose),
             "poses": [pose_to_json(pose) for pose in self.poses],
@@ -74,12 +85,17 @@ class Prepared:
             "seconds": self.seconds,
             "quality": self.quality,
         }
-        path.write_text(json.dumps(content), encoding="utf-8")
+        if self.maps is not None:
+            write_pose_maps(path, self.maps, progress)
+        with zipfile.ZipFile(path, "w" if self.maps is None else "a") as archive:
+            archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
-        """Read what `save` wrote, with the image from its own file."""
-        content = json.loads(path.read_text(encoding="utf-8"))
+        """Read what `save` wrote, with the image from its own file; skeletons stay in the zip."""
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(_POSES_MEMBER))
+            has_maps = len(archive.namelist()) > 1
         source_pose = content["source_pose"]
         return cls(
             image=read_image(image_path, limits),
@@ -89,6 +105,7 @@ class Prepared:
             warnings=content["warnings"],
             seconds=content["seconds"],
             quality=content["quality"],
+            maps=StoredPoseMaps(path) if has_maps else None,
         )
 
 
@@ -244,14 +261,9 @@ def render(
     """
     clock = _StageClock(progress)
     height, width = prepared.image.shape[:2]
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     frames = pipeline.frames(
-        prepared.image,
-        prepared.poses,
-        prepared.source_pose,
-        settings,
-        clock.note,
-        canceled,
-        resume,
+        image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):
@@ -259,11 +271,8 @@ def render(
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)
     if pose_path is not None:
-        write_poses(
-            pose_path,
-            pipeline.place(prepared.image, prepared.poses, prepared.source_pose, settings),
-            prepared.fps,
-        )
+        placed = pipeline.place(image, poses, source_pose, settings)
+        write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
         frames=len(prepared.poses),
         fps=float(prepared.fps),
@@ -274,6 +283,13 @@ def render(
         warnings=prepared.warnings,
         pose_quality=prepared.quality,
     )
+
+
+def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSettings) -> None:
+    """Take part, in another process than the first, in the denoising of what the first renders."""
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    for _ in pipeline.frames(image, poses, source_pose, settings, maps=prepared.maps):
+        raise AssertionError("only the first process decodes")
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
@@ -343,7 +359,11 @@ class _StageClock:
         return self._seconds
 
 
+def random_seed() -> int:
+    """Return a seed below 2**31."""
+    return int(np.random.default_rng().integers(2**31))
+
+
 def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
     """Return the settings with the seed given, or with a random one below 2**31."""
-    drawn = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-    return replace(settings, seed=drawn)
+    return replace(settings, seed=random_seed() if seed is None else seed)

@@ -21,6 +21,12 @@ from tcan_core.models.pose_detector import build_pose_detector
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.training.checkpoint import export_part
 
+# Of a `preview_decoder` that fits the tiny preset, which has none.
+TINY_DECODER = {
+    "latent_channels": 4,
+    "encoder_block_out_channels": [4, 4, 4, 4],
+    "decoder_block_out_channels": [4, 4, 4, 4],
+}
 TINY = Path(__file__).parent / "tiny" / "preset.yaml"
 
 

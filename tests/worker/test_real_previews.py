@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ from service.contract.params import JobParams
 from tcan_core.media.video import read_video
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
+from tests.servers import wait_until
 from worker.animator import TcanAnimator
 from worker.previews import PreviewWriter
 
 FRAMES, WIDTH, HEIGHT = 8, 80, 64
 
 
-def read_webp(file: Path) -> NDArray[np.float64]:
-    """The picture in a WebP file, which must be one."""
-    with Image.open(file) as image:
+def read_webp(packed: bytes) -> NDArray[np.float64]:
+    """The picture in a WebP, which must be one."""
+    with Image.open(BytesIO(packed)) as image:
         assert image.format == "WEBP"
         return np.asarray(image.convert("RGB"), dtype=np.float64)
 
@@ -41,27 +43,21 @@ def test_previews_have_the_pictures_size_and_come_closer_to_the_end(tmp_path: Pa
     widen(pair / "source.png")
     animator = TcanAnimator("mini", "cpu", InputLimits())
     animator.load()
-    files: list[Path] = []
-    writer = PreviewWriter(lambda step: None, files.append, tmp_path)
-    prepared = tmp_path / "prepared.json"
+    found: dict[int, bytes] = {}
+    prepared = tmp_path / "prepared.zip"
     image = pair / "source.png"
-    animator.prepare(
-        image, pair / "driving.mp4", prepared, JobParams(), lambda step: None, lambda: False
-    )
-    rendering = animator.render(
-        image,
-        prepared,
-        tmp_path,
-        JobParams(seed=1, num_inference_steps=12),
-        writer,
-        lambda: False,
-    )
+    params = JobParams(seed=1, num_inference_steps=12)
+    driving = pair / "driving.mp4"
+    animator.prepare(image, driving, prepared, params, lambda step: None, lambda: False)
+    with PreviewWriter(lambda step: None, found.__setitem__) as writer:
+        rendering = animator.render(image, prepared, tmp_path, params, writer, lambda: False)
+        wait_until(lambda: len(found) >= 4, "previews")
     frames = np.stack(list(read_video(rendering.outputs[Output.RESULT]))).astype(np.float64)
     assert frames.shape == (FRAMES, HEIGHT, WIDTH, 3)
-    assert len(files) >= 4
     # A preview shows the middle frame.
     end = frames[FRAMES // 2]
-    off = [float(np.mean((read_webp(file) - end) ** 2)) for file in files]
-    assert all(read_webp(file).shape == end.shape for file in files)
+    previews = [read_webp(packed) for packed in list(found.values())]
+    off = [float(np.mean((preview - end) ** 2)) for preview in previews]
+    assert all(preview.shape == end.shape for preview in previews)
     assert off == sorted(off, reverse=True)
     assert off[-1] < off[0] / 2

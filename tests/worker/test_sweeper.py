@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from service.contract.job import new_job_id
+from service.settings import Settings
 from service.stores import calls, requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.stores.requests import Upload
 from tests.worker.conftest import Desk
+from worker.orphans import Orphans
 from worker.sweeper import Sweeper
 
 
 @pytest.fixture
-def sweeper(jobs: Jobs, objects: ObjectStore) -> Sweeper:
-    return Sweeper(jobs, objects, "w1")
+def sweeper(jobs: Jobs, objects: ObjectStore, settings: Settings) -> Sweeper:
+    return Sweeper(jobs, objects, "w1", settings.spool_folder, Orphans(jobs, objects, -60.0))
 
 
 def let_time_pass(jobs: Jobs, name: str) -> None:
@@ -53,3 +56,16 @@ def test_an_upload_goes_when_its_time_is_over(
     sweeper.act()
     assert not objects.exists(upload.key)
     assert jobs.run(requests.ended_uploads()) == []
+
+
+def test_what_killed_parts_left_behind_goes(
+    jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, settings: Settings
+) -> None:
+    left = settings.spool_folder / "at-x"
+    left.mkdir(parents=True)
+    (left / ".lock").touch()
+    orphan = f"jobs/{new_job_id()}/inputs/image.png"
+    objects.put(orphan, b"me")
+    sweeper.act()
+    assert not left.exists()
+    assert not objects.exists(orphan)

@@ -24,6 +24,7 @@ def with_files(preset: Preset, folder: Path) -> Preset:
         ("controlnet", 361_279_120),
         ("motion_modules", 453_209_280),
         ("vae", 83_653_863),
+        ("preview_decoder", 2_445_063),
         ("text_encoder", 123_060_480),
     ],
 )

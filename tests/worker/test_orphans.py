@@ -1,0 +1,100 @@
+"""Objects of jobs that were never made are erased; a live job's never, nor another service's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.contract.job import new_job_id
+from service.settings import Settings
+from service.stores import calls
+from service.stores.folder import FolderObjects
+from service.stores.jobs import Jobs
+from service.stores.objects import Copy, ObjectStore, open_objects
+from tests.servers import S3Server
+from tests.worker.conftest import Desk
+from worker.job_runner import JobRunner
+from worker.orphans import LEAST_AGE_S, MARKS, Orphans
+
+# Everything is older than that, whatever the clocks say.
+ANY_AGE_S = -60.0
+
+
+@pytest.fixture(params=["folder", "s3"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """Each store in turn, without marks."""
+    if request.param == "folder":
+        return open_objects(Settings(data=tmp_path / "data"))
+    server: S3Server = request.getfixturevalue("s3_server")
+    store = open_objects(server.settings(tmp_path))
+    forget_marks(store)
+    return store
+
+
+def forget_marks(objects: ObjectStore) -> None:
+    for name in list(objects.folders(MARKS)):
+        objects.delete(f"{MARKS}/{name}")
+
+
+def abandoned(objects: ObjectStore) -> str:
+    """The image of a submit that failed before there was a record."""
+    key = f"jobs/{new_job_id()}/inputs/image.png"
+    objects.put(key, b"me")
+    return key
+
+
+def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
+    jobs: Jobs, objects: ObjectStore, runner: JobRunner, tmp_path: Path
+) -> None:
+    live, orphan = Desk(jobs, objects, runner, tmp_path).submit(), abandoned(objects)
+    objects.put("jobs/mine/notes.txt", b"no job's")
+    Orphans(jobs, objects, LEAST_AGE_S).sweep()
+    assert objects.exists(orphan)
+    Orphans(jobs, objects, ANY_AGE_S).sweep()
+    assert not objects.exists(orphan)
+    assert objects.exists(f"jobs/{live}/inputs/image.png")
+    assert objects.exists("jobs/mine/notes.txt")
+
+
+def test_rounds_are_bounded_and_come_to_everything(jobs: Jobs, objects: ObjectStore) -> None:
+    keys = [abandoned(objects) for _ in range(5)]
+    orphans = Orphans(jobs, objects, ANY_AGE_S, batch=2)
+    left = []
+    # Others' folders lie there as well: earlier tests share the bucket.
+    for _ in range(len(list(objects.folders("jobs")))):
+        left.append(sum(objects.exists(key) for key in keys))
+        orphans.sweep()
+    assert max(before - after for before, after in zip(left, left[1:], strict=False)) <= 2
+    assert not any(objects.exists(key) for key in keys)
+
+
+def test_what_belongs_to_another_job_store_stays(jobs: Jobs, objects: ObjectStore) -> None:
+    orphans, first = Orphans(jobs, objects, ANY_AGE_S), abandoned(objects)
+    orphans.sweep()
+    assert not objects.exists(first)
+    # The job store lost everything, or the settings name another one.
+    jobs.redis.flushall()
+    second = abandoned(objects)
+    orphans.sweep()
+    assert objects.exists(second)
+    forget_marks(objects)
+    orphans.sweep()
+    assert not objects.exists(second)
+
+
+def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> None:
+    source, copy = f"uploads/{new_job_id()}/file", f"jobs/{new_job_id()}"
+    objects.put(source, b"me")
+    if isinstance(objects, FolderObjects):
+        os.utime(objects.path(source), (1, 1))
+    objects.put_new({f"{copy}/inputs/image.png": Copy(source, objects.version(source).tag)})
+    age_s = objects.age_s(copy)
+    assert age_s is not None and abs(age_s) < 60
+    assert objects.age_s(f"jobs/{new_job_id()}") is None
+
+
+def test_a_store_keeps_its_name(jobs: Jobs) -> None:
+    assert jobs.run(calls.identify("a")) == "a"
+    assert jobs.run(calls.identify("b")) == "a"
