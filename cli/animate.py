@@ -47,6 +47,14 @@ def animate(
         Path | None, typer.Option(help="Pose file of the image. Default: it is looked for.")
     ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="puppet, openpose, dwpose; @cuda after it. Default: the preset's."),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Who drives: 0, 1... from the left, or X,Y in parts of the frame."),
+    ] = None,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     scheduler: Annotated[
@@ -78,6 +86,7 @@ def animate(
 
     Under `torchrun` the windows of the video are shared by its processes, a device for each.
     """
+    from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
     from tcan_core.models.devices import check_device
     from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
@@ -116,7 +125,8 @@ def animate(
         prepared = prepare(
             image,
             driving,
-            detector=load_preset(preset).detector,
+            detector=detector or load_preset(preset).detector,
+            cleaning=CleaningSettings(person=parse_person(person)),
             progress=_counter(bar),
             source_pose_path=source_pose,
             retarget=retarget,

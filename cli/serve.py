@@ -113,7 +113,12 @@ def worker(
     start_logging()
     check_device(settings.device)
     animator = TcanAnimator(
-        settings.preset, settings.device, settings.limits, settings.weights, settings.runtime
+        settings.preset,
+        settings.device,
+        settings.limits,
+        settings.weights,
+        settings.runtime,
+        settings.detector,
     )
     sys.exit(run_worker(settings, animator, chosen))
 

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         None, description="Folder of the preset's safetensors; where the preset says when absent."
     )
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
+    detector: str | None = Field(
+        None,
+        description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
+        "preset's when absent.",
+    )
     runtime: RuntimeSettings = Field(
         default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
     )

@@ -15,6 +15,7 @@ from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.settings import RuntimeSettings
+from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
@@ -50,6 +51,7 @@ class TcanAnimator:
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
         runtime: how the model runs; the same in every worker that may go on with a job.
+        detector: of poses; by default the preset's.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class TcanAnimator:
         limits: InputLimits,
         weights: Path | None = None,
         runtime: RuntimeSettings | None = None,
+        detector: str | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -66,7 +69,7 @@ class TcanAnimator:
         self._weights = weights
         self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
-        self._detector = ""
+        self._detector = detector or ""
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -75,7 +78,7 @@ class TcanAnimator:
         self._pipeline = AnimatePipeline.from_preset(
             self._preset, self._device, folder=self._weights, options=options
         )
-        self._detector = self._pipeline.preset.detector
+        self._detector = self._detector or self._pipeline.preset.detector
         self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
 
     def prepare(
@@ -96,6 +99,7 @@ class TcanAnimator:
                 driving,
                 limits=self._limits,
                 detector=self._detector,
+                cleaning=CleaningSettings(person=params.person),
                 progress=progress,
                 retarget=params.retarget,
             )
@@ -188,7 +192,7 @@ class TcanAnimator:
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """What a caller chose, as the pipeline takes it."""
-    return AnimateSettings(**params.model_dump(exclude={"format"}))
+    return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
 
 
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:

@@ -138,6 +138,7 @@ class AnimatePipeline:
         device: str = "cpu",
         *,
         motion: bool = True,
+        temporal_controlnet: bool = True,
         folder: Path | None = None,
         options: RuntimeOptions | None = None,
         ranks: Ranks | None = None,
@@ -148,6 +149,7 @@ class AnimatePipeline:
             name: of a shipped preset, or the path of a preset's YAML.
             device: of torch.
             motion: False leaves the motion modules out, as after stage 1.
+            temporal_controlnet: False leaves them out of the ControlNet alone.
             folder: where the parts' safetensors lie; by default where the preset says.
             options: what costs memory or time, and changes nothing but rounding, or little.
             ranks: processes that share every video's windows, this one among them; all call the
@@ -158,7 +160,8 @@ class AnimatePipeline:
             WeightsError: weights are missing or do not fit.
         """
         preset = load_preset(name)
-        return cls(load_tcan(preset, folder, motion), preset, device, options, ranks)
+        tcan = load_tcan(preset, folder, motion, temporal_controlnet)
+        return cls(tcan, preset, device, options, ranks)
 
     def __call__(
         self,
