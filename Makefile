@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos check fix up setup pose clean
+.PHONY: help demo test chaos check audit fix up setup pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,11 +31,16 @@ test: $(VENV)/.stamp-dev ## Run the tests
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
 
-check: $(VENV)/.stamp-dev ## Lint, check types and the directions of imports
+check: $(VENV)/.stamp-dev ## Lint, check types, the directions of imports, and what is known to be unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml service worker tcan_core cli tools
+	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
+
+audit: $(VENV)/.stamp-dev ## Ask for known vulnerabilities of the pinned packages; fails when nobody can be asked
+	$(BIN)/python tools/audit.py $(CONSTRAINTS)
 
 fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
 	$(BIN)/ruff check --fix .

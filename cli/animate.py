@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from tcan_core.pipelines.animate import AnimateProgress
-    from tcan_core.pipelines.animate_files import AnimateReport
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
+    from tcan_core.pipelines.animate_files import AnimateReport, Prepared
+    from tcan_core.sampling.ranks import Ranks
 
 
 def register(app: typer.Typer) -> None:
@@ -45,51 +47,160 @@ def animate(
         Path | None, typer.Option(help="Pose file of the image. Default: it is looked for.")
     ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="puppet, openpose, dwpose; @cuda after it. Default: the preset's."),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Who drives: 0, 1... from the left, or X,Y in parts of the frame."),
+    ] = None,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
+    scheduler: Annotated[
+        str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    fp8_weights: Annotated[bool, typer.Option(help="Store weights in 8 bits.")] = False,
+    serial_guidance: Annotated[
+        bool, typer.Option(help="Halves of guidance one after the other: less memory.")
+    ] = False,
+    offload: Annotated[
+        bool, typer.Option(help="Keep networks on the device only while their stage lasts.")
+    ] = False,
+    tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
+    window_batch: Annotated[int, typer.Option(min=1, help="Windows predicted together.")] = 1,
+    decode_batch: Annotated[int, typer.Option(min=1, help="Frames decoded together.")] = 16,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Choose options that fit, such as 8GiB, or refuse; see `tcan plan`."),
+    ] = None,
+    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA).")] = "sdpa",
+    channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
+    compile_blocks: Annotated[
+        bool, typer.Option("--compile", help="torch.compile; the first step takes minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Animate one picture with the motion of a driving video."""
+    """Animate one picture with the motion of a driving video.
+
+    Under `torchrun` the windows of the video are shared by its processes, a device for each.
+    """
+    from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
     from tcan_core.models.devices import check_device
     from tcan_core.models.presets import load_preset
-    from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-    from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.animate import AnimateSettings
+    from tcan_core.pipelines.animate_files import prepare, random_seed
     from tcan_core.pipelines.preflight import check_files
+    from tcan_core.sampling.ranks import join_ranks, own_device
 
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
-    check_device(device)
-    settings = with_fresh_seed(
-        AnimateSettings(
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            context_size=context_size,
-            context_overlap=context_overlap,
-            ptm_tau=ptm_tau,
-            retarget=retarget,
-        ),
-        seed,
+    check_device(own_device(device))
+    options = RuntimeOptions(
+        dtype=dtype,  # type: ignore[arg-type]  # checked there
+        fp8_weights=fp8_weights,
+        serial_guidance=serial_guidance,
+        offload=offload,
+        tile_codec=tile_codec,
+        channels_last=channels_last,
+        attention=attention,  # type: ignore[arg-type]  # checked there
+        compile=compile_blocks,
+    )
+    ranks = join_ranks()
+    settings = AnimateSettings(
+        seed=ranks.first(random_seed() if seed is None else seed),
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        context_size=context_size,
+        context_overlap=context_overlap,
+        ptm_tau=ptm_tau,
+        retarget=retarget,
+        scheduler=scheduler,
+        window_batch=window_batch,
+        decode_batch=decode_batch,
     )
     with _bar() as bar:
-        show = _shower(bar)
+        progress = _shower(bar)
         prepared = prepare(
             image,
             driving,
-            detector=load_preset(preset).detector,
+            detector=detector or load_preset(preset).detector,
+            cleaning=CleaningSettings(person=parse_person(person)),
             progress=_counter(bar),
             source_pose_path=source_pose,
             retarget=retarget,
         )
-        pipeline = AnimatePipeline.from_preset(preset, device=device)
-        report = render(
-            pipeline,
-            prepared,
-            out,
-            settings,
-            progress=show,
-            pose_path=pose_video,
-            audio_from=driving if audio else None,
-        )
-    _tell(report, out, as_json)
+        if memory_limit is not None:
+            settings, options = _fitted(preset, prepared, settings, options, memory_limit)
+        outputs = _Outputs(out, pose_video, driving if audio else None)
+        report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
+    if report is not None:
+        _tell(report, out, as_json)
+
+
+class _Outputs(NamedTuple):
+    video: Path
+    poses: Path | None
+    audio_from: Path | None
+
+
+def _render(
+    preset: str,
+    device: str,
+    options: RuntimeOptions,
+    ranks: Ranks,
+    prepared: Prepared,
+    settings: AnimateSettings,
+    outputs: _Outputs,
+    progress: Callable[[AnimateProgress], None],
+) -> AnimateReport | None:
+    """Animate; of several processes all but the first only take part, and report nothing."""
+    from tcan_core.pipelines.animate import AnimatePipeline
+    from tcan_core.pipelines.animate_files import follow, render
+    from tcan_core.sampling.ranks import own_device
+
+    pipeline = AnimatePipeline.from_preset(
+        preset, device=own_device(device), options=options, ranks=ranks
+    )
+    if ranks.rank:
+        follow(pipeline, prepared, settings)
+        return None
+    return render(
+        pipeline,
+        prepared,
+        outputs.video,
+        settings,
+        progress=progress,
+        pose_path=outputs.poses,
+        audio_from=outputs.audio_from,
+    )
+
+
+def _fitted(
+    preset: str,
+    prepared: Prepared,
+    settings: AnimateSettings,
+    options: RuntimeOptions,
+    memory_limit: str,
+) -> tuple[AnimateSettings, RuntimeOptions]:
+    """Settings and options that fit the device. Raises ParameterError when none do."""
+    from dataclasses import replace
+
+    from cli.plan import plan_run, read_bytes
+    from tcan_core.models.presets import load_preset
+
+    height, width = prepared.image.shape[:2]
+    found = plan_run(
+        load_preset(preset),
+        (height, width),
+        len(prepared.poses),
+        settings.context_size,
+        read_bytes(memory_limit),
+        options,
+    )
+    windows, frames = found.window_batch, found.decode_batch
+    return replace(settings, window_batch=windows, decode_batch=frames), found.options
 
 
 def _bar() -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,12 +50,31 @@ def evaluate(
     scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
     noise: Annotated[str | None, typer.Option(help="independent or freenoise.")] = None,
     fusion: Annotated[str, typer.Option(help="Of overlapping windows: pyramid, flat.")] = "pyramid",
+    drop_joints: Annotated[
+        float, typer.Option(min=0, max=1, help="Part of the true poses' joints to leave out.")
+    ] = 0.0,
+    throw_joints: Annotated[
+        float, typer.Option(min=0, max=1, help="Part of them to throw anywhere in the frame.")
+    ] = 0.0,
+    cleaning: Annotated[
+        bool | None, typer.Option(help="Clean the true poses. Default: where joints are wrong.")
+    ] = None,
+    temporal_controlnet: Annotated[
+        bool, typer.Option(help="With motion modules in the ControlNet, or not.")
+    ] = True,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
 ) -> None:
     """Animate every pair and measure it against the truth, beside the source that stands still."""
+    from tcan_core.conditioning.cleaning import CleaningSettings
+    from tcan_core.evaluation.animators import PipelineAnimator
     from tcan_core.evaluation.evaluate import DRIVINGS, EvaluateOptions
     from tcan_core.evaluation.pairs import read_pairs
+    from tcan_core.evaluation.pose_errors import PoseErrors
+    from tcan_core.pipelines.animate import AnimatePipeline
+    from tcan_core.pipelines.animate_files import prepare
 
+    errors = PoseErrors(drop_joints, throw_joints)
+    cleaned = bool(errors) if cleaning is None else cleaning
     read_pairs(pairs, limit)  # tells what is wrong with them before a model is loaded
     settings = {
         "num_inference_steps": num_inference_steps,
@@ -72,9 +91,27 @@ def evaluate(
         drivings=tuple(one for one in DRIVINGS if driving in (one, DrivingChoice.BOTH)),
         seed=seed,
         limit=limit,
-        about={"preset": preset, "motion": motion, "device": device} | settings,
+        about={
+            "preset": preset,
+            "motion": motion,
+            "temporal_controlnet": temporal_controlnet,
+            "drop_joints": drop_joints,
+            "throw_joints": throw_joints,
+            "cleaning": cleaned,
+            "device": device,
+        }
+        | settings,
     )
-    animate = _animator(preset, device, motion, settings)
+    pipeline = AnimatePipeline.from_preset(
+        preset, device=device, motion=motion, temporal_controlnet=temporal_controlnet
+    )
+    animate = PipelineAnimator(
+        pipeline,
+        partial(prepare, detector=pipeline.preset.detector),
+        settings,
+        errors,
+        CleaningSettings() if cleaned else None,
+    )
     _show_means(_evaluate_with_bar(pairs, animate, out, options))
     typer.echo(f"{out}")
 
@@ -105,16 +142,6 @@ def compare(
         _print_json(changes)
     else:
         _show_changes(changes)
-
-
-def _animator(preset: str, device: str, motion: bool, settings: dict[str, Any]) -> Animator:
-    from tcan_core.evaluation.animators import PipelineAnimator
-    from tcan_core.pipelines.animate import AnimatePipeline
-    from tcan_core.pipelines.animate_files import prepare
-
-    pipeline = AnimatePipeline.from_preset(preset, device=device, motion=motion)
-    detect = partial(prepare, detector=pipeline.preset.detector)
-    return PipelineAnimator(pipeline, detect, settings)
 
 
 def _evaluate_with_bar(

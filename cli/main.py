@@ -27,11 +27,13 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("animate", "cli.animate", "Animate a picture with the motion of a video."),
+    Command("plan", "cli.plan", "Choose options by which an animation fits a device's memory."),
     Command("poses", "cli.poses", "Extract keypoints from videos and draw them."),
     Command("puppets", "cli.puppets", "Render pairs of procedural characters with a known truth."),
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
+    Command("data", "cli.data", "Make training data from videos."),
     Command(
         "models", "cli.models", "List, show, pull, import and verify presets and their weights."
     ),
@@ -39,6 +41,7 @@ COMMANDS = (
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
     Command("gateway", "cli.serve", "Run a gateway alone."),
     Command("worker", "cli.serve", "Run a worker alone."),
+    Command("keys", "cli.keys", "Make, list and revoke API keys."),
     Command("submit", "cli.jobs", "Send a job to a running service."),
     Command("status", "cli.jobs", "Show how a job stands."),
     Command("wait", "cli.jobs", "Wait for a job, and fetch its result."),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tcan_core.conditioning.cleaning import CleaningReport
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +25,8 @@ def extract(
     out: Annotated[Path, typer.Option(help="The pose file to write (.json).")],
     detector: Annotated[str, typer.Option(help="Name of the pose detector.")] = "puppet",
 ) -> None:
-    """Find the people in every frame and write their keypoints."""
+    """Find the people in every frame, write their keypoints, and tell how good they are."""
+    from tcan_core.conditioning.cleaning import clean_poses
     from tcan_core.conditioning.pose_file import write_pose_file
     from tcan_core.pipelines.animate_files import detect_people
 
@@ -30,6 +34,22 @@ def extract(
     write_pose_file(out, people, fps=float(fps))
     found = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
     typer.echo(f"{out}: {len(people)} frames at {float(fps):g} fps, people in {found} of them")
+    if found:
+        _tell_quality(clean_poses(people).report)
+
+
+def _tell_quality(report: CleaningReport) -> None:
+    """Say what cleaning would find and mend in the main person's joints."""
+    counts = {
+        "not detected": report.missing,
+        "jumped": report.rejected,
+        "filled in": report.filled,
+        "left missing": report.left_missing,
+    }
+    told = ", ".join(f"{sum(by_joint.values())} {what}" for what, by_joint in counts.items())
+    typer.echo(f"joints of the main person, of {18 * report.frames}: {told}")
+    for warning in report.warnings():
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def draw(

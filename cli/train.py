@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cli.places import open_place
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -30,15 +31,23 @@ def register(app: typer.Typer) -> None:
 
 def _command(stage: str) -> Callable[..., None]:
     def run(
-        config: Annotated[Path, typer.Option(help="The stage's YAML.")],
+        config: Annotated[
+            str, typer.Option(help="Path of a YAML, or name of a shipped one: sd15/stage1.")
+        ],
         resume: Annotated[
             bool, typer.Option(help="Go on from the last checkpoint, if any.")
         ] = False,
+        check: Annotated[
+            bool, typer.Option("--check", help="Only read the configuration; 2 when it is wrong.")
+        ] = False,
     ) -> None:
-        from tcan_core.training.stages import run_stage
+        from tcan_core.training.stages import read_stage_config, run_stage
 
+        if check:
+            read_stage_config(stage, config)
+            return
         with _bar() as bar:
-            run_stage(stage, config, resume, _shower(bar))
+            run_stage(stage, config, resume, _shower(bar), open_place)
 
     return run
 

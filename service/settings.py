@@ -9,17 +9,40 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.access.doors import Anonymous
 from service.contract.limits import InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
 # Of the command line and of the model; not settings of the service.
-OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
+OTHERS_VARIABLES = (
+    "TCAN_URL",
+    "TCAN_API_KEY",
+    "TCAN_TRACEBACK",
+    "TCAN_MODELS",
+    "TCAN_HUB_ENDPOINT",
+)
+
+
+class RuntimeSettings(BaseModel):
+    """How the worker's model runs; what each does is told by `tcan animate --help`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    fp8_weights: bool = False
+    serial_guidance: bool = False
+    offload: bool = False
+    tile_codec: bool = False
+    channels_last: bool = False
+    attention: Literal["sdpa", "xformers"] = "sdpa"
+    compile: bool = False
+    window_batch: int = Field(1, ge=1, description="Windows predicted together.")
 
 
 class Settings(BaseSettings):
@@ -51,6 +74,14 @@ class Settings(BaseSettings):
         None, description="Folder of the preset's safetensors; where the preset says when absent."
     )
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
+    detector: str | None = Field(
+        None,
+        description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
+        "preset's when absent.",
+    )
+    runtime: RuntimeSettings = Field(
+        default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
+    )
     limits: InputLimits = Field(default_factory=InputLimits)
 
     fetch_timeout_s: float = Field(
@@ -75,6 +106,26 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
     hint_age_ms: int = Field(
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."
+    )
+
+    anonymous: Anonymous = Field(
+        "loopback",
+        description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
+        "or 'never' nobody. Once a key was made, everybody needs one.",
+    )
+    public_metrics: bool = Field(
+        True, description="Whether /metrics needs no key; else it takes one with the scope admin."
+    )
+    outbound_allow: str = Field(
+        "",
+        description="Hosts, addresses and networks outside of the public internet that callers may "
+        "name for inputs and webhooks, with commas: assets.studio.example,10.1.0.0/16",
+    )
+    policy: str | None = Field(
+        None, description="module:object of a policy that sees each job before it is queued."
+    )
+    require_consent: bool = Field(
+        False, description="Whether each job needs options.consent, which its manifest then tells."
     )
 
     webhook_key: SecretStr | None = Field(

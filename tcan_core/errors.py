@@ -10,6 +10,7 @@
     ├── ContextWindowError     context windows that leave a frame uncovered, or cannot be cut
     ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
     ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
+    ├── StorageError           a place for checkpoints or training data does not answer
     └── Canceled               the caller asked to stop
 
 Every class carries a stable `code`, which the service reports and callers may compare. A message
@@ -79,6 +80,12 @@ class ConfigError(TcanError):
     """A configuration file holds an unknown key, a wrong type, or a value out of range."""
 
     code: ClassVar[str] = "config"
+
+
+class StorageError(TcanError):
+    """A place in which checkpoints or training data are kept does not answer."""
+
+    code: ClassVar[str] = "storage"
 
 
 class Canceled(TcanError):

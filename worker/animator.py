@@ -14,12 +14,15 @@ from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from service.settings import RuntimeSettings
+from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
+from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
@@ -47,26 +50,36 @@ class TcanAnimator:
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
+        runtime: how the model runs; the same in every worker that may go on with a job.
+        detector: of poses; by default the preset's.
     """
 
     def __init__(
-        self, preset: str, device: str, limits: InputLimits, weights: Path | None = None
+        self,
+        preset: str,
+        device: str,
+        limits: InputLimits,
+        weights: Path | None = None,
+        runtime: RuntimeSettings | None = None,
+        detector: str | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
         self._weights = weights
+        self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
-        self._detector = ""
+        self._detector = detector or ""
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
         """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
+        options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights
+            self._preset, self._device, folder=self._weights, options=options
         )
-        self._detector = self._pipeline.preset.detector
-        self._info = model_info(self._pipeline.preset, self._weights)
+        self._detector = self._detector or self._pipeline.preset.detector
+        self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
 
     def prepare(
         self,
@@ -86,6 +99,7 @@ class TcanAnimator:
                 driving,
                 limits=self._limits,
                 detector=self._detector,
+                cleaning=CleaningSettings(person=params.person),
                 progress=progress,
                 retarget=params.retarget,
             )
@@ -148,7 +162,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = animate_settings(params)
+        settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         try:
             done = render(
                 self._pipeline,
@@ -178,7 +192,7 @@ class TcanAnimator:
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """What a caller chose, as the pipeline takes it."""
-    return AnimateSettings(**params.model_dump(exclude={"format"}))
+    return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
 
 
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
@@ -193,8 +207,16 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
     return progress
 
 
-def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
-    """What a preset is, with the digests of its files; reads the files that it has none for."""
+def model_info(
+    preset: Preset, folder: Path | None, runtime: RuntimeSettings | None = None
+) -> ModelInfo:
+    """What a preset is, with the digests of its files; reads the files that it has none for.
+
+    How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
+    job begun in one is not gone on with in the other.
+    """
+    changed = {} if runtime is None else runtime.model_dump(exclude_defaults=True)
+    ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = {
         name: path
         for name in preset.parts
@@ -213,7 +235,11 @@ def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
         },
         stand_ins=without_weights(preset, folder),
         zero_shot=is_zero_shot(preset, folder),
-        versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+        versions={
+            "python": python_version(),
+            **{name: version(name) for name in LIBRARIES},
+            **ways,
+        },
     )
 
 

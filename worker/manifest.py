@@ -17,6 +17,7 @@ def make_manifest(
     Args:
         seconds: that each stage took.
     """
+    consent = record.options.consent
     return {
         "job": record.id,
         "kind": record.kind.value,
@@ -26,6 +27,7 @@ def make_manifest(
             "driving_kind": record.inputs.driving_kind.value,
             "frames": record.inputs.frames,
         },
+        **({} if consent is None else {"consent": {"declared": consent, "by": record.caller}}),
         "model": model.model_dump(mode="json"),
         "attempts": record.attempts,
         "seconds": dict(seconds),

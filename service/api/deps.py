@@ -10,12 +10,14 @@ from typing import Annotated
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
-from service.api.callers import Caller
+from service.api.callers import Caller, Gate
 from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.events.hub import EventHub
 from service.media.remembered import Remembered
+from service.outbound.guard import Guard
+from service.policy import Policy, load_policy
 from service.settings import Settings
 from service.stores import calls
 from service.stores.folder import read_signing_key
@@ -42,11 +44,14 @@ class Gateway:
     remembered: Remembered
     events: EventHub
     signer: Signer
+    gate: Gate
+    guard: Guard
+    policy: Policy | None
 
     async def read(self, job_id: str, caller: Caller) -> calls.Placed:
-        """The caller's job. Raises Rejected (`job_not_found`)."""
+        """A job that the caller may see. Raises Rejected (`job_not_found`)."""
         placed = await self.jobs.run(calls.read(job_id))
-        if placed is None or placed.record.caller != caller.id:
+        if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
             raise unknown_job(job_id)
         return placed
 
@@ -62,8 +67,13 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
 
     Args:
         clock: now in ms since 1970; None takes the clock of the Redis server.
+
+    Raises:
+        SettingsError: a setting cannot be used.
     """
     url = settings.broker_url()
+    guard = Guard.allowing(settings.outbound_allow)
+    policy = None if settings.policy is None else load_policy(settings.policy)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
@@ -77,9 +87,12 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         remembered=Remembered(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
+        gate=Gate(jobs, settings.anonymous),
+        guard=guard,
+        policy=policy,
     )
     try:
-        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body):
+        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body, guard):
             yield gateway
     finally:
         await gateway.writer.close()

@@ -53,6 +53,8 @@ class JobInputs(BaseModel):
     driving: str
     driving_kind: DrivingKind
     frames: int | None = Field(None, description="Of the driver, as far as its header tells.")
+    seconds: float | None = Field(None, description="Likewise.")
+    size_bytes: int = Field(0, description="Of all inputs together.")
 
 
 class Progress(BaseModel):

@@ -58,6 +58,11 @@ class JobParams(BaseModel):
         description="Move the driver's poses to the source character's proportions and place; "
         "false uses them as they are.",
     )
+    person: Annotated[int, Field(ge=0, le=99), WHOLE] | None = Field(
+        None,
+        description="Which of several people in the driving video is followed, counted from the "
+        "left in the first frame that shows anybody, from 0; the main one when absent.",
+    )
 
     format: ResultFormat = Field(
         ResultFormat.MP4,

@@ -26,15 +26,21 @@ class Inspected:
     Attributes:
         suffix: of its format, such as `.png` and `.mp4`.
         frames: of a driver, as far as its header tells.
+        seconds: likewise.
+        size_bytes: of the file.
     """
 
     suffix: str
     kind: DrivingKind | None = None
     frames: int | None = None
+    seconds: float | None = None
+    size_bytes: int = 0
 
 
 # A pose file of this size holds sixty to two hundred frames and is read in about a millisecond.
 QUICK_BYTES = 32 * 1024
+# Most pose files do not tell their rate; for quotas this one counts, whatever they tell.
+POSE_FPS = 25
 
 
 def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[str, Inspected]:
@@ -48,7 +54,8 @@ def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[st
     """
     found = {}
     if "image" in files:
-        found["image"] = Inspected(inspect_image(files["image"], limits))
+        suffix = inspect_image(files["image"], limits)
+        found["image"] = Inspected(suffix, size_bytes=size_of(files["image"]))
     if "driving" in files:
         found["driving"] = _inspect_driving(files["driving"], limits)
     return found
@@ -65,10 +72,10 @@ def are_quick(files: Mapping[str, Content]) -> bool:
 
 
 def _inspect_driving(content: Content, limits: InputLimits) -> Inspected:
+    size = size_of(content)
     if not looks_like_json(content):
         video = inspect_video(content, limits)
-        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames)
-    size = size_of(content)
+        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
     if size > limits.max_pose_bytes:
         raise Rejected(
             ErrorCode.BODY_TOO_LARGE,
@@ -76,7 +83,8 @@ def _inspect_driving(content: Content, limits: InputLimits) -> Inspected:
             f"at most {limits.max_pose_bytes:,} are taken",
         )
     text = content if isinstance(content, bytes) else content.read_bytes()
-    return Inspected(".json", DrivingKind.POSES, inspect_poses(text, limits))
+    frames = inspect_poses(text, limits)
+    return Inspected(".json", DrivingKind.POSES, frames, frames / POSE_FPS, size)
 
 
 def looks_like_json(content: Content) -> bool:

@@ -33,12 +33,16 @@ FORMATS = {
     "apng": ".png",
 }
 
+# Of a file that does not tell its own.
+DEFAULT_FPS = 25
+
 
 class Video(NamedTuple):
-    """What a video was found to be: a suffix such as `.mp4`, and how many frames it has."""
+    """What a video was found to be: a suffix such as `.mp4`, its frames, and how long they last."""
 
     suffix: str
     frames: int
+    seconds: float
 
 
 def inspect_video(content: Content, limits: InputLimits) -> Video:
@@ -62,7 +66,7 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
     }
     try:
         source = io.BytesIO(content) if isinstance(content, bytes) else str(content)
-        with av.open(source, "r", options=options) as container:
+        with av.open(source, "r", options=options, metadata_errors="replace") as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)
@@ -72,7 +76,7 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
             if next(container.decode(stream), None) is None:
                 raise _invalid("no frame can be decoded")
             suffix = FORMATS.get(container.format.name.split(",")[0], "")
-            return Video(suffix, frames)
+            return Video(suffix, frames, _seconds(container, stream, frames))
     except (FFmpegError, EOFError, OSError) as error:
         detail = getattr(error, "strerror", None) or type(error).__name__
         raise _invalid(f"not a video, or damaged ({detail})") from error
@@ -117,6 +121,12 @@ def _check_length(container: InputContainer, stream: VideoStream, limits: InputL
             f"driving: {counted} frames; at most {limits.max_frames:,} are taken",
         )
     return frames
+
+
+def _seconds(container: InputContainer, stream: VideoStream, frames: int) -> float:
+    """As declared, and no less than the frames take at their rate."""
+    declared_s = (container.duration or 0) / av.time_base
+    return max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
 
 
 def _count_frames(container: InputContainer, stream: VideoStream, most: int) -> int:

@@ -10,8 +10,8 @@ creation; `turns:{priority}` the clock that turns are given by, and each caller'
 `deadlines` ids by their next deadline; `leases` ids by the end of their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
 `workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
-holder at a time; and those of `service.stores.requests`. The scripts name keys that they compute,
-so this needs one primary, not a Redis cluster.
+holder at a time; and those of `requests` and `keys` beside this. The scripts name keys that they
+compute, so this needs one primary, not a Redis cluster.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import WorkerInfo
+from service.stores.quota import FREE, Quota
 from service.telemetry.context import carried
 
 T = TypeVar("T")
@@ -134,6 +135,7 @@ def create(
     idempotency_key: str = "",
     keep_key_ms: int = 0,
     hint: str = "",
+    quota: Quota = FREE,
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
@@ -141,12 +143,13 @@ def create(
 
     Args:
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
+        quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
-    hinted = (Queue.PREPARE.task, hint)
+    hinted = (Queue.PREPARE.task, hint, *quota)
     fields += [text for pair in carried().items() for text in pair]
     return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
 
@@ -160,12 +163,12 @@ def recent(
     limit: int,
     after: Cursor | None = None,
     *,
-    caller: str = ANONYMOUS,
+    caller: str | Sequence[str] = ANONYMOUS,
     states: Sequence[JobState] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
 ) -> Call[list[JobRecord]]:
-    """Up to `limit` jobs of a caller, newest first.
+    """Up to `limit` jobs of a caller or several, newest first.
 
     Args:
         after: goes on behind this job.
@@ -174,11 +177,9 @@ def recent(
         until_ms: made before this time.
     """
     cursor = ("", "") if after is None else after
-    times = (
-        "-inf" if since_ms is None else since_ms,
-        "+inf" if until_ms is None else until_ms,
-    )
-    arguments = (caller, limit, *cursor, *times, *dict.fromkeys(states))
+    times = ("-inf" if since_ms is None else since_ms, "+inf" if until_ms is None else until_ms)
+    callers = caller if isinstance(caller, str) else ",".join(dict.fromkeys(caller))
+    arguments = (callers, limit, *cursor, *times, *dict.fromkeys(states))
     return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
 
 

@@ -1,4 +1,7 @@
-"""Pose detectors by name."""
+"""Pose detectors by name: `puppet`, `openpose`, `dwpose`, and what is registered.
+
+A name may carry the device on which the detector runs: `dwpose@cuda`, `openpose@cuda:1`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.keypoints import Pose, no_pose
+from tcan_core.conditioning.look import with_looks
 from tcan_core.errors import ParameterError
 
 
@@ -34,7 +38,8 @@ class NamedDetector:
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `PoseDetector.detect`."""
-        return self._detector.detect(frames)
+        found = self._detector.detect(frames)
+        return [with_looks(people, frame) for people, frame in zip(found, frames, strict=True)]
 
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
         """Return the main person of one picture, (height, width, 3) uint8 RGB.
@@ -46,15 +51,20 @@ class NamedDetector:
 
 
 def build_detector(name: str) -> NamedDetector:
-    """Return the detector of this name; its weights are loaded once per process.
+    """Return the detector of this name; its weights are loaded once per process and device.
+
+    Args:
+        name: one of `detectors()`, alone (which is on the CPU) or as `NAME@DEVICE`.
 
     Raises:
         ParameterError: no such detector.
+        ConfigError: its libraries are not installed, or not for that device.
         WeightsError: its weights are missing or damaged.
     """
-    if name not in _FACTORIES:
+    kind, _, device = name.partition("@")
+    if kind not in _FACTORIES:
         raise ParameterError(f"detector is {name!r}; it must be one of {', '.join(detectors())}")
-    return _build(name)
+    return _build(kind, device or "cpu")
 
 
 def detectors() -> list[str]:
@@ -63,26 +73,44 @@ def detectors() -> list[str]:
 
 
 def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
-    """Add a detector; `factory` is called when it is first needed.
+    """Add a detector of the CPU; `factory` is called when it is first needed.
 
     Raises:
         ParameterError: the name is taken.
     """
     if name in _FACTORIES:
         raise ParameterError(f"there is a detector {name!r} already")
-    _FACTORIES[name] = factory
+    _FACTORIES[name] = lambda device: factory()
 
 
-def _puppet() -> PoseDetector:
-    # Here and not above: the network brings torch, which reading a pose file must not load.
+# Imported when built: networks bring torch, which reading a pose file must not load.
+
+
+def _puppet(device: str) -> PoseDetector:
     from tcan_core.conditioning.puppet_detector import PuppetDetector
 
-    return PuppetDetector()
+    return PuppetDetector(device=device)
 
 
-_FACTORIES: dict[str, Callable[[], PoseDetector]] = {"puppet": _puppet}
+def _openpose(device: str) -> PoseDetector:
+    from tcan_core.conditioning.openpose_detector import OpenposeDetector
+
+    return OpenposeDetector(device=device)
+
+
+def _dwpose(device: str) -> PoseDetector:
+    from tcan_core.conditioning.dwpose_detector import DwposeDetector
+
+    return DwposeDetector(device=device)
+
+
+_FACTORIES: dict[str, Callable[[str], PoseDetector]] = {
+    "puppet": _puppet,
+    "openpose": _openpose,
+    "dwpose": _dwpose,
+}
 
 
 @cache
-def _build(name: str) -> NamedDetector:
-    return NamedDetector(name, _FACTORIES[name]())
+def _build(name: str, device: str) -> NamedDetector:
+    return NamedDetector(name, _FACTORIES[name](device))

@@ -21,12 +21,13 @@ MIN_JOINTS = 6
 class PuppetDetector:
     """Finds the one character of a frame; the frame is scaled and padded to a square."""
 
-    def __init__(self, preset_name: str = "mini") -> None:
+    def __init__(self, preset_name: str = "mini", device: str = "cpu") -> None:
+        self._device = device
         preset = load_preset(preset_name)
         self._side = preset.resolution
         self._network = build_pose_detector(preset)
         load_strictly(self._network, read_part(preset, "pose_detector"), "pose_detector")
-        self._network.eval()
+        self._network.eval().to(device)
 
     @torch.inference_mode()
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
@@ -39,7 +40,7 @@ class PuppetDetector:
         scale = self._side / max(height, width)
         squares = np.stack([_square(frame, self._side, scale) for frame in frames])
         images = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 127.5 - 1
-        keypoints, confidence = decode_heatmaps(self._network(images))
+        keypoints, confidence = decode_heatmaps(self._network(images.to(self._device)).cpu())
         points = keypoints.double().numpy() / scale
         sure = confidence.double().numpy()
         sure = np.where(sure >= JOINT_THRESHOLD, sure, 0.0)

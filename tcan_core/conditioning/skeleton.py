@@ -1,14 +1,16 @@
 """Draw poses as the coloured skeletons that the SD 1.5 OpenPose ControlNet was trained on.
 
 The training maps were drawn on a canvas of 512 pixels with limbs 8 pixels wide (at 60 % brightness)
-under joints of radius 4. Other canvases scale these sizes by their shorter side, down to limbs that
-are 2 pixels wide; small canvases are drawn four times larger and averaged down, so that a joint
-between two pixels shows in both.
+under joints of radius 4; hands as 20 edges 2 pixels wide, coloured round the circle of hues, under
+blue joints of radius 4; faces as white points of radius 3. Other canvases scale these sizes by
+their shorter side, down to limbs that are 2 pixels wide; small canvases are drawn four times larger
+and averaged down, so that a joint between two pixels shows in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from colorsys import hsv_to_rgb
 from math import atan2, degrees, hypot
 
 import cv2
@@ -24,6 +26,7 @@ MIN_HALF_WIDTH = 1.0
 SUPERSAMPLED_BELOW = 256
 SUPERSAMPLING = 4
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
+_FAR = 1e6  # pixels, outside of every canvas
 
 # RGB; limb i and joint i take colour i.
 COLORS: tuple[tuple[int, int, int], ...] = (
@@ -46,7 +49,15 @@ COLORS: tuple[tuple[int, int, int], ...] = (
     (255, 0, 170),
     (255, 0, 85),
 )
+# A hand's joints: the wrist, then four of each finger from the thumb on, outwards. Edge i takes hue
+# i / 20.
+HAND_EDGES: tuple[tuple[int, int], ...] = tuple(
+    (0 if place == 0 else finger + place, finger + place + 1)
+    for finger in range(0, 20, 4)
+    for place in range(4)
+)
 HAND_COLOR = (0, 0, 255)
+FACE_COLOR = (255, 255, 255)
 
 Map = NDArray[np.uint8]
 
@@ -70,7 +81,9 @@ def draw_pose(pose: Pose, canvas: tuple[int, int] | None = None) -> NDArray[np.u
     _draw_joints(skeleton, pose, scale, half_width)
     for hand in (pose.hand_left, pose.hand_right):
         if hand is not None:
-            _draw_points(skeleton, hand, scale, half_width / 2)
+            _draw_hand(skeleton, hand, scale, half_width)
+    if pose.face is not None:
+        _draw_points(skeleton, pose.face, scale, 0.75 * half_width, FACE_COLOR)
     if zoom == 1:
         return skeleton
     return np.asarray(cv2.resize(skeleton, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -117,19 +130,48 @@ def _draw_joints(skeleton: Map, pose: Pose, scale: NDArray[np.float64], radius: 
             _draw_disc(skeleton, pose.keypoints[joint] * scale, radius, COLORS[joint])
 
 
+def hand_colors() -> list[tuple[int, int, int]]:
+    """Return the RGB of each of `HAND_EDGES`."""
+    count = len(HAND_EDGES)
+    hues = [hsv_to_rgb(index / count, 1.0, 1.0) for index in range(count)]
+    return [(round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in hues]
+
+
+def _draw_hand(
+    skeleton: Map, hand: NDArray[np.float64], scale: NDArray[np.float64], half_width: float
+) -> None:
+    width = max(round(half_width / 2), 1)
+    for (start, end), color in zip(HAND_EDGES, hand_colors(), strict=True):
+        if hand[start, 2] > 0 and hand[end, 2] > 0:
+            inner, outer = (_fixed_point(hand[index, :2] * scale) for index in (start, end))
+            cv2.line(skeleton, inner, outer, color, width, cv2.LINE_8, _SHIFT)
+    _draw_points(skeleton, hand, scale, half_width, HAND_COLOR)
+
+
 def _draw_points(
-    skeleton: Map, points: NDArray[np.float64], scale: NDArray[np.float64], radius: float
+    skeleton: Map,
+    points: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    radius: float,
+    color: tuple[int, int, int],
 ) -> None:
     for x, y, confidence in points:
         if confidence > 0:
-            _draw_disc(skeleton, np.array([x, y]) * scale, radius, HAND_COLOR)
+            _draw_disc(skeleton, np.array([x, y]) * scale, radius, color)
 
 
 def _draw_disc(
     skeleton: Map, centre: NDArray[np.float64], radius: float, color: tuple[int, int, int]
 ) -> None:
-    # cv2 puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5).
-    x, y = np.rint((centre - 0.5) * 2**_SHIFT).astype(int)
-    cv2.circle(
-        skeleton, (int(x), int(y)), max(int(radius * 2**_SHIFT), 1), color, -1, cv2.LINE_8, _SHIFT
-    )
+    at, width = _fixed_point(centre), max(int(radius * 2**_SHIFT), 1)
+    cv2.circle(skeleton, at, width, color, -1, cv2.LINE_8, _SHIFT)
+
+
+def _fixed_point(point: NDArray[np.float64]) -> tuple[int, int]:
+    """Return a place as cv2 takes it with `_SHIFT` fractional bits.
+
+    cv2 puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5). What lies far
+    outside is brought near, as cv2 counts in 32 bits.
+    """
+    x, y = np.rint((point - 0.5).clip(-_FAR, _FAR) * 2**_SHIFT).astype(int)
+    return int(x), int(y)

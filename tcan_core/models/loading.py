@@ -172,13 +172,19 @@ def _has_part(preset: Preset, name: str, folder: PartFolders) -> bool:
     return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
-def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -> Tcan:
+def load_tcan(
+    preset: Preset,
+    folder: PartFolders = None,
+    motion: bool = True,
+    temporal_controlnet: bool = True,
+) -> Tcan:
     """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
 
     Args:
         folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
         motion: whether UNet and ControlNet carry motion modules; without them it is stage 1's
             model.
+        temporal_controlnet: False leaves them out of the ControlNet alone.
     """
     unet, controlnet, reference_unet = load_appearance(preset, folder)
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
@@ -187,6 +193,7 @@ def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -
         denoising_unet = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
         state = read_part(preset, "motion_modules", folder)
         load_motion_state(denoising_unet, state, "motion_modules")
+    if motion and temporal_controlnet:
         temporal = load_temporal(preset, controlnet, folder)
     codec = load_codec(preset, folder)
     codec.preview_decoder = load_preview_decoder(preset, folder)

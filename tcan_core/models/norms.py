@@ -89,6 +89,14 @@ def _join_residual_norms(network: nn.Module) -> None:
         joint.frames = frames
         setattr(owner, name, joint)
     network.register_forward_pre_hook(frames, with_kwargs=True)
+    network.frame_count = frames  # type: ignore[assignment]
+
+
+def note_frames(network: nn.Module, num_frames: int) -> None:
+    """Tell a network of its windows' frames, where its parts are run and not its `forward`."""
+    frames = getattr(network, "frame_count", None)
+    if isinstance(frames, FrameCount):
+        frames.count = num_frames
 
 
 def _like(kind: type[nn.GroupNorm], norm: Any) -> Any:

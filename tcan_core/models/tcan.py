@@ -10,6 +10,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
+from tcan_core.models.attention import Kernel, PromptMemory, connect_prompt
+from tcan_core.models.halves import LowerHalf, run_lower, run_upper
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.reference_attention import ReferenceBank, connect_reference
 from tcan_core.models.temperature import Temperature, connect_temperature
@@ -25,6 +27,8 @@ class Tcan:
 
     Attributes:
         prompt: (1, tokens, dim), the embedding of the empty prompt.
+        serial_guidance: whether the halves of guidance pass the upper half of the denoising UNet
+            one after the other: half of its activations, and a little more time.
     """
 
     codec: ImageCodec
@@ -32,17 +36,32 @@ class Tcan:
     reference_unet: UNet2DConditionModel
     controlnet: ControlNetModel | TemporalControlNet
     prompt: Tensor
+    serial_guidance: bool = False
+    kernel: Kernel = field(default_factory=Kernel)
     bank: ReferenceBank = field(init=False)
     temperature: Temperature = field(init=False)
+    prompt_memory: PromptMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bank = connect_reference(self.reference_unet, self.denoising_unet)
-        self.temperature = connect_temperature([self.denoising_unet, self.controlnet])
+        unet, controlnet = self.denoising_unet, self.controlnet
+        self.bank = connect_reference(self.reference_unet, unet, self.kernel)
+        self.temperature = connect_temperature([unet, controlnet], self.kernel)
+        self.prompt_memory = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
         """Codec, denoising UNet, reference UNet and ControlNet."""
         return self.codec, self.denoising_unet, self.reference_unet, self.controlnet
+
+    @property
+    def denoising_networks(self) -> tuple[nn.Module, ...]:
+        """Denoising UNet, reference UNet and ControlNet."""
+        return self.denoising_unet, self.reference_unet, self.controlnet
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the denoising networks compute in."""
+        return self.prompt.dtype
 
     def to(self, device: str) -> Tcan:
         """Move every network and return self."""
@@ -64,12 +83,10 @@ class Tcan:
                 no sources leave the bank empty.
             timestep: (sources,) of the step that is denoised.
         """
-        self.bank.features.clear()
-        if len(ref_image_latents) == 0:
-            return
-        self.reference_unet(
-            ref_image_latents, timestep, self.prompt.expand(len(ref_image_latents), -1, -1)
-        )
+        prompt = self.prompt.expand(len(ref_image_latents), -1, -1)
+        with self.bank.reading():
+            if len(ref_image_latents):
+                self.reference_unet(ref_image_latents, timestep, prompt)
 
     def predict(
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float = 1.0
@@ -89,6 +106,36 @@ class Tcan:
             (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
         """
         residuals, mid_residual = self.control(latents, timestep, pose_maps)
+        unet, rows = self.denoising_unet, latents.shape[0] * latents.shape[2]
+        if not isinstance(unet, UNetMotionModel):
+            return self._predict_images(latents, timestep, residuals, mid_residual, guidance_scale)
+        lower = run_lower(unet, latents, timestep, self._text(latents)).add(residuals)
+        if guidance_scale == 1:
+            return self._upper(unet, lower, mid_residual, plain_rows=0)
+        if self.serial_guidance:
+            unconditional = self._upper(unet, lower, mid_residual, plain_rows=rows)
+            conditional = self._upper(unet, lower, mid_residual, plain_rows=0)
+        else:
+            mid_residual = torch.cat([mid_residual, mid_residual])
+            both = self._upper(unet, lower.twice(), mid_residual, plain_rows=rows)
+            unconditional, conditional = both.chunk(2)
+        return unconditional + guidance_scale * (conditional - unconditional)
+
+    def _upper(
+        self, unet: UNetMotionModel, lower: LowerHalf, mid_residual: Tensor, plain_rows: int
+    ) -> Tensor:
+        self.bank.plain_rows = plain_rows
+        return run_upper(unet, lower, mid_residual)
+
+    def _predict_images(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        residuals: list[Tensor],
+        mid_residual: Tensor,
+        guidance_scale: float,
+    ) -> Tensor:
+        """See `predict`; without motion modules, as between the stages of training."""
         if guidance_scale == 1:
             self.bank.plain_rows = 0
             return self.denoise(latents, timestep, residuals, mid_residual)

@@ -65,14 +65,17 @@ class ImageCodec(nn.Module):
             images: (batch, 3, height, width), -1..1, both sides divisible by `factor`.
 
         Returns:
-            (batch, channels, height / factor, width / factor).
+            (batch, channels, height / factor, width / factor), in the autoencoder's type.
         """
-        return self.moments(images)[0] * self.scaling_factor
+        dtype = self.vae.dtype
+        return self.moments(images.to(dtype))[0] * self.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return images (batch, 3, height, width), -1..1, from (batch, channels, h, w) latents."""
-        return self.unscaled_decode(latents / self.scaling_factor).clamp(-1, 1)
+        """Return images (batch, 3, height, width) float32, -1..1, from (batch, channels, h, w)
+        latents of any type."""
+        latents = latents.to(self.vae.dtype) / self.scaling_factor
+        return self.unscaled_decode(latents).clamp(-1, 1).float()
 
     @torch.no_grad()
     def decode_preview(self, latents: Tensor) -> Tensor:

@@ -23,13 +23,16 @@ from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
 from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
+from tcan_core.pipelines.places import Places
 from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind, initial_noise
+from tcan_core.sampling.ranks import Ranks
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 from tcan_core.sampling.state import DenoiseState
 
@@ -113,14 +116,32 @@ ProgressCallback = Callable[[AnimateProgress], None]
 class AnimatePipeline:
     """TCAN, ready to run; not for use by two threads at once."""
 
-    def __init__(self, tcan: Tcan, preset: Preset, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        tcan: Tcan,
+        preset: Preset,
+        device: str = "cpu",
+        options: RuntimeOptions | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         self.preset = preset
         self.device = device
-        self.tcan = tcan.to(device)
+        self.ranks = ranks
+        options = options or RuntimeOptions()
+        self.tcan = set_up(tcan, options)
+        self._places = Places(self.tcan, device, offload=options.offload)
 
     @classmethod
     def from_preset(
-        cls, name: str, device: str = "cpu", *, motion: bool = True, folder: Path | None = None
+        cls,
+        name: str,
+        device: str = "cpu",
+        *,
+        motion: bool = True,
+        temporal_controlnet: bool = True,
+        folder: Path | None = None,
+        options: RuntimeOptions | None = None,
+        ranks: Ranks | None = None,
     ) -> AnimatePipeline:
         """Load a preset's weights.
 
@@ -128,14 +149,19 @@ class AnimatePipeline:
             name: of a shipped preset, or the path of a preset's YAML.
             device: of torch.
             motion: False leaves the motion modules out, as after stage 1.
+            temporal_controlnet: False leaves them out of the ControlNet alone.
             folder: where the parts' safetensors lie; by default where the preset says.
+            options: what costs memory or time, and changes nothing but rounding, or little.
+            ranks: processes that share every video's windows, this one among them; all call the
+                same with the same arguments.
 
         Raises:
-            ConfigError: there is no such preset.
+            ConfigError: there is no such preset, or an option cannot be had.
             WeightsError: weights are missing or do not fit.
         """
         preset = load_preset(name)
-        return cls(load_tcan(preset, folder, motion), preset, device)
+        tcan = load_tcan(preset, folder, motion, temporal_controlnet)
+        return cls(tcan, preset, device, options, ranks)
 
     def __call__(
         self,
@@ -182,6 +208,8 @@ class AnimatePipeline:
     ) -> Iterator[Frames]:
         """Yield the animation frame by frame as it is decoded; arguments as for a call.
 
+        Of several processes that share the windows, all but the first yield nothing.
+
         Args:
             resume: where an earlier run on the same inputs and settings was broken off.
             maps: what `draw` returned for these inputs, if it was kept; of another model's size
@@ -201,6 +229,8 @@ class AnimatePipeline:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
         latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
+        if self.ranks is not None and self.ranks.rank:
+            return  # the first process has the same latents, and decodes them
         yield from self.decode(latents, fit, settings, report, canceled)
 
     def draw(
@@ -219,7 +249,8 @@ class AnimatePipeline:
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        return self.tcan.codec.encode(pixels)
+        with self._places.codec():
+            return self.tcan.codec.encode(pixels)
 
     def place(
         self,
@@ -267,31 +298,32 @@ class AnimatePipeline:
         predict = WindowPredictor(
             self.tcan, ref_image_latents, pose_maps, settings.ptm_tau, self._guidance(settings)
         )
-        noise = initial_noise(
-            num_frames,
-            ref_image_latents.shape[1:],
-            settings.seed,
-            settings.noise or defaults.noise,
-            settings.context_size,
-            overlap,
-        )
         steps = settings.num_inference_steps
         if steps is None:
             steps = defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
-        return denoise(
-            predict,
-            noise,
-            build_scheduler(settings.scheduler or defaults.scheduler, steps, schedule),
-            windows,
-            prediction_type=self.preset.prediction_type,
-            fusion=settings.fusion,
-            window_batch=settings.window_batch,
-            seed=settings.seed,
-            progress=lambda now: report(_denoise_progress(now)),
-            canceled=canceled,
-            resume=resume,
-        )
+        with self._places.denoising():
+            return denoise(
+                predict,
+                initial_noise(
+                    num_frames,
+                    ref_image_latents.shape[1:],
+                    settings.seed,
+                    settings.noise or defaults.noise,
+                    settings.context_size,
+                    overlap,
+                ),
+                build_scheduler(settings.scheduler or defaults.scheduler, steps, schedule),
+                windows,
+                prediction_type=self.preset.prediction_type,
+                fusion=settings.fusion,
+                window_batch=settings.window_batch,
+                seed=settings.seed,
+                progress=lambda now: report(_denoise_progress(now)),
+                canceled=canceled,
+                resume=resume,
+                ranks=self.ranks,
+            )
 
     def decode(
         self,
@@ -306,8 +338,8 @@ class AnimatePipeline:
         for first in range(0, len(video), batch):
             if canceled is not None and canceled():
                 raise CanceledError(f"canceled at frame {first + 1} of {len(video)}")
-            images = self.tcan.codec.decode(video[first : first + batch].to(self.device))
-            yield from (fit.to_caller(frame) for frame in _pixels(images))
+            pixels = self._decode(video[first : first + batch])
+            yield from (fit.to_caller(frame) for frame in pixels)
             done = min(first + batch, len(video))
             report(AnimateProgress("decode", done, len(video), fraction=done / len(video)))
 
@@ -316,7 +348,14 @@ class AnimatePipeline:
         if guess is None:
             return None
         middle = guess[:, :, guess.shape[2] // 2]
-        return fit.to_caller(_pixels(self.tcan.codec.decode_preview(middle.to(self.device)))[0])
+        with self._places.codec():
+            images = self.tcan.codec.decode_preview(middle.to(self.device))
+        return fit.to_caller(_pixels(images)[0])
+
+    def _decode(self, latents: Tensor) -> Frames:
+        """Return pictures (batch, height, width, 3) uint8 of latents (batch, c, h, w)."""
+        with self._places.codec():
+            return _pixels(self.tcan.codec.decode(latents.to(self.device)))
 
     def _fit(self, image: Frames) -> Fit:
         size = (image.shape[0], image.shape[1])

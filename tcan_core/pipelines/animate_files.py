@@ -15,10 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
@@ -55,6 +57,7 @@ class Prepared:
         fps: of the driver, and of the result.
         warnings: what the user should know, one sentence each.
         seconds: time taken by each stage so far.
+        quality: of the poses, plain JSON: what cleaning found, and how source and driver agree.
         maps: the skeletons that steer the model, where they were drawn already.
     """
 
@@ -64,7 +67,7 @@ class Prepared:
     fps: Fraction
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-
+    quality: dict[str, Any] = field(default_factory=dict)
     maps: PoseMaps | None = None
 
     def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
@@ -80,6 +83,7 @@ class Prepared:
             "fps": str(self.fps),
             "warnings": self.warnings,
             "seconds": self.seconds,
+            "quality": self.quality,
         }
         if self.maps is not None:
             write_pose_maps(path, self.maps, progress)
@@ -100,6 +104,7 @@ class Prepared:
             fps=Fraction(content["fps"]),
             warnings=content["warnings"],
             seconds=content["seconds"],
+            quality=content["quality"],
             maps=StoredPoseMaps(path) if has_maps else None,
         )
 
@@ -121,6 +126,7 @@ class AnimateReport:
     peak_memory_bytes: int
     seed: int
     warnings: list[str] = field(default_factory=list)
+    pose_quality: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(
@@ -152,8 +158,16 @@ def prepare(
     image = read_image(image_path, limits)
     source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
     found = find_poses(driving_path, limits, detector, cleaning, progress)
-    seconds = {"prepare": time.monotonic() - started}
-    return Prepared(image, source_pose, found.poses, found.fps, found.warnings, seconds)
+    agreement = align(source_pose, found.poses) if source_pose is not None else None
+    return Prepared(
+        image,
+        source_pose,
+        found.poses,
+        found.fps,
+        found.warnings + (agreement.warnings() if agreement else []),
+        {"prepare": time.monotonic() - started},
+        found.quality | {"alignment": agreement.as_json() if agreement else None},
+    )
 
 
 def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> Pose:
@@ -184,6 +198,7 @@ class FoundPoses:
     poses: list[Pose]
     fps: Fraction
     warnings: list[str]
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def find_poses(
@@ -211,7 +226,8 @@ def find_poses(
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
-    return FoundPoses(cleaned.poses, fps, list(cleaned.report.warnings()))
+    report = cleaned.report
+    return FoundPoses(cleaned.poses, fps, report.warnings(), report.as_json())
 
 
 def render(
@@ -245,15 +261,9 @@ def render(
     """
     clock = _StageClock(progress)
     height, width = prepared.image.shape[:2]
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     frames = pipeline.frames(
-        prepared.image,
-        prepared.poses,
-        prepared.source_pose,
-        settings,
-        clock.note,
-        canceled,
-        resume,
-        prepared.maps,
+        image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):
@@ -261,11 +271,8 @@ def render(
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)
     if pose_path is not None:
-        write_poses(
-            pose_path,
-            pipeline.place(prepared.image, prepared.poses, prepared.source_pose, settings),
-            prepared.fps,
-        )
+        placed = pipeline.place(image, poses, source_pose, settings)
+        write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
         frames=len(prepared.poses),
         fps=float(prepared.fps),
@@ -274,7 +281,15 @@ def render(
         peak_memory_bytes=peak_memory_bytes(),
         seed=settings.seed,
         warnings=prepared.warnings,
+        pose_quality=prepared.quality,
     )
+
+
+def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSettings) -> None:
+    """Take part, in another process than the first, in the denoising of what the first renders."""
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    for _ in pipeline.frames(image, poses, source_pose, settings, maps=prepared.maps):
+        raise AssertionError("only the first process decodes")
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
@@ -344,7 +359,11 @@ class _StageClock:
         return self._seconds
 
 
+def random_seed() -> int:
+    """Return a seed below 2**31."""
+    return int(np.random.default_rng().integers(2**31))
+
+
 def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
     """Return the settings with the seed given, or with a random one below 2**31."""
-    drawn = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-    return replace(settings, seed=drawn)
+    return replace(settings, seed=random_seed() if seed is None else seed)

@@ -45,15 +45,16 @@ class WindowPredictor:
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
         """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back."""
-        device = self.ref_image_latents.device
+        device, dtype = self.ref_image_latents.device, self.tcan.dtype
         if self._read_at != float(timestep):
-            self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
+            ref_image_latents = self.ref_image_latents.to(dtype)
+            self.tcan.read_reference(ref_image_latents, timestep.to(device)[None])
             self._read_at = float(timestep)
         maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
         self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
-        pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).float() / 255
+        pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
         steps = timestep.to(device).expand(len(windows))
-        return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
+        return self.tcan.predict(latents.to(device, dtype), steps, pose_maps, self.guidance_scale)
 
     def _stacked_temperatures(
         self, windows: list[list[int]], maps: list[Tensor], device: torch.device

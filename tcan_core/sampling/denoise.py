@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tcan_core.errors import Canceled, ParameterError
 from tcan_core.sampling.fusion import FusionKind, WindowFuser
+from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import (
     PredictionType,
     Scheduler,
@@ -69,8 +70,9 @@ def denoise(
     progress: ProgressCallback | None = None,
     canceled: Callable[[], bool] | None = None,
     resume: DenoiseState | None = None,
+    ranks: Ranks | None = None,
 ) -> Tensor:
-    """Turn noise into latents.
+    """Turn noise into latents, (b, c, F, h, w) float32.
 
     Shapes: b batch, c latent channels, f frames in a window, F frames in the video, h w latent size
 
@@ -85,13 +87,11 @@ def denoise(
         fusion: how overlapping windows are weighted.
         window_batch: windows per call, at least 1; changes nothing but the network's rounding.
         seed: of the noise that ancestral schedulers add at each step.
-        progress: called after every batch of windows; a step's last call follows the scheduler's.
-        canceled: asked before every batch of windows.
-        resume: where an earlier run of the same arguments was broken off; the rest of it is done,
-            with the same latents in the end.
-
-    Returns:
-        (b, c, F, h, w) float32.
+        progress: called after every round of batches; a step's last follows the scheduler's step.
+        canceled: asked before every round; one process's wish is all's.
+        resume: where an earlier run of the same arguments was broken off; the end is the same.
+        ranks: processes that share the windows; all call with the same arguments, and get what one
+            alone would get.
 
     Raises:
         Canceled: `canceled` returned True.
@@ -99,23 +99,22 @@ def denoise(
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
-    batches = _batches(len(windows), window_batch)
+    team, steps = ranks or Alone(), len(scheduler.timesteps)
+    rounds = _rounds(len(windows), window_batch, team.count)
     run = _Run(noise, scheduler, seed, resume)
-    steps = len(scheduler.timesteps)
+    del noise  # a long video's is large, and needed no more
     for step, timestep in list(enumerate(scheduler.timesteps, 1))[run.step :]:
         model_input = scheduler.scale_model_input(run.latents, timestep)
         fuser = WindowFuser(windows, run.latents.shape, fusion)
-        for batch in batches:
-            if canceled is not None and canceled():
-                raise Canceled(f"canceled at step {step} of {steps}, window {batch[0] + 1}")
-            _predict_batch(predict, model_input, timestep, windows, batch, fuser)
-            state = None
-            if batch is batches[-1]:
+        for batches in rounds:
+            if team.agree(canceled is not None and canceled()):
+                raise Canceled(f"canceled at step {step} of {steps}, window {batches[0][0] + 1}")
+            _predict_round(predict, model_input, timestep, windows, batches, fuser, team)
+            if is_last := batches is rounds[-1]:
                 run.advance(timestep, model_input, fuser.result(), prediction_type)
-                state = run.state
             if progress is not None:
-                place = (step, steps, batch[-1] + 1, len(windows))
-                progress(DenoiseProgress(*place, run.preview, state))
+                place = (step, steps, batches[-1][-1] + 1, len(windows))
+                progress(DenoiseProgress(*place, run.preview, run.state if is_last else None))
     return run.latents
 
 
@@ -172,23 +171,33 @@ def _nothing_yet() -> None:
     return None
 
 
-def _batches(num_windows: int, window_batch: int) -> list[range]:
+def _rounds(num_windows: int, window_batch: int, ranks: int) -> list[list[range]]:
+    """The windows in order, cut into batches, and these into rounds of one batch per process."""
     if window_batch < 1:
         raise ParameterError(f"window_batch is {window_batch}; it must be at least 1")
     firsts = range(0, num_windows, window_batch)
-    return [range(first, min(first + window_batch, num_windows)) for first in firsts]
+    batches = [range(first, min(first + window_batch, num_windows)) for first in firsts]
+    return [batches[first : first + ranks] for first in range(0, len(batches), ranks)]
 
 
-def _predict_batch(
+def _predict_round(
     predict: Predict,
     model_input: Tensor,
     timestep: Tensor,
     windows: Sequence[Sequence[int]],
-    batch: range,
+    batches: list[range],
     fuser: WindowFuser,
+    team: Ranks,
 ) -> None:
-    chosen = [list(windows[index]) for index in batch]
-    latents = torch.cat([model_input[:, :, window] for window in chosen])  # (n * b, c, f, h, w)
-    noise_pred = predict(latents, timestep, chosen)
-    for index, of_window in zip(batch, noise_pred.chunk(len(batch)), strict=True):
-        fuser.add(index, of_window)
+    """Predict this process's batch, and fuse the batches of all."""
+    mine = None
+    if team.rank < len(batches):
+        chosen = [list(windows[index]) for index in batches[team.rank]]
+        latents = torch.cat([model_input[:, :, window] for window in chosen])  # (n * b, c, f, h, w)
+        mine = predict(latents, timestep, chosen)
+    batch, channels, _, height, width = model_input.shape
+    of_window = (channels, len(windows[0]), height, width)
+    shapes = [(len(indices) * batch, *of_window) for indices in batches]
+    for indices, noise_pred in zip(batches, team.gather(mine, shapes), strict=True):
+        for index, part in zip(indices, noise_pred.chunk(len(indices)), strict=True):
+            fuser.add(index, part)

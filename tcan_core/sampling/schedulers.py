@@ -1,7 +1,9 @@
 """Schedulers: which timesteps are visited, and how one step follows from a prediction.
 
 `ddim` and `dpm++2m` are DPM-Solver++ of order 1 and 2 (order 1 is DDIM with eta 0, to the last
-digit where diffusers' `DDIMScheduler` is exact). Any other name is a class of diffusers.
+digit where diffusers' `DDIMScheduler` is exact). `ays` is order 2 on the timesteps of "Align Your
+Steps" for SD 1.5, made for ten steps and fewer. `lcm` is for weights with an LCM-LoRA merged, in 2
+to 8 steps. Any other name is a class of diffusers.
 
 Choices, for linear betas 0.00085..0.012 without zero terminal SNR:
 - The steps are "trailing": the first is timestep 999, where training saw a signal of 0.04 beside
@@ -24,12 +26,15 @@ from typing import Any, Literal, Protocol, cast
 
 import diffusers
 import numpy as np
+from diffusers.schedulers.scheduling_utils import AysSchedules
 from torch import Tensor
 
 from tcan_core.errors import ParameterError
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
-SOLVER_ORDERS = {"ddim": 1, "dpm++2m": 2}
+SOLVER_ORDERS = {"ddim": 1, "dpm++2m": 2, "ays": 2}
+OTHER_NAMES = {"lcm": "LCMScheduler"}
+_OWN_NAMES = (*SOLVER_ORDERS, *OTHER_NAMES)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def build_scheduler(
     know; the denoising loop converts.
 
     Args:
-        name: "ddim", "dpm++2m", or the name of a diffusers scheduler class that takes betas.
+        name: "ddim", "dpm++2m", "ays", "lcm", or the name of a diffusers scheduler class that takes
+            betas.
         num_inference_steps: 1..num_train_timesteps.
         schedule: of the network.
 
@@ -90,14 +96,41 @@ def build_scheduler(
         # https://numpy.org/devdocs/numpy_2_0_migration_guide.html
         warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
         if name in SOLVER_ORDERS:
-            return _solver(SOLVER_ORDERS[name], num_inference_steps, schedule)
-        return _diffusers_scheduler(name, num_inference_steps, schedule)
+            return _solver(name, num_inference_steps, schedule)
+        return _diffusers_scheduler(OTHER_NAMES.get(name, name), num_inference_steps, schedule)
 
 
 def trailing_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
     """Return evenly spaced timesteps, falling; 25 of 1000 are 999, 959, ..., 39."""
     steps, total = num_inference_steps, num_train_timesteps
     return [(2 * total * left + steps) // (2 * steps) - 1 for left in range(steps, 0, -1)]
+
+
+def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list[int]:
+    """Return the timesteps of "Align Your Steps" for SD 1.5, falling; between its ten, noise levels
+    are interpolated in their logarithm.
+
+    Args:
+        num_inference_steps: at most as many as there are different timesteps between its last and
+            its first.
+
+    Raises:
+        ParameterError: the steps are too many.
+
+    Source: Align Your Steps, arXiv 2404.14507; the ten timesteps are diffusers' `AysSchedules`.
+    """
+    ten = np.array(AysSchedules["StableDiffusionTimesteps"])
+    betas = np.linspace(schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps)
+    signal = np.cumprod(1 - betas)
+    noise_levels = np.log(np.sqrt((1 - signal) / signal))
+    places = np.linspace(0, len(ten) - 1, num_inference_steps)
+    wanted = np.interp(places, np.arange(len(ten)), noise_levels[ten])
+    timesteps = np.rint(np.interp(wanted, noise_levels, np.arange(len(betas)))).astype(int)
+    if len(set(timesteps)) < num_inference_steps:
+        raise ParameterError(
+            f"num_inference_steps is {num_inference_steps}; 'ays' has fewer different timesteps"
+        )
+    return [int(timestep) for timestep in timesteps]
 
 
 def convert_prediction(
@@ -147,10 +180,15 @@ def _steps_as_the_loop_does(scheduler_class: Any) -> bool:
     return needed == ["model_output", "timestep", "sample"]
 
 
-def _solver(order: int, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
+def _solver(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
     solver_class: Any = diffusers.DPMSolverMultistepScheduler
-    solver = solver_class(**asdict(schedule), solver_order=order, final_sigmas_type="zero")
-    timesteps = trailing_timesteps(num_inference_steps, schedule.num_train_timesteps)
+    solver = solver_class(
+        **asdict(schedule), solver_order=SOLVER_ORDERS[name], final_sigmas_type="zero"
+    )
+    if name == "ays":
+        timesteps = aligned_timesteps(num_inference_steps, schedule)
+    else:
+        timesteps = trailing_timesteps(num_inference_steps, schedule.num_train_timesteps)
     solver.set_timesteps(timesteps=timesteps)
     return cast(Scheduler, solver)
 
@@ -160,7 +198,7 @@ def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSch
     known = inspect.signature(scheduler_class).parameters if scheduler_class else {}
     if "beta_start" not in known or not _steps_as_the_loop_does(scheduler_class):
         raise ParameterError(
-            f"scheduler is {name!r}; it must be {' or '.join(map(repr, SOLVER_ORDERS))}"
+            f"scheduler is {name!r}; it must be {' or '.join(map(repr, _OWN_NAMES))}"
             " or a diffusers scheduler class for a discrete beta schedule"
         )
     wanted = asdict(schedule) | {

@@ -18,6 +18,7 @@ from tcan_core.models.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.samples import Samples, integers, normal
 from tcan_core.training.structure import structural_similarity
 
 SHEET_PICTURES = 12
@@ -54,6 +55,8 @@ class AutoencoderConfig:
 class AutoencoderStage:
     """Learns the codec from single pictures."""
 
+    validation = None
+
     def __init__(self, config: AutoencoderConfig) -> None:
         self.config = config
         torch.manual_seed(config.run.seed)
@@ -69,13 +72,11 @@ class AutoencoderStage:
         self.trained = nn.ModuleDict({"vae": self.codec.vae})
         self.pictures = load_puppets(config.data)
 
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return squared error, edge error, KL and, where it weighs, 1 - SSIM of a batch."""
-        images = self._batch(generator).to(self.config.run.device)
+        images = self._batch(samples).to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
-        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+        noise = normal(samples, mean.shape[1:]).to(mean.device)
         latents = mean + (0.5 * log_variance).exp() * noise
         output = self.codec.unscaled_decode(latents).float()
         squared = F.mse_loss(output, images)
@@ -106,10 +107,9 @@ class AutoencoderStage:
         """Write vae.safetensors."""
         export_part(folder / "vae.safetensors", self.codec.vae.state_dict())
 
-    def _batch(self, generator: torch.Generator) -> Tensor:
-        size = self.config.run.batch_size
-        characters = torch.randint(len(self.pictures), (size,), generator=generator).numpy()
-        frames = torch.randint(self.config.data.frames, (size,), generator=generator).numpy()
+    def _batch(self, samples: Samples) -> Tensor:
+        characters = integers(samples, len(self.pictures))
+        frames = integers(samples, self.config.data.frames)
         return to_images(self.pictures.images[characters, frames])
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from tcan_core.training.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,22 @@ class ClipBatch:
 class ClipData(Protocol):
     """Pictures of characters in motion, as the codec's latents."""
 
-    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
-        """Draw a batch; the generator's state alone decides which."""
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw a row for each sample, from its generator alone."""
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return a batch for sample sheets, always the same, and its pictures.
 
         The pictures, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
         """
+
+
+def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tuple[int, int]:
+    """Return the source's frame and the first target frame, in a clip of `length` frames.
+
+    A single target is never its own source.
+    """
+    if num_frames == 1:
+        source, target = rng.choice(length, 2, replace=False)
+        return int(source), int(target)
+    return int(rng.integers(length)), int(rng.integers(length - num_frames + 1))

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from tcan_core.errors import WeightsError
 
+CHECKPOINT = "checkpoint.pt"
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write the state under a temporary name, flush it to disk, then rename it over the old one."""

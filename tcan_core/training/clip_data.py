@@ -1,11 +1,10 @@
-"""Where stage 1 and stage 2 take their batches from: puppets, or folders of clips."""
+"""Where stage 1 and stage 2 take their batches from: puppets, folders of clips, or shards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tcan_core.errors import ConfigError
@@ -13,9 +12,11 @@ from tcan_core.models.loading import PartFolders
 from tcan_core.models.presets import Preset
 from tcan_core.models.vae import ImageCodec
 from tcan_core.training.batches import ClipBatch, ClipData
-from tcan_core.training.config import FolderData, PuppetData
+from tcan_core.training.config import FolderData, PuppetData, ShardData
 from tcan_core.training.folder_data import FolderClips
 from tcan_core.training.latent_data import PuppetLatents, load_latents
+from tcan_core.training.samples import Samples, integers
+from tcan_core.training.shard_data import ShardClips
 from tcan_core.training.sheets import fixed_choice
 
 
@@ -25,12 +26,12 @@ class PuppetPairs:
 
     puppets: PuppetLatents
 
-    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
-        """Draw a batch with two different pictures for each sample."""
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw two different pictures for each sample."""
         frames = self.puppets.latents.shape[1]
-        characters = torch.randint(len(self.puppets), (size,), generator=generator).numpy()
-        source = torch.randint(frames, (size,), generator=generator).numpy()
-        away = 1 + torch.randint(frames - 1, (size,), generator=generator).numpy()
+        characters = integers(samples, len(self.puppets))
+        source = integers(samples, frames)
+        away = 1 + integers(samples, frames - 1)
         return self.puppets.clips(characters, source, (source + away)[:, None] % frames)
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
@@ -50,11 +51,10 @@ class PuppetClips:
     puppets: PuppetLatents
     num_frames: int
 
-    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
-        """Draw a batch of clips that begin anywhere."""
-        characters = torch.randint(len(self.puppets), (size,), generator=generator).numpy()
-        latest = self.puppets.latents.shape[1] - self.num_frames
-        first = 1 + torch.randint(latest, (size,), generator=generator).numpy()
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw clips that begin anywhere."""
+        characters = integers(samples, len(self.puppets))
+        first = 1 + integers(samples, self.puppets.latents.shape[1] - self.num_frames)
         return self._clips(characters, first)
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
@@ -68,31 +68,42 @@ class PuppetClips:
         return self.puppets.clips(characters, np.zeros_like(characters), frames)
 
 
-def check_one_source(data: PuppetData | None, folders: FolderData | None) -> None:
-    """Check that a configuration names one kind of training data.
+@dataclass(frozen=True)
+class ClipSource:
+    """Where clips come from: one of three.
 
-    Raises:
-        ConfigError: it names both or none.
+    Attributes:
+        data: puppets.
+        folders: TikTok-style folders of pictures.
+        shards: clips prepared by `tcan data prepare`.
     """
-    if (data is None) == (folders is None):
-        raise ConfigError("give either `data` (puppets) or `folders` (clips), one of the two")
+
+    data: PuppetData | None = None
+    folders: FolderData | None = None
+    shards: ShardData | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("data", "folders", "shards") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                "give one of `data` (puppets), `folders` (clips) and `shards` (prepared clips); "
+                f"got {', '.join(given) or 'none'}"
+            )
 
 
 def open_clip_data(
-    data: PuppetData | None,
-    folders: FolderData | None,
-    num_frames: int,
-    preset: Preset,
-    parts: PartFolders,
-    codec: ImageCodec,
+    source: ClipSource, num_frames: int, preset: Preset, parts: PartFolders, codec: ImageCodec
 ) -> ClipData:
-    """Open the training data of a stage that looks at `num_frames` target frames at once.
+    """Open the data of a stage that looks at `num_frames` target frames at once.
 
     Raises:
         ConfigError: there is no clip of so many frames, or no data at all.
     """
-    if folders is not None:
-        return FolderClips(folders, num_frames, codec)
+    if source.shards is not None:
+        return ShardClips(source.shards, num_frames, preset, parts, codec)
+    if source.folders is not None:
+        return FolderClips(source.folders, num_frames, codec)
+    data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
         raise ConfigError(
             f"{num_frames} target frames need puppets in at least {num_frames + 1} pictures, "

@@ -20,6 +20,8 @@ class OptimizerConfig:
         max_grad_norm: gradients of all trained parameters together are clipped to this norm.
         ema_decay: of the averaged weights that are exported; 0 exports the trained ones.
         accumulation_steps: micro-batches per step.
+        name: "adamw", or "adamw8bit", which keeps its moments in 8 bits and needs a GPU and the
+            extra `cuda`.
     """
 
     learning_rate: float = 1e-5
@@ -31,6 +33,7 @@ class OptimizerConfig:
     max_grad_norm: float = 1.0
     ema_decay: float = 0.999
     accumulation_steps: int = 1
+    name: Literal["adamw", "adamw8bit"] = "adamw"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class RunConfig:
         export: folder that receives the trained parts as safetensors, and from which earlier
             stages' parts are read.
         parts: folder from which parts are read that `export` does not hold.
+        remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
+            `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
+        export_preset: name of a preset that is written beside the exported parts when the run ends:
+            the stage's own preset with these parts in it.
         steps: optimiser steps in all.
         batch_size: samples per micro-batch and process.
         checkpoint_every_s: seconds between resumable checkpoints.
@@ -57,6 +64,8 @@ class RunConfig:
     steps: int
     batch_size: int
     parts: str | None = None
+    remote: str | None = None
+    export_preset: str | None = None
     seed: int = 0
     checkpoint_every_s: float = 180.0
     log_every: int = 20
@@ -87,6 +96,21 @@ class PuppetData:
     first_seed: int = 0
     consecutive: bool = False
     size: int = 64
+    cache: str = "runs/cache"
+
+
+@dataclass(frozen=True)
+class ShardData:
+    """Clips that `tcan data prepare` has cut, looked at and encoded.
+
+    Attributes:
+        root: a folder, or `s3://bucket/prefix`.
+        split: "train", or "validation" for the videos that were set aside.
+        cache: folder for what comes from elsewhere.
+    """
+
+    root: str
+    split: Literal["train", "validation"] = "train"
     cache: str = "runs/cache"
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tcan_core.sampling.schedulers import NoiseSchedule, PredictionType
+from tcan_core.training.samples import Samples, integers, normal
 
 MIN_WEIGHT, MAX_WEIGHT = 0.4, 3.0
 
@@ -42,9 +43,7 @@ class NoisyLatents:
         return (self.weight * squared).mean()
 
 
-def add_noise(
-    latents: Tensor, prediction_type: PredictionType, generator: torch.Generator
-) -> NoisyLatents:
+def add_noise(latents: Tensor, prediction_type: PredictionType, samples: Samples) -> NoisyLatents:
     """Draw a timestep and noise for each sample.
 
     x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not
@@ -52,10 +51,11 @@ def add_noise(
 
     Args:
         latents: (batch, ...), unit variance; one timestep per sample, noise independent everywhere.
+        samples: what each row of the batch draws from.
     """
     alphas = alphas_cumprod()
-    timestep = torch.randint(len(alphas), (len(latents),), generator=generator)
-    noise = torch.randn(latents.shape, generator=generator)
+    timestep = torch.from_numpy(integers(samples, len(alphas)))
+    noise = normal(samples, latents.shape[1:])
     alpha = alphas[timestep].reshape(-1, *[1] * (latents.ndim - 1))
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     if prediction_type == "sample":

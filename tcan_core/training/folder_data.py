@@ -15,9 +15,10 @@ from torch import Tensor
 from tcan_core.errors import ConfigError
 from tcan_core.media.image import read_image
 from tcan_core.models.vae import ImageCodec
-from tcan_core.training.batches import ClipBatch
+from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import FolderData
 from tcan_core.training.puppet_data import to_images
+from tcan_core.training.samples import Samples, numpy_generators
 
 IMAGES, POSES = "images", "dwpose"
 _ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
@@ -73,10 +74,9 @@ class FolderClips:
         self.data, self.num_frames, self.codec = data, num_frames, codec
         self.clips = find_clips(data, num_frames + (num_frames == 1))
 
-    def sample(self, size: int, generator: torch.Generator) -> ClipBatch:
-        """Draw a batch; one crop for all pictures of a sample."""
-        seed = int(torch.randint(2**62, (), generator=generator))
-        return self._encode([self._read(rng) for rng in np.random.default_rng(seed).spawn(size)])
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw a row for each sample; one crop for all pictures of a row."""
+        return self._encode([self._read(rng) for rng in numpy_generators(samples)])
 
     def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
         """Return a batch for sample sheets, and its pictures (count, 1 + f, size, size, 3)."""
@@ -86,19 +86,12 @@ class FolderClips:
     def _read(self, rng: np.random.Generator) -> tuple[Pictures, Pictures]:
         """Return a source with its targets, (1 + f, size, size, 3), and the targets' pose maps."""
         clip = self.clips[rng.integers(len(self.clips))]
-        source, first = self._choose(rng, len(clip.images))
+        source, first = choose_frames(rng, len(clip.images), self.num_frames)
         crop = Crop(rng.uniform(*self.data.crop_scale), rng.uniform(), rng.uniform())
         targets = range(first, first + self.num_frames)
         images = [clip.images[source], *(clip.images[frame] for frame in targets)]
         poses = [clip.poses[frame] for frame in targets]
         return self._cut(images, crop), self._cut(poses, crop)
-
-    def _choose(self, rng: np.random.Generator, length: int) -> tuple[int, int]:
-        """Return the source's frame and the first target frame."""
-        if self.num_frames == 1:
-            source, target = rng.choice(length, 2, replace=False)
-            return int(source), int(target)
-        return int(rng.integers(length)), int(rng.integers(length - self.num_frames + 1))
 
     def _cut(self, paths: list[Path], crop: Crop) -> Pictures:
         return np.stack([crop.cut(read_image(path), self.data.size) for path in paths])

@@ -20,6 +20,7 @@ from tcan_core.puppets.background import draw_background
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import load_puppets, to_images
+from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.sheets import fixed_choice, tile
 
 SHEET_PICTURES = 16
@@ -47,6 +48,8 @@ class PoseDetectorConfig:
 class PoseDetectorStage:
     """Learns where joints are."""
 
+    validation = None
+
     def __init__(self, config: PoseDetectorConfig) -> None:
         self.config, self._device = config, config.run.device
         torch.manual_seed(config.run.seed)
@@ -54,22 +57,19 @@ class PoseDetectorStage:
         self.trained = nn.ModuleDict({"pose_detector": self.detector})
         self.pictures = load_puppets(config.data)
 
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the cross entropy of the heatmaps, peaks weighted up, and the error in pixels."""
-        seed = int(torch.randint(2**62, (), generator=generator))
-        pictures, keypoints, empty = self._batch(np.random.default_rng(seed))
+        pictures, keypoints, empty = self._batch(numpy_generators(samples))
         target = target_heatmaps(keypoints, *pictures.shape[1:3])
-        target[:empty] = 0
+        target[empty] = 0
         target, keypoints = target.to(self._device), keypoints.to(self._device)
         logits = self.detector(to_images(pictures).to(self._device)).float()
         weight = 1 + _PEAK_WEIGHT * target
         loss = (
             weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         ).mean()
-        found, _ = decode_heatmaps(logits.detach()[empty:])
-        return loss, {"pixels": float((found - keypoints[empty:]).norm(dim=-1).median())}
+        found, _ = decode_heatmaps(logits.detach()[~empty])
+        return loss, {"pixels": float((found - keypoints[~empty]).norm(dim=-1).median())}
 
     def sheet(self) -> NDArray[np.uint8]:
         """Return pictures, what the detector sees, and the truth."""
@@ -90,22 +90,27 @@ class PoseDetectorStage:
         """Write pose_detector.safetensors."""
         export_part(folder / "pose_detector.safetensors", self.detector.state_dict())
 
-    def _batch(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Tensor, int]:
-        """Return pictures, keypoints (batch, 18, 2), and how many at the front are empty."""
-        size, data = self.config.run.batch_size, self.config.data
-        characters = rng.integers(len(self.pictures), size=size)
-        frames = rng.integers(data.frames, size=size)
-        pictures = np.array(self.pictures.images[characters, frames])
-        keypoints = np.array(self.pictures.keypoints[characters, frames])
-        empty = int(rng.binomial(size, self.config.empty_share))
-        for index in range(size):
-            if index < empty:
-                pictures[index] = draw_background(rng, data.size)
-            else:
-                pictures[index], keypoints[index] = _moved(pictures[index], keypoints[index], rng)
-            if rng.uniform() < self.config.compressed_share:
-                pictures[index] = _compressed(pictures[index], int(rng.integers(*_JPEG_QUALITY)))
-        return pictures, torch.from_numpy(keypoints), empty
+    def _batch(
+        self, generators: list[np.random.Generator]
+    ) -> tuple[NDArray[np.uint8], Tensor, Tensor]:
+        """Return pictures, keypoints (batch, 18, 2), and which pictures are empty, (batch,)."""
+        drawn = [self._picture(rng) for rng in generators]
+        pictures, keypoints, empty = (np.stack(part) for part in zip(*drawn, strict=True))
+        return pictures, torch.from_numpy(keypoints), torch.from_numpy(empty)
+
+    def _picture(
+        self, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], np.bool_]:
+        character, frame = rng.integers(len(self.pictures)), rng.integers(self.config.data.frames)
+        keypoints = np.array(self.pictures.keypoints[character, frame])
+        empty = np.bool_(rng.uniform() < self.config.empty_share)
+        if empty:
+            picture = draw_background(rng, self.config.data.size)
+        else:
+            picture, keypoints = _moved(self.pictures.images[character, frame], keypoints, rng)
+        if rng.uniform() < self.config.compressed_share:
+            picture = _compressed(picture, int(rng.integers(*_JPEG_QUALITY)))
+        return picture, keypoints, empty
 
 
 def _moved(

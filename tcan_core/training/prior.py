@@ -26,6 +26,7 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.latent_data import load_latents
+from tcan_core.training.samples import Samples, integers
 from tcan_core.training.sheets import (
     as_pictures,
     fixed_choice,
@@ -50,6 +51,8 @@ class PriorConfig:
 class PriorStage:
     """Learns pictures from poses, without a reference."""
 
+    validation = None
+
     def __init__(self, config: PriorConfig) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
@@ -66,13 +69,11 @@ class PriorStage:
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
 
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of stills with their poses."""
-        latents, pose_maps = self._batch(generator)
+        latents, pose_maps = self._batch(samples)
         device = self.config.run.device
-        noisy = add_noise(latents[:, :, None], self.preset.prediction_type, generator).to(device)
+        noisy = add_noise(latents[:, :, None], self.preset.prediction_type, samples).to(device)
         maps = pose_maps[:, :, None].to(device)
         prediction = self.tcan.predict(noisy.noisy, noisy.timestep, maps)
         return noisy.loss(prediction), {}
@@ -89,8 +90,7 @@ class PriorStage:
         for name, network in self.trained.items():
             export_part(folder / f"{name}.safetensors", network.state_dict())
 
-    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        size = self.config.run.batch_size
-        characters = torch.randint(len(self.data), (size,), generator=generator).numpy()
-        frames = torch.randint(self.config.data.frames, (size,), generator=generator).numpy()
+    def _batch(self, samples: Samples) -> tuple[Tensor, Tensor]:
+        characters = integers(samples, len(self.data))
+        frames = integers(samples, self.config.data.frames)
         return self.data.batch(characters, frames)

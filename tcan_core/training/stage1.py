@@ -19,17 +19,19 @@ from tcan_core.models.lora import add_lora, load_lora, lora_state
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
-from tcan_core.training.clip_data import check_one_source, open_clip_data
-from tcan_core.training.config import FolderData, OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.clip_data import ClipSource, open_clip_data
+from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.diffusion import add_noise
+from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
+from tcan_core.training.validation import ValidationConfig, open_validation
 
 SHEET_PICTURES = 16
 
 
-@dataclass(frozen=True)
-class Stage1Config:
-    """Configuration of `tcan train stage1`, with either `data` or `folders`.
+@dataclass(frozen=True, kw_only=True)
+class Stage1Config(ClipSource):
+    """Configuration of `tcan train stage1`, with one of `data`, `folders`, `shards`.
 
     Attributes:
         reference_dropout: share of samples that learn without a reference, for the unconditional
@@ -42,15 +44,11 @@ class Stage1Config:
 
     preset: str
     run: RunConfig
-    data: PuppetData | None = None
-    folders: FolderData | None = None
+    validation: ValidationConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reference_dropout: float = 0.1
     initial_reference: str | None = None
     initial_lora: str | None = None
-
-    def __post_init__(self) -> None:
-        check_one_source(self.data, self.folders)
 
 
 class Stage1:
@@ -71,21 +69,19 @@ class Stage1:
         if config.initial_lora is not None:
             load_lora(unet, read_part(self.preset, "lora", Path(config.initial_lora)))
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
-        self.data = open_clip_data(config.data, config.folders, 1, self.preset, parts, codec)
+        self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
         self.trained = nn.ModuleDict({"reference_unet": reference_unet, "denoising_unet": unet})
+        self.validation = open_validation(config.validation, self.tcan, 1, self.preset, parts)
 
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch; the first few go without their reference."""
         device = self.config.run.device
-        batch = self.data.sample(self.config.run.batch_size, generator)
-        noisy = add_noise(batch.latents, self.preset.prediction_type, generator).to(device)
-        dropped = torch.rand(len(batch.sources), generator=generator)
-        plain = int((dropped < self.config.reference_dropout).sum())
+        samples, plain = dropped_first(samples, self.config.reference_dropout)
+        batch = self.data.sample(samples)
+        noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
         batch = batch.to(device)
         self.tcan.read_reference(batch.sources[plain:], noisy.timestep[plain:])
         self.tcan.bank.plain_rows = plain

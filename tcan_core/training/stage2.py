@@ -26,18 +26,20 @@ from tcan_core.models.motion import (
 from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
-from tcan_core.training.clip_data import check_one_source, open_clip_data
-from tcan_core.training.config import FolderData, OptimizerConfig, PuppetData, RunConfig
+from tcan_core.training.clip_data import ClipSource, open_clip_data
+from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.diffusion import add_noise
+from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, sample_images, tile
+from tcan_core.training.validation import ValidationConfig, open_validation
 
 SHEET_CLIPS = 3
 UNET_MOTION, CONTROLNET_MOTION = "motion_modules", "controlnet_motion_modules"
 
 
-@dataclass(frozen=True)
-class Stage2Config:
-    """Configuration of `tcan train stage2`, with either `data` or `folders`.
+@dataclass(frozen=True, kw_only=True)
+class Stage2Config(ClipSource):
+    """Configuration of `tcan train stage2`, with one of `data`, `folders`, `shards`.
 
     Attributes:
         reference_dropout: share of clips that learn without a reference.
@@ -48,15 +50,11 @@ class Stage2Config:
 
     preset: str
     run: RunConfig
-    data: PuppetData | None = None
-    folders: FolderData | None = None
+    validation: ValidationConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reference_dropout: float = 0.1
     num_frames: int = 16
     initial_motion: str | None = None
-
-    def __post_init__(self) -> None:
-        check_one_source(self.data, self.folders)
 
 
 class Stage2:
@@ -83,19 +81,17 @@ class Stage2:
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
-        self.data = open_clip_data(
-            config.data, config.folders, config.num_frames, self.preset, parts, codec
+        self.data = open_clip_data(config, config.num_frames, self.preset, parts, codec)
+        self.validation = open_validation(
+            config.validation, self.tcan, config.num_frames, self.preset, parts
         )
 
-    def loss(
-        self, step: int, micro_step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch; the first few clips go without their reference."""
         device = self.config.run.device
-        batch = self.data.sample(self.config.run.batch_size, generator)
-        noisy = add_noise(batch.latents, self.preset.prediction_type, generator).to(device)
-        dropped = torch.rand(len(batch.sources), generator=generator)
-        plain = int((dropped < self.config.reference_dropout).sum())
+        samples, plain = dropped_first(samples, self.config.reference_dropout)
+        batch = self.data.sample(samples)
+        noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
         batch = batch.to(device)
         with torch.no_grad():
             self.tcan.read_reference(batch.sources[plain:], noisy.timestep[plain:])

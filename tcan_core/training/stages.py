@@ -9,15 +9,23 @@ from typing import Any
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError
 from tcan_core.models.devices import check_device
+from tcan_core.models.presets import load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
-from tcan_core.training.distributed import join_processes, rank, wait_for_all
+from tcan_core.training.config import RunConfig
+from tcan_core.training.distributed import join_processes, local_rank, rank, wait_for_all
 from tcan_core.training.loop import train
+from tcan_core.training.mirror import Mirror
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
+from tcan_core.training.preset_export import export_preset
 from tcan_core.training.prior import PriorConfig, PriorStage
 from tcan_core.training.ranges import check_ranges
+from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
+from tcan_core.training.storage import OpenStorage, open_folder
 
+CONFIGS_FOLDER = Path(__file__).parent / "configs"
+SUFFIXES = (".yaml", ".yml")
 STAGES: dict[str, tuple[type[Any], Callable[[Any], Any]]] = {
     "autoencoder": (AutoencoderConfig, AutoencoderStage),
     "pose-detector": (PoseDetectorConfig, PoseDetectorStage),
@@ -28,43 +36,107 @@ STAGES: dict[str, tuple[type[Any], Callable[[Any], Any]]] = {
 
 
 def run_stage(
-    name: str, config_path: Path, resume: bool, report: Callable[[int, int, dict[str, float]], None]
+    name: str,
+    config: str,
+    resume: bool,
+    report: Callable[[int, int, dict[str, float]], None],
+    open_storage: OpenStorage = open_folder,
 ) -> None:
     """Run one training command from its YAML to the end.
 
     Args:
         name: one of `STAGES`.
-        report: called with step, steps and scalars.
+        config: the path of a YAML, or the name of a shipped one, such as `sd15/stage1`.
+        report: called with step, steps and scalars, in the first process.
+        open_storage: opens the places outside of this machine that the configuration names.
 
     Raises:
         ConfigError: unknown stage, or the configuration is wrong.
         ParameterError: the device that it names is not here.
         WeightsError: an earlier stage's parts are missing, or the checkpoint does not fit.
+        StorageError: a place outside of this machine does not answer.
+        Canceled: SIGTERM came; a checkpoint was kept.
+    """
+    settings = read_stage_config(name, config)
+    run: RunConfig = settings.run
+    check_device(run.device)
+    join_processes(run.device)
+    mirror = _open_mirror(run, open_storage)
+    if local_rank() == 0:
+        if mirror:
+            mirror.pull()
+        fetch_shards(settings, open_storage)
+    wait_for_all()
+    if rank() == 0:
+        save_config(settings, Path(run.output) / "config.yaml")
+    stage = _in_turn(lambda: STAGES[name][1](settings))
+    train(
+        stage,
+        run,
+        settings.optimizer,
+        resume,
+        lambda step, scalars: report(step, run.steps, scalars),
+        mirror.try_to_push if mirror else lambda: None,
+    )
+    if rank() == 0:
+        if run.export_preset:
+            export_preset(settings.preset, Path(run.export), run.export_preset)
+        if mirror:
+            mirror.push()
+
+
+def read_stage_config(name: str, config: str) -> Any:
+    """Read the configuration of a training command, and check that its preset can be read.
+
+    Raises:
+        ConfigError: unknown stage, no such configuration, or a value is wrong.
     """
     if name not in STAGES:
         raise ConfigError(f"no training stage {name!r}; there are {', '.join(STAGES)}")
-    config_class, stage_class = STAGES[name]
-    config = load_config(config_path, config_class)
-    check_ranges(config, str(config_path))
-    check_device(config.run.device)
-    join_processes()
-    if rank() == 0:
-        save_config(config, Path(config.run.output) / "config.yaml")
-    stage = _in_turn(lambda: stage_class(config))
-    train(
-        stage,
-        config.run,
-        config.optimizer,
-        resume,
-        lambda step, scalars: report(step, config.run.steps, scalars),
-    )
+    path = find_config(config)
+    settings = load_config(path, STAGES[name][0])
+    check_ranges(settings, str(path))
+    load_preset(settings.preset)
+    return settings
+
+
+def find_config(name: str) -> Path:
+    """Return the file of a configuration given by its path or by its name.
+
+    Raises:
+        ConfigError: no shipped configuration has this name.
+    """
+    if name.endswith(SUFFIXES):
+        return Path(name)
+    path = CONFIGS_FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        shipped = sorted(
+            file.relative_to(CONFIGS_FOLDER).with_suffix("").as_posix()
+            for file in CONFIGS_FOLDER.rglob("*.yaml")
+        )
+        raise ConfigError(
+            f"no configuration {name!r}; shipped are {', '.join(shipped)}, "
+            "or give the path of a YAML"
+        )
+    return path
+
+
+def _open_mirror(run: RunConfig, open_storage: OpenStorage) -> Mirror | None:
+    if run.remote is None:
+        return None
+    output, export = Path(run.output), Path(run.export)
+    return Mirror(open_storage(run.remote), {output.name: output, "parts": export})
 
 
 def _in_turn(build: Callable[[], Any]) -> Any:
-    """Build on the first process, then on the others, which find its caches in place."""
-    if rank() > 0:
+    """Build first in the first process, then in one of each machine, then in the others.
+
+    Each finds in place what those before it have cached.
+    """
+    turn = 0 if rank() == 0 else 1 if local_rank() == 0 else 2
+    built = None
+    for current in range(3):
+        if current == turn:
+            built = build()
         wait_for_all()
-        return build()
-    built = build()
-    wait_for_all()
     return built

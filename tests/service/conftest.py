@@ -12,6 +12,9 @@ from service.api.app import create_app
 from service.settings import Settings
 from tests.servers import S3Server
 
+# Tests' own servers, which stand for addresses of elsewhere.
+SERVED_HERE = {"outbound_allow": "127.0.0.1"}
+
 
 @pytest.fixture(params=["folder", "s3"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Settings:
@@ -20,13 +23,14 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> 
     if request.param == "s3":
         server: S3Server = request.getfixturevalue("s3_server")
         base = server.settings(tmp_path / "data")
-    return Settings.model_validate({**base.model_dump(), "redis_url": redis_url})
+    return Settings.model_validate({**base.model_dump(), **SERVED_HERE, "redis_url": redis_url})
 
 
 @pytest.fixture
 def folder_settings(tmp_path: Path, redis_url: str) -> Settings:
     """Settings of a service on the folder store."""
-    return Settings.model_validate({"data": tmp_path / "data", "redis_url": redis_url})
+    given = {"data": tmp_path / "data", "redis_url": redis_url}
+    return Settings.model_validate({**given, **SERVED_HERE})
 
 
 @pytest.fixture

@@ -36,12 +36,14 @@ def test_good_inputs_are_told_apart(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(samples.png())
     driving = written(tmp_path, samples.video(tmp_path))
+    size = driving.stat().st_size
     found = inspect_inputs({"image": image, "driving": driving}, LIMITS)
-    assert found["image"].suffix == ".png"
-    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, frames=5)
+    assert found["image"] == Inspected(".png", size_bytes=image.stat().st_size)
+    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
     driving = written(tmp_path, b"\n " + samples.poses())
+    size = driving.stat().st_size
     found = inspect_inputs({"driving": driving}, LIMITS)
-    assert found == {"driving": Inspected(".json", DrivingKind.POSES, frames=3)}
+    assert found == {"driving": Inspected(".json", DrivingKind.POSES, 3, 3 / 25, size)}
 
 
 @pytest.mark.parametrize(

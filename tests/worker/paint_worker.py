@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from celery import signals
 
+from service.contract.queues import Queue
 from service.settings import Settings
 from tests.worker.paint import PaintAnimator
 from worker.main import run_worker
@@ -31,4 +32,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     poison = int(os.environ.get("PAINT_POISON", "0"))
     painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
-    sys.exit(run_worker(Settings(), painter))
+    queues = [Queue(name) for name in os.environ.get("PAINT_QUEUES", ",".join(Queue)).split(",")]
+    sys.exit(run_worker(Settings(), painter, queues))

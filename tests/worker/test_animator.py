@@ -18,6 +18,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams, ResultFormat
+from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import read_pose_file
@@ -26,6 +27,7 @@ from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering, State, Step
 from worker.animator import TcanAnimator, model_info
+from worker.checkpoints import mark_of
 from worker.failures import (
     AnimationCanceled,
     AnimationError,
@@ -204,6 +206,25 @@ def test_a_model_without_weights_of_tcan_says_so(tmp_path: Path) -> None:
     assert model.zero_shot
     assert model.stand_ins == {"lora": "nothing", "reference_unet": "denoising_unet"}
     assert "lora" not in model.weights
+
+
+def test_a_model_that_runs_otherwise_is_another_models(animator: TcanAnimator) -> None:
+    """A checkpoint of one is none of the other's."""
+    usual = animator.describe()
+    preset, folder = animator._pipeline.preset, animator._weights  # type: ignore[union-attr]
+    same = model_info(preset, folder, RuntimeSettings())
+    halved = model_info(preset, folder, RuntimeSettings(dtype="bfloat16"))
+    assert mark_of(same) == mark_of(usual) != mark_of(halved)
+    assert halved.versions["runtime.dtype"] == "bfloat16"
+
+
+def test_a_job_runs_as_the_settings_say(pair: Path, animator: TcanAnimator, tmp_path: Path) -> None:
+    runtime = RuntimeSettings(dtype="bfloat16", serial_guidance=True, offload=True, window_batch=2)
+    made = TcanAnimator(animator._preset, "cpu", InputLimits(), animator._weights, runtime)
+    made.load()
+    attempt = Attempt(made, pair, tmp_path)
+    attempt.prepare()
+    assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
 
 
 def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:

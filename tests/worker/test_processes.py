@@ -16,6 +16,8 @@ from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
+from service.stores import calls
+from service.stores.jobs import Jobs
 from tests import samples
 from tests.servers import running, wait_until
 from tests.worker.paint import black_video, count_frames
@@ -112,6 +114,25 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
     assert count_frames(tmp_path / "result.mp4") == 7
+
+
+def test_the_next_job_is_prepared_while_this_one_renders(
+    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+) -> None:
+    """With a worker for each queue, whoever holds the GPU never waits for a detector."""
+    start_worker(step_s=0.1, PAINT_QUEUES="render")
+    start_worker(PAINT_QUEUES="prepare")
+    first = submit(client, tmp_path, steps=200)
+    rendering(client, first)
+    second = submit(client, tmp_path)
+
+    def is_prepared() -> bool:
+        placed = jobs.run(calls.read(second))
+        return placed is not None and placed.record.prepared is not None
+
+    wait_until(is_prepared, "the second job is prepared", 20.0)
+    assert status(client, first)["status"] == "running"
+    assert status(client, second)["status"] == "queued"
 
 
 def test_a_worker_that_is_free_takes_the_next_job_at_once(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcan_core.conditioning.bones import Bools, Floats
-from tcan_core.conditioning.cleaning.gaps import fill_gaps
+from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
 from tcan_core.conditioning.cleaning.jumps import find_jumps
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.cleaning.report import CleaningReport
@@ -49,7 +49,7 @@ def clean_poses(
     found = [any(pose.detected.any() for pose in people) for people in sure]
     if not any(found):
         raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
-    chosen = choose_person(sure) if settings.choose_person else _first_people(sure)
+    chosen = choose_person(sure, settings.person) if settings.choose_person else _first_people(sure)
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
     points, confidence = _stack(poses)
@@ -80,6 +80,7 @@ def _mend(points: Floats, confidence: Floats, settings: CleaningSettings) -> tup
         points[rejected], confidence[rejected] = np.nan, 0.0
     if settings.fill_gaps:
         filled = fill_gaps(points, confidence, settings.max_gap)
+        filled |= carry_ends(points, confidence, settings.max_carried)
     if settings.smooth:
         points[:] = smooth(points, settings.smooth_window, settings.smooth_order)
     return rejected, filled

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.size import typical_height
+from tcan_core.conditioning.cleaning.spikes import find_spikes
+from tcan_core.conditioning.cleaning.stretched import find_stretched
 
 Indices = NDArray[np.intp]
 
@@ -16,8 +18,6 @@ Indices = NDArray[np.intp]
 # that stays longer did go there (a cut, a camera that swings round).
 PATIENCE = 4
 _REACH = 24  # frames; after a longer gap a joint may be anywhere
-_BEND = 0.12  # body heights by which a joint may leave the line between its neighbours in time
-_BEND_SPARE = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
     if len(points) < 3 or not seen.any():
         return np.zeros_like(seen)
     height = typical_height(points)
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    usual = np.nan_to_num(_median_over_time(steps))
+    usual = _usual_speeds(points, seen)
     limits = _Limits(np.maximum(max_speed * height, 4 * usual), 2 * usual)
     rejected = seen & ~_best_chains(points, seen, limits)
-    kept = np.where(rejected[..., None], np.nan, points)
-    return rejected | _spikes(kept, height)
+    rejected |= find_spikes(_without(points, rejected))
+    return rejected | find_stretched(_without(points, rejected))
+
+
+def _without(points: Floats, rejected: Bools) -> Floats:
+    return np.where(rejected[..., None], np.nan, points)
 
 
 def _best_chains(points: Floats, seen: Bools, limits: _Limits) -> Bools:
@@ -103,25 +106,16 @@ def _walk_back(worth: Floats, came_from: Indices, seen: Bools) -> Bools:
     return kept
 
 
-def _spikes(points: Floats, height: float) -> Bools:
-    """Find single detections that lie far beside the line between their neighbours in time.
+def _usual_speeds(points: Floats, seen: Bools) -> Floats:
+    """Return the median speed of each joint, (joints,) pixels per frame, 0 where none is told.
 
-    Further, too, than those lie apart: else it is a step from one place to another.
+    Told over gaps too: of joints that are often missing few are seen in two frames running, and a
+    median of a few is easily one of the wrong ones.
     """
-    beside = np.full(points.shape[:2], np.nan)
-    apart = beside.copy()
-    beside[1:-1] = np.linalg.norm(points[1:-1] - (points[:-2] + points[2:]) / 2, axis=-1)
-    apart[1:-1] = np.linalg.norm(points[2:] - points[:-2], axis=-1)
-    limits = np.fmax(_BEND * height, _BEND_SPARE * _median_over_time(beside))
-    around = np.pad(np.nan_to_num(beside), ((1, 1), (0, 0)))
-    peak = (around[1:-1] >= around[:-2]) & (around[1:-1] >= around[2:])
-    found: Bools = (beside > limits) & (beside > apart) & peak
-    return found
-
-
-def _median_over_time(values: Floats) -> Floats:
-    """Return the median of each joint's values, (joints,), NaN where it has none."""
-    told = ~np.isnan(values).all(axis=0)
-    medians = np.full(values.shape[1], np.nan)
-    medians[told] = np.nanmedian(values[:, told], axis=0)
-    return medians
+    speeds = np.zeros(points.shape[1])
+    for joint in range(points.shape[1]):
+        shown = np.flatnonzero(seen[:, joint])
+        if len(shown) > 1:
+            steps = np.linalg.norm(np.diff(points[shown, joint], axis=0), axis=-1)
+            speeds[joint] = np.median(steps / np.diff(shown))
+    return speeds

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 _OFTEN = 0.25  # of the frames
+_JUMPY = 0.02  # of all joints in all frames
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class CleaningReport:
             for joint, count in self.left_missing.items()
             if count - empty > _OFTEN * self.frames
         ]
+        jumped = sum(self.rejected.values())
+        if jumped > _JUMPY * 18 * self.frames:
+            found.append(f"{jumped} joints had jumped and were repaired; the detector is unsure")
         if often:
             found.append(f"seen in less than {1 - _OFTEN:.0%} of the frames: {', '.join(often)}")
         return found

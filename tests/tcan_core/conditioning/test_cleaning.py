@@ -11,6 +11,7 @@ import pytest
 from tcan_core.conditioning.cleaning import CleanedPoses, CleaningSettings, clean_poses
 from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
 from tcan_core.errors import NoPersonError, ParameterError
+from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 from tcan_core.puppets.world import sample_scene
 from tests.tcan_core.conditioning.make_poses import moving, standing, without
 
@@ -94,16 +95,43 @@ def test_a_whole_frame_without_a_person_comes_back() -> None:
     assert _error(cleaned.poses, truth) < 0.5
 
 
-def test_a_long_gap_and_the_ends_stay_missing() -> None:
+def test_long_gaps_stay_missing_at_the_ends_too() -> None:
     truth = moving(np.random.default_rng(3), 40)
-    gaps = {Joint.LEFT_WRIST: range(10, 19), Joint.NOSE: range(3), Joint.NECK: range(38, 40)}
+    gaps = {Joint.LEFT_WRIST: range(10, 19), Joint.NOSE: range(5), Joint.NECK: range(34, 40)}
     broken = [
         without(pose, *(joint for joint, gap in gaps.items() if i in gap))
         for i, pose in enumerate(truth)
     ]
     cleaned = _clean(broken)
-    assert cleaned.report.left_missing == {"nose": 3, "neck": 2, "left_wrist": 9}
+    assert cleaned.report.left_missing == {"nose": 5, "neck": 6, "left_wrist": 9}
     assert cleaned.report.filled == {}
+
+
+def test_short_gaps_at_the_ends_move_with_the_body() -> None:
+    truth = moving(np.random.default_rng(3), 40)
+    gaps = {Joint.LEFT_WRIST: range(3), Joint.NOSE: range(38, 40)}
+    broken = [
+        without(pose, *(joint for joint, gap in gaps.items() if i in gap))
+        for i, pose in enumerate(truth)
+    ]
+    cleaned = _clean(broken)
+    assert cleaned.report.filled == {"left_wrist": 3, "nose": 2}
+    assert cleaned.report.left_missing == {}
+    before, after = cleaned.poses[3], cleaned.poses[0]
+    carried = after.keypoints[Joint.LEFT_WRIST] - after.keypoints[Joint.LEFT_ELBOW]
+    kept = before.keypoints[Joint.LEFT_WRIST] - before.keypoints[Joint.LEFT_ELBOW]
+    assert np.linalg.norm(carried - kept) < 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_third_of_the_joints_dropped_and_some_thrown_is_mended(seed: int) -> None:
+    scene = sample_scene(1_000_100 + seed, num_frames=24, size=64)
+    truth = scene.driver.poses(scene.motion)
+    broken = with_errors(truth, PoseErrors(drop=0.3, throw=0.05), seed)
+    cleaned = _clean(broken)
+    assert _error(broken, truth) > 1.0
+    assert _error(cleaned.poses, truth) < 0.35
+    assert sum(cleaned.report.left_missing.values()) < 0.02 * 18 * 24
 
 
 def test_a_filled_joint_is_no_surer_than_its_neighbours() -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
+from tcan_core.conditioning import openpose_detector
+from tcan_core.conditioning.detector_weights import detector_files
 from tcan_core.conditioning.detectors import build_detector, detectors, register_detector
+from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.conditioning.keypoints import Pose, no_pose
-from tcan_core.errors import ParameterError
+from tcan_core.errors import ConfigError, ParameterError, WeightsError
+from tcan_core.models.presets import PRESETS_FOLDER
 from tests.tcan_core.conditioning.make_poses import standing
 
 
@@ -48,6 +54,39 @@ def test_a_registered_detector_is_built_when_needed_and_once() -> None:
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(ParameterError, match=r"detector is 'eyes'; it must be one of .*puppet"):
         build_detector("eyes")
+
+
+@pytest.mark.parametrize("name", ["openpose", "dwpose", "dwpose@cuda"])
+def test_detectors_of_real_people_say_what_they_need(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the extra, what to install; with it, what to pull."""
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    for module in ("controlnet_aux", "rtmlib"):
+        monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
+    with pytest.raises(ConfigError, match=r"needs the extra `pose` .*`make pose`"):
+        build_detector(name)
+
+
+def test_weights_that_are_missing_are_named_with_the_command_that_brings_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    (tmp_path / "dwpose").mkdir()
+    (tmp_path / "dwpose" / "a.onnx").touch()
+    assert detector_files("dwpose", ["a.onnx"]) == tmp_path / "dwpose"
+    with pytest.raises(WeightsError, match=r"lacks b.onnx, c.onnx; run `tcan models pull dwpose`"):
+        detector_files("dwpose", ["a.onnx", "b.onnx", "c.onnx"])
+
+
+@pytest.mark.parametrize("detector", ["openpose", "dwpose"])
+def test_what_a_detector_reads_is_what_is_pulled_for_it(detector: str) -> None:
+    content = yaml.safe_load((PRESETS_FOLDER / detector / "files.yaml").read_text())
+    read = {"openpose": openpose_detector.FILES, "dwpose": (PEOPLE_FILE, JOINTS_FILE)}[detector]
+    assert set(content["files"]) == set(read)
+    for name, file in content["files"].items():
+        assert file["file"] == name and len(file["sha256"]) == 64 and len(file["revision"]) == 40
+        assert file["license"]
 
 
 def test_conditioning_loads_no_torch_until_a_detector_is_built() -> None:

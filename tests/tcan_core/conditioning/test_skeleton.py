@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,14 @@ import pytest
 from tcan_core.conditioning.keypoints import LIMBS, Joint, Pose, no_pose
 from tcan_core.conditioning.skeleton import (
     COLORS,
+    HAND_EDGES,
     LIMB_BRIGHTNESS,
     draw_people,
     draw_pose,
     draw_poses,
+    hand_colors,
 )
+from tcan_core.puppets.world import sample_scene
 from tests.tcan_core.conditioning.make_poses import standing, with_random_gaps, without
 
 
@@ -79,6 +83,35 @@ def test_hands_are_drawn_where_they_are_seen(large: Pose) -> None:
     hand[10:] = (np.nan, np.nan, 0.0)
     assert draw_pose(replace(large, hand_left=hand))[20, 300].any()
     assert not draw_pose(large)[20, 300].any()
+
+
+def test_hands_are_edges_round_the_circle_of_hues_under_blue_joints(large: Pose) -> None:
+    hand = np.array([[20.0 + 24 * (i % 5), 20.0 + 24 * (i // 5), 1.0] for i in range(21)])
+    skeleton = draw_pose(replace(large, hand_right=hand))
+    expected = {0: [255, 0, 0], 5: [128, 255, 0], 10: [0, 255, 255], 15: [128, 0, 255]}
+    for edge in (1, 2, 3):  # along the first row
+        start, end = HAND_EDGES[edge]
+        middle = (hand[start, :2] + hand[end, :2]) / 2
+        assert _at(skeleton, middle) == list(hand_colors()[edge])
+    assert {edge: list(hand_colors()[edge]) for edge in expected} == expected
+    assert all(_at(skeleton, point) == [0, 0, 255] for point in hand[:, :2])
+    assert HAND_EDGES[:5] == ((0, 1), (1, 2), (2, 3), (3, 4), (0, 5)) and len(HAND_EDGES) == 20
+
+
+def test_faces_are_white_points(large: Pose) -> None:
+    face = np.tile([300.0, 20.0, 1.0], (70, 1))
+    face[10:] = (np.nan, np.nan, 0.0)
+    skeleton = draw_pose(replace(large, face=face))
+    assert _at(skeleton, face[0, :2]) == [255, 255, 255]
+    assert (skeleton == 255).all(axis=-1).sum() == pytest.approx(np.pi * 3**2, abs=8)
+
+
+def test_puppets_are_drawn_as_they_were_when_mini_learned() -> None:
+    scene = sample_scene(1_000_000, num_frames=4, size=64)
+    poses = scene.driver.poses(scene.motion)
+    assert all(pose.hand_left is pose.hand_right is pose.face is None for pose in poses)
+    digest = hashlib.sha256(draw_poses(poses).tobytes()).hexdigest()
+    assert digest == "7d9132fdc4886822f0bfeec88882d774714913f9ed23f996fe6599abcf7ca96a"
 
 
 def test_a_video_is_its_frames(large: Pose) -> None:

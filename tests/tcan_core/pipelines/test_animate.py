@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import Canceled, ContextWindowError, NoPersonError, ParameterError
+from tcan_core.models.loading import load_tcan
+from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.fitting import move_to_canvas
 from tcan_core.puppets.world import Scene
@@ -124,7 +127,7 @@ def test_without_guidance_the_network_runs_once_for_each_window(
 ) -> None:
     rows: dict[float, set[int]] = {1.0: set(), 2.0: set()}
     for scale, seen in rows.items():
-        hook = pipeline.tcan.denoising_unet.conv_in.register_forward_pre_hook(
+        hook = pipeline.tcan.denoising_unet.conv_out.register_forward_pre_hook(
             lambda module, arguments, seen=seen: seen.add(len(arguments[0]))
         )
         pipeline(image, poses, guidance_scale=scale, **WINDOWS)
@@ -274,3 +277,76 @@ def test_the_drivers_canvas_does_not_matter(
     ]
 
     assert np.array_equal(frames[0], frames[2]) and np.array_equal(frames[1], frames[3])
+
+
+class Residents:
+    """Notes which networks are on the device whenever one of them runs."""
+
+    def __init__(self, pipeline: AnimatePipeline) -> None:
+        self.seen: dict[str, set[int]] = {"codec": set(), "denoising": set()}
+        self.places, tcan = pipeline._places, pipeline.tcan
+        for stage, network in (
+            ("codec", tcan.codec.vae.encoder),
+            ("codec", tcan.codec.vae.decoder),
+            ("denoising", tcan.reference_unet),
+            ("denoising", tcan.controlnet),
+        ):
+            network.register_forward_pre_hook(
+                lambda *_, stage=stage: self.seen[stage].add(len(self.places._here))
+            )
+
+
+def test_networks_off_stage_are_off_the_device_and_nothing_else_changes(
+    pipeline: AnimatePipeline, weights: Path, image: Frames, poses: list[Pose]
+) -> None:
+    expected = pipeline(image, poses[:5], **WINDOWS)
+    preset, options = pipeline.preset, RuntimeOptions(offload=True)
+    offloading = AnimatePipeline(load_tcan(preset, weights), preset, options=options)
+    residents, pictures = Residents(offloading), []
+
+    def look(now: AnimateProgress) -> None:
+        pictures.append(now.picture())  # a preview while denoising needs the codec
+
+    result = offloading(image, poses[:5], progress=look, **WINDOWS)
+
+    assert np.array_equal(result, expected)
+    assert residents.seen == {"codec": {1}, "denoising": {3}}
+    assert any(picture is not None for picture in pictures)
+    assert offloading._places._here == ()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        RuntimeOptions(dtype="bfloat16"),
+        RuntimeOptions(dtype="bfloat16", fp8_weights=True, offload=True),
+        RuntimeOptions(tile_codec=True),
+    ],
+    ids=["bfloat16", "fp8", "tiles"],
+)
+def test_frames_stay_near_with_less_memory(
+    pipeline: AnimatePipeline,
+    weights: Path,
+    image: Frames,
+    poses: list[Pose],
+    options: RuntimeOptions,
+) -> None:
+    expected = pipeline(image, poses[:5], **WINDOWS).astype(int)
+    other = AnimatePipeline(load_tcan(pipeline.preset, weights), pipeline.preset, options=options)
+    off = np.abs(other(image, poses[:5], **WINDOWS) - expected)
+    assert off.mean() < 12 and (options.dtype == "float32" or off.max() > 0)
+
+
+def test_large_pictures_are_decoded_in_tiles(weights: Path, pipeline: AnimatePipeline) -> None:
+    tcan = load_tcan(pipeline.preset, weights)
+    latents = torch.randn(1, 4, 72, 80, generator=torch.Generator().manual_seed(0))
+    whole = tcan.codec.decode(latents)
+    decoded: list[tuple[int, ...]] = []
+    tcan.codec.vae.decoder.register_forward_pre_hook(
+        lambda module, arguments: decoded.append(tuple(arguments[0].shape[-2:]))
+    )
+    set_up(tcan, RuntimeOptions(tile_codec=True))
+    tiled = tcan.codec.decode(latents)
+
+    assert len(decoded) > 1 and max(max(sides) for sides in decoded) <= 64
+    assert tiled.shape == whole.shape and (tiled - whole).abs().mean() < 0.2

@@ -5,6 +5,7 @@ from typing import Any, get_args
 import diffusers
 import pytest
 import torch
+from diffusers.schedulers.scheduling_utils import AysSchedules
 
 from tcan_core.errors import ParameterError
 from tcan_core.sampling.context_windows import context_windows
@@ -13,9 +14,11 @@ from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import (
     NoiseSchedule,
     PredictionType,
+    aligned_timesteps,
     alpha_bar_at,
     build_scheduler,
     convert_prediction,
+    takes_generator,
     trailing_timesteps,
 )
 from tests.tcan_core.sampling.perfect import SCHEDULE, PerfectPredictor, random_video
@@ -157,3 +160,18 @@ def test_an_unknown_scheduler_is_refused_with_the_known_ones(name: str) -> None:
 def test_steps_out_of_range_are_refused(steps: int) -> None:
     with pytest.raises(ParameterError, match=rf"num_inference_steps is {steps}; .* 1\.\.1000"):
         build_scheduler("ddim", steps)
+
+
+def test_align_your_steps_are_its_ten_and_what_lies_between() -> None:
+    assert aligned_timesteps(10, NoiseSchedule()) == AysSchedules["StableDiffusionTimesteps"]
+    four, twenty = (aligned_timesteps(steps, NoiseSchedule()) for steps in (4, 20))
+    assert (four[0], four[-1], twenty[0], twenty[-1]) == (999, 24, 999, 24)
+    assert twenty == sorted(set(twenty), reverse=True)
+    with pytest.raises(ParameterError, match="num_inference_steps is 900; 'ays'"):
+        build_scheduler("ays", 900)
+
+
+def test_lcm_takes_its_own_timesteps_and_draws_noise() -> None:
+    scheduler = build_scheduler("lcm", 4)
+    assert scheduler.timesteps.tolist() == [999, 759, 499, 259]
+    assert takes_generator(scheduler)

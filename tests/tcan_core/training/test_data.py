@@ -21,6 +21,7 @@ from tcan_core.training.config import PuppetData
 from tcan_core.training.diffusion import add_noise, alphas_cumprod
 from tcan_core.training.latent_data import load_latents
 from tcan_core.training.puppet_data import MOTION_FRAMES, cache_folder, load_puppets, to_images
+from tcan_core.training.samples import Samples, draw_samples
 
 
 @pytest.fixture
@@ -30,6 +31,10 @@ def data(puppet_cache: Path) -> PuppetData:
 
 def random(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def some(count: int, seed: int = 0) -> Samples:
+    return draw_samples(seed, 0, range(count))
 
 
 def test_pictures_are_those_of_the_scenes(data: PuppetData) -> None:
@@ -105,7 +110,7 @@ def test_pairs_are_two_pictures_of_one_character(
     data: PuppetData, tiny: Preset, weights: Path
 ) -> None:
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
-    batch = PuppetPairs(puppets).sample(40, random())
+    batch = PuppetPairs(puppets).sample(some(40))
 
     assert batch.latents.shape == (40, 4, 1, 4, 4)
     assert batch.pose_maps.shape == (40, 3, 1, 32, 32)
@@ -126,7 +131,7 @@ def test_clips_are_consecutive_and_their_source_is_the_stance(
 ) -> None:
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
     clips = PuppetClips(puppets, num_frames=6)
-    batch = clips.sample(20, random())
+    batch = clips.sample(some(20))
     known = torch.from_numpy(puppets.latents).float()
 
     starts = set()
@@ -143,7 +148,7 @@ def test_clips_are_consecutive_and_their_source_is_the_stance(
 def test_the_generator_alone_decides(data: PuppetData, tiny: Preset, weights: Path) -> None:
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
     for clips in (PuppetPairs(puppets), PuppetClips(puppets, 6)):
-        first, second, other = (clips.sample(8, random(seed)) for seed in (1, 1, 2))
+        first, second, other = (clips.sample(some(8, seed)) for seed in (1, 1, 2))
         assert torch.equal(first.latents, second.latents)
         assert torch.equal(first.sources, second.sources)
         assert not torch.equal(first.latents, other.latents)
@@ -158,7 +163,7 @@ def test_the_schedule_is_the_samplers() -> None:
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 def test_a_perfect_prediction_is_the_clean_latents(kind: PredictionType) -> None:
     latents = torch.randn(8, 4, 3, 5, 6, generator=random(5))
-    noisy = add_noise(latents, kind, random())
+    noisy = add_noise(latents, kind, some(8))
 
     assert float(noisy.loss(noisy.target)) == 0
     assert float(noisy.loss(noisy.target + 1)) == pytest.approx(float(noisy.weight.mean()))
@@ -172,7 +177,7 @@ def test_a_perfect_prediction_is_the_clean_latents(kind: PredictionType) -> None
 
 
 def test_noise_has_unit_variance_and_all_timesteps() -> None:
-    noisy = add_noise(torch.randn(4000, 4, 2, 2, generator=random(5)), "epsilon", random())
+    noisy = add_noise(torch.randn(4000, 4, 2, 2, generator=random(5)), "epsilon", some(4000))
 
     assert float(noisy.noisy.var()) == pytest.approx(1, abs=0.03)
     assert noisy.timestep.min() < 10 and noisy.timestep.max() > 990
@@ -180,12 +185,10 @@ def test_noise_has_unit_variance_and_all_timesteps() -> None:
 
 
 def test_x0_is_weighted_by_the_clipped_signal_to_noise_ratio() -> None:
-    noisy = add_noise(torch.zeros(500, 1, 4, 4), "sample", random())
+    noisy = add_noise(torch.zeros(500, 1, 4, 4), "sample", some(500))
     alphas = alphas_cumprod()[noisy.timestep]
 
     torch.testing.assert_close(noisy.weight, (alphas / (1 - alphas)).clamp(0.4, 3.0))
     assert float(noisy.weight.min()) == pytest.approx(0.4)
     assert float(noisy.weight.max()) == pytest.approx(3.0)
-    assert torch.equal(
-        add_noise(torch.zeros(5, 1, 4, 4), "epsilon", random()).weight, torch.ones(5)
-    )
+    assert torch.equal(add_noise(torch.zeros(5, 1, 4, 4), "epsilon", some(5)).weight, torch.ones(5))

@@ -48,7 +48,7 @@ def test_a_run_does_not_begin(change: dict[str, Any], told: str, tmp_path: Path)
     path = tmp_path / "stage1.yaml"
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError, match=rf"stage1\.yaml: .*{told}"):
-        run_stage("stage1", path, False, lambda *_: None)
+        run_stage("stage1", str(path), False, lambda *_: None)
 
 
 @pytest.mark.parametrize("path", SHIPPED)

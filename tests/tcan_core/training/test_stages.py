@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.lora import load_lora
 from tcan_core.models.presets import Preset
+from tcan_core.training.samples import draw_samples, dropped_first
 from tests.tcan_core.training.conftest import TinyRuns
 
 
@@ -27,7 +28,7 @@ def changed(network: nn.Module, before: dict[str, Tensor]) -> set[str]:
 
 def loss_of(stage: Any, seed: int = 0) -> float:
     with torch.no_grad():
-        loss, _ = stage.loss(0, 0, torch.Generator().manual_seed(seed))
+        loss, _ = stage.loss(draw_samples(seed, 0, range(stage.config.run.batch_size)))
     return float(loss)
 
 
@@ -77,7 +78,8 @@ def test_the_frozen_controlnet_gets_the_real_poses(runs: TinyRuns, name: str) ->
     true = loss_of(stage)
     hook.remove()
 
-    batch = stage.data.sample(4, torch.Generator().manual_seed(0))
+    samples, _ = dropped_first(draw_samples(0, 0, range(4)), stage.config.reference_dropout)
+    batch = stage.data.sample(samples)
     assert torch.equal(seen[0], batch.pose_maps.transpose(1, 2).flatten(0, 1))
     assert 0.01 < float(seen[0].mean()) < 0.5 and float(seen[0].max()) > 0.9
     stage.tcan.controlnet.controlnet_cond_embedding.register_forward_pre_hook(
@@ -138,7 +140,7 @@ def test_batches_differ_by_seed_alone(runs: TinyRuns, name: str) -> None:
 def test_stage_2_begins_as_stage_1_left_it(runs: TinyRuns, tiny: Preset) -> None:
     stage = runs.stage("stage2", reference_dropout=0.0)
     still = load_tcan(tiny, runs.parts, motion=False)
-    batch = stage.data.sample(2, torch.Generator().manual_seed(0))
+    batch = stage.data.sample(draw_samples(0, 0, range(2)))
     timestep = torch.tensor([300, 700])
 
     predictions = []
@@ -218,7 +220,7 @@ def test_gradient_checkpointing_changes_no_gradient(runs: TinyRuns, name: str) -
     gradients = []
     for recompute in (False, True):
         stage = runs.stage(name, gradient_checkpointing=recompute)
-        loss, _ = stage.loss(0, 0, torch.Generator().manual_seed(0))
+        loss, _ = stage.loss(draw_samples(0, 0, range(4)))
         loss.backward()
         gradients.append(
             {

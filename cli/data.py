@@ -1,0 +1,92 @@
+"""`tcan data`: training data from folders of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.places import open_place
+
+if TYPE_CHECKING:
+    from tcan_core.training.prepare.prepare import PrepareReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    data = typer.Typer(help="Make training data from videos.", no_args_is_help=True)
+    data.callback()(_group)
+    data.command()(prepare)
+    app.add_typer(data, name="data")
+
+
+def prepare(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos, searched at any depth.")],
+    out: Annotated[str, typer.Option(help="Folder for the shards, or s3://bucket/prefix.")],
+    preset: Annotated[
+        str, typer.Option(help="Whose autoencoder encodes: a name, or a YAML.")
+    ] = "sd15",
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the preset's parts. Default: its own files.")
+    ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Pose detector. Default: the preset's.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Side of the clips in pixels. Default: the preset's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where it is encoded: cpu, cuda.")] = "cpu",
+    validation_share: Annotated[
+        float, typer.Option(help="Of the videos, set aside for validation.")
+    ] = 0.05,
+    min_frames: Annotated[int, typer.Option(help="The shortest clip.")] = 17,
+    min_joints: Annotated[float, typer.Option(help="Least share of joints seen.")] = 0.7,
+    min_height: Annotated[
+        float, typer.Option(help="Least height of the person, of the picture's shorter side.")
+    ] = 0.3,
+    min_motion: Annotated[
+        float, typer.Option(help="Least mean speed of joints, body heights per second.")
+    ] = 0.02,
+    max_people: Annotated[int, typer.Option(min=1, help="In a frame.")] = 1,
+) -> None:
+    """Cut videos into clips of one person, drop what is no good, encode the rest into shards."""
+    from tcan_core.training.prepare.prepare import PrepareSettings, prepare_videos
+    from tcan_core.training.prepare.quality import QualitySettings
+
+    quality = QualitySettings(
+        min_frames=min_frames,
+        min_joints=min_joints,
+        min_height=min_height,
+        min_motion=min_motion,
+        max_people=max_people,
+    )
+    settings = PrepareSettings(
+        preset=preset,
+        weights=weights,
+        size=size,
+        detector=detector,
+        device=device,
+        validation_share=validation_share,
+        quality=quality,
+    )
+    _tell(prepare_videos(videos, open_place(out), settings, _show), out)
+
+
+def _show(done: int, total: int, name: str) -> None:
+    typer.echo(f"{done + 1} of {total}: {name}", err=True)
+
+
+def _tell(report: PrepareReport, out: str) -> None:
+    typer.echo(
+        f"{out}: {report.kept} clips, {report.kept_frames:,} of {report.frames:,} frames "
+        f"of {report.videos} videos"
+    )
+    for kind, count in report.dropped().most_common():
+        typer.echo(f"  dropped {count}: {kind}")
+    for name, why in report.unreadable.items():
+        typer.echo(f"  not readable: {name}: {why}")
+
+
+def _group() -> None:
+    """Keeps `prepare` a word of its own while it is the only command."""

@@ -1,0 +1,102 @@
+"""`tcan plan`: what a run takes of a device's memory, and how it fits, before it is started."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tcan_core.models.presets import Preset
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.memory.plan import Plan
+
+UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(plan)
+
+
+def plan(
+    memory: Annotated[str, typer.Option(help="Of the device, for tensors, such as 8GiB.")],
+    preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "sd15",
+    size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH of the picture.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Of the video.")] = 16,
+    context_size: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 16,
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Choose options by which an animation fits a device, from measured memory; or refuse."""
+    import json
+    from dataclasses import asdict
+
+    from tcan_core.models.presets import load_preset
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.memory.table import load_table
+
+    loaded = load_preset(preset)
+    picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
+    options = RuntimeOptions(dtype=dtype)  # type: ignore[arg-type]  # checked there
+    found = plan_run(loaded, picture, frames, context_size, read_bytes(memory), options)
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"peak_bytes": found.peak_bytes}))
+        return
+    for line in described(found):
+        typer.echo(line)
+    typer.echo(f"measured: {load_table().source}")
+
+
+def plan_run(
+    preset: Preset,
+    picture: tuple[int, int],
+    frames: int,
+    window: int,
+    limit_bytes: int,
+    options: RuntimeOptions,
+) -> Plan:
+    """Plan the animation of a picture of (height, width). Raises ParameterError."""
+    from tcan_core.models.builders import build_codec
+    from tcan_core.pipelines.fitting import fit_to
+    from tcan_core.pipelines.memory.plan import Run, plan
+    from tcan_core.pipelines.memory.table import load_table
+
+    codec = build_codec(preset)
+    fit = fit_to(picture, preset.resolution, codec.factor)
+    latent = (codec.latent_channels, codec.factor)
+    run = Run(preset.name, fit.padded, frames, window, latent)
+    return plan(run, limit_bytes, options, load_table())
+
+
+def described(found: Plan) -> list[str]:
+    """What a plan says, in lines."""
+    switches = [
+        name
+        for name in ("fp8_weights", "serial_guidance", "offload", "tile_codec")
+        if getattr(found.options, name)
+    ]
+    how = ", ".join([found.options.dtype, *switches])
+    return [
+        f"options: {how}; {found.window_batch} windows and {found.decode_batch} frames at a time",
+        f"denoising: {found.denoise_bytes / 2**30:.2f} GiB of the device",
+        f"encoding and decoding: {found.codec_bytes / 2**30:.2f} GiB of the device",
+        f"latents, on the host: {found.latents_bytes / 2**20:.1f} MiB for each copy",
+    ]
+
+
+def read_bytes(text: str) -> int:
+    """Bytes of a text such as 8GiB or 500 MB. Raises BadParameter."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in UNITS:
+        raise typer.BadParameter(f"{text!r} is no size of memory; write it like 8GiB or 500MB")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """(height, width) of a text such as 512x768. Raises BadParameter."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    if found is None or "0" in (found[1], found[2]):
+        raise typer.BadParameter(f"{text!r} is no size; write it like 512x768, height first")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,156 @@
+"""Exact accelerations against the plain form of the method, in turn, in one process.
+
+    python docs/benchmarks/model/exact_speed.py [--rounds N] [--frames N] [--window-batch N]
+                                                [--channels-last]
+
+Random weights at widths (128, 256, 512, 512), 128x128 pixels, 48 frames in windows of 16 with
+overlap 4, guidance 7.5, temperature on. The plain form takes its windows one by one, ours in
+batches. Each round times one denoising step of both forms, in an
+order that changes from round to round, in processor time: run it on one thread
+(`OMP_NUM_THREADS=1`), then work beside it does not count. Then one step is counted: its
+floating-point work is held against what a matrix product does in the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_maps import DrawnPoseMaps
+from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.models.tcan import Tcan
+from tcan_core.pipelines.window_predictor import WindowPredictor
+from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.fusion import fuse_windows
+from tests.tcan_core.plain_form import PlainTcan
+from tests.tcan_core.random_tcan import random_tcan, wide_preset
+
+SIDE, GUIDANCE, TAU, TIMESTEP = 128, 7.5, 3.0, torch.tensor(500)
+
+
+class Forms:
+    """One denoising step of a video, by either form."""
+
+    def __init__(self, frames: int, tcan: Tcan, window_batch: int) -> None:
+        scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
+        poses: list[Pose] = scene.driver.poses(scene.motion)
+        generator = torch.Generator().manual_seed(0)
+        latent_side = SIDE // tcan.codec.factor
+        shape = (tcan.codec.latent_channels, latent_side, latent_side)
+        self.source = torch.randn(1, *shape, generator=generator)
+        self.latents = torch.randn(1, shape[0], frames, *shape[1:], generator=generator)
+        self.windows = context_windows(frames)
+        self.maps, self.window_batch = DrawnPoseMaps(poses), window_batch
+        self.accelerated, self.plain_form = tcan, PlainTcan(tcan)
+
+    def ours(self) -> Tensor:
+        """A step as the pipeline takes it."""
+        predict = WindowPredictor(self.accelerated, self.source, self.maps, TAU, GUIDANCE)
+        return self._step(predict, self.window_batch)
+
+    def plain(self) -> Tensor:
+        """A step of the plain form."""
+        form: Any = self.plain_form
+        return self._step(WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE), 1)
+
+    def _step(self, predict: WindowPredictor, batch: int) -> Tensor:
+        predictions = []
+        for first in range(0, len(self.windows), batch):
+            windows = self.windows[first : first + batch]
+            latents = torch.cat([self.latents[:, :, window] for window in windows])
+            predictions.append(predict(latents, TIMESTEP, windows))
+        by_window = torch.cat(predictions)[:, None]
+        return fuse_windows(by_window, self.windows, self.latents.shape[2])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--window-batch", type=int, default=4)
+    parser.add_argument("--channels-last", action="store_true")
+    asked = parser.parse_args()
+    options = RuntimeOptions(channels_last=asked.channels_last)
+    with torch.inference_mode():
+        tcan = set_up(random_tcan(wide_preset()), options)
+        forms = Forms(asked.frames, tcan, asked.window_batch)
+        threads = torch.get_num_threads()
+        print(f"{asked.frames} frames, {len(forms.windows)} windows, {threads} threads")
+        pairs, rate = [], 0.0
+        for index in range(asked.rounds):
+            pairs.append(_pair(forms, swap=bool(index % 2)))
+            rate = max(rate, _matrix_rate())
+            print(f"  plain {pairs[-1][0]:.1f} s, ours {pairs[-1][1]:.1f} s", flush=True)
+        ratios = [plain / ours for plain, ours in pairs]
+        print(
+            f"faster per step by {statistics.median(ratios):.2f} (median of {asked.rounds} ratios,"
+            f" {min(ratios):.2f} to {max(ratios):.2f}; wanted: at least 1.6)",
+            flush=True,
+        )
+        (expected, plain_work), (result, our_work) = _counted(forms.plain), _counted(forms.ours)
+        off = float((result - expected).abs().max() / expected.abs().max())
+        print(f"largest difference: {off:.1e} of the largest value (wanted: at most 1e-4)")
+        plain_s, ours_s = (min(column) for column in zip(*pairs, strict=True))
+        _tell_work("plain form", plain_work, plain_s, rate)
+        _tell_work("ours", our_work, ours_s, rate)
+
+
+def _pair(forms: Forms, swap: bool) -> tuple[float, float]:
+    """Seconds of the plain step and of ours, of this process's processor time."""
+    if swap:
+        ours = _seconds(forms.ours)
+        return _seconds(forms.plain), ours
+    return _seconds(forms.plain), _seconds(forms.ours)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began_s = time.process_time()
+    work()
+    return time.process_time() - began_s
+
+
+def _counted(step: Callable[[], Tensor]) -> tuple[Tensor, dict[str, int]]:
+    """A step's result, and its floating-point operations by kind; all of them are matrix work."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        result = step()
+    counts = counter.get_flop_counts()["Global"]
+    return result, {str(kind): int(count) for kind, count in counts.items()}
+
+
+def _tell_work(name: str, counts: dict[str, int], step_s: float, rate: float) -> None:
+    work = sum(counts.values())
+    convolutions = sum(count for kind, count in counts.items() if "conv" in kind)
+    print(
+        f"{name}: {work / 1e9:.0f} GFLOP per step, {convolutions / work:.0%} in convolutions; at "
+        f"the measured matrix rate of {rate / 1e9:.0f} GFLOP/s they take {work / rate:.1f} s, "
+        f"{work / rate / step_s:.0%} of the fastest step"
+    )
+
+
+def _matrix_rate(side: int = 1024, seconds: float = 2.0) -> float:
+    """Floating-point operations per second of a product of square float32 matrices, at best."""
+    left, right = torch.randn(2, side, side)
+    best_s, until_s = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < until_s:
+        best_s = min(best_s, _seconds(lambda: left @ right))
+    return float(2 * side**3 / best_s)
+
+
+if __name__ == "__main__":
+    main()

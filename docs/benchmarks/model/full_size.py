@@ -1,0 +1,83 @@
+"""The preset sd15 at full size, with random weights, from a picture to an mp4, on a processor.
+
+    python docs/benchmarks/model/full_size.py [--preset sd15] [--dtype bfloat16] [--frames 8]
+
+Prints the parameters of each part, seconds, and the process's largest resident memory. The picture
+is 256x256: the preset's 512 pixels are set to 256 for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tcan_core.media.video import VideoReader
+from tcan_core.models.inventory import inventory
+from tcan_core.models.loading import count_parameters
+from tcan_core.models.presets import load_preset
+from tcan_core.models.runtime import DTYPES, RuntimeOptions
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate_files import Prepared, peak_memory_bytes, render
+from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
+from tests.tcan_core.random_tcan import random_tcan
+
+SIDE, LIMIT_BYTES = 256, 20e9
+
+
+def main() -> None:
+    """Build, animate, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--preset", default="sd15")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
+    parser.add_argument("--frames", type=int, default=8)
+    asked = parser.parse_args()
+    preset = replace(load_preset(asked.preset), resolution=SIDE)
+    began_s = time.monotonic()
+    tcan = random_tcan(preset, DTYPES[asked.dtype])
+    print(f"built in {time.monotonic() - began_s:.0f} s, {peak_memory_bytes() / 1e9:.1f} GB so far")
+    counts = {part.name: part.parameters for part in inventory(preset)}
+    for name, count in counts.items():
+        print(f"{name}: {count:,} parameters")
+    built = count_parameters(tcan.denoising_unet)
+    assert built == counts["denoising_unet"] + counts["motion_modules"], built
+    assert count_parameters(tcan.reference_unet) == counts["reference_unet"]
+    pipeline = AnimatePipeline(tcan, preset, options=RuntimeOptions(dtype=asked.dtype))
+    with tempfile.TemporaryDirectory() as folder:
+        out = asked.out or Path(folder) / "out.mp4"
+        scene = sample_scene(FIRST_TEST_SEED, asked.frames, SIDE)
+        prepared = Prepared(
+            scene.source.draw(scene.source_pose)[0],
+            scene.source_pose,
+            scene.driver.poses(scene.motion),
+            Fraction(8),
+        )
+        settings = AnimateSettings(num_inference_steps=1, decode_batch=1)
+        report = render(pipeline, prepared, out, settings, progress=_tell)
+        frames = list(VideoReader(out))
+    assert [frame.shape for frame in frames] == asked.frames * [(SIDE, SIDE, 3)]
+    seconds = ", ".join(f"{stage} {taken:.0f} s" for stage, taken in report.seconds.items())
+    print(f"{len(frames)} frames of {SIDE}x{SIDE} in {out.name}: {seconds}")
+    peak = report.peak_memory_bytes
+    print(
+        f"largest resident memory: {peak / 1e9:.1f} GB (wanted: under {LIMIT_BYTES / 1e9:.0f} GB)"
+    )
+    sys.exit(peak >= LIMIT_BYTES)
+
+
+def _tell(now: AnimateProgress) -> None:
+    print(f"  {now.stage} {now.fraction:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    main()

@@ -1,0 +1,28 @@
+"""Where the weights of the detectors of real people lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.store import store_folder
+
+
+def detector_files(detector: str, names: Sequence[str]) -> Path:
+    """Return the folder that holds a detector's files, where `tcan models pull` leaves them.
+
+    That is `<TCAN_MODELS>/<detector>`, by default under `~/.cache/tcan/models`; what is pulled is
+    listed in `tcan_core/presets/<detector>/files.yaml`.
+
+    Raises:
+        WeightsError: a file is missing; it says which, and how to get it.
+    """
+    folder = store_folder(detector)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise WeightsError(
+            f"detector {detector}: {folder} lacks {', '.join(missing)};"
+            f" run `tcan models pull {detector}`"
+        )
+    return folder

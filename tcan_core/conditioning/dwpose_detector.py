@@ -1,0 +1,87 @@
+"""DWPose for real people: YOLOX finds them, DWPose their 133 keypoints; both by rtmlib."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.detector_weights import detector_files
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.wholebody import from_wholebody
+from tcan_core.errors import ConfigError
+
+PEOPLE_FILE, JOINTS_FILE = "yolox_l.onnx", "dw-ll_ucoco_384.onnx"
+PEOPLE_SIDE = 640  # pixels of YOLOX's square input
+JOINTS_SIZE = (288, 384)  # (width, height) of a person in DWPose's input
+_PERSON = 0  # of COCO's 80 classes
+
+
+class DwposeDetector:
+    """Finds everybody in a frame, with hands and faces.
+
+    Args:
+        folder: where both ONNX files lie; by default where `tcan models pull dwpose` leaves them.
+        device: "cpu", or "cuda" or "cuda:N" with onnxruntime's GPU build.
+
+    Raises:
+        ConfigError: the extra `pose`, or the device's provider, is not installed.
+        WeightsError: a file is missing.
+    """
+
+    def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
+        rtmlib = _rtmlib(device)
+        folder = folder or detector_files("dwpose", (PEOPLE_FILE, JOINTS_FILE))
+        common = {"backend": "onnxruntime", "device": device}
+        with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
+            self._find_people = rtmlib.YOLOX(
+                str(folder / PEOPLE_FILE),
+                (PEOPLE_SIDE, PEOPLE_SIDE),
+                det_mode="multiclass",
+                **common,
+            )
+            self._find_joints = rtmlib.RTMPose(str(folder / JOINTS_FILE), JOINTS_SIZE, **common)
+
+    def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
+        """Return the people of each frame; see `detectors.PoseDetector`."""
+        return [self._people(frame) for frame in frames]
+
+    def _people(self, frame: NDArray[np.uint8]) -> list[Pose]:
+        # YOLOX learned on BGR, DWPose on RGB: https://github.com/Tau-J/rtmlib/issues/48
+        boxes, classes = self._find_people(np.ascontiguousarray(frame[..., ::-1]))
+        people = boxes[classes == _PERSON]
+        if not len(people):  # rtmlib would take the whole frame for a person
+            return []
+        points, scores = self._find_joints(frame, bboxes=people)
+        found = [self._pose(*person, frame) for person in zip(points, scores, strict=True)]
+        return [pose for pose in found if pose.detected.any()]
+
+    def _pose(self, points: Floats, scores: Floats, frame: NDArray[np.uint8]) -> Pose:
+        # rtmlib puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5).
+        together = np.column_stack([points + 0.5, scores]).astype(np.float64)
+        return from_wholebody(together, (frame.shape[0], frame.shape[1]))
+
+
+def _rtmlib(device: str) -> Any:
+    """Return the library, once it is sure that the device will be used."""
+    try:
+        import onnxruntime
+        import rtmlib
+    except ImportError as error:
+        raise ConfigError(
+            f"detector dwpose needs the extra `pose` ({error}); install it by `make pose`"
+            " or `pip install 'tcan[pose]'`"
+        ) from error
+    providers = onnxruntime.get_available_providers()
+    # Without the provider onnxruntime would go on silently, and slowly, on the CPU.
+    if device.startswith("cuda") and "CUDAExecutionProvider" not in providers:
+        raise ConfigError(
+            f"detector dwpose cannot run on {device}: onnxruntime has {', '.join(providers)};"
+            " install onnxruntime-gpu in its place, or use dwpose@cpu"
+        )
+    return rtmlib

@@ -1,0 +1,135 @@
+"""OpenPose for real people, by controlnet-aux: bodies, and hands and faces in their crops.
+
+OpenPose's licence allows non-commercial use only.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.detector_weights import detector_files
+from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, NUM_JOINTS, Pose
+from tcan_core.errors import ConfigError
+
+FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
+SHORTER_SIDE = 512  # pixels at which frames are looked at; crops of hands need them
+_FACE_THRESHOLD = 0.05  # of a heatmap's peak, as in controlnet-aux
+
+
+class OpenposeDetector:
+    """Finds everybody in a frame, with hands and faces.
+
+    Args:
+        folder: where the three files lie; by default where `tcan models pull openpose` leaves them.
+        device: of torch.
+
+    Raises:
+        ConfigError: the extra `pose` is not installed.
+        WeightsError: a file is missing.
+    """
+
+    def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
+        library = _library()
+        folder = folder or detector_files("openpose", FILES)
+        self._networks = library.OpenposeDetector.from_pretrained(str(folder)).to(device)
+        self._find_face = library.util.faceDetect
+
+    def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
+        """Return the people of each frame; see `detectors.PoseDetector`."""
+        return [self._people(frame) for frame in frames]
+
+    @torch.no_grad()
+    def _people(self, frame: NDArray[np.uint8]) -> list[Pose]:
+        seen = _scaled(frame)
+        bgr = np.ascontiguousarray(seen[..., ::-1])
+        bodies = self._networks.body_estimation
+        # Not `detect_poses`: that forgets how sure the joints are.
+        people = bodies.format_body_result(*bodies(bgr))
+        ratio = np.array([frame.shape[1] / seen.shape[1], frame.shape[0] / seen.shape[0]])
+        return [self._pose(person, bgr, ratio, frame) for person in people]
+
+    def _pose(
+        self, person: Any, bgr: NDArray[np.uint8], ratio: Floats, frame: NDArray[np.uint8]
+    ) -> Pose:
+        body = np.zeros((NUM_JOINTS, 3))
+        for joint, point in enumerate(person.keypoints):
+            if point is not None:
+                body[joint] = point.x, point.y, min(max(point.score, 0.0), 1.0)
+        left, right = self._networks.detect_hands(person, bgr)
+        placed = _placed(body, ratio)
+        return Pose(
+            keypoints=placed[:, :2],
+            confidence=placed[:, 2],
+            canvas=(frame.shape[0], frame.shape[1]),
+            hand_left=_hand(left, bgr, ratio),
+            hand_right=_hand(right, bgr, ratio),
+            face=self._face(person, bgr, ratio),
+        )
+
+    def _face(self, person: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | None:
+        """Return (70, 3), or None where no face is seen.
+
+        Not `detect_face`: where it does not see a point, it gives its number to the next one.
+        """
+        crop = self._find_face(person, bgr)
+        if crop is None:
+            return None
+        left, top, side = crop
+        heat = self._networks.face_estimation(bgr[top : top + side, left : left + side])
+        heat = heat[:NUM_FACE_JOINTS]  # the last map is the background
+        peaks = heat.reshape(NUM_FACE_JOINTS, -1).argmax(axis=1)
+        y, x = np.unravel_index(peaks, heat.shape[1:])
+        sure = heat.max(axis=(1, 2)).astype(np.float64).clip(0.0, 1.0)
+        sure = np.where(sure > _FACE_THRESHOLD, sure, 0.0)
+        return _if_seen(_placed(np.column_stack([x + left, y + top, sure]), ratio))
+
+
+def _scaled(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = SHORTER_SIDE / min(frame.shape[:2])
+    size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame, size, interpolation=method), np.uint8)
+
+
+def _placed(points: Floats, ratio: Floats) -> Floats:
+    """Carry (n, 3) from pixel indices of the scaled frame to pixels of the frame's own canvas."""
+    placed = np.asarray(points, np.float64).copy()
+    placed[:, :2] = (placed[:, :2] + 0.5) * ratio
+    return placed
+
+
+def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | None:
+    """Return (21, 3) from what `detect_hands` gives: parts of the picture, below 0 where unseen."""
+    if keypoints is None:
+        return None
+    parts = np.array([(point.x, point.y) for point in keypoints], np.float64)
+    seen = (parts >= 0).all(axis=1)
+    pixels = np.where(seen[:, None], parts, 0.0) * [bgr.shape[1], bgr.shape[0]]
+    # It does not tell how sure they are.
+    return _if_seen(_placed(np.column_stack([pixels, seen]), ratio))
+
+
+def _if_seen(points: Floats) -> Floats | None:
+    return points if (points[:, 2] > 0).any() else None
+
+
+def _library() -> Any:
+    """Return controlnet-aux's module of OpenPose."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it brings all its annotators, and their warnings
+            from controlnet_aux import open_pose
+    except ImportError as error:
+        raise ConfigError(
+            f"detector openpose needs the extra `pose` ({error}); install it by `make pose`"
+            " or `pip install 'tcan[pose]'`"
+        ) from error
+    return open_pose

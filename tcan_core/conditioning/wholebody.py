@@ -1,0 +1,52 @@
+"""COCO-WholeBody's 133 keypoints, which DWPose finds, converted to a `Pose`.
+
+Their order: 17 of the body, 6 of the feet, 68 of the face, 21 of the left hand, 21 of the right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, Joint, Pose
+from tcan_core.conditioning.layouts import from_coco17
+
+NUM_WHOLEBODY = 133
+_BODY, _FACE = slice(0, 17), slice(23, 91)
+_HAND_LEFT, _HAND_RIGHT = slice(91, 112), slice(112, 133)
+
+
+def from_wholebody(points: Floats, canvas: tuple[int, int], min_confidence: float = 0.3) -> Pose:
+    """Convert one person.
+
+    The neck is the middle of the shoulders; OpenPose's two pupils, which COCO does not have, are
+    the eyes; the feet are left out.
+
+    Args:
+        points: (133, 3) x, y in pixels of the canvas, confidence.
+        canvas: (height, width).
+        min_confidence: what is less sure counts as not detected, 0..1.
+
+    Raises:
+        ValueError: the array has another shape.
+    """
+    if points.shape != (NUM_WHOLEBODY, 3):
+        raise ValueError(f"points have shape {points.shape}; they must be ({NUM_WHOLEBODY}, 3)")
+    sure = points.copy()
+    sure[:, 2] = np.where(sure[:, 2] < min_confidence, 0.0, sure[:, 2].clip(0.0, 1.0))
+    body = from_coco17(sure[_BODY])
+    pupils = body[[Joint.RIGHT_EYE, Joint.LEFT_EYE]]
+    face = np.concatenate([sure[_FACE], pupils])
+    assert len(face) == NUM_FACE_JOINTS
+    return Pose(
+        keypoints=body[:, :2],
+        confidence=body[:, 2],
+        canvas=canvas,
+        hand_left=_if_seen(sure[_HAND_LEFT]),
+        hand_right=_if_seen(sure[_HAND_RIGHT]),
+        face=_if_seen(face),
+    )
+
+
+def _if_seen(points: Floats) -> Floats | None:
+    return points if (points[:, 2] > 0).any() else None

@@ -1,0 +1,130 @@
+"""How a model runs: what costs memory or time and changes nothing but rounding, or little.
+
+A model is set up once, after its weights are loaded and before its first prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from diffusers.hooks.layerwise_casting import apply_layerwise_casting
+from diffusers.models.attention_processor import Attention
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from torch import nn
+
+from tcan_core.errors import ConfigError
+from tcan_core.models.attention import KernelName, SelfAttention, find_kernel
+from tcan_core.models.reference_attention import ReferenceReader, ReferenceWriter
+from tcan_core.models.tcan import Tcan
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# Stored at full precision under fp8: few weights, which everything passes.
+NOT_IN_FP8 = ("norm", "pos_embed", "time_embedding", "conv_in", "conv_out", "cond_embedding")
+TILE_PIXELS = 512
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """Options of a loaded model.
+
+    Attributes:
+        dtype: of the networks' arithmetic; latents between steps are float32 in any case, and so
+            is the codec under float16, in which SD's decoder overflows.
+        fp8_weights: whether weights are stored in 8 bits (e4m3) and brought to `dtype` layer by
+            layer; half the memory of 16 bits, some quality.
+        serial_guidance: see `Tcan`; exact.
+        offload: whether the codec and the denoising networks are on the device only while their
+            stage lasts; exact.
+        tile_codec: whether pictures above 512 pixels are decoded in overlapping tiles, blended;
+            changes pixels a little, since each tile has its own norms.
+        channels_last: memory layout of the convolutions; exact up to rounding.
+        attention: the kernel, "sdpa" or "xformers" (CUDA); exact up to rounding.
+        compile: whether the denoising blocks go through torch.compile, for windows of one shape;
+            exact up to rounding. The first step takes minutes.
+    """
+
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    fp8_weights: bool = False
+    serial_guidance: bool = False
+    offload: bool = False
+    tile_codec: bool = False
+    channels_last: bool = False
+    attention: KernelName = "sdpa"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype is {self.dtype!r}; it must be {', '.join(DTYPES)}")
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Of the denoising networks."""
+        return DTYPES[self.dtype]
+
+    @property
+    def codec_dtype(self) -> torch.dtype:
+        """Of the codec."""
+        return torch.float32 if self.dtype == "float16" else self.torch_dtype
+
+
+def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
+    """Bring a model whose weights are loaded into its running form, and return it.
+
+    Raises:
+        ConfigError: xformers is asked for and not installed.
+    """
+    tcan.kernel.attend = find_kernel(options.attention)
+    if options.attention != "sdpa":
+        _use_kernel_everywhere(tcan)
+    tcan.serial_guidance = options.serial_guidance
+    dtype = options.torch_dtype
+    for network in tcan.denoising_networks:
+        nn.Module.to(network, dtype)  # diffusers' own warns of parts to keep in float32: none
+        if options.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if options.fp8_weights:
+            apply_layerwise_casting(network, torch.float8_e4m3fn, dtype, NOT_IN_FP8)
+    nn.Module.to(tcan.codec.vae, options.codec_dtype)
+    if options.tile_codec:
+        _tile(tcan)
+    tcan.prompt = tcan.prompt.to(dtype)
+    tcan.prompt_memory.keep()
+    if options.compile:
+        _compile(tcan)
+    return tcan
+
+
+def _use_kernel_everywhere(tcan: Tcan) -> None:
+    """Put the kernel into the self-attentions that are diffusers' own."""
+    plain: Any = SelfAttention(tcan.kernel)
+    for network in tcan.denoising_networks:
+        for name, module in network.named_modules():
+            is_plain = name.endswith("attn1") and "motion_modules" not in name
+            if not (is_plain and isinstance(module, Attention)):
+                continue
+            if not isinstance(module.processor, ReferenceReader | ReferenceWriter):
+                module.set_processor(plain)
+
+
+def _tile(tcan: Tcan) -> None:
+    vae: Any = tcan.codec.vae
+    vae.enable_tiling()
+    # Of what the autoencoder itself sees: patches, where the codec folds pixels.
+    vae.tile_sample_min_size = TILE_PIXELS // tcan.codec.patch_size
+    vae.tile_latent_min_size = TILE_PIXELS // tcan.codec.factor
+
+
+def _compile(tcan: Tcan) -> None:
+    """Compile block by block: each is a graph without the choices that lie between them."""
+    for network in (tcan.denoising_unet, tcan.controlnet):
+        blocks: list[nn.Module] = [*network.down_blocks.children()]
+        blocks += [network.mid_block]
+        if isinstance(network, UNetMotionModel):
+            blocks += network.up_blocks.children()
+        for block in blocks:
+            for name, layer in block.named_children():
+                if name in ("resnets", "motion_modules", "attentions"):
+                    for each in layer.children():
+                        each.compile(dynamic=False)

@@ -1,0 +1,1 @@
+"""What memory a run takes: measured by accounting, looked up by a planner."""

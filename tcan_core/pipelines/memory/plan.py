@@ -1,0 +1,144 @@
+"""Choose how a run fits a device, from what was measured; or refuse, with the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from tcan_core.errors import ParameterError
+from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.pipelines.memory.table import CodecMemory, DenoisingMemory, MemoryTable, Size
+
+Entry = TypeVar("Entry", DenoisingMemory, CodecMemory)
+WINDOW_BATCHES, DECODE_BATCHES = (4, 2, 1), (16, 4, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run fits.
+
+    Attributes:
+        window_batch, decode_batch: see `AnimateSettings`.
+        denoise_bytes, codec_bytes: the most that each stage has on the device, weights included.
+        latents_bytes: one copy of the video's latents, on the host; the only part that grows with
+            the length.
+        measured_size: (height, width) of the entries that this was looked up in; no smaller than
+            what was asked for.
+    """
+
+    options: RuntimeOptions
+    window_batch: int
+    decode_batch: int
+    denoise_bytes: int
+    codec_bytes: int
+    latents_bytes: int
+    measured_size: Size
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that the run has on the device."""
+        return max(self.denoise_bytes, self.codec_bytes)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be planned.
+
+    Attributes:
+        preset: its name.
+        size: (height, width) of the model's pictures, in pixels.
+        num_frames: of the whole video.
+        window: frames in a window.
+        latent: (channels, factor) of the codec.
+    """
+
+    preset: str
+    size: Size
+    num_frames: int
+    window: int
+    latent: tuple[int, int]
+
+
+def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable) -> Plan:
+    """Return the fastest way that fits: windows batched, then one, then serial halves, then
+    networks off the device between stages, then 8-bit weights.
+
+    Args:
+        limit_bytes: of the device, for tensors.
+        options: what the caller wants in any case; the planner adds to it.
+
+    Raises:
+        ParameterError: nothing fits, or nothing of this size was measured.
+    """
+    ways = list(_ways(run, options, table))
+    if not ways:
+        sizes = sorted({entry.size for entry in table.denoising if entry.preset == run.preset})
+        raise ParameterError(
+            f"no memory was measured for {run.preset} at {run.size[0]}x{run.size[1]} with windows "
+            f"of {run.window} frames in {options.dtype}; measured are {sizes} (height, width)"
+        )
+    fitting = next((way for way in ways if way.peak_bytes <= limit_bytes), None)
+    if fitting is None:
+        least = min(ways, key=lambda way: way.peak_bytes)
+        raise ParameterError(
+            f"{run.size[0]}x{run.size[1]} takes at least {_gib(least.peak_bytes)} of device memory"
+            f" (denoising {_gib(least.denoise_bytes)}, codec {_gib(least.codec_bytes)}, with"
+            f" serial guidance, offload and 8-bit weights); the limit is {_gib(limit_bytes)}"
+        )
+    return fitting
+
+
+def predict(
+    run: Run, options: RuntimeOptions, window_batch: int, decode_batch: int, table: MemoryTable
+) -> Plan | None:
+    """Return what a run takes with these very options, or None where that was not measured."""
+    denoising = _smallest(run, [entry for entry in table.denoising if (
+        entry.frames, entry.windows, entry.dtype, entry.fp8_weights, entry.serial_guidance
+    ) == (run.window, window_batch, options.dtype, options.fp8_weights, options.serial_guidance)
+    ])  # fmt: skip
+    codec = _smallest(run, [entry for entry in table.codec if (
+        entry.frames, entry.dtype, entry.tile_codec
+    ) == (decode_batch, options.dtype, options.tile_codec)])  # fmt: skip
+    if denoising is None or codec is None:
+        return None
+    others = (0, 0) if options.offload else (codec.weights_bytes, denoising.weights_bytes)
+    channels, factor = run.latent
+    pixels = run.size[0] * run.size[1]
+    return Plan(
+        options,
+        window_batch,
+        decode_batch,
+        denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0],
+        codec_bytes=codec.weights_bytes + codec.peak_bytes + others[1],
+        latents_bytes=4 * channels * run.num_frames * pixels // factor**2,
+        measured_size=denoising.size,
+    )
+
+
+def _ways(run: Run, options: RuntimeOptions, table: MemoryTable) -> Iterator[Plan]:
+    """The measured ways from the fastest on."""
+    serial = replace(options, serial_guidance=True)
+    offloaded = replace(serial, offload=True)
+    rungs = [(options, batch) for batch in WINDOW_BATCHES]
+    rungs += [(serial, 1), (offloaded, 1), (replace(offloaded, fp8_weights=True), 1)]
+    for wanted, window_batch in rungs:
+        for decode_batch in DECODE_BATCHES:
+            found = predict(run, wanted, window_batch, decode_batch, table)
+            if found is not None:
+                yield found
+
+
+def _smallest(run: Run, entries: Sequence[Entry]) -> Entry | None:
+    """The entry of the smallest size that holds the run's pictures, or None."""
+    pixels = run.size[0] * run.size[1]
+    large_enough = [
+        entry
+        for entry in entries
+        if entry.preset == run.preset and entry.size[0] * entry.size[1] >= pixels
+    ]
+    return min(large_enough, key=lambda entry: entry.size[0] * entry.size[1], default=None)
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB"

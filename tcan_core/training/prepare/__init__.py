@@ -1,0 +1,1 @@
+"""Videos become training clips: cut, looked at, sorted out, encoded."""

@@ -1,0 +1,72 @@
+"""The square around a person that a clip is cut to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.training.prepare.quality import stack_points
+
+_MARGIN = 0.15  # of the person's extent, on each side: joints lie inside the body
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of a picture, in its pixels."""
+
+    left: int
+    top: int
+    side: int
+
+    def cut(self, frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+        """Return the square of (height, width, 3) as (size, size, 3)."""
+        square = frame[self.top : self.top + self.side, self.left : self.left + self.side]
+        kind = cv2.INTER_AREA if self.side >= size else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(square, (size, size), interpolation=kind), np.uint8)
+
+    def move(self, pose: Pose, size: int) -> Pose:
+        """Return a pose on the canvas of what `cut` returns."""
+        scale, corner = size / self.side, np.array([self.left, self.top])
+        hands = [_moved(hand, corner, scale) for hand in (pose.hand_left, pose.hand_right)]
+        return replace(
+            pose,
+            keypoints=(pose.keypoints - corner) * scale,
+            canvas=(size, size),
+            hand_left=hands[0],
+            hand_right=hands[1],
+            face=_moved(pose.face, corner, scale),
+        )
+
+
+def whole(picture: tuple[int, int]) -> Square:
+    """Return the square in the middle of a picture of (height, width)."""
+    height, width = picture
+    side = min(height, width)
+    return Square((width - side) // 2, (height - side) // 2, side)
+
+
+def square_around(poses: Sequence[Pose]) -> Square:
+    """Return one square for a whole clip: all of the person's joints with room around them.
+
+    Where the person is larger than the picture's shorter side, the square has that side.
+    """
+    height, width = poses[0].canvas
+    points = stack_points(poses).reshape(-1, 2)
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+    side = int(min(np.ceil(float((high - low).max()) * (1 + 2 * _MARGIN)), height, width))
+    corner = np.round((low + high) / 2 - side / 2).astype(int)
+    left, top = np.clip(corner, 0, [width - side, height - side])
+    return Square(int(left), int(top), side)
+
+
+def _moved(
+    part: NDArray[np.float64] | None, corner: NDArray[np.int64], scale: float
+) -> NDArray[np.float64] | None:
+    if part is None:
+        return None
+    return np.concatenate([(part[:, :2] - corner) * scale, part[:, 2:]], axis=1)

@@ -1,0 +1,68 @@
+"""A sheet of what was kept and dropped, to look at before anything is trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.media.contact_sheet import contact_sheet
+from tcan_core.media.image import write_png
+from tcan_core.training.prepare.candidates import Candidate
+from tcan_core.training.prepare.crops import Square
+from tcan_core.training.storage import Storage
+
+SHEET = "sheet.png"
+_COLUMNS = 6
+_MOST_ROWS = 60
+_CELL = 96
+
+
+@dataclass(frozen=True)
+class ClipPicture:
+    """A row of the sheet."""
+
+    label: str
+    frames: list[NDArray[np.uint8]]
+
+
+def show_clip(
+    name: str,
+    clip: Candidate,
+    square: Square,
+    frames: NDArray[np.uint8],
+    size: int,
+) -> ClipPicture:
+    """Return a few frames of a candidate, the kept ones with their skeletons.
+
+    Args:
+        frames: (frames, size, size, 3); all of a kept clip, some of a dropped one.
+    """
+    span = f"{clip.frames.start}-{clip.frames.stop - 1}"
+    label = f"{Path(name).name[-24:]}  frames {span}: {clip.kind}"
+    numbers = np.linspace(0, len(frames) - 1, min(_COLUMNS, len(frames))).round().astype(int)
+    shown = [frames[number] for number in numbers]
+    if not clip.reasons:
+        drawn = [draw_pose(square.move(clip.poses[number], size)) for number in numbers]
+        shown = [
+            np.where(skeleton.any(axis=2, keepdims=True), skeleton, frame)
+            for skeleton, frame in zip(drawn, shown, strict=True)
+        ]
+    return ClipPicture(label, shown)
+
+
+def put_sheet(storage: Storage, pictures: list[ClipPicture]) -> None:
+    """Store the sheet; of many clips, some that are spread over all of them."""
+    chosen = np.linspace(0, len(pictures) - 1, min(_MOST_ROWS, len(pictures))).round().astype(int)
+    rows = [pictures[index] for index in chosen]
+    sheet = contact_sheet(
+        [row.frames for row in rows], [row.label for row in rows], cell_height=_CELL
+    )
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / SHEET
+        write_png(file, sheet)
+        storage.put(SHEET, file)

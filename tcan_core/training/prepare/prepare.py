@@ -1,0 +1,273 @@
+"""Folders of videos become shards of encoded clips, with a report of what was kept and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.detectors import build_detector
+from tcan_core.errors import ConfigError, MediaError, ParameterError
+from tcan_core.media.limits import MediaLimits
+from tcan_core.media.video import VideoReader
+from tcan_core.models.loading import find_part, load_codec
+from tcan_core.models.presets import load_preset
+from tcan_core.models.store import file_sha256
+from tcan_core.models.vae import ImageCodec
+from tcan_core.training.prepare.candidates import Candidate, look_at_video
+from tcan_core.training.prepare.crops import Square, square_around, whole
+from tcan_core.training.prepare.pictures import ClipPicture, put_sheet, show_clip
+from tcan_core.training.prepare.quality import QualitySettings
+from tcan_core.training.puppet_data import to_images
+from tcan_core.training.shards import ShardIndex, ShardWriter, put_text
+from tcan_core.training.storage import Storage
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
+REPORT = "report.json"
+_ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """What videos are made into.
+
+    Attributes:
+        preset: whose autoencoder encodes, and whose detector finds people if none is named.
+        weights: folder with the preset's parts; None takes the preset's own.
+        size: side of the clips in pixels; None takes the preset's.
+        detector: name of the pose detector; None takes the preset's.
+        validation_share: of the videos, set aside for validation by their names, 0..1.
+        max_clip_frames: longer stretches are cut into clips of about equal length.
+
+    Raises:
+        ParameterError: a value is out of its range.
+    """
+
+    preset: str = "sd15"
+    weights: Path | None = None
+    size: int | None = None
+    detector: str | None = None
+    device: str = "cpu"
+    validation_share: float = 0.05
+    max_clip_frames: int = 600
+    quality: QualitySettings = field(default_factory=QualitySettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation_share < 1:
+            raise ParameterError(
+                f"validation_share is {self.validation_share}; it must be at least 0 and below 1"
+            )
+        if self.max_clip_frames < self.quality.min_frames:
+            raise ParameterError(
+                f"max_clip_frames is {self.max_clip_frames}; it must be at least min_frames, "
+                f"{self.quality.min_frames}"
+            )
+
+
+@dataclass
+class PrepareReport:
+    """What was kept and dropped; `clips` holds one plain dictionary for each candidate."""
+
+    videos: int = 0
+    frames: int = 0
+    kept_frames: int = 0
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> int:
+        """How many clips were kept."""
+        return sum(not clip["reasons"] for clip in self.clips)
+
+    def dropped(self) -> Counter[str]:
+        """Return how many candidates were dropped, by the kind of their first reason."""
+        return Counter(clip["kind"] for clip in self.clips if clip["reasons"])
+
+
+Progress = Callable[[int, int, str], None]
+
+
+def prepare_videos(
+    folder: Path,
+    storage: Storage,
+    settings: PrepareSettings,
+    progress: Progress | None = None,
+    limits: MediaLimits | None = None,
+) -> PrepareReport:
+    """Prepare every video under a folder.
+
+    The storage gets shards, their index, `report.json` and `sheet.png`. The index comes after the
+    shards, so that a run that is cut short leaves what was there before.
+
+    Args:
+        folder: searched at any depth.
+        progress: called with videos done, videos in all, and the name of the one that comes.
+
+    Raises:
+        ConfigError: there is no video, or no clip is left.
+        ParameterError: no such detector.
+        WeightsError: weights of the autoencoder or the detector are missing.
+        StorageError: the storage does not answer.
+    """
+    videos = find_videos(folder)
+    preparation = _Preparation(storage, settings, limits or MediaLimits())
+    for number, video in enumerate(videos):
+        name = video.relative_to(folder).as_posix()
+        if progress is not None:
+            progress(number, len(videos), name)
+        preparation.take(video, name)
+    return preparation.finish()
+
+
+class _Preparation:
+    """What is shared by the videos of one call."""
+
+    def __init__(self, storage: Storage, settings: PrepareSettings, limits: MediaLimits) -> None:
+        preset = load_preset(settings.preset)
+        self.storage, self.settings, self.limits = storage, settings, limits
+        self.detector = build_detector(settings.detector or preset.detector)
+        self.codec = load_codec(preset, settings.weights).to(settings.device).eval()
+        self.size = settings.size or preset.resolution
+        if self.size % self.codec.factor:
+            raise ParameterError(
+                f"size is {self.size}; it must be a multiple of {self.codec.factor}"
+            )
+        digest = file_sha256(find_part(preset, "vae", settings.weights))
+        self.writer = ShardWriter(storage, ShardIndex(self.size, digest, self.detector.name))
+        self.report, self.pictures = PrepareReport(), list[ClipPicture]()
+
+    def take(self, video: Path, name: str) -> None:
+        """Look at a video, encode what is kept of it, and note all of it."""
+        self.report.videos += 1
+        try:
+            found = look_at_video(video, self.detector, self.settings.quality, self.limits)
+            self.report.frames += found.num_frames
+            clips = cut_long_ones(found.candidates, self.settings.max_clip_frames)
+            for clip, square, frames in _read(video, clips, self.size):
+                if not clip.reasons:
+                    self._keep(name, float(found.fps), clip, square, frames)
+                self.pictures.append(show_clip(name, clip, square, frames, self.size))
+                self.report.clips.append(_entry(name, clip))
+        except MediaError as error:
+            self.report.unreadable[name] = str(error)
+
+    def finish(self) -> PrepareReport:
+        """Store sheet, report and index.
+
+        Raises:
+            ConfigError: no clip is left.
+        """
+        if not self.report.kept:
+            raise ConfigError(_nothing_left(self.report))
+        put_sheet(self.storage, self.pictures)
+        put_text(self.storage, REPORT, json.dumps(_plain(self.report, self.settings), indent=1))
+        self.writer.close()
+        return self.report
+
+    def _keep(
+        self, name: str, fps: float, clip: Candidate, square: Square, frames: NDArray[np.uint8]
+    ) -> None:
+        self.writer.add(
+            _encode(frames, self.codec, self.settings.device),
+            [square.move(pose, self.size) for pose in clip.poses],
+            name=f"{Path(name).with_suffix('').as_posix()}-{clip.frames.start:06d}",
+            split=split_of(name, self.settings.validation_share),
+            video=name,
+            first_frame=clip.frames.start,
+            fps=fps,
+        )
+        self.report.kept_frames += len(frames)
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Return the videos under a folder, in order.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    if not videos:
+        raise ConfigError(f"{folder}: no video in it (looked for {', '.join(VIDEO_SUFFIXES)})")
+    return videos
+
+
+def split_of(name: str, validation_share: float) -> str:
+    """Return to which split a video belongs: by its name, so that it never changes sides."""
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
+    return "validation" if place < validation_share else "train"
+
+
+def _read(
+    video: Path, clips: list[Candidate], size: int
+) -> Iterator[tuple[Candidate, Square, NDArray[np.uint8]]]:
+    """Read a video once more, and yield each candidate with its square and its frames.
+
+    Candidates come in the order of their frames, which are (frames, size, size, 3); of a dropped
+    one a few are enough.
+    """
+    reader = VideoReader(video)
+    numbered = enumerate(reader)
+    for clip in clips:
+        square = square_around(clip.poses) if clip.poses else whole(reader.size)
+        wanted = clip.frames[:: max(1, len(clip.frames) // 6)] if clip.reasons else clip.frames
+        taken = []
+        for index, frame in numbered:
+            if index in wanted:
+                taken.append(square.cut(frame, size))
+            if index == clip.frames.stop - 1:
+                break
+        yield clip, square, np.stack(taken)
+
+
+def cut_long_ones(candidates: list[Candidate], most: int) -> list[Candidate]:
+    """Cut what is kept and longer than `most` frames into clips of about equal length."""
+    return [part for candidate in candidates for part in _parts(candidate, most)]
+
+
+def _parts(candidate: Candidate, most: int) -> list[Candidate]:
+    count = -(-len(candidate.frames) // most)
+    if count <= 1 or candidate.reasons:
+        return [candidate]
+    edges = np.linspace(0, len(candidate.frames), count + 1).round().astype(int)
+    return [
+        replace(candidate, frames=candidate.frames[a:b], poses=candidate.poses[a:b])
+        for a, b in zip(edges, edges[1:], strict=False)
+    ]
+
+
+@torch.no_grad()
+def _encode(frames: NDArray[np.uint8], codec: ImageCodec, device: str) -> torch.Tensor:
+    batches = torch.split(to_images(frames), _ENCODE_BATCH)
+    return torch.cat([codec.encode(images.to(device)).cpu() for images in batches])
+
+
+def _entry(name: str, clip: Candidate) -> dict[str, Any]:
+    return {
+        "video": name,
+        "shot": clip.shot,
+        "first_frame": clip.frames.start,
+        "frames": len(clip.frames),
+        "reasons": clip.reasons,
+        "kind": clip.kind,
+        "quality": clip.quality and asdict(clip.quality),
+    }
+
+
+def _plain(report: PrepareReport, settings: PrepareSettings) -> dict[str, Any]:
+    told = asdict(settings) | {"weights": settings.weights and str(settings.weights)}
+    counts = {"kept": report.kept, "dropped": dict(report.dropped())}
+    return {"settings": told} | counts | asdict(report)
+
+
+def _nothing_left(report: PrepareReport) -> str:
+    kinds = [f"{kind} ({count})" for kind, count in report.dropped().most_common()]
+    kinds += [f"{name}: {why}" for name, why in list(report.unreadable.items())[:3]]
+    return f"no clip of the {report.videos} videos was kept: {', '.join(kinds)}"

@@ -1,0 +1,157 @@
+"""Clips from shards: latents that were encoded before, poses drawn when they are needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from torch import Tensor
+
+from tcan_core.conditioning.skeleton import draw_poses
+from tcan_core.errors import ConfigError, StorageError
+from tcan_core.models.loading import PartFolders, find_part
+from tcan_core.models.presets import Preset
+from tcan_core.models.store import file_sha256
+from tcan_core.models.vae import ImageCodec
+from tcan_core.training.batches import ClipBatch, choose_frames
+from tcan_core.training.config import ShardData
+from tcan_core.training.samples import Samples, numpy_generators
+from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
+from tcan_core.training.sheets import as_pictures
+from tcan_core.training.storage import OpenStorage
+
+_DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
+
+
+class ShardClips:
+    """Draws a source frame and consecutive target frames of a clip.
+
+    A single target frame (stage 1) is never its own source; clips that are too short are left out.
+    """
+
+    def __init__(
+        self,
+        data: ShardData,
+        num_frames: int,
+        preset: Preset,
+        parts: PartFolders,
+        codec: ImageCodec,
+    ) -> None:
+        """Open the index.
+
+        Raises:
+            ConfigError: there is none, or no usable clip, or another autoencoder made it.
+        """
+        self.folder, self.num_frames, self.codec = local_folder(data), num_frames, codec
+        self.index = read_index(self.folder / INDEX)
+        _check_codec(self.index, self.folder, preset, parts)
+        long_enough = num_frames + (num_frames == 1)
+        clips = self.index.of_split(data.split)
+        self.clips = [clip for clip in clips if clip.frames >= long_enough]
+        if not self.clips:
+            raise ConfigError(
+                f"{self.folder}: no clip with at least {long_enough} frames among the "
+                f"{len(clips)} of the split {data.split!r}"
+            )
+
+    def sample(self, samples: Samples) -> ClipBatch:
+        """Draw a row for each sample."""
+        return _stack([self._draw(rng) for rng in numpy_generators(samples)])
+
+    def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
+        """Return clips from their first frames on, and their decoded pictures.
+
+        The pictures, (count, 1 + f, size, size, 3), are as good as the autoencoder makes them.
+        """
+        chosen = np.linspace(0, len(self.clips) - 1, count).round().astype(int)
+        clips = [self.clips[index] for index in chosen]
+        rows = [self._read(clip, source=clip.frames - 1, first=0) for clip in clips]
+        pictures = [torch.cat([row.sources[:, :, None], row.latents], dim=2)[0] for row in rows]
+        return _stack(rows), np.stack([self._decode(one.transpose(0, 1)) for one in pictures])
+
+    def _draw(self, rng: np.random.Generator) -> ClipBatch:
+        clip = self.clips[rng.integers(len(self.clips))]
+        return self._read(clip, *choose_frames(rng, clip.frames, self.num_frames))
+
+    def _read(self, clip: ClipEntry, source: int, first: int) -> ClipBatch:
+        last = first + self.num_frames
+        # Only the frames that are asked for are read; the file is mapped into memory.
+        with safe_open(self.folder / clip.shard, framework="pt") as shard:
+            latents = shard.get_slice(f"{clip.name}/latents")
+            body, hands = (shard.get_slice(f"{clip.name}/{part}") for part in ("body", "hands"))
+            sources, targets = latents[source : source + 1].float(), latents[first:last].float()
+            poses = as_poses(body[first:last], hands[first:last], self.index.size)
+        maps = torch.from_numpy(draw_poses(poses)).permute(3, 0, 1, 2).float() / 255
+        return ClipBatch(sources, targets.transpose(0, 1)[None], maps[None])
+
+    def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        device = next(self.codec.parameters()).device
+        parts = torch.split(latents, _DECODE_BATCH)
+        with torch.no_grad():
+            return as_pictures(torch.cat([self.codec.decode(part.to(device)) for part in parts]))
+
+
+def local_folder(data: ShardData) -> Path:
+    """Return the folder in which shards are read: their own, or the cache of an address."""
+    if "://" not in data.root:
+        return Path(data.root)
+    key = hashlib.sha256(data.root.encode()).hexdigest()[:12]
+    return Path(data.cache) / f"shards-{key}"
+
+
+def fetch_shards(settings: Any, open_storage: OpenStorage) -> None:
+    """Bring the shards that a stage's configuration names by an address into its cache.
+
+    Every epoch reads all of them in random order, so they are fetched before training begins.
+
+    Raises:
+        StorageError: the place does not answer, or a shard is missing or damaged.
+    """
+    for data in _shard_data(settings):
+        if "://" in data.root:
+            _fetch(data, open_storage)
+
+
+def _shard_data(settings: Any) -> list[ShardData]:
+    """Return every `ShardData` of a configuration, at any depth."""
+    if isinstance(settings, ShardData):
+        return [settings]
+    if not dataclasses.is_dataclass(settings):
+        return []
+    values = [getattr(settings, each.name) for each in dataclasses.fields(settings)]
+    return [found for value in values for found in _shard_data(value)]
+
+
+def _fetch(data: ShardData, open_storage: OpenStorage) -> None:
+    storage, folder = open_storage(data.root), local_folder(data)
+    if not storage.fetch(INDEX, folder / INDEX):
+        raise StorageError(f"{data.root}: there is no {INDEX}")
+    for name, digest in read_index(folder / INDEX).shards.items():
+        file = folder / name
+        if file.exists() and file_sha256(file) == digest:
+            continue
+        if not storage.fetch(name, file) or file_sha256(file) != digest:
+            raise StorageError(f"{data.root}: {name} is missing or damaged (sha256 {digest})")
+
+
+def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFolders) -> None:
+    digest = file_sha256(find_part(preset, "vae", parts))
+    if digest != index.vae_sha256:
+        raise ConfigError(
+            f"{folder}: made with the autoencoder {index.vae_sha256[:12]}, this run's is "
+            f"{digest[:12]}; prepare the data again"
+        )
+
+
+def _stack(rows: list[ClipBatch]) -> ClipBatch:
+    return ClipBatch(
+        torch.cat([row.sources for row in rows]),
+        torch.cat([row.latents for row in rows]),
+        torch.cat([row.pose_maps for row in rows]),
+    )

@@ -1,0 +1,89 @@
+"""Files in another place, by name: a folder here, S3 where the command line brings it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from tcan_core.errors import ConfigError, StorageError
+from tcan_core.media.whole import written_whole
+
+
+class Storage(Protocol):
+    """Files by name. A name is a relative path with slashes.
+
+    Every method raises StorageError where the place does not answer.
+    """
+
+    def put(self, name: str, file: Path) -> None:
+        """Store a file over what had this name, whole or not at all."""
+
+    def fetch(self, name: str, file: Path) -> bool:
+        """Write it to `file`, whole or not at all; False where there is none."""
+
+    def names(self, prefix: str = "") -> Iterable[str]:
+        """Return the names of all files that begin with `prefix`, in order."""
+
+
+OpenStorage = Callable[[str], Storage]
+
+
+class FolderStorage:
+    """Files under a folder of this machine, or of one that is mounted here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, name: str, file: Path) -> None:
+        """See `Storage.put`."""
+        target = self._folder / checked_name(name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(target) as unfinished:
+                shutil.copyfile(file, unfinished)
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be written ({error.strerror})") from error
+
+    def fetch(self, name: str, file: Path) -> bool:
+        """See `Storage.fetch`."""
+        source = self._folder / checked_name(name)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(file) as unfinished:
+                shutil.copyfile(source, unfinished)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageError(f"{source}: cannot be read ({error.strerror})") from error
+        return True
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `Storage.names`."""
+        files = (path for path in self._folder.rglob("[!.]*") if path.is_file())
+        names = sorted(path.relative_to(self._folder).as_posix() for path in files)
+        return [name for name in names if name.startswith(prefix)]
+
+
+def open_folder(place: str) -> Storage:
+    """Return the storage of a local folder.
+
+    Raises:
+        ConfigError: the place is an address.
+    """
+    if "://" in place:
+        raise ConfigError(f"{place}: only a folder is known here; `tcan` knows s3:// as well")
+    return FolderStorage(Path(place))
+
+
+def checked_name(name: str) -> str:
+    """Return a name that stays inside of its storage.
+
+    Raises:
+        StorageError: it does not.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts:
+        raise StorageError(f"{name!r} is no name of a stored file")
+    return name

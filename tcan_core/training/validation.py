@@ -1,0 +1,145 @@
+"""Measure the model on clips that it does not learn from, as it stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from tcan_core.evaluation import metrics
+from tcan_core.evaluation.metrics import Frames
+from tcan_core.evaluation.truth import known
+from tcan_core.media.contact_sheet import contact_sheet
+from tcan_core.media.image import write_png
+from tcan_core.media.video import VideoWriter
+from tcan_core.models.loading import PartFolders
+from tcan_core.models.presets import Preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.training.batches import ClipBatch, ClipData
+from tcan_core.training.clip_data import ClipSource, open_clip_data
+from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images
+
+_FPS = Fraction(12)  # of the clips that are written, to look at
+_SHEET_FRAMES = 6
+
+
+@dataclass(frozen=True)
+class ValidationConfig(ClipSource):
+    """Which clips are animated, and when. They should not be among those that are learned.
+
+    Attributes:
+        every: steps between validations.
+        clips: how many.
+        num_inference_steps: None takes the preset's.
+        guidance_scale: None takes the preset's.
+    """
+
+    every: int = 1000
+    clips: int = 4
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+
+
+class ClipValidation:
+    """Animates held-out clips and compares them with what they were."""
+
+    def __init__(
+        self, config: ValidationConfig, tcan: Tcan, preset: Preset, data: ClipData
+    ) -> None:
+        self.every = config.every
+        self._config, self._tcan, self._preset = config, tcan, preset
+        self._batch, self._pictures = data.examples(config.clips)
+
+    def __call__(self, folder: Path) -> dict[str, float]:
+        """Write the clips as mp4, `sheet.png` and `metrics.json`; return the means over clips."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows, labels = list[list[Frames]](), list[str]()
+        measured = []
+        for index, pictures in enumerate(self._pictures):
+            batch = _row(self._batch, index)
+            result, truth = self._animate(batch), pictures[1:]
+            measured.append(measure(pictures[0], truth, result))
+            if len(result) > 1:
+                _write_clip(folder / f"{index:02d}.mp4", truth, result)
+            maps = maps_as_pictures(batch.pose_maps[0].transpose(0, 1))
+            shown = np.linspace(0, len(truth) - 1, min(_SHEET_FRAMES, len(truth))).astype(int)
+            for label, frames in (("poses", maps), ("result", result), ("truth", truth)):
+                rows.append([pictures[0], *(frames[number] for number in shown)])
+                labels.append(f"{index:02d} {label}")
+        write_png(folder / "sheet.png", contact_sheet(rows, labels, titles=["source"]))
+        (folder / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+        return _means(measured)
+
+    def _animate(self, batch: ClipBatch) -> Frames:
+        sampling, config = self._preset.sampling, self._config
+        steps, scale = config.num_inference_steps, config.guidance_scale
+        return as_pictures(
+            sample_images(
+                self._tcan,
+                self._preset,
+                batch.pose_maps,
+                batch.sources,
+                sampling.guidance_scale if scale is None else scale,
+                steps or sampling.num_inference_steps,
+            )
+        )
+
+
+def open_validation(
+    config: ValidationConfig | None, tcan: Tcan, num_frames: int, preset: Preset, parts: PartFolders
+) -> ClipValidation | None:
+    """Open the held-out clips, where a configuration names some.
+
+    Raises:
+        ConfigError: there is no clip of so many frames.
+    """
+    if config is None:
+        return None
+    data = open_clip_data(config, num_frames, preset, parts, tcan.codec)
+    return ClipValidation(config, tcan, preset, data)
+
+
+def measure(source: Frames, truth: Frames, result: Frames) -> dict[str, float | None]:
+    """Return the metrics of one clip, and the PSNR of the source that stands still.
+
+    Args:
+        source: (height, width, 3).
+        truth: (frames, height, width, 3), as `result`.
+    """
+    moving = metrics.moving_region_mask(source, truth)
+    still = np.repeat(source[None], len(truth), axis=0)
+    found = {
+        "l1": metrics.l1(result, truth),
+        "psnr": metrics.psnr(result, truth),
+        "ssim": metrics.ssim(result, truth),
+        "moving_region_psnr": metrics.moving_region_psnr(result, truth, moving),
+        "repeat_source_moving_region_psnr": metrics.moving_region_psnr(still, truth, moving),
+    }
+    if len(truth) > 2:
+        found["flicker"] = metrics.flicker(result, truth, moving)
+    return {name: known(value) for name, value in found.items()}
+
+
+def _means(measured: list[dict[str, float | None]]) -> dict[str, float]:
+    means = {}
+    for name in measured[0]:
+        values = [value for clip in measured if (value := clip[name]) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means
+
+
+def _row(batch: ClipBatch, index: int) -> ClipBatch:
+    rows = slice(index, index + 1)
+    return ClipBatch(batch.sources[rows], batch.latents[rows], batch.pose_maps[rows])
+
+
+def _write_clip(path: Path, truth: Frames, result: Frames) -> None:
+    """Write result and truth side by side."""
+    both = np.concatenate([result, truth], axis=2)
+    with VideoWriter(path, _FPS, (both.shape[1], both.shape[2])) as writer:
+        for frame in both:
+            writer.write(frame)

@@ -1,0 +1,96 @@
+"""What is counted is what tensors take; and a longer video takes no more of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tcan_core.models.presets import load_preset
+from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
+from tcan_core.pipelines.memory.accounting import PeakAllocated
+from tcan_core.pipelines.memory.measure import Measured, _denoise, accounted
+from tcan_core.puppets.world import sample_scene
+from tests.tcan_core.random_tcan import random_tcan
+from tests.tcan_core.tiny_weights import tiny_preset
+
+KIB = 1024
+
+
+def test_tensors_are_counted_while_they_are_alive_and_views_are_not() -> None:
+    before = torch.zeros(KIB, dtype=torch.uint8)
+    with PeakAllocated() as allocated:
+        first = torch.zeros(KIB, dtype=torch.uint8)
+        second = torch.zeros(2 * KIB, dtype=torch.uint8)
+        views = first.view(2, -1), before[10:], second.add_(1)
+        assert allocated.now_bytes == allocated.peak_bytes == 3 * KIB
+        del second, views
+        assert (allocated.now_bytes, allocated.peak_bytes) == (KIB, 3 * KIB)
+        third = first + 1
+        assert (allocated.now_bytes, allocated.peak_bytes) == (2 * KIB, 3 * KIB)
+        del first, third
+    assert allocated.now_bytes == 0
+
+
+def test_tensors_that_were_there_may_be_included_and_sizes_left_out() -> None:
+    with PeakAllocated(lambda num_bytes: num_bytes > 10) as allocated:
+        kept = [torch.zeros(100, dtype=torch.uint8), torch.zeros(4, dtype=torch.uint8)]
+        allocated.include(kept)
+        assert allocated.peak_bytes == 100
+        kept[0] = torch.zeros(60, dtype=torch.uint8)
+        assert allocated.now_bytes == 60
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) -> None:
+    preset, options = tiny_preset(), RuntimeOptions(serial_guidance=serial)
+    size, frames, windows = (32, 32), 4, 2
+    with torch.inference_mode():
+        tcan = set_up(random_tcan(preset), options)
+        real = accounted(tcan.denoising_networks, lambda: _denoise(tcan, size, frames, windows))
+
+    found = Measured.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
+
+    assert found.peak_bytes == pytest.approx(real, rel=0.02)
+    parameters = sum(
+        tensor.nbytes
+        for network in tcan.denoising_networks
+        for tensor in (*network.parameters(), *network.buffers())
+    )
+    assert found.weights_bytes == parameters
+
+
+def test_options_take_less() -> None:
+    preset, size = load_preset("mini"), (64, 64)
+    model = Measured.build(preset, RuntimeOptions())
+    usual, serial = (model.denoising(size, 16, 1, serial) for serial in (False, True))
+    halved, stored = (
+        Measured.build(preset, options).denoising(size, 16, 1, False)
+        for options in (
+            RuntimeOptions(dtype="bfloat16"),
+            RuntimeOptions(dtype="bfloat16", fp8_weights=True),
+        )
+    )
+    assert serial.peak_bytes < 0.75 * usual.peak_bytes
+    assert halved.weights_bytes == usual.weights_bytes / 2
+    assert halved.peak_bytes < 0.6 * usual.peak_bytes
+    assert stored.weights_bytes < 0.6 * halved.weights_bytes
+    assert stored.peak_bytes < 1.6 * halved.peak_bytes
+    assert model.codec(size, 1).peak_bytes < model.codec(size, 16).peak_bytes
+
+
+def test_a_longer_video_takes_no_more_but_its_latents(pipeline: AnimatePipeline) -> None:
+    peaks = []
+    for frames in (16, 96):
+        scene = sample_scene(1_000_000, frames, 48)
+        image = scene.source.draw(scene.source_pose)[0]
+        poses = scene.driver.poses(scene.motion)
+        latents_bytes = 4 * 4 * frames * 4 * 4
+        with PeakAllocated(latents_bytes.__ne__) as counted:
+            settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
+            shown = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
+        assert shown == frames
+        peaks.append(counted.peak_bytes)
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.10)
+    assert np.min(peaks) > 0

@@ -1,0 +1,60 @@
+"""A whole model with random weights, at any widths and in any type, without a second copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tcan_core.models.builders import build_text_encoder, constant_prompt, empty_prompt
+from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.tcan import Tcan
+from tcan_core.models.untrained import building_in, untrained_tcan
+
+DRAWN = 999_983  # a prime
+WIDE = Path(__file__).parent / "wide" / "preset.yaml"
+
+
+def wide_preset() -> Preset:
+    """SD 1.5's form at widths (128, 256, 512, 512), for 128x128 pixels."""
+    return load_preset(str(WIDE))
+
+
+def random_tcan(preset: Preset, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tcan:
+    """Build a preset's model, frozen; every weight is random, zeroed layers included."""
+    generator = torch.Generator().manual_seed(seed)
+    tcan = untrained_tcan(preset, dtype)
+    for network in tcan.networks:
+        randomize(network, generator)
+    tcan.prompt = _prompt(preset, dtype, generator)
+    return tcan
+
+
+@torch.no_grad()
+def randomize(network: nn.Module, generator: torch.Generator) -> None:
+    """Set every weight so that signals keep their size: scaled by the inputs of a layer.
+
+    Large layers repeat some numbers drawn once, at a period that no layer's sides divide: drawing
+    billions of them would take minutes.
+    """
+    drawn = torch.randn(DRAWN, generator=generator)
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if isinstance(module, nn.GroupNorm | nn.LayerNorm):
+                parameter.fill_(1.0 if name == "weight" else 0.0)
+            elif parameter.ndim < 2:
+                parameter.zero_()
+            else:
+                scaled = drawn.to(parameter.dtype) * parameter[0].numel() ** -0.5
+                for part in torch.split(parameter.view(-1), DRAWN):
+                    part.copy_(scaled[: len(part)])
+
+
+def _prompt(preset: Preset, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    with building_in(dtype):
+        text_encoder = build_text_encoder(preset)
+    if text_encoder is None:
+        return constant_prompt(preset).to(dtype)
+    randomize(text_encoder, generator)
+    return empty_prompt(text_encoder)

@@ -1,0 +1,236 @@
+"""Videos with cuts, empty stretches and damage become clips that both stages learn from."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.errors import ConfigError, StorageError
+from tcan_core.media.image import read_image
+from tcan_core.media.video import VideoWriter
+from tcan_core.models.loading import load_codec
+from tcan_core.puppets.background import draw_background
+from tcan_core.puppets.world import sample_scene
+from tcan_core.training.config import ShardData
+from tcan_core.training.prepare.crops import Square, square_around
+from tcan_core.training.prepare.prepare import (
+    PrepareReport,
+    PrepareSettings,
+    prepare_videos,
+    split_of,
+)
+from tcan_core.training.prepare.quality import QualitySettings
+from tcan_core.training.prepare.shots import find_shots, thumbnail
+from tcan_core.training.samples import draw_samples
+from tcan_core.training.shard_data import ShardClips, fetch_shards, local_folder
+from tcan_core.training.shards import read_index
+from tcan_core.training.storage import FolderStorage
+from tests.tcan_core.tiny_weights import TINY, tiny_preset
+from tests.tcan_core.training.conftest import TinyRuns
+
+SIDE = 64  # as the puppets' detector knows them
+
+Frames = list[NDArray[np.uint8]]
+
+
+def puppet(seed: int, frames: int) -> Frames:
+    scene = sample_scene(seed, frames, SIDE)
+    return [scene.source.draw(pose)[0] for pose in scene.source.poses(scene.motion)]
+
+
+def nobody(seed: int, frames: int) -> Frames:
+    return [draw_background(np.random.default_rng(seed), SIDE)] * frames
+
+
+def write(path: Path, frames: Frames) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with VideoWriter(path, Fraction(12), (SIDE, SIDE), crf=10) as writer:
+        for frame in frames:
+            writer.write(frame)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    cuts = puppet(11, 20) + puppet(12, 18) + nobody(3, 6) + puppet(13, 24)
+    write(folder / "some" / "cuts.mp4", cuts)
+    write(folder / "still.mp4", puppet(14, 1) * 20 + puppet(15, 8))
+    write(folder / "nobody.mp4", nobody(5, 10))
+    (folder / "broken.mp4").write_bytes(b"no video" * 200)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    videos: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, PrepareReport]:
+    out = tmp_path_factory.mktemp("clips")
+    settings = PrepareSettings(
+        preset=str(TINY), weights=weights, size=32, validation_share=0.0,
+        quality=QualitySettings(min_frames=10),
+    )  # fmt: skip
+    return out, prepare_videos(videos, FolderStorage(out), settings)
+
+
+def test_cuts_are_found_and_quick_motion_is_none() -> None:
+    frames = puppet(1, 12) + puppet(2, 9) + puppet(3, 15)
+    assert find_shots([thumbnail(one) for one in frames]) == [
+        range(12), range(12, 21), range(21, 36),
+    ]  # fmt: skip
+    flicker = [np.full((SIDE, SIDE, 3), 90 + 60 * (index % 2), np.uint8) for index in range(12)]
+    assert find_shots([thumbnail(one) for one in flicker]) == [range(12)]
+    assert find_shots([]) == [] and find_shots([thumbnail(frames[0])]) == [range(1)]
+
+
+def test_what_was_kept_and_dropped_is_reported(prepared: tuple[Path, PrepareReport]) -> None:
+    out, report = prepared
+
+    kept = [(clip["video"], clip["first_frame"]) for clip in report.clips if not clip["reasons"]]
+    assert kept == [("some/cuts.mp4", 0), ("some/cuts.mp4", 20), ("some/cuts.mp4", 44)]
+    assert report.dropped() == {"nobody": 2, "stands still": 1, "too short": 1}
+    assert list(report.unreadable) == ["broken.mp4"]
+    assert sum(clip["frames"] for clip in report.clips) == report.frames == 68 + 28 + 10
+    told = json.loads((out / "report.json").read_text())
+    assert told["kept"] == 3 and told["kept_frames"] == 62
+    sheet = read_image(out / "sheet.png")
+    assert sheet.shape[0] > 7 * 96 and sheet.std() > 30
+
+
+def test_shards_hold_the_latents_and_poses_of_the_frames(
+    prepared: tuple[Path, PrepareReport], videos: Path, weights: Path
+) -> None:
+    out, _ = prepared
+    index = read_index(out / "index.json")
+    clip = index.clips[1]
+    assert (clip.video, clip.first_frame, clip.frames, clip.fps) == ("some/cuts.mp4", 20, 18, 12)
+    tensors = load_file(out / clip.shard)
+
+    assert tensors[f"{clip.name}/latents"].shape == (18, 4, 4, 4)
+    assert tensors[f"{clip.name}/body"].shape == (18, 18, 3)
+    scene = sample_scene(12, 18, SIDE)
+    truth = np.stack([pose.keypoints for pose in scene.source.poses(scene.motion)])
+    found = tensors[f"{clip.name}/body"].double().numpy()[..., :2]
+    scales = np.ptp(found, axis=(0, 1)) / np.ptp(truth, axis=(0, 1))
+    np.testing.assert_allclose(scales, scales.mean(), rtol=0.1)  # a square, at one scale
+    offset = found.mean(axis=(0, 1)) - truth.mean(axis=(0, 1)) * scales.mean()
+    assert np.abs(truth * scales.mean() + offset - found).mean() < 1.0
+    # Encoded frames decode to what they show, as far as this autoencoder can.
+    clips = ShardClips(
+        ShardData(str(out)), 6, tiny_preset(), weights, load_codec(tiny_preset(), weights)
+    )
+    batch, pictures = clips.examples(2)
+    assert pictures.shape == (2, 7, 32, 32, 3) and batch.latents.shape == (2, 4, 6, 4, 4)
+
+
+def test_every_frame_of_a_clip_may_be_drawn(
+    prepared: tuple[Path, PrepareReport], weights: Path
+) -> None:
+    preset = tiny_preset()
+    clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights, load_codec(preset, weights))
+    known = {
+        name: tensor.float()
+        for name, tensor in load_file(prepared[0] / "shard-00000.safetensors").items()
+        if name.endswith("latents")
+    }
+
+    batch = clips.sample(draw_samples(0, 0, range(30)))
+    again = clips.sample(draw_samples(0, 0, range(15, 30)))
+
+    assert torch.equal(batch.latents[15:], again.latents)
+    assert torch.equal(batch.pose_maps[15:], again.pose_maps)
+    assert batch.pose_maps.shape == (30, 3, 6, 32, 32) and 0.5 < batch.pose_maps.max() <= 1
+    drawn = set()
+    for row in batch.latents.transpose(1, 2):
+        [(name, first)] = [
+            (name, start)
+            for name, clip in known.items()
+            for start in range(len(clip) - 5)
+            if torch.equal(clip[start : start + 6], row)
+        ]
+        drawn.add(name)
+    assert drawn == set(known)
+
+
+@pytest.mark.parametrize("name", ["stage1", "stage2"])
+def test_both_stages_learn_from_shards(
+    runs: TinyRuns, prepared: tuple[Path, PrepareReport], name: str
+) -> None:
+    shards = ShardData(str(prepared[0]))
+
+    scalars = runs.train(name, data=None, shards=shards, batch_size=2, steps=2)
+
+    assert all(0 < now["loss"] < 10 and now["grad_norm"] > 0 for now in scalars)
+    assert (runs.root / name / "sheets" / "0000002.png").exists()
+
+
+def test_shards_of_another_place_are_fetched_once_and_checked(
+    prepared: tuple[Path, PrepareReport], runs: TinyRuns
+) -> None:
+    data = ShardData("far://away", cache=str(runs.root / "cache"))
+    config = runs.config("stage1", data=None, shards=data)
+    opened: list[str] = []
+
+    def open_far(place: str) -> FolderStorage:
+        opened.append(place)
+        return FolderStorage(prepared[0])
+
+    fetch_shards(config, open_far)
+    shard = local_folder(data) / "shard-00000.safetensors"
+    before = shard.stat().st_mtime_ns
+    fetch_shards(config, open_far)
+    assert opened == ["far://away"] * 2 and shard.stat().st_mtime_ns == before
+    shard.write_bytes(b"damaged")
+    fetch_shards(config, open_far)
+    assert shard.stat().st_size > 1000
+    with pytest.raises(StorageError, match="far://away: there is no index.json"):
+        fetch_shards(config, lambda place: FolderStorage(runs.root / "nothing"))
+
+
+def test_shards_of_another_autoencoder_are_refused(
+    prepared: tuple[Path, PrepareReport], runs: TinyRuns, weights: Path
+) -> None:
+    preset = tiny_preset()
+    codec = load_codec(preset, weights)
+    (runs.parts / "vae.safetensors").write_bytes(b"another")
+
+    with pytest.raises(ConfigError, match="made with the autoencoder .*prepare the data again"):
+        ShardClips(ShardData(str(prepared[0])), 1, preset, runs.parts, codec)
+
+
+def test_a_square_follows_the_body_and_stays_inside() -> None:
+    points = np.full((18, 2), 30.0)
+    points[0], points[1] = (5, 10), (25, 50)
+    pose = Pose(points, np.ones(18), (60, 100))
+
+    square = square_around([pose])
+
+    assert square == Square(left=0, top=4, side=52)
+    moved = square.move(pose, 26)
+    np.testing.assert_allclose(moved.keypoints[1], [12.5, 23])
+    assert moved.canvas == (26, 26)
+
+
+def test_videos_keep_their_split() -> None:
+    names = [f"{number}.mp4" for number in range(400)]
+    aside = [name for name in names if split_of(name, 0.1) == "validation"]
+
+    assert 20 < len(aside) < 60
+    assert all(split_of(name, 0.2) == "validation" for name in aside)
+
+
+def test_nothing_to_keep_is_told(tmp_path: Path, weights: Path) -> None:
+    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
+    with pytest.raises(ConfigError, match="no video in it"):
+        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+    write(tmp_path / "nobody.mp4", nobody(1, 3))
+    with pytest.raises(ConfigError, match=r"no clip of the 1 videos was kept: nobody \(1\)"):
+        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+    assert not (tmp_path / "out" / "index.json").exists()

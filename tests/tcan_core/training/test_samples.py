@@ -1,0 +1,59 @@
+"""Samples: drawn by seed, step and place, however a batch is cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tcan_core.training.samples import (
+    draw_samples,
+    dropped_first,
+    integers,
+    normal,
+    numpy_generators,
+    uniform,
+)
+
+
+def test_a_batch_in_parts_is_the_batch() -> None:
+    def drawn(places: range) -> torch.Tensor:
+        samples = draw_samples(7, 3, places)
+        numbers = torch.from_numpy(integers(samples, 1000)).float()[:, None]
+        floats = [torch.tensor([one.uniform()]) for one in numpy_generators(samples)]
+        noise = normal(samples, (2, 3)).flatten(1)
+        return torch.cat([numbers, uniform(samples)[:, None], torch.stack(floats), noise], dim=1)
+
+    whole = drawn(range(6))
+
+    assert torch.equal(torch.cat([drawn(range(2)), drawn(range(2, 6))]), whole)
+    assert len({tuple(row.tolist()) for row in whole}) == 6
+
+
+def test_seed_step_and_place_each_matter() -> None:
+    drawn = {
+        float(uniform(draw_samples(seed, step, range(place, place + 1))))
+        for seed in (0, 1)
+        for step in (0, 1)
+        for place in (0, 1)
+    }
+    assert len(drawn) == 8
+
+
+def test_draws_are_even() -> None:
+    samples = draw_samples(0, 0, range(4000))
+
+    assert abs(float(uniform(samples).mean()) - 0.5) < 0.02
+    assert np.bincount(integers(samples, 4)).min() > 900
+    noise = normal(samples, (4,))
+    assert abs(float(noise.mean())) < 0.02 and abs(float(noise.std()) - 1) < 0.02
+
+
+def test_dropped_samples_come_first_and_stay_themselves() -> None:
+    for share in (0.0, 0.5, 1.0):
+        places = range(20)
+        samples, dropped = dropped_first(draw_samples(0, 5, places), share)
+        expected = draw_samples(0, 5, places)
+        chosen = uniform(expected) < share
+        assert dropped == int(chosen.sum())
+        order = [*np.flatnonzero(chosen), *np.flatnonzero(~chosen)]
+        assert torch.equal(uniform(samples), uniform([expected[index] for index in order]))
