@@ -25,6 +25,7 @@ from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, ren
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
+from worker.decoding import ChildSource
 from worker.failures import (
     AnimationCanceled,
     AnimationError,
@@ -54,6 +55,7 @@ class TcanAnimator:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
+        self._media = ChildSource(limits)
         self._weights = weights
         self._pipeline: AnimatePipeline | None = None
         self._detector = ""
@@ -74,7 +76,12 @@ class TcanAnimator:
         progress = _detecting(report, canceled)
         try:
             found = prepare(
-                image, driving, limits=self._limits, detector=self._detector, progress=progress
+                image,
+                driving,
+                limits=self._limits,
+                detector=self._detector,
+                progress=progress,
+                media=self._media,
             )
         except InputError as error:
             raise animation_error(error) from error
@@ -85,7 +92,9 @@ class TcanAnimator:
         """See `worker.animation.Animator`."""
         progress = _detecting(report, canceled)
         try:
-            found = find_poses(driving, self._limits, self._detector, progress=progress)
+            found = find_poses(
+                driving, self._limits, self._detector, progress=progress, media=self._media
+            )
         except InputError as error:
             raise animation_error(error) from error
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
@@ -136,7 +145,7 @@ class TcanAnimator:
         try:
             done = render(
                 self._pipeline,
-                Prepared.load(prepared, image, self._limits),
+                Prepared.load(prepared, image, self._limits, self._media),
                 outputs[Output.RESULT],
                 replace(settings, **FRUGAL) if frugal else settings,
                 progress=progress,
@@ -201,6 +210,7 @@ def media_limits(limits: InputLimits) -> MediaLimits:
         max_pixels=max(limits.max_image_pixels, limits.max_frame_pixels),
         max_frames=limits.max_frames,
         max_duration_s=limits.max_duration_s,
+        max_video_pixels=limits.max_driving_pixels,
         min_side=limits.min_side,
     )
 

@@ -24,9 +24,10 @@ from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError, PoseFileError
 from tcan_core.media.frame_writers import open_writer
-from tcan_core.media.image import read_image, write_png
+from tcan_core.media.image import write_png
 from tcan_core.media.limits import MediaLimits
-from tcan_core.media.video import VideoReader, VideoWriter
+from tcan_core.media.source import HereSource, MediaSource
+from tcan_core.media.video import VideoWriter
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateProgress,
@@ -72,12 +73,18 @@ class Prepared:
         path.write_text(json.dumps(content), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
+    def load(
+        cls,
+        path: Path,
+        image_path: Path,
+        limits: MediaLimits | None = None,
+        media: MediaSource | None = None,
+    ) -> Prepared:
         """Read what `save` wrote, with the image from its own file."""
         content = json.loads(path.read_text(encoding="utf-8"))
         source_pose = content["source_pose"]
         return cls(
-            image=read_image(image_path, limits),
+            image=(media or HereSource()).image(image_path, limits),
             source_pose=None if source_pose is None else pose_from_json(source_pose),
             poses=[pose_from_json(pose) for pose in content["poses"]],
             fps=Fraction(content["fps"]),
@@ -115,6 +122,7 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
     source_pose_path: Path | None = None,
     retarget: bool = True,
+    media: MediaSource | None = None,
 ) -> Prepared:
     """Read the inputs, find the people in them, and clean the driver's poses.
 
@@ -124,6 +132,7 @@ def prepare(
         retarget: whether the source's pose is needed at all.
         driving_path: a video or still image, or a pose file (`.json`).
         progress: called with frames done and the number of frames expected.
+        media: decodes the picture and the video; this process does by default.
 
     Raises:
         MediaError: image or video cannot be used.
@@ -131,9 +140,9 @@ def prepare(
         NoPersonError: nobody is in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
-    image = read_image(image_path, limits)
+    image = (media or HereSource()).image(image_path, limits)
     source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
-    found = find_poses(driving_path, limits, detector, cleaning, progress)
+    found = find_poses(driving_path, limits, detector, cleaning, progress, media)
     seconds = {"prepare": time.monotonic() - started}
     return Prepared(image, source_pose, found.poses, found.fps, found.warnings, seconds)
 
@@ -174,11 +183,12 @@ def find_poses(
     detector: str = "puppet",
     cleaning: CleaningSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
+    media: MediaSource | None = None,
 ) -> FoundPoses:
     """Read a driver, find the people in it, and clean the poses of the one who is followed.
 
     Args:
-        driving_path, progress: as in `prepare`.
+        driving_path, progress, media: as in `prepare`.
 
     Raises:
         MediaError, PoseFileError: the driver cannot be used.
@@ -189,7 +199,7 @@ def find_poses(
         people = file.frames
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
     else:
-        people, fps = detect_people(driving_path, limits, detector, progress)
+        people, fps = detect_people(driving_path, limits, detector, progress, media)
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
@@ -276,6 +286,7 @@ def detect_people(
     limits: MediaLimits | None = None,
     detector: str = "puppet",
     progress: Callable[[int, int], None] | None = None,
+    media: MediaSource | None = None,
 ) -> tuple[list[list[Pose]], Fraction]:
     """Detect the people of every frame of a video, a few frames in memory at a time.
 
@@ -285,21 +296,23 @@ def detect_people(
     Raises:
         MediaError: the video cannot be used.
     """
-    find, reader = build_detector(detector), VideoReader(path, limits)
+    find = build_detector(detector)
     people: list[list[Pose]] = []
     batch: list[NDArray[np.uint8]] = []
-    for frame in reader:
-        batch.append(frame)
-        if len(batch) == _DETECT_BATCH:
-            people += find.detect(np.stack(batch))
-            batch.clear()
-            if progress is not None:
-                progress(len(people), max(reader.info.num_frames_estimate, len(people)))
+    with (media or HereSource()).video(path, limits) as frames:
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == _DETECT_BATCH:
+                people += find.detect(np.stack(batch))
+                batch.clear()
+                if progress is not None:
+                    progress(len(people), max(frames.expected, len(people)))
+        fps = frames.fps
     if batch:
         people += find.detect(np.stack(batch))
     if not people:
         raise MediaError(f"{path.name}: the video has no frames")
-    return people, reader.info.fps
+    return people, fps
 
 
 class _StageClock:
