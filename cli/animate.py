@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tcan_core.pipelines.animate import AnimateProgress
     from tcan_core.pipelines.animate_files import AnimateReport
 
+# What a mark carries here: the seed, as far as it fits.
+MARK_BITS = 0xFFFFFFFF
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -46,10 +49,14 @@ def animate(
     ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
+    watermark: Annotated[
+        bool, typer.Option(help="Lay an imperceptible mark over the pictures.")
+    ] = True,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Animate one picture with the motion of a driving video."""
+    from tcan_core.media.watermark.embed import Marker
     from tcan_core.models.presets import load_preset
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
@@ -84,6 +91,7 @@ def animate(
             progress=show,
             pose_path=pose_video,
             audio_from=driving if audio else None,
+            frame_filter=Marker(settings.seed & MARK_BITS) if watermark else None,
         )
     _tell(report, out, as_json)
 

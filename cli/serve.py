@@ -77,7 +77,14 @@ def worker(
     from worker.main import run_worker
 
     start_logging()
-    animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
+    key = settings.watermark_key
+    animator = TcanAnimator(
+        settings.preset,
+        settings.device,
+        settings.limits,
+        settings.weights,
+        None if key is None else key.get_secret_value().encode(),
+    )
     sys.exit(run_worker(settings, animator, chosen))
 
 

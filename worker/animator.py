@@ -18,6 +18,8 @@ from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
+from tcan_core.media.watermark.embed import Marker
+from tcan_core.media.watermark.marks import PUBLIC_KEY
 from tcan_core.models.loading import file_sha256
 from tcan_core.models.presets import Preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
@@ -47,15 +49,22 @@ class TcanAnimator:
         device: of torch.
         limits: what inputs are taken; the same that the gateway holds to.
         weights: folder of the parts' safetensors; by default where the preset says.
+        watermark_key: of those who shall find the marks; by default the one that all know.
     """
 
     def __init__(
-        self, preset: str, device: str, limits: InputLimits, weights: Path | None = None
+        self,
+        preset: str,
+        device: str,
+        limits: InputLimits,
+        weights: Path | None = None,
+        watermark_key: bytes | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
         self._media = ChildSource(limits)
+        self._watermark_key = watermark_key or PUBLIC_KEY
         self._weights = weights
         self._pipeline: AnimatePipeline | None = None
         self._detector = ""
@@ -129,6 +138,7 @@ class TcanAnimator:
         *,
         resume: Path | None = None,
         frugal: bool = False,
+        mark: int | None = None,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first"
@@ -153,6 +163,7 @@ class TcanAnimator:
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
+                frame_filter=None if mark is None else Marker(mark, self._watermark_key),
             )
         except CoreCanceled as error:
             raise AnimationCanceled from error

@@ -218,6 +218,7 @@ def render(
     pose_path: Path | None = None,
     audio_from: Path | None = None,
     resume: DenoiseState | None = None,
+    frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
     """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
 
@@ -229,6 +230,7 @@ def render(
         audio_from: a video whose sound is copied.
         resume: where an earlier render of the same arguments was broken off; the result is the
             same, byte for byte.
+        frame_filter: the last change of each frame, such as a watermark.
 
     Raises:
         Canceled: `canceled` returned True.
@@ -247,7 +249,7 @@ def render(
         resume,
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(frames if frame_filter is None else map(frame_filter, frames)):
             writer.write(frame)
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)
