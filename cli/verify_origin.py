@@ -28,8 +28,8 @@ def verify_origin(
 ) -> None:
     """Look for a C2PA manifest and for TCAN's watermark.
 
-    Exits with 0 when a manifest holds or a mark is found, with 1 when neither is. TCAN_WATERMARK_KEY
-    is the key of the marks that are looked for.
+    Exits with 0 when a manifest holds or a mark is found, with 1 when neither is.
+    TCAN_WATERMARK_KEY is the key of the marks that are looked for.
     """
     from service.settings import load_settings
     from worker.provenance.reading import read_manifest

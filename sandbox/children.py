@@ -39,8 +39,8 @@ class Sandbox:
     Threads may share one sandbox.
 
     Args:
-        modules: loaded before children are forked, and the `load()` of each called, which loads what
-            a child could not any more. They must not start threads.
+        modules: loaded before children are forked, and the `load()` of each called, which loads
+            what a child could not any more. They must not start threads.
     """
 
     def __init__(self, *modules: str) -> None:

@@ -61,7 +61,9 @@ def inspect_video(source: BinaryIO, limits: InputLimits) -> Video:
     source.seek(0)
     options = {"protocol_whitelist": "none", "max_pixels": str(limits.max_frame_pixels)}
     try:
-        with av.open(source, "r", format=kind, options=options) as container:
+        with av.open(
+            source, "r", format=kind, options=options, metadata_errors="replace"
+        ) as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)
@@ -80,9 +82,18 @@ def inspect_video(source: BinaryIO, limits: InputLimits) -> Video:
 
 
 def _picture_stream(container: InputContainer) -> VideoStream:
-    if container.streams.video:
-        return container.streams.video[0]
-    raise _invalid("the file holds no picture")
+    if not container.streams.video:
+        raise _invalid("the file holds no picture")
+    stream = container.streams.video[0]
+    if not _has_decoder(stream):
+        raise _invalid("its pictures are of a codec that is not known")
+    return stream
+
+
+def _has_decoder(stream: VideoStream) -> bool:
+    # PyAV types it as always there; without a decoder it is None, and nothing else can be asked.
+    context: object = stream.codec_context
+    return context is not None
 
 
 def _check_size(stream: VideoStream, limits: InputLimits) -> None:

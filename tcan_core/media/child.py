@@ -19,6 +19,9 @@ from tcan_core.media.image import read_image
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.video_reader import VideoReader
 
+# Modules that PyAV and numpy import no sooner than something needs them.
+LATE = ("av.subtitles.stream", "numpy.ma")
+
 
 def image(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
     """Hand over a still image.
@@ -55,7 +58,8 @@ def video(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
 def load() -> None:
     """Load what decoders load when they are first used: a child may open no file."""
     Image.init()
-    import_module("av.subtitles.stream")
+    for module in LATE:
+        import_module(module)
 
 
 def _given(file: BinaryIO, argument: dict[str, Any]) -> tuple[MediaFile, MediaLimits]:

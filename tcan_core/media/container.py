@@ -179,7 +179,7 @@ def open_container(
         chosen["format_whitelist"] = OTHER_FORMATS
     with ffmpeg_errors(name, meaning):
         try:
-            container = av.open(reader, "r", format=kind, options=chosen)
+            container = av.open(reader, "r", format=kind, options=chosen, metadata_errors="replace")
         except EOFError as error:
             raise MediaError(f"{name}: the video holds no frames") from error
     with container:
@@ -189,6 +189,9 @@ def open_container(
 def _picture_stream(name: str, container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if streams:
+        context: object = streams[0].codec_context  # None, whatever PyAV's types say, without one
+        if context is None:
+            raise MediaError(f"{name}: the video is of a codec that is not known")
         return streams[0]
     if has_audio(container):
         raise MediaError(f"{name}: the file holds sound but no video")

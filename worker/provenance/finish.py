@@ -34,9 +34,7 @@ class Provenance:
     marks: bool = False
     signer: Signer | None = None
 
-    def payload(
-        self, record: JobRecord, inputs: Mapping[str, str], model: ModelInfo
-    ) -> int | None:
+    def payload(self, record: JobRecord, inputs: Mapping[str, str], model: ModelInfo) -> int | None:
         """What the mark of a result carries: the first bits of a digest of all that it comes of.
 
         The same inputs, parameters and model give the same payload and thus the same frames; a
@@ -52,9 +50,7 @@ class Provenance:
         digest = hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).digest()
         return int.from_bytes(digest[:PAYLOAD_BYTES])
 
-    def sign(
-        self, outputs: Mapping[Output, Path], statement: Mapping[str, Any]
-    ) -> dict[str, str]:
+    def sign(self, outputs: Mapping[Output, Path], statement: Mapping[str, Any]) -> dict[str, str]:
         """Sign what was made, in place.
 
         Returns:

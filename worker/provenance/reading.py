@@ -70,7 +70,9 @@ def _manifest(found: dict[str, Any]) -> Manifest:
         trusted=state == "Trusted",
         signer=active.get("signature_info", {}).get("issuer", ""),
         tool=f"{tools[0].get('name', '')} {tools[0].get('version', '')}".strip(),
-        generated=any("trainedAlgorithmicMedia" in str(a.get("digitalSourceType")) for a in actions),
+        generated=any(
+            "trainedAlgorithmicMedia" in str(a.get("digitalSourceType")) for a in actions
+        ),
         statement=data.get(OWN_ASSERTION, {}),
         problems=[problem["code"] for problem in found.get("validation_status", [])],
     )

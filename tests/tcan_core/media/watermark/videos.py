@@ -102,8 +102,11 @@ def at_bit_rate(frames: Frames, bits_per_s: float) -> tuple[Frames, int]:
         if abs(bits / wished - 1) < 0.1:
             break
         asked *= min(2.0, max(0.5, wished / bits))
-    with av.open(file) as container:
-        return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)], bits
+    with av.open(file, "r") as container:
+        shown = [
+            np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in container.decode(video=0)
+        ]
+    return shown, bits
 
 
 def resized(frame: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
