@@ -249,9 +249,8 @@ def render(
         resume,
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
-        for index, frame in enumerate(
-            frames if frame_filter is None else map(frame_filter, frames)
-        ):
+        shown = frames if frame_filter is None else map(frame_filter, frames)
+        for index, frame in enumerate(shown):
             writer.write(frame)
             if index == 0 and poster_path is not None:
                 write_png(poster_path, frame)

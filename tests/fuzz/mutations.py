@@ -1,4 +1,4 @@
-"""Valid files, damaged in many ways: by zzuf where many are wished, by a few lines of our own else."""
+"""Valid files, damaged in many ways: by zzuf where many are wished, else by lines of our own."""
 
 from __future__ import annotations
 

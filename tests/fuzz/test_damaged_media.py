@@ -1,4 +1,4 @@
-"""Damaged files at the door of the gateway and in the worker's decoder: the real child processes."""
+"""Damaged files at the gateway's door and in the worker's decoder: the real child processes."""
 
 from __future__ import annotations
 

@@ -158,5 +158,5 @@ def _algorithm(key: PrivateKeyTypes) -> str:
     if isinstance(key, rsa.RSAPrivateKey):
         return "ps256"
     raise SettingsError(
-        "the C2PA key is of a kind that C2PA does not know; P-256, P-384, P-521, Ed25519 and RSA are"
+        "the C2PA key is of another kind than P-256, P-384, P-521, Ed25519 and RSA"
     )

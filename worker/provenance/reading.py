@@ -9,7 +9,7 @@ from typing import Any
 
 import c2pa
 
-from worker.provenance.signing import OWN_ASSERTION, SETTINGS, TYPES
+from worker.provenance.signing import GENERATED, OWN_ASSERTION, SETTINGS, TYPES
 
 VALID = ("Valid", "Trusted")
 
@@ -70,9 +70,7 @@ def _manifest(found: dict[str, Any]) -> Manifest:
         trusted=state == "Trusted",
         signer=active.get("signature_info", {}).get("issuer", ""),
         tool=f"{tools[0].get('name', '')} {tools[0].get('version', '')}".strip(),
-        generated=any(
-            "trainedAlgorithmicMedia" in str(a.get("digitalSourceType")) for a in actions
-        ),
+        generated=any(action.get("digitalSourceType") == GENERATED for action in actions),
         statement=data.get(OWN_ASSERTION, {}),
         problems=[problem["code"] for problem in found.get("validation_status", [])],
     )
