@@ -9,7 +9,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError, PoseFileError
-from tcan_core.media.frame_writers import open_writer
+from tcan_core.media.frame_writers import FrameWriter, open_writer
 from tcan_core.media.image import write_png
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.source import HereSource, MediaSource
@@ -248,12 +248,9 @@ def render(
         canceled,
         resume,
     )
+    shown = frames if frame_filter is None else map(frame_filter, frames)
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
-        shown = frames if frame_filter is None else map(frame_filter, frames)
-        for index, frame in enumerate(shown):
-            writer.write(frame)
-            if index == 0 and poster_path is not None:
-                write_png(poster_path, frame)
+        _write_frames(writer, shown, poster_path)
     if pose_path is not None:
         write_poses(
             pose_path,
@@ -269,6 +266,16 @@ def render(
         seed=settings.seed,
         warnings=prepared.warnings,
     )
+
+
+def _write_frames(
+    writer: FrameWriter, frames: Iterable[NDArray[np.uint8]], poster_path: Path | None
+) -> None:
+    """Write the frames, and the first of them as PNG where a path is given."""
+    for index, frame in enumerate(frames):
+        writer.write(frame)
+        if index == 0 and poster_path is not None:
+            write_png(poster_path, frame)
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:

@@ -157,6 +157,4 @@ def _algorithm(key: PrivateKeyTypes) -> str:
         return "ed25519"
     if isinstance(key, rsa.RSAPrivateKey):
         return "ps256"
-    raise SettingsError(
-        "the C2PA key is of another kind than P-256, P-384, P-521, Ed25519 and RSA"
-    )
+    raise SettingsError("the C2PA key is of another kind than P-256, P-384, P-521, Ed25519 and RSA")
