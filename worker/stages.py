@@ -58,15 +58,17 @@ class Stages:
         self.checkpoint = self.record.checkpoint
 
     def prepare(self) -> Call[Hold]:
-        """Find the poses, and leave them to `render`; a preview of poses ends here."""
+        """Find the poses and draw them, for `render`; a preview of poses ends here."""
         record, began_s = self.record, time.monotonic()
         driving = self._fetch(record.inputs.driving)
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
             return self._publish(shown, _since(began_s), {"driving": file_digest(driving)}, None)
-        prepared, image = self.folder / "prepared.json", self._image()
-        warnings = self.animator.prepare(image, driving, prepared, report, self._stopped)
+        prepared, image = self.folder / "prepared.zip", self._image()
+        warnings = self.animator.prepare(
+            image, driving, prepared, record.params, report, self._stopped
+        )
         key = output_key(record, prepared.name)
         self._put_digests(key, image, driving)
         self.objects.put(key, prepared)
