@@ -38,6 +38,7 @@ COMMANDS = (
         "models", "cli.models", "List, show, pull, import and verify presets and their weights."
     ),
     Command("demo", "cli.demo", "Animate a puppet through the whole service, and show the result."),
+    Command("verify-origin", "cli.verify_origin", "Tell whether a file was generated, and where."),
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
     Command("gateway", "cli.serve", "Run a gateway alone."),
     Command("worker", "cli.serve", "Run a worker alone."),

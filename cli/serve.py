@@ -112,6 +112,7 @@ def worker(
 
     start_logging()
     check_device(settings.device)
+    key = settings.watermark_key
     animator = TcanAnimator(
         settings.preset,
         settings.device,
@@ -119,6 +120,7 @@ def worker(
         settings.weights,
         settings.runtime,
         settings.detector,
+        None if key is None else key.get_secret_value().encode(),
     )
     sys.exit(run_worker(settings, animator, chosen))
 

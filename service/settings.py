@@ -138,6 +138,18 @@ class Settings(BaseSettings):
         None, description="whsk_ keys with spaces between them; each adds a signature v1a."
     )
 
+    c2pa: bool = Field(True, description="Whether results carry a signed C2PA manifest.")
+    c2pa_cert: Path | None = Field(
+        None,
+        description="PEM of the certificate that signs results and of its issuers; one for "
+        "development is made when absent. Read by workers alone.",
+    )
+    c2pa_key: Path | None = Field(None, description="PEM of its private key.")
+    watermark: bool = Field(True, description="Whether pictures carry an imperceptible mark.")
+    watermark_key: SecretStr | None = Field(
+        None, description="Who has it finds the marks; the one that all know when absent."
+    )
+
     otlp_endpoint: str | None = Field(
         None, description="Where traces go, such as http://collector:4318/v1/traces."
     )
@@ -173,6 +185,11 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         """The secret under the folder store's links; readable by its owner alone."""
         return self.data / "signing.key"
+
+    @property
+    def c2pa_folder(self) -> Path:
+        """The development certificate and its key; readable by their owner alone."""
+        return self.data / "c2pa"
 
     @property
     def webhook_key_file(self) -> Path:

@@ -15,6 +15,7 @@ from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.events.hub import EventHub
+from service.media.decoder import Decoder
 from service.media.remembered import Remembered
 from service.outbound.guard import Guard
 from service.policy import Policy, load_policy
@@ -41,6 +42,7 @@ class Gateway:
     objects: ObjectStore
     writer: Writer
     inspections: CapacityLimiter
+    decoder: Decoder
     remembered: Remembered
     events: EventHub
     signer: Signer
@@ -84,6 +86,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         objects=objects,
         writer=open_writer(objects),
         inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
+        decoder=Decoder(),
         remembered=Remembered(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
@@ -91,10 +94,12 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         guard=guard,
         policy=policy,
     )
+    gateway.decoder.start()
     try:
         async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body, guard):
             yield gateway
     finally:
+        gateway.decoder.close()
         await gateway.writer.close()
         await gateway.jobs.close()
 

@@ -74,9 +74,13 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
 
 async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
     if are_quick(contents):
-        return inspect_inputs(contents, gateway.settings.limits)
+        return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
     return await to_thread.run_sync(
-        inspect_inputs, contents, gateway.settings.limits, limiter=gateway.inspections
+        inspect_inputs,
+        contents,
+        gateway.settings.limits,
+        gateway.decoder,
+        limiter=gateway.inspections,
     )
 
 

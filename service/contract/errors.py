@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     VIDEO_TOO_SMALL = "video_too_small"
     VIDEO_TOO_LARGE = "video_too_large"
     VIDEO_TOO_LONG = "video_too_long"
+    DECODER_STOPPED = "decoder_stopped"
     INVALID_POSE_FILE = "invalid_pose_file"
     INVALID_PARAMETER = "invalid_parameter"
     INVALID_INPUT = "invalid_input"
@@ -91,6 +92,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.VIDEO_TOO_SMALL: ErrorKind(422, "The driving video is too small"),
     ErrorCode.VIDEO_TOO_LARGE: ErrorKind(422, "The driving video has too many pixels"),
     ErrorCode.VIDEO_TOO_LONG: ErrorKind(422, "The driving motion is too long"),
+    ErrorCode.DECODER_STOPPED: ErrorKind(422, "The file breaks its decoder"),
     ErrorCode.INVALID_POSE_FILE: ErrorKind(422, "The pose file cannot be used"),
     ErrorCode.INVALID_PARAMETER: ErrorKind(422, "A parameter cannot be used with these inputs"),
     ErrorCode.INVALID_INPUT: ErrorKind(422, "The input cannot be used"),

@@ -1,7 +1,8 @@
 """The one door through which the gateway looks at a caller's files.
 
-`inspect_inputs` blocks and decodes; it takes bytes or paths and gives plain data, so that it can be
-done in another process. `are_quick` tells which inputs are not worth a thread.
+Pose files are read here, by Python's own JSON, and small plain PNGs are judged by their structure;
+every other picture or video is decoded in a child process. `are_quick` tells which inputs need
+neither a child nor a thread.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
-from service.media.images import inspect_image, is_quick
+from service.media.decoder import Decoder
+from service.media.images import inspect_plain_png
+from service.media.plain_png import plain_header
 from service.media.poses import BYTE_ORDER_MARK, inspect_poses
-from service.media.videos import inspect_video
 from service.stores.objects import Content, size_of
 
 
@@ -43,7 +45,9 @@ QUICK_BYTES = 32 * 1024
 POSE_FPS = 25
 
 
-def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[str, Inspected]:
+def inspect_inputs(
+    files: Mapping[str, Content], limits: InputLimits, decoder: Decoder
+) -> dict[str, Inspected]:
     """Make sure that an image and a driving video or pose file can be used.
 
     Args:
@@ -51,13 +55,15 @@ def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[st
 
     Raises:
         Rejected: one of them cannot be read or is over a limit; says which and why.
+        Unavailable: no decoder can be started.
     """
     found = {}
     if "image" in files:
-        suffix = inspect_image(files["image"], limits)
-        found["image"] = Inspected(suffix, size_bytes=size_of(files["image"]))
+        image = files["image"]
+        suffix = _inspect_image(image, limits, decoder)
+        found["image"] = Inspected(suffix, size_bytes=size_of(image))
     if "driving" in files:
-        found["driving"] = _inspect_driving(files["driving"], limits)
+        found["driving"] = _inspect_driving(files["driving"], limits, decoder)
     return found
 
 
@@ -66,15 +72,21 @@ def are_quick(files: Mapping[str, Content]) -> bool:
     return all(
         isinstance(content, bytes)
         and len(content) <= QUICK_BYTES
-        and (is_quick(content) if name == "image" else looks_like_json(content))
+        and (plain_header(content) if name == "image" else looks_like_json(content))
         for name, content in files.items()
     )
 
 
-def _inspect_driving(content: Content, limits: InputLimits) -> Inspected:
+def _inspect_image(content: Content, limits: InputLimits, decoder: Decoder) -> str:
+    if isinstance(content, bytes) and (header := plain_header(content)) is not None:
+        return inspect_plain_png(content, header, limits)
+    return decoder.look("image", content, limits).suffix
+
+
+def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> Inspected:
     size = size_of(content)
     if not looks_like_json(content):
-        video = inspect_video(content, limits)
+        video = decoder.look("driving", content, limits)
         return Inspected(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
     if size > limits.max_pose_bytes:
         raise Rejected(

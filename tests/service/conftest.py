@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
+from service.media.decoder import Decoder
 from service.settings import Settings
 from tests.servers import S3Server
 
@@ -45,3 +46,11 @@ def any_client(settings: Settings) -> Iterator[TestClient]:
     """A running gateway on each object store in turn."""
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """A decoder of the gateway, in real child processes."""
+    shared = Decoder()
+    yield shared
+    shared.close()

@@ -18,7 +18,7 @@ from service.stores.jobs import Jobs
 from tests import samples
 from tests.worker.paint import PaintAnimator
 from worker.animation import Rendering
-from worker.manifest import make_manifest
+from worker.manifest import Origin, make_manifest
 
 IMAGE, POSES = samples.png(), samples.poses(3)
 FILES = {"image": ("i", IMAGE), "driving": ("d", POSES)}
@@ -130,4 +130,5 @@ def manifest(jobs: Jobs, job_id: str) -> dict[str, Any]:
     placed = jobs.run(calls.read(job_id))
     assert placed is not None and isinstance(placed.record, JobRecord)
     rendering = Rendering({Output.RESULT: Path("x")}, report={}, warnings=[])
-    return make_manifest(placed.record, rendering, PaintAnimator().describe(), {})
+    origin = Origin(inputs={}, mark=None, signed={})
+    return make_manifest(placed.record, rendering, PaintAnimator().describe(), {}, origin)

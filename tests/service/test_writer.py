@@ -138,7 +138,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
             assert self.go_on.wait(10)
             super().put_new(objects)
 
-    objects = Slow(tmp_path / "objects", b"key")
+    objects = Slow(tmp_path / "objects", lambda: b"key")
 
     async def main() -> None:
         writer = ThreadWriter(objects, writers=1, patience_s=0.05)

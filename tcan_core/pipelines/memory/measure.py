@@ -106,9 +106,9 @@ def accounted(networks: Networks, stage: Callable[[], object]) -> int:
     with FusedAttention(), PeakAllocated() as allocated:
         for network in networks:
             allocated.include(_tensors_of(network))
-        before = allocated.now_bytes
+        before: int = allocated.now_bytes
         stage()
-    return allocated.peak_bytes - before
+    return int(allocated.peak_bytes - before)
 
 
 def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:

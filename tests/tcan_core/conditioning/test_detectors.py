@@ -17,7 +17,7 @@ from tcan_core.conditioning.detectors import build_detector, detectors, register
 from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
-from tcan_core.models.presets import PRESETS_FOLDER
+from tcan_core.models.hub.files import PRESETS_FOLDER
 from tests.tcan_core.conditioning.make_poses import standing
 
 
