@@ -103,7 +103,8 @@ class FusedAttention(TorchFunctionMode):
 
 def accounted(networks: Networks, stage: Callable[[], object]) -> int:
     """Return the most bytes of tensors that a stage had at one time, beyond the weights."""
-    with FusedAttention(), PeakAllocated() as allocated:
+    allocated = PeakAllocated()
+    with FusedAttention(), allocated:
         for network in networks:
             allocated.include(_tensors_of(network))
         before: int = allocated.now_bytes
