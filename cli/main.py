@@ -38,6 +38,7 @@ COMMANDS = (
     Command("gateway", "cli.serve", "Run a gateway alone."),
     Command("worker", "cli.serve", "Run a worker alone."),
     Command("health", "cli.health", "Ask whether a gateway or a worker is healthy."),
+    Command("doctor", "cli.doctor", "Look at a deployment, and say how to mend it."),
     Command("submit", "cli.jobs", "Send a job to a running service."),
     Command("status", "cli.jobs", "Show how a job stands."),
     Command("wait", "cli.jobs", "Wait for a job, and fetch its result."),

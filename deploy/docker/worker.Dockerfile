@@ -38,14 +38,13 @@ LABEL org.opencontainers.image.title="tcan worker" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The two of NVIDIA ask its container runtime for the driver. A uid without a name has no home and no user's
-# name; torch asks for both.
+# name, and torch asks for both; pulled weights lie under the home, in the volume of models.
 ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    HOME=/tmp \
+    HOME=/models \
     USER=tcan \
     XDG_CACHE_HOME=/tmp/cache \
-    HF_HOME=/models/hub \
     TCAN_DATA=/data \
     TCAN_DEVICE=${DEVICE} \
     NVIDIA_VISIBLE_DEVICES=all \

@@ -26,6 +26,8 @@ from tests.e2e_docker.engine import EngineError, call, docker, has_image, works
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 WHEELS = "opt/wheels"
+# A label, which what is built on a stand-in inherits.
+STAND_IN = "tcan.stand-in"
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def named_bases(root: Path) -> Bases:
 
 
 def provide(bases: Bases, say: Callable[[str], None]) -> list[str]:
-    """See to it that the engine has every base; the names of the stand-ins among them.
+    """See to it that the engine has every base; the names of all stand-ins among them.
 
     Raises EngineError when one can neither be pulled nor made.
     """
     missing = [name for name in vars(bases).values() if not has_image(name)]
     if all(works(["docker", "pull", name]) for name in missing):
-        return []
+        return [name for name in vars(bases).values() if _is_stand_in(name)]
     say("no registry: making stand-ins for the base images from Debian packages")
     if not has_image(bases.run):
         _make_debian(bases.run)
@@ -76,7 +78,11 @@ def provide(bases: Bases, say: Callable[[str], None]) -> list[str]:
         if name in makers:
             say(f"  {name}")
             makers[name](bases.run, name)
-    return missing
+    return [name for name in vars(bases).values() if _is_stand_in(name)]
+
+
+def _is_stand_in(name: str) -> bool:
+    return STAND_IN in docker("image", "inspect", "--format", "{{json .Config.Labels}}", name)
 
 
 def _make_debian(name: str) -> None:
@@ -88,9 +94,10 @@ def _make_debian(name: str) -> None:
         for package in (tree / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
         packed = subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE)
-        change = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        changes = ["--change", path, "--change", f"LABEL {STAND_IN}=true"]
         subprocess.run(
-            ["docker", "import", "--change", change, "-", name],
+            ["docker", "import", *changes, "-", name],
             stdin=packed.stdout,
             stdout=subprocess.DEVNULL,
             check=True,
