@@ -30,9 +30,7 @@ class UnhealthyError(ServiceError):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    health = typer.Typer(
-        help="Ask whether a part of the service is healthy.", no_args_is_help=True
-    )
+    health = typer.Typer(help="Ask whether a part of the service is healthy.", no_args_is_help=True)
     health.command("gateway")(ask_gateway)
     health.command("worker")(ask_worker)
     app.add_typer(health, name="health")

@@ -82,7 +82,9 @@ def simulate(
     typer.echo(f"mean wait {found.mean_wait_s:.1f} s, worst {found.worst_wait_s:.0f} s")
     for caller, wait_s in found.callers_wait_s.items():
         typer.echo(f"  {caller}: mean wait {wait_s:.1f} s")
-    typer.echo(f"GPUs: {found.gpu_use:.0%} of {found.gpu_hours:.1f} paid hours, {found.most_gpus} at most")
+    typer.echo(
+        f"GPUs: {found.gpu_use:.0%} of {found.gpu_hours:.1f} paid hours, {found.most_gpus} at most"
+    )
     typer.echo(f"jobs that lost their GPU: {found.losses}")
     typer.echo(f"cost of a video-minute: {found.cost_per_video_minute:.3f}")
 

@@ -100,7 +100,9 @@ def validate(file: Path, version: str) -> str:
     """Kubernetes' own kinds, strictly; others are for `custom_resources`."""
     _rendered(file)
     told = run([tool("kubernetes-validate"), "--strict", "-k", version, str(file)])
-    strange = {line.split(" for kind ")[1].split()[0] for line in told.splitlines() if "WARN" in line}
+    strange = {
+        line.split(" for kind ")[1].split()[0] for line in told.splitlines() if "WARN" in line
+    }
     unknown = strange - {schema.stem for schema in SCHEMAS.glob("*.json")}
     if unknown:
         raise Failed(f"no schema is known for: {', '.join(sorted(unknown))}")
@@ -141,9 +143,10 @@ def promtool(verb: str, what: str, file: Path) -> str:
 
 def compose(command: list[str]) -> str:
     """Whether this Compose takes the file, with all profiles."""
-    if shutil.which(command[0]) is None or subprocess.run(
-        [*command, "version"], capture_output=True
-    ).returncode:
+    if (
+        shutil.which(command[0]) is None
+        or subprocess.run([*command, "version"], capture_output=True).returncode
+    ):
         raise Skipped(f"there is no {' '.join(command)}")
     profiles = [word for name in ("cpu", "gpu", "monitoring") for word in ("--profile", name)]
     words = [*command, "--file", str(ROOT / "docker-compose.yml"), *profiles, "config"]

@@ -49,9 +49,7 @@ def server(info: Mapping[str, object]) -> Iterator[Finding]:
     """Its version and its role."""
     version = str(info.get("valkey_version") or info.get("redis_version", "0"))
     if int(version.partition(".")[0]) < OLDEST:
-        yield error(
-            AREA, "version", f"{version}", f"use Redis {OLDEST} or later, or any Valkey"
-        )
+        yield error(AREA, "version", f"{version}", f"use Redis {OLDEST} or later, or any Valkey")
     else:
         yield ok(AREA, "version", version)
     if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
@@ -59,9 +57,7 @@ def server(info: Mapping[str, object]) -> Iterator[Finding]:
             AREA, "mode", "a cluster", "use one primary: the scripts name keys that they compute"
         )
     if info.get("role") != "master":
-        yield error(
-            AREA, "role", f"{info.get('role')}", "point TCAN_REDIS_URL at the primary"
-        )
+        yield error(AREA, "role", f"{info.get('role')}", "point TCAN_REDIS_URL at the primary")
 
 
 def durability(told: Mapping[str, str], info: Mapping[str, object]) -> Iterator[Finding]:

@@ -194,15 +194,11 @@ class Run:
 
     def _is_free(self, worker: Worker) -> bool:
         return (
-            worker.job is None
-            and math.isnan(worker.gone_s)
-            and worker.takes_from_s <= self.now_s
+            worker.job is None and math.isnan(worker.gone_s) and worker.takes_from_s <= self.now_s
         )
 
     def _is_long_idle(self, worker: Worker) -> bool:
-        return (
-            self._is_free(worker) and self.now_s - worker.free_since_s >= self.scenario.idle_s
-        )
+        return self._is_free(worker) and self.now_s - worker.free_since_s >= self.scenario.idle_s
 
 
 def simulate(scenario: Scenario, arrivals: Sequence[Arrival] | None = None) -> Run:
@@ -210,5 +206,3 @@ def simulate(scenario: Scenario, arrivals: Sequence[Arrival] | None = None) -> R
     run = Run(scenario, draw_arrivals(scenario) if arrivals is None else arrivals)
     run.go()
     return run
-
-

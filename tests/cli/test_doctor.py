@@ -178,9 +178,7 @@ def test_text_has_a_line_and_a_cure(tcan: Tcan, environment: str) -> None:
     assert tcan("doctor", "--only", "heart").code == 2
 
 
-def test_a_worker_is_healthy_when_it_takes_jobs(
-    tcan: Tcan, environment: str, jobs: Jobs
-) -> None:
+def test_a_worker_is_healthy_when_it_takes_jobs(tcan: Tcan, environment: str, jobs: Jobs) -> None:
     host = socket.gethostname()
     assert "none has a heartbeat" in tcan("health", "worker").err
     worker(jobs, f"{host}-7-ab", ready=False)

@@ -58,21 +58,21 @@ def _run(bases: Bases, alone: bool, made: list[str]) -> dict[str, object]:
     uid = any_uid()
     seen: dict[str, object] = {f"{name} built, s": round(took_s) for name, took_s in took.items()}
     seen |= check(images, bases, uid)
-    compose, url, s3 = _compose(images, bases, uid)
-    seen[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
     with tempfile.TemporaryDirectory(prefix="tcan-e2e-") as folder:
+        compose, url, s3 = _compose(images, bases, uid, Path(folder))
+        seen[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
         story = Story(compose, url, s3, Path(folder), print)
         try:
             story.tell()
         except EngineError:
-            print(compose.run("logs", "--tail", "30"))
+            print(compose.run("logs", "--no-color", "--tail", "30"), flush=True)
             raise
         finally:
             compose.run("down", "--volumes", "--remove-orphans")
-    return seen | story.seen | _left_behind(compose)
+        return seen | story.seen | _left_behind(compose)
 
 
-def _compose(images: Images, bases: Bases, uid: int) -> tuple[Compose, str, str]:
+def _compose(images: Images, bases: Bases, uid: int, folder: Path) -> tuple[Compose, str, str]:
     """The project, and the addresses of gateway and object store on this machine."""
     port, s3_port = free_port(), free_port()
     s3 = f"http://127.0.0.1:{s3_port}"
@@ -89,7 +89,9 @@ def _compose(images: Images, bases: Bases, uid: int) -> tuple[Compose, str, str]
         **{name: secrets.token_hex(20) for name in SECRETS},
         **({"TCAN_ANONYMOUS": "anywhere"} if "anonymous" in Settings.model_fields else {}),
     }
-    return Compose(ROOT, PROJECT, environment), f"http://127.0.0.1:{port}", s3
+    env_file = folder / "empty.env"
+    env_file.touch()
+    return Compose(ROOT, PROJECT, environment, env_file), f"http://127.0.0.1:{port}", s3
 
 
 SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")

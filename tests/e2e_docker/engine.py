@@ -69,27 +69,31 @@ class Compose:
 
     Attributes:
         environment: the variables that `.env` would hold.
+        env_file: an empty file in the place of .env: a developer's own settings are not for this.
     """
 
     root: Path
     project: str
     environment: dict[str, str]
+    env_file: Path
     command: list[str] = field(default_factory=compose_command)
 
     def run(self, *arguments: str) -> str:
         """What Compose prints. Raises EngineError."""
-        # An empty file in the place of .env: a developer's own settings are not for this.
         options = ["--project-name", self.project, "--project-directory", str(self.root)]
-        options += ["--file", str(self.root / "docker-compose.yml"), "--env-file", os.devnull]
+        options += [
+            "--file",
+            str(self.root / "docker-compose.yml"),
+            "--env-file",
+            str(self.env_file),
+        ]
         return call([*self.command, *options, "--profile", "cpu", *arguments], self.environment)
 
     def containers(self, service: str | None = None, *, all_states: bool = False) -> list[str]:
         """Ids of the project's containers."""
         return self.listed("container", service, ["--all"] if all_states else [])
 
-    def listed(
-        self, kind: str, service: str | None = None, more: Sequence[str] = ()
-    ) -> list[str]:
+    def listed(self, kind: str, service: str | None = None, more: Sequence[str] = ()) -> list[str]:
         """Ids of the project's containers, networks or volumes."""
         labels = [f"label=com.docker.compose.project={self.project}"]
         labels += [] if service is None else [f"label=com.docker.compose.service={service}"]

@@ -29,7 +29,7 @@ def build(root: Path, bases: Bases, tag: str, *, alone: bool) -> tuple[Images, d
     """Build both; their names, and what each took in seconds.
 
     Args:
-        alone: no registry can be reached: the machine's own wheels of torch are used, if it has any.
+        alone: no registry can be reached; the machine's own wheels of torch are used, if any.
     """
     images = Images(f"tcan-gateway:{tag}", f"tcan-worker:{tag}")
     revision = call(["git", "-C", str(root), "rev-parse", "HEAD"])

@@ -81,9 +81,7 @@ class Story:
     def submit(self, params: JobParams) -> str:
         """A job of the puppet; its id."""
         with Client(self._url) as client:
-            return client.submit(
-                self._pair / "source.png", self._pair / "driving.mp4", params
-            ).id
+            return client.submit(self._pair / "source.png", self._pair / "driving.mp4", params).id
 
     def end(self, job_id: str) -> JobView:
         """The job when it has succeeded."""
@@ -126,10 +124,8 @@ class Story:
         self.seen["the killed job's video is the same"] = self.same(job_id)
 
     def drained(self) -> None:
-        """SIGTERM to the container that has the job: it leaves in time, with 0, and loses nothing."""
-        self._compose.run(
-            "up", "--detach", "--no-build", "--scale", f"worker-cpu={WORKERS}"
-        )
+        """SIGTERM to the container that has the job: it leaves in time and loses nothing."""
+        self._compose.run("up", "--detach", "--no-build", "--scale", f"worker-cpu={WORKERS}")
         job_id = self.submit(LONG)
         step = self.wait_for_step(job_id, 40)
         container = self.holder(job_id)

@@ -85,9 +85,7 @@ def _pair(folder: Path, frames: int) -> tuple[Path, Path]:
 
 
 def _second_worker(data: Path) -> Part:
-    part = Part(
-        "second worker", tcan("worker"), data / "logs/second.log", {"TCAN_DATA": str(data)}
-    )
+    part = Part("second worker", tcan("worker"), data / "logs/second.log", {"TCAN_DATA": str(data)})
     part.start()
     return part
 
@@ -121,7 +119,9 @@ def calibrate(client: Client, pairs: dict[int, tuple[Path, Path]]) -> Times:
     rows = []
     for at in range(0, len(order), 2):
         ids = [_submit(client, pairs, length) for length in order[at : at + 2]]
-        for length, job in zip(order[at : at + 2], [_ended(client, one) for one in ids], strict=True):
+        for length, job in zip(
+            order[at : at + 2], [_ended(client, one) for one in ids], strict=True
+        ):
             rows.append((length, job.timings.prepare_s, job.timings.render_s))
     measured = np.array(rows)
     design = np.stack([np.ones(len(rows)), measured[:, 0]], axis=1)
