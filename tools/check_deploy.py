@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -56,13 +57,13 @@ def checks(scratch: Path) -> Iterator[tuple[str, Callable[[], str]]]:
     """Names of the checks, and what does them, in an order in which later ones may use files."""
     for folder in kustomizations():
         file = scratch / f"{'-'.join(folder.parts)}.yaml"
-        yield f"kubectl kustomize {folder}", lambda folder=folder, file=file: render(folder, file)
+        yield f"kubectl kustomize {folder}", partial(render, folder, file)
         for version in KUBERNETES:
             yield (
                 f"kubernetes-validate {version} {folder}",
-                lambda file=file, version=version: validate(file, version),
+                partial(validate, file, version),
             )
-        yield f"custom resources of {folder}", lambda file=file: custom_resources(file, scratch)
+        yield f"custom resources of {folder}", partial(custom_resources, file, scratch)
     yield "checkov, manifests", lambda: checkov("kubernetes", sorted(scratch.glob("*.yaml")))
     recipes = sorted((ROOT / "deploy/docker").glob("*.Dockerfile"))
     yield "checkov, images", lambda: checkov("dockerfile", recipes)
@@ -72,7 +73,7 @@ def checks(scratch: Path) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "promtool test", lambda: promtool("test", "rules", rules / "rules_test.yml")
     yield "promtool config", lambda: promtool("check", "config", rules / "prometheus.yml")
     for command in (["docker", "compose"], ["docker-compose"]):
-        yield f"{' '.join(command)} config", lambda command=command: compose(command)
+        yield f"{' '.join(command)} config", partial(compose, command)
 
 
 def kustomizations() -> list[Path]:

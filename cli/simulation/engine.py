@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
 from cli.simulation.turns import Line, Turn, Turns
@@ -82,7 +83,7 @@ class Run:
         for _ in range(self.scenario.preparers):
             self.preparers.append(Worker((Queue.PREPARE,), 0.0, 0.0))
         for arrival in self.arrivals:
-            self._at(arrival.at_s, lambda arrival=arrival: self._arrive(arrival))
+            self._at(arrival.at_s, partial(self._arrive, arrival))
         self._at(0.0, self._look)
         while self._done < len(self.arrivals):
             self.now_s, _, event = heapq.heappop(self._events)

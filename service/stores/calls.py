@@ -204,9 +204,7 @@ def cancel(job_id: str) -> Call[JobRecord | None]:
 def take_next(
     queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
 ) -> Call[JobRecord | None]:
-    """Take the lease of a queue's first job that this contract covers, with a new token.
-
-    None when none waits.
+    """Take the lease of a queue's first job that this contract covers; None when none waits.
 
     Classes of priority come one after the other. Within a class every caller gets the same share
     of the work, by its units, and of one caller the older job comes first.
@@ -217,10 +215,7 @@ def take_next(
 def take(
     job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
 ) -> Call[JobRecord | None]:
-    """Take this job's lease, whatever its turn.
-
-    None when it does not wait in this queue, or is of a later contract than this one.
-    """
+    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others."""
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     text = progress.model_dump_json()
     arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract)
@@ -357,17 +352,8 @@ def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
     return Call("preside", (role, who, lease_ms), bool)
 
 
-JSON_FIELDS = (
-    "params",
-    "options",
-    "inputs",
-    "progress",
-    "outputs",
-    "warnings",
-    "seconds",
-    "previews",
-    "checkpoint",
-    "error",
+JSON_FIELDS = tuple(
+    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
 )
 
 
