@@ -45,8 +45,10 @@ def result(scenario: Scenario) -> Outcome:
 def test_one_gpu_waits_as_theory_says(use: float) -> None:
     """M/D/1: the mean wait is use * service / (2 * (1 - use)), by Pollaczek and Khinchine."""
     found = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))
-    assert found.mean_wait_s == pytest.approx(use * 10 / (2 * (1 - use)), rel=0.08)
     assert found.gpu_use == pytest.approx(use, rel=0.03)
+    # By the use that was drawn: near full use the wait is many times as sensitive to it.
+    real = found.gpu_use
+    assert found.mean_wait_s == pytest.approx(real * 10 / (2 * (1 - real)), rel=0.05)
 
 
 def test_cost_is_paid_time_over_made_video() -> None:
