@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 # Once the pose extra is in, its torch stays: docs/decisions/0002.
 CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
+# A whole run takes two processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
+PYTEST := $(BIN)/python -m pytest
+WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 
 .DEFAULT_GOAL := help
@@ -23,7 +26,7 @@ up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
 	@$(BIN)/tcan up $(ARGS)
 
 test: $(VENV)/.stamp-dev ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(PYTEST) $(ARGS),$(WHOLE))
 
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)

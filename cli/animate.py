@@ -53,7 +53,10 @@ def animate(
     from tcan_core.models.presets import load_preset
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import prepare, render, with_fresh_seed
+    from tcan_core.pipelines.preflight import check_device, check_files
 
+    check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
+    check_device(device)
     settings = with_fresh_seed(
         AnimateSettings(
             num_inference_steps=num_inference_steps,

@@ -32,7 +32,9 @@ COMMANDS = (
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
-    Command("models", "cli.models", "List, show and verify presets and their weights."),
+    Command(
+        "models", "cli.models", "List, show, pull, import and verify presets and their weights."
+    ),
     Command("demo", "cli.demo", "Animate a puppet through the whole service, and show the result."),
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
     Command("gateway", "cli.serve", "Run a gateway alone."),

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rich.progress import Progress
+
+    from tcan_core.models.hub.files import HubFile
+    from tcan_core.models.importing.checking import Checked
+    from tcan_core.models.importing.kinds import Kind
+
+PresetName = Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")]
+_WITHOUT = {"refuse": "no", "leave_out": "no, left out"}
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     models = typer.Typer(
-        help="List, show and verify presets and their weights.", no_args_is_help=True
+        help="List, show, pull, import and verify presets and their weights.", no_args_is_help=True
     )
     models.command("list")(list_presets)
     models.command()(show)
+    models.command()(pull)
+    models.command("import")(import_files)
     models.command()(verify)
     app.add_typer(models, name="models")
 
 
 def list_presets() -> None:
-    """List the shipped presets."""
-    from tcan_core.models.presets import load_preset, shipped_presets
+    """List the shipped presets, and those in the models folder."""
+    from tcan_core.models.presets import load_preset, own_presets, shipped_presets
 
-    for name in shipped_presets():
+    for name in (*shipped_presets(), *own_presets()):
         typer.echo(f"{name}: {load_preset(name).description}")
 
 
-def show(
-    name: Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+def show(name: PresetName, as_json: AsJson = False) -> None:
     """Show a preset's parts: parameters, source, and whether the weights are at hand."""
     import json
     from dataclasses import asdict
@@ -49,23 +62,146 @@ def show(
         "part", "parameters", "at hand", "source", title=f"{preset.name}: {preset.description}"
     )
     for part in parts:
-        table.add_row(
-            part.name, f"{part.parameters:,}", "yes" if part.present else "no", part.source
-        )
+        at_hand = "yes" if part.present else _WITHOUT.get(part.absent, f"no, {part.absent} instead")
+        table.add_row(part.name, f"{part.parameters:,}", at_hand, part.source)
     Console().print(table)
 
 
-def verify(
-    name: Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")],
+def pull(
+    name: Annotated[str, typer.Argument(help="A preset, or a set of files as `detectors`.")],
 ) -> None:
-    """Check the sha256 of every file of a preset."""
-    from tcan_core.errors import WeightsError
-    from tcan_core.models.inventory import damaged_parts
+    """Fetch weights from the hub, or from the mirror that TCAN_HUB_ENDPOINT names.
+
+    A transfer that broke off is gone on with. Files are held to the revision and the sha256 that
+    the preset pins; where it pins none, to those of the first pull.
+    """
+    from tcan_core.models.hub.files import file_set_path, load_file_set
+    from tcan_core.models.hub.pull import pull_files
+    from tcan_core.models.importing.pulling import pull_preset, pullable
+    from tcan_core.models.presets import load_preset
+    from tcan_core.models.store import store_folder
+
+    if file_set_path(name).exists():
+        files = load_file_set(name).files
+        _tell_licenses(files)
+        with _bar() as bar:
+            pull_files(files, store_folder(name), _shower(bar))
+        typer.echo(f"{name}: {len(files)} files in {store_folder(name)}")
+        return
+    preset = load_preset(name)
+    _tell_licenses(pullable(preset))
+    with _bar() as bar:
+        fetched = pull_preset(preset, _shower(bar))
+    for part, new in fetched.items():
+        typer.echo(f"{part}: {'fetched' if new else 'at hand'}")
+
+
+def import_files(
+    files: Annotated[
+        list[Path], typer.Argument(help="Files or folders: safetensors, ckpt, pth, bin.")
+    ],
+    preset: Annotated[str, typer.Option(help="The preset that they are for.")] = "sd15",
+    into: Annotated[
+        Path | None, typer.Option(help="Folder to write to. Default: the preset's store.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Format of the files. Default: guessed from their keys.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="What a UNet becomes: denoising_unet or reference_unet; a LoRA: loras/NAME, or "
+            "lora for APPA's own. Default: denoising_unet, loras/FILE."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and report.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring weights of other programs into a preset, and report what fits.
+
+    Reads diffusers folders, Civitai and LDM single files, VAEs, ControlNet v1.1, AnimateDiff
+    motion modules, the official TCAN outputs and LoRAs. A file of which one key does not fit is
+    refused, and then nothing is written. Pickles are read as weights only.
+    """
+    from tcan_core.models.importing.importer import check_files, refuse_misfits, write_parts
     from tcan_core.models.presets import load_preset
 
-    preset = load_preset(name)
-    wrong = damaged_parts(preset)
+    chosen = load_preset(preset)
+    checked = check_files(files, chosen, _kind(kind), part)
+    try:
+        refuse_misfits(checked)
+        if not dry_run:
+            write_parts(checked, into or chosen.store)
+    finally:
+        _tell_reports(checked, as_json)
+
+
+def verify(name: PresetName) -> None:
+    """Check the sha256 of every file of a preset, or of a set of files."""
+    from tcan_core.errors import WeightsError
+    from tcan_core.models.hub.files import file_set_path, load_file_set
+    from tcan_core.models.hub.pull import damaged_files
+    from tcan_core.models.inventory import checked_files, damaged_parts
+    from tcan_core.models.presets import load_preset
+    from tcan_core.models.store import store_folder
+
+    if file_set_path(name).exists():
+        files = load_file_set(name).files
+        wrong, count = damaged_files(files, store_folder(name)), len(files)
+    else:
+        preset = load_preset(name)
+        wrong, count = damaged_parts(preset), checked_files(preset)
     if wrong:
-        raise WeightsError(f"preset {name}: " + "; ".join(wrong.values()))
-    files = [part for part in preset.parts if preset.part_file(part)]
-    typer.echo(f"preset {name}: {len(files)} files are as the preset says")
+        raise WeightsError(f"{name}: " + "; ".join(wrong.values()))
+    typer.echo(f"{name}: {count} files are as they should be")
+
+
+def _kind(name: str | None) -> Kind | None:
+    from tcan_core.errors import ParameterError
+    from tcan_core.models.importing.kinds import Kind
+
+    if name is None:
+        return None
+    if name not in set(Kind):
+        raise ParameterError(f"--kind is {name!r}; allowed are {', '.join(Kind)}")
+    return Kind(name)
+
+
+def _tell_reports(checked: list[Checked], as_json: bool) -> None:
+    import json
+
+    reports = [one.report for one in checked]
+    if as_json:
+        typer.echo(json.dumps({"files": [report.to_json() for report in reports]}, indent=2))
+        return
+    for report in reports:
+        typer.echo("\n".join(report.lines()))
+        for part, path in report.written.items():
+            typer.echo(f"  {part}: written to {path}")
+
+
+def _tell_licenses(files: Mapping[str, HubFile]) -> None:
+    for name, file in files.items():
+        license_name = file.license or "not known here, see its repository"
+        typer.echo(f"{name}: {file}, licence: {license_name}", err=True)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True))
+
+
+def _shower(bar: Progress) -> Callable[[str, int, int | None], None]:
+    from rich.progress import TaskID
+
+    tasks: dict[str, TaskID] = {}
+
+    def show(name: str, done: int, total: int | None) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done, total=total)
+
+    return show

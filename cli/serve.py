@@ -73,10 +73,12 @@ def worker(
     chosen, settings = read_queues(queues), read_settings(data)
 
     from service.telemetry.logs import start_logging
+    from tcan_core.pipelines.preflight import check_device
     from worker.animator import TcanAnimator
     from worker.main import run_worker
 
     start_logging()
+    check_device(settings.device)
     animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
     sys.exit(run_worker(settings, animator, chosen))
 

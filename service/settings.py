@@ -18,8 +18,8 @@ from service.contract.limits import InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
-# Of the command line; not settings of the service.
-OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK")
+# Of the command line and of the model; not settings of the service.
+OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
 
 
 class Settings(BaseSettings):
@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = Field(None, description="boto3's own ways when absent.")
     s3_secret_key: SecretStr | None = None
+    s3_timeout_s: float = Field(
+        10.0, gt=0.0, description="An S3 that is silent for this long, three times, is away."
+    )
 
     preset: str = Field("mini", description="The weights that the worker loads.")
     weights: Path | None = Field(

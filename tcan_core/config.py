@@ -21,14 +21,23 @@ def load_config(path: Path, kind: type[T]) -> T:
         ConfigError: the file is missing or not YAML, or a key is unknown, missing, or of a wrong
             type.
     """
+    config: T = build(kind, read_yaml(path), str(path))
+    return config
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as it is.
+
+    Raises:
+        ConfigError: the file is missing or not YAML.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Bytes: YAML tells its encoding itself (UTF-8, or UTF-16 by its mark).
+        return yaml.safe_load(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file") from error
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    config: T = build(kind, content, str(path))
-    return config
 
 
 def build(kind: Any, content: Any, where: str) -> Any:

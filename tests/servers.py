@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_TIMEOUT_S = 30.0
+# Below those that a system gives to outgoing connections, with the sisters of weed's ports.
+FIRST_PORT, PORTS_EACH = 10_000, 1_000
 
 
 def wait_until(probe: Callable[[], T], what: str, timeout_s: float = 10.0) -> T:
@@ -49,10 +54,29 @@ def wait_until(probe: Callable[[], T], what: str, timeout_s: float = 10.0) -> T:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
+    """A TCP port of the loopback interface that nobody listens on.
+
+    Each process of a test run has ports of its own, so that none takes another's before the server
+    that it is meant for does.
+    """
+    return next(port for port in _ports() if _is_free(port))
+
+
+@cache
+def _ports() -> Iterator[int]:
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + PORTS_EACH * (process % 10)
+    # In any order: other test runs on this machine look for ports as well.
+    return cycle(SystemRandom().sample(range(first, first + PORTS_EACH), PORTS_EACH))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def listens(port: int) -> bool:
@@ -157,7 +181,7 @@ def free_weed_port() -> int:
     """A free port whose gRPC sister, 10000 above, is free as well."""
     while True:
         port = free_port()
-        if port < 55000 and not listens(port + 10000):
+        if _is_free(port + 10_000):
             return port
 
 

@@ -75,9 +75,18 @@ class Animator(Protocol):
         """Find and clean the driver's poses; a video of them and a pose file into `folder`."""
 
     def prepare(
-        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+        self,
+        image: Path,
+        driving: Path,
+        prepared: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
     ) -> list[str]:
-        """Read the inputs, find and clean the poses, and write what `render` needs of them.
+        """Read the inputs, find, clean and draw the poses, and write what `render` needs of them.
+
+        Args:
+            prepared: the file to write; its name ends in `.zip`.
 
         Returns:
             Warnings for the caller.

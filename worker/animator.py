@@ -18,8 +18,9 @@ from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
-from tcan_core.models.loading import file_sha256
+from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
+from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
@@ -68,17 +69,32 @@ class TcanAnimator:
         self._info = model_info(self._pipeline.preset, self._weights)
 
     def prepare(
-        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+        self,
+        image: Path,
+        driving: Path,
+        prepared: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
+        assert self._pipeline is not None, "load() comes first"
         progress = _detecting(report, canceled)
         try:
             found = prepare(
-                image, driving, limits=self._limits, detector=self._detector, progress=progress
+                image,
+                driving,
+                limits=self._limits,
+                detector=self._detector,
+                progress=progress,
+                retarget=params.retarget,
+            )
+            maps = self._pipeline.draw(
+                found.image, found.poses, found.source_pose, animate_settings(params)
             )
         except InputError as error:
             raise animation_error(error) from error
-        found.save(prepared)
+        replace(found, maps=maps).save(prepared, progress)
         return found.warnings
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
@@ -132,7 +148,7 @@ class TcanAnimator:
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
-        settings = AnimateSettings(**params.model_dump(exclude={"format"}))
+        settings = animate_settings(params)
         try:
             done = render(
                 self._pipeline,
@@ -160,6 +176,11 @@ class TcanAnimator:
         raise failed
 
 
+def animate_settings(params: JobParams) -> AnimateSettings:
+    """What a caller chose, as the pipeline takes it."""
+    return AnimateSettings(**params.model_dump(exclude={"format"}))
+
+
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
     """Tell of each batch of frames, and stop when it is wished."""
 
@@ -176,16 +197,22 @@ def model_info(preset: Preset, folder: Path | None) -> ModelInfo:
     """What a preset is, with the digests of its files; reads the files that it has none for."""
     files = {
         name: path
-        for name, part in preset.parts.items()
+        for name in preset.parts
         if (path := _part_file(preset, name, folder)) is not None and path.exists()
     }
+    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
+    known = {} if folder else {name: known_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
         resolution=preset.resolution,
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
-        weights={name: file_sha256(path) for name, path in files.items()},
+        weights={
+            name: known.get(name) or file_sha256(path) for name, path in (files | loras).items()
+        },
+        stand_ins=without_weights(preset, folder),
+        zero_shot=is_zero_shot(preset, folder),
         versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
     )
 

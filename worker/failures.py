@@ -6,9 +6,9 @@
     ├── AnimationOutOfMemory  the device's memory ran out; it is tried once more, frugally
     └── CheckpointUnusable    a checkpoint is damaged or of another run; the job begins anew
 
-Stores that do not answer (`service.errors.Unavailable`) are not the job's fault: the worker gives
-the job back and the attempt does not count. Anything else is a bug: the job fails with `internal`
-and the log has the traceback.
+Stores that do not answer (`service.errors.Unavailable`) are not the job's fault, nor is a disk that
+takes nothing (`worker.disk`): the worker gives the job back and the attempt does not count. All
+else is a bug: the job fails with `internal` and the log has the traceback.
 """
 
 from __future__ import annotations

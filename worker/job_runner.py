@@ -23,6 +23,7 @@ from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.telemetry.context import working_on
 from worker.animation import Animator
+from worker.disk import is_of_the_disk, takes_files
 from worker.failures import AnimationCanceled, job_error
 from worker.lease import Lease, Stop
 from worker.shutdown import Shutdown
@@ -34,6 +35,8 @@ END_TRIES = 10
 END_PAUSE_S = 1.0
 # A store that does not answer gets so much time before a job that needs it is taken again.
 OUTAGE_PAUSE_S = 3.0
+# A job that fills the disk by itself is tried so often.
+DISK_ATTEMPTS = 2
 
 
 @dataclass
@@ -84,15 +87,12 @@ class JobRunner:
             logger.warning("job %s: left to its lease: %s", job_id, error)
 
     def _work(self, queue: Queue, record: JobRecord) -> None:
-        with (
-            Lease(self.jobs, record, self.lease_ms, self.shutdown) as lease,
-            tempfile.TemporaryDirectory(dir=self.scratch) as folder,
-        ):
+        with Lease(self.jobs, record, self.lease_ms, self.shutdown) as lease:
             self.at_work = lease
             try:
-                end = self._outcome(queue, record, lease, Path(folder))
+                end = self._attempt(queue, record, lease)
                 if end is None:
-                    logger.warning("job %s: another has it, or it ended", record.id)
+                    logger.warning("job %s: no longer this worker's", record.id)
                     return
                 hold = self._write(end)
             finally:
@@ -101,10 +101,39 @@ class JobRunner:
         if hold is not Hold.LOST:
             self._hint_if_it_waits(record.id)
 
+    def _attempt(self, queue: Queue, record: JobRecord, lease: Lease) -> Call[Hold] | None:
+        """Do the stage in a folder of its own; as `_outcome`, also when the disk takes nothing."""
+        try:
+            with tempfile.TemporaryDirectory(
+                dir=self.scratch, ignore_cleanup_errors=True
+            ) as folder:
+                return self._outcome(queue, record, lease, Path(folder))
+        except Exception as error:
+            if not is_of_the_disk(error):
+                raise
+            # The folder is gone: who still finds no room is not kept from it by this job.
+            if takes_files(self.scratch):
+                return self._too_big_for_the_disk(queue, record, error)
+            logger.warning("job %s: given back: %s", record.id, error)
+            self.shutdown.wait(OUTAGE_PAUSE_S)
+            return calls.release(record.id, record.token)
+
+    def _too_big_for_the_disk(
+        self, queue: Queue, record: JobRecord, error: Exception
+    ) -> Call[Hold] | None:
+        """Leave it to its lease, so that the attempt counts; the last one fails the job."""
+        logger.warning("job %s: its attempt %d: %s", record.id, record.attempts, error)
+        if record.attempts < DISK_ATTEMPTS:
+            return None
+        return calls.fail(record.id, record.token, job_error(error, queue))
+
     def _outcome(
         self, queue: Queue, record: JobRecord, lease: Lease, folder: Path
     ) -> Call[Hold] | None:
-        """Do the stage; the write that ends it, or None when the lease is gone."""
+        """Do the stage; the write that ends it, or None when the lease is gone.
+
+        Raises what a disk is behind that takes nothing.
+        """
         stages = Stages(
             self.jobs, self.objects, self.animator, record, lease, folder, self.checkpoint_s
         )
@@ -117,6 +146,8 @@ class JobRunner:
             self.shutdown.wait(OUTAGE_PAUSE_S)
             end = calls.release(record.id, record.token)
         except Exception as error:
+            if is_of_the_disk(error):
+                raise
             logger.exception("job %s: %s failed", record.id, queue)
             end = calls.fail(record.id, record.token, job_error(error, queue))
         if lease.stop is Stop.LOST:

@@ -55,15 +55,17 @@ class Stages:
         self.checkpoint = self.record.checkpoint
 
     def prepare(self) -> Call[Hold]:
-        """Find the poses, and leave them to `render`; a preview of poses ends here."""
+        """Find the poses and draw them, for `render`; a preview of poses ends here."""
         record, began_s = self.record, time.monotonic()
         driving = self._fetch(record.inputs.driving)
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
             return self._publish(shown, _since(began_s))
-        prepared = self.folder / "prepared.json"
-        warnings = self.animator.prepare(self._image(), driving, prepared, report, self._stopped)
+        prepared = self.folder / "prepared.zip"
+        warnings = self.animator.prepare(
+            self._image(), driving, prepared, record.params, report, self._stopped
+        )
         key = output_key(record, prepared.name)
         self.objects.put(key, prepared)
         return calls.hand_over(

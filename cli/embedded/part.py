@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 PR_SET_PDEATHSIG = 1
-# A part that ends this often without having lived for HEALTHY_S in between is not started again.
-MAX_QUICK_ENDS = 3
+# A part that ends again and again without having lived for HEALTHY_S in between is started after
+# pauses that grow: what ails it (a full disk, say) may take its time.
+PAUSES_S = (0.0, 0.0, 1.0, 2.0, 5.0)
 HEALTHY_S = 30.0
 
 
@@ -38,14 +40,14 @@ class Part:
     quick_ends: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _started_s: float = 0.0
+    _ended_s: float | None = None
 
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches only its parent.
 
         Must be called from the main thread: the system ties the child's life to the thread.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.log, "ab") as log:
+        with self._open_log() as log:
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -56,7 +58,15 @@ class Part:
                 start_new_session=True,
                 preexec_fn=_die_with_parent(self.death_signal),
             )
-        self._started_s = time.monotonic()
+        self._started_s, self._ended_s = time.monotonic(), None
+
+    def _open_log(self) -> IO[bytes]:
+        """The log; without a disk that takes one, nothing is kept of it."""
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            return open(self.log, "ab")
+        except OSError:
+            return open(os.devnull, "wb")
 
     @property
     def pid(self) -> int | None:
@@ -70,11 +80,14 @@ class Part:
             return None
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
-    def may_restart(self) -> bool:
-        """Count an end; whether starting again makes sense."""
-        quick = time.monotonic() - self._started_s < HEALTHY_S
-        self.quick_ends = self.quick_ends + 1 if quick else 1
-        return self.quick_ends < MAX_QUICK_ENDS
+    def is_due(self) -> bool:
+        """Whether to start it again, now that it has ended."""
+        now_s = time.monotonic()
+        if self._ended_s is None:
+            quick = now_s - self._started_s < HEALTHY_S
+            self.quick_ends = self.quick_ends + 1 if quick else 0
+            self._ended_s = now_s
+        return now_s - self._ended_s >= PAUSES_S[min(self.quick_ends, len(PAUSES_S) - 1)]
 
     def terminate(self) -> None:
         """Ask the process to end."""

@@ -92,16 +92,18 @@ class Stack:
         """Look after the parts: one that ended is started again.
 
         Raises:
-            StackError: it ended before the service was ready, or too often.
+            StackError: it ended before the service was ready.
         """
         for part in self._parts:
             how = part.ended()
             if how is None:
                 continue
-            if not self._ready or not part.may_restart():
+            if not self._ready:
                 raise StackError(
                     f"the {part.name} ended with {how}: {part.last_words()} (see {part.log})"
                 )
+            if not part.is_due():
+                continue
             self._say(f"the {part.name} ended with {how}; starting it again")
             part.start()
 

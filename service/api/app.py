@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service.api import (
     deliveries,
@@ -27,6 +27,7 @@ from service.api.lanes import LaneRoute, Lanes
 from service.api.observe import Observed
 from service.api.openapi import openapi
 from service.api.problems import add_handlers
+from service.api.query import sent_once
 from service.settings import Settings, load_settings
 from service.stores.jobs import Clock
 from service.telemetry.metrics import GatewayMetrics
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(sent_once)],
         generate_unique_id_function=lambda route: route.name,
     )
     for module in MODULES:

@@ -18,6 +18,15 @@ class ModelInfo(BaseModel):
     num_inference_steps: int = Field(description="Used when a caller says nothing.")
     guidance_scale: float = Field(description="Used when a caller says nothing.")
     weights: dict[str, str] = Field(description="sha256 of each part's file.")
+    stand_ins: dict[str, str] = Field(
+        default_factory=dict,
+        description="Parts without weights of their own, and the part that stands in for each; "
+        "`nothing` where it is left out.",
+    )
+    zero_shot: bool = Field(
+        default=False,
+        description="No part was trained by TCAN: reference attention works on a plain model.",
+    )
     versions: dict[str, str] = Field(description="Of this project and the libraries below it.")
 
 

@@ -8,12 +8,13 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import Rejected, Unavailable
 from service.stores.durable import sync, sync_all
 from service.stores.objects import (
     Content,
@@ -59,20 +60,26 @@ class FolderObjects:
         return self._folder / checked(key)
 
     def put(self, key: str, content: Content) -> None:
-        """Move or write it in; it is on the disk before its name appears."""
+        """Move or write it in; it is on the disk before its name appears. Raises Unavailable."""
         target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        _write(content, partial)
-        sync(partial)
-        os.replace(partial, target)
-        sync(target.parent)
+        with _disk(key):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            try:
+                _write(content, partial)
+                sync(partial)
+                os.replace(partial, target)
+            except BaseException:
+                _forget(partial)
+                raise
+            sync(target.parent)
 
     def put_new(self, objects: Mapping[str, New]) -> None:
         """Store objects by keys that nobody knows yet; all are on the disk when it returns.
 
         Raises:
             ObjectChangedError: the source of a copy is gone, or has another tag.
+            Unavailable: the disk does not take them.
         """
         self.place(objects)
         self.sync(objects)
@@ -84,19 +91,21 @@ class FolderObjects:
             for key, new in objects.items():
                 target = self.path(key)
                 placed.append(target)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(new, Copy):
-                    self._link(new, target)
-                else:
-                    _write(new, target)
+                with _disk(key):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    if isinstance(new, Copy):
+                        self._link(new, target)
+                    else:
+                        _write(new, target)
         except BaseException:
             for target in placed:
-                target.unlink(missing_ok=True)
+                _forget(target)
             raise
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Wait until these new objects are on the disk. Raises OSError."""
-        sync_all([self.path(key) for key in keys], self._folder)
+        """Wait until these new objects are on the disk. Raises Unavailable."""
+        with _disk(", ".join(keys)):
+            sync_all([self.path(key) for key in keys], self._folder)
 
     def _link(self, copy: Copy, target: Path) -> None:
         """A second name is a copy: a file is never written into again once it has its name."""
@@ -155,8 +164,13 @@ class FolderObjects:
         self.put(key, content)
 
     def delete(self, prefix: str) -> None:
-        """Erase every object under `prefix`."""
-        shutil.rmtree(self.path(prefix), ignore_errors=True)
+        """Erase every object under `prefix`. Raises Unavailable."""
+        folder = self.path(prefix)
+        with _disk(prefix):
+            while folder.is_dir():
+                # Somebody else may erase it as well.
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
 
     def link(self, key: str, filename: str) -> str:
         """A URL of the gateway, signed and short-lived."""
@@ -196,6 +210,20 @@ def read_signing_key(file: Path) -> bytes:
     finally:
         partial.unlink()
     return file.read_bytes()
+
+
+@contextmanager
+def _disk(key: str) -> Iterator[None]:
+    """A disk that is full or read-only is a store that does not answer."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the disk does not take {key!r}: {error}") from error
+
+
+def _forget(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def _equal(genuine: str, given: str) -> bool:

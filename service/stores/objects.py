@@ -48,7 +48,10 @@ class UploadForm(NamedTuple):
 
 
 class ObjectStore(Protocol):
-    """Bytes by key. A key is a path of plain names; its suffix tells the content type."""
+    """Bytes by key. A key is a path of plain names; its suffix tells the content type.
+
+    What cannot be done because the store is away, full or read-only raises Unavailable.
+    """
 
     def put(self, key: str, content: Content) -> None:
         """Store it, whole or not at all."""

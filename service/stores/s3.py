@@ -178,8 +178,8 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path"} if endpoint_url else {},
-        connect_timeout=3,
-        read_timeout=30,
+        connect_timeout=min(3.0, settings.s3_timeout_s),
+        read_timeout=settings.s3_timeout_s,
         retries={"total_max_attempts": 3, "mode": "standard"},
     )
     secrets: dict[str, Any] = {}

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import NamedTuple, Protocol
 
-from anyio import to_thread
-
+from service.errors import Unavailable
 from service.stores.folder import FolderObjects
 from service.stores.objects import New, ObjectStore
+
+# Requests that write to a store that is far away at a time, and what others wait for their turn.
+WRITERS = 32
+PATIENCE_S = 10.0
 
 
 class Writer(Protocol):
@@ -25,7 +29,7 @@ class Writer(Protocol):
 
         Raises:
             ObjectChangedError: the source of a copy is gone, or another than was looked at.
-            Unavailable, OSError: the store cannot take them.
+            Unavailable: the store cannot take them.
         """
 
     async def close(self) -> None:
@@ -38,17 +42,48 @@ def open_writer(objects: ObjectStore) -> Writer:
 
 
 class ThreadWriter:
-    """Each request in a thread of its own, for stores that are far away."""
+    """Each request in a thread of its own, for stores that are far away.
 
-    def __init__(self, objects: ObjectStore) -> None:
+    The threads are not those that the other routes share: a store that is slow to take inputs holds
+    up nobody else.
+
+    Args:
+        writers: requests that write at a time.
+        patience_s: what others wait for their turn before they are sent away.
+    """
+
+    def __init__(
+        self, objects: ObjectStore, writers: int = WRITERS, patience_s: float = PATIENCE_S
+    ) -> None:
         self._objects = objects
+        self._turns = asyncio.Semaphore(writers)
+        self._threads = ThreadPoolExecutor(writers, "objects")
+        self._patience_s = patience_s
 
     async def put(self, objects: Mapping[str, New]) -> None:
         """As `Writer.put`."""
-        await to_thread.run_sync(self._objects.put_new, objects)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the object store is slow: no turn came within {self._patience_s:g} s"
+            ) from error
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(
+            self._threads, copy_context().run, self._objects.put_new, objects
+        )
+        writing.add_done_callback(self._thread_is_free)
+        # A request whose caller leaves keeps its turn as well: its thread goes on.
+        await asyncio.shield(writing)
 
     async def close(self) -> None:
-        """As `Writer.close`."""
+        """As `Writer.close`; who still writes is not waited for."""
+        self._threads.shutdown(wait=False)
+
+    def _thread_is_free(self, writing: asyncio.Future[None]) -> None:
+        writing.exception()  # looked at, whether or not somebody still waits for it
+        self._turns.release()
 
 
 class _Group(NamedTuple):
@@ -93,7 +128,7 @@ class FolderWriter:
                 _settle(group.done, failure)
 
     def _store(self, batch: list[_Group]) -> list[Exception | None]:
-        """What became of each group; raises OSError when their sync fails."""
+        """What became of each group; raises Unavailable when their sync fails."""
         errors = [_tried(self._objects.place, group) for group in batch]
         placed = [group for group, error in zip(batch, errors, strict=True) if error is None]
         if placed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,9 +10,10 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import MotionAdapter
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from tcan_core.models.pose_detector import build_pose_detector
 from tcan_core.models.pose_embedding import PatchPoseEmbedding
 from tcan_core.models.presets import Preset
 from tcan_core.models.vae import ImageCodec
@@ -55,11 +57,16 @@ def build_motion_adapter(preset: Preset) -> MotionAdapter:
 
 
 def controlnet_motion(preset: Preset) -> dict[str, Any]:
-    """Return the settings of the ControlNet's motion modules: those of the denoising UNet."""
+    """Return the settings of the ControlNet's motion modules: those of the denoising UNet.
+
+    The part's own configuration says where they sit.
+    """
     config = preset.parts["motion_modules"].config
     return {
         "num_attention_heads": config.get("motion_num_attention_heads", 8),
         "max_seq_length": preset.max_context_size,
+        "norm_grouping": preset.norm_grouping,
+        **preset.parts["controlnet_motion_modules"].config,
     }
 
 
@@ -67,6 +74,24 @@ def build_text_encoder(preset: Preset) -> CLIPTextModel | None:
     """Build the text encoder, or return None where a constant stands for the empty prompt."""
     config = preset.parts["text_encoder"].config
     return CLIPTextModel(CLIPTextConfig(**config)) if config else None
+
+
+def build_part(preset: Preset, name: str) -> nn.Module | None:
+    """Build the network whose weights a part's file holds, or None where it has none.
+
+    Raises:
+        KeyError: the part is no network of its own: a LoRA, the ControlNet's motion modules.
+    """
+    builders: dict[str, Callable[[Preset], nn.Module | None]] = {
+        "vae": lambda preset: build_codec(preset).vae,
+        "denoising_unet": build_denoising_unet,
+        "reference_unet": build_reference_unet,
+        "controlnet": build_controlnet,
+        "motion_modules": build_motion_adapter,
+        "text_encoder": build_text_encoder,
+        "pose_detector": build_pose_detector,
+    }
+    return builders[name](preset)
 
 
 @torch.no_grad()

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import nn
 
 from tcan_core.models.builders import (
-    build_codec,
     build_controlnet,
     build_denoising_unet,
-    build_motion_adapter,
-    build_reference_unet,
-    build_text_encoder,
+    build_part,
     controlnet_motion,
 )
-from tcan_core.models.loading import count_parameters, file_sha256
+from tcan_core.models.loading import PartFolders, count_parameters, weights_taken
 from tcan_core.models.lora import add_lora
 from tcan_core.models.motion import TemporalControlNet
-from tcan_core.models.pose_detector import build_pose_detector
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import REFUSE, Preset
+from tcan_core.models.store import Locked, file_sha256, models_folder, read_lock
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,10 @@ class PartInventory:
     Attributes:
         parameters: trained or pre-trained numbers in it.
         source: where its weights come from.
-        sha256: of its file as the preset says, or None where it says none.
+        sha256: of its file as the preset or its store's lock says, or None where neither does.
         present: whether its weights are at hand (or none are needed).
+        license: of what `tcan models pull` fetches for it.
+        absent: what happens without weights, as the preset says.
     """
 
     name: str
@@ -40,17 +40,29 @@ class PartInventory:
     source: str
     sha256: str | None
     present: bool
+    license: str = ""
+    absent: str = REFUSE
 
 
 def inventory(preset: Preset) -> list[PartInventory]:
     """List the parts of a preset; nothing is loaded."""
-    return [
-        PartInventory(
-            name, parameters, part.source, part.sha256, _is_present(preset, name, parameters)
-        )
-        for name, part in preset.parts.items()
-        for parameters in (part_parameters(preset, name),)
-    ]
+    return [_entry(preset, name) for name in preset.parts]
+
+
+def _entry(preset: Preset, name: str) -> PartInventory:
+    part, parameters = preset.parts[name], part_parameters(preset, name)
+    path = preset.part_file(name)
+    locked = locked_file(path)
+    present = path.exists() if path is not None else parameters == 0
+    return PartInventory(
+        name,
+        parameters,
+        locked.origin if locked else part.source,
+        part.sha256 or (locked.sha256 if locked else None),
+        present,
+        part.pull.license if part.pull else "",
+        part.absent,
+    )
 
 
 def part_parameters(preset: Preset, name: str) -> int:
@@ -65,35 +77,74 @@ def part_parameters(preset: Preset, name: str) -> int:
                 for key, value in temporal.named_parameters()
                 if "motion_modules" in key
             )
-        network = _build(preset, name)
+        network = build_part(preset, name)
         return 0 if network is None else count_parameters(network)
+
+
+def locked_file(path: Path | None) -> Locked | None:
+    """Return what a store's lock says of a file, or None where it lies in no store."""
+    if path is None or models_folder() not in path.parents:
+        return None
+    relative = path.relative_to(models_folder())
+    store = models_folder() / relative.parts[0]
+    return read_lock(store).get(str(Path(*relative.parts[1:])))
+
+
+def known_sha256(preset: Preset, name: str) -> str | None:
+    """Return the digest of a part's file that the preset or a lock says, without reading it."""
+    locked = locked_file(preset.part_file(name))
+    return preset.parts[name].sha256 or (locked.sha256 if locked else None)
+
+
+def without_weights(preset: Preset, folder: PartFolders = None) -> dict[str, str]:
+    """Return the parts without weights of their own, and what each has instead.
+
+    Raises:
+        WeightsError: a part has none, and its preset refuses that.
+    """
+    taken = {
+        name: weights_taken(preset, name, folder)
+        for name, part in preset.parts.items()
+        if part.absent != REFUSE
+    }
+    return {name: one or "nothing" for name, one in taken.items() if one != name}
+
+
+def is_zero_shot(preset: Preset, folder: PartFolders = None) -> bool:
+    """Whether nothing of the model was trained by TCAN: it has no APPA, which stage 1 leaves."""
+    return "lora" in preset.parts and without_weights(preset, folder).get("lora") == "nothing"
 
 
 def damaged_parts(preset: Preset) -> dict[str, str]:
     """Check every file that is at hand and return what is wrong, by part."""
     wrong = {}
-    for name, part in preset.parts.items():
-        path = preset.part_file(name)
-        if path is None:
-            continue
+    for name, path, wanted in _files(preset):
+        locked = locked_file(path)
         if not path.exists():
             wrong[name] = f"{path.name} is missing"
-        elif part.sha256 and file_sha256(path) != part.sha256:
-            wrong[name] = f"{path.name} has another sha256 than the preset says"
+        elif wanted or locked:
+            found = file_sha256(path)
+            if wanted and found != wanted:
+                wrong[name] = f"{path.name} has another sha256 than the preset says"
+            elif locked and found != locked.sha256:
+                wrong[name] = f"{path.name} has another sha256 than when it was stored"
     return wrong
 
 
-def _build(preset: Preset, name: str) -> nn.Module | None:
-    builders = {
-        "vae": build_codec,
-        "denoising_unet": build_denoising_unet,
-        "reference_unet": build_reference_unet,
-        "controlnet": build_controlnet,
-        "motion_modules": build_motion_adapter,
-        "text_encoder": build_text_encoder,
-        "pose_detector": build_pose_detector,
-    }
-    return builders[name](preset)
+def checked_files(preset: Preset) -> int:
+    """Return how many files `damaged_parts` looks at."""
+    return len(list(_files(preset)))
+
+
+def _files(preset: Preset) -> Iterator[tuple[str, Path, str | None]]:
+    for name, part in preset.parts.items():
+        path = preset.part_file(name)
+        if path is not None:
+            yield name, path, part.sha256
+    for name, lora in preset.loras.items():
+        path = preset.lora_file(name)
+        if path is not None:
+            yield f"loras/{name}", path, lora.sha256
 
 
 def _lora_parameters(preset: Preset) -> int:
@@ -101,8 +152,3 @@ def _lora_parameters(preset: Preset) -> int:
     lora = preset.parts["lora"].config
     add_lora(unet, lora["rank"], lora["alpha"])
     return sum(value.numel() for key, value in unet.named_parameters() if "lora_" in key)
-
-
-def _is_present(preset: Preset, name: str, parameters: int) -> bool:
-    path = preset.part_file(name)
-    return parameters == 0 if path is None else path.exists()

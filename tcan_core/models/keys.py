@@ -1,12 +1,16 @@
-"""Whether weights fit a network, and which keys do not."""
+"""Read weights, and tell whether they fit a network and which keys do not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tcan_core.errors import WeightsError
+from tcan_core.models.store import file_sha256
 
 NAMED_KEYS = 5
 
@@ -29,3 +33,18 @@ def check_keys(what: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor]
     ]
     if told:
         raise WeightsError(f"{what}: keys {'; '.join(told)}")
+
+
+def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Read a file of weights, as float32.
+
+    Raises:
+        WeightsError: the file is damaged, or has another sha256 than the preset says.
+    """
+    found = file_sha256(path) if sha256 else None
+    if found != sha256:
+        raise WeightsError(f"{path}: sha256 is {found}, the preset says {sha256}")
+    try:
+        return {key: value.float() for key, value in load_file(path).items()}
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error

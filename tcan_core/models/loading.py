@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tcan_core.errors import WeightsError
@@ -26,10 +23,16 @@ from tcan_core.models.builders import (
     controlnet_motion,
     empty_prompt,
 )
-from tcan_core.models.keys import check_keys
+from tcan_core.models.keys import check_keys, read_safetensors
 from tcan_core.models.lora import add_lora, load_lora, merge_lora
-from tcan_core.models.motion import TemporalControlNet, add_motion, load_motion_state
-from tcan_core.models.presets import Preset
+from tcan_core.models.motion import (
+    TemporalControlNet,
+    add_motion,
+    load_motion_state,
+    motion_state,
+)
+from tcan_core.models.presets import LEAVE_OUT, REFUSE, Preset
+from tcan_core.models.stacked import merge_stacked
 from tcan_core.models.tcan import Tcan
 from tcan_core.models.vae import ImageCodec
 
@@ -44,16 +47,25 @@ def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
     Raises:
         WeightsError: there is none.
     """
-    if folder is None:
-        paths = [path for path in (preset.part_file(name),) if path]
-    else:
-        folders = [folder] if isinstance(folder, Path) else folder
-        paths = [one / f"{name}.safetensors" for one in folders]
+    paths = _part_paths(preset, name, folder)
     found = next((path for path in paths if path.exists()), None)
     if found is None:
         where = f" at {', '.join(map(str, paths))}" if paths else ""
-        raise WeightsError(f"preset {preset.name}: no weights for {name}{where}")
+        hint = "" if folder else _how_to_get(preset, name)
+        raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
     return found
+
+
+def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
+    if folder is None:
+        return [path for path in (preset.part_file(name),) if path]
+    folders = [folder] if isinstance(folder, Path) else folder
+    return [one / f"{name}.safetensors" for one in folders]
+
+
+def _how_to_get(preset: Preset, name: str) -> str:
+    pull = f"`tcan models pull {preset.name}` or " if preset.parts[name].pull else ""
+    return f"; {pull}`tcan models import FILE --preset {preset.name}` brings them"
 
 
 def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str, Tensor]:
@@ -64,18 +76,7 @@ def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str
     """
     path = find_part(preset, name, folder)
     wanted = None if folder else preset.parts[name].sha256
-    if wanted and file_sha256(path) != wanted:
-        raise WeightsError(f"{path}: sha256 is {file_sha256(path)}, the preset says {wanted}")
-    try:
-        return {key: value.float() for key, value in load_file(path).items()}
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return read_safetensors(path, wanted)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -123,13 +124,36 @@ def load_appearance(
     """Build what stage 1 leaves: denoising UNet with LoRA merged, ControlNet, reference UNet."""
     unet, controlnet = load_prior(preset, folder)
     reference_unet = build_reference_unet(preset)
-    load_strictly(reference_unet, read_part(preset, "reference_unet", folder), "reference_unet")
-    lora = preset.parts["lora"].config
-    add_lora(unet, lora["rank"], lora["alpha"])
-    load_lora(unet, read_part(preset, "lora", folder))
-    merge_lora(unet)
-    unload_merged(unet)
+    taken = weights_taken(preset, "reference_unet", folder) or "reference_unet"
+    load_strictly(reference_unet, read_part(preset, taken, folder), "reference_unet")
+    if weights_taken(preset, "lora", folder) is not None:
+        lora = preset.parts["lora"].config
+        add_lora(unet, lora["rank"], lora["alpha"])
+        load_lora(unet, read_part(preset, "lora", folder))
+        merge_lora(unet)
+        unload_merged(unet)
+    merge_stacked(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
     return unet, controlnet, reference_unet
+
+
+def weights_taken(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
+    """Return the part whose weights a part takes: its own, or what its preset says without them.
+
+    Returns:
+        The part's name, the name of the part that stands in, or None where it is left out.
+
+    Raises:
+        WeightsError: it has no weights, and the preset refuses that.
+    """
+    absent = preset.parts[name].absent
+    if absent == REFUSE or _has_part(preset, name, folder):
+        find_part(preset, name, folder)
+        return name
+    return None if absent == LEAVE_OUT else weights_taken(preset, absent, folder)
+
+
+def _has_part(preset: Preset, name: str, folder: PartFolders) -> bool:
+    return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
 def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -> Tcan:
@@ -144,19 +168,34 @@ def load_tcan(preset: Preset, folder: PartFolders = None, motion: bool = True) -
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
     temporal: ControlNetModel | TemporalControlNet = controlnet
     if motion:
-        denoising_unet = add_motion(unet, build_motion_adapter(preset))
-        temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
-        for network, part in (
-            (denoising_unet, "motion_modules"),
-            (temporal, "controlnet_motion_modules"),
-        ):
-            load_motion_state(network, read_part(preset, part, folder), part)
+        denoising_unet = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
+        state = read_part(preset, "motion_modules", folder)
+        load_motion_state(denoising_unet, state, "motion_modules")
+        temporal = load_temporal(preset, controlnet, folder)
     codec = load_codec(preset, folder)
     prompt = load_prompt(preset, folder)
     tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
     for frozen in tcan.networks:
         frozen.requires_grad_(False).eval()
     return tcan
+
+
+def load_temporal(
+    preset: Preset, controlnet: ControlNetModel, folder: PartFolders = None
+) -> ControlNetModel | TemporalControlNet:
+    """Give the ControlNet its motion modules; without weights for them, what the preset says.
+
+    Where the denoising UNet's stand in, the ControlNet takes those that have a place in it.
+    """
+    taken = weights_taken(preset, "controlnet_motion_modules", folder)
+    if taken is None:
+        return controlnet
+    temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
+    state = read_part(preset, taken, folder)
+    if taken != "controlnet_motion_modules":
+        state = {key: value for key, value in state.items() if key in motion_state(temporal)}
+    load_motion_state(temporal, state, "controlnet_motion_modules")
+    return temporal
 
 
 def unload_merged(unet: nn.Module) -> None:

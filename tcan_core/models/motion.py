@@ -1,8 +1,6 @@
 """Motion modules: AnimateDiff's temporal transformers in the denoising UNet and the ControlNet.
 
-diffusers normalises the input of a motion module jointly over the window's frames; AnimateDiff's
-modules were trained with a norm per frame. `use_norm_per_frame` sets that right, so that a frame
-depends on its window through attention alone.
+Over which frames group norms take their statistics in both, the preset says: `models.norms`.
 """
 
 from __future__ import annotations
@@ -28,35 +26,18 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tcan_core.models.keys import check_keys
+from tcan_core.models.norms import group_norms
+from tcan_core.models.presets import NormGrouping
 
 
-class NormPerFrame(nn.GroupNorm):
-    """Group norm that treats each frame alone."""
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        """Normalise (batch, channels, frames, height, width), each frame by its own statistics."""
-        frames = hidden_states.shape[2]
-        per_frame = hidden_states.transpose(1, 2).flatten(0, 1)
-        normed = super().forward(per_frame)
-        return torch.unflatten(normed, 0, (-1, frames)).transpose(1, 2)
-
-
-def use_norm_per_frame(network: nn.Module) -> None:
-    """Replace the norm at the entry of every motion module of the network; weights are kept."""
-    for module in network.modules():
-        if isinstance(module, AnimateDiffTransformer3D):
-            joint = module.norm
-            per_frame = NormPerFrame(joint.num_groups, joint.num_channels, joint.eps, joint.affine)
-            per_frame.load_state_dict(joint.state_dict())
-            module.norm = per_frame.to(joint.weight.device, joint.weight.dtype)
-
-
-def add_motion(unet: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
+def add_motion(
+    unet: UNet2DConditionModel, adapter: MotionAdapter, norm_grouping: NormGrouping = "per_frame"
+) -> UNetMotionModel:
     """Inflate a UNet over time, with the adapter's motion modules."""
     # diffusers warns of a cast here, to the type that the weights have already.
     with _silenced("diffusers.models.modeling_utils"):
         inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
-    use_norm_per_frame(inflated)
+    group_norms(inflated, norm_grouping)
     return inflated
 
 
@@ -114,7 +95,9 @@ class TemporalControlNet(nn.Module):
 
         Args:
             controlnet: its layers are moved in here, not copied.
-            motion: `num_attention_heads` and `max_seq_length` of the motion modules.
+            motion: `num_attention_heads` and `max_seq_length` of the motion modules; where they
+                sit, `down_blocks` (indices; all without it) and `mid_block` (True without it);
+                and `norm_grouping`.
         """
         super().__init__()
         self.config = controlnet.config
@@ -123,13 +106,19 @@ class TemporalControlNet(nn.Module):
             controlnet.conv_in,
             controlnet.controlnet_cond_embedding,
         )
+        places = motion.get("down_blocks", range(len(controlnet.down_blocks)))
         self.down_blocks = nn.ModuleList(
-            _with_motion(block, motion) for block in controlnet.down_blocks
+            _with_motion(block, motion) if index in places else block
+            for index, block in enumerate(controlnet.down_blocks)
         )
-        self.mid_block = _mid_with_motion(controlnet.mid_block, motion)
+        self.mid_block = (
+            _mid_with_motion(controlnet.mid_block, motion)
+            if motion.get("mid_block", True)
+            else controlnet.mid_block
+        )
         self.controlnet_down_blocks = controlnet.controlnet_down_blocks
         self.controlnet_mid_block = controlnet.controlnet_mid_block
-        use_norm_per_frame(self)
+        group_norms(self, motion.get("norm_grouping", "per_frame"))
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
@@ -168,22 +157,22 @@ class TemporalControlNet(nn.Module):
         ) + self.controlnet_cond_embedding(controlnet_cond)
         states: tuple[Tensor, ...] = (hidden,)
         for block in self.down_blocks:
-            text = (
-                {"encoder_hidden_states": encoder_hidden_states}
-                if isinstance(block, CrossAttnDownBlockMotion)
-                else {}
-            )
-            hidden, new_states = block(
-                hidden_states=hidden, temb=emb, num_frames=num_frames, **text
-            )
+            further = _further(block, encoder_hidden_states, num_frames)
+            hidden, new_states = block(hidden_states=hidden, temb=emb, **further)
             states += new_states
         hidden = self.mid_block(
-            hidden, emb, encoder_hidden_states=encoder_hidden_states, num_frames=num_frames
+            hidden, emb, **_further(self.mid_block, encoder_hidden_states, num_frames)
         )
         residuals = [
             layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)
         ]
         return residuals, self.controlnet_mid_block(hidden)
+
+
+def _further(block: nn.Module, encoder_hidden_states: Tensor, num_frames: int) -> dict[str, Any]:
+    """What a block takes beside hidden states and time: text where it reads it, frames likewise."""
+    text = {"encoder_hidden_states": encoder_hidden_states} if hasattr(block, "attentions") else {}
+    return text | ({"num_frames": num_frames} if hasattr(block, "motion_modules") else {})
 
 
 def _with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:

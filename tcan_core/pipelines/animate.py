@@ -17,15 +17,15 @@ from torch import Tensor
 
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
 from tcan_core.conditioning.retarget import retarget as retarget_poses
-from tcan_core.conditioning.skeleton import draw_poses
-from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
+from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
@@ -178,29 +178,43 @@ class AnimatePipeline:
         progress: ProgressCallback | None = None,
         canceled: Canceled | None = None,
         resume: DenoiseState | None = None,
+        maps: PoseMaps | None = None,
     ) -> Iterator[Frames]:
         """Yield the animation frame by frame as it is decoded; arguments as for a call.
 
         Args:
             resume: where an earlier run on the same inputs and settings was broken off.
+            maps: what `draw` returned for these inputs, if it was kept; of another model's size
+                it is of no use and is drawn anew.
 
         Raises:
             CheckpointError: `resume` belongs to another kind of run. All else as for a call.
         """
         report = progress or (lambda _: None)
-        size = (image.shape[0], image.shape[1])
-        fit = fit_to(size, self.preset.resolution, self.tcan.codec.factor)
+        fit = self._fit(image)
         report(AnimateProgress("encode", 0, 1))
         ref_image_latents = self.encode(fit.to_model(image))
-        maps = draw_poses(
-            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
-        )
+        if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
+            maps = self.draw(image, poses, source_pose, settings)
 
         def denoising(now: AnimateProgress) -> None:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
         latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
         yield from self.decode(latents, fit, settings, report, canceled)
+
+    def draw(
+        self,
+        image: Frames,
+        poses: Sequence[Pose],
+        source_pose: Pose | None,
+        settings: AnimateSettings,
+    ) -> DrawnPoseMaps:
+        """Return the skeletons that steer the model, in its size; arguments as for `place`."""
+        fit = self._fit(image)
+        return DrawnPoseMaps(
+            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
+        )
 
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
@@ -230,7 +244,7 @@ class AnimatePipeline:
     def denoise(
         self,
         ref_image_latents: Tensor,
-        pose_maps: Frames,
+        pose_maps: PoseMaps,
         settings: AnimateSettings,
         report: ProgressCallback,
         canceled: Canceled | None,
@@ -240,7 +254,7 @@ class AnimatePipeline:
 
         Args:
             ref_image_latents: (1, channels, h, w).
-            pose_maps: (frames, height, width, 3) uint8.
+            pose_maps: the skeletons, in the model's size.
         """
         defaults, num_frames = self.preset.sampling, len(pose_maps)
         overlap = self._overlap(settings)
@@ -250,8 +264,8 @@ class AnimatePipeline:
                 f"context_size is {settings.context_size}; the motion modules of "
                 f"{self.preset.name} see at most {self.preset.max_context_size} frames together"
             )
-        predict = _WindowPredictor(
-            self.tcan, ref_image_latents, pose_maps, settings, self._guidance(settings)
+        predict = WindowPredictor(
+            self.tcan, ref_image_latents, pose_maps, settings.ptm_tau, self._guidance(settings)
         )
         noise = initial_noise(
             num_frames,
@@ -304,6 +318,10 @@ class AnimatePipeline:
         middle = guess[:, :, guess.shape[2] // 2]
         return fit.to_caller(_pixels(self.tcan.codec.decode(middle.to(self.device)))[0])
 
+    def _fit(self, image: Frames) -> Fit:
+        size = (image.shape[0], image.shape[1])
+        return fit_to(size, self.preset.resolution, self.tcan.codec.factor)
+
     def _overlap(self, settings: AnimateSettings) -> int:
         if settings.context_overlap is not None:
             return settings.context_overlap
@@ -315,48 +333,6 @@ class AnimatePipeline:
             if settings.guidance_scale is None
             else settings.guidance_scale
         )
-
-
-class _WindowPredictor:
-    """The network as the denoising loop calls it: windows in, predictions out."""
-
-    def __init__(
-        self,
-        tcan: Tcan,
-        ref_image_latents: Tensor,
-        pose_maps: Frames,
-        settings: AnimateSettings,
-        guidance: float,
-    ) -> None:
-        self.tcan = tcan
-        self.ref_image_latents = ref_image_latents
-        self.pose_maps = pose_maps
-        self.settings = settings
-        self.guidance_scale = guidance
-        self.read_at: float | None = None
-        self.temperatures: dict[int, Tensor] = {}  # by the window's first frame
-
-    def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-        """Predict for n windows; latents (n, c, f, h, w)."""
-        device = self.ref_image_latents.device
-        if self.read_at != float(timestep):  # the reference is read once per step, for all windows
-            self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
-            self.read_at = float(timestep)
-        maps = [self.pose_maps[window] for window in windows]
-        self.tcan.temperature.maps = self._temperatures(windows, device)
-        pose_maps = torch.from_numpy(np.stack(maps)).to(device).permute(0, 4, 1, 2, 3).float() / 255
-        steps = timestep.to(device).expand(len(windows))
-        return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
-
-    def _temperatures(self, windows: list[list[int]], device: torch.device) -> Tensor | None:
-        """Return the windows' temperature maps (n, height, width), each computed once per video."""
-        if self.settings.ptm_tau == 0:
-            return None
-        for window in windows:
-            if window[0] not in self.temperatures:
-                maps = temperature_map(self.pose_maps[window], self.settings.ptm_tau)
-                self.temperatures[window[0]] = torch.from_numpy(maps)
-        return torch.stack([self.temperatures[window[0]] for window in windows]).to(device)
 
 
 def _pixels(images: Tensor) -> Frames:

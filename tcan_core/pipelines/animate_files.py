@@ -1,6 +1,7 @@
 """The main job on files: prepare (decode, detect, clean) and render (animate, encode).
 
-The two may run in different processes; what lies between them is a small JSON file.
+The two may run in different processes; what lies between them is an archive of poses and drawn
+skeletons.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import resource
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -21,6 +23,7 @@ from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
+from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError, PoseFileError
 from tcan_core.media.frame_writers import open_writer
@@ -38,6 +41,7 @@ from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
 _DETECT_BATCH = 32
+_POSES_MEMBER = "prepared.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Prepared:
         fps: of the driver, and of the result.
         warnings: what the user should know, one sentence each.
         seconds: time taken by each stage so far.
+        maps: the skeletons that steer the model, where they were drawn already.
     """
 
     image: NDArray[np.uint8]
@@ -60,8 +65,15 @@ class Prepared:
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def save(self, path: Path) -> None:
-        """Write all but the image as JSON."""
+    maps: PoseMaps | None = None
+
+    def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Write all but the image into a zip: `prepared.json`, and the skeletons as PNGs.
+
+        Args:
+            path: ends in `.zip`.
+            progress: called with skeletons drawn, and skeletons in all; may raise.
+        """
         content = {
             "source_pose": self.source_pose and pose_to_json(self.source_pose),
             "poses": [pose_to_json(pose) for pose in self.poses],
@@ -69,12 +81,17 @@ class Prepared:
             "warnings": self.warnings,
             "seconds": self.seconds,
         }
-        path.write_text(json.dumps(content), encoding="utf-8")
+        if self.maps is not None:
+            write_pose_maps(path, self.maps, progress)
+        with zipfile.ZipFile(path, "w" if self.maps is None else "a") as archive:
+            archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
-        """Read what `save` wrote, with the image from its own file."""
-        content = json.loads(path.read_text(encoding="utf-8"))
+        """Read what `save` wrote, with the image from its own file; skeletons stay in the zip."""
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(_POSES_MEMBER))
+            has_maps = len(archive.namelist()) > 1
         source_pose = content["source_pose"]
         return cls(
             image=read_image(image_path, limits),
@@ -83,6 +100,7 @@ class Prepared:
             fps=Fraction(content["fps"]),
             warnings=content["warnings"],
             seconds=content["seconds"],
+            maps=StoredPoseMaps(path) if has_maps else None,
         )
 
 
@@ -235,6 +253,7 @@ def render(
         clock.note,
         canceled,
         resume,
+        prepared.maps,
     )
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
         for index, frame in enumerate(frames):

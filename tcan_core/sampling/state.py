@@ -160,8 +160,12 @@ def _copied(value: Any) -> Any:
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """A copy with memory of its own, which the file format asks for."""
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    """A copy with memory of its own, which the file format asks for.
+
+    NumPy makes it: a copy by torch in the thread that writes checkpoints would leave a second team
+    of OpenMP threads there, and the denoising would take 1.5 times as long (decision 0018).
+    """
+    return torch.from_numpy(tensor.detach().cpu().numpy().copy(order="C"))
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

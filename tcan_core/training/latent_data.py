@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.models.loading import PartFolders, file_sha256, find_part
+from tcan_core.models.loading import PartFolders, find_part
 from tcan_core.models.presets import Preset
+from tcan_core.models.store import file_sha256
 from tcan_core.models.vae import ImageCodec
 from tcan_core.training.batches import ClipBatch
 from tcan_core.training.config import PuppetData

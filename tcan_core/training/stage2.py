@@ -70,7 +70,7 @@ class Stage2:
         still, still_controlnet, reference_unet = load_appearance(self.preset, parts)
         reference_unet.requires_grad_(False).eval()
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
-        unet = add_motion(still, build_motion_adapter(self.preset))
+        unet = add_motion(still, build_motion_adapter(self.preset), self.preset.norm_grouping)
         controlnet = TemporalControlNet(still_controlnet, controlnet_motion(self.preset))
         zero_motion_output(unet)
         zero_motion_output(controlnet)

@@ -13,6 +13,7 @@ from tcan_core.training.distributed import join_processes, rank, wait_for_all
 from tcan_core.training.loop import train
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
 from tcan_core.training.prior import PriorConfig, PriorStage
+from tcan_core.training.ranges import check_ranges
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
 
@@ -42,6 +43,7 @@ def run_stage(
         raise ConfigError(f"no training stage {name!r}; there are {', '.join(STAGES)}")
     config_class, stage_class = STAGES[name]
     config = load_config(config_path, config_class)
+    check_ranges(config, str(config_path))
     join_processes()
     if rank() == 0:
         save_config(config, Path(config.run.output) / "config.yaml")

@@ -14,7 +14,7 @@ from service.errors import Unavailable
 from service.stores import calls
 from service.stores.calls import Hold
 from service.stores.jobs import NEW_WORK, READING, Jobs, scripts
-from tests.service.test_job_store import INPUTS, NO_PERSON, PROGRESS, state
+from tests.service.stores.records import INPUTS, NO_PERSON, PROGRESS, state
 
 LEASE_MS = 60_000
 

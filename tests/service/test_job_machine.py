@@ -26,7 +26,7 @@ from service.contract.states import TRANSITIONS, JobState
 from service.stores import calls, events
 from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
-from tests.service.test_job_store import INPUTS, LEASE_MS, Clock
+from tests.service.stores.records import INPUTS, LEASE_MS, Clock
 
 CAP = 3
 IDS = ("a", "b", "c")

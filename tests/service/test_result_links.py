@@ -134,7 +134,7 @@ def test_an_altered_address_is_refused(url: str, fetch: Fetch) -> None:
 
 
 def test_an_expired_address_is_refused(finished: Settings, fetch: Fetch) -> None:
-    with running_gateway(finished.model_copy(update={"link_ttl_s": 3})) as url:
+    with running_gateway(finished.model_copy(update={"link_ttl_s": 2})) as url:
         address = link(url)
         assert fetch(address, {}).status == 200
         wait_until(lambda: fetch(address, {}).status == 403, "the link expires")

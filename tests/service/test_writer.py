@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import Unavailable
 from service.stores.durable import sync_all, sync_each
 from service.stores.folder import FolderObjects
 from service.stores.objects import Copy, New, ObjectChangedError, open_objects
@@ -126,6 +127,35 @@ def test_a_store_far_away_takes_requests_side_by_side(s3_server: S3Server, tmp_p
 
     asyncio.run(main())
     assert all(objects.exists(key(n)) for n in range(8))
+
+
+def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
+    class Slow(FolderObjects):
+        busy, go_on = threading.Event(), threading.Event()
+
+        def put_new(self, objects: Mapping[str, New]) -> None:
+            self.busy.set()
+            assert self.go_on.wait(10)
+            super().put_new(objects)
+
+    objects = Slow(tmp_path / "objects", b"key")
+
+    async def main() -> None:
+        writer = ThreadWriter(objects, writers=1, patience_s=0.05)
+        gone = asyncio.create_task(writer.put({key(0): b"0"}))
+        await asyncio.to_thread(objects.busy.wait, 10)
+        # Its caller leaves, and its thread still writes.
+        gone.cancel()
+        with pytest.raises(Unavailable, match=r"no turn came within 0\.05 s"):
+            await writer.put({key(1): b"1"})
+        objects.go_on.set()
+        while not objects.exists(key(0)):
+            await asyncio.sleep(0)
+        await writer.put({key(2): b"2"})
+        await writer.close()
+
+    asyncio.run(main())
+    assert [objects.exists(key(n)) for n in range(3)] == [True, False, True]
 
 
 @pytest.mark.parametrize("sync", [sync_all, sync_each])

@@ -71,3 +71,14 @@ def test_nothing_stands_for_an_optional_value() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing.yaml"):
         load_config(tmp_path / "nothing.yaml", Outer)
+
+
+def test_the_encodings_of_yaml_are_read_and_others_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_bytes("steps: 3\nnote: größer\n".encode(encoding))
+        assert load_config(path, Outer) == Outer(3, note="größer")
+    for binary in (b"\x00\x01steps", "steps: 3  # größer".encode("latin-1"), b"\xff\xd8\xff\xe0"):
+        path.write_bytes(binary)
+        with pytest.raises(ConfigError, match=r"c\.yaml: "):
+            load_config(path, Outer)

@@ -94,7 +94,7 @@ class PaintAnimator:
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
         prepared = folder / "prepared.json"
-        warnings = self.prepare(driving, driving, prepared, report, canceled)
+        warnings = self.prepare(driving, driving, prepared, JobParams(), report, canceled)
         frames = json.loads(prepared.read_text())["frames"]
         (folder / "keypoints.json").write_bytes(samples.poses(frames))
         outputs = {
@@ -104,7 +104,13 @@ class PaintAnimator:
         return Rendering(outputs, report={"frames": frames}, warnings=warnings)
 
     def prepare(
-        self, image: Path, driving: Path, prepared: Path, report: Report, canceled: Canceled
+        self,
+        image: Path,
+        driving: Path,
+        prepared: Path,
+        params: JobParams,
+        report: Report,
+        canceled: Canceled,
     ) -> list[str]:
         report(Step("prepare", 0, 1, 0.0))
         self.on_prepare(0)

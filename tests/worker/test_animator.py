@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,10 @@ from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import read_pose_file
 from tcan_core.puppets.pairs import render_pair
-from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
+from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering, State, Step
-from worker.animator import TcanAnimator
+from worker.animator import TcanAnimator, model_info
 from worker.failures import (
     AnimationCanceled,
     AnimationError,
@@ -33,6 +35,7 @@ from worker.failures import (
 
 FRAMES = 5
 DETECTOR = "one-known-pose"
+PLAIN = JobParams()
 
 
 class SmallDevice:
@@ -94,15 +97,25 @@ class Attempt:
 
     def __init__(self, animator: TcanAnimator, pair: Path, folder: Path) -> None:
         self.animator, self.pair, self.folder = animator, pair, folder
-        self.prepared = folder / "prepared.json"
+        self.prepared = folder / "prepared.zip"
         self.steps: list[Step] = []
         self.states: list[State] = []
         self.stop_at: str | None = None
 
-    def prepare(self, driving: Path | None = None) -> list[str]:
-        video = self.pair / "driving.mp4" if driving is None else driving
-        image = self.pair / "source.png"
-        return self.animator.prepare(image, video, self.prepared, self.steps.append, self.canceled)
+    def prepare(
+        self,
+        driving: Path | None = None,
+        params: JobParams = PLAIN,
+        image: Path | None = None,
+    ) -> list[str]:
+        return self.animator.prepare(
+            image or self.pair / "source.png",
+            driving or self.pair / "driving.mp4",
+            self.prepared,
+            params,
+            self.steps.append,
+            self.canceled,
+        )
 
     def render(
         self,
@@ -175,6 +188,22 @@ def test_the_model_is_described_with_its_weights(animator: TcanAnimator) -> None
     assert all(len(digest) == 64 for digest in model.weights.values())
     assert {"tcan", "torch", "diffusers", "python"} <= set(model.versions)
     assert model.num_inference_steps > 0
+    assert (model.stand_ins, model.zero_shot) == ({}, False)
+
+
+def test_a_model_without_weights_of_tcan_says_so(tmp_path: Path) -> None:
+    write_tiny_weights(tmp_path)
+    preset = tiny_preset()
+    absent = {"lora": "leave_out", "reference_unet": "denoising_unet"}
+    for name in absent:
+        (tmp_path / f"{name}.safetensors").unlink()
+    lent = {name: replace(preset.parts[name], absent=what) for name, what in absent.items()}
+
+    model = model_info(replace(preset, parts=preset.parts | lent), tmp_path)
+
+    assert model.zero_shot
+    assert model.stand_ins == {"lora": "nothing", "reference_unet": "denoising_unet"}
+    assert "lora" not in model.weights
 
 
 def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:
@@ -215,6 +244,50 @@ def test_a_render_goes_on_from_a_saved_state(attempt: Attempt, tmp_path: Path) -
     rest = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
     assert {step.step for step in attempt.steps if step.stage == "denoise"} == {2}
     assert rest == whole
+
+
+def black_png(png: bytes) -> bytes:
+    """A picture of the same size, all black."""
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        Image.new("RGB", image.size).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_the_drawn_conditions_are_kept_and_a_resumed_render_reads_them(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    attempt.prepare()
+    with zipfile.ZipFile(attempt.prepared) as archive:
+        assert sorted(archive.namelist())[:FRAMES] == [f"{i:05d}.png" for i in range(FRAMES)]
+        members = {name: archive.read(name) for name in archive.namelist()}
+    whole = attempt.render().outputs[Output.RESULT].read_bytes()
+    attempt.states[0].save(tmp_path / "state")
+
+    rest = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
+    with zipfile.ZipFile(attempt.prepared, "w") as archive:  # as if drawn otherwise
+        for name, content in members.items():
+            archive.writestr(name, black_png(content) if name.endswith(".png") else content)
+    other = attempt.render(resume=tmp_path / "state").outputs[Output.RESULT].read_bytes()
+
+    assert rest == whole and other != whole
+
+
+def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
+    attempt: Attempt, tmp_path: Path
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
+    with pytest.raises(AnimationError, match="no person was found in the image"):
+        attempt.prepare(image=tmp_path / "black.png")
+    assert attempt.prepare(params=JobParams(retarget=False), image=tmp_path / "black.png") == []
+
+
+def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
+    attempt.stop_at = "prepare"
+    driving = attempt.pair / "driving_pose.json"  # nothing is detected in it
+    with pytest.raises(AnimationCanceled):
+        attempt.prepare(driving)
+    assert not attempt.prepared.exists()
 
 
 def test_a_file_that_is_no_state_has_its_error(attempt: Attempt, tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def rendering(client: TestClient, job_id: str) -> None:
 
 def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
     start_worker(step_s=0.05)
-    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
-    job_id = submit(client, tmp_path, steps=12)
+    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready", 30.0)
+    job_id = submit(client, tmp_path, steps=40)
     fractions: list[float] = []
 
     def probe() -> bool:
@@ -107,7 +107,7 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
         fractions.append(job["progress"]["fraction"])
         return bool(job["status"] == "succeeded")
 
-    wait_until(probe, "the job succeeds")
+    wait_until(probe, "the job succeeds", 30.0)
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
@@ -120,7 +120,7 @@ def test_a_worker_that_is_free_takes_the_next_job_at_once(
     start_worker()
     ended(client, submit(client, tmp_path))
     for _ in range(3):
-        job = ended(client, submit(client, tmp_path), timeout_s=1.5)
+        job = ended(client, submit(client, tmp_path), timeout_s=3.0)
         assert job["status"] == "succeeded"
 
 

@@ -43,14 +43,16 @@ def test_previews_have_the_pictures_size_and_come_closer_to_the_end(tmp_path: Pa
     animator.load()
     files: list[Path] = []
     writer = PreviewWriter(lambda step: None, files.append, tmp_path)
-    prepared = tmp_path / "prepared.json"
+    prepared = tmp_path / "prepared.zip"
     image = pair / "source.png"
-    animator.prepare(image, pair / "driving.mp4", prepared, lambda step: None, lambda: False)
+    params = JobParams(seed=1, num_inference_steps=12)
+    driving = pair / "driving.mp4"
+    animator.prepare(image, driving, prepared, params, lambda step: None, lambda: False)
     rendering = animator.render(
         image,
         prepared,
         tmp_path,
-        JobParams(seed=1, num_inference_steps=12),
+        params,
         writer,
         lambda: False,
     )

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from tcan_core.errors import WeightsError
 from tcan_core.models.builders import build_denoising_unet, build_text_encoder
 from tcan_core.models.loading import (
-    file_sha256,
     load_codec,
     load_prior,
     load_prompt,
@@ -22,6 +21,7 @@ from tcan_core.models.loading import (
 )
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.presets import Preset
+from tcan_core.models.store import file_sha256
 from tcan_core.training.checkpoint import export_part
 
 KEY = "conv_in.weight"
@@ -102,7 +102,7 @@ def test_a_preset_reads_its_own_file_and_checks_its_sha256(
 def test_missing_and_damaged_files_are_told(tiny: Preset, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"preset tiny: no weights for vae at .*vae.safetensors"):
         load_codec(tiny, tmp_path)
-    with pytest.raises(WeightsError, match=r"preset tiny: no weights for vae$"):
+    with pytest.raises(WeightsError, match=r"preset tiny: no weights for vae; `tcan models import"):
         load_codec(tiny)
     (tmp_path / "vae.safetensors").write_bytes(b"half of a file")
     with pytest.raises(WeightsError, match="vae.safetensors: not a safetensors file"):

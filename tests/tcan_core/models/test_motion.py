@@ -20,13 +20,13 @@ from tcan_core.models.builders import (
 )
 from tcan_core.models.loading import load_prior
 from tcan_core.models.motion import (
-    NormPerFrame,
     TemporalControlNet,
     add_motion,
     load_motion_state,
     motion_state,
     zero_motion_output,
 )
+from tcan_core.models.norms import NormPerFrame
 from tcan_core.models.presets import Preset
 from tests.tcan_core.tiny_weights import shaken
 

@@ -36,7 +36,7 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_every_shipped_preset_loads_with_all_parts() -> None:
-    assert shipped_presets() == ["mini", "sd15"]
+    assert shipped_presets() == ["mini", "sd15", "sd15-official"]
     for name in shipped_presets():
         preset = load_preset(name)
         assert preset.name == name
@@ -44,7 +44,7 @@ def test_every_shipped_preset_loads_with_all_parts() -> None:
 
 
 def test_an_unknown_name_tells_what_ships() -> None:
-    with pytest.raises(ConfigError, match="no preset 'maxi'; shipped are mini, sd15"):
+    with pytest.raises(ConfigError, match="no preset 'maxi'; shipped are mini, sd15, "):
         load_preset("maxi")
     with pytest.raises(ConfigError, match=r"no preset '/nowhere/preset.yaml'"):
         load_preset("/nowhere/preset.yaml")

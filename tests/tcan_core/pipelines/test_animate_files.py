@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.keypoints import no_pose
 from tcan_core.conditioning.pose_file import write_pose_file
+from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import Canceled, MediaError, NoPersonError, PoseFileError
 from tcan_core.media.image import read_image, write_png
 from tcan_core.media.video import VideoReader, VideoWriter
@@ -93,9 +95,9 @@ def test_long_videos_are_detected_in_parts(tmp_path: Path) -> None:
 def test_prepared_survives_the_way_to_another_process(
     prepared: Prepared, pair: Path, tmp_path: Path
 ) -> None:
-    prepared.save(tmp_path / "prepared.json")
+    prepared.save(tmp_path / "prepared.zip")
 
-    loaded = Prepared.load(tmp_path / "prepared.json", pair / "source.png")
+    loaded = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
 
     assert np.array_equal(loaded.image, prepared.image)
     assert (loaded.fps, loaded.warnings, loaded.seconds) == (
@@ -110,6 +112,35 @@ def test_prepared_survives_the_way_to_another_process(
         np.testing.assert_array_equal(mine.keypoints, theirs.keypoints)
         np.testing.assert_array_equal(mine.confidence, theirs.confidence)
         assert mine.canvas == theirs.canvas
+
+
+def test_a_render_of_kept_skeletons_is_one_of_skeletons_drawn_anew(
+    pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
+) -> None:
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    drawn = pipeline.draw(image, poses, source_pose, FAST)
+    replace(prepared, maps=drawn).save(tmp_path / "prepared.zip")
+    kept = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
+    assert isinstance(kept.maps, StoredPoseMaps) and len(kept.maps) == FRAMES
+
+    render(pipeline, prepared, tmp_path / "anew.mp4", FAST)
+    render(pipeline, kept, tmp_path / "kept.mp4", FAST)
+
+    assert (tmp_path / "kept.mp4").read_bytes() == (tmp_path / "anew.mp4").read_bytes()
+
+
+def test_kept_skeletons_are_what_steers_and_those_of_another_size_are_not(
+    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    backwards = pipeline.draw(image, poses[::-1], source_pose, FAST)
+    small = DrawnPoseMaps([replace(pose, canvas=(8, 8)) for pose in poses])
+    for name, maps in (("anew", None), ("backwards", backwards), ("small", small)):
+        render(pipeline, replace(prepared, maps=maps), tmp_path / f"{name}.mp4", FAST)
+    anew, other, ignored = (
+        (tmp_path / f"{name}.mp4").read_bytes() for name in ("anew", "backwards", "small")
+    )
+    assert other != anew and ignored == anew
 
 
 def test_inputs_without_a_person_are_told(pair: Path, tmp_path: Path) -> None:
@@ -138,8 +169,8 @@ def test_a_picture_needs_nobody_in_it_where_its_pose_is_not_needed_or_given(
 
     assert unplaced.source_pose is None and given.source_pose is not None
     assert np.array_equal(given.source_pose.keypoints, scene.source_pose.keypoints)
-    unplaced.save(tmp_path / "prepared.json")
-    assert Prepared.load(tmp_path / "prepared.json", image).source_pose is None
+    unplaced.save(tmp_path / "prepared.zip")
+    assert Prepared.load(tmp_path / "prepared.zip", image).source_pose is None
 
 
 def test_a_pose_that_is_not_the_pictures_is_told(pair: Path, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import diffusers
@@ -159,6 +162,36 @@ def test_a_damaged_file_is_told(damage: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"2\.safetensors"):
         DenoiseState.load(file)
     assert FORMAT.startswith("tcan.")
+
+
+SAVE_BESIDE = """
+import os, sys, threading
+from pathlib import Path
+import torch
+from tcan_core.sampling.state import DenoiseState
+
+big = torch.ones(1, 16, 400, 64, 64)
+big + big  # the thread that renders has its team
+state = DenoiseState(1, 2, big.transpose(1, 2), "DDIMScheduler", {"memory": [big]}, None)
+before = len(os.listdir("/proc/self/task"))
+seen = []
+
+def save():
+    state.save(Path(sys.argv[1]))
+    seen.append(len(os.listdir("/proc/self/task")))
+
+thread = threading.Thread(target=save)
+thread.start()
+thread.join()
+print(seen[0] - before)
+"""
+
+
+def test_saving_in_a_thread_of_its_own_starts_no_team_of_threads(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SAVE_BESIDE, str(tmp_path / "state")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
+    assert int(done.stdout) == 1  # the thread that saves; see decision 0018
 
 
 def test_what_a_file_cannot_hold_is_told(tmp_path: Path) -> None:

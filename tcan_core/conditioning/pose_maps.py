@@ -1,0 +1,148 @@
+"""A video of drawn skeletons, of which never more than a few frames are in memory.
+
+They are drawn when they are asked for, or read from where `write_pose_maps` left them; both give
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import MediaError
+from tcan_core.media.frame_writers import open_writer
+
+Map = NDArray[np.uint8]
+_ANY_RATE = Fraction(1)  # pictures in an archive have none
+
+
+class PoseMaps(Protocol):
+    """The skeletons of a video by frame, all of one size."""
+
+    def __len__(self) -> int:
+        """Frames of the video."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        ...
+
+    def frame(self, index: int) -> Map:
+        """Return one frame's skeleton on black, (height, width, 3) uint8 RGB."""
+        ...
+
+
+class DrawnPoseMaps:
+    """Skeletons that are drawn whenever they are asked for.
+
+    Args:
+        poses: one per frame, at least one, all on one canvas.
+    """
+
+    def __init__(self, poses: Sequence[Pose]) -> None:
+        self._poses = poses
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the canvas."""
+        return self._poses[0].canvas
+
+    def frame(self, index: int) -> Map:
+        """Draw one frame, (height, width, 3) uint8 RGB; see `draw_pose`."""
+        return draw_pose(self._poses[index])
+
+
+class StoredPoseMaps:
+    """Skeletons in a zip of PNGs, `00000.png` and on; other members are left alone.
+
+    Args:
+        path: what `write_pose_maps` wrote.
+
+    Raises:
+        MediaError: the file is missing or damaged, or holds no frame.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise MediaError(f"{path.name}: not a readable archive ({error})") from error
+        self._count = sum(name.endswith(".png") for name in self._archive.namelist())
+        if not self._count:
+            raise MediaError(f"{path.name}: there is no picture in it")
+        self._size = self.frame(0).shape[:2]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the pictures."""
+        return self._size[0], self._size[1]
+
+    def frame(self, index: int) -> Map:
+        """Read one frame, (height, width, 3) uint8 RGB. Raises MediaError."""
+        try:
+            stream = io.BytesIO(self._archive.read(f"{index:05d}.png"))
+            return np.asarray(Image.open(stream).convert("RGB"))
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise MediaError(f"{self._path.name}: frame {index} is damaged ({error})") from error
+
+
+def write_pose_maps(
+    path: Path, maps: PoseMaps, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write a zip of PNGs, without loss; the file appears when all of it is written.
+
+    Args:
+        path: ends in `.zip`.
+        progress: called after each frame with frames done and frames in all; may raise.
+    """
+    with open_writer(path, _ANY_RATE, maps.size) as writer:
+        for index in range(len(maps)):
+            writer.write(maps.frame(index))
+            if progress is not None:
+                progress(index + 1, len(maps))
+
+
+class RecentPoseMaps:
+    """Passes frames on and keeps the last ones, so that neighbouring windows share their work.
+
+    Args:
+        maps: where frames come from.
+        keep_bytes: memory for kept frames; one is kept in any case.
+    """
+
+    def __init__(self, maps: PoseMaps, keep_bytes: int = 64 * 2**20) -> None:
+        self._maps = maps
+        height, width = maps.size
+        self._room = max(1, keep_bytes // (height * width * 3))
+        self._kept: OrderedDict[int, Map] = OrderedDict()
+
+    def frames(self, indices: Sequence[int]) -> Map:
+        """Return some frames, (frames, height, width, 3) uint8 RGB."""
+        return np.stack([self._frame(index) for index in indices])
+
+    def _frame(self, index: int) -> Map:
+        if index not in self._kept:
+            self._kept[index] = self._maps.frame(index)
+            if len(self._kept) > self._room:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(index)
+        return self._kept[index]

@@ -1,0 +1,97 @@
+"""A preset's YAML as one mapping: what it says, over what the preset that it extends says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tcan_core.config import read_yaml
+from tcan_core.errors import ConfigError
+
+FindPreset = Callable[[str, Path | None], Path]
+MAX_DEPTH = 8
+
+# Keys that say which weights a part has; with one of them it no longer takes its base's.
+_WEIGHTS = ("file", "pull")
+_OF_A_FILE = ("file", "sha256", "source", "pull")
+
+
+def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
+    """Read a preset's YAML and what it extends, whole.
+
+    Args:
+        find: the YAML of a preset by name, or by a path that counts from a folder.
+
+    Raises:
+        ConfigError: a file is missing or not YAML, or presets extend one another.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        return content
+    for section in ("parts", "loras"):
+        entries = content.get(section)
+        if isinstance(entries, dict):
+            content[section] = {
+                name: _placed(name, entry, path.parent, str(content.get("name", "")))
+                for name, entry in entries.items()
+            }
+    base = content.get("extends")
+    if not isinstance(base, str) or not base:
+        return content
+    if not content.get("name"):
+        raise ConfigError(f"{path}: a preset that extends {base!r} needs a name of its own")
+    if depth == MAX_DEPTH:
+        raise ConfigError(f"{path}: extends {base!r}: {MAX_DEPTH} presets extend one another")
+    base_path = find(base, path.parent)
+    return _merged(preset_content(base_path, find, depth + 1), content, base_path.parent)
+
+
+def _placed(name: str, entry: Any, folder: Path, store: str) -> Any:
+    """Say in which store a part lies, and take its digest over from `SHA256SUMS`."""
+    if not isinstance(entry, dict):
+        return entry
+    sums = _sums(folder)
+    file = entry.get("file") or f"{name}.safetensors"
+    locked = {"file": file, "sha256": sums[file]} if file in sums else {}
+    return {"store": store} | entry | locked
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    return {file.removeprefix("*"): digest for digest, file in (line.split() for line in lines)}
+
+
+def _merged(base: Any, own: dict[str, Any], base_folder: Path) -> dict[str, Any]:
+    merged: dict[str, Any] = {**base, **own}
+    if isinstance(base.get("sampling"), dict) and isinstance(own.get("sampling"), dict):
+        merged["sampling"] = base["sampling"] | own["sampling"]
+    for section in ("parts", "loras"):
+        before = {
+            name: _anchored(entry, base_folder) for name, entry in base.get(section, {}).items()
+        }
+        after = own.get(section, {})
+        if isinstance(after, dict):
+            merged[section] = before | {
+                name: _merged_part(before.get(name), entry) for name, entry in after.items()
+            }
+    return merged
+
+
+def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let a base's file be found from any folder."""
+    return entry | {"file": str(folder / entry["file"])} if entry.get("file") else entry
+
+
+def _merged_part(base: dict[str, Any] | None, own: Any) -> Any:
+    if base is None or not isinstance(own, dict):
+        return own
+    other_weights = any(key in own for key in _WEIGHTS)
+    merged = {
+        **{key: value for key, value in base.items() if not (other_weights and key in _OF_A_FILE)},
+        **{key: value for key, value in own.items() if other_weights or key != "store"},
+    }
+    if isinstance(base.get("config"), dict) and isinstance(own.get("config"), dict):
+        merged["config"] = base["config"] | own["config"]
+    return merged

@@ -1,0 +1,73 @@
+"""The network as the denoising loop calls it: windows in, predictions out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
+from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.models.tcan import Tcan
+
+# Host memory for temperature maps, which cost a few milliseconds each to make again.
+KEPT_TEMPERATURES_BYTES = 64 * 2**20
+
+
+class WindowPredictor:
+    """Predicts windows of one video; the reference is read once per step, for all of them.
+
+    Args:
+        ref_image_latents: (1, channels, h, w) on the model's device.
+        pose_maps: of the whole video; a window's are read when it is predicted.
+        ptm_tau: strength of the pose-driven temperature; 0 switches it off.
+        guidance_scale: 1 computes no unconditional half.
+    """
+
+    def __init__(
+        self,
+        tcan: Tcan,
+        ref_image_latents: Tensor,
+        pose_maps: PoseMaps,
+        ptm_tau: float,
+        guidance_scale: float,
+    ) -> None:
+        self.tcan = tcan
+        self.ref_image_latents = ref_image_latents
+        self.pose_maps = RecentPoseMaps(pose_maps)
+        self.ptm_tau = ptm_tau
+        self.guidance_scale = guidance_scale
+        self._read_at: float | None = None
+        height, width = pose_maps.size
+        self._room = max(1, KEPT_TEMPERATURES_BYTES // (4 * height * width))
+        self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame
+
+    def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
+        """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back."""
+        device = self.ref_image_latents.device
+        if self._read_at != float(timestep):
+            self.tcan.read_reference(self.ref_image_latents, timestep.to(device)[None])
+            self._read_at = float(timestep)
+        maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
+        self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
+        pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).float() / 255
+        steps = timestep.to(device).expand(len(windows))
+        return self.tcan.predict(latents.to(device), steps, pose_maps, self.guidance_scale)
+
+    def _stacked_temperatures(
+        self, windows: list[list[int]], maps: list[Tensor], device: torch.device
+    ) -> Tensor | None:
+        """Return the windows' temperature maps (n, height, width)."""
+        if self.ptm_tau == 0:
+            return None
+        found = [self._temperature(window[0], of) for window, of in zip(windows, maps, strict=True)]
+        return torch.stack(found).to(device)
+
+    def _temperature(self, first: int, maps: Tensor) -> Tensor:
+        if first not in self._temperatures:
+            made = torch.from_numpy(temperature_map(maps.numpy(), self.ptm_tau))
+            self._temperatures[first] = made
+            if len(self._temperatures) > self._room:
+                self._temperatures.popitem(last=False)
+        return self._temperatures[first]

@@ -1,0 +1,127 @@
+"""Checkpoints, deadlines, and ends that are written twice, on a real Valkey."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.stores import calls, counts
+from service.stores.calls import Call, Hold
+from service.stores.jobs import Jobs
+from tests.service.stores.records import (
+    INPUTS,
+    KEPT,
+    LEASE_MS,
+    NO_PERSON,
+    PROGRESS,
+    Clock,
+    rendering,
+    state,
+    taken,
+)
+
+
+def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    late = PROGRESS.model_copy(update={"step": 5})
+    assert jobs.run(calls.keep_checkpoint("a", token, KEPT)) is Hold.HELD
+    jobs.run(calls.renew("a", token, LEASE_MS, late))
+    clock.now_ms += LEASE_MS
+    jobs.run(calls.take_back(3))
+    assert state(jobs).checkpoint == KEPT
+    again = taken(jobs, Queue.RENDER)
+    assert (again.progress, again.resumes, again.checkpoint) == (PROGRESS, 1, KEPT)
+    counted = jobs.run(counts.snapshot()).counters
+    assert (counted["resumed",], counted["steps_repeated",]) == (1, 2)
+    jobs.run(calls.succeed("a", again.token, {}, []))
+    assert state(jobs).checkpoint is None
+
+
+def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    clock.now_ms += LEASE_MS
+    jobs.run(calls.take_back(3))
+    assert jobs.run(calls.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    taken(jobs, Queue.RENDER)
+    assert jobs.run(calls.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    assert state(jobs).checkpoint is None
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release"])
+def test_an_end_whose_reply_was_lost_may_be_written_again(jobs: Jobs, ending: str) -> None:
+    token = rendering(jobs).token
+    write: Call[Hold] = {
+        "succeed": calls.succeed("a", token, {Output.RESULT: "jobs/a/r"}, []),
+        "fail": calls.fail("a", token, NO_PERSON),
+        "hand_over": calls.hand_over("a", token, Queue.RENDER, "jobs/a/p", []),
+        "release": calls.release("a", token),
+    }[ending]
+    assert jobs.run(write) is Hold.HELD
+    after = state(jobs)
+    assert jobs.run(write) is Hold.HELD
+    assert state(jobs) == after
+    others = [calls.end_canceled("a", token), calls.renew("a", token, LEASE_MS)]
+    assert [jobs.run(other) for other in others] == [Hold.LOST, Hold.LOST]
+
+
+def test_leases_that_could_not_be_renewed_are_not_lost(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    jobs.run(calls.take_back(3))
+    clock.now_ms += calls.SILENCE_MS + LEASE_MS
+    assert jobs.run(calls.take_back(3, grace_ms=LEASE_MS)) == []
+    assert jobs.run(calls.renew("a", token, LEASE_MS)) is Hold.HELD
+    clock.now_ms += LEASE_MS
+    assert jobs.run(calls.take_back(3, grace_ms=LEASE_MS)) == [("a", Queue.RENDER)]
+
+
+def late(jobs: Jobs, **deadlines: int) -> None:
+    """The job `a` with deadlines."""
+    jobs.run(calls.create("a", JobParams(), INPUTS, options=JobOptions(**deadlines)))
+
+
+def test_a_job_that_no_worker_takes_in_time_fails(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, start_deadline_s=5)
+    clock.now_ms += 4999
+    assert jobs.run(calls.expire()) == []
+    clock.now_ms += 1
+    assert jobs.run(calls.expire()) == ["a"]
+    ended = state(jobs)
+    assert (ended.state, ended.error and ended.error.code) == ("failed", ErrorCode.START_DEADLINE)
+    assert ended.error is not None and "within the 5 s" in ended.error.detail
+    assert jobs.run(calls.take_next(Queue.PREPARE, "w", LEASE_MS)) is None
+
+
+def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, start_deadline_s=5)
+    token = taken(jobs).token
+    clock.now_ms += 10_000
+    jobs.run(calls.release("a", token))
+    assert jobs.run(calls.expire()) == []
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_job_that_does_not_end_in_time_fails_and_its_worker_is_told(
+    jobs: Jobs, clock: Clock, queued: bool
+) -> None:
+    late(jobs, start_deadline_s=5, run_deadline_s=30)
+    token = taken(jobs).token
+    if queued:
+        jobs.run(calls.hand_over("a", token, Queue.RENDER, "jobs/a/p", []))
+    clock.now_ms += 30_000
+    assert jobs.run(calls.expire()) == ["a"]
+    ended = state(jobs)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == ("failed", ErrorCode.RUN_DEADLINE)
+    assert jobs.run(calls.renew("a", token, LEASE_MS)) is Hold.LOST
+    assert jobs.run(calls.expire()) == []
+
+
+def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, run_deadline_s=1)
+    jobs.run(calls.fail("a", taken(jobs).token, NO_PERSON))
+    clock.now_ms += 10_000
+    assert jobs.run(calls.expire()) == []

@@ -1,0 +1,30 @@
+"""Query parameters that are sent several times."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/jobs?limit=1&limit=2", "limit"),
+        ("/jobs?status=queued&created_after=2026-01-01T00:00:00Z&created_after=x", "created_after"),
+        ("/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/events?after=0&after=0", "after"),
+        ("/objects/jobs/a?filename=x&expires=1&signature=00&signature=11", "signature"),
+    ],
+)
+def test_a_parameter_of_one_value_is_sent_once(client: TestClient, path: str, name: str) -> None:
+    answer = client.get(path)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert problem["errors"] == [
+        {"field": f"query.{name}", "detail": "was sent 2 times; send it once"}
+    ]
+
+
+def test_a_list_and_what_nobody_knows_may_come_often(client: TestClient) -> None:
+    assert client.get("/jobs?status=queued&status=running&limit=3").status_code == 200
+    assert client.get("/jobs?nobody=1&nobody=2").status_code == 200
+    assert client.get("/healthz?x=1&x=2").status_code == 200

@@ -1,0 +1,166 @@
+"""A disk that takes nothing: new jobs are refused, accepted ones wait, and go on by themselves."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.settings import Settings
+from service.stores import calls, events
+from service.stores.jobs import Jobs
+from tcan_core.errors import MediaError
+from tcan_core.media.video_writer import VideoWriter
+from tests import samples
+from tests.servers import free_port, running, wait_until
+from tests.worker.conftest import Desk
+from tests.worker.disk import Disk, small_disk
+from tests.worker.paint import PaintAnimator, count_frames
+from worker.disk import is_of_the_disk, takes_files
+
+WORKER = Path(__file__).with_name("paint_worker.py")
+BIG = samples.png(512, 512)  # more than stays in memory on its way in
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder) as disk:
+        yield disk
+
+
+class Site:
+    """A gateway and a worker as processes, with their data on the disk."""
+
+    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], jobs: Jobs) -> None:
+        self.processes, self._jobs = processes, jobs
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def ready(self) -> bool:
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def submit(self, folder: Path, image: bytes, steps: int, key: str) -> httpx.Response:
+        parts: dict[str, Any] = {
+            "image": ("image.png", image),
+            "driving": ("driving.mp4", samples.video(folder, frames=7)),
+            "params": (None, f'{{"num_inference_steps": {steps}}}'),
+        }
+        return self.http.post("/animate", files=parts, headers={"Idempotency-Key": key})
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(f"/jobs/{job_id}").json()
+        return found
+
+    def given_back(self, job_id: str) -> bool:
+        """Whether it waited again after it had been at work."""
+        story = self._jobs.run(events.events(job_id, 0, 10_000))
+        states = [event.placed.record.state for event in story]
+        return JobState.QUEUED in states[states.index(JobState.RUNNING) :]
+
+
+@pytest.fixture
+def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator[Site]:
+    assert settings.redis_url is not None
+    port = free_port()
+    environment = {
+        "TCAN_DATA": str(disk.folder / "data"),
+        "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
+        "TCAN_LEASE_MS": "1000",
+        "PAINT_STEP_S": "0.05",
+    }
+    gateway = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(running(command, file, environment, 0))
+            for command, file in (
+                (gateway, tmp_path / "gateway.log"),
+                ([sys.executable, str(WORKER)], tmp_path / "worker.log"),
+            )
+        ]
+        site = Site(f"http://127.0.0.1:{port}", processes, jobs)
+        stack.callback(site.http.close)
+        wait_until(site.ready, "the service is ready", 60.0)
+        yield site
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Path) -> None:
+    accepted = site.submit(tmp_path, samples.png(), 30, "first").json()["id"]
+    wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs", 20.0)
+    disk.refuse(how, site.processes)
+
+    for image in (samples.png(), BIG):
+        refused = site.submit(tmp_path, image, 5, "second")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable"), refused.text
+        assert int(refused.headers["retry-after"]) > 0
+    wait_until(lambda: site.given_back(accepted), "the job is given back", 30.0)
+    assert site.job(accepted)["status"] in ("queued", "running")
+    assert site.http.get("/healthz").status_code == 200
+
+    disk.serve()
+    second = site.submit(tmp_path, BIG, 5, "second")
+    assert second.status_code == 202, second.text
+    for job_id in (accepted, second.json()["id"]):
+        wait_until(lambda: site.job(job_id)["status"] == "succeeded", "the job is done", 30.0)  # noqa: B023
+        assert site.job(job_id)["attempts"] == 1
+        result = tmp_path / "result.mp4"
+        result.write_bytes(site.http.get(f"/jobs/{job_id}/result", follow_redirects=True).content)
+        assert count_frames(result) == 7
+
+
+@contextmanager
+def files_up_to(size_bytes: int) -> Iterator[None]:
+    """This process writes no bigger files for the length of a `with` block."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def test_the_disk_is_found_behind_an_error_of_the_core(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
+    with files_up_to(4096):
+        with (
+            pytest.raises(MediaError) as failed,
+            VideoWriter(tmp_path / "x.mp4", 12, (64, 64)) as writer,
+        ):
+            for frame in noise:
+                writer.write(frame)
+        assert not takes_files(tmp_path)
+    assert is_of_the_disk(failed.value)
+    assert takes_files(tmp_path)
+    assert not is_of_the_disk(MediaError("x.mp4: the video is damaged"))
+
+
+def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(desk: Desk, jobs: Jobs) -> None:
+    def fill(step: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job_id, runner = desk.submit(), desk.with_animator(PaintAnimator(on_step=fill))
+    left = desk.finish(job_id, runner)
+    assert (left.state, left.attempts) == (JobState.RUNNING, 1)
+    wait_until(lambda: jobs.run(calls.take_back(3)), "its lease runs out")
+    runner.run(Queue.RENDER, job_id)
+    failed = desk.record(job_id)
+    assert failed.error is not None
+    assert (failed.state, failed.error.code) == (JobState.FAILED, ErrorCode.INTERNAL)
