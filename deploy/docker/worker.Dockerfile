@@ -38,14 +38,15 @@ LABEL org.opencontainers.image.title="tcan worker" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The two of NVIDIA ask its container runtime for the driver. A uid without a name has no home and no user's
-# name, and torch asks for both; pulled weights lie under the home, in the volume of models.
+# name, and torch asks for both.
 ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    HOME=/models \
+    HOME=/tmp \
     USER=tcan \
     XDG_CACHE_HOME=/tmp/cache \
     TCAN_DATA=/data \
+    TCAN_MODELS=/models \
     TCAN_DEVICE=${DEVICE} \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
