@@ -18,18 +18,20 @@ from pathlib import Path
 from service.settings import Settings
 from tests.e2e_docker.bases import Bases, named_bases, provide
 from tests.e2e_docker.engine import Compose, EngineError, docker, works
-from tests.e2e_docker.images import Images, any_uid, build, check
+from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.story import Story
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "tcan-e2e"
+TAG = "e2e"
 
 
 def main() -> int:
     """Do all of it and print what was seen; 0 when everything held."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e_docker", description=__doc__)
     parser.add_argument("--keep-images", action="store_true", help="for a quick second run")
+    parser.add_argument("--use-images", action="store_true", help="build none; take a kept run's")
     chosen = parser.parse_args()
     if not works(["docker", "info"]):
         print("error: no Docker engine answers; start dockerd (Debian: docker.io)")
@@ -39,7 +41,7 @@ def main() -> int:
     try:
         stand_ins = provide(bases, print)
         made += stand_ins
-        seen = _run(bases, bool(stand_ins), made)
+        seen = _run(bases, made, alone=bool(stand_ins), build_them=not chosen.use_images)
     except EngineError as error:
         print(f"error: {error}")
         return 1
@@ -51,9 +53,11 @@ def main() -> int:
     return 0
 
 
-def _run(bases: Bases, alone: bool, made: list[str]) -> dict[str, object]:
-    print("building the images")
-    images, took = build(ROOT, bases, "e2e", alone=alone)
+def _run(bases: Bases, made: list[str], *, alone: bool, build_them: bool) -> dict[str, object]:
+    images, took = images_of(TAG), dict[str, float]()
+    if build_them:
+        print("building the images")
+        took = build(ROOT, images, bases, TAG, alone=alone)
     made += [images.gateway, images.worker]
     uid = any_uid()
     seen: dict[str, object] = {f"{name} built, s": round(took_s) for name, took_s in took.items()}

@@ -25,18 +25,24 @@ class Images:
     worker: str
 
 
-def build(root: Path, bases: Bases, tag: str, *, alone: bool) -> tuple[Images, dict[str, float]]:
-    """Build both; their names, and what each took in seconds.
+def images_of(tag: str) -> Images:
+    """Both, under the names that they are built with."""
+    return Images(f"tcan-gateway:{tag}", f"tcan-worker:{tag}")
+
+
+def build(
+    root: Path, images: Images, bases: Bases, version: str, *, alone: bool
+) -> dict[str, float]:
+    """Build both; what each took in seconds.
 
     Args:
         alone: no registry can be reached; the machine's own wheels of torch are used, if any.
     """
-    images = Images(f"tcan-gateway:{tag}", f"tcan-worker:{tag}")
     revision = call(["git", "-C", str(root), "rev-parse", "HEAD"])
     arguments = {
         "BASE_IMAGE": bases.run,
         "BUILD_IMAGE": bases.build,
-        "VERSION": tag,
+        "VERSION": version,
         "REVISION": revision,
         "DEVICE": "cpu",
     }
@@ -52,7 +58,7 @@ def build(root: Path, bases: Bases, tag: str, *, alone: bool) -> tuple[Images, d
             "build", "--network", "host", *words, "--file", str(recipe), "--tag", file, str(root)
         )
         took[name] = time.monotonic() - began_s
-    return images, took
+    return took
 
 
 BOTH = ("BASE_IMAGE", "BUILD_IMAGE", "VERSION", "REVISION")
