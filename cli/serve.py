@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -80,7 +82,12 @@ def worker(
     start_logging()
     check_device(settings.device)
     animator = TcanAnimator(settings.preset, settings.device, settings.limits, settings.weights)
-    sys.exit(run_worker(settings, animator, chosen))
+    code = run_worker(settings, animator, chosen)
+    # All is given back. Taking the model apart takes seconds more, and where the processor is busy
+    # longer than the grace that an orchestrator gives.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def read_settings(data: Path | None) -> Settings:
