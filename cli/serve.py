@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -122,7 +124,12 @@ def worker(
         settings.detector,
         None if key is None else key.get_secret_value().encode(),
     )
-    sys.exit(run_worker(settings, animator, chosen))
+    code = run_worker(settings, animator, chosen)
+    # All is given back. Taking the model apart takes seconds more, and where the processor is busy
+    # longer than the grace that an orchestrator gives.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def read_settings(data: Path | None) -> Settings:

@@ -37,6 +37,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
+from service.contract.version import CONTRACT
 from service.contract.workers import WorkerInfo
 from service.stores.quota import FREE, Quota
 from service.telemetry.context import carried
@@ -136,12 +137,14 @@ def create(
     keep_key_ms: int = 0,
     hint: str = "",
     quota: Quota = FREE,
+    contract: int = CONTRACT,
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
     With an idempotency key that was claimed before, the key leads to the job from now on.
 
     Args:
+        contract: workers that know a lower one leave the job to others.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
         quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
     """
@@ -151,6 +154,7 @@ def create(
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
     hinted = (Queue.PREPARE.task, hint, *quota)
     fields += [text for pair in carried().items() for text in pair]
+    fields += ["contract", str(contract)]
     return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
 
 
@@ -198,20 +202,25 @@ def cancel(job_id: str) -> Call[JobRecord | None]:
     return Call("cancel", (job_id,), _record_or_none)
 
 
-def take_next(queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
-    """Take the lease of the job at position 0 of a queue, with a new token; None when none waits.
+def take_next(
+    queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+) -> Call[JobRecord | None]:
+    """Take the lease of a queue's first job that this contract covers; None when none waits.
 
     Classes of priority come one after the other. Within a class every caller gets the same share
     of the work, by its units, and of one caller the older job comes first.
     """
-    return take("", queue, worker, lease_ms)
+    return take("", queue, worker, lease_ms, contract)
 
 
-def take(job_id: str, queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
-    """Take this job's lease, whatever its turn; None when it does not wait in this queue."""
+def take(
+    job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+) -> Call[JobRecord | None]:
+    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others."""
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     text = progress.model_dump_json()
-    return Call("take", (job_id, queue, queue.state, worker, lease_ms, text), _record_or_none)
+    arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract)
+    return Call("take", arguments, _record_or_none)
 
 
 def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = None) -> Call[Hold]:
@@ -239,7 +248,8 @@ def hand_over(
     seconds: Mapping[str, float] | None = None,
 ) -> Call[Hold]:
     """Leave the job to its next queue, with the key of what was prepared."""
-    fields = ("prepared", prepared, *_report(warnings, seconds))
+    # What was prepared is read by a worker that may be of another release.
+    fields = ("prepared", prepared, "contract", str(CONTRACT), *_report(warnings, seconds))
     return Call("hand_over", (job_id, token, queue, *fields), Hold)
 
 
@@ -343,17 +353,8 @@ def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
     return Call("preside", (role, who, lease_ms), bool)
 
 
-JSON_FIELDS = (
-    "params",
-    "options",
-    "inputs",
-    "progress",
-    "outputs",
-    "warnings",
-    "seconds",
-    "previews",
-    "checkpoint",
-    "error",
+JSON_FIELDS = tuple(
+    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
 )
 
 

@@ -254,7 +254,7 @@ local function count(...) redis.call('HINCRBY', counters_key, table.concat({...}
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true}
 local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
-  closed = true, turn = true}
+  closed = true, turn = true, contract = true}
 local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
