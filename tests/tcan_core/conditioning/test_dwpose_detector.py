@@ -5,6 +5,7 @@ Needs the extra: `make pose`, then `make test ARGS="-m pose"`.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def write_people(path: Path, boxes: list[tuple[Box, int]]) -> None:
         Node("Add", ["scored", "certain"], "weights"),
         Node("Mul", ["answer", "weights"], "output"),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "blue": np.array(0, np.int64),
         "white": np.array(255.0, np.float32),
         "score": 1.0 - certain,
@@ -87,7 +88,7 @@ def write_red_finder(path: Path) -> None:
             Node("Reshape", [f"twice_{name}", f"flat_{name}"], f"halves_{name}"),
             Node("Mul", [f"halves_{name}", "all"], f"simcc_{name}"),
         ]
-    constants = {"red": np.array(0, np.int64), "all": np.ones((1, 133, 1), np.float32)}
+    constants: dict[str, np.ndarray] = {"red": np.array(0, np.int64), "all": np.ones((1, 133, 1), np.float32)}
     for name, length in (("x", WIDTH), ("y", HEIGHT)):
         constants[f"tall_{name}"] = np.array([1, length, 1], np.int64)
         constants[f"flat_{name}"] = np.array([1, 1, 2 * length], np.int64)
@@ -138,15 +139,15 @@ def test_peaks_at_known_places_are_exactly_these_keypoints(tmp_path: Path) -> No
         sorted(people, key=lambda one: one.keypoints[0, 0]), (ADULT, CHILD), strict=True
     ):
         truth = in_frame(box, SCALE, columns, rows)
-        near = {"atol": 0.01}
-        np.testing.assert_allclose(pose.keypoints[Joint.NOSE], truth[0], **near)
-        np.testing.assert_allclose(pose.keypoints[Joint.NECK], truth[[5, 6]].mean(axis=0), **near)
-        np.testing.assert_allclose(pose.keypoints[Joint.LEFT_WRIST], truth[9], **near)
-        np.testing.assert_allclose(pose.keypoints[Joint.RIGHT_ANKLE], truth[16], **near)
+        near = partial(np.testing.assert_allclose, atol=0.01)
+        near(pose.keypoints[Joint.NOSE], truth[0])
+        near(pose.keypoints[Joint.NECK], truth[[5, 6]].mean(axis=0))
+        near(pose.keypoints[Joint.LEFT_WRIST], truth[9])
+        near(pose.keypoints[Joint.RIGHT_ANKLE], truth[16])
         assert pose.face is not None and pose.hand_left is not None and pose.hand_right is not None
-        np.testing.assert_allclose(pose.face[:68, :2], truth[23:91], **near)
-        np.testing.assert_allclose(pose.hand_left[:, :2], truth[91:112], **near)
-        np.testing.assert_allclose(pose.hand_right[:, :2], truth[112:133], **near)
+        near(pose.face[:68, :2], truth[23:91])
+        near(pose.hand_left[:, :2], truth[91:112])
+        near(pose.hand_right[:, :2], truth[112:133])
         np.testing.assert_allclose(pose.confidence, 0.8, atol=1e-6)
         assert pose.canvas == (480, 320)
 
