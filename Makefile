@@ -14,10 +14,10 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos check fix up setup pose clean
+.PHONY: help demo test chaos check audit check-deploy e2e-docker fix up setup pose clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; leaves demo/result.mp4 and a contact sheet
 	@$(BIN)/tcan demo --out demo/ $(ARGS)
@@ -31,11 +31,22 @@ test: $(VENV)/.stamp-dev ## Run the tests
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
 
-check: $(VENV)/.stamp-dev ## Lint, check types and the directions of imports
+check: $(VENV)/.stamp-dev ## Lint, check types, the directions of imports, and what is known to be unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml service worker tcan_core cli tools
+	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
+
+audit: $(VENV)/.stamp-dev ## Ask for known vulnerabilities of the pinned packages; fails when nobody can be asked
+	$(BIN)/python tools/audit.py $(CONSTRAINTS)
+
+check-deploy: $(VENV)/.stamp-dev .venv-deploy/.stamp ## Check images, manifests, rules and the compose file, without a cluster
+	@$(BIN)/python tools/check_deploy.py
+
+e2e-docker: $(VENV)/.stamp-dev ## Build the images and prove the compose file in this machine's Docker
+	@$(BIN)/python -u -m tests.e2e_docker $(ARGS)
 
 fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
 	$(BIN)/ruff check --fix .
@@ -46,7 +57,13 @@ setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
 pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv-deploy/.stamp: deploy/check-requirements.txt | $(VENV)/.stamp-venv
+	@echo "Installing the tools of check-deploy into .venv-deploy (once)"
+	@$(BIN)/python -m venv .venv-deploy
+	@.venv-deploy/bin/python tools/install.py $(LOG) --requirement deploy/check-requirements.txt
+	@touch $@
 
 $(VENV)/.stamp-venv:
 	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)

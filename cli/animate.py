@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from tcan_core.media.watermark.embed import Marker
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
     from tcan_core.sampling.ranks import Ranks
+
+# What a mark carries here: the seed, as far as it fits.
+MARK_BITS = 0xFFFFFFFF
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +60,9 @@ def animate(
         typer.Option(help="Who drives: 0, 1... from the left, or X,Y in parts of the frame."),
     ] = None,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
+    watermark: Annotated[
+        bool, typer.Option(help="Lay an imperceptible mark over the pictures.")
+    ] = True,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
@@ -87,6 +94,7 @@ def animate(
     Under `torchrun` the windows of the video are shared by its processes, a device for each.
     """
     from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
+    from tcan_core.media.watermark.embed import Marker
     from tcan_core.models.devices import check_device
     from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
@@ -133,7 +141,8 @@ def animate(
         )
         if memory_limit is not None:
             settings, options = _fitted(preset, prepared, settings, options, memory_limit)
-        outputs = _Outputs(out, pose_video, driving if audio else None)
+        marker = Marker(settings.seed & MARK_BITS) if watermark else None
+        outputs = _Outputs(out, pose_video, driving if audio else None, marker)
         report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
     if report is not None:
         _tell(report, out, as_json)
@@ -143,6 +152,7 @@ class _Outputs(NamedTuple):
     video: Path
     poses: Path | None
     audio_from: Path | None
+    marker: Marker | None
 
 
 def _render(
@@ -174,6 +184,7 @@ def _render(
         progress=progress,
         pose_path=outputs.poses,
         audio_from=outputs.audio_from,
+        frame_filter=outputs.marker,
     )
 
 

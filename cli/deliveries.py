@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.jobs import AsJson, JobId, Url
+from cli.jobs import ApiKey, AsJson, JobId, Url
 from service.api.deliveries_view import DeliveryView
 from service.client import DEFAULT_URL, Client
 
@@ -22,10 +22,11 @@ def deliveries(
         int | None, typer.Option(min=1, help="Send the message of this number once more.")
     ] = None,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the messages to a job's webhook with every attempt to deliver them."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         if redeliver is None:
             found = client.deliveries(job_id)
         else:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Url = Annotated[
     str, typer.Option(help="Where the service listens.", envvar="TCAN_URL", show_default=True)
 ]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(help="From 'tcan keys create'.", envvar="TCAN_API_KEY", show_envvar=True),
+]
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option(help="Write the result here.")]
@@ -64,6 +68,7 @@ def submit(
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="Is told of the job by signed messages.")
     ] = None,
+    consent: Annotated[str | None, describe("consent", JobOptions)] = None,
     webhook_event: Annotated[
         list[WebhookEvent] | None,
         typer.Option(
@@ -74,6 +79,7 @@ def submit(
     wait_for_it: Wait = False,
     out: Out = None,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a job to a running service."""
@@ -89,9 +95,12 @@ def submit(
         format=result_format,
     )
     options = read_model(
-        JobOptions, ttl_s=ttl_s, webhook=webhook_fields(webhook, webhook_event or [])
+        JobOptions,
+        ttl_s=ttl_s,
+        webhook=webhook_fields(webhook, webhook_event or []),
+        consent=consent,
     )
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         job = client.submit(image, driving, params, options=options)
         if wait_for_it or out is not None:
             finish(client, job.id, out, as_json)
@@ -99,29 +108,39 @@ def submit(
             typer.echo(job.model_dump_json(indent=2) if as_json else job.id)
 
 
-def status(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def status(
+    job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
+) -> None:
     """Show how a job stands."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         job = client.job(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
 
 
-def wait(job_id: JobId, out: Out = None, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def wait(
+    job_id: JobId,
+    out: Out = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
     """Wait for a job, and fetch its result; exits with 1 when the job has none."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         finish(client, job_id, out, as_json)
 
 
-def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def cancel(
+    job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
+) -> None:
     """Cancel a job: a waiting one ends at once, a running one within a step."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         job = client.cancel(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
 
 
-def erase(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+def erase(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Erase an ended job and its results."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         client.erase(job_id)
 
 
@@ -129,10 +148,11 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     state: Annotated[list[JobState] | None, typer.Option(help="Of this state; repeatable.")] = None,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """List the newest jobs."""
-    with Client(url) as client:
+    with Client(url, api_key=api_key) as client:
         jobs = client.jobs(limit, tuple(state or ()))
     if as_json:
         typer.echo(f"[{', '.join(job.model_dump_json() for job in jobs)}]")

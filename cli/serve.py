@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Annotated
 import typer
 
 from service.contract.queues import Queue
-from service.errors import SettingsError
+from service.errors import SettingsError, Unavailable
 from service.settings import Settings, load_settings
 
 Data = Annotated[
@@ -42,7 +44,10 @@ def gateway(
     from service.telemetry.tracing import start_tracing
 
     settings = read_settings(data)
+    given = None if fd is None else socket.socket(fileno=fd)
+    address = host if given is None else str(given.getsockname()[0])
     start_logging()
+    check_door(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
     app = create_app(settings)
     config = uvicorn.Config(
@@ -61,8 +66,38 @@ def gateway(
                 app.state.gateway.events.close_streams_soon()
             super().handle_exit(sig, frame)
 
-    Server(config).run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+    Server(config).run(sockets=None if given is None else [given])
     stop_tracing()
+
+
+def check_door(settings: Settings, address: str) -> None:
+    """Say who may call where nobody has a key.
+
+    Raises:
+        SettingsError: the gateway would listen to a network and answer nobody from there.
+    """
+    import logging
+
+    from service.access.doors import HOW_TO, is_loopback
+    from service.stores.jobs import Jobs
+    from service.stores.keys import any_key
+
+    jobs = Jobs.connect(settings.broker_url())
+    try:
+        closed = jobs.run(any_key())
+    except Unavailable:
+        return  # each request is asked again
+    finally:
+        jobs.close()
+    logger = logging.getLogger(__name__)
+    if closed or settings.anonymous == "never":
+        logger.info("callers need a key")
+    elif settings.anonymous == "anywhere":
+        logger.warning("there is no key: whoever reaches %s may use this service", address)
+    elif is_loopback(address):
+        logger.info("there is no key: this machine alone may call")
+    else:
+        raise SettingsError(f"there is no key, and {address} is not this machine alone: {HOW_TO}")
 
 
 def worker(
@@ -79,6 +114,7 @@ def worker(
 
     start_logging()
     check_device(settings.device)
+    key = settings.watermark_key
     animator = TcanAnimator(
         settings.preset,
         settings.device,
@@ -86,8 +122,14 @@ def worker(
         settings.weights,
         settings.runtime,
         settings.detector,
+        None if key is None else key.get_secret_value().encode(),
     )
-    sys.exit(run_worker(settings, animator, chosen))
+    code = run_worker(settings, animator, chosen)
+    # All is given back. Taking the model apart takes seconds more, and where the processor is busy
+    # longer than the grace that an orchestrator gives.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def read_settings(data: Path | None) -> Settings:

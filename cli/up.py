@@ -11,8 +11,6 @@ import typer
 
 from cli.embedded.stack import LOOK_EVERY_S, Stack
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -27,8 +25,6 @@ def up(
     ),
 ) -> None:
     """Run the embedded service: broker, gateway and worker; Ctrl-C stops all of it."""
-    if host not in LOOPBACK:
-        typer.echo(f"Whoever reaches {host} can use this service: it asks for no key.")
     run(Stack(data, host, port, typer.echo))
 
 
@@ -41,6 +37,8 @@ def run(stack: Stack) -> None:
         typer.echo(f"Starting on {stack.url}; logs are in {stack.logs}")
         if stack.wait_ready(stop.is_set):
             typer.echo(f"Ready: {stack.url} (Ctrl-C stops it)")
+            if not stack.has_keys():
+                typer.echo("No key: this machine alone may call; 'tcan keys create NAME' makes one")
         while not stop.wait(LOOK_EVERY_S):
             stack.tend()
         typer.echo("Stopping")

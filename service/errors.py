@@ -35,6 +35,7 @@ class Rejected(ServiceError):
         detail: one sentence with the values and what would be allowed.
         errors: one entry per wrong field, each with `field` and `detail`.
         headers: HTTP headers that belong to the answer.
+        reason: the code of the operator's policy, where it refuses.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Rejected(ServiceError):
         *,
         errors: list[dict[str, Any]] | None = None,
         headers: dict[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = headers
+        self.reason = reason
 
 
 class Unavailable(ServiceError):

@@ -14,12 +14,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.access.doors import Anonymous
 from service.contract.limits import InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
 # Of the command line and of the model; not settings of the service.
-OTHERS_VARIABLES = ("TCAN_URL", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
+OTHERS_VARIABLES = (
+    "TCAN_URL",
+    "TCAN_API_KEY",
+    "TCAN_TRACEBACK",
+    "TCAN_MODELS",
+    "TCAN_HUB_ENDPOINT",
+)
 
 
 class RuntimeSettings(BaseModel):
@@ -101,6 +108,26 @@ class Settings(BaseSettings):
         3000, ge=0, description="A job waiting this long gets another hint if none is queued."
     )
 
+    anonymous: Anonymous = Field(
+        "loopback",
+        description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
+        "or 'never' nobody. Once a key was made, everybody needs one.",
+    )
+    public_metrics: bool = Field(
+        True, description="Whether /metrics needs no key; else it takes one with the scope admin."
+    )
+    outbound_allow: str = Field(
+        "",
+        description="Hosts, addresses and networks outside of the public internet that callers may "
+        "name for inputs and webhooks, with commas: assets.studio.example,10.1.0.0/16",
+    )
+    policy: str | None = Field(
+        None, description="module:object of a policy that sees each job before it is queued."
+    )
+    require_consent: bool = Field(
+        False, description="Whether each job needs options.consent, which its manifest then tells."
+    )
+
     webhook_key: SecretStr | None = Field(
         None,
         min_length=32,
@@ -109,6 +136,18 @@ class Settings(BaseSettings):
     )
     webhook_ed25519_keys: SecretStr | None = Field(
         None, description="whsk_ keys with spaces between them; each adds a signature v1a."
+    )
+
+    c2pa: bool = Field(True, description="Whether results carry a signed C2PA manifest.")
+    c2pa_cert: Path | None = Field(
+        None,
+        description="PEM of the certificate that signs results and of its issuers; one for "
+        "development is made when absent. Read by workers alone.",
+    )
+    c2pa_key: Path | None = Field(None, description="PEM of its private key.")
+    watermark: bool = Field(True, description="Whether pictures carry an imperceptible mark.")
+    watermark_key: SecretStr | None = Field(
+        None, description="Who has it finds the marks; the one that all know when absent."
     )
 
     otlp_endpoint: str | None = Field(
@@ -146,6 +185,11 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         """The secret under the folder store's links; readable by its owner alone."""
         return self.data / "signing.key"
+
+    @property
+    def c2pa_folder(self) -> Path:
+        """The development certificate and its key; readable by their owner alone."""
+        return self.data / "c2pa"
 
     @property
     def webhook_key_file(self) -> Path:

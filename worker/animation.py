@@ -103,6 +103,7 @@ class Animator(Protocol):
         *,
         resume: Path | None = None,
         frugal: bool = False,
+        mark: int | None = None,
     ) -> Rendering:
         """Animate into files of `folder`.
 
@@ -110,6 +111,7 @@ class Animator(Protocol):
             resume: the saved state of an earlier render of the same job, by the same model; what
                 was done there is not done again, and the result is the same.
             frugal: take less memory and more time.
+            mark: 32 bits that the watermark of all pictures carries; None leaves them unmarked.
 
         Raises:
             CheckpointUnusable: `resume` cannot be used.

@@ -20,6 +20,8 @@ from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
+from tcan_core.media.watermark.embed import Marker
+from tcan_core.media.watermark.marks import PUBLIC_KEY
 from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
 from tcan_core.models.runtime import RuntimeOptions
@@ -29,6 +31,7 @@ from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, ren
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
+from worker.decoding import ChildSource
 from worker.failures import (
     AnimationCanceled,
     AnimationError,
@@ -52,6 +55,7 @@ class TcanAnimator:
         weights: folder of the parts' safetensors; by default where the preset says.
         runtime: how the model runs; the same in every worker that may go on with a job.
         detector: of poses; by default the preset's.
+        watermark_key: of those who shall find the marks; by default the one that all know.
     """
 
     def __init__(
@@ -62,10 +66,13 @@ class TcanAnimator:
         weights: Path | None = None,
         runtime: RuntimeSettings | None = None,
         detector: str | None = None,
+        watermark_key: bytes | None = None,
     ) -> None:
         self._preset = preset
         self._device = device
         self._limits = media_limits(limits)
+        self._media = ChildSource(limits)
+        self._watermark_key = watermark_key or PUBLIC_KEY
         self._weights = weights
         self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
@@ -101,6 +108,7 @@ class TcanAnimator:
                 detector=self._detector,
                 cleaning=CleaningSettings(person=params.person),
                 progress=progress,
+                media=self._media,
                 retarget=params.retarget,
             )
             maps = self._pipeline.draw(
@@ -115,7 +123,9 @@ class TcanAnimator:
         """See `worker.animation.Animator`."""
         progress = _detecting(report, canceled)
         try:
-            found = find_poses(driving, self._limits, self._detector, progress=progress)
+            found = find_poses(
+                driving, self._limits, self._detector, progress=progress, media=self._media
+            )
         except InputError as error:
             raise animation_error(error) from error
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
@@ -150,6 +160,7 @@ class TcanAnimator:
         *,
         resume: Path | None = None,
         frugal: bool = False,
+        mark: int | None = None,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first"
@@ -166,7 +177,7 @@ class TcanAnimator:
         try:
             done = render(
                 self._pipeline,
-                Prepared.load(prepared, image, self._limits),
+                Prepared.load(prepared, image, self._limits, self._media),
                 outputs[Output.RESULT],
                 replace(settings, **FRUGAL) if frugal else settings,
                 progress=progress,
@@ -174,6 +185,7 @@ class TcanAnimator:
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
+                frame_filter=None if mark is None else Marker(mark, self._watermark_key),
             )
         except CoreCanceled as error:
             raise AnimationCanceled from error
@@ -254,6 +266,7 @@ def media_limits(limits: InputLimits) -> MediaLimits:
         max_pixels=max(limits.max_image_pixels, limits.max_frame_pixels),
         max_frames=limits.max_frames,
         max_duration_s=limits.max_duration_s,
+        max_video_pixels=limits.max_driving_pixels,
         min_side=limits.min_side,
     )
 

@@ -42,6 +42,8 @@ def make_worker(app: Celery, name: str, queues: Sequence[Queue]) -> Worker:
         hostname=name,
         queues=[queue.task for queue in queues],
         quiet=True,
+        # Of our own logs too: Celery would set the root logger to its default, warnings alone.
+        loglevel="INFO",
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

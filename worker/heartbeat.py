@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from service.contract.queues import Queue
+from service.contract.version import CONTRACT
 from service.contract.workers import DeviceMemory, ModelInfo, WorkerInfo
 from service.stores import calls
 from service.stores.jobs import Jobs
@@ -26,7 +27,9 @@ class Heartbeat:
     ) -> None:
         self._jobs = jobs
         self._memory = memory
-        self._info = WorkerInfo(id=worker, queues=tuple(queues), preset=preset, ready=False)
+        self._info = WorkerInfo(
+            id=worker, queues=tuple(queues), preset=preset, contract=CONTRACT, ready=False
+        )
 
     def beat(self) -> None:
         """Say it once more. Raises Unavailable."""

@@ -26,6 +26,7 @@ from worker.animation import Animator
 from worker.disk import is_of_the_disk, takes_files
 from worker.failures import AnimationCanceled, job_error
 from worker.lease import Lease, Stop
+from worker.provenance.finish import Provenance
 from worker.shutdown import Shutdown
 from worker.stages import Stages
 
@@ -48,6 +49,7 @@ class JobRunner:
         checkpoint_s: the least time between two checkpoints; infinity keeps only those of a
             worker that leaves.
         shutdown: begun when this worker must leave; the job at work is then given back.
+        provenance: what is done to results so that they say what they are.
         at_work: the lease of that job.
         heard: hints that have come so far.
     """
@@ -62,6 +64,7 @@ class JobRunner:
     lease_ms: int
     shutdown: Shutdown
     checkpoint_s: float = 0.0
+    provenance: Provenance = Provenance()
     at_work: Lease | None = None
     heard: int = 0
 
@@ -133,7 +136,14 @@ class JobRunner:
         Raises what a disk is behind that takes nothing.
         """
         stages = Stages(
-            self.jobs, self.objects, self.animator, record, lease, folder, self.checkpoint_s
+            self.jobs,
+            self.objects,
+            self.animator,
+            record,
+            lease,
+            folder,
+            self.checkpoint_s,
+            self.provenance,
         )
         try:
             end = stages.prepare() if queue is Queue.PREPARE else stages.render()

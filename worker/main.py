@@ -29,6 +29,7 @@ from worker.job_runner import JobRunner
 from worker.lease import Lease
 from worker.orphans import Orphans
 from worker.periodic import Periodic
+from worker.provenance.finish import open_provenance
 from worker.reconciler import Reconciler
 from worker.shutdown import Shutdown
 from worker.sweeper import Sweeper
@@ -54,7 +55,7 @@ def run_worker(
         The exit code: 0 after a signal.
 
     Raises:
-        SettingsError: no Redis is known.
+        SettingsError: no Redis is known, or what signs results cannot be used.
         Whatever the animator raises when its model cannot be loaded.
     """
     url = settings.broker_url()
@@ -73,6 +74,7 @@ def run_worker(
         lease_ms=settings.lease_ms,
         shutdown=shutdown,
         checkpoint_s=settings.checkpoint_s,
+        provenance=open_provenance(settings),
     )
     alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
     keeper = Reconciler(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from secrets import token_hex
 
-from service.stores import calls
+from service.stores import requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 
@@ -49,7 +49,7 @@ class Orphans:
             self._names = self.objects.folders("jobs")
             names = list(islice(self._names, self.batch))
         ids = [name for name in names if JOB_ID.fullmatch(name)]
-        unknown = self.jobs.run(calls.unknown(ids)) if ids else []
+        unknown = self.jobs.run(requests.unknown(ids)) if ids else []
         if not unknown or not self._is_ours():
             return
         for job_id in unknown:
@@ -60,7 +60,7 @@ class Orphans:
 
     def _is_ours(self) -> bool:
         """Whether no other job store's mark is here; ours is set where there is none."""
-        mine = self.jobs.run(calls.identify(token_hex(16)))
+        mine = self.jobs.run(requests.identify(token_hex(16)))
         marks = self._marks()
         if not marks:
             self.objects.put(_mark(mine), b"")

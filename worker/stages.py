@@ -22,9 +22,10 @@ from worker.animation import Animator, Rendering, Report, Step
 from worker.checkpoints import CheckpointWriter, mark_of
 from worker.failures import AnimationOutOfMemory, CheckpointUnusable
 from worker.lease import Lease
-from worker.manifest import make_manifest
+from worker.manifest import Origin, make_manifest, make_statement
 from worker.previews import PreviewWriter
 from worker.progress import ProgressWriter, progress_at
+from worker.provenance.finish import Provenance, file_digest
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Stages:
         record: the job as it was taken; its token marks every write and every key.
         folder: for files; removed afterwards.
         checkpoint_s: the least time between two checkpoints.
+        provenance: what is done to results so that they say what they are.
         checkpoint: the last one; moves on with those that are kept here.
     """
 
@@ -51,6 +53,7 @@ class Stages:
     lease: Lease
     folder: Path
     checkpoint_s: float
+    provenance: Provenance = Provenance()
 
     def __post_init__(self) -> None:
         self.checkpoint = self.record.checkpoint
@@ -64,12 +67,13 @@ class Stages:
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
-            return self._publish(shown, _since(began_s))
-        prepared = self.folder / "prepared.zip"
+            return self._publish(shown, _since(began_s), {"driving": file_digest(driving)}, None)
+        prepared, image = self.folder / "prepared.zip", self._image()
         warnings = self.animator.prepare(
-            self._image(), driving, prepared, record.params, report, self._stopped
+            image, driving, prepared, record.params, report, self._stopped
         )
         key = output_key(record, prepared.name)
+        self._put_digests(key, image, driving)
         self.objects.put(key, prepared)
         return calls.hand_over(
             record.id, record.token, Queue.RENDER, key, warnings, _since(began_s)
@@ -77,28 +81,37 @@ class Stages:
 
     def render(self) -> Call[Hold]:
         """Animate, from the last checkpoint on where there is one."""
+        inputs = self._digests()
+        mark = self.provenance.payload(self.record, inputs, self.animator.describe())
         try:
-            rendering = self._animate(frugal=False)
+            rendering = self._animate(mark, frugal=False)
         except AnimationOutOfMemory:
             rendering = None
         if rendering is None:  # not above: an error that is being handled holds on to memory
             logger.warning("job %s: memory ran out; once more, frugally", self.record.id)
-            rendering = self._animate(frugal=True)
+            rendering = self._animate(mark, frugal=True)
             rendering = replace(rendering, warnings=[*rendering.warnings, FRUGAL_WARNING])
-        end = self._publish(rendering, self.record.seconds | rendering.seconds)
+        seconds = self.record.seconds | rendering.seconds
+        end = self._publish(rendering, seconds, inputs, mark)
         if self.checkpoint is not None:
             self._erase(self.checkpoint)
         return end
 
-    def _animate(self, frugal: bool) -> Rendering:
+    def _animate(self, mark: int | None, frugal: bool) -> Rendering:
         assert self.record.prepared is not None, "a job in the render queue has been prepared"
         image, prepared = self._image(), self._fetch(self.record.prepared)
         resume = self._resume_file()
         with PreviewWriter(ProgressWriter(self.lease.renew), self._add_preview) as report:
-            return self._render(image, prepared, report, resume, frugal)
+            return self._render(image, prepared, report, resume, frugal, mark)
 
     def _render(
-        self, image: Path, prepared: Path, report: Report, resume: Path | None, frugal: bool
+        self,
+        image: Path,
+        prepared: Path,
+        report: Report,
+        resume: Path | None,
+        frugal: bool,
+        mark: int | None,
     ) -> Rendering:
         while True:
             with CheckpointWriter(
@@ -114,6 +127,7 @@ class Stages:
                         self._stopped,
                         resume=resume,
                         frugal=frugal,
+                        mark=mark,
                     )
                 except CheckpointUnusable as error:
                     if resume is None:
@@ -155,18 +169,39 @@ class Stages:
     def _erase(self, checkpoint: Checkpoint) -> None:
         self.objects.delete(checkpoint.key.rpartition("/")[0])
 
-    def _publish(self, rendering: Rendering, seconds: dict[str, float]) -> Call[Hold]:
-        """Store what was made, with its manifest; the write that ends the job."""
-        record = self.record
+    def _publish(
+        self,
+        rendering: Rendering,
+        seconds: dict[str, float],
+        inputs: dict[str, str],
+        mark: int | None,
+    ) -> Call[Hold]:
+        """Sign and store what was made, with its manifest; the write that ends the job."""
+        record, model = self.record, self.animator.describe()
         warnings = [*record.warnings, *rendering.warnings]
         manifest = self.folder / "manifest.json"
-        content = make_manifest(record, rendering, self.animator.describe(), seconds)
+        signed = self.provenance.sign(rendering.outputs, make_statement(record, model, inputs))
+        origin = Origin(inputs, mark, signed)
+        content = make_manifest(record, rendering, model, seconds, origin)
         manifest.write_text(json.dumps(content, indent=2), encoding="utf-8")
         outputs = {}
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():
             outputs[output] = output_key(record, f"{output}{file.suffix}")
             self.objects.put(outputs[output], file)
         return calls.succeed(record.id, record.token, outputs, warnings, seconds)
+
+    def _put_digests(self, prepared: str, image: Path, driving: Path) -> None:
+        """Leave to `render` what the inputs are; it does not fetch the driver again."""
+        file = self.folder / "inputs.json"
+        digests = {"image": file_digest(image), "driving": file_digest(driving)}
+        file.write_text(json.dumps(digests), encoding="utf-8")
+        self.objects.put(_beside(prepared), file)
+
+    def _digests(self) -> dict[str, str]:
+        """The sha256 of each input, as `prepare` found them."""
+        assert self.record.prepared is not None, "a job in the render queue has been prepared"
+        found: dict[str, str] = json.loads(self._fetch(_beside(self.record.prepared)).read_text())
+        return found
 
     def _stopped(self) -> bool:
         return self.lease.stop is not None
@@ -192,6 +227,10 @@ class Stages:
 
 def _since(began_s: float) -> dict[str, float]:
     return {"prepare": time.monotonic() - began_s}
+
+
+def _beside(prepared: str) -> str:
+    return f"{prepared.rpartition('/')[0]}/inputs.json"
 
 
 def output_key(record: JobRecord, name: str) -> str:

@@ -26,7 +26,8 @@ INTERVAL_S = 1.0
 
 def start_again() -> None:
     """Put a fresh process of the same command in the place of this one, under the same number."""
-    os.execv(sys.executable, sys.orig_argv)
+    # Its own command line, as it was started.
+    os.execv(sys.executable, sys.orig_argv)  # nosec B606
 
 
 @dataclass

@@ -28,6 +28,7 @@ class Part:
         name: shown to the user, and the log's name.
         command: the program and its arguments.
         log: its output is added to this file.
+        withheld: variables of this process that it does not get.
         death_signal: what the system sends it when this process dies.
     """
 
@@ -35,6 +36,7 @@ class Part:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
     inherited: tuple[int, ...] = ()
     death_signal: signal.Signals = signal.SIGKILL
     quick_ends: int = 0
@@ -53,7 +55,7 @@ class Part:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment},
+                env={**self._inherited_environment(), **self.environment},
                 pass_fds=self.inherited,
                 start_new_session=True,
                 preexec_fn=_die_with_parent(self.death_signal),
@@ -67,6 +69,9 @@ class Part:
             return open(self.log, "ab")
         except OSError:
             return open(os.devnull, "wb")
+
+    def _inherited_environment(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name not in self.withheld}
 
     @property
     def pid(self) -> int | None:

@@ -20,11 +20,17 @@ from cli.embedded.part import Part
 from service.client import Client
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
+from service.stores.jobs import Jobs
+from service.stores.keys import any_key
 
 # A worker finishes its step and gives its job back within this time, or is killed.
 STOP_PATIENCE_S = 10.0
 READY_TIMEOUT_S = 180.0
 LOOK_EVERY_S = 0.1
+# Nothing listens because of this; it says how to reach what does.
+ALL_IPV4 = "0.0.0.0"  # nosec B104
+# The worker neither signs nor delivers: it gets none of these.
+GATEWAYS_SECRETS = ("TCAN_WEBHOOK_KEY", "TCAN_WEBHOOK_ED25519_KEYS")
 
 
 class StackError(ServiceError):
@@ -112,6 +118,14 @@ class Stack:
         """The folder of the parts' logs."""
         return self._data / "logs"
 
+    def has_keys(self) -> bool:
+        """Whether callers need a key; without one this machine alone may call."""
+        jobs = Jobs.connect(load_settings(data=self._data).broker_url())
+        try:
+            return jobs.run(any_key())
+        finally:
+            jobs.close()
+
     @property
     def parts(self) -> dict[str, int | None]:
         """Names and process numbers of the parts."""
@@ -128,7 +142,7 @@ class Stack:
             self._start_broker(settings)
         descriptor = listener.fileno()
         self._add("gateway", tcan("gateway", "--fd", str(descriptor)), (descriptor,))
-        self._add("worker", self._worker)
+        self._add("worker", self._worker, withheld=GATEWAYS_SECRETS)
 
     def _start_broker(self, settings: Settings) -> None:
         part, url = make_broker(self._data, self.logs / "broker.log")
@@ -141,9 +155,15 @@ class Stack:
         write_private(settings.embedded_url_file, url)
         self._cleanup.callback(settings.embedded_url_file.unlink, missing_ok=True)
 
-    def _add(self, name: str, command: Sequence[str], inherited: tuple[int, ...] = ()) -> None:
+    def _add(
+        self,
+        name: str,
+        command: Sequence[str],
+        inherited: tuple[int, ...] = (),
+        withheld: tuple[str, ...] = (),
+    ) -> None:
         environment = {"TCAN_DATA": str(self._data.resolve())}
-        part = Part(name, command, self.logs / f"{name}.log", environment, inherited)
+        part = Part(name, command, self.logs / f"{name}.log", environment, withheld, inherited)
         self._parts.append(part)
         part.start()
 
@@ -193,7 +213,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    # Nothing listens here; it says how to reach what does.
+    reachable = {ALL_IPV4: "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 

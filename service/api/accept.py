@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+import anyio
+from anyio import to_thread
+
 from service.api.callers import Caller
 from service.api.deps import Gateway
 from service.api.idempotency import KEEP_MS, reserved
 from service.api.inputs import take_inputs
+from service.api.judged import check_options
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.queues import Queue
 from service.errors import Rejected
 from service.stores import calls
 from service.stores.hints import message
+from service.stores.quota import quota_of
 from service.submission.receive import Received
 from service.submission.spool import Spool
+
+LOOK_UP_S = 5.0
 
 
 async def accept(
@@ -29,28 +38,54 @@ async def accept(
         The job, and whether it was there before.
 
     Raises:
-        Rejected: the parameters or the inputs cannot be used.
+        Rejected: the parameters or the inputs cannot be used, or the caller may not have the job.
         Unavailable: a store does not answer; there is no job then.
     """
+    check_options(
+        received.options, caller, received.kind, needs_consent=gateway.settings.require_consent
+    )
+    await _check_webhook(gateway, received)
     async with reserved(gateway, caller, key, received) as reservation:
         if reservation.job_id is not None:
             return await _again(gateway, caller, reservation.job_id), True
         job_id = new_job_id()
         inputs = await take_inputs(gateway, caller, received, job_id, spool)
-        placed = await gateway.jobs.run(
-            calls.create(
-                job_id,
-                received.params.with_seed(),
-                inputs,
-                kind=received.kind,
-                options=received.options,
-                caller=caller.id,
-                idempotency_key=reservation.key,
-                keep_key_ms=KEEP_MS,
-                hint=message(job_id, Queue.PREPARE),
-            )
+        make = calls.create(
+            job_id,
+            received.params.with_seed(),
+            inputs,
+            kind=received.kind,
+            options=received.options,
+            caller=caller.id,
+            idempotency_key=reservation.key,
+            keep_key_ms=KEEP_MS,
+            hint=message(job_id, Queue.PREPARE),
+            quota=quota_of(caller.limits, inputs.size_bytes, inputs.seconds or 0.0),
         )
+        try:
+            placed = await gateway.jobs.run(make)
+        except Rejected:
+            await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+            raise
     return placed, False
+
+
+async def _check_webhook(gateway: Gateway, received: Received) -> None:
+    """Refuse a receiver that messages could not be sent to, now instead of in 75 hours.
+
+    Raises:
+        Rejected: its host leads to where callers may not go. Where it leads nowhere as yet, the
+            deliverer will see.
+    """
+    webhook = received.options.webhook
+    if webhook is None:
+        return
+    parts = urlsplit(webhook.url)
+    try:
+        with anyio.move_on_after(LOOK_UP_S):
+            await gateway.guard.addresses(parts.hostname or "", parts.port or 443)
+    except (OSError, UnicodeError):
+        return
 
 
 async def _again(gateway: Gateway, caller: Caller, job_id: str) -> calls.Placed:

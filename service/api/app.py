@@ -8,6 +8,7 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from service.api import (
     deliveries,
@@ -72,14 +73,14 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     for module in MODULES:
         app.include_router(module.router)
-    app.openapi = partial(openapi, app)  # type: ignore[method-assign]  # FastAPI's way to extend it
+    app.openapi = partial(openapi, app, _routes())  # type: ignore[method-assign]  # FastAPI's way to extend it
     add_handlers(app)
     app.state.metrics = GatewayMetrics()
-    app.add_middleware(Lanes, routes=_lanes(), documented=app)
+    lanes = [route for route in _routes() if isinstance(route, LaneRoute)]
+    app.add_middleware(Lanes, routes=lanes, documented=app)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
 
 
-def _lanes() -> list[LaneRoute]:
-    routes = [route for module in MODULES for route in module.router.routes]
-    return [route for route in routes if isinstance(route, LaneRoute)]
+def _routes() -> list[BaseRoute]:
+    return [route for module in MODULES for route in module.router.routes]

@@ -10,12 +10,15 @@ from typing import Annotated
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
-from service.api.callers import Caller
+from service.api.callers import Caller, Gate
 from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.events.hub import EventHub
+from service.media.decoder import Decoder
 from service.media.remembered import Remembered
+from service.outbound.guard import Guard
+from service.policy import Policy, load_policy
 from service.settings import Settings
 from service.stores import calls
 from service.stores.folder import read_signing_key
@@ -39,14 +42,18 @@ class Gateway:
     objects: ObjectStore
     writer: Writer
     inspections: CapacityLimiter
+    decoder: Decoder
     remembered: Remembered
     events: EventHub
     signer: Signer
+    gate: Gate
+    guard: Guard
+    policy: Policy | None
 
     async def read(self, job_id: str, caller: Caller) -> calls.Placed:
-        """The caller's job. Raises Rejected (`job_not_found`)."""
+        """A job that the caller may see. Raises Rejected (`job_not_found`)."""
         placed = await self.jobs.run(calls.read(job_id))
-        if placed is None or placed.record.caller != caller.id:
+        if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
             raise unknown_job(job_id)
         return placed
 
@@ -62,8 +69,13 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
 
     Args:
         clock: now in ms since 1970; None takes the clock of the Redis server.
+
+    Raises:
+        SettingsError: a setting cannot be used.
     """
     url = settings.broker_url()
+    guard = Guard.allowing(settings.outbound_allow)
+    policy = None if settings.policy is None else load_policy(settings.policy)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
@@ -74,14 +86,20 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         objects=objects,
         writer=open_writer(objects),
         inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
+        decoder=Decoder(),
         remembered=Remembered(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
+        gate=Gate(jobs, settings.anonymous),
+        guard=guard,
+        policy=policy,
     )
+    gateway.decoder.start()
     try:
-        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body):
+        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body, guard):
             yield gateway
     finally:
+        gateway.decoder.close()
         await gateway.writer.close()
         await gateway.jobs.close()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from service.api.callers import get_caller
 from service.api.deps import GatewayDep
 from service.api.problems import RETRY_AFTER_S, problem_responses
 from service.contract.errors import ErrorCode
@@ -26,7 +27,9 @@ class Ready(BaseModel):
     """The service takes jobs and does them."""
 
     status: str = "ready"
-    workers: list[WorkerInfo] = Field(description="Workers that live.")
+    workers: list[WorkerInfo] = Field(
+        description="Workers that live; none are told to who may not use the service."
+    )
 
 
 @router.get("/healthz", summary="Is the gateway alive")
@@ -40,7 +43,7 @@ async def healthz() -> Alive:
     summary="Can the service do its work",
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
-async def readyz(gateway: GatewayDep) -> Ready:
+async def readyz(request: Request, gateway: GatewayDep) -> Ready:
     """200 when the broker answers and each queue has a worker that is ready to work on it."""
     workers = await gateway.jobs.run(calls.workers())
     served = {queue for worker in workers if worker.ready for queue in worker.queues}
@@ -51,4 +54,13 @@ async def readyz(gateway: GatewayDep) -> Ready:
             f"no worker is ready for: {', '.join(missing)} ({len(workers)} alive)",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
-    return Ready(workers=workers)
+    return Ready(workers=workers if await _may_know(request) else [])
+
+
+async def _may_know(request: Request) -> bool:
+    """Probes need no key; names of machines are not for everybody."""
+    try:
+        await get_caller(request)
+    except Rejected:
+        return False
+    return True

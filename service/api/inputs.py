@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from service.api.callers import Caller
 from service.api.deps import Gateway
+from service.api.judged import Judged
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
 from service.errors import Rejected
@@ -38,13 +39,14 @@ async def take_inputs(
         spool: takes inputs that come from elsewhere.
 
     Raises:
-        Rejected: an input is not there, or cannot be used.
+        Rejected: an input is not there, cannot be used, or is refused by the policy.
         Unavailable: the store does not answer.
     """
     contents = {**received.files, **await _fetched(gateway, received, spool)}
     found = await _inspected(gateway, contents)
     uploads = await _uploads(gateway, caller, received)
-    found |= await _copied(gateway, uploads, job_id, spool)
+    judged = Judged(gateway.policy, received, caller, contents)
+    found |= await _copied(gateway, uploads, job_id, spool, judged)
     keys = {name: _key(job_id, name, seen) for name, seen in found.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
@@ -55,6 +57,8 @@ async def take_inputs(
         driving=keys["driving"],
         driving_kind=driving.kind,
         frames=driving.frames,
+        seconds=driving.seconds,
+        size_bytes=sum(seen.size_bytes for seen in found.values()),
     )
 
 
@@ -64,15 +68,19 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
         most = parts_taken(received.kind, gateway.settings.limits)[name].max_bytes
-        await fetch(url, file, most, gateway.settings.fetch_timeout_s)
+        await fetch(gateway.guard, url, file, most, gateway.settings.fetch_timeout_s)
     return files
 
 
 async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
     if are_quick(contents):
-        return inspect_inputs(contents, gateway.settings.limits)
+        return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
     return await to_thread.run_sync(
-        inspect_inputs, contents, gateway.settings.limits, limiter=gateway.inspections
+        inspect_inputs,
+        contents,
+        gateway.settings.limits,
+        gateway.decoder,
+        limiter=gateway.inspections,
     )
 
 
@@ -90,15 +98,16 @@ async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict
 
 
 async def _copied(
-    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool
+    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, judged: Judged
 ) -> dict[str, Inspected]:
-    """Copy uploads into the job: exactly those bytes that were looked at."""
+    """Copy uploads into the job: exactly those bytes that were looked at, and judged."""
     for looks_left in range(LOOKS - 1, -1, -1):
         copies: dict[str, New] = {}
         found: dict[str, Inspected] = {}
         for name, upload in uploads.items():
             tag, found[name] = await _looked_at(gateway, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
+        await judged.pass_on({name: spool.folder / name for name in uploads})
         try:
             if copies:
                 await gateway.writer.put(copies)
@@ -116,7 +125,7 @@ async def _looked_at(
 ) -> tuple[str, Inspected]:
     """An upload's tag and what the file with that tag is."""
     known = gateway.remembered.get(name, upload.key)
-    if known is not None:
+    if known is not None and gateway.policy is None:
         return known
     file = spool.folder / name
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,14 +11,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator
 
-from service.api.callers import CallerDep
-from service.api.deps import GatewayDep, unknown_job
+from service.api.callers import Caller, CallerDep
+from service.api.deps import Gateway, GatewayDep, unknown_job
 from service.api.lanes import LaneRoute
 from service.api.pages import CURSOR, next_page, read_cursor
 from service.api.problems import problem_responses
 from service.api.views import JobList, JobView, view, view_placed
 from service.api.waiting import POLL_AFTER_S
+from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
+from service.contract.job import ANONYMOUS
 from service.contract.states import JobState
 from service.errors import Rejected
 from service.stores import calls
@@ -36,6 +39,8 @@ WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
+# No caller's name begins like this.
+NOBODY = "-"
 PAGED: dict[int | str, dict[str, Any]] = {
     200: {
         "headers": {
@@ -51,11 +56,12 @@ PAGED: dict[int | str, dict[str, Any]] = {
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
     placed = await gateway.read(job_id, caller)
+    shown = view_placed(placed, tell_caller=caller.sees_all)
     headers = {"Cache-Control": "no-store"}
     if not placed.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
     # The most frequent request of all: the view is written out once, not checked a second time.
-    text = view_placed(placed).model_dump_json()
+    text = shown.model_dump_json()
     return Response(text, media_type="application/json", headers=headers)
 
 
@@ -85,6 +91,14 @@ async def list_jobs(
         Moment | None, Query(description="Made then or later; a time with its zone.")
     ] = None,
     created_before: Annotated[Moment | None, Query(description="Made before then.")] = None,
+    of_caller: Annotated[
+        str | None,
+        Query(
+            alias="caller",
+            pattern=CALLER,
+            description="Of this caller alone; all others' jobs need the scope admin.",
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs on a page.")] = 50,
     cursor: Annotated[
         str | None, Query(pattern=CURSOR, description="From `next` of the page before.")
@@ -95,7 +109,7 @@ async def list_jobs(
         calls.recent(
             limit,
             None if cursor is None else read_cursor(cursor),
-            caller=caller.id,
+            caller=await _whose(gateway, caller, of_caller),
             states=status or (),
             since_ms=_ms(created_after),
             until_ms=_ms(created_before),
@@ -104,7 +118,15 @@ async def list_jobs(
     following = next_page("/jobs", request.query_params.multi_items(), records, limit)
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
-    return JobList(jobs=[view(record) for record in records], next=following)
+    shown = [view(record, tell_caller=caller.sees_all) for record in records]
+    return JobList(jobs=shown, next=following)
+
+
+async def _whose(gateway: Gateway, caller: Caller, asked: str | None) -> Sequence[str]:
+    """The callers whose jobs are listed; one who asks for another's finds none."""
+    if caller.sees_all:
+        return [ANONYMOUS, *await gateway.gate.keyring.callers()] if asked is None else [asked]
+    return [caller.id] if asked in (None, caller.id) else [NOBODY]
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)

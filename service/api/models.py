@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
@@ -27,7 +28,7 @@ class ModelList(BaseModel):
 
 
 @router.get("/models", summary="The models", responses=problem_responses(ErrorCode.UNAVAILABLE))
-async def list_models(gateway: GatewayDep) -> ModelList:
+async def list_models(caller: CallerDep, gateway: GatewayDep) -> ModelList:
     """As the workers tell it: preset, defaults, the sha256 of each part's weights, versions."""
     loaded = [worker.model for worker in await gateway.jobs.run(calls.workers()) if worker.model]
     different = list({model.model_dump_json(): model for model in loaded}.values())

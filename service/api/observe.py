@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.callers import ANSWER_HEADERS
 from service.telemetry.context import REQUEST_ID, TRACER
 from service.telemetry.metrics import GatewayMetrics
 
@@ -20,6 +21,7 @@ HEADER = b"x-request-id"
 TRACEPARENT = b"traceparent"
 GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNKNOWN_ROUTE = "unknown"
+NO_HEADERS: dict[str, str] = {}
 
 
 class Observed:
@@ -47,7 +49,9 @@ class Observed:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (HEADER, request_id)]
+                more = scope.get(ANSWER_HEADERS, NO_HEADERS)
+                added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+                message["headers"] = [*message.get("headers", ()), *added, (HEADER, request_id)]
                 self._note(scope, int(message["status"]), time.perf_counter() - began_s)
             await send(message)
 

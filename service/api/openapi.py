@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
+from service.api.callers import get_caller
 from service.api.problems import Problem, problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.requests import AnimateRequest, PosesRequest
@@ -14,16 +18,21 @@ from service.contract.requests import AnimateRequest, PosesRequest
 TEMPLATE = "#/components/schemas/{model}"
 # FastAPI's description of an error that this service answers as a problem.
 REPLACED = ("HTTPValidationError", "ValidationError")
+REFUSALS = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED)
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "From `tcan keys create`."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+}
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+def openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The document, made once; `routes` are those of the app's routers."""
     if app.openapi_schema is None:
-        app.openapi_schema = _document(app)
+        app.openapi_schema = _document(app, _guarded(routes))
     return app.openapi_schema
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, guarded: set[tuple[str, str]]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -38,10 +47,36 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template=TEMPLATE)
         schemas.update(schema.pop("$defs"))
         schemas[model.__name__] = schema
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    document["components"]["securitySchemes"] = SCHEMES
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             _answer_as_problems(operation["responses"])
+            if (path, method) in guarded:
+                _tell_of_keys(operation)
     return document
+
+
+def _guarded(routes: Sequence[BaseRoute]) -> set[tuple[str, str]]:
+    """Path and method of the operations that ask who calls."""
+    return {
+        (route.path_format, method.lower())
+        for route in routes
+        if isinstance(route, APIRoute)
+        and any(each.call is get_caller for each in route.dependant.dependencies)
+        for method in route.methods or ()
+    }
+
+
+def _tell_of_keys(operation: dict[str, Any]) -> None:
+    """Without any key the service is open to its own machine: so none is an alternative."""
+    operation["security"] = [{name: []} for name in SCHEMES] + [{}]
+    for status, ours in problem_responses(*REFUSALS).items():
+        theirs = operation["responses"].setdefault(str(status), ours)
+        problems = theirs["content"]["application/problem+json"]
+        problems["examples"] = {
+            **ours["content"]["application/problem+json"]["examples"],
+            **problems["examples"],
+        }
 
 
 def _answer_as_problems(responses: dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="The address that was asked.")
     errors: list[FieldProblem] | None = None
+    reason: str | None = Field(None, description="Of `policy_refused`: the policy's own code.")
 
 
 def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
@@ -68,7 +69,7 @@ def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
         entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
         content = entry["content"].setdefault(MEDIA_TYPE, {"schema": PROBLEM_REF, "examples": {}})
         content["examples"][code.value] = {"summary": kind.title, "value": _example(code)}
-        if code is ErrorCode.UNAVAILABLE:
+        if kind.status in (429, 503):
             entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return entries
 
@@ -108,6 +109,7 @@ def problem(
     *,
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    reason: str | None = None,
 ) -> JSONResponse:
     """The response for an error."""
     kind = ERRORS[code]
@@ -119,6 +121,7 @@ def problem(
         detail=detail,
         instance=request.url.path,
         errors=None if errors is None else [FieldProblem.model_validate(e) for e in errors],
+        reason=reason,
     )
     content = body.model_dump(mode="json", exclude_none=True)
     return JSONResponse(content, kind.status, headers=headers, media_type=MEDIA_TYPE)
@@ -128,7 +131,12 @@ def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     if isinstance(error, Rejected):
         return problem(
-            request, error.code, error.detail, errors=error.errors, headers=error.headers
+            request,
+            error.code,
+            error.detail,
+            errors=error.errors,
+            headers=error.headers,
+            reason=error.reason,
         )
     logger.error("%s %s: %s", request.method, request.url.path, error)
     if error.code is ErrorCode.UNAVAILABLE:

@@ -16,6 +16,7 @@ from service.api.views import JobView, view_placed
 from service.api.waiting import POLL_AFTER_S, wait_for_end, wished_wait_s
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
+from service.stores import keys
 from service.stores.calls import Placed
 from service.submission.receive import read_request
 from service.submission.spool import Spool
@@ -56,6 +57,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         ErrorCode.IDEMPOTENCY_KEY_IN_USE,
         ErrorCode.IDEMPOTENCY_KEY_REUSED,
         ErrorCode.JOB_ERASED,
+        ErrorCode.CONSENT_REQUIRED,
+        ErrorCode.POLICY_REFUSED,
+        ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.UNAVAILABLE,
     ),
 }
@@ -129,6 +133,8 @@ async def poses(
 async def _take(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
 ) -> tuple[Placed, bool]:
+    if key is None and caller.limits.bounds_jobs:
+        await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits))
     with Spool(gateway.settings.spool_folder) as spool:
         received = await read_request(
             kind,

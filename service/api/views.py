@@ -85,6 +85,7 @@ class JobView(BaseModel):
     id: str
     version: int = Field(description="Rises by one with each change; the `id` of its event.")
     kind: JobKind
+    caller: str | None = Field(None, description="Whose job it is; told to the scope admin alone.")
     status: JobState
     stage: str = Field(description="What is done now, or what the job waits for.")
     progress: ProgressView
@@ -113,7 +114,13 @@ class JobList(BaseModel):
     next: str | None = Field(None, description="The address of the next page.")
 
 
-def view(record: JobRecord, position: int | None = None, eta: Eta | None = None) -> JobView:
+def view(
+    record: JobRecord,
+    position: int | None = None,
+    eta: Eta | None = None,
+    *,
+    tell_caller: bool = False,
+) -> JobView:
     """The caller's side of a record."""
     created_at = moment(record.created_ms)
     assert created_at is not None
@@ -121,6 +128,7 @@ def view(record: JobRecord, position: int | None = None, eta: Eta | None = None)
         id=record.id,
         version=record.version,
         kind=record.kind,
+        caller=record.caller if tell_caller else None,
         status=record.state,
         stage=_stage(record),
         progress=_progress(record),
@@ -141,9 +149,9 @@ def view(record: JobRecord, position: int | None = None, eta: Eta | None = None)
     )
 
 
-def view_placed(placed: Placed) -> JobView:
+def view_placed(placed: Placed, *, tell_caller: bool = False) -> JobView:
     """The caller's side of a record with its place in the queue and its estimate."""
-    return view(placed.record, placed.position, estimate(placed))
+    return view(placed.record, placed.position, estimate(placed), tell_caller=tell_caller)
 
 
 def _timings(record: JobRecord) -> Timings:

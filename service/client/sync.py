@@ -15,6 +15,7 @@ import httpx
 from service.api.deliveries_view import DeliveryView, Secrets
 from service.api.views import JobView
 from service.client import requests
+from service.client.auth import key_auth
 from service.client.defaults import DEFAULT_URL, POLL_S, TIMEOUT, UPLOAD_ABOVE_BYTES
 from service.client.requests import Listing, Request
 from service.client.retries import RETRIES, Outcome, Patience, Retries
@@ -34,6 +35,7 @@ class Client:
 
     Args:
         url: where the gateway listens.
+        api_key: from `tcan keys create`; sent to the service alone, never to an object store.
         pause: waits so many seconds.
         retries: when the service is busy or does not answer.
         upload_above_bytes: files above this go to the object store by a signed form.
@@ -45,11 +47,14 @@ class Client:
         self,
         url: str = DEFAULT_URL,
         *,
+        api_key: str | None = None,
         pause: Callable[[float], None] = time.sleep,
         retries: Retries = RETRIES,
         upload_above_bytes: int = UPLOAD_ABOVE_BYTES,
     ) -> None:
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, follow_redirects=True)
+        self._http = httpx.Client(
+            base_url=url, timeout=TIMEOUT, follow_redirects=True, auth=key_auth(url, api_key)
+        )
         self._pause = pause
         self._retries = retries
         self._upload_above_bytes = upload_above_bytes

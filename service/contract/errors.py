@@ -11,6 +11,13 @@ from pydantic import BaseModel
 class ErrorCode(StrEnum):
     """What went wrong; callers may compare these, so a code never changes its meaning."""
 
+    # The caller.
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    CONSENT_REQUIRED = "consent_required"
+    POLICY_REFUSED = "policy_refused"
     # The request.
     MALFORMED_BODY = "malformed_body"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -29,6 +36,7 @@ class ErrorCode(StrEnum):
     VIDEO_TOO_SMALL = "video_too_small"
     VIDEO_TOO_LARGE = "video_too_large"
     VIDEO_TOO_LONG = "video_too_long"
+    DECODER_STOPPED = "decoder_stopped"
     INVALID_POSE_FILE = "invalid_pose_file"
     INVALID_PARAMETER = "invalid_parameter"
     INVALID_INPUT = "invalid_input"
@@ -62,6 +70,12 @@ class ErrorKind(NamedTuple):
 
 
 ERRORS: dict[ErrorCode, ErrorKind] = {
+    ErrorCode.UNAUTHORIZED: ErrorKind(401, "A valid key is needed"),
+    ErrorCode.FORBIDDEN: ErrorKind(403, "The caller may not do this"),
+    ErrorCode.RATE_LIMITED: ErrorKind(429, "Too many requests"),
+    ErrorCode.QUOTA_EXCEEDED: ErrorKind(429, "The caller has as much as it may have"),
+    ErrorCode.CONSENT_REQUIRED: ErrorKind(422, "A declaration of consent is needed"),
+    ErrorCode.POLICY_REFUSED: ErrorKind(403, "The operator's policy refuses the job"),
     ErrorCode.MALFORMED_BODY: ErrorKind(400, "The body cannot be parsed"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: ErrorKind(415, "The body is of a type not taken here"),
     ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request does not fit the route"),
@@ -78,6 +92,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.VIDEO_TOO_SMALL: ErrorKind(422, "The driving video is too small"),
     ErrorCode.VIDEO_TOO_LARGE: ErrorKind(422, "The driving video has too many pixels"),
     ErrorCode.VIDEO_TOO_LONG: ErrorKind(422, "The driving motion is too long"),
+    ErrorCode.DECODER_STOPPED: ErrorKind(422, "The file breaks its decoder"),
     ErrorCode.INVALID_POSE_FILE: ErrorKind(422, "The pose file cannot be used"),
     ErrorCode.INVALID_PARAMETER: ErrorKind(422, "A parameter cannot be used with these inputs"),
     ErrorCode.INVALID_INPUT: ErrorKind(422, "The input cannot be used"),

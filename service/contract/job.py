@@ -53,6 +53,8 @@ class JobInputs(BaseModel):
     driving: str
     driving_kind: DrivingKind
     frames: int | None = Field(None, description="Of the driver, as far as its header tells.")
+    seconds: float | None = Field(None, description="Likewise.")
+    size_bytes: int = Field(0, description="Of all inputs together.")
 
 
 class Progress(BaseModel):
@@ -92,6 +94,7 @@ class JobRecord(BaseModel):
     inputs: JobInputs
     request_id: str | None = Field(None, description="Of the request that made it.")
     traceparent: str | None = Field(None, description="Where its trace goes on.")
+    contract: int = Field(1, description="The least that a worker must know to take it.")
     created_ms: int
     started_ms: int | None = None
     ended_ms: int | None = None

@@ -19,6 +19,15 @@ class InputLimits(BaseModel):
     max_frame_pixels: int = Field(
         8_847_360, gt=0, description="Of one frame of a video: 4096x2160 fits."
     )
+    max_driving_pixels: int = Field(
+        8_000_000_000, gt=0, description="Of all frames of a video: 3600 of 1920x1080 fit."
+    )
     max_frames: int = Field(3600, gt=0, description="Of a driving video or a pose file.")
     max_duration_s: float = Field(300.0, gt=0.0, description="Of a driving video.")
     min_side: int = Field(16, gt=0, description="Shorter side of an image or a video, in pixels.")
+    decoder_memory_bytes: int = Field(
+        2048 * MIB, ge=64 * MIB, description="That the process which decodes a file may take."
+    )
+    decoder_cpu_s: int = Field(
+        300, gt=0, description="Processor time for decoding the whole of a driving video."
+    )

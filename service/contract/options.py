@@ -46,3 +46,11 @@ class JobOptions(BaseModel):
         "fails with `run_deadline`.",
     )
     webhook: Webhook | None = Field(None, description="Who is told when the job ends.")
+    consent: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="The caller's declaration that those who are shown agree, in words of their "
+        "own; the manifest tells it. Some services require it.",
+        examples=["release form 2026-118, signed by the actor"],
+    )

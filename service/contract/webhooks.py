@@ -40,6 +40,7 @@ class Webhook(BaseModel):
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError when it is no number
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an http or https address")
         if parts.username is not None or parts.password is not None:

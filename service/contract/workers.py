@@ -48,6 +48,8 @@ class WorkerInfo(BaseModel):
     id: str
     queues: tuple[Queue, ...]
     preset: str
+    contract: int = 1
+    """The latest that it knows; jobs of later ones are left to others."""
     ready: bool
     """The model is loaded and the worker consumes its queues."""
     stalled: bool = False

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected
-from service.stores.objects import Content
+from service.media.plain_png import Header, fault
 
 # Formats and the suffixes under which they are kept. Pillow knows many more, with more to go wrong.
 FORMATS = {
@@ -27,18 +26,11 @@ FORMATS = {
 
 FORMAT_NAMES = tuple(FORMATS)
 
-PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-PNG_SIZE, PNG_CHUNK = struct.Struct(">II"), struct.Struct(">I4s")
-# Pictures that are decoded in the time that handing them to a thread takes: few pixels, and none of
-# the chunks that unpack into something else.
-QUICK_PIXELS = 128 * 128
-QUICK_CHUNKS = frozenset(
-    (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs")
-)
 
-
-def inspect_image(content: Content, limits: InputLimits) -> str:
+def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
     """Check an image's declared size, then that all of it can be decoded.
+
+    For a child process: the decoder sees every byte of the file.
 
     Returns:
         The suffix of its format, `.png` for a PNG.
@@ -47,7 +39,6 @@ def inspect_image(content: Content, limits: InputLimits) -> str:
         Rejected: not an image, damaged, too small, or of too many pixels.
     """
     try:
-        source = io.BytesIO(content) if isinstance(content, bytes) else content
         with Image.open(source, formats=FORMAT_NAMES) as image:
             _check_size(image.width, image.height, limits)
             suffix = FORMATS[image.format or ""]
@@ -64,24 +55,13 @@ def inspect_image(content: Content, limits: InputLimits) -> str:
         raise Rejected(ErrorCode.INVALID_IMAGE, f"image: damaged ({error})") from error
 
 
-def is_quick(content: bytes) -> bool:
-    """Whether this is a plain PNG so small that it is inspected at once."""
-    kinds = _png_chunks(content)
-    if kinds[:1] != [b"IHDR"] or b"IHDR" in kinds[1:] or not QUICK_CHUNKS.issuperset(kinds):
-        return False
-    width, height = PNG_SIZE.unpack_from(content, 16)
-    return bool(width * height <= QUICK_PIXELS)
-
-
-def _png_chunks(content: bytes) -> list[bytes]:
-    """The kinds of a PNG's whole chunks, in order; none of what is no PNG."""
-    kinds: list[bytes] = []
-    at = len(PNG_HEAD)
-    while content.startswith(PNG_HEAD) and at + PNG_CHUNK.size <= len(content):
-        length, kind = PNG_CHUNK.unpack_from(content, at)
-        kinds.append(kind)
-        at += 12 + length
-    return kinds if len(content) >= 24 else []
+def inspect_plain_png(content: bytes, header: Header, limits: InputLimits) -> str:
+    """The same for a small plain PNG, without a decoder. Raises Rejected likewise."""
+    _check_size(header.width, header.height, limits)
+    wrong = fault(content, header)
+    if wrong is not None:
+        raise Rejected(ErrorCode.INVALID_IMAGE, f"image: damaged ({wrong})")
+    return FORMATS["PNG"]
 
 
 def _check_size(width: int, height: int, limits: InputLimits) -> None:

@@ -1,7 +1,8 @@
 """The one door through which the gateway looks at a caller's files.
 
-`inspect_inputs` blocks and decodes; it takes bytes or paths and gives plain data, so that it can be
-done in another process. `are_quick` tells which inputs are not worth a thread.
+Pose files are read here, by Python's own JSON, and small plain PNGs are judged by their structure;
+every other picture or video is decoded in a child process. `are_quick` tells which inputs need
+neither a child nor a thread.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
-from service.media.images import inspect_image, is_quick
+from service.media.decoder import Decoder
+from service.media.images import inspect_plain_png
+from service.media.plain_png import plain_header
 from service.media.poses import BYTE_ORDER_MARK, inspect_poses
-from service.media.videos import inspect_video
 from service.stores.objects import Content, size_of
 
 
@@ -26,18 +28,26 @@ class Inspected:
     Attributes:
         suffix: of its format, such as `.png` and `.mp4`.
         frames: of a driver, as far as its header tells.
+        seconds: likewise.
+        size_bytes: of the file.
     """
 
     suffix: str
     kind: DrivingKind | None = None
     frames: int | None = None
+    seconds: float | None = None
+    size_bytes: int = 0
 
 
 # A pose file of this size holds sixty to two hundred frames and is read in about a millisecond.
 QUICK_BYTES = 32 * 1024
+# Most pose files do not tell their rate; for quotas this one counts, whatever they tell.
+POSE_FPS = 25
 
 
-def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[str, Inspected]:
+def inspect_inputs(
+    files: Mapping[str, Content], limits: InputLimits, decoder: Decoder
+) -> dict[str, Inspected]:
     """Make sure that an image and a driving video or pose file can be used.
 
     Args:
@@ -45,12 +55,15 @@ def inspect_inputs(files: Mapping[str, Content], limits: InputLimits) -> dict[st
 
     Raises:
         Rejected: one of them cannot be read or is over a limit; says which and why.
+        Unavailable: no decoder can be started.
     """
     found = {}
     if "image" in files:
-        found["image"] = Inspected(inspect_image(files["image"], limits))
+        image = files["image"]
+        suffix = _inspect_image(image, limits, decoder)
+        found["image"] = Inspected(suffix, size_bytes=size_of(image))
     if "driving" in files:
-        found["driving"] = _inspect_driving(files["driving"], limits)
+        found["driving"] = _inspect_driving(files["driving"], limits, decoder)
     return found
 
 
@@ -59,16 +72,22 @@ def are_quick(files: Mapping[str, Content]) -> bool:
     return all(
         isinstance(content, bytes)
         and len(content) <= QUICK_BYTES
-        and (is_quick(content) if name == "image" else looks_like_json(content))
+        and (plain_header(content) if name == "image" else looks_like_json(content))
         for name, content in files.items()
     )
 
 
-def _inspect_driving(content: Content, limits: InputLimits) -> Inspected:
-    if not looks_like_json(content):
-        video = inspect_video(content, limits)
-        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames)
+def _inspect_image(content: Content, limits: InputLimits, decoder: Decoder) -> str:
+    if isinstance(content, bytes) and (header := plain_header(content)) is not None:
+        return inspect_plain_png(content, header, limits)
+    return decoder.look("image", content, limits).suffix
+
+
+def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> Inspected:
     size = size_of(content)
+    if not looks_like_json(content):
+        video = decoder.look("driving", content, limits)
+        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
     if size > limits.max_pose_bytes:
         raise Rejected(
             ErrorCode.BODY_TOO_LARGE,
@@ -76,7 +95,8 @@ def _inspect_driving(content: Content, limits: InputLimits) -> Inspected:
             f"at most {limits.max_pose_bytes:,} are taken",
         )
     text = content if isinstance(content, bytes) else content.read_bytes()
-    return Inspected(".json", DrivingKind.POSES, inspect_poses(text, limits))
+    frames = inspect_poses(text, limits)
+    return Inspected(".json", DrivingKind.POSES, frames, frames / POSE_FPS, size)
 
 
 def looks_like_json(content: Content) -> bool:

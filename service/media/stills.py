@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from service.stores.objects import Content
+from sandbox.kinds import PNG
 
-HEAD_BYTES = 4096
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+JPEG = b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*")
 # Of HEIF, to which AVIF and HEIC belong: the kinds of a still, and of a sequence of pictures.
 STILL_BRANDS = {b"avif", b"heic", b"heix", b"mif1"}
 SEQUENCE_BRANDS = {b"avis", b"hevc", b"hevx", b"msf1"}
 
 
-def is_still(content: Content) -> bool:
+def is_still(head: bytes) -> bool:
     """Whether it is a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC that does not move.
 
     A GIF is not told here: only its frames say whether it moves.
+
+    Args:
+        head: the first `sandbox.kinds.HEAD_BYTES` of the file, or all of it.
     """
-    head = _head(content)
     if head.startswith(PNG):
         return b"acTL" not in head  # the chunk that makes it an animation
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -27,10 +28,3 @@ def is_still(content: Content) -> bool:
         brands = {box[at : at + 4] for at in range(16, len(box), 4)}
         return box[8:12] in STILL_BRANDS and SEQUENCE_BRANDS.isdisjoint(brands)
     return head.startswith((JPEG, *TIFF)) or (head[:2] == b"BM" and head[6:10] == bytes(4))
-
-
-def _head(content: Content) -> bytes:
-    if isinstance(content, bytes):
-        return content[:HEAD_BYTES]
-    with open(content, "rb") as stream:
-        return stream.read(HEAD_BYTES)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from sandbox.kinds import HEAD_BYTES, demuxer
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected
 from service.media.stills import is_still
-from service.stores.objects import Content, size_of
 
 # Demuxers that read the one file and nothing else, and the suffixes under which it is kept.
-# Playlists would open whatever path or address the file names; "tty" takes any text for a picture.
 FORMATS = {
     "mov": ".mp4",
-    "mp4": ".mp4",
     "matroska": ".mkv",
-    "webm": ".webm",
     "avi": ".avi",
     "mpeg": ".mpg",
     "mpegts": ".ts",
@@ -33,16 +29,23 @@ FORMATS = {
     "apng": ".png",
 }
 
+# Of a file that does not tell its own.
+DEFAULT_FPS = 25
+
 
 class Video(NamedTuple):
-    """What a video was found to be: a suffix such as `.mp4`, and how many frames it has."""
+    """What a video was found to be: a suffix such as `.mp4`, its frames, and how long they last."""
 
     suffix: str
     frames: int
+    seconds: float
 
 
-def inspect_video(content: Content, limits: InputLimits) -> Video:
+def inspect_video(source: BinaryIO, limits: InputLimits) -> Video:
     """Check a video's declared size and length, and decode one frame as a proof.
+
+    For a child process. The demuxer is the one that the file's first bytes name, and what the file
+    may name itself (another file, an address) is never opened.
 
     Returns:
         Its format, `.mp4` for QuickTime and MPEG-4, and its length.
@@ -51,37 +54,50 @@ def inspect_video(content: Content, limits: InputLimits) -> Video:
         Rejected: not a video, a still image, without a picture or a frame, damaged, or over a
             limit.
     """
-    if size_of(content) == 0:
+    head = source.read(HEAD_BYTES)
+    if not head:
         raise _invalid("the file is empty")
-    if is_still(content):
+    if is_still(head):
         raise _still()
-    options = {
-        "format_whitelist": ",".join(FORMATS),
-        "protocol_whitelist": "file",
-        "max_pixels": str(limits.max_frame_pixels),
-    }
+    kind = demuxer(head)
+    if kind is None:
+        raise _invalid(f"not a video of a known kind ({', '.join(FORMATS)})")
+    source.seek(0)
+    options = {"protocol_whitelist": "none", "max_pixels": str(limits.max_frame_pixels)}
     try:
-        source = io.BytesIO(content) if isinstance(content, bytes) else str(content)
-        with av.open(source, "r", options=options) as container:
+        with av.open(
+            source, "r", format=kind, options=options, metadata_errors="replace"
+        ) as container:
             stream = _picture_stream(container)
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)
-            if frames == 1 and container.format.name in ("gif", "apng"):
+            if frames == 1 and kind in ("gif", "apng"):
                 raise _still()
+            _check_extent(stream, frames, limits)
             container.seek(0)
             if next(container.decode(stream), None) is None:
                 raise _invalid("no frame can be decoded")
-            suffix = FORMATS.get(container.format.name.split(",")[0], "")
-            return Video(suffix, frames)
+            return Video(FORMATS[kind], frames, _seconds(container, stream, frames))
+    except MemoryError:
+        raise
     except (FFmpegError, EOFError, OSError) as error:
         detail = getattr(error, "strerror", None) or type(error).__name__
         raise _invalid(f"not a video, or damaged ({detail})") from error
 
 
 def _picture_stream(container: InputContainer) -> VideoStream:
-    if container.streams.video:
-        return container.streams.video[0]
-    raise _invalid("the file holds no picture")
+    if not container.streams.video:
+        raise _invalid("the file holds no picture")
+    stream = container.streams.video[0]
+    if not _has_decoder(stream):
+        raise _invalid("its pictures are of a codec that is not known")
+    return stream
+
+
+def _has_decoder(stream: VideoStream) -> bool:
+    # PyAV types it as always there; without a decoder it is None, and nothing else can be asked.
+    context: object = stream.codec_context
+    return context is not None
 
 
 def _check_size(stream: VideoStream, limits: InputLimits) -> None:
@@ -96,6 +112,17 @@ def _check_size(stream: VideoStream, limits: InputLimits) -> None:
             ErrorCode.VIDEO_TOO_LARGE,
             f"driving: {width}x{height} = {width * height:,} pixels; "
             f"at most {limits.max_frame_pixels:,} are taken",
+        )
+
+
+def _check_extent(stream: VideoStream, frames: int, limits: InputLimits) -> None:
+    """Refuse what would take too long to decode, before it is decoded."""
+    pixels = stream.width * stream.height * frames
+    if pixels > limits.max_driving_pixels:
+        raise Rejected(
+            ErrorCode.VIDEO_TOO_LARGE,
+            f"driving: {frames:,} frames of {stream.width}x{stream.height} are {pixels:,} pixels; "
+            f"at most {limits.max_driving_pixels:,} are taken",
         )
 
 
@@ -117,6 +144,12 @@ def _check_length(container: InputContainer, stream: VideoStream, limits: InputL
             f"driving: {counted} frames; at most {limits.max_frames:,} are taken",
         )
     return frames
+
+
+def _seconds(container: InputContainer, stream: VideoStream, frames: int) -> float:
+    """As declared, and no less than the frames take at their rate."""
+    declared_s = (container.duration or 0) / av.time_base
+    return max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
 
 
 def _count_frames(container: InputContainer, stream: VideoStream, most: int) -> int:

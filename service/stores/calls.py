@@ -10,8 +10,8 @@ creation; `turns:{priority}` the clock that turns are given by, and each caller'
 `deadlines` ids by their next deadline; `leases` ids by the end of their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
 `workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
-holder at a time; and those of `service.stores.requests`. The scripts name keys that they compute,
-so this needs one primary, not a Redis cluster.
+holder at a time; and those of `requests` and `keys` beside this. The scripts name keys that they
+compute, so this needs one primary, not a Redis cluster.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
+from service.contract.version import CONTRACT
 from service.contract.workers import WorkerInfo
+from service.stores.quota import FREE, Quota
 from service.telemetry.context import carried
 
 T = TypeVar("T")
@@ -134,20 +136,25 @@ def create(
     idempotency_key: str = "",
     keep_key_ms: int = 0,
     hint: str = "",
+    quota: Quota = FREE,
+    contract: int = CONTRACT,
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
     With an idempotency key that was claimed before, the key leads to the job from now on.
 
     Args:
+        contract: workers that know a lower one leave the job to others.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
+        quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
-    hinted = (Queue.PREPARE.task, hint)
+    hinted = (Queue.PREPARE.task, hint, *quota)
     fields += [text for pair in carried().items() for text in pair]
+    fields += ["contract", str(contract)]
     return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
 
 
@@ -160,12 +167,12 @@ def recent(
     limit: int,
     after: Cursor | None = None,
     *,
-    caller: str = ANONYMOUS,
+    caller: str | Sequence[str] = ANONYMOUS,
     states: Sequence[JobState] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
 ) -> Call[list[JobRecord]]:
-    """Up to `limit` jobs of a caller, newest first.
+    """Up to `limit` jobs of a caller or several, newest first.
 
     Args:
         after: goes on behind this job.
@@ -174,11 +181,9 @@ def recent(
         until_ms: made before this time.
     """
     cursor = ("", "") if after is None else after
-    times = (
-        "-inf" if since_ms is None else since_ms,
-        "+inf" if until_ms is None else until_ms,
-    )
-    arguments = (caller, limit, *cursor, *times, *dict.fromkeys(states))
+    times = ("-inf" if since_ms is None else since_ms, "+inf" if until_ms is None else until_ms)
+    callers = caller if isinstance(caller, str) else ",".join(dict.fromkeys(caller))
+    arguments = (callers, limit, *cursor, *times, *dict.fromkeys(states))
     return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
 
 
@@ -192,35 +197,30 @@ def expired(limit: int = 100) -> Call[list[str]]:
     return Call("expired", (limit,), list)
 
 
-def unknown(job_ids: Sequence[str]) -> Call[list[str]]:
-    """Those of the ids that no job has."""
-    return Call("unknown", tuple(job_ids), list)
-
-
-def identify(candidate: str) -> Call[str]:
-    """What tells this job store from others; the candidate where it had no such name yet."""
-    return Call("identify", (candidate,), str)
-
-
 def cancel(job_id: str) -> Call[JobRecord | None]:
     """End a waiting job, ask a leased one to stop, leave an ended one; None when unknown."""
     return Call("cancel", (job_id,), _record_or_none)
 
 
-def take_next(queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
-    """Take the lease of the job at position 0 of a queue, with a new token; None when none waits.
+def take_next(
+    queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+) -> Call[JobRecord | None]:
+    """Take the lease of a queue's first job that this contract covers; None when none waits.
 
     Classes of priority come one after the other. Within a class every caller gets the same share
     of the work, by its units, and of one caller the older job comes first.
     """
-    return take("", queue, worker, lease_ms)
+    return take("", queue, worker, lease_ms, contract)
 
 
-def take(job_id: str, queue: Queue, worker: str, lease_ms: int) -> Call[JobRecord | None]:
-    """Take this job's lease, whatever its turn; None when it does not wait in this queue."""
+def take(
+    job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+) -> Call[JobRecord | None]:
+    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others."""
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     text = progress.model_dump_json()
-    return Call("take", (job_id, queue, queue.state, worker, lease_ms, text), _record_or_none)
+    arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract)
+    return Call("take", arguments, _record_or_none)
 
 
 def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = None) -> Call[Hold]:
@@ -248,7 +248,8 @@ def hand_over(
     seconds: Mapping[str, float] | None = None,
 ) -> Call[Hold]:
     """Leave the job to its next queue, with the key of what was prepared."""
-    fields = ("prepared", prepared, *_report(warnings, seconds))
+    # What was prepared is read by a worker that may be of another release.
+    fields = ("prepared", prepared, "contract", str(CONTRACT), *_report(warnings, seconds))
     return Call("hand_over", (job_id, token, queue, *fields), Hold)
 
 
@@ -352,17 +353,8 @@ def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
     return Call("preside", (role, who, lease_ms), bool)
 
 
-JSON_FIELDS = (
-    "params",
-    "options",
-    "inputs",
-    "progress",
-    "outputs",
-    "warnings",
-    "seconds",
-    "previews",
-    "checkpoint",
-    "error",
+JSON_FIELDS = tuple(
+    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
 )
 
 

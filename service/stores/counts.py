@@ -8,17 +8,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from service.contract.options import Priority
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.stores.calls import Call
 
+# In the order in which the script tells them.
+CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
+
 
 class QueueDepth(NamedTuple):
-    """A queue: jobs that wait, the age of the oldest job among them in seconds, jobs at work."""
+    """A queue.
+
+    Attributes:
+        waiting: jobs that wait.
+        oldest_s: the age of the oldest of them.
+        leased: jobs at work.
+        by_class: those that wait, by their priority.
+    """
 
     waiting: int
     oldest_s: float
     leased: int
+    by_class: dict[Priority, int]
 
 
 class Snapshot(NamedTuple):
@@ -46,8 +58,10 @@ def _snapshot(reply: tuple[list[list[int]], list[str], int, int, list[str]]) -> 
     depths, pairs, due, overdue_ms, workers = reply
     return Snapshot(
         {
-            queue: QueueDepth(waiting, oldest_ms / 1000, leased)
-            for queue, (waiting, oldest_ms, leased) in zip(Queue, depths, strict=True)
+            queue: QueueDepth(
+                waiting, oldest_ms / 1000, leased, dict(zip(CLASSES, classes, strict=True))
+            )
+            for queue, (waiting, oldest_ms, leased, *classes) in zip(Queue, depths, strict=True)
         },
         {
             tuple(name.split("|")): float(value)

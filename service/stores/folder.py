@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -37,7 +38,8 @@ class FolderObjects:
 
     Args:
         folder: where the files are; made when missing.
-        signing_key: secret under the links.
+        signing_key: gives the secret under the links; asked for when the first one is made, so
+            that a worker, which makes none, needs no access to it.
         link_ttl_s: life of a link.
         now_s: the time that links are measured by, in seconds since 1970.
     """
@@ -45,13 +47,13 @@ class FolderObjects:
     def __init__(
         self,
         folder: Path,
-        signing_key: bytes,
+        signing_key: Callable[[], bytes],
         *,
         link_ttl_s: int = 900,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._signing_key = signing_key
+        self._signing_key = cache(signing_key)
         self._link_ttl_s = link_ttl_s
         self._now_s = now_s
 
@@ -211,7 +213,7 @@ class FolderObjects:
 
     def _signature(self, *words: str) -> str:
         text = "\n".join(words).encode()
-        return hmac.new(self._signing_key, text, hashlib.sha256).hexdigest()
+        return hmac.new(self._signing_key(), text, hashlib.sha256).hexdigest()
 
 
 def read_signing_key(file: Path) -> bytes:

@@ -18,6 +18,7 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
 from service.contract.queues import Queue
+from service.contract.version import CONTRACT, HEADER
 from service.errors import Unavailable
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
@@ -78,6 +79,7 @@ def message(job_id: str, queue: Queue) -> str:
             "timelimit": [None, None],
             "eta": None,
             "expires": None,
+            HEADER: CONTRACT,
         },
         "properties": {
             "correlation_id": job_id,
@@ -100,7 +102,13 @@ class Hints:
     def send(self, job_id: str, queue: Queue) -> None:
         """Tell the workers of a queue that a job waits in it. Raises Unavailable."""
         try:
-            self._celery.send_task(queue.task, args=[job_id], queue=queue.task, retry=False)
+            self._celery.send_task(
+                queue.task,
+                args=[job_id],
+                queue=queue.task,
+                retry=False,
+                headers={HEADER: CONTRACT},
+            )
         except (CeleryError, KombuError, OperationalError, RedisError, OSError) as error:
             raise Unavailable(f"the broker does not answer: {error}") from error
 

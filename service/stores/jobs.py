@@ -16,6 +16,7 @@ from service.contract.states import TRANSITIONS
 from service.errors import IllegalTransitionError, ServiceError, Unavailable
 from service.stores.calls import Call
 from service.stores.pipe import Pipe
+from service.stores.quota import quota_error
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -26,7 +27,20 @@ CONNECT_TIMEOUT_S = 2.0
 SOCKET_TIMEOUT_S = 5.0
 
 # Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
-READING = frozenset(("read", "read_uploads", "events", "list", "snapshot", "waiting_hints"))
+READING = frozenset(
+    (
+        "read",
+        "read_uploads",
+        "events",
+        "list",
+        "snapshot",
+        "waiting_hints",
+        "read_key",
+        "list_keys",
+        "any_key",
+        "room_for_a_job",
+    )
+)
 # Scripts that a full server refuses.
 NEW_WORK = frozenset(("create", "claim", "upload"))
 
@@ -73,7 +87,11 @@ class AsyncJobs:
         self.redis = redis
         self._clock = clock
         self._writes, self._reads = (_pipe(redis) for _ in range(2))
-        self._digests = {name: sha1(text.encode()).hexdigest() for name, text in scripts().items()}
+        self._digests = {
+            # By this digest EVALSHA names a script; it protects nothing.
+            name: sha1(text.encode(), usedforsecurity=False).hexdigest()
+            for name, text in scripts().items()
+        }
 
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
@@ -145,7 +163,9 @@ def _arguments(call: Call[T], clock: Clock | None) -> list[str | int]:
 
 
 def _mapped(error: RedisError) -> ServiceError:
-    """An illegal transition is a bug of ours; all else is the state of the server."""
+    """What a script raises has its own class; all else is the state of the server."""
     if isinstance(error, ResponseError) and "ILLEGAL" in str(error):
         return IllegalTransitionError(str(error))
+    if isinstance(error, ResponseError) and (over := quota_error(str(error))) is not None:
+        return over
     return Unavailable(f"the job store does not answer: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -119,7 +120,7 @@ def open_objects(settings: Settings) -> ObjectStore:
 
     return FolderObjects(
         settings.objects_folder,
-        read_signing_key(settings.signing_key_file),
+        partial(read_signing_key, settings.signing_key_file),
         link_ttl_s=settings.link_ttl_s,
     )
 

@@ -1,7 +1,7 @@
-"""Operations on what belongs to a request before it is a job: idempotency keys and uploads.
+"""Operations on what belongs to a request before it is a job: idempotency keys, uploads, inputs.
 
 Keys: `idempotency:{caller}:{key}` hash; `uploads` descriptions; `uploads:ends` ids by the end of
-their time.
+their time; `identity` tells this job store from others.
 """
 
 from __future__ import annotations
@@ -92,3 +92,13 @@ def ended_uploads(limit: int = 100) -> Call[list[str]]:
 def forget_upload(upload_id: str) -> Call[str]:
     """Forget an upload whose file is gone."""
     return Call("forget_upload", (upload_id,), str)
+
+
+def unknown(job_ids: Sequence[str]) -> Call[list[str]]:
+    """Those of the ids that no job has."""
+    return Call("unknown", tuple(job_ids), list)
+
+
+def identify(candidate: str) -> Call[str]:
+    """What tells this job store from others; the candidate where it had no such name yet."""
+    return Call("identify", (candidate,), str)

@@ -1,7 +1,8 @@
 """The one module that fetches addresses which callers give.
 
-Bounded in bytes, in time and in redirects. Which addresses are fetched at all is decided in
-`checked_url`, for the first one and for each that a redirect leads to.
+Bounded in bytes, in time and in redirects. `checked_url` decides which kinds of addresses are
+fetched, and the guard of `service.outbound` to which hosts connections go: for the first one and
+for each that a redirect leads to.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import httpx
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
+from service.outbound.guard import Guard
+from service.outbound.transport import GuardedTransport
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 3
@@ -23,10 +26,11 @@ SILENCE_S = 10.0
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tcan"}
 
 
-async def fetch(url: str, file: Path, max_bytes: int, timeout_s: float) -> None:
+async def fetch(guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: float) -> None:
     """Write what an address serves to a file.
 
     Args:
+        guard: knows the hosts that may be connected to.
         max_bytes: the transfer ends at the first byte that is too many.
         timeout_s: for all of it, redirects included.
 
@@ -36,7 +40,10 @@ async def fetch(url: str, file: Path, max_bytes: int, timeout_s: float) -> None:
     try:
         with anyio.fail_after(timeout_s):
             async with httpx.AsyncClient(
-                timeout=SILENCE_S, trust_env=False, headers=HEADERS
+                timeout=SILENCE_S,
+                trust_env=False,
+                headers=HEADERS,
+                transport=GuardedTransport(guard),
             ) as client:
                 await _follow(client, checked_url(url), file, max_bytes)
     except TimeoutError as error:

@@ -16,6 +16,7 @@ SECRETS = tuple(
     for pattern in (
         r"(\b[a-z][a-z0-9+.-]*://)[^/@\s]*@",
         r"\b(whsec_|whsk_)[A-Za-z0-9+/=_-]+",
+        r"\b(tcan_[0-9a-f]{12}_)[A-Za-z0-9_-]+",
         r"((?:signature|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&\s\"']+",
         r"(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|key)?\s*)[^\s'\",]+",
         r"((?:secret|password|token|api[_-]?key)['\"]?\s*[:=]\s*['\"]?)[^\s'\",&}]+",

@@ -91,12 +91,17 @@ def _queues(snapshot: Snapshot) -> Iterable[Metric]:
     oldest = GaugeMetricFamily(
         "tcan_queue_oldest_seconds", "Age of the oldest job that waits.", labels=["queue"]
     )
+    classes = GaugeMetricFamily(
+        "tcan_queue_class_jobs", "Jobs that wait, by class.", labels=["queue", "priority"]
+    )
     leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs that workers hold.", labels=["queue"])
     for queue, depth in snapshot.queues.items():
         waiting.add_metric([queue], depth.waiting)
         oldest.add_metric([queue], depth.oldest_s)
         leased.add_metric([queue], depth.leased)
-    return waiting, oldest, leased
+        for priority, jobs in depth.by_class.items():
+            classes.add_metric([queue, priority], jobs)
+    return waiting, oldest, classes, leased
 
 
 def _counters(snapshot: Snapshot) -> Iterable[Metric]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Self
 
 from service.contract.webhooks import Attempt, DeliveryState
 from service.errors import Unavailable
+from service.outbound.guard import Guard
 from service.stopping import unless
 from service.stores import deliveries
 from service.stores.deliveries import Claimed
@@ -26,6 +27,8 @@ AT_ONCE = 32
 # A gateway that died with a message leaves it to another after this.
 CLAIM_MS = int(TIMEOUT_S * 1000) + 15_000
 GONE = 410
+# Not the generator that the whole process shares, and may seed.
+UNSEEDED = SystemRandom()
 
 
 class Deliverer:
@@ -33,6 +36,7 @@ class Deliverer:
 
     Args:
         body: the JSON of a message; the same for each of its attempts.
+        guard: knows the hosts that may be connected to.
         jitter: 0..1, a new one for each attempt.
     """
 
@@ -41,13 +45,14 @@ class Deliverer:
         jobs: AsyncJobs,
         signer: Signer,
         body: Callable[[Claimed], bytes],
-        jitter: Callable[[], float] = random.random,
+        guard: Guard,
+        jitter: Callable[[], float] = UNSEEDED.random,
     ) -> None:
         self._jobs = jobs
         self._signer = signer
         self._body = body
         self._jitter = jitter
-        self._sender = Sender()
+        self._sender = Sender(guard)
         self._stop = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import httpx
 
 from service.contract.webhooks import Attempt
+from service.outbound.guard import AddressRefused, Guard
+from service.outbound.transport import GuardedTransport
 
 # A receiver should take a message and do its work later.
 TIMEOUT_S = 15.0
@@ -22,10 +24,15 @@ class Sent(NamedTuple):
 
 
 class Sender:
-    """Posts messages; follows no redirect and reads no answer beyond its head."""
+    """Posts messages; follows no redirect and reads no answer beyond its head.
 
-    def __init__(self) -> None:
+    Args:
+        guard: knows the hosts that may be connected to.
+    """
+
+    def __init__(self, guard: Guard) -> None:
         self._http = httpx.AsyncClient(
+            transport=GuardedTransport(guard),
             timeout=TIMEOUT_S,
             follow_redirects=False,
             trust_env=False,
@@ -39,7 +46,7 @@ class Sender:
         try:
             async with self._http.stream("POST", url, headers=headers, content=body) as answer:
                 status, retry_after = answer.status_code, answer.headers.get("retry-after")
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as problem:
             error = type(problem).__name__
         took_ms = round(1000 * (time.monotonic() - began_s))
         return Sent(

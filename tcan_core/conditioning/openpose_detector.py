@@ -111,7 +111,7 @@ def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | Non
     if keypoints is None:
         return None
     parts = np.array([(point.x, point.y) for point in keypoints], np.float64)
-    seen = np.asarray((parts >= 0).all(axis=1))
+    seen: NDArray[np.bool_] = np.all(parts >= 0, axis=1)
     pixels = np.where(seen[:, None], parts, 0.0) * [bgr.shape[1], bgr.shape[0]]
     # It does not tell how sure they are.
     return _if_seen(_placed(np.column_stack([pixels, seen]), ratio))

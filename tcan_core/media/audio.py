@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from tcan_core.media.container import FORMATS, ffmpeg_errors
+from tcan_core.media.container import ffmpeg_errors, open_container
 
 _Sound: TypeAlias = "Packet[AudioStream]"
 
@@ -32,9 +32,12 @@ class AudioTrack:
 
     def __init__(self, source: Path, target: OutputContainer) -> None:
         self._source, self._target = source, target
-        with ffmpeg_errors(source, "its sound cannot be read"):
-            options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-            self._input: InputContainer = av.open(str(source), options=options)
+        meaning = "its sound cannot be read"
+        with ffmpeg_errors(source.name, meaning), ExitStack() as opening:
+            reader = opening.enter_context(open(source, "rb"))
+            container = open_container(source.name, reader, meaning=meaning)
+            self._input = opening.enter_context(container)
+            self._opened = opening.pop_all()
         self._packets: Iterator[_Sound] = iter(())
         self._waiting: _Sound | None = None
         if self._input.streams.audio:
@@ -42,7 +45,7 @@ class AudioTrack:
 
     def write_until(self, time_s: float) -> None:
         """Write the sound that begins before `time_s`."""
-        with ffmpeg_errors(self._source, "its sound is damaged"):
+        with ffmpeg_errors(self._source.name, "its sound is damaged"):
             while (packet := self._waiting or next(self._packets, None)) is not None:
                 if _begins_s(packet) >= time_s:
                     self._waiting = packet
@@ -53,7 +56,7 @@ class AudioTrack:
     def close(self) -> None:
         """Close the source."""
         self._packets, self._waiting = iter(()), None
-        self._input.close()
+        self._opened.close()
 
     def _begin(self, sound: AudioStream) -> Iterator[_Sound]:
         start_s = _first_picture_s(self._input)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.codec.context import CodecContext
@@ -17,44 +18,60 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from sandbox.kinds import HEAD_BYTES, demuxer
 from tcan_core.errors import MediaError
+from tcan_core.media.files import MediaFile
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.timing import StoredTimes
 
 DAMAGED = "the video is damaged and cannot be decoded"
 
-# Demuxers that read one file and nothing else. Playlists (hls, dash, concat) would open whatever
-# path or address the file names, and "tty" takes any text for a picture.
-FORMATS = (
-    "3gp,apng,asf,av1,avi,dv,flv,gif,h264,hevc,ivf,jpeg_pipe,m4v,matroska,mjpeg,mov,mp4,mpeg,"
-    "mpegts,mpegvideo,mxf,nut,obu,ogg,png_pipe,rm,vc1,webm,webp_pipe,wtv,yuv4mpegpipe"
+# Demuxers that FFmpeg may choose for a file whose first bytes name none: streams without a
+# container, and rare kinds. None of them reads anything but the one file.
+OTHER_FORMATS = (
+    "av1,dv,h264,hevc,ivf,jpeg_pipe,m4v,mjpeg,mpegvideo,mxf,nut,obu,png_pipe,rm,vc1,webp_pipe,wtv,"
+    "yuv4mpegpipe"
 )
+# What a file names itself (another file, an address) is never opened.
+NO_PROTOCOLS = {"protocol_whitelist": "none"}
+# Each holds a frame or more; on a machine of many cores FFmpeg would take dozens.
+MOST_THREADS = 4
 
 
 @contextmanager
-def opened_video(path: Path, limits: MediaLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened_video(
+    file: MediaFile, limits: MediaLimits
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its first real video stream; the declared size is checked.
 
     Raises:
         MediaError: no such file, empty, not a video, without a picture, or over a limit; also
             when FFmpeg fails inside the block.
     """
-    limits.check_file(path)
-    with _open(path, limits) as container:
-        stream = _picture_stream(path.name, container)
-        stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        limits.check_size(path.name, stream.height, stream.width)
+    limits.check_file(file)
+    options = {"max_pixels": str(limits.max_pixels)}
+    with file.open() as reader, open_container(file.name, reader, options) as container:
+        stream = _picture_stream(file.name, container)
+        stream.codec_context.options = options
+        stream.codec_context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
+        limits.check_size(file.name, stream.height, stream.width)
         yield container, stream
 
 
 @contextmanager
-def ffmpeg_errors(path: Path, meaning: str) -> Iterator[None]:
-    """Raise MediaError in the place of any error of FFmpeg."""
+def ffmpeg_errors(name: str, meaning: str) -> Iterator[None]:
+    """Raise MediaError in the place of any error of FFmpeg but of too little memory.
+
+    Args:
+        name: of the file.
+    """
     try:
         yield
+    except MemoryError:
+        raise
     except (FFmpegError, EOFError, OSError) as error:
         detail = getattr(error, "strerror", None) or type(error).__name__
-        raise MediaError(f"{path.name}: {meaning} ({detail})") from error
+        raise MediaError(f"{name}: {meaning} ({detail})") from error
 
 
 def has_audio(container: InputContainer) -> bool:
@@ -63,7 +80,7 @@ def has_audio(container: InputContainer) -> bool:
 
 
 def frame_times(
-    path: Path, container: InputContainer, stream: VideoStream, limits: MediaLimits
+    name: str, container: InputContainer, stream: VideoStream, limits: MediaLimits
 ) -> StoredTimes:
     """Read through the file without decoding, and tell when its frames are shown.
 
@@ -73,7 +90,7 @@ def frame_times(
     times: list[float | None] = []
     latest, last_duration_s = float("-inf"), None
     per_tick = float(stream.time_base or 1)
-    with ffmpeg_errors(path, DAMAGED):
+    with ffmpeg_errors(name, DAMAGED):
         for packet in _picture_packets(container, stream):
             if packet.is_discard:
                 continue
@@ -81,13 +98,13 @@ def frame_times(
             times.append(time_s)
             if time_s is not None and time_s > latest:
                 latest, last_duration_s = time_s, (packet.duration or 0) * per_tick or None
-            _check_count(path.name, len(times), limits)
-    _check_complete(path.name, len(times), container, stream)
+            _check_count(name, len(times), limits)
+    _check_complete(name, len(times), container, stream)
     return StoredTimes(times, last_duration_s, (stream.average_rate, stream.guessed_rate))
 
 
 def decoded_frames(
-    path: Path, container: InputContainer, stream: VideoStream
+    name: str, container: InputContainer, stream: VideoStream
 ) -> Iterator[VideoFrame]:
     """Yield the frames in the order in which they are shown, timed by the stream's time base.
 
@@ -95,7 +112,7 @@ def decoded_frames(
         MediaError: a frame cannot be decoded.
     """
     decoder = _decoder(stream)
-    with ffmpeg_errors(path, DAMAGED):
+    with ffmpeg_errors(name, DAMAGED):
         for packet in chain(_picture_packets(container, stream), [None]):
             for frame in decoder.decode(packet):
                 frame.time_base = stream.time_base  # a decoder that is being emptied forgets it
@@ -132,30 +149,49 @@ def _check_count(name: str, count: int, limits: MediaLimits) -> None:
 def _check_complete(name: str, count: int, container: InputContainer, stream: VideoStream) -> None:
     if count == 0:
         raise MediaError(f"{name}: the video holds no frames")
-    indexed = len(stream.index_entries) if "mp4" in container.format.name else 0
+    indexed = len(stream.index_entries) if "mov" in container.format.name else 0
     if count < indexed:
         raise MediaError(f"{name}: the file ends early; it holds {count:,} of {indexed:,} frames")
 
 
-def _open(path: Path, limits: MediaLimits) -> InputContainer:
-    with ffmpeg_errors(path, "not a video, or its beginning or index is damaged"):
+@contextmanager
+def open_container(
+    name: str,
+    reader: BinaryIO,
+    options: dict[str, str] | None = None,
+    meaning: str = "not a video, or its beginning or index is damaged",
+) -> Iterator[InputContainer]:
+    """Open a file with the demuxer that its first bytes name, and no way to any other file.
+
+    Args:
+        name: of the file.
+        reader: stands at the beginning.
+        options: of FFmpeg.
+        meaning: what to say when it cannot be opened.
+
+    Raises:
+        MediaError: it cannot be opened.
+    """
+    kind = demuxer(reader.read(HEAD_BYTES))
+    reader.seek(0)
+    chosen = NO_PROTOCOLS | (options or {})
+    if kind is None:
+        chosen["format_whitelist"] = OTHER_FORMATS
+    with ffmpeg_errors(name, meaning):
         try:
-            return av.open(str(path), options=_options(limits))
+            container = av.open(reader, "r", format=kind, options=chosen, metadata_errors="replace")
         except EOFError as error:
-            raise MediaError(f"{path.name}: the video holds no frames") from error
-
-
-def _options(limits: MediaLimits) -> dict[str, str]:
-    return {
-        "format_whitelist": FORMATS,
-        "protocol_whitelist": "file",
-        "max_pixels": str(limits.max_pixels),
-    }
+            raise MediaError(f"{name}: the video holds no frames") from error
+    with container:
+        yield container
 
 
 def _picture_stream(name: str, container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if streams:
+        context: object = streams[0].codec_context  # None, whatever PyAV's types say, without one
+        if context is None:
+            raise MediaError(f"{name}: the video is of a codec that is not known")
         return streams[0]
     if has_audio(container):
         raise MediaError(f"{name}: the file holds sound but no video")

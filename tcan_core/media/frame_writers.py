@@ -85,7 +85,7 @@ class _Gif:
     def __init__(self, path: Path, fps: Fraction, size: tuple[int, int]) -> None:
         self._path, self._fps = path, fps
         self._count = 0
-        with ffmpeg_errors(path, UNWRITABLE):
+        with ffmpeg_errors(path.name, UNWRITABLE):
             self._output = av.open(str(path), "w", format="gif")
             self._stream = self._output.add_stream("gif", rate=fps)
             self._stream.height, self._stream.width = size
@@ -105,11 +105,11 @@ class _Gif:
         moment.pts = round(self._count * GIF_TICKS / self._fps)
         moment.time_base = Fraction(1, GIF_TICKS)
         self._count += 1
-        with ffmpeg_errors(self._path, UNWRITABLE):
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(moment))
 
     def __exit__(self, *raised: object) -> None:
-        with ffmpeg_errors(self._path, UNWRITABLE):
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
             if self._count and raised[0] is None:
                 self._output.mux(self._stream.encode(None))
             self._output.close()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tcan_core.errors import MediaError, ParameterError
 from tcan_core.media.alpha import over_white
+from tcan_core.media.files import MediaFile, Source, media_file
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.whole import written_whole
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 
-def read_image(path: Path | str, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
+def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
     """Read a still image upright; of an animated one, the first frame.
 
     Args:
-        path: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, whatever its name.
+        source: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, whatever its name.
         limits: checked against what the header declares, before any pixel is decoded.
 
     Returns:
@@ -32,26 +34,26 @@ def read_image(path: Path | str, limits: MediaLimits | None = None) -> NDArray[n
     Raises:
         MediaError: no such file, empty, not an image, damaged, or over a limit.
     """
-    path, limits = Path(path), limits or MediaLimits()
-    limits.check_file(path)
-    with _opened(path, limits) as image:
+    file, limits = media_file(source), limits or MediaLimits()
+    limits.check_file(file)
+    with _opened(file, limits) as image:
         try:
             upright = ImageOps.exif_transpose(image)
             return _to_rgb(upright)
         except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise MediaError(f"{path.name}: the image is damaged ({error})") from error
+            raise MediaError(f"{file.name}: the image is damaged ({error})") from error
 
 
-def is_still_image(path: Path | str, limits: MediaLimits | None = None) -> bool:
+def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
     """Return whether the file is an image of one frame, reading its header alone.
 
     Raises:
         MediaError: no such file, empty, or an image over a limit.
     """
-    path, limits = Path(path), limits or MediaLimits()
-    limits.check_file(path)
+    file, limits = media_file(source), limits or MediaLimits()
+    limits.check_file(file)
     try:
-        with _opened(path, limits) as image:
+        with _opened(file, limits) as image:
             return int(getattr(image, "n_frames", 1)) == 1
     except _NotAnImage:
         return False
@@ -82,20 +84,23 @@ class _NotAnImage(MediaError):
 
 
 @contextmanager
-def _opened(path: Path, limits: MediaLimits) -> Iterator[Image.Image]:
+def _opened(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
     """Open the header of an image and check the size that it declares."""
+    with file.open() as stream, _header(file.name, stream, limits) as image:
+        limits.check_size(file.name, image.height, image.width)
+        yield image
+
+
+def _header(name: str, stream: BinaryIO, limits: MediaLimits) -> Image.Image:
     try:
-        image = Image.open(path, formats=IMAGE_FORMATS)
+        return Image.open(stream, formats=IMAGE_FORMATS)
     except UnidentifiedImageError as error:
         names = ", ".join(IMAGE_FORMATS)
-        raise _NotAnImage(f"{path.name}: not an image of a known kind ({names})") from error
+        raise _NotAnImage(f"{name}: not an image of a known kind ({names})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(_too_many_pixels(path.name, error, limits)) from error
+        raise MediaError(_too_many_pixels(name, error, limits)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise MediaError(f"{path.name}: the image is damaged ({error})") from error
-    with image:
-        limits.check_size(path.name, image.height, image.width)
-        yield image
+        raise MediaError(f"{name}: the image is damaged ({error})") from error
 
 
 def _too_many_pixels(name: str, error: Exception, limits: MediaLimits) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from tcan_core.errors import MediaError, ParameterError
+from tcan_core.media.files import MediaFile
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class MediaLimits:
         max_pixels: width times height of one picture, as the file declares it.
         max_frames: frames of a video at the constant rate at which it is read.
         max_duration_s: length of a video in seconds.
+        max_video_pixels: width times height times frames of a video.
         min_side: smallest width and height in pixels.
 
     Raises:
@@ -27,6 +28,7 @@ class MediaLimits:
     max_pixels: int = 50_000_000
     max_frames: int = 9_000
     max_duration_s: float = 300.0
+    max_video_pixels: int = 12_000_000_000
     min_side: int = 16
 
     def __post_init__(self) -> None:
@@ -35,16 +37,16 @@ class MediaLimits:
             if not value > 0:
                 raise ParameterError(f"{field.name} is {value}; it must be above 0")
 
-    def check_file(self, path: Path) -> None:
+    def check_file(self, file: MediaFile) -> None:
         """Raise MediaError when there is no such file, or it is empty or too large."""
-        if not path.is_file():
-            raise MediaError(f"{path.name}: there is no such file")
-        size = path.stat().st_size
+        size = file.size_bytes()
+        if size is None:
+            raise MediaError(f"{file.name}: there is no such file")
         if size == 0:
-            raise MediaError(f"{path.name}: the file is empty (0 bytes)")
+            raise MediaError(f"{file.name}: the file is empty (0 bytes)")
         if size > self.max_bytes:
             raise MediaError(
-                f"{path.name}: the file has {size:,} bytes; at most {self.max_bytes:,} are allowed"
+                f"{file.name}: the file has {size:,} bytes; at most {self.max_bytes:,} are allowed"
             )
 
     def check_size(self, name: str, height: int, width: int) -> None:
@@ -58,6 +60,15 @@ class MediaLimits:
             raise MediaError(
                 f"{name}: the picture is {width}x{height} = {height * width:,} pixels;"
                 f" at most {self.max_pixels:,} are allowed"
+            )
+
+    def check_extent(self, name: str, num_frames: int, height: int, width: int) -> None:
+        """Raise MediaError when the frames of a video are too many pixels altogether."""
+        pixels = num_frames * height * width
+        if pixels > self.max_video_pixels:
+            raise MediaError(
+                f"{name}: {num_frames:,} frames of {width}x{height} are {pixels:,} pixels;"
+                f" at most {self.max_video_pixels:,} are allowed"
             )
 
     def check_length(self, name: str, num_frames: int, duration_s: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from tcan_core.errors import MediaError, ParameterError
 from tcan_core.media.container import decoded_frames, frame_times, has_audio, opened_video
+from tcan_core.media.files import Source, media_file
 from tcan_core.media.image import is_still_image, read_image
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.pixels import (
@@ -46,20 +46,20 @@ class VideoInfo:
     has_audio: bool
 
 
-def probe_video(path: Path | str, limits: MediaLimits | None = None) -> VideoInfo:
+def probe_video(source: Source, limits: MediaLimits | None = None) -> VideoInfo:
     """Tell size, rate and length of a video or still image; one frame is decoded as a proof.
 
     Raises:
         MediaError: see `VideoReader`.
     """
-    return VideoReader(path, limits).info
+    return VideoReader(source, limits).info
 
 
 def read_video(
-    path: Path | str, *, limits: MediaLimits | None = None, fps: Fraction | None = None
+    source: Source, *, limits: MediaLimits | None = None, fps: Fraction | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of a video, (height, width, 3) uint8 RGB; see `VideoReader`."""
-    return iter(VideoReader(path, limits, fps=fps))
+    return iter(VideoReader(source, limits, fps=fps))
 
 
 class VideoReader:
@@ -70,7 +70,7 @@ class VideoReader:
     gives exactly its stored frames. A still image is one frame.
 
     Args:
-        path: any video that FFmpeg reads from a single file, or an image.
+        source: any video that FFmpeg reads from a single file, or an image.
         limits: checked before frames are decoded.
         fps: read at this rate in the place of the video's own.
 
@@ -80,13 +80,13 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path | str, limits: MediaLimits | None = None, *, fps: Fraction | None = None
+        self, source: Source, limits: MediaLimits | None = None, *, fps: Fraction | None = None
     ) -> None:
         if fps is not None and fps <= 0:
             raise ParameterError(f"fps is {fps}; it must be above 0")
-        self._path = Path(path)
+        self._file = media_file(source)
         self._limits = limits or MediaLimits()
-        self._still = is_still_image(self._path, self._limits)
+        self._still = is_still_image(self._file, self._limits)
         self._stored_size = (0, 0)
         self._timing = _STILL if self._still else self._find_timing(fps)
         self.info = self._look_at_still() if self._still else self._look()
@@ -97,16 +97,21 @@ class VideoReader:
         return self._timing.fps
 
     @property
+    def expected(self) -> int:
+        """How many frames there will be, as far as the file tells."""
+        return self.info.num_frames_estimate
+
+    @property
     def size(self) -> tuple[int, int]:
         """(height, width) of every frame."""
         return self.info.height, self.info.width
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         if self._still:
-            yield read_image(self._path, self._limits)
+            yield read_image(self._file, self._limits)
             return
-        with opened_video(self._path, self._limits) as (container, stream):
-            frames = decoded_frames(self._path, container, stream)
+        with opened_video(self._file, self._limits) as (container, stream):
+            frames = decoded_frames(self._file.name, container, stream)
             shown = _one_by_one(frames) if self._timing.as_stored else _held(frames, self._timing)
             for frame, repeats in shown:
                 pixels = self._pixels(frame)
@@ -115,27 +120,29 @@ class VideoReader:
                     yield pixels.copy()
 
     def _find_timing(self, fps: Fraction | None) -> Timing:
-        with opened_video(self._path, self._limits) as (container, stream):
-            timing = find_timing(frame_times(self._path, container, stream, self._limits), fps)
-        self._limits.check_length(self._path.name, timing.num_frames, timing.duration_s)
+        with opened_video(self._file, self._limits) as (container, stream):
+            timing = find_timing(frame_times(self._file.name, container, stream, self._limits), fps)
+        self._limits.check_length(self._file.name, timing.num_frames, timing.duration_s)
         return timing
 
     def _look(self) -> VideoInfo:
         """Decode the first frame: only it shows the rotation, and that the codec is known."""
-        with opened_video(self._path, self._limits) as (container, stream):
-            frame = next(decoded_frames(self._path, container, stream), None)
+        with opened_video(self._file, self._limits) as (container, stream):
+            frame = next(decoded_frames(self._file.name, container, stream), None)
             if frame is None:
-                raise MediaError(f"{self._path.name}: no frame of the video can be decoded")
+                raise MediaError(f"{self._file.name}: no frame of the video can be decoded")
             aspect = stream.sample_aspect_ratio
             self._stored_size = square_pixel_size(frame, float(aspect) if aspect else None)
             height, width = self._stored_size
             if turns_sideways(display_matrix(frame)):
                 height, width = width, height
-            self._limits.check_size(self._path.name, height, width)
+            self._limits.check_size(self._file.name, height, width)
+            frames = self._timing.num_frames
+            self._limits.check_extent(self._file.name, frames, height, width)
             return self._info(height, width, has_audio(container))
 
     def _look_at_still(self) -> VideoInfo:
-        height, width = read_image(self._path, self._limits).shape[:2]
+        height, width = read_image(self._file, self._limits).shape[:2]
         return self._info(height, width, sound=False)
 
     def _info(self, height: int, width: int, sound: bool) -> VideoInfo:

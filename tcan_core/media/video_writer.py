@@ -87,7 +87,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         if not self._path.parent.is_dir():
             raise MediaError(f"{self._path.name}: {UNWRITABLE} (there is no such folder)")
-        with ffmpeg_errors(self._path, UNWRITABLE):
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output: OutputContainer = av.open(
                 str(self._unfinished), "w", format=self._kind.name, options=self._kind.options
             )
@@ -108,7 +108,7 @@ class VideoWriter:
                 f" it must be uint8 {(*self.size, 3)}"
             )
         picture = self._to_yuv(frame)
-        with ffmpeg_errors(self._path, UNWRITABLE):
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(picture))
         self.num_frames += 1
         if self._audio is not None:
@@ -152,7 +152,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self.num_frames == 0:
             raise ParameterError(f"{self._path.name}: no frame was written")
-        with ffmpeg_errors(self._path, UNWRITABLE):
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(None))
             self._close()
             self._unfinished.replace(self._path)

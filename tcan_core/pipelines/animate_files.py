@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -28,10 +28,11 @@ from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError, NoPersonError, PoseFileError
-from tcan_core.media.frame_writers import open_writer
-from tcan_core.media.image import read_image, write_png
+from tcan_core.media.frame_writers import FrameWriter, open_writer
+from tcan_core.media.image import write_png
 from tcan_core.media.limits import MediaLimits
-from tcan_core.media.video import VideoReader, VideoWriter
+from tcan_core.media.source import HereSource, MediaSource
+from tcan_core.media.video import VideoWriter
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateProgress,
@@ -91,14 +92,20 @@ class Prepared:
             archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
 
     @classmethod
-    def load(cls, path: Path, image_path: Path, limits: MediaLimits | None = None) -> Prepared:
+    def load(
+        cls,
+        path: Path,
+        image_path: Path,
+        limits: MediaLimits | None = None,
+        media: MediaSource | None = None,
+    ) -> Prepared:
         """Read what `save` wrote, with the image from its own file; skeletons stay in the zip."""
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(_POSES_MEMBER))
             has_maps = len(archive.namelist()) > 1
         source_pose = content["source_pose"]
         return cls(
-            image=read_image(image_path, limits),
+            image=(media or HereSource()).image(image_path, limits),
             source_pose=None if source_pose is None else pose_from_json(source_pose),
             poses=[pose_from_json(pose) for pose in content["poses"]],
             fps=Fraction(content["fps"]),
@@ -139,6 +146,7 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
     source_pose_path: Path | None = None,
     retarget: bool = True,
+    media: MediaSource | None = None,
 ) -> Prepared:
     """Read the inputs, find the people in them, and clean the driver's poses.
 
@@ -148,6 +156,7 @@ def prepare(
         retarget: whether the source's pose is needed at all.
         driving_path: a video or still image, or a pose file (`.json`).
         progress: called with frames done and the number of frames expected.
+        media: decodes the picture and the video; this process does by default.
 
     Raises:
         MediaError: image or video cannot be used.
@@ -155,9 +164,9 @@ def prepare(
         NoPersonError: nobody is in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
-    image = read_image(image_path, limits)
+    image = (media or HereSource()).image(image_path, limits)
     source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
-    found = find_poses(driving_path, limits, detector, cleaning, progress)
+    found = find_poses(driving_path, limits, detector, cleaning, progress, media)
     agreement = align(source_pose, found.poses) if source_pose is not None else None
     return Prepared(
         image,
@@ -207,11 +216,12 @@ def find_poses(
     detector: str = "puppet",
     cleaning: CleaningSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
+    media: MediaSource | None = None,
 ) -> FoundPoses:
     """Read a driver, find the people in it, and clean the poses of the one who is followed.
 
     Args:
-        driving_path, progress: as in `prepare`.
+        driving_path, progress, media: as in `prepare`.
 
     Raises:
         MediaError, PoseFileError: the driver cannot be used.
@@ -222,7 +232,7 @@ def find_poses(
         people = file.frames
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
     else:
-        people, fps = detect_people(driving_path, limits, detector, progress)
+        people, fps = detect_people(driving_path, limits, detector, progress, media)
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
@@ -242,6 +252,7 @@ def render(
     pose_path: Path | None = None,
     audio_from: Path | None = None,
     resume: DenoiseState | None = None,
+    frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
     """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
 
@@ -253,6 +264,7 @@ def render(
         audio_from: a video whose sound is copied.
         resume: where an earlier render of the same arguments was broken off; the result is the
             same, byte for byte.
+        frame_filter: the last change of each frame, such as a watermark.
 
     Raises:
         Canceled: `canceled` returned True.
@@ -265,11 +277,9 @@ def render(
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
     )
+    shown = frames if frame_filter is None else map(frame_filter, frames)
     with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
-        for index, frame in enumerate(frames):
-            writer.write(frame)
-            if index == 0 and poster_path is not None:
-                write_png(poster_path, frame)
+        _write_frames(writer, shown, poster_path)
     if pose_path is not None:
         placed = pipeline.place(image, poses, source_pose, settings)
         write_poses(pose_path, placed, prepared.fps)
@@ -292,6 +302,16 @@ def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSetti
         raise AssertionError("only the first process decodes")
 
 
+def _write_frames(
+    writer: FrameWriter, frames: Iterable[NDArray[np.uint8]], poster_path: Path | None
+) -> None:
+    """Write the frames, and the first of them as PNG where a path is given."""
+    for index, frame in enumerate(frames):
+        writer.write(frame)
+        if index == 0 and poster_path is not None:
+            write_png(poster_path, frame)
+
+
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
     """Write a video of skeletons on black."""
     with VideoWriter(path, fps, poses[0].canvas) as writer:
@@ -310,6 +330,7 @@ def detect_people(
     limits: MediaLimits | None = None,
     detector: str = "puppet",
     progress: Callable[[int, int], None] | None = None,
+    media: MediaSource | None = None,
 ) -> tuple[list[list[Pose]], Fraction]:
     """Detect the people of every frame of a video, a few frames in memory at a time.
 
@@ -319,21 +340,23 @@ def detect_people(
     Raises:
         MediaError: the video cannot be used.
     """
-    find, reader = build_detector(detector), VideoReader(path, limits)
+    find = build_detector(detector)
     people: list[list[Pose]] = []
     batch: list[NDArray[np.uint8]] = []
-    for frame in reader:
-        batch.append(frame)
-        if len(batch) == _DETECT_BATCH:
-            people += find.detect(np.stack(batch))
-            batch.clear()
-            if progress is not None:
-                progress(len(people), max(reader.info.num_frames_estimate, len(people)))
+    with (media or HereSource()).video(path, limits) as frames:
+        for frame in frames:
+            batch.append(frame)
+            if len(batch) == _DETECT_BATCH:
+                people += find.detect(np.stack(batch))
+                batch.clear()
+                if progress is not None:
+                    progress(len(people), max(frames.expected, len(people)))
+        fps = frames.fps
     if batch:
         people += find.detect(np.stack(batch))
     if not people:
         raise MediaError(f"{path.name}: the video has no frames")
-    return people, reader.info.fps
+    return people, fps
 
 
 class _StageClock:

@@ -141,6 +141,7 @@ class Service:
     def _add(self, name: str, command: list[str]) -> None:
         environment = {
             "TCAN_DATA": str(self.folder / "data"),
+            "TCAN_OUTBOUND_ALLOW": "127.0.0.1",
             "TCAN_REDIS_URL": self.redis_url,
             "TCAN_S3_BUCKET": self.s3.bucket,
             "TCAN_S3_ENDPOINT_URL": self.s3.endpoint_url,

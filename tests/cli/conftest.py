@@ -76,6 +76,7 @@ def start_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartUp]:
             port, log = free_port(), folder / "up.log"
             command = [sys.executable, str(PAINT_UP), str(data), str(port)]
             extra = {"PAINT_STEP_S": str(step_s), "TCAN_LEASE_MS": "1000"}
+            extra["TCAN_OUTBOUND_ALLOW"] = "127.0.0.1"  # receivers of webhooks in tests
             process = stack.enter_context(running(command, log, extra))
             up = Up(process, f"http://127.0.0.1:{port}", data, log)
             if ready:

@@ -64,7 +64,7 @@ def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(
         wait_until(lambda: client.job(job_id).status is JobState.RUNNING, "it runs", 30.0)
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(15) == 0
-    second = start_up(step_s=0.1, data=first.data)
+    second = start_up(step_s=1.0, data=first.data)
     with Client(second.url) as client:
         wait_until(lambda: client.job(job_id).status is JobState.RUNNING, "it runs again", 30.0)
         os.kill(second.part("paint_worker"), signal.SIGKILL)

@@ -9,8 +9,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
+from service.media.decoder import Decoder
 from service.settings import Settings
 from tests.servers import S3Server
+
+# Tests' own servers, which stand for addresses of elsewhere.
+SERVED_HERE = {"outbound_allow": "127.0.0.1"}
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -20,13 +24,14 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> 
     if request.param == "s3":
         server: S3Server = request.getfixturevalue("s3_server")
         base = server.settings(tmp_path / "data")
-    return Settings.model_validate({**base.model_dump(), "redis_url": redis_url})
+    return Settings.model_validate({**base.model_dump(), **SERVED_HERE, "redis_url": redis_url})
 
 
 @pytest.fixture
 def folder_settings(tmp_path: Path, redis_url: str) -> Settings:
     """Settings of a service on the folder store."""
-    return Settings.model_validate({"data": tmp_path / "data", "redis_url": redis_url})
+    given = {"data": tmp_path / "data", "redis_url": redis_url}
+    return Settings.model_validate({**given, **SERVED_HERE})
 
 
 @pytest.fixture
@@ -41,3 +46,11 @@ def any_client(settings: Settings) -> Iterator[TestClient]:
     """A running gateway on each object store in turn."""
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """A decoder of the gateway, in real child processes."""
+    shared = Decoder()
+    yield shared
+    shared.close()

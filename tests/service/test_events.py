@@ -157,7 +157,7 @@ def open_stream(http: httpx.Client, job_id: str) -> socket.socket:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(30)
     connection.connect((address.hostname or "", address.port or 0))
-    connection.sendall(f"GET /jobs/{job_id}/events HTTP/1.0\r\nHost: test\r\n\r\n".encode())
+    connection.sendall(f"GET /jobs/{job_id}/events HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return connection
 
 

@@ -10,9 +10,13 @@ import pytest
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
+from service.outbound.guard import Guard
 from service.submission.fetch import MAX_REDIRECTS, fetch
 from tests.servers import free_port
 from tests.service.web import Web, web_server
+
+# The test's own server is no public host.
+GUARD = Guard.allowing("127.0.0.1")
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def web() -> Iterator[Web]:
 def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0) -> bytes:
     """What the service gets from an address."""
     file = folder / "file"
-    asyncio.run(fetch(url, file, max_bytes, timeout_s))
+    asyncio.run(fetch(GUARD, url, file, max_bytes, timeout_s))
     return file.read_bytes()
 
 

@@ -14,10 +14,10 @@ from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import Rejected
-from service.media.images import FORMATS, inspect_image
+from service.media.decoder import Decoder
+from service.media.images import FORMATS
 from service.media.inspect import Inspected, are_quick, inspect_inputs
 from service.media.poses import inspect_poses
-from service.media.videos import inspect_video
 from tests import samples
 
 LIMITS = InputLimits()
@@ -32,16 +32,18 @@ def written(folder: Path, content: bytes) -> Path:
     return file
 
 
-def test_good_inputs_are_told_apart(tmp_path: Path) -> None:
+def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(samples.png())
     driving = written(tmp_path, samples.video(tmp_path))
-    found = inspect_inputs({"image": image, "driving": driving}, LIMITS)
-    assert found["image"].suffix == ".png"
-    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, frames=5)
+    size = driving.stat().st_size
+    found = inspect_inputs({"image": image, "driving": driving}, LIMITS, decoder)
+    assert found["image"] == Inspected(".png", size_bytes=image.stat().st_size)
+    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
     driving = written(tmp_path, b"\n " + samples.poses())
-    found = inspect_inputs({"driving": driving}, LIMITS)
-    assert found == {"driving": Inspected(".json", DrivingKind.POSES, frames=3)}
+    size = driving.stat().st_size
+    found = inspect_inputs({"driving": driving}, LIMITS, decoder)
+    assert found == {"driving": Inspected(".json", DrivingKind.POSES, 3, 3 / 25, size)}
 
 
 @pytest.mark.parametrize(
@@ -62,16 +64,18 @@ def test_good_inputs_are_told_apart(tmp_path: Path) -> None:
         (b"", ErrorCode.INVALID_IMAGE, "not one of the kinds"),
     ],
 )
-def test_an_image_is_refused(tmp_path: Path, content: bytes, code: ErrorCode, says: str) -> None:
+def test_an_image_is_refused(
+    decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, says: str
+) -> None:
     with pytest.raises(Rejected, match=says) as refused:
-        inspect_image(written(tmp_path, content), LIMITS)
+        decoder.look("image", written(tmp_path, content), LIMITS)
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("content", [TEXT, b"", b"\x00" * 4096, samples.png()])
-def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_video_is_refused(decoder: Decoder, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(Rejected) as refused:
-        inspect_video(written(tmp_path, content), LIMITS)
+        decoder.look("driving", written(tmp_path, content), LIMITS)
     assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
@@ -87,35 +91,37 @@ def moving(kind: str, frames: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_still_image_cannot_drive(tmp_path: Path, kind: str) -> None:
+def test_a_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -> None:
     still = moving(kind, 1)
     for content in (still, written(tmp_path, still)):
         with pytest.raises(Rejected, match="a still image cannot drive; send a video") as refused:
-            inspect_video(content, LIMITS)
+            decoder.look("driving", content, LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
-def test_pictures_that_move_are_no_still_images() -> None:
+def test_pictures_that_move_are_no_still_images(decoder: Decoder) -> None:
     for kind in ("GIF", "PNG"):
-        assert inspect_video(moving(kind, 3), LIMITS).frames == 3
-    assert inspect_video(moving("AVIF", 3), LIMITS).suffix == ".mp4"
+        assert decoder.look("driving", moving(kind, 3), LIMITS).frames == 3
+    assert decoder.look("driving", moving("AVIF", 3), LIMITS).suffix == ".mp4"
     with pytest.raises(Rejected, match="not a video"):
-        inspect_video(moving("WEBP", 3), LIMITS)
+        decoder.look("driving", moving("WEBP", 3), LIMITS)
 
 
-def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(tmp_path: Path) -> None:
+def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(
+    decoder: Decoder, tmp_path: Path
+) -> None:
     whole = samples.video(tmp_path, frames=30)
     for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
         with pytest.raises(Rejected) as refused:
-            inspect_video(written(tmp_path, content), LIMITS)
+            decoder.look("driving", written(tmp_path, content), LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
-def test_a_playlist_that_names_another_file_is_refused(tmp_path: Path) -> None:
+def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_path: Path) -> None:
     target = samples.write_video(tmp_path / "secret.mp4")
     for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
         with pytest.raises(Rejected):
-            inspect_video(written(tmp_path, text.encode()), LIMITS)
+            decoder.look("driving", written(tmp_path, text.encode()), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +134,11 @@ def test_a_playlist_that_names_another_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_video_over_a_limit_is_refused(
-    tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
+    decoder: Decoder, tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
 ) -> None:
     file = written(tmp_path, samples.video(tmp_path))
     with pytest.raises(Rejected, match=says) as refused:
-        inspect_video(file, InputLimits.model_validate(limits))
+        decoder.look("driving", file, InputLimits.model_validate(limits))
     assert refused.value.code is code
 
 
@@ -190,11 +196,10 @@ def test_only_what_is_small_and_plain_is_quick() -> None:
     assert not are_quick({"image": head + text + header + rest})
 
 
-def test_bytes_and_files_are_inspected_alike(tmp_path: Path) -> None:
+def test_bytes_and_files_are_inspected_alike(decoder: Decoder, tmp_path: Path) -> None:
     video, picture = samples.video(tmp_path), samples.png()
     files = {"image": written(tmp_path, picture), "driving": tmp_path / "sample.mp4"}
-    assert inspect_inputs({"image": picture, "driving": video}, LIMITS) == inspect_inputs(
-        files, LIMITS
-    )
+    found = inspect_inputs({"image": picture, "driving": video}, LIMITS, decoder)
+    assert found == inspect_inputs(files, LIMITS, decoder)
     with pytest.raises(Rejected):
-        inspect_inputs({"driving": b""}, LIMITS)
+        inspect_inputs({"driving": b""}, LIMITS, decoder)

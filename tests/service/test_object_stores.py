@@ -108,7 +108,7 @@ def test_a_folder_that_allows_no_second_name_copies(
     def refuse(source: Path, target: Path) -> None:
         raise OSError(errno.EMLINK, "Too many links")
 
-    objects = FolderObjects(tmp_path / "objects", b"key")
+    objects = FolderObjects(tmp_path / "objects", lambda: b"key")
     objects.put("uploads/l1/file", b"walk")
     tag = objects.version("uploads/l1/file").tag
     monkeypatch.setattr(os, "link", refuse)
@@ -164,7 +164,7 @@ def test_an_s3_link_serves_ranges_and_refuses_changes(s3_server: S3Server, uploa
 
 def test_a_folder_link_expires_and_cannot_be_altered(upload: Path, tmp_path: Path) -> None:
     now = [time.time()]
-    objects = FolderObjects(tmp_path / "o", b"secret", link_ttl_s=60, now_s=lambda: now[0])
+    objects = FolderObjects(tmp_path / "o", lambda: b"secret", link_ttl_s=60, now_s=lambda: now[0])
     objects.put("jobs/c1/result.mp4", upload)
     query = link_query(objects.link("jobs/c1/result.mp4", "walk.mp4"))
     assert objects.open_link("jobs/c1/result.mp4", **query).read_bytes() == CONTENT

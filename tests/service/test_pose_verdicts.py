@@ -10,6 +10,7 @@ import pytest
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected
+from service.media.decoder import Decoder
 from service.media.inspect import inspect_inputs
 from tcan_core.conditioning.pose_file import read_pose_file
 from tcan_core.errors import PoseFileError
@@ -160,26 +161,30 @@ BAD: dict[str, tuple[Any, str]] = {
     [pytest.param(document, None, id=name) for name, document in GOOD.items()]
     + [pytest.param(document, refusal, id=name) for name, (document, refusal) in BAD.items()],
 )
-def test_the_gateway_and_the_worker_agree(document: Any, refusal: str | None) -> None:
+def test_the_gateway_and_the_worker_agree(
+    document: Any, refusal: str | None, decoder: Decoder
+) -> None:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
     try:
         frames = len(read_pose_file(content).frames)
     except PoseFileError:
         assert refusal is not None, "the worker refuses it"
         with pytest.raises(Rejected) as refused:
-            inspect_inputs({"driving": content}, InputLimits())
+            inspect_inputs({"driving": content}, InputLimits(), decoder)
         assert refused.value.code is ErrorCode.INVALID_POSE_FILE
         assert refusal in str(refused.value)
     else:
         assert refusal is None, "the worker takes it"
-        assert inspect_inputs({"driving": content}, InputLimits())["driving"].frames == frames
+        assert (
+            inspect_inputs({"driving": content}, InputLimits(), decoder)["driving"].frames == frames
+        )
 
 
-def test_the_joints_that_openpose18_lacks_show_nobody() -> None:
+def test_the_joints_that_openpose18_lacks_show_nobody(decoder: Decoder) -> None:
     person = {"pose_keypoints_2d": [1, 2, 0] * 8 + [1, 2, 1] + [1, 2, 0] * 10 + [1, 2, 1] * 6}
     content = json.dumps(_frame(person)).encode()
     (people,) = read_pose_file(content).frames
     assert not people[0].detected.any()
     with pytest.raises(Rejected) as refused:
-        inspect_inputs({"driving": content}, InputLimits())
+        inspect_inputs({"driving": content}, InputLimits(), decoder)
     assert refused.value.code is ErrorCode.NO_PERSON

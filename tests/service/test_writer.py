@@ -21,7 +21,7 @@ class Watched(FolderObjects):
     """A folder store that tells what it is asked for; the first sync waits for `go_on`."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, b"key")
+        super().__init__(folder, lambda: b"key")
         self.placed = 0
         self.synced: list[list[str]] = []
         self.busy, self.go_on = threading.Event(), threading.Event()
@@ -107,7 +107,7 @@ def test_a_sync_that_fails_fails_its_requests(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     async def main() -> None:
-        writer = FolderWriter(Full(tmp_path / "objects", b"key"))
+        writer = FolderWriter(Full(tmp_path / "objects", lambda: b"key"))
         for number in range(2):
             with pytest.raises(OSError, match="No space"):
                 await writer.put({key(number): b"x"})
@@ -138,7 +138,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
             assert self.go_on.wait(10)
             super().put_new(objects)
 
-    objects = Slow(tmp_path / "objects", b"key")
+    objects = Slow(tmp_path / "objects", lambda: b"key")
 
     async def main() -> None:
         writer = ThreadWriter(objects, writers=1, patience_s=0.05)

@@ -23,6 +23,7 @@ class Web:
     asked: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
 
     def page(
         self, path: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None
@@ -33,13 +34,14 @@ class Web:
 
 
 @contextmanager
-def web_server() -> Iterator[Web]:
-    """The server, for the length of a `with` block."""
+def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
+    """The server, for the length of a `with` block; any address of 127/8 is this machine's."""
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.requests.append(self.path)
+            web.hosts.append(self.headers["host"])
             if self.path == web.held:
                 web.asked.set()
                 web.release.wait(30)
@@ -59,10 +61,10 @@ def web_server() -> Iterator[Web]:
         def log_message(self, format: str, *words: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((address, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        web.url = f"http://127.0.0.1:{server.server_address[1]}"
+        web.url = f"http://{address}:{server.server_address[1]}"
         try:
             yield web
         finally:

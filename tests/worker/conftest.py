@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, new_job_id
+from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, Output, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
@@ -19,6 +19,7 @@ from service.stores.objects import ObjectStore, open_objects
 from tests import samples
 from tests.worker.paint import PaintAnimator, black_video
 from worker.job_runner import JobRunner
+from worker.provenance.finish import Provenance
 from worker.shutdown import Shutdown
 
 
@@ -108,6 +109,17 @@ class Desk:
     def with_animator(self, animator: PaintAnimator, worker: str = "w1") -> JobRunner:
         """Another runner on the same stores, which leaves on its own."""
         return replace(self._runner, animator=animator, worker=worker, shutdown=Shutdown())
+
+    def with_provenance(self, provenance: Provenance) -> JobRunner:
+        """Another runner on the same stores, whose results say what they are."""
+        return replace(self._runner, provenance=provenance)
+
+    def output(self, record: JobRecord, output: Output, folder: Path) -> Path:
+        """A file of an ended job."""
+        key = record.outputs[output]
+        file = folder / PurePosixPath(key).name
+        self._objects.fetch(key, file)
+        return file
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ class PaintAnimator:
         *,
         resume: Path | None = None,
         frugal: bool = False,
+        mark: int | None = None,
     ) -> Rendering:
         if not frugal and self.needs_frugality:
             raise AnimationOutOfMemory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from service.settings import Settings
 from service.stores import calls
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from tests import samples
 from tests.servers import wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
@@ -38,7 +40,11 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     assert (manifest["job"], manifest["preset"]) == (done.id, "paint")
     assert (manifest["params"]["seed"], manifest["report"]) == (7, {"frames": 6})
     assert manifest["model"] == PaintAnimator().describe().model_dump()
+    digests = manifest["inputs"].pop("sha256")
+    assert digests["image"] == hashlib.sha256(samples.png()).hexdigest()
+    assert set(digests) == {"image", "driving"}
     assert manifest["inputs"] == {"driving_kind": "video", "frames": 6}
+    assert manifest["provenance"] == {"c2pa": {}, "watermark": None}
     assert set(manifest["seconds"]) == set(done.seconds) == {"prepare", "denoise"}
     assert manifest["warnings"] == done.warnings
 

@@ -9,7 +9,7 @@ import pytest
 
 from service.contract.job import new_job_id
 from service.settings import Settings
-from service.stores import calls
+from service.stores import requests
 from service.stores.folder import FolderObjects
 from service.stores.jobs import Jobs
 from service.stores.objects import Copy, ObjectStore, open_objects
@@ -96,5 +96,5 @@ def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> N
 
 
 def test_a_store_keeps_its_name(jobs: Jobs) -> None:
-    assert jobs.run(calls.identify("a")) == "a"
-    assert jobs.run(calls.identify("b")) == "a"
+    assert jobs.run(requests.identify("a")) == "a"
+    assert jobs.run(requests.identify("b")) == "a"

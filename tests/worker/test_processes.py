@@ -114,6 +114,7 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
     assert count_frames(tmp_path / "result.mp4") == 7
+    assert f"job {job_id}: prepare, attempt 1" in (tmp_path / "worker-0.log").read_text()
 
 
 def test_the_next_job_is_prepared_while_this_one_renders(

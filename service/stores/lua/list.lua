@@ -1,11 +1,13 @@
--- caller, limit, cursor's ms and id (or ''), from ms, to ms (exclusive; both may be infinite), then states (none: all).
+-- callers with commas, limit, cursor's ms and id (or ''), from ms, to ms (exclusive; both may be infinite), then states (none: all).
 -- Records, newest first; of one millisecond, by id. A cursor need not exist any more.
-local caller, limit, cursor_ms, cursor_id = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local callers, limit, cursor_ms, cursor_id = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local from, to = ARGV[6], '(' .. ARGV[7]
 if cursor_ms ~= '' and tonumber(cursor_ms) < tonumber(ARGV[7]) then to = cursor_ms end
 local sets = {}
-for i = 8, #ARGV do sets[#sets + 1] = jobs_key(caller, ARGV[i]) end
-if #sets == 0 then sets[1] = jobs_key(caller) end
+for caller in callers:gmatch('[^,]+') do
+  for i = 8, #ARGV do sets[#sets + 1] = jobs_key(caller, ARGV[i]) end
+  if #ARGV < 8 then sets[#sets + 1] = jobs_key(caller) end
+end
 local found = {}
 for _, key in ipairs(sets) do
   local ties = cursor_ms ~= '' and redis.call('ZCOUNT', key, cursor_ms, cursor_ms) or 0

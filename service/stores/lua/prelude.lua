@@ -103,8 +103,9 @@ end
 
 -- Turns: who waits stands in the order of turns, fixed when a job is made, so that its place is its rank. Callers of one class
 -- share the work as in start-time fair queueing: a job's turn is where its caller's work so far ends, but not in the past; the
--- class's clock says what is past, that is the turn of the last job that began its main stage, and one more for every job
--- that is made, so that those of several callers come in the order of their making.
+-- class's clock says what is past, that is the turn of the last job that began its main stage. A caller who had nothing left
+-- to do moves it on by one, so that the first jobs of several callers come in the order of their making. The later jobs of a
+-- caller must not: a thousand of them would let its first ones go before whoever comes next.
 local class_width = 1e14
 local classes = {high = 0, normal = 1, low = 2}
 local function turns_key(class) return prefix .. 'turns:' .. class end
@@ -114,8 +115,9 @@ local function turn_of(id) return tonumber(get(id, 'turn')) % class_width end
 local function give_turn(id)
   local class, caller = option(id, 'priority') or 'normal', 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', turns_key(class), 'clock', caller))
-  clock = tonumber(clock or 0) + 1
-  local turn = math.max(clock, tonumber(ends or 0))
+  clock, ends = tonumber(clock or 0), tonumber(ends or 0)
+  if ends <= clock then clock = clock + 1 end
+  local turn = math.max(clock, ends)
   redis.call('HSET', turns_key(class), 'clock', whole(clock), caller, whole(turn + get(id, 'units')))
   set(id, 'turn', whole(classes[class] * class_width + turn))
 end
@@ -142,6 +144,37 @@ local function return_turn(id)
       redis.call('ZADD', waiting_key(get(other, 'queue')), whole(theirs - units), other)
     end
   end
+end
+
+-- API keys, and what callers may have. `weigh` raises QUOTA with the limit's name, what there is of it, how much more was
+-- asked for, the limit, and in how many s there is more (0: when a job of theirs begins).
+local keys_key = prefix .. 'keys'
+local day_ms = 24 * 3600 * 1000
+local function usage_key(caller) return prefix .. 'usage:' .. caller .. ':' .. whole(math.floor(now / day_ms)) end
+
+local function weigh(caller, limits, bytes, ms)
+  local used = redis.call('HMGET', usage_key(caller), 'bytes', 'ms')
+  local tomorrow_s = math.ceil((day_ms - now % day_ms) / 1000)
+  local asked = {
+    {'queued_jobs', redis.call('ZCARD', jobs_key(caller, 'queued')), 1, 1, 0},
+    {'input_bytes_per_day', tonumber(used[1] or 0), bytes, 1, tomorrow_s},
+    {'driving_s_per_day', tonumber(used[2] or 0), ms, 1000, tomorrow_s},
+  }
+  for _, row in ipairs(asked) do
+    local name, has, more, unit, retry_s = unpack(row)
+    local most = limits[name]
+    if most and has + more > most * unit then
+      local numbers = {has / unit, more / unit, most, retry_s}
+      for i, number in ipairs(numbers) do numbers[i] = string.format('%.15g', number) end
+      error({err = 'QUOTA ' .. name .. ' ' .. table.concat(numbers, ' ')})
+    end
+  end
+end
+
+local function use(caller, bytes, ms)
+  redis.call('HINCRBY', usage_key(caller), 'bytes', whole(bytes))
+  redis.call('HINCRBY', usage_key(caller), 'ms', whole(ms))
+  redis.call('PEXPIRE', usage_key(caller), 2 * day_ms)
 end
 
 local function stand_in_line(id, queue)
@@ -221,7 +254,7 @@ local function count(...) redis.call('HINCRBY', counters_key, table.concat({...}
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true}
 local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
-  closed = true, turn = true}
+  closed = true, turn = true, contract = true}
 local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end

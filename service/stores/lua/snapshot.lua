@@ -1,5 +1,5 @@
--- queues. Of each: jobs that wait, age of the oldest in ms, jobs at work; then the counters, messages that are due, for how
--- long the first has been, and the workers that live.
+-- queues. Of each: jobs that wait, age of the oldest in ms, jobs at work, and how many of each class wait; then the counters,
+-- messages that are due, for how long the first has been, and the workers that live.
 local leased = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue = get(id, 'queue')
@@ -10,6 +10,11 @@ for i = 2, #ARGV do
   local oldest = redis.call('ZRANGE', waiting_key(ARGV[i]) .. ':age', 0, 0, 'WITHSCORES')
   depths[#depths + 1] = {redis.call('ZCARD', waiting_key(ARGV[i])), oldest[2] and math.max(0, now - oldest[2]) or 0,
     leased[ARGV[i]] or 0}
+  for _, class in ipairs({'high', 'normal', 'low'}) do
+    local first_turn = classes[class] * class_width
+    table.insert(depths[#depths], redis.call('ZCOUNT', waiting_key(ARGV[i]), whole(first_turn),
+      '(' .. whole(first_turn + class_width)))
+  end
 end
 local first = redis.call('ZRANGE', due_key, 0, 0, 'WITHSCORES')
 local workers = {}

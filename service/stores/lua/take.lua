@@ -1,7 +1,18 @@
--- id or '' for the job whose turn it is, queue, state while leased, worker, lease in ms, progress. Replies the record, or nothing
--- when the job does not wait here.
+-- id or '' for the job whose turn it is, queue, state while leased, worker, lease in ms, progress, the highest contract that the
+-- worker knows. Replies the record, or nothing when the job does not wait here, or is of a later contract.
 local id, queue, state, worker, lease_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-if id == '' then id = redis.call('ZRANGE', waiting_key(queue), 0, 0)[1] or '' end
+local contract = tonumber(ARGV[8])
+local function known(job) return tonumber(get(job, 'contract') or 1) <= contract end
+-- The first that the worker knows: while releases are mixed, later ones wait for a worker of theirs.
+local function first_known()
+  for from = 0, redis.call('ZCARD', waiting_key(queue)) - 1, 100 do
+    for _, job in ipairs(redis.call('ZRANGE', waiting_key(queue), from, from + 99)) do
+      if known(job) then return job end
+    end
+  end
+  return ''
+end
+if id == '' then id = first_known() elseif not known(id) then return {} end
 if redis.call('ZSCORE', waiting_key(queue), id) == false then return {} end
 move(id, state)
 leave_line(id)

@@ -51,7 +51,7 @@ def carry_ends(points: Floats, confidence: Floats, max_frames: int) -> Bools:
     Returns:
         (frames, 18), True where a joint was carried.
     """
-    anyone: Bools = np.asarray((~np.isnan(points[..., 0])).any(axis=1))
+    anyone: Bools = ~np.all(np.isnan(points[..., 0]), axis=1)
     carried = np.zeros(confidence.shape, dtype=np.bool_)
     for joint in (Joint.NECK, *PARENTS):  # from the neck outwards, so that the inner joint is known
         shown = np.flatnonzero(~np.isnan(points[:, joint, 0]))

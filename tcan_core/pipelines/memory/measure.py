@@ -103,12 +103,13 @@ class FusedAttention(TorchFunctionMode):
 
 def accounted(networks: Networks, stage: Callable[[], object]) -> int:
     """Return the most bytes of tensors that a stage had at one time, beyond the weights."""
-    with FusedAttention(), PeakAllocated() as allocated:
+    allocated = PeakAllocated()
+    with FusedAttention(), allocated:
         for network in networks:
             allocated.include(_tensors_of(network))
-        before = allocated.now_bytes
+        before: int = allocated.now_bytes
         stage()
-    return allocated.peak_bytes - before
+    return int(allocated.peak_bytes - before)
 
 
 def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:

@@ -84,7 +84,7 @@ def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable
         raise ParameterError(
             f"{run.size[0]}x{run.size[1]} takes at least {_gib(least.peak_bytes)} of device memory"
             f" (denoising {_gib(least.denoise_bytes)}, codec {_gib(least.codec_bytes)}, with"
-            f" serial guidance, offload and 8-bit weights); the limit is {_gib(limit_bytes)}"
+            f" {_named(least.options)}); the limit is {_gib(limit_bytes)}"
         )
     return fitting
 
@@ -138,6 +138,12 @@ def _smallest(run: Run, entries: Sequence[Entry]) -> Entry | None:
         if entry.preset == run.preset and entry.size[0] * entry.size[1] >= pixels
     ]
     return min(large_enough, key=lambda entry: entry.size[0] * entry.size[1], default=None)
+
+
+def _named(options: RuntimeOptions) -> str:
+    """The type, and what saves memory."""
+    switches = ("fp8_weights", "serial_guidance", "offload", "tile_codec")
+    return ", ".join([options.dtype, *(name for name in switches if getattr(options, name))])
 
 
 def _gib(num_bytes: int) -> str:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from service.access.secrets import id_of
+from service.contract.callers import CallerLimits
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.errors import Unavailable
-from service.stores import calls, counts, events, requests
+from service.stores import calls, counts, events, keys, requests
 from service.stores.calls import Call
 from service.stores.jobs import READING, AsyncJobs, Jobs, scripts
 from service.stores.requests import Upload
+from tests.service.keyholders import new_key
 from tests.service.stores.records import created
 
 
@@ -57,6 +60,7 @@ def test_the_scripts_know_every_transition() -> None:
 def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> None:
     created(jobs)
     jobs.run(requests.note_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
+    key_id = id_of(new_key(jobs, "me")) or ""
     reading: list[Call[Any]] = [
         calls.read("a"),
         calls.recent(5),
@@ -64,6 +68,10 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
         events.events("a", 0),
         counts.snapshot(),
         calls.waiting_hints([Queue.RENDER]),
+        keys.read_key(key_id),
+        keys.list_keys(),
+        keys.any_key(),
+        keys.room_for_a_job("me", CallerLimits(queued_jobs=1)),
     ]
     jobs.redis.lpush(Queue.RENDER.task, "a hint")
     assert {call.script for call in reading} == READING

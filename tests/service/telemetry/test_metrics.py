@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from service.contract.errors import ErrorCode, JobError
 from service.contract.job import DrivingKind, JobInputs, Progress
-from service.contract.options import JobOptions
+from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Webhook
@@ -72,6 +72,8 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
 def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) -> None:
     metrics = Metrics(client)
     assert metrics("tcan_queue_jobs", queue="prepare") == 2
+    assert metrics("tcan_queue_class_jobs", queue="prepare", priority="normal") == 2
+    assert metrics("tcan_queue_class_jobs", queue="prepare", priority="high") == 0
     assert metrics("tcan_queue_oldest_seconds", queue="prepare") >= 0
     assert metrics("tcan_jobs_at_work", queue="prepare") == 1
     assert metrics("tcan_jobs_ended_total", state="succeeded", code="") == 1
@@ -82,6 +84,17 @@ def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) 
     assert metrics("tcan_stage_seconds_count", stage="denoise") == 1
     assert metrics("tcan_worker_ready", worker="w") == 1
     assert metrics("tcan_device_memory_used_bytes", worker="w", device="cuda:0") == 3
+
+
+def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> None:
+    for priority, made in ((Priority.LOW, 3), (Priority.HIGH, 1)):
+        for n in range(made):
+            options = JobOptions(priority=priority)
+            jobs.run(calls.create(f"{priority}{n}", JobParams(), INPUTS, options=options))
+    metrics = Metrics(client)
+    found = {p: metrics("tcan_queue_class_jobs", queue="prepare", priority=p) for p in Priority}
+    assert found == {Priority.HIGH: 1, Priority.NORMAL: 0, Priority.LOW: 3}
+    assert sum(found.values()) == metrics("tcan_queue_jobs", queue="prepare")
 
 
 def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:

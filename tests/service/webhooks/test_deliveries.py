@@ -22,6 +22,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Attempt, DeliveryState, Webhook, WebhookEvent
+from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores import calls, deliveries
 from service.stores.jobs import AsyncJobs, Jobs
@@ -69,7 +70,8 @@ class World:
 
         async def act() -> int:
             jobs = AsyncJobs(AsyncRedis.from_url(self._url, decode_responses=True), self.clock)
-            deliverer = Deliverer(jobs, SIGNER, webhook_body, jitter=lambda: 0.0)
+            guard = Guard.allowing("127.0.0.1")
+            deliverer = Deliverer(jobs, SIGNER, webhook_body, guard, jitter=lambda: 0.0)
             started = await deliverer.start_due()
             await deliverer.finish()
             await deliverer.__aexit__()

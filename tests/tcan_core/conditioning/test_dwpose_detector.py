@@ -88,7 +88,10 @@ def write_red_finder(path: Path) -> None:
             Node("Reshape", [f"twice_{name}", f"flat_{name}"], f"halves_{name}"),
             Node("Mul", [f"halves_{name}", "all"], f"simcc_{name}"),
         ]
-    constants: dict[str, np.ndarray] = {"red": np.array(0, np.int64), "all": np.ones((1, 133, 1), np.float32)}
+    constants: dict[str, np.ndarray] = {
+        "red": np.array(0, np.int64),
+        "all": np.ones((1, 133, 1), np.float32),
+    }
     for name, length in (("x", WIDTH), ("y", HEIGHT)):
         constants[f"tall_{name}"] = np.array([1, length, 1], np.int64)
         constants[f"flat_{name}"] = np.array([1, 1, 2 * length], np.int64)

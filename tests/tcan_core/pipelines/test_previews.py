@@ -74,7 +74,8 @@ def test_the_small_decoder_makes_the_pictures_and_changes_nothing_else(
     fit = fit_to((SIZE, SIZE), 32, 8)
     assert len(small.pictures) == len(full.pictures) > 0
     for picture, guess, by_vae in zip(small.pictures, small.guesses, full.pictures, strict=True):
-        assert (picture.shape, picture.dtype) == (frames.shape[1:], np.uint8)
+        assert picture.shape == frames.shape[1:]
+        assert picture.dtype == np.uint8
         assert not np.array_equal(picture, by_vae)
         # The decoder by itself: diffusion's latents in, -1..1 out.
         assert isinstance(tiny, AutoencoderTiny)

@@ -200,6 +200,7 @@ def pods(runs: TinyRuns, s3: str) -> Iterator[TinyRuns]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # several starts of torch in two processes each
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_pod_that_is_lost_is_followed_by_one_that_goes_on(
     runs: TinyRuns, pods: TinyRuns, s3: str, repository: Path, how: signal.Signals

@@ -75,6 +75,7 @@ def test_two_processes_equal_one(runs: TinyRuns, repository: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # several starts of torch in two processes each
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_two_processes_equal_one_also_when_they_were_killed(
     runs: TinyRuns, repository: Path, stage: str
@@ -94,6 +95,7 @@ def test_two_processes_equal_one_also_when_they_were_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # several starts of torch in two processes each
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_two_machines_equal_one_process(runs: TinyRuns, repository: Path, stage: str) -> None:
     alone = train_alone(runs, stage)

@@ -1,0 +1,1 @@
+"""What `tcan doctor` looks at: one module per area, each a function that yields findings."""

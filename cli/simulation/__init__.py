@@ -1,0 +1,1 @@
+"""The service as a seeded discrete-event simulation: waits, use and cost before money is spent."""

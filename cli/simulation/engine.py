@@ -1,0 +1,209 @@
+"""The simulation itself: a clock that jumps from event to event."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
+from cli.simulation.turns import Line, Turn, Turns
+from service.contract.queues import Queue
+
+# As often as KEDA asks.
+LOOK_S = 10.0
+# A worker for each second job that waits: the trigger in deploy/kubernetes/base/scaling.yaml.
+WAITING_PER_GPU = 2
+
+
+@dataclass
+class Job:
+    """A job on its way.
+
+    Attributes:
+        waited_s: in queues, all together.
+        left_s: work that remains in its present stage.
+    """
+
+    arrival: Arrival
+    turn: Turn
+    queue: Queue = Queue.PREPARE
+    left_s: float = 0.0
+    since_s: float = 0.0
+    waited_s: float = 0.0
+    ended_s: float = math.nan
+    losses: int = 0
+
+
+@dataclass
+class Worker:
+    """One worker: a GPU's, or one that prepares."""
+
+    queues: tuple[Queue, ...]
+    paid_from_s: float
+    takes_from_s: float
+    job: int | None = None
+    began_s: float = 0.0
+    free_since_s: float = 0.0
+    busy_s: float = 0.0
+    gone_s: float = math.nan
+    asked: int = 0
+    stint: int = 0
+
+
+@dataclass
+class Run:
+    """One run; `go` does it, and then `jobs` and `gpus` tell what became of them."""
+
+    scenario: Scenario
+    arrivals: Sequence[Arrival]
+    now_s: float = 0.0
+    jobs: list[Job] = field(default_factory=list)
+    gpus: list[Worker] = field(default_factory=list)
+    preparers: list[Worker] = field(default_factory=list)
+    depth: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = 0
+        self._turns = Turns()
+        self._lines = {queue: Line() for queue in Queue}
+        # Of its own, so that preemptions do not depend on how many jobs were drawn.
+        self._chance = random.Random(f"{self.scenario.seed} preemptions")
+        self._done = 0
+
+    def go(self) -> None:
+        """From the first job to the end of the last one."""
+        both = tuple(Queue) if self.scenario.preparers == 0 else (Queue.RENDER,)
+        for _ in range(self.scenario.gpus):
+            self._add_gpu(both, start_s=0.0)
+        for _ in range(self.scenario.preparers):
+            self.preparers.append(Worker((Queue.PREPARE,), 0.0, 0.0))
+        for arrival in self.arrivals:
+            self._at(arrival.at_s, partial(self._arrive, arrival))
+        self._at(0.0, self._look)
+        while self._done < len(self.arrivals):
+            self.now_s, _, event = heapq.heappop(self._events)
+            event()
+
+    def _at(self, when_s: float, event: Callable[[], None]) -> None:
+        self._number += 1
+        heapq.heappush(self._events, (when_s, self._number, event))
+
+    # --- jobs
+    def _arrive(self, arrival: Arrival) -> None:
+        units = arrival.frames * arrival.steps
+        turn = self._turns.give(arrival.caller, arrival.priority, units)
+        self.jobs.append(Job(arrival, turn))
+        self._wait(len(self.jobs) - 1, Queue.PREPARE, self.scenario.prepare_time_s(arrival))
+
+    def _wait(self, number: int, queue: Queue, left_s: float) -> None:
+        job = self.jobs[number]
+        job.queue, job.left_s, job.since_s = queue, left_s, self.now_s
+        self._lines[queue].add(job.turn, number)
+        for worker in (*self.preparers, *self.gpus):
+            if self._is_free(worker) and queue in worker.queues:
+                self._take(worker)
+                return
+
+    def _take(self, worker: Worker) -> None:
+        """The next job of its queues, which it asks in turn as its broker's connection does."""
+        for _ in worker.queues:
+            queue = worker.queues[worker.asked % len(worker.queues)]
+            worker.asked += 1
+            number = self._lines[queue].take()
+            if number is not None:
+                self._begin(worker, number)
+                return
+
+    def _begin(self, worker: Worker, number: int) -> None:
+        job = self.jobs[number]
+        job.waited_s += self.now_s - job.since_s
+        if job.queue is Queue.RENDER:
+            self._turns.begin(job.arrival.priority, job.turn)
+        worker.job, worker.began_s = number, self.now_s
+        worker.stint += 1
+        stint = worker.stint
+        self._at(self.now_s + job.left_s, lambda: self._finish(worker, stint))
+
+    def _finish(self, worker: Worker, stint: int) -> None:
+        if worker.stint != stint or worker.job is None:
+            return  # it was taken away meanwhile
+        number = self._let_go(worker)
+        job = self.jobs[number]
+        if job.queue is Queue.PREPARE:
+            self._wait(number, Queue.RENDER, self.scenario.render_time_s(job.arrival))
+        else:
+            job.ended_s = self.now_s
+            self._done += 1
+        if self._is_free(worker):
+            self._take(worker)
+
+    def _let_go(self, worker: Worker) -> int:
+        assert worker.job is not None
+        number, worker.job = worker.job, None
+        worker.busy_s += self.now_s - worker.began_s
+        worker.free_since_s = self.now_s
+        return number
+
+    # --- GPUs
+    def _add_gpu(self, queues: tuple[Queue, ...], start_s: float) -> None:
+        ready_s = self.now_s + start_s
+        worker = Worker(queues, self.now_s, ready_s, free_since_s=ready_s)
+        self.gpus.append(worker)
+        self._at(ready_s, lambda: self._take(worker) if self._is_free(worker) else None)
+        rate = self.scenario.preemptions_per_gpu_hour / 3600
+        if rate > 0:
+            self._at(ready_s + self._chance.expovariate(rate), lambda: self._preempt(worker))
+
+    def _preempt(self, worker: Worker) -> None:
+        if not math.isnan(worker.gone_s):
+            return
+        worker.gone_s = self.now_s
+        if worker.job is not None:
+            job = self.jobs[worker.job]
+            left_s = job.left_s - (self.now_s - worker.began_s)
+            number = self._let_go(worker)
+            job.losses += 1
+            again_s = self.now_s + self.scenario.resume_s
+            # What it waits for its lease to run out is waiting too.
+            job.waited_s += self.scenario.resume_s
+            self._at(again_s, lambda: self._wait(number, job.queue, max(0.0, left_s)))
+        if len(self._alive()) < self.scenario.gpus:
+            self._add_gpu(worker.queues, self.scenario.start_s)
+
+    def _look(self) -> None:
+        """What KEDA does: as many GPUs as jobs at work, and one for every second that waits."""
+        alive, waiting = self._alive(), len(self._lines[Queue.RENDER])
+        at_work = sum(worker.job is not None for worker in alive)
+        self.depth.append((self.now_s, waiting, len(alive)))
+        wanted = at_work + math.ceil(waiting / WAITING_PER_GPU)
+        wanted = min(max(wanted, self.scenario.gpus), self.scenario.max_gpus)
+        for _ in range(wanted - len(alive)):
+            self._add_gpu(alive[0].queues, self.scenario.start_s)
+        for worker in reversed(alive):
+            if wanted < len(alive) and self._is_long_idle(worker):
+                worker.gone_s = self.now_s
+                alive.remove(worker)
+        self._at(self.now_s + LOOK_S, self._look)
+
+    def _alive(self) -> list[Worker]:
+        return [worker for worker in self.gpus if math.isnan(worker.gone_s)]
+
+    def _is_free(self, worker: Worker) -> bool:
+        return (
+            worker.job is None and math.isnan(worker.gone_s) and worker.takes_from_s <= self.now_s
+        )
+
+    def _is_long_idle(self, worker: Worker) -> bool:
+        return self._is_free(worker) and self.now_s - worker.free_since_s >= self.scenario.idle_s
+
+
+def simulate(scenario: Scenario, arrivals: Sequence[Arrival] | None = None) -> Run:
+    """Run a scenario, with its own arrivals or given ones, in the order of their times."""
+    run = Run(scenario, draw_arrivals(scenario) if arrivals is None else arrivals)
+    run.go()
+    return run

@@ -1,0 +1,81 @@
+"""What a run comes to: waits, use and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cli.simulation.engine import Run
+
+SHOWN = (50, 90, 95, 99)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers of a run. Times are seconds.
+
+    Attributes:
+        wait_s: time in queues, by percentile; `mean_wait_s` and `worst_wait_s` beside it.
+        total_s: from submit to result, by percentile.
+        gpu_use: part of the paid time of the GPUs in which they worked.
+        gpu_hours: that were paid.
+        cost_per_video_minute: in the scenario's currency.
+        losses: times that a job lost its GPU.
+        callers_wait_s: mean wait of each caller's jobs.
+    """
+
+    jobs: int
+    wait_s: dict[int, float]
+    mean_wait_s: float
+    worst_wait_s: float
+    total_s: dict[int, float]
+    gpu_use: float
+    gpu_hours: float
+    most_gpus: int
+    cost_per_video_minute: float
+    losses: int
+    callers_wait_s: dict[str, float]
+
+
+def outcome(run: Run) -> Outcome:
+    """Sum up a run that has gone to its end."""
+    waits = [job.waited_s for job in run.jobs]
+    totals = [job.ended_s - job.arrival.at_s for job in run.jobs]
+    paid_s = sum(_paid_until(run, gpu.gone_s) - gpu.paid_from_s for gpu in run.gpus)
+    minutes = sum(job.arrival.frames for job in run.jobs) / run.scenario.fps / 60
+    callers: dict[str, list[float]] = {}
+    for job in run.jobs:
+        callers.setdefault(job.arrival.caller, []).append(job.waited_s)
+    return Outcome(
+        jobs=len(run.jobs),
+        wait_s={p: percentile(waits, p) for p in SHOWN},
+        mean_wait_s=mean(waits),
+        worst_wait_s=max(waits, default=0.0),
+        total_s={p: percentile(totals, p) for p in SHOWN},
+        gpu_use=sum(gpu.busy_s for gpu in run.gpus) / paid_s if paid_s else 0.0,
+        gpu_hours=paid_s / 3600,
+        most_gpus=max((gpus for _, _, gpus in run.depth), default=0),
+        cost_per_video_minute=(
+            paid_s / 3600 * run.scenario.price_per_gpu_hour / minutes if minutes else 0.0
+        ),
+        losses=sum(job.losses for job in run.jobs),
+        callers_wait_s={caller: mean(found) for caller, found in sorted(callers.items())},
+    )
+
+
+def _paid_until(run: Run, gone_s: float) -> float:
+    return run.now_s if math.isnan(gone_s) else gone_s
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least value that so many percent of them do not exceed; 0 of none."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean; 0 of none."""
+    return sum(values) / len(values) if values else 0.0

@@ -1,0 +1,75 @@
+"""Plots as PNG, drawn with Pillow: two small panels need no plotting library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+Point = tuple[float, float]
+WIDTH, HEIGHT, MARGIN = 760, 300, 56
+INK, GRID, PAPER = (30, 34, 40), (224, 228, 232), (255, 255, 255)
+COLORS = ((31, 92, 168), (204, 88, 30), (44, 130, 84))
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named line through points."""
+
+    name: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A diagram: a title that names both axes, and its curves."""
+
+    title: str
+    x_name: str
+    curves: Sequence[Curve]
+
+
+def write_plot(file: Path, panels: Sequence[Panel]) -> None:
+    """Draw panels below each other."""
+    image = Image.new("RGB", (WIDTH, HEIGHT * len(panels)), PAPER)
+    pen = ImageDraw.Draw(image)
+    for index, panel in enumerate(panels):
+        _draw(pen, panel, index * HEIGHT)
+    image.save(file)
+
+
+def _draw(pen: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
+    font = ImageFont.load_default(13)
+    points = [point for curve in panel.curves for point in curve.points]
+    most_x = max((x for x, _ in points), default=1.0) or 1.0
+    most_y = max((y for _, y in points), default=1.0) or 1.0
+    left, right = MARGIN, WIDTH - 16
+    high, low = top + 36, top + HEIGHT - 44
+
+    def place(point: Point) -> Point:
+        x = left + (right - left) * point[0] / most_x
+        return x, low - (low - high) * point[1] / most_y
+
+    pen.text((left, top + 10), panel.title, INK, font)
+    for tick in range(TICKS + 1):
+        x, y = place((most_x * tick / TICKS, most_y * tick / TICKS))
+        pen.line([(left, y), (right, y)], GRID)
+        pen.text((left - 6, y), f"{most_y * tick / TICKS:.3g}", INK, font, anchor="rm")
+        pen.text((x, low + 6), f"{most_x * tick / TICKS:.3g}", INK, font, anchor="ma")
+    pen.text(((left + right) / 2, low + 24), panel.x_name, INK, font, anchor="ma")
+    for number, curve in enumerate(panel.curves):
+        color = COLORS[number % len(COLORS)]
+        pen.line([place(point) for point in curve.points], color, 2)
+        pen.text((right - 4, high + 4 + 18 * number), curve.name, color, font, anchor="ra")
+
+
+def staircase(values: Sequence[float]) -> list[Point]:
+    """The part of the values that do not exceed x, as a curve."""
+    ordered = sorted(values)
+    points: list[Point] = [(0.0, 0.0)]
+    for index, value in enumerate(ordered):
+        points += [(value, index / len(ordered)), (value, (index + 1) / len(ordered))]
+    return points

@@ -1,0 +1,47 @@
+# The HTTP side of the service: no model, no torch.
+#   docker build -f deploy/docker/gateway.Dockerfile -t tcan-gateway .
+# Only instructions that every builder knows, so that Compose 1.29 builds it as well.
+ARG BUILD_IMAGE=python:3.11.14-bookworm
+ARG BASE_IMAGE=python:3.11.14-slim-bookworm
+
+# What comes from PyPI; made again only when its two lists change.
+FROM ${BUILD_IMAGE} AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+# Without pip: no installer goes into the image.
+RUN python3 -m venv --without-pip /opt/tcan
+COPY constraints.txt deploy/docker/gateway-requirements.txt ./
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement gateway-requirements.txt --constraint constraints.txt \
+    && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
+
+# What is ours, in a layer of its own: a change of code moves a few MB.
+FROM packages AS code
+COPY pyproject.toml README.md LICENSE ./
+COPY sandbox sandbox
+COPY service service
+COPY cli cli
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app .
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="tcan gateway" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    TCAN_DATA=/data
+# Any uid may write there: who runs this chooses the uid, and mounts a volume or memory.
+RUN mkdir -p /data && chmod 1777 /data
+COPY --from=packages /opt/tcan /opt/tcan
+COPY --from=code /opt/app /opt/app
+WORKDIR /data
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["tcan", "health", "gateway"]
+ENTRYPOINT ["tcan"]
+CMD ["gateway", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,64 @@
+# A worker with the model.
+#   docker build -f deploy/docker/worker.Dockerfile -t tcan-worker .                       # CUDA, xformers
+#   docker build -f deploy/docker/worker.Dockerfile -t tcan-worker:cpu --build-arg DEVICE=cpu .
+# Only instructions that every builder knows, so that Compose 1.29 builds it as well.
+ARG BUILD_IMAGE=python:3.11.14-bookworm
+ARG BASE_IMAGE=python:3.11.14-slim-bookworm
+
+# What comes from PyPI, several GB; made again only when its lists change.
+FROM ${BUILD_IMAGE} AS packages
+# cuda or cpu. PyPI's own torch is the CUDA build; the CPU build has an index of its own.
+ARG DEVICE=cuda
+ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+# Without pip: no installer goes into the image.
+RUN python3 -m venv --without-pip /opt/tcan
+COPY constraints.txt pyproject.toml deploy/docker/requirements.py ./
+RUN python3 requirements.py pyproject.toml "${DEVICE}" > requirements.txt
+RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index-url "${CPU_INDEX}"; fi \
+    && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement requirements.txt --constraint constraints.txt "$@" \
+    && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
+
+# What is ours, mini's weights among it, in a layer of its own: a change of code does not move torch.
+FROM packages AS code
+COPY README.md LICENSE ./
+COPY sandbox sandbox
+COPY service service
+COPY worker worker
+COPY tcan_core tcan_core
+COPY cli cli
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app .
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG DEVICE=cuda
+LABEL org.opencontainers.image.title="tcan worker" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The two of NVIDIA ask its container runtime for the driver. A uid without a name has no home and no user's
+# name, and torch asks for both.
+ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    USER=tcan \
+    XDG_CACHE_HOME=/tmp/cache \
+    TCAN_DATA=/data \
+    TCAN_MODELS=/models \
+    TCAN_DEVICE=${DEVICE} \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+# Any uid may write there: who runs this chooses the uid, and mounts volumes or memory.
+RUN mkdir -p /data /models && chmod 1777 /data /models
+COPY --from=packages /opt/tcan /opt/tcan
+COPY --from=code /opt/app /opt/app
+WORKDIR /data
+USER 10001:10001
+STOPSIGNAL SIGTERM
+# Healthy is who takes jobs; one that takes none while hints wait is not.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
+ENTRYPOINT ["tcan"]
+CMD ["worker"]

@@ -1,0 +1,85 @@
+"""How much of Redis' memory and of its append-only file a job takes, from its making to its end.
+
+    python docs/benchmarks/service/footprint.py [--jobs 2000]
+
+Makes jobs in a Valkey of its own, takes each through both stages with some progress as workers do,
+and prints what the server says of its memory before, with all jobs waiting, and with all ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from redis import Redis
+
+from service.contract.job import DrivingKind, JobInputs, Output, Progress, new_job_id
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.stores import calls
+from service.stores.hints import message
+from service.stores.jobs import Jobs
+from tests.servers import valkey
+
+# Reports of progress of one render; workers send one with each renewal of the lease and each step.
+REPORTS = 25
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=2000)
+    count = parser.parse_args().jobs
+    with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as (url, _):
+        redis, jobs = Redis.from_url(url), Jobs.connect(url)
+        redis.config_set("appendonly", "yes")
+        jobs.run(calls.workers())
+        empty = used(redis)
+        for _ in range(count):
+            make(jobs)
+        waiting = used(redis)
+        while (record := jobs.run(calls.take_next(Queue.PREPARE, "w", 60_000))) is not None:
+            finish(jobs, record.id, record.token)
+        redis.delete(Queue.PREPARE.task)
+        ended, written = used(redis), int(redis.info("persistence")["aof_current_size"])
+        jobs.close()
+    print("| of one job, kB | measured |\n|---|---|")
+    print(f"| memory while it waits | {(waiting - empty) / count / 1000:.1f} |")
+    held = (ended - empty) / count / 1000
+    print(f"| memory once it has ended, with its {REPORTS + 5} events | {held:.1f} |")
+    print(f"| append-only file until it is rewritten | {written / count / 1000:.1f} |")
+
+
+def used(redis: Redis) -> int:
+    """Bytes that the data takes, as the server counts."""
+    return int(redis.info("memory")["used_memory_dataset"])
+
+
+def make(jobs: Jobs) -> None:
+    """A job as a gateway makes it."""
+    job_id = new_job_id()
+    inputs = JobInputs(
+        image=f"jobs/{job_id}/image.png",
+        driving=f"jobs/{job_id}/driving.mp4",
+        driving_kind=DrivingKind.VIDEO,
+        frames=150,
+    )
+    hint = message(job_id, Queue.PREPARE)
+    jobs.run(calls.create(job_id, JobParams(seed=7), inputs, hint=hint))
+
+
+def finish(jobs: Jobs, job_id: str, token: int) -> None:
+    """What workers write of it."""
+    jobs.run(calls.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
+    record = jobs.run(calls.take(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
+    assert record is not None
+    for step in range(1, REPORTS + 1):
+        progress = Progress(stage="denoise", step=step, steps=REPORTS, fraction=step / REPORTS)
+        jobs.run(calls.renew(job_id, record.token, 60_000, progress))
+    outputs = {output: f"jobs/{job_id}/2/{output}" for output in Output}
+    jobs.run(calls.succeed(job_id, record.token, outputs, [], {"prepare": 1.0, "denoise": 60.0}))
+
+
+if __name__ == "__main__":
+    main()

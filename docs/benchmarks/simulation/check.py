@@ -1,0 +1,200 @@
+"""The simulation against the real service: the same jobs at the same moments, and the mean wait.
+
+    OMP_NUM_THREADS=1 python docs/benchmarks/simulation/check.py [--jobs 120] [--seed 1]
+
+Starts the embedded service with two workers of `mini`, each serving both queues. Some jobs measure
+what a stage takes, by the driver's length, while both workers are busy. Then a seeded Poisson
+stream of other jobs goes through the service and through the simulation, which is given those
+times and the moments of the submits. Prints a table, writes check.png beside itself, and ends with
+1 when the mean waits differ by more than 15 %. It needs a machine with nothing else to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+import numpy as np
+
+from cli.embedded.part import Part
+from cli.embedded.stack import Stack, tcan
+from cli.simulation.engine import simulate
+from cli.simulation.outcome import percentile
+from cli.simulation.plot import Curve, Panel, staircase, write_plot
+from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
+from service.api.views import JobView
+from service.client import Client
+from service.contract.params import JobParams
+from service.contract.states import JobState
+from tcan_core.puppets.pairs import render_pair
+
+HERE = Path(__file__).parent
+LENGTHS = ((16, 3.0), (32, 2.0), (64, 1.0))
+WORKERS = 2
+STEPS = 20
+# Of the two workers' time; above this waits depend on chance alone, below it there are none.
+LOAD = 0.75
+ALLOWED = 0.15
+
+
+class Times(NamedTuple):
+    """What a stage takes: a constant, and so much for each frame."""
+
+    prepare_s: float
+    prepare_frame_s: float
+    render_s: float
+    frame_step_s: float
+
+
+def main() -> int:
+    """Measure, simulate, compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcan-sim-")))
+        pairs = {frames: _pair(folder, frames) for frames, _ in LENGTHS}
+        service = stack.enter_context(Stack(folder / "service", "127.0.0.1", 0))
+        second = _second_worker(folder / "service")
+        stack.callback(second.join, 10.0)
+        stack.callback(second.terminate)
+        client = stack.enter_context(Client(service.url))
+        service.wait_ready()
+        _wait_for_workers(service.url)
+        times = calibrate(client, pairs)
+        planned = plan(times, chosen.jobs, chosen.seed)
+        seen, arrivals = real_run(client, pairs, planned)
+    run = simulate(scenario(times, chosen.seed), arrivals)
+    return report(times, seen, [job.waited_s for job in run.jobs], run.now_s)
+
+
+def _pair(folder: Path, frames: int) -> tuple[Path, Path]:
+    """A picture, and a pose file of so many frames."""
+    target = folder / f"pair{frames}"
+    render_pair(target, 1_000_000 + frames, frames, 64)
+    return target / "source.png", target / "driving_pose.json"
+
+
+def _second_worker(data: Path) -> Part:
+    part = Part("second worker", tcan("worker"), data / "logs/second.log", {"TCAN_DATA": str(data)})
+    part.start()
+    return part
+
+
+def _wait_for_workers(url: str) -> None:
+    import httpx
+
+    while sum(worker["ready"] for worker in httpx.get(f"{url}/readyz").json()["workers"]) < WORKERS:
+        time.sleep(0.2)
+
+
+def _submit(client: Client, pairs: dict[int, tuple[Path, Path]], frames: int) -> str:
+    image, driving = pairs[frames]
+    params = JobParams(seed=frames, num_inference_steps=STEPS)
+    return client.submit(image, driving, params).id
+
+
+def _ended(client: Client, job_id: str) -> JobView:
+    job = client.wait(job_id)
+    assert job.status is JobState.SUCCEEDED, job.error
+    return job
+
+
+def calibrate(client: Client, pairs: dict[int, tuple[Path, Path]]) -> Times:
+    """Least squares over jobs of every length, two at a time, so that both workers are busy."""
+    frames = [length for length, _ in LENGTHS for _ in range(8)]
+    order = np.random.default_rng(0).permutation(frames).tolist()
+    for length, _ in LENGTHS:  # the first job of a process is slower
+        for job_id in [_submit(client, pairs, length) for _ in range(2)]:
+            _ended(client, job_id)
+    rows = []
+    for at in range(0, len(order), 2):
+        ids = [_submit(client, pairs, length) for length in order[at : at + 2]]
+        for length, job in zip(
+            order[at : at + 2], [_ended(client, one) for one in ids], strict=True
+        ):
+            rows.append((length, job.timings.prepare_s, job.timings.render_s))
+    measured = np.array(rows)
+    design = np.stack([np.ones(len(rows)), measured[:, 0]], axis=1)
+    (prepare_s, frame_s), *_ = np.linalg.lstsq(design, measured[:, 1], rcond=None)
+    (render_s, render_frame_s), *_ = np.linalg.lstsq(design, measured[:, 2], rcond=None)
+    found = (prepare_s, frame_s, render_s, render_frame_s / STEPS)
+    return Times(*(max(0.0, float(value)) for value in found))
+
+
+def scenario(times: Times, seed: int, jobs_per_hour: float = 1.0, hours: float = 1.0) -> Scenario:
+    """The deployment: two workers that serve both queues."""
+    return Scenario(
+        seed=seed,
+        hours=hours,
+        jobs_per_hour=jobs_per_hour,
+        frames=LENGTHS,
+        steps=STEPS,
+        gpus=WORKERS,
+        max_gpus=WORKERS,
+        preparers=0,
+        **times._asdict(),
+    )
+
+
+def plan(times: Times, jobs: int, seed: int) -> list[Arrival]:
+    """A Poisson stream that keeps the workers busy for LOAD of their time."""
+    one = scenario(times, seed)
+    total = sum(weight for _, weight in LENGTHS)
+    usual_s = sum(
+        weight * (one.render_time_s(job) + one.prepare_time_s(job))
+        for job, weight in ((Arrival(0.0, frames, STEPS), w) for frames, w in LENGTHS)
+    )
+    per_hour = 3600 * WORKERS * LOAD / (usual_s / total)
+    return draw_arrivals(scenario(times, seed, per_hour, 2 * jobs / per_hour))[:jobs]
+
+
+def real_run(
+    client: Client, pairs: dict[int, tuple[Path, Path]], planned: Sequence[Arrival]
+) -> tuple[list[JobView], list[Arrival]]:
+    """Submit at the planned moments; the ended jobs, and when they were truly made."""
+    began_s, ids = time.monotonic(), []
+    for arrival in planned:
+        time.sleep(max(0.0, began_s + arrival.at_s - time.monotonic()))
+        ids.append(_submit(client, pairs, arrival.frames))
+    ended = [_ended(client, job_id) for job_id in ids]
+    first = ended[0].created_at
+    arrivals = [
+        Arrival((job.created_at - first).total_seconds(), planned_one.frames, STEPS)
+        for job, planned_one in zip(ended, planned, strict=True)
+    ]
+    return ended, arrivals
+
+
+def report(
+    times: Times, seen: Sequence[JobView], simulated_s: Sequence[float], span_s: float
+) -> int:
+    """Print both, draw both; 1 when they differ by more than is allowed."""
+    real_s = [job.timings.waited_s for job in seen]
+    off = mean(simulated_s) / mean(real_s) - 1
+    work_s = sum(job.timings.prepare_s + job.timings.render_s for job in seen)
+    print(f"{len(seen)} jobs in {span_s:.0f} s, workers busy {work_s / WORKERS / span_s:.2f}")
+    print("times:", json.dumps({name: round(value, 5) for name, value in times._asdict().items()}))
+    print("\n| | real | simulated |\n|---|---|---|")
+    print(f"| mean wait, s | {mean(real_s):.2f} | {mean(simulated_s):.2f} |")
+    for percent in (50, 90, 95):
+        values = (percentile(real_s, percent), percentile(simulated_s, percent))
+        print(f"| p{percent}, s | {values[0]:.2f} | {values[1]:.2f} |")
+    print(f"\nmean wait: simulated is {off:+.1%} of real; allowed {ALLOWED:.0%}")
+    curves = (Curve("real", staircase(real_s)), Curve("simulated", staircase(simulated_s)))
+    title = f"part of the jobs that waited at most so long ({len(seen)} jobs, 2 workers)"
+    write_plot(HERE / "check.png", [Panel(title, "seconds", curves)])
+    return int(abs(off) > ALLOWED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

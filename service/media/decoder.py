@@ -1,0 +1,78 @@
+"""Asks a child process what a file is; the one place where the gateway has pictures decoded."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sandbox.children import Sandbox
+from sandbox.errors import ChildStopped, SandboxUnusable
+from sandbox.limits import ChildLimits
+from service.contract.errors import ErrorCode
+from service.contract.limits import InputLimits
+from service.errors import Rejected, Unavailable
+from service.stores.objects import Content
+
+MODULE = "service.media.judge"
+# To look at headers and at one picture. What takes longer would take the workers too long as well.
+CPU_S, WAIT_S = 10, 20.0
+
+
+class Verdict(NamedTuple):
+    """What a file is: its suffix, and the frames and the seconds of a video."""
+
+    suffix: str
+    frames: int | None
+    seconds: float | None
+
+
+class _Said(BaseModel):
+    """What a child may say; it has seen a stranger's file and is believed no more than that."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    suffix: str = ""
+    frames: int | None = Field(None, ge=0)
+    seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
+    code: ErrorCode | None = None
+    detail: str = Field("", max_length=2000)
+
+
+class Decoder:
+    """A sandbox that looks at pictures and videos. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._sandbox = Sandbox(MODULE)
+
+    def start(self) -> None:
+        """Begin to load the decoders; does not wait for it."""
+        self._sandbox.start()
+
+    def close(self) -> None:
+        """End what is at work."""
+        self._sandbox.close()
+
+    def look(self, role: str, content: Content, limits: InputLimits) -> Verdict:
+        """What an `image` or a `driving` video is; blocks.
+
+        Raises:
+            Rejected: it cannot be used, or the decoder was ended by it.
+            Unavailable: no decoder can be started.
+        """
+        argument = {"role": role, "limits": limits.model_dump()}
+        bounds = ChildLimits(limits.decoder_memory_bytes, CPU_S, WAIT_S)
+        try:
+            with self._sandbox.child(f"{MODULE}:judge", content, argument, bounds) as child:
+                said = _Said.model_validate(child.json())
+        except ChildStopped as error:
+            detail = f"{role}: the decoder {error.detail}"
+            raise Rejected(ErrorCode.DECODER_STOPPED, detail) from error
+        except ValidationError as error:
+            detail = f"{role}: the decoder said what it never says"
+            raise Rejected(ErrorCode.DECODER_STOPPED, detail) from error
+        except SandboxUnusable as error:
+            raise Unavailable(f"decoders: {error}") from error
+        if said.code is not None:
+            raise Rejected(said.code, said.detail)
+        return Verdict(said.suffix, said.frames, said.seconds)

@@ -1,0 +1,84 @@
+"""Where the service connects to for its callers: a host is resolved once, and judged by address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from service.contract.errors import ErrorCode
+from service.errors import Rejected, SettingsError
+from service.outbound.addresses import Address, Network, is_public, parse_address, parse_network
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+class AddressRefused(Rejected):
+    """A host that callers may not have the service connect to.
+
+    It says nothing of where the host leads: names of an inner network are not for callers.
+    """
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            ErrorCode.URL_REFUSED, f"{host}: leads to an address that is not of the public internet"
+        )
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system's resolver has them. Raises OSError, UnicodeError."""
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Decides where connections may go.
+
+    Attributes:
+        hosts: names that lead wherever they like, in lower case.
+        networks: addresses that are allowed though they are not public.
+        resolve: finds a host's addresses.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+    resolve: Resolve = resolve
+
+    @classmethod
+    def allowing(cls, text: str) -> Guard:
+        """A guard with exceptions: hosts, addresses and networks, with commas between them.
+
+        Raises:
+            SettingsError: one of them is none.
+        """
+        hosts, networks = set[str](), list[Network]()
+        for word in filter(None, (word.strip().lower() for word in text.split(","))):
+            try:
+                networks.append(parse_network(word))
+            except ValueError:
+                if "/" in word or ":" in word:
+                    raise SettingsError(
+                        f"TCAN_OUTBOUND_ALLOW: {word!r} is neither a host nor a network; write it "
+                        f"like assets.studio.example, 10.1.2.3 or 10.0.0.0/8"
+                    ) from None
+                hosts.add(word.rstrip("."))
+        return cls(frozenset(hosts), tuple(networks))
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Where a connection to the host may go, in the resolver's order.
+
+        Raises:
+            AddressRefused: any of its addresses is refused.
+            OSError, UnicodeError: it cannot be resolved.
+        """
+        found = await self.resolve(host, port)
+        known = host.lower().rstrip(".") in self.hosts
+        if not found or not (known or all(self._allows(parse_address(each)) for each in found)):
+            raise AddressRefused(host)
+        return found
+
+    def _allows(self, address: Address) -> bool:
+        return is_public(address) or any(address in network for network in self.networks)

@@ -1,0 +1,2 @@
+-- Descriptions of all keys.
+return redis.call('HVALS', keys_key)

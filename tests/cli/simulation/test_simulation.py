@@ -1,0 +1,145 @@
+"""The simulation against queueing theory, against the store's own turns, and against itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cli.simulation.engine import simulate
+from cli.simulation.outcome import Outcome, outcome, percentile
+from cli.simulation.outcome_plot import plot_run
+from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
+from cli.simulation.turns import Line, Turns
+from service.contract.job import DrivingKind, JobInputs
+from service.contract.options import JobOptions, Priority
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.errors import SettingsError
+from service.stores import calls
+from service.stores.jobs import Jobs
+from tests.cli.conftest import Tcan
+
+# One length, no preparing: renders of 10 s.
+ONE = Scenario(
+    frames=((10, 1.0),),
+    steps=10,
+    gpus=1,
+    max_gpus=1,
+    preparers=1,
+    frame_step_s=0.1,
+    render_s=0.0,
+    prepare_s=0.0,
+    prepare_frame_s=0.0,
+)
+
+
+def result(scenario: Scenario) -> Outcome:
+    return outcome(simulate(scenario))
+
+
+@pytest.mark.parametrize("use", [0.5, 0.8])
+def test_one_gpu_waits_as_theory_says(use: float) -> None:
+    """M/D/1: the mean wait is use * service / (2 * (1 - use)), by Pollaczek and Khinchine."""
+    found = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))
+    assert found.gpu_use == pytest.approx(use, rel=0.03)
+    # By the use that was drawn: near full use the wait is many times as sensitive to it.
+    real = found.gpu_use
+    assert found.mean_wait_s == pytest.approx(real * 10 / (2 * (1 - real)), rel=0.05)
+
+
+def test_cost_is_paid_time_over_made_video() -> None:
+    found = result(replace(ONE, jobs_per_hour=60, price_per_gpu_hour=2.0, fps=1.0))
+    minutes = found.jobs * 10 / 60
+    assert found.cost_per_video_minute == pytest.approx(found.gpu_hours * 2.0 / minutes)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_another() -> None:
+    assert result(Scenario(seed=4)) == result(Scenario(seed=4))
+    assert result(Scenario(seed=4)) != result(Scenario(seed=5))
+
+
+def test_more_gpus_come_when_jobs_wait_and_go_when_idle() -> None:
+    busy = replace(ONE, jobs_per_hour=900, max_gpus=8, start_s=60.0)
+    alone, scaled = result(replace(busy, max_gpus=1)), result(busy)
+    assert scaled.most_gpus > 1
+    assert scaled.mean_wait_s < alone.mean_wait_s / 10
+    late = result(replace(busy, start_s=600.0))
+    assert late.mean_wait_s > scaled.mean_wait_s
+
+
+def test_preempted_jobs_end_and_nothing_but_the_pause_is_done_again() -> None:
+    calm = replace(ONE, jobs_per_hour=180, gpus=4, max_gpus=4, start_s=30.0)
+    run = simulate(replace(calm, preemptions_per_gpu_hour=5.0))
+    found = outcome(run)
+    assert found.losses > 10
+    assert not any(math.isnan(job.ended_s) for job in run.jobs)
+    work_s = sum(gpu.busy_s for gpu in run.gpus)
+    assert work_s == pytest.approx(10.0 * found.jobs)
+    assert found.mean_wait_s > result(calm).mean_wait_s
+
+
+def test_a_caller_with_few_jobs_does_not_wait_behind_one_with_many() -> None:
+    flood = [Arrival(0.0, 10, 10, "big") for _ in range(50)]
+    found = outcome(simulate(ONE, [*flood, Arrival(1.0, 10, 10, "small")]))
+    assert found.callers_wait_s["small"] < 25 < found.callers_wait_s["big"]
+
+
+def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
+    """The same jobs in the store and in the simulation are taken in the same order."""
+    made = [
+        Arrival(float(n), (n * 7) % 5 + 1, 20, "abc"[n * n % 3], list(Priority)[n % 3])
+        for n in range(60)
+    ]
+    turns, line, names = Turns(), Line(), []
+    for n, arrival in enumerate(made):
+        line.add(turns.give(arrival.caller, arrival.priority, arrival.frames * 20), n)
+        inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO, frames=arrival.frames)
+        jobs.run(
+            calls.create(
+                f"{n:03}",
+                JobParams(),
+                inputs,
+                options=JobOptions(priority=arrival.priority),
+                caller=arrival.caller,
+            )
+        )
+    while (record := jobs.run(calls.take_next(Queue.PREPARE, "w", 60_000))) is not None:
+        names.append(int(record.id))
+    assert names == [line.take() for _ in made]
+
+
+def test_percentiles_and_impossible_scenarios() -> None:
+    assert percentile([5.0, 1.0, 3.0, 2.0], 50) == 2.0
+    assert percentile([], 99) == 0.0
+    with pytest.raises(SettingsError, match="max_gpus is 1; it must be at least 2"):
+        Scenario(gpus=2, max_gpus=1)
+    with pytest.raises(SettingsError, match="jobs_per_hour is 0"):
+        Scenario(jobs_per_hour=0)
+    with pytest.raises(SettingsError, match="callers need weights"):
+        Scenario(callers=())
+
+
+def test_arrivals_are_as_many_as_said() -> None:
+    found = draw_arrivals(Scenario(jobs_per_hour=1000, hours=4, callers=(("a", 3), ("b", 1))))
+    assert len(found) == pytest.approx(4000, rel=0.05)
+    assert sum(one.caller == "a" for one in found) / len(found) == pytest.approx(0.75, abs=0.03)
+
+
+def test_the_command_prints_and_draws(tcan: Tcan, tmp_path: Path) -> None:
+    words = ["simulate", "--hours", "1", "--callers", "a:1,b:2", "--plot", str(tmp_path / "p.png")]
+    done = tcan(*words)
+    assert done.code == 0, done.err
+    assert "mean wait" in done.out and "cost of a video-minute" in done.out
+    with Image.open(tmp_path / "p.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 4
+    assert tcan("simulate", "--frames", "75").code == 2
+
+
+def test_a_plot_shows_a_run(tmp_path: Path) -> None:
+    plot_run(tmp_path / "a.png", simulate(ONE, [Arrival(0.0, 10, 10), Arrival(1.0, 10, 10)]))
+    plot_run(tmp_path / "b.png", simulate(ONE, [Arrival(0.0, 10, 10)]))
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()

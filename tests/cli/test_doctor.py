@@ -1,0 +1,202 @@
+"""`tcan doctor` and `tcan health` on real servers, each of them set up wrong in turn."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from cli.checkup.clock import judged
+from cli.checkup.finding import Level
+from service.contract.job import DrivingKind, JobInputs
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+from service.stores import calls
+from service.stores.jobs import Jobs
+from tests.cli.conftest import Tcan
+from tests.servers import S3Server
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> str:
+    """The variables of a service on a Redis of its own; the server's address."""
+    monkeypatch.setenv("TCAN_REDIS_URL", redis_url)
+    monkeypatch.setenv("TCAN_DATA", str(tmp_path / "data"))
+    return redis_url
+
+
+def found(tcan: Tcan, area: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and the findings of an area by name."""
+    done = tcan("doctor", "--only", area, "--json")
+    return done.code, {one["name"]: one for one in json.loads(done.out)["findings"]}
+
+
+def test_a_redis_that_loses_jobs_is_told_with_the_cure(tcan: Tcan, environment: str) -> None:
+    code, seen = found(tcan, "redis")
+    assert code == 1
+    assert seen["appendonly"]["level"] == Level.ERROR
+    assert "CONFIG SET appendonly yes" in seen["appendonly"]["mend"]
+    assert seen["maxmemory-policy"]["level"] == Level.OK
+    assert seen["maxmemory"]["level"] == Level.WARNING
+
+
+def test_the_cure_that_is_told_works(tcan: Tcan, environment: str) -> None:
+    right = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "maxmemory": str(64 * 2**20),
+        "maxmemory-policy": "noeviction",
+    }
+    wrong = {"appendfsync": "everysec", "maxmemory": "2000000", "maxmemory-policy": "allkeys-lru"}
+    with Redis.from_url(environment, decode_responses=True) as redis:
+        before = {name: redis.config_get(name)[name] for name in right}
+        try:
+            for name, value in right.items():
+                redis.config_set(name, value)
+            code, seen = found(tcan, "redis")
+            assert (code, {one["level"] for one in seen.values()}) == (0, {Level.OK})
+            for name, value in wrong.items():
+                redis.config_set(name, value)
+            code, seen = found(tcan, "redis")
+        finally:
+            for name, value in before.items():
+                redis.config_set(name, value)
+    assert code == 1
+    assert seen["appendfsync"]["level"] == Level.WARNING
+    assert "last second" in seen["appendfsync"]["detail"]
+    assert seen["maxmemory-policy"]["level"] == Level.ERROR
+
+
+def test_a_redis_that_is_away_is_one_finding(
+    tcan: Tcan, monkeypatch: pytest.MonkeyPatch, unused_url: str
+) -> None:
+    monkeypatch.setenv("TCAN_REDIS_URL", unused_url)
+    code, seen = found(tcan, "redis")
+    assert (code, list(seen)) == (1, ["connection"])
+    code, seen = found(tcan, "workers")
+    assert (code, list(seen)) == (1, ["heartbeats"])
+
+
+def use_s3(
+    monkeypatch: pytest.MonkeyPatch, server: S3Server, bucket: str, secret: str | None = None
+) -> None:
+    monkeypatch.setenv("TCAN_S3_ENDPOINT_URL", server.endpoint_url)
+    monkeypatch.setenv("TCAN_S3_BUCKET", bucket)
+    monkeypatch.setenv("TCAN_S3_ACCESS_KEY", server.access_key)
+    monkeypatch.setenv("TCAN_S3_SECRET_KEY", secret or server.secret_key)
+
+
+def test_rights_on_s3_are_found_by_using_them(
+    tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(monkeypatch, s3_server, s3_server.bucket)
+    code, seen = found(tcan, "objects")
+    assert code == 0
+    assert {name: one["level"] for name, one in seen.items()} == {
+        "rights": Level.OK,
+        "links": Level.OK,
+        "erasing": Level.OK,
+    }
+
+
+def test_a_missing_bucket_is_made_only_when_asked(
+    tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(monkeypatch, s3_server, "doctors-own")
+    code, seen = found(tcan, "objects")
+    assert (code, list(seen)) == (1, ["bucket"])
+    assert "--mend" in seen["bucket"]["mend"]
+    assert tcan("doctor", "--only", "objects", "--mend").code == 0
+    assert found(tcan, "objects")[0] == 0
+
+
+def test_a_wrong_key_is_told(
+    tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(monkeypatch, s3_server, s3_server.bucket, "not the secret")
+    code, seen = found(tcan, "objects")
+    assert (code, seen["bucket"]["level"]) == (1, Level.ERROR)
+
+
+def test_the_folder_store_and_the_disk_below_it(tcan: Tcan, environment: str) -> None:
+    code, seen = found(tcan, "objects")
+    assert code == 0
+    assert "GiB are free" in seen["disk"]["detail"]
+    assert seen["rights"]["level"] == seen["erasing"]["level"] == Level.OK
+
+
+def test_clocks_are_compared(tcan: Tcan, environment: str) -> None:
+    code, seen = found(tcan, "clock")
+    assert (code, seen["redis"]["level"]) == (0, Level.OK)
+    assert judged("redis", -3.0).level is Level.WARNING
+    assert judged("redis", 400.0).level is Level.ERROR
+    assert "behind" in judged("redis", -3.0).detail
+
+
+def worker(jobs: Jobs, name: str, **more: Any) -> None:
+    info = {"id": name, "queues": tuple(Queue), "preset": "mini", "ready": True, **more}
+    jobs.run(calls.beat(WorkerInfo.model_validate(info), 60_000))
+
+
+def test_queues_without_workers_and_workers_that_differ(
+    tcan: Tcan, environment: str, jobs: Jobs
+) -> None:
+    inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO)
+    jobs.run(calls.create("j", JobParams(), inputs))
+    code, seen = found(tcan, "workers")
+    assert code == 1
+    assert "tcan worker --queues prepare" in seen["prepare"]["mend"]
+    assert "1 wait" in seen["prepare"]["detail"]
+    worker(jobs, "a-1-x")
+    assert found(tcan, "workers")[0] == 0
+    worker(jobs, "b-1-x", preset="sd15", contract=2)
+    worker(jobs, "c-1-x", ready=False, stalled=True)
+    code, seen = found(tcan, "workers")
+    assert code == 0
+    assert {name for name, one in seen.items() if one["level"] == Level.WARNING} == {
+        "presets",
+        "contract",
+        "stalled",
+    }
+
+
+def test_weights_and_device_of_mini(tcan: Tcan, environment: str) -> None:
+    code, seen = found(tcan, "device,weights")
+    assert code == 0
+    assert seen["cpu"]["level"] == seen["mini"]["level"] == Level.OK
+
+
+def test_text_has_a_line_and_a_cure(tcan: Tcan, environment: str) -> None:
+    done = tcan("doctor", "--only", "redis")
+    assert "error   redis appendonly: no" in done.out
+    assert "mend: CONFIG SET appendonly yes" in done.out
+    assert tcan("doctor", "--only", "heart").code == 2
+
+
+def test_a_worker_is_healthy_when_it_takes_jobs(tcan: Tcan, environment: str, jobs: Jobs) -> None:
+    host = socket.gethostname()
+    assert "none has a heartbeat" in tcan("health", "worker").err
+    worker(jobs, f"{host}-7-ab", ready=False)
+    assert "loads" in tcan("health", "worker").err
+    worker(jobs, "other-host-7-ab")
+    assert tcan("health", "worker").code == 1
+    assert tcan("health", "worker", "--host", "other-host").code == 0
+    worker(jobs, f"{host}-7-ab")
+    assert tcan("health", "worker").code == 0
+    worker(jobs, f"{host}-7-ab", ready=False, stalled=True)
+    told = tcan("health", "worker", "--probe", "live")
+    assert (told.code, "stalled" in told.err) == (1, True)
+
+
+def test_a_broker_that_is_away_kills_nobody(
+    tcan: Tcan, monkeypatch: pytest.MonkeyPatch, unused_url: str
+) -> None:
+    monkeypatch.setenv("TCAN_REDIS_URL", unused_url)
+    assert tcan("health", "worker", "--probe", "live").code == 0
+    assert tcan("health", "worker").code == 1
+    assert tcan("health", "gateway", "--url", unused_url.replace("redis", "http")).code == 1

@@ -1,0 +1,52 @@
+"""`tcan verify-origin` on marked, signed, plain and damaged files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.main import main
+from tcan_core.media.watermark.embed import Marker
+from tests import samples
+from worker.provenance.credentials import ROOT, development_credentials
+from worker.provenance.signing import Signer
+
+
+def said_of(
+    file: Path, capsys: pytest.CaptureFixture[str], *options: str
+) -> tuple[int, dict[str, dict[str, object]]]:
+    """The exit status and what is said as JSON."""
+    try:
+        main(["verify-origin", str(file), "--json", *options])
+        status = 0
+    except SystemExit as end:
+        status = int(str(end.code or 0))
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_file_tells_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grey = np.full((128, 128, 3), 120, np.uint8)
+    plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
+    Image.fromarray(grey).save(plain)
+    Image.fromarray(Marker(0xABCD)(grey)).save(marked)
+    status, said = said_of(plain, capsys)
+    assert (status, said["c2pa"]["state"], said["watermark"]["found"]) == (1, "absent", False)
+    status, said = said_of(marked, capsys)
+    assert (status, said["c2pa"]["state"]) == (0, "absent")
+    assert (said["watermark"]["found"], said["watermark"]["payload"]) == (True, "0000abcd")
+    Signer(development_credentials(tmp_path / "c2pa"), "1").sign(plain, {"job": "j"})
+    status, said = said_of(plain, capsys, "--anchors", str(tmp_path / "c2pa" / ROOT))
+    assert (status, said["c2pa"]["state"], said["c2pa"]["trusted"]) == (0, "valid", True)
+    assert said["c2pa"]["statement"] == {"job": "j"}
+
+
+def test_what_cannot_be_decoded_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cut.mp4"
+    file.write_bytes(samples.video(tmp_path)[:300])
+    status, said = said_of(file, capsys)
+    assert (status, said["watermark"]["found"]) == (1, False)
+    assert "cut.mp4" in str(said["watermark"]["problem"])

@@ -1,0 +1,187 @@
+"""The files under deploy/ against the code that they run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from redis import Redis
+from starlette.testclient import TestClient
+
+from cli.main import COMMANDS
+from deploy.docker.requirements import requirements
+from service.settings import PREFIX, Settings
+from tests.test_packaging import imported_modules, normalized
+
+# Commands that the gateway's image can do; the others need the model.
+GATEWAY_COMMANDS = ("deliveries", "doctor", "health", "jobs", "main", "serve")
+# uvicorn takes the first two by itself; data files of the third are served.
+TAKEN_BY_OTHERS = {"httptools", "uvloop", "fastapi-offline"}
+# Of the images and of Compose, not of the service.
+COMPOSE_ONLY = re.compile(
+    r"TCAN_(UID|GID|BIND|PORT|VERSION|REVISION|CPU_INDEX|BUILD_NETWORK|REDIS_PASSWORD|REDIS_MEMORY"
+    r"|\w+_(IMAGE|LIMIT|PORT)|GRAFANA_PASSWORD)"
+)
+# Of parts that are still to come; passed on where they are set.
+TO_COME = {"TCAN_ANONYMOUS", "TCAN_OUTBOUND_ALLOW", "TCAN_REQUIRE_CONSENT"}
+
+
+def lines(file: Path) -> list[str]:
+    """A list's lines without comments."""
+    return [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def imports(files: list[Path]) -> dict[str, set[str]]:
+    """Names that the files import, each with the distributions that it may come from."""
+    distributions = packages_distributions()
+    names = {
+        name for file in files for name in imported_modules(ast.parse(file.read_text("utf-8")))
+    }
+    ours = {"cli", "service", "tcan_core", "torch", "worker"}
+    return {
+        name: {normalized(one) for one in distributions[name]}
+        for name in names & set(distributions) - ours
+    }
+
+
+def test_the_gateways_list_is_what_it_imports(repository: Path) -> None:
+    files = [*(repository / "service").rglob("*.py")]
+    files += [*(repository / "cli/checkup").rglob("*.py")]
+    files += [repository / f"cli/{name}.py" for name in GATEWAY_COMMANDS]
+    wanted = imports(files)
+    listed = {
+        normalized(line) for line in lines(repository / "deploy/docker/gateway-requirements.txt")
+    }
+    assert {name for name, sources in wanted.items() if not sources & listed} == set()
+    used = {one for sources in wanted.values() for one in sources} | TAKEN_BY_OTHERS
+    assert listed - used == set()
+
+
+def test_both_images_install_what_pyproject_pins(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    cpu = requirements(repository / "pyproject.toml", "cpu")
+    assert cpu == project["dependencies"]
+    assert any(
+        line.startswith("xformers") for line in requirements(repository / "pyproject.toml", "cuda")
+    )
+    base = {normalized(line) for line in cpu}
+    listed = lines(repository / "deploy/docker/gateway-requirements.txt")
+    assert {normalized(line) for line in listed} <= base
+    with pytest.raises(SystemExit, match="it must be one of cpu, cuda"):
+        requirements(repository / "pyproject.toml", "tpu")
+
+
+def test_what_goes_into_images_is_listed(repository: Path) -> None:
+    sent = {line[1:] for line in lines(repository / ".dockerignore") if line.startswith("!")}
+    copied: set[str] = set()
+    for recipe in (repository / "deploy/docker").glob("*.Dockerfile"):
+        for words in re.findall(r"^COPY (?!--from)(.+)$", recipe.read_text(), re.MULTILINE):
+            copied |= set(words.split()[:-1])
+    assert copied == sent
+    assert all((repository / name).exists() for name in sent)
+
+
+@pytest.fixture(scope="module")
+def compose(repository: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((repository / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_every_variable_of_the_compose_file_is_explained(repository: Path) -> None:
+    used = set(re.findall(r"\$\{(\w+)", (repository / "docker-compose.yml").read_text()))
+    explained = set(
+        re.findall(r"^#?(\w+)=", (repository / ".env.example").read_text(), re.MULTILINE)
+    )
+    assert used - explained == set()
+
+
+def test_services_get_settings_that_exist(compose: dict[str, Any]) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | TO_COME
+    for name, service in compose["services"].items():
+        given = {key for key in service.get("environment", {}) if key.startswith(PREFIX)}
+        assert given <= known, name
+
+
+def test_every_command_in_the_files_exists(repository: Path, compose: dict[str, Any]) -> None:
+    called = {
+        service["command"][0]
+        for service in compose["services"].values()
+        if "tcan-" in service["image"] and "command" in service
+    }
+    for file in (repository / "deploy/kubernetes").rglob("*.yaml"):
+        called |= set(re.findall(r"args: \[([a-z]+),", file.read_text()))
+        called |= {words for words in re.findall(r"command: \[tcan, ([a-z]+),", file.read_text())}
+    assert called >= {"gateway", "worker", "doctor", "models", "health"}
+    assert called <= {command.name for command in COMMANDS}
+
+
+def test_our_services_are_restricted(compose: dict[str, Any]) -> None:
+    ours = {name: one for name, one in compose["services"].items() if "tcan-" in one["image"]}
+    assert len(ours) == 8
+    for name, service in ours.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["user"].startswith("${TCAN_UID:-10001}"), name
+
+
+def metric_names(texts: list[str]) -> set[str]:
+    """Names of the service's own metrics."""
+    found = {name for text in texts for name in re.findall(r"\btcan_[a-z_0-9]+", text)}
+    return {re.sub(r"_(bucket|total|sum|count)$", "", name) for name in found}
+
+
+def test_rules_panels_and_scalers_ask_for_metrics_that_exist(
+    repository: Path, gateway_metrics: str
+) -> None:
+    monitoring = repository / "deploy/monitoring"
+    dashboard = json.loads((monitoring / "grafana/dashboards/tcan.json").read_text())
+    expressions = [
+        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
+    ]
+    scaling = (repository / "deploy/kubernetes/base/scaling.yaml").read_text()
+    asked = metric_names([(monitoring / "rules.yml").read_text(), scaling, *expressions])
+    told = metric_names(re.findall(r"^# TYPE (\w+)", gateway_metrics, re.MULTILINE))
+    assert len(asked) > 10
+    assert asked <= told
+
+
+@pytest.fixture
+def gateway_metrics(redis_url: str, tmp_path: Path) -> str:
+    """What a gateway tells Prometheus."""
+    from service.api.app import create_app
+
+    settings = Settings.model_validate({"redis_url": redis_url, "data": tmp_path})
+    with Redis.from_url(redis_url) as redis:
+        redis.ping()
+    with TestClient(create_app(settings)) as client:
+        client.get("/healthz")
+        return client.get("/metrics").text
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert(repository: Path) -> None:
+    rules = yaml.safe_load((repository / "deploy/monitoring/rules.yml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
+    named = {rule["annotations"]["runbook"] for rule in alerts}
+    pages = {
+        str(page.relative_to(repository))
+        for page in (repository / "docs/runbooks").glob("*.md")
+        if page.name != "README.md"
+    }
+    assert named == pages
+    index = (repository / "docs/runbooks/README.md").read_text()
+    assert all(rule["alert"] in index for rule in alerts)
+    tested = (repository / "deploy/monitoring/rules_test.yml").read_text()
+    assert {rule["alert"] for rule in alerts if rule["alert"] not in tested} <= {
+        "TcanGatewaySlow",
+        "TcanDiskFull",
+        "TcanObjectsFull",
+        "TcanDeviceMemoryFull",
+    }

@@ -1,0 +1,128 @@
+"""Damaged files at the gateway's door and in the worker's decoder: the real child processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.contract.errors import ErrorCode
+from service.contract.limits import InputLimits
+from service.settings import Settings
+from tcan_core.media.limits import MediaLimits
+from tests import samples
+from tests.fuzz.mutations import by_hand, by_zzuf
+from worker.decoding import ChildSource
+from worker.failures import AnimationError
+
+LIMITS = InputLimits(decoder_cpu_s=5)
+MANY, FEW = 500, 10
+# The gateway's decoder has 10 s of processor time and 20 s in all; the worker's 5 and 20.
+LONGEST_S = 25.0
+
+
+@pytest.fixture
+def client(tmp_path: Path, redis_url: str) -> Iterator[TestClient]:
+    """A gateway, which answers 500 where it would raise."""
+    chosen = {"data": tmp_path / "data", "redis_url": redis_url, "limits": LIMITS}
+    app = create_app(Settings.model_validate(chosen))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def source() -> Iterator[ChildSource]:
+    """The worker's way to pictures."""
+    opened = ChildSource(LIMITS)
+    yield opened
+    opened.close()
+
+
+class Tally:
+    """Sends damaged files both ways, and counts what comes of them."""
+
+    def __init__(self, client: TestClient, source: ChildSource, folder: Path) -> None:
+        self._client, self._source, self._folder = client, source, folder
+        self.answers: Counter[str] = Counter()
+        self.decodings: Counter[str] = Counter()
+        self.longest_s = 0.0
+
+    def try_all(self, role: str, damaged: Iterable[bytes], count: int) -> None:
+        """Every file must be taken or refused, by the gateway and by the worker."""
+        for content in damaged:
+            began_s = time.monotonic()
+            self.answers[self._submit(role, content)] += 1
+            between_s = time.monotonic()
+            self.decodings[self._decode(role, content)] += 1
+            ended_s = time.monotonic()
+            self.longest_s = max(self.longest_s, between_s - began_s, ended_s - between_s)
+        assert self.answers.total() == self.decodings.total() == count
+        assert self.longest_s < LONGEST_S
+        assert self._client.get("/healthz").status_code == 200
+        print(f"\n{role}: gateway {dict(self.answers)}; worker {dict(self.decodings)};", end=" ")
+        print(f"longest {self.longest_s:.2f} s")
+
+    def _submit(self, role: str, content: bytes) -> str:
+        files = {"image": samples.png(), "driving": samples.poses()} | {role: content}
+        answer = self._client.post("/animate", files=files)
+        assert answer.status_code == 202 or 400 <= answer.status_code < 500, answer.text
+        return "202" if answer.status_code == 202 else outcome(**answer.json())
+
+    def _decode(self, role: str, content: bytes) -> str:
+        file = self._folder / role
+        file.write_bytes(content)
+        limits = MediaLimits()
+        try:
+            if role == "image":
+                self._source.image(file, limits)
+                return "decoded"
+            with self._source.video(file, limits) as frames:
+                assert sum(1 for _ in frames) <= LIMITS.max_frames
+            return "decoded"
+        except AnimationError as error:
+            return outcome(str(error.code), error.detail)
+
+
+def outcome(code: str, detail: str, **_: object) -> str:
+    """The code; where the child was ended, why as well."""
+    return f"{code}: {detail.partition(': ')[2]}" if code == ErrorCode.DECODER_STOPPED else code
+
+
+@pytest.fixture
+def tally(client: TestClient, source: ChildSource, tmp_path: Path) -> Tally:
+    return Tally(client, source, tmp_path)
+
+
+def test_damaged_videos_and_pictures_are_taken_or_refused(tally: Tally, tmp_path: Path) -> None:
+    tally.try_all("driving", by_hand(samples.video(tmp_path), FEW), FEW)
+    assert tally.answers.total() > tally.answers["202"] > 0, "some are refused, and some taken"
+    tally.try_all("image", by_hand(samples.png(200, 200), FEW), 2 * FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_videos_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> None:
+    file = samples.write_video(tmp_path / "valid.mp4", frames=30, size=(160, 128))
+    tally.try_all("driving", by_zzuf(file, MANY), MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_pictures_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> None:
+    file = tmp_path / "valid.png"
+    file.write_bytes(samples.png(200, 200))
+    tally.try_all("image", by_zzuf(file, MANY), MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_small_pictures_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> None:
+    """Those that the gateway judges without a decoder."""
+    file = tmp_path / "valid.png"
+    file.write_bytes(samples.png(64, 64))
+    tally.try_all("image", by_zzuf(file, MANY), MANY)

@@ -1,0 +1,95 @@
+"""A real service under attack: gateway and worker, with the shipped model, in processes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.servers import free_port, listens, running, valkey, wait_until
+from tests.service.web import Web, web_server
+
+GATEWAY = Path(__file__).with_name("gateway.py")
+LIMITS = {
+    "TCAN_LIMITS__MAX_IMAGE_BYTES": str(1024 * 1024),
+    "TCAN_LIMITS__MAX_DRIVING_BYTES": str(2 * 1024 * 1024),
+    "TCAN_FETCH_TIMEOUT_S": "1",
+    "TCAN_OUTBOUND_ALLOW": "127.0.0.2",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is attacked, and what stands around it.
+
+    Attributes:
+        outside: a host of the internet, that belongs to the attacker.
+        inside: a service that nobody may reach.
+    """
+
+    http: httpx.Client
+    gateway: subprocess.Popen[bytes]
+    worker: subprocess.Popen[bytes]
+    data: Path
+    redis: Redis
+    outside: Web
+    inside: Web
+
+    def is_alive(self) -> bool:
+        """Whether both processes are those that were started, and answer."""
+        ended = (self.gateway.poll(), self.worker.poll())
+        return ended == (None, None) and self.http.get("/healthz").status_code == 200
+
+    def wait_for_worker(self) -> None:
+        """Its model takes some seconds to load; what the gateway refuses needs none."""
+        wait_until(lambda: self.http.get("/readyz").status_code == 200, "the worker is ready", 90.0)
+
+    def files(self) -> list[Path]:
+        """All files of callers that are left on the disk."""
+        folders = (self.data / "spool", self.data / "objects")
+        return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+    def peak_mib(self) -> dict[str, float]:
+        """The most memory that each process has had so far."""
+        return {"gateway": peak_mib(self.gateway), "worker": peak_mib(self.worker)}
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service, for all attacks together: what one leaves behind, the next one meets."""
+    folder = tmp_path_factory.mktemp("hostile")
+    with ExitStack() as stack:
+        url, _ = stack.enter_context(valkey(folder))
+        port, data = free_port(), folder / "data"
+        environment = {"TCAN_DATA": str(data), "TCAN_REDIS_URL": url, **LIMITS}
+        command = [sys.executable, "-P", str(GATEWAY), "--port", str(port)]
+        gateway = stack.enter_context(running(command, folder / "gateway.log", environment))
+        command = [sys.executable, "-P", "-m", "cli.main", "worker"]
+        worker = stack.enter_context(running(command, folder / "worker.log", environment))
+        found = Service(
+            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)),
+            gateway,
+            worker,
+            data,
+            stack.enter_context(Redis.from_url(url, decode_responses=True)),
+            stack.enter_context(web_server("127.0.0.2")),
+            stack.enter_context(web_server("127.0.0.1")),
+        )
+        wait_until(lambda: listens(port), "the gateway listens", 60.0)
+        yield found
+
+
+def peak_mib(process: subprocess.Popen[bytes]) -> float:
+    """The most memory that a process has had."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024

@@ -1,0 +1,327 @@
+"""The attacks, one per row: what is sent, and how the service must refuse it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import httpx
+
+from tests import samples
+from tests.hostile import files
+from tests.hostile.conftest import Service
+
+Attack = Callable[[Service], httpx.Response]
+NESTED = "[" * 50_000 + "]" * 50_000
+
+
+class Row(NamedTuple):
+    """An attack.
+
+    Attributes:
+        codes: any of them: of the problem that answers it, or of the failed job.
+    """
+
+    name: str
+    attack: Attack
+    codes: tuple[str, ...]
+
+
+def rows() -> list[Row]:
+    """All attacks."""
+    return [*_addresses(), *_servers(), *_webhooks(), *_images(), *_drivers(), *_poses(), *_texts()]
+
+
+def _by_url(url: str) -> Attack:
+    """A picture behind an address; `{in}` and `{out}` are ports of the two web servers."""
+
+    def attack(service: Service) -> httpx.Response:
+        ports = {"in": _port(service.inside.url), "out": _port(service.outside.url)}
+        filled = url
+        for name, port in ports.items():
+            filled = filled.replace(f"{{{name}}}", port)
+        poses = service.outside.page("/poses", files.GOOD_POSES)
+        body = {"image_url": filled, "driving_url": poses}
+        return service.http.post("/animate", json=body)
+
+    return attack
+
+
+def _port(url: str) -> str:
+    return url.rpartition(":")[2]
+
+
+def _addresses() -> Iterator[Row]:
+    refused = ("url_refused",)
+    for host in (
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.0x1",
+        "017700000001",
+        "0.0.0.0",
+        "0",
+        "localhost",
+        "Localhost",
+        "127。0。0。1",
+        "[::1]",
+        "[::]",
+        "[0:0:0:0:0:ffff:7f00:1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "169.254.169.254",
+        "2852039166",
+        "[fd00:ec2::254]",
+        "10.0.0.1",
+        "192.168.0.1",
+        "172.31.255.255",
+        "100.100.100.200",
+        "224.0.0.1",
+        "inner.test",
+        "mapped.test",
+        "two-faced.test",
+    ):
+        yield Row(f"address {host}", _by_url(f"http://{host}:{{in}}/secret"), refused)
+    for host in (
+        "0177.0.0.1",
+        "localhost.",
+        "１２７.0.0.1",
+    ):  # no host to the client or the resolver
+        url = f"http://{host}:{{in}}/secret"
+        yield Row(f"address {host}", _by_url(url), ("url_refused", "url_failed"))
+    yield Row("a user's name", _by_url("http://u:p@127.0.0.2:{out}/"), refused)
+    yield Row("a host behind @", _by_url("http://127.0.0.2@127.0.0.1:{in}/secret"), refused)
+    yield Row("no such name", _by_url("http://nowhere.test/"), ("url_failed",))
+    yield Row("no such port", _by_url("http://127.0.0.2:99999/"), ("url_refused",))
+    for url in ("file:///etc/passwd", "gopher://127.0.0.1/_", "ftp://127.0.0.1/", "data:,x"):
+        yield Row(f"scheme of {url}", _by_url(url), ("invalid_params",))
+    for url in ("http://127.0.0.2/\r\nHost: x", "http:///etc/passwd", "http://127.0.0.2/\x00"):
+        yield Row(f"address {url!r}", _by_url(url), ("invalid_params", "url_refused", "url_failed"))
+
+
+def _served(
+    body: bytes, headers: dict[str, str] | None = None, status: int = 200, hold: bool = False
+) -> Attack:
+    """A picture from the attacker's server; `{in}` in a header is the inner service's port."""
+
+    def attack(service: Service) -> httpx.Response:
+        web, inside = service.outside, _port(service.inside.url)
+        filled = {name: value.replace("{in}", inside) for name, value in (headers or {}).items()}
+        url = web.page("/attack", body, status, filled)
+        web.held = "/attack" if hold else ""
+        web.release.clear()
+        body_ = {"image_url": url, "driving_url": web.page("/poses", files.GOOD_POSES)}
+        return service.http.post("/animate", json=body_)
+
+    return attack
+
+
+def _servers() -> Iterator[Row]:
+    refused, failed = ("url_refused",), ("url_failed",)
+
+    def to(place: str) -> Attack:
+        return _served(b"", {"Location": place}, 302)
+
+    yield Row("redirect to loopback", to("http://127.0.0.1:{in}/secret"), refused)
+    yield Row("redirect to metadata", to("http://169.254.169.254/latest/meta-data/"), refused)
+    yield Row("redirect to a file", to("file:///etc/passwd"), refused)
+    yield Row("redirect without a host", to("//127.1:{in}/secret"), refused)
+    yield Row("redirect in a circle", to("/attack"), failed)
+    yield Row("a name that changes", _changing, ("url_refused", "url_failed"))
+    gzip = {"Content-Encoding": "gzip"}
+    yield Row("a packed answer", _served(b"\x1f\x8b" + bytes(1000), gzip), ("invalid_image",))
+    yield Row("an answer that is too long", _served(bytes(5_000_000)), ("body_too_large",))
+    declared = {"Content-Length": str(10**15)}
+    yield Row("an answer that declares a petabyte", _served(b"x", declared), ("body_too_large",))
+    negative = {"Content-Length": "-1"}
+    yield Row("a length below zero", _served(b"x", negative), ("url_failed", "invalid_image"))
+    yield Row("an answer that does not come", _served(b"x", hold=True), failed)
+    yield Row("an answer without a body", _served(b"", status=204), failed)
+    many = {f"X-{number}": "a" * 60_000 for number in range(4)}
+    yield Row("headers without end", _served(b"x", many), failed)
+
+
+def _changing(service: Service) -> httpx.Response:
+    """The name leads to the attacker at first, and to the inner service from then on."""
+    inside = _port(service.inside.url)
+    place = f"http://changing.test:{inside}/secret"
+    service.outside.page("/attack", b"", 302, {"Location": place})
+    url = f"http://changing.test:{_port(service.outside.url)}/attack"
+    return service.http.post("/animate", json={"image_url": url, "driving_url": url})
+
+
+def _form(
+    image: bytes = files.GOOD_IMAGE, driving: bytes = files.GOOD_POSES, **texts: str
+) -> Attack:
+    """A form with these parts."""
+    parts = {"image": ("image", image), "driving": ("driving", driving)}
+    return lambda service: service.http.post("/animate", files=parts, data=texts)
+
+
+def _webhooks() -> Iterator[Row]:
+    for url, codes in (
+        ("http://127.0.0.1:1/", ("url_refused",)),
+        ("http://[::ffff:10.0.0.1]/", ("url_refused",)),
+        ("http://169.254.169.254/latest/api/token", ("url_refused",)),
+        ("http://2130706433/", ("url_refused",)),
+        ("http://u:p@127.0.0.2/", ("invalid_params",)),
+        ("unix:///run/docker.sock", ("invalid_params",)),
+    ):
+        options = json.dumps({"webhook": {"url": url}})
+        yield Row(f"webhook {url}", _form(options=options), codes)
+
+
+def _images() -> Iterator[Row]:
+    bad, big = ("invalid_image",), ("image_too_large",)
+    for side in (30_000, 2**31 - 1, 0):
+        content = samples.png_that_declares(side, side or 64)
+        yield Row(f"png of {side} pixels a side", _form(content), (*bad, *big, "image_too_small"))
+    yield Row("png with a packed comment", _form(files.text_bomb()), bad)
+    for kind in ("GIF", "TIFF", "BMP"):
+        yield Row(
+            f"{kind} of 144 million pixels", _form(files.huge(kind)), (*big, "body_too_large")
+        )
+    yield Row("png cut off", _form(samples.png()[:2000]), bad)
+    for name, content in {
+        "empty": b"",
+        "svg": files.SVG,
+        "postscript": files.EPS,
+        "pickle": files.pickled(),
+        "playlist": files.PLAYLIST,
+        "zip": b"PK\x03\x04" + bytes(100),
+    }.items():
+        yield Row(f"image: {name}", _form(content), bad)
+    yield Row("image over the limit", _form(bytes(1024 * 1024 + 1)), ("body_too_large",))
+
+
+def _drivers() -> Iterator[Row]:
+    bad = ("invalid_video",)
+    for name, content in {
+        "empty": b"",
+        "text": b"a" * 3000,
+        "playlist": files.PLAYLIST,
+        "playlist behind a box": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + files.PLAYLIST,
+        "concat": files.CONCAT,
+        "dash": files.DASH,
+        "pickle": files.pickled(),
+        "sound": files.sound(),
+        "still": samples.png(),
+        "cut off": files.mp4()[:300],
+        "cut off in its index": files.mp4()[:-100],
+    }.items():
+        yield Row(f"driving: {name}", _form(driving=content), bad)
+    nobody = (*bad, "no_person", "invalid_media", "video_too_long", "video_too_large")
+    for name, box, at, value in (
+        ("of 4 billion frames", b"stsz", 8, 2**32 - 1),
+        ("of 100 million frames", b"stsz", 8, 100_000_000),
+        ("with frames of 4 GiB", b"stsz", 4, 2**32 - 1),
+        ("with no time", b"mdhd", 12, 0),
+    ):
+        yield Row(f"mp4 {name}", _form(driving=files.with_box(box, at, value)), nobody)
+    for seed in (0, 2, 3, 4, 5):
+        yield Row(f"mp4 drawn anew {seed}", _form(driving=files.mutated(seed)), nobody)
+    yield Row("mp4 broken behind its head", _form(driving=files.broken_behind_its_head()), nobody)
+    yield Row("driving over the limit", _form(driving=bytes(2**21 + 1)), ("body_too_large",))
+
+
+def harmless() -> list[Row]:
+    """Files that lie in ways that no reader falls for: refused, or jobs like any other."""
+    may = ("succeeded", "invalid_image", "invalid_video", "invalid_media", "no_person")
+    return [
+        Row("png whose data unpacks to 256 MiB", _form(files.data_bomb()), may),
+        Row("mp4 that says its data is elsewhere", _form(driving=files.elsewhere()), may),
+        Row("mp4 drawn anew 1", _form(driving=files.mutated(1)), may),
+    ]
+
+
+def _poses() -> Iterator[Row]:
+    bad = ("invalid_pose_file",)
+    for name, content in {
+        "nested": NESTED.encode(),
+        "nested objects": b'{"frames":' * 50_000,
+        "not closed": b"[" * 1000,
+        "numbers beyond all bounds": files.GOOD_POSES.replace(b"32.0", b"1e999"),
+        "numbers of a million digits": files.GOOD_POSES.replace(b"32.0", b"9" * 1_000_000, 1),
+        "NaN": files.GOOD_POSES.replace(b"32.0", b"NaN", 1),
+        "canvas of a terapixel": files.poses_with(canvas_width=10**6, canvas_height=10**6),
+        "canvas below zero": files.poses_with(canvas_width=-64),
+        "a thousand people": files.poses_with(people=[{}] * 1000),
+        "control characters": b"[\x00\x01\x02]",
+        "half a character": b'["\xff\xfe"]',
+        "17 joints": samples.poses(1, joints=17),
+    }.items():
+        yield Row(f"poses: {name}", _form(driving=content), bad)
+    yield Row("poses: too many", _form(driving=_many_frames()), ("video_too_long", *bad))
+
+
+def _many_frames() -> bytes:
+    return json.dumps([{"people": [], "canvas_width": 64, "canvas_height": 64}] * 9001).encode()
+
+
+def _texts() -> Iterator[Row]:
+    bad = ("invalid_params",)
+    yield Row("params: nested", _form(params=NESTED[:30_000] + NESTED[-30_000:]), bad)
+    yield Row("params: too long", _form(params=" " * 70_000), ("body_too_large",))
+    yield Row("params: of wrong types", _form(params='{"seed": "7"}'), bad)
+    yield Row("params: infinite", _form(params='{"ptm_tau": 1e999}'), bad)
+    yield Row("params: unknown names", _form(params='{"__class__": "os"}'), bad)
+    yield Row("options: far away", _form(options='{"ttl_s": 1e300}'), bad)
+
+    def json_(content: str) -> Attack:
+        kind = {"Content-Type": "application/json"}
+        return lambda service: service.http.post("/animate", content=content, headers=kind)
+
+    yield Row("json: nested", json_(NESTED[:30_000] + NESTED[-30_000:]), bad)
+    yield Row("json: too long", json_(" " * 70_000), ("body_too_large",))
+    yield Row(
+        "json: a path as an upload",
+        json_('{"image_upload": "../../x", "driving_upload": "/"}'),
+        bad,
+    )
+    yield Row(
+        "json: text with a zero", json_('{"image_url": "http://a\\u0000b/"}'), (*bad, "url_refused")
+    )
+
+    def part(name: str) -> Attack:
+        found = {name: ("../../../etc/cron.d/x", b"x")}
+        return lambda service: service.http.post("/animate", files=found)
+
+    for name in ("../image", "image\x00", "__proto__", "a" * 9000):
+        yield Row(f"part {name[:12]!r}", part(name), ("invalid_request", "malformed_body"))
+
+    def get(path: str) -> Attack:
+        return lambda service: service.http.get(path)
+
+    missing = ("not_found", "job_not_found", "invalid_signature", "invalid_request")
+    link = "filename=x&expires=9999999999&signature=0"
+    for path in (
+        "/jobs/..%2f..%2fetc%2fpasswd",
+        "/jobs/%00",
+        f"/objects/..%2f..%2fredis_url?{link}",
+        f"/objects//etc/passwd?{link}",
+        f"/objects/jobs/%2e%2e/%2e%2e/webhook.key?{link}",
+        "/docs/..%2f..%2fapp.py",
+    ):
+        yield Row(f"path {path}", get(path), missing)
+
+    def signed(fields: dict[str, str]) -> Attack:
+        return lambda service: service.http.post(
+            "/objects", data=fields, files={"file": ("f", b"x")}
+        )
+
+    forged = {"max_bytes": "9", "expires": "9999999999", "signature": "0" * 64}
+    yield Row("a forged form", signed({"key": "../../x", **forged}), ("invalid_signature",))
+    nonsense = {**forged, "expires": "\u0661", "key": "uploads/x/file"}
+    yield Row("a form in other digits", signed(nonsense), ("invalid_signature",))
+
+    def key(text: bytes) -> Attack:
+        parts = {"image": ("i", files.GOOD_IMAGE), "driving": ("d", files.GOOD_POSES)}
+        headers = {b"Idempotency-Key": text}
+        return lambda service: service.http.post("/animate", files=parts, headers=headers)
+
+    yield Row("a key of control characters", key(b"a\x01b"), ("invalid_request", "http"))
+    yield Row("a key that is too long", key(b"k" * 300), ("invalid_request",))

@@ -1,0 +1,73 @@
+"""Connections go to the address that was judged, by the name that was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.errors import Rejected
+from service.outbound.guard import Guard
+from service.submission.fetch import fetch
+from tests.service.web import web_server
+
+
+class Names:
+    """A resolver whose answers a test chooses; the last one stays."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        return [self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]]
+
+    @property
+    def guard(self) -> Guard:
+        """Lets 127.0.0.2 stand for the internet."""
+        return Guard(networks=Guard.allowing("127.0.0.2").networks, resolve=self)
+
+
+def fetched(names: Names, url: str, folder: Path) -> bytes:
+    """What the service gets from an address."""
+    file = folder / "file"
+    asyncio.run(fetch(names.guard, url, file, 1000, 20.0))
+    return file.read_bytes()
+
+
+def test_a_name_is_resolved_once_and_kept_in_the_request(tmp_path: Path) -> None:
+    names = Names("127.0.0.2", "127.0.0.1")
+    with web_server("127.0.0.2") as web:
+        web.page("/file", b"x")
+        port = web.url.rpartition(":")[2]
+        assert fetched(names, f"http://changing.example:{port}/file", tmp_path) == b"x"
+        assert web.hosts == [f"changing.example:{port}"]
+    assert names.asked == ["changing.example"]
+
+
+def test_a_redirect_to_a_name_that_changed_is_refused(tmp_path: Path) -> None:
+    names = Names("127.0.0.2", "127.0.0.1")
+    with web_server("127.0.0.2") as web, web_server() as inner:
+        port = inner.url.rpartition(":")[2]
+        inner.page("/secret", b"secret")
+        url = web.page("/a", b"", 302, {"Location": f"http://second.example:{port}/secret"})
+        with pytest.raises(Rejected) as refused:
+            fetched(names, url.replace("127.0.0.2", "first.example"), tmp_path)
+        assert refused.value.code is ErrorCode.URL_REFUSED
+        assert inner.requests == []
+    assert names.asked == ["first.example", "second.example"]
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> None:
+    async def both(host: str, port: int) -> list[str]:
+        return ["127.0.0.3", "127.0.0.2"]
+
+    with web_server("127.0.0.2") as web:
+        web.page("/file", b"x")
+        url = web.url.replace("127.0.0.2", "two.example") + "/file"
+        guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=both)
+        asyncio.run(fetch(guard, url, tmp_path / "file", 1000, 20.0))
+    assert (tmp_path / "file").read_bytes() == b"x"

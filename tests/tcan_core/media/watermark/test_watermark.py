@@ -1,0 +1,100 @@
+"""A mark is not seen, outlives others' encoders, and is found where it is alone."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcan_core.errors import ParameterError
+from tcan_core.media.watermark.detect import LEAST_SCORE
+from tcan_core.media.watermark.embed import Marker
+from tcan_core.media.watermark.marks import STRENGTH, band, pattern, presence
+from tcan_core.puppets.world import FIRST_TEST_SEED
+from tests.tcan_core.media.watermark.videos import PAYLOAD, Marked, look, puppet_frames, try_mark
+
+VIDEOS = 20
+CHANGES = ("result", "half", "resized")
+
+
+@pytest.mark.parametrize("seed", [FIRST_TEST_SEED + 900, FIRST_TEST_SEED + 901])
+def test_a_mark_outlives_half_the_bit_rate_and_a_resize(tmp_path: Path, seed: int) -> None:
+    tried = try_mark(tmp_path, puppet_frames(tmp_path / "pair", seed, 8, 256))
+    assert tried.psnr_db > 40
+    assert all(tried.found[change].found for change in CHANGES), tried
+    assert tried.found["result"].payload == PAYLOAD
+    assert not tried.found["unmarked"].found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_twenty_videos_of_512(tmp_path: Path) -> None:
+    tried = try_many(tmp_path, 512, 24)
+    for change in CHANGES:
+        assert sum(one.found[change].found for one in tried) == VIDEOS
+    assert not any(one.found["unmarked"].found for one in tried)
+    assert min(one.psnr_db for one in tried) > 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_twenty_videos_of_64(tmp_path: Path) -> None:
+    """So few pixels hold little: most marks outlive the service's own encoding, few another."""
+    tried = try_many(tmp_path, 64, 24)
+    assert not any(one.found["unmarked"].found for one in tried)
+    assert sum(one.found["result"].found for one in tried) >= 15
+
+
+def try_many(folder: Path, size: int, frames: int) -> list[Marked]:
+    """Videos of different puppets; prints what was found."""
+    tried = []
+    for index in range(VIDEOS):
+        place = folder / f"{index}"
+        place.mkdir()
+        seed = FIRST_TEST_SEED + 910 + index
+        tried.append(try_mark(place, puppet_frames(place / "pair", seed, frames, size)))
+    print(
+        f"\n{size}x{size}, {frames} frames: change, found, payload read, scores least/median/most"
+    )
+    for change in tried[0].found:
+        found = [one.found[change] for one in tried]
+        scores = [one.score for one in found]
+        read = sum(one.payload == PAYLOAD for one in found)
+        spread = f"{min(scores):.1f} {statistics.median(scores):.1f} {max(scores):.1f}"
+        print(f"{change:9} {sum(one.found for one in found)} of {VIDEOS}, {read}, {spread}")
+    for name in ("psnr_db", "bit_rate", "half_rate"):
+        values = [getattr(one, name) for one in tried]
+        print(f"{name}: {min(values):.2f} {statistics.median(values):.2f} {max(values):.2f}")
+    return tried
+
+
+def test_scores_of_what_bears_no_mark_are_those_of_chance() -> None:
+    """Among 300 pictures of noise the scores have unit variance, and none comes near a mark's."""
+    chosen = band(64, 64)
+    rows, columns = chosen.shape
+    signs = presence(b"tcan")[:rows, :columns][chosen].astype(np.float64)
+    noise = np.random.default_rng(0).laplace(size=(300, len(signs)))
+    scores = noise @ signs / np.linalg.norm(noise, axis=1)
+    assert abs(float(scores.std()) - 1) < 0.15
+    assert float(np.abs(scores).max()) < LEAST_SCORE - 1
+
+
+def test_a_mark_is_its_payloads_and_its_keys_alone() -> None:
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    assert np.array_equal(Marker(7)(grey), Marker(7)(grey))
+    assert not np.array_equal(Marker(7)(grey), Marker(8)(grey))
+    assert look([Marker(PAYLOAD)(grey)]).payload == PAYLOAD
+    assert not look([Marker(PAYLOAD, b"another key")(grey)]).found
+    assert look([]).found is look([grey]).found is False
+
+
+def test_a_pattern_has_its_strength_at_any_size() -> None:
+    for height, width in ((64, 64), (512, 384), (48, 200)):
+        assert float(pattern(height, width, 1, b"k").std()) == pytest.approx(STRENGTH, rel=1e-3)
+
+
+def test_a_payload_has_32_bits() -> None:
+    with pytest.raises(ParameterError, match="at most 32 bits"):
+        Marker(1 << 32)
