@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -39,9 +41,15 @@ class WindowPredictor:
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
         self._read_at: float | None = None
+        if tcan.pose_memory is not None:
+            tcan.pose_memory.begin()
         height, width = pose_maps.size
         self._room = max(1, KEPT_TEMPERATURES_BYTES // (4 * height * width))
         self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame
+
+    def forget_reference(self) -> None:
+        """Read the reference anew, also at a timestep at which it was read."""
+        self._read_at = None
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
         """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back."""
@@ -54,7 +62,20 @@ class WindowPredictor:
         self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
         pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
         steps = timestep.to(device).expand(len(windows))
-        return self.tcan.predict(latents.to(device, dtype), steps, pose_maps, self.guidance_scale)
+        with self._remembering([frame for window in windows for frame in window]):
+            return self.tcan.predict(
+                latents.to(device, dtype), steps, pose_maps, self.guidance_scale
+            )
+
+    @contextmanager
+    def _remembering(self, frames: list[int]) -> Iterator[None]:
+        """While these frames are predicted, their poses' features are kept or known already."""
+        memory = self.tcan.pose_memory
+        if memory is not None:
+            memory.frames = frames
+        yield
+        if memory is not None:
+            memory.frames = None
 
     def _stacked_temperatures(
         self, windows: list[list[int]], maps: list[Tensor], device: torch.device
