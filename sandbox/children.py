@@ -49,12 +49,6 @@ class Sandbox:
         self._control: socket.socket | None = None
         self._end: weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None = None
 
-    def start(self) -> None:
-        """Begin to load the modules; does not wait for it."""
-        with self._lock:
-            if self._control is None:
-                self._spawn()
-
     def close(self) -> None:
         """End all children, and the process that forks them."""
         with self._lock:

@@ -94,7 +94,6 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         guard=guard,
         policy=policy,
     )
-    gateway.decoder.start()
     try:
         async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body, guard):
             yield gateway

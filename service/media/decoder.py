@@ -45,10 +45,6 @@ class Decoder:
     def __init__(self) -> None:
         self._sandbox = Sandbox(MODULE)
 
-    def start(self) -> None:
-        """Begin to load the decoders; does not wait for it."""
-        self._sandbox.start()
-
     def close(self) -> None:
         """End what is at work."""
         self._sandbox.close()

@@ -32,7 +32,8 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     folder = made.with_name(made.name.replace(NEW, READY, 1))
     lock = None
     try:
-        lock = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        # Only for reading: a disk on which a file is open for writing cannot become read-only.
+        lock = os.open(made / LOCK, os.O_RDONLY | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         made.rename(folder)
         yield folder
@@ -57,7 +58,7 @@ def sweep_scratch(parent: Path) -> list[Path]:
 
 def _erased(folder: Path) -> bool:
     try:
-        lock = os.open(folder / LOCK, os.O_RDWR)
+        lock = os.open(folder / LOCK, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return _is_old(folder) and _rid(folder)
     except OSError:

@@ -21,7 +21,7 @@ from service.settings import PREFIX, Settings
 from tests.test_packaging import imported_modules, normalized
 
 # Commands that the gateway's image can do; the others need the model.
-GATEWAY_COMMANDS = ("deliveries", "doctor", "health", "jobs", "main", "serve")
+GATEWAY_COMMANDS = ("deliveries", "doctor", "health", "jobs", "keys", "main", "serve")
 # uvicorn takes the first two by itself; data files of the third are served.
 TAKEN_BY_OTHERS = {"httptools", "uvloop", "fastapi-offline"}
 # Of the images and of Compose, not of the service.
@@ -29,8 +29,6 @@ COMPOSE_ONLY = re.compile(
     r"TCAN_(UID|GID|BIND|PORT|VERSION|REVISION|CPU_INDEX|BUILD_NETWORK|REDIS_PASSWORD|REDIS_MEMORY"
     r"|\w+_(IMAGE|LIMIT|PORT)|GRAFANA_PASSWORD)"
 )
-# Of parts that are still to come; passed on where they are set.
-TO_COME = {"TCAN_ANONYMOUS", "TCAN_OUTBOUND_ALLOW", "TCAN_REQUIRE_CONSENT"}
 
 
 def lines(file: Path) -> list[str]:
@@ -44,7 +42,7 @@ def imports(files: list[Path]) -> dict[str, set[str]]:
     names = {
         name for file in files for name in imported_modules(ast.parse(file.read_text("utf-8")))
     }
-    ours = {"cli", "service", "tcan_core", "torch", "worker"}
+    ours = {"cli", "sandbox", "service", "tcan_core", "torch", "worker"}
     return {
         name: {normalized(one) for one in distributions[name]}
         for name in names & set(distributions) - ours
@@ -103,7 +101,7 @@ def test_every_variable_of_the_compose_file_is_explained(repository: Path) -> No
 
 
 def test_services_get_settings_that_exist(compose: dict[str, Any]) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | TO_COME
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name, service in compose["services"].items():
         given = {key for key in service.get("environment", {}) if key.startswith(PREFIX)}
         assert given <= known, name

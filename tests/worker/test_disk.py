@@ -103,7 +103,7 @@ def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator
 @pytest.mark.e2e
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Path) -> None:
-    accepted = site.submit(tmp_path, samples.png(), 30, "first").json()["id"]
+    accepted = site.submit(tmp_path, samples.png(), 80, "first").json()["id"]
     wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs", 20.0)
     disk.refuse(how, site.processes)
 

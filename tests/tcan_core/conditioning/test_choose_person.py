@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tcan_core.conditioning.cleaning import choose_person
+from tcan_core.conditioning.cleaning import choose_person, parse_person
 from tcan_core.conditioning.keypoints import Pose, no_pose
+from tcan_core.errors import ParameterError
 from tests.tcan_core.conditioning.make_poses import (
     build,
     random_lengths,
@@ -97,3 +100,57 @@ def test_a_much_smaller_person_is_another() -> None:
 def test_nobody_gives_nobody() -> None:
     assert choose_person([]) == []
     assert choose_person([[], [no_pose(CANVAS)]]) == [None, None]
+
+
+def _meeting(looks: bool) -> tuple[list[Pose], list[Pose]]:
+    """Two of one build who walk through each other, in two colours or in unknown ones."""
+    across = np.linspace(0, 140, 40)
+    colours = np.eye(64)[[3, 40]] if looks else [None, None]
+    return tuple(  # type: ignore[return-value]
+        [replace(standing(20.0, neck=(x, 100.0), canvas=CANVAS), look=colour) for x in places]
+        for places, colour in zip((130 + across, 270 - across), colours, strict=True)
+    )
+
+
+@pytest.mark.parametrize(("looks", "kept"), [(True, True), (False, False)])
+def test_who_is_hidden_for_long_while_crossing_is_known_by_the_look(
+    looks: bool, kept: bool
+) -> None:
+    one, other = _meeting(looks)
+    hidden = range(13, 27)  # longer than a track goes on at its speed
+    frames = [[] if i in hidden else [one[i], other[i]] for i in range(40)]
+    chosen = choose_person(frames)
+    mine = one if _is(chosen[0], one[0]) else other
+    assert all(_is(chosen[i], mine[i]) for i in range(13))
+    assert all(_is(chosen[i], mine[i]) for i in range(27, 40)) is kept
+
+
+def test_the_person_asked_for_is_chosen_by_number_or_by_place() -> None:
+    left, middle, right = (
+        standing(size, neck=(x, 100.0), canvas=CANVAS)
+        for size, x in ((10, 60), (20, 200), (10, 340))
+    )
+    frames = [[], [right, left, middle], [middle, right, left]]
+    for person, pose in (
+        (0, left),
+        (1, middle),
+        (2, right),
+        ((0.1, 0.3), left),
+        ((0.9, 0.3), right),
+    ):
+        assert all(_is(found, pose) for found in choose_person(frames, person)[1:])
+    with pytest.raises(
+        ParameterError, match="person is 3; frame 1, .* has 3, so it must be 0 to 2"
+    ):
+        choose_person(frames, 3)
+
+
+@pytest.mark.parametrize("text", ["left", "1,", "1,2,3", "0.5"])
+def test_a_choice_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match=f"person is '{text}'; it must be a number"):
+        parse_person(text)
+
+
+def test_choices_are_read_as_people_write_them() -> None:
+    assert parse_person(None) is None
+    assert parse_person("2") == 2 and parse_person("0.25,0.5") == (0.25, 0.5)

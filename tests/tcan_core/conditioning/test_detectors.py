@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
 
 from tcan_core.conditioning import openpose_detector
@@ -17,7 +16,7 @@ from tcan_core.conditioning.detectors import build_detector, detectors, register
 from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
-from tcan_core.models.hub.files import PRESETS_FOLDER
+from tcan_core.models.hub.files import load_file_set
 from tests.tcan_core.conditioning.make_poses import standing
 
 
@@ -81,12 +80,13 @@ def test_weights_that_are_missing_are_named_with_the_command_that_brings_them(
 
 @pytest.mark.parametrize("detector", ["openpose", "dwpose"])
 def test_what_a_detector_reads_is_what_is_pulled_for_it(detector: str) -> None:
-    content = yaml.safe_load((PRESETS_FOLDER / detector / "files.yaml").read_text())
+    files = load_file_set(detector).files
     read = {"openpose": openpose_detector.FILES, "dwpose": (PEOPLE_FILE, JOINTS_FILE)}[detector]
-    assert set(content["files"]) == set(read)
-    for name, file in content["files"].items():
-        assert file["file"] == name and len(file["sha256"]) == 64 and len(file["revision"]) == 40
-        assert file["license"]
+    assert set(files) == set(read)
+    for name, file in files.items():
+        assert file.file == name and file.license
+        assert file.sha256 and len(file.sha256) == 64
+        assert file.revision and len(file.revision) == 40
 
 
 def test_conditioning_loads_no_torch_until_a_detector_is_built() -> None:

@@ -136,13 +136,14 @@ def test_a_run_that_is_asked_to_leave_keeps_a_checkpoint(runs: TinyRuns, s3: str
         if step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Canceled, match="asked to leave at step 3; --resume goes on"):
         run_stage("stage1", str(config), False, report, open_place)
 
     shutil.rmtree(one.root / "stage1")
     assert open_place(s3).fetch("stage1/checkpoint.pt", runs.root / "kept.pt")
     assert load_checkpoint(runs.root / "kept.pt")["step"] == 3
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 class Away(FolderStorage):
