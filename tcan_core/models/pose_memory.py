@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-# Of a longer video nothing is left when a step comes round to it again; more than this would make
-# the memory grow with the length.
+# Of videos of no more frames: of a longer one nothing would be left when a step comes round to a
+# frame again, and to keep more would make the memory grow with the length.
 KEEP_FRAMES, KEEP_BYTES = 64, 64 * 2**20
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.models.pose_memory import KEEP_FRAMES
 from tcan_core.models.tcan import Tcan
 
 # Host memory for temperature maps, which cost a few milliseconds each to make again.
@@ -41,6 +42,8 @@ class WindowPredictor:
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
         self._read_at: float | None = None
+        # Of a longer video nothing would be left when a step comes round to a frame again.
+        self._memory = tcan.pose_memory if len(pose_maps) <= KEEP_FRAMES else None
         if tcan.pose_memory is not None:
             tcan.pose_memory.begin()
         height, width = pose_maps.size
@@ -70,12 +73,13 @@ class WindowPredictor:
     @contextmanager
     def _remembering(self, frames: list[int]) -> Iterator[None]:
         """While these frames are predicted, their poses' features are kept or known already."""
-        memory = self.tcan.pose_memory
-        if memory is not None:
-            memory.frames = frames
-        yield
-        if memory is not None:
-            memory.frames = None
+        if self._memory is not None:
+            self._memory.frames = frames
+        try:
+            yield
+        finally:
+            if self._memory is not None:
+                self._memory.frames = None
 
     def _stacked_temperatures(
         self, windows: list[list[int]], maps: list[Tensor], device: torch.device
