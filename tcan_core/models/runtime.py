@@ -16,6 +16,7 @@ from torch import nn
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.attention import KernelName, SelfAttention, find_kernel
+from tcan_core.models.pose_memory import keep_pose_features
 from tcan_core.models.reference_attention import ReferenceReader, ReferenceWriter
 from tcan_core.models.tcan import Tcan
 
@@ -91,6 +92,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)
     tcan.prompt_memory.keep()
+    tcan.pose_memory = keep_pose_features(tcan.controlnet)
     if options.compile:
         _compile(tcan)
     return tcan

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tcan_core.models.attention import Kernel, PromptMemory, connect_prompt
 from tcan_core.models.halves import LowerHalf, run_lower, run_upper
 from tcan_core.models.motion import TemporalControlNet
+from tcan_core.models.pose_memory import PoseMemory
 from tcan_core.models.reference_attention import ReferenceBank, connect_reference
 from tcan_core.models.temperature import Temperature, connect_temperature
 from tcan_core.models.vae import ImageCodec
@@ -41,6 +42,7 @@ class Tcan:
     bank: ReferenceBank = field(init=False)
     temperature: Temperature = field(init=False)
     prompt_memory: PromptMemory = field(init=False)
+    pose_memory: PoseMemory | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         unet, controlnet = self.denoising_unet, self.controlnet

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.models.pose_memory import KEEP_FRAMES
 from tcan_core.models.tcan import Tcan
 
 # Host memory for temperature maps, which cost a few milliseconds each to make again.
@@ -39,9 +42,17 @@ class WindowPredictor:
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
         self._read_at: float | None = None
+        # Of a longer video nothing would be left when a step comes round to a frame again.
+        self._memory = tcan.pose_memory if len(pose_maps) <= KEEP_FRAMES else None
+        if tcan.pose_memory is not None:
+            tcan.pose_memory.begin()
         height, width = pose_maps.size
         self._room = max(1, KEPT_TEMPERATURES_BYTES // (4 * height * width))
         self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame
+
+    def forget_reference(self) -> None:
+        """Read the reference anew, also at a timestep at which it was read."""
+        self._read_at = None
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
         """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back."""
@@ -54,7 +65,21 @@ class WindowPredictor:
         self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
         pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
         steps = timestep.to(device).expand(len(windows))
-        return self.tcan.predict(latents.to(device, dtype), steps, pose_maps, self.guidance_scale)
+        with self._remembering([frame for window in windows for frame in window]):
+            return self.tcan.predict(
+                latents.to(device, dtype), steps, pose_maps, self.guidance_scale
+            )
+
+    @contextmanager
+    def _remembering(self, frames: list[int]) -> Iterator[None]:
+        """While these frames are predicted, their poses' features are kept or known already."""
+        if self._memory is not None:
+            self._memory.frames = frames
+        try:
+            yield
+        finally:
+            if self._memory is not None:
+                self._memory.frames = None
 
     def _stacked_temperatures(
         self, windows: list[list[int]], maps: list[Tensor], device: torch.device

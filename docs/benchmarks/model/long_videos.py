@@ -2,9 +2,9 @@
 
     python docs/benchmarks/model/long_videos.py [--frames 32 128 512]
 
-Each length in a process of its own, one denoising step, as `tcan animate` does it. Printed are the
-most bytes of tensors at one time, the same without those of the size of the video's latents, and
-the process's largest resident memory.
+Each length in processes of its own, two denoising steps. One counts tensors: the most bytes of them
+at one time, and the same without those of the size of the video's latents. The other counts
+nothing, which takes memory too, and tells its largest resident memory.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ def main() -> None:
     """Measure every length and print; exits with 1 when they differ by more than 10 %."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", nargs="+", type=int, default=[32, 128, 512])
-    parser.add_argument(CHILD, action="store_true")
+    parser.add_argument(CHILD, choices=["tensors", "resident"])
     asked = parser.parse_args()
     if asked.child:
-        print(json.dumps(measure(asked.frames[0])))
+        print(json.dumps(measure(asked.frames[0], count=asked.child == "tensors")))
         return
-    rows = [_in_own_process(frames) for frames in asked.frames]
+    rows = [
+        _in_own_process(frames, "tensors") | _in_own_process(frames, "resident")
+        for frames in asked.frames
+    ]
     print("frames | latents, KB | tensors, MB | without the latents, MB | resident, MB")
     for frames, row in zip(asked.frames, rows, strict=True):
         print(
@@ -46,8 +49,8 @@ def main() -> None:
     sys.exit(worst > MOST_SPREAD)
 
 
-def measure(frames: int) -> dict[str, int]:
-    """Animate a puppet in one step; bytes."""
+def measure(frames: int, count: bool) -> dict[str, int]:
+    """Animate a puppet in two steps; bytes."""
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.animate_files import peak_memory_bytes
     from tcan_core.pipelines.memory.accounting import PeakAllocated
@@ -55,30 +58,26 @@ def measure(frames: int) -> dict[str, int]:
 
     pipeline = AnimatePipeline.from_preset("mini")
     scene = sample_scene(FIRST_TEST_SEED, frames, 64)
-    image = scene.source.draw(scene.source_pose)[0]
+    image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
+    settings = AnimateSettings(num_inference_steps=2)
+
+    def animate() -> None:
+        for _ in pipeline.frames(image, poses, scene.source_pose, settings):
+            pass
+
+    if not count:
+        animate()
+        return {"resident": peak_memory_bytes()}
     codec = pipeline.tcan.codec
     latents = 4 * codec.latent_channels * frames * (64 // codec.factor) ** 2
-    with (
-        PeakAllocated() as tensors,
-        PeakAllocated(lambda num_bytes: num_bytes != latents) as beyond,
-    ):
-        for _ in pipeline.frames(
-            image,
-            scene.driver.poses(scene.motion),
-            scene.source_pose,
-            AnimateSettings(num_inference_steps=2),
-        ):
-            pass
-    return {
-        "latents": latents,
-        "tensors": tensors.peak_bytes,
-        "beyond": beyond.peak_bytes,
-        "resident": peak_memory_bytes(),
-    }
+    tensors, beyond = PeakAllocated(), PeakAllocated(latents.__ne__)
+    with tensors, beyond:
+        animate()
+    return {"latents": latents, "tensors": tensors.peak_bytes, "beyond": beyond.peak_bytes}
 
 
-def _in_own_process(frames: int) -> dict[str, int]:
-    command = [sys.executable, __file__, CHILD, "--frames", str(frames)]
+def _in_own_process(frames: int, what: str) -> dict[str, int]:
+    command = [sys.executable, __file__, CHILD, what, "--frames", str(frames)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     row: dict[str, int] = json.loads(done.stdout)
     return row

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tcan_core.errors import ParameterError
+from tcan_core.models.pose_memory import KEEP_BYTES
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.memory.table import CodecMemory, DenoisingMemory, MemoryTable, Size
 
@@ -109,7 +110,8 @@ def predict(
         options,
         window_batch,
         decode_batch,
-        denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0],
+        # Kept features of poses are no part of a step; they have a bound of their own.
+        denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0] + KEEP_BYTES,
         codec_bytes=codec.weights_bytes + codec.peak_bytes + others[1],
         latents_bytes=4 * channels * run.num_frames * pixels // factor**2,
         measured_size=denoising.size,

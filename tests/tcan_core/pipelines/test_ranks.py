@@ -27,7 +27,8 @@ def start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("window_batch", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("window_batch", [1, 2])
 def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch: int) -> None:
     """44 frames are 4 windows: two rounds of two; as batches of two, one round."""
     render_pair(tmp_path, FIRST_TEST_SEED + 700, FRAMES, 64)

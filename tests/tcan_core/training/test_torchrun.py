@@ -63,6 +63,7 @@ def compare(stage: str, together: TinyRuns, alone: TinyRuns) -> None:
     assert max(moved) > 10 * TOLERANCE  # the weights went further than they may differ
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(runs: TinyRuns, repository: Path) -> None:
     """Stage 2: the motion modules of the UNet and of the temporal ControlNet."""
     alone = train_alone(runs, "stage2")

@@ -82,7 +82,7 @@ def test_options_take_less() -> None:
 
 def test_a_longer_video_takes_no_more_but_its_latents(pipeline: AnimatePipeline) -> None:
     peaks = []
-    for frames in (16, 96):
+    for frames in (64, 160):
         scene = sample_scene(1_000_000, frames, 48)
         image = scene.source.draw(scene.source_pose)[0]
         poses = scene.driver.poses(scene.motion)
