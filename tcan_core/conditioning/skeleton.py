@@ -26,6 +26,7 @@ MIN_HALF_WIDTH = 1.0
 SUPERSAMPLED_BELOW = 256
 SUPERSAMPLING = 4
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
+_FILL = 0.5  # pixels by which cv2 fills discs beyond their radius when it counts in fractions
 _FAR = 1e6  # pixels, outside of every canvas
 
 # RGB; limb i and joint i take colour i.
@@ -157,7 +158,7 @@ def _draw_points(
 ) -> None:
     for x, y, confidence in points:
         if confidence > 0:
-            _draw_disc(skeleton, np.array([x, y]) * scale, radius, color)
+            _draw_disc(skeleton, np.array([x, y]) * scale, max(radius - _FILL, 0.5), color)
 
 
 def _draw_disc(
