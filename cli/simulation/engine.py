@@ -72,7 +72,7 @@ class Run:
         self._turns = Turns()
         self._lines = {queue: Line() for queue in Queue}
         # Of its own, so that preemptions do not depend on how many jobs were drawn.
-        self._chance = random.Random(f"{self.scenario.seed} preemptions")
+        self._chance = random.Random(f"{self.scenario.seed} preemptions")  # nosec B311
         self._done = 0
 
     def go(self) -> None:

@@ -96,7 +96,7 @@ class Scenario:
 
 def draw_arrivals(scenario: Scenario) -> list[Arrival]:
     """A Poisson stream of jobs, the same for the same seed."""
-    chance = random.Random(scenario.seed)
+    chance = random.Random(scenario.seed)  # nosec B311
     now_s, found = 0.0, []
     lengths, weights = zip(*scenario.frames, strict=True)
     callers, shares = zip(*scenario.callers, strict=True)

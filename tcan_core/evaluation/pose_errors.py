@@ -49,8 +49,8 @@ def with_errors(poses: Sequence[Pose], errors: PoseErrors, seed: int) -> list[Po
     random = np.random.default_rng([seed, 0xE44])  # not the draws of the noise with this seed
     damaged = []
     for pose in poses:
-        drawn = random.random(NUM_JOINTS)
-        anywhere = random.random((NUM_JOINTS, 2)) * pose.canvas[::-1]
+        drawn = random.random(NUM_JOINTS)  # nosec B311
+        anywhere = random.random((NUM_JOINTS, 2)) * pose.canvas[::-1]  # nosec B311
         dropped, kept = drawn < errors.drop, drawn >= errors.drop + errors.throw
         points = np.where((dropped | kept)[:, None], pose.keypoints, anywhere)
         confidence = np.where(dropped, 0.0, pose.confidence)

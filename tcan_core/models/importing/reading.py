@@ -7,7 +7,7 @@ plain containers, or nothing.
 from __future__ import annotations
 
 import json
-import pickle
+import pickle  # nosec B403
 import re
 import warnings
 from collections.abc import Mapping

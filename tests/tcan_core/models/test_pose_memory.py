@@ -76,5 +76,6 @@ def test_a_controlnet_gets_one_memory(maps: Tensor) -> None:
     controlnet.controlnet_cond_embedding = Embedding()
     memory = keep_pose_features(controlnet)
     memory.frames = [0]
-    assert keep_pose_features(controlnet) is memory is controlnet.controlnet_cond_embedding
+    assert keep_pose_features(controlnet) is memory
+    assert controlnet.get_submodule("controlnet_cond_embedding") is memory
     assert memory.frames is None
