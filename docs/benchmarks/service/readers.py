@@ -127,7 +127,7 @@ async def read(url: str, had: dict[int, list[float]]) -> None:
     """One reader: notes when it has each event."""
     address = urlsplit(url)
     stream, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(f"GET /jobs/{JOB}/events HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    writer.write(f"GET /jobs/{JOB}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     try:
         status = await stream.readline()
         if b" 200 " not in status:
