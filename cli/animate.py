@@ -67,6 +67,9 @@ def animate(
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
     ] = None,
+    cache_interval: Annotated[
+        int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
+    ] = 1,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
     fp8_weights: Annotated[bool, typer.Option(help="Store weights in 8 bits.")] = False,
     serial_guidance: Annotated[
@@ -125,6 +128,7 @@ def animate(
         ptm_tau=ptm_tau,
         retarget=retarget,
         scheduler=scheduler,
+        cache_interval=cache_interval,
         window_batch=window_batch,
         decode_batch=decode_batch,
     )

@@ -48,6 +48,9 @@ def evaluate(
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
     motion: Annotated[bool, typer.Option(help="With motion modules (stage 2), or not.")] = True,
     scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
+    cache_interval: Annotated[
+        int, typer.Option(min=1, help="Run the whole network every N steps only.")
+    ] = 1,
     noise: Annotated[str | None, typer.Option(help="independent or freenoise.")] = None,
     fusion: Annotated[str, typer.Option(help="Of overlapping windows: pyramid, flat.")] = "pyramid",
     drop_joints: Annotated[
@@ -84,6 +87,7 @@ def evaluate(
         "ptm_tau": ptm_tau,
         "retarget": retarget,
         "scheduler": scheduler,
+        "cache_interval": cache_interval,
         "noise": noise,
         "fusion": fusion,
     }

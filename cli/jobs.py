@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from service.api.views import JobView
 from service.client import DEFAULT_URL, Client
 from service.contract.options import JobOptions
-from service.contract.params import JobParams, ResultFormat
+from service.contract.params import JobParams, ResultFormat, Sampler
 from service.contract.states import JobState
 from service.contract.webhooks import WebhookEvent
 
@@ -61,6 +61,9 @@ def submit(
     context_overlap: Annotated[int | None, describe("context_overlap")] = None,
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
+    person: Annotated[int | None, describe("person")] = None,
+    scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
+    cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[
         ResultFormat, typer.Option("--format", help="Of the result.")
     ] = ResultFormat.MP4,
@@ -92,6 +95,9 @@ def submit(
         context_overlap=context_overlap,
         ptm_tau=ptm_tau,
         retarget=retarget,
+        person=person,
+        scheduler=scheduler,
+        cache_interval=cache_interval,
         format=result_format,
     )
     options = read_model(

@@ -22,6 +22,15 @@ class ResultFormat(StrEnum):
     ZIP = "zip"
 
 
+class Sampler(StrEnum):
+    """Schedulers that a caller may choose; see `tcan_core.sampling.schedulers`."""
+
+    DDIM = "ddim"
+    DPM_2M = "dpm++2m"
+    AYS = "ays"
+    LCM = "lcm"
+
+
 class JobParams(BaseModel):
     """What a caller may choose about an animation; everything has a default."""
 
@@ -62,6 +71,17 @@ class JobParams(BaseModel):
         None,
         description="Which of several people in the driving video is followed, counted from the "
         "left in the first frame that shows anybody, from 0; the main one when absent.",
+    )
+
+    scheduler: Sampler | None = Field(
+        None,
+        description="ddim; or, of use with few steps: dpm++2m, ays (Align Your Steps, ten steps), "
+        "lcm (two to eight, with an LCM-LoRA in the preset). The preset's own when absent.",
+    )
+    cache_interval: Annotated[int, Field(ge=1, le=10), WHOLE] = Field(
+        1,
+        description="Every how many steps the whole network runs; 1 is always. Two or three are "
+        "faster and coarser: between, deep features of the step before are used.",
     )
 
     format: ResultFormat = Field(

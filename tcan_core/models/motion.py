@@ -134,7 +134,8 @@ class TemporalControlNet(nn.Module):
         timestep: Tensor,
         encoder_hidden_states: Tensor,
         controlnet_cond: Tensor,
-    ) -> tuple[list[Tensor], Tensor]:
+        count: int | None = None,
+    ) -> tuple[list[Tensor], Tensor | None]:
         """Return residuals for the denoising UNet.
 
         Shapes: b batch, c latent channels, f frames, h w latent size
@@ -144,9 +145,12 @@ class TemporalControlNet(nn.Module):
             timestep: (b,).
             encoder_hidden_states: (b * f, tokens, dim).
             controlnet_cond: (b * f, 3, height, width) pose maps, 0..1.
+            count: of residuals, from the first on and of the first down block at most; no other
+                block runs then. None is all of them.
 
         Returns:
-            Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each.
+            Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each; with
+            `count` None for the latter.
         """
         num_frames = sample.shape[2]
         emb = self.time_embedding(self.time_proj(timestep).to(sample.dtype)).repeat_interleave(
@@ -156,16 +160,20 @@ class TemporalControlNet(nn.Module):
             sample.transpose(1, 2).flatten(0, 1)
         ) + self.controlnet_cond_embedding(controlnet_cond)
         states: tuple[Tensor, ...] = (hidden,)
-        for block in self.down_blocks:
+        for block in self.down_blocks if count is None else self.down_blocks[:1]:
             further = _further(block, encoder_hidden_states, num_frames)
             hidden, new_states = block(hidden_states=hidden, temb=emb, **further)
             states += new_states
+        kept = states[:count]
+        residuals = [
+            layer(state)
+            for layer, state in zip(self.controlnet_down_blocks[: len(kept)], kept, strict=True)
+        ]
+        if count is not None:
+            return residuals, None
         hidden = self.mid_block(
             hidden, emb, **_further(self.mid_block, encoder_hidden_states, num_frames)
         )
-        residuals = [
-            layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)
-        ]
         return residuals, self.controlnet_mid_block(hidden)
 
 

@@ -11,7 +11,8 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
 from tcan_core.models.attention import Kernel, PromptMemory, connect_prompt
-from tcan_core.models.halves import LowerHalf, run_lower, run_upper
+from tcan_core.models.deep_features import DeepFeatures
+from tcan_core.models.halves import UpperHalf, last_skips, run_lower
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.pose_memory import PoseMemory
 from tcan_core.models.reference_attention import ReferenceBank, connect_reference
@@ -91,7 +92,12 @@ class Tcan:
                 self.reference_unet(ref_image_latents, timestep, prompt)
 
     def predict(
-        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float = 1.0
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        pose_maps: Tensor,
+        guidance_scale: float = 1.0,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
         """Predict for a batch of windows; `read_reference` comes first.
 
@@ -103,31 +109,36 @@ class Tcan:
             pose_maps: (b, 3, f, height, width), 0..1.
             guidance_scale: 1 computes no unconditional half. The unconditional half has no
                 reference, but pose and temperature.
+            deep: of these windows, to be used or to be filled; without motion modules it is left
+                as it is.
 
         Returns:
             (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
         """
-        residuals, mid_residual = self.control(latents, timestep, pose_maps)
         unet, rows = self.denoising_unet, latents.shape[0] * latents.shape[2]
         if not isinstance(unet, UNetMotionModel):
+            residuals, mid_residual = self.control(latents, timestep, pose_maps)
             return self._predict_images(latents, timestep, residuals, mid_residual, guidance_scale)
-        lower = run_lower(unet, latents, timestep, self._text(latents)).add(residuals)
-        if guidance_scale == 1:
-            return self._upper(unet, lower, mid_residual, plain_rows=0)
-        if self.serial_guidance:
-            unconditional = self._upper(unet, lower, mid_residual, plain_rows=rows)
-            conditional = self._upper(unet, lower, mid_residual, plain_rows=0)
+        known = [] if deep is None else deep.halves
+        lower = run_lower(unet, latents, timestep, self._text(latents), deep=not known)
+        if known:
+            count = last_skips(unet)
+            lower = lower.add(self._first_residuals(latents, timestep, pose_maps, count))
         else:
-            mid_residual = torch.cat([mid_residual, mid_residual])
-            both = self._upper(unet, lower.twice(), mid_residual, plain_rows=rows)
-            unconditional, conditional = both.chunk(2)
-        return unconditional + guidance_scale * (conditional - unconditional)
-
-    def _upper(
-        self, unet: UNetMotionModel, lower: LowerHalf, mid_residual: Tensor, plain_rows: int
-    ) -> Tensor:
-        self.bank.plain_rows = plain_rows
-        return run_upper(unet, lower, mid_residual)
+            lower = lower.add(*self.control(latents, timestep, pose_maps))
+        upper = UpperHalf(self.bank, unet, lower, known)
+        if guidance_scale == 1:
+            prediction = upper.one(0, plain_rows=0)
+        else:
+            unconditional, conditional = (
+                (upper.one(0, plain_rows=rows), upper.one(1, plain_rows=0))
+                if self.serial_guidance
+                else upper.both(plain_rows=rows)
+            )
+            prediction = unconditional + guidance_scale * (conditional - unconditional)
+        if deep is not None and not known:
+            deep.halves = upper.left
+        return prediction
 
     def _predict_images(
         self,
@@ -164,6 +175,16 @@ class Tcan:
             _as_images(latents), timestep.repeat_interleave(frames), text, maps, return_dict=False
         )
         return list(down), mid
+
+    def _first_residuals(
+        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, count: int
+    ) -> list[Tensor]:
+        """The first residuals of `control`, with no more work than they need."""
+        if not isinstance(self.controlnet, TemporalControlNet):
+            return self.control(latents, timestep, pose_maps)[0][:count]
+        maps, text = _as_images(pose_maps), self._text(latents)
+        residuals: list[Tensor] = self.controlnet(latents, timestep, text, maps, count)[0]
+        return residuals
 
     def denoise(
         self, latents: Tensor, timestep: Tensor, residuals: list[Tensor], mid_residual: Tensor

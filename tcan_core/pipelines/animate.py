@@ -53,7 +53,10 @@ class AnimateSettings:
             small window.
         ptm_tau: strength of the pose-driven temperature, at least 0; 0 switches it off.
         retarget: whether the driver's limbs take the source character's lengths.
-        scheduler: "ddim", "dpm++2m", or a scheduler class of diffusers.
+        scheduler: "ddim", "dpm++2m", "ays", "lcm", or a scheduler class of diffusers.
+        cache_interval: every how many steps the whole network runs; 1 is always. With more, the
+            deep features of the step before are used between: faster and not exact. A run can go
+            on from every such step only.
         fusion: how overlapping windows are weighted.
         noise: initial noise, independent per frame or the FreeNoise shuffle.
         window_batch: windows per forward pass; changes memory and time, not the result.
@@ -68,6 +71,7 @@ class AnimateSettings:
     ptm_tau: float = 3.0
     retarget: bool = True
     scheduler: str | None = None
+    cache_interval: int = 1
     fusion: FusionKind = "pyramid"
     noise: NoiseKind | None = None
     window_batch: int = 1
@@ -78,6 +82,8 @@ class AnimateSettings:
             raise ParameterError(f"ptm_tau is {self.ptm_tau}; it must be at least 0")
         if self.guidance_scale is not None and self.guidance_scale < 0:
             raise ParameterError(f"guidance_scale is {self.guidance_scale}; it must be at least 0")
+        if self.cache_interval < 1:
+            raise ParameterError(f"cache_interval is {self.cache_interval}; it must be at least 1")
         if self.decode_batch < 1:
             raise ParameterError(f"decode_batch is {self.decode_batch}; it must be at least 1")
 
@@ -95,7 +101,7 @@ class AnimateProgress:
             None.
         picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
             size; by the preset's preview decoder where it has one.
-        state: after each denoising step, returns where the run stands, for `frames` to go on from;
+        state: after a denoising step, returns where the run stands, for `frames` to go on from;
             else None. Valid during the call that brings it.
     """
 
@@ -296,7 +302,12 @@ class AnimatePipeline:
                 f"{self.preset.name} see at most {self.preset.max_context_size} frames together"
             )
         predict = WindowPredictor(
-            self.tcan, ref_image_latents, pose_maps, settings.ptm_tau, self._guidance(settings)
+            self.tcan,
+            ref_image_latents,
+            pose_maps,
+            settings.ptm_tau,
+            self._guidance(settings),
+            settings.cache_interval,
         )
         steps = settings.num_inference_steps
         if steps is None:
@@ -323,6 +334,7 @@ class AnimatePipeline:
                 canceled=canceled,
                 resume=resume,
                 ranks=self.ranks,
+                state_every=settings.cache_interval,
             )
 
     def decode(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.pose_memory import KEEP_FRAMES
 from tcan_core.models.tcan import Tcan
 
@@ -26,6 +27,8 @@ class WindowPredictor:
         pose_maps: of the whole video; a window's are read when it is predicted.
         ptm_tau: strength of the pose-driven temperature; 0 switches it off.
         guidance_scale: 1 computes no unconditional half.
+        cache_interval: every how many steps a window passes the whole network; see
+            `models.deep_features`. 1 is always.
     """
 
     def __init__(
@@ -35,12 +38,14 @@ class WindowPredictor:
         pose_maps: PoseMaps,
         ptm_tau: float,
         guidance_scale: float,
+        cache_interval: int = 1,
     ) -> None:
         self.tcan = tcan
         self.ref_image_latents = ref_image_latents
         self.pose_maps = RecentPoseMaps(pose_maps)
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
+        self._deep = DeepMemory(cache_interval)
         self._read_at: float | None = None
         # Of a longer video nothing would be left when a step comes round to a frame again.
         self._memory = tcan.pose_memory if len(pose_maps) <= KEEP_FRAMES else None
@@ -61,14 +66,32 @@ class WindowPredictor:
             ref_image_latents = self.ref_image_latents.to(dtype)
             self.tcan.read_reference(ref_image_latents, timestep.to(device)[None])
             self._read_at = float(timestep)
+        known = [self._deep.knows(window) for window in windows]
+        if all(known) or not any(known):
+            return self._predict(latents, timestep, windows, is_known=all(known))
+        predictions = [
+            self._predict(latents[index : index + 1], timestep, [window], is_known=is_known)
+            for index, (window, is_known) in enumerate(zip(windows, known, strict=True))
+        ]
+        return torch.cat(predictions)
+
+    def _predict(
+        self, latents: Tensor, timestep: Tensor, windows: list[list[int]], *, is_known: bool
+    ) -> Tensor:
+        """Predict for windows whose deep features are all kept, or for none of which they are."""
+        device, dtype = self.ref_image_latents.device, self.tcan.dtype
         maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
         self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
         pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
         steps = timestep.to(device).expand(len(windows))
+        deep = self._deep.take(windows, device) if is_known else self._deep.wanted()
         with self._remembering([frame for window in windows for frame in window]):
-            return self.tcan.predict(
-                latents.to(device, dtype), steps, pose_maps, self.guidance_scale
+            prediction = self.tcan.predict(
+                latents.to(device, dtype), steps, pose_maps, self.guidance_scale, deep
             )
+        if deep is not None and not is_known:
+            self._deep.keep(windows, deep)
+        return prediction
 
     @contextmanager
     def _remembering(self, frames: list[int]) -> Iterator[None]:

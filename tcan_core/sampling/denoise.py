@@ -36,8 +36,9 @@ class DenoiseProgress:
         windows: windows per step.
         preview: when called, returns the network's guess of the result at the last complete step,
             (b, c, F, h, w) float32, or None before the first.
-        state: after a step's last window, returns what a run needs to go on from here; else None.
-            Valid during the call that brings it.
+        state: after a step's last window, returns what a run needs to go on from here; else None,
+            as behind a step after which `predict` remembers more. Valid during the call that
+            brings it.
     """
 
     step: int
@@ -71,6 +72,7 @@ def denoise(
     canceled: Callable[[], bool] | None = None,
     resume: DenoiseState | None = None,
     ranks: Ranks | None = None,
+    state_every: int = 1,
 ) -> Tensor:
     """Turn noise into latents, (b, c, F, h, w) float32.
 
@@ -92,6 +94,8 @@ def denoise(
         resume: where an earlier run of the same arguments was broken off; the end is the same.
         ranks: processes that share the windows; all call with the same arguments, and get what one
             alone would get.
+        state_every: steps, counted from the first, after which `predict` remembers nothing of those
+            before, so that a run can go on from there.
 
     Raises:
         Canceled: `canceled` returned True.
@@ -114,7 +118,8 @@ def denoise(
                 run.advance(timestep, model_input, fuser.result(), prediction_type)
             if progress is not None:
                 place = (step, steps, batches[-1][-1] + 1, len(windows))
-                progress(DenoiseProgress(*place, run.preview, run.state if is_last else None))
+                has_state = is_last and (step % state_every == 0 or step == steps)
+                progress(DenoiseProgress(*place, run.preview, run.state if has_state else None))
     return run.latents
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import Canceled, ContextWindowError, NoPersonError, ParameterError
+from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
@@ -64,6 +66,33 @@ def test_the_batch_of_windows_changes_nothing_but_rounding(
     assert np.abs(alone.astype(int) - together).max() <= 1
 
 
+def test_windows_whose_features_are_kept_and_others_go_together(
+    pipeline: AnimatePipeline,
+    image: Frames,
+    poses: list[Pose],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of four windows there is room for three, in whichever batches they come."""
+    deep: list[torch.Tensor] = []
+    block = pipeline.tcan.denoising_unet.get_submodule("up_blocks.0")
+    hook = block.register_forward_hook(lambda module, inputs, output: deep.append(output))
+    usual = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
+    pipeline(image, poses, **usual)
+    bytes_per_frame = 2 * deep.pop()[0].nbytes
+    room = partial(DeepMemory, keep_bytes=8 * bytes_per_frame)
+    monkeypatch.setattr("tcan_core.pipelines.window_predictor.DeepMemory", room)
+    whole: dict[int, int] = {}
+    results = {}
+    for window_batch in (1, 4):
+        deep.clear()
+        results[window_batch] = pipeline(image, poses, **usual, window_batch=window_batch)
+        whole[window_batch] = sum(map(len, deep))
+    hook.remove()
+
+    assert np.abs(results[1].astype(int) - results[4]).max() <= 1
+    assert set(whole.values()) == {2 * 4 * (4 + 1)}  # halves, frames, windows of two steps
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -73,6 +102,7 @@ def test_the_batch_of_windows_changes_nothing_but_rounding(
         {"ptm_tau": 0.0},
         {"retarget": False},
         {"scheduler": "dpm++2m"},
+        {"cache_interval": 2},
         {"fusion": "flat"},
         {"noise": "freenoise"},
         {"context_overlap": 1},
@@ -245,6 +275,7 @@ def test_one_frame_is_an_animation(
         ({"context_size": 0}, ParameterError, "context"),
         ({"context_overlap": 16}, ParameterError, "context"),
         ({"window_batch": 0}, ParameterError, "window_batch is 0"),
+        ({"cache_interval": 0}, ParameterError, "cache_interval is 0"),
         ({"scheduler": "euler?"}, ParameterError, "euler"),
         ({"noise": "pink"}, ParameterError, "pink"),
     ],

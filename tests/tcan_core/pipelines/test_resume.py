@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,23 @@ def test_a_state_behind_the_last_step_leaves_only_the_decoding(
     )
     assert (tmp_path / "rest.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert set(stages) == {"encode", "decode"}
+
+
+def test_with_kept_features_a_render_goes_on_where_the_whole_network_is_next(
+    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+) -> None:
+    settings = AnimateSettings(seed=4, num_inference_steps=5, cache_interval=2)
+    whole, rest, exact = (tmp_path / name for name in ("whole.mp4", "rest.mp4", "exact.mp4"))
+    kept = Kept(tmp_path)
+    render(mini, prepared, whole, settings, progress=kept)
+    assert kept.done == [2, 4, 5]
+
+    for step in kept.done:
+        state = DenoiseState.load(tmp_path / f"{step}.safetensors")
+        render(mini, prepared, rest, settings, resume=state)
+        assert rest.read_bytes() == whole.read_bytes()
+    render(mini, prepared, exact, replace(settings, cache_interval=1))
+    assert exact.read_bytes() != whole.read_bytes()
 
 
 def test_a_state_of_other_settings_is_refused(

@@ -1,0 +1,81 @@
+"""What the deep blocks of the denoising UNet said, kept for a few steps: not exact, but fast.
+
+Deep features change slowly from step to step, so that most of the network need not run at each.
+Every window runs whole, then `interval - 1` times with its last up block alone, into which go the
+features kept and the skips of the first down block, computed anew.
+
+The features lie on the host, as the latents do. They grow with the video's length, so there is a
+bound, behind which windows run whole at every step. It is drawn by frames, not by what is kept:
+which windows run whole does not depend on batches, nor on which process has which window.
+
+Source: DeepCache, arXiv 2312.00858.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+KEEP_BYTES = 4 * 2**30
+
+
+@dataclass
+class DeepFeatures:
+    """What enters the last up block, for each half of guidance that is computed.
+
+    Attributes:
+        halves: (b * f, channels, h', w') each, the unconditional one first. Given, the deeper
+            blocks do not run; empty, they run and leave it here.
+    """
+
+    halves: list[Tensor]
+
+
+@dataclass
+class _Kept:
+    halves: list[Tensor]
+    uses_left: int
+
+
+class DeepMemory:
+    """Keeps the deep features of one video's windows.
+
+    Args:
+        interval: every how many steps a window runs whole, at least 1; 1 keeps nothing.
+        keep_bytes: host memory for features, as if windows shared no frames.
+    """
+
+    def __init__(self, interval: int, keep_bytes: int = KEEP_BYTES) -> None:
+        self._interval = interval
+        self._keep_bytes = keep_bytes
+        self._kept: dict[int, _Kept] = {}  # by the window's first frame
+
+    def knows(self, window: Sequence[int]) -> bool:
+        """Whether this window need not run whole."""
+        return window[0] in self._kept
+
+    def wanted(self) -> DeepFeatures | None:
+        """What a whole run shall fill, or None where nothing is kept."""
+        return None if self._interval == 1 else DeepFeatures([])
+
+    def take(self, windows: Sequence[Sequence[int]], device: torch.device) -> DeepFeatures:
+        """Return what is kept of windows that are all known; counts as one use of each."""
+        found = [self._kept[window[0]] for window in windows]
+        for window, kept in zip(windows, found, strict=True):
+            kept.uses_left -= 1
+            if kept.uses_left == 0:
+                del self._kept[window[0]]
+        stacked = zip(*(kept.halves for kept in found), strict=True)
+        return DeepFeatures([torch.cat(half).to(device) for half in stacked])
+
+    def keep(self, windows: Sequence[Sequence[int]], features: DeepFeatures) -> None:
+        """Remember what whole runs of these windows left, as far as there is room."""
+        frames = sum(map(len, windows))
+        bytes_per_frame = sum(half.nbytes for half in features.halves) / frames
+        parts = zip(*(half.cpu().chunk(len(windows)) for half in features.halves), strict=True)
+        for window, halves in zip(windows, parts, strict=True):
+            if (window[-1] + 1) * bytes_per_frame <= self._keep_bytes:
+                self._kept[window[0]] = _Kept([half.clone() for half in halves], self._interval - 1)
