@@ -56,9 +56,14 @@ class PlainTcan:
 
     @torch.no_grad()
     def predict(
-        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        pose_maps: Tensor,
+        guidance_scale: float,
+        deep: None = None,
     ) -> Tensor:
-        """Predict for one window at a time; as `Tcan.predict`."""
+        """Predict for one window at a time; as `Tcan.predict`, with no deep features kept."""
         maps, predictions = self.temperature.maps, []
         for index in range(len(latents)):
             one = slice(index, index + 1)
