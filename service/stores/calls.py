@@ -187,9 +187,15 @@ def recent(
     return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
 
 
-def erase(job_id: str) -> Call[JobState | None]:
-    """Forget the job if it has ended; the state that it was in, None when there is no such job."""
-    return Call("erase", (job_id,), lambda reply: JobState(reply) if reply else None)
+def erase(job_id: str, *, go_on_sending: bool = False) -> Call[JobState | None]:
+    """Forget the job if it has ended; the state that it was in, None when there is no such job.
+
+    Args:
+        go_on_sending: messages to its webhook that were not taken yet stay until they are, or are
+            given up; otherwise they go with the job.
+    """
+    given = (job_id, int(go_on_sending))
+    return Call("erase", given, lambda reply: JobState(reply) if reply else None)
 
 
 def expired(limit: int = 100) -> Call[list[str]]:

@@ -259,7 +259,27 @@ local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
 local function delivery_key(name) return prefix .. 'delivery:' .. name end
+
+-- The outbox: when each message of a caller is due, and the callers by the first of theirs. So one with thousands of
+-- messages is as quickly passed over as one with a single message.
 local due_key = prefix .. 'deliveries:due'
+local function due_of(caller) return due_key .. ':' .. caller end
+local function follow_first(caller)
+  local first = redis.call('ZRANGE', due_of(caller), 0, 0, 'WITHSCORES')
+  if first[2] then redis.call('ZADD', due_key, first[2], caller) else redis.call('ZREM', due_key, caller) end
+end
+
+local function set_due(caller, name, ms)
+  redis.call('ZADD', due_of(caller), ms, name)
+  follow_first(caller)
+end
+
+local function drop_due(caller, name)
+  redis.call('ZREM', due_of(caller), name)
+  follow_first(caller)
+end
+
+local function forget_message(name) redis.call('DEL', delivery_key(name), delivery_key(name) .. ':attempts') end
 
 -- Puts a webhook's message into the outbox, if the job's caller wants to hear of this state; once per job and state.
 local function notify(id, shown)
@@ -273,7 +293,7 @@ local function notify(id, shown)
   redis.call('HSET', delivery_key(name), 'id', 'msg_' .. id .. '_' .. n, 'job_id', id, 'n', n, 'event', event,
     'caller', get(id, 'caller'), 'url', webhook.url, 'state', 'pending', 'created_ms', now, 'due_ms', now,
     'placed', cjson.encode(shown))
-  redis.call('ZADD', due_key, now, name)
+  set_due(get(id, 'caller'), name, now)
 end
 
 -- What is counted of an ended job: its state with the code of its error, and the seconds of its stages.
@@ -332,11 +352,13 @@ end
 local function disabled_key(caller) return prefix .. 'webhooks:disabled:' .. caller end
 local function secrets_key(caller) return prefix .. 'webhooks:secrets:' .. caller end
 
--- The end of a message.
+-- The end of a message: it is kept as long as its job is.
 local function settle(name, state)
-  redis.call('ZREM', due_key, name)
+  local caller, job = unpack(redis.call('HMGET', delivery_key(name), 'caller', 'job_id'))
+  drop_due(caller, name)
   redis.call('HSET', delivery_key(name), 'state', state)
   redis.call('HDEL', delivery_key(name), 'due_ms')
+  if redis.call('EXISTS', job_key(job)) == 0 then forget_message(name) end
 end
 
 -- Generations of the caller's secret that sign now, newest first, each with the ms at which it retires ('' for the newest).

@@ -16,10 +16,11 @@ for i = 2, #ARGV do
       '(' .. whole(first_turn + class_width)))
   end
 end
-local first = redis.call('ZRANGE', due_key, 0, 0, 'WITHSCORES')
+local due, first = 0, redis.call('ZRANGE', due_key, 0, 0, 'WITHSCORES')
+for _, caller in ipairs(redis.call('ZRANGE', due_key, 0, -1)) do due = due + redis.call('ZCARD', due_of(caller)) end
 local workers = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'workers:alive', '(' .. now, '+inf')) do
   workers[#workers + 1] = redis.call('HGET', prefix .. 'workers', id) or nil
 end
-return {depths, redis.call('HGETALL', counters_key), redis.call('ZCARD', due_key),
+return {depths, redis.call('HGETALL', counters_key), due,
   first[2] and math.max(0, now - first[2]) or 0, workers}
