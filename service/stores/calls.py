@@ -5,9 +5,10 @@ blocking in the worker and awaited in the gateway. Each script is atomic, so a c
 the write under it cannot be parted.
 
 Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
-ids by creation; `waiting:{queue}` ids of jobs that wait by their turn, `waiting:{queue}:age` by
-creation; `turns:{priority}` the clock that turns are given by, and each caller's next one;
-`deadlines` ids by their next deadline; `leases` ids by the end of their lease;
+ids by creation; `waiting:{queue}` ids of jobs that wait by their turn,
+`waiting:{queue}:age:{priority}` by creation; `turns:{priority}` the clock that turns are given by,
+and each caller's next one; `deadlines` ids by their next deadline; `leases` ids by the end of
+their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
 `workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
 holder at a time; and those of `requests` and `keys` beside this. The scripts name keys that they

@@ -12,6 +12,7 @@ local now = ARGV[1] ~= '' and tonumber(ARGV[1]) or server_ms()
 
 local function job_key(id) return prefix .. 'job:' .. id end
 local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
+local function age_key(queue, class) return waiting_key(queue) .. ':age:' .. class end
 local leases_key = prefix .. 'leases'
 local expiries_key = prefix .. 'expiries'
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
@@ -108,12 +109,13 @@ end
 -- caller must not: a thousand of them would let its first ones go before whoever comes next.
 local class_width = 1e14
 local classes = {high = 0, normal = 1, low = 2}
+local function class_of(id) return option(id, 'priority') or 'normal' end
 local function turns_key(class) return prefix .. 'turns:' .. class end
 local function whole(number) return string.format('%.0f', number) end
 local function turn_of(id) return tonumber(get(id, 'turn')) % class_width end
 
 local function give_turn(id)
-  local class, caller = option(id, 'priority') or 'normal', 'caller:' .. get(id, 'caller')
+  local class, caller = class_of(id), 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', turns_key(class), 'clock', caller))
   clock, ends = tonumber(clock or 0), tonumber(ends or 0)
   if ends <= clock then clock = clock + 1 end
@@ -125,7 +127,7 @@ end
 -- The clock follows the job that begins its main stage: the last one of its kind, where the queues are long.
 local function follow(id)
   if get(id, 'queue') == 'prepare' and get(id, 'kind') ~= 'poses' then return end
-  local key, caller = turns_key(option(id, 'priority') or 'normal'), 'caller:' .. get(id, 'caller')
+  local key, caller = turns_key(class_of(id)), 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', key, 'clock', caller))
   clock = math.max(tonumber(clock or 0), turn_of(id))
   redis.call('HSET', key, 'clock', whole(clock))
@@ -134,7 +136,7 @@ end
 
 -- A job that ends without having begun gives its turn back: the caller's later ones move up.
 local function return_turn(id)
-  local class, units, turn = option(id, 'priority') or 'normal', tonumber(get(id, 'units')), tonumber(get(id, 'turn'))
+  local class, units, turn = class_of(id), tonumber(get(id, 'units')), tonumber(get(id, 'turn'))
   local key, caller = turns_key(class), 'caller:' .. get(id, 'caller')
   if redis.call('HEXISTS', key, caller) == 1 then redis.call('HINCRBY', key, caller, -units) end
   for _, other in ipairs(redis.call('ZRANGE', jobs_key(get(id, 'caller'), 'queued'), 0, -1)) do
@@ -179,12 +181,12 @@ end
 
 local function stand_in_line(id, queue)
   redis.call('ZADD', waiting_key(queue), get(id, 'turn'), id)
-  redis.call('ZADD', waiting_key(queue) .. ':age', get(id, 'created_ms'), id)
+  redis.call('ZADD', age_key(queue, class_of(id)), get(id, 'created_ms'), id)
 end
 
 local function leave_line(id)
   local queue = get(id, 'queue')
-  redis.call('ZREM', waiting_key(queue) .. ':age', id)
+  redis.call('ZREM', age_key(queue, class_of(id)), id)
   return redis.call('ZREM', waiting_key(queue), id) == 1
 end
 
