@@ -17,6 +17,7 @@ from service.stopping import unless
 from service.stores import deliveries
 from service.stores.deliveries import Claimed
 from service.stores.jobs import AsyncJobs
+from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
 from service.webhooks.send import DEADLINE_S, Sender, Sent
 from service.webhooks.signing import Signer
@@ -111,6 +112,7 @@ class Deliverer:
         await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=first)
 
     async def _deliver(self, message: Claimed) -> None:
+        JOB_ID.set(message.delivery.job_id)
         try:
             sent = await unless(self._stop, self._attempt(message))
         except Exception:  # an attempt that is not settled would be made again for ever
