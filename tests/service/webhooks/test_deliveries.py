@@ -84,7 +84,7 @@ class World:
         """What Redis holds of messages."""
         found = self.jobs.redis.keys("tcan:deliver*")
         assert isinstance(found, list)
-        return set(found)
+        return {str(key) for key in found}
 
     def log(self, job_id: str = "a") -> list[Any]:
         return self.jobs.run(deliveries.deliveries(job_id))
