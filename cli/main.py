@@ -46,7 +46,7 @@ COMMANDS = (
     Command("health", "cli.health", "Ask whether a gateway or a worker is healthy."),
     Command("doctor", "cli.doctor", "Look at a deployment, and say how to mend it."),
     Command("simulate", "cli.simulate", "Simulate a deployment under a load: waits, use, cost."),
-    Command("submit", "cli.jobs", "Send a job to a running service."),
+    Command("submit", "cli.submit", "Send a job to a running service."),
     Command("status", "cli.jobs", "Show how a job stands."),
     Command("wait", "cli.jobs", "Wait for a job, and fetch its result."),
     Command("cancel", "cli.jobs", "Cancel a job."),

@@ -45,7 +45,7 @@ class Sweeper:
             return
         for job_id in self.jobs.run(calls.expired()):
             self.objects.delete(f"jobs/{job_id}")
-            self.jobs.run(calls.erase(job_id))
+            self.jobs.run(calls.erase(job_id, go_on_sending=True))
             logger.info("job %s: its time is over; it is erased", job_id)
         for upload_id in self.jobs.run(requests.ended_uploads()):
             self.objects.delete(f"uploads/{upload_id}")

@@ -21,6 +21,7 @@ from service.stores.hints import message
 from service.stores.quota import quota_of
 from service.submission.receive import Received
 from service.submission.spool import Spool
+from service.telemetry.context import JOB_ID
 
 LOOK_UP_S = 5.0
 
@@ -67,6 +68,7 @@ async def accept(
         except Rejected:
             await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
             raise
+    JOB_ID.set(job_id)
     return placed, False
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api import examples
 from service.contract.job import moment
 from service.contract.webhooks import Attempt, Delivery, DeliveryState, WebhookEvent
 
@@ -22,20 +23,7 @@ class AttemptView(BaseModel):
 class DeliveryView(BaseModel):
     """A message to the job's webhook."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "n": 1,
-                "id": "msg_8f14e45fceea467a9575ecb2d1f6a0aa_1",
-                "event": "job.succeeded",
-                "url": "https://studio.example/tcan",
-                "status": "pending",
-                "created_at": "2026-11-22T10:00:40Z",
-                "next_attempt_at": "2026-11-22T10:00:46Z",
-                "attempts": [{"at": "2026-11-22T10:00:40Z", "took_s": 0.08, "status": 503}],
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": examples.DELIVERY})
 
     n: int = Field(description="Its number within the job, from 1.")
     id: str = Field(description="Its `webhook-id`, the same in every attempt.")
@@ -50,6 +38,8 @@ class DeliveryView(BaseModel):
 class DeliveryList(BaseModel):
     """The messages of a job, oldest first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"deliveries": [examples.DELIVERY]}})
+
     deliveries: list[DeliveryView]
 
 
@@ -62,6 +52,21 @@ class SecretView(BaseModel):
 
 class Secrets(BaseModel):
     """What verifies messages: any one of these."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "secrets": [
+                    {"secret": "whsec_bmV3IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="},
+                    {
+                        "secret": "whsec_b2xkIHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4=",
+                        "retires_at": "2026-11-23T10:00:00Z",
+                    },
+                ],
+                "public_keys": [],
+            }
+        }
+    )
 
     secrets: list[SecretView] = Field(description="For signatures `v1`, newest first.")
     public_keys: list[str] = Field(description="For signatures `v1a`, where the service has keys.")

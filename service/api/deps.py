@@ -26,6 +26,7 @@ from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
 from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
+from service.telemetry.context import JOB_ID
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
 
@@ -51,10 +52,15 @@ class Gateway:
     policy: Policy | None
 
     async def read(self, job_id: str, caller: Caller) -> calls.Placed:
-        """A job that the caller may see. Raises Rejected (`job_not_found`)."""
+        """A job that the caller may see; from here on logs name it.
+
+        Raises:
+            Rejected: `job_not_found`.
+        """
         placed = await self.jobs.run(calls.read(job_id))
         if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
             raise unknown_job(job_id)
+        JOB_ID.set(job_id)
         return placed
 
 

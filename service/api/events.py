@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
+from service.api.examples import JOB
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.events import EventKind
@@ -30,7 +32,7 @@ HEARTBEAT = b": still here\n\n"
 HELLO = b"retry: 1000\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-EXAMPLE = 'id: 7\nevent: progress\ndata: {"id": "8f14...", "status": "running", ...}\n\n'
+EXAMPLE = f"id: {JOB['version']}\nevent: progress\ndata: {json.dumps(JOB)}\n\n"
 EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["id", "event", "data"],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from service.api import examples
 from service.api.callers import get_caller
 from service.api.deps import GatewayDep
 from service.api.problems import RETRY_AFTER_S, problem_responses
@@ -20,11 +21,15 @@ router = APIRouter(tags=["health"])
 class Alive(BaseModel):
     """The gateway answers."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
     status: str = "ok"
 
 
 class Ready(BaseModel):
     """The service takes jobs and does them."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.READY})
 
     status: str = "ready"
     workers: list[WorkerInfo] = Field(

@@ -146,7 +146,10 @@ async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Job
     responses=MISSING | problem_responses(ErrorCode.JOB_NOT_ENDED),
 )
 async def erase_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
-    """The record and all objects are gone afterwards. Cancel a job first that has not ended."""
+    """The record and all objects are gone afterwards. Cancel a job first that has not ended.
+
+    Messages to its webhook go with it, also those that the receiver has not taken yet.
+    """
     record = (await gateway.read(job_id, caller)).record
     if not record.state.is_terminal:
         raise Rejected(

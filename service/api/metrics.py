@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from service.api import examples
 from service.api.callers import get_caller
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
@@ -21,7 +22,10 @@ router = APIRouter(tags=["health"])
     "/metrics",
     summary="Numbers for Prometheus",
     response_class=PlainTextResponse,
-    responses=problem_responses(ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.UNAVAILABLE),
+    responses={
+        200: {"content": {"text/plain": {"example": examples.METRICS}}},
+        **problem_responses(ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.UNAVAILABLE),
+    },
 )
 async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
     """Of the whole service, from the job store, and of this gateway's own requests.

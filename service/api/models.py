@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from service.api import examples
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
@@ -23,6 +24,10 @@ class ModelView(ModelInfo):
 
 class ModelList(BaseModel):
     """The models that animate at present."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"models": [examples.MODEL | {"workers": 2}]}}
+    )
 
     models: list[ModelView]
 

@@ -12,7 +12,7 @@ from opentelemetry.propagate import extract
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.callers import ANSWER_HEADERS
-from service.telemetry.context import REQUEST_ID, TRACER
+from service.telemetry.context import JOB_ID, REQUEST_ID, TRACER
 from service.telemetry.metrics import GatewayMetrics
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Observed:
         headers = dict(scope["headers"])
         given = headers.get(HEADER, b"")
         request_id = given if GIVEN.fullmatch(given) else token_hex(8).encode()
-        restore = REQUEST_ID.set(request_id.decode())
+        request, job = REQUEST_ID.set(request_id.decode()), JOB_ID.set(None)
         traceparent = headers.get(TRACEPARENT)
         parent = {} if traceparent is None else {"traceparent": traceparent.decode("latin-1")}
         began_s = time.perf_counter()
@@ -65,7 +65,8 @@ class Observed:
             self._note(scope, 500, time.perf_counter() - began_s)
             raise
         finally:
-            REQUEST_ID.reset(restore)
+            JOB_ID.reset(job)
+            REQUEST_ID.reset(request)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
+from service.api.examples import redirect_to_object
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
@@ -22,7 +23,8 @@ router = APIRouter(tags=["results"])
     summary="A frame of the animation as far as it has come",
     status_code=307,
     response_class=RedirectResponse,
-    responses=problem_responses(
+    responses=redirect_to_object("preview-1.webp")
+    | problem_responses(
         ErrorCode.JOB_NOT_FOUND,
         ErrorCode.NO_RESULT,
         ErrorCode.INVALID_REQUEST,

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from service.api.examples import problem_example
 from service.contract.errors import ERRORS, ErrorCode
 from service.errors import Rejected, ServiceError
 from service.submission.receive import field_problems
@@ -38,16 +39,7 @@ class Problem(BaseModel):
     """An error."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "type": "urn:tcan:problem:job_not_found",
-                "title": ERRORS[ErrorCode.JOB_NOT_FOUND].title,
-                "status": 404,
-                "code": "job_not_found",
-                "detail": "there is no job 'abc'",
-                "instance": "/jobs/abc",
-            }
-        }
+        json_schema_extra={"example": problem_example(ErrorCode.JOB_NOT_FOUND)}
     )
 
     type: str = Field(description="`urn:tcan:problem:` and the code.")
@@ -68,22 +60,10 @@ def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
         entry = entries.setdefault(kind.status, {"description": "", "content": {}})
         entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
         content = entry["content"].setdefault(MEDIA_TYPE, {"schema": PROBLEM_REF, "examples": {}})
-        content["examples"][code.value] = {"summary": kind.title, "value": _example(code)}
+        content["examples"][code.value] = {"summary": kind.title, "value": problem_example(code)}
         if kind.status in (429, 503):
             entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return entries
-
-
-def _example(code: ErrorCode) -> dict[str, Any]:
-    kind = ERRORS[code]
-    return {
-        "type": f"urn:tcan:problem:{code}",
-        "title": kind.title,
-        "status": kind.status,
-        "code": code.value,
-        "detail": "one sentence with the values at hand",
-        "instance": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa",
-    }
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
+from service.api.examples import redirect_to_object
 from service.api.problems import problem_responses
 from service.api.waiting import POLL_AFTER_S
 from service.contract.errors import ErrorCode
@@ -28,6 +29,14 @@ SUMMARIES = {
     Output.POSE: "The poses that drove it, an mp4",
     Output.MANIFEST: "How it was made, as JSON",
     Output.KEYPOINTS: "The driver's poses, a pose file that drives an animation",
+}
+# Of the objects, as far as a format is not chosen.
+NAMES = {
+    Output.RESULT: "result.mp4",
+    Output.POSTER: "poster.png",
+    Output.POSE: "pose.mp4",
+    Output.MANIFEST: "manifest.json",
+    Output.KEYPOINTS: "keypoints.json",
 }
 
 
@@ -51,7 +60,8 @@ for _output, _summary in SUMMARIES.items():
         summary=_summary,
         status_code=307,
         response_class=RedirectResponse,
-        responses=problem_responses(
+        responses=redirect_to_object(NAMES[_output])
+        | problem_responses(
             ErrorCode.JOB_NOT_FOUND,
             ErrorCode.NO_RESULT,
             ErrorCode.RESULT_NOT_READY,

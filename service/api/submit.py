@@ -41,6 +41,19 @@ LINKS: dict[str, Any] = {
         *(f"get_{output}" for output in Output),
     )
 }
+INPUT_ERRORS = (
+    ErrorCode.URL_REFUSED,
+    ErrorCode.URL_FAILED,
+    ErrorCode.INVALID_IMAGE,
+    ErrorCode.IMAGE_TOO_SMALL,
+    ErrorCode.IMAGE_TOO_LARGE,
+    ErrorCode.INVALID_VIDEO,
+    ErrorCode.VIDEO_TOO_SMALL,
+    ErrorCode.VIDEO_TOO_LARGE,
+    ErrorCode.VIDEO_TOO_LONG,
+    ErrorCode.DECODER_STOPPED,
+    ErrorCode.INVALID_POSE_FILE,
+)
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},
     202: {
@@ -49,6 +62,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "links": LINKS,
     },
     **problem_responses(
+        ErrorCode.INVALID_REQUEST,
         ErrorCode.MALFORMED_BODY,
         ErrorCode.BODY_TOO_LARGE,
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
@@ -61,6 +75,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         ErrorCode.POLICY_REFUSED,
         ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.UNAVAILABLE,
+        *INPUT_ERRORS,
     ),
 }
 

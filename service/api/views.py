@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api import examples
 from service.api.eta import Eta, estimate
 from service.contract.errors import JobError
 from service.contract.job import JobKind, JobRecord, Output, moment
@@ -50,37 +51,7 @@ class Links(BaseModel):
 class JobView(BaseModel):
     """A job."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "8f14e45fceea467a9575ecb2d1f6a0aa",
-                "version": 9,
-                "kind": "animate",
-                "status": "running",
-                "stage": "denoise",
-                "progress": {"step": 7, "steps": 20, "fraction": 0.37, "eta_s": 21.5},
-                "eta": {"seconds": 24.0, "relative_error": 0.08, "estimates": 50},
-                "attempts": 1,
-                "timings": {
-                    "waited_s": 0.1,
-                    "prepare_s": 0.4,
-                    "render_s": 12.2,
-                    "stages": {"prepare": 0.4},
-                },
-                "created_at": "2026-11-22T10:00:00Z",
-                "started_at": "2026-11-22T10:00:00.100Z",
-                "cancel_requested": False,
-                "params": {"seed": 7, "context_size": 16, "context_overlap": 4},
-                "options": {"ttl_s": 604800},
-                "warnings": [],
-                "links": {
-                    "self": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa",
-                    "cancel": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/cancel",
-                    "events": "/jobs/8f14e45fceea467a9575ecb2d1f6a0aa/events",
-                },
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": examples.JOB})
 
     id: str
     version: int = Field(description="Rises by one with each change; the `id` of its event.")
@@ -108,7 +79,14 @@ class JobView(BaseModel):
 class JobList(BaseModel):
     """A page of jobs, newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"jobs": [], "next": None}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "jobs": [examples.JOB],
+                "next": "/jobs?limit=1&cursor=1795341600000-8f14e45fceea467a9575ecb2d1f6a0aa",
+            }
+        }
+    )
 
     jobs: list[JobView]
     next: str | None = Field(None, description="The address of the next page.")

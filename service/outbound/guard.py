@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-import anyio
+from anyio import CapacityLimiter, to_thread
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address, parse_network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+LOOK_UPS = 100
 
 
 class AddressRefused(Rejected):
@@ -27,10 +29,21 @@ class AddressRefused(Rejected):
         )
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, as the system's resolver has them. Raises OSError, UnicodeError."""
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+class Resolver:
+    """The system's resolver, in threads of its own.
+
+    A name whose servers are silent holds a thread for half a minute, whoever waits for it. The
+    event loop's own look-ups share a handful of threads, so a few such names would stop them all.
+    """
+
+    def __init__(self) -> None:
+        self._threads = CapacityLimiter(LOOK_UPS)
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of a host. Raises OSError, UnicodeError."""
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await to_thread.run_sync(look_up, abandon_on_cancel=True, limiter=self._threads)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Guard:
 
     hosts: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
-    resolve: Resolve = resolve
+    resolve: Resolve = field(default_factory=Resolver)
 
     @classmethod
     def allowing(cls, text: str) -> Guard:

@@ -6,6 +6,7 @@ connected to; there is no second look-up in between. `Host` and the name in TLS 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import httpcore
@@ -32,6 +33,9 @@ class GuardedBackend(AsyncNetworkBackend):
     ) -> AsyncNetworkStream:
         """Connect to the first of the host's addresses that answers.
 
+        Args:
+            timeout: seconds for all addresses together; each has its share of what is left.
+
         Raises:
             AddressRefused: the host leads to where callers may not go.
             httpcore.ConnectError: nothing answers, or there is no such host.
@@ -40,13 +44,17 @@ class GuardedBackend(AsyncNetworkBackend):
             addresses = await self._guard.addresses(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(type(error).__name__) from error
-        *others, last = addresses
-        for address in others:
+        ends_s = None if timeout is None else time.monotonic() + timeout
+        for left in range(len(addresses), 0, -1):
+            share_s = None if ends_s is None else max(0.0, ends_s - time.monotonic()) / left
             try:
-                return await self._connect(address, port, timeout, local_address, socket_options)
+                return await self._backend.connect_tcp(
+                    addresses[-left], port, share_s, local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._connect(last, port, timeout, local_address, socket_options)
+                if left == 1:
+                    raise
+        raise AssertionError("the guard gives an address or raises")
 
     async def connect_unix_socket(
         self,
@@ -61,26 +69,20 @@ class GuardedBackend(AsyncNetworkBackend):
         """As httpcore asks for."""
         await self._backend.sleep(seconds)
 
-    async def _connect(
-        self,
-        address: str,
-        port: int,
-        timeout: float | None,
-        local_address: str | None,
-        socket_options: Iterable[SOCKET_OPTION] | None,
-    ) -> AsyncNetworkStream:
-        return await self._backend.connect_tcp(
-            address, port, timeout, local_address, socket_options
-        )
-
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport on connections of a `GuardedBackend`."""
+    """httpx's own transport on connections of a `GuardedBackend`.
+
+    Each request has a connection of its own, and none waits for that of another: who sends them
+    bounds how many there are at once.
+    """
 
     def __init__(self, guard: Guard) -> None:
         super().__init__(trust_env=False)
         # httpx has no parameter for it: https://github.com/encode/httpx/discussions/2979
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=None,
+            max_keepalive_connections=0,
             network_backend=GuardedBackend(guard),
         )

@@ -5,9 +5,10 @@ blocking in the worker and awaited in the gateway. Each script is atomic, so a c
 the write under it cannot be parted.
 
 Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
-ids by creation; `waiting:{queue}` ids of jobs that wait by their turn, `waiting:{queue}:age` by
-creation; `turns:{priority}` the clock that turns are given by, and each caller's next one;
-`deadlines` ids by their next deadline; `leases` ids by the end of their lease;
+ids by creation; `waiting:{queue}` ids of jobs that wait by their turn,
+`waiting:{queue}:age:{priority}` by creation; `turns:{priority}` the clock that turns are given by,
+and each caller's next one; `deadlines` ids by their next deadline; `leases` ids by the end of
+their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
 `workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
 holder at a time; and those of `requests` and `keys` beside this. The scripts name keys that they
@@ -187,9 +188,15 @@ def recent(
     return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
 
 
-def erase(job_id: str) -> Call[JobState | None]:
-    """Forget the job if it has ended; the state that it was in, None when there is no such job."""
-    return Call("erase", (job_id,), lambda reply: JobState(reply) if reply else None)
+def erase(job_id: str, *, go_on_sending: bool = False) -> Call[JobState | None]:
+    """Forget the job if it has ended; the state that it was in, None when there is no such job.
+
+    Args:
+        go_on_sending: messages to its webhook that were not taken yet stay until they are, or are
+            given up; otherwise they go with the job.
+    """
+    given = (job_id, int(go_on_sending))
+    return Call("erase", given, lambda reply: JobState(reply) if reply else None)
 
 
 def expired(limit: int = 100) -> Call[list[str]]:

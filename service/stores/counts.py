@@ -15,6 +15,20 @@ from service.stores.calls import Call
 
 # In the order in which the script tells them.
 CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
+# Jobs that wait, jobs at work; of each class those that wait and the oldest's age in ms.
+Depth = tuple[int, int, list[tuple[int, int]]]
+
+
+class ClassDepth(NamedTuple):
+    """Jobs of a class in a queue.
+
+    Attributes:
+        waiting: those that wait.
+        oldest_s: the age of the oldest of them; 0 when none waits.
+    """
+
+    waiting: int
+    oldest_s: float
 
 
 class QueueDepth(NamedTuple):
@@ -22,15 +36,13 @@ class QueueDepth(NamedTuple):
 
     Attributes:
         waiting: jobs that wait.
-        oldest_s: the age of the oldest of them.
         leased: jobs at work.
         by_class: those that wait, by their priority.
     """
 
     waiting: int
-    oldest_s: float
     leased: int
-    by_class: dict[Priority, int]
+    by_class: dict[Priority, ClassDepth]
 
 
 class Snapshot(NamedTuple):
@@ -54,14 +66,12 @@ def snapshot() -> Call[Snapshot]:
     return Call("snapshot", tuple(Queue), _snapshot)
 
 
-def _snapshot(reply: tuple[list[list[int]], list[str], int, int, list[str]]) -> Snapshot:
+def _snapshot(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Snapshot:
     depths, pairs, due, overdue_ms, workers = reply
     return Snapshot(
         {
-            queue: QueueDepth(
-                waiting, oldest_ms / 1000, leased, dict(zip(CLASSES, classes, strict=True))
-            )
-            for queue, (waiting, oldest_ms, leased, *classes) in zip(Queue, depths, strict=True)
+            queue: QueueDepth(waiting, leased, _by_class(classes))
+            for queue, (waiting, leased, classes) in zip(Queue, depths, strict=True)
         },
         {
             tuple(name.split("|")): float(value)
@@ -71,3 +81,10 @@ def _snapshot(reply: tuple[list[list[int]], list[str], int, int, list[str]]) -> 
         overdue_ms / 1000,
         [WorkerInfo.model_validate_json(text) for text in workers],
     )
+
+
+def _by_class(classes: list[tuple[int, int]]) -> dict[Priority, ClassDepth]:
+    return {
+        priority: ClassDepth(waiting, oldest_ms / 1000)
+        for priority, (waiting, oldest_ms) in zip(CLASSES, classes, strict=True)
+    }

@@ -2,21 +2,20 @@
 
 A message is put in by the script that changes the job's state, in the same step; so no restart
 loses one. Keys: `deliveries:{job}` events of a job in order (the place is the message's number);
-`delivery:{job}:{n}` hash, `delivery:{job}:{n}:attempts` its log; `deliveries:due` when to try next;
-`webhooks:disabled:{caller}` receivers that answered 410; `webhooks:secrets:{caller}` generations of
-the caller's secret. A gateway claims a message for a while; if it dies, the message is due again.
+`delivery:{job}:{n}` hash, `delivery:{job}:{n}:attempts` its log; `deliveries:due:{caller}` when to
+try next, `deliveries:due` callers by the first of theirs; `webhooks:disabled:{caller}` receivers
+that answered 410; `webhooks:secrets:{caller}` generations of the caller's secret. A gateway claims
+a message for a while; if it dies, the message is due again. Messages go when their job is erased.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.stores.calls import Call, Placed, read_placed
-
-# A message that was given up or delivered is remembered for this long.
-KEPT_MS = 30 * 24 * 3600 * 1000
 
 
 class Secret(NamedTuple):
@@ -27,16 +26,33 @@ class Secret(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A message to be sent now: the delivery, the job as it stood, and which secrets sign."""
+    """A message to be sent now: the delivery, the job as it was stored, and which secrets sign."""
 
     delivery: Delivery
-    placed: Placed
+    stored: str
     secrets: list[Secret]
 
+    @property
+    def placed(self) -> Placed:
+        """The job as it stood. Read only here, so that one that cannot be read spoils no other."""
+        record, place, now_ms, forecast = json.loads(self.stored)
+        return read_placed((record, place, int(now_ms), forecast))
 
-def claim(limit: int, claim_ms: int) -> Call[list[Claimed]]:
-    """Take up to `limit` messages that are due; they come due again after `claim_ms`."""
-    return Call("claim_deliveries", (limit, claim_ms), lambda reply: [_claimed(r) for r in reply])
+
+def claim(limit: int, claim_ms: int, share: int, sending: Mapping[str, int]) -> Call[list[Claimed]]:
+    """Take messages that are due; they come due again after `claim_ms`.
+
+    Args:
+        limit: at most so many.
+        share: of a caller, with those of theirs that are being sent.
+        sending: callers, and how many of their messages this gateway is sending.
+    """
+    counts = (word for pair in sending.items() for word in pair)
+    return Call(
+        "claim_deliveries",
+        (limit, claim_ms, share, *counts),
+        lambda reply: [_claimed(entry) for entry in reply],
+    )
 
 
 def settle(
@@ -44,7 +60,7 @@ def settle(
 ) -> Call[bool]:
     """Log an attempt and its outcome; False when the message was claimed anew meanwhile."""
     known = (f"{delivery.job_id}:{delivery.n}", delivery.claim)
-    outcome = (attempt.model_dump_json(), state, retry_in_ms, KEPT_MS)
+    outcome = (attempt.model_dump_json(), state, retry_in_ms)
     return Call("settle_delivery", (*known, *outcome), bool)
 
 
@@ -81,9 +97,7 @@ def _delivery(pairs: list[str], attempts: list[str]) -> Delivery:
 def _claimed(reply: tuple[list[str], list[str], list[str]]) -> Claimed:
     pairs, attempts, generations = reply
     stored = pairs[pairs.index("placed") + 1]
-    record, place, now_ms, forecast = json.loads(stored)
-    placed = read_placed((record, place, int(now_ms), forecast))
-    return Claimed(_delivery(pairs, attempts), placed, _secrets(generations))
+    return Claimed(_delivery(pairs, attempts), stored, _secrets(generations))
 
 
 def _secrets(reply: list[str]) -> list[Secret]:

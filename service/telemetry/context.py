@@ -1,6 +1,7 @@
 """Which request and which job the present work belongs to; logs and traces read it.
 
-A job record carries the request's id and the trace's parent from the gateway to the workers.
+The gateway sets the request's id around each request, and the job's where it makes or reads one. A
+job record carries the request's id and the trace's parent from the gateway to the workers.
 """
 
 from __future__ import annotations

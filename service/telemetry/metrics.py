@@ -89,7 +89,9 @@ def _gauge(name: str, says: str, value: float) -> Metric:
 def _queues(snapshot: Snapshot) -> Iterable[Metric]:
     waiting = GaugeMetricFamily("tcan_queue_jobs", "Jobs that wait.", labels=["queue"])
     oldest = GaugeMetricFamily(
-        "tcan_queue_oldest_seconds", "Age of the oldest job that waits.", labels=["queue"]
+        "tcan_queue_oldest_seconds",
+        "Age of the oldest job of a class that waits.",
+        labels=["queue", "priority"],
     )
     classes = GaugeMetricFamily(
         "tcan_queue_class_jobs", "Jobs that wait, by class.", labels=["queue", "priority"]
@@ -97,10 +99,10 @@ def _queues(snapshot: Snapshot) -> Iterable[Metric]:
     leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs that workers hold.", labels=["queue"])
     for queue, depth in snapshot.queues.items():
         waiting.add_metric([queue], depth.waiting)
-        oldest.add_metric([queue], depth.oldest_s)
         leased.add_metric([queue], depth.leased)
         for priority, jobs in depth.by_class.items():
-            classes.add_metric([queue, priority], jobs)
+            classes.add_metric([queue, priority], jobs.waiting)
+            oldest.add_metric([queue, priority], jobs.oldest_s)
     return waiting, oldest, classes, leased
 
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from random import SystemRandom
 from typing import Self
 
-from service.contract.webhooks import Attempt, DeliveryState
+from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import Unavailable
 from service.outbound.guard import Guard
 from service.stopping import unless
 from service.stores import deliveries
 from service.stores.deliveries import Claimed
 from service.stores.jobs import AsyncJobs
-from service.webhooks.schedule import next_delay_ms, read_retry_after
-from service.webhooks.send import TIMEOUT_S, Sender
+from service.telemetry.context import JOB_ID
+from service.webhooks.schedule import next_delay_ms
+from service.webhooks.send import DEADLINE_S, Sender, Sent
 from service.webhooks.signing import Signer
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 AT_ONCE = 32
-# A gateway that died with a message leaves it to another after this.
-CLAIM_MS = int(TIMEOUT_S * 1000) + 15_000
+# Of one caller: receivers that do not answer leave room for those of others.
+SHARE = 8
+# A gateway that died with a message leaves it to another after this; one that lives has settled it
+# well before.
+CLAIM_MS = int(DEADLINE_S * 1000) + 15_000
 GONE = 410
 # Not the generator that the whole process shares, and may seed.
 UNSEEDED = SystemRandom()
@@ -54,7 +59,8 @@ class Deliverer:
         self._jitter = jitter
         self._sender = Sender(guard)
         self._stop = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
+        # Tasks, each with the caller whose message it delivers.
+        self._under_way: dict[asyncio.Task[None], str] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -72,11 +78,14 @@ class Deliverer:
     async def start_due(self) -> int:
         """Begin to deliver what is due; how many messages. Raises Unavailable."""
         free = AT_ONCE - len(self._under_way)
-        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS)) if free else []
+        if free == 0:
+            return 0
+        sending = Counter(self._under_way.values())
+        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS, SHARE, sending))
         for message in claimed:
             task = asyncio.create_task(self._deliver(message))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way[task] = message.delivery.caller
+            task.add_done_callback(self._under_way.pop)
         return len(claimed)
 
     async def finish(self) -> None:
@@ -90,20 +99,38 @@ class Deliverer:
                 await self.start_due()
             except Unavailable as error:
                 logger.warning("webhooks: %s", error)
-            await unless(self._stop, asyncio.sleep(LOOK_EVERY_S))
+            except Exception:  # whatever it is, the messages of others go on
+                logger.exception("webhooks: what is due cannot be taken")
+            await unless(self._stop, self._until_next_look())
+
+    async def _until_next_look(self) -> None:
+        """A moment, or less: until a slot is free again."""
+        if not self._under_way:
+            await asyncio.sleep(LOOK_EVERY_S)
+            return
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=first)
 
     async def _deliver(self, message: Claimed) -> None:
-        delivery = message.delivery
-        body = self._body(message)
+        JOB_ID.set(message.delivery.job_id)
+        try:
+            sent = await unless(self._stop, self._attempt(message))
+        except Exception:  # an attempt that is not settled would be made again for ever
+            logger.exception("job %s: an attempt broke", message.delivery.job_id)
+            sent = Sent(Attempt(at_ms=round(1000 * time.time()), took_ms=0, error="InternalError"))
+        if sent is not None:
+            await self._settle(message.delivery, sent)
+
+    async def _attempt(self, message: Claimed) -> Sent:
+        delivery, body = message.delivery, self._body(message)
         generations = [secret.generation for secret in message.secrets]
         headers = self._signer.headers(
             delivery.id, int(time.time()), body, delivery.caller, generations
         )
-        sent = await unless(self._stop, self._sender.post(delivery.url, headers, body))
-        if sent is None:
-            return
-        wished_s = read_retry_after(sent.retry_after, time.time())
-        retry_ms = next_delay_ms(delivery.tries, self._jitter(), wished_s)
+        return await self._sender.post(delivery.url, headers, body)
+
+    async def _settle(self, delivery: Delivery, sent: Sent) -> None:
+        retry_ms = next_delay_ms(delivery.tries, self._jitter(), sent.retry_after_s)
         state = outcome(sent.attempt, last=retry_ms is None)
         logger.info(
             "job %s: %s, attempt %d: %s (%s)",

@@ -46,7 +46,7 @@ def read_retry_after(header: str | None, now_s: float) -> float | None:
         return float(header.strip()[:9])
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter where its zone is no zone of this world
         return None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.fromtimestamp(now_s, UTC)).total_seconds())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from importlib.metadata import version
 from typing import NamedTuple
@@ -11,16 +12,20 @@ import httpx
 from service.contract.webhooks import Attempt
 from service.outbound.guard import AddressRefused, Guard
 from service.outbound.transport import GuardedTransport
+from service.webhooks.schedule import read_retry_after
 
-# A receiver should take a message and do its work later.
-TIMEOUT_S = 15.0
+# For all of an attempt: the look-up of the host, the connection, TLS, the head of the answer. A
+# receiver should take a message and do its work later.
+DEADLINE_S = 15.0
+# To all addresses of a host together.
+CONNECT_S = 8.0
 
 
 class Sent(NamedTuple):
-    """An attempt, and what the receiver said about the next one."""
+    """An attempt, and the seconds after which the receiver wants the next one."""
 
     attempt: Attempt
-    retry_after: str | None
+    retry_after_s: float | None = None
 
 
 class Sender:
@@ -28,12 +33,15 @@ class Sender:
 
     Args:
         guard: knows the hosts that may be connected to.
+        deadline_s: for an attempt. A timeout of httpx would not do: it begins anew with each byte
+            that a receiver lets drip.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
         self._http = httpx.AsyncClient(
             transport=GuardedTransport(guard),
-            timeout=TIMEOUT_S,
+            timeout=httpx.Timeout(None, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=False,
             headers={"user-agent": f"tcan/{version('tcan')}", "content-type": "application/json"},
@@ -42,16 +50,19 @@ class Sender:
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> Sent:
         """Try once; an answer that does not come is told in the attempt, and never raised."""
         began_ms, began_s = round(time.time() * 1000), time.monotonic()
-        status, error, retry_after = None, None, None
+        status, error, retry_after_s = None, None, None
         try:
-            async with self._http.stream("POST", url, headers=headers, content=body) as answer:
-                status, retry_after = answer.status_code, answer.headers.get("retry-after")
-        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as problem:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self._http.stream("POST", url, headers=headers, content=body) as answer,
+            ):
+                status = answer.status_code
+                retry_after_s = read_retry_after(answer.headers.get("retry-after"), time.time())
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, AddressRefused) as problem:
             error = type(problem).__name__
         took_ms = round(1000 * (time.monotonic() - began_s))
-        return Sent(
-            Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error), retry_after
-        )
+        attempt = Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error)
+        return Sent(attempt, retry_after_s)
 
     async def close(self) -> None:
         """Give the connections back."""

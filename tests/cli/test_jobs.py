@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from cli import submit
 from service.client import Client
+from service.contract.options import JobOptions
 from service.contract.states import JobState
 from service.errors import ProblemError, UnreachableError
 from tests import samples
@@ -116,6 +120,25 @@ def test_a_job_is_made_in_another_format_listed_and_erased(
     assert job["id"] in [entry["id"] for entry in json.loads(listed.out)]
     assert tcan("erase", job["id"], "--url", up.url).code == 0
     assert "(job_not_found)" in tcan("status", job["id"], "--url", up.url).err
+
+
+def test_every_option_of_a_job_can_be_given(tcan: Tcan, inputs: list[str]) -> None:
+    words = ("--priority", "low", "--start-deadline-s", "900", "--run-deadline-s", "1800")
+    made = tcan("submit", *inputs, *words, "--json")
+    options = json.loads(made.out)["options"]
+    assert (options["priority"], options["start_deadline_s"]) == ("low", 900)
+    assert options["run_deadline_s"] == 1800
+    refused = tcan("submit", *inputs, "--run-deadline-s", "0")
+    assert (refused.code, "run_deadline_s" in refused.err) == (2, True)
+    flags = {name for parameter in command().params for name in parameter.opts}
+    assert {f"--{name.replace('_', '-')}" for name in JobOptions.model_fields} <= flags
+
+
+def command() -> Any:
+    """`tcan submit` with its parameters."""
+    app = typer.Typer()
+    submit.register(app)
+    return typer.main.get_command(app)
 
 
 def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client: Client) -> None:

@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests import samples
-from tests.cli.conftest import StartUp
+from tests.cli.conftest import StartUp, Up
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -64,6 +64,12 @@ def read_spans(body: bytes) -> Iterator[Span]:
                 yield Span(names["service.name"], span.name, span.trace_id.hex())
 
 
+def lines(up: Up, part: str, word: str) -> list[dict[str, Any]]:
+    """What a part of the service has logged with the word in it."""
+    text = (up.data / "logs" / f"{part}.log").read_text()
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{") and word in line]
+
+
 def test_one_trace_joins_gateway_and_worker(
     collector: tuple[str, list[Span]],
     start_up: StartUp,
@@ -89,8 +95,12 @@ def test_one_trace_joins_gateway_and_worker(
 
     wait_until(joined, "all parts of the trace arrive", 20.0)
     job_id = answer.json()["id"]
-    gateway_log = (up.data / "logs" / "gateway.log").read_text().splitlines()
-    noted = [json.loads(line) for line in gateway_log if '"/animate"' in line]
-    assert (noted[0]["request_id"], noted[0]["status"]) == ("my-request", 202)
-    assert noted[0]["trace_id"] == TRACE
-    assert job_id
+    [noted] = lines(up, "gateway", '"/animate"')
+    assert (noted["request_id"], noted["status"]) == ("my-request", 202)
+    assert (noted["job_id"], noted["trace_id"]) == (job_id, TRACE)
+    worked = lines(up, "worker", job_id)
+    assert {line["request_id"] for line in worked if line.get("job_id") == job_id} == {"my-request"}
+    assert httpx.post(f"{up.url}/jobs/{job_id}/cancel").status_code == 200
+    assert httpx.post(f"{up.url}/jobs/nobody/cancel").status_code == 404
+    canceled, unknown = lines(up, "gateway", "/cancel")
+    assert (canceled["job_id"], unknown.get("job_id")) == (job_id, None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -56,6 +58,30 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """The address of a receiver whose answer comes byte by byte and never ends."""
+    closing = threading.Event()
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            connection: socket.socket = self.request
+            with suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx-drip: ")
+                while not closing.wait(0.05):
+                    connection.sendall(b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+        finally:
+            closing.set()
+            server.shutdown()
+            thread.join()
 
 
 def _handler() -> type[BaseHTTPRequestHandler]:

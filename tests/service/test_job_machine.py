@@ -143,7 +143,7 @@ class JobMachine(RuleBasedStateMachine):
             assert (record.id in leased) == record.state.is_leased
             for queue in Queue:
                 waits = record.state is JobState.QUEUED and record.queue is queue
-                for key in (f"tcan:waiting:{queue}", f"tcan:waiting:{queue}:age"):
+                for key in (f"tcan:waiting:{queue}", f"tcan:waiting:{queue}:age:normal"):
                     assert (redis.zscore(key, record.id) is not None) == waits
             expires = redis.zscore("tcan:expiries", record.id) is not None
             assert expires == record.state.is_terminal

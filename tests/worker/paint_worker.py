@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from celery import signals
 
 from service.contract.queues import Queue
 from service.settings import Settings
+from service.telemetry.logs import start_logging
 from tests.worker.paint import PaintAnimator
 from worker.main import run_worker
 
@@ -29,7 +29,7 @@ def grow_deaf(sender: Any, **_: Any) -> None:
 if __name__ == "__main__":
     if "PAINT_DEAF" in os.environ:
         signals.worker_ready.connect(grow_deaf)
-    logging.basicConfig(level=logging.INFO)
+    start_logging()
     poison = int(os.environ.get("PAINT_POISON", "0"))
     painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
     queues = [Queue(name) for name in os.environ.get("PAINT_QUEUES", ",".join(Queue)).split(",")]

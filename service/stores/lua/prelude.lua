@@ -12,6 +12,7 @@ local now = ARGV[1] ~= '' and tonumber(ARGV[1]) or server_ms()
 
 local function job_key(id) return prefix .. 'job:' .. id end
 local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
+local function age_key(queue, class) return waiting_key(queue) .. ':age:' .. class end
 local leases_key = prefix .. 'leases'
 local expiries_key = prefix .. 'expiries'
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
@@ -108,12 +109,13 @@ end
 -- caller must not: a thousand of them would let its first ones go before whoever comes next.
 local class_width = 1e14
 local classes = {high = 0, normal = 1, low = 2}
+local function class_of(id) return option(id, 'priority') or 'normal' end
 local function turns_key(class) return prefix .. 'turns:' .. class end
 local function whole(number) return string.format('%.0f', number) end
 local function turn_of(id) return tonumber(get(id, 'turn')) % class_width end
 
 local function give_turn(id)
-  local class, caller = option(id, 'priority') or 'normal', 'caller:' .. get(id, 'caller')
+  local class, caller = class_of(id), 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', turns_key(class), 'clock', caller))
   clock, ends = tonumber(clock or 0), tonumber(ends or 0)
   if ends <= clock then clock = clock + 1 end
@@ -125,7 +127,7 @@ end
 -- The clock follows the job that begins its main stage: the last one of its kind, where the queues are long.
 local function follow(id)
   if get(id, 'queue') == 'prepare' and get(id, 'kind') ~= 'poses' then return end
-  local key, caller = turns_key(option(id, 'priority') or 'normal'), 'caller:' .. get(id, 'caller')
+  local key, caller = turns_key(class_of(id)), 'caller:' .. get(id, 'caller')
   local clock, ends = unpack(redis.call('HMGET', key, 'clock', caller))
   clock = math.max(tonumber(clock or 0), turn_of(id))
   redis.call('HSET', key, 'clock', whole(clock))
@@ -134,7 +136,7 @@ end
 
 -- A job that ends without having begun gives its turn back: the caller's later ones move up.
 local function return_turn(id)
-  local class, units, turn = option(id, 'priority') or 'normal', tonumber(get(id, 'units')), tonumber(get(id, 'turn'))
+  local class, units, turn = class_of(id), tonumber(get(id, 'units')), tonumber(get(id, 'turn'))
   local key, caller = turns_key(class), 'caller:' .. get(id, 'caller')
   if redis.call('HEXISTS', key, caller) == 1 then redis.call('HINCRBY', key, caller, -units) end
   for _, other in ipairs(redis.call('ZRANGE', jobs_key(get(id, 'caller'), 'queued'), 0, -1)) do
@@ -179,12 +181,12 @@ end
 
 local function stand_in_line(id, queue)
   redis.call('ZADD', waiting_key(queue), get(id, 'turn'), id)
-  redis.call('ZADD', waiting_key(queue) .. ':age', get(id, 'created_ms'), id)
+  redis.call('ZADD', age_key(queue, class_of(id)), get(id, 'created_ms'), id)
 end
 
 local function leave_line(id)
   local queue = get(id, 'queue')
-  redis.call('ZREM', waiting_key(queue) .. ':age', id)
+  redis.call('ZREM', age_key(queue, class_of(id)), id)
   return redis.call('ZREM', waiting_key(queue), id) == 1
 end
 
@@ -259,7 +261,27 @@ local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
 local function delivery_key(name) return prefix .. 'delivery:' .. name end
+
+-- The outbox: when each message of a caller is due, and the callers by the first of theirs. So one with thousands of
+-- messages is as quickly passed over as one with a single message.
 local due_key = prefix .. 'deliveries:due'
+local function due_of(caller) return due_key .. ':' .. caller end
+local function follow_first(caller)
+  local first = redis.call('ZRANGE', due_of(caller), 0, 0, 'WITHSCORES')
+  if first[2] then redis.call('ZADD', due_key, first[2], caller) else redis.call('ZREM', due_key, caller) end
+end
+
+local function set_due(caller, name, ms)
+  redis.call('ZADD', due_of(caller), ms, name)
+  follow_first(caller)
+end
+
+local function drop_due(caller, name)
+  redis.call('ZREM', due_of(caller), name)
+  follow_first(caller)
+end
+
+local function forget_message(name) redis.call('DEL', delivery_key(name), delivery_key(name) .. ':attempts') end
 
 -- Puts a webhook's message into the outbox, if the job's caller wants to hear of this state; once per job and state.
 local function notify(id, shown)
@@ -273,7 +295,7 @@ local function notify(id, shown)
   redis.call('HSET', delivery_key(name), 'id', 'msg_' .. id .. '_' .. n, 'job_id', id, 'n', n, 'event', event,
     'caller', get(id, 'caller'), 'url', webhook.url, 'state', 'pending', 'created_ms', now, 'due_ms', now,
     'placed', cjson.encode(shown))
-  redis.call('ZADD', due_key, now, name)
+  set_due(get(id, 'caller'), name, now)
 end
 
 -- What is counted of an ended job: its state with the code of its error, and the seconds of its stages.
@@ -332,11 +354,13 @@ end
 local function disabled_key(caller) return prefix .. 'webhooks:disabled:' .. caller end
 local function secrets_key(caller) return prefix .. 'webhooks:secrets:' .. caller end
 
--- The end of a message.
+-- The end of a message: it is kept as long as its job is.
 local function settle(name, state)
-  redis.call('ZREM', due_key, name)
+  local caller, job = unpack(redis.call('HMGET', delivery_key(name), 'caller', 'job_id'))
+  drop_due(caller, name)
   redis.call('HSET', delivery_key(name), 'state', state)
   redis.call('HDEL', delivery_key(name), 'due_ms')
+  if redis.call('EXISTS', job_key(job)) == 0 then forget_message(name) end
 end
 
 -- Generations of the caller's secret that sign now, newest first, each with the ms at which it retires ('' for the newest).

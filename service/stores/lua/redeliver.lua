@@ -6,7 +6,5 @@ if not caller then return {} end
 redis.call('HDEL', disabled_key(caller), url)
 redis.call('HSET', key, 'state', 'pending', 'tries', 0, 'due_ms', now)
 redis.call('HINCRBY', key, 'claim', 1)
-redis.call('PERSIST', key)
-redis.call('PERSIST', key .. ':attempts')
-redis.call('ZADD', due_key, now, name)
+set_due(caller, name, now)
 return {redis.call('HGETALL', key), redis.call('LRANGE', key .. ':attempts', 0, -1)}

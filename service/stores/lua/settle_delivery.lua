@@ -1,6 +1,6 @@
--- name, claim, attempt, state, ms until the next try, ms to keep what has ended. The log grows whoever holds the claim;
+-- name, claim, attempt, state, ms until the next try. The log grows whoever holds the claim;
 -- the state is the last claimer's business, but a message that was taken stays taken.
-local name, claim, attempt, state, retry_ms, kept_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local name, claim, attempt, state, retry_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local key = delivery_key(name)
 local caller, url, current, event = unpack(redis.call('HMGET', key, 'caller', 'url', 'claim', 'event'))
 if not caller then return 0 end
@@ -9,11 +9,9 @@ if current ~= claim and state ~= 'delivered' then return 0 end
 count('webhooks', event, state == 'pending' and 'retried' or state)
 if state == 'disabled' then redis.call('HSET', disabled_key(caller), url, now) end
 if state == 'pending' then
-  redis.call('ZADD', due_key, now + retry_ms, name)
+  set_due(caller, name, now + retry_ms)
   redis.call('HSET', key, 'due_ms', string.format('%d', now + retry_ms))
 else
   settle(name, state)
-  redis.call('PEXPIRE', key, kept_ms)
-  redis.call('PEXPIRE', key .. ':attempts', kept_ms)
 end
 return 1

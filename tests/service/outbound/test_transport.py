@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.outbound.guard import Guard
+from service.outbound.transport import GuardedBackend
 from service.submission.fetch import fetch
 from tests.service.web import web_server
 
@@ -71,3 +73,22 @@ def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> N
         guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=both)
         asyncio.run(fetch(guard, url, tmp_path / "file", 1000, 20.0))
     assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_addresses_that_are_silent_leave_time_for_one_that_answers() -> None:
+    async def three(host: str, port: int) -> list[str]:
+        return ["127.0.0.3", "127.0.0.3", "127.0.0.2"]
+
+    async def connect(port: int) -> None:
+        guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=three)
+        stream = await GuardedBackend(guard).connect_tcp("three.example", port, timeout=0.6)
+        await stream.aclose()
+
+    # A queue that is full: who connects now hears nothing, as from a machine that is off.
+    with socket.create_server(("127.0.0.3", 0), backlog=0) as silent:
+        port = silent.getsockname()[1]
+        with (
+            socket.create_connection(silent.getsockname()),
+            socket.create_server(("127.0.0.2", port)),
+        ):
+            asyncio.run(connect(port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -74,7 +75,6 @@ def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) 
     assert metrics("tcan_queue_jobs", queue="prepare") == 2
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="normal") == 2
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="high") == 0
-    assert metrics("tcan_queue_oldest_seconds", queue="prepare") >= 0
     assert metrics("tcan_jobs_at_work", queue="prepare") == 1
     assert metrics("tcan_jobs_ended_total", state="succeeded", code="") == 1
     assert metrics("tcan_jobs_ended_total", state="failed", code="no_person") == 1
@@ -91,10 +91,20 @@ def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> Non
         for n in range(made):
             options = JobOptions(priority=priority)
             jobs.run(calls.create(f"{priority}{n}", JobParams(), INPUTS, options=options))
+    hour_ago = time.time() * 1000 - 3_600_000
+    jobs.redis.zadd("tcan:waiting:prepare:age:low", {"low1": hour_ago})
     metrics = Metrics(client)
     found = {p: metrics("tcan_queue_class_jobs", queue="prepare", priority=p) for p in Priority}
     assert found == {Priority.HIGH: 1, Priority.NORMAL: 0, Priority.LOW: 3}
     assert sum(found.values()) == metrics("tcan_queue_jobs", queue="prepare")
+    ages = {p: metrics("tcan_queue_oldest_seconds", queue="prepare", priority=p) for p in Priority}
+    assert ages[Priority.LOW] == pytest.approx(3600, abs=30)
+    assert 0 <= ages[Priority.HIGH] < 30
+    assert ages[Priority.NORMAL] == 0
+    for job_id in ("low0", "low1", "low2"):
+        jobs.run(calls.cancel(job_id))
+    emptied = Metrics(client)("tcan_queue_oldest_seconds", queue="prepare", priority="low")
+    assert emptied == 0
 
 
 def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:

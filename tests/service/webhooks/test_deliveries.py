@@ -80,6 +80,12 @@ class World:
 
         return asyncio.run(act())
 
+    def keys(self) -> set[str]:
+        """What Redis holds of messages."""
+        found = self.jobs.redis.keys("tcan:deliver*")
+        assert isinstance(found, list)
+        return {str(key) for key in found}
+
     def log(self, job_id: str = "a") -> list[Any]:
         return self.jobs.run(deliveries.deliveries(job_id))
 
@@ -199,6 +205,34 @@ def test_after_ten_attempts_it_is_given_up_and_can_be_sent_again(
     assert world.jobs.run(deliveries.redeliver("a", 2)) is None
 
 
+def test_messages_go_with_their_job_when_it_is_erased(world: World, receiver: Receiver) -> None:
+    receiver.next_answers(200, 503)
+    world.submit(receiver.url, events=(WebhookEvent.RUNNING, WebhookEvent.SUCCEEDED))
+    world.work()
+    assert world.round() == 2
+    assert sorted(delivery.state for delivery in world.log()) == ["delivered", "pending"]
+    world.jobs.run(calls.erase("a"))
+    assert world.keys() == set()
+    assert (world.round(DAY_MS), len(receiver.got)) == (0, 2)
+
+
+def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
+    world: World, receiver: Receiver
+) -> None:
+    receiver.next_answers(200, 503, 503, 200)
+    world.submit(receiver.url, events=(WebhookEvent.RUNNING, WebhookEvent.SUCCEEDED))
+    world.work()
+    world.round()
+    [unsent] = [delivery for delivery in world.log() if delivery.state is DeliveryState.PENDING]
+    world.jobs.run(calls.erase("a", go_on_sending=True))
+    message = f"tcan:delivery:a:{unsent.n}"
+    due = {"tcan:deliveries:due", "tcan:deliveries:due:anonymous"}
+    assert world.keys() == {message, f"{message}:attempts"} | due
+    assert [world.round(DAY_MS) for _ in range(3)] == [1, 1, 0]
+    assert [sent.id for sent in receiver.got].count(unsent.id) == 3
+    assert world.keys() == set()
+
+
 def test_a_receiver_may_ask_for_time(world: World, receiver: Receiver) -> None:
     receiver.next_answers(503, Retry_After="600")
     world.submit(receiver.url)
@@ -226,7 +260,7 @@ def test_a_gateway_that_dies_with_a_message_leaves_it_to_another(
 ) -> None:
     world.submit(receiver.url)
     world.work()
-    [lost] = world.jobs.run(deliveries.claim(10, 30_000))
+    [lost] = world.jobs.run(deliveries.claim(10, 30_000, 10, {}))
     assert [world.round(), world.round(30_000)] == [0, 1]
     late = Attempt(at_ms=0, took_ms=1, error="ReadTimeout")
     assert not world.jobs.run(deliveries.settle(lost.delivery, late, DeliveryState.PENDING))

@@ -39,6 +39,9 @@ def test_a_receiver_may_prolong_a_delay_to_a_day(wished_s: float | None, delay_m
         ("-3", None),
         ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+        ("Mon, 32 Jan 2024 25:00:00 GMT", None),
+        ("", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:

@@ -1,0 +1,120 @@
+"""`tcan submit`: send a job to a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from cli.jobs import ApiKey, AsJson, Out, Url, finish
+from service.client import DEFAULT_URL, Client
+from service.contract.options import JobOptions, Priority
+from service.contract.params import JobParams, ResultFormat, Sampler
+from service.contract.webhooks import WebhookEvent
+
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
+M = TypeVar("M", bound=BaseModel)
+Readable = {"exists": True, "dir_okay": False, "readable": True}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(submit)
+
+
+def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
+    """The option for a field, described as in the API."""
+    return typer.Option(help=model.model_fields[name].description, show_default=True)
+
+
+def submit(
+    image: Annotated[Path, typer.Option(help="Picture of the character.", **Readable)],
+    driving: Annotated[Path, typer.Option(help="Driving video, or a pose file.", **Readable)],
+    seed: Annotated[int | None, describe("seed")] = None,
+    num_inference_steps: Annotated[int | None, describe("num_inference_steps")] = None,
+    guidance_scale: Annotated[float | None, describe("guidance_scale")] = None,
+    context_size: Annotated[int, describe("context_size")] = 16,
+    context_overlap: Annotated[int | None, describe("context_overlap")] = None,
+    ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
+    retarget: Annotated[bool, describe("retarget")] = True,
+    person: Annotated[int | None, describe("person")] = None,
+    scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
+    cache_interval: Annotated[int, describe("cache_interval")] = 1,
+    result_format: Annotated[
+        ResultFormat, typer.Option("--format", help="Of the result.")
+    ] = ResultFormat.MP4,
+    ttl_s: Annotated[int, describe("ttl_s", JobOptions)] = JobOptions().ttl_s,
+    priority: Annotated[Priority, describe("priority", JobOptions)] = Priority.NORMAL,
+    start_deadline_s: Annotated[int | None, describe("start_deadline_s", JobOptions)] = None,
+    run_deadline_s: Annotated[int | None, describe("run_deadline_s", JobOptions)] = None,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Is told of the job by signed messages.")
+    ] = None,
+    consent: Annotated[str | None, describe("consent", JobOptions)] = None,
+    webhook_event: Annotated[
+        list[WebhookEvent] | None,
+        typer.Option(
+            help="What it is told of; repeatable. How the job ends, when absent.",
+            show_default=False,
+        ),
+    ] = None,
+    wait_for_it: Wait = False,
+    out: Out = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a job to a running service."""
+    params = read_model(
+        JobParams,
+        seed=seed,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        context_size=context_size,
+        context_overlap=context_overlap,
+        ptm_tau=ptm_tau,
+        retarget=retarget,
+        person=person,
+        scheduler=scheduler,
+        cache_interval=cache_interval,
+        format=result_format,
+    )
+    options = read_model(
+        JobOptions,
+        ttl_s=ttl_s,
+        priority=priority,
+        start_deadline_s=start_deadline_s,
+        run_deadline_s=run_deadline_s,
+        webhook=webhook_fields(webhook, webhook_event or []),
+        consent=consent,
+    )
+    with Client(url, api_key=api_key) as client:
+        job = client.submit(image, driving, params, options=options)
+        if wait_for_it or out is not None:
+            finish(client, job.id, out, as_json)
+        else:
+            typer.echo(job.model_dump_json(indent=2) if as_json else job.id)
+
+
+def read_model(model: type[M], **values: Any) -> M:
+    """A model of the contract; a usage error names what is out of bounds."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        complaints = (
+            f"{'.'.join(str(step) for step in entry['loc'])} "
+            f"{entry['msg'].removeprefix('Value error, ')}".strip()
+            for entry in error.errors()
+        )
+        raise typer.BadParameter("; ".join(complaints)) from error
+
+
+def webhook_fields(url: str | None, events: list[WebhookEvent]) -> dict[str, Any] | None:
+    """The webhook's part of the options; None when nobody is to be told."""
+    if url is None and events:
+        raise typer.BadParameter("--webhook-event says what --webhook is told: give that as well")
+    if url is None:
+        return None
+    return {"url": url, "events": tuple(dict.fromkeys(events))} if events else {"url": url}

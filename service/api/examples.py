@@ -1,0 +1,183 @@
+"""What openapi.json shows: a job that is at work, and each error with words as callers get them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.contract.errors import ERRORS, ErrorCode
+
+JOB_ID = "8f14e45fceea467a9575ecb2d1f6a0aa"
+HERE = f"/jobs/{JOB_ID}"
+JOB: dict[str, Any] = {
+    "id": JOB_ID,
+    "version": 9,
+    "kind": "animate",
+    "status": "running",
+    "stage": "denoise",
+    "progress": {"step": 7, "steps": 20, "fraction": 0.37, "eta_s": 21.5},
+    "eta": {"seconds": 24.0, "relative_error": 0.08, "estimates": 50},
+    "attempts": 1,
+    "timings": {
+        "waited_s": 0.1,
+        "prepare_s": 0.4,
+        "render_s": 12.2,
+        "stages": {"prepare": 0.4},
+    },
+    "created_at": "2026-11-22T10:00:00Z",
+    "started_at": "2026-11-22T10:00:00.100Z",
+    "cancel_requested": False,
+    "params": {"seed": 7, "context_size": 16, "context_overlap": 4},
+    "options": {"ttl_s": 604800},
+    "warnings": [],
+    "links": {"self": HERE, "cancel": f"{HERE}/cancel", "events": f"{HERE}/events"},
+}
+DELIVERY: dict[str, Any] = {
+    "n": 1,
+    "id": f"msg_{JOB_ID}_1",
+    "event": "job.succeeded",
+    "url": "https://studio.example/tcan",
+    "status": "pending",
+    "created_at": "2026-11-22T10:00:40Z",
+    "next_attempt_at": "2026-11-22T10:00:46Z",
+    "attempts": [{"at": "2026-11-22T10:00:40Z", "took_s": 0.08, "status": 503}],
+}
+MODEL: dict[str, Any] = {
+    "preset": "mini",
+    "description": "TCAN at a size that a CPU trains and runs",
+    "resolution": 64,
+    "num_inference_steps": 4,
+    "guidance_scale": 1.25,
+    "weights": {"vae": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+    "versions": {"tcan": "0.1.0", "torch": "2.13.0"},
+}
+READY: dict[str, Any] = {
+    "status": "ready",
+    "workers": [
+        {
+            "id": "host-1:4242",
+            "queues": ["prepare", "render"],
+            "preset": "mini",
+            "contract": 1,
+            "ready": True,
+            "stalled": False,
+            "model": MODEL,
+            "memory": {"device": "cpu", "used_bytes": 734003200, "total_bytes": 16777216000},
+        }
+    ],
+}
+METRICS = """\
+# HELP tcan_queue_jobs Jobs that wait.
+# TYPE tcan_queue_jobs gauge
+tcan_queue_jobs{queue="prepare"} 0.0
+tcan_queue_jobs{queue="render"} 2.0
+"""
+
+# Where each error may be met, and what it says there.
+SUBMIT, RESULT = "/animate", f"{HERE}/result"
+SAYS: dict[ErrorCode, tuple[str, str]] = {
+    ErrorCode.UNAUTHORIZED: (HERE, "the key is unknown, expired or revoked"),
+    ErrorCode.FORBIDDEN: (SUBMIT, "the key lacks the scope 'submit'"),
+    ErrorCode.RATE_LIMITED: (HERE, "60 requests within 60 s are allowed, and were made"),
+    ErrorCode.QUOTA_EXCEEDED: (SUBMIT, "queued_jobs: 100 jobs wait; at most 100 may"),
+    ErrorCode.CONSENT_REQUIRED: (
+        SUBMIT,
+        "options.consent: say on what ground those who are shown agree",
+    ),
+    ErrorCode.POLICY_REFUSED: (SUBMIT, "the picture is of a person under protection"),
+    ErrorCode.MALFORMED_BODY: (SUBMIT, "the body ends before its last boundary"),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: (
+        SUBMIT,
+        "text/plain is not taken; send multipart/form-data or application/json",
+    ),
+    ErrorCode.INVALID_REQUEST: ("/jobs", "query.limit: Input should be less than or equal to 200"),
+    ErrorCode.INVALID_PARAMS: (
+        SUBMIT,
+        "ptm_tau: Input should be less than or equal to 10",
+    ),
+    ErrorCode.BODY_TOO_LARGE: (SUBMIT, "driving: more than 1073741824 bytes"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: (SUBMIT, "the key came before, with another body"),
+    ErrorCode.IDEMPOTENCY_KEY_IN_USE: (
+        SUBMIT,
+        "the same request is being accepted; ask again in a moment",
+    ),
+    ErrorCode.URL_REFUSED: (
+        SUBMIT,
+        "intranet.example: leads to an address that is not of the public internet",
+    ),
+    ErrorCode.URL_FAILED: (SUBMIT, "assets.example: HTTP 404"),
+    ErrorCode.INVALID_IMAGE: (SUBMIT, "image: not a picture"),
+    ErrorCode.IMAGE_TOO_SMALL: (SUBMIT, "image: 16x16 pixels; at least 64x64 are needed"),
+    ErrorCode.IMAGE_TOO_LARGE: (SUBMIT, "image: 30000x30000 pixels are more than 50000000"),
+    ErrorCode.INVALID_VIDEO: (SUBMIT, "driving: not a video"),
+    ErrorCode.VIDEO_TOO_SMALL: (SUBMIT, "driving: 16x16 pixels; at least 64x64 are needed"),
+    ErrorCode.VIDEO_TOO_LARGE: (SUBMIT, "driving: 16000x9000 pixels are more than 50000000"),
+    ErrorCode.VIDEO_TOO_LONG: (SUBMIT, "driving: more than 3000 frames"),
+    ErrorCode.DECODER_STOPPED: (SUBMIT, "driving: its decoder needs more than 60 s"),
+    ErrorCode.INVALID_POSE_FILE: (SUBMIT, "driving: frame 3: 17 joints instead of 18"),
+    ErrorCode.NOT_FOUND: ("/objects/jobs/x", "GET /objects/jobs/x"),
+    ErrorCode.JOB_NOT_FOUND: (HERE, f"there is no job {JOB_ID!r}"),
+    ErrorCode.DELIVERY_NOT_FOUND: (
+        f"{HERE}/deliveries/2/redeliver",
+        f"job {JOB_ID} has no message 2",
+    ),
+    ErrorCode.JOB_NOT_ENDED: (HERE, "the job is running; cancel it before you erase it"),
+    ErrorCode.JOB_ERASED: (SUBMIT, f"this request made the job {JOB_ID!r}, which was erased"),
+    ErrorCode.UPLOAD_NOT_FOUND: (
+        SUBMIT,
+        "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
+    ),
+    ErrorCode.RESULT_NOT_READY: (RESULT, "the job is running"),
+    ErrorCode.NO_RESULT: (RESULT, "the job canceled"),
+    ErrorCode.INVALID_SIGNATURE: (
+        f"/objects{HERE}/result.mp4",
+        "ask the job's own address for a new link",
+    ),
+    ErrorCode.UNAVAILABLE: (
+        HERE,
+        "a part of the service does not answer; try again in a moment",
+    ),
+}
+FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
+    ErrorCode.INVALID_PARAMS: [
+        {"field": "ptm_tau", "detail": "Input should be less than or equal to 10"}
+    ],
+    ErrorCode.INVALID_REQUEST: [
+        {"field": "query.limit", "detail": "Input should be less than or equal to 200"}
+    ],
+}
+
+
+def problem_example(code: ErrorCode) -> dict[str, Any]:
+    """An error as it is answered. Raises KeyError for one that no route is documented with."""
+    instance, detail = SAYS[code]
+    shown: dict[str, Any] = {
+        "type": f"urn:tcan:problem:{code}",
+        "title": ERRORS[code].title,
+        "status": ERRORS[code].status,
+        "code": code.value,
+        "detail": detail,
+        "instance": instance,
+    }
+    if code in FIELDS:
+        shown["errors"] = FIELDS[code]
+    if code is ErrorCode.POLICY_REFUSED:
+        shown["reason"] = "protected_person"
+    return shown
+
+
+def redirect_to_object(name: str) -> dict[int | str, dict[str, Any]]:
+    """The documentation of a redirect to a signed address of a job's object."""
+    signed = f"/objects{HERE}/{name}?filename=tcan-{name}&expires=1795341600&signature=..."
+    described = "A signed address that lives for a short time; S3's own on that store."
+    return {
+        307: {
+            "description": "Where it is",
+            "headers": {
+                "Location": {
+                    "description": described,
+                    "schema": {"type": "string", "format": "uri-reference"},
+                    "example": signed,
+                }
+            },
+        }
+    }

@@ -1,0 +1,151 @@
+"""Receivers that answer late, never or nonsense: each has its time and its share, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from redis.asyncio import Redis as AsyncRedis
+
+from service.api.messages import webhook_body
+from service.contract.job import DrivingKind, JobInputs
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.webhooks import Attempt, DeliveryState, Webhook
+from service.outbound.guard import Guard
+from service.stores import calls, deliveries
+from service.stores.deliveries import Claimed
+from service.stores.jobs import AsyncJobs, Jobs
+from service.webhooks.deliverer import AT_ONCE, CLAIM_MS, SHARE, Deliverer
+from service.webhooks.send import DEADLINE_S, Sender
+from service.webhooks.signing import Signer
+from tests.servers import wait_until
+from tests.service.receiver import dripping, receiving
+
+INPUTS = JobInputs(
+    image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
+)
+GUARD = Guard.allowing("127.0.0.0/8")
+
+
+def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
+    """Jobs of a caller, each with a message that is due."""
+    ids = [f"{caller}{n}" for n in range(count)]
+    options = JobOptions(webhook=Webhook(url=url))
+    for job_id in ids:
+        jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS, options=options, caller=caller))
+        jobs.run(calls.cancel(job_id))
+    return ids
+
+
+def attempts(jobs: Jobs, job_id: str) -> list[Attempt]:
+    """What was tried to deliver the job's message."""
+    [delivery] = jobs.run(deliveries.deliveries(job_id))
+    return delivery.attempts
+
+
+def delivering(
+    url: str, act: Callable[[], object], body: Callable[[Claimed], bytes] = webhook_body
+) -> None:
+    """A gateway delivers while `act` runs in a thread."""
+
+    async def run() -> None:
+        jobs = AsyncJobs(AsyncRedis.from_url(url, decode_responses=True))
+        async with Deliverer(jobs, Signer(b"k" * 32), body, GUARD):
+            await asyncio.to_thread(act)
+        await jobs.close()
+
+    asyncio.run(run())
+
+
+def posted(url: str, guard: Guard = GUARD, deadline_s: float = 0.4) -> Attempt:
+    """An attempt with so little time."""
+
+    async def run() -> Attempt:
+        sender = Sender(guard, deadline_s)
+        try:
+            return (await sender.post(url, {}, b"{}")).attempt
+        finally:
+            await sender.close()
+
+    return asyncio.run(run())
+
+
+def test_an_answer_that_drips_is_cut_off_and_never_outlives_its_claim() -> None:
+    with dripping() as url:
+        attempt = posted(url)
+    assert (attempt.status, attempt.error) == (None, "TimeoutError")
+    assert 400 <= attempt.took_ms < 3000
+    assert CLAIM_MS >= 2 * DEADLINE_S * 1000
+
+
+def test_a_look_up_that_hangs_is_cut_off() -> None:
+    async def silent(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    assert posted("http://silent.example/", Guard(resolve=silent)).error == "TimeoutError"
+
+
+def test_an_attempt_that_breaks_is_settled_as_failed(redis_url: str, jobs: Jobs) -> None:
+    def broken(message: Claimed) -> bytes:
+        raise RecursionError("no body")
+
+    [job_id] = canceled(jobs, "http://127.0.0.1:9/", "me")
+    settled = partial(attempts, jobs, job_id)
+    delivering(redis_url, lambda: wait_until(settled, "it is settled"), broken)
+    [delivery] = jobs.run(deliveries.deliveries(job_id))
+    assert (delivery.state, delivery.attempts[0].error) == (DeliveryState.PENDING, "InternalError")
+    assert delivery.due_ms is not None
+    assert delivery.due_ms - delivery.attempts[0].at_ms < 10_000
+
+
+def test_a_moment_that_is_none_is_no_wish(redis_url: str, jobs: Jobs) -> None:
+    with receiving() as receiver:
+        receiver.next_answers(503, Retry_After="Mon, 01 Jan 2024 00:00:00 +99999999999999999999")
+        [job_id] = canceled(jobs, receiver.url, "me")
+        delivering(redis_url, lambda: wait_until(lambda: attempts(jobs, job_id), "it is settled"))
+    assert attempts(jobs, job_id)[0].status == 503
+
+
+def test_a_message_that_cannot_be_read_spoils_no_other(redis_url: str, jobs: Jobs) -> None:
+    with receiving() as receiver:
+        [spoilt, good] = canceled(jobs, receiver.url, "me", 2)
+        jobs.redis.hset(f"tcan:delivery:{spoilt}:1", "placed", "[[], 1, 1, []]")
+        delivering(redis_url, lambda: wait_until(lambda: attempts(jobs, spoilt), "it is settled"))
+    assert attempts(jobs, spoilt)[0].error == "InternalError"
+    assert [message.id for message in receiver.got] == [f"msg_{good}_1"]
+
+
+def test_a_caller_whose_receiver_hangs_holds_up_no_other(redis_url: str, jobs: Jobs) -> None:
+    with dripping() as slow, receiving() as good:
+        held_up = canceled(jobs, slow, "slow", 3 * AT_ONCE)
+        canceled(jobs, good.url, "good", 2 * SHARE)
+
+        def wait() -> None:
+            wait_until(lambda: len(good.got) == 2 * SHARE, "all of the other's are sent")
+
+        delivering(redis_url, wait)
+    assert not any(attempts(jobs, job_id) for job_id in held_up)
+
+
+def test_the_next_slot_is_for_whom_the_fewest_are_sent(jobs: Jobs) -> None:
+    def claimed(limit: int, **sending: int) -> list[str]:
+        found = jobs.run(deliveries.claim(limit, CLAIM_MS, SHARE, sending))
+        return [message.delivery.caller for message in found]
+
+    for caller in ("first", "second", "third"):
+        canceled(jobs, "http://127.0.0.1:9/", caller, 2 * SHARE)
+    assert claimed(4, first=SHARE, second=3, third=1) == ["third", "third", "second", "third"]
+    assert claimed(3) == ["first", "second", "third"]
+    assert claimed(AT_ONCE, second=SHARE, third=SHARE) == ["first"] * SHARE
+    assert claimed(AT_ONCE, first=SHARE, second=SHARE, third=SHARE) == []
+
+
+def test_a_claim_passes_over_thousands_of_others(jobs: Jobs) -> None:
+    jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
+    jobs.redis.zadd("tcan:deliveries:due", {"busy": 0})
+    canceled(jobs, "http://127.0.0.1:9/", "other")
+    [message] = jobs.run(deliveries.claim(AT_ONCE, CLAIM_MS, SHARE, {"busy": SHARE}))
+    assert message.delivery.caller == "other"
