@@ -23,6 +23,7 @@ from service.api import (
     submit,
     uploads,
 )
+from service.api.bodies import Bounded
 from service.api.deps import open_gateway
 from service.api.lanes import LaneRoute, Lanes
 from service.api.observe import Observed
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.metrics = GatewayMetrics()
     lanes = [route for route in _routes() if isinstance(route, LaneRoute)]
     app.add_middleware(Lanes, routes=lanes, documented=app)
+    app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), uploads.UPLOAD_ROUTE])
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
 

@@ -23,6 +23,9 @@ from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"], route_class=LaneRoute)
 
+# Routes that read their bodies as they arrive.
+STREAMED = {JobKind.ANIMATE: "/animate", JobKind.POSES: "/poses"}
+
 HEADERS: dict[str, Any] = {
     "Location": {"description": "The job's address.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
@@ -83,7 +86,7 @@ Prefer = Annotated[
 
 
 @router.post(
-    "/animate",
+    STREAMED[JobKind.ANIMATE],
     status_code=202,
     response_model=JobView,
     summary="Animate a picture with the motion of a video",
@@ -107,7 +110,7 @@ async def animate(
 
 
 @router.post(
-    "/poses",
+    STREAMED[JobKind.POSES],
     status_code=202,
     response_model=JobView,
     summary="See the poses of a driving video",

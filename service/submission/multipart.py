@@ -6,7 +6,7 @@ Of a big body no more is in memory than one chunk and its small parts.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -26,14 +26,22 @@ SMALL_BYTES = 256 * 1024
 SYNC_EVERY_BYTES = 16 * 1024 * 1024
 # One hop to a thread writes this much; the network's own chunks are smaller.
 BATCH_BYTES = 256 * 1024
+# Of boundaries and heads, and of what stands before the first and behind the last of them.
+FRAME_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part that a route takes: at most so many bytes."""
+    """One part that a route takes: at most so many bytes.
+
+    Attributes:
+        admit: asked when the part begins, with the parts before it. It tells how many bytes the
+            part may have by them, or raises Rejected.
+    """
 
     max_bytes: int
     required: bool = True
+    admit: Callable[[Mapping[str, Content]], int] | None = None
 
 
 async def receive(
@@ -51,9 +59,10 @@ async def receive(
         By their names: the bytes of small parts, the files of big ones.
 
     Raises:
-        Rejected: not multipart, malformed, an unknown, doubled or missing part, or too many bytes;
-            at the first byte that is too many.
+        Rejected: not multipart, malformed, an unknown, doubled or missing part, one that is not
+            admitted, or too many bytes; at the first byte that is too many.
     """
+    most = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
     receiver = _Receiver(_boundary(content_type), parts, spool)
     try:
         batch, had = bytearray(), 0
@@ -61,6 +70,8 @@ async def receive(
             batch += chunk
             if len(batch) >= BATCH_BYTES:
                 had += len(batch)
+                if had > most:
+                    raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
                 await run_in_threadpool(receiver.feed, bytes(batch))
                 batch.clear()
         if had + len(batch) <= SMALL_BYTES:
@@ -110,6 +121,7 @@ class _Receiver:
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
+    _most: int = 0
     _unsynced: int = 0
     _small: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
@@ -172,14 +184,17 @@ class _Receiver:
             raise Rejected(ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}")
         if name in self.found:
             raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
+        part = self.parts[name]
+        admitted = part.max_bytes if part.admit is None else part.admit(self.found)
+        self._most = min(part.max_bytes, admitted)
         self._name, self._size, self.found[name] = name, 0, b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
-        most = self.parts[self._name].max_bytes
-        if self._size > most:
+        if self._size > self._most:
             raise Rejected(
-                ErrorCode.BODY_TOO_LARGE, f"the part {self._name!r} has more than {most} bytes"
+                ErrorCode.BODY_TOO_LARGE,
+                f"the part {self._name!r} has more than {self._most} bytes",
             )
         piece = memoryview(data)[start:end]
         if self._stream is None and self._size <= SMALL_BYTES:
