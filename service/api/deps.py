@@ -26,6 +26,7 @@ from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
 from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
+from service.submission.room import Room
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
 
@@ -41,6 +42,7 @@ class Gateway:
     jobs: AsyncJobs
     objects: ObjectStore
     writer: Writer
+    room: Room
     inspections: CapacityLimiter
     decoder: Decoder
     remembered: Remembered
@@ -85,6 +87,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
+        room=Room(settings.spool_bytes),
         inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
         decoder=Decoder(),
         remembered=Remembered(),

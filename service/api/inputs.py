@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from anyio import to_thread
 
@@ -68,7 +69,8 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
         most = parts_taken(received.kind, gateway.settings.limits)[name].max_bytes
-        await fetch(gateway.guard, url, file, most, gateway.settings.fetch_timeout_s)
+        timeout_s, hold = gateway.settings.fetch_timeout_s, partial(spool.hold, name)
+        await fetch(gateway.guard, url, file, most, timeout_s, hold)
     return files
 
 
@@ -136,6 +138,7 @@ async def _looked_at(
             raise Rejected(
                 ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
             )
+        spool.hold(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
         raise Rejected(

@@ -138,10 +138,10 @@ async def _take(
 ) -> tuple[Placed, bool]:
     if key is None and caller.limits.bounds_jobs:
         await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits))
-    with Spool(gateway.settings.spool_folder) as spool:
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
         received = await read_request(
             kind,
-            request.headers.get("content-type"),
+            request.headers,
             request.stream(),
             gateway.settings.limits,
             spool,

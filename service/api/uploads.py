@@ -55,8 +55,7 @@ WISH: dict[str, Any] = {
 async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep) -> UploadView:
     """A signed form; more bytes than it allows are refused where they arrive."""
     # Read here and not by FastAPI, which would do it before the caller is known.
-    kind = request.headers.get("content-type")
-    body = await read_json(UploadRequest, kind, request.stream())
+    body = await read_json(UploadRequest, request.headers, request.stream())
     most = gateway.settings.limits.max_driving_bytes
     wished = body.max_bytes if body is not None and body.max_bytes is not None else most
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
@@ -101,6 +100,7 @@ FORM_BODY: dict[str, Any] = {
         ErrorCode.BODY_TOO_LARGE,
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
         ErrorCode.INVALID_REQUEST,
+        ErrorCode.UNAVAILABLE,
     ),
 )
 async def put_object(request: Request, gateway: GatewayDep) -> None:
@@ -117,8 +117,8 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
         gateway.settings.limits.max_driving_bytes,
         admit=lambda found: objects.admit_form(_fields(found)),
     )
-    with Spool(gateway.settings.spool_folder) as spool:
-        found = await receive(request.headers.get("content-type"), request.stream(), parts, spool)
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+        found = await receive(request.headers, request.stream(), parts, spool)
         await to_thread.run_sync(objects.put_form, _fields(found), found["file"])
 
 

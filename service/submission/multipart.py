@@ -45,12 +45,15 @@ class Part:
 
 
 async def receive(
-    content_type: str | None, chunks: AsyncIterator[bytes], parts: Mapping[str, Part], spool: Spool
+    headers: Mapping[str, str],
+    chunks: AsyncIterator[bytes],
+    parts: Mapping[str, Part],
+    spool: Spool,
 ) -> dict[str, Content]:
     """Take a multipart body apart.
 
     Args:
-        content_type: the header of the request.
+        headers: of the request: its `content-type`, and its `content-length` where it has one.
         chunks: the body as it arrives.
         parts: the parts that are taken, by name.
         spool: where big parts go.
@@ -60,18 +63,20 @@ async def receive(
 
     Raises:
         Rejected: not multipart, malformed, an unknown, doubled or missing part, one that is not
-            admitted, or too many bytes; at the first byte that is too many.
+            admitted, or too many bytes, at the first byte that is too many; or the spool has no
+            room for it now.
     """
+    boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
     most = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
-    receiver = _Receiver(_boundary(content_type), parts, spool)
+    _check_size(declared, most)
+    receiver = _Receiver(boundary, parts, spool, declared)
     try:
         batch, had = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
             if len(batch) >= BATCH_BYTES:
                 had += len(batch)
-                if had > most:
-                    raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
+                _check_size(had, most)
                 await run_in_threadpool(receiver.feed, bytes(batch))
                 batch.clear()
         if had + len(batch) <= SMALL_BYTES:
@@ -81,6 +86,17 @@ async def receive(
         return receiver.finish()
     finally:
         receiver.close()
+
+
+def declared_bytes(headers: Mapping[str, str]) -> int:
+    """The length that a message says it has; 0 when it says none."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
 
 
 def _boundary(content_type: str | None) -> bytes:
@@ -111,17 +127,23 @@ class _Headers:
 
 @dataclass
 class _Receiver:
-    """Callbacks of the parser; writes what it finds."""
+    """Callbacks of the parser; writes what it finds.
+
+    Attributes:
+        declared: so much room is taken with the first file, so that none stops halfway for another.
+    """
 
     boundary: bytes
     parts: Mapping[str, Part]
     spool: Spool
+    declared: int
     found: dict[str, Content] = field(default_factory=dict)
     ended: bool = False
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
     _most: int = 0
+    _written: int = 0
     _unsynced: int = 0
     _small: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
@@ -200,6 +222,8 @@ class _Receiver:
         if self._stream is None and self._size <= SMALL_BYTES:
             self._small += piece
             return
+        self._written += len(piece) if self._stream is not None else self._size
+        self.spool.hold("body", max(self.declared, self._written))
         if self._stream is None:
             file = self.found[self._name] = self.spool.folder / self._name
             self._stream = open(file, "wb")

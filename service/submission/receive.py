@@ -65,7 +65,7 @@ class Received:
 
 async def read_request(
     kind: JobKind,
-    content_type: str | None,
+    headers: Mapping[str, str],
     chunks: AsyncIterator[bytes],
     limits: InputLimits,
     spool: Spool,
@@ -75,16 +75,16 @@ async def read_request(
     Raises:
         Rejected: of another type, malformed, too big, or with parameters that are not valid.
     """
-    if _is_json(content_type):
+    if _is_json(headers):
         return _from_json(kind, await _read_small(chunks))
-    files = await receive(content_type, chunks, parts_taken(kind, limits), spool)
+    files = await receive(headers, chunks, parts_taken(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
     return Received(kind, params, options, files=files)
 
 
 async def read_json(
-    model: type[M], content_type: str | None, chunks: AsyncIterator[bytes]
+    model: type[M], headers: Mapping[str, str], chunks: AsyncIterator[bytes]
 ) -> M | None:
     """The model in a small JSON body; None when there is no body.
 
@@ -94,13 +94,13 @@ async def read_json(
     text = await _read_small(chunks)
     if not text:
         return None
-    if not _is_json(content_type):
+    if not _is_json(headers):
         raise Rejected(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
     return read_model(model, "body", text)
 
 
-def _is_json(content_type: str | None) -> bool:
-    return (content_type or "").split(";")[0].strip().lower() == "application/json"
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 
 def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
