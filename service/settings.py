@@ -127,8 +127,13 @@ class Settings(BaseSettings):
         description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
         "or 'never' nobody. Once a key was made, everybody needs one.",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Opens /metrics as a bearer token, as does a key with the scope admin.",
+    )
     public_metrics: bool = Field(
-        True, description="Whether /metrics needs no key; else it takes one with the scope admin."
+        False, description="Whether /metrics needs neither, where nobody else reaches it."
     )
     outbound_allow: str = Field(
         "",

@@ -13,7 +13,7 @@ from service.api.judged import Judged
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
 from service.errors import Rejected
-from service.media.inspect import Inspected, are_quick, inspect_inputs
+from service.media.inspect import Inspected, are_quick, inspect_inputs, memory_bytes
 from service.stores import requests
 from service.stores.objects import (
     Content,
@@ -77,13 +77,9 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
 async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
     if are_quick(contents):
         return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
-    return await to_thread.run_sync(
-        inspect_inputs,
-        contents,
-        gateway.settings.limits,
-        gateway.decoder,
-        limiter=gateway.inspections,
-    )
+    limits = gateway.settings.limits
+    async with gateway.probe_memory.taken(memory_bytes(contents, limits)):
+        return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
 
 
 async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:

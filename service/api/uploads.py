@@ -48,18 +48,23 @@ WISH: dict[str, Any] = {
     responses=problem_responses(
         ErrorCode.BODY_TOO_LARGE,
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode.INVALID_PARAMS,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.QUOTA_EXCEEDED,
         ErrorCode.UNAVAILABLE,
     ),
 )
 async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep) -> UploadView:
-    """A signed form; more bytes than it allows are refused where they arrive."""
+    """A signed form; more bytes than it allows are refused where they arrive.
+
+    Of a caller whose bytes per day are bounded, `max_bytes` count from now on; once a job is made
+    of the upload, what it holds counts instead.
+    """
     # Read here and not by FastAPI, which would do it before the caller is known.
     body = await read_json(UploadRequest, request.headers, request.stream())
     most = gateway.settings.limits.max_driving_bytes
     wished = body.max_bytes if body is not None and body.max_bytes is not None else most
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
-    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS))
+    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
     return UploadView(
         id=upload.id,
@@ -123,13 +128,13 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:
-    """The form's fields. Raises Rejected when one did not come, or comes behind the file."""
+    """The form's fields. Raises Rejected when one did not come before the file."""
     fields = {}
     for name in FORM_FIELDS:
         content = found.get(name)
         if content is None:
             raise Rejected(
-                ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing before the part 'file'"
+                ErrorCode.INVALID_SIGNATURE, f"the part {name!r} must come before the part 'file'"
             )
         assert isinstance(content, bytes)  # a field is too short for a file
         fields[name] = content.decode("utf-8", "replace")

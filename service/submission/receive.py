@@ -96,7 +96,7 @@ async def read_json(
         return None
     if not _is_json(headers):
         raise Rejected(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
-    return read_model(model, "body", text)
+    return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
@@ -115,14 +115,16 @@ def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
     return parts
 
 
-def read_model(model: type[M], name: str, text: bytes) -> M:
-    """The model in a JSON text. Raises Rejected (`invalid_params`)."""
+def read_model(
+    model: type[M], name: str, text: bytes, code: ErrorCode = ErrorCode.INVALID_PARAMS
+) -> M:
+    """The model in a JSON text. Raises Rejected with the code."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         errors = field_problems(error.errors(include_url=False, include_input=False), name)
         detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-        raise Rejected(ErrorCode.INVALID_PARAMS, detail, errors=errors) from error
+        raise Rejected(code, detail, errors=errors) from error
 
 
 def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:

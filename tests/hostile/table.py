@@ -320,7 +320,7 @@ def _texts() -> Iterator[Row]:
     yield Row("a form in other digits", signed(nonsense), ("invalid_signature",))
 
     late = {"file": b"x" * 2000, "key": b"uploads/x/file", "max_bytes": b"9"}
-    yield Row("a form whose file comes first", _parts("/objects", late), ("invalid_request",))
+    yield Row("a form whose file comes first", _parts("/objects", late), ("invalid_signature",))
 
     def key(text: bytes) -> Attack:
         parts = {"image": ("i", files.GOOD_IMAGE), "driving": ("d", files.GOOD_POSES)}
