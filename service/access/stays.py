@@ -26,12 +26,16 @@ class Stay:
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self.over = False
+        self._over = False
         self._wake = wake
 
+    def is_over(self) -> bool:
+        """Whether nothing more may be sent."""
+        return self._over
+
     def end(self) -> None:
-        """Nothing more is sent."""
-        self.over = True
+        """Nothing more may be sent."""
+        self._over = True
         self._wake()
 
 

@@ -31,6 +31,7 @@ from service.api.openapi import openapi
 from service.api.problems import add_handlers
 from service.api.query import sent_once
 from service.settings import Settings, load_settings
+from service.stores.folder import UPLOAD_ROUTE
 from service.stores.jobs import Clock
 from service.telemetry.metrics import GatewayMetrics
 
@@ -79,7 +80,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.metrics = GatewayMetrics()
     lanes = [route for route in _routes() if isinstance(route, LaneRoute)]
     app.add_middleware(Lanes, routes=lanes, documented=app)
-    app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), uploads.UPLOAD_ROUTE])
+    app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
 

@@ -113,10 +113,10 @@ async def read_events(
     try:
         async with hub.watch(placed.record.id, placed.record.version) as feed:
             with staying(feed.wake) as stay:
-                while not (hub.closing or stay.over):
+                while not (hub.closing or stay.is_over()):
                     frames = await feed.after(seen)
                     for frame in frames:
-                        if stay.over:
+                        if stay.is_over():
                             return
                         yield frame.text
                         seen = frame.version

@@ -17,6 +17,7 @@ from service.errors import Rejected
 from service.media.decoder import Decoder
 from service.media.inspect import inspect_inputs, memory_bytes
 from service.media.needs import Memory, needed_bytes
+from service.stores.objects import Content
 from tests import samples
 from tests.samples import pose_frames
 
@@ -73,8 +74,13 @@ def test_what_decoders_hold_several_times_gets_all_of_the_memory(tmp_path: Path)
     avif = b"\0\0\0\x18ftypavif"
     big = tmp_path / "poses"
     big.write_bytes(b"[" + bytes(WHOLE // 40))
-    wholes = [("image", webp), ("image", avif), ("poses", big)]
-    halves = [("image", samples.png()), ("driving", avif), ("driving", webp), ("poses", b"[]")]
+    wholes: list[tuple[str, Content]] = [("image", webp), ("image", avif), ("poses", big)]
+    halves: list[tuple[str, Content]] = [
+        ("image", samples.png()),
+        ("driving", avif),
+        ("driving", webp),
+        ("poses", b"[]"),
+    ]
     assert [needed_bytes(role, content, LIMITS) for role, content in wholes] == [WHOLE] * 3
     assert [needed_bytes(role, content, LIMITS) for role, content in halves] == [WHOLE // 2] * 4
     assert memory_bytes({"image": samples.png(), "driving": big}, LIMITS) == WHOLE
