@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message
 
 from service.api.app import create_app
 from service.api.bodies import Bounded
@@ -45,7 +45,12 @@ class Sent:
         self._path, self._kind, self._chunks = path, kind, iter(chunks)
 
     async def to(self, app: ASGIApp) -> Self:
-        scope: Scope = {"type": "http", "method": "POST", "path": self._path, "query_string": b""}
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": self._path,
+            "query_string": b"",
+        }
         scope |= {"scheme": "http", "server": ("127.0.0.1", 80), "root_path": "", "client": None}
         scope |= {"headers": [(b"content-type", self._kind.encode())], "asgi": {"version": "3.0"}}
         await app(scope, self._receive, self._send)
