@@ -11,11 +11,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.access.doors import Anonymous
-from service.contract.limits import InputLimits
+from service.contract.limits import MIB, InputLimits
 from service.errors import SettingsError
 
 PREFIX, NESTED = "TCAN_", "__"
@@ -87,6 +95,12 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = Field(
         60.0, gt=0.0, description="For an input that a caller names by its address."
     )
+    spool_bytes: int = Field(
+        3072 * MIB,
+        validate_default=True,
+        description="Of files on their way in that a gateway holds at a time; more get 503. The "
+        "disk under its data folder must hold them.",
+    )
     link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")
     lease_ms: int = Field(
         6000, ge=200, description="A worker that is silent for this long has lost its job."
@@ -113,8 +127,13 @@ class Settings(BaseSettings):
         description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
         "or 'never' nobody. Once a key was made, everybody needs one.",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Opens /metrics as a bearer token, as does a key with the scope admin.",
+    )
     public_metrics: bool = Field(
-        True, description="Whether /metrics needs no key; else it takes one with the scope admin."
+        False, description="Whether /metrics needs neither, where nobody else reaches it."
     )
     outbound_allow: str = Field(
         "",
@@ -153,6 +172,15 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="Where traces go, such as http://collector:4318/v1/traces."
     )
+
+    @field_validator("spool_bytes")
+    @classmethod
+    def _holds_one_request(cls, value: int, info: ValidationInfo) -> int:
+        limits = info.data.get("limits")
+        least = 0 if limits is None else limits.max_image_bytes + limits.max_driving_bytes + MIB
+        if value < least:
+            raise ValueError(f"is {value}; one request may need {least}, by TCAN_LIMITS__*")
+        return value
 
     def broker_url(self) -> str:
         """The server's address. Raises SettingsError when no server is known."""

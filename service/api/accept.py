@@ -61,7 +61,12 @@ async def accept(
             idempotency_key=reservation.key,
             keep_key_ms=KEEP_MS,
             hint=message(job_id, Queue.PREPARE),
-            quota=quota_of(caller.limits, inputs.size_bytes, inputs.seconds or 0.0),
+            quota=quota_of(
+                caller.limits,
+                inputs.size_bytes,
+                inputs.seconds or 0.0,
+                received.uploads.values(),
+            ),
         )
         try:
             placed = await gateway.jobs.run(make)

@@ -23,6 +23,7 @@ from service.api import (
     submit,
     uploads,
 )
+from service.api.bodies import Bounded
 from service.api.deps import open_gateway
 from service.api.lanes import LaneRoute, Lanes
 from service.api.observe import Observed
@@ -30,6 +31,7 @@ from service.api.openapi import openapi
 from service.api.problems import add_handlers
 from service.api.query import sent_once
 from service.settings import Settings, load_settings
+from service.stores.folder import UPLOAD_ROUTE
 from service.stores.jobs import Clock
 from service.telemetry.metrics import GatewayMetrics
 
@@ -78,6 +80,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.metrics = GatewayMetrics()
     lanes = [route for route in _routes() if isinstance(route, LaneRoute)]
     app.add_middleware(Lanes, routes=lanes, documented=app)
+    app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
 

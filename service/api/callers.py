@@ -78,6 +78,12 @@ class Gate:
             raise Rejected(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
         return caller
 
+    async def still(self, text: str | None) -> bool:
+        """Whether who came in with this key, or with none, may stay. Raises Unavailable."""
+        if text is None:
+            return not await self.keyring.is_closed()
+        return await self.keyring.find(text) is not None
+
     async def _anonymously(self, request: Request) -> Caller:
         if await self.keyring.is_closed():
             detail = "send a key as 'Authorization: Bearer ...' or as 'X-API-Key'"

@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Depends, Request
 
+from service.access.stays import Stays
 from service.api.callers import Caller, Gate
 from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.events.hub import EventHub
 from service.media.decoder import Decoder
+from service.media.needs import Memory
 from service.media.remembered import Remembered
 from service.outbound.guard import Guard
 from service.policy import Policy, load_policy
@@ -26,12 +28,10 @@ from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
 from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
+from service.submission.room import Room
 from service.telemetry.context import JOB_ID
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
-
-# Decoding costs processor and memory; more at a time would only make each one slower.
-CONCURRENT_INSPECTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Gateway:
     jobs: AsyncJobs
     objects: ObjectStore
     writer: Writer
-    inspections: CapacityLimiter
+    room: Room
+    probe_memory: Memory
     decoder: Decoder
     remembered: Remembered
     events: EventHub
     signer: Signer
     gate: Gate
+    stays: Stays
     guard: Guard
     policy: Policy | None
 
@@ -85,23 +87,27 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
+    gate = Gate(jobs, settings.anonymous)
     objects = open_objects(settings)
     gateway = Gateway(
         settings=settings,
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
-        inspections=CapacityLimiter(CONCURRENT_INSPECTIONS),
+        room=Room(settings.spool_bytes),
+        probe_memory=Memory(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
         remembered=Remembered(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
-        gate=Gate(jobs, settings.anonymous),
+        gate=gate,
+        stays=Stays(gate.still),
         guard=guard,
         policy=policy,
     )
     try:
-        async with gateway.events, Deliverer(jobs, gateway.signer, webhook_body, guard):
+        deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
+        async with gateway.events, gateway.stays, deliverer:
             yield gateway
     finally:
         gateway.decoder.close()

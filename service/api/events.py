@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from service.api.callers import CallerDep
+from service.access.stays import Stay
+from service.api.callers import CallerDep, presented
 from service.api.deps import GatewayDep
 from service.api.examples import JOB
 from service.api.problems import problem_responses
@@ -59,6 +62,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
 }
 
+Staying = Callable[[Callable[[], None]], AbstractContextManager[Stay]]
+
 MAX_VERSION = 2**53
 Number = Annotated[int, Field(ge=0, le=MAX_VERSION)]
 # Optional, and never null: a header is there or it is not.
@@ -79,6 +84,7 @@ LastEventId = Annotated[
     responses=RESPONSES,
 )
 async def get_events(
+    request: Request,
     job_id: str,
     caller: CallerDep,
     gateway: GatewayDep,
@@ -87,37 +93,41 @@ async def get_events(
 ) -> Response:
     """Every change of the job from its beginning, or from behind the last event that was seen.
 
-    The stream ends after the event of a terminal state. Nothing is missed over a reconnection that
-    sends `Last-Event-ID`, and nothing comes twice. A comment comes every 15 s when nothing else
-    does.
+    The stream ends after the event of a terminal state, or with the caller's key. Nothing is
+    missed over a reconnection that sends `Last-Event-ID`, and nothing comes twice. A comment comes
+    every 15 s when nothing else does.
     """
     placed = await gateway.read(job_id, caller)
     newest = placed.record.version
     seen = min(last_event_id if last_event_id is not None else after or 0, newest)
     if placed.record.state.is_terminal and seen == newest:
         return Response(status_code=204)
-    stream = read_events(gateway.events, placed, seen)
+    staying = partial(gateway.stays.stay, presented(request.headers))
+    stream = read_events(gateway.events, staying, placed, seen)
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 async def read_events(
-    hub: EventHub, placed: Placed, seen: int, heartbeat_s: float = HEARTBEAT_S
+    hub: EventHub, staying: Staying, placed: Placed, seen: int, heartbeat_s: float = HEARTBEAT_S
 ) -> AsyncIterator[bytes]:
-    """The frames behind the version `seen`, until the job or the gateway ends."""
+    """The frames behind the version `seen`, until the job, the gateway or the stay ends."""
     yield HELLO
     try:
         async with hub.watch(placed.record.id, placed.record.version) as feed:
-            while not hub.closing:
-                frames = await feed.after(seen)
-                for frame in frames:
-                    yield frame.text
-                    seen = frame.version
-                    if frame.last:
-                        return
-                if not frames and seen < feed.newest:
-                    return  # the job was erased meanwhile
-                if not frames and not await feed.changed(heartbeat_s):
-                    yield HEARTBEAT
+            with staying(feed.wake) as stay:
+                while not (hub.closing or stay.is_over()):
+                    frames = await feed.after(seen)
+                    for frame in frames:
+                        if stay.is_over():
+                            return
+                        yield frame.text
+                        seen = frame.version
+                        if frame.last:
+                            return
+                    if not frames and seen < feed.newest:
+                        return  # the job was erased meanwhile
+                    if not frames and not await feed.changed(heartbeat_s):
+                        yield HEARTBEAT
     except Unavailable as error:
         # The answer has begun; its end makes the client come back with the last id that it saw.
         logger.warning("job %s: a stream of events is cut off: %s", placed.record.id, error)

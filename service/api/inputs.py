@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from anyio import to_thread
 
@@ -12,7 +13,7 @@ from service.api.judged import Judged
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
 from service.errors import Rejected
-from service.media.inspect import Inspected, are_quick, inspect_inputs
+from service.media.inspect import Inspected, are_quick, inspect_inputs, memory_bytes
 from service.stores import requests
 from service.stores.objects import (
     Content,
@@ -68,20 +69,17 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
         most = parts_taken(received.kind, gateway.settings.limits)[name].max_bytes
-        await fetch(gateway.guard, url, file, most, gateway.settings.fetch_timeout_s)
+        timeout_s, hold = gateway.settings.fetch_timeout_s, partial(spool.hold, name)
+        await fetch(gateway.guard, url, file, most, timeout_s, hold)
     return files
 
 
 async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
     if are_quick(contents):
         return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
-    return await to_thread.run_sync(
-        inspect_inputs,
-        contents,
-        gateway.settings.limits,
-        gateway.decoder,
-        limiter=gateway.inspections,
-    )
+    limits = gateway.settings.limits
+    async with gateway.probe_memory.taken(memory_bytes(contents, limits)):
+        return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
 
 
 async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
@@ -136,6 +134,7 @@ async def _looked_at(
             raise Rejected(
                 ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
             )
+        spool.hold(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
         raise Rejected(

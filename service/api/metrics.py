@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api import examples
-from service.api.callers import get_caller
+from service.api.callers import get_caller, presented
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.errors import Rejected
+from service.settings import Settings
 from service.stores import counts
 from service.telemetry.metrics import GatewayMetrics
 
@@ -30,12 +33,27 @@ router = APIRouter(tags=["health"])
 async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
     """Of the whole service, from the job store, and of this gateway's own requests.
 
-    Each gateway tells the same of the whole service: take it from one, or the maximum.
+    Each gateway tells the same of the whole service: take it from one, or the maximum. Needs
+    `TCAN_METRICS_TOKEN` as a bearer token, or a key with the scope `admin`; while there is no key,
+    who may call at all may read this as well.
     """
-    if not gateway.settings.public_metrics and not (await get_caller(request)).sees_all:
-        raise Rejected(ErrorCode.FORBIDDEN, "/metrics needs a key with the scope 'admin'")
+    await _check_reader(request, gateway.settings)
     metrics = request.app.state.metrics
     assert isinstance(metrics, GatewayMetrics)
     snapshot = await gateway.jobs.run(counts.snapshot())
     text = metrics.text(snapshot, sum(gateway.events.watched.values()))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _check_reader(request: Request, settings: Settings) -> None:
+    """Raises Rejected for who may not read of the whole service."""
+    given, token = presented(request.headers), settings.metrics_token
+    if settings.public_metrics:
+        return
+    if given is not None and token is not None:
+        if compare_digest(given.encode(), token.get_secret_value().encode()):
+            return
+    caller = await get_caller(request)
+    if given is not None and not caller.sees_all:
+        detail = "/metrics needs TCAN_METRICS_TOKEN, or a key with the scope 'admin'"
+        raise Rejected(ErrorCode.FORBIDDEN, detail)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from service.api.callers import get_caller
 from service.api.problems import Problem, problem_responses
 from service.contract.errors import ErrorCode
-from service.contract.requests import AnimateRequest, PosesRequest
+from service.contract.requests import AnimateRequest, PosesRequest, UploadRequest
 
 TEMPLATE = "#/components/schemas/{model}"
 # FastAPI's description of an error that this service answers as a problem.
@@ -43,9 +43,9 @@ def _document(app: FastAPI, guarded: set[tuple[str, str]]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in REPLACED:
         schemas.pop(name, None)
-    for model in (Problem, AnimateRequest, PosesRequest):
+    for model in (Problem, AnimateRequest, PosesRequest, UploadRequest):
         schema = model.model_json_schema(ref_template=TEMPLATE)
-        schemas.update(schema.pop("$defs"))
+        schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     document["components"]["securitySchemes"] = SCHEMES
     for path, operations in document["paths"].items():

@@ -23,6 +23,9 @@ from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"], route_class=LaneRoute)
 
+# Routes that read their bodies as they arrive.
+STREAMED = {JobKind.ANIMATE: "/animate", JobKind.POSES: "/poses"}
+
 HEADERS: dict[str, Any] = {
     "Location": {"description": "The job's address.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
@@ -98,7 +101,7 @@ Prefer = Annotated[
 
 
 @router.post(
-    "/animate",
+    STREAMED[JobKind.ANIMATE],
     status_code=202,
     response_model=JobView,
     summary="Animate a picture with the motion of a video",
@@ -122,7 +125,7 @@ async def animate(
 
 
 @router.post(
-    "/poses",
+    STREAMED[JobKind.POSES],
     status_code=202,
     response_model=JobView,
     summary="See the poses of a driving video",
@@ -150,10 +153,10 @@ async def _take(
 ) -> tuple[Placed, bool]:
     if key is None and caller.limits.bounds_jobs:
         await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits))
-    with Spool(gateway.settings.spool_folder) as spool:
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
         received = await read_request(
             kind,
-            request.headers.get("content-type"),
+            request.headers,
             request.stream(),
             gateway.settings.limits,
             spool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +12,18 @@ from fastapi import APIRouter, Request
 from service.api.callers import CallerDep
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
+from service.api.request_bodies import schema_of
 from service.api.uploads_view import UploadView
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest
+from service.errors import Rejected
 from service.stores import requests
 from service.stores.folder import UPLOAD_ROUTE, FolderObjects
 from service.stores.objects import Content, ObjectMissingError
 from service.stores.requests import Upload
 from service.submission.multipart import Part, receive
+from service.submission.receive import read_json
 from service.submission.spool import Spool
 
 router = APIRouter(tags=["uploads"])
@@ -29,24 +33,38 @@ FORM_TTL_S = 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
 FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
+WISH: dict[str, Any] = {
+    "content": {
+        "application/json": {"schema": schema_of(UploadRequest), "example": {"max_bytes": 5000000}}
+    }
+}
 
 
 @router.post(
     "/uploads",
     status_code=201,
     summary="Prepare the upload of a big file",
+    openapi_extra={"requestBody": WISH},
     responses=problem_responses(
-        ErrorCode.MALFORMED_BODY, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.QUOTA_EXCEEDED,
+        ErrorCode.UNAVAILABLE,
     ),
 )
-async def create_upload(
-    caller: CallerDep, gateway: GatewayDep, body: UploadRequest | None = None
-) -> UploadView:
-    """A signed form; more bytes than it allows are refused where they arrive."""
+async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep) -> UploadView:
+    """A signed form; more bytes than it allows are refused where they arrive.
+
+    Of a caller whose bytes per day are bounded, `max_bytes` count from now on; once a job is made
+    of the upload, what it holds counts instead.
+    """
+    # Read here and not by FastAPI, which would do it before the caller is known.
+    body = await read_json(UploadRequest, request.headers, request.stream())
     most = gateway.settings.limits.max_driving_bytes
     wished = body.max_bytes if body is not None and body.max_bytes is not None else most
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
-    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS))
+    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
     return UploadView(
         id=upload.id,
@@ -87,20 +105,37 @@ FORM_BODY: dict[str, Any] = {
         ErrorCode.BODY_TOO_LARGE,
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
         ErrorCode.INVALID_REQUEST,
+        ErrorCode.UNAVAILABLE,
     ),
 )
 async def put_object(request: Request, gateway: GatewayDep) -> None:
-    """Takes a file as `POST /uploads` said. The S3 store takes its forms itself."""
-    if not isinstance(gateway.objects, FolderObjects):
+    """Takes a file as `POST /uploads` said. The S3 store takes its forms itself.
+
+    The fields stand before the file, as in any form that S3 takes: nothing of a file is kept
+    before they are known to be genuine.
+    """
+    objects = gateway.objects
+    if not isinstance(objects, FolderObjects):
         raise ObjectMissingError("uploads")
     parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
-    parts["file"] = Part(gateway.settings.limits.max_driving_bytes)
-    with Spool(gateway.settings.spool_folder) as spool:
-        found = await receive(request.headers.get("content-type"), request.stream(), parts, spool)
-        fields = {name: _text(found[name]) for name in FORM_FIELDS}
-        await to_thread.run_sync(gateway.objects.put_form, fields, found["file"])
+    parts["file"] = Part(
+        gateway.settings.limits.max_driving_bytes,
+        admit=lambda found: objects.admit_form(_fields(found)),
+    )
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+        found = await receive(request.headers, request.stream(), parts, spool)
+        await to_thread.run_sync(objects.put_form, _fields(found), found["file"])
 
 
-def _text(content: Content) -> str:
-    assert isinstance(content, bytes)  # a field is too short for a file
-    return content.decode("utf-8", "replace")
+def _fields(found: Mapping[str, Content]) -> dict[str, str]:
+    """The form's fields. Raises Rejected when one did not come before the file."""
+    fields = {}
+    for name in FORM_FIELDS:
+        content = found.get(name)
+        if content is None:
+            raise Rejected(
+                ErrorCode.INVALID_SIGNATURE, f"the part {name!r} must come before the part 'file'"
+            )
+        assert isinstance(content, bytes)  # a field is too short for a file
+        fields[name] = content.decode("utf-8", "replace")
+    return fields

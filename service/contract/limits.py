@@ -26,7 +26,15 @@ class InputLimits(BaseModel):
     max_duration_s: float = Field(300.0, gt=0.0, description="Of a driving video.")
     min_side: int = Field(16, gt=0, description="Shorter side of an image or a video, in pixels.")
     decoder_memory_bytes: int = Field(
-        2048 * MIB, ge=64 * MIB, description="That the process which decodes a file may take."
+        2048 * MIB,
+        ge=64 * MIB,
+        description="That the worker's process which decodes the whole of a file may take.",
+    )
+    probe_memory_bytes: int = Field(
+        704 * MIB,
+        ge=64 * MIB,
+        description="That the processes which look at files for a gateway may take together: one "
+        "for a WebP or AVIF picture or a big pose file, else two at a time.",
     )
     decoder_cpu_s: int = Field(
         300, gt=0, description="Processor time for decoding the whole of a driving video."

@@ -1,4 +1,4 @@
-"""Asks a child process what a file is; the one place where the gateway has pictures decoded."""
+"""Asks a child process what a file is; the one place where the gateway has files decoded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import Rejected, Unavailable
+from service.media.needs import needed_bytes
 from service.stores.objects import Content
 
 MODULE = "service.media.judge"
@@ -20,7 +21,7 @@ CPU_S, WAIT_S = 10, 20.0
 
 
 class Verdict(NamedTuple):
-    """What a file is: its suffix, and the frames and the seconds of a video."""
+    """What a file is: its suffix, and the frames and the seconds of a video; poses have frames."""
 
     suffix: str
     frames: int | None
@@ -40,7 +41,7 @@ class _Said(BaseModel):
 
 
 class Decoder:
-    """A sandbox that looks at pictures and videos. Threads may share it."""
+    """A sandbox that looks at pictures, videos and pose files. Threads may share it."""
 
     def __init__(self) -> None:
         self._sandbox = Sandbox(MODULE)
@@ -50,14 +51,14 @@ class Decoder:
         self._sandbox.close()
 
     def look(self, role: str, content: Content, limits: InputLimits) -> Verdict:
-        """What an `image` or a `driving` video is; blocks.
+        """What an `image`, a `driving` video or a file of `poses` is; blocks.
 
         Raises:
             Rejected: it cannot be used, or the decoder was ended by it.
             Unavailable: no decoder can be started.
         """
         argument = {"role": role, "limits": limits.model_dump()}
-        bounds = ChildLimits(limits.decoder_memory_bytes, CPU_S, WAIT_S)
+        bounds = ChildLimits(needed_bytes(role, content, limits), CPU_S, WAIT_S)
         try:
             with self._sandbox.child(f"{MODULE}:judge", content, argument, bounds) as child:
                 said = _Said.model_validate(child.json())

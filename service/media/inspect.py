@@ -1,7 +1,7 @@
 """The one door through which the gateway looks at a caller's files.
 
-Pose files are read here, by Python's own JSON, and small plain PNGs are judged by their structure;
-every other picture or video is decoded in a child process. `are_quick` tells which inputs need
+Small pose files are read here, by pydantic's own JSON, and small plain PNGs are judged by their
+structure; everything else is decoded in a child process. `are_quick` tells which inputs need
 neither a child nor a thread.
 """
 
@@ -16,6 +16,7 @@ from service.contract.limits import InputLimits
 from service.errors import Rejected
 from service.media.decoder import Decoder
 from service.media.images import inspect_plain_png
+from service.media.needs import head_of, needed_bytes
 from service.media.plain_png import plain_header
 from service.media.poses import BYTE_ORDER_MARK, inspect_poses
 from service.stores.objects import Content, size_of
@@ -77,6 +78,15 @@ def are_quick(files: Mapping[str, Content]) -> bool:
     )
 
 
+def memory_bytes(files: Mapping[str, Content], limits: InputLimits) -> int:
+    """The most that the child of one of them may take; they are looked at one after the other."""
+    roles = {
+        name: "poses" if name == "driving" and looks_like_json(content) else name
+        for name, content in files.items()
+    }
+    return max(needed_bytes(roles[name], content, limits) for name, content in files.items())
+
+
 def _inspect_image(content: Content, limits: InputLimits, decoder: Decoder) -> str:
     if isinstance(content, bytes) and (header := plain_header(content)) is not None:
         return inspect_plain_png(content, header, limits)
@@ -94,16 +104,13 @@ def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) ->
             f"driving: the pose file has {size:,} bytes; "
             f"at most {limits.max_pose_bytes:,} are taken",
         )
-    text = content if isinstance(content, bytes) else content.read_bytes()
-    frames = inspect_poses(text, limits)
+    if isinstance(content, bytes) and size <= QUICK_BYTES:
+        frames = inspect_poses(content, limits)
+    else:
+        frames = decoder.look("poses", content, limits).frames or 0
     return Inspected(".json", DrivingKind.POSES, frames, frames / POSE_FPS, size)
 
 
 def looks_like_json(content: Content) -> bool:
     """Whether it begins like a JSON array or object."""
-    if isinstance(content, bytes):
-        head = content[:256]
-    else:
-        with open(content, "rb") as stream:
-            head = stream.read(256)
-    return head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"[", b"{")
+    return head_of(content).removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"[", b"{")

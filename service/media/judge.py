@@ -15,6 +15,7 @@ from sandbox.wire import Out
 from service.contract.limits import InputLimits
 from service.errors import Rejected
 from service.media.images import inspect_image
+from service.media.poses import inspect_poses
 from service.media.videos import inspect_video
 
 
@@ -22,13 +23,15 @@ def judge(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
     """Say the suffix and the frames of a file, or why it is refused.
 
     Args:
-        argument: the `role`, `image` or `driving`, and the `limits`.
+        argument: the `role`, `image`, `driving` or `poses`, and the `limits`.
     """
     limits = InputLimits.model_validate(argument["limits"])
     source = io.BufferedReader(file, 64 * 1024)  # type: ignore[type-var]  # a raw file
     try:
         if argument["role"] == "image":
             out.json({"suffix": inspect_image(source, limits)})
+        elif argument["role"] == "poses":
+            out.json({"frames": inspect_poses(source.read(), limits)})
         else:
             out.json(inspect_video(source, limits)._asdict())
     except Rejected as error:

@@ -69,6 +69,8 @@ def inspect_video(source: BinaryIO, limits: InputLimits) -> Video:
             source, "r", format=kind, options=options, metadata_errors="replace"
         ) as container:
             stream = _picture_stream(container)
+            # More would each hold frames: what a look takes would grow with the processors.
+            stream.codec_context.thread_count = 1
             _check_size(stream, limits)
             frames = _check_length(container, stream, limits)
             if frames == 1 and kind in ("gif", "apng"):

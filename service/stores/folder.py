@@ -151,19 +151,26 @@ class FolderObjects:
         fields = {"key": key, "max_bytes": str(max_bytes), "expires": expires}
         return UploadForm(UPLOAD_ROUTE, {**fields, "signature": signature})
 
-    def put_form(self, fields: Mapping[str, str], content: Content) -> None:
-        """Store the file of a form.
+    def admit_form(self, fields: Mapping[str, str]) -> int:
+        """How many bytes the file of a form may have, before any of them has come.
 
         Raises:
-            Rejected: the form was altered or is too old, or the file is empty or too big.
+            Rejected: the form was altered or is too old.
         """
         key, max_bytes, expires = fields["key"], fields["max_bytes"], fields["expires"]
         genuine = self._signature("upload", key, max_bytes, expires)
         if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
             raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
-        if not 1 <= size_of(content) <= int(max_bytes):
-            raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the file needs 1 to {max_bytes} bytes")
-        self.put(key, content)
+        return int(max_bytes)
+
+    def put_form(self, fields: Mapping[str, str], content: Content) -> None:
+        """Store the file of a form that `admit_form` let in. Raises Rejected when it is empty."""
+        if size_of(content) == 0:
+            raise Rejected(
+                ErrorCode.INVALID_REQUEST,
+                f"file: is empty; 1 to {fields['max_bytes']} bytes are taken",
+            )
+        self.put(fields["key"], content)
 
     def delete(self, prefix: str) -> None:
         """Erase every object under `prefix`. Raises Unavailable."""

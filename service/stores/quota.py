@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from service.contract.callers import CallerLimits
@@ -20,22 +21,29 @@ SAYS = {
 
 
 class Quota(NamedTuple):
-    """The caller's limits as JSON ('' for none), and the job's size."""
+    """The caller's limits as JSON ('' for none), the job's size, and its uploads with commas."""
 
     limits: str
     input_bytes: int
     driving_ms: int
+    uploads: str = ""
 
 
 FREE = Quota("", 0, 0)
 
 
-def quota_of(limits: CallerLimits, input_bytes: int, driving_s: float) -> Quota:
-    """The quota of a job of this size; what callers without limits make is not counted."""
+def quota_of(
+    limits: CallerLimits, input_bytes: int, driving_s: float, uploads: Iterable[str] = ()
+) -> Quota:
+    """The quota of a job of this size; what callers without limits make is not counted.
+
+    Args:
+        uploads: ids of those among the inputs, whose forms have been counted.
+    """
     if not limits.bounds_jobs:
         return FREE
     text = limits.model_dump_json(exclude_none=True)
-    return Quota(text, input_bytes, round(1000 * driving_s))
+    return Quota(text, input_bytes, round(1000 * driving_s), ",".join(dict.fromkeys(uploads)))
 
 
 def quota_error(raised: str) -> Rejected | None:

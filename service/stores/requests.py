@@ -1,7 +1,8 @@
 """Operations on what belongs to a request before it is a job: idempotency keys, uploads, inputs.
 
 Keys: `idempotency:{caller}:{key}` hash; `uploads` descriptions; `uploads:ends` ids by the end of
-their time; `identity` tells this job store from others.
+their time; `uploads:counted` day and bytes of forms of which no job was made yet; `identity` tells
+this job store from others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from service.contract.callers import CallerLimits
 from service.stores.calls import Call
+
+NO_LIMITS = CallerLimits()
 
 
 class Claim(StrEnum):
@@ -70,9 +74,14 @@ def unclaim(caller: str, key: str, owner: str) -> Call[str]:
     return Call("unclaim", (caller, key, owner), str)
 
 
-def note_upload(upload: Upload, ttl_ms: int) -> Call[str]:
-    """Remember that a caller may upload a file."""
-    return Call("upload", (upload.id, upload.model_dump_json(), ttl_ms), str)
+def note_upload(upload: Upload, ttl_ms: int, limits: CallerLimits = NO_LIMITS) -> Call[str]:
+    """Remember that a caller may upload a file; raises Rejected when it is too much for today.
+
+    What the form takes counts as the caller's at once, and until a job is made of the upload.
+    """
+    bounds = "" if limits.input_bytes_per_day is None else limits.model_dump_json(exclude_none=True)
+    known = (upload.id, upload.model_dump_json(), ttl_ms)
+    return Call("upload", (*known, upload.caller, bounds, upload.max_bytes), str)
 
 
 def read_uploads(upload_ids: Sequence[str]) -> Call[list[Upload | None]]:

@@ -7,6 +7,7 @@ for each that a redirect leads to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -17,25 +18,31 @@ from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.outbound.guard import Guard
 from service.outbound.transport import GuardedTransport
+from service.submission.multipart import declared_bytes
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 3
 # A server that sends nothing for this long is not worth waiting for.
 SILENCE_S = 10.0
 # What arrives is what is counted: nothing is unpacked on the way.
+Hold = Callable[[int], None]
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tcan"}
 
 
-async def fetch(guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: float) -> None:
+async def fetch(
+    guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: float, hold: Hold
+) -> None:
     """Write what an address serves to a file.
 
     Args:
         guard: knows the hosts that may be connected to.
         max_bytes: the transfer ends at the first byte that is too many.
         timeout_s: for all of it, redirects included.
+        hold: makes sure that there is room for so many bytes, before they are written.
 
     Raises:
-        Rejected: the address is refused, gives no file, too big a one, or none in time.
+        Rejected: the address is refused, gives no file, too big a one, or none in time; or what
+            `hold` raises.
     """
     try:
         with anyio.fail_after(timeout_s):
@@ -45,7 +52,7 @@ async def fetch(guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: f
                 headers=HEADERS,
                 transport=GuardedTransport(guard),
             ) as client:
-                await _follow(client, checked_url(url), file, max_bytes)
+                await _follow(client, checked_url(url), file, max_bytes, hold)
     except TimeoutError as error:
         raise _failed(url, f"not all of it came within {timeout_s:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -68,28 +75,32 @@ def checked_url(url: str) -> str:
     return url
 
 
-async def _follow(client: httpx.AsyncClient, url: str, file: Path, max_bytes: int) -> None:
+async def _follow(
+    client: httpx.AsyncClient, url: str, file: Path, max_bytes: int, hold: Hold
+) -> None:
     for _ in range(MAX_REDIRECTS + 1):
         async with client.stream("GET", url) as answer:
             if not answer.has_redirect_location:
-                await _save(answer, url, file, max_bytes)
+                await _save(answer, url, file, max_bytes, hold)
                 return
             url = checked_url(urljoin(url, answer.headers["location"]))
     raise _failed(url, f"more than {MAX_REDIRECTS} redirects")
 
 
-async def _save(answer: httpx.Response, url: str, file: Path, max_bytes: int) -> None:
+async def _save(answer: httpx.Response, url: str, file: Path, max_bytes: int, hold: Hold) -> None:
     if answer.status_code != 200:
         raise _failed(url, f"HTTP {answer.status_code}")
-    declared = answer.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    declared = declared_bytes(answer.headers)
+    if declared > max_bytes:
         raise _too_large(url, max_bytes)
+    hold(declared)
     size = 0
     async with await anyio.open_file(file, "wb") as stream:
         async for chunk in answer.aiter_raw():
             size += len(chunk)
             if size > max_bytes:
                 raise _too_large(url, max_bytes)
+            hold(size)
             await stream.write(chunk)
 
 

@@ -6,7 +6,7 @@ Of a big body no more is in memory than one chunk and its small parts.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -26,23 +26,34 @@ SMALL_BYTES = 256 * 1024
 SYNC_EVERY_BYTES = 16 * 1024 * 1024
 # One hop to a thread writes this much; the network's own chunks are smaller.
 BATCH_BYTES = 256 * 1024
+# Of boundaries and heads, and of what stands before the first and behind the last of them.
+FRAME_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part that a route takes: at most so many bytes."""
+    """One part that a route takes: at most so many bytes.
+
+    Attributes:
+        admit: asked when the part begins, with the parts before it. It tells how many bytes the
+            part may have by them, or raises Rejected.
+    """
 
     max_bytes: int
     required: bool = True
+    admit: Callable[[Mapping[str, Content]], int] | None = None
 
 
 async def receive(
-    content_type: str | None, chunks: AsyncIterator[bytes], parts: Mapping[str, Part], spool: Spool
+    headers: Mapping[str, str],
+    chunks: AsyncIterator[bytes],
+    parts: Mapping[str, Part],
+    spool: Spool,
 ) -> dict[str, Content]:
     """Take a multipart body apart.
 
     Args:
-        content_type: the header of the request.
+        headers: of the request: its `content-type`, and its `content-length` where it has one.
         chunks: the body as it arrives.
         parts: the parts that are taken, by name.
         spool: where big parts go.
@@ -51,16 +62,21 @@ async def receive(
         By their names: the bytes of small parts, the files of big ones.
 
     Raises:
-        Rejected: not multipart, malformed, an unknown, doubled or missing part, or too many bytes;
-            at the first byte that is too many.
+        Rejected: not multipart, malformed, an unknown, doubled or missing part, one that is not
+            admitted, or too many bytes, at the first byte that is too many; or the spool has no
+            room for it now.
     """
-    receiver = _Receiver(_boundary(content_type), parts, spool)
+    boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
+    most = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
+    _check_size(declared, most)
+    receiver = _Receiver(boundary, parts, spool, declared)
     try:
         batch, had = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
             if len(batch) >= BATCH_BYTES:
                 had += len(batch)
+                _check_size(had, most)
                 await run_in_threadpool(receiver.feed, bytes(batch))
                 batch.clear()
         if had + len(batch) <= SMALL_BYTES:
@@ -70,6 +86,17 @@ async def receive(
         return receiver.finish()
     finally:
         receiver.close()
+
+
+def declared_bytes(headers: Mapping[str, str]) -> int:
+    """The length that a message says it has; 0 when it says none."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
 
 
 def _boundary(content_type: str | None) -> bytes:
@@ -100,16 +127,23 @@ class _Headers:
 
 @dataclass
 class _Receiver:
-    """Callbacks of the parser; writes what it finds."""
+    """Callbacks of the parser; writes what it finds.
+
+    Attributes:
+        declared: so much room is taken with the first file, so that none stops halfway for another.
+    """
 
     boundary: bytes
     parts: Mapping[str, Part]
     spool: Spool
+    declared: int
     found: dict[str, Content] = field(default_factory=dict)
     ended: bool = False
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
+    _most: int = 0
+    _written: int = 0
     _unsynced: int = 0
     _small: bytearray = field(default_factory=bytearray)
     _stream: BinaryIO | None = None
@@ -172,19 +206,24 @@ class _Receiver:
             raise Rejected(ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}")
         if name in self.found:
             raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
+        part = self.parts[name]
+        admitted = part.max_bytes if part.admit is None else part.admit(self.found)
+        self._most = min(part.max_bytes, admitted)
         self._name, self._size, self.found[name] = name, 0, b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
-        most = self.parts[self._name].max_bytes
-        if self._size > most:
+        if self._size > self._most:
             raise Rejected(
-                ErrorCode.BODY_TOO_LARGE, f"the part {self._name!r} has more than {most} bytes"
+                ErrorCode.BODY_TOO_LARGE,
+                f"the part {self._name!r} has more than {self._most} bytes",
             )
         piece = memoryview(data)[start:end]
         if self._stream is None and self._size <= SMALL_BYTES:
             self._small += piece
             return
+        self._written += len(piece) if self._stream is not None else self._size
+        self.spool.hold("body", max(self.declared, self._written))
         if self._stream is None:
             file = self.found[self._name] = self.spool.folder / self._name
             self._stream = open(file, "wb")

@@ -65,7 +65,7 @@ class Received:
 
 async def read_request(
     kind: JobKind,
-    content_type: str | None,
+    headers: Mapping[str, str],
     chunks: AsyncIterator[bytes],
     limits: InputLimits,
     spool: Spool,
@@ -75,12 +75,32 @@ async def read_request(
     Raises:
         Rejected: of another type, malformed, too big, or with parameters that are not valid.
     """
-    if (content_type or "").split(";")[0].strip().lower() == "application/json":
+    if _is_json(headers):
         return _from_json(kind, await _read_small(chunks))
-    files = await receive(content_type, chunks, parts_taken(kind, limits), spool)
+    files = await receive(headers, chunks, parts_taken(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
     return Received(kind, params, options, files=files)
+
+
+async def read_json(
+    model: type[M], headers: Mapping[str, str], chunks: AsyncIterator[bytes]
+) -> M | None:
+    """The model in a small JSON body; None when there is no body.
+
+    Raises:
+        Rejected: of another type, too big, or not valid.
+    """
+    text = await _read_small(chunks)
+    if not text:
+        return None
+    if not _is_json(headers):
+        raise Rejected(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
+    return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 
 def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
@@ -95,14 +115,16 @@ def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
     return parts
 
 
-def read_model(model: type[M], name: str, text: bytes) -> M:
-    """The model in a JSON text. Raises Rejected (`invalid_params`)."""
+def read_model(
+    model: type[M], name: str, text: bytes, code: ErrorCode = ErrorCode.INVALID_PARAMS
+) -> M:
+    """The model in a JSON text. Raises Rejected with the code."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         errors = field_problems(error.errors(include_url=False, include_input=False), name)
         detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-        raise Rejected(ErrorCode.INVALID_PARAMS, detail, errors=errors) from error
+        raise Rejected(code, detail, errors=errors) from error
 
 
 def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Self
 
 from service.errors import Unavailable
 from service.stores.scratch import scratch_folder
+from service.submission.room import Room
 
 
 class Spool:
@@ -18,10 +19,13 @@ class Spool:
 
     Args:
         parent: exists.
+        room: that all spools of the gateway share.
     """
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, room: Room) -> None:
         self._parent = parent
+        self._room = room
+        self._held: dict[str, int] = {}
         self._made: Path | None = None
         self._stack = ExitStack()
 
@@ -31,6 +35,17 @@ class Spool:
         if self._made is None:
             self._made = self._stack.enter_context(scratch_folder(self._parent))
         return self._made
+
+    def hold(self, name: str, size_bytes: int) -> None:
+        """Have room for so many bytes of this file altogether, before they are written.
+
+        Raises:
+            Rejected: there is no room for them now.
+        """
+        more = size_bytes - self._held.get(name, 0)
+        if more > 0:
+            self._room.take(more)
+            self._held[name] = size_bytes
 
     def __enter__(self) -> Self:
         return self
@@ -42,5 +57,6 @@ class Spool:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
+        self._room.give_back(sum(self._held.values()))
         if isinstance(error, OSError):
             raise Unavailable(f"the disk does not take what callers send: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import httpx
@@ -30,7 +30,8 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """All attacks."""
-    return [*_addresses(), *_servers(), *_webhooks(), *_images(), *_drivers(), *_poses(), *_texts()]
+    files_ = (*_images(), *_drivers(), *_poses())
+    return [*_addresses(), *_servers(), *_webhooks(), *files_, *_texts(), *_bodies()]
 
 
 def _by_url(url: str) -> Attack:
@@ -318,6 +319,9 @@ def _texts() -> Iterator[Row]:
     nonsense = {**forged, "expires": "\u0661", "key": "uploads/x/file"}
     yield Row("a form in other digits", signed(nonsense), ("invalid_signature",))
 
+    late = {"file": b"x" * 2000, "key": b"uploads/x/file", "max_bytes": b"9"}
+    yield Row("a form whose file comes first", _parts("/objects", late), ("invalid_signature",))
+
     def key(text: bytes) -> Attack:
         parts = {"image": ("i", files.GOOD_IMAGE), "driving": ("d", files.GOOD_POSES)}
         headers = {b"Idempotency-Key": text}
@@ -325,3 +329,38 @@ def _texts() -> Iterator[Row]:
 
     yield Row("a key of control characters", key(b"a\x01b"), ("invalid_request", "http"))
     yield Row("a key that is too long", key(b"k" * 300), ("invalid_request",))
+
+
+def _bodies() -> Iterator[Row]:
+    """Bodies that do not end: to each route that takes one, with and without a length."""
+    big = ("body_too_large",)
+    for path in ("/animate", "/poses", "/uploads"):
+        for told, content in (("a long", b" " * 10_000_000), ("an endless", _spaces())):
+            yield Row(f"{path}: {told} json", _body(path, "application/json", content), big)
+    for path, name in (("/animate", "image"), ("/poses", "driving"), ("/objects", "key")):
+        head = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % name.encode()
+        form = "multipart/form-data; boundary=b"
+        yield Row(f"{path}: an endless part", _body(path, form, _spaces(head)), big)
+        ended = head + b"x\r\n--b--\r\n"
+        codes = (*big, "invalid_request")
+        yield Row(f"{path}: an endless end", _body(path, form, _spaces(ended)), codes)
+        bad = ("malformed_body",)
+        yield Row(f"{path}: an endless head", _body(path, form, _spaces(head[:-4])), bad)
+        yield Row(f"{path}: an endless beginning", _body(path, form, _spaces()), bad)
+
+
+def _body(path: str, kind: str, content: bytes | Iterable[bytes]) -> Attack:
+    return lambda service: service.http.post(path, content=content, headers={"Content-Type": kind})
+
+
+def _spaces(head: bytes = b"") -> Iterator[bytes]:
+    """A head, and then 30 MB without a length."""
+    yield head
+    for _ in range(30):
+        yield b" " * 1_000_000
+
+
+def _parts(path: str, contents: dict[str, bytes]) -> Attack:
+    """A form of these parts in this order."""
+    parts = [(name, (None, content)) for name, content in contents.items()]
+    return lambda service: service.http.post(path, files=parts)

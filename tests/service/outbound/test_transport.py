@@ -36,7 +36,7 @@ class Names:
 def fetched(names: Names, url: str, folder: Path) -> bytes:
     """What the service gets from an address."""
     file = folder / "file"
-    asyncio.run(fetch(names.guard, url, file, 1000, 20.0))
+    asyncio.run(fetch(names.guard, url, file, 1000, 20.0, list[int]().append))
     return file.read_bytes()
 
 
@@ -71,7 +71,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> N
         web.page("/file", b"x")
         url = web.url.replace("127.0.0.2", "two.example") + "/file"
         guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=both)
-        asyncio.run(fetch(guard, url, tmp_path / "file", 1000, 20.0))
+        asyncio.run(fetch(guard, url, tmp_path / "file", 1000, 20.0, list[int]().append))
     assert (tmp_path / "file").read_bytes() == b"x"
 
 

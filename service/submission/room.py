@@ -1,0 +1,43 @@
+"""How much of the disk all requests of a gateway may hold together while they come in."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from service.contract.errors import ErrorCode
+from service.errors import Rejected
+
+# A big body takes about this long to come and to be stored.
+RETRY_S = 5
+
+
+class Room:
+    """Bytes of the spool. Threads may share it."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._taken = 0
+        self._lock = Lock()
+
+    @property
+    def taken_bytes(self) -> int:
+        """That are spoken for."""
+        return self._taken
+
+    def take(self, size_bytes: int) -> None:
+        """Take so many more, at once. Raises Rejected (`unavailable`) when there are fewer."""
+        with self._lock:
+            left = self._most - self._taken
+            if size_bytes > left:
+                raise Rejected(
+                    ErrorCode.UNAVAILABLE,
+                    f"{self._taken:,} of {self._most:,} bytes that may come in at a time do so; "
+                    f"{size_bytes:,} more must wait",
+                    headers={"Retry-After": str(RETRY_S)},
+                )
+            self._taken += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """What was taken is free again."""
+        with self._lock:
+            self._taken -= size_bytes
