@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,12 +16,14 @@ from service.api.judged import check_options
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.queues import Queue
-from service.errors import Rejected
+from service.errors import Rejected, Unavailable
 from service.stores import calls
 from service.stores.hints import message
 from service.stores.quota import quota_of
 from service.submission.receive import Received
 from service.submission.spool import Spool
+
+logger = logging.getLogger(__name__)
 
 LOOK_UP_S = 5.0
 
@@ -58,6 +61,7 @@ async def accept(
             options=received.options,
             caller=caller.id,
             idempotency_key=reservation.key,
+            key_owner=reservation.owner,
             keep_key_ms=KEEP_MS,
             hint=message(job_id, Queue.PREPARE),
             quota=quota_of(caller.limits, inputs.size_bytes, inputs.seconds or 0.0),
@@ -65,9 +69,17 @@ async def accept(
         try:
             placed = await gateway.jobs.run(make)
         except Rejected:
-            await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+            await _clear(gateway, job_id)
             raise
     return placed, False
+
+
+async def _clear(gateway: Gateway, job_id: str) -> None:
+    """Erase the inputs of a job that was refused; what cannot be is an orphan, swept later."""
+    try:
+        await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+    except Unavailable as error:
+        logger.warning("job %s: refused, and its inputs are left: %s", job_id, error)
 
 
 async def _check_webhook(gateway: Gateway, received: Received) -> None:

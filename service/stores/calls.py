@@ -134,6 +134,7 @@ def create(
     options: JobOptions | None = None,
     caller: str = ANONYMOUS,
     idempotency_key: str = "",
+    key_owner: str = "",
     keep_key_ms: int = 0,
     hint: str = "",
     quota: Quota = FREE,
@@ -141,9 +142,11 @@ def create(
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
-    With an idempotency key that was claimed before, the key leads to the job from now on.
+    With an idempotency key the key leads to the job from now on; Rejected
+    (`idempotency_key_in_use`) when its claim is no longer the owner's.
 
     Args:
+        key_owner: who claimed the key.
         contract: workers that know a lower one leave the job to others.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
         quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
@@ -155,7 +158,7 @@ def create(
     hinted = (Queue.PREPARE.task, hint, *quota)
     fields += [text for pair in carried().items() for text in pair]
     fields += ["contract", str(contract)]
-    return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
+    return Call("create", (*known, *hinted, key_owner, "kind", kind, *fields), read_placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:

@@ -1,15 +1,17 @@
 -- id, queue, caller, units, idempotency key or '', for how long it is kept in ms, name of the broker's list, hint or '',
--- the caller's limits or '', bytes of the inputs, ms of the driver, then fields and values.
--- Replies the record and its place; raises QUOTA when the caller has too much. Creating the same job again changes nothing.
+-- the caller's limits or '', bytes of the inputs, ms of the driver, the key's owner, then fields and values.
+-- Replies the record and its place; raises QUOTA when the caller has too much, CLAIM when the key is no longer the owner's.
+-- Creating the same job again changes nothing.
 local id, queue, caller, units, key, keep_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local limits, bytes, ms = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
 if redis.call('EXISTS', job_key(id)) == 0 then
+  if key ~= '' then hold_claim(caller, key, ARGV[13]) end
   if limits ~= '' then
     weigh(caller, cjson.decode(limits), bytes, ms)
     use(caller, bytes, ms)
   end
   set(id, 'id', id, 'state', 'queued', 'queue', queue, 'caller', caller, 'created_ms', now, 'hinted_ms', now,
-    'waiting_since_ms', now, 'units', units, unpack(ARGV, 13))
+    'waiting_since_ms', now, 'units', units, unpack(ARGV, 14))
   estimate(id)
   redis.call('ZADD', jobs_key(caller), now, id)
   redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
