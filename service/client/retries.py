@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from service.contract.errors import ErrorCode
 from service.errors import ProblemError, ServiceError, UnreachableError
 
 RETRIED_STATUSES = (429, 503)
@@ -98,17 +99,19 @@ def problem(answer: httpx.Response) -> ProblemError:
 
 
 def _may_help(outcome: Outcome) -> bool:
-    """Whether another try may end otherwise."""
+    """Whether another try may end otherwise: 409 with a time is a result that is not there yet."""
     if not isinstance(outcome, httpx.Response) or not outcome.is_error:
         return True
+    if outcome.status_code == 409:
+        return "retry-after" in outcome.headers
     return outcome.status_code in RETRIED_STATUSES
 
 
 def _is_claimed(outcome: Outcome) -> bool:
-    """Whether another request holds the idempotency key: 409 with a time."""
+    """Whether another request holds the idempotency key."""
     if not isinstance(outcome, httpx.Response) or outcome.status_code != 409:
         return False
-    return "retry-after" in outcome.headers
+    return problem(outcome).problem_code == ErrorCode.IDEMPOTENCY_KEY_IN_USE
 
 
 def _told_s(outcome: Outcome) -> float | None:

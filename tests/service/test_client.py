@@ -165,8 +165,9 @@ def test_patience_ends(web: Web) -> None:
 
 def test_a_key_in_use_is_waited_for_longer_than_a_gateway_that_died_holds_it(web: Web) -> None:
     pauses: list[float] = []
-    web.page("/jobs", b"", 409, {"Retry-After": "1"})
-    with Client(web.url, pause=pauses.append) as client, pytest.raises(ProblemError, match="409"):
+    said = b'{"code": "idempotency_key_in_use", "detail": "wait"}'
+    web.page("/jobs", said, 409, {"Retry-After": "1"})
+    with Client(web.url, pause=pauses.append) as client, pytest.raises(ProblemError, match="wait"):
         client.jobs()
     assert pauses[:4] == [1.0, 1.0, 2.0, 4.0]
     assert max(pauses) == 5.0
