@@ -142,11 +142,10 @@ def create(
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
-    With an idempotency key the key leads to the job from now on; Rejected
-    (`idempotency_key_in_use`) when its claim is no longer the owner's.
+    An idempotency key that its owner claimed leads to the job from now on; Rejected
+    (`idempotency_key_in_use`) when the claim is lost.
 
     Args:
-        key_owner: who claimed the key.
         contract: workers that know a lower one leave the job to others.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
         quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
@@ -156,8 +155,7 @@ def create(
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
     hinted = (Queue.PREPARE.task, hint, *quota)
-    fields += [text for pair in carried().items() for text in pair]
-    fields += ["contract", str(contract)]
+    fields += [text for pair in carried().items() for text in pair] + ["contract", str(contract)]
     return Call("create", (*known, *hinted, key_owner, "kind", kind, *fields), read_placed)
 
 
@@ -346,9 +344,7 @@ def leave(worker: str) -> Call[str]:
 
 def workers() -> Call[list[WorkerInfo]]:
     """The workers that are alive."""
-    return Call(
-        "workers", (), lambda reply: [WorkerInfo.model_validate_json(text) for text in reply]
-    )
+    return Call("workers", (), lambda reply: [*map(WorkerInfo.model_validate_json, reply)])
 
 
 def preside(role: str, who: str, lease_ms: int) -> Call[bool]:

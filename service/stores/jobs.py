@@ -47,7 +47,7 @@ NEW_WORK = frozenset(("create", "claim", "upload"))
 
 
 class Jobs:
-    """The job store of a worker.
+    """The job store of a worker, and of what keeps jobs going in a gateway.
 
     Args:
         redis: a client that decodes replies.
@@ -60,9 +60,9 @@ class Jobs:
         self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
 
     @classmethod
-    def connect(cls, url: str) -> Jobs:
+    def connect(cls, url: str, clock: Clock | None = None) -> Jobs:
         """The store on the server at `url`; connects with the first call."""
-        return cls(Redis.from_url(url, **_options()))
+        return cls(Redis.from_url(url, **_options()), clock)
 
     def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""

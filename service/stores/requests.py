@@ -113,6 +113,15 @@ def forget_upload(upload_id: str) -> Call[str]:
     return Call("forget_upload", (upload_id,), str)
 
 
+def put_off(ends: str, name: str, ms: int) -> Call[int]:
+    """Let what could not be erased come up again after so long, behind the others.
+
+    Args:
+        ends: the set in which it stands by the end of its time, `expiries` or `uploads:ends`.
+    """
+    return Call("put_off", (ends, name, ms), int)
+
+
 def unknown(job_ids: Sequence[str]) -> Call[list[str]]:
     """Those of the ids that no job has."""
     return Call("unknown", tuple(job_ids), list)

@@ -30,29 +30,21 @@ def full(jobs: Jobs) -> Iterator[None]:
         jobs.redis.config_set("maxmemory", 0)
 
 
-def test_accepted_jobs_end_although_memory_is_full(
+def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_starts_then(
     client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
     worker = start_worker(step_s=0.02)
-    first = submit(client, tmp_path, steps=50)
+    first = submit(client, tmp_path, steps=30)
     waiting = [submit(client, tmp_path) for _ in range(2)]
     rendering(client, first)
     with full(jobs):
         refused = post(client, tmp_path)
         expect_problem(refused, 503, "unavailable")
         assert int(refused.headers["retry-after"]) > 0
-        for job_id in (first, *waiting):
+        assert ended(client, first)["status"] == "succeeded"
+        assert worker.poll() is None
+        worker.kill()
+        start_worker()
+        for job_id in waiting:
             assert ended(client, job_id)["status"] == "succeeded"
-    last = submit(client, tmp_path)
-    assert ended(client, last)["status"] == "succeeded"
-    assert worker.poll() is None
-
-
-def test_a_worker_starts_although_memory_is_full(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
-) -> None:
-    job_id = submit(client, tmp_path)
-    with full(jobs):
-        worker = start_worker()
-        assert ended(client, job_id)["status"] == "succeeded"
-    assert worker.poll() is None
+    assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
