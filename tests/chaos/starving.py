@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from tests.chaos.harm import Harm
 
-# What a harm may cost callers after it is over: a killed gateway's start, its claims of idempotency
-# keys, and the pauses of a client.
-BOUND_S = 30.0
+# What harms may cost callers after they are over: the starts of killed parts (of S3 27 s, seen on two
+# busy cores), the claims of a killed gateway, the pauses of a client, and the next harm meanwhile.
+BOUND_S = 60.0
 
 
 def starved_s(
