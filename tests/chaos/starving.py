@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from tests.chaos.harm import Harm
 
-# What harms may cost callers after they are over: the starts of killed parts (of S3 27 s, seen on two
+# What harms may cost callers once they are over: the starts of killed parts (27 s of S3, on two
 # busy cores), the claims of a killed gateway, the pauses of a client, and the next harm meanwhile.
 BOUND_S = 60.0
 
