@@ -80,7 +80,7 @@ class Patience:
 
     def _claim_pause_s(self, outcome: Outcome) -> float:
         """The service is there, and the key gets free: that counts by time alone."""
-        own_s = min(FIRST_PAUSE_S * 2**self._claimed, MAX_CLAIM_PAUSE_S)
+        own_s = float(min(FIRST_PAUSE_S * 2**self._claimed, MAX_CLAIM_PAUSE_S))
         pause_s = max(own_s, min(_told_s(outcome) or 0.0, MAX_PAUSE_S))
         self._claimed += 1
         self._claimed_s -= pause_s

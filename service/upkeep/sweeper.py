@@ -7,7 +7,7 @@ job is never touched. Objects go before the record: a sweep that is cut off is d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Sweeper:
         self.objects.delete(f"uploads/{upload_id}")
         self.jobs.run(requests.forget_upload(upload_id))
 
-    def _each(self, ends: str, names: Sequence[str], erase: Callable[[str], None]) -> None:
+    def _each(self, ends: str, names: list[str], erase: Callable[[str], None]) -> None:
         """Erase them all; what cannot be is put off, so that the next batch holds others.
 
         Args:
