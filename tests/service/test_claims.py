@@ -97,6 +97,7 @@ def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
             web.release.set()
             expect_problem(asked.result(), 422, "invalid_video")
         with valkey(folder, port, keeps=True), Redis.from_url(url) as redis:
+            wait_until(lambda: ask().status_code in (409, 422), "valkey has read its log")
             for key in redis.keys("tcan:idempotency:*"):  # none, where a claim's time has passed
                 assert int(redis.pttl(key)) in range(-2, CLAIM_MS + 1)
                 assert int(redis.pttl(key)) != -1  # for ever
