@@ -115,11 +115,19 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def valkey(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Valkey server of its own that keeps nothing: its address and its process."""
-    port = free_port()
+def valkey(
+    folder: Path, port: int | None = None, *, keeps: bool = False
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Valkey server of its own: its address and its process.
+
+    Args:
+        port: any free one when absent.
+        keeps: it syncs its log at every write, and begins with what it finds in the folder.
+    """
+    port = port or free_port()
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-    command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    command += ["--save", "", "--dir", str(folder), "--appendonly", "yes" if keeps else "no"]
+    command += ["--appendfsync", "always"]
     with running(command, folder / "valkey.log") as process:
         wait_until(lambda: listens(port), "valkey listens", START_TIMEOUT_S)
         yield f"redis://127.0.0.1:{port}/0", process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import kombu
 from celery import Celery
 from celery.apps.worker import Worker
 
@@ -12,9 +13,14 @@ from service.stores.hints import make_celery
 
 
 def make_worker_app(broker_url: str) -> Celery:
-    """A Celery app that consumes; `service.stores.hints` has what it shares with the gateway."""
+    """A Celery app that consumes; `service.stores.hints` has how it reaches the broker."""
     app = make_celery(broker_url)
     app.conf.update(
+        # Not declared: that writes their names, which a server whose memory is full refuses. Who
+        # sends hints knows the lists by their names.
+        task_queues=[kombu.Queue(queue.task, no_declare=True) for queue in Queue],
+        # Whatever else it refuses is no reason to leave.
+        broker_channel_error_retry=True,
         # One job at a time, in a thread: forking does not mix with CUDA, and the main thread stays
         # free for the broker and for signals.
         worker_pool="worker.pool:PromptPool",

@@ -20,19 +20,20 @@ from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from service.telemetry.tracing import start_tracing
-from worker import heartbeat, reconciler, sweeper
+from service.upkeep import reconciler, sweeper
+from service.upkeep.orphans import Orphans
+from service.upkeep.reconciler import Reconciler
+from service.upkeep.sweeper import Sweeper
+from worker import heartbeat
 from worker import watch as watching
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
 from worker.lease import Lease
-from worker.orphans import Orphans
 from worker.periodic import Periodic
 from worker.provenance.finish import open_provenance
-from worker.reconciler import Reconciler
 from worker.shutdown import Shutdown
-from worker.sweeper import Sweeper
 from worker.tasks import register_tasks
 from worker.watch import Watch
 
@@ -60,13 +61,13 @@ def run_worker(
     """
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
-    jobs, hints = Jobs.connect(url), Hints(url)
+    jobs = Jobs.connect(url)
     shutdown = Shutdown(lambda: _cut_off(runner))
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
         jobs=jobs,
         objects=open_objects(settings),
-        hints=hints,
+        hints=Hints(jobs),
         animator=animator,
         worker=name,
         preset=settings.preset,
@@ -78,7 +79,7 @@ def run_worker(
     )
     alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
     keeper = Reconciler(
-        jobs, hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
+        jobs, runner.hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )
     sweeping = Sweeper(
         jobs, runner.objects, name, settings.spool_folder, Orphans(jobs, runner.objects)
@@ -86,13 +87,12 @@ def run_worker(
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))
         stack.callback(jobs.close)
-        stack.callback(hints.close)
         stack.callback(_say_goodbye, alive)
         stack.enter_context(Periodic("heartbeat", heartbeat.INTERVAL_S, alive.beat))
-        load_apart(animator)
-        logger.info("worker %s: the model %r is loaded", name, settings.preset)
         stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
         stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
+        load_apart(animator)
+        logger.info("worker %s: the model %r is loaded", name, settings.preset)
         watch = Watch(runner, alive, queues, settings.stalled_s)
         stack.enter_context(Periodic("watch", watching.INTERVAL_S, watch.act))
         return _consume(url, runner, alive, shutdown, queues)

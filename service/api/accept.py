@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,13 +16,15 @@ from service.api.judged import check_options
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.queues import Queue
-from service.errors import Rejected
+from service.errors import Rejected, Unavailable
 from service.stores import calls
 from service.stores.hints import message
 from service.stores.quota import quota_of
 from service.submission.receive import Received
 from service.submission.spool import Spool
 from service.telemetry.context import JOB_ID
+
+logger = logging.getLogger(__name__)
 
 LOOK_UP_S = 5.0
 
@@ -59,6 +62,7 @@ async def accept(
             options=received.options,
             caller=caller.id,
             idempotency_key=reservation.key,
+            key_owner=reservation.owner,
             keep_key_ms=KEEP_MS,
             hint=message(job_id, Queue.PREPARE),
             quota=quota_of(
@@ -71,10 +75,18 @@ async def accept(
         try:
             placed = await gateway.jobs.run(make)
         except Rejected:
-            await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+            await _clear(gateway, job_id)
             raise
     JOB_ID.set(job_id)
     return placed, False
+
+
+async def _clear(gateway: Gateway, job_id: str) -> None:
+    """Erase the inputs of a job that was refused; what cannot be is an orphan, swept later."""
+    try:
+        await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+    except Unavailable as error:
+        logger.warning("job %s: refused, and its inputs are left: %s", job_id, error)
 
 
 async def _check_webhook(gateway: Gateway, received: Received) -> None:

@@ -30,6 +30,7 @@ from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
 from service.submission.room import Room
 from service.telemetry.context import JOB_ID
+from service.upkeep.beside import Upkeep
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
 
@@ -73,7 +74,7 @@ def unknown_job(job_id: str) -> Rejected:
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
-    """Open the stores, listen for events and deliver webhooks; close all of it at the end.
+    """Open the stores, listen for events, deliver webhooks, keep jobs going; close it at the end.
 
     Args:
         clock: now in ms since 1970; None takes the clock of the Redis server.
@@ -107,7 +108,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     )
     try:
         deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
-        async with gateway.events, gateway.stays, deliverer:
+        async with gateway.events, gateway.stays, deliverer, Upkeep(settings, objects, clock):
             yield gateway
     finally:
         gateway.decoder.close()

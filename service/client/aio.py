@@ -204,7 +204,7 @@ class AsyncClient:
     async def download(self, job_id: str, file: Path, output: Output = Output.RESULT) -> None:
         """Write one of the job's outputs to a file, whole or not at all."""
         partial = file.with_name(f".{file.name}.part")
-        patience = Patience(self._retries.tries, self._http.base_url)
+        patience = Patience(self._retries, self._http.base_url)
         while not isinstance(outcome := await self._fetch(job_id, output, partial), Path):
             await self._pause(patience.pause_s(outcome))
         os.replace(partial, file)
@@ -227,7 +227,7 @@ class AsyncClient:
 
     async def _run(self, request: Request[T]) -> T:
         """What the request comes to, after as many tries as it takes."""
-        patience = Patience(self._retries.tries, self._http.base_url)
+        patience = Patience(self._retries, self._http.base_url)
         while True:
             outcome: Outcome
             try:

@@ -49,7 +49,7 @@ class Following:
         self._path = f"/jobs/{job_id}/events"
         self._seen = seen
         self._retries = retries
-        self._patience = Patience(retries.tries, base)
+        self._patience = Patience(retries, base)
         self._rest = b""
 
     def request(self) -> dict[str, Any]:

@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1024 * 1024
 
+# A request holds its idempotency key by claims of this length, renewed while it is accepted: so
+# long the key is taken after a gateway died. Clients wait longer for it.
+CLAIM_MS = 10_000
+
 
 class InputLimits(BaseModel):
     """Bounds on an image, a driving video and a pose file."""

@@ -135,6 +135,7 @@ def create(
     options: JobOptions | None = None,
     caller: str = ANONYMOUS,
     idempotency_key: str = "",
+    key_owner: str = "",
     keep_key_ms: int = 0,
     hint: str = "",
     quota: Quota = FREE,
@@ -142,7 +143,8 @@ def create(
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
-    With an idempotency key that was claimed before, the key leads to the job from now on.
+    An idempotency key that its owner claimed leads to the job from now on; Rejected
+    (`idempotency_key_in_use`) when the claim is lost.
 
     Args:
         contract: workers that know a lower one leave the job to others.
@@ -154,9 +156,8 @@ def create(
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
     hinted = (Queue.PREPARE.task, hint, *quota)
-    fields += [text for pair in carried().items() for text in pair]
-    fields += ["contract", str(contract)]
-    return Call("create", (*known, *hinted, "kind", kind, *fields), read_placed)
+    fields += [text for pair in carried().items() for text in pair] + ["contract", str(contract)]
+    return Call("create", (*known, *hinted, key_owner, "kind", kind, *fields), read_placed)
 
 
 def read(job_id: str) -> Call[Placed | None]:
@@ -350,9 +351,7 @@ def leave(worker: str) -> Call[str]:
 
 def workers() -> Call[list[WorkerInfo]]:
     """The workers that are alive."""
-    return Call(
-        "workers", (), lambda reply: [WorkerInfo.model_validate_json(text) for text in reply]
-    )
+    return Call("workers", (), lambda reply: [*map(WorkerInfo.model_validate_json, reply)])
 
 
 def preside(role: str, who: str, lease_ms: int) -> Call[bool]:

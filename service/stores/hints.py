@@ -1,46 +1,39 @@
 """Hints that work exists: Celery messages that carry a job's id and nothing else.
 
-A hint may get lost, come twice or come late: the job record decides. So a message is acknowledged
-as soon as a worker starts on it, and the reconciler of `worker` sends missing hints again. The
-numbers behind the options below are in `docs/decisions` and were measured on Celery and kombu 5.7.
+A hint may get lost, come twice or come late: the job record decides. So a message is gone from the
+broker when a worker fetches it, and the reconciler of `service.upkeep` sends missing hints again.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
-from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError, OperationalError
-from redis.exceptions import RedisError
 
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT, HEADER
-from service.errors import Unavailable
+from service.stores.calls import Call
+from service.stores.jobs import Jobs
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
-    # Without these a publish to a server that is gone waits for ever.
+    # Without these a worker whose server is gone waits for ever.
     "socket_connect_timeout": 2.0,
     "socket_timeout": 5.0,
     "health_check_interval": 10,
-    # A hint that a worker fetched and never started (it was killed in between) comes back after
-    # about this many seconds instead of an hour. It is short on purpose: a started hint is
-    # acknowledged, so no running job is delivered twice however long it takes.
-    "visibility_timeout": 5,
-    # How often that is looked for: by default every 10th time of every 10 s, that is 100 s.
-    "unacked_restore_interval": 1,
-    "unacked_restore_throttle": 1,
+    # A hint that is fetched is not kept at the broker until its start: that writes, and a server
+    # whose memory is full refuses it. What a worker takes along when it is killed in between is
+    # sent again by the reconciler.
+    "ack_emulation": False,
 }
-
-
 NO_CALLBACKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 def make_celery(broker_url: str) -> Celery:
-    """A Celery app that speaks to the broker; gateway and worker set it up alike."""
+    """A Celery app that speaks to the broker; `worker.celery_app` makes a consumer of it."""
     app = Celery("tcan", broker=broker_url, set_as_current=False)
     app.conf.update(
         # JSON only: a message must never be able to run code.
@@ -58,7 +51,7 @@ def message(job_id: str, queue: Queue) -> str:
     """A hint as Celery's message (protocol 2) in kombu's envelope for Redis.
 
     The script that makes a job puts it into the queue's list itself: then no job is without its
-    hint, and a submit needs no second way to the broker.
+    hint, and a submit needs no second way to the broker. `Hints` sends the same for the others.
     """
     tag = str(uuid4())
     body = json.dumps([[job_id], {}, NO_CALLBACKS]).encode()
@@ -93,25 +86,15 @@ def message(job_id: str, queue: Queue) -> str:
     return json.dumps(envelope)
 
 
+@dataclass(frozen=True)
 class Hints:
-    """Sends hints by Celery itself, for those that make no job."""
+    """Sends hints for those that make no job.
 
-    def __init__(self, broker_url: str) -> None:
-        self._celery = make_celery(broker_url)
+    By a script of our own: Celery's way to publish ends where a server's memory is full.
+    """
+
+    jobs: Jobs
 
     def send(self, job_id: str, queue: Queue) -> None:
         """Tell the workers of a queue that a job waits in it. Raises Unavailable."""
-        try:
-            self._celery.send_task(
-                queue.task,
-                args=[job_id],
-                queue=queue.task,
-                retry=False,
-                headers={HEADER: CONTRACT},
-            )
-        except (CeleryError, KombuError, OperationalError, RedisError, OSError) as error:
-            raise Unavailable(f"the broker does not answer: {error}") from error
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._celery.close()
+        self.jobs.run(Call("hint", (queue.task, message(job_id, queue)), int))

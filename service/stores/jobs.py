@@ -17,6 +17,7 @@ from service.errors import IllegalTransitionError, ServiceError, Unavailable
 from service.stores.calls import Call
 from service.stores.pipe import Pipe
 from service.stores.quota import quota_error
+from service.stores.requests import claim_error
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -46,7 +47,7 @@ NEW_WORK = frozenset(("create", "claim", "upload"))
 
 
 class Jobs:
-    """The job store of a worker.
+    """The job store of a worker, and of what keeps jobs going in a gateway.
 
     Args:
         redis: a client that decodes replies.
@@ -59,9 +60,9 @@ class Jobs:
         self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
 
     @classmethod
-    def connect(cls, url: str) -> Jobs:
+    def connect(cls, url: str, clock: Clock | None = None) -> Jobs:
         """The store on the server at `url`; connects with the first call."""
-        return cls(Redis.from_url(url, **_options()))
+        return cls(Redis.from_url(url, **_options()), clock)
 
     def run(self, call: Call[T]) -> T:
         """Do it and read the reply. Raises Unavailable when the server does not answer."""
@@ -87,11 +88,7 @@ class AsyncJobs:
         self.redis = redis
         self._clock = clock
         self._writes, self._reads = (_pipe(redis) for _ in range(2))
-        self._digests = {
-            # By this digest EVALSHA names a script; it protects nothing.
-            name: sha1(text.encode(), usedforsecurity=False).hexdigest()
-            for name, text in scripts().items()
-        }
+        self._digests = {name: digest(name) for name in scripts()}
 
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
@@ -125,6 +122,11 @@ def scripts() -> dict[str, str]:
     texts = {file.name.removesuffix(".lua"): file.read_text() for file in folder.iterdir()}
     prelude = _legal_table() + texts.pop("prelude")
     return {name: f"#!lua{_flags(name)}\n{prelude}{text}" for name, text in texts.items()}
+
+
+def digest(name: str) -> str:
+    """By this EVALSHA names a script; it protects nothing."""
+    return sha1(scripts()[name].encode(), usedforsecurity=False).hexdigest()
 
 
 def _flags(name: str) -> str:
@@ -166,6 +168,8 @@ def _mapped(error: RedisError) -> ServiceError:
     """What a script raises has its own class; all else is the state of the server."""
     if isinstance(error, ResponseError) and "ILLEGAL" in str(error):
         return IllegalTransitionError(str(error))
-    if isinstance(error, ResponseError) and (over := quota_error(str(error))) is not None:
-        return over
+    if isinstance(error, ResponseError):
+        refusal = quota_error(str(error)) or claim_error(str(error))
+        if refusal is not None:
+            return refusal
     return Unavailable(f"the job store does not answer: {error}")

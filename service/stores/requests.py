@@ -14,9 +14,13 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from service.contract.callers import CallerLimits
+from service.contract.errors import ErrorCode
+from service.errors import Rejected
 from service.stores.calls import Call
 
 NO_LIMITS = CallerLimits()
+# Most requests are accepted in less than that.
+RETRY_S = 1
 
 
 class Claim(StrEnum):
@@ -54,19 +58,33 @@ class Upload(BaseModel):
         return f"uploads/{self.id}/file"
 
 
-def claim(caller: str, key: str, fingerprint: str, owner: str, pending_ms: int) -> Call[Claimed]:
-    """Take an idempotency key for a request; `calls.create` then binds it to the job.
+def claim(caller: str, key: str, fingerprint: str, owner: str, lease_ms: int) -> Call[Claimed]:
+    """Take an idempotency key for a request, or hold it longer; `calls.create` binds it to the job.
+
+    As a lease it ends by itself. Claiming again is harmless: a claim whose reply was lost may be
+    sent once more.
 
     Args:
         fingerprint: equal for equal requests alone.
         owner: new for each request.
-        pending_ms: after this time without a job the key is free again.
+        lease_ms: after this time without a job or another claim of its owner the key is free.
     """
     return Call(
         "claim",
-        (caller, key, fingerprint, owner, pending_ms),
+        (caller, key, fingerprint, owner, lease_ms),
         lambda reply: Claimed(Claim(reply[0]), reply[1]),
     )
+
+
+def claim_error(raised: str) -> Rejected | None:
+    """The refusal in the error of `create`; None when it says something else."""
+    return in_use("the key was lost while the job was made") if "CLAIM " in raised else None
+
+
+def in_use(detail: str) -> Rejected:
+    """The refusal of a request whose key another one holds."""
+    headers = {"Retry-After": str(RETRY_S)}
+    return Rejected(ErrorCode.IDEMPOTENCY_KEY_IN_USE, detail, headers=headers)
 
 
 def unclaim(caller: str, key: str, owner: str) -> Call[str]:
@@ -101,6 +119,15 @@ def ended_uploads(limit: int = 100) -> Call[list[str]]:
 def forget_upload(upload_id: str) -> Call[str]:
     """Forget an upload whose file is gone."""
     return Call("forget_upload", (upload_id,), str)
+
+
+def put_off(ends: str, name: str, ms: int) -> Call[int]:
+    """Let what could not be erased come up again after so long, behind the others.
+
+    Args:
+        ends: the set in which it stands by the end of its time, `expiries` or `uploads:ends`.
+    """
+    return Call("put_off", (ends, name, ms), int)
 
 
 def unknown(job_ids: Sequence[str]) -> Call[list[str]]:

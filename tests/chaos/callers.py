@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from service.contract.params import JobParams
 from service.contract.webhooks import Webhook
 from service.errors import ServiceError
 from tests import samples
+from tests.chaos.harm import Harm, now_ms
+from tests.chaos.starving import starved_s
 from tests.service.receiver import Receiver
 
 # A little more than two workers can do, so that jobs always wait, and the drain does not take long.
@@ -34,16 +37,24 @@ class Callers:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
         self.accepted: list[str] = []
+        self.accepted_ms: list[int] = []
         self.tries = 0
+        self._began_ms = self._ended_ms = 0
 
     def start(self) -> None:
         """Begin."""
+        self._began_ms = now_ms()
         self._thread.start()
 
     def stop(self) -> None:
         """Make no more jobs; the one that is being made is given up or made."""
+        self._ended_ms = now_ms()
         self._closed.set()
         self._thread.join()
+
+    def starved_s(self, harms: Sequence[Harm]) -> float:
+        """The longest time without an accepted job; see `tests.chaos.starving`."""
+        return starved_s(self._began_ms, self._ended_ms, self.accepted_ms, harms)
 
     def told(self) -> Counter[str]:
         """How many different messages came for each job."""
@@ -73,4 +84,5 @@ class Callers:
                 self._closed.wait(0.5)
             else:
                 self.accepted.append(job.id)
+                self.accepted_ms.append(now_ms())
                 return

@@ -54,15 +54,16 @@ class Harmer:
             self._do(part, how, self._random.uniform(0.5, LONGEST_STOP_S))
 
     def _do(self, name: str, how: str, stop_s: float) -> None:
-        part, began_ms = self._service.parts[name], _now_ms()
+        part, began_ms = self._service.parts[name], now_ms()
         if how == KILL:
             part.send(signal.SIGKILL)
         else:
             part.send(signal.SIGSTOP)
             self._closed.wait(stop_s)
             part.send(signal.SIGCONT)
-        self.done.append(Harm(name, how, began_ms, _now_ms()))
+        self.done.append(Harm(name, how, began_ms, now_ms()))
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000

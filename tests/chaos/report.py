@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,14 +12,18 @@ from service.errors import Unavailable
 from service.stores import calls, counts, events
 from service.stores.events import JobEvent
 from service.stores.jobs import Jobs
+from tests.chaos.callers import Callers
 from tests.chaos.harm import Harm
+from tests.chaos.starving import BOUND_S
 
 
 @dataclass(frozen=True)
 class Report:
-    """The numbers of one run; the first three of the second row must be 0.
+    """The numbers of one run.
 
     Attributes:
+        tries: requests for jobs; each is accepted at last, unless the run ends before.
+        starved_s: the longest time without an accepted job, beyond the outages themselves.
         lost: accepted jobs that did not succeed.
         twice: jobs with more than one end, or with outputs of more than one attempt.
         missing: webhooks of ended jobs that never came.
@@ -31,7 +34,9 @@ class Report:
     seconds: int
     seed: int
     harms: int
+    tries: int
     accepted: int
+    starved_s: float
     finished: int
     lost: int
     twice: int
@@ -43,8 +48,8 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was lost, published twice or not told."""
-        return not (self.lost or self.twice or self.missing) and self.accepted > 0
+        """Whether nothing was lost, published twice or not told, and nobody was kept out."""
+        return not (self.lost or self.twice or self.missing) and self.starved_s <= BOUND_S
 
     def text(self) -> str:
         """One number per line."""
@@ -68,10 +73,10 @@ def make_report(
     seconds: int,
     seed: int,
     harms: Sequence[Harm],
-    ids: Sequence[str],
-    told: Counter[str],
+    callers: Callers,
 ) -> Report:
     """Look at all that was accepted, after the drain."""
+    ids, told = callers.accepted, callers.told()
     stories = {job_id: jobs.run(events.events(job_id, 0, 10_000)) for job_id in ids}
     finished = [job_id for job_id in ids if _state(stories[job_id]) is JobState.SUCCEEDED]
     counted = jobs.run(counts.snapshot()).counters
@@ -81,7 +86,9 @@ def make_report(
         seconds=seconds,
         seed=seed,
         harms=len(harms),
+        tries=callers.tries,
         accepted=len(ids),
+        starved_s=round(callers.starved_s(harms), 1),
         finished=len(finished),
         lost=len(ids) - len(finished),
         twice=sum(_is_twice(story) for story in stories.values()),

@@ -39,6 +39,6 @@ def run(seconds: int, seed: int, folder: Path) -> Report:
         deadline = time.monotonic() + WEBHOOKS_S
         while callers.told().keys() < set(callers.accepted) and time.monotonic() < deadline:
             time.sleep(0.5)
-        report = make_report(jobs, seconds, seed, harmer.done, callers.accepted, callers.told())
+        report = make_report(jobs, seconds, seed, harmer.done, callers)
         jobs.close()
     return report

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.harm import Harm
 from tests.chaos.run import run
+from tests.chaos.starving import BOUND_S, starved_s
 
 SECONDS, SEED = 90, 11
 
@@ -21,5 +23,12 @@ def test_no_harm_loses_a_job(
     report = run(int(os.environ.get("CHAOS_SECONDS", SECONDS)), SEED, tmp_path / "service")
     record_property("chaos", report.text())
     assert report.harms > 0
-    assert report.accepted > 0
     assert (report.lost, report.twice, report.missing) == (0, 0, 0)
+    assert report.starved_s <= BOUND_S
+
+
+def test_callers_who_are_kept_out_are_seen() -> None:
+    harms = [Harm("valkey", "SIGSTOP", 2_000, 9_000), Harm("weed", "SIGKILL", 9_500, 9_500)]
+    assert starved_s(0, 12_000, [1_000, 10_000, 11_000], harms) == 2.0
+    assert starved_s(0, 60_000, [1_000], harms) == 52.0
+    assert starved_s(0, 60_000, [], harms) == 53.0

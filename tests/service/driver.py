@@ -57,7 +57,8 @@ class Driver:
 
     def lose_worker(self) -> None:
         self.jobs.redis.zadd("tcan:leases", {self.id: 0})
-        self.jobs.run(calls.take_back(3))
+        # However long nobody looked: a busy machine is no store that was away.
+        self.jobs.run(calls.take_back(3, silence_ms=3_600_000))
 
     def life(self) -> Iterator[Callable[[], None]]:
         """Every change of a job that loses a worker, waits twice and succeeds."""

@@ -21,6 +21,7 @@ class FlakyLine:
         url: where it listens.
         upstream: port of the server behind it.
         cuts: after how many bytes of an answer the next connections break, one after the other.
+        loses: the next connection to ask with these bytes breaks in the place of its answer.
         no_streams: answers 502 in the place of streams of events.
         connections: how many there were.
     """
@@ -28,6 +29,7 @@ class FlakyLine:
     url: str
     upstream: int
     cuts: deque[int] = field(default_factory=deque)
+    loses: bytes | None = None
     no_streams: bool = False
     connections: int = 0
 
@@ -41,19 +43,31 @@ class FlakyLine:
             return
         with socket.create_connection(("127.0.0.1", self.upstream)) as server:
             server.sendall(request)
-            back = threading.Thread(target=pass_on, args=(caller, server))
+            lost = threading.Event()
+            back = threading.Thread(target=self.ask, args=(caller, server, lost))
             back.start()
-            pass_on(server, caller, left)
+            pass_on(server, caller, left, lost)
             for side in (caller, server):
                 with suppress(OSError):
                     side.shutdown(socket.SHUT_RDWR)
             back.join()
 
+    def ask(self, caller: socket.socket, server: socket.socket, lost: threading.Event) -> None:
+        """Copy what the caller asks; `lost` is set before what is not to be answered."""
+        with suppress(OSError):
+            while data := caller.recv(65536):
+                if self.loses is not None and self.loses in data:
+                    self.loses = None
+                    lost.set()
+                server.sendall(data)
 
-def pass_on(source: socket.socket, target: socket.socket, left: int | None = None) -> None:
-    """Copy bytes until the source ends, or so many have passed."""
+
+def pass_on(
+    source: socket.socket, target: socket.socket, left: int | None, lost: threading.Event
+) -> None:
+    """Copy bytes until the source ends, so many have passed, or they are to be lost."""
     with suppress(OSError):
-        while data := source.recv(65536):
+        while (data := source.recv(65536)) and not lost.is_set():
             target.sendall(data[:left])
             if left is not None and (left := left - len(data)) <= 0:
                 return

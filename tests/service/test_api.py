@@ -16,10 +16,11 @@ from service.contract.errors import ErrorCode, JobError
 from service.contract.job import JobRecord, Output, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.version import CONTRACT, HEADER
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores import calls
-from service.stores.hints import NO_CALLBACKS, Hints, make_celery, message
+from service.stores.hints import NO_CALLBACKS, Hints, make_celery
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
 from tests import samples
@@ -89,17 +90,15 @@ def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: P
 
 
 def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: Jobs, redis_url: str) -> None:
-    hints = Hints(redis_url)
-    hints.send("a" * 32, Queue.PREPARE)
-    jobs.redis.lpush(Queue.PREPARE.task, message("a" * 32, Queue.PREPARE))
-    hints.close()
-    celery = make_celery(redis_url)
+    celery, queue = make_celery(redis_url), Queue.PREPARE.task
+    celery.send_task(queue, args=["a" * 32], queue=queue, headers={HEADER: CONTRACT})
+    Hints(jobs).send("a" * 32, Queue.PREPARE)
     with celery.connection_for_read() as connection:
-        queue = connection.SimpleQueue(Queue.PREPARE.task)
-        theirs, ours = queue.get(timeout=5), queue.get(timeout=5)
+        simple = connection.SimpleQueue(queue)
+        theirs, ours = simple.get(timeout=5), simple.get(timeout=5)
         for got in (theirs, ours):
             got.ack()
-        queue.close()
+        simple.close()
     celery.close()
     assert ours.payload == theirs.payload == [["a" * 32], {}, NO_CALLBACKS]
     assert ours.content_type == theirs.content_type == "application/json"

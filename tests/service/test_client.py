@@ -11,6 +11,7 @@ import pytest
 from service.api.views import JobView
 from service.client import AsyncClient, Client, Retries
 from service.contract.job import JobKind
+from service.contract.limits import CLAIM_MS
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, ResultFormat
 from service.contract.states import JobState
@@ -160,6 +161,17 @@ def test_patience_ends(web: Web) -> None:
 
     web.page("/jobs", b"", 429)
     asyncio.run(ask())
+
+
+def test_a_key_in_use_is_waited_for_longer_than_a_gateway_that_died_holds_it(web: Web) -> None:
+    pauses: list[float] = []
+    said = b'{"code": "idempotency_key_in_use", "detail": "wait"}'
+    web.page("/jobs", said, 409, {"Retry-After": "1"})
+    with Client(web.url, pause=pauses.append) as client, pytest.raises(ProblemError, match="wait"):
+        client.jobs()
+    assert pauses[:4] == [1.0, 1.0, 2.0, 4.0]
+    assert max(pauses) == 5.0
+    assert CLAIM_MS / 1000 + 5.0 < sum(pauses) <= Retries().claimed_s
 
 
 def test_what_is_not_this_service_is_told(web: Web) -> None:

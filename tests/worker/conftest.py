@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -31,10 +30,8 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def hints(redis_url: str) -> Iterator[Hints]:
-    sender = Hints(redis_url)
-    yield sender
-    sender.close()
+def hints(jobs: Jobs) -> Hints:
+    return Hints(jobs)
 
 
 @pytest.fixture

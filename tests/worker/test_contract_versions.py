@@ -13,9 +13,9 @@ from service.contract.version import CONTRACT, HEADER
 from service.stores import calls
 from service.stores.hints import Hints, message
 from service.stores.jobs import Jobs
+from service.upkeep.reconciler import Reconciler
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner
-from worker.reconciler import Reconciler
 
 LATER = CONTRACT + 1
 

@@ -16,12 +16,12 @@ from service.settings import Settings
 from service.stores import calls
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from service.upkeep.reconciler import Reconciler
 from tests import samples
 from tests.servers import wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner
-from worker.reconciler import Reconciler
 
 
 def hints_in(jobs: Jobs, queue: Queue) -> int:

@@ -13,10 +13,10 @@ from service.stores import requests
 from service.stores.folder import FolderObjects
 from service.stores.jobs import Jobs
 from service.stores.objects import Copy, ObjectStore, open_objects
+from service.upkeep.orphans import LEAST_AGE_S, MARKS, Orphans
 from tests.servers import S3Server
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner
-from worker.orphans import LEAST_AGE_S, MARKS, Orphans
 
 # Everything is older than that, whatever the clocks say.
 ANY_AGE_S = -60.0

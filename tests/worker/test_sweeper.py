@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,28 @@ from service.stores import calls, requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.stores.requests import Upload
+from service.upkeep.each import MOST_FAILURES
+from service.upkeep.orphans import Orphans
+from service.upkeep.sweeper import Sweeper
 from tests.worker.conftest import Desk
-from worker.orphans import Orphans
-from worker.sweeper import Sweeper
 
 
 @pytest.fixture
 def sweeper(jobs: Jobs, objects: ObjectStore, settings: Settings) -> Sweeper:
     return Sweeper(jobs, objects, "w1", settings.spool_folder, Orphans(jobs, objects, -60.0))
+
+
+@contextmanager
+def undeletable(settings: Settings, job_id: str) -> Iterator[None]:
+    """A job's folder that leads elsewhere, which the folder store refuses to erase."""
+    folder, elsewhere = settings.objects_folder / "jobs" / job_id, settings.data / job_id
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        elsewhere.rename(folder)
 
 
 def let_time_pass(jobs: Jobs, name: str) -> None:
@@ -69,3 +85,36 @@ def test_what_killed_parts_left_behind_goes(
     sweeper.act()
     assert not left.exists()
     assert not objects.exists(orphan)
+
+
+def test_what_cannot_be_erased_holds_up_nothing_behind_it(
+    desk: Desk, jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, settings: Settings
+) -> None:
+    first, second = desk.submit(), desk.submit()
+    for job_id in (first, second):
+        jobs.run(calls.cancel(job_id))
+    with undeletable(settings, first):
+        for _ in range(2):
+            let_time_pass(jobs, "expiries")
+            sweeper.act()
+            assert (jobs.run(calls.expired()), jobs.run(calls.read(second))) == ([], None)
+        assert jobs.run(calls.read(first)) is not None
+    let_time_pass(jobs, "expiries")
+    sweeper.act()
+    assert jobs.run(calls.read(first)) is None
+
+
+def test_an_orphan_that_cannot_be_erased_holds_up_no_other(
+    objects: ObjectStore, sweeper: Sweeper, settings: Settings
+) -> None:
+    names = sorted(new_job_id() for _ in range(MOST_FAILURES + 1))
+    for name in names:
+        objects.put(f"jobs/{name}/inputs/image.png", b"me")
+    with ExitStack() as stack:
+        for name in names[:MOST_FAILURES]:
+            stack.enter_context(undeletable(settings, name))
+        for _ in range(2):
+            sweeper.act()
+        assert not objects.exists(f"jobs/{names[-1]}/inputs/image.png")
+    sweeper.act()
+    assert list(objects.folders("jobs")) == []

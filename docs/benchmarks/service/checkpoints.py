@@ -61,10 +61,11 @@ class Bench:
         self.folder, self.frames, self.steps = folder, frames, steps
         animator = TcanAnimator("mini", "cpu", settings.limits)
         animator.load()
+        jobs = Jobs.connect(url)
         self.runner = JobRunner(
-            jobs=Jobs.connect(url),
+            jobs=jobs,
             objects=open_objects(settings),
-            hints=Hints(url),
+            hints=Hints(jobs),
             animator=animator,
             worker="bench",
             preset="mini",

@@ -17,6 +17,11 @@ local leases_key = prefix .. 'leases'
 local expiries_key = prefix .. 'expiries'
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
 local function idempotency_key(caller, key) return prefix .. 'idempotency:' .. caller .. ':' .. key end
+-- Raises CLAIM unless the idempotency key is this owner's, and leads to no job yet.
+local function hold_claim(caller, key, owner)
+  local holder, job = unpack(redis.call('HMGET', idempotency_key(caller, key), 'owner', 'job'))
+  if holder ~= owner or job then error({err = 'CLAIM ' .. key .. ' is not held by ' .. owner}) end
+end
 local function pace_key(kind) return prefix .. 'pace:' .. kind end
 local remembered_jobs = 50
 local function serving_key(queue) return prefix .. 'workers:' .. queue end

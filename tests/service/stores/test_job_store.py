@@ -47,19 +47,21 @@ def test_creating_again_changes_nothing(jobs: Jobs) -> None:
 
 
 def test_a_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) -> None:
-    def claim(fingerprint: str, caller: str = "me") -> requests.Claimed:
-        return jobs.run(requests.claim(caller, "k", fingerprint, "me-1", 1000))
+    def claim(fingerprint: str, caller: str = "me", owner: str = "me-1") -> requests.Claimed:
+        return jobs.run(requests.claim(caller, "k", fingerprint, owner, 1000))
 
     assert claim("f").claim is Claim.NEW
-    assert claim("f").claim is Claim.PENDING
-    assert claim("g").claim is Claim.OTHER
+    assert claim("f").claim is Claim.NEW  # sent again, its reply was lost
+    assert claim("f", owner="me-2").claim is Claim.PENDING
+    assert claim("g", owner="me-2").claim is Claim.OTHER
     assert claim("g", "you").claim is Claim.NEW
     jobs.run(requests.unclaim("me", "k", "another"))
-    assert claim("f").claim is Claim.PENDING
+    assert claim("f", owner="me-2").claim is Claim.PENDING
     jobs.run(requests.unclaim("me", "k", "me-1"))
     assert claim("g").claim is Claim.NEW
     kept: dict[str, Any] = {"idempotency_key": "k", "caller": "me", "keep_key_ms": 60_000}
-    jobs.run(calls.create("a", JobParams(), INPUTS, **kept))
+    for job_id in ("a", "a"):
+        jobs.run(calls.create(job_id, JobParams(), INPUTS, key_owner="me-1", **kept))
     jobs.run(requests.unclaim("me", "k", "me-1"))
     assert claim("g") == requests.Claimed(Claim.JOB, "a")
 

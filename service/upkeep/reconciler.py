@@ -14,15 +14,16 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 ROLE = "reconciler"
-# A reconciler that is silent for this long is replaced by another worker's.
+# A reconciler that is silent for this long is replaced by another one.
 ROLE_MS = 2000
 
 
 @dataclass(frozen=True)
 class Reconciler:
-    """One step of it is `act`. Each worker has one; of all of them one is at work at a time.
+    """One step of it is `act`. Each gateway and worker has one; one of all is at work at a time.
 
     Attributes:
+        keeper: the name of its process.
         max_attempts: workers that a job may lose in one queue before it fails.
         hint_age_ms: how long a job waits without a hint in the broker before it gets another.
         lease_ms: time for workers to renew their leases when the store has been away.
@@ -30,7 +31,7 @@ class Reconciler:
 
     jobs: Jobs
     hints: Hints
-    worker: str
+    keeper: str
     max_attempts: int
     hint_age_ms: int
     lease_ms: int = calls.GRACE_MS
@@ -41,7 +42,7 @@ class Reconciler:
         Raises:
             Unavailable: a store does not answer; the next step does what this one could not.
         """
-        if not self.jobs.run(calls.preside(ROLE, self.worker, ROLE_MS)):
+        if not self.jobs.run(calls.preside(ROLE, self.keeper, ROLE_MS)):
             return
         for job_id in self.jobs.run(calls.expire()):
             logger.warning("job %s: its deadline is over", job_id)

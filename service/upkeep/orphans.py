@@ -17,6 +17,7 @@ from secrets import token_hex
 from service.stores import requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
+from service.upkeep.each import each
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Orphans:
     objects: ObjectStore
     least_age_s: float = LEAST_AGE_S
     batch: int = BATCH
+    _failed: set[str] = field(default_factory=set, init=False)
     _names: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
 
     def sweep(self) -> None:
@@ -52,11 +54,14 @@ class Orphans:
         unknown = self.jobs.run(requests.unknown(ids)) if ids else []
         if not unknown or not self._is_ours():
             return
-        for job_id in unknown:
-            age_s = self.objects.age_s(f"jobs/{job_id}")
-            if age_s is not None and age_s > self.least_age_s:
-                self.objects.delete(f"jobs/{job_id}")
-                logger.info("job %s: there is no such job; its objects are erased", job_id)
+        # Those that could not be erased before come last, and hold up none of the others.
+        self._failed = set(each(sorted(unknown, key=self._failed.__contains__), self._erase))
+
+    def _erase(self, job_id: str) -> None:
+        age_s = self.objects.age_s(f"jobs/{job_id}")
+        if age_s is not None and age_s > self.least_age_s:
+            self.objects.delete(f"jobs/{job_id}")
+            logger.info("job %s: there is no such job; its objects are erased", job_id)
 
     def _is_ours(self) -> bool:
         """Whether no other job store's mark is here; ours is set where there is none."""

@@ -1,0 +1,50 @@
+"""Workers on a job store whose memory is full: accepted jobs go on, and end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.stores.jobs import Jobs
+from tests.service.test_api import expect_problem
+from tests.service.test_api import submit as post
+from tests.worker.test_processes import Start, client, ended, rendering, start_worker, submit
+
+__all__ = ("client", "start_worker")
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def full(jobs: Jobs) -> Iterator[None]:
+    """No memory is left, and none is made free."""
+    jobs.redis.config_set("maxmemory-policy", "noeviction")
+    jobs.redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        jobs.redis.config_set("maxmemory", 0)
+
+
+def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_starts_then(
+    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+) -> None:
+    worker = start_worker(step_s=0.02)
+    first = submit(client, tmp_path, steps=30)
+    waiting = [submit(client, tmp_path) for _ in range(2)]
+    rendering(client, first)
+    with full(jobs):
+        refused = post(client, tmp_path)
+        expect_problem(refused, 503, "unavailable")
+        assert int(refused.headers["retry-after"]) > 0
+        assert ended(client, first)["status"] == "succeeded"
+        assert worker.poll() is None
+        worker.kill()
+        start_worker()
+        for job_id in waiting:
+            assert ended(client, job_id)["status"] == "succeeded"
+    assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
