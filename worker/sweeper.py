@@ -1,7 +1,9 @@
 """Erases what has had its time: ended jobs with their objects, uploads, and what others left.
 
-A job stands in the set that is swept only once it has ended, and `erase` looks again; so a live
-job is never touched. Objects go before the record: a sweep that is cut off is done again.
+A job stands in the sets that are swept only once it has ended, and `erase` looks again; so a live
+job is never touched. Checkpoints go by the same way: the write that ends a job is the one that makes
+them useless, so nobody erases them before it. Objects go before the record: a sweep that is cut off
+is done again.
 """
 
 from __future__ import annotations
@@ -47,7 +49,15 @@ class Sweeper:
             self.objects.delete(f"jobs/{job_id}")
             self.jobs.run(calls.erase(job_id))
             logger.info("job %s: its time is over; it is erased", job_id)
+        for job_id in self.jobs.run(requests.spent_checkpoints()):
+            self._erase_checkpoints(job_id)
+            self.jobs.run(requests.forget_checkpoints(job_id))
         for upload_id in self.jobs.run(requests.ended_uploads()):
             self.objects.delete(f"uploads/{upload_id}")
             self.jobs.run(requests.forget_upload(upload_id))
         self.orphans.sweep()
+
+    def _erase_checkpoints(self, job_id: str) -> None:
+        """Those of every worker that had the job, also what a killed one could not note."""
+        for token in list(self.objects.folders(f"jobs/{job_id}")):
+            self.objects.delete(f"jobs/{job_id}/{token}/checkpoints")

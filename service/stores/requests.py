@@ -1,7 +1,8 @@
-"""Operations on what belongs to a request before it is a job: idempotency keys, uploads, inputs.
+"""Operations on what lies around jobs: idempotency keys, uploads, and objects that may go.
 
 Keys: `idempotency:{caller}:{key}` hash; `uploads` descriptions; `uploads:ends` ids by the end of
-their time; `identity` tells this job store from others.
+their time; `checkpoints:spent` ended jobs whose checkpoints are still stored; `identity` tells this
+job store from others.
 """
 
 from __future__ import annotations
@@ -92,6 +93,16 @@ def ended_uploads(limit: int = 100) -> Call[list[str]]:
 def forget_upload(upload_id: str) -> Call[str]:
     """Forget an upload whose file is gone."""
     return Call("forget_upload", (upload_id,), str)
+
+
+def spent_checkpoints(limit: int = 100) -> Call[list[str]]:
+    """Ended jobs whose checkpoints are still stored, and of no more use."""
+    return Call("spent_checkpoints", (limit,), list)
+
+
+def forget_checkpoints(job_id: str) -> Call[str]:
+    """Forget that an ended job had checkpoints; they are gone."""
+    return Call("forget_checkpoints", (job_id,), str)
 
 
 def unknown(job_ids: Sequence[str]) -> Call[list[str]]:

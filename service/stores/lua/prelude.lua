@@ -14,6 +14,7 @@ local function job_key(id) return prefix .. 'job:' .. id end
 local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
 local leases_key = prefix .. 'leases'
 local expiries_key = prefix .. 'expiries'
+local spent_key = prefix .. 'checkpoints:spent'
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
 local function idempotency_key(caller, key) return prefix .. 'idempotency:' .. caller .. ':' .. key end
 local function pace_key(kind) return prefix .. 'pace:' .. kind end
@@ -197,7 +198,7 @@ local function finish(id, to)
   local expires = now + cjson.decode(get(id, 'options')).ttl_s * 1000
   redis.call('ZADD', expiries_key, expires, id)
   set(id, 'ended_ms', now, 'expires_ms', string.format('%d', expires))
-  redis.call('HDEL', job_key(id), 'checkpoint')
+  if redis.call('HDEL', job_key(id), 'checkpoint') == 1 then redis.call('ZADD', spent_key, now, id) end
   if to == 'succeeded' then remember_pace(id) end
 end
 
