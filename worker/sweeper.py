@@ -1,9 +1,8 @@
 """Erases what has had its time: ended jobs with their objects, uploads, and what others left.
 
 A job stands in the sets that are swept only once it has ended, and `erase` looks again; so a live
-job is never touched. Checkpoints go by the same way: the write that ends a job is the one that makes
-them useless, so nobody erases them before it. Objects go before the record: a sweep that is cut off
-is done again.
+job is never touched. The last checkpoint of a job goes here as well: only the write that ends the
+job makes it useless. Objects go before the record: a sweep that is cut off is done again.
 """
 
 from __future__ import annotations
