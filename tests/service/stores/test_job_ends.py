@@ -9,7 +9,7 @@ from service.contract.job import Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
-from service.stores import calls, counts
+from service.stores import calls, counts, events
 from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from tests.service.stores.records import (
@@ -125,3 +125,12 @@ def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
     jobs.run(calls.fail("a", taken(jobs).token, NO_PERSON))
     clock.now_ms += 10_000
     assert jobs.run(calls.expire()) == []
+
+
+def test_who_comes_back_to_a_long_job_finds_every_event(jobs: Jobs) -> None:
+    token = rendering(jobs).token
+    begins_at = state(jobs).version
+    for _ in range(2500):
+        jobs.run(calls.renew("a", token, LEASE_MS, PROGRESS))
+    found = jobs.run(events.events("a", 0, 10_000))
+    assert [event.version for event in found] == list(range(1, begins_at + 2501))
