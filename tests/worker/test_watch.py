@@ -71,11 +71,8 @@ def test_a_stalled_worker_shows_in_readiness_and_metrics(
         assert missing.json()["detail"].endswith("(1 alive, 1 stalled)")
         other = Heartbeat(watched.jobs, "w2", tuple(Queue), "paint", PaintAnimator().memory)
         other.is_ready(PaintAnimator().describe())
-        workers = {told["id"]: told for told in client.get("/readyz").json()["workers"]}
-        assert {name: told["stalled"] for name, told in workers.items()} == {
-            "w1": True,
-            "w2": False,
-        }
+        workers = client.get("/readyz").json()["workers"]
+        assert {told["id"]: told["stalled"] for told in workers} == {"w1": True, "w2": False}
         assert 'tcan_worker_stalled{worker="w1"} 1.0' in client.get("/metrics").text
 
 

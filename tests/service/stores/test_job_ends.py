@@ -127,6 +127,7 @@ def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(calls.expire()) == []
 
 
+@pytest.mark.slow
 def test_who_comes_back_to_a_long_job_finds_every_event(jobs: Jobs) -> None:
     token = rendering(jobs).token
     begins_at = state(jobs).version
