@@ -286,10 +286,12 @@ local function count_end(id, state)
   end
 end
 
--- Counts the denoising steps between two reports of progress.
+-- Counts the denoising steps between two reports of progress; the first of a worker that goes on follows the checkpoint.
 local function count_steps(id, before, after)
   local from, to = before and cjson.decode(before) or {}, cjson.decode(after)
   if to.stage ~= 'denoise' then return end
+  local kept = from.stage ~= 'denoise' and get(id, 'checkpoint')
+  if kept then from = cjson.decode(kept).progress end
   local steps = to.step - (from.stage == 'denoise' and from.step or 0)
   if steps > 0 then redis.call('HINCRBY', counters_key, 'steps', steps) end
 end

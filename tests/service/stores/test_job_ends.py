@@ -41,6 +41,18 @@ def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> No
     assert state(jobs).checkpoint is None
 
 
+def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Clock) -> None:
+    jobs.run(calls.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
+    jobs.run(calls.keep_checkpoint("a", state(jobs).token, KEPT))
+    clock.now_ms += LEASE_MS
+    jobs.run(calls.take_back(3))
+    again = taken(jobs, Queue.RENDER)
+    for report in ({"stage": "encode", "step": 0}, {"step": 4}, {"step": 5}):
+        goes_on = PROGRESS.model_copy(update=report)
+        jobs.run(calls.renew("a", again.token, LEASE_MS, goes_on))
+    assert jobs.run(counts.snapshot()).counters["steps",] == 5
+
+
 def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     clock.now_ms += LEASE_MS
