@@ -53,7 +53,8 @@ class Cancels:
                 self._closed.wait(RECONNECT_S)
 
     def _listen(self) -> None:
-        with self._jobs.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub = self._jobs.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        with pubsub:
             pubsub.subscribe(f"{PREFIX}{CHANNEL}")
             while not self._closed.is_set():
                 message = pubsub.get_message(timeout=LOOK_S)

@@ -78,6 +78,9 @@ class Lease:
             # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
             logger.warning("job %s: %s", self.job_id, error)
             return
+        self._heed(hold)
+
+    def _heed(self, hold: Hold) -> None:
         # An answer from before a cancel may be the last to come; a cancel is never taken back.
         if hold is not Hold.HELD and self._hold is not Hold.LOST:
             self._hold = hold
