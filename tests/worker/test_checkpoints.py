@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from redis import Redis
 
 from service.contract.job import Checkpoint, JobRecord, Output
 from service.contract.queues import Queue
@@ -312,7 +313,7 @@ class AtItsEnd(Jobs):
 
 @pytest.fixture
 def at_its_end(redis_url: str) -> Iterator[AtItsEnd]:
-    store = AtItsEnd.connect(redis_url)
+    store = AtItsEnd(Redis.from_url(redis_url, decode_responses=True))
     yield store
     store.close()
 
