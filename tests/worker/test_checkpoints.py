@@ -343,17 +343,10 @@ def test_who_was_overtaken_while_decoding_leaves_the_others_checkpoint(
     """A was stopped behind its last step; when it wakes, B has just begun from A's checkpoint."""
     job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
     first.on_step = partial(world.keeps_up, job_id)
-    overtaken: list[Checkpoint | None] = []
-
-    def be_overtaken() -> None:
-        if not overtaken:
-            world.lose(job_id)
-            overtaken.append(desk.record(job_id).checkpoint)
-
-    at_its_end.happens = be_overtaken
+    at_its_end.happens = partial(world.lose, job_id)
     replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
     world.sweep()
-    [kept] = overtaken
+    kept = desk.record(job_id).checkpoint
     assert kept is not None and world.checkpoints(job_id) == [kept.key]
     done = world.finish(job_id, second)
     assert (done.state, second.done in ([], [6])) == (JobState.SUCCEEDED, True)
