@@ -2,7 +2,8 @@
 
 A checkpoint is an object under the lease's token and an entry in the record, written in this order;
 the entry alone makes it count, and an old token cannot write it. So there is always one whole
-checkpoint or none, and the ones before it are erased.
+checkpoint or none, and the ones before it are erased. The last one goes when the job has ended, by
+the sweeper.
 """
 
 from __future__ import annotations

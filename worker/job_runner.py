@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 END_TRIES = 10
 END_PAUSE_S = 1.0
+TAKE_PAUSE_S = 1.0
 # A store that does not answer gets so much time before a job that needs it is taken again.
 OUTAGE_PAUSE_S = 3.0
 # A job that fills the disk by itself is tried so often.
@@ -78,7 +79,7 @@ class JobRunner:
         if self.shutdown.begun:
             return
         try:
-            record = self.jobs.run(calls.take_next(queue, self.worker, self.lease_ms))
+            record = self._take(queue)
             if record is None:
                 logger.info("job %s: hinted at, but none waits in %s", job_id, queue)
                 return
@@ -89,9 +90,31 @@ class JobRunner:
         except Unavailable as error:
             logger.warning("job %s: left to its lease: %s", job_id, error)
 
+    def hear_of_cancel(self, job_id: str) -> None:
+        """Ask the store at once what it says of this job, if it is the one at work."""
+        lease = self.at_work
+        if lease is not None and lease.job_id == job_id:
+            lease.renew()
+
+    def _take(self, queue: Queue) -> JobRecord | None:
+        """Take the next job; asks until it is known whether this worker has one.
+
+        A take whose reply was lost may have been done, or may yet be. Left alone, its lease would
+        run out and count as a lost worker; asked again, it is the same take.
+        """
+        take = calls.take_next(queue, self.worker, self.lease_ms)
+        while True:
+            try:
+                return self.jobs.run(take)
+            except Unavailable as error:
+                logger.warning("whether a job was taken in %s is not known yet: %s", queue, error)
+                if self.shutdown.wait(TAKE_PAUSE_S):
+                    return None
+
     def _work(self, queue: Queue, record: JobRecord) -> None:
-        with Lease(self.jobs, record, self.lease_ms, self.shutdown) as lease:
-            self.at_work = lease
+        # Known before its first renewal, which tells of a cancel that came just before.
+        self.at_work = lease = Lease(self.jobs, record, self.lease_ms, self.shutdown)
+        with lease:
             try:
                 end = self._attempt(queue, record, lease)
                 if end is None:

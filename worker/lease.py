@@ -32,12 +32,13 @@ class Lease:
     """Renews the lease for the length of a `with` block, and learns when to stop.
 
     Args:
-        jobs: the job store; used from two threads.
+        jobs: the job store; used from several threads.
         record: the job as it was taken; its token marks every write.
         lease_ms: how long the lease holds without renewal.
         shutdown: begun when this worker must leave.
 
     Attributes:
+        job_id: of the job.
         in_step: set while a step is at work that can be kept when it ends; a worker that must
             leave then waits for it, if that does not take too long.
     """
@@ -50,7 +51,7 @@ class Lease:
         shutdown: Shutdown,
     ) -> None:
         self._jobs = jobs
-        self._job_id = record.id
+        self.job_id = record.id
         self._token = record.token
         self._lease_ms = lease_ms
         self._shutdown = shutdown
@@ -71,12 +72,18 @@ class Lease:
         if self._hold is Hold.LOST:
             return
         try:
-            self._hold = self._jobs.run(
-                calls.renew(self._job_id, self._token, self._lease_ms, progress)
-            )
+            renewed = calls.renew(self.job_id, self._token, self._lease_ms, progress)
+            hold = self._jobs.run(renewed)
         except Unavailable as error:
             # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
-            logger.warning("job %s: %s", self._job_id, error)
+            logger.warning("job %s: %s", self.job_id, error)
+            return
+        self._heed(hold)
+
+    def _heed(self, hold: Hold) -> None:
+        # An answer from before a cancel may be the last to come; a cancel is never taken back.
+        if hold is not Hold.HELD and self._hold is not Hold.LOST:
+            self._hold = hold
 
     @property
     def stop(self) -> Stop | None:
@@ -96,4 +103,4 @@ class Lease:
 
     def let_go(self) -> None:
         """Give the job back at once, whatever is at work on it. Raises Unavailable."""
-        self._jobs.run(calls.release(self._job_id, self._token))
+        self._jobs.run(calls.release(self.job_id, self._token))

@@ -27,6 +27,7 @@ from service.upkeep.sweeper import Sweeper
 from worker import heartbeat
 from worker import watch as watching
 from worker.animation import Animator
+from worker.cancels import Cancels
 from worker.celery_app import make_worker, make_worker_app
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
@@ -93,6 +94,7 @@ def run_worker(
         stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
         load_apart(animator)
         logger.info("worker %s: the model %r is loaded", name, settings.preset)
+        stack.enter_context(Cancels(jobs, runner.hear_of_cancel))
         watch = Watch(runner, alive, queues, settings.stalled_s)
         stack.enter_context(Periodic("watch", watching.INTERVAL_S, watch.act))
         return _consume(url, runner, alive, shutdown, queues)

@@ -17,6 +17,9 @@ SHARES = {
     "decode": (0.95, 1.0),
 }
 
+# Of the time that has passed: what a caller waits for news of a job that takes long anyhow.
+LEAST_PAUSE = 1 / 300
+
 
 def progress_at(step: Step, eta_s: float | None = None) -> Progress:
     """The progress of a job after a step of a stage."""
@@ -31,7 +34,11 @@ def progress_at(step: Step, eta_s: float | None = None) -> Progress:
 
 
 class ProgressWriter:
-    """Writes progress at most every `interval_s`, and always the ends of a stage.
+    """Writes progress less often the longer the work lasts, and always the ends of a stage.
+
+    Each write is an event that is kept as long as the job. A pause that is a part of the time that
+    passed makes their number grow with the logarithm of that time: 1,500 in an hour, 2,500 in a
+    day (decision 0011).
 
     Args:
         write: where progress goes.
@@ -48,6 +55,7 @@ class ProgressWriter:
         self._write = write
         self._interval_s = interval_s
         self._monotonic_s = monotonic_s
+        self._first_s = monotonic_s()
         self._stage = ""
         self._began_s = 0.0
         self._written_s = float("-inf")
@@ -57,10 +65,13 @@ class ProgressWriter:
         now_s = self._monotonic_s()
         if step.stage != self._stage:
             self._stage, self._began_s = step.stage, now_s
-        elif now_s - self._written_s < self._interval_s and step.fraction < 1:
+        elif now_s - self._written_s < self._pause_s(now_s) and step.fraction < 1:
             return
         self._written_s = now_s
         self._write(progress_at(step, self._eta_s(step, now_s)))
+
+    def _pause_s(self, now_s: float) -> float:
+        return max(self._interval_s, (now_s - self._first_s) * LEAST_PAUSE)
 
     def _eta_s(self, step: Step, now_s: float) -> float | None:
         """Seconds until the stage ends, if it goes on as it went so far."""

@@ -92,10 +92,8 @@ class Stages:
             rendering = self._animate(mark, frugal=True)
             rendering = replace(rendering, warnings=[*rendering.warnings, FRUGAL_WARNING])
         seconds = self.record.seconds | rendering.seconds
-        end = self._publish(rendering, seconds, inputs, mark)
-        if self.checkpoint is not None:
-            self._erase(self.checkpoint)
-        return end
+        # The checkpoint stays until the end is written: who dies before that has lost one step.
+        return self._publish(rendering, seconds, inputs, mark)
 
     def _animate(self, mark: int | None, frugal: bool) -> Rendering:
         assert self.record.prepared is not None, "a job in the render queue has been prepared"

@@ -54,9 +54,11 @@ async def readyz(request: Request, gateway: GatewayDep) -> Ready:
     served = {queue for worker in workers if worker.ready for queue in worker.queues}
     missing = [queue.value for queue in Queue if queue not in served]
     if missing:
+        stalled = sum(worker.stalled for worker in workers)
+        alive = f"{len(workers)} alive" + (f", {stalled} stalled" if stalled else "")
         raise Rejected(
             ErrorCode.UNAVAILABLE,
-            f"no worker is ready for: {', '.join(missing)} ({len(workers)} alive)",
+            f"no worker is ready for: {', '.join(missing)} ({alive})",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     return Ready(workers=workers if await _may_know(request) else [])

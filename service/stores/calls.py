@@ -10,9 +10,9 @@ ids by creation; `waiting:{queue}` ids of jobs that wait by their turn,
 and each caller's next one; `deadlines` ids by their next deadline; `leases` ids by the end of
 their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
-`workers`, `workers:alive` heartbeats, `workers:{queue}` of those that serve it; `role:{name}` one
-holder at a time; and those of `requests` and `keys` beside this. The scripts name keys that they
-compute, so this needs one primary, not a Redis cluster.
+`take:{name}` what a take found; `workers`, `workers:alive` heartbeats, `workers:{queue}` of those
+that serve it; `role:{name}` one holder at a time; and those of `requests` and `keys` beside this.
+The scripts name keys that they compute, so this needs one primary, not a Redis cluster.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from service.contract.errors import ErrorCode, JobError
@@ -224,10 +225,12 @@ def take_next(
 def take(
     job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
 ) -> Call[JobRecord | None]:
-    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others."""
+    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others.
+
+    The same call once more, after a lost reply, finds the lease that it took."""
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     text = progress.model_dump_json()
-    arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract)
+    arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract, token_hex(8))
     return Call("take", arguments, _record_or_none)
 
 

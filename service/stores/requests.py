@@ -1,8 +1,9 @@
-"""Operations on what belongs to a request before it is a job: idempotency keys, uploads, inputs.
+"""Operations on what lies around jobs: idempotency keys, uploads, and objects that may go.
 
 Keys: `idempotency:{caller}:{key}` hash; `uploads` descriptions; `uploads:ends` ids by the end of
-their time; `uploads:counted` day and bytes of forms of which no job was made yet; `identity` tells
-this job store from others.
+their time; `uploads:counted` day and bytes of forms of which no job was made yet;
+`checkpoints:spent` ended jobs whose checkpoints are still stored; `identity` tells this job store
+from others.
 """
 
 from __future__ import annotations
@@ -125,9 +126,20 @@ def put_off(ends: str, name: str, ms: int) -> Call[int]:
     """Let what could not be erased come up again after so long, behind the others.
 
     Args:
-        ends: the set in which it stands by the end of its time, `expiries` or `uploads:ends`.
+        ends: the set in which it stands by the end of its time, `expiries`, `uploads:ends` or
+            `checkpoints:spent`.
     """
     return Call("put_off", (ends, name, ms), int)
+
+
+def spent_checkpoints(limit: int = 100) -> Call[list[str]]:
+    """Ended jobs whose checkpoints are still stored, and of no more use."""
+    return Call("spent_checkpoints", (limit,), list)
+
+
+def forget_checkpoints(job_id: str) -> Call[str]:
+    """Forget that an ended job had checkpoints; they are gone."""
+    return Call("forget_checkpoints", (job_id,), str)
 
 
 def unknown(job_ids: Sequence[str]) -> Call[list[str]]:

@@ -48,6 +48,8 @@ class Sweeper:
         if not self.jobs.run(calls.preside(ROLE, self.keeper, ROLE_MS)):
             return
         self._each("expiries", self.jobs.run(calls.expired()), self._erase_job)
+        spent = self.jobs.run(requests.spent_checkpoints())
+        self._each("checkpoints:spent", spent, self._erase_checkpoints)
         self._each("uploads:ends", self.jobs.run(requests.ended_uploads()), self._erase_upload)
         self.orphans.sweep()
 
@@ -55,6 +57,12 @@ class Sweeper:
         self.objects.delete(f"jobs/{job_id}")
         self.jobs.run(calls.erase(job_id, go_on_sending=True))
         logger.info("job %s: its time is over; it is erased", job_id)
+
+    def _erase_checkpoints(self, job_id: str) -> None:
+        """Those of every worker that had the job, also what a killed one could not note."""
+        for token in list(self.objects.folders(f"jobs/{job_id}")):
+            self.objects.delete(f"jobs/{job_id}/{token}/checkpoints")
+        self.jobs.run(requests.forget_checkpoints(job_id))
 
     def _erase_upload(self, upload_id: str) -> None:
         self.objects.delete(f"uploads/{upload_id}")

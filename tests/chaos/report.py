@@ -15,6 +15,7 @@ from service.stores.jobs import Jobs
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harm
 from tests.chaos.starving import BOUND_S
+from tests.recovery import moved_on_ms, repeated_steps
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Report:
         lost: accepted jobs that did not succeed.
         twice: jobs with more than one end, or with outputs of more than one attempt.
         missing: webhooks of ended jobs that never came.
-        repeated: denoising steps that were done once more.
-        worst_s, median_s: from a harm until every job that was at work has moved on.
+        repeated: denoising steps that were done once more, by what workers told of their work.
+        worst_s, median_s: from a harm until every job that was at work has moved on; being taken
+            again is not enough.
     """
 
     seconds: int
@@ -94,7 +96,7 @@ def make_report(
         twice=sum(_is_twice(story) for story in stories.values()),
         missing=sum(1 for job_id in ids if told[job_id] != 1),
         resumed=int(counted.get(("resumed",), 0)),
-        repeated=int(counted.get(("steps_repeated",), 0)),
+        repeated=sum(repeated_steps(story) for story in stories.values()),
         worst_s=round(max(known, default=0.0), 1),
         median_s=round(statistics.median(known), 1) if known else 0.0,
     )
@@ -117,16 +119,5 @@ def _is_twice(story: list[JobEvent]) -> bool:
 
 def _recovery_s(harm: Harm, stories: list[list[JobEvent]]) -> float | None:
     """From the harm until each job that was at work has moved on; None when none was."""
-    moved = [after for story in stories if (after := _moved_on_ms(harm, story)) is not None]
+    moved = [after for story in stories if (after := moved_on_ms(story, harm.began_ms))]
     return (max(moved) - harm.began_ms) / 1000 if moved else None
-
-
-def _moved_on_ms(harm: Harm, story: list[JobEvent]) -> int | None:
-    before = [event for event in story if event.placed.now_ms <= harm.began_ms]
-    if not before or not before[-1].placed.record.state.is_leased:
-        return None
-    for event in story[len(before) :]:
-        # Being taken back is no step forward.
-        if event.placed.record.state is not JobState.QUEUED or event.placed.record.attempts == 0:
-            return event.placed.now_ms
-    return None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from redis import Redis
 
 from service.contract.job import Checkpoint, JobRecord, Output
 from service.contract.queues import Queue
@@ -18,6 +21,8 @@ from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.stores.s3 import S3Objects
+from service.upkeep.orphans import Orphans
+from service.upkeep.sweeper import Sweeper
 from tests.servers import free_port, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -36,8 +41,9 @@ class Killed(BaseException):
 class World:
     """Workers that die and leave at chosen steps."""
 
-    def __init__(self, desk: Desk, jobs: Jobs, folder: Path) -> None:
+    def __init__(self, desk: Desk, jobs: Jobs, objects: ObjectStore, folder: Path) -> None:
         self.desk, self.jobs, self.folder = desk, jobs, folder
+        self.sweep = Sweeper(jobs, objects, "w1", folder / "no", Orphans(jobs, objects)).act
 
     def prepared(self, steps: int = 6) -> str:
         """A job that waits to be rendered."""
@@ -56,12 +62,16 @@ class World:
         assert kept is not None
         return kept
 
+    def keeps_up(self, job_id: str, step: int) -> None:
+        """Called before a step: waits until the one before is kept."""
+        if step:
+            self.kept(job_id, step)
+
     def render_and_die(self, job_id: str, behind: int) -> PaintAnimator:
         """A worker that is killed once the checkpoint of a step is kept; its lease is taken."""
 
         def die(step: int) -> None:
-            if step:
-                self.kept(job_id, step)
+            self.keeps_up(job_id, step)
             if step == behind:
                 raise Killed
 
@@ -88,10 +98,16 @@ class World:
 
 
 @pytest.fixture
-def world(desk: Desk, jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(
+    desk: Desk,
+    jobs: Jobs,
+    objects: ObjectStore,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
     # Steps that take no time would else have next to no checkpoints.
     monkeypatch.setattr(checkpoints, "MOST_COST", 1.0)
-    return World(desk, jobs, settings.objects_folder)
+    return World(desk, jobs, objects, settings.objects_folder)
 
 
 def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None:
@@ -102,7 +118,9 @@ def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None
     done = world.finish(job_id, second)
     assert (first.done, second.done) == ([1, 2, 3, 4], [5, 6])
     assert (done.state, done.resumes, done.attempts) == (JobState.SUCCEEDED, 1, 2)
-    assert (done.checkpoint, world.checkpoints(job_id)) == (None, [])
+    assert done.checkpoint is None
+    world.sweep()
+    assert world.checkpoints(job_id) == []
 
 
 def test_who_goes_on_shows_the_progress_that_was_kept(world: World) -> None:
@@ -127,6 +145,7 @@ def test_only_the_last_checkpoint_is_stored(world: World) -> None:
 
     world.finish(job_id, PaintAnimator(on_step=look))
     assert counts == list(range(1, 8))
+    world.sweep()
     assert world.checkpoints(job_id) == []
 
 
@@ -279,6 +298,59 @@ def test_dead_behind_its_result_and_before_it_says_so(
     assert world.jobs.run(calls.take_back(3)) == []
     assert world.finish(job_id, second) == done
     assert second.done == []
+
+
+class AtItsEnd(Jobs):
+    """The store of a worker to which something happens between its outputs and their commit."""
+
+    happens: Callable[[], None]
+
+    def run(self, call: Call[T]) -> T:
+        if call.script == "finish":
+            self.happens()
+        return super().run(call)
+
+
+@pytest.fixture
+def at_its_end(redis_url: str) -> Iterator[AtItsEnd]:
+    store = AtItsEnd(Redis.from_url(redis_url, decode_responses=True))
+    yield store
+    store.close()
+
+
+def test_dead_between_its_outputs_and_their_commit(
+    world: World, desk: Desk, at_its_end: AtItsEnd
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
+    first.on_step = partial(world.keeps_up, job_id)
+    at_its_end.happens = die
+    with pytest.raises(Killed):
+        replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
+    assert first.done == [1, 2, 3, 4, 5, 6]
+    world.lose(job_id)
+    world.sweep()
+    done = world.finish(job_id, second)
+    assert (done.state, done.resumes) == (JobState.SUCCEEDED, 1)
+    assert second.done in ([], [6])
+
+
+def test_who_was_overtaken_while_decoding_leaves_the_others_checkpoint(
+    world: World, desk: Desk, at_its_end: AtItsEnd
+) -> None:
+    """A was stopped behind its last step; when it wakes, B has just begun from A's checkpoint."""
+    job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
+    first.on_step = partial(world.keeps_up, job_id)
+    at_its_end.happens = partial(world.lose, job_id)
+    replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
+    world.sweep()
+    kept = desk.record(job_id).checkpoint
+    assert kept is not None and world.checkpoints(job_id) == [kept.key]
+    done = world.finish(job_id, second)
+    assert (done.state, second.done in ([], [6])) == (JobState.SUCCEEDED, True)
+    assert {key.split("/")[2] for key in done.outputs.values()} == {str(done.token)}
 
 
 MOMENTS = ("waits", "prepares", "waits to be rendered", "renders", "leaves")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from starlette.testclient import TestClient
 
+from service.api.app import create_app
 from service.contract.queues import Queue
+from service.settings import Settings
 from service.stores import calls, counts
 from service.stores.jobs import Jobs
 from tests.worker.conftest import Desk
@@ -53,6 +56,24 @@ def test_hints_that_nobody_takes_for_too_long_restart_the_worker(watched: Watche
     [told] = watched.jobs.run(calls.workers())
     assert (told.ready, told.stalled) == (False, True)
     assert watched.jobs.run(counts.snapshot()).counters["worker_restarts",] == 1
+
+
+def test_a_stalled_worker_shows_in_readiness_and_metrics(
+    watched: Watched, settings: Settings
+) -> None:
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/readyz").status_code == 200
+        assert 'tcan_worker_stalled{worker="w1"} 0.0' in client.get("/metrics").text
+        watched.hint()
+        watched.pass_s(11)
+        missing = client.get("/readyz")
+        assert missing.status_code == 503
+        assert missing.json()["detail"].endswith("(1 alive, 1 stalled)")
+        other = Heartbeat(watched.jobs, "w2", tuple(Queue), "paint", PaintAnimator().memory)
+        other.is_ready(PaintAnimator().describe())
+        workers = client.get("/readyz").json()["workers"]
+        assert {told["id"]: told["stalled"] for told in workers} == {"w1": True, "w2": False}
+        assert 'tcan_worker_stalled{worker="w1"} 1.0' in client.get("/metrics").text
 
 
 def test_a_worker_without_hints_may_be_idle(watched: Watched) -> None:

@@ -15,6 +15,7 @@ local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
 local function age_key(queue, class) return waiting_key(queue) .. ':age:' .. class end
 local leases_key = prefix .. 'leases'
 local expiries_key = prefix .. 'expiries'
+local spent_key = prefix .. 'checkpoints:spent'
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
 local function idempotency_key(caller, key) return prefix .. 'idempotency:' .. caller .. ':' .. key end
 -- Raises CLAIM unless the idempotency key is this owner's, and leads to no job yet.
@@ -212,7 +213,7 @@ local function finish(id, to)
   local expires = now + cjson.decode(get(id, 'options')).ttl_s * 1000
   redis.call('ZADD', expiries_key, expires, id)
   set(id, 'ended_ms', now, 'expires_ms', string.format('%d', expires))
-  redis.call('HDEL', job_key(id), 'checkpoint')
+  if redis.call('HDEL', job_key(id), 'checkpoint') == 1 then redis.call('ZADD', spent_key, now, id) end
   if to == 'succeeded' then remember_pace(id) end
 end
 
@@ -270,7 +271,6 @@ local static_fields = {id = true, kind = true, caller = true, params = true, opt
   units = true, request_id = true, traceparent = true}
 local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
   closed = true, turn = true, contract = true}
-local kept_events = 2000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
 local function delivery_key(name) return prefix .. 'delivery:' .. name end
@@ -321,10 +321,12 @@ local function count_end(id, state)
   end
 end
 
--- Counts the denoising steps between two reports of progress.
+-- Counts the denoising steps between two reports of progress; the first of a worker that goes on follows the checkpoint.
 local function count_steps(id, before, after)
   local from, to = before and cjson.decode(before) or {}, cjson.decode(after)
   if to.stage ~= 'denoise' then return end
+  local kept = from.stage ~= 'denoise' and get(id, 'checkpoint')
+  if kept then from = cjson.decode(kept).progress end
   local steps = to.step - (from.stage == 'denoise' and from.step or 0)
   if steps > 0 then redis.call('HINCRBY', counters_key, 'steps', steps) end
 end
@@ -353,8 +355,8 @@ local function emit(id, kind)
       told[#told + 1] = shown[1][i + 1]
     end
   end
-  redis.call('XADD', events_key(id), 'MAXLEN', '~', kept_events, version .. '-0', 'kind', kind,
-    'placed', cjson.encode({told, shown[2], now, shown[4]}))
+  -- Nothing is trimmed: readers come back with the last version that they saw. Workers tell of progress ever less often.
+  redis.call('XADD', events_key(id), version .. '-0', 'kind', kind, 'placed', cjson.encode({told, shown[2], now, shown[4]}))
   redis.call('PUBLISH', prefix .. 'changes', id)
   if kind == 'state' then
     local state = get(id, 'state')

@@ -9,7 +9,7 @@ from service.contract.job import Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
-from service.stores import calls, counts
+from service.stores import calls, counts, events
 from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from tests.service.stores.records import (
@@ -39,6 +39,18 @@ def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> No
     assert (counted["resumed",], counted["steps_repeated",]) == (1, 2)
     jobs.run(calls.succeed("a", again.token, {}, []))
     assert state(jobs).checkpoint is None
+
+
+def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Clock) -> None:
+    jobs.run(calls.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
+    jobs.run(calls.keep_checkpoint("a", state(jobs).token, KEPT))
+    clock.now_ms += LEASE_MS
+    jobs.run(calls.take_back(3))
+    again = taken(jobs, Queue.RENDER)
+    for report in ({"stage": "encode", "step": 0}, {"step": 4}, {"step": 5}):
+        goes_on = PROGRESS.model_copy(update=report)
+        jobs.run(calls.renew("a", again.token, LEASE_MS, goes_on))
+    assert jobs.run(counts.snapshot()).counters["steps",] == 5
 
 
 def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
@@ -125,3 +137,13 @@ def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
     jobs.run(calls.fail("a", taken(jobs).token, NO_PERSON))
     clock.now_ms += 10_000
     assert jobs.run(calls.expire()) == []
+
+
+@pytest.mark.slow
+def test_who_comes_back_to_a_long_job_finds_every_event(jobs: Jobs) -> None:
+    token = rendering(jobs).token
+    begins_at = state(jobs).version
+    for _ in range(2500):
+        jobs.run(calls.renew("a", token, LEASE_MS, PROGRESS))
+    found = jobs.run(events.events("a", 0, 10_000))
+    assert [event.version for event in found] == list(range(1, begins_at + 2501))

@@ -88,6 +88,25 @@ def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
     assert jobs.run(calls.take("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
 
 
+def test_a_take_is_done_once_however_often_it_is_sent(jobs: Jobs, clock: Clock) -> None:
+    none_waited = calls.take_next(Queue.PREPARE, "w1", LEASE_MS)
+    assert jobs.run(none_waited) is None
+    created(jobs)
+    created(jobs, "b")
+    take = calls.take_next(Queue.PREPARE, "w1", LEASE_MS)
+    record = jobs.run(take)
+    assert record is not None and record.id == "a"
+    clock.now_ms += LEASE_MS - 1
+    assert jobs.run(take) == record
+    clock.now_ms += LEASE_MS - 1
+    assert jobs.run(calls.take_back(3)) == []  # sent again, it prolongs the lease
+    clock.now_ms += 1
+    assert jobs.run(calls.take_back(3)) == [("a", Queue.PREPARE)]
+    assert taken(jobs, worker="w2").token == 2
+    assert [jobs.run(take), jobs.run(none_waited)] == [None, None]
+    assert state(jobs, "b").token == 0
+
+
 def test_progress_is_written_under_the_lease(jobs: Jobs) -> None:
     created(jobs)
     token = taken(jobs).token

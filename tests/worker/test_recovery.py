@@ -1,0 +1,82 @@
+"""The measures of recovery count what was done, on the events of a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from service.contract.queues import Queue
+from service.stores import calls, events
+from service.stores.events import JobEvent
+from service.stores.jobs import Jobs
+from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
+from tests.worker.conftest import Desk
+from tests.worker.paint import PaintAnimator
+from worker.animation import Step
+from worker.progress import progress_at
+
+STEPS, WINDOWS = 10, 4
+
+
+class Story:
+    """A job of four windows a step, whose workers tell of one window after the other."""
+
+    def __init__(self, desk: Desk, jobs: Jobs) -> None:
+        self.jobs, self.id, self.token = jobs, desk.submit(steps=STEPS), 0
+        desk.with_animator(PaintAnimator()).run(Queue.PREPARE, self.id)
+
+    def take(self) -> int:
+        """The server's time before a worker takes the job."""
+        if self.token:
+            self.jobs.redis.zadd("tcan:leases", {self.id: 0})
+            self.jobs.run(calls.take_back(3))
+        placed = self.jobs.run(calls.read(self.id))
+        record = self.jobs.run(calls.take_next(Queue.RENDER, "w", 60_000))
+        assert record is not None and placed is not None
+        self.token = record.token
+        return placed.now_ms
+
+    def tell(self, windows: Sequence[int]) -> None:
+        """Progress behind each of the windows, counted from the beginning of the render."""
+        self._tell(Step("encode", 0, 1, 0.0))
+        for done in windows:
+            step = (done - 1) // WINDOWS + 1
+            self._tell(Step("denoise", step, STEPS, done / (STEPS * WINDOWS)))
+
+    def events(self) -> list[JobEvent]:
+        return self.jobs.run(events.events(self.id, 0, 1000))
+
+    def _tell(self, step: Step) -> None:
+        self.jobs.run(calls.renew(self.id, self.token, 60_000, progress_at(step)))
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "goes_on_at", "repeated"),
+    [(12, 13, 0), (14, 13, 1), (16, 13, 1), (17, 13, 2), (17, 1, 5)],
+    ids=["none", "a part", "a whole one", "one and a part", "all: it begins anew"],
+)
+def test_steps_that_are_done_twice_are_counted(
+    desk: Desk, jobs: Jobs, killed_at: int, goes_on_at: int, repeated: int
+) -> None:
+    story = Story(desk, jobs)
+    story.take()
+    story.tell(range(1, killed_at + 1))
+    story.take()
+    story.tell(range(goes_on_at, STEPS * WINDOWS + 1))
+    assert repeated_steps(story.events()) == repeated
+
+
+def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: Jobs) -> None:
+    story = Story(desk, jobs)
+    story.take()
+    first = story.token
+    story.tell([1, 2])
+    killed_ms = story.events()[-1].placed.now_ms
+    story.take()
+    assert moved_on_ms(story.events(), killed_ms) is None
+    with pytest.raises(AssertionError, match="no worker went on"):
+        next_step_ms(story.events(), first)
+    story.tell([1])
+    begun = story.events()[-1].placed.now_ms
+    assert moved_on_ms(story.events(), killed_ms) == next_step_ms(story.events(), first) == begun

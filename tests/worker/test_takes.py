@@ -1,0 +1,78 @@
+"""A job store that falls silent while a job is taken: its worker finds the lease that it has."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from redis import Redis
+
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.stores import calls, counts
+from service.stores.calls import Call
+from service.stores.jobs import Jobs
+from tests.servers import valkey, wait_until
+from tests.worker.conftest import Desk
+from tests.worker.paint import PaintAnimator
+from worker import job_runner
+
+T = TypeVar("T")
+Server = tuple[str, subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with valkey(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def redis_url(server: Server) -> str:
+    """All stores of these tests are on the server that falls silent."""
+    return server[0]
+
+
+class Impatient(Jobs):
+    """Gives up on a reply soon, and counts the takes that were sent."""
+
+    takes = 0
+
+    @classmethod
+    def connect(cls, url: str, clock: Callable[[], int] | None = None) -> Impatient:
+        return cls(Redis.from_url(url, decode_responses=True, socket_timeout=0.2))
+
+    def run(self, call: Call[T]) -> T:
+        self.takes += call.script == "take"
+        return super().run(call)
+
+
+def test_a_take_whose_reply_was_lost_is_one_attempt(
+    desk: Desk, jobs: Jobs, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server does what was sent to it meanwhile when it goes on."""
+    monkeypatch.setattr(job_runner, "TAKE_PAUSE_S", 0.01)
+    first, second = desk.submit(), desk.submit()
+    impatient = Impatient.connect(server[0])
+    worker = replace(desk.with_animator(PaintAnimator()), jobs=impatient)
+    worker.run(Queue.RENDER, "none waits")  # the connection is open, the script is known
+    working = threading.Thread(target=worker.run, args=(Queue.PREPARE, first))
+    server[1].send_signal(signal.SIGSTOP)
+    working.start()
+    wait_until(lambda: impatient.takes >= 4, "two takes were not answered")
+    server[1].send_signal(signal.SIGCONT)
+    working.join()
+    impatient.close()
+    done, other = desk.record(first), desk.record(second)
+    assert (done.state, done.queue, done.token) == (JobState.QUEUED, Queue.RENDER, 1)
+    assert (other.state, other.queue, other.token) == (JobState.QUEUED, Queue.PREPARE, 0)
+    assert jobs.run(calls.take_back(3)) == []
+    assert ("leases_lost", "prepare") not in jobs.run(counts.snapshot()).counters
