@@ -119,6 +119,7 @@ def test_rights_on_s3_are_found_by_using_them(
     assert {name: one["level"] for name, one in seen.items()} == {
         "rights": Level.OK,
         "links": Level.OK,
+        "uploads": Level.OK,
         "erasing": Level.OK,
     }
 
