@@ -26,9 +26,10 @@ VIDEOS = 20
 CHANGES = ("result", "half", "resized")
 
 
-@pytest.mark.parametrize("seed", [FIRST_TEST_SEED + 900, FIRST_TEST_SEED + 901])
-def test_a_mark_outlives_half_the_bit_rate_and_a_resize(tmp_path: Path, seed: int) -> None:
-    tried = try_mark(tmp_path, puppet_frames(tmp_path / "pair", seed, 8, 384))
+def test_a_mark_outlives_half_the_bit_rate_and_a_resize(tmp_path: Path) -> None:
+    """One video of few frames; the slow ones have twenty."""
+    frames = puppet_frames(tmp_path / "pair", FIRST_TEST_SEED + 900, 8, 384)
+    tried = try_mark(tmp_path, frames)
     assert tried.psnr_db > 40
     assert all(tried.found[change].found for change in CHANGES), tried
     assert tried.found["result"].payload == PAYLOAD
