@@ -53,7 +53,8 @@ def guard(url: str) -> Finding:
     """Whether it asks who comes, by coming without a password and without a certificate."""
     if is_own(url):
         return ok(AREA, "password", "this machine's own address; no password is needed")
-    bare = {name: value for name, value in parse_url(url).items() if name not in CREDENTIALS}
+    parts = parse_url(url)  # type: ignore[no-untyped-call]
+    bare = {name: value for name, value in parts.items() if name not in CREDENTIALS}
     bare |= {"socket_connect_timeout": TIMEOUT_S, "socket_timeout": TIMEOUT_S}
     with Redis(connection_pool=ConnectionPool(**bare)) as nobody:
         try:
