@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 LIMITS = InputLimits()
 # Beyond the decoder's own memory: what the libraries map, most of which is never touched.
 LIBRARIES_MIB = 2048
+# The pose file of 32 MiB as Python's objects; 32 frames of 4096x2160, which are looked at together.
+GATEWAY_MIB, WORKER_MIB = 512, 2048
 LOOK_S = 0.005
 
 
@@ -90,7 +92,7 @@ def test_the_largest_files_that_are_taken_stay_in_their_bounds(
     service: Service, tmp_path: Path
 ) -> None:
     """A picture of 40 megapixels, a pose file of 32 MiB, a video of 4096x2160."""
-    video = samples.write_video(tmp_path / "large.mp4", frames=24, size=(4096, 2160)).read_bytes()
+    video = samples.write_video(tmp_path / "large.mp4", frames=40, size=(4096, 2160)).read_bytes()
     attacks = {
         "picture": {"image": picture(), "driving": samples.poses()},
         "poses": {"image": samples.png(), "driving": poses()},
@@ -103,16 +105,17 @@ def test_the_largest_files_that_are_taken_stay_in_their_bounds(
             assert answer.status_code in (202, 422), answer.text
             if answer.status_code == 202:
                 where = answer.headers["location"]
-                service.http.post(f"{where}/cancel")
+                if name != "video":  # it fails by itself, once all of it was decoded
+                    service.http.post(f"{where}/cancel")
                 wait_until(lambda at=where: ended(service, at), "the job ends", 300.0)
                 assert service.http.delete(where).status_code == 204
             now = service.peak_mib()
             print(f"\n{name}: {answer.status_code}; MiB so far: {now}, children {watch.peaks_mib}")
     assert service.is_alive() and service.files() == []
     grown = {name: peak - before[name] for name, peak in service.peak_mib().items()}
-    assert grown["gateway"] < 1024 and grown["worker"] < 1024, grown
+    assert grown["gateway"] < GATEWAY_MIB and grown["worker"] < WORKER_MIB, grown
     most = LIMITS.decoder_memory_bytes / 2**20
-    assert set(watch.peaks_mib) == {"gateway"} or set(watch.peaks_mib) == {"gateway", "worker"}
+    assert set(watch.peaks_mib) == {"gateway", "worker"}
     assert all(peak < most for peak in watch.peaks_mib.values()), watch.peaks_mib
     assert all(bound < most + LIBRARIES_MIB for bound in watch.bounds_mib.values())
 
