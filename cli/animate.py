@@ -61,7 +61,7 @@ def animate(
     ] = None,
     pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
     watermark: Annotated[
-        bool, typer.Option(help="Lay an imperceptible mark over the pictures.")
+        bool, typer.Option(help="Lay an imperceptible mark over pictures of 256x256 or more.")
     ] = True,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     scheduler: Annotated[
@@ -149,7 +149,7 @@ def animate(
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
         report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
     if report is not None:
-        _tell(report, out, as_json)
+        _tell(report, outputs, as_json)
 
 
 class _Outputs(NamedTuple):
@@ -241,15 +241,21 @@ def _shower(bar: Progress) -> Callable[[AnimateProgress], None]:
     return show
 
 
-def _tell(report: AnimateReport, out: Path, as_json: bool) -> None:
+def _tell(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
+    from tcan_core.media.watermark.marks import why_none
+
+    out = outputs.video
+    unmarked = "turned off" if outputs.marker is None else why_none(*report.size)
     if as_json:
-        typer.echo(json.dumps(asdict(report)))
+        typer.echo(json.dumps(asdict(report) | {"unmarked": unmarked}))
         return
     for warning in report.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    if outputs.marker is not None and unmarked is not None:
+        typer.echo(f"no watermark: {unmarked}", err=True)
     seconds = sum(report.seconds.values())
     typer.echo(
         f"{out}: {report.frames} frames at {report.fps:g} fps, seed {report.seed}, {seconds:.1f} s"

@@ -47,6 +47,7 @@ def gateway(
     given = None if fd is None else socket.socket(fileno=fd)
     address = host if given is None else str(given.getsockname()[0])
     start_logging()
+    check_broker(settings)
     check_door(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
     app = create_app(settings)
@@ -68,6 +69,17 @@ def gateway(
 
     Server(config).run(sockets=None if given is None else [given])
     stop_tracing()
+
+
+def check_broker(settings: Settings) -> None:
+    """Warn of a broker that others reach too, and that asks nobody who they are."""
+    import logging
+
+    from service.access.broker import why_open
+
+    told = why_open(settings.broker_url())
+    if told is not None:
+        logging.getLogger(__name__).warning("the broker asks for no password: %s", told)
 
 
 def check_door(settings: Settings, address: str) -> None:
@@ -113,6 +125,7 @@ def worker(
     from worker.main import run_worker
 
     start_logging()
+    check_broker(settings)
     check_device(settings.device)
     key = settings.watermark_key
     animator = TcanAnimator(

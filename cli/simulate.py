@@ -33,6 +33,9 @@ def simulate(
     ] = "75:5,150:3,450:1",
     steps: Annotated[int, _option("Denoising steps.", 1)] = USUAL.steps,
     callers: Annotated[str, typer.Option(help="Callers and their shares of the jobs.")] = "a:1",
+    priorities: Annotated[
+        str, typer.Option(help="Classes (high, normal, low) and their shares of the jobs.")
+    ] = "normal:1",
     gpus: Annotated[int, _option("At least.", 1)] = USUAL.gpus,
     max_gpus: Annotated[int | None, typer.Option(help="At most. Default: --gpus.")] = None,
     preparers: Annotated[int, _option("Workers that prepare; 0: the GPUs' do.")] = USUAL.preparers,
@@ -62,6 +65,7 @@ def simulate(
     known |= {
         "frames": tuple((int(name), weight) for name, weight in read_weights(frames)),
         "callers": tuple(read_weights(callers)),
+        "priorities": tuple(read_weights(priorities)),
         "max_gpus": gpus if max_gpus is None else max_gpus,
     }
     scenario = Scenario(**known)

@@ -54,6 +54,8 @@ class Rendering:
     """Of each stage."""
     report: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    unmarked: str = ""
+    """Why its pictures bear no watermark although one was asked for."""
 
 
 class Animator(Protocol):
@@ -111,7 +113,8 @@ class Animator(Protocol):
             resume: the saved state of an earlier render of the same job, by the same model; what
                 was done there is not done again, and the result is the same.
             frugal: take less memory and more time.
-            mark: 32 bits that the watermark of all pictures carries; None leaves them unmarked.
+            mark: 32 bits that the watermark of all pictures carries; None leaves them unmarked, and
+                pictures that can hold none stay so, which the rendering tells.
 
         Raises:
             CheckpointUnusable: `resume` cannot be used.

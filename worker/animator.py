@@ -21,7 +21,7 @@ from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import CheckpointError, InputError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.watermark.embed import Marker
-from tcan_core.media.watermark.marks import PUBLIC_KEY
+from tcan_core.media.watermark.marks import PUBLIC_KEY, why_none
 from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset
 from tcan_core.models.runtime import RuntimeOptions
@@ -197,7 +197,8 @@ class TcanAnimator:
             # Without a cause: a traceback would hold on to the tensors of the failed attempt.
             failed = AnimationOutOfMemory()
         else:
-            return Rendering(outputs, done.seconds, asdict(done))
+            unmarked = "" if mark is None else why_none(*done.size) or ""
+            return Rendering(outputs, done.seconds, asdict(done), unmarked=unmarked)
         free_unused(self._device)
         raise failed
 

@@ -39,6 +39,13 @@ def make_statement(
     }
 
 
+def _watermark(mark: int | None, unmarked: str) -> dict[str, str | None]:
+    """What the pictures carry, or null and why they carry nothing."""
+    if mark is not None and not unmarked:
+        return {"watermark": f"{mark:08x}"}
+    return {"watermark": None, "unmarked": unmarked or "turned off (TCAN_WATERMARK)"}
+
+
 def make_manifest(
     record: JobRecord,
     rendering: Rendering,
@@ -64,7 +71,7 @@ def make_manifest(
         },
         "provenance": {
             "c2pa": dict(origin.signed),
-            "watermark": None if origin.mark is None else f"{origin.mark:08x}",
+            **_watermark(origin.mark, rendering.unmarked),
         },
         **({} if consent is None else {"consent": {"declared": consent, "by": record.caller}}),
         "model": model.model_dump(mode="json"),

@@ -21,11 +21,13 @@ AREA = "objects"
 CONTENT = b"tcan doctor was here"
 LEAST_FREE = 0.1
 TIMEOUT_S = 5.0
+FORM_TTL_S = 60
+PUBLIC = "TCAN_S3_PUBLIC_ENDPOINT_URL must be an address of the store that callers reach"
 RIGHTS = "give the key read, write, delete and list rights on the bucket"
 
 
 def look(settings: Settings, *, mend: bool = False) -> Iterator[Finding]:
-    """Write, look, copy, read, link and erase an object; with `mend` a missing bucket is made."""
+    """Write, look, copy, read, link, upload, erase; with `mend` a missing bucket is made."""
     if settings.s3_bucket is None:
         yield from _folder(settings)
     elif (missing := _bucket(settings, mend)) is not None:
@@ -37,6 +39,7 @@ def look(settings: Settings, *, mend: bool = False) -> Iterator[Finding]:
         yield from _use(store, prefix)
         if settings.s3_bucket is not None:
             yield _link(store, prefix)
+            yield _form(store, prefix)
     except ServiceError as failed:
         yield error(AREA, "rights", str(failed), RIGHTS)
     finally:
@@ -102,16 +105,36 @@ def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
 def _link(store: ObjectStore, prefix: str) -> Finding:
     url = store.link(f"{prefix}/probe.txt", "probe.txt")
     place = url.partition("?")[0].removesuffix(f"/{prefix}/probe.txt")
-    mend = "TCAN_S3_PUBLIC_ENDPOINT_URL must be an address of the store that callers reach"
     try:
         answer = httpx.get(url, headers={"Range": "bytes=0-3"}, timeout=TIMEOUT_S)
     except httpx.HTTPError as failed:
         told = f"{place} is not reached from here ({failed}); try it from where callers are"
-        return warning(AREA, "links", told, mend)
+        return warning(AREA, "links", told, PUBLIC)
     if answer.status_code != 206 or answer.content != CONTENT[:4]:
         told = f"{place} answers a signed link with {answer.status_code} instead of 206"
-        return error(AREA, "links", told, mend)
+        return error(AREA, "links", told, PUBLIC)
     return ok(AREA, "links", f"{place} serves signed links, and parts of files")
+
+
+def _form(store: ObjectStore, prefix: str) -> Finding:
+    """Whether callers' uploads come in by a presigned POST, and no more bytes than it allows."""
+    form = store.form(f"{prefix}/upload.txt", len(CONTENT), FORM_TTL_S)
+    answers = []
+    try:
+        for content in (CONTENT + b"!", CONTENT):
+            file = {"file": ("upload.txt", content)}
+            answers.append(httpx.post(form.url, data=form.fields, files=file, timeout=TIMEOUT_S))
+    except httpx.HTTPError as failed:
+        told = f"{form.url} is not reached from here ({failed}); try it from where callers are"
+        return warning(AREA, "uploads", told, PUBLIC)
+    too_big, right = answers
+    if too_big.is_success:
+        told = "a presigned POST takes more bytes than it allows"
+        return error(AREA, "uploads", told, "use a store that holds to content-length-range")
+    if not right.is_success or not store.exists(f"{prefix}/upload.txt"):
+        told = f"{form.url} answers a presigned POST with {right.status_code}: {right.text[:200]}"
+        return error(AREA, "uploads", told, f"{RIGHTS}; {PUBLIC}")
+    return ok(AREA, "uploads", "a presigned POST stores a file, and none beyond its size")
 
 
 def _erase(store: ObjectStore, prefix: str) -> Iterator[Finding]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from redis import Redis
+from redis import ConnectionPool, Redis
+from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
+from service.access.broker import HOW_TO, is_own
 from service.settings import Settings
 
 AREA = "redis"
@@ -15,6 +17,7 @@ TIMEOUT_S = 5.0
 # The scripts say with flags what a full server may still run.
 OLDEST = 7
 FULL = 0.8
+CREDENTIALS = ("username", "password", "ssl_certfile", "ssl_keyfile")
 SETTINGS = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 
 
@@ -40,9 +43,26 @@ def look(settings: Settings) -> Iterator[Finding]:
                 "start it, and see that TCAN_REDIS_URL names it and the network lets it through",
             )
             return
+    yield guard(url)
     yield from server(info)
     yield from durability(told, info)
     yield from memory(told, info)
+
+
+def guard(url: str) -> Finding:
+    """Whether it asks who comes, by coming without a password and without a certificate."""
+    if is_own(url):
+        return ok(AREA, "password", "this machine's own address; no password is needed")
+    parts = parse_url(url)  # type: ignore[no-untyped-call]
+    bare = {name: value for name, value in parts.items() if name not in CREDENTIALS}
+    bare |= {"socket_connect_timeout": TIMEOUT_S, "socket_timeout": TIMEOUT_S}
+    with Redis(connection_pool=ConnectionPool(**bare)) as nobody:
+        try:
+            nobody.ping()
+        except RedisError:
+            return ok(AREA, "password", "the server turns away who has none")
+    told = "the server lets everybody in who reaches it: they can make jobs, and read them all"
+    return warning(AREA, "password", told, HOW_TO)
 
 
 def server(info: Mapping[str, object]) -> Iterator[Finding]:

@@ -11,12 +11,14 @@ from functools import partial
 
 from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
 from cli.simulation.turns import Line, Turn, Turns
+from service.contract.options import Priority
 from service.contract.queues import Queue
 
 # As often as KEDA asks.
 LOOK_S = 10.0
-# A worker for each second job that waits: the trigger in deploy/kubernetes/base/scaling.yaml.
-WAITING_PER_GPU = 2
+# How many waiting jobs of a class wish for one worker: the triggers in
+# deploy/kubernetes/base/scaling.yaml. The one of class `low` stands alone; the larger wish counts.
+WAITING_PER_GPU = {Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 20}
 
 
 @dataclass
@@ -123,7 +125,7 @@ class Run:
         job = self.jobs[number]
         job.waited_s += self.now_s - job.since_s
         if job.queue is Queue.RENDER:
-            self._turns.begin(job.arrival.priority, job.turn)
+            self._turns.begin(job.arrival.caller, job.arrival.priority, job.turn)
         worker.job, worker.began_s = number, self.now_s
         worker.stint += 1
         stint = worker.stint
@@ -176,11 +178,12 @@ class Run:
             self._add_gpu(worker.queues, self.scenario.start_s)
 
     def _look(self) -> None:
-        """What KEDA does: as many GPUs as jobs at work, and one for every second that waits."""
-        alive, waiting = self._alive(), len(self._lines[Queue.RENDER])
+        """What KEDA does: GPUs for the jobs at work and those that wait, by their classes."""
+        alive, line = self._alive(), self._lines[Queue.RENDER]
         at_work = sum(worker.job is not None for worker in alive)
-        self.depth.append((self.now_s, waiting, len(alive)))
-        wanted = at_work + math.ceil(waiting / WAITING_PER_GPU)
+        self.depth.append((self.now_s, len(line), len(alive)))
+        high, normal, low = (line.waiting(one) / most for one, most in WAITING_PER_GPU.items())
+        wanted = math.ceil(max(at_work + high + normal, low))
         wanted = min(max(wanted, self.scenario.gpus), self.scenario.max_gpus)
         for _ in range(wanted - len(alive)):
             self._add_gpu(alive[0].queues, self.scenario.start_s)

@@ -34,6 +34,7 @@ class Scenario:
     Attributes:
         frames: lengths of drivers, each as likely as its weight.
         callers: share of the jobs of each caller, by weight.
+        priorities: share of the jobs of each class, by weight.
         gpus: workers of the render queue at least.
         max_gpus: and at most; more than `gpus` scales as the manifests' ScaledObject does.
         preparers: workers of the prepare queue; 0 lets the GPUs' workers serve both queues.
@@ -55,6 +56,7 @@ class Scenario:
     frames: tuple[tuple[int, float], ...] = ((75, 5.0), (150, 3.0), (450, 1.0))
     steps: int = 25
     callers: tuple[tuple[str, float], ...] = (("a", 1.0),)
+    priorities: tuple[tuple[str, float], ...] = ((Priority.NORMAL.value, 1.0),)
     gpus: int = 2
     max_gpus: int = 2
     preparers: int = 2
@@ -80,7 +82,12 @@ class Scenario:
                 )
         if self.max_gpus < self.gpus:
             raise SettingsError(f"max_gpus is {self.max_gpus}; it must be at least {self.gpus}")
-        for name in ("frames", "callers"):
+        for name, _ in self.priorities:
+            if name not in set(Priority):
+                raise SettingsError(
+                    f"priority is {name!r}; it must be one of {', '.join(Priority)}"
+                )
+        for name in ("frames", "callers", "priorities"):
             weights = [weight for _, weight in getattr(self, name)]
             if not weights or min(weights) < 0 or sum(weights) <= 0:
                 raise SettingsError(f"{name} need weights of at least 0, and one above it")
@@ -97,14 +104,18 @@ class Scenario:
 def draw_arrivals(scenario: Scenario) -> list[Arrival]:
     """A Poisson stream of jobs, the same for the same seed."""
     chance = random.Random(scenario.seed)  # nosec B311
+    # Of its own, so that the same jobs come whatever their classes are.
+    classes = random.Random(f"{scenario.seed} classes")  # nosec B311
     now_s, found = 0.0, []
     lengths, weights = zip(*scenario.frames, strict=True)
     callers, shares = zip(*scenario.callers, strict=True)
+    priorities, parts = zip(*scenario.priorities, strict=True)
     while (now_s := now_s + chance.expovariate(scenario.jobs_per_hour / 3600)) < (
         scenario.hours * 3600
     ):
         [frames], [caller] = chance.choices(lengths, weights), chance.choices(callers, shares)
-        found.append(Arrival(now_s, frames, scenario.steps, caller))
+        priority = Priority(classes.choices(priorities, parts)[0])
+        found.append(Arrival(now_s, frames, scenario.steps, caller, priority))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is, by the arithmetic of `service/stores/lua/prelude.lua` (decision 0020)."""
+"""Whose turn it is: the arithmetic of `service/stores/lua/prelude.lua` (decisions 0020, 0037)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ class Turns:
     _ends: dict[tuple[Priority, str], int] = field(default_factory=dict)
 
     def give(self, caller: str, priority: Priority, units: int) -> Turn:
-        """The turn of a job that is made now."""
-        clock = self._clocks[priority] = self._clocks.get(priority, 0) + 1
-        turn = max(clock, self._ends.get((priority, caller), 0))
-        self._ends[priority, caller] = turn + units
+        """The turn of a job that is made now; only a caller with no work left moves the clock."""
+        clock, ends = self._clocks.get(priority, 0), self._ends.get((priority, caller), 0)
+        if ends <= clock:
+            clock += 1
+        turn = max(clock, ends)
+        self._clocks[priority], self._ends[priority, caller] = clock, turn + units
         return ORDER[priority], turn
 
-    def begin(self, priority: Priority, turn: Turn) -> None:
+    def begin(self, caller: str, priority: Priority, turn: Turn) -> None:
         """A job begins its main stage: what lies before its turn is past."""
-        self._clocks[priority] = max(self._clocks.get(priority, 0), turn[1])
+        clock = self._clocks[priority] = max(self._clocks.get(priority, 0), turn[1])
+        if self._ends.get((priority, caller), 0) <= clock:
+            self._ends.pop((priority, caller), None)
 
 
 @dataclass
@@ -35,14 +39,24 @@ class Line:
     """Those that wait in one queue; the lowest turn goes first, of equal ones the older job."""
 
     _heap: list[tuple[Turn, int]] = field(default_factory=list)
+    _by_class: list[int] = field(default_factory=lambda: [0] * len(ORDER))
 
     def add(self, turn: Turn, job: int) -> None:
         """Stand in line."""
         heapq.heappush(self._heap, (turn, job))
+        self._by_class[turn[0]] += 1
 
     def take(self) -> int | None:
         """The job whose turn it is; None when nobody waits."""
-        return heapq.heappop(self._heap)[1] if self._heap else None
+        if not self._heap:
+            return None
+        turn, job = heapq.heappop(self._heap)
+        self._by_class[turn[0]] -= 1
+        return job
+
+    def waiting(self, priority: Priority) -> int:
+        """How many of a class wait."""
+        return self._by_class[ORDER[priority]]
 
     def __len__(self) -> int:
         return len(self._heap)

@@ -19,7 +19,7 @@ from tcan_core.models.loading import PartFolders, count_parameters, weights_take
 from tcan_core.models.lora import add_lora
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.presets import REFUSE, Preset
-from tcan_core.models.store import Locked, file_sha256, models_folder, read_lock
+from tcan_core.models.store import file_sha256, locked_file
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,6 @@ def part_parameters(preset: Preset, name: str) -> int:
             )
         network = build_part(preset, name)
         return 0 if network is None else count_parameters(network)
-
-
-def locked_file(path: Path | None) -> Locked | None:
-    """Return what a store's lock says of a file, or None where it lies in no store."""
-    if path is None or models_folder() not in path.parents:
-        return None
-    relative = path.relative_to(models_folder())
-    store = models_folder() / relative.parts[0]
-    return read_lock(store).get(str(Path(*relative.parts[1:])))
 
 
 def known_sha256(preset: Preset, name: str) -> str | None:

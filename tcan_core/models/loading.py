@@ -74,7 +74,8 @@ def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str
     """Read the weights of one part, as float32.
 
     Raises:
-        WeightsError: the file is missing, damaged, or has another sha256 than the preset says.
+        WeightsError: the file is missing, damaged, or has another sha256 than the preset or its
+            store's lock says.
     """
     path = find_part(preset, name, folder)
     wanted = None if folder else preset.parts[name].sha256

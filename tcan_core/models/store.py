@@ -74,6 +74,19 @@ def read_lock(folder: Path) -> dict[str, Locked]:
         raise WeightsError(f"{path}: not a lock file ({error}); remove it to trust anew") from error
 
 
+def locked_file(path: Path | None) -> Locked | None:
+    """Return what a store's lock says of a file, or None where it lies in no store.
+
+    Raises:
+        WeightsError: the lock is damaged.
+    """
+    if path is None or models_folder() not in path.parents:
+        return None
+    relative = path.relative_to(models_folder())
+    store = models_folder() / relative.parts[0]
+    return read_lock(store).get(str(Path(*relative.parts[1:])))
+
+
 def lock(folder: Path, entries: Mapping[str, Locked]) -> None:
     """Add entries to a store's lock, whole or not at all."""
     known = read_lock(folder) | dict(entries)

@@ -72,6 +72,25 @@ def test_the_cure_that_is_told_works(tcan: Tcan, environment: str) -> None:
     assert seen["maxmemory-policy"]["level"] == Level.ERROR
 
 
+def test_a_redis_that_lets_everybody_in_is_told(
+    tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.0.0.0 leads to the same server, and is no address of this machine alone."""
+    assert found(tcan, "redis")[1]["password"]["level"] == Level.OK
+    address = environment.replace("127.0.0.1", "0.0.0.0")
+    monkeypatch.setenv("TCAN_REDIS_URL", address)
+    seen = found(tcan, "redis")[1]["password"]
+    assert seen["level"] == Level.WARNING and "requirepass" in seen["mend"]
+    with Redis.from_url(environment) as redis:
+        redis.config_set("requirepass", "secret")
+        redis.auth("secret")
+        try:
+            monkeypatch.setenv("TCAN_REDIS_URL", address.replace("//", "//:secret@"))
+            assert found(tcan, "redis")[1]["password"]["level"] == Level.OK
+        finally:
+            redis.config_set("requirepass", "")
+
+
 def test_a_redis_that_is_away_is_one_finding(
     tcan: Tcan, monkeypatch: pytest.MonkeyPatch, unused_url: str
 ) -> None:
@@ -100,6 +119,7 @@ def test_rights_on_s3_are_found_by_using_them(
     assert {name: one["level"] for name, one in seen.items()} == {
         "rights": Level.OK,
         "links": Level.OK,
+        "uploads": Level.OK,
         "erasing": Level.OK,
     }
 

@@ -29,7 +29,7 @@ def said_of(
 
 
 def test_a_file_tells_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    grey = np.full((128, 128, 3), 120, np.uint8)
+    grey = np.full((256, 256, 3), 120, np.uint8)
     plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
     Image.fromarray(grey).save(plain)
     Image.fromarray(Marker(0xABCD)(grey)).save(marked)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
@@ -16,7 +18,7 @@ from service.contract.limits import InputLimits
 from service.settings import Settings
 from tcan_core.media.limits import MediaLimits
 from tests import samples
-from tests.fuzz.mutations import by_hand, by_zzuf
+from tests.fuzz.mutations import by_hand, by_zzuf, with_checksums
 from worker.decoding import ChildSource
 from worker.failures import AnimationError
 
@@ -126,3 +128,25 @@ def test_many_small_pictures_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> No
     file = tmp_path / "valid.png"
     file.write_bytes(samples.png(64, 64))
     tally.try_all("image", by_zzuf(file, MANY), MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_pictures_with_right_checksums(tally: Tally, tmp_path: Path) -> None:
+    """A damaged PNG is refused by its chunks' checksums; with right ones libraries read on, until
+    what is packed has a wrong code or a wrong sum of its own, which most of them have."""
+    file = tmp_path / "valid.png"
+    file.write_bytes(samples.png(200, 200))
+    tally.try_all("image", map(with_checksums, by_zzuf(file, MANY)), MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
+def test_many_pictures_without_checksums(tally: Tally, tmp_path: Path, kind: str) -> None:
+    """Formats whose decoders come to the damage itself."""
+    file = tmp_path / "valid"
+    with Image.open(io.BytesIO(samples.png(200, 200))) as picture:
+        picture.save(file, kind)
+    tally.try_all("image", by_zzuf(file, MANY), MANY)
+    assert tally.decodings["decoded"] > 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,17 @@ class Service:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service, for all attacks together: what one leaves behind, the next one meets."""
-    folder = tmp_path_factory.mktemp("hostile")
+    with started(tmp_path_factory.mktemp("hostile"), LIMITS) as found:
+        yield found
+
+
+@contextmanager
+def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
+    """A service with these settings, and all that stands around it."""
     with ExitStack() as stack:
         url, _ = stack.enter_context(valkey(folder))
         port, data = free_port(), folder / "data"
-        environment = {"TCAN_DATA": str(data), "TCAN_REDIS_URL": url, **LIMITS}
+        environment = {"TCAN_DATA": str(data), "TCAN_REDIS_URL": url, **limits}
         command = [sys.executable, "-P", str(GATEWAY), "--port", str(port)]
         gateway = stack.enter_context(running(command, folder / "gateway.log", environment))
         command = [sys.executable, "-P", "-m", "cli.main", "worker"]

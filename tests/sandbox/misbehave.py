@@ -41,6 +41,26 @@ def refused(file: BinaryIO, argument: Any, out: Out) -> None:
     out.json({name: _fails(attempt) for name, attempt in attempts.items()})
 
 
+def call(file: BinaryIO, argument: Any, out: Out) -> None:
+    """Make system calls by their numbers, past all libraries; the error number of each, or 0.
+
+    Args:
+        argument: a list of (number, arguments); numbers stay so, text becomes a C string, a list
+            of numbers an array of 64 bits.
+    """
+    system = ctypes.CDLL(None, use_errno=True)
+    ended = []
+    for number, arguments in argument:
+        failed = system.syscall(ctypes.c_long(number), *map(_c_value, arguments)) == -1
+        ended.append(ctypes.get_errno() if failed else 0)
+    out.json(ended)
+
+
+def abort(file: BinaryIO, argument: Any, out: Out) -> None:
+    """End as C libraries do when they find their memory damaged."""
+    os.abort()
+
+
 def hog(file: BinaryIO, argument: Any, out: Out) -> None:
     """Take memory without an end."""
     taken = []
@@ -89,6 +109,12 @@ def write_on(file: BinaryIO, argument: Any, out: Out) -> None:
     """Say where it lives, then do nothing."""
     out.json(os.getpid())
     time.sleep(600)
+
+
+def _c_value(value: int | str | list[int]) -> Any:
+    if isinstance(value, list):
+        return (ctypes.c_uint64 * len(value))(*value)
+    return ctypes.c_char_p(value.encode()) if isinstance(value, str) else ctypes.c_long(value)
 
 
 def _thread() -> None:

@@ -49,6 +49,7 @@ def test_a_child_sees_its_file_and_none_of_the_secrets(
         ("hang", IMPATIENT, Reason.TIME, "needs more than 0.3 s"),
         ("flood", LIMITS, Reason.OUTPUT, "gives more than the file may hold"),
         ("crash", LIMITS, Reason.CRASH, "crashed (SIGSEGV)"),
+        ("abort", LIMITS, Reason.CRASH, "crashed (SIGABRT)"),
         ("fail", LIMITS, Reason.CRASH, "crashed (LookupError)"),
         ("leave", LIMITS, Reason.CRASH, "crashed"),
         ("babble", LIMITS, Reason.CRASH, "crashed (what it says is no JSON)"),

@@ -136,6 +136,7 @@ class Attempt:
             self.canceled,
             resume=resume,
             frugal=frugal,
+            mark=7,
         )
 
     def note(self, step: Step) -> None:
@@ -161,6 +162,7 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
         assert poster.size == (32, 32)
     report = json.loads(json.dumps(rendering.report))
     assert (report["frames"], report["seed"]) == (FRAMES, 1)
+    assert rendering.unmarked.startswith("pictures of 32x32 hold no mark")
     assert set(rendering.seconds) == {"prepare", "encode", "denoise", "decode"}
 
 

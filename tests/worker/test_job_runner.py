@@ -44,7 +44,11 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     assert digests["image"] == hashlib.sha256(samples.png()).hexdigest()
     assert set(digests) == {"image", "driving"}
     assert manifest["inputs"] == {"driving_kind": "video", "frames": 6}
-    assert manifest["provenance"] == {"c2pa": {}, "watermark": None}
+    assert manifest["provenance"] == {
+        "c2pa": {},
+        "watermark": None,
+        "unmarked": "turned off (TCAN_WATERMARK)",
+    }
     assert set(manifest["seconds"]) == set(done.seconds) == {"prepare", "denoise"}
     assert manifest["warnings"] == done.warnings
 

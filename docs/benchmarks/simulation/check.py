@@ -1,12 +1,15 @@
 """The simulation against the real service: the same jobs at the same moments, and the mean wait.
 
     OMP_NUM_THREADS=1 python docs/benchmarks/simulation/check.py [--jobs 120] [--seed 1]
+        [--steps 20] [--calibration 8]
 
 Starts the embedded service with two workers of `mini`, each serving both queues. Some jobs measure
 what a stage takes, by the driver's length, while both workers are busy. Then a seeded Poisson
 stream of other jobs goes through the service and through the simulation, which is given those
 times and the moments of the submits. Prints a table, writes check.png beside itself, and ends with
-1 when the mean waits differ by more than 15 %. It needs a machine with nothing else to do.
+1 when the mean waits differ by more than 15 %. What it is at goes to the standard error output. It
+needs a machine with nothing else to do, and half an hour of it; fewer steps and jobs show that it
+runs, not how far the simulation is off.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -39,10 +43,11 @@ from tcan_core.puppets.pairs import render_pair
 HERE = Path(__file__).parent
 LENGTHS = ((16, 3.0), (32, 2.0), (64, 1.0))
 WORKERS = 2
-STEPS = 20
 # Of the two workers' time; above this waits depend on chance alone, below it there are none.
 LOAD = 0.75
 ALLOWED = 0.15
+
+Pairs = dict[int, tuple[Path, Path]]
 
 
 class Times(NamedTuple):
@@ -59,22 +64,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=20, help="denoising steps of each job")
+    parser.add_argument("--calibration", type=int, default=8, help="measured jobs of each length")
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcan-sim-")))
-        pairs = {frames: _pair(folder, frames) for frames, _ in LENGTHS}
+        pairs: Pairs = {frames: _pair(folder, frames) for frames, _ in LENGTHS}
         service = stack.enter_context(Stack(folder / "service", "127.0.0.1", 0))
         second = _second_worker(folder / "service")
         stack.callback(second.join, 10.0)
         stack.callback(second.terminate)
         client = stack.enter_context(Client(service.url))
+        say("the service starts")
         service.wait_ready()
         _wait_for_workers(service.url)
-        times = calibrate(client, pairs)
-        planned = plan(times, chosen.jobs, chosen.seed)
+        times = calibrate(client, pairs, chosen.steps, chosen.calibration)
+        one = scenario(times, chosen.seed, chosen.steps)
+        planned = plan(one, chosen.jobs)
         seen, arrivals = real_run(client, pairs, planned)
-    run = simulate(scenario(times, chosen.seed), arrivals)
+        say("the parts stop")
+    run = simulate(one, arrivals)
     return report(times, seen, [job.waited_s for job in run.jobs], run.now_s)
+
+
+def say(what: str) -> None:
+    """Tell whoever waits what it is at."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def _pair(folder: Path, frames: int) -> tuple[Path, Path]:
@@ -97,9 +112,9 @@ def _wait_for_workers(url: str) -> None:
         time.sleep(0.2)
 
 
-def _submit(client: Client, pairs: dict[int, tuple[Path, Path]], frames: int) -> str:
+def _submit(client: Client, pairs: Pairs, frames: int, steps: int) -> str:
     image, driving = pairs[frames]
-    params = JobParams(seed=frames, num_inference_steps=STEPS)
+    params = JobParams(seed=frames, num_inference_steps=steps)
     return client.submit(image, driving, params).id
 
 
@@ -109,36 +124,35 @@ def _ended(client: Client, job_id: str) -> JobView:
     return job
 
 
-def calibrate(client: Client, pairs: dict[int, tuple[Path, Path]]) -> Times:
+def calibrate(client: Client, pairs: Pairs, steps: int, of_each: int) -> Times:
     """Least squares over jobs of every length, two at a time, so that both workers are busy."""
-    frames = [length for length, _ in LENGTHS for _ in range(8)]
+    frames = [length for length, _ in LENGTHS for _ in range(of_each)]
     order = np.random.default_rng(0).permutation(frames).tolist()
     for length, _ in LENGTHS:  # the first job of a process is slower
-        for job_id in [_submit(client, pairs, length) for _ in range(2)]:
+        say(f"warming up: two jobs of {length} frames")
+        for job_id in [_submit(client, pairs, length, steps) for _ in range(2)]:
             _ended(client, job_id)
     rows = []
     for at in range(0, len(order), 2):
-        ids = [_submit(client, pairs, length) for length in order[at : at + 2]]
-        for length, job in zip(
-            order[at : at + 2], [_ended(client, one) for one in ids], strict=True
-        ):
+        say(f"calibrating: {at} of {len(order)} jobs are done")
+        two = order[at : at + 2]
+        ids = [_submit(client, pairs, length, steps) for length in two]
+        for length, job in zip(two, [_ended(client, one) for one in ids], strict=True):
             rows.append((length, job.timings.prepare_s, job.timings.render_s))
     measured = np.array(rows)
     design = np.stack([np.ones(len(rows)), measured[:, 0]], axis=1)
     (prepare_s, frame_s), *_ = np.linalg.lstsq(design, measured[:, 1], rcond=None)
     (render_s, render_frame_s), *_ = np.linalg.lstsq(design, measured[:, 2], rcond=None)
-    found = (prepare_s, frame_s, render_s, render_frame_s / STEPS)
+    found = (prepare_s, frame_s, render_s, render_frame_s / steps)
     return Times(*(max(0.0, float(value)) for value in found))
 
 
-def scenario(times: Times, seed: int, jobs_per_hour: float = 1.0, hours: float = 1.0) -> Scenario:
+def scenario(times: Times, seed: int, steps: int) -> Scenario:
     """The deployment: two workers that serve both queues."""
     return Scenario(
         seed=seed,
-        hours=hours,
-        jobs_per_hour=jobs_per_hour,
         frames=LENGTHS,
-        steps=STEPS,
+        steps=steps,
         gpus=WORKERS,
         max_gpus=WORKERS,
         preparers=0,
@@ -146,30 +160,36 @@ def scenario(times: Times, seed: int, jobs_per_hour: float = 1.0, hours: float =
     )
 
 
-def plan(times: Times, jobs: int, seed: int) -> list[Arrival]:
+def plan(one: Scenario, jobs: int) -> list[Arrival]:
     """A Poisson stream that keeps the workers busy for LOAD of their time."""
-    one = scenario(times, seed)
     total = sum(weight for _, weight in LENGTHS)
     usual_s = sum(
         weight * (one.render_time_s(job) + one.prepare_time_s(job))
-        for job, weight in ((Arrival(0.0, frames, STEPS), w) for frames, w in LENGTHS)
+        for job, weight in ((Arrival(0.0, frames, one.steps), w) for frames, w in LENGTHS)
     )
     per_hour = 3600 * WORKERS * LOAD / (usual_s / total)
-    return draw_arrivals(scenario(times, seed, per_hour, 2 * jobs / per_hour))[:jobs]
+    return draw_arrivals(replace(one, jobs_per_hour=per_hour, hours=2 * jobs / per_hour))[:jobs]
 
 
 def real_run(
-    client: Client, pairs: dict[int, tuple[Path, Path]], planned: Sequence[Arrival]
+    client: Client, pairs: Pairs, planned: Sequence[Arrival]
 ) -> tuple[list[JobView], list[Arrival]]:
     """Submit at the planned moments; the ended jobs, and when they were truly made."""
     began_s, ids = time.monotonic(), []
+    say(f"{len(planned)} jobs come over {planned[-1].at_s:.0f} s")
     for arrival in planned:
         time.sleep(max(0.0, began_s + arrival.at_s - time.monotonic()))
-        ids.append(_submit(client, pairs, arrival.frames))
-    ended = [_ended(client, job_id) for job_id in ids]
+        ids.append(_submit(client, pairs, arrival.frames, arrival.steps))
+        if len(ids) % 10 == 0:
+            say(f"{len(ids)} of {len(planned)} jobs are submitted")
+    ended = []
+    for job_id in ids:
+        ended.append(_ended(client, job_id))
+        if len(ended) % 10 == 0:
+            say(f"{len(ended)} of {len(planned)} jobs have ended")
     first = ended[0].created_at
     arrivals = [
-        Arrival((job.created_at - first).total_seconds(), planned_one.frames, STEPS)
+        replace(planned_one, at_s=(job.created_at - first).total_seconds())
         for job, planned_one in zip(ended, planned, strict=True)
     ]
     return ended, arrivals

@@ -30,7 +30,10 @@ MOST_OF_SIDE = 0.9
 SYMBOLS, SYMBOL_BITS = 4, 8
 PAYLOAD_BITS = SYMBOLS * SYMBOL_BITS
 PRESENCE_SHARE = 0.5  # of the mark's energy
-STRENGTH = 1.7  # root mean square, of 255: 43 dB
+STRENGTH = 1.0  # root mean square, of 255: 48 dB
+# Of the shorter side. Smaller pictures have too few waves for a mark that is not seen: one of this
+# strength does not outlive a second encoding, and they are looked at enlarged, where it is grain.
+LEAST_SIDE = 256
 
 Signs = NDArray[np.int8]
 
@@ -52,6 +55,14 @@ def band(height: int, width: int) -> NDArray[np.bool_]:
     waves = np.hypot(down, across)
     fits = (down < MOST_OF_SIDE * height) & (across < MOST_OF_SIDE * width)
     return (waves >= SLOWEST) & (waves <= FASTEST) & fits
+
+
+def why_none(height: int, width: int) -> str | None:
+    """Why pictures of this size bear no mark; None where they do."""
+    if min(height, width) >= LEAST_SIDE:
+        return None
+    least = f"{LEAST_SIDE}x{LEAST_SIDE}"
+    return f"pictures of {width}x{height} hold no mark that is not seen; those of {least} do"
 
 
 def symbols_of(payload: int) -> Sequence[int]:

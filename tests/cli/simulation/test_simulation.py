@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,27 +90,66 @@ def test_a_caller_with_few_jobs_does_not_wait_behind_one_with_many() -> None:
 
 
 def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
-    """The same jobs in the store and in the simulation are taken in the same order."""
-    made = [
-        Arrival(float(n), (n * 7) % 5 + 1, 20, "abc"[n * n % 3], list(Priority)[n % 3])
-        for n in range(60)
-    ]
-    turns, line, names = Turns(), Line(), []
-    for n, arrival in enumerate(made):
-        line.add(turns.give(arrival.caller, arrival.priority, arrival.frames * 20), n)
-        inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO, frames=arrival.frames)
-        jobs.run(
-            calls.create(
-                f"{n:03}",
-                JobParams(),
-                inputs,
-                options=JobOptions(priority=arrival.priority),
-                caller=arrival.caller,
-            )
-        )
-    while (record := jobs.run(calls.take_next(Queue.PREPARE, "w", 60_000))) is not None:
-        names.append(int(record.id))
-    assert names == [line.take() for _ in made]
+    """Jobs of several callers in every class come, are prepared and rendered in turn, in the store
+    and in the simulation: each is taken at the same moment. Jobs of one unit and backlogs of twenty
+    tell a clock that every job moves from one that follows the work."""
+    chance, turns = random.Random(2), Turns()  # nosec B311
+    lines, made, taken = {queue: Line() for queue in Queue}, [], []
+    while len(taken) < 400:
+        if len(made) < 200 and chance.random() < 0.6:
+            priority, burst = chance.choice(list(Priority)), chance.choice((1, 1, 20))
+            caller = chance.choice("abcd")
+            for _ in range(burst):
+                arrival = Arrival(0.0, chance.randint(1, 3), 1, caller, priority)
+                turn = turns.give(caller, priority, arrival.frames)
+                lines[Queue.PREPARE].add(turn, len(made))
+                made.append((arrival, turn))
+                submit(jobs, f"{len(made) - 1:03}", arrival)
+        for queue in chance.sample(list(Queue), 2):
+            number, record = lines[queue].take(), jobs.run(calls.take_next(queue, "w", 60_000))
+            assert number == (None if record is None else int(record.id))
+            if number is None or record is None:
+                continue
+            taken.append(number)
+            arrival, turn = made[number]
+            if queue is Queue.PREPARE:
+                lines[Queue.RENDER].add(turn, number)
+                jobs.run(calls.hand_over(record.id, record.token, Queue.RENDER, "a/b", []))
+            else:
+                turns.begin(arrival.caller, arrival.priority, turn)
+                jobs.run(calls.succeed(record.id, record.token, {}, []))
+    assert len({(one.caller, one.priority) for one, _ in made}) == 12
+    assert taken != sorted(taken), "the order is not that of their making"
+
+
+def submit(jobs: Jobs, job_id: str, arrival: Arrival) -> None:
+    """Make the job in the store."""
+    inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO, frames=arrival.frames)
+    options = JobOptions(priority=arrival.priority)
+    call = calls.create(
+        job_id, JobParams(num_inference_steps=1), inputs, options=options, caller=arrival.caller
+    )
+    jobs.run(call)
+
+
+def test_classes_ask_for_gpus_as_the_manifests_say() -> None:
+    """Forty jobs of class low are worth two GPUs, twenty of the usual class ten beside the one."""
+    for priority, most in ((Priority.LOW, 2), (Priority.NORMAL, 8), (Priority.HIGH, 8)):
+        jobs = [Arrival(0.0, 10, 10, "a", priority) for _ in range(41)]
+        assert outcome(simulate(replace(ONE, max_gpus=8, start_s=60.0), jobs)).most_gpus == most
+
+
+def test_classes_are_drawn_and_the_jobs_stay_the_same() -> None:
+    mixed = Scenario(jobs_per_hour=500, priorities=(("high", 1.0), ("low", 3.0)))
+    drawn, plain = (
+        draw_arrivals(mixed),
+        draw_arrivals(replace(mixed, priorities=(("normal", 1.0),))),
+    )
+    assert [one.at_s for one in drawn] == [one.at_s for one in plain]
+    high = sum(one.priority is Priority.HIGH for one in drawn) / len(drawn)
+    assert high == pytest.approx(0.25, abs=0.03)
+    with pytest.raises(SettingsError, match="must be one of high, normal, low"):
+        Scenario(priorities=(("urgent", 1.0),))
 
 
 def test_percentiles_and_impossible_scenarios() -> None:
@@ -130,7 +170,17 @@ def test_arrivals_are_as_many_as_said() -> None:
 
 
 def test_the_command_prints_and_draws(tcan: Tcan, tmp_path: Path) -> None:
-    words = ["simulate", "--hours", "1", "--callers", "a:1,b:2", "--plot", str(tmp_path / "p.png")]
+    words = [
+        "simulate",
+        "--hours",
+        "1",
+        "--callers",
+        "a:1,b:2",
+        "--priorities",
+        "high:1,low:1",
+        "--plot",
+        str(tmp_path / "p.png"),
+    ]
     done = tcan(*words)
     assert done.code == 0, done.err
     assert "mean wait" in done.out and "cost of a video-minute" in done.out

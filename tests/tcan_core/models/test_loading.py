@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tcan_core.errors import WeightsError
 from tcan_core.models.builders import build_denoising_unet, build_text_encoder
@@ -21,7 +21,7 @@ from tcan_core.models.loading import (
 )
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.presets import Preset
-from tcan_core.models.store import file_sha256
+from tcan_core.models.store import Locked, file_sha256, lock, store_folder
 from tcan_core.training.checkpoint import export_part
 
 KEY = "conv_in.weight"
@@ -97,6 +97,28 @@ def test_a_preset_reads_its_own_file_and_checks_its_sha256(
     assert KEY in read_part(with_file(tiny, path, file_sha256(path)), "denoising_unet")
     with pytest.raises(WeightsError, match=f"sha256 is {file_sha256(path)}, the preset says 00"):
         read_part(with_file(tiny, path, "00"), "denoising_unet")
+
+
+def test_a_file_that_changed_in_its_store_is_not_loaded(
+    tiny: Preset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pulled preset pins no digest: what holds is the lock that its first pull wrote."""
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    store = store_folder("tiny")
+    store.mkdir()
+    path = store / "denoising_unet.safetensors"
+    path.write_bytes((weights / path.name).read_bytes())
+    locked = file_sha256(path)
+    lock(store, {path.name: Locked(locked, "a hub")})
+    preset = with_file(tiny, path)
+
+    assert KEY in read_part(preset, "denoising_unet")
+    save_file({key: value + 1 for key, value in load_file(path).items()}, path)
+
+    told = f"sha256 is {file_sha256(path)}, weights.lock.json says {locked}"
+    for folder in (None, store):
+        with pytest.raises(WeightsError, match=told):
+            read_part(preset, "denoising_unet", folder)
 
 
 def test_missing_and_damaged_files_are_told(tiny: Preset, tmp_path: Path) -> None:

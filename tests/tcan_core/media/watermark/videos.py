@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tcan_core.media.image import read_image
 from tcan_core.media.video import VideoWriter, read_video
 from tcan_core.media.watermark.detect import Detector, Finding
-from tcan_core.media.watermark.embed import Marker
+from tcan_core.media.watermark.marks import PUBLIC_KEY, pattern
 from tcan_core.puppets.pairs import render_pair
 
 FPS = Fraction(25)
@@ -51,10 +51,15 @@ def puppet_frames(folder: Path, seed: int, frames: int, size: int) -> Frames:
     return [read_image(path) for path in sorted((folder / "target").glob("*.png"))]
 
 
+def laid(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame with the mark of its size, also where `Marker` lays none."""
+    added = pattern(*frame.shape[:2], PAYLOAD, PUBLIC_KEY)[..., None]
+    return np.clip(np.rint(frame + added), 0, 255).astype(np.uint8)
+
+
 def try_mark(folder: Path, frames: Frames) -> Marked:
     """Mark a video, encode it as the service does, then as others would, and look."""
-    marker = Marker(PAYLOAD)
-    marked = [marker(frame) for frame in frames]
+    marked = [laid(frame) for frame in frames]
     plain = encoded(folder / "plain.mp4", frames)
     result = encoded(folder / "result.mp4", marked)
     shown, bits = list(read_video(result)), result.stat().st_size * 8
