@@ -66,12 +66,12 @@ def ask_worker(
     A broker that is away is no reason to start workers again: `--probe live` then passes.
     """
     from cli.serve import read_settings
-    from service.stores import calls
+    from service.stores import presence
     from service.stores.jobs import Jobs
 
     jobs = Jobs.connect(read_settings(None).broker_url())
     try:
-        found = jobs.run(calls.workers())
+        found = jobs.run(presence.workers())
     except Unavailable as error:
         if probe is Probe.READY:
             raise

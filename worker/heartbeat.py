@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT
 from service.contract.workers import DeviceMemory, ModelInfo, WorkerInfo
-from service.stores import calls
+from service.stores import presence
 from service.stores.jobs import Jobs
 
 INTERVAL_S = 1.0
@@ -34,7 +34,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Say it once more. Raises Unavailable."""
         now = self._info.model_copy(update={"memory": self._memory()})
-        self._jobs.run(calls.beat(now, TTL_MS))
+        self._jobs.run(presence.beat(now, TTL_MS))
 
     def is_ready(self, model: ModelInfo) -> None:
         """From now on the worker takes jobs, for this model."""
@@ -53,4 +53,4 @@ class Heartbeat:
 
     def leave(self) -> None:
         """Say goodbye. Raises Unavailable."""
-        self._jobs.run(calls.leave(self._info.id))
+        self._jobs.run(presence.leave(self._info.id))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from service.contract.queues import Queue
 from service.errors import Unavailable
-from service.stores import calls
+from service.stores import presence
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
 
@@ -65,13 +65,13 @@ class Watch:
         heard, self._heard = self._heard, runner.heard
         if not self.alive.ready or runner.shutdown.begun or runner.at_work is not None:
             return False
-        return heard == runner.heard and runner.jobs.run(calls.waiting_hints(self.queues)) > 0
+        return heard == runner.heard and runner.jobs.run(presence.waiting_hints(self.queues)) > 0
 
     def _give_up(self, silent_s: float) -> None:
         logger.error("idle for %.0f s while hints wait; starting again", silent_s)
         try:
             self.alive.is_stalled()
-            self.runner.jobs.run(calls.count_restart())
+            self.runner.jobs.run(presence.count_restart())
         except Unavailable as error:
             logger.warning("nobody is told: %s", error)
         self.restart()

@@ -10,7 +10,7 @@ from service.contract.version import CONTRACT
 from service.contract.workers import WorkerInfo
 from service.errors import Unavailable
 from service.settings import Settings
-from service.stores import calls, counts
+from service.stores import counts, presence
 from service.stores.jobs import Jobs
 
 AREA = "workers"
@@ -20,7 +20,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     """What the heartbeats say, and the queues beside them."""
     jobs = Jobs.connect(settings.broker_url())
     try:
-        workers = jobs.run(calls.workers())
+        workers = jobs.run(presence.workers())
         depths = jobs.run(counts.snapshot()).queues
     except Unavailable as failed:
         yield error(AREA, "heartbeats", str(failed), "mend what is said of redis first")

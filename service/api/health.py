@@ -13,7 +13,7 @@ from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.errors import Rejected
-from service.stores import calls
+from service.stores import presence
 
 router = APIRouter(tags=["health"])
 
@@ -50,7 +50,7 @@ async def healthz() -> Alive:
 )
 async def readyz(request: Request, gateway: GatewayDep) -> Ready:
     """200 when the broker answers and each queue has a worker that is ready to work on it."""
-    workers = await gateway.jobs.run(calls.workers())
+    workers = await gateway.jobs.run(presence.workers())
     served = {queue for worker in workers if worker.ready for queue in worker.queues}
     missing = [queue.value for queue in Queue if queue not in served]
     if missing:

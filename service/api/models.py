@@ -11,7 +11,7 @@ from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.workers import ModelInfo
-from service.stores import calls
+from service.stores import presence
 
 router = APIRouter(tags=["models"])
 
@@ -35,7 +35,7 @@ class ModelList(BaseModel):
 @router.get("/models", summary="The models", responses=problem_responses(ErrorCode.UNAVAILABLE))
 async def list_models(caller: CallerDep, gateway: GatewayDep) -> ModelList:
     """As the workers tell it: preset, defaults, the sha256 of each part's weights, versions."""
-    loaded = [worker.model for worker in await gateway.jobs.run(calls.workers()) if worker.model]
+    loaded = [worker.model for worker in await gateway.jobs.run(presence.workers()) if worker.model]
     different = list({model.model_dump_json(): model for model in loaded}.values())
     return ModelList(
         models=[ModelView(**model.model_dump(), workers=loaded.count(model)) for model in different]

@@ -10,8 +10,7 @@ ids by creation; `waiting:{queue}` ids of jobs that wait by their turn,
 and each caller's next one; `deadlines` ids by their next deadline; `leases` ids by the end of
 their lease;
 `expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
-`take:{name}` what a take found; `workers`, `workers:alive` heartbeats, `workers:{queue}` of those
-that serve it; `role:{name}` one holder at a time; and those of `requests` and `keys` beside this.
+`take:{name}` what a take found; and those of `presence`, `requests` and `keys` beside this.
 The scripts name keys that they compute, so this needs one primary, not a Redis cluster.
 """
 
@@ -40,7 +39,6 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.version import CONTRACT
-from service.contract.workers import WorkerInfo
 from service.stores.quota import FREE, Quota
 from service.telemetry.context import carried
 
@@ -330,36 +328,6 @@ def unhinted(queue: Queue, age_ms: int, limit: int = 100) -> Call[list[str]]:
     them.
     """
     return Call("unhinted", (queue, queue.task, age_ms, limit), list)
-
-
-def beat(info: WorkerInfo, ttl_ms: int) -> Call[str]:
-    """Say that a worker lives, for `ttl_ms`."""
-    return Call("beat", (info.id, info.model_dump_json(), ttl_ms), str)
-
-
-def waiting_hints(queues: Sequence[Queue]) -> Call[int]:
-    """Hints that the broker holds for these queues and no worker has fetched."""
-    return Call("waiting_hints", tuple(queue.task for queue in queues), int)
-
-
-def count_restart() -> Call[str]:
-    """Count a worker that starts itself again because it takes nothing."""
-    return Call("count_restart", (), str)
-
-
-def leave(worker: str) -> Call[str]:
-    """Say that a worker is gone."""
-    return Call("leave", (worker,), str)
-
-
-def workers() -> Call[list[WorkerInfo]]:
-    """The workers that are alive."""
-    return Call("workers", (), lambda reply: [*map(WorkerInfo.model_validate_json, reply)])
-
-
-def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
-    """Hold a role that only one may have at a time; whether `who` has it now."""
-    return Call("preside", (role, who, lease_ms), bool)
 
 
 JSON_FIELDS = tuple(

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from service.contract.queues import Queue
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
 
@@ -42,7 +42,7 @@ class Reconciler:
         Raises:
             Unavailable: a store does not answer; the next step does what this one could not.
         """
-        if not self.jobs.run(calls.preside(ROLE, self.keeper, ROLE_MS)):
+        if not self.jobs.run(presence.preside(ROLE, self.keeper, ROLE_MS)):
             return
         for job_id in self.jobs.run(calls.expire()):
             logger.warning("job %s: its deadline is over", job_id)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.stores import calls, requests
+from service.stores import calls, presence, requests
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.stores.scratch import sweep_scratch
@@ -45,7 +45,7 @@ class Sweeper:
     def act(self) -> None:
         """Erase a batch of each. Raises Unavailable when the job store does not answer."""
         sweep_scratch(self.scratch)
-        if not self.jobs.run(calls.preside(ROLE, self.keeper, ROLE_MS)):
+        if not self.jobs.run(presence.preside(ROLE, self.keeper, ROLE_MS)):
             return
         self._each("expiries", self.jobs.run(calls.expired()), self._erase_job)
         spent = self.jobs.run(requests.spent_checkpoints())

@@ -16,7 +16,7 @@ from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests.cli.conftest import Tcan
 from tests.servers import S3Server
@@ -160,7 +160,7 @@ def test_clocks_are_compared(tcan: Tcan, environment: str) -> None:
 
 def worker(jobs: Jobs, name: str, **more: Any) -> None:
     info = {"id": name, "queues": tuple(Queue), "preset": "mini", "ready": True, **more}
-    jobs.run(calls.beat(WorkerInfo.model_validate(info), 60_000))
+    jobs.run(presence.beat(WorkerInfo.model_validate(info), 60_000))
 
 
 def test_queues_without_workers_and_workers_that_differ(

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_the_largest_files_that_are_taken_stay_in_their_bounds(
                 where = answer.headers["location"]
                 if name != "video":  # it fails by itself, once all of it was decoded
                     service.http.post(f"{where}/cancel")
-                wait_until(lambda at=where: ended(service, at), "the job ends", 300.0)
+                wait_until(partial(ended, service, where), "the job ends", 300.0)
                 assert service.http.delete(where).status_code == 204
             now = service.peak_mib()
             print(f"\n{name}: {answer.status_code}; MiB so far: {now}, children {watch.peaks_mib}")

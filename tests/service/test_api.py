@@ -19,7 +19,7 @@ from service.contract.queues import Queue
 from service.contract.version import CONTRACT, HEADER
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.hints import NO_CALLBACKS, Hints, make_celery
 from service.stores.jobs import Jobs
 from service.stores.objects import open_objects
@@ -332,9 +332,9 @@ def test_ready_means_that_each_queue_has_a_worker_with_its_model(
     assert client.get("/healthz").json() == {"status": "ok"}
     expect_problem(client.get("/readyz"), 503, "unavailable", "no worker is ready for: prepare")
     worker = {"id": "w", "queues": ("prepare", "render"), "preset": "mini", "ready": False}
-    jobs.run(calls.beat(WorkerInfo.model_validate(worker), 60_000))
+    jobs.run(presence.beat(WorkerInfo.model_validate(worker), 60_000))
     expect_problem(client.get("/readyz"), 503, "unavailable", "(1 alive)")
-    jobs.run(calls.beat(WorkerInfo.model_validate({**worker, "ready": True}), 60_000))
+    jobs.run(presence.beat(WorkerInfo.model_validate({**worker, "ready": True}), 60_000))
     assert client.get("/readyz").json()["workers"][0]["id"] == "w"
 
 
@@ -382,6 +382,6 @@ def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: Jobs)
     model = PaintAnimator().describe()
     for name in ("a", "b"):
         info = WorkerInfo(id=name, queues=(Queue.RENDER,), preset="p", ready=True, model=model)
-        jobs.run(calls.beat(info, 60_000))
+        jobs.run(presence.beat(info, 60_000))
     [shown] = client.get("/models").json()["models"]
     assert shown == {**model.model_dump(mode="json"), "workers": 2}

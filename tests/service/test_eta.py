@@ -12,7 +12,7 @@ from service.contract.job import JobKind
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests.service.driver import INPUTS
 
@@ -32,7 +32,7 @@ class Shop:
         for number in range(workers):
             name = f"{'-'.join(queues)}-{number}"
             info = WorkerInfo(id=name, queues=queues, preset="p", ready=ready)
-            self.jobs.run(calls.beat(info, ttl_ms))
+            self.jobs.run(presence.beat(info, ttl_ms))
 
     def submit(self, *job_ids: str, kind: JobKind = JobKind.POSES) -> None:
         for job_id in job_ids:
@@ -126,5 +126,5 @@ def test_without_a_worker_nothing_is_known(shop: Shop) -> None:
     shop.now_ms += 101
     assert shop.eta("a") is None
     shop.open(1, Queue.PREPARE)
-    shop.jobs.run(calls.leave("prepare-0"))
+    shop.jobs.run(presence.leave("prepare-0"))
     assert shop.eta("a") is None

@@ -11,7 +11,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.errors import Unavailable
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.calls import Hold
 from service.stores.jobs import NEW_WORK, READING, Jobs, scripts
 from tests.service.stores.records import INPUTS, NO_PERSON, PROGRESS, state
@@ -42,7 +42,7 @@ def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
 
 def test_jobs_at_work_go_on_and_end(full: Jobs) -> None:
     assert full.run(calls.renew("a", 1, LEASE_MS, PROGRESS)) is Hold.HELD
-    assert full.run(calls.preside("reconciler", "w", LEASE_MS))
+    assert full.run(presence.preside("reconciler", "w", LEASE_MS))
     assert full.run(calls.fail("a", 1, NO_PERSON)) is Hold.HELD
     assert state(full, "a").state is JobState.FAILED
     assert full.run(calls.take_next(Queue.PREPARE, "w", LEASE_MS)) is not None

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
-from service.stores import calls
+from service.stores import presence
 from service.stores.jobs import Jobs
 from tests.service import schema_hooks
 from tests.service.gateway import running_gateway
@@ -44,7 +44,7 @@ def document(folder_settings: Settings, jobs: Jobs) -> Iterator[OpenApiSchema]:
     assert schema_hooks.media()
     model = PaintAnimator().describe()
     worker = WorkerInfo(id="w", queues=tuple(Queue), preset="paint", ready=True, model=model)
-    jobs.run(calls.beat(worker, 3_600_000))
+    jobs.run(presence.beat(worker, 3_600_000))
     with running_gateway(folder_settings) as url:
         config = SchemathesisConfig.from_path(CONFIG)
         yield schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)

@@ -14,7 +14,7 @@ from service.contract.job import JobRecord
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls, events
+from service.stores import calls, events, presence
 from service.stores.events import JobEvent
 from service.stores.jobs import Jobs
 from tests.servers import running
@@ -56,7 +56,7 @@ class RealWorkers:
         return record if at_work and progress and progress.step >= step else None
 
     def all_ready(self) -> bool:
-        return sum(worker.ready for worker in self.jobs.run(calls.workers())) >= 2
+        return sum(worker.ready for worker in self.jobs.run(presence.workers())) >= 2
 
     def replace_holder(self, record: JobRecord, how: signal.Signals) -> Process:
         """Send a signal to the process that has the job, and start another one."""

@@ -13,7 +13,7 @@ from service.contract.job import JobKind, Output
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from service.stores.objects import ObjectStore
 from service.upkeep.reconciler import Reconciler
@@ -250,7 +250,7 @@ def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
 
 
 def test_only_one_reconciler_is_at_work(desk: Desk, jobs: Jobs, keeper: Reconciler) -> None:
-    jobs.run(calls.preside("reconciler", "another", 60_000))
+    jobs.run(presence.preside("reconciler", "another", 60_000))
     desk.submit()
     keeper.act()
     assert hints_in(jobs, Queue.PREPARE) == 0

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.contract.queues import Queue
 from service.settings import Settings
-from service.stores import calls, counts
+from service.stores import counts, presence
 from service.stores.jobs import Jobs
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -53,7 +53,7 @@ def test_hints_that_nobody_takes_for_too_long_restart_the_worker(watched: Watche
     watched.hint()
     assert watched.pass_s(9) == 0
     assert watched.pass_s(2) == 1
-    [told] = watched.jobs.run(calls.workers())
+    [told] = watched.jobs.run(presence.workers())
     assert (told.ready, told.stalled) == (False, True)
     assert watched.jobs.run(counts.snapshot()).counters["worker_restarts",] == 1
 

@@ -17,7 +17,7 @@ from redis import Redis
 from service.contract.job import DrivingKind, JobInputs, Output, Progress, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.hints import message
 from service.stores.jobs import Jobs
 from tests.servers import valkey
@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as (url, _):
         redis, jobs = Redis.from_url(url), Jobs.connect(url)
         redis.config_set("appendonly", "yes")
-        jobs.run(calls.workers())
+        jobs.run(presence.workers())
         empty = used(redis)
         for _ in range(count):
             make(jobs)

@@ -94,7 +94,9 @@ def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
     and in the simulation: each is taken at the same moment. Jobs of one unit and backlogs of twenty
     tell a clock that every job moves from one that follows the work."""
     chance, turns = random.Random(2), Turns()  # nosec B311
-    lines, made, taken = {queue: Line() for queue in Queue}, [], []
+    lines = {queue: Line() for queue in Queue}
+    made: list[tuple[Arrival, tuple[int, int]]] = []
+    taken: list[int] = []
     while len(taken) < 400:
         if len(made) < 200 and chance.random() < 0.6:
             priority, burst = chance.choice(list(Priority)), chance.choice((1, 1, 20))

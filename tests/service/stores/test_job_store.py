@@ -12,7 +12,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import WorkerInfo
-from service.stores import calls, requests
+from service.stores import calls, presence, requests
 from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from service.stores.requests import Claim, Upload
@@ -250,16 +250,16 @@ def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock)
 
 def test_a_worker_is_forgotten_when_it_falls_silent(jobs: Jobs, clock: Clock) -> None:
     info = WorkerInfo(id="w1", queues=(Queue.RENDER,), preset="mini", ready=True)
-    jobs.run(calls.beat(info, ttl_ms=100))
-    assert jobs.run(calls.workers()) == [info]
+    jobs.run(presence.beat(info, ttl_ms=100))
+    assert jobs.run(presence.workers()) == [info]
     clock.now_ms += 101
-    assert jobs.run(calls.workers()) == []
-    jobs.run(calls.beat(info, ttl_ms=100))
-    jobs.run(calls.leave("w1"))
-    assert jobs.run(calls.workers()) == []
+    assert jobs.run(presence.workers()) == []
+    jobs.run(presence.beat(info, ttl_ms=100))
+    jobs.run(presence.leave("w1"))
+    assert jobs.run(presence.workers()) == []
 
 
 def test_a_role_has_one_holder(jobs: Jobs) -> None:
-    assert jobs.run(calls.preside("reconciler", "w1", 60_000))
-    assert jobs.run(calls.preside("reconciler", "w1", 60_000))
-    assert not jobs.run(calls.preside("reconciler", "w2", 60_000))
+    assert jobs.run(presence.preside("reconciler", "w1", 60_000))
+    assert jobs.run(presence.preside("reconciler", "w1", 60_000))
+    assert not jobs.run(presence.preside("reconciler", "w2", 60_000))

@@ -13,7 +13,7 @@ from service.contract.callers import CallerLimits
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.errors import Unavailable
-from service.stores import calls, counts, events, keys, requests
+from service.stores import calls, counts, events, keys, presence, requests
 from service.stores.calls import Call
 from service.stores.jobs import READING, AsyncJobs, Jobs, scripts
 from service.stores.requests import Upload
@@ -67,7 +67,7 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
         requests.read_uploads(["u"]),
         events.events("a", 0),
         counts.snapshot(),
-        calls.waiting_hints([Queue.RENDER]),
+        presence.waiting_hints([Queue.RENDER]),
         keys.read_key(key_id),
         keys.list_keys(),
         keys.any_key(),

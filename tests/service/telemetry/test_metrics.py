@@ -16,7 +16,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Webhook
 from service.contract.workers import DeviceMemory, WorkerInfo
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests.servers import free_port, wait_until
 
@@ -66,7 +66,7 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
     jobs.run(calls.take_back(3))
     memory = DeviceMemory(device="cuda:0", used_bytes=3, total_bytes=8)
     info = WorkerInfo(id="w", queues=tuple(Queue), preset="mini", ready=True, memory=memory)
-    jobs.run(calls.beat(info, LEASE_MS))
+    jobs.run(presence.beat(info, LEASE_MS))
     yield jobs
 
 

@@ -53,8 +53,10 @@ def puppet_frames(folder: Path, seed: int, frames: int, size: int) -> Frames:
 
 def laid(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A frame with the mark of its size, also where `Marker` lays none."""
-    added = pattern(*frame.shape[:2], PAYLOAD, PUBLIC_KEY)[..., None]
-    return np.clip(np.rint(frame + added), 0, 255).astype(np.uint8)
+    height, width = frame.shape[:2]
+    added = pattern(height, width, PAYLOAD, PUBLIC_KEY)[..., None]
+    marked: NDArray[np.uint8] = np.clip(np.rint(frame + added), 0, 255).astype(np.uint8)
+    return marked
 
 
 def try_mark(folder: Path, frames: Frames) -> Marked:
