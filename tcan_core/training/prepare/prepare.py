@@ -104,8 +104,8 @@ def prepare_videos(
 ) -> PrepareReport:
     """Prepare every video under a folder.
 
-    The storage gets shards, their index, `report.json` and `sheet.png`. The index comes after the
-    shards, so that a run that is cut short leaves what was there before.
+    The storage gets shards, `report.json`, `sheet.png`, and the index last; shards of a set that
+    was there before go after that, so that a run that is cut short leaves that set whole.
 
     Args:
         folder: searched at any depth.
@@ -178,7 +178,7 @@ class _Preparation:
         self.writer.add(
             _encode(frames, self.codec, self.settings.device),
             [square.move(pose, self.size) for pose in clip.poses],
-            name=f"{Path(name).with_suffix('').as_posix()}-{clip.frames.start:06d}",
+            name=f"{name}-{clip.frames.start:06d}",  # with its suffix: a.mp4 and a.mov are two
             split=split_of(name, self.settings.validation_share),
             video=name,
             first_frame=clip.frames.start,

@@ -137,7 +137,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
     clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights, load_codec(preset, weights))
     known = {
         name: tensor.float()
-        for name, tensor in load_file(prepared[0] / "shard-00000.safetensors").items()
+        for name, tensor in load_file(next(prepared[0].glob("shard-*"))).items()
         if name.endswith("latents")
     }
 
@@ -183,7 +183,7 @@ def test_shards_of_another_place_are_fetched_once_and_checked(
         return FolderStorage(prepared[0])
 
     fetch_shards(config, open_far)
-    shard = local_folder(data) / "shard-00000.safetensors"
+    [shard] = local_folder(data).glob("shard-*")
     before = shard.stat().st_mtime_ns
     fetch_shards(config, open_far)
     assert opened == ["far://away"] * 2 and shard.stat().st_mtime_ns == before
@@ -224,6 +224,20 @@ def test_videos_keep_their_split() -> None:
 
     assert 20 < len(aside) < 60
     assert all(split_of(name, 0.2) == "validation" for name in aside)
+
+
+def test_videos_that_differ_in_their_suffix_are_two(tmp_path: Path, weights: Path) -> None:
+    for seed, name in enumerate(("a.mp4", "a.mov"), 11):
+        write(tmp_path / "videos" / name, puppet(seed, 12))
+    out, quality = FolderStorage(tmp_path / "out"), QualitySettings(min_frames=10)
+    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32, quality=quality)
+
+    prepare_videos(tmp_path / "videos", out, settings)
+
+    mov, mp4 = read_index(tmp_path / "out" / "index.json").clips
+    assert (mov.video, mp4.video) == ("a.mov", "a.mp4")
+    tensors = load_file(tmp_path / "out" / mov.shard)
+    assert not torch.equal(tensors[f"{mov.name}/latents"], tensors[f"{mp4.name}/latents"])
 
 
 def test_nothing_to_keep_is_told(tmp_path: Path, weights: Path) -> None:
