@@ -102,7 +102,7 @@ def test_what_a_lossless_trim_hides_is_not_shown(
 
     reader = VideoReader(path)
 
-    assert (reader.fps, reader.expected) == (25, 14)
+    assert reader.fps == 25 and reader.expected == 14
     assert grey_levels(list(reader)) == list(range(11, 25))
 
 
@@ -113,7 +113,7 @@ def test_an_edit_list_hides_both_ends(tmp_path: Path, b_frames: str) -> None:
 
     reader = VideoReader(path)
 
-    assert (reader.fps, reader.expected) == (25, 8)
+    assert reader.fps == 25 and reader.expected == 8
     assert grey_levels(list(reader)) == list(range(11, 19))
 
 
