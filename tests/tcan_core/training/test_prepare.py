@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_video_is_not_in_memory_as_a_whole(videos: Path) -> None:
 def test_a_sheet_shows_some_of_many_clips() -> None:
     shown = SheetRows(most=10)
     for number in range(100):
-        shown.add(lambda number=number: ClipPicture(str(number), []))
+        shown.add(partial(ClipPicture, str(number), []))
     assert [row.label for row in shown.rows] == ["0", "16", "32", "48", "64", "80", "96"]
 
 
