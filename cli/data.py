@@ -49,6 +49,9 @@ def prepare(
         float, typer.Option(help="Least mean speed of joints, body heights per second.")
     ] = 0.02,
     max_people: Annotated[int, typer.Option(min=1, help="In a frame.")] = 1,
+    max_duration: Annotated[
+        float, typer.Option(help="Longest video that is read, in seconds.")
+    ] = 12 * 3600.0,
 ) -> None:
     """Cut videos into clips of one person, drop what is no good, encode the rest into shards."""
     from tcan_core.training.prepare.prepare import PrepareSettings, prepare_videos
@@ -68,6 +71,7 @@ def prepare(
         detector=detector,
         device=device,
         validation_share=validation_share,
+        max_duration_s=max_duration,
         quality=quality,
     )
     _tell(prepare_videos(videos, open_place(out), settings, _show), out)

@@ -74,6 +74,11 @@ class S3Storage:
                 return False
         return True
 
+    def remove(self, name: str) -> None:
+        """See `Storage.remove`."""
+        with self._told(name):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
     def names(self, prefix: str = "") -> list[str]:
         """See `Storage.names`."""
         pages = self._client.get_paginator("list_objects_v2")

@@ -269,6 +269,7 @@ def media_limits(limits: InputLimits) -> MediaLimits:
         max_duration_s=limits.max_duration_s,
         max_video_pixels=limits.max_driving_pixels,
         min_side=limits.min_side,
+        max_aspect=limits.max_image_aspect,
     )
 
 

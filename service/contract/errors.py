@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     INVALID_IMAGE = "invalid_image"
     IMAGE_TOO_SMALL = "image_too_small"
     IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_TOO_NARROW = "image_too_narrow"
     INVALID_VIDEO = "invalid_video"
     VIDEO_TOO_SMALL = "video_too_small"
     VIDEO_TOO_LARGE = "video_too_large"
@@ -88,6 +89,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.INVALID_IMAGE: ErrorKind(422, "The image cannot be read"),
     ErrorCode.IMAGE_TOO_SMALL: ErrorKind(422, "The image is too small"),
     ErrorCode.IMAGE_TOO_LARGE: ErrorKind(422, "The image has too many pixels"),
+    ErrorCode.IMAGE_TOO_NARROW: ErrorKind(422, "The image is too narrow"),
     ErrorCode.INVALID_VIDEO: ErrorKind(422, "The driving video cannot be read"),
     ErrorCode.VIDEO_TOO_SMALL: ErrorKind(422, "The driving video is too small"),
     ErrorCode.VIDEO_TOO_LARGE: ErrorKind(422, "The driving video has too many pixels"),

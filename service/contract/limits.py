@@ -20,6 +20,9 @@ class InputLimits(BaseModel):
     max_driving_bytes: int = Field(1024 * MIB, gt=0, description="Of a driving video.")
     max_pose_bytes: int = Field(32 * MIB, gt=0, description="Of a pose file.")
     max_image_pixels: int = Field(40_000_000, gt=0, description="Width times height, as declared.")
+    max_image_aspect: float = Field(
+        4.0, ge=1.0, description="Longer side over shorter: the model's work grows with it."
+    )
     max_frame_pixels: int = Field(
         8_847_360, gt=0, description="Of one frame of a video: 4096x2160 fits."
     )

@@ -36,7 +36,7 @@ def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
         The suffix of its format, `.png` for a PNG.
 
     Raises:
-        Rejected: not an image, damaged, too small, or of too many pixels.
+        Rejected: not an image, damaged, too small, too narrow, or of too many pixels.
     """
     try:
         with Image.open(source, formats=FORMAT_NAMES) as image:
@@ -72,6 +72,12 @@ def _check_size(width: int, height: int, limits: InputLimits) -> None:
         )
     if width * height > limits.max_image_pixels:
         raise _too_large(f"{width}x{height} = {width * height:,}", limits)
+    if max(width, height) > limits.max_image_aspect * min(width, height):
+        raise Rejected(
+            ErrorCode.IMAGE_TOO_NARROW,
+            f"image: {width}x{height} pixels; the longer side may have at most "
+            f"{limits.max_image_aspect:g} times as many as the shorter",
+        )
 
 
 def _too_large(declared: str, limits: InputLimits) -> Rejected:

@@ -88,18 +88,20 @@ def frame_times(
         MediaError: the file ends early, holds no frame, or more than the limit.
     """
     times: list[float | None] = []
-    latest, last_duration_s = float("-inf"), None
+    stored, latest, last_duration_s = 0, float("-inf"), None
     per_tick = float(stream.time_base or 1)
     with ffmpeg_errors(name, DAMAGED):
-        for packet in _picture_packets(container, stream):
-            if packet.is_discard:
+        for stored, packet in enumerate(_picture_packets(container, stream), 1):
+            _check_count(name, stored, limits)
+            if packet.is_discard:  # cut away by an edit list; others are decoded from it
                 continue
             time_s = None if packet.pts is None else packet.pts * per_tick
             times.append(time_s)
             if time_s is not None and time_s > latest:
                 latest, last_duration_s = time_s, (packet.duration or 0) * per_tick or None
-            _check_count(name, len(times), limits)
-    _check_complete(name, len(times), container, stream)
+    _check_complete(name, stored, container, stream)
+    if not times:
+        raise MediaError(f"{name}: the video shows no frames; its edit list hides all {stored:,}")
     return StoredTimes(times, last_duration_s, (stream.average_rate, stream.guessed_rate))
 
 
@@ -146,12 +148,13 @@ def _check_count(name: str, count: int, limits: MediaLimits) -> None:
         )
 
 
-def _check_complete(name: str, count: int, container: InputContainer, stream: VideoStream) -> None:
-    if count == 0:
+def _check_complete(name: str, stored: int, container: InputContainer, stream: VideoStream) -> None:
+    """Compare with the index, which counts the frames that an edit list hides as well."""
+    if stored == 0:
         raise MediaError(f"{name}: the video holds no frames")
     indexed = len(stream.index_entries) if "mov" in container.format.name else 0
-    if count < indexed:
-        raise MediaError(f"{name}: the file ends early; it holds {count:,} of {indexed:,} frames")
+    if stored < indexed:
+        raise MediaError(f"{name}: the file ends early; it holds {stored:,} of {indexed:,} frames")
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class MediaLimits:
         max_duration_s: length of a video in seconds.
         max_video_pixels: width times height times frames of a video.
         min_side: smallest width and height in pixels.
+        max_aspect: longer over shorter side of the picture that is animated, whose shorter side
+            is brought to the model's resolution: work and memory grow with the longer one.
 
     Raises:
         ParameterError: a limit is not positive.
@@ -30,6 +32,7 @@ class MediaLimits:
     max_duration_s: float = 300.0
     max_video_pixels: int = 12_000_000_000
     min_side: int = 16
+    max_aspect: float = 4.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -60,6 +63,14 @@ class MediaLimits:
             raise MediaError(
                 f"{name}: the picture is {width}x{height} = {height * width:,} pixels;"
                 f" at most {self.max_pixels:,} are allowed"
+            )
+
+    def check_aspect(self, name: str, height: int, width: int) -> None:
+        """Raise MediaError when a picture is too narrow to be animated."""
+        if max(height, width) > self.max_aspect * min(height, width):
+            raise MediaError(
+                f"{name}: the picture is {width}x{height} pixels; the longer side may have at"
+                f" most {self.max_aspect:g} times as many as the shorter"
             )
 
     def check_extent(self, name: str, num_frames: int, height: int, width: int) -> None:

@@ -164,7 +164,9 @@ def prepare(
         NoPersonError: nobody is in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
+    limits = limits or MediaLimits()
     image = (media or HereSource()).image(image_path, limits)
+    limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
     found = find_poses(driving_path, limits, detector, cleaning, progress, media)
     agreement = align(source_pose, found.poses) if source_pose is not None else None

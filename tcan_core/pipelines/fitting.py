@@ -46,7 +46,10 @@ class Fit:
 
 
 def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
-    """Choose the working size: shorter side `resolution`, sides padded to multiples of `factor`."""
+    """Choose the working size: shorter side `resolution`, sides padded to multiples of `factor`.
+
+    The longer side has no bound here; `MediaLimits.max_aspect` keeps strangers' pictures in one.
+    """
     ratio = resolution / min(original)
     scaled = (max(round(original[0] * ratio), 1), max(round(original[1] * ratio), 1))
     padded = (-(-scaled[0] // factor) * factor, -(-scaled[1] // factor) * factor)

@@ -122,14 +122,18 @@ class FolderData:
         size: side of the square crops in pixels.
         crop_scale: the crop's side as a share of the picture's shorter side, drawn between the two.
         left_out: names of clips that are kept for tests.
+        only: names of the clips that are taken; none takes all but those left out.
     """
 
     root: str
     size: int = 512
     crop_scale: tuple[float, float] = (0.9, 1.0)
     left_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = self.crop_scale
         if not 0 < low <= high <= 1:
             raise ConfigError(f"crop_scale is {low}..{high}; it must rise and lie in 0..1")
+        if both := set(self.only) & set(self.left_out):
+            raise ConfigError(f"{', '.join(sorted(both))}: both in `only` and in `left_out`")

@@ -115,10 +115,13 @@ def find_clips(data: FolderData, min_frames: int) -> list[Clip]:
     """List the clips of at least `min_frames` frames, in order of their names.
 
     Raises:
-        ConfigError: there is none, or a frame has no pose.
+        ConfigError: there is none, one that is named is missing, or a frame has no pose.
     """
     folders = sorted(path.parent for path in Path(data.root).glob(f"*/{IMAGES}"))
-    clips = [_open_clip(folder) for folder in folders if folder.name not in data.left_out]
+    if missing := set(data.only) - {folder.name for folder in folders}:
+        raise ConfigError(f"{data.root}: no clip {', '.join(sorted(missing))}, which `only` names")
+    wanted = [path for path in folders if not data.only or path.name in data.only]
+    clips = [_open_clip(folder) for folder in wanted if folder.name not in data.left_out]
     usable = [clip for clip in clips if len(clip.images) >= min_frames]
     if not usable:
         raise ConfigError(

@@ -24,7 +24,7 @@ from tcan_core.training.config import ShardData
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
 from tcan_core.training.sheets import as_pictures
-from tcan_core.training.storage import OpenStorage
+from tcan_core.training.storage import OpenStorage, checked_name
 
 _DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
 
@@ -84,9 +84,12 @@ class ShardClips:
         # Only the frames that are asked for are read; the file is mapped into memory.
         with safe_open(self.folder / clip.shard, framework="pt") as shard:
             latents = shard.get_slice(f"{clip.name}/latents")
-            body, hands = (shard.get_slice(f"{clip.name}/{part}") for part in ("body", "hands"))
             sources, targets = latents[source : source + 1].float(), latents[first:last].float()
-            poses = as_poses(body[first:last], hands[first:last], self.index.size)
+            parts = ("body", "hands", "face") if self.index.has_faces else ("body", "hands")
+            body, hands, *face = (
+                shard.get_slice(f"{clip.name}/{part}")[first:last] for part in parts
+            )
+        poses = as_poses(body, hands, face[0] if face else None, self.index.size)
         maps = torch.from_numpy(draw_poses(poses)).permute(3, 0, 1, 2).float() / 255
         return ClipBatch(sources, targets.transpose(0, 1)[None], maps[None])
 
@@ -108,14 +111,16 @@ def local_folder(data: ShardData) -> Path:
 def fetch_shards(settings: Any, open_storage: OpenStorage) -> None:
     """Bring the shards that a stage's configuration names by an address into its cache.
 
-    Every epoch reads all of them in random order, so they are fetched before training begins.
+    Every epoch reads all of them in random order, so they are fetched before training begins. All
+    of them, those of a folder too, are compared with their sha256; training reads them unseen.
 
     Raises:
+        ConfigError: a folder holds no prepared data.
         StorageError: the place does not answer, or a shard is missing or damaged.
     """
-    for data in _shard_data(settings):
-        if "://" in data.root:
-            _fetch(data, open_storage)
+    # Training and validation are mostly splits of one set, which is looked at once.
+    for data in {local_folder(data): data for data in _shard_data(settings)}.values():
+        _fetch(data, open_storage)
 
 
 def _shard_data(settings: Any) -> list[ShardData]:
@@ -129,14 +134,16 @@ def _shard_data(settings: Any) -> list[ShardData]:
 
 
 def _fetch(data: ShardData, open_storage: OpenStorage) -> None:
-    storage, folder = open_storage(data.root), local_folder(data)
-    if not storage.fetch(INDEX, folder / INDEX):
+    folder = local_folder(data)
+    storage = open_storage(data.root) if "://" in data.root else None
+    if storage is not None and not storage.fetch(INDEX, folder / INDEX):
         raise StorageError(f"{data.root}: there is no {INDEX}")
     for name, digest in read_index(folder / INDEX).shards.items():
-        file = folder / name
+        file = folder / checked_name(name)
         if file.exists() and file_sha256(file) == digest:
             continue
-        if not storage.fetch(name, file) or file_sha256(file) != digest:
+        fetched = storage is not None and storage.fetch(name, file)
+        if not fetched or file_sha256(file) != digest:
             raise StorageError(f"{data.root}: {name} is missing or damaged (sha256 {digest})")
 
 

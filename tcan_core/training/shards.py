@@ -1,17 +1,19 @@
 """Sharded files of encoded clips: safetensors, and an index in JSON.
 
-`index.json` names every clip, with the shard that holds it; a shard holds for each clip
+`index.json` names every clip, with the shard that holds it. A shard is named by its content, so
+that no set overwrites a shard of another, and holds for each clip
 
     <clip>/latents  (frames, channels, h, w) float16, unit variance
     <clip>/body     (frames, 18, 3) float32: x, y in pixels of the clip's square, confidence
     <clip>/hands    (frames, 2, 21, 3) float32, likewise, left and right; confidence 0: not seen
+    <clip>/face     (frames, 70, 3) float32, likewise; from format 2 on
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,14 +24,16 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tcan_core.conditioning.keypoints import NUM_HAND_JOINTS, Pose
+from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, NUM_HAND_JOINTS, Pose
 from tcan_core.config import build
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, ParameterError
 from tcan_core.models.store import file_sha256
 from tcan_core.training.storage import Storage
 
 INDEX = "index.json"
-FORMAT = 1
+FORMAT = 2
+READ_FORMATS = (1, FORMAT)  # 1 is without faces
+SHARD = "shard-"
 SHARD_BYTES = 256 * 1024 * 1024
 
 
@@ -69,6 +73,11 @@ class ShardIndex:
     clips: tuple[ClipEntry, ...] = ()
     format: int = FORMAT
 
+    @property
+    def has_faces(self) -> bool:
+        """Whether the shards hold the points of faces."""
+        return self.format >= 2
+
     def of_split(self, split: str) -> list[ClipEntry]:
         """Return the clips of a split, in order."""
         return [clip for clip in self.clips if clip.split == split]
@@ -89,57 +98,77 @@ def read_index(path: Path) -> ShardIndex:
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not JSON ({error})") from error
     index: ShardIndex = build(ShardIndex, content, str(path))
-    if index.format != FORMAT:
-        raise ConfigError(f"{path}: format is {index.format}; this program reads {FORMAT}")
+    if index.format not in READ_FORMATS:
+        known = " and ".join(map(str, READ_FORMATS))
+        raise ConfigError(f"{path}: format is {index.format}; this program reads {known}")
     return index
 
 
 class ShardWriter:
-    """Writes clips into shards of about `shard_bytes`; the index comes last, with `close`."""
+    """Writes clips into shards of about `shard_bytes`.
+
+    What the storage held before stays whole until `close`, which writes the index and then removes
+    the shards that it does not name.
+    """
 
     def __init__(self, storage: Storage, index: ShardIndex, shard_bytes: int = SHARD_BYTES) -> None:
         self._storage, self._shard_bytes = storage, shard_bytes
-        self._index, self._clips = index, list[ClipEntry]()
+        self._index, self._clips = index, dict[str, ClipEntry]()
         self._tensors: dict[str, Tensor] = {}
         self._shards: dict[str, str] = {}
 
-    def add(self, latents: Tensor, poses: list[Pose], **entry: Any) -> ClipEntry:
+    def add(self, latents: Tensor, poses: list[Pose], **entry: Any) -> None:
         """Add a clip.
 
         Args:
             latents: (frames, channels, h, w), unit variance.
             poses: one for each frame, on the clip's square.
-            entry: the other fields of `ClipEntry`.
+            entry: the other fields of `ClipEntry`, without `shard`.
+
+        Raises:
+            ParameterError: there is a clip of this name.
         """
-        shard = f"shard-{len(self._shards):05d}.safetensors"
-        clip = ClipEntry(shard=shard, frames=len(latents), **entry)
-        self._tensors[f"{clip.name}/latents"] = latents.half().contiguous()
-        self._tensors[f"{clip.name}/body"] = torch.from_numpy(_body(poses))
-        self._tensors[f"{clip.name}/hands"] = torch.from_numpy(_hands(poses))
-        self._clips.append(clip)
+        clip = ClipEntry(shard="", frames=len(latents), **entry)
+        if clip.name in self._clips:
+            raise ParameterError(f"clip {clip.name!r} was added before; each needs its own name")
+        self._clips[clip.name] = clip
+        self._tensors |= {
+            f"{clip.name}/latents": latents.half().contiguous(),
+            f"{clip.name}/body": torch.from_numpy(_body(poses)),
+            f"{clip.name}/hands": torch.from_numpy(_hands(poses)),
+            f"{clip.name}/face": torch.from_numpy(
+                _parts([pose.face for pose in poses], NUM_FACE_JOINTS)
+            ),
+        }
         if sum(tensor.nbytes for tensor in self._tensors.values()) >= self._shard_bytes:
             self._end_shard()
-        return clip
 
     def close(self) -> ShardIndex:
-        """Write the last shard and the index, and return it."""
+        """Write the last shard and the index, remove other shards, and return the index."""
         if self._tensors:
             self._end_shard()
         content = asdict(self._index) | {
             "shards": self._shards,
-            "clips": [asdict(clip) for clip in self._clips],
+            "clips": [asdict(clip) for clip in self._clips.values()],
         }
         put_text(self._storage, INDEX, json.dumps(content, indent=1))
+        for name in self._storage.names(SHARD):
+            if name not in self._shards:
+                self._storage.remove(name)
         index: ShardIndex = build(ShardIndex, json.loads(json.dumps(content)), INDEX)
         return index
 
     def _end_shard(self) -> None:
-        name = f"shard-{len(self._shards):05d}.safetensors"
         with TemporaryDirectory() as folder:
-            file = Path(folder) / name
+            file = Path(folder) / "shard"
             save_file(self._tensors, file)
-            self._storage.put(name, file)
-            self._shards[name] = file_sha256(file)
+            digest = file_sha256(file)
+            shard = f"{SHARD}{digest[:16]}.safetensors"
+            self._storage.put(shard, file)
+        self._shards[shard] = digest
+        for name, clip in self._clips.items():
+            if not clip.shard:
+                self._clips[name] = replace(clip, shard=shard)
         self._tensors = {}
 
 
@@ -151,9 +180,17 @@ def put_text(storage: Storage, name: str, text: str) -> None:
         storage.put(name, file)
 
 
-def as_poses(body: Tensor, hands: Tensor, size: int) -> list[Pose]:
-    """Return the poses of frames, from (frames, 18, 3) and (frames, 2, 21, 3)."""
+def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> list[Pose]:
+    """Return the poses of frames.
+
+    Args:
+        body: (frames, 18, 3) x, y in pixels, confidence.
+        hands: (frames, 2, 21, 3) likewise.
+        face: (frames, 70, 3) likewise; None of shards that know no faces.
+        size: side of the square in pixels.
+    """
     points, both = body.double().numpy(), hands.double().numpy()
+    faces = [None] * len(points) if face is None else list(face.double().numpy())
     return [
         Pose(
             joints[:, :2],
@@ -161,13 +198,14 @@ def as_poses(body: Tensor, hands: Tensor, size: int) -> list[Pose]:
             (size, size),
             hand_left=_seen(left),
             hand_right=_seen(right),
+            face=None if points_of_face is None else _seen(points_of_face),
         )
-        for joints, (left, right) in zip(points, both, strict=True)
+        for joints, (left, right), points_of_face in zip(points, both, faces, strict=True)
     ]
 
 
-def _seen(hand: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    return hand if (hand[:, 2] > 0).any() else None
+def _seen(part: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    return part if (part[:, 2] > 0).any() else None
 
 
 def _body(poses: Iterable[Pose]) -> NDArray[np.float32]:
@@ -175,9 +213,15 @@ def _body(poses: Iterable[Pose]) -> NDArray[np.float32]:
     return np.stack(joints).astype(np.float32)
 
 
-def _hands(poses: Iterable[Pose]) -> NDArray[np.float32]:
-    none = np.zeros((NUM_HAND_JOINTS, 3))
-    both = [[p.hand_left, p.hand_right] for p in poses]
-    return np.stack(
-        [np.stack([none if hand is None else hand for hand in pair]) for pair in both]
-    ).astype(np.float32)
+def _hands(poses: Sequence[Pose]) -> NDArray[np.float32]:
+    left, right = (
+        _parts([getattr(pose, side) for pose in poses], NUM_HAND_JOINTS)
+        for side in ("hand_left", "hand_right")
+    )
+    return np.stack([left, right], axis=1)
+
+
+def _parts(parts: Sequence[NDArray[np.float64] | None], joints: int) -> NDArray[np.float32]:
+    """Return (frames, joints, 3), zeros where there is none."""
+    none = np.zeros((joints, 3))
+    return np.stack([none if part is None else part for part in parts]).astype(np.float32)

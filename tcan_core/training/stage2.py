@@ -13,8 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tcan_core.errors import WeightsError
 from tcan_core.models.builders import build_motion_adapter, controlnet_motion
-from tcan_core.models.loading import load_appearance, load_codec, load_prompt, read_part
+from tcan_core.models.loading import (
+    PartFolders,
+    find_part,
+    load_appearance,
+    load_codec,
+    load_prompt,
+    read_part,
+)
 from tcan_core.models.motion import (
     TemporalControlNet,
     add_motion,
@@ -23,7 +31,7 @@ from tcan_core.models.motion import (
     motion_state,
     zero_motion_output,
 )
-from tcan_core.models.presets import load_preset
+from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
@@ -46,6 +54,7 @@ class Stage2Config(ClipSource):
         num_frames: frames of a clip.
         initial_motion: folder with the motion parts to begin from; None begins from nothing. Where
             it holds none for the ControlNet, these begin as the UNet's.
+        without_stage1: learn on the base model where stage 1 left nothing; refused otherwise.
     """
 
     preset: str
@@ -55,15 +64,22 @@ class Stage2Config(ClipSource):
     reference_dropout: float = 0.1
     num_frames: int = 16
     initial_motion: str | None = None
+    without_stage1: bool = False
 
 
 class Stage2:
-    """Learns to keep frames together over time."""
+    """Learns to keep frames together over time.
+
+    Raises:
+        WeightsError: weights are missing or damaged, those of stage 1 too.
+    """
 
     def __init__(self, config: Stage2Config) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
         parts = config.run.part_folders
+        if not config.without_stage1:
+            _check_stage1(self.preset, parts)
         torch.manual_seed(config.run.seed)
         still, still_controlnet, reference_unet = load_appearance(self.preset, parts)
         reference_unet.requires_grad_(False).eval()
@@ -124,3 +140,14 @@ class Stage2:
         if (folder / f"{CONTROLNET_MOTION}.safetensors").exists():
             state = read_part(self.preset, CONTROLNET_MOTION, folder)
         load_motion_state(controlnet, encoder_half(state), CONTROLNET_MOTION)
+
+
+def _check_stage1(preset: Preset, parts: PartFolders) -> None:
+    """Raise WeightsError where stage 1 left no LoRA: presets may do without, a training may not."""
+    try:
+        find_part(preset, "lora", parts)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{error}; stage 1 leaves it in its `export` (and `remote`). To learn motion on the "
+            "base model as it is, set `without_stage1: true`"
+        ) from error

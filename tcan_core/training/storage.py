@@ -23,6 +23,9 @@ class Storage(Protocol):
     def fetch(self, name: str, file: Path) -> bool:
         """Write it to `file`, whole or not at all; False where there is none."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+
     def names(self, prefix: str = "") -> Iterable[str]:
         """Return the names of all files that begin with `prefix`, in order."""
 
@@ -58,6 +61,14 @@ class FolderStorage:
         except OSError as error:
             raise StorageError(f"{source}: cannot be read ({error.strerror})") from error
         return True
+
+    def remove(self, name: str) -> None:
+        """See `Storage.remove`."""
+        file = self._folder / checked_name(name)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{file}: cannot be removed ({error.strerror})") from error
 
     def names(self, prefix: str = "") -> list[str]:
         """See `Storage.names`."""

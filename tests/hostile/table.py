@@ -181,6 +181,9 @@ def _images() -> Iterator[Row]:
     for side in (30_000, 2**31 - 1, 0):
         content = samples.png_that_declares(side, side or 64)
         yield Row(f"png of {side} pixels a side", _form(content), (*bad, *big, "image_too_small"))
+    for size in ((16, 4000), (4000, 16), (64, 257)):
+        name = f"png of {size[0]}x{size[1]}, far more work than its pixels"
+        yield Row(name, _form(samples.png(*size)), ("image_too_narrow",))
     yield Row("png with a packed comment", _form(files.text_bomb()), bad)
     for kind in ("GIF", "TIFF", "BMP"):
         yield Row(

@@ -62,6 +62,7 @@ def clean_poses(
     report = CleaningReport(
         frames=len(frames),
         most_people=max(sum(bool(pose.detected.any()) for pose in people) for people in sure),
+        followed=_followed(settings),
         frames_without_person=[index for index, anyone in enumerate(found) if not anyone],
         frames_left_empty=[i for i, pose in enumerate(cleaned) if not pose.detected.any()],
         missing=_by_joint(missing),
@@ -70,6 +71,17 @@ def clean_poses(
         left_missing=_by_joint(np.isnan(points[..., 0])),
     )
     return CleanedPoses(cleaned, report)
+
+
+def _followed(settings: CleaningSettings) -> str:
+    if not settings.choose_person:
+        return "the first one of each frame"
+    person = settings.person
+    if person is None:
+        return "the main one"
+    if isinstance(person, tuple):
+        return f"the one nearest to {person[0]:g},{person[1]:g}"
+    return f"number {person} from the left"
 
 
 def _mend(points: Floats, confidence: Floats, settings: CleaningSettings) -> tuple[Bools, Bools]:

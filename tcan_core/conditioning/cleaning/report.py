@@ -16,6 +16,7 @@ class CleaningReport:
     Attributes:
         frames: in the video.
         most_people: in one frame.
+        followed: who was, in words.
         frames_without_person: in which nobody was detected, by index.
         frames_left_empty: in which nobody is after cleaning, by index.
         missing: by joint, frames in which the chosen person's joint was not detected.
@@ -26,6 +27,7 @@ class CleaningReport:
 
     frames: int
     most_people: int
+    followed: str
     frames_without_person: list[int]
     frames_left_empty: list[int]
     missing: dict[str, int]
@@ -42,7 +44,8 @@ class CleaningReport:
         found = []
         if self.most_people > 1:
             found.append(
-                f"up to {self.most_people} people were found in a frame; the main one was followed"
+                f"up to {self.most_people} people were found in a frame;"
+                f" {self.followed} was followed"
             )
         if self.frames_left_empty:
             count = len(self.frames_left_empty)

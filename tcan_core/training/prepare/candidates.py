@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
+from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from tcan_core.conditioning.cleaning.runs import runs
 from tcan_core.conditioning.detectors import NamedDetector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import NoPersonError
-from tcan_core.media.limits import MediaLimits
 from tcan_core.media.video import VideoReader
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip
-from tcan_core.training.prepare.shots import find_shots, thumbnail
+from tcan_core.training.prepare.shots import ShotCutter, thumbnail
+
+People: TypeAlias = list[Pose]  # of one frame
 
 _DETECT_BATCH = 32
 NOBODY = "nobody: no person in these frames"
@@ -47,59 +48,52 @@ class Candidate:
         return self.reasons[0].split(":")[0] if self.reasons else "kept"
 
 
-@dataclass(frozen=True)
-class LookedAt:
-    """A video and what was found in it."""
-
-    fps: Fraction
-    num_frames: int
-    candidates: list[Candidate]
-
-
 def look_at_video(
-    path: Path, detector: NamedDetector, settings: QualitySettings, limits: MediaLimits
-) -> LookedAt:
+    reader: VideoReader, detector: NamedDetector, settings: QualitySettings
+) -> Iterator[Candidate]:
     """Cut a video into shots, follow the main person of each, and judge what there is.
 
+    Candidates come in the order of their frames while the video is read, every frame in one of
+    them; the people of one shot are in memory at a time.
+
     Raises:
-        MediaError: the video cannot be used.
+        MediaError: the video is damaged.
     """
-    reader = VideoReader(path, limits)
-    people, thumbnails = _detect(reader, detector)
-    candidates = [
-        candidate
-        for number, shot in enumerate(find_shots(thumbnails))
-        for candidate in _of_shot(number, shot, people, float(reader.fps), settings)
-    ]
-    return LookedAt(reader.fps, len(people), candidates)
+    for number, (shot, people) in enumerate(_shots(reader, detector)):
+        yield from _of_shot(number, shot, people, float(reader.fps), settings)
+
+
+def _shots(reader: VideoReader, detector: NamedDetector) -> Iterator[tuple[range, list[People]]]:
+    """Yield each shot with the people of its frames."""
+    cutter, waiting, start = ShotCutter(), list[People](), 0
+    for people, small in _detect(reader, detector):
+        waiting.append(people)
+        for cut in cutter.add(small):
+            yield range(start, cut), waiting[: cut - start]
+            waiting, start = waiting[cut - start :], cut
+    stop = start + len(waiting)
+    for cut in (*cutter.end(), stop):
+        if cut > start:
+            yield range(start, cut), waiting[: cut - start]
+            waiting, start = waiting[cut - start :], cut
 
 
 def _detect(
     reader: VideoReader, detector: NamedDetector
-) -> tuple[list[list[Pose]], list[NDArray[np.float32]]]:
-    """Return the people and the thumbnail of every frame, a few frames in memory at a time."""
-    people: list[list[Pose]] = []
-    thumbnails: list[NDArray[np.float32]] = []
-    batch: list[NDArray[np.uint8]] = []
-    for frame in reader:
-        thumbnails.append(thumbnail(frame))
-        batch.append(frame)
-        if len(batch) == _DETECT_BATCH:
-            people += detector.detect(np.stack(batch))
-            batch.clear()
-    if batch:
-        people += detector.detect(np.stack(batch))
-    return people, thumbnails
+) -> Iterator[tuple[People, NDArray[np.float32]]]:
+    """Yield the people and the thumbnail of every frame, a few frames in memory at a time."""
+    frames = iter(reader)
+    while batch := list(islice(frames, _DETECT_BATCH)):
+        yield from zip(detector.detect(np.stack(batch)), map(thumbnail, batch), strict=True)
 
 
 def _of_shot(
     number: int,
     shot: range,
-    people: Sequence[Sequence[Pose]],
+    inside: Sequence[People],
     fps: float,
     settings: QualitySettings,
 ) -> list[Candidate]:
-    inside = people[shot.start : shot.stop]
     try:
         cleaned = clean_poses(inside)
     except NoPersonError:

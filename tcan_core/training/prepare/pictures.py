@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,27 @@ class ClipPicture:
     frames: list[NDArray[np.uint8]]
 
 
+class SheetRows:
+    """As many pictures as a sheet has rows, spread evenly over all that are added.
+
+    Of many clips every second one is kept, then every fourth, and so on: those of hours of video
+    would fill the memory.
+    """
+
+    def __init__(self, most: int = _MOST_ROWS) -> None:
+        self.rows: list[ClipPicture] = []
+        self._most, self._every, self._added = most, 1, 0
+
+    def add(self, show: Callable[[], ClipPicture]) -> None:
+        """Add a clip; it is drawn if it is to be shown."""
+        if self._added % self._every == 0:
+            self.rows.append(show())
+        self._added += 1
+        if len(self.rows) > self._most:
+            self.rows = self.rows[::2]
+            self._every *= 2
+
+
 def show_clip(
     name: str,
     clip: Candidate,
@@ -56,11 +78,9 @@ def show_clip(
 
 
 def put_sheet(storage: Storage, pictures: list[ClipPicture]) -> None:
-    """Store the sheet; of many clips, some that are spread over all of them."""
-    chosen = np.linspace(0, len(pictures) - 1, min(_MOST_ROWS, len(pictures))).round().astype(int)
-    rows = [pictures[index] for index in chosen]
+    """Store the sheet."""
     sheet = contact_sheet(
-        [row.frames for row in rows], [row.label for row in rows], cell_height=_CELL
+        [row.frames for row in pictures], [row.label for row in pictures], cell_height=_CELL
     )
     with TemporaryDirectory() as folder:
         file = Path(folder) / SHEET

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
 from tcan_core.media.limits import MediaLimits
+from tcan_core.media.timing import MAX_FPS
 from tcan_core.media.video import VideoReader
 from tcan_core.models.loading import find_part, load_codec
 from tcan_core.models.presets import load_preset
@@ -24,7 +26,7 @@ from tcan_core.models.store import file_sha256
 from tcan_core.models.vae import ImageCodec
 from tcan_core.training.prepare.candidates import Candidate, look_at_video
 from tcan_core.training.prepare.crops import Square, square_around, whole
-from tcan_core.training.prepare.pictures import ClipPicture, put_sheet, show_clip
+from tcan_core.training.prepare.pictures import SheetRows, put_sheet, show_clip
 from tcan_core.training.prepare.quality import QualitySettings
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.shards import ShardIndex, ShardWriter, put_text
@@ -46,6 +48,7 @@ class PrepareSettings:
         detector: name of the pose detector; None takes the preset's.
         validation_share: of the videos, set aside for validation by their names, 0..1.
         max_clip_frames: longer stretches are cut into clips of about equal length.
+        max_duration_s: longer videos are not read.
 
     Raises:
         ParameterError: a value is out of its range.
@@ -58,6 +61,7 @@ class PrepareSettings:
     device: str = "cpu"
     validation_share: float = 0.05
     max_clip_frames: int = 600
+    max_duration_s: float = 12 * 3600.0
     quality: QualitySettings = field(default_factory=QualitySettings)
 
     def __post_init__(self) -> None:
@@ -65,11 +69,24 @@ class PrepareSettings:
             raise ParameterError(
                 f"validation_share is {self.validation_share}; it must be at least 0 and below 1"
             )
+        if not 0 < self.max_duration_s < float("inf"):
+            raise ParameterError(f"max_duration_s is {self.max_duration_s}; it must be above 0")
         if self.max_clip_frames < self.quality.min_frames:
             raise ParameterError(
                 f"max_clip_frames is {self.max_clip_frames}; it must be at least min_frames, "
                 f"{self.quality.min_frames}"
             )
+
+    def limits(self) -> MediaLimits:
+        """What is read: the user's own videos, which stream through, of any size and rate."""
+        frames = max(1, round(self.max_duration_s * MAX_FPS))
+        pixels = MediaLimits.max_pixels * frames
+        return MediaLimits(
+            max_bytes=2**40,
+            max_frames=frames,
+            max_duration_s=self.max_duration_s,
+            max_video_pixels=pixels,
+        )
 
 
 @dataclass
@@ -100,12 +117,11 @@ def prepare_videos(
     storage: Storage,
     settings: PrepareSettings,
     progress: Progress | None = None,
-    limits: MediaLimits | None = None,
 ) -> PrepareReport:
     """Prepare every video under a folder.
 
-    The storage gets shards, their index, `report.json` and `sheet.png`. The index comes after the
-    shards, so that a run that is cut short leaves what was there before.
+    The storage gets shards, `report.json`, `sheet.png`, and the index last; shards of a set that
+    was there before go after that, so that a run that is cut short leaves that set whole.
 
     Args:
         folder: searched at any depth.
@@ -118,7 +134,7 @@ def prepare_videos(
         StorageError: the storage does not answer.
     """
     videos = find_videos(folder)
-    preparation = _Preparation(storage, settings, limits or MediaLimits())
+    preparation = _Preparation(storage, settings)
     for number, video in enumerate(videos):
         name = video.relative_to(folder).as_posix()
         if progress is not None:
@@ -130,9 +146,9 @@ def prepare_videos(
 class _Preparation:
     """What is shared by the videos of one call."""
 
-    def __init__(self, storage: Storage, settings: PrepareSettings, limits: MediaLimits) -> None:
+    def __init__(self, storage: Storage, settings: PrepareSettings) -> None:
         preset = load_preset(settings.preset)
-        self.storage, self.settings, self.limits = storage, settings, limits
+        self.storage, self.settings, self.limits = storage, settings, settings.limits()
         self.detector = build_detector(settings.detector or preset.detector)
         self.codec = load_codec(preset, settings.weights).to(settings.device).eval()
         self.size = settings.size or preset.resolution
@@ -142,19 +158,24 @@ class _Preparation:
             )
         digest = file_sha256(find_part(preset, "vae", settings.weights))
         self.writer = ShardWriter(storage, ShardIndex(self.size, digest, self.detector.name))
-        self.report, self.pictures = PrepareReport(), list[ClipPicture]()
+        self.report, self.pictures = PrepareReport(), SheetRows()
 
     def take(self, video: Path, name: str) -> None:
-        """Look at a video, encode what is kept of it, and note all of it."""
+        """Look at a video, encode what is kept of it, and note all of it.
+
+        The video is read twice side by side: by who looks, and a shot behind by who cuts clips. Of
+        one that proves damaged, what came before the damage stays.
+        """
         self.report.videos += 1
         try:
-            found = look_at_video(video, self.detector, self.settings.quality, self.limits)
-            self.report.frames += found.num_frames
-            clips = cut_long_ones(found.candidates, self.settings.max_clip_frames)
-            for clip, square, frames in _read(video, clips, self.size):
+            reader = VideoReader(video, self.limits)
+            found = look_at_video(reader, self.detector, self.settings.quality)
+            clips = cut_long_ones(found, self.settings.max_clip_frames)
+            for clip, square, frames in _read(reader, clips, self.size):
+                self.report.frames += len(clip.frames)
                 if not clip.reasons:
-                    self._keep(name, float(found.fps), clip, square, frames)
-                self.pictures.append(show_clip(name, clip, square, frames, self.size))
+                    self._keep(name, float(reader.fps), clip, square, frames)
+                self.pictures.add(partial(show_clip, name, clip, square, frames, self.size))
                 self.report.clips.append(_entry(name, clip))
         except MediaError as error:
             self.report.unreadable[name] = str(error)
@@ -167,7 +188,7 @@ class _Preparation:
         """
         if not self.report.kept:
             raise ConfigError(_nothing_left(self.report))
-        put_sheet(self.storage, self.pictures)
+        put_sheet(self.storage, self.pictures.rows)
         put_text(self.storage, REPORT, json.dumps(_plain(self.report, self.settings), indent=1))
         self.writer.close()
         return self.report
@@ -178,7 +199,7 @@ class _Preparation:
         self.writer.add(
             _encode(frames, self.codec, self.settings.device),
             [square.move(pose, self.size) for pose in clip.poses],
-            name=f"{Path(name).with_suffix('').as_posix()}-{clip.frames.start:06d}",
+            name=f"{name}-{clip.frames.start:06d}",  # with its suffix: a.mp4 and a.mov are two
             split=split_of(name, self.settings.validation_share),
             video=name,
             first_frame=clip.frames.start,
@@ -206,14 +227,13 @@ def split_of(name: str, validation_share: float) -> str:
 
 
 def _read(
-    video: Path, clips: list[Candidate], size: int
+    reader: VideoReader, clips: Iterable[Candidate], size: int
 ) -> Iterator[tuple[Candidate, Square, NDArray[np.uint8]]]:
-    """Read a video once more, and yield each candidate with its square and its frames.
+    """Read a video from its beginning, and yield each candidate with its square and its frames.
 
     Candidates come in the order of their frames, which are (frames, size, size, 3); of a dropped
     one a few are enough.
     """
-    reader = VideoReader(video)
     numbered = enumerate(reader)
     for clip in clips:
         square = square_around(clip.poses) if clip.poses else whole(reader.size)
@@ -227,9 +247,9 @@ def _read(
         yield clip, square, np.stack(taken)
 
 
-def cut_long_ones(candidates: list[Candidate], most: int) -> list[Candidate]:
+def cut_long_ones(candidates: Iterable[Candidate], most: int) -> Iterator[Candidate]:
     """Cut what is kept and longer than `most` frames into clips of about equal length."""
-    return [part for candidate in candidates for part in _parts(candidate, most)]
+    return (part for candidate in candidates for part in _parts(candidate, most))
 
 
 def _parts(candidate: Candidate, most: int) -> list[Candidate]:
@@ -245,8 +265,10 @@ def _parts(candidate: Candidate, most: int) -> list[Candidate]:
 
 @torch.no_grad()
 def _encode(frames: NDArray[np.uint8], codec: ImageCodec, device: str) -> torch.Tensor:
-    batches = torch.split(to_images(frames), _ENCODE_BATCH)
-    return torch.cat([codec.encode(images.to(device)).cpu() for images in batches])
+    batches = (
+        frames[first : first + _ENCODE_BATCH] for first in range(0, len(frames), _ENCODE_BATCH)
+    )
+    return torch.cat([codec.encode(to_images(batch).to(device)).cpu() for batch in batches])
 
 
 def _entry(name: str, clip: Candidate) -> dict[str, Any]:

@@ -260,6 +260,24 @@ def test_the_report_is_plain_json() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "followed"),
+    [
+        (CleaningSettings(person=0), "number 0 from the left was followed"),
+        (CleaningSettings(person=(0.25, 0.5)), "the one nearest to 0.25,0.5 was followed"),
+        (CleaningSettings(choose_person=False), "the first one of each frame was followed"),
+    ],
+)
+def test_the_report_tells_who_was_followed(settings: CleaningSettings, followed: str) -> None:
+    frames = [
+        [pose, standing(6.0, neck=(30.0, 30.0))] for pose in moving(np.random.default_rng(11), 20)
+    ]
+
+    assert clean_poses(frames, settings).report.warnings()[0] == (
+        f"up to 2 people were found in a frame; {followed}"
+    )
+
+
 def test_frames_that_stay_empty_are_reported() -> None:
     frames = _alone(moving(np.random.default_rng(12), 30))
     frames[10:22] = [[]] * 12

@@ -103,6 +103,37 @@ def add_tone(output: OutputContainer, codec: str, duration_s: float) -> None:
     output.mux(stream.encode(None))
 
 
+def trim(path: Path, source: Path, start_s: float) -> Path:
+    """Copy what comes after a time, from the key frame before it, as `ffmpeg -ss -c copy` does.
+
+    An edit list hides the frames from the key frame to `start_s`; players do not show them.
+    """
+    with av.open(str(source)) as reader, av.open(str(path), "w") as output:
+        stream = reader.streams.video[0]
+        copy = output.add_stream_from_template(stream)
+        reader.seek(round(start_s * av.time_base))
+        assert stream.time_base is not None
+        shift = round(start_s / stream.time_base)
+        for packet in reader.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+            output.mux(packet)
+    return path
+
+
+def show_only(path: Path, start_ms: int, duration_ms: int) -> None:
+    """Change the edit list of an mp4 file, as phones trim: every frame stays in the file."""
+    data = bytearray(path.read_bytes())
+    scale_at, edits_at = data.index(b"mdhd") + 16, data.index(b"elst") + 8
+    (scale,) = struct.unpack_from(">I", data, scale_at)
+    count, _, first = struct.unpack_from(">IIi", data, edits_at)
+    assert count == 1
+    media_time = first + start_ms * scale // 1000  # the first one makes up for B-frames
+    struct.pack_into(">Ii", data, edits_at + 4, duration_ms, media_time)
+    path.write_bytes(data)
+
+
 def make_sound(path: Path, codec: str = "aac", duration_s: float = 0.5) -> Path:
     """Write a file that holds sound alone."""
     with av.open(str(path), "w") as output:

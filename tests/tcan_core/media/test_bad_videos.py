@@ -15,6 +15,7 @@ from tests.tcan_core.media.make_media import (
     make_song_with_cover,
     make_sound,
     make_video,
+    show_only,
     steps,
 )
 
@@ -60,6 +61,23 @@ def test_cut_off_in_the_middle(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", steps(20), options={"g": "1"})
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it holds \d+ of 20 "):
+        VideoReader(path)
+
+
+@pytest.mark.parametrize("b_frames", ["0", "3"])
+def test_a_trimmed_video_that_is_cut_off(tmp_path: Path, b_frames: str) -> None:
+    path = make_video(tmp_path / "a.mp4", steps(24), options={"g": "24", "bf": b_frames})
+    show_only(path, 400, 560)
+    assert VideoReader(path).expected == 14
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it holds \d+ of 24 "):
+        VideoReader(path)
+
+
+def test_an_edit_list_that_hides_everything(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", steps(24), options={"g": "24"})
+    show_only(path, 960, 40)
+    with pytest.raises(MediaError, match=r"^a\.mp4: the video shows no frames; .* hides all 24$"):
         VideoReader(path)
 
 

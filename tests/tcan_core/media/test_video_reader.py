@@ -20,7 +20,9 @@ from tests.tcan_core.media.make_media import (
     flag,
     grey_levels,
     make_video,
+    show_only,
     steps,
+    trim,
 )
 
 
@@ -87,6 +89,32 @@ def test_rotation_metadata_is_honoured(
     frames = list(reader)
     assert [frame.shape for frame in frames] == [(*size, 3)] * 3
     assert corners(frames[0]) == expected
+
+
+@pytest.mark.parametrize("b_frames", ["0", "3"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_what_a_lossless_trim_hides_is_not_shown(
+    tmp_path: Path, suffix: str, b_frames: str
+) -> None:
+    options = {"g": "20", "bf": b_frames}
+    whole = make_video(tmp_path / f"whole{suffix}", steps(24), options=options)
+    path = trim(tmp_path / f"a{suffix}", whole, 0.4)
+
+    reader = VideoReader(path)
+
+    assert reader.fps == 25 and reader.expected == 14
+    assert grey_levels(list(reader)) == list(range(11, 25))
+
+
+@pytest.mark.parametrize("b_frames", ["0", "3"])
+def test_an_edit_list_hides_both_ends(tmp_path: Path, b_frames: str) -> None:
+    path = make_video(tmp_path / "a.mp4", steps(24), options={"g": "10", "bf": b_frames})
+    show_only(path, 400, 320)
+
+    reader = VideoReader(path)
+
+    assert reader.fps == 25 and reader.expected == 8
+    assert grey_levels(list(reader)) == list(range(11, 19))
 
 
 def test_a_variable_rate_becomes_constant(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_a_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scen
     assert prepared.seconds["prepare"] > 0
 
 
+def test_a_narrow_picture_is_refused_before_anybody_is_looked_for(
+    pair: Path, tmp_path: Path
+) -> None:
+    for size in ((4000, 16), (64, 257)):
+        write_png(tmp_path / "narrow.png", np.zeros((*size, 3), np.uint8))
+        with pytest.raises(MediaError, match=r"narrow\.png: .* at most 4 times as many as the sh"):
+            prepare(tmp_path / "narrow.png", tmp_path / "none.mp4", detector=DETECTOR)
+
+    write_png(tmp_path / "narrow.png", np.zeros((64, 256, 3), np.uint8))
+    poses = pair / "driving_pose.json"
+    wide = prepare(tmp_path / "narrow.png", poses, retarget=False)
+    assert wide.image.shape == (64, 256, 3)
+
+
 def test_cleaning_may_be_switched_off(pair: Path, scene: Scene) -> None:
     settings = CleaningSettings(
         choose_person=False, reject_jumps=False, fill_gaps=False, smooth=False

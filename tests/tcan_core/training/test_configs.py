@@ -14,6 +14,7 @@ from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.training.config import FolderData, PuppetData
 from tcan_core.training.stage1 import Stage1Config
 from tcan_core.training.stages import STAGES, run_stage
+from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
 
 CONFIGS = Path(tcan_core.training.__file__).parent / "configs"
@@ -60,6 +61,9 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
     assert config.run.batch_size == {"stage1": 2, "stage2": 1}[stage]
     assert (folders.size, folders.crop_scale, len(folders.left_out)) == (512, (0.9, 1.0), 10)
     assert config.reference_dropout == 0.1
+    held_out = config.validation.folders
+    assert (held_out.root, held_out.only) == (folders.root, folders.left_out)
+    assert config.run.export_preset == "sd15-tiktok"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,10 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
         (
             {"data": None, "folders": {"root": "c", "crop_scale": [0.5, 2]}},
             "folders: crop_scale is 0.5",
+        ),
+        (
+            {"data": None, "folders": {"root": "c", "left_out": ["a"], "only": ["b", "a"]}},
+            "folders: a: both in `only` and in `left_out`",
         ),
         (
             {"data": None, "folders": {"root": "c", "left_out": [201_002]}},
@@ -128,6 +136,19 @@ def test_an_unknown_stage_and_missing_parts_are_told(runs: TinyRuns) -> None:
     (runs.parts / "controlnet.safetensors").unlink()
     with pytest.raises(WeightsError, match="preset tiny: no weights for controlnet at"):
         runs.stage("stage1")
+
+
+def test_stage2_without_stage1_must_be_meant(runs: TinyRuns, tmp_path: Path) -> None:
+    preset = yaml.safe_load(TINY.read_text())
+    preset["parts"]["lora"]["absent"] = "leave_out"
+    path = tmp_path / "preset.yaml"
+    path.write_text(yaml.safe_dump(preset))
+    runs.stage("stage2", preset=str(path))
+
+    (runs.parts / "lora.safetensors").unlink()
+    with pytest.raises(WeightsError, match="no weights for lora at .*`without_stage1: true`"):
+        runs.stage("stage2", preset=str(path))
+    runs.stage("stage2", preset=str(path), without_stage1=True)
 
 
 def test_parts_that_were_not_exported_are_read_elsewhere(runs: TinyRuns, weights: Path) -> None:

@@ -64,6 +64,10 @@ def test_clips_are_listed_in_the_order_of_their_frames(root: Path) -> None:
     assert [path.stem for path in clips[0].images] == [str(index) for index in range(FRAMES)]
     assert [path.stem for path in clips[0].poses] == [str(index) for index in range(FRAMES)]
     assert len(find_clips(folders(root, left_out=()), min_frames=4)) == 4
+    held_out = folders(root, left_out=(), only=("00337",))
+    assert [clip.name for clip in find_clips(held_out, min_frames=4)] == ["00337"]
+    with pytest.raises(ConfigError, match="no clip 00338, which `only` names"):
+        find_clips(folders(root, left_out=(), only=("00001", "00338")), min_frames=4)
 
 
 def test_a_crop_is_a_square_of_the_shorter_side() -> None:

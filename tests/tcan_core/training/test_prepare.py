@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from tcan_core.conditioning.detectors import NamedDetector, build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import ConfigError, StorageError
 from tcan_core.media.image import read_image
-from tcan_core.media.video import VideoWriter
+from tcan_core.media.video import VideoReader, VideoWriter
 from tcan_core.models.loading import load_codec
 from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import ShardData
+from tcan_core.training.prepare.candidates import look_at_video
 from tcan_core.training.prepare.crops import Square, square_around
+from tcan_core.training.prepare.pictures import ClipPicture, SheetRows
 from tcan_core.training.prepare.prepare import (
     PrepareReport,
     PrepareSettings,
@@ -50,9 +55,9 @@ def nobody(seed: int, frames: int) -> Frames:
     return [draw_background(np.random.default_rng(seed), SIDE)] * frames
 
 
-def write(path: Path, frames: Frames) -> None:
+def write(path: Path, frames: Frames, fps: Fraction = Fraction(12)) -> None:
     path.parent.mkdir(exist_ok=True)
-    with VideoWriter(path, Fraction(12), (SIDE, SIDE), crf=10) as writer:
+    with VideoWriter(path, fps, (SIDE, SIDE), crf=10) as writer:
         for frame in frames:
             writer.write(frame)
 
@@ -88,6 +93,46 @@ def test_cuts_are_found_and_quick_motion_is_none() -> None:
     flicker = [np.full((SIDE, SIDE, 3), 90 + 60 * (index % 2), np.uint8) for index in range(12)]
     assert find_shots([thumbnail(one) for one in flicker]) == [range(12)]
     assert find_shots([]) == [] and find_shots([thumbnail(frames[0])]) == [range(1)]
+
+
+def test_a_shot_without_end_is_cut_into_parts() -> None:
+    small = [thumbnail(one) for one in puppet(1, 12) + puppet(2, 9)]
+    assert find_shots(small, longest=5) == [
+        range(5), range(5, 10), range(10, 12), range(12, 17), range(17, 21),
+    ]  # fmt: skip
+
+
+def test_a_video_is_not_in_memory_as_a_whole(videos: Path) -> None:
+    read = 0
+
+    class Counting(NamedDetector):
+        def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
+            nonlocal read
+            read += len(frames)
+            return build_detector("puppet").detect(frames)
+
+    reader = VideoReader(videos / "some" / "cuts.mp4")
+    clips = look_at_video(reader, Counting("puppet", build_detector("puppet")), QualitySettings())
+
+    assert next(clips).frames == range(20) and read < 68
+    assert sum(len(clip.frames) for clip in clips) == 48 and read == 68
+
+
+def test_a_sheet_shows_some_of_many_clips() -> None:
+    shown = SheetRows(most=10)
+    for number in range(100):
+        shown.add(partial(ClipPicture, str(number), []))
+    assert [row.label for row in shown.rows] == ["0", "16", "32", "48", "64", "80", "96"]
+
+
+def test_long_videos_are_read_up_to_the_limit_that_was_given(tmp_path: Path, weights: Path) -> None:
+    write(tmp_path / "long.mp4", nobody(1, 40), Fraction(1, 10))
+    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
+    with pytest.raises(ConfigError, match=r"was kept: nobody \(1\)"):
+        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
+    with pytest.raises(ConfigError, match=r"the video lasts 400\.0 s; at most 399\.0 s are"):
+        shorter = replace(settings, max_duration_s=399.0)
+        prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), shorter)
 
 
 def test_what_was_kept_and_dropped_is_reported(prepared: tuple[Path, PrepareReport]) -> None:
@@ -137,7 +182,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
     clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights, load_codec(preset, weights))
     known = {
         name: tensor.float()
-        for name, tensor in load_file(prepared[0] / "shard-00000.safetensors").items()
+        for name, tensor in load_file(next(prepared[0].glob("shard-*"))).items()
         if name.endswith("latents")
     }
 
@@ -183,7 +228,7 @@ def test_shards_of_another_place_are_fetched_once_and_checked(
         return FolderStorage(prepared[0])
 
     fetch_shards(config, open_far)
-    shard = local_folder(data) / "shard-00000.safetensors"
+    [shard] = local_folder(data).glob("shard-*")
     before = shard.stat().st_mtime_ns
     fetch_shards(config, open_far)
     assert opened == ["far://away"] * 2 and shard.stat().st_mtime_ns == before
@@ -224,6 +269,20 @@ def test_videos_keep_their_split() -> None:
 
     assert 20 < len(aside) < 60
     assert all(split_of(name, 0.2) == "validation" for name in aside)
+
+
+def test_videos_that_differ_in_their_suffix_are_two(tmp_path: Path, weights: Path) -> None:
+    for seed, name in enumerate(("a.mp4", "a.mov"), 11):
+        write(tmp_path / "videos" / name, puppet(seed, 12))
+    out, quality = FolderStorage(tmp_path / "out"), QualitySettings(min_frames=10)
+    settings = PrepareSettings(preset=str(TINY), weights=weights, size=32, quality=quality)
+
+    prepare_videos(tmp_path / "videos", out, settings)
+
+    mov, mp4 = read_index(tmp_path / "out" / "index.json").clips
+    assert (mov.video, mp4.video) == ("a.mov", "a.mp4")
+    tensors = load_file(tmp_path / "out" / mov.shard)
+    assert not torch.equal(tensors[f"{mov.name}/latents"], tensors[f"{mp4.name}/latents"])
 
 
 def test_nothing_to_keep_is_told(tmp_path: Path, weights: Path) -> None:

@@ -87,6 +87,9 @@ def test_a_place_holds_files_by_name(place: Storage, tmp_path: Path) -> None:
     assert not place.fetch("run/c.bin", tmp_path / "c") and not (tmp_path / "c").exists()
     assert list(place.names()) == ["parts/b.bin", "run/a.bin"]
     assert list(place.names("run/")) == ["run/a.bin"]
+    for _ in range(2):
+        place.remove("parts/b.bin")
+    assert list(place.names()) == ["run/a.bin"]
     for name in ("../a", "/a", "a/../../b", ""):
         with pytest.raises(StorageError, match="no name of a stored file"):
             place.put(name, file)
