@@ -74,7 +74,7 @@ def run_worker(
         lease_ms=settings.lease_ms,
         shutdown=shutdown,
         checkpoint_s=settings.checkpoint_s,
-        provenance=open_provenance(settings),
+        provenance=open_provenance(settings, queues),
     )
     alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
     keeper = Reconciler(
