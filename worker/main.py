@@ -76,7 +76,7 @@ def run_worker(
         checkpoint_s=settings.checkpoint_s,
         provenance=open_provenance(settings, queues),
     )
-    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
+    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory, settings.spool_folder)
     keeper = Reconciler(
         jobs, hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )
