@@ -125,6 +125,28 @@ def test_our_services_are_restricted(compose: dict[str, Any]) -> None:
         assert service["user"].startswith("${TCAN_UID:-10001}"), name
 
 
+def test_every_pod_of_ours_is_restricted(repository: Path) -> None:
+    folder = repository / "deploy/kubernetes"
+    documents = [
+        (file, document)
+        for file in folder.rglob("*.yaml")
+        for document in yaml.safe_load_all(file.read_text())
+        if document and document.get("kind") in ("Deployment", "Job", "StatefulSet")
+    ]
+    assert len(documents) == 9
+    for file, document in documents:
+        pod = document["spec"]["template"]["spec"]
+        assert pod["serviceAccountName"].startswith("tcan"), file
+        assert pod["automountServiceAccountToken"] is False, file
+        assert pod["enableServiceLinks"] is False, file
+        assert pod["securityContext"]["runAsNonRoot"] is True, file
+        for container in [*pod.get("initContainers", ()), *pod["containers"]]:
+            held = container["securityContext"]
+            assert held["readOnlyRootFilesystem"] is True, file
+            assert held["allowPrivilegeEscalation"] is False, file
+            assert held["capabilities"] == {"drop": ["ALL"]}, file
+
+
 def metric_names(texts: list[str]) -> set[str]:
     """Names of the service's own metrics."""
     found = {name for text in texts for name in re.findall(r"\btcan_[a-z_0-9]+", text)}
