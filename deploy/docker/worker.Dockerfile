@@ -61,6 +61,7 @@ WORKDIR /data
 USER 10001:10001
 STOPSIGNAL SIGTERM
 # Healthy is who takes jobs; one that takes none while hints wait is not.
-HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
+# Patient, for on a host that is overloaded starting an interpreter takes seconds.
+HEALTHCHECK --interval=15s --timeout=30s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
 ENTRYPOINT ["tcan"]
 CMD ["worker"]
