@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from service.contract.limits import InputLimits
 from service.settings import (
@@ -74,7 +75,7 @@ def test_every_row_of_the_example_can_be_uncommented_and_shows_the_default(
 def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
     """An operator edits .env and nothing else; what the file itself says is listed."""
     own = {"data", "weights", "s3_region", "otlp_endpoint"}
-    nested = {"runtime": RuntimeSettings, "limits": InputLimits}
+    nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
     wanted = {name for name in Settings.model_fields if name not in {*own, *nested}}
     wanted |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
     passed = {name for part in PARTS for name in compose["services"][part]["environment"]}
