@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos check audit check-deploy e2e-docker fix up setup pose clean
+.PHONY: help demo test chaos check audit check-deploy e2e-docker fix up setup dwpose pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,8 @@ fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
 
 setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
 
+dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of real people (0.1 GB more)
+
 pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
@@ -79,10 +81,18 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@$(INSTALL) $(CONSTRAINTS) --editable '.[dev]'
 	@touch $@ $(VENV)/.stamp-base
 
+# rtmlib brings OpenCV builds that want a display's libraries; the headless one serves it as well.
+HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \
+	&& $(INSTALL) $(CONSTRAINTS) --force-reinstall --no-deps opencv-python-headless
+
+$(VENV)/.stamp-dwpose: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing the base packages and the extra dwpose into $(VENV) (once)"
+	@$(INSTALL) $(CONSTRAINTS) --editable '.[dwpose]'
+	@$(HEADLESS)
+	@touch $@ $(VENV)/.stamp-base
+
 $(VENV)/.stamp-pose: pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the pose extra into $(VENV) (once, about 5 GB more)"
 	@$(INSTALL) constraints-pose.txt --editable '.[pose]'
-	@# rtmlib brings OpenCV builds that want a display's libraries; the headless one serves it as well.
-	@$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python
-	@$(INSTALL) constraints-pose.txt --force-reinstall --no-deps opencv-python-headless
+	@$(HEADLESS)
 	@touch $@ $(VENV)/.stamp-base

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tcan_core.models.hub.files import HubFile
     from tcan_core.models.importing.checking import Checked
     from tcan_core.models.importing.kinds import Kind
+    from tcan_core.models.presets import Preset
 
 PresetName = Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")]
 _WITHOUT = {"refuse": "no", "leave_out": "no, left out"}
@@ -72,21 +73,16 @@ def pull(
 ) -> None:
     """Fetch weights from the hub, or from the mirror that TCAN_HUB_ENDPOINT names.
 
-    A transfer that broke off is gone on with. Files are held to the revision and the sha256 that
-    the preset pins; where it pins none, to those of the first pull.
+    With a preset comes what its pose detector needs. A transfer that broke off is gone on with.
+    Files are held to the revision and the sha256 that the preset pins; where it pins none, to
+    those of the first pull.
     """
-    from tcan_core.models.hub.files import file_set_path, load_file_set
-    from tcan_core.models.hub.pull import pull_files
+    from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.importing.pulling import pull_preset, pullable
     from tcan_core.models.presets import load_preset
-    from tcan_core.models.store import store_folder
 
     if file_set_path(name).exists():
-        files = load_file_set(name).files
-        _tell_licenses(files)
-        with _bar() as bar:
-            pull_files(files, store_folder(name), _shower(bar))
-        typer.echo(f"{name}: {len(files)} files in {store_folder(name)}")
+        _pull_set(name)
         return
     preset = load_preset(name)
     _tell_licenses(pullable(preset))
@@ -94,6 +90,9 @@ def pull(
         fetched = pull_preset(preset, _shower(bar))
     for part, new in fetched.items():
         typer.echo(f"{part}: {'fetched' if new else 'at hand'}")
+    detector = _pulled_detector(preset)
+    if detector is not None:
+        _pull_set(detector)
 
 
 def import_files(
@@ -137,20 +136,53 @@ def import_files(
 
 
 def verify(name: PresetName) -> None:
-    """Check the sha256 of every file of a preset, or of a set of files."""
-    from tcan_core.errors import WeightsError
-    from tcan_core.models.hub.files import file_set_path, load_file_set
-    from tcan_core.models.hub.pull import damaged_files
+    """Check the sha256 of every file of a preset and its pose detector, or of a set of files."""
+    from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.inventory import checked_files, damaged_parts
     from tcan_core.models.presets import load_preset
-    from tcan_core.models.store import store_folder
 
     if file_set_path(name).exists():
-        files = load_file_set(name).files
-        wrong, count = damaged_files(files, store_folder(name)), len(files)
-    else:
-        preset = load_preset(name)
-        wrong, count = damaged_parts(preset), checked_files(preset)
+        _verify_set(name)
+        return
+    preset = load_preset(name)
+    _tell_verdict(name, damaged_parts(preset), checked_files(preset))
+    detector = _pulled_detector(preset)
+    if detector is not None:
+        _verify_set(detector)
+
+
+def _pulled_detector(preset: Preset) -> str | None:
+    """The set of files that a preset's detector reads; None where it needs none."""
+    from tcan_core.models.hub.files import file_set_path
+
+    kind = preset.detector.partition("@")[0]
+    return kind if file_set_path(kind).exists() else None
+
+
+def _pull_set(name: str) -> None:
+    from tcan_core.models.hub.files import load_file_set
+    from tcan_core.models.hub.pull import pull_files
+    from tcan_core.models.store import store_folder
+
+    files = load_file_set(name).files
+    _tell_licenses(files)
+    with _bar() as bar:
+        pull_files(files, store_folder(name), _shower(bar))
+    typer.echo(f"{name}: {len(files)} files in {store_folder(name)}")
+
+
+def _verify_set(name: str) -> None:
+    from tcan_core.models.hub.files import load_file_set
+    from tcan_core.models.hub.pull import damaged_files
+    from tcan_core.models.store import store_folder
+
+    files = load_file_set(name).files
+    _tell_verdict(name, damaged_files(files, store_folder(name)), len(files))
+
+
+def _tell_verdict(name: str, wrong: Mapping[str, str], count: int) -> None:
+    from tcan_core.errors import WeightsError
+
     if wrong:
         raise WeightsError(f"{name}: " + "; ".join(wrong.values()))
     typer.echo(f"{name}: {count} files are as they should be")

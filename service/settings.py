@@ -57,7 +57,12 @@ class Settings(BaseSettings):
     """What differs between one machine and a cluster; nested: `TCAN_LIMITS__MAX_FRAMES`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=NESTED, frozen=True, extra="forbid"
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTED,
+        # As an absent one: Compose and Kubernetes hand on what nobody has set as an empty text.
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
     )
 
     data: Path = Field(Path(".tcan"), description="Folder of the embedded service's data and logs.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT
 from service.contract.workers import DeviceMemory, ModelInfo, WorkerInfo
 from service.stores import presence
 from service.stores.jobs import Jobs
+from service.stores.scratch import disk_space
 
 INTERVAL_S = 1.0
 TTL_MS = 5000
@@ -24,16 +26,19 @@ class Heartbeat:
         queues: Sequence[Queue],
         preset: str,
         memory: Callable[[], DeviceMemory],
+        scratch: Path,
     ) -> None:
         self._jobs = jobs
         self._memory = memory
+        self._scratch = scratch
         self._info = WorkerInfo(
             id=worker, queues=tuple(queues), preset=preset, contract=CONTRACT, ready=False
         )
 
     def beat(self) -> None:
         """Say it once more. Raises Unavailable."""
-        now = self._info.model_copy(update={"memory": self._memory()})
+        room = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
+        now = self._info.model_copy(update=room)
         self._jobs.run(presence.beat(now, TTL_MS))
 
     def is_ready(self, model: ModelInfo) -> None:

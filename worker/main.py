@@ -76,9 +76,9 @@ def run_worker(
         lease_ms=settings.lease_ms,
         shutdown=shutdown,
         checkpoint_s=settings.checkpoint_s,
-        provenance=open_provenance(settings),
+        provenance=open_provenance(settings, queues),
     )
-    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory)
+    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory, settings.spool_folder)
     keeper = Reconciler(
         jobs, runner.hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )

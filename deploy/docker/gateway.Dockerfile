@@ -42,6 +42,7 @@ WORKDIR /data
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["tcan", "health", "gateway"]
+# Patient: on a host that is overloaded, starting an interpreter takes seconds, and that is no illness.
+HEALTHCHECK --interval=15s --timeout=30s --start-period=60s --retries=3 CMD ["tcan", "health", "gateway"]
 ENTRYPOINT ["tcan"]
 CMD ["gateway", "--host", "0.0.0.0", "--port", "8000"]

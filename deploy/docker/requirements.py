@@ -1,8 +1,9 @@
 """Print what the worker's image installs from PyPI, as requirements.
 
-    python3 requirements.py pyproject.toml cpu|cuda
+    python3 requirements.py pyproject.toml cpu|cuda [--alone]
 
-The base dependencies, with the extra `cuda` where there is a GPU. Standard library only: it runs
+The base dependencies, with the detector of real people, and the extra `cuda` where there is a GPU.
+What is printed with `--alone` is installed without what it asks for. Standard library only: it runs
 before anything is installed.
 """
 
@@ -12,17 +13,21 @@ import sys
 import tomllib
 from pathlib import Path
 
-DEVICES: dict[str, tuple[str, ...]] = {"cpu": (), "cuda": ("cuda",)}
+DEVICES: dict[str, tuple[str, ...]] = {"cpu": ("dwpose",), "cuda": ("dwpose", "cuda")}
+# rtmlib asks for two OpenCV builds that want a display's libraries; the headless one serves it, and
+# all else that it asks for is in the list anyway.
+ALONE = "rtmlib"
 
 
-def requirements(pyproject: Path, device: str) -> list[str]:
+def requirements(pyproject: Path, device: str, *, alone: bool = False) -> list[str]:
     """The requirements of a device. Raises SystemExit when there is no such device."""
     if device not in DEVICES:
         raise SystemExit(f"device {device!r}: it must be one of {', '.join(DEVICES)}")
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     extras = [project["optional-dependencies"][extra] for extra in DEVICES[device]]
-    return [*project["dependencies"], *(line for extra in extras for line in extra)]
+    wanted = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    return [line for line in wanted if line.startswith(f"{ALONE}==") is alone]
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2])))
+    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2], alone="--alone" in sys.argv)))

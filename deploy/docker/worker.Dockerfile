@@ -5,7 +5,7 @@
 ARG BUILD_IMAGE=python:3.11.14-bookworm
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# What comes from PyPI, several GB; made again only when its lists change.
+# What comes from PyPI, several GB, with the detector of real people; made again only when its lists change.
 FROM ${BUILD_IMAGE} AS packages
 # cuda or cpu. PyPI's own torch is the CUDA build; the CPU build has an index of its own.
 ARG DEVICE=cuda
@@ -15,9 +15,11 @@ WORKDIR /build
 # Without pip: no installer goes into the image.
 RUN python3 -m venv --without-pip /opt/tcan
 COPY constraints.txt pyproject.toml deploy/docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml "${DEVICE}" > requirements.txt
+RUN python3 requirements.py pyproject.toml "${DEVICE}" > requirements.txt \
+    && python3 requirements.py pyproject.toml "${DEVICE}" --alone > alone.txt
 RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index-url "${CPU_INDEX}"; fi \
     && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement requirements.txt --constraint constraints.txt "$@" \
+    && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --requirement alone.txt \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
 # What is ours, mini's weights among it, in a layer of its own: a change of code does not move torch.
@@ -59,6 +61,7 @@ WORKDIR /data
 USER 10001:10001
 STOPSIGNAL SIGTERM
 # Healthy is who takes jobs; one that takes none while hints wait is not.
-HEALTHCHECK --interval=15s --timeout=10s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
+# Patient, for on a host that is overloaded starting an interpreter takes seconds.
+HEALTHCHECK --interval=15s --timeout=30s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
 ENTRYPOINT ["tcan"]
 CMD ["worker"]

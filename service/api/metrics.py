@@ -16,6 +16,7 @@ from service.contract.errors import ErrorCode
 from service.errors import Rejected
 from service.settings import Settings
 from service.stores import counts
+from service.stores.scratch import disk_space
 from service.telemetry.metrics import GatewayMetrics
 
 router = APIRouter(tags=["health"])
@@ -41,7 +42,8 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
     metrics = request.app.state.metrics
     assert isinstance(metrics, GatewayMetrics)
     snapshot = await gateway.jobs.run(counts.snapshot())
-    text = metrics.text(snapshot, sum(gateway.events.watched.values()))
+    readers = sum(gateway.events.watched.values())
+    text = metrics.text(snapshot, readers, disk_space(gateway.settings.spool_folder))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 

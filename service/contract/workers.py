@@ -40,6 +40,15 @@ class DeviceMemory(BaseModel):
     total_bytes: int
 
 
+class DiskSpace(BaseModel):
+    """Of the file system that a folder lies on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    free_bytes: int
+    total_bytes: int
+
+
 class WorkerInfo(BaseModel):
     """One worker's last heartbeat."""
 
@@ -56,3 +65,5 @@ class WorkerInfo(BaseModel):
     """It takes nothing although hints wait, and is about to start itself again."""
     model: ModelInfo | None = None
     memory: DeviceMemory | None = None
+    scratch: DiskSpace | None = None
+    """Where the files of its jobs are while it works on them."""

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from service.contract.workers import DiskSpace
+
 logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
@@ -54,6 +56,17 @@ def sweep_scratch(parent: Path) -> list[Path]:
     for folder in erased:
         logger.info("%s: its owner is gone; it is erased", folder)
     return erased
+
+
+def disk_space(folder: Path) -> DiskSpace | None:
+    """Room where the folder lies, for whoever is not root; None where the system tells none."""
+    try:
+        told = os.statvfs(folder)
+    except OSError:
+        return None
+    return DiskSpace(
+        free_bytes=told.f_bavail * told.f_frsize, total_bytes=told.f_blocks * told.f_frsize
+    )
 
 
 def _erased(folder: Path) -> bool:

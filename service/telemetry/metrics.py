@@ -13,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from service.contract.workers import DiskSpace
 from service.stores.counts import Snapshot
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -56,23 +57,30 @@ class GatewayMetrics:
             )
         series.observe(seconds)
 
-    def text(self, snapshot: Snapshot, readers: int) -> bytes:
-        """All metrics in Prometheus' text format; `readers` have a stream of events open here."""
+    def text(self, snapshot: Snapshot, readers: int, spool: DiskSpace | None) -> bytes:
+        """All metrics in Prometheus' text format.
+
+        Args:
+            readers: have a stream of events open here.
+            spool: where uploads to this gateway are on their way.
+        """
         registry = CollectorRegistry()
-        registry.register(_Families(snapshot, readers))
+        registry.register(_Families(snapshot, readers, spool))
         return generate_latest(registry) + generate_latest(self._registry)
 
 
 class _Families(Collector):
-    def __init__(self, snapshot: Snapshot, readers: int) -> None:
+    def __init__(self, snapshot: Snapshot, readers: int, spool: DiskSpace | None) -> None:
         self._snapshot = snapshot
         self._readers = readers
+        self._spool = spool
 
     def collect(self) -> Iterable[Metric]:
         yield from _queues(self._snapshot)
         yield from _counters(self._snapshot)
         yield _stages(self._snapshot)
         yield from _workers(self._snapshot)
+        yield from _scratch(self._snapshot, self._spool)
         yield _gauge("tcan_webhooks_due", "Messages still to be delivered.", self._snapshot.due)
         yield _gauge(
             "tcan_webhooks_overdue_seconds",
@@ -147,3 +155,18 @@ def _workers(snapshot: Snapshot) -> Iterable[Metric]:
             used.add_metric(labels, worker.memory.used_bytes)
             total.add_metric(labels, worker.memory.total_bytes)
     return ready, stalled, used, total
+
+
+def _scratch(snapshot: Snapshot, spool: DiskSpace | None) -> Iterable[Metric]:
+    free = GaugeMetricFamily(
+        "tcan_scratch_free_bytes",
+        "Room for files on their way: of each worker, and of this gateway.",
+        labels=["holder"],
+    )
+    total = GaugeMetricFamily("tcan_scratch_bytes", "Size of that disk.", labels=["holder"])
+    rooms = [(worker.id, worker.scratch) for worker in snapshot.workers]
+    for holder, room in [*rooms, ("gateway", spool)]:
+        if room is not None:
+            free.add_metric([holder], room.free_bytes)
+            total.add_metric([holder], room.total_bytes)
+    return free, total

@@ -30,7 +30,7 @@ class DwposeDetector:
         device: "cpu", or "cuda" or "cuda:N" with onnxruntime's GPU build.
 
     Raises:
-        ConfigError: the extra `pose`, or the device's provider, is not installed.
+        ConfigError: the extra `dwpose`, or the device's provider, is not installed.
         WeightsError: a file is missing.
     """
 
@@ -74,8 +74,8 @@ def _rtmlib(device: str) -> Any:
         import rtmlib
     except ImportError as error:
         raise ConfigError(
-            f"detector dwpose needs the extra `pose` ({error}); install it by `make pose`"
-            " or `pip install 'tcan[pose]'`"
+            f"detector dwpose needs the extra `dwpose` ({error}); install it by `make dwpose`"
+            " or `pip install 'tcan[dwpose]'`"
         ) from error
     providers = onnxruntime.get_available_providers()
     # Without the provider onnxruntime would go on silently, and slowly, on the CPU.

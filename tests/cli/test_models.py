@@ -249,6 +249,33 @@ def test_a_set_of_files_is_pulled_as_it_is(
     assert "body.onnx is missing" in tcan("models", "verify", "mine-too").err
 
 
+def test_with_a_preset_comes_what_its_detector_needs(
+    tcan: Tcan, mine: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine.write_text(
+        f"{MINE}  denoising_unet: {{pull: {{repo: some/unet, file: unet.safetensors}}}}\n"
+        "detector: eyes@cuda\n"
+    )
+    (models / "eyes").mkdir(parents=True)
+    (models / "eyes" / "files.yaml").write_text(
+        "name: eyes\ndescription: for people\n"
+        "files: {body.onnx: {repo: some/detector, file: body.onnx}}\n"
+    )
+    unet = tmp_path / "unet.safetensors"
+    save_file(make("unet", load_preset(str(mine)), small).state, unet)
+    with hub_server() as hub:
+        monkeypatch.setenv("TCAN_HUB_ENDPOINT", hub.url)
+        hub.put("some/unet", unet.name, unet.read_bytes(), "1" * 40)
+        hub.put("some/detector", "body.onnx", b"network", "3" * 40)
+        done = tcan("models", "pull", str(mine))
+
+    assert done.code == 0, done.err
+    assert pulled_file("eyes", "body.onnx").read_bytes() == b"network"
+    assert load_preset("sd15").detector == "dwpose"  # whose weights may be used commercially
+    pulled_file("eyes", "body.onnx").unlink()
+    assert "body.onnx is missing" in tcan("models", "verify", str(mine)).err
+
+
 def test_sd15_names_a_file_of_the_hub_for_every_part_that_is_not_trained() -> None:
     preset = load_preset("sd15")
     pulls = pullable(preset)

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.settings import Settings
 from tests.e2e_docker.bases import Bases, named_bases, provide
 from tests.e2e_docker.engine import Compose, EngineError, docker, works
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.story import Story
 from tests.servers import free_port
+from worker.provenance.credentials import CHAIN, KEY, development_credentials
+from worker.provenance.credentials import ROOT as ROOT_CERTIFICATE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "tcan-e2e"
@@ -63,9 +64,12 @@ def _run(bases: Bases, made: list[str], *, alone: bool, build_them: bool) -> dic
     seen: dict[str, object] = {f"{name} built, s": round(took_s) for name, took_s in took.items()}
     seen |= check(images, bases, uid)
     with tempfile.TemporaryDirectory(prefix="tcan-e2e-") as folder:
-        compose, url, s3 = _compose(images, bases, uid, Path(folder))
+        signing = Path(folder) / "signing"
+        _make_certificate(signing)
+        compose, url, s3 = _compose(images, bases, uid, Path(folder), signing)
         seen[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
-        story = Story(compose, url, s3, Path(folder), print)
+        root = (signing / ROOT_CERTIFICATE).read_text()
+        story = Story(compose, url, s3, root, Path(folder), print)
         try:
             story.tell()
         except EngineError:
@@ -76,7 +80,17 @@ def _run(bases: Bases, made: list[str], *, alone: bool, build_them: bool) -> dic
         return seen | story.seen | _left_behind(compose)
 
 
-def _compose(images: Images, bases: Bases, uid: int, folder: Path) -> tuple[Compose, str, str]:
+def _make_certificate(folder: Path) -> None:
+    """As an operator's: whatever uid the containers run as can read it."""
+    development_credentials(folder)
+    folder.chmod(0o755)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+
+
+def _compose(
+    images: Images, bases: Bases, uid: int, folder: Path, signing: Path
+) -> tuple[Compose, str, str]:
     """The project, and the addresses of gateway and object store on this machine."""
     port, s3_port = free_port(), free_port()
     s3 = f"http://127.0.0.1:{s3_port}"
@@ -90,8 +104,10 @@ def _compose(images: Images, bases: Bases, uid: int, folder: Path) -> tuple[Comp
         "TCAN_PORT": str(port),
         "TCAN_S3_PORT": str(s3_port),
         "TCAN_S3_PUBLIC_ENDPOINT_URL": s3,
+        "TCAN_SIGNING": str(signing),
+        "TCAN_C2PA_CERT": f"/signing/{CHAIN}",
+        "TCAN_C2PA_KEY": f"/signing/{KEY}",
         **{name: secrets.token_hex(20) for name in SECRETS},
-        **({"TCAN_ANONYMOUS": "anywhere"} if "anonymous" in Settings.model_fields else {}),
     }
     env_file = folder / "empty.env"
     env_file.touch()

@@ -69,6 +69,12 @@ def beyond_base_mb(image: str, base: str) -> float:
     return (image_bytes(image) - image_bytes(base)) / MB
 
 
+def detects_people(image: str) -> str:
+    """The detector whose libraries the image has; weights are another matter."""
+    code = "import onnxruntime, rtmlib; print('dwpose')"
+    return docker("run", "--rm", "--read-only", "--entrypoint", "python", image, "-c", code)
+
+
 def importable(image: str, names: tuple[str, ...] = MODEL_LIBRARIES) -> list[str]:
     """Those of the names that Python finds in the image."""
     code = "import json, sys; from importlib.util import find_spec"
@@ -103,4 +109,5 @@ def check(images: Images, bases: Bases, uid: int) -> dict[str, object]:
         "of torch, diffusers, transformers, tcan_core, worker in the gateway": len(heavy),
         "gateway as a random uid, read-only": start_as_anybody(images.gateway, uid),
         "worker as a random uid, read-only": start_as_anybody(images.worker, uid),
+        "detector of real people that the worker has": detects_people(images.worker),
     }

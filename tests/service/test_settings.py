@@ -32,6 +32,13 @@ def test_values_come_from_the_environment(environment: pytest.MonkeyPatch) -> No
     assert "hush" not in repr(settings)
 
 
+def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
+    for name in ("REQUIRE_CONSENT", "C2PA_CERT", "POLICY", "DETECTOR", "LIMITS__MAX_FRAMES"):
+        environment.setenv(f"TCAN_{name}", "")
+    assert load_settings() == Settings()
+    assert load_settings().c2pa_cert is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

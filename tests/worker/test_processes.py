@@ -122,7 +122,9 @@ def test_the_next_job_is_prepared_while_this_one_renders(
 ) -> None:
     """With a worker for each queue, whoever holds the GPU never waits for a detector."""
     start_worker(step_s=0.1, PAINT_QUEUES="render")
-    start_worker(PAINT_QUEUES="prepare")
+    # Whoever does not deliver opens no key: with these settings it could not.
+    absent = str(tmp_path / "absent.pem")
+    start_worker(PAINT_QUEUES="prepare", TCAN_C2PA_CERT=absent, TCAN_C2PA_KEY=absent)
     first = submit(client, tmp_path, steps=200)
     rendering(client, first)
     second = submit(client, tmp_path)

@@ -23,7 +23,7 @@ class Watched:
     def __init__(self, jobs: Jobs, runner: JobRunner) -> None:
         self.jobs, self.runner, self.now_s, self.restarts = jobs, runner, 0.0, 0
         memory = PaintAnimator().memory
-        self.alive = Heartbeat(jobs, "w1", tuple(Queue), "paint", memory)
+        self.alive = Heartbeat(jobs, "w1", tuple(Queue), "paint", memory, runner.scratch)
         self.alive.is_ready(PaintAnimator().describe())
         self.watch = Watch(runner, self.alive, tuple(Queue), 10.0, self._restart, self._clock)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from service.contract.job import JobRecord, Output
+from service.contract.queues import Queue
 from service.contract.workers import ModelInfo
 from service.errors import SettingsError
 from service.settings import Settings
@@ -70,12 +71,16 @@ class Provenance:
         return done
 
 
-def open_provenance(settings: Settings) -> Provenance:
+def open_provenance(settings: Settings, queues: Sequence[Queue] = tuple(Queue)) -> Provenance:
     """What the settings ask for; makes a development certificate where none is given.
+
+    Who does not serve the queue `render` delivers no result, and neither reads a key nor makes one.
 
     Raises:
         SettingsError: the certificate cannot be used, or only half of it is given.
     """
+    if Queue.RENDER not in queues:
+        return Provenance()
     return Provenance(settings.watermark, _signer(settings) if settings.c2pa else None)
 
 

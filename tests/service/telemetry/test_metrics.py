@@ -15,7 +15,7 @@ from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Webhook
-from service.contract.workers import DeviceMemory, WorkerInfo
+from service.contract.workers import DeviceMemory, DiskSpace, WorkerInfo
 from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests.servers import free_port, wait_until
@@ -65,7 +65,14 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
     jobs.redis.zadd("tcan:leases", {"lost": 0})
     jobs.run(calls.take_back(3))
     memory = DeviceMemory(device="cuda:0", used_bytes=3, total_bytes=8)
-    info = WorkerInfo(id="w", queues=tuple(Queue), preset="mini", ready=True, memory=memory)
+    info = WorkerInfo(
+        id="w",
+        queues=tuple(Queue),
+        preset="mini",
+        ready=True,
+        memory=memory,
+        scratch=DiskSpace(free_bytes=1, total_bytes=4),
+    )
     jobs.run(presence.beat(info, LEASE_MS))
     yield jobs
 
@@ -84,6 +91,10 @@ def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) 
     assert metrics("tcan_stage_seconds_count", stage="denoise") == 1
     assert metrics("tcan_worker_ready", worker="w") == 1
     assert metrics("tcan_device_memory_used_bytes", worker="w", device="cuda:0") == 3
+    assert metrics("tcan_scratch_free_bytes", holder="w") == 1
+    assert metrics("tcan_scratch_bytes", holder="w") == 4
+    room = metrics("tcan_scratch_bytes", holder="gateway")
+    assert 0 < metrics("tcan_scratch_free_bytes", holder="gateway") <= room
 
 
 def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> None:

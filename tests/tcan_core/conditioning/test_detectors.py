@@ -55,15 +55,17 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
         build_detector("eyes")
 
 
-@pytest.mark.parametrize("name", ["openpose", "dwpose", "dwpose@cuda"])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("openpose", "pose"), ("dwpose", "dwpose"), ("dwpose@cuda", "dwpose")]
+)
 def test_detectors_of_real_people_say_what_they_need(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the extra, what to install; with it, what to pull."""
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     for module in ("controlnet_aux", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
-    with pytest.raises(ConfigError, match=r"needs the extra `pose` .*`make pose`"):
+    with pytest.raises(ConfigError, match=f"needs the extra `{extra}` .*`make {extra}`"):
         build_detector(name)
 
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from service.contract.job import Output
+from service.contract.queues import Queue
 from service.errors import SettingsError
 from service.settings import Settings
 from tests import samples
@@ -145,6 +146,16 @@ def test_credentials_that_cannot_be_used_are_refused(folder: Path, tmp_path: Pat
         operator_credentials(folder / CHAIN, tmp_path / "absent")
     with pytest.raises(SettingsError, match="belong together"):
         open_provenance(Settings(data=tmp_path, c2pa_cert=folder / CHAIN))
+
+
+def test_who_delivers_nothing_reads_no_key_and_makes_none(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.pem"
+    settings = Settings(data=tmp_path / "data", c2pa_cert=absent, c2pa_key=absent)
+    assert open_provenance(settings, [Queue.PREPARE]) == Provenance()
+    open_provenance(Settings(data=tmp_path / "data"), [Queue.PREPARE])
+    assert not settings.c2pa_folder.exists()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        open_provenance(settings, [Queue.RENDER])
 
 
 def test_a_job_says_what_it_is(desk: Desk, settings: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What .env says reaches the parts that it is for, and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from service.contract.limits import InputLimits
+from service.settings import (
+    OTHERS_VARIABLES,
+    PREFIX,
+    RuntimeSettings,
+    Settings,
+    load_settings,
+)
+
+
+def example(repository: Path) -> dict[str, str]:
+    """Every row of .env.example, those that show a default too."""
+    text = (repository / ".env.example").read_text()
+    return dict(re.findall(r"^#?([A-Z]\w*)=(.*)$", text, re.MULTILINE))
+
+
+def resolved(value: str | None, name: str, env: dict[str, str]) -> str | None:
+    """What Compose gives a container for a value of the file; None where it gives nothing."""
+    if value is None:
+        return env.get(name)
+
+    def put(found: re.Match[str]) -> str:
+        given, default = env.get(found[1]), (found[2] or "").removeprefix(":-")
+        return given or ("" if default.startswith(":?") else default)
+
+    return re.sub(r"\$\{(\w+)(:[-?][^}]*)?\}", put, value)
+
+
+def given(service: dict[str, Any], env: dict[str, str]) -> dict[str, str]:
+    """The TCAN_* variables of a service's container."""
+    found = {
+        name: resolved(value, name, env)
+        for name, value in (service.get("environment") or {}).items()
+        if name.startswith(PREFIX) and name not in OTHERS_VARIABLES
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+# As somebody would fill in what is a secret.
+FILLED = {name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY")}
+PARTS = ("gateway", "worker", "prepare", "worker-cpu", "prepare-cpu")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_row_of_the_example_can_be_uncommented_and_shows_the_default(
+    part: str, repository: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = compose["services"][part]
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+    def started(env: dict[str, str]) -> Settings:
+        with monkeypatch.context() as patch:
+            for name, value in given(service, env).items():
+                patch.setenv(name, value)
+            return load_settings()
+
+    assert started({**example(repository), **FILLED}) == started(FILLED)
+
+
+def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
+    """An operator edits .env and nothing else; what the file itself says is listed."""
+    own = {"data", "weights", "s3_region", "otlp_endpoint"}
+    nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
+    wanted = {name for name in Settings.model_fields if name not in {*own, *nested}}
+    wanted |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
+    passed = {name for part in PARTS for name in compose["services"][part]["environment"]}
+    assert {f"{PREFIX}{name.upper()}" for name in wanted} - passed == set()
+    explained = example(repository)
+    fixed = {"TCAN_REDIS_URL", "TCAN_S3_ENDPOINT_URL", "TCAN_DEVICE"}
+    assert passed - fixed - set(explained) == set()
+
+
+def test_keys_that_sign_reach_those_alone_who_deliver(
+    repository: Path, compose: dict[str, Any]
+) -> None:
+    signing = re.compile(r"signing|C2PA|TCAN_WATERMARK|tcan-provenance|tcan-watermark")
+    for name, service in compose["services"].items():
+        assert bool(signing.search(json.dumps(service))) is name.startswith("worker"), name
+    for side in ("worker", "prepare"):
+        volume = compose["services"][side]["volumes"][1]
+        assert volume == f"scratch{'' if side == 'worker' else '-prepare'}:/data"
+    kubernetes = repository / "deploy/kubernetes"
+    for file in kubernetes.rglob("*.yaml"):
+        if signing.search("".join(re.sub(r"#.*", "", file.read_text()))):
+            assert file.relative_to(kubernetes).as_posix() in {
+                "base/worker.yaml",
+                "components/signing/kustomization.yaml",
+                "overlays/gpu-signed/kustomization.yaml",
+                "base/gateway.yaml",
+            }
+    component = (kubernetes / "components/signing/kustomization.yaml").read_text()
+    [patch] = yaml.safe_load(component)["patches"]
+    assert patch["target"] == {"kind": "Deployment", "name": "worker"}
+    added = [operation["value"] for operation in yaml.safe_load(patch["patch"])]
+    assert [one["name"] for one in added] == [
+        "TCAN_C2PA_CERT",
+        "TCAN_C2PA_KEY",
+        "signing",
+        "signing",
+    ]
+    assert all(one["value"].startswith(added[2]["mountPath"]) for one in added[:2])
+
+
+def test_metrics_are_not_for_those_outside(repository: Path) -> None:
+    documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/ingress.yaml").read_text())
+    ingress, nobody = documents
+    first, rest = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert (first["path"], rest["path"]) == ("/metrics", "/")
+    assert first["backend"]["service"]["name"] == nobody["metadata"]["name"]
+    assert "selector" not in nobody["spec"]
