@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.progress import Progress
 
@@ -66,6 +66,13 @@ def animate(
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
+    ] = None,
+    fusion: Annotated[
+        str, typer.Option(help="Weights of overlapping windows: pyramid, or flat as in the paper.")
+    ] = "pyramid",
+    noise: Annotated[
+        str | None,
+        typer.Option(help="Initial noise: independent, or freenoise. Default: the preset's."),
     ] = None,
     cache_interval: Annotated[
         int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
@@ -128,6 +135,8 @@ def animate(
         ptm_tau=ptm_tau,
         retarget=retarget,
         scheduler=scheduler,
+        fusion=fusion,  # type: ignore[arg-type]  # checked there
+        noise=noise,  # type: ignore[arg-type]  # checked there
         cache_interval=cache_interval,
         window_batch=window_batch,
         decode_batch=decode_batch,
@@ -143,6 +152,8 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
         )
+        if not ranks.rank:
+            _warn(bar, prepared.warnings)
         if memory_limit is not None:
             settings, options = _fitted(preset, prepared, settings, options, memory_limit)
         marker = Marker(settings.seed & MARK_BITS) if watermark else None
@@ -226,6 +237,12 @@ def _bar() -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
+def _warn(bar: Progress, warnings: Sequence[str]) -> None:
+    """Tell what the poses are like while nothing has been spent on them but a look."""
+    for warning in warnings:
+        bar.console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _counter(bar: Progress) -> Callable[[int, int], None]:
     task = bar.add_task("looking for people", total=None)
     return lambda done, expected: bar.update(task, completed=done, total=max(done, expected))
@@ -248,8 +265,6 @@ def _tell(report: AnimateReport, out: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(report)))
         return
-    for warning in report.warnings:
-        typer.echo(f"warning: {warning}", err=True)
     seconds = sum(report.seconds.values())
     typer.echo(
         f"{out}: {report.frames} frames at {report.fps:g} fps, seed {report.seed}, {seconds:.1f} s"
