@@ -213,18 +213,12 @@ def _fitted(
     """Settings and options that fit the device. Raises ParameterError when none do."""
     from dataclasses import replace
 
-    from cli.plan import plan_run, read_bytes
+    from cli.plan import plan_run, read_bytes, run_of
     from tcan_core.models.presets import load_preset
 
     height, width = prepared.image.shape[:2]
-    found = plan_run(
-        load_preset(preset),
-        (height, width),
-        len(prepared.poses),
-        settings.context_size,
-        read_bytes(memory_limit),
-        options,
-    )
+    run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
+    found = plan_run(run, read_bytes(memory_limit), options)
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 

@@ -19,6 +19,8 @@ from tests.cli.conftest import Tcan
         (["--pose-video", "nowhere/p.mp4"], "there is no folder nowhere"),
         (["--out", "."], ". is a folder; name a file in it"),
         (["--audio"], "poses.json is a pose file, which has no sound"),
+        (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
+        (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
         (["--device", "gpu"], "there is no device 'gpu'; use cpu, cuda or cuda:0"),
         (["--device", "cuda:99"], "the device 'cuda:99' is not here: torch"),
     ],
