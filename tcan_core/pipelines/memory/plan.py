@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from tcan_core.errors import ParameterError
 from tcan_core.models.pose_memory import KEEP_BYTES
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.memory.architecture import Architecture
 from tcan_core.pipelines.memory.table import (
-    CodecMemory,
-    DenoisingMemory,
+    Entry,
     MemoryTable,
     Size,
     codec_dtype,
     denoising_dtype,
+    widened,
 )
 
-Entry = TypeVar("Entry", DenoisingMemory, CodecMemory)
 WINDOW_BATCHES, DECODE_BATCHES = (4, 2, 1), (16, 4, 1)
 
 
@@ -120,14 +118,15 @@ def predict(
     run: Run, options: RuntimeOptions, window_batch: int, decode_batch: int, table: MemoryTable
 ) -> Plan | None:
     """Return what a run takes with these very options, or None where that was not measured."""
-    dtype = denoising_dtype(options.dtype)
-    wanted = (window_batch, dtype, options.fp8_weights, options.serial_guidance)
-    denoising = _smallest(run, run.architecture.denoising, [entry for entry in table.denoising if (
-        entry.windows, entry.dtype, entry.fp8_weights, entry.serial_guidance
-    ) == wanted and entry.frames >= run.window])  # fmt: skip
-    codec = _smallest(run, run.architecture.codec, [entry for entry in table.codec if (
-        entry.frames, entry.dtype, entry.tile_codec
-    ) == (decode_batch, codec_dtype(options.dtype), options.tile_codec)])  # fmt: skip
+    stored = (window_batch, options.fp8_weights, options.serial_guidance)
+    denoising = _smallest(run, run.architecture.denoising, _in(denoising_dtype(options.dtype), [
+        entry for entry in table.denoising if entry.frames >= run.window
+        and (entry.windows, entry.fp8_weights, entry.serial_guidance) == stored
+    ]))  # fmt: skip
+    codec = _smallest(run, run.architecture.codec, _in(codec_dtype(options.dtype), [
+        entry for entry in table.codec
+        if (entry.frames, entry.tile_codec) == (decode_batch, options.tile_codec)
+    ]))  # fmt: skip
     if denoising is None or codec is None:
         return None
     others = (0, 0) if options.offload else (codec.weights_bytes, denoising.weights_bytes)
@@ -158,6 +157,16 @@ def _ways(run: Run, options: RuntimeOptions, table: MemoryTable) -> Iterator[Pla
             found = predict(run, wanted, window_batch, decode_batch, table)
             if found is not None:
                 yield found
+
+
+def _in(dtype: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of a type; float32 takes no more than those of two bytes, widened."""
+    found = [entry for entry in entries if entry.dtype == dtype]
+    if dtype == "float32":
+        # 8-bit weights are as large in any type, and are not widened with it.
+        plain = [entry for entry in entries if not getattr(entry, "fp8_weights", False)]
+        found += [widened(entry) for entry in plain if entry.dtype == "bfloat16"]
+    return found
 
 
 def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | None:

