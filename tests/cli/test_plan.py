@@ -76,7 +76,15 @@ def test_an_animation_fits_itself_to_a_limit_or_does_not_begin(tcan: Tcan, tmp_p
     joints = np.linspace(8, 56, 36).reshape(18, 2)
     poses = [[Pose(keypoints=joints, confidence=np.ones(18), canvas=(64, 64))]] * 3
     write_pose_file(driving, poses, 8.0)
-    words = ("animate", "--image", str(image), "--driving", str(driving), "--out", str(out))
+    words: tuple[str, ...] = (
+        "animate",
+        "--image",
+        str(image),
+        "--driving",
+        str(driving),
+        "--out",
+        str(out),
+    )
     words += ("--no-retarget", "--num-inference-steps", "1", "--memory-limit")
     refused = tcan(*words, "20MB")
     assert refused.code == 2, refused.err

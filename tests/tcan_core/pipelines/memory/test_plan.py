@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -16,8 +17,7 @@ from tcan_core.pipelines.memory.architecture import Architecture, architecture_o
 from tcan_core.pipelines.memory.measure import Measured
 from tcan_core.pipelines.memory.plan import Plan, Run, plan, predict
 from tcan_core.pipelines.memory.table import (
-    CodecMemory,
-    DenoisingMemory,
+    Entry,
     codec_dtype,
     denoising_dtype,
     load_table,
@@ -117,16 +117,19 @@ def test_full_size_is_known_in_every_type(
         assert plan(run, 10**12, options, TABLE).peak_bytes > 0
 
 
+def in_both(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+    """What bfloat16 says of float32, beside what was measured in float32."""
+    empty: dict[str, Any] = {"dtype": "float32", "weights_bytes": 0, "peak_bytes": 0}
+    wide = {str(replace(one, **empty)): one for one in entries if one.dtype == "float32"}
+    narrow = [one for one in entries if one.dtype == "bfloat16"]
+    return [
+        (widened(one), wide[case]) for one in narrow if (case := str(replace(one, **empty))) in wide
+    ]
+
+
 def test_float32_takes_at_most_twice_what_two_bytes_take() -> None:
     """The rule that stands for entries of float32 holds for all that were measured in both."""
-    entries: list[DenoisingMemory | CodecMemory] = [*TABLE.denoising, *TABLE.codec]
-    wide = {replace(one, weights_bytes=0, peak_bytes=0): one for one in entries}
-    pairs = [
-        (widened(one), wide[case])
-        for one in entries
-        if one.dtype == "bfloat16"
-        and (case := replace(one, dtype="float32", weights_bytes=0, peak_bytes=0)) in wide
-    ]
+    pairs = [*in_both(TABLE.denoising), *in_both(TABLE.codec)]
     assert len(pairs) >= 5
     for bound, measured in pairs:
         assert measured.weights_bytes <= bound.weights_bytes < 1.01 * measured.weights_bytes
@@ -137,8 +140,12 @@ def test_two_bytes_are_two_bytes() -> None:
     """What float16 takes is looked up under bfloat16; its codec is that of float32."""
     size, preset = (32, 32), tiny_preset()
     half, brain, full = (
-        Measured.build(preset, RuntimeOptions(dtype=dtype))
-        for dtype in ("float16", "bfloat16", "float32")
+        Measured.build(preset, options)
+        for options in (
+            RuntimeOptions(dtype="float16"),
+            RuntimeOptions(dtype="bfloat16"),
+            RuntimeOptions(dtype="float32"),
+        )
     )
     found, same = (model.denoising(size, 4, 2, False) for model in (half, brain))
     assert replace(found, dtype=denoising_dtype("float16")) == same
