@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.progress import Progress
 
@@ -66,6 +66,13 @@ def animate(
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
+    ] = None,
+    fusion: Annotated[
+        str, typer.Option(help="Weights of overlapping windows: pyramid, or flat as in the paper.")
+    ] = "pyramid",
+    noise: Annotated[
+        str | None,
+        typer.Option(help="Initial noise: independent, or freenoise. Default: the preset's."),
     ] = None,
     cache_interval: Annotated[
         int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
@@ -128,6 +135,8 @@ def animate(
         ptm_tau=ptm_tau,
         retarget=retarget,
         scheduler=scheduler,
+        fusion=fusion,  # type: ignore[arg-type]  # checked there
+        noise=noise,  # type: ignore[arg-type]  # checked there
         cache_interval=cache_interval,
         window_batch=window_batch,
         decode_batch=decode_batch,
@@ -143,6 +152,8 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
         )
+        if not ranks.rank:
+            _warn(bar, prepared.warnings)
         if memory_limit is not None:
             settings, options = _fitted(preset, prepared, settings, options, memory_limit)
         marker = Marker(settings.seed & MARK_BITS) if watermark else None
@@ -202,18 +213,12 @@ def _fitted(
     """Settings and options that fit the device. Raises ParameterError when none do."""
     from dataclasses import replace
 
-    from cli.plan import plan_run, read_bytes
+    from cli.plan import plan_run, read_bytes, run_of
     from tcan_core.models.presets import load_preset
 
     height, width = prepared.image.shape[:2]
-    found = plan_run(
-        load_preset(preset),
-        (height, width),
-        len(prepared.poses),
-        settings.context_size,
-        read_bytes(memory_limit),
-        options,
-    )
+    run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
+    found = plan_run(run, read_bytes(memory_limit), options)
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 
@@ -224,6 +229,12 @@ def _bar() -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def _warn(bar: Progress, warnings: Sequence[str]) -> None:
+    """Tell what the poses are like while nothing has been spent on them but a look."""
+    for warning in warnings:
+        bar.console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _counter(bar: Progress) -> Callable[[int, int], None]:
@@ -252,8 +263,6 @@ def _tell(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(report) | {"unmarked": unmarked}))
         return
-    for warning in report.warnings:
-        typer.echo(f"warning: {warning}", err=True)
     if outputs.marker is not None and unmarked is not None:
         typer.echo(f"no watermark: {unmarked}", err=True)
     seconds = sum(report.seconds.values())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cli.checkup.finding import Finding
     from service.settings import Settings
 
-AREAS = ("redis", "objects", "clock", "workers", "device", "weights")
+AREAS = ("redis", "objects", "clock", "workers", "device", "weights", "detector")
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at Redis, the object store, clocks, workers, the device and the weights.
+    """Look at Redis, the object store, clocks, workers, the device, the weights and the detector.
 
     Ends with 1 when something is an error, with 0 otherwise.
     """
@@ -58,7 +58,7 @@ def read_areas(text: str) -> list[str]:
 
 def look(areas: Sequence[str], settings: Settings, mend: bool) -> Iterator[Finding]:
     """What is found, as it is found."""
-    from cli.checkup import clock, device, objects, redis, workers
+    from cli.checkup import clock, detector, device, objects, redis, workers
 
     looks: dict[str, Callable[[], Iterator[Finding]]] = {
         "redis": lambda: redis.look(settings),
@@ -67,6 +67,7 @@ def look(areas: Sequence[str], settings: Settings, mend: bool) -> Iterator[Findi
         "workers": lambda: workers.look(settings),
         "device": lambda: device.look_at_device(settings),
         "weights": lambda: device.look_at_weights(settings),
+        "detector": lambda: detector.look(settings),
     }
     for area in areas:
         yield from looks[area]()

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from tcan_core.models.hub.files import HubFile
+    from tcan_core.models.hub.files import FileSet, HubFile
     from tcan_core.models.importing.checking import Checked
     from tcan_core.models.importing.kinds import Kind
     from tcan_core.models.presets import Preset
 
-PresetName = Annotated[str, typer.Argument(help="Name of a preset, or path of its YAML.")]
+NameToPull = Annotated[
+    str, typer.Argument(help="A preset, or a set of files, such as dwpose; see `tcan models list`.")
+]
 _WITHOUT = {"refuse": "no", "leave_out": "no, left out"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -36,41 +38,90 @@ def register(app: typer.Typer) -> None:
 
 
 def list_presets() -> None:
-    """List the shipped presets, and those in the models folder."""
+    """List presets and sets of files (detectors), shipped ones and those in the models folder."""
+    from tcan_core.models.hub.files import file_sets, load_file_set
     from tcan_core.models.presets import load_preset, own_presets, shipped_presets
 
     for name in (*shipped_presets(), *own_presets()):
         typer.echo(f"{name}: {load_preset(name).description}")
+    for name in file_sets():
+        files = load_file_set(name)
+        typer.echo(f"{name} (files): {files.description}; licence: {_licences(files)}")
 
 
-def show(name: PresetName, as_json: AsJson = False) -> None:
-    """Show a preset's parts: parameters, source, and whether the weights are at hand."""
+def show(name: NameToPull, as_json: AsJson = False) -> None:
+    """Show a preset's parts, or the files of a set: source, licence, whether they are at hand."""
     import json
     from dataclasses import asdict
 
     from rich.console import Console
     from rich.table import Table
 
+    from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.inventory import inventory
     from tcan_core.models.presets import load_preset
 
+    if file_set_path(name).exists():
+        _show_files(name, as_json)
+        return
     preset = load_preset(name)
     parts = inventory(preset)
     if as_json:
         typer.echo(json.dumps({"parts": [asdict(part) for part in parts]}, indent=2))
         return
-    table = Table(
-        "part", "parameters", "at hand", "source", title=f"{preset.name}: {preset.description}"
-    )
+    title = f"{preset.name}: {preset.description}"
+    table = Table("part", "parameters", "at hand", "source", "licence", title=title)
     for part in parts:
         at_hand = "yes" if part.present else _WITHOUT.get(part.absent, f"no, {part.absent} instead")
-        table.add_row(part.name, f"{part.parameters:,}", at_hand, part.source)
+        table.add_row(part.name, f"{part.parameters:,}", at_hand, part.source, part.license)
+    Console().print(table)
+    _tell_detector(preset.detector)
+
+
+def _show_files(name: str, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from tcan_core.models.hub.files import load_file_set
+    from tcan_core.models.store import store_folder
+
+    found, folder = load_file_set(name), store_folder(name)
+    present = {file: (folder / file).is_file() for file in found.files}
+    if as_json:
+        files = [
+            {"name": file, "present": present[file], **asdict(hub)}
+            for file, hub in found.files.items()
+        ]
+        typer.echo(json.dumps({"files": files}, indent=2))
+        return
+    table = Table("file", "at hand", "source", "licence", title=f"{name}: {found.description}")
+    for file, hub in found.files.items():
+        table.add_row(file, "yes" if present[file] else "no", hub.repo, hub.license)
     Console().print(table)
 
 
-def pull(
-    name: Annotated[str, typer.Argument(help="A preset, or a set of files as `detectors`.")],
-) -> None:
+def _tell_detector(detector: str) -> None:
+    """What finds poses for a preset, if that has files of its own."""
+    from tcan_core.models.hub.files import file_set_path, load_file_set
+    from tcan_core.models.store import store_folder
+
+    name = detector.partition("@")[0]
+    if not file_set_path(name).exists():
+        return
+    found, folder = load_file_set(name), store_folder(name)
+    at_hand = all((folder / file).is_file() for file in found.files)
+    where = "at hand" if at_hand else f"not at hand; `tcan models pull {name}` brings it"
+    typer.echo(f"detector of poses: {name}, licence: {_licences(found)}; {where}")
+
+
+def _licences(files: FileSet) -> str:
+    return ", ".join(files.licences) or "not known here"
+
+
+def pull(name: NameToPull) -> None:
     """Fetch weights from the hub, or from the mirror that TCAN_HUB_ENDPOINT names.
 
     With a preset comes what its pose detector needs. A transfer that broke off is gone on with.
@@ -135,7 +186,7 @@ def import_files(
         _tell_reports(checked, as_json)
 
 
-def verify(name: PresetName) -> None:
+def verify(name: NameToPull) -> None:
     """Check the sha256 of every file of a preset and its pose detector, or of a set of files."""
     from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.inventory import checked_files, damaged_parts

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from tcan_core.models.presets import Preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.plan import Plan
+    from tcan_core.pipelines.memory.plan import Plan, Run
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
@@ -27,6 +27,10 @@ def plan(
     frames: Annotated[int, typer.Option(min=1, help="Of the video.")] = 16,
     context_size: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 16,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
+    tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
+    measure: Annotated[
+        bool, typer.Option(help="Measure first, if nothing is known: minutes, and no GPU needed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Choose options by which an animation fits a device, from measured memory; or refuse."""
@@ -35,39 +39,62 @@ def plan(
 
     from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.table import load_table
+    from tcan_core.pipelines.memory.table import known_memory
 
-    loaded = load_preset(preset)
+    loaded, limit_bytes = load_preset(preset), read_bytes(memory)
     picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
-    options = RuntimeOptions(dtype=dtype)  # type: ignore[arg-type]  # checked there
-    found = plan_run(loaded, picture, frames, context_size, read_bytes(memory), options)
+    options = RuntimeOptions(dtype=dtype, tile_codec=tile_codec)  # type: ignore[arg-type]
+    run = run_of(loaded, picture, frames, context_size)
+    if measure:
+        measure_if_new(loaded, run, options)
+    found = plan_run(run, limit_bytes, options)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"peak_bytes": found.peak_bytes}))
         return
     for line in described(found):
         typer.echo(line)
-    typer.echo(f"measured: {load_table().source}")
+    typer.echo(f"measured: {known_memory().source}")
 
 
-def plan_run(
-    preset: Preset,
-    picture: tuple[int, int],
-    frames: int,
-    window: int,
-    limit_bytes: int,
-    options: RuntimeOptions,
-) -> Plan:
-    """Plan the animation of a picture of (height, width). Raises ParameterError."""
-    from tcan_core.models.builders import build_codec
+def run_of(preset: Preset, picture: tuple[int, int], frames: int, context_size: int) -> Run:
+    """The animation of a picture of (height, width), as it is looked up."""
+    from tcan_core.models.builders import build_codec_on_meta
     from tcan_core.pipelines.fitting import fit_to
-    from tcan_core.pipelines.memory.plan import Run, plan
-    from tcan_core.pipelines.memory.table import load_table
+    from tcan_core.pipelines.memory.architecture import architecture_of
+    from tcan_core.pipelines.memory.plan import Run
 
-    codec = build_codec(preset)
-    fit = fit_to(picture, preset.resolution, codec.factor)
-    latent = (codec.latent_channels, codec.factor)
-    run = Run(preset.name, fit.padded, frames, window, latent)
-    return plan(run, limit_bytes, options, load_table())
+    codec = build_codec_on_meta(preset)
+    return Run(
+        preset.name,
+        architecture_of(preset),
+        fit_to(picture, preset.resolution, codec.factor).padded,
+        frames,
+        min(context_size, frames),
+        (codec.latent_channels, codec.factor),
+    )
+
+
+def plan_run(run: Run, limit_bytes: int, options: RuntimeOptions) -> Plan:
+    """Plan by what is known on this machine. Raises ParameterError."""
+    from tcan_core.pipelines.memory.plan import plan
+    from tcan_core.pipelines.memory.table import known_memory
+
+    return plan(run, limit_bytes, options, known_memory())
+
+
+def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
+    """Measure what a run takes, and keep it for this machine, where nothing is known of it."""
+    from tcan_core.pipelines.memory.plan import is_known
+    from tcan_core.pipelines.memory.survey import survey
+    from tcan_core.pipelines.memory.table import keep, known_memory
+
+    if is_known(run, options, known_memory()):
+        return
+
+    def tell(told: str) -> None:
+        typer.echo(told, err=True)
+
+    keep(survey(preset, options.dtype, [run.size], run.window, tell=tell))
 
 
 def described(found: Plan) -> list[str]:

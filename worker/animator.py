@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +17,15 @@ from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
+from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
-from tcan_core.errors import CheckpointError, InputError
+from tcan_core.errors import CheckpointError, ConfigError, InputError, WeightsError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.watermark.embed import Marker
 from tcan_core.media.watermark.marks import PUBLIC_KEY, why_none
 from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
@@ -43,6 +45,8 @@ from worker.memory import process_memory
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 # One window at a time, one frame decoded at a time.
 FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
+# For callers, who need not know where this machine keeps its weights; the log has the reason.
+NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be loaded"
 
 
 class TcanAnimator:
@@ -56,6 +60,8 @@ class TcanAnimator:
         runtime: how the model runs; the same in every worker that may go on with a job.
         detector: of poses; by default the preset's.
         watermark_key: of those who shall find the marks; by default the one that all know.
+        detects: whether it will prepare jobs, for which the detector is loaded with the model; a
+            worker that only renders needs none.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class TcanAnimator:
         runtime: RuntimeSettings | None = None,
         detector: str | None = None,
         watermark_key: bytes | None = None,
+        *,
+        detects: bool = True,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -77,15 +85,24 @@ class TcanAnimator:
         self._runtime = runtime or RuntimeSettings()
         self._pipeline: AnimatePipeline | None = None
         self._detector = detector or ""
+        self._detects = detects
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
-        """Load the weights. Raises ConfigError or WeightsError of `tcan_core`."""
+        """Load the weights, and those of the detector where poses will be looked for.
+
+        The detector comes first: what it lacks is told before minutes are spent on the model.
+
+        Raises:
+            ConfigError, ParameterError, WeightsError: of `tcan_core`.
+        """
+        self._detector = self._detector or load_preset(self._preset).detector
+        if self._detects:
+            build_detector(self._detector)
         options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
         self._pipeline = AnimatePipeline.from_preset(
             self._preset, self._device, folder=self._weights, options=options
         )
-        self._detector = self._detector or self._pipeline.preset.detector
         self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
 
     def prepare(
@@ -100,7 +117,7 @@ class TcanAnimator:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first"
         progress = _detecting(report, canceled)
-        try:
+        with _told():
             found = prepare(
                 image,
                 driving,
@@ -114,26 +131,26 @@ class TcanAnimator:
             maps = self._pipeline.draw(
                 found.image, found.poses, found.source_pose, animate_settings(params)
             )
-        except InputError as error:
-            raise animation_error(error) from error
         replace(found, maps=maps).save(prepared, progress)
         return found.warnings
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
         """See `worker.animation.Animator`."""
         progress = _detecting(report, canceled)
-        try:
+        with _told():
             found = find_poses(
                 driving, self._limits, self._detector, progress=progress, media=self._media
             )
-        except InputError as error:
-            raise animation_error(error) from error
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
         write_poses(video, found.poses, found.fps)
         write_pose_file(keypoints, [[pose] for pose in found.poses], float(found.fps))
         return Rendering(
             {Output.POSE: video, Output.KEYPOINTS: keypoints},
-            report={"frames": len(found.poses), "fps": float(found.fps)},
+            report={
+                "frames": len(found.poses),
+                "fps": float(found.fps),
+                "pose_quality": found.quality,
+            },
             warnings=found.warnings,
         )
 
@@ -206,6 +223,17 @@ class TcanAnimator:
 def animate_settings(params: JobParams) -> AnimateSettings:
     """What a caller chose, as the pipeline takes it."""
     return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the core while poses are found, under codes of jobs."""
+    try:
+        yield
+    except InputError as error:
+        raise animation_error(error) from error
+    except (ConfigError, WeightsError) as error:
+        raise AnimationError(ErrorCode.UNAVAILABLE, NO_DETECTOR) from error
 
 
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:

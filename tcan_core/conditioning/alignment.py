@@ -41,15 +41,21 @@ class Alignment:
         parts = {"scale": self.scale, "position": self.position, "visibility": self.visibility}
         return {name: round(value, 3) for name, value in ({"score": self.score} | parts).items()}
 
-    def warnings(self) -> list[str]:
-        """Return what a user should know, one sentence each."""
+    def warnings(self, retargeted: bool = True) -> list[str]:
+        """Return what a user should know, one sentence each.
+
+        Args:
+            retargeted: whether the driver will be brought to the source's size and place.
+        """
+        stays = "" if retargeted else ", and stays so without retargeting"
         told = {
             "scale": "the driver's body is of another size in its frame than the source's",
             "position": "the driver stands elsewhere in its frame than the source",
             "visibility": "the driver shows other joints than the source",
         }
         return [
-            f"{sentence} (agreement {getattr(self, name):.2f} of 1)"
+            f"{sentence}{stays if name != 'visibility' else ''}"
+            f" (agreement {getattr(self, name):.2f} of 1)"
             for name, sentence in told.items()
             if getattr(self, name) < LOW
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -57,8 +57,8 @@ class AnimateSettings:
         cache_interval: every how many steps the whole network runs; 1 is always. With more, the
             deep features of the step before are used between: faster and not exact. A run can go
             on from every such step only.
-        fusion: how overlapping windows are weighted.
-        noise: initial noise, independent per frame or the FreeNoise shuffle.
+        fusion: how overlapping windows are weighted, "pyramid" or "flat".
+        noise: initial noise, "independent" per frame or the "freenoise" shuffle.
         window_batch: windows per forward pass; changes memory and time, not the result.
         decode_batch: frames decoded together, at least 1; likewise.
     """
@@ -78,14 +78,15 @@ class AnimateSettings:
     decode_batch: int = 16
 
     def __post_init__(self) -> None:
-        if self.ptm_tau < 0:
-            raise ParameterError(f"ptm_tau is {self.ptm_tau}; it must be at least 0")
-        if self.guidance_scale is not None and self.guidance_scale < 0:
-            raise ParameterError(f"guidance_scale is {self.guidance_scale}; it must be at least 0")
-        if self.cache_interval < 1:
-            raise ParameterError(f"cache_interval is {self.cache_interval}; it must be at least 1")
-        if self.decode_batch < 1:
-            raise ParameterError(f"decode_batch is {self.decode_batch}; it must be at least 1")
+        least = {"ptm_tau": 0, "guidance_scale": 0, "cache_interval": 1, "decode_batch": 1}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and value < bound:
+                raise ParameterError(f"{name} is {value}; it must be at least {bound}")
+        for name, kinds in (("fusion", get_args(FusionKind)), ("noise", get_args(NoiseKind))):
+            value = getattr(self, name)
+            if value is not None and value not in kinds:
+                raise ParameterError(f"{name} is {value!r}; it must be {' or '.join(kinds)}")
 
 
 @dataclass(frozen=True)

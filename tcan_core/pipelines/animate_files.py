@@ -27,7 +27,13 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.errors import MediaError, NoPersonError, PoseFileError
+from tcan_core.errors import (
+    ConfigError,
+    MediaError,
+    NoPersonError,
+    PoseFileError,
+    WeightsError,
+)
 from tcan_core.media.frame_writers import FrameWriter, open_writer
 from tcan_core.media.image import write_png
 from tcan_core.media.limits import MediaLimits
@@ -35,11 +41,12 @@ from tcan_core.media.source import HereSource, MediaSource
 from tcan_core.media.video import VideoWriter
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
-    AnimateProgress,
     AnimateSettings,
     Canceled,
     ProgressCallback,
 )
+from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
@@ -153,7 +160,8 @@ def prepare(
     Args:
         source_pose_path: a pose file of the picture, whose canvas has the picture's size; without
             it the person is looked for in the picture.
-        retarget: whether the source's pose is needed at all.
+        retarget: whether the source's pose is needed; where it is not, it is still looked for, to
+            tell how the driver fits the picture into which nothing moves it.
         driving_path: a video or still image, or a pose file (`.json`).
         progress: called with frames done and the number of frames expected.
         media: decodes the picture and the video; this process does by default.
@@ -167,18 +175,36 @@ def prepare(
     limits = limits or MediaLimits()
     image = (media or HereSource()).image(image_path, limits)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
-    source_pose = _source_pose(image, source_pose_path, detector) if retarget else None
+    source_pose, told = _find_source(image, source_pose_path, detector, needed=retarget)
     found = find_poses(driving_path, limits, detector, cleaning, progress, media)
-    agreement = align(source_pose, found.poses) if source_pose is not None else None
+    canvas = (image.shape[0], image.shape[1])
+    driving = found.poses if retarget else move_to_canvas(found.poses, canvas)
+    agreement = None if source_pose is None else align(source_pose, driving)
     return Prepared(
         image,
-        source_pose,
+        source_pose if retarget else None,
         found.poses,
         found.fps,
-        found.warnings + (agreement.warnings() if agreement else []),
+        found.warnings + told + (agreement.warnings(retarget) if agreement else []),
         {"prepare": time.monotonic() - started},
         found.quality | {"alignment": agreement.as_json() if agreement else None},
     )
+
+
+def _find_source(
+    image: NDArray[np.uint8], path: Path | None, detector: str, *, needed: bool
+) -> tuple[Pose | None, list[str]]:
+    """The source's pose; where it is not needed, None if there is none, and what stood in the way.
+
+    Raises as `prepare`, where it is needed.
+    """
+    try:
+        return _source_pose(image, path, detector), []
+    except (NoPersonError, ConfigError, WeightsError) as error:
+        if needed:
+            raise
+        unknown = f"how well the driver fits the picture is not known: {error}"
+        return None, [] if isinstance(error, NoPersonError) else [unknown]
 
 
 def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> Pose:
@@ -273,7 +299,7 @@ def render(
         CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
     """
-    clock = _StageClock(progress)
+    clock = StageClock(progress)
     height, width = prepared.image.shape[:2]
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     frames = pipeline.frames(
@@ -359,29 +385,6 @@ def detect_people(
     if not people:
         raise MediaError(f"{path.name}: the video has no frames")
     return people, fps
-
-
-class _StageClock:
-    """Passes progress on and takes the time of each stage."""
-
-    def __init__(self, progress: ProgressCallback | None) -> None:
-        self._progress = progress
-        self._seconds: dict[str, float] = {}
-        self._stage, self._since = "encode", time.monotonic()
-
-    def note(self, progress: AnimateProgress) -> None:
-        if progress.stage != self._stage:
-            self.finish()
-            self._stage = progress.stage
-        if self._progress is not None:
-            self._progress(progress)
-
-    def finish(self) -> dict[str, float]:
-        """End the current stage and return seconds by stage."""
-        now = time.monotonic()
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
-        self._since = now
-        return self._seconds
 
 
 def random_seed() -> int:

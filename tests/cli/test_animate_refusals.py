@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import ParameterError
+from tcan_core.media.image import write_png
 from tcan_core.models.devices import check_device
 from tests.cli.conftest import Tcan
+from tests.tcan_core.tiny_weights import TINY
 
 
 @pytest.mark.parametrize(
@@ -19,6 +24,8 @@ from tests.cli.conftest import Tcan
         (["--pose-video", "nowhere/p.mp4"], "there is no folder nowhere"),
         (["--out", "."], ". is a folder; name a file in it"),
         (["--audio"], "poses.json is a pose file, which has no sound"),
+        (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
+        (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
         (["--device", "gpu"], "there is no device 'gpu'; use cpu, cuda or cuda:0"),
         (["--device", "cuda:99"], "the device 'cuda:99' is not here: torch"),
     ],
@@ -36,6 +43,24 @@ def test_before_anything_is_read(
     assert told in refused.err
     assert "Traceback" not in refused.err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["image.png", "poses.json"]
+
+
+def test_poses_that_do_not_fit_are_told_before_the_model_is_loaded(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_png(Path("image.png"), np.zeros((64, 64, 3), np.uint8))
+    joints = np.linspace(8, 56, 36).reshape(18, 2)
+    for name, points in (("source.json", joints), ("driving.json", joints / 4)):
+        pose = Pose(keypoints=points, confidence=np.ones(18), canvas=(64, 64))
+        write_pose_file(Path(name), [[pose]])
+    words = ["--image", "image.png", "--driving", "driving.json", "--source-pose", "source.json"]
+    failed = tcan("animate", *words, "--out", "x.mp4", "--preset", str(TINY), "--no-retarget")
+    assert failed.code == 1
+    told, _, reason = failed.err.rpartition("error: ")
+    assert "no weights for" in reason  # so nothing was rendered
+    assert "warning: the driver's body is of another size" in told
+    assert "stays so without retargeting" in told
 
 
 def test_devices_that_are_here_are_taken() -> None:

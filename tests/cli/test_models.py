@@ -13,14 +13,17 @@ from safetensors.torch import load_file, save_file
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.media.image import write_png
+from tcan_core.models.builders import build_controlnet, controlnet_motion
 from tcan_core.models.hub.files import HubFile, pulled_file
 from tcan_core.models.importing.pulling import pullable
+from tcan_core.models.motion import TemporalControlNet, motion_state
 from tcan_core.models.presets import Preset, load_preset
 from tests.cli.conftest import Tcan
 from tests.tcan_core.hub_server import hub_server
 from tests.tcan_core.models.importing.files import make
 from tests.tcan_core.tiny_weights import TINY
 
+ABSENT = "  controlnet_motion_modules: {absent: motion_modules}"
 # The parts of a small model of a user's own; pose maps come at full size, as in sd15.
 MINE = f"""
 extends: {TINY}
@@ -32,7 +35,7 @@ parts:
     config: {{pose_patch_size: 0, conditioning_embedding_out_channels: [4, 8, 8, 8]}}
   reference_unet: {{absent: denoising_unet}}
   lora: {{absent: leave_out}}
-  controlnet_motion_modules: {{absent: motion_modules}}
+{ABSENT}
 """
 STYLE = "loras: {style: {weight: 0.5}}\n"
 
@@ -296,7 +299,51 @@ def test_presets_of_the_models_folder_are_listed(tcan: Tcan, mine: Path, models:
     (models / "mine").mkdir(parents=True)
     (models / "mine" / "preset.yaml").write_text(MINE, encoding="utf-8")
 
-    listed = tcan("models", "list").out.splitlines()
+    listed = [line.split(":")[0] for line in tcan("models", "list").out.splitlines()]
 
-    assert listed[-1] == "mine: of my own files"
-    assert [line.split(":")[0] for line in listed[:-1]] == ["mini", "sd15", "sd15-official"]
+    assert listed[:3] == ["mini", "sd15", "sd15-official"]
+    assert listed[3:] == ["mine", "dwpose (files)", "openpose (files)"]
+
+
+def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: Path) -> None:
+    *_, dwpose, openpose = tcan("models", "list").out.splitlines()
+    assert dwpose.endswith("licence: Apache-2.0")
+    assert openpose.endswith("licence: OpenPose, for non-commercial use only")
+
+    shown = tcan("models", "show", "openpose").out
+    assert "facenet.pth" in shown and "non-commercial" in " ".join(shown.split())
+    (models / "dwpose").mkdir(parents=True)
+    (models / "dwpose" / "yolox_l.onnx").touch()
+    files = json.loads(tcan("models", "show", "dwpose", "--json").out)["files"]
+    assert {file["name"]: file["present"] for file in files} == {
+        "yolox_l.onnx": True,
+        "dw-ll_ucoco_384.onnx": False,
+    }
+    assert {file["license"] for file in files} == {"Apache-2.0"}
+
+
+def test_a_preset_tells_what_its_detector_needs(tcan: Tcan, models: Path) -> None:
+    told = tcan("models", "show", "sd15").out.splitlines()[-1]
+    assert "openpose, licence: OpenPose, for non-commercial use only; not at hand" in told
+    assert "`tcan models pull openpose`" in told
+    assert "detector of poses" not in tcan("models", "show", "mini").out
+
+
+def test_motion_modules_of_a_controlnet_are_pulled_into_it(
+    tcan: Tcan, mine: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "  controlnet_motion_modules: {pull: {repo: some/controlnet, file: motion.safetensors}}"
+    mine.write_text(MINE.replace(ABSENT, line), encoding="utf-8")
+    preset = load_preset(str(mine))
+    temporal = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
+    state = {key: value.contiguous() for key, value in motion_state(temporal).items()}
+    mirror = tmp_path / "mirror" / "some" / "controlnet"
+    mirror.mkdir(parents=True)
+    save_file(state, mirror / "motion.safetensors")
+    monkeypatch.setenv("TCAN_HUB_ENDPOINT", str(tmp_path / "mirror"))
+
+    done = tcan("models", "pull", str(mine))
+
+    assert (done.code, done.out) == (0, "controlnet_motion_modules: fetched\n"), done.err
+    stored = load_file(models / "mine" / "controlnet_motion_modules.safetensors")
+    assert set(stored) == set(state)

@@ -69,7 +69,8 @@ def test_a_stalled_worker_shows_in_readiness_and_metrics(
         missing = client.get("/readyz")
         assert missing.status_code == 503
         assert missing.json()["detail"].endswith("(1 alive, 1 stalled)")
-        other = Heartbeat(watched.jobs, "w2", tuple(Queue), "paint", PaintAnimator().memory)
+        memory, scratch = PaintAnimator().memory, settings.spool_folder
+        other = Heartbeat(watched.jobs, "w2", tuple(Queue), "paint", memory, scratch)
         other.is_ready(PaintAnimator().describe())
         workers = client.get("/readyz").json()["workers"]
         assert {told["id"]: told["stalled"] for told in workers} == {"w1": True, "w2": False}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcan_core.config import load_config
-from tcan_core.models.store import store_folder
+from tcan_core.models.store import models_folder, store_folder
 
 PRESETS_FOLDER = Path(__file__).parents[2] / "presets"
 
@@ -44,6 +44,20 @@ class FileSet:
     name: str
     description: str
     files: dict[str, HubFile] = field(default_factory=dict)
+
+    @property
+    def licences(self) -> list[str]:
+        """The names of its files' licences, each once."""
+        return sorted({file.license for file in self.files.values() if file.license})
+
+
+def file_sets() -> list[str]:
+    """Return the names of all sets: shipped ones, then those of the models folder."""
+    shipped, own = (
+        sorted(path.parent.name for path in folder.glob("*/files.yaml"))
+        for folder in (PRESETS_FOLDER, models_folder())
+    )
+    return [*shipped, *(name for name in own if name not in shipped)]
 
 
 def file_set_path(name: str) -> Path:

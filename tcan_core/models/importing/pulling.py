@@ -80,7 +80,7 @@ def _is_right(file: HubFile, known: Locked | None) -> bool:
 
 def _choice(name: str) -> str | None:
     """The part to say where a file's kind leaves it open."""
-    open_to_choice = ("denoising_unet", "reference_unet", "lora")
+    open_to_choice = ("denoising_unet", "reference_unet", "lora", "controlnet_motion_modules")
     return name if name in open_to_choice or name.startswith("loras/") else None
 
 

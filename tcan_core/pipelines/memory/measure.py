@@ -16,6 +16,7 @@ from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
 from tcan_core.models.untrained import untrained_tcan
 from tcan_core.pipelines.memory.accounting import PeakAllocated
+from tcan_core.pipelines.memory.architecture import architecture_of
 from tcan_core.pipelines.memory.table import CodecMemory, DenoisingMemory, Size
 
 GUIDANCE = 7.5
@@ -60,6 +61,7 @@ class Measured:
         networks = tcan.denoising_networks
         return DenoisingMemory(
             self.preset.name,
+            architecture_of(self.preset).denoising,
             size,
             frames,
             windows,
@@ -75,9 +77,10 @@ class Measured:
         codec = self.tcan.codec
         return CodecMemory(
             self.preset.name,
+            architecture_of(self.preset).codec,
             size,
             frames,
-            dtype=self.options.dtype,
+            dtype=str(self.options.codec_dtype).removeprefix("torch."),
             tile_codec=self.options.tile_codec,
             weights_bytes=_bytes_of(codec),
             peak_bytes=self._peak((codec,), lambda: _code(self.tcan, size, frames)),

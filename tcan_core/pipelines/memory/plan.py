@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from tcan_core.errors import ParameterError
 from tcan_core.models.pose_memory import KEEP_BYTES
 from tcan_core.models.runtime import RuntimeOptions
-from tcan_core.pipelines.memory.table import CodecMemory, DenoisingMemory, MemoryTable, Size
+from tcan_core.pipelines.memory.architecture import Architecture
+from tcan_core.pipelines.memory.table import (
+    Entry,
+    MemoryTable,
+    Size,
+    codec_dtype,
+    denoising_dtype,
+    widened,
+)
 
-Entry = TypeVar("Entry", DenoisingMemory, CodecMemory)
 WINDOW_BATCHES, DECODE_BATCHES = (4, 2, 1), (16, 4, 1)
 
 
@@ -47,7 +53,8 @@ class Run:
     """What is to be planned.
 
     Attributes:
-        preset: its name.
+        preset: its name, for people.
+        architecture: by which it is looked up.
         size: (height, width) of the model's pictures, in pixels.
         num_frames: of the whole video.
         window: frames in a window.
@@ -55,6 +62,7 @@ class Run:
     """
 
     preset: str
+    architecture: Architecture
     size: Size
     num_frames: int
     window: int
@@ -63,7 +71,7 @@ class Run:
 
 def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable) -> Plan:
     """Return the fastest way that fits: windows batched, then one, then serial halves, then
-    networks off the device between stages, then 8-bit weights.
+    networks off the device between stages, then the codec in tiles, then 8-bit weights.
 
     Args:
         limit_bytes: of the device, for tensors.
@@ -74,10 +82,10 @@ def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable
     """
     ways = list(_ways(run, options, table))
     if not ways:
-        sizes = sorted({entry.size for entry in table.denoising if entry.preset == run.preset})
         raise ParameterError(
             f"no memory was measured for {run.preset} at {run.size[0]}x{run.size[1]} with windows "
-            f"of {run.window} frames in {options.dtype}; measured are {sizes} (height, width)"
+            f"of {run.window} frames in {options.dtype}; {measured_of(run, table)}. "
+            "`tcan plan --measure` measures it here, without a GPU, in minutes"
         )
     fitting = next((way for way in ways if way.peak_bytes <= limit_bytes), None)
     if fitting is None:
@@ -90,17 +98,35 @@ def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable
     return fitting
 
 
+def is_known(run: Run, options: RuntimeOptions, table: MemoryTable) -> bool:
+    """Whether any way of the ladder was measured for this run."""
+    return next(_ways(run, options, table), None) is not None
+
+
+def measured_of(run: Run, table: MemoryTable) -> str:
+    """What the table knows of a run's architecture, in words."""
+    entries = [one for one in table.denoising if one.architecture == run.architecture.denoising]
+    if not entries:
+        known = ", ".join(dict.fromkeys(entry.preset for entry in table.denoising))
+        return f"measured are {known}, and presets with networks of the same sizes as theirs"
+    cases = sorted({(one.dtype, one.frames, one.size) for one in entries})
+    told = ", ".join(f"{size[0]}x{size[1]} in {dtype} ({n} frames)" for dtype, n, size in cases)
+    return f"measured are, height first, {told}"
+
+
 def predict(
     run: Run, options: RuntimeOptions, window_batch: int, decode_batch: int, table: MemoryTable
 ) -> Plan | None:
     """Return what a run takes with these very options, or None where that was not measured."""
-    denoising = _smallest(run, [entry for entry in table.denoising if (
-        entry.frames, entry.windows, entry.dtype, entry.fp8_weights, entry.serial_guidance
-    ) == (run.window, window_batch, options.dtype, options.fp8_weights, options.serial_guidance)
-    ])  # fmt: skip
-    codec = _smallest(run, [entry for entry in table.codec if (
-        entry.frames, entry.dtype, entry.tile_codec
-    ) == (decode_batch, options.dtype, options.tile_codec)])  # fmt: skip
+    stored = (window_batch, options.fp8_weights, options.serial_guidance)
+    denoising = _smallest(run, run.architecture.denoising, _in(denoising_dtype(options.dtype), [
+        entry for entry in table.denoising if entry.frames >= run.window
+        and (entry.windows, entry.fp8_weights, entry.serial_guidance) == stored
+    ]))  # fmt: skip
+    codec = _smallest(run, run.architecture.codec, _in(codec_dtype(options.dtype), [
+        entry for entry in table.codec
+        if (entry.frames, entry.tile_codec) == (decode_batch, options.tile_codec)
+    ]))  # fmt: skip
     if denoising is None or codec is None:
         return None
     others = (0, 0) if options.offload else (codec.weights_bytes, denoising.weights_bytes)
@@ -122,8 +148,10 @@ def _ways(run: Run, options: RuntimeOptions, table: MemoryTable) -> Iterator[Pla
     """The measured ways from the fastest on."""
     serial = replace(options, serial_guidance=True)
     offloaded = replace(serial, offload=True)
+    tiled = replace(offloaded, tile_codec=True)
     rungs = [(options, batch) for batch in WINDOW_BATCHES]
-    rungs += [(serial, 1), (offloaded, 1), (replace(offloaded, fp8_weights=True), 1)]
+    rungs += [(serial, 1), (offloaded, 1), (tiled, 1)]
+    rungs += [(replace(last, fp8_weights=True), 1) for last in (offloaded, tiled)]
     for wanted, window_batch in rungs:
         for decode_batch in DECODE_BATCHES:
             found = predict(run, wanted, window_batch, decode_batch, table)
@@ -131,15 +159,25 @@ def _ways(run: Run, options: RuntimeOptions, table: MemoryTable) -> Iterator[Pla
                 yield found
 
 
-def _smallest(run: Run, entries: Sequence[Entry]) -> Entry | None:
-    """The entry of the smallest size that holds the run's pictures, or None."""
+def _in(dtype: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of a type; float32 takes no more than those of two bytes, widened."""
+    found = [entry for entry in entries if entry.dtype == dtype]
+    if dtype == "float32":
+        # 8-bit weights are as large in any type, and are not widened with it.
+        plain = [entry for entry in entries if not getattr(entry, "fp8_weights", False)]
+        found += [widened(entry) for entry in plain if entry.dtype == "bfloat16"]
+    return found
+
+
+def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | None:
+    """The entry of the least memory whose pictures are no smaller than the run's, or None."""
     pixels = run.size[0] * run.size[1]
     large_enough = [
         entry
         for entry in entries
-        if entry.preset == run.preset and entry.size[0] * entry.size[1] >= pixels
+        if entry.architecture == architecture and entry.size[0] * entry.size[1] >= pixels
     ]
-    return min(large_enough, key=lambda entry: entry.size[0] * entry.size[1], default=None)
+    return min(large_enough, key=lambda entry: entry.peak_bytes, default=None)
 
 
 def _named(options: RuntimeOptions) -> str:

@@ -208,6 +208,9 @@ def test_16_bits_and_8_bit_weights_stay_near(tcan: Tcan, inputs: Inputs) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+# torch's own compiler imports what torch has deprecated.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_compiled_blocks_give_the_same_and_compile_once(tcan: Tcan, inputs: Inputs) -> None:
     """A minute or two: a C++ compiler builds each block."""
     plain = PlainTcan(tcan)

@@ -1,0 +1,95 @@
+"""`tcan plan` and `tcan animate --memory-limit`: what fits is chosen, the rest refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.conditioning.pose_file import write_pose_file
+from tcan_core.media.image import write_png
+from tests.cli.conftest import Tcan
+from tests.tcan_core.tiny_weights import TINY
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def test_a_plan_names_options_and_memory(tcan: Tcan) -> None:
+    told = tcan("plan", "--memory", "12GiB")
+    assert told.code == 0, told.err
+    assert told.out.startswith("options: bfloat16")
+    assert "denoising: " in told.out and "measured: tensors counted" in told.out
+    found = json.loads(tcan("plan", "--memory", "12GiB", "--json").out)
+    assert 0 < found["peak_bytes"] <= 12 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("float32", "512x912"), ("float16", "1000x600"), ("bfloat16", "512x512")],
+)
+def test_shapes_and_types_that_users_have_are_known(tcan: Tcan, dtype: str, size: str) -> None:
+    words = ("--dtype", dtype, "--size", size, "--tile-codec", "--memory", "80GiB", "--json")
+    for preset in ("sd15", "sd15-official"):
+        told = tcan("plan", "--preset", preset, *words)
+        assert told.code == 0, told.err
+        assert json.loads(told.out)["options"]["dtype"] == dtype
+
+
+def test_a_preset_of_the_users_own_takes_what_its_networks_take(tcan: Tcan, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: sd15\nname: mine\nloras: {style: {weight: 0.5}}\n")
+    plain, own = (
+        tcan("plan", "--preset", preset, "--memory", "16GiB", "--json").out
+        for preset in ("sd15", str(mine))
+    )
+    assert json.loads(own) == json.loads(plain)
+
+
+def test_what_is_not_known_is_refused_with_the_cure_and_the_cure_works(
+    tcan: Tcan, models: Path
+) -> None:
+    words = ("plan", "--preset", str(TINY), "--dtype", "float32", "--memory", "1GiB")
+    refused = tcan(*words)
+    assert refused.code == 2
+    assert "no memory was measured for tiny at 32x32 with windows of 16" in refused.err
+    assert "measured are sd15" in refused.err and "`tcan plan --measure`" in refused.err
+    measured = tcan(*words, "--measure")
+    assert measured.code == 0, measured.err
+    assert "tiny: denoising 32x32, 16 frames, float32" in measured.err
+    assert (models / "memory.json").exists()
+    again = tcan(*words)
+    assert (again.code, again.err) == (0, "")
+    larger = tcan(*words, "--size", "64x32")
+    assert "measured are, height first, 32x32 in float32 (16 frames)" in larger.err
+
+
+def test_an_animation_fits_itself_to_a_limit_or_does_not_begin(tcan: Tcan, tmp_path: Path) -> None:
+    image, driving, out = (tmp_path / name for name in ("i.png", "d.json", "o.mp4"))
+    write_png(image, np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    joints = np.linspace(8, 56, 36).reshape(18, 2)
+    poses = [[Pose(keypoints=joints, confidence=np.ones(18), canvas=(64, 64))]] * 3
+    write_pose_file(driving, poses, 8.0)
+    words: tuple[str, ...] = (
+        "animate",
+        "--image",
+        str(image),
+        "--driving",
+        str(driving),
+        "--out",
+        str(out),
+    )
+    words += ("--no-retarget", "--num-inference-steps", "1", "--memory-limit")
+    refused = tcan(*words, "20MB")
+    assert refused.code == 2, refused.err
+    assert "takes at least" in refused.err and "the limit is 0.02 GiB" in refused.err
+    assert not out.exists()
+    done = tcan(*words, "1GiB")
+    assert done.code == 0, done.err
+    assert out.exists()

@@ -1,0 +1,103 @@
+"""What is known of the poses reaches the caller: as warnings before rendering, and in manifests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.job import JobKind, JobRecord, Output
+from service.contract.limits import InputLimits
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from tcan_core.conditioning.pose_file import read_pose_file, write_pose_file
+from tcan_core.errors import ConfigError
+from tcan_core.pipelines.fitting import on_canvas
+from tests.tcan_core.tiny_weights import TINY, write_tiny_weights
+from tests.worker.conftest import Desk
+from tests.worker.test_animator import Attempt, animator, attempt, pair
+from worker.animator import NO_DETECTOR, TcanAnimator
+from worker.job_runner import JobRunner
+
+__all__ = ["animator", "attempt", "pair"]  # fixtures
+
+PARTS = {"score", "scale", "position", "visibility"}
+
+
+def small_in_a_corner(pair: Path, file: Path) -> Path:
+    """The driver's poses, at a third of their size, at the upper left."""
+    driving = read_pose_file(pair / "driving_pose.json")
+    third = np.full(2, 1 / 3)
+    frames = [[on_canvas(pose, third, pose.canvas) for pose in people] for people in driving.frames]
+    write_pose_file(file, frames, driving.fps)
+    return file
+
+
+@pytest.mark.parametrize("retarget", [True, False])
+def test_a_driver_that_does_not_fit_is_told_before_and_written_down(
+    attempt: Attempt, pair: Path, tmp_path: Path, retarget: bool
+) -> None:
+    driving = small_in_a_corner(pair, tmp_path / "corner.json")
+    warnings = attempt.prepare(driving, JobParams(retarget=retarget))
+    size, place = [one for one in warnings if "agreement" in one]
+    assert "another size" in size and "stands elsewhere" in place
+    assert ("stays so without retargeting" in place) is not retarget
+    alignment = attempt.render().report["pose_quality"]["alignment"]
+    assert set(alignment) == PARTS
+    assert alignment["scale"] == pytest.approx(1 / 3, abs=0.08)
+
+
+def manifest(desk: Desk, done: JobRecord, folder: Path) -> dict[str, Any]:
+    """What a job left of itself."""
+    content: dict[str, Any] = json.loads(desk.output(done, Output.MANIFEST, folder).read_text())
+    return content
+
+
+def test_manifests_hold_the_quality_of_the_poses(
+    desk: Desk, runner: JobRunner, animator: TcanAnimator, tmp_path: Path
+) -> None:
+    real = replace(runner, animator=animator)
+    job = desk.finish(desk.submit(steps=1), real)
+    preview = desk.finish(desk.submit(kind=JobKind.POSES), real)
+    quality = manifest(desk, job, tmp_path)["report"]["pose_quality"]
+    assert set(quality["alignment"]) == PARTS
+    alone = manifest(desk, preview, tmp_path)["report"]["pose_quality"]
+    assert alone == {name: value for name, value in quality.items() if name != "alignment"}
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A preset with weights that asks for a detector which is not installed."""
+    monkeypatch.setitem(sys.modules, "controlnet_aux", None)  # as where it is not installed
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path / "models"))
+    preset = tmp_path / "bare.yaml"
+    preset.write_text(TINY.read_text().replace("detector: puppet", "detector: openpose"))
+    write_tiny_weights(tmp_path)
+    return preset
+
+
+def test_a_worker_that_prepares_does_not_start_without_its_detector(bare: Path) -> None:
+    with pytest.raises(ConfigError, match="detector openpose needs the extra `pose`"):
+        TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent).load()
+    renders = TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent, detects=False)
+    renders.load()
+    assert renders.describe().preset == "tiny"
+
+
+@pytest.mark.parametrize("queue", list(Queue))
+def test_a_detector_that_is_lost_is_no_unexpected_error(
+    bare: Path, desk: Desk, runner: JobRunner, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent, detects=False)
+    broken.load()
+    kind = JobKind.POSES if queue is Queue.PREPARE else JobKind.ANIMATE
+    failed = desk.finish(desk.submit(kind=kind), replace(runner, animator=broken))
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.detail) == (ErrorCode.UNAVAILABLE, NO_DETECTOR)
+    assert "the extra `pose`" in caplog.text
