@@ -30,7 +30,7 @@ def test_what_a_worker_lacks_is_told_with_the_cure(
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     for module in ("controlnet_aux", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
-    [sd15] = look(tmp_path, preset="sd15")
+    [sd15] = look(tmp_path, preset="sd15", detector="openpose")
     assert (sd15.name, sd15.level) == ("openpose", Level.ERROR)
     assert "needs the extra `pose`" in sd15.detail and "do not start" in sd15.detail
     assert "extra pose" in sd15.mend

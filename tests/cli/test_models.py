@@ -324,8 +324,8 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
 
 def test_a_preset_tells_what_its_detector_needs(tcan: Tcan, models: Path) -> None:
     told = tcan("models", "show", "sd15").out.splitlines()[-1]
-    assert "openpose, licence: OpenPose, for non-commercial use only; not at hand" in told
-    assert "`tcan models pull openpose`" in told
+    assert "dwpose, licence: Apache-2.0; not at hand" in told
+    assert "`tcan models pull dwpose`" in told
     assert "detector of poses" not in tcan("models", "show", "mini").out
 
 
