@@ -50,6 +50,11 @@ class SecretView(BaseModel):
     retires_at: datetime | None = Field(None, description="Absent for the newest.")
 
 
+# Of nobody: they say what they are.
+NEWER = "whsec_bmV3IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="
+OLDER = "whsec_b2xkIHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="
+
+
 class Secrets(BaseModel):
     """What verifies messages: any one of these."""
 
@@ -57,9 +62,9 @@ class Secrets(BaseModel):
         json_schema_extra={
             "example": {
                 "secrets": [
-                    {"secret": "whsec_bmV3IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="},
+                    {"secret": NEWER},
                     {
-                        "secret": "whsec_b2xkIHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4=",
+                        "secret": OLDER,
                         "retires_at": "2026-11-23T10:00:00Z",
                     },
                 ],
