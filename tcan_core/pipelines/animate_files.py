@@ -50,7 +50,8 @@ from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
-_DETECT_BATCH = 32
+# Frames that a detector sees together: so many, and of large ones fewer.
+_DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000
 _POSES_MEMBER = "prepared.json"
 
 
@@ -374,7 +375,8 @@ def detect_people(
     with (media or HereSource()).video(path, limits) as frames:
         for frame in frames:
             batch.append(frame)
-            if len(batch) == _DETECT_BATCH:
+            pixels = len(batch) * frame.shape[0] * frame.shape[1]
+            if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:
                 people += find.detect(np.stack(batch))
                 batch.clear()
                 if progress is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,18 +85,15 @@ def test_a_state_behind_the_last_step_leaves_only_the_decoding(
 def test_with_kept_features_a_render_goes_on_where_the_whole_network_is_next(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
-    settings = AnimateSettings(seed=4, num_inference_steps=5, cache_interval=2)
-    whole, rest, exact = (tmp_path / name for name in ("whole.mp4", "rest.mp4", "exact.mp4"))
+    settings = AnimateSettings(seed=4, num_inference_steps=3, cache_interval=2)
+    whole, rest = tmp_path / "whole.mp4", tmp_path / "rest.mp4"
     kept = Kept(tmp_path)
     render(mini, prepared, whole, settings, progress=kept)
-    assert kept.done == [2, 4, 5]
+    assert kept.done == [2, 3]
 
-    for step in kept.done:
-        state = DenoiseState.load(tmp_path / f"{step}.safetensors")
-        render(mini, prepared, rest, settings, resume=state)
-        assert rest.read_bytes() == whole.read_bytes()
-    render(mini, prepared, exact, replace(settings, cache_interval=1))
-    assert exact.read_bytes() != whole.read_bytes()
+    state = DenoiseState.load(tmp_path / "2.safetensors")
+    render(mini, prepared, rest, settings, resume=state)
+    assert rest.read_bytes() == whole.read_bytes()
 
 
 def test_a_state_of_other_settings_is_refused(
