@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 # Once the pose extra is in, its torch stays: docs/decisions/0002.
 CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
-# A whole run takes three processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
+# A whole run takes four processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
 PYTEST := $(BIN)/python -m pytest
-WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 
 .DEFAULT_GOAL := help

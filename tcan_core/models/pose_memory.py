@@ -1,28 +1,30 @@
 """The ControlNet's features of drawn poses, kept between steps: a frame's pose does not change.
 
-Each frame is embedded alone, so that its features do not depend on which frames came with it: a run
-that goes on from a checkpoint, or shares its windows with other processes, gives the same bits.
+All frames of a video are kept, or none where there is no room for all: of a longer one nothing
+would be left when a step comes round to a frame again. A frame that is kept is embedded alone, so
+that its features do not depend on which frames came with it: a run that goes on from a checkpoint,
+or shares its windows with other processes, gives the same bits.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-# Of videos of no more frames: of a longer one nothing would be left when a step comes round to a
-# frame again, and to keep more would make the memory grow with the length.
-KEEP_FRAMES, KEEP_BYTES = 64, 64 * 2**20
+KEEP_BYTES = 32 * 2**20
 
 
 class PoseMemory(nn.Module):
-    """Stands in for a ControlNet's condition embedding, and remembers the last frames.
+    """Stands in for a ControlNet's condition embedding, and remembers a video's frames.
 
     Args:
         embedding: from maps (batch, 3, height, width) to features (batch, channels, h, w).
         keep_bytes: memory on the device for kept features.
+
+    Attributes:
+        frames: whose maps come next, or None, as between windows.
     """
 
     def __init__(self, embedding: nn.Module, keep_bytes: int = KEEP_BYTES) -> None:
@@ -30,11 +32,14 @@ class PoseMemory(nn.Module):
         self.embedding = embedding
         self.keep_bytes = keep_bytes
         self.frames: Sequence[int] | None = None
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
+        self._video_frames = 0
+        self._has_room: bool | None = None  # until a frame's features are seen
+        self._kept: dict[int, Tensor] = {}
 
-    def begin(self) -> None:
-        """Forget all frames: another video comes."""
-        self.frames = None
+    def begin(self, video_frames: int) -> None:
+        """Forget all frames: a video of so many comes."""
+        self.frames, self._video_frames = None, video_frames
+        self._has_room = None
         self._kept.clear()
 
     def forward(self, pose_maps: Tensor) -> Tensor:
@@ -42,7 +47,7 @@ class PoseMemory(nn.Module):
 
         The maps are those of `frames`, one for each; where that is None nothing is kept.
         """
-        if self.frames is None:
+        if self.frames is None or not self._fits(pose_maps):
             features: Tensor = self.embedding(pose_maps)
             return features
         return torch.cat(
@@ -52,13 +57,16 @@ class PoseMemory(nn.Module):
             ]
         )
 
+    def _fits(self, pose_maps: Tensor) -> bool:
+        if self._has_room is None:
+            one: Tensor = self.embedding(pose_maps[:1])
+            self._has_room = one.nbytes * self._video_frames <= self.keep_bytes
+        return self._has_room
+
     def _of_frame(self, frame: int, pose_map: Tensor) -> Tensor:
-        found = self._kept.pop(frame, None)
-        features: Tensor = self.embedding(pose_map) if found is None else found
-        self._kept[frame] = features
-        if len(self._kept) > max(1, min(KEEP_FRAMES, self.keep_bytes // features.nbytes)):
-            self._kept.popitem(last=False)
-        return features
+        if frame not in self._kept:
+            self._kept[frame] = self.embedding(pose_map)
+        return self._kept[frame]
 
 
 def keep_pose_features(controlnet: nn.Module) -> PoseMemory:
@@ -66,7 +74,7 @@ def keep_pose_features(controlnet: nn.Module) -> PoseMemory:
     the weights' names change."""
     embedding = controlnet.get_submodule("controlnet_cond_embedding")
     if isinstance(embedding, PoseMemory):
-        embedding.begin()
+        embedding.begin(0)
         return embedding
     memory = PoseMemory(embedding)
     controlnet.register_module("controlnet_cond_embedding", memory)

@@ -12,7 +12,6 @@ from torch import Tensor
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.models.deep_features import DeepMemory
-from tcan_core.models.pose_memory import KEEP_FRAMES
 from tcan_core.models.tcan import Tcan
 
 # Host memory for temperature maps, which cost a few milliseconds each to make again.
@@ -47,10 +46,9 @@ class WindowPredictor:
         self.guidance_scale = guidance_scale
         self._deep = DeepMemory(cache_interval)
         self._read_at: float | None = None
-        # Of a longer video nothing would be left when a step comes round to a frame again.
-        self._memory = tcan.pose_memory if len(pose_maps) <= KEEP_FRAMES else None
-        if tcan.pose_memory is not None:
-            tcan.pose_memory.begin()
+        self._memory = tcan.pose_memory
+        if self._memory is not None:
+            self._memory.begin(len(pose_maps))
         height, width = pose_maps.size
         self._room = max(1, KEPT_TEMPERATURES_BYTES // (4 * height * width))
         self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame

@@ -38,10 +38,10 @@ def embed(memory: PoseMemory, maps: Tensor, frames: list[int]) -> Tensor:
     return features
 
 
-@pytest.mark.parametrize("room", [1, 3, 6])
-def test_features_are_those_of_the_embedding_whatever_is_kept(maps: Tensor, room: int) -> None:
+def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseMemory(embedding, keep_bytes=room * FRAME_BYTES)
+    memory = PoseMemory(embedding, keep_bytes=6 * FRAME_BYTES)
+    memory.begin(6)
     with torch.no_grad():
         expected = embedding.convolution(maps)
         alone = torch.cat([embedding.convolution(one[None]) for one in maps])
@@ -54,13 +54,29 @@ def test_features_are_those_of_the_embedding_whatever_is_kept(maps: Tensor, room
 def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
     embedding = Embedding()
     memory = PoseMemory(embedding)
+    memory.begin(6)
     for _ in range(3):
         embed(memory, maps, [0, 1, 2, 3])
         embed(memory, maps, [2, 3, 4, 5])
-    assert embedding.embedded == 6
-    memory.begin()
+    looked = 1  # at what one frame takes
+    assert embedding.embedded == 6 + looked
+    memory.begin(6)
     embed(memory, maps, [0, 1])
-    assert embedding.embedded == 8
+    assert embedding.embedded == 8 + 2 * looked
+
+
+def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
+    embedding = Embedding()
+    memory = PoseMemory(embedding, keep_bytes=5 * FRAME_BYTES)
+    memory.begin(6)
+    for _ in range(2):
+        features = embed(memory, maps, [0, 1, 2])
+        torch.testing.assert_close(features, embedding.convolution(maps[:3]))
+    assert embedding.embedded == 6 + 1
+    memory.begin(5)
+    for _ in range(2):
+        embed(memory, maps, [0, 1, 2])
+    assert embedding.embedded == 6 + 1 + 3 + 1
 
 
 def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
