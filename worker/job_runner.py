@@ -124,6 +124,9 @@ class JobRunner:
             finally:
                 self.at_work = None
         logger.info("job %s: %s of %s ends (%s)", record.id, end.script, queue, hold)
+        if end.script == "release":
+            # The job is out of these hands first: who dies in this pause costs it no attempt.
+            self.shutdown.wait(OUTAGE_PAUSE_S)
         if hold is not Hold.LOST:
             self._hint_if_it_waits(record.id)
 
@@ -139,7 +142,6 @@ class JobRunner:
             if takes_files(self.scratch):
                 return self._too_big_for_the_disk(queue, record, error)
             logger.warning("job %s: given back: %s", record.id, error)
-            self.shutdown.wait(OUTAGE_PAUSE_S)
             return calls.release(record.id, record.token)
 
     def _too_big_for_the_disk(
@@ -174,7 +176,6 @@ class JobRunner:
             end = calls.release(record.id, record.token)
         except Unavailable as error:
             logger.warning("job %s: given back: %s", record.id, error)
-            self.shutdown.wait(OUTAGE_PAUSE_S)
             end = calls.release(record.id, record.token)
         except Exception as error:
             if is_of_the_disk(error):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
@@ -15,10 +18,10 @@ from service.contract.states import JobState
 from service.settings import Settings
 from service.stores import calls, presence
 from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore
+from service.stores.objects import ObjectStore, open_objects
 from service.upkeep.reconciler import Reconciler
 from tests import samples
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner
@@ -237,6 +240,33 @@ def test_the_reconciler_takes_back_what_a_dead_worker_held(
     keeper.act()
     assert desk.record(job_id).state is JobState.QUEUED
     assert hints_in(jobs, Queue.PREPARE) == 1
+    assert desk.finish(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_job_is_given_back_before_its_worker_waits_for_the_store(
+    desk: Desk, settings: Settings
+) -> None:
+    """A worker that dies while it waits for an S3 that is away costs the job no attempt."""
+    changed = {
+        "s3_bucket": "tcan",
+        "s3_endpoint_url": f"http://127.0.0.1:{free_port()}",
+        "s3_access_key": SecretStr("a"),
+        "s3_secret_key": SecretStr("b"),
+    }
+    away = open_objects(settings.model_copy(update=changed))
+    worker, job_id = replace(desk.with_animator(PaintAnimator()), objects=away), desk.submit()
+    working = threading.Thread(target=worker.run, args=(Queue.PREPARE, job_id))
+    working.start()
+
+    def is_given_back() -> bool:
+        record = desk.record(job_id)
+        return record.token > 0 and record.state is JobState.QUEUED
+
+    wait_until(is_given_back, "the job is given back", 20.0)
+    assert working.is_alive() and worker.at_work is None
+    assert desk.record(job_id).attempts == 0
+    worker.shutdown.begin()
+    working.join()
     assert desk.finish(job_id).state is JobState.SUCCEEDED
 
 
