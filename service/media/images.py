@@ -25,6 +25,8 @@ FORMATS = {
 
 
 FORMAT_NAMES = tuple(FORMATS)
+# What Pillow raises for damaged files; the last two are of the decoders of AVIF and TIFF.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError)
 
 
 def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
@@ -51,7 +53,7 @@ def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
         raise Rejected(
             ErrorCode.INVALID_IMAGE, f"image: not one of the kinds {', '.join(FORMATS)}"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise Rejected(ErrorCode.INVALID_IMAGE, f"image: damaged ({error})") from error
 
 

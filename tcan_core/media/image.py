@@ -19,6 +19,8 @@ from tcan_core.media.limits import MediaLimits
 from tcan_core.media.whole import written_whole
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# What Pillow raises for damaged files; the last two are of the decoders of AVIF and TIFF.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError)
 
 
 def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
@@ -40,7 +42,7 @@ def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.
         try:
             upright = ImageOps.exif_transpose(image)
             return _to_rgb(upright)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except DAMAGED as error:
             raise MediaError(f"{file.name}: the image is damaged ({error})") from error
 
 
@@ -99,7 +101,7 @@ def _header(name: str, stream: BinaryIO, limits: MediaLimits) -> Image.Image:
         raise _NotAnImage(f"{name}: not an image of a known kind ({names})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(_too_many_pixels(name, error, limits)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise MediaError(f"{name}: the image is damaged ({error})") from error
 
 
