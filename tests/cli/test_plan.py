@@ -52,6 +52,7 @@ def test_a_preset_of_the_users_own_takes_what_its_networks_take(tcan: Tcan, tmp_
     assert json.loads(own) == json.loads(plain)
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_refused_with_the_cure_and_the_cure_works(
     tcan: Tcan, models: Path
 ) -> None:

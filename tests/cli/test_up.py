@@ -55,6 +55,7 @@ def test_nothing_outlives_a_parent_that_is_killed(start_up: StartUp) -> None:
     assert up.process.poll() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(
     start_up: StartUp, tmp_path: Path
 ) -> None:

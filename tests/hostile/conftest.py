@@ -21,7 +21,7 @@ GATEWAY = Path(__file__).with_name("gateway.py")
 LIMITS = {
     "TCAN_LIMITS__MAX_IMAGE_BYTES": str(1024 * 1024),
     "TCAN_LIMITS__MAX_DRIVING_BYTES": str(2 * 1024 * 1024),
-    "TCAN_FETCH_TIMEOUT_S": "1",
+    "TCAN_FETCH_TIMEOUT_S": "4",
     "TCAN_OUTBOUND_ALLOW": "127.0.0.2",
     "OMP_NUM_THREADS": "1",
 }

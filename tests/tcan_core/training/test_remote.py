@@ -107,6 +107,7 @@ def test_places_that_cannot_be_are_told(
         open_place("s3://away/run").names()
 
 
+@pytest.mark.slow
 def test_a_fresh_machine_goes_on_from_s3(runs: TinyRuns, s3: str) -> None:
     changes: dict[str, Any] = {"checkpoint_every_s": 0.0}
     expected = train_on(machine(runs, "undisturbed"), "stage1", **changes)

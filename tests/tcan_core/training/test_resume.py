@@ -47,7 +47,10 @@ def equal(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "stage2" else pytest.mark.slow) for name in STAGES],
+)
 def test_a_killed_run_goes_on_to_the_last_bit(runs: TinyRuns, name: str) -> None:
     changes: dict[str, Any] = {"steps": STEPS, "checkpoint_every_s": 0.0, "decay_steps": 3}
     undisturbed = TinyRuns(runs.root / "undisturbed", runs.cache)
