@@ -25,6 +25,19 @@ from tcan_core.sampling.state import FORMAT, DenoiseState
 STEPS, FRAMES = 6, 20
 
 
+# One of each kind: single step, several steps, ancestral noise, second order. The rest is `slow`.
+KINDS = {
+    "ddim",
+    "dpm++2m",
+    "DDPMScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "LCMScheduler",
+    "PNDMScheduler",
+    "UniPCMultistepScheduler",
+}
+
+
 def offered() -> list[str]:
     """Every scheduler that `build_scheduler` can build here."""
     names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
@@ -79,7 +92,10 @@ class Run:
 
 # DEIS of diffusers 0.42 gives tensors to numpy's log, as `build_scheduler` says of others.
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
-@pytest.mark.parametrize("name", offered())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in offered()],
+)
 def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) -> None:
     run = Run(name, tmp_path)
     with pytest.raises(Canceled):
@@ -94,16 +110,7 @@ def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) 
 
 
 def test_ancestral_and_multistep_schedulers_are_among_them() -> None:
-    assert {
-        "ddim",
-        "dpm++2m",
-        "DDPMScheduler",
-        "EulerAncestralDiscreteScheduler",
-        "HeunDiscreteScheduler",
-        "LCMScheduler",
-        "PNDMScheduler",
-        "UniPCMultistepScheduler",
-    } <= set(offered())
+    assert KINDS <= set(offered())
 
 
 def test_a_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) ->
     assert found.weights_bytes == parameters
 
 
+@pytest.mark.slow
 def test_options_take_less() -> None:
     preset, size = load_preset("mini"), (64, 64)
     model = Measured.build(preset, RuntimeOptions())
