@@ -380,11 +380,8 @@ class AnimatePipeline:
         return max(0, min(self.preset.sampling.context_overlap, settings.context_size - 1))
 
     def _guidance(self, settings: AnimateSettings) -> float:
-        return (
-            self.preset.sampling.guidance_scale
-            if settings.guidance_scale is None
-            else settings.guidance_scale
-        )
+        chosen = settings.guidance_scale
+        return self.preset.sampling.guidance_scale if chosen is None else chosen
 
 
 def _pixels(images: Tensor) -> Frames:
