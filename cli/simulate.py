@@ -43,6 +43,7 @@ def simulate(
     render_s: Annotated[float, _option("A render besides.")] = USUAL.render_s,
     prepare_frame_s: Annotated[float, _option("A frame to prepare.")] = USUAL.prepare_frame_s,
     prepare_s: Annotated[float, _option("Preparing besides.")] = USUAL.prepare_s,
+    turnaround_s: Annotated[float, _option("Between two jobs of a worker.")] = USUAL.turnaround_s,
     preemptions_per_gpu_hour: Annotated[float, _option("Nodes that are taken away.")] = 0.0,
     resume_s: Annotated[float, _option("Until a lost job goes on.")] = USUAL.resume_s,
     start_s: Annotated[float, _option("Until a new GPU takes jobs.")] = USUAL.start_s,

@@ -111,6 +111,10 @@ class Run:
                 self._take(worker)
                 return
 
+    def _take_if_free(self, worker: Worker) -> None:
+        if self._is_free(worker):
+            self._take(worker)
+
     def _take(self, worker: Worker) -> None:
         """The next job of its queues, which it asks in turn as its broker's connection does."""
         for _ in worker.queues:
@@ -135,14 +139,14 @@ class Run:
         if worker.stint != stint or worker.job is None:
             return  # it was taken away meanwhile
         number = self._let_go(worker)
+        worker.takes_from_s = self.now_s + self.scenario.turnaround_s
+        self._at(worker.takes_from_s, lambda: self._take_if_free(worker))
         job = self.jobs[number]
         if job.queue is Queue.PREPARE:
             self._wait(number, Queue.RENDER, self.scenario.render_time_s(job.arrival))
         else:
             job.ended_s = self.now_s
             self._done += 1
-        if self._is_free(worker):
-            self._take(worker)
 
     def _let_go(self, worker: Worker) -> int:
         assert worker.job is not None
@@ -156,7 +160,7 @@ class Run:
         ready_s = self.now_s + start_s
         worker = Worker(queues, self.now_s, ready_s, free_since_s=ready_s)
         self.gpus.append(worker)
-        self._at(ready_s, lambda: self._take(worker) if self._is_free(worker) else None)
+        self._at(ready_s, lambda: self._take_if_free(worker))
         rate = self.scenario.preemptions_per_gpu_hour / 3600
         if rate > 0:
             self._at(ready_s + self._chance.expovariate(rate), lambda: self._preempt(worker))

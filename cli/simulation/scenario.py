@@ -42,6 +42,7 @@ class Scenario:
         render_s: what a render takes besides (reading, decoding, encoding, storing).
         prepare_frame_s: what a frame takes to prepare.
         prepare_s: what preparing takes besides.
+        turnaround_s: from the end of a worker's stage until it takes another job that waits.
         preemptions_per_gpu_hour: how often a node is taken away.
         resume_s: from the loss of a worker until another one is where it was.
         start_s: from the wish for a GPU until its worker takes jobs; it is paid for from the wish.
@@ -64,6 +65,7 @@ class Scenario:
     render_s: float = 5.0
     prepare_frame_s: float = 0.05
     prepare_s: float = 1.0
+    turnaround_s: float = 0.05
     preemptions_per_gpu_hour: float = 0.0
     resume_s: float = 7.0
     start_s: float = 180.0

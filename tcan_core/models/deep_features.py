@@ -5,8 +5,8 @@ Every window runs whole, then `interval - 1` times with its last up block alone,
 features kept and the skips of the first down block, computed anew.
 
 The features lie on the host, as the latents do. They grow with the video's length, so there is a
-bound, behind which windows run whole at every step. It is drawn by frames, not by what is kept:
-which windows run whole does not depend on batches, nor on which process has which window.
+bound, behind which windows run whole at every step. It is drawn by a window's place among the
+video's: which windows run whole does not depend on batches, nor on which process has which window.
 
 Source: DeepCache, arXiv 2312.00858.
 """
@@ -45,12 +45,16 @@ class DeepMemory:
 
     Args:
         interval: every how many steps a window runs whole, at least 1; 1 keeps nothing.
-        keep_bytes: host memory for features, as if windows shared no frames.
+        windows: frame indices of all the video's windows, in order; no two begin alike.
+        keep_bytes: host memory for the features of all of them.
     """
 
-    def __init__(self, interval: int, keep_bytes: int = KEEP_BYTES) -> None:
+    def __init__(
+        self, interval: int, windows: Sequence[Sequence[int]], keep_bytes: int = KEEP_BYTES
+    ) -> None:
         self._interval = interval
         self._keep_bytes = keep_bytes
+        self._place = {window[0]: place for place, window in enumerate(windows)}
         self._kept: dict[int, _Kept] = {}  # by the window's first frame
 
     def knows(self, window: Sequence[int]) -> bool:
@@ -73,9 +77,8 @@ class DeepMemory:
 
     def keep(self, windows: Sequence[Sequence[int]], features: DeepFeatures) -> None:
         """Remember what whole runs of these windows left, as far as there is room."""
-        frames = sum(map(len, windows))
-        bytes_per_frame = sum(half.nbytes for half in features.halves) / frames
-        parts = zip(*(half.cpu().chunk(len(windows)) for half in features.halves), strict=True)
-        for window, halves in zip(windows, parts, strict=True):
-            if (window[-1] + 1) * bytes_per_frame <= self._keep_bytes:
+        of_window = sum(half.nbytes for half in features.halves) / len(windows)
+        halves_of = [half.cpu().chunk(len(windows)) for half in features.halves]
+        for window, *halves in zip(windows, *halves_of, strict=True):
+            if (self._place[window[0]] + 1) * of_window <= self._keep_bytes:
                 self._kept[window[0]] = _Kept([half.clone() for half in halves], self._interval - 1)

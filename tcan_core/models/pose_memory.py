@@ -1,7 +1,8 @@
 """The ControlNet's features of drawn poses, kept between steps: a frame's pose does not change.
 
-All frames of a video are kept, or none where there is no room for all: of a longer one nothing
-would be left when a step comes round to a frame again. A frame that is kept is embedded alone, so
+They lie on the host, as the latents do, so that a longer video takes no more of the device. All
+frames of a video are kept, or none where there is no room for all: of a longer one nothing would be
+left when a step comes round to a frame again. A frame that is kept is embedded alone, so
 that its features do not depend on which frames came with it: a run that goes on from a checkpoint,
 or shares its windows with other processes, gives the same bits.
 """
@@ -21,7 +22,7 @@ class PoseMemory(nn.Module):
 
     Args:
         embedding: from maps (batch, 3, height, width) to features (batch, channels, h, w).
-        keep_bytes: memory on the device for kept features.
+        keep_bytes: host memory for kept features.
 
     Attributes:
         frames: whose maps come next, or None, as between windows.
@@ -50,12 +51,11 @@ class PoseMemory(nn.Module):
         if self.frames is None or not self._fits(pose_maps):
             features: Tensor = self.embedding(pose_maps)
             return features
-        return torch.cat(
-            [
-                self._of_frame(frame, pose_maps[index : index + 1])
-                for index, frame in enumerate(self.frames)
-            ]
-        )
+        kept = [
+            self._of_frame(frame, pose_maps[index : index + 1])
+            for index, frame in enumerate(self.frames)
+        ]
+        return torch.cat(kept).to(pose_maps.device)
 
     def _fits(self, pose_maps: Tensor) -> bool:
         if self._has_room is None:
@@ -65,7 +65,7 @@ class PoseMemory(nn.Module):
 
     def _of_frame(self, frame: int, pose_map: Tensor) -> Tensor:
         if frame not in self._kept:
-            self._kept[frame] = self.embedding(pose_map)
+            self._kept[frame] = self.embedding(pose_map).cpu()
         return self._kept[frame]
 
 

@@ -52,6 +52,11 @@ class Tcan:
         self.prompt_memory = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
 
     @property
+    def has_motion(self) -> bool:
+        """Whether the denoising UNet sees the frames of a window together."""
+        return isinstance(self.denoising_unet, UNetMotionModel)
+
+    @property
     def networks(self) -> tuple[nn.Module, ...]:
         """Codec, denoising UNet, reference UNet and ControlNet."""
         return self.codec, self.denoising_unet, self.reference_unet, self.controlnet

@@ -21,6 +21,7 @@ from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
 from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import NoPersonError, ParameterError
+from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
@@ -302,13 +303,18 @@ class AnimatePipeline:
                 f"context_size is {settings.context_size}; the motion modules of "
                 f"{self.preset.name} see at most {self.preset.max_context_size} frames together"
             )
+        if settings.cache_interval > 1 and not self.tcan.has_motion:
+            raise ParameterError(
+                f"cache_interval is {settings.cache_interval}; without motion modules it must be 1,"
+                " for nothing is kept then"
+            )
         predict = WindowPredictor(
             self.tcan,
             ref_image_latents,
             pose_maps,
             settings.ptm_tau,
             self._guidance(settings),
-            settings.cache_interval,
+            DeepMemory(settings.cache_interval, windows),
         )
         steps = settings.num_inference_steps
         if steps is None:

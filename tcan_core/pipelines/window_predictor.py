@@ -26,8 +26,7 @@ class WindowPredictor:
         pose_maps: of the whole video; a window's are read when it is predicted.
         ptm_tau: strength of the pose-driven temperature; 0 switches it off.
         guidance_scale: 1 computes no unconditional half.
-        cache_interval: every how many steps a window passes the whole network; see
-            `models.deep_features`. 1 is always.
+        deep: which windows need not pass the whole network; by default all always do.
     """
 
     def __init__(
@@ -37,14 +36,14 @@ class WindowPredictor:
         pose_maps: PoseMaps,
         ptm_tau: float,
         guidance_scale: float,
-        cache_interval: int = 1,
+        deep: DeepMemory | None = None,
     ) -> None:
         self.tcan = tcan
         self.ref_image_latents = ref_image_latents
         self.pose_maps = RecentPoseMaps(pose_maps)
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
-        self._deep = DeepMemory(cache_interval)
+        self._deep = deep or DeepMemory(1, [])
         self._read_at: float | None = None
         self._memory = tcan.pose_memory
         if self._memory is not None:

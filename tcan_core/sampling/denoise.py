@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tcan_core.errors import Canceled, ParameterError
+from tcan_core.errors import Canceled, CheckpointError, ParameterError
 from tcan_core.sampling.fusion import FusionKind, WindowFuser
 from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import (
@@ -99,11 +99,17 @@ def denoise(
 
     Raises:
         Canceled: `canceled` returned True.
-        CheckpointError: `resume` belongs to another kind of run.
+        CheckpointError: `resume` belongs to another kind of run, or to a step behind which this
+            one offers no state.
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
     team, steps = ranks or Alone(), len(scheduler.timesteps)
+    if resume is not None and resume.step % state_every and resume.step != steps:
+        raise CheckpointError(
+            f"the checkpoint is of step {resume.step}; this run can go on behind every"
+            f" {state_every} steps only"
+        )
     rounds = _rounds(len(windows), window_batch, team.count)
     run = _Run(noise, scheduler, seed, resume)
     del noise  # a long video's is large, and needed no more

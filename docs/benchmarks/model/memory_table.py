@@ -23,7 +23,7 @@ from tcan_core.pipelines.memory.plan import WINDOW_BATCHES
 from tcan_core.pipelines.memory.survey import source_of, survey
 from tcan_core.pipelines.memory.table import TABLE, MemoryTable, Size, load_table
 
-WINDOW = 16
+WINDOW, LONGEST = 16, 32  # frames: the usual, and all that motion modules have positions for
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
 
 
@@ -34,13 +34,15 @@ class Survey(NamedTuple):
     dtype: str
     sizes: list[Size]
     window_batches: tuple[int, ...] = WINDOW_BATCHES
+    window: int = WINDOW
 
 
 SURVEYS = (
-    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE]),
-    Survey("sd15", "bfloat16", [STRIP], (1,)),
+    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP]),
+    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP], (1,), LONGEST),
     Survey("sd15", "float32", [SQUARE, PHOTO]),  # the others follow; see `widened`
-    Survey("sd15-official", "bfloat16", [WIDE], (1,)),
+    Survey("sd15-official", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP]),
+    Survey("sd15-official", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP], (1,), LONGEST),
     Survey("mini", "float32", [(64, 64), (120, 64), (192, 64)]),
 )
 
@@ -62,7 +64,7 @@ def main() -> None:
                 load_preset(one.preset),
                 one.dtype,
                 one.sizes,
-                WINDOW,
+                one.window,
                 window_batches=one.window_batches,
                 device=asked.device,
                 tell=lambda told: print(told, flush=True),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tcan_core.errors import ParameterError
-from tcan_core.models.pose_memory import KEEP_BYTES
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.memory.architecture import Architecture
 from tcan_core.pipelines.memory.table import (
@@ -136,8 +135,7 @@ def predict(
         options,
         window_batch,
         decode_batch,
-        # Kept features of poses are no part of a step; they have a bound of their own.
-        denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0] + KEEP_BYTES,
+        denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0],
         codec_bytes=codec.weights_bytes + codec.peak_bytes + others[1],
         latents_bytes=4 * channels * run.num_frames * pixels // factor**2,
         measured_size=denoising.size,

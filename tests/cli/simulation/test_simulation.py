@@ -34,6 +34,7 @@ ONE = Scenario(
     frame_step_s=0.1,
     render_s=0.0,
     prepare_s=0.0,
+    turnaround_s=0.0,
     prepare_frame_s=0.0,
 )
 

@@ -84,7 +84,7 @@ def features(num_windows: int) -> DeepFeatures:
 
 
 def test_a_window_runs_whole_at_every_nth_step() -> None:
-    memory, window = DeepMemory(3), [[0, 1, 2]]
+    memory, window = DeepMemory(3, [[0, 1, 2]]), [[0, 1, 2]]
     whole = []
     for step in range(7):
         if memory.knows(window[0]):
@@ -96,8 +96,9 @@ def test_a_window_runs_whole_at_every_nth_step() -> None:
 
 
 def test_each_window_gets_its_own_halves_back() -> None:
-    memory = DeepMemory(9)
-    memory.keep([[0, 1, 2], [2, 3, 4]], features(2))
+    windows = [[0, 1, 2], [2, 3, 4]]
+    memory = DeepMemory(9, windows)
+    memory.keep(windows, features(2))
     conditional = memory.take([[2, 3, 4]], CPU).halves[1]
     both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).halves[0]
     assert conditional.flatten().tolist() == [-3, -4, -5]
@@ -106,9 +107,9 @@ def test_each_window_gets_its_own_halves_back() -> None:
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
-    """8 bytes per frame: room for frames 0 to 5, so for two of the three windows."""
-    windows = [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
-    memory = DeepMemory(2, keep_bytes=8 * 6)
+    """8 bytes per frame, though windows share frames: room for two of the three windows."""
+    windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    memory = DeepMemory(2, windows, keep_bytes=8 * 8)
     for first in range(0, 3, batch):
         some = windows[first : first + batch]
         memory.keep(some, features(len(some)))
@@ -116,4 +117,4 @@ def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
 
 
 def test_with_an_interval_of_one_nothing_is_wanted() -> None:
-    assert DeepMemory(1).wanted() is None
+    assert DeepMemory(1, []).wanted() is None

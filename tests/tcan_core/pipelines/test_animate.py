@@ -79,8 +79,8 @@ def test_windows_whose_features_are_kept_and_others_go_together(
     usual = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
     pipeline(image, poses, **usual)
     bytes_per_frame = 2 * deep.pop()[0].nbytes
-    room = partial(DeepMemory, keep_bytes=8 * bytes_per_frame)
-    monkeypatch.setattr("tcan_core.pipelines.window_predictor.DeepMemory", room)
+    room = partial(DeepMemory, keep_bytes=3 * 4 * bytes_per_frame)
+    monkeypatch.setattr("tcan_core.pipelines.animate.DeepMemory", room)
     whole: dict[int, int] = {}
     results = {}
     for window_batch in (1, 4):
@@ -139,6 +139,16 @@ def test_a_window_has_no_more_frames_than_the_motion_modules_have_positions(
     assert len(pipeline(image, many[:most], context_size=most + 1)) == most
     with pytest.raises(ParameterError, match=f"context_size is {most + 1}; .* at most {most} "):
         pipeline(image, many, context_size=most + 1)
+
+
+def test_deep_features_are_of_motion_models_only(
+    pipeline: AnimatePipeline, weights: Path, image: Frames, poses: list[Pose]
+) -> None:
+    still = AnimatePipeline(load_tcan(pipeline.preset, weights, motion=False), pipeline.preset)
+
+    assert len(still(image, poses[:2])) == 2
+    with pytest.raises(ParameterError, match="cache_interval is 2; without motion modules"):
+        still(image, poses[:2], cache_interval=2)
 
 
 def test_the_presets_overlap_gives_way_to_a_small_window(

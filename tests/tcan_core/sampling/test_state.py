@@ -60,8 +60,9 @@ def network(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tens
 class Run:
     """Runs with one scheduler; each step's state is saved to a file."""
 
-    def __init__(self, name: str, folder: Path, frames: int = FRAMES) -> None:
+    def __init__(self, name: str, folder: Path, frames: int = FRAMES, state_every: int = 1) -> None:
         self.name, self.folder, self.frames = name, folder, frames
+        self.state_every = state_every
         self.scheduler = build_scheduler(name, STEPS)
         self.steps_done: list[int] = []
 
@@ -78,13 +79,15 @@ class Run:
             progress=self._keep,
             canceled=lambda: len(self.steps_done) >= stop_behind,
             resume=resume,
+            state_every=self.state_every,
         )
 
     def state(self, step: int) -> DenoiseState:
         return DenoiseState.load(self.folder / f"{step}.safetensors")
 
     def _keep(self, now: DenoiseProgress) -> None:
-        assert (now.state is None) == (now.window < now.windows)
+        offered = now.step % self.state_every == 0 or now.step == now.steps
+        assert (now.state is not None) == (offered and now.window == now.windows)
         if now.state is not None:
             self.steps_done.append(now.step)
             now.state().save(self.folder / f"{now.step}.safetensors")
@@ -156,6 +159,19 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     for other in (Run("ddim", tmp_path, frames=8), Run("EulerDiscreteScheduler", tmp_path)):
         with pytest.raises(CheckpointError, match="the checkpoint is of DPMSolver"):
             other(resume=state)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, STEPS])
+def test_a_state_off_the_steps_that_a_run_offers_is_refused(step: int, tmp_path: Path) -> None:
+    """A network that remembers every other step is never asked to begin between them."""
+    undisturbed = Run("ddim", tmp_path)()
+    state = Run("ddim", tmp_path).state(step)
+    run = Run("ddim", tmp_path, state_every=2)
+    if step % 2 and step != STEPS:
+        with pytest.raises(CheckpointError, match=f"of step {step}; .* behind every 2 steps"):
+            run(resume=state)
+    else:
+        assert torch.equal(run(resume=state), undisturbed)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "foreign"])

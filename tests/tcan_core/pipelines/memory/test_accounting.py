@@ -87,8 +87,8 @@ def not_in(kept: set[int], size: int) -> bool:
     return size not in kept
 
 
-def test_a_longer_video_takes_no_more_but_its_latents(pipeline: AnimatePipeline) -> None:
-    """Beside what is kept of its poses, which has a bound of its own."""
+def test_a_longer_video_takes_no_more_but_what_the_host_keeps(pipeline: AnimatePipeline) -> None:
+    """And features of its poses: both lie on the host, whatever the device."""
     peaks = []
     features_bytes = 4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4
     for frames in (64, 160):
