@@ -57,7 +57,7 @@ READY: dict[str, Any] = {
             "id": "host-1:4242",
             "queues": ["prepare", "render"],
             "preset": "mini",
-            "contract": 1,
+            "contract": 2,
             "ready": True,
             "stalled": False,
             "model": MODEL,
