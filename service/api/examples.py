@@ -108,12 +108,17 @@ SAYS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.INVALID_IMAGE: (SUBMIT, "image: not a picture"),
     ErrorCode.IMAGE_TOO_SMALL: (SUBMIT, "image: 16x16 pixels; at least 64x64 are needed"),
     ErrorCode.IMAGE_TOO_LARGE: (SUBMIT, "image: 30000x30000 pixels are more than 50000000"),
+    ErrorCode.IMAGE_TOO_NARROW: (
+        SUBMIT,
+        "image: 16x4000 pixels; the longer side may have at most 4 times as many as the shorter",
+    ),
     ErrorCode.INVALID_VIDEO: (SUBMIT, "driving: not a video"),
     ErrorCode.VIDEO_TOO_SMALL: (SUBMIT, "driving: 16x16 pixels; at least 64x64 are needed"),
     ErrorCode.VIDEO_TOO_LARGE: (SUBMIT, "driving: 16000x9000 pixels are more than 50000000"),
     ErrorCode.VIDEO_TOO_LONG: (SUBMIT, "driving: more than 3000 frames"),
     ErrorCode.DECODER_STOPPED: (SUBMIT, "driving: its decoder needs more than 60 s"),
     ErrorCode.INVALID_POSE_FILE: (SUBMIT, "driving: frame 3: 17 joints instead of 18"),
+    ErrorCode.NO_PERSON: (SUBMIT, "driving: nobody in 25 frames of poses"),
     ErrorCode.NOT_FOUND: ("/objects/jobs/x", "GET /objects/jobs/x"),
     ErrorCode.JOB_NOT_FOUND: (HERE, f"there is no job {JOB_ID!r}"),
     ErrorCode.DELIVERY_NOT_FOUND: (
