@@ -11,15 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.access.doors import Anonymous
@@ -102,9 +94,8 @@ class Settings(BaseSettings):
     )
     spool_bytes: int = Field(
         3072 * MIB,
-        validate_default=True,
         description="Of files on their way in that a gateway holds at a time; more get 503. The "
-        "disk under its data folder must hold them.",
+        "disk under its data folder must hold them. At least one request of the largest size.",
     )
     link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")
     lease_ms: int = Field(
@@ -177,15 +168,6 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="Where traces go, such as http://collector:4318/v1/traces."
     )
-
-    @field_validator("spool_bytes")
-    @classmethod
-    def _holds_one_request(cls, value: int, info: ValidationInfo) -> int:
-        limits = info.data.get("limits")
-        least = 0 if limits is None else limits.max_image_bytes + limits.max_driving_bytes + MIB
-        if value < least:
-            raise ValueError(f"is {value}; one request may need {least}, by TCAN_LIMITS__*")
-        return value
 
     def broker_url(self) -> str:
         """The server's address. Raises SettingsError when no server is known."""

@@ -55,7 +55,7 @@ class Rendering:
     report: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unmarked: str = ""
-    """Why its pictures bear no watermark although one was asked for."""
+    """Why its pictures bear no watermark; empty where they do, or where the service makes none."""
 
 
 class Animator(Protocol):

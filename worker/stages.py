@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 FRUGAL_WARNING = (
     "the device's memory ran out; the job was done with fewer windows and frames at a time"
 )
+SKELETONS = "drawn skeletons bear no mark"
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Stages:
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
             shown = self.animator.preview(driving, self.folder, report, self._stopped)
+            shown = replace(shown, unmarked=SKELETONS)
             return self._publish(shown, _since(began_s), {"driving": file_digest(driving)}, None)
         prepared, image = self.folder / "prepared.zip", self._image()
         warnings = self.animator.prepare(

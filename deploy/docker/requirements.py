@@ -2,7 +2,8 @@
 
     python3 requirements.py pyproject.toml cpu|cuda [--alone]
 
-The base dependencies, with the detector of real people, and the extra `cuda` where there is a GPU.
+The base dependencies, the detector of real people, what sends traces, and the extra `cuda` where
+there is a GPU.
 What is printed with `--alone` is installed without what it asks for. Standard library only: it runs
 before anything is installed.
 """
@@ -13,7 +14,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-DEVICES: dict[str, tuple[str, ...]] = {"cpu": ("dwpose",), "cuda": ("dwpose", "cuda")}
+DEVICES: dict[str, tuple[str, ...]] = {
+    "cpu": ("dwpose", "otel"),
+    "cuda": ("dwpose", "otel", "cuda"),
+}
 # rtmlib asks for two OpenCV builds that want a display's libraries; the headless one serves it, and
 # all else that it asks for is in the list anyway.
 ALONE = "rtmlib"

@@ -28,7 +28,7 @@ from service.stores.jobs import AsyncJobs, Clock
 from service.stores.objects import ObjectStore, open_objects
 from service.stores.scratch import sweep_scratch
 from service.stores.writer import Writer, open_writer
-from service.submission.room import Room
+from service.submission.room import Room, open_room
 from service.telemetry.context import JOB_ID
 from service.upkeep.beside import Upkeep
 from service.webhooks.deliverer import Deliverer
@@ -85,6 +85,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     url = settings.broker_url()
     guard = Guard.allowing(settings.outbound_allow)
     policy = None if settings.policy is None else load_policy(settings.policy)
+    room = open_room(settings.spool_bytes, settings.limits)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
@@ -95,7 +96,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
-        room=Room(settings.spool_bytes),
+        room=room,
         probe_memory=Memory(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
         remembered=Remembered(),

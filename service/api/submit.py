@@ -18,7 +18,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.stores import keys
 from service.stores.calls import Placed
-from service.submission.receive import read_request
+from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"], route_class=LaneRoute)
@@ -50,12 +50,14 @@ INPUT_ERRORS = (
     ErrorCode.INVALID_IMAGE,
     ErrorCode.IMAGE_TOO_SMALL,
     ErrorCode.IMAGE_TOO_LARGE,
+    ErrorCode.IMAGE_TOO_NARROW,
     ErrorCode.INVALID_VIDEO,
     ErrorCode.VIDEO_TOO_SMALL,
     ErrorCode.VIDEO_TOO_LARGE,
     ErrorCode.VIDEO_TOO_LONG,
     ErrorCode.DECODER_STOPPED,
     ErrorCode.INVALID_POSE_FILE,
+    ErrorCode.NO_PERSON,
 )
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},
@@ -152,7 +154,9 @@ async def _take(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
 ) -> tuple[Placed, bool]:
     if key is None and caller.limits.bounds_jobs:
-        await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits))
+        # Files in the body are new; what JSON names may be uploads alone.
+        new_bytes = 0 if is_json(request.headers) else 1
+        await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits, new_bytes))
     with Spool(gateway.settings.spool_folder, gateway.room) as spool:
         received = await read_request(
             kind,

@@ -62,7 +62,9 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     # Read here and not by FastAPI, which would do it before the caller is known.
     body = await read_json(UploadRequest, request.headers, request.stream())
     most = gateway.settings.limits.max_driving_bytes
-    wished = body.max_bytes if body is not None and body.max_bytes is not None else most
+    wished = None if body is None else body.max_bytes
+    if wished is None:
+        wished = caller.limits.input_bytes_per_day or most
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
     await gateway.jobs.run(requests.note_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)

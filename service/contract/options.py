@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.numbers import WHOLE
+from service.contract.version import Since
 from service.contract.webhooks import Webhook
 
 DAY_S = 24 * 3600
@@ -32,6 +33,7 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    # A new field says by `Since` which contract brings it.
     ttl_s: Annotated[int, Field(ge=60, le=30 * DAY_S), WHOLE] = Field(
         7 * DAY_S,
         description="Seconds for which the ended job and its results are kept.",
@@ -52,7 +54,7 @@ class JobOptions(BaseModel):
         "fails with `run_deadline`.",
     )
     webhook: Webhook | None = Field(None, description="Who is told when the job ends.")
-    consent: str | None = Field(
+    consent: Annotated[str | None, Since(2)] = Field(
         None,
         min_length=1,
         max_length=1000,

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.contract.numbers import WHOLE
+from service.contract.version import Since
 
 MAX_SEED = 2**32 - 1
 
@@ -36,6 +37,7 @@ class JobParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    # A new field says by `Since` which contract brings it.
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE] | None = Field(
         None, description="Seed of the initial noise; drawn at random and reported when absent."
     )
@@ -67,18 +69,18 @@ class JobParams(BaseModel):
         description="Move the driver's poses to the source character's proportions and place; "
         "false uses them as they are.",
     )
-    person: Annotated[int, Field(ge=0, le=99), WHOLE] | None = Field(
+    person: Annotated[Annotated[int, Field(ge=0, le=99), WHOLE] | None, Since(2)] = Field(
         None,
         description="Which of several people in the driving video is followed, counted from the "
         "left in the first frame that shows anybody, from 0; the main one when absent.",
     )
 
-    scheduler: Sampler | None = Field(
+    scheduler: Annotated[Sampler | None, Since(2)] = Field(
         None,
         description="ddim; or, of use with few steps: dpm++2m, ays (Align Your Steps, ten steps), "
         "lcm (two to eight, with an LCM-LoRA in the preset). The preset's own when absent.",
     )
-    cache_interval: Annotated[int, Field(ge=1, le=10), WHOLE] = Field(
+    cache_interval: Annotated[int, Field(ge=1, le=10), WHOLE, Since(2)] = Field(
         1,
         description="Every how many steps the whole network runs; 1 is always. Two or three are "
         "faster and coarser: between, deep features of the step before are used.",

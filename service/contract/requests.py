@@ -61,7 +61,8 @@ class UploadRequest(Body):
 
     max_bytes: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
         None,
-        description="The file has no more bytes; the service's own limit when absent.",
+        description="The file has no more bytes; when absent the service's own limit, or what the "
+        "caller may send in a day where that is less.",
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-
-from anyio import CapacityLimiter, to_thread
 
 from service.contract.errors import ErrorCode
 from service.errors import Rejected, SettingsError
@@ -32,17 +32,22 @@ class AddressRefused(Rejected):
 class Resolver:
     """The system's resolver, in threads of its own.
 
-    A name whose servers are silent holds a thread for half a minute, whoever waits for it. The
-    event loop's own look-ups share a handful of threads, so a few such names would stop them all.
+    A name whose servers are silent holds a thread for half a minute, whether anybody still waits
+    for it or not. The event loop's own look-ups share a handful of threads, so a few such names
+    would stop them all; and those that were given up count here until they end, so that a flood
+    of such names takes no more threads than these.
+
+    Args:
+        at_once: look-ups; others wait until one ends, or are given up.
     """
 
-    def __init__(self) -> None:
-        self._threads = CapacityLimiter(LOOK_UPS)
+    def __init__(self, at_once: int = LOOK_UPS) -> None:
+        self._threads = ThreadPoolExecutor(at_once, "look-up")
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """The addresses of a host. Raises OSError, UnicodeError."""
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        found = await to_thread.run_sync(look_up, abandon_on_cancel=True, limiter=self._threads)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

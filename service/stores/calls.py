@@ -38,7 +38,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.contract.version import CONTRACT
+from service.contract.version import CONTRACT, PREPARED, least_contract, stored
 from service.stores.quota import FREE, Quota
 from service.telemetry.context import carried
 
@@ -138,7 +138,7 @@ def create(
     keep_key_ms: int = 0,
     hint: str = "",
     quota: Quota = FREE,
-    contract: int = CONTRACT,
+    contract: int = 1,
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
@@ -146,16 +146,18 @@ def create(
     (`idempotency_key_in_use`) when the claim is lost.
 
     Args:
-        contract: workers that know a lower one leave the job to others.
+        contract: workers that know a lower one leave the job to others; fields in use may need a
+            higher one.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
         quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
-    fields = [text for name, model in models.items() for text in (name, model.model_dump_json())]
+    fields = [text for name, model in models.items() for text in (name, stored(model))]
     units = work_units(inputs, params)
     known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
     hinted = (Queue.PREPARE.task, hint, *quota)
-    fields += [text for pair in carried().items() for text in pair] + ["contract", str(contract)]
+    fields += [text for pair in carried().items() for text in pair]
+    fields += ["contract", str(max(contract, least_contract(*models.values())))]
     return Call("create", (*known, *hinted, key_owner, "kind", kind, *fields), read_placed)
 
 
@@ -258,8 +260,8 @@ def hand_over(
 ) -> Call[Hold]:
     """Leave the job to its next queue, with the key of what was prepared."""
     # What was prepared is read by a worker that may be of another release.
-    fields = ("prepared", prepared, "contract", str(CONTRACT), *_report(warnings, seconds))
-    return Call("hand_over", (job_id, token, queue, *fields), Hold)
+    fields = ("prepared", prepared, *_report(warnings, seconds))
+    return Call("hand_over", (job_id, token, queue, PREPARED, *fields), Hold)
 
 
 def succeed(
@@ -344,7 +346,9 @@ def _record(pairs: list[str]) -> JobRecord:
     for name in JSON_FIELDS:
         if name in fields:
             fields[name] = json.loads(fields[name])
-    return JobRecord.model_validate(fields)
+    # A later release may have written it: names that are not known here are passed over. In what
+    # callers send they are mistakes.
+    return JobRecord.model_validate(fields, extra="ignore")
 
 
 def _record_or_none(pairs: list[str]) -> JobRecord | None:

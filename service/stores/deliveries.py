@@ -3,9 +3,9 @@
 A message is put in by the script that changes the job's state, in the same step; so no restart
 loses one. Keys: `deliveries:{job}` events of a job in order (the place is the message's number);
 `delivery:{job}:{n}` hash, `delivery:{job}:{n}:attempts` its log; `deliveries:due:{caller}` when to
-try next, `deliveries:due` callers by the first of theirs; `webhooks:disabled:{caller}` receivers
-that answered 410; `webhooks:secrets:{caller}` generations of the caller's secret. A gateway claims
-a message for a while; if it dies, the message is due again. Messages go when their job is erased.
+try next, `deliveries:callers` callers by the first of theirs; `webhooks:disabled:{caller}` where
+410 was answered; `webhooks:secrets:{caller}` generations of the caller's secret. A gateway claims a
+message for a while; if it dies, the message is due again. Messages go when their job is erased.
 """
 
 from __future__ import annotations

@@ -61,12 +61,16 @@ def count_request(caller: str, most: int) -> Call[Turnstile]:
     )
 
 
-def room_for_a_job(caller: str, limits: CallerLimits) -> Call[str]:
+def room_for_a_job(caller: str, limits: CallerLimits, new_bytes: int) -> Call[str]:
     """Make sure that the caller may have another job, however small; raises Rejected when read.
 
     `service.stores.calls.create` weighs it once more, by its true size.
+
+    Args:
+        new_bytes: that its inputs have at least, beside uploads, whose forms have been counted.
     """
-    return Call("room_for_a_job", (caller, limits.model_dump_json(exclude_none=True)), str)
+    bounds = limits.model_dump_json(exclude_none=True)
+    return Call("room_for_a_job", (caller, bounds, new_bytes), str)
 
 
 def _key(text: str) -> ApiKey:

@@ -75,7 +75,7 @@ async def read_request(
     Raises:
         Rejected: of another type, malformed, too big, or with parameters that are not valid.
     """
-    if _is_json(headers):
+    if is_json(headers):
         return _from_json(kind, await _read_small(chunks))
     files = await receive(headers, chunks, parts_taken(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
@@ -94,12 +94,13 @@ async def read_json(
     text = await _read_small(chunks)
     if not text:
         return None
-    if not _is_json(headers):
+    if not is_json(headers):
         raise Rejected(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
     return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
 
 
-def _is_json(headers: Mapping[str, str]) -> bool:
+def is_json(headers: Mapping[str, str]) -> bool:
+    """Whether the body says that it is JSON."""
     return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import Lock
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.contract.limits import MIB, InputLimits
+from service.errors import Rejected, SettingsError
 
 # A big body takes about this long to come and to be stored.
 RETRY_S = 5
@@ -41,3 +42,16 @@ class Room:
         """What was taken is free again."""
         with self._lock:
             self._taken -= size_bytes
+
+
+def open_room(most_bytes: int, limits: InputLimits) -> Room:
+    """A gateway's room. Raises SettingsError when a request of the largest size has none.
+
+    Asked here and not where settings are read: workers hold to the same limits and have no room.
+    """
+    least = limits.max_image_bytes + limits.max_driving_bytes + MIB
+    if most_bytes < least:
+        raise SettingsError(
+            f"TCAN_SPOOL_BYTES: is {most_bytes}; one request may need {least}, by TCAN_LIMITS__*"
+        )
+    return Room(most_bytes)

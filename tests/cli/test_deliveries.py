@@ -45,7 +45,7 @@ def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:
 def let_time_pass(up: Up, minutes: int) -> None:
     """Everything that waits for its time comes so much closer to it."""
     with Redis.from_url((up.data / "redis_url").read_text()) as redis:
-        for key in redis.keys("tcan:deliveries:due*"):
+        for key in (*redis.keys("tcan:deliveries:due:*"), "tcan:deliveries:callers"):
             for name, due_ms in redis.zrange(key, 0, -1, withscores=True):
                 redis.zadd(key, {name: due_ms - minutes * 60_000})
 

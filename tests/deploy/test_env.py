@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -12,14 +13,17 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cli import serve
 from service.contract.limits import InputLimits
 from service.settings import (
+    NESTED,
     OTHERS_VARIABLES,
     PREFIX,
     RuntimeSettings,
     Settings,
     load_settings,
 )
+from service.submission.room import open_room
 
 
 def example(repository: Path) -> dict[str, str]:
@@ -74,7 +78,7 @@ def test_every_row_of_the_example_can_be_uncommented_and_shows_the_default(
 
 def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
     """An operator edits .env and nothing else; what the file itself says is listed."""
-    own = {"data", "weights", "s3_region", "otlp_endpoint"}
+    own = {"data", "weights", "s3_region"}
     nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
     wanted = {name for name in Settings.model_fields if name not in {*own, *nested}}
     wanted |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
@@ -83,6 +87,53 @@ def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) ->
     explained = example(repository)
     fixed = {"TCAN_REDIS_URL", "TCAN_S3_ENDPOINT_URL", "TCAN_DEVICE"}
     assert passed - fixed - set(explained) == set()
+
+
+SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
+# What the code reads and a part does not get: folders of the images, the region of an S3 that has
+# none, links that workers do not make, and what signs.
+NOT_GIVEN = {
+    "gateway": {"data", "s3_region"},
+    "worker": {"data", "weights", "s3_region", "link_ttl_s", "s3_public_endpoint_url"},
+}
+NOT_GIVEN["worker-cpu"] = NOT_GIVEN["worker"]
+NOT_GIVEN["prepare"] = NOT_GIVEN["prepare-cpu"] = NOT_GIVEN["worker"] | SIGNING
+
+
+def read_by(part: str, repository: Path) -> set[str]:
+    """The settings that a part's code reads."""
+    gateway = part == "gateway"
+    command = serve.gateway if gateway else serve.worker
+    folders = ("service",) if gateway else ("worker", "service/stores")
+    files = [file for folder in folders for file in (repository / folder).rglob("*.py")]
+    texts = [inspect.getsource(command), *(file.read_text("utf-8") for file in files)]
+    found = {name for text in texts for name in re.findall(r"\bsettings\.(\w+)", text)}
+    return (found & set(Settings.model_fields)) | {"redis_url"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_gets_what_it_reads_and_nothing_else(
+    part: str, repository: Path, compose: dict[str, Any]
+) -> None:
+    """What the gateway is not told, it does by its own default, beside workers that were told."""
+    names = compose["services"][part]["environment"]
+    passed = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
+    assert passed == read_by(part, repository) - NOT_GIVEN[part]
+
+
+def test_a_raised_limit_stops_no_worker(
+    repository: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room for it is asked for where files come in."""
+    raised = {"TCAN_LIMITS__MAX_DRIVING_BYTES": str(2**32), "TCAN_SPOOL_BYTES": str(2**33)}
+    for part in PARTS:
+        with monkeypatch.context() as patch:
+            for name, value in given(compose["services"][part], {**FILLED, **raised}).items():
+                patch.setenv(name, value)
+            settings = load_settings()
+        assert settings.limits.max_driving_bytes == 2**32
+        if part == "gateway":
+            open_room(settings.spool_bytes, settings.limits)
 
 
 def test_keys_that_sign_reach_those_alone_who_deliver(

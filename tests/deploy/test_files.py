@@ -68,11 +68,12 @@ def test_both_images_install_what_pyproject_pins(repository: Path) -> None:
     cpu = requirements(repository / "pyproject.toml", "cpu")
     extras = project["optional-dependencies"]
     alone = requirements(repository / "pyproject.toml", "cpu", alone=True)
-    assert sorted([*cpu, *alone]) == sorted([*project["dependencies"], *extras["dwpose"]])
+    always = [*project["dependencies"], *extras["dwpose"], *extras["otel"]]
+    assert sorted([*cpu, *alone]) == sorted(always)
     assert [normalized(line) for line in alone] == ["rtmlib"]
     assert set(requirements(repository / "pyproject.toml", "cuda")) == {*cpu, *extras["cuda"]}
     pins = (repository / "constraints.txt").read_text().splitlines()
-    assert {line for line in (*extras["dwpose"],) if line not in pins} == set()
+    assert {line for line in (*extras["dwpose"], *extras["otel"]) if line not in pins} == set()
     base = {normalized(line) for line in cpu}
     listed = lines(repository / "deploy/docker/gateway-requirements.txt")
     assert {normalized(line) for line in listed} <= base

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from service.api.app import create_app
+from service.contract.errors import ErrorCode
 from service.settings import Settings
 
 PROBLEM = "application/problem+json"
@@ -96,6 +99,22 @@ def test_each_error_has_words_of_its_own(document: dict[str, Any]) -> None:
             said.setdefault(name, set()).add(value["detail"])
     assert all(len(details) == 1 for details in said.values())
     assert len({detail for details in said.values() for detail in details}) == len(said)
+
+
+def test_every_refusal_of_an_input_is_told(document: dict[str, Any], repository: Path) -> None:
+    looks = [repository / "service/api/inputs.py", *(repository / "service/media").glob("*.py")]
+    looks += (repository / "service/submission").glob("*.py")
+    text = "".join(file.read_text("utf-8") for file in looks)
+    raised = {ErrorCode[name] for name in re.findall(r"ErrorCode\.([A-Z_]+)", text)}
+    assert len(raised) > 15
+    for path in ("/animate", "/poses"):
+        told = {
+            name
+            for _, at, _, answer in answers(document)
+            for name in answer.get("content", {}).get(PROBLEM, NONE)["examples"]
+            if at == path
+        }
+        assert raised - told == set()
 
 
 def test_an_event_is_shown_as_the_job_at_that_moment(document: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.api.deps import Gateway
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import Rejected, SettingsError
 from service.settings import Settings
 from service.stores.jobs import Jobs
-from service.submission.room import RETRY_S, Room
+from service.submission.room import RETRY_S, Room, open_room
 from service.submission.spool import Spool
 from tests import samples
 from tests.service.web import Web, web_server
@@ -51,6 +51,14 @@ def test_spools_share_one_room_and_give_it_back(tmp_path: Path) -> None:
         assert full.value.code is ErrorCode.UNAVAILABLE
         other.hold("driving", 25)
     assert shared.taken_bytes == 0
+
+
+def test_a_gateway_without_room_for_one_request_does_not_start(folder_settings: Settings) -> None:
+    small = folder_settings.model_copy(update={"spool_bytes": 1108344831})
+    says = "TCAN_SPOOL_BYTES: is 1108344831; one request may need 1108344832"
+    with pytest.raises(SettingsError, match=says), TestClient(create_app(small)):
+        pass
+    open_room(1108344832, small.limits)
 
 
 def by_body(http: TestClient, web: Web) -> Any:

@@ -1,15 +1,19 @@
-"""Workers of two releases over the same jobs: one leaves to the other what it does not know."""
+"""Gateways and workers of two releases over the same jobs: nobody gets what they do not know."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
 
+import pytest
+
 from service.contract.job import DrivingKind, JobInputs
-from service.contract.params import JobParams
+from service.contract.options import JobOptions
+from service.contract.params import JobParams, Sampler
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.contract.version import CONTRACT, HEADER
+from service.contract.version import CONTRACT, HEADER, PREPARED, Since
+from service.contract.webhooks import Webhook
 from service.stores import calls
 from service.stores.hints import Hints, message
 from service.stores.jobs import Jobs
@@ -20,10 +24,29 @@ from worker.job_runner import JobRunner
 LATER = CONTRACT + 1
 
 
+# What every release knows.
+FIRST_PARAMS = {
+    *("seed", "num_inference_steps", "guidance_scale", "context_size", "context_overlap"),
+    *("ptm_tau", "retarget", "format"),
+}
+FIRST_OPTIONS = {"ttl_s", "priority", "start_deadline_s", "run_deadline_s", "webhook"}
+
+
 def make(jobs: Jobs, job_id: str, contract: int = CONTRACT) -> None:
-    """A job as a gateway of the release with this contract makes it."""
+    """A job that a worker must know this contract for."""
+    create(jobs, job_id, contract=contract)
+
+
+def create(
+    jobs: Jobs,
+    job_id: str,
+    params: JobParams | None = None,
+    options: JobOptions | None = None,
+    contract: int = 1,
+) -> None:
     inputs = JobInputs(image="a/b", driving="c/d", driving_kind=DrivingKind.VIDEO, frames=3)
-    jobs.run(calls.create(job_id, JobParams(), inputs, contract=contract))
+    made = calls.create(job_id, params or JobParams(), inputs, options=options, contract=contract)
+    jobs.run(made)
 
 
 def state(jobs: Jobs, job_id: str) -> JobState:
@@ -74,14 +97,70 @@ def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: Jobs) -> None:
     assert jobs.run(calls.take_next(Queue.RENDER, "new", 1000, LATER)) is not None
 
 
-def test_hand_over_names_the_contract_of_who_prepared(jobs: Jobs) -> None:
-    make(jobs, "job")
-    jobs.redis.hset("tcan:job:job", "contract", CONTRACT - 1)
-    record = jobs.run(calls.take_next(Queue.PREPARE, "new", 1000))
-    assert record is not None and record.contract == CONTRACT - 1
-    jobs.run(calls.hand_over("job", record.token, Queue.RENDER, "jobs/p", []))
-    placed = jobs.run(calls.read("job"))
-    assert placed is not None and placed.record.contract == CONTRACT
+def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: Jobs) -> None:
+    for job_id, contract in (("plain", 1), ("later", LATER)):
+        make(jobs, job_id, contract)
+        record = jobs.run(calls.take(job_id, Queue.PREPARE, "new", 1000, LATER))
+        assert record is not None and record.contract == contract
+        jobs.run(calls.hand_over(job_id, record.token, Queue.RENDER, "jobs/p", []))
+        placed = jobs.run(calls.read(job_id))
+        assert placed is not None and placed.record.contract == max(contract, PREPARED)
+    assert PREPARED <= CONTRACT
+
+
+def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: Jobs) -> None:
+    """It refuses names that it does not know, at their defaults too."""
+    create(jobs, "plain", JobParams(seed=7, num_inference_steps=4), JobOptions(ttl_s=60))
+    kept = jobs.redis.hgetall("tcan:job:plain")
+    assert json.loads(kept["params"]).keys() == FIRST_PARAMS
+    assert json.loads(kept["options"]).keys() == FIRST_OPTIONS
+    taken = jobs.run(calls.take_next(Queue.PREPARE, "old", 1000, 1))
+    assert taken is not None and taken.params == JobParams(seed=7, num_inference_steps=4)
+    assert taken.options == JobOptions(ttl_s=60)
+
+
+@pytest.mark.parametrize(
+    ("params", "options"),
+    [
+        (JobParams(scheduler=Sampler.DDIM), JobOptions()),
+        (JobParams(cache_interval=2), JobOptions()),
+        (JobParams(person=0), JobOptions()),
+        (JobParams(), JobOptions(consent="signed")),
+    ],
+)
+def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
+    jobs: Jobs, params: JobParams, options: JobOptions
+) -> None:
+    create(jobs, "later", params, options)
+    assert jobs.run(calls.take_next(Queue.PREPARE, "old", 1000, 1)) is None
+    taken = jobs.run(calls.take_next(Queue.PREPARE, "new", 1000, 2))
+    assert taken is not None and taken.contract == 2
+    assert (taken.params, taken.options) == (params, options)
+
+
+def test_every_later_field_says_since_when() -> None:
+    """One without a mark would reach workers that do not know it."""
+    for model, first in ((JobParams, FIRST_PARAMS), (JobOptions, FIRST_OPTIONS)):
+        marks = {
+            name: [mark.contract for mark in field.metadata if isinstance(mark, Since)]
+            for name, field in model.model_fields.items()
+        }
+        assert {name for name, found in marks.items() if not found} == first
+        assert all(1 < since <= CONTRACT for found in marks.values() for since in found)
+
+
+def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
+    """After a rollback its jobs are listed, and told of, with what is known of them."""
+    create(jobs, "later", options=JobOptions(webhook=Webhook(url="http://a.example/")))
+    kept = jobs.redis.hgetall("tcan:job:later")
+    for name in ("params", "options"):
+        content = json.loads(kept[name]) | {"of_later": {"deep": 1}}
+        if name == "options":
+            content["webhook"]["of_later"] = 1
+        jobs.redis.hset("tcan:job:later", name, json.dumps(content))
+    [listed] = jobs.run(calls.recent(10))
+    assert listed.params == JobParams() and listed.options.webhook is not None
+    assert state(jobs, "later") is JobState.QUEUED
 
 
 def test_jobs_of_releases_without_a_number_are_known(jobs: Jobs) -> None:

@@ -56,11 +56,16 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     assert manifest["warnings"] == done.warnings
 
 
-def test_a_preview_of_poses_ends_after_prepare(desk: Desk, jobs: Jobs) -> None:
+def test_a_preview_of_poses_ends_after_prepare(
+    desk: Desk, jobs: Jobs, objects: ObjectStore, tmp_path: Path
+) -> None:
     done = desk.finish(desk.submit(frames=6, kind=JobKind.POSES))
     assert (done.state, done.queue, done.render_ms) == (JobState.SUCCEEDED, Queue.PREPARE, 0)
     assert set(done.outputs) == {Output.POSE, Output.KEYPOINTS, Output.MANIFEST}
     assert hints_in(jobs, Queue.RENDER) == 0
+    objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
+    told = json.loads((tmp_path / "manifest.json").read_text())["provenance"]
+    assert (told["watermark"], told["unmarked"]) == (None, "drawn skeletons bear no mark")
     failed = desk.finish(desk.submit(nobody=True, kind=JobKind.POSES))
     assert failed.error is not None
     assert failed.error.code is ErrorCode.NO_PERSON

@@ -277,8 +277,8 @@ local function delivery_key(name) return prefix .. 'delivery:' .. name end
 
 -- The outbox: when each message of a caller is due, and the callers by the first of theirs. So one with thousands of
 -- messages is as quickly passed over as one with a single message.
-local due_key = prefix .. 'deliveries:due'
-local function due_of(caller) return due_key .. ':' .. caller end
+local due_key = prefix .. 'deliveries:callers'
+local function due_of(caller) return prefix .. 'deliveries:due:' .. caller end
 local function follow_first(caller)
   local first = redis.call('ZRANGE', due_of(caller), 0, 0, 'WITHSCORES')
   if first[2] then redis.call('ZADD', due_key, first[2], caller) else redis.call('ZREM', due_key, caller) end

@@ -1,3 +1,3 @@
--- caller, limits. Raises QUOTA when the caller may not have another job.
-weigh(ARGV[2], cjson.decode(ARGV[3]), 1, 1, 1)
+-- caller, limits, bytes. Raises QUOTA when the caller may not have another job that brings so many new bytes.
+weigh(ARGV[2], cjson.decode(ARGV[3]), 1, tonumber(ARGV[4]), 1)
 return 'ok'

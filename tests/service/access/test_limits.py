@@ -14,10 +14,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
-from service.contract.callers import WINDOW_S
+from service.contract.callers import WINDOW_S, CallerLimits
 from service.settings import Settings
-from service.stores import calls
+from service.stores import calls, requests
 from service.stores.jobs import Jobs
+from service.stores.requests import Upload
 from tests import samples
 from tests.service.gateway import running_gateway
 from tests.service.keyholders import bearer, new_key
@@ -231,6 +232,37 @@ def test_uploads_count_until_a_job_counts_instead(
     assert yesterdays["max_bytes"] == 3 * len(content)
     free = bearer(new_key(jobs, "free"))
     assert client.post("/uploads", headers=free).status_code == 201
+
+
+def test_forms_do_not_shut_out_the_job_that_they_are_for(
+    client: TestClient, jobs: Jobs, folder_settings: Settings
+) -> None:
+    most = folder_settings.limits.max_driving_bytes
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 2 * most}))
+    forms = {name: client.post("/uploads", headers=key).json() for name in FILES}
+    for name, form in forms.items():
+        sent = client.post(form["url"], data=form["fields"], files={"file": FILES[name]})
+        assert (form["max_bytes"], sent.status_code) == (most, 204)
+    assert client.post("/uploads", json={"max_bytes": 1}, headers=key).status_code == 429
+    # Bytes that no form stands for are too many before they are read.
+    assert submit(client, key, b"never looked at").json()["code"] == "quota_exceeded"
+    wish = {f"{name}_upload": form["id"] for name, form in forms.items()}
+    assert client.post("/animate", json=wish, headers=key).status_code == 202
+
+
+def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs: Jobs) -> None:
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 1000}))
+    made = client.post("/uploads", headers=key)
+    assert (made.status_code, made.json()["max_bytes"]) == (201, 1000)
+
+
+def test_a_form_that_is_noted_twice_counts_once(jobs: Jobs) -> None:
+    """Its reply was lost, and the gateway sent it again."""
+    limits = CallerLimits(input_bytes_per_day=1000)
+    note = requests.note_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
+    assert [jobs.run(note) for _ in range(2)] == ["ok", "ok"]
+    more = Upload(id="v", caller="ann", max_bytes=400)
+    jobs.run(requests.note_upload(more, 60_000, limits))
 
 
 def test_a_job_that_is_too_much_leaves_nothing(

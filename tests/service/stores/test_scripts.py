@@ -71,7 +71,7 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
         keys.read_key(key_id),
         keys.list_keys(),
         keys.any_key(),
-        keys.room_for_a_job("me", CallerLimits(queued_jobs=1)),
+        keys.room_for_a_job("me", CallerLimits(queued_jobs=1), 1),
     ]
     jobs.redis.lpush(Queue.RENDER.task, "a hint")
     assert {call.script for call in reading} == READING

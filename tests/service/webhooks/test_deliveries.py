@@ -226,7 +226,7 @@ def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
     [unsent] = [delivery for delivery in world.log() if delivery.state is DeliveryState.PENDING]
     world.jobs.run(calls.erase("a", go_on_sending=True))
     message = f"tcan:delivery:a:{unsent.n}"
-    due = {"tcan:deliveries:due", "tcan:deliveries:due:anonymous"}
+    due = {"tcan:deliveries:callers", "tcan:deliveries:due:anonymous"}
     assert world.keys() == {message, f"{message}:attempts"} | due
     assert [world.round(DAY_MS) for _ in range(3)] == [1, 1, 0]
     assert [sent.id for sent in receiver.got].count(unsent.id) == 3

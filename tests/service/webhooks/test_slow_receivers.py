@@ -145,7 +145,7 @@ def test_the_next_slot_is_for_whom_the_fewest_are_sent(jobs: Jobs) -> None:
 
 def test_a_claim_passes_over_thousands_of_others(jobs: Jobs) -> None:
     jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
-    jobs.redis.zadd("tcan:deliveries:due", {"busy": 0})
+    jobs.redis.zadd("tcan:deliveries:callers", {"busy": 0})
     canceled(jobs, "http://127.0.0.1:9/", "other")
     [message] = jobs.run(deliveries.claim(AT_ONCE, CLAIM_MS, SHARE, {"busy": SHARE}))
     assert message.delivery.caller == "other"

@@ -1,0 +1,64 @@
+"""Names whose servers are silent hold threads; there are only so many, whoever gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from threading import Event, Lock
+from typing import Any
+
+import pytest
+
+from service.outbound.guard import Resolver
+from tests.servers import wait_until
+
+AT_ONCE = 3
+real = socket.getaddrinfo
+
+
+class Silence:
+    """Name servers that say nothing until a test lets them."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.most = 0
+        self.answer = Event()
+        self._now = 0
+        self._lock = Lock()
+
+    def __call__(self, host: str, port: int, **more: Any) -> Any:
+        with self._lock:
+            self.asked.append(host)
+            self._now += 1
+            self.most = max(self.most, self._now)
+        self.answer.wait(30)
+        with self._lock:
+            self._now -= 1
+        return real("127.0.0.1", port, **more)
+
+
+@pytest.fixture
+def silence(monkeypatch: pytest.MonkeyPatch) -> Silence:
+    silent = Silence()
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    return silent
+
+
+def test_look_ups_that_nobody_waits_for_still_count(silence: Silence) -> None:
+    async def ask() -> list[str]:
+        resolver = Resolver(AT_ONCE)
+        flood = [asyncio.create_task(resolver(f"{n}.example", 443)) for n in range(3 * AT_ONCE)]
+        await asyncio.to_thread(wait_until, lambda: len(silence.asked) == AT_ONCE, "all threads")
+        for task in flood:
+            task.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        late = asyncio.create_task(resolver("late.example", 443))
+        await asyncio.wait((late,), timeout=0.05)
+        assert not late.done()
+        silence.answer.set()
+        return await late
+
+    assert asyncio.run(ask()) == ["127.0.0.1"]
+    assert silence.most == AT_ONCE
+    # Those that had not begun when they were given up never did.
+    assert silence.asked == ["0.example", "1.example", "2.example", "late.example"]

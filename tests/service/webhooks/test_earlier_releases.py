@@ -1,0 +1,65 @@
+"""Messages that earlier releases left under an index of theirs are sent, and hold up nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.contract.job import DrivingKind, JobInputs
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.webhooks import Attempt, DeliveryState, Webhook
+from service.stores import calls, deliveries
+from service.stores.jobs import Jobs
+
+INPUTS = JobInputs(
+    image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
+)
+OPTIONS = JobOptions(webhook=Webhook(url="http://127.0.0.1:9/"))
+EARLIER, INDEX = "tcan:deliveries:due", "tcan:deliveries:callers"
+CLAIM_MS = 60_000
+
+
+def canceled(jobs: Jobs, job_id: str, caller: str) -> None:
+    """A job with a message that is due."""
+    jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS, options=OPTIONS, caller=caller))
+    jobs.run(calls.cancel(job_id))
+
+
+def claimed(jobs: Jobs) -> list[str]:
+    """The jobs whose messages a gateway takes now."""
+    found = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
+    return sorted(message.delivery.job_id for message in found)
+
+
+@pytest.mark.parametrize("kept_by", ["message", "caller"])
+def test_what_an_earlier_release_left_is_sent_once(jobs: Jobs, kept_by: str) -> None:
+    canceled(jobs, "old", "ann")
+    jobs.redis.delete(INDEX)
+    if kept_by == "message":
+        jobs.redis.delete(f"{EARLIER}:ann")
+    jobs.redis.zadd(EARLIER, {"old:1" if kept_by == "message" else "ann": 5})
+    canceled(jobs, "new", "ben")
+    assert claimed(jobs) == ["new", "old"]
+    assert claimed(jobs) == []
+    assert not jobs.redis.exists(EARLIER)
+    assert sorted(jobs.redis.zrange(INDEX, 0, -1)) == ["ann", "ben"]
+
+
+def test_what_is_left_of_no_message_holds_up_nobody(jobs: Jobs) -> None:
+    jobs.redis.zadd(EARLIER, {"erased:1": 0})
+    jobs.redis.zadd(INDEX, {"nobody": 0})
+    canceled(jobs, "a", "ann")
+    assert claimed(jobs) == ["a"]
+    assert jobs.redis.zrange(INDEX, 0, -1) == ["ann"]
+
+
+def test_what_a_gateway_of_an_earlier_release_delivered_is_not_sent_again(jobs: Jobs) -> None:
+    canceled(jobs, "a", "ann")
+    [message] = jobs.run(deliveries.claim(1, 0, 8, {}))
+    taken = Attempt(at_ms=1, took_ms=1, status=200)
+    jobs.run(deliveries.settle(message.delivery, taken, DeliveryState.DELIVERED))
+    # That gateway crossed it off its own index alone.
+    jobs.redis.zadd(f"{EARLIER}:ann", {"a:1": 0})
+    jobs.redis.zadd(EARLIER, {"ann": 0})
+    assert claimed(jobs) == []
+    assert not jobs.redis.exists(INDEX, EARLIER, f"{EARLIER}:ann")
