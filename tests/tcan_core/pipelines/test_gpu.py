@@ -20,12 +20,15 @@ WINDOWS: dict[str, Any] = {"context_size": 4, "context_overlap": 2, "num_inferen
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(
-    ("dtype", "levels"), [("float32", 0.5), ("float16", 2.0), ("bfloat16", 10.0)]
+    ("dtype", "levels"), [("float32", 0.3), ("float16", 0.5), ("bfloat16", 3.0)]
 )
 def test_a_gpu_makes_the_frames_of_a_cpu(
     pipeline: AnimatePipeline, scene: Scene, weights: Path, dtype: Dtype, levels: float
 ) -> None:
-    """Within so many levels of 255 in the mean; a CPU itself is within half of it (float32: 0)."""
+    """Within so many levels of 255 in the mean, at least twice what a CPU differs by from itself.
+
+    That is 0.18 in float16 and 1.42 in bfloat16; float32 stands for convolutions in TF32.
+    """
     image, source_pose = scene.source.draw(scene.source_pose)[0], scene.source_pose
     poses = scene.driver.poses(scene.motion)
     options = RuntimeOptions(dtype=dtype)
