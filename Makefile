@@ -56,7 +56,7 @@ setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
 
 dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of real people (0.1 GB more)
 
-pose: $(VENV)/.stamp-pose ## Add the pose extra: OpenPose and DWPose detectors (5 GB more)
+pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
 	rm -rf $(VENV) .venv-deploy demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -76,23 +76,27 @@ $(VENV)/.stamp-base: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@$(INSTALL) $(CONSTRAINTS) --editable .
 	@touch $@
 
+# rtmlib asks for OpenCV builds that want a display's libraries; all else that it needs is there.
+RTMLIB = $(INSTALL) $(CONSTRAINTS) --no-deps rtmlib
+
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the developers' tools into $(VENV) (once)"
 	@$(INSTALL) $(CONSTRAINTS) --editable '.[dev]'
-	@touch $@ $(VENV)/.stamp-base
-
-# rtmlib brings OpenCV builds that want a display's libraries; the headless one serves it as well.
-HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \
-	&& $(INSTALL) $(CONSTRAINTS) --force-reinstall --no-deps opencv-python-headless
+	@$(RTMLIB)
+	@touch $@ $(VENV)/.stamp-base $(VENV)/.stamp-dwpose
 
 $(VENV)/.stamp-dwpose: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the extra dwpose into $(VENV) (once)"
-	@$(INSTALL) $(CONSTRAINTS) --editable '.[dwpose]'
-	@$(HEADLESS)
+	@$(INSTALL) $(CONSTRAINTS) --editable . onnxruntime
+	@$(RTMLIB)
 	@touch $@ $(VENV)/.stamp-base
 
+# Both detectors' libraries ask for those builds, which overwrite the headless one; it serves them as well.
+HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \
+	&& $(INSTALL) $(CONSTRAINTS) --force-reinstall --no-deps opencv-python-headless
+
 $(VENV)/.stamp-pose: pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
-	@echo "Installing the base packages and the pose extra into $(VENV) (once, about 5 GB more)"
-	@$(INSTALL) constraints-pose.txt --editable '.[pose]'
+	@echo "Installing the base packages and the extras pose and lpips into $(VENV) (once, about 5 GB more)"
+	@$(INSTALL) constraints-pose.txt --editable '.[pose,lpips]'
 	@$(HEADLESS)
 	@touch $@ $(VENV)/.stamp-base

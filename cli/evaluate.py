@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from tcan_core.evaluation.evaluate import Animator, EvaluateOptions
     from tcan_core.evaluation.intervals import PairedDifference
+    from tcan_core.evaluation.metrics import Metric
     from tcan_core.evaluation.report import Report
 
 
@@ -105,6 +106,7 @@ def evaluate(
             "device": device,
         }
         | settings,
+        more=_lpips(device),
     )
     pipeline = AnimatePipeline.from_preset(
         preset, device=device, motion=motion, temporal_controlnet=temporal_controlnet
@@ -146,6 +148,18 @@ def compare(
         _print_json(changes)
     else:
         _show_changes(changes)
+
+
+def _lpips(device: str) -> dict[str, Metric]:
+    """LPIPS, where its package and weights are at hand; else a line says why not."""
+    from tcan_core.errors import ConfigError, WeightsError
+    from tcan_core.evaluation.perceptual import Lpips
+
+    try:
+        return {"lpips": Lpips(device)}
+    except (ConfigError, WeightsError) as error:
+        typer.echo(f"no LPIPS: {error}", err=True)
+        return {}
 
 
 def _evaluate_with_bar(

@@ -45,7 +45,8 @@ def _mend(name: str, failed: TcanError) -> str:
     if isinstance(failed, WeightsError):
         return f"tcan models pull {name.partition('@')[0]}"
     if name and isinstance(failed, ConfigError):
-        return "install tcan with the extra pose there, or give another TCAN_DETECTOR"
+        cure = str(failed).rpartition("; ")[2]  # the detector knows which library it lacks
+        return f"{cure}; or give another TCAN_DETECTOR"
     return "give a TCAN_PRESET and a TCAN_DETECTOR that there are"
 
 

@@ -1,4 +1,4 @@
-"""Where the weights of the detectors of real people lie."""
+"""Where the weights of the detectors of real people lie, and whether they are what was pulled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.store import store_folder
+from tcan_core.models.hub.files import load_file_set
+from tcan_core.models.store import check_digest, store_folder
 
 
 def detector_files(detector: str, names: Sequence[str]) -> Path:
@@ -16,7 +17,8 @@ def detector_files(detector: str, names: Sequence[str]) -> Path:
     listed in `tcan_core/presets/<detector>/files.yaml`.
 
     Raises:
-        WeightsError: a file is missing; it says which, and how to get it.
+        WeightsError: a file is missing; it says which, and how to get it. Or it is another one than
+            `files.yaml` pins, or the store's lock says.
     """
     folder = store_folder(detector)
     missing = [name for name in names if not (folder / name).is_file()]
@@ -25,4 +27,7 @@ def detector_files(detector: str, names: Sequence[str]) -> Path:
             f"detector {detector}: {folder} lacks {', '.join(missing)};"
             f" run `tcan models pull {detector}`"
         )
+    pinned = load_file_set(detector).files
+    for name in names:
+        check_digest(folder / name, pinned[name].sha256)
     return folder

@@ -57,7 +57,7 @@ def build_detector(name: str) -> NamedDetector:
         name: one of `detectors()`, alone (which is on the CPU) or as `NAME@DEVICE`.
 
     Raises:
-        ParameterError: no such detector.
+        ParameterError: no such detector, or device.
         ConfigError: its libraries are not installed, or not for that device.
         WeightsError: its weights are missing or damaged.
     """

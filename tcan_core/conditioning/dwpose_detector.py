@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,13 @@ from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.detector_weights import detector_files
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.wholebody import from_wholebody
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, ParameterError, WeightsError
 
 PEOPLE_FILE, JOINTS_FILE = "yolox_l.onnx", "dw-ll_ucoco_384.onnx"
 PEOPLE_SIDE = 640  # pixels of YOLOX's square input
 JOINTS_SIZE = (288, 384)  # (width, height) of a person in DWPose's input
 _PERSON = 0  # of COCO's 80 classes
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class DwposeDetector:
@@ -31,21 +34,19 @@ class DwposeDetector:
 
     Raises:
         ConfigError: the extra `dwpose`, or the device's provider, is not installed.
-        WeightsError: a file is missing.
+        ParameterError: there is no such device.
+        WeightsError: a file is missing, damaged, or another one than was pulled.
     """
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
         rtmlib = _rtmlib(device)
         folder = folder or detector_files("dwpose", (PEOPLE_FILE, JOINTS_FILE))
         common = {"backend": "onnxruntime", "device": device}
-        with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
-            self._find_people = rtmlib.YOLOX(
-                str(folder / PEOPLE_FILE),
-                (PEOPLE_SIDE, PEOPLE_SIDE),
-                det_mode="multiclass",
-                **common,
-            )
-            self._find_joints = rtmlib.RTMPose(str(folder / JOINTS_FILE), JOINTS_SIZE, **common)
+        square = (PEOPLE_SIDE, PEOPLE_SIDE)
+        self._find_people = _loaded(
+            rtmlib.YOLOX, folder / PEOPLE_FILE, square, det_mode="multiclass", **common
+        )
+        self._find_joints = _loaded(rtmlib.RTMPose, folder / JOINTS_FILE, JOINTS_SIZE, **common)
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `detectors.PoseDetector`."""
@@ -67,8 +68,21 @@ class DwposeDetector:
         return from_wholebody(together, (frame.shape[0], frame.shape[1]))
 
 
+def _loaded(network: Callable[..., Any], file: Path, size: tuple[int, int], **more: Any) -> Any:
+    """Build one of rtmlib's networks from its file."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as told
+
+    try:
+        with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
+            return network(str(file), size, **more)
+    except (told.InvalidArgument, told.InvalidGraph, told.InvalidProtobuf) as error:
+        raise WeightsError(f"{file}: not a network that onnxruntime reads ({error})") from error
+
+
 def _rtmlib(device: str) -> Any:
     """Return the library, once it is sure that the device will be used."""
+    if not _DEVICE.fullmatch(device):
+        raise ParameterError(f"detector dwpose cannot run on {device!r}; use cpu, cuda or cuda:0")
     try:
         import onnxruntime
         import rtmlib

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.detector_weights import detector_files
 from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, NUM_JOINTS, Pose
-from tcan_core.errors import ConfigError
+from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.models.devices import check_device
 
 FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
 SHORTER_SIDE = 512  # pixels at which frames are looked at; crops of hands need them
@@ -33,13 +34,15 @@ class OpenposeDetector:
 
     Raises:
         ConfigError: the extra `pose` is not installed.
-        WeightsError: a file is missing.
+        ParameterError: the device is not here.
+        WeightsError: a file is missing, damaged, or another one than was pulled.
     """
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
+        check_device(device)
         library = _library()
         folder = folder or detector_files("openpose", FILES)
-        self._networks = library.OpenposeDetector.from_pretrained(str(folder)).to(device)
+        self._networks = _loaded(library, folder).to(device)
         self._find_face = library.util.faceDetect
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
@@ -119,6 +122,18 @@ def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | Non
 
 def _if_seen(points: Floats) -> Floats | None:
     return points if (points[:, 2] > 0).any() else None
+
+
+def _loaded(library: Any, folder: Path) -> Any:
+    """Build the three networks from their files, in the order of `FILES`."""
+    networks = []
+    for build, name in zip((library.Body, library.Hand, library.Face), FILES, strict=True):
+        try:
+            networks.append(build(str(folder / name)))
+        except Exception as error:  # torch raises many kinds for files that hold no such weights
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise WeightsError(f"{folder / name}: not a network of OpenPose ({reason})") from error
+    return library.OpenposeDetector(*networks)
 
 
 def _library() -> Any:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tcan_core.conditioning.keypoints import Pose
+from tcan_core.models.devices import check_device
 from tcan_core.models.loading import load_strictly, read_part
 from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps
 from tcan_core.models.presets import load_preset
@@ -19,9 +20,15 @@ MIN_JOINTS = 6
 
 
 class PuppetDetector:
-    """Finds the one character of a frame; the frame is scaled and padded to a square."""
+    """Finds the one character of a frame; the frame is scaled and padded to a square.
+
+    Raises:
+        ParameterError: the device is not here.
+        WeightsError: the weights are missing or damaged.
+    """
 
     def __init__(self, preset_name: str = "mini", device: str = "cpu") -> None:
+        check_device(device)
         self._device = device
         preset = load_preset(preset_name)
         self._side = preset.resolution

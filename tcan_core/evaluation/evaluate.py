@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tcan_core.errors import InputError, ParameterError
-from tcan_core.evaluation.metrics import Frames
+from tcan_core.evaluation.metrics import Frames, Metric
 from tcan_core.evaluation.pairs import Pair, read_pairs
-from tcan_core.evaluation.report import ClipReport, Report
+from tcan_core.evaluation.report import ClipReport, Metrics, Report
 from tcan_core.evaluation.sheets import pair_sheet
 from tcan_core.evaluation.truth import Truth, known, repeat_source
 from tcan_core.media.image import write_png
@@ -41,19 +42,21 @@ class Animator(Protocol):
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is animated.
+    """What is animated, and measured.
 
     Attributes:
         drivings: the conditions, some of `DRIVINGS`.
         seed: of the first pair; each following one has the next.
         limit: at most so many pairs, or None for all.
         about: goes into the report as it is.
+        more: metrics beside those of `Truth`, by name.
     """
 
     drivings: tuple[Driving, ...] = DRIVINGS
     seed: int = 0
     limit: int | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Metric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.drivings or not set(self.drivings) <= set(DRIVINGS):
@@ -102,10 +105,11 @@ def evaluate_pairs(
     for index, pair in enumerate(pairs):
         truth = Truth.read(pair)
         clip = ClipReport(pair.name, len(truth.frames), known(pair.proportion_gap()))
-        clip.results[REPEAT_SOURCE] = truth.measure(repeat_source(truth))
+        measure = partial(truth.measure, more=options.more)
+        clip.results[REPEAT_SOURCE] = measure(repeat_source(truth))
         results: dict[str, Frames] = {}
         for driving in options.drivings:
-            _animate_one(animate, pair, driving, options.seed + index, truth, clip, results)
+            _animate_one(animate, pair, driving, options.seed + index, measure, clip, results)
             done += 1
             if progress is not None:
                 progress(EvaluateProgress(done, total, clip, driving))
@@ -120,7 +124,7 @@ def _animate_one(
     pair: Pair,
     driving: Driving,
     seed: int,
-    truth: Truth,
+    measure: Callable[[Frames], Metrics],
     clip: ClipReport,
     results: dict[str, Frames],
 ) -> None:
@@ -128,7 +132,7 @@ def _animate_one(
     start = time.perf_counter()
     try:
         result = animate(pair, driving, seed)
-        clip.results[driving] = truth.measure(result)
+        clip.results[driving] = measure(result)
         results[driving] = result
     except ParameterError:
         raise  # a setting, not this pair

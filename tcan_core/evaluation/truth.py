@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tcan_core.evaluation import metrics
-from tcan_core.evaluation.metrics import Frames, Mask
+from tcan_core.evaluation.metrics import Frames, Mask, Metric
 from tcan_core.evaluation.pairs import Pair
 from tcan_core.evaluation.report import Metrics
 
@@ -38,8 +39,11 @@ class Truth:
         moving = metrics.moving_region_mask(source, frames)
         return cls(source, frames, moving, pair.still_background())
 
-    def measure(self, result: Frames) -> Metrics:
+    def measure(self, result: Frames, more: Mapping[str, Metric] | None = None) -> Metrics:
         """Return every metric of a result, (f, h, w, 3).
+
+        Args:
+            more: further metrics, by name: of the result and the truth's frames.
 
         Raises:
             InputError: the result has another shape than the truth.
@@ -53,6 +57,7 @@ class Truth:
             "flicker_error": metrics.flicker_error(result, self.frames, self.moving),
             "background_motion": metrics.background_motion(result, self.still),
         }
+        measured |= {name: metric(result, self.frames) for name, metric in (more or {}).items()}
         return {name: known(value) for name, value in measured.items()}
 
 

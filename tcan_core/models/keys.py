@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.store import LOCK_NAME, file_sha256, locked_file
+from tcan_core.models.store import check_digest
 
 NAMED_KEYS = 5
 
@@ -50,21 +50,3 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]
         return {key: value.float() for key, value in load_file(path).items()}
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file ({error})") from error
-
-
-def check_digest(path: Path, sha256: str | None) -> None:
-    """Hold a file to what the preset says, and to its store's lock: a pull trusts once.
-
-    A gigabyte takes about a second of each load.
-
-    Raises:
-        WeightsError: it is another file.
-    """
-    locked = locked_file(path)
-    known = {"the preset": sha256, LOCK_NAME: locked.sha256 if locked else None}
-    if not any(known.values()):
-        return
-    found = file_sha256(path)
-    for who, wanted in known.items():
-        if wanted not in (None, found):
-            raise WeightsError(f"{path}: sha256 is {found}, {who} says {wanted}")

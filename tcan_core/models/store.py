@@ -75,16 +75,39 @@ def read_lock(folder: Path) -> dict[str, Locked]:
 
 
 def locked_file(path: Path | None) -> Locked | None:
-    """Return what a store's lock says of a file, or None where it lies in no store.
+    """Return what a lock says of a file: that of its store, wherever `--into` put the store.
 
     Raises:
         WeightsError: the lock is damaged.
     """
-    if path is None or models_folder() not in path.parents:
+    if path is None:
         return None
-    relative = path.relative_to(models_folder())
-    store = models_folder() / relative.parts[0]
-    return read_lock(store).get(str(Path(*relative.parts[1:])))
+    for store in (path.parent, path.parent.parent):  # a LoRA lies in its store's `loras`
+        entry = read_lock(store).get(path.relative_to(store).as_posix())
+        if entry is not None:
+            return entry
+    return None
+
+
+def check_digest(path: Path, sha256: str | None) -> None:
+    """Hold a file to what the preset says, and to its store's lock: a pull trusts once.
+
+    A gigabyte takes about a second of each load.
+
+    Args:
+        sha256: that a preset, or a set of files, pins.
+
+    Raises:
+        WeightsError: it is another file.
+    """
+    locked = locked_file(path)
+    known = {"the preset": sha256, LOCK_NAME: locked.sha256 if locked else None}
+    if not any(known.values()):
+        return
+    found = file_sha256(path)
+    for who, wanted in known.items():
+        if wanted not in (None, found):
+            raise WeightsError(f"{path}: sha256 is {found}, {who} says {wanted}")
 
 
 def lock(folder: Path, entries: Mapping[str, Locked]) -> None:

@@ -201,7 +201,7 @@ def _find_source(
     """
     try:
         return _source_pose(image, path, detector), []
-    except (NoPersonError, ConfigError, WeightsError) as error:
+    except (NoPersonError, PoseFileError, ConfigError, WeightsError) as error:
         if needed:
             raise
         unknown = f"how well the driver fits the picture is not known: {error}"

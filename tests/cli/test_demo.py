@@ -7,9 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import av
 import pytest
+from av.video.stream import VideoStream
 from PIL import Image
 
+from cli.demo import SIZE
+from tcan_core.puppets.motion import FPS
 from tests.cli.conftest import processes_of
 from tests.worker.paint import count_frames
 
@@ -37,6 +41,12 @@ def test_the_demo_leaves_a_video_and_a_sheet_and_nothing_else(tmp_path: Path) ->
     assert f"{out / 'result.mp4'}" in ended.stdout
     assert f"{out / 'contact_sheet.png'}" in ended.stdout
     assert count_frames(out / "result.mp4") == 9
+    with av.open(str(out / "result.mp4")) as container:
+        [video] = container.streams
+        assert isinstance(video, VideoStream)
+        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
+        assert video.average_rate == FPS
+        assert (video.width, video.height) == (SIZE, SIZE)
     with Image.open(out / "contact_sheet.png") as sheet:
         assert sheet.width > sheet.height > 3 * 64
     # torch makes an empty folder for its compiler's cache as soon as it is imported.

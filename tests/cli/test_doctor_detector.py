@@ -12,6 +12,7 @@ import pytest
 from cli.checkup import detector
 from cli.checkup.finding import Finding, Level
 from service.settings import Settings
+from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tests.cli.conftest import Tcan
 
 
@@ -24,19 +25,45 @@ def test_the_detector_of_mini_is_loaded(tmp_path: Path) -> None:
     assert (found.name, found.level) == ("puppet", Level.OK)
 
 
+@pytest.mark.parametrize(("kind", "extra"), [("openpose", "pose"), ("dwpose", "dwpose")])
 def test_what_a_worker_lacks_is_told_with_the_cure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     for module in ("controlnet_aux", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
-    [sd15] = look(tmp_path, preset="sd15", detector="openpose")
-    assert (sd15.name, sd15.level) == ("openpose", Level.ERROR)
-    assert "needs the extra `pose`" in sd15.detail and "do not start" in sd15.detail
-    assert "extra pose" in sd15.mend
+    [lacking] = look(tmp_path, preset="sd15", detector=kind)
+    assert (lacking.name, lacking.level) == (kind, Level.ERROR)
+    assert f"needs the extra `{extra}`" in lacking.detail and "do not start" in lacking.detail
+    assert f"'tcan[{extra}]'" in lacking.mend and "another TCAN_DETECTOR" in lacking.mend
+
+
+def test_a_detector_that_there_is_not_is_told(tmp_path: Path) -> None:
     [unknown] = look(tmp_path, detector="eyes")
     assert unknown.level is Level.ERROR and "it must be one of" in unknown.detail
     assert "TCAN_DETECTOR" in unknown.mend
+
+
+def test_a_device_without_its_library_is_told_with_that_library(tmp_path: Path) -> None:
+    [found] = look(tmp_path, detector="dwpose@cuda")  # the tests have onnxruntime's CPU build
+    assert found.level is Level.ERROR and "CPUExecutionProvider" in found.detail
+    assert "onnxruntime-gpu" in found.mend and "dwpose@cpu" in found.mend
+
+
+def test_a_damaged_file_is_a_finding_in_json_too(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    monkeypatch.setenv("TCAN_REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("TCAN_DETECTOR", "dwpose")
+    monkeypatch.setenv("TCAN_DATA", str(tmp_path))
+    (tmp_path / "dwpose").mkdir()
+    for name in (PEOPLE_FILE, JOINTS_FILE):
+        (tmp_path / "dwpose" / name).write_bytes(b"half of a file")
+    done = tcan("doctor", "--only", "detector", "--json")
+    found = json.loads(done.out)["findings"][0]
+    assert (done.code, found["level"], found["mend"]) == (1, "error", "tcan models pull dwpose")
+    assert "sha256 is" in found["detail"]
 
 
 def test_terms_that_forbid_commercial_use_are_told() -> None:

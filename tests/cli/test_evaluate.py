@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from cli.evaluate import register
-from tcan_core.errors import InputError, MediaError
+from tcan_core.errors import ConfigError, InputError, MediaError
 from tcan_core.evaluation.report import ClipReport, Report
+from tcan_core.puppets.pairs import render_pair
 
 
 @pytest.fixture
@@ -66,3 +68,16 @@ def test_evaluate_looks_at_the_pairs_before_it_loads_a_model(
 
     assert isinstance(result.exception, MediaError)
     assert not out.exists()
+
+
+def test_evaluate_says_before_it_begins_why_there_will_be_no_lpips(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lpips", None)  # as where it is not installed
+    render_pair(tmp_path / "0000", 1_000_000, 2, 32, "any")
+    arguments = ["--pairs", str(tmp_path), "--preset", "no-such", "--out", str(tmp_path / "r.json")]
+
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+
+    assert isinstance(result.exception, ConfigError)
+    assert result.stderr.startswith("no LPIPS: it needs the extra `lpips`")

@@ -17,6 +17,7 @@ from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
 from tcan_core.models.hub.files import load_file_set
+from tcan_core.models.store import Locked, file_sha256, lock
 from tests.tcan_core.conditioning.make_poses import standing
 
 
@@ -75,9 +76,40 @@ def test_weights_that_are_missing_are_named_with_the_command_that_brings_them(
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     (tmp_path / "dwpose").mkdir()
     (tmp_path / "dwpose" / "a.onnx").touch()
-    assert detector_files("dwpose", ["a.onnx"]) == tmp_path / "dwpose"
     with pytest.raises(WeightsError, match=r"lacks b.onnx, c.onnx; run `tcan models pull dwpose`"):
         detector_files("dwpose", ["a.onnx", "b.onnx", "c.onnx"])
+
+
+def test_weights_are_held_to_what_is_pinned_and_to_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    store = tmp_path / "eyes"
+    store.mkdir()
+    (store / "iris.onnx").write_bytes(b"of the first pull")
+    (store / "pupil.onnx").write_bytes(b"as pinned")
+    pinned = file_sha256(store / "pupil.onnx")
+    (store / "files.yaml").write_text(
+        "name: eyes\ndescription: of two files\nfiles:\n"
+        "  iris.onnx: {repo: a/b, file: iris.onnx}\n"
+        f"  pupil.onnx: {{repo: a/b, file: pupil.onnx, sha256: '{pinned}'}}\n"
+    )
+    names = ("iris.onnx", "pupil.onnx")
+    lock(store, {"iris.onnx": Locked(file_sha256(store / "iris.onnx"), "a hub")})
+    assert detector_files("eyes", names) == store
+
+    for name, who in (("iris.onnx", "weights.lock.json"), ("pupil.onnx", "the preset")):
+        right = (store / name).read_bytes()
+        (store / name).write_bytes(b"another")
+        with pytest.raises(WeightsError, match=f"{name}: sha256 is .*, {who} says"):
+            detector_files("eyes", names)
+        (store / name).write_bytes(right)
+
+
+@pytest.mark.parametrize("name", ["puppet@cuda:99", "dwpose@tpu"])
+def test_a_device_that_is_not_here_is_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match="use cpu"):
+        build_detector(name)
 
 
 @pytest.mark.parametrize("detector", ["openpose", "dwpose"])

@@ -1,7 +1,4 @@
-"""rtmlib's own classes on networks whose answers are known: every keypoint must land where it was.
-
-Needs the extra: `make pose`, then `make test ARGS="-m pose"`.
-"""
+"""rtmlib's own classes on networks whose answers are known: each keypoint lands where it was."""
 
 from __future__ import annotations
 
@@ -20,9 +17,8 @@ from tcan_core.conditioning.dwpose_detector import (
     DwposeDetector,
 )
 from tcan_core.conditioning.keypoints import Joint, Pose
+from tcan_core.errors import WeightsError
 from tests.tcan_core.conditioning.onnx_file import Node, write_onnx
-
-pytestmark = pytest.mark.pose
 
 WIDTH, HEIGHT = JOINTS_SIZE
 ANCHORS = sum((PEOPLE_SIDE // stride) ** 2 for stride in (8, 16, 32))
@@ -186,3 +182,14 @@ def test_it_says_nothing_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture
     assert DwposeDetector(tmp_path).detect(BLUE[None]) == [[]]
     assert capsys.readouterr().out == ""
     assert "dwpose" in detectors()
+
+
+@pytest.mark.parametrize("damaged", [PEOPLE_FILE, JOINTS_FILE])
+@pytest.mark.parametrize("half", [True, False])
+def test_a_damaged_file_is_named(tmp_path: Path, damaged: str, half: bool) -> None:
+    write_people(tmp_path / PEOPLE_FILE, [])
+    write_known_joints(tmp_path / JOINTS_FILE, np.zeros(133, int), np.zeros(133, int), 0.8)
+    whole = (tmp_path / damaged).read_bytes()
+    (tmp_path / damaged).write_bytes(whole[: len(whole) // 2] if half else b"")
+    with pytest.raises(WeightsError, match=f"{damaged}: not a network that onnxruntime reads"):
+        DwposeDetector(tmp_path)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from tcan_core.conditioning.keypoints import Joint, Pose
-from tcan_core.conditioning.openpose_detector import SHORTER_SIDE, OpenposeDetector
+from tcan_core.conditioning.openpose_detector import FILES, SHORTER_SIDE, OpenposeDetector
 from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.errors import WeightsError
 from tests.tcan_core.conditioning.make_poses import standing
 
 pytestmark = pytest.mark.pose
@@ -155,6 +156,16 @@ def person() -> Pose:
 def test_random_weights_load_and_see_nobody(folder: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, 72, 64, 3), np.uint8)
     assert OpenposeDetector(folder).detect(noise) == [[]]
+
+
+@pytest.mark.parametrize("damaged", FILES)
+def test_a_damaged_file_is_told(folder: Path, tmp_path: Path, damaged: str) -> None:
+    for name in FILES:
+        (tmp_path / name).symlink_to(folder / name)
+    (tmp_path / damaged).unlink()
+    (tmp_path / damaged).write_bytes(b"half of a file")
+    with pytest.raises(WeightsError, match=f"{damaged}: not a network of OpenPose"):
+        OpenposeDetector(tmp_path)
 
 
 def test_heatmaps_at_known_places_are_these_keypoints(

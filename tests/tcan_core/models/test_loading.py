@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from tcan_core.errors import WeightsError
 from tcan_core.models.builders import build_denoising_unet, build_text_encoder
+from tcan_core.models.keys import read_safetensors
 from tcan_core.models.loading import (
     load_codec,
     load_prior,
@@ -119,6 +120,22 @@ def test_a_file_that_changed_in_its_store_is_not_loaded(
     for folder in (None, store):
         with pytest.raises(WeightsError, match=told):
             read_part(preset, "denoising_unet", folder)
+
+
+@pytest.mark.parametrize("name", ["denoising_unet", "loras/style"])
+def test_the_lock_beside_an_imported_file_holds_outside_the_models_folder_too(
+    name: str, tmp_path: Path
+) -> None:
+    """`tcan models import --into` writes the lock into the folder that it is given."""
+    path = tmp_path / f"{name}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_file({KEY: torch.zeros(2)}, path)
+    lock(tmp_path, {f"{name}.safetensors": Locked(file_sha256(path), "a file")})
+    assert KEY in read_safetensors(path)
+
+    save_file({KEY: torch.ones(2)}, path)
+    with pytest.raises(WeightsError, match=r"weights\.lock\.json says"):
+        read_safetensors(path)
 
 
 def test_missing_and_damaged_files_are_told(tiny: Preset, tmp_path: Path) -> None:

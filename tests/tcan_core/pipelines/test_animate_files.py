@@ -12,7 +12,7 @@ import pytest
 
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.keypoints import no_pose
-from tcan_core.conditioning.pose_file import write_pose_file
+from tcan_core.conditioning.pose_file import read_pose_file, write_pose_file
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import Canceled, MediaError, NoPersonError, PoseFileError
 from tcan_core.media.image import read_image, write_png
@@ -196,6 +196,21 @@ def test_a_pose_that_is_not_the_pictures_is_told(pair: Path, tmp_path: Path) -> 
         prepare(wide, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
     with pytest.raises(PoseFileError, match="0 people; the image's pose needs one"):
         prepare(wide, driving, detector=DETECTOR, source_pose_path=tmp_path / "nobody.json")
+
+
+def test_a_pose_that_is_not_the_pictures_only_warns_where_it_is_not_needed(
+    pair: Path, tmp_path: Path
+) -> None:
+    people = read_pose_file(pair / "source_pose.json").frames[0]
+    write_pose_file(tmp_path / "two.json", [people * 2], canvas=(SIZE, SIZE))
+    (tmp_path / "broken.json").write_text("{")
+    image, driving = pair / "source.png", pair / "driving_pose.json"
+
+    for name, told in (("two.json", "2 people"), ("broken.json", "broken.json")):
+        prepared = prepare(image, driving, source_pose_path=tmp_path / name, retarget=False)
+        assert prepared.source_pose is None
+        [warning] = [line for line in prepared.warnings if "is not known" in line]
+        assert told in warning
 
 
 def test_files_that_cannot_be_used_are_told(pair: Path, tmp_path: Path) -> None:
