@@ -23,8 +23,10 @@ from tcan_core.pipelines.memory.plan import WINDOW_BATCHES
 from tcan_core.pipelines.memory.survey import source_of, survey
 from tcan_core.pipelines.memory.table import TABLE, MemoryTable, Size, load_table
 
-WINDOW = 16
+WINDOW, LONG = 16, 32
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
+NARROWEST = (2048, 512)  # that the service takes: see `InputLimits.max_image_aspect`
+SMALL, SMALL_NARROWEST = [(64, 64), (120, 64), (192, 64)], (256, 64)
 
 
 class Survey(NamedTuple):
@@ -34,14 +36,19 @@ class Survey(NamedTuple):
     dtype: str
     sizes: list[Size]
     window_batches: tuple[int, ...] = WINDOW_BATCHES
+    window: int = WINDOW
 
 
 SURVEYS = (
     Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE]),
-    Survey("sd15", "bfloat16", [STRIP], (1,)),
+    Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,)),
+    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE], window=LONG),
+    Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,), LONG),
     Survey("sd15", "float32", [SQUARE, PHOTO]),  # the others follow; see `widened`
     Survey("sd15-official", "bfloat16", [WIDE], (1,)),
-    Survey("mini", "float32", [(64, 64), (120, 64), (192, 64)]),
+    Survey("sd15-official", "bfloat16", [WIDE], (1,), LONG),
+    Survey("mini", "float32", [*SMALL, SMALL_NARROWEST]),
+    Survey("mini", "float32", [*SMALL, SMALL_NARROWEST], window=LONG),
 )
 
 
@@ -62,7 +69,7 @@ def main() -> None:
                 load_preset(one.preset),
                 one.dtype,
                 one.sizes,
-                WINDOW,
+                one.window,
                 window_batches=one.window_batches,
                 device=asked.device,
                 tell=lambda told: print(told, flush=True),
