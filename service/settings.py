@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
     SecretStr,
@@ -94,6 +95,12 @@ class Settings(BaseSettings):
     )
     runtime: RuntimeSettings = Field(
         default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
+    )
+    memory_limit: ByteSize | None = Field(
+        None,
+        gt=0,
+        description="Of the device, for tensors, such as 8GiB: a worker that renders plans by it, "
+        "and does not start where the model cannot fit. What a CUDA device has free when absent.",
     )
     limits: InputLimits = Field(default_factory=InputLimits)
 
