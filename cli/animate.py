@@ -155,7 +155,9 @@ def animate(
         if not ranks.rank:
             _warn(bar, prepared.warnings)
         if memory_limit is not None:
-            settings, options = _fitted(preset, prepared, settings, options, memory_limit)
+            settings, options = _fitted(
+                preset, own_device(device), prepared, settings, options, memory_limit
+            )
         marker = Marker(settings.seed & MARK_BITS) if watermark else None
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
         report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
@@ -205,6 +207,7 @@ def _render(
 
 def _fitted(
     preset: str,
+    device: str,
     prepared: Prepared,
     settings: AnimateSettings,
     options: RuntimeOptions,
@@ -213,12 +216,13 @@ def _fitted(
     """Settings and options that fit the device. Raises ParameterError when none do."""
     from dataclasses import replace
 
-    from cli.plan import plan_run, read_bytes, run_of
+    from cli.plan import plan_run, read_bytes
     from tcan_core.models.presets import load_preset
+    from tcan_core.pipelines.memory.budget import freedom_on, run_of
 
     height, width = prepared.image.shape[:2]
     run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
-    found = plan_run(run, read_bytes(memory_limit), options)
+    found = plan_run(run, read_bytes(memory_limit), options, freedom_on(device))
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 

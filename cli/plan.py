@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from tcan_core.models.presets import Preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.plan import Plan, Run
+    from tcan_core.pipelines.memory.plan import Freedom, Plan, Run
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
@@ -24,7 +24,9 @@ def plan(
     memory: Annotated[str, typer.Option(help="Of the device, for tensors, such as 8GiB.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "sd15",
     size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH of the picture.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Of the video.")] = 16,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Of the video. Default: one window's.")
+    ] = None,
     context_size: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 16,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
     tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
@@ -39,12 +41,13 @@ def plan(
 
     from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.pipelines.memory.budget import run_of
     from tcan_core.pipelines.memory.table import known_memory
 
     loaded, limit_bytes = load_preset(preset), read_bytes(memory)
     picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
     options = RuntimeOptions(dtype=dtype, tile_codec=tile_codec)  # type: ignore[arg-type]
-    run = run_of(loaded, picture, frames, context_size)
+    run = run_of(loaded, picture, context_size if frames is None else frames, context_size)
     if measure:
         measure_if_new(loaded, run, options)
     found = plan_run(run, limit_bytes, options)
@@ -56,30 +59,14 @@ def plan(
     typer.echo(f"measured: {known_memory().source}")
 
 
-def run_of(preset: Preset, picture: tuple[int, int], frames: int, context_size: int) -> Run:
-    """The animation of a picture of (height, width), as it is looked up."""
-    from tcan_core.models.builders import build_codec_on_meta
-    from tcan_core.pipelines.fitting import fit_to
-    from tcan_core.pipelines.memory.architecture import architecture_of
-    from tcan_core.pipelines.memory.plan import Run
-
-    codec = build_codec_on_meta(preset)
-    return Run(
-        preset.name,
-        architecture_of(preset),
-        fit_to(picture, preset.resolution, codec.factor).padded,
-        frames,
-        min(context_size, frames),
-        (codec.latent_channels, codec.factor),
-    )
-
-
-def plan_run(run: Run, limit_bytes: int, options: RuntimeOptions) -> Plan:
+def plan_run(
+    run: Run, limit_bytes: int, options: RuntimeOptions, freedom: Freedom | None = None
+) -> Plan:
     """Plan by what is known on this machine. Raises ParameterError."""
-    from tcan_core.pipelines.memory.plan import plan
+    from tcan_core.pipelines.memory.plan import ALL, plan
     from tcan_core.pipelines.memory.table import known_memory
 
-    return plan(run, limit_bytes, options, known_memory())
+    return plan(run, limit_bytes, options, known_memory(), freedom or ALL)
 
 
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
@@ -99,16 +86,13 @@ def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
 
 def described(found: Plan) -> list[str]:
     """What a plan says, in lines."""
-    switches = [
-        name
-        for name in ("fp8_weights", "serial_guidance", "offload", "tile_codec")
-        if getattr(found.options, name)
-    ]
-    how = ", ".join([found.options.dtype, *switches])
+    from tcan_core.pipelines.memory.plan import gib, switches_of
+
+    how = switches_of(found.options)
     return [
         f"options: {how}; {found.window_batch} windows and {found.decode_batch} frames at a time",
-        f"denoising: {found.denoise_bytes / 2**30:.2f} GiB of the device",
-        f"encoding and decoding: {found.codec_bytes / 2**30:.2f} GiB of the device",
+        f"denoising: {gib(found.denoise_bytes)} of the device, windows of {found.window} frames",
+        f"encoding and decoding: {gib(found.codec_bytes)} of the device",
         f"latents, on the host: {found.latents_bytes / 2**20:.1f} MiB for each copy",
     ]
 

@@ -116,7 +116,7 @@ def worker(
     queues: Annotated[str, typer.Option(help="The queues to serve, with commas.")] = ALL_QUEUES,
     data: Data = None,
 ) -> None:
-    """Run a worker: it loads the model, and a pose detector for the queue prepare; takes jobs."""
+    """Run a worker: it loads the model for the queue render, a pose detector for prepare."""
     chosen, settings = read_queues(queues), read_settings(data)
 
     from service.telemetry.logs import start_logging
@@ -136,7 +136,9 @@ def worker(
         settings.runtime,
         settings.detector,
         None if key is None else key.get_secret_value().encode(),
+        memory_limit=settings.memory_limit,
         detects=Queue.PREPARE in chosen,
+        renders=Queue.RENDER in chosen,
     )
     code = run_worker(settings, animator, chosen)
     # All is given back. Taking the model apart takes seconds more, and where the processor is busy

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.access.doors import Anonymous
@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     )
     runtime: RuntimeSettings = Field(
         default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
+    )
+    memory_limit: ByteSize | None = Field(
+        None,
+        gt=0,
+        description="Of the device, for tensors, such as 8GiB: a worker that renders plans by it, "
+        "and does not start where the model cannot fit. What a CUDA device has free when absent.",
     )
     limits: InputLimits = Field(default_factory=InputLimits)
 

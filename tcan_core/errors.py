@@ -6,6 +6,7 @@
     │   ├── PoseFileError      a pose file: not the format, or over a limit
     │   ├── NoPersonError      no person where one is needed
     │   └── ParameterError     a setting out of its range, or settings that contradict each other
+    │       └── MemoryLimitError   what is asked for takes more memory than the device has
     ├── WeightsError           weights missing, damaged, or for another network
     ├── ContextWindowError     context windows that leave a frame uncovered, or cannot be cut
     ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
@@ -56,6 +57,12 @@ class ParameterError(InputError):
     """A setting is out of its range, or settings contradict each other."""
 
     code: ClassVar[str] = "invalid_parameter"
+
+
+class MemoryLimitError(ParameterError):
+    """What is asked for takes more memory than there is, by what was measured before."""
+
+    code: ClassVar[str] = "out_of_memory"
 
 
 class WeightsError(TcanError):

@@ -59,19 +59,19 @@ class Rendering:
 
 
 class Animator(Protocol):
-    """A loaded model with the two stages of a job. Paths are local; nothing is kept between calls.
+    """A model with the two stages of a job. Paths are local; nothing is kept between calls.
 
     Both stages report steps, stop soon when `canceled`, and raise the errors of `worker.failures`.
     """
 
     def load(self) -> None:
-        """Load the model; done once, before the worker takes jobs."""
+        """Load what the worker's queues need; done once, before it takes jobs."""
 
     def memory(self) -> DeviceMemory:
         """Memory of the device, now."""
 
     def describe(self) -> ModelInfo:
-        """The loaded model, for callers and for manifests."""
+        """The model, for callers and for manifests; its weights as far as they are loaded."""
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
         """Find and clean the driver's poses; a video of them and a pose file into `folder`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -15,12 +16,19 @@ from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from service.errors import SettingsError
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import Canceled as CoreCanceled
-from tcan_core.errors import CheckpointError, ConfigError, InputError, WeightsError
+from tcan_core.errors import (
+    CheckpointError,
+    ConfigError,
+    InputError,
+    MemoryLimitError,
+    WeightsError,
+)
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.watermark.embed import Marker
 from tcan_core.media.watermark.marks import PUBLIC_KEY, why_none
@@ -31,6 +39,8 @@ from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
+from tcan_core.pipelines.drawing import PoseDrawer
+from tcan_core.pipelines.memory.budget import Budget
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.decoding import ChildSource
@@ -42,15 +52,19 @@ from worker.failures import (
 )
 from worker.memory import process_memory
 
+logger = logging.getLogger(__name__)
+
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 # One window at a time, one frame decoded at a time.
 FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
+UNMEASURED = "jobs may run out of it. `tcan plan --measure` measures it"
+NO_ROOM = "TCAN_RUNTIME__* says how it runs, TCAN_MEMORY_LIMIT what there is"
 # For callers, who need not know where this machine keeps its weights; the log has the reason.
 NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be loaded"
 
 
 class TcanAnimator:
-    """A preset of TCAN on one device.
+    """A preset of TCAN on one device; of a worker that only prepares, its sizes and a detector.
 
     Args:
         preset: name of the preset.
@@ -60,8 +74,12 @@ class TcanAnimator:
         runtime: how the model runs; the same in every worker that may go on with a job.
         detector: of poses; by default the preset's.
         watermark_key: of those who shall find the marks; by default the one that all know.
+        memory_limit: bytes of the device for tensors; by default what a CUDA device has free. What
+            fits is chosen by it, without one jobs run as `runtime` says.
         detects: whether it will prepare jobs, for which the detector is loaded with the model; a
             worker that only renders needs none.
+        renders: whether it will render jobs; a worker that only prepares loads no network of the
+            preset, and needs no weights of it.
     """
 
     def __init__(
@@ -74,7 +92,9 @@ class TcanAnimator:
         detector: str | None = None,
         watermark_key: bytes | None = None,
         *,
+        memory_limit: int | None = None,
         detects: bool = True,
+        renders: bool = True,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -83,27 +103,55 @@ class TcanAnimator:
         self._watermark_key = watermark_key or PUBLIC_KEY
         self._weights = weights
         self._runtime = runtime or RuntimeSettings()
+        self._memory_limit = memory_limit
+        self._budget: Budget | None = None
+        self._drawer: PoseDrawer | None = None
         self._pipeline: AnimatePipeline | None = None
         self._detector = detector or ""
         self._detects = detects
+        self._renders = renders
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
-        """Load the weights, and those of the detector where poses will be looked for.
+        """Load a detector where poses will be looked for, and the weights where jobs are rendered.
 
-        The detector comes first: what it lacks is told before minutes are spent on the model.
+        What is lacking for them is told before minutes are spent on the model.
 
         Raises:
+            SettingsError: the model cannot fit the device.
             ConfigError, ParameterError, WeightsError: of `tcan_core`.
         """
-        self._detector = self._detector or load_preset(self._preset).detector
+        preset = load_preset(self._preset)
+        self._drawer = PoseDrawer.of(preset)
+        self._detector = self._detector or preset.detector
         if self._detects:
             build_detector(self._detector)
-        options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
+        if not self._renders:
+            self._info = model_info(preset, None, loaded=False)
+            return
+        self._fit(preset)
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights, options=options
+            self._preset, self._device, folder=self._weights, options=_options(self._runtime)
         )
-        self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
+        self._info = model_info(preset, self._weights, self._runtime)
+
+    def _fit(self, preset: Preset) -> None:
+        """Choose how the model runs, where something bounds its memory. Raises as `load`."""
+        options = _options(self._runtime)
+        budget = Budget.of(preset, self._device, self._memory_limit)
+        if budget is None:
+            return
+        if self._memory_limit is None and not budget.knows(options):
+            logger.warning("%s: its memory is not known; %s", preset.name, UNMEASURED)
+            return
+        try:
+            found = budget.plan(options, self._runtime.window_batch)
+        except MemoryLimitError as error:
+            raise SettingsError(f"{preset.name} on {self._device}: {error}. {NO_ROOM}") from error
+        logger.info("%s on %s: %s", preset.name, self._device, budget.told(found))
+        self._budget = budget
+        chosen = {**asdict(found.options), "window_batch": found.window_batch}
+        self._runtime = RuntimeSettings.model_validate(chosen)
 
     def prepare(
         self,
@@ -115,7 +163,7 @@ class TcanAnimator:
         canceled: Canceled,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
-        assert self._pipeline is not None, "load() comes first"
+        assert self._drawer is not None, "load() comes first"
         progress = _detecting(report, canceled)
         with _told():
             found = prepare(
@@ -128,8 +176,8 @@ class TcanAnimator:
                 media=self._media,
                 retarget=params.retarget,
             )
-            maps = self._pipeline.draw(
-                found.image, found.poses, found.source_pose, animate_settings(params)
+            maps = self._drawer.draw(
+                found.image, found.poses, found.source_pose, retarget=params.retarget
             )
         replace(found, maps=maps).save(prepared, progress)
         return found.warnings
@@ -180,7 +228,7 @@ class TcanAnimator:
         mark: int | None = None,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
-        assert self._pipeline is not None, "load() comes first"
+        assert self._pipeline is not None, "load() comes first, for a worker that renders"
 
         def progress(now: AnimateProgress) -> None:
             report(Step(now.stage, now.step, now.steps, now.fraction, now.picture, now.state))
@@ -192,11 +240,12 @@ class TcanAnimator:
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         try:
+            ready = Prepared.load(prepared, image, self._limits, self._media)
             done = render(
                 self._pipeline,
-                Prepared.load(prepared, image, self._limits, self._media),
+                ready,
                 outputs[Output.RESULT],
-                replace(settings, **FRUGAL) if frugal else settings,
+                replace(settings, **FRUGAL) if frugal else self._fitted(settings, ready),
                 progress=progress,
                 canceled=canceled,
                 poster_path=outputs[Output.POSTER],
@@ -219,10 +268,22 @@ class TcanAnimator:
         free_unused(self._device)
         raise failed
 
+    def _fitted(self, settings: AnimateSettings, ready: Prepared) -> AnimateSettings:
+        """As many windows and frames at a time as fit the device. Raises MemoryLimitError."""
+        if self._budget is None:
+            return settings
+        height, width = ready.image.shape[:2]
+        options = _options(self._runtime)
+        return self._budget.fit_job(settings, options, (height, width), len(ready.poses))
+
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """What a caller chose, as the pipeline takes it."""
     return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
+
+
+def _options(runtime: RuntimeSettings) -> RuntimeOptions:
+    return RuntimeOptions(**runtime.model_dump(exclude={"window_batch"}))
 
 
 @contextmanager
@@ -249,21 +310,23 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
 
 
 def model_info(
-    preset: Preset, folder: Path | None, runtime: RuntimeSettings | None = None
+    preset: Preset,
+    folder: Path | None,
+    runtime: RuntimeSettings | None = None,
+    *,
+    loaded: bool = True,
 ) -> ModelInfo:
     """What a preset is, with the digests of its files; reads the files that it has none for.
 
     How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
-    job begun in one is not gone on with in the other.
+    job begun in one is not gone on with in the other. Offload moves networks and rounds nothing.
+
+    Args:
+        loaded: whether its networks are; of those that are not, no weights are told.
     """
-    changed = {} if runtime is None else runtime.model_dump(exclude_defaults=True)
+    changed = runtime.model_dump(exclude_defaults=True, exclude={"offload"}) if runtime else {}
     ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
-    files = {
-        name: path
-        for name in preset.parts
-        if (path := _part_file(preset, name, folder)) is not None and path.exists()
-    }
-    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
+    files = _files(preset, folder) if loaded else {}
     known = {} if folder else {name: known_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
@@ -271,17 +334,26 @@ def model_info(
         resolution=preset.resolution,
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
-        weights={
-            name: known.get(name) or file_sha256(path) for name, path in (files | loras).items()
-        },
-        stand_ins=without_weights(preset, folder),
-        zero_shot=is_zero_shot(preset, folder),
+        weights={name: known.get(name) or file_sha256(path) for name, path in files.items()},
+        stand_ins=without_weights(preset, folder) if loaded else {},
+        zero_shot=loaded and is_zero_shot(preset, folder),
         versions={
             "python": python_version(),
             **{name: version(name) for name in LIBRARIES},
             **ways,
         },
     )
+
+
+def _files(preset: Preset, folder: Path | None) -> dict[str, Path]:
+    """The files that are loaded, by the names of parts and LoRAs."""
+    files = {
+        name: path
+        for name in preset.parts
+        if (path := _part_file(preset, name, folder)) is not None and path.exists()
+    }
+    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
+    return files | loras
 
 
 def _part_file(preset: Preset, name: str, folder: Path | None) -> Path | None:

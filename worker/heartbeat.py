@@ -17,7 +17,7 @@ TTL_MS = 5000
 
 
 class Heartbeat:
-    """Says that this worker lives; `ready` once its model is loaded and it consumes its queues."""
+    """Says that this worker lives; `ready` once what it needs is loaded and it takes jobs."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class Heartbeat:
         now = self._info.model_copy(update=room)
         self._jobs.run(presence.beat(now, TTL_MS))
 
-    def is_ready(self, model: ModelInfo) -> None:
-        """From now on the worker takes jobs, for this model."""
+    def is_ready(self, model: ModelInfo | None) -> None:
+        """From now on the worker takes jobs, for this model; None where it only prepares them."""
         self._info = self._info.model_copy(update={"ready": True, "model": model})
         self.beat()
 

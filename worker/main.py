@@ -93,7 +93,7 @@ def run_worker(
         stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
         stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
         load_apart(animator)
-        logger.info("worker %s: the model %r is loaded", name, settings.preset)
+        logger.info("worker %s: %r is loaded for %s", name, settings.preset, ", ".join(queues))
         stack.enter_context(Cancels(jobs, runner.hear_of_cancel))
         watch = Watch(runner, alive, queues, settings.stalled_s)
         stack.enter_context(Periodic("watch", watching.INTERVAL_S, watch.act))
@@ -121,7 +121,7 @@ def _consume(
     register_tasks(app, runner)
 
     def on_ready(**_: object) -> None:
-        alive.is_ready(runner.animator.describe())
+        alive.is_ready(runner.animator.describe() if Queue.RENDER in queues else None)
 
     def on_shutdown(**_: object) -> None:
         shutdown.begin()

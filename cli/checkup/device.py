@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from cli.checkup import memory
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
@@ -13,7 +14,7 @@ NOT_HERE = "this is no worker's environment; run it in a worker's container"
 
 
 def look_at_device(settings: Settings) -> Iterator[Finding]:
-    """Whether torch can use TCAN_DEVICE, by using it."""
+    """Whether torch can use TCAN_DEVICE, by using it, and whether the model fits there."""
     if find_spec("torch") is None:
         yield skipped(AREA_DEVICE, settings.device, NOT_HERE)
         return
@@ -21,6 +22,7 @@ def look_at_device(settings: Settings) -> Iterator[Finding]:
 
     if torch.device(settings.device).type != "cuda":
         yield ok(AREA_DEVICE, settings.device, f"{torch.get_num_threads()} threads")
+        yield from memory.look(settings)
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
@@ -49,6 +51,7 @@ def look_at_device(settings: Settings) -> Iterator[Finding]:
     )
     if find_spec("xformers") is None:
         yield skipped(AREA_DEVICE, "xformers", "absent; torch's own fused attention is used")
+    yield from memory.look(settings)
 
 
 def look_at_weights(settings: Settings) -> Iterator[Finding]:

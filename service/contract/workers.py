@@ -60,10 +60,11 @@ class WorkerInfo(BaseModel):
     contract: int = 1
     """The latest that it knows; jobs of later ones are left to others."""
     ready: bool
-    """The model is loaded and the worker consumes its queues."""
+    """All that its queues need is loaded, and it consumes them."""
     stalled: bool = False
     """It takes nothing although hints wait, and is about to start itself again."""
     model: ModelInfo | None = None
+    """None until it is loaded, and of a worker that only prepares, which loads none."""
     memory: DeviceMemory | None = None
     scratch: DiskSpace | None = None
     """Where the files of its jobs are while it works on them."""

@@ -52,8 +52,7 @@ class ReferenceBank:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Forget what was read; the reference UNet's pass in this block ends behind `last`."""
-        self.features.clear()
-        self._projected.clear()
+        self.clear()
         self._is_reading = True
         try:
             yield
@@ -61,6 +60,11 @@ class ReferenceBank:
             pass
         finally:
             self._is_reading = False
+
+    def clear(self) -> None:
+        """Forget what was read, and what was made of it."""
+        self.features.clear()
+        self._projected.clear()
 
     def note(self, name: str, hidden_states: Tensor) -> None:
         """Keep what enters a self-attention.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -82,6 +84,15 @@ class Tcan:
         """Recompute activations in the backward pass instead of keeping them."""
         for network in (self.denoising_unet, self.reference_unet, self.controlnet):
             network.enable_gradient_checkpointing()
+
+    @contextmanager
+    def one_video(self) -> Iterator[None]:
+        """While a video is denoised; what was kept for its windows leaves the device at the end."""
+        try:
+            yield
+        finally:
+            self.bank.clear()
+            self.temperature.maps = None
 
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Fill the bank from the source pictures' clean latents.

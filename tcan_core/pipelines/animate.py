@@ -15,18 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
-from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.errors import Canceled as CanceledError
-from tcan_core.errors import NoPersonError, ParameterError
+from tcan_core.errors import ParameterError
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
-from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
+from tcan_core.pipelines.drawing import PoseDrawer
+from tcan_core.pipelines.fitting import Fit
 from tcan_core.pipelines.places import Places
 from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
@@ -138,6 +137,7 @@ class AnimatePipeline:
         options = options or RuntimeOptions()
         self.tcan = set_up(tcan, options)
         self._places = Places(self.tcan, device, offload=options.offload)
+        self._drawer = PoseDrawer(preset, self.tcan.codec.factor)
 
     @classmethod
     def from_preset(
@@ -227,7 +227,7 @@ class AnimatePipeline:
             CheckpointError: `resume` belongs to another kind of run. All else as for a call.
         """
         report = progress or (lambda _: None)
-        fit = self._fit(image)
+        fit = self._drawer.fit(image)
         report(AnimateProgress("encode", 0, 1))
         ref_image_latents = self.encode(fit.to_model(image))
         if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
@@ -249,10 +249,7 @@ class AnimatePipeline:
         settings: AnimateSettings,
     ) -> DrawnPoseMaps:
         """Return the skeletons that steer the model, in its size; arguments as for `place`."""
-        fit = self._fit(image)
-        return DrawnPoseMaps(
-            [fit.pose(pose) for pose in self.place(image, poses, source_pose, settings)]
-        )
+        return self._drawer.draw(image, poses, source_pose, retarget=settings.retarget)
 
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
@@ -267,18 +264,8 @@ class AnimatePipeline:
         source_pose: Pose | None,
         settings: AnimateSettings,
     ) -> list[Pose]:
-        """Bring the driver's poses into the image: retargeted, or only scaled to the canvas."""
-        if not poses:
-            raise ParameterError("there are no poses: a driving video needs at least one frame")
-        if not settings.retarget:
-            return move_to_canvas(list(poses), (image.shape[0], image.shape[1]))
-        if source_pose is None:
-            source_pose = build_detector(self.preset.detector).detect_one(image)
-        if not source_pose.detected.any():
-            raise NoPersonError(
-                "no person was found in the image; give its pose, or switch retargeting off"
-            )
-        return retarget_poses(source=source_pose, driving=poses)
+        """Bring the driver's poses into the image; see `PoseDrawer.place`."""
+        return self._drawer.place(image, poses, source_pose, retarget=settings.retarget)
 
     def denoise(
         self,
@@ -320,7 +307,7 @@ class AnimatePipeline:
         if steps is None:
             steps = defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
-        with self._places.denoising():
+        with self._places.denoising(), self.tcan.one_video():
             return denoise(
                 predict,
                 initial_noise(
@@ -375,10 +362,6 @@ class AnimatePipeline:
         """Return pictures (batch, height, width, 3) uint8 of latents (batch, c, h, w)."""
         with self._places.codec():
             return _pixels(self.tcan.codec.decode(latents.to(self.device)))
-
-    def _fit(self, image: Frames) -> Fit:
-        size = (image.shape[0], image.shape[1])
-        return fit_to(size, self.preset.resolution, self.tcan.codec.factor)
 
     def _overlap(self, settings: AnimateSettings) -> int:
         if settings.context_overlap is not None:

@@ -191,6 +191,21 @@ def test_weights_and_device_of_mini(tcan: Tcan, environment: str) -> None:
     assert seen["cpu"]["level"] == seen["mini"]["level"] == Level.OK
 
 
+def test_a_model_that_cannot_fit_its_device_is_told(
+    tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(tcan, "device")[1]["memory"]["level"] == Level.SKIPPED
+    monkeypatch.setenv("TCAN_MEMORY_LIMIT", "1GiB")
+    code, seen = found(tcan, "device")
+    assert (code, seen["memory"]["level"]) == (0, Level.OK)
+    assert "64x64 with windows of 32 frames takes 0." in seen["memory"]["detail"]
+    monkeypatch.setenv("TCAN_MEMORY_LIMIT", "20MB")
+    code, seen = found(tcan, "device")
+    assert (code, seen["memory"]["level"]) == (1, Level.ERROR)
+    assert "the limit is 0.02 GiB" in seen["memory"]["detail"]
+    assert "TCAN_RUNTIME__*" in seen["memory"]["mend"]
+
+
 def test_text_has_a_line_and_a_cure(tcan: Tcan, environment: str) -> None:
     done = tcan("doctor", "--only", "redis")
     assert "error   redis appendonly: no" in done.out

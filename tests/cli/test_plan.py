@@ -30,6 +30,17 @@ def test_a_plan_names_options_and_memory(tcan: Tcan) -> None:
     assert 0 < found["peak_bytes"] <= 12 * 2**30
 
 
+def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
+    words = ("plan", "--memory", "80GiB", "--json", "--context-size")
+    usual, longer, short = (
+        json.loads(tcan(*words, *more).out) for more in (("16",), ("32",), ("32", "--frames", "16"))
+    )
+    assert [found["window"] for found in (usual, longer, short)] == [16, 32, 16]
+    assert longer["denoise_bytes"] > usual["denoise_bytes"] == short["denoise_bytes"]
+    unknown = tcan("plan", "--memory", "80GiB", "--context-size", "64")
+    assert unknown.code == 2 and "windows of 64 frames" in unknown.err
+
+
 @pytest.mark.parametrize(
     ("dtype", "size"),
     [("float32", "512x912"), ("float16", "1000x600"), ("bfloat16", "512x512")],

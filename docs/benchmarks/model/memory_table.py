@@ -23,8 +23,10 @@ from tcan_core.pipelines.memory.plan import WINDOW_BATCHES
 from tcan_core.pipelines.memory.survey import source_of, survey
 from tcan_core.pipelines.memory.table import TABLE, MemoryTable, Size, load_table
 
-WINDOW, LONGEST = 16, 32  # frames: the usual, and all that motion modules have positions for
+WINDOW, LONG = 16, 32
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
+NARROWEST = (2048, 512)  # that the service takes: see `InputLimits.max_image_aspect`
+SMALL, SMALL_NARROWEST = [(64, 64), (120, 64), (192, 64)], (256, 64)
 
 
 class Survey(NamedTuple):
@@ -38,12 +40,15 @@ class Survey(NamedTuple):
 
 
 SURVEYS = (
-    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP]),
-    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP], (1,), LONGEST),
+    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE]),
+    Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,)),
+    Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE], window=LONG),
+    Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,), LONG),
     Survey("sd15", "float32", [SQUARE, PHOTO]),  # the others follow; see `widened`
-    Survey("sd15-official", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP]),
-    Survey("sd15-official", "bfloat16", [SQUARE, PHOTO, WIDE, STRIP], (1,), LONGEST),
-    Survey("mini", "float32", [(64, 64), (120, 64), (192, 64)]),
+    Survey("sd15-official", "bfloat16", [WIDE], (1,)),
+    Survey("sd15-official", "bfloat16", [WIDE], (1,), LONG),
+    Survey("mini", "float32", [*SMALL, SMALL_NARROWEST]),
+    Survey("mini", "float32", [*SMALL, SMALL_NARROWEST], window=LONG),
 )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from tcan_core.errors import ParameterError
+from tcan_core.errors import MemoryLimitError, ParameterError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.memory.architecture import Architecture
 from tcan_core.pipelines.memory.table import (
@@ -18,6 +19,24 @@ from tcan_core.pipelines.memory.table import (
 )
 
 WINDOW_BATCHES, DECODE_BATCHES = (4, 2, 1), (16, 4, 1)
+# Options that save memory: these change no picture but for rounding, those a little.
+EXACT, COARSE = ("serial_guidance", "offload"), ("tile_codec", "fp8_weights")
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """What the planner may choose beside what a caller wants in any case; by default all.
+
+    Attributes:
+        window_batches: windows predicted together, the most first.
+        switches: fields of `RuntimeOptions`, of `EXACT` and `COARSE`.
+    """
+
+    window_batches: tuple[int, ...] = WINDOW_BATCHES
+    switches: frozenset[str] = frozenset(EXACT + COARSE)
+
+
+ALL = Freedom()
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,7 @@ class Plan:
 
     Attributes:
         window_batch, decode_batch: see `AnimateSettings`.
+        window: frames in a window.
         denoise_bytes, codec_bytes: the most that each stage has on the device, weights included.
         latents_bytes: one copy of the video's latents, on the host; the only part that grows with
             the length.
@@ -36,6 +56,7 @@ class Plan:
     options: RuntimeOptions
     window_batch: int
     decode_batch: int
+    window: int
     denoise_bytes: int
     codec_bytes: int
     latents_bytes: int
@@ -45,6 +66,12 @@ class Plan:
     def peak_bytes(self) -> int:
         """The most that the run has on the device."""
         return max(self.denoise_bytes, self.codec_bytes)
+
+    @property
+    def told(self) -> str:
+        """What each stage takes, and with what, in words."""
+        stages = f"denoising {gib(self.denoise_bytes)}, codec {gib(self.codec_bytes)}"
+        return f"{stages}, with {switches_of(self.options)}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +95,13 @@ class Run:
     latent: tuple[int, int]
 
 
-def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable) -> Plan:
+def plan(
+    run: Run,
+    limit_bytes: int,
+    options: RuntimeOptions,
+    table: MemoryTable,
+    freedom: Freedom = ALL,
+) -> Plan:
     """Return the fastest way that fits: windows batched, then one, then serial halves, then
     networks off the device between stages, then the codec in tiles, then 8-bit weights.
 
@@ -77,9 +110,10 @@ def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable
         options: what the caller wants in any case; the planner adds to it.
 
     Raises:
-        ParameterError: nothing fits, or nothing of this size was measured.
+        MemoryLimitError: nothing fits.
+        ParameterError: nothing of this size was measured.
     """
-    ways = list(_ways(run, options, table))
+    ways = list(_ways(run, options, table, freedom))
     if not ways:
         raise ParameterError(
             f"no memory was measured for {run.preset} at {run.size[0]}x{run.size[1]} with windows "
@@ -89,17 +123,17 @@ def plan(run: Run, limit_bytes: int, options: RuntimeOptions, table: MemoryTable
     fitting = next((way for way in ways if way.peak_bytes <= limit_bytes), None)
     if fitting is None:
         least = min(ways, key=lambda way: way.peak_bytes)
-        raise ParameterError(
-            f"{run.size[0]}x{run.size[1]} takes at least {_gib(least.peak_bytes)} of device memory"
-            f" (denoising {_gib(least.denoise_bytes)}, codec {_gib(least.codec_bytes)}, with"
-            f" {_named(least.options)}); the limit is {_gib(limit_bytes)}"
+        raise MemoryLimitError(
+            f"{run.size[0]}x{run.size[1]} with windows of {run.window} frames takes at least "
+            f"{gib(least.peak_bytes)} of device memory ({least.told}); "
+            f"the limit is {gib(limit_bytes)}"
         )
     return fitting
 
 
 def is_known(run: Run, options: RuntimeOptions, table: MemoryTable) -> bool:
     """Whether any way of the ladder was measured for this run."""
-    return next(_ways(run, options, table), None) is not None
+    return next(_ways(run, options, table, ALL), None) is not None
 
 
 def measured_of(run: Run, table: MemoryTable) -> str:
@@ -117,10 +151,11 @@ def predict(
     run: Run, options: RuntimeOptions, window_batch: int, decode_batch: int, table: MemoryTable
 ) -> Plan | None:
     """Return what a run takes with these very options, or None where that was not measured."""
-    stored = (window_batch, options.fp8_weights, options.serial_guidance)
+    stored = (options.fp8_weights, options.serial_guidance)
     denoising = _smallest(run, run.architecture.denoising, _in(denoising_dtype(options.dtype), [
-        entry for entry in table.denoising if entry.frames >= run.window
-        and (entry.windows, entry.fp8_weights, entry.serial_guidance) == stored
+        entry for entry in table.denoising
+        if entry.frames >= run.window and entry.windows >= window_batch
+        and (entry.fp8_weights, entry.serial_guidance) == stored
     ]))  # fmt: skip
     codec = _smallest(run, run.architecture.codec, _in(codec_dtype(options.dtype), [
         entry for entry in table.codec
@@ -135,6 +170,7 @@ def predict(
         options,
         window_batch,
         decode_batch,
+        run.window,
         denoise_bytes=denoising.weights_bytes + denoising.peak_bytes + others[0],
         codec_bytes=codec.weights_bytes + codec.peak_bytes + others[1],
         latents_bytes=4 * channels * run.num_frames * pixels // factor**2,
@@ -142,19 +178,30 @@ def predict(
     )
 
 
-def _ways(run: Run, options: RuntimeOptions, table: MemoryTable) -> Iterator[Plan]:
+def _ways(
+    run: Run, options: RuntimeOptions, table: MemoryTable, freedom: Freedom
+) -> Iterator[Plan]:
     """The measured ways from the fastest on."""
-    serial = replace(options, serial_guidance=True)
-    offloaded = replace(serial, offload=True)
-    tiled = replace(offloaded, tile_codec=True)
-    rungs = [(options, batch) for batch in WINDOW_BATCHES]
-    rungs += [(serial, 1), (offloaded, 1), (tiled, 1)]
-    rungs += [(replace(last, fp8_weights=True), 1) for last in (offloaded, tiled)]
-    for wanted, window_batch in rungs:
+    for wanted, window_batch in _rungs(options, freedom):
         for decode_batch in DECODE_BATCHES:
             found = predict(run, wanted, window_batch, decode_batch, table)
             if found is not None:
                 yield found
+
+
+def _rungs(options: RuntimeOptions, freedom: Freedom) -> Iterator[tuple[RuntimeOptions, int]]:
+    """Options and windows at a time, from the fastest on."""
+    for window_batch in freedom.window_batches:
+        yield options, window_batch
+    ways = [options]
+    for name in ("serial_guidance", "offload", "tile_codec"):
+        if name in freedom.switches:
+            added: dict[str, Any] = {name: True}
+            ways.append(replace(ways[-1], **added))
+            yield ways[-1], 1
+    if "fp8_weights" in freedom.switches:
+        for way in ways[-2:]:
+            yield replace(way, fp8_weights=True), 1
 
 
 def _in(dtype: str, entries: Sequence[Entry]) -> list[Entry]:
@@ -178,11 +225,12 @@ def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | 
     return min(large_enough, key=lambda entry: entry.peak_bytes, default=None)
 
 
-def _named(options: RuntimeOptions) -> str:
-    """The type, and what saves memory."""
-    switches = ("fp8_weights", "serial_guidance", "offload", "tile_codec")
-    return ", ".join([options.dtype, *(name for name in switches if getattr(options, name))])
+def switches_of(options: RuntimeOptions) -> str:
+    """The type, and what saves memory, in words."""
+    saving = (name for name in EXACT + COARSE if getattr(options, name))
+    return ", ".join([options.dtype, *saving])
 
 
-def _gib(num_bytes: int) -> str:
+def gib(num_bytes: int) -> str:
+    """Bytes in words."""
     return f"{num_bytes / 2**30:.2f} GiB"

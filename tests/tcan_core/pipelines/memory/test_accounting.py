@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from tcan_core.errors import Canceled
 from tcan_core.models.presets import load_preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.memory.accounting import PeakAllocated
 from tcan_core.pipelines.memory.measure import Measured, _denoise, accounted
-from tcan_core.puppets.world import sample_scene
+from tcan_core.puppets.world import Scene, sample_scene
 from tests.tcan_core.random_tcan import random_tcan
 from tests.tcan_core.tiny_weights import tiny_preset
 
@@ -83,6 +84,35 @@ def test_options_take_less() -> None:
     assert model.codec(size, 1).peak_bytes < model.codec(size, 16).peak_bytes
 
 
+def test_what_is_kept_for_windows_is_gone_before_a_video_is_decoded(
+    pipeline: AnimatePipeline, scene: Scene
+) -> None:
+    """The codec then has the device to itself, as the planner counts it."""
+    image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
+    settings = AnimateSettings(num_inference_steps=1, context_size=4, context_overlap=1)
+    maps, bank = pipeline.draw(image, poses, scene.source_pose, settings), pipeline.tcan.bank
+    at_work: list[int] = []
+
+    def note(_: AnimateProgress) -> None:
+        at_work.append(counted.now_bytes)
+
+    # What is kept of poses has a bound of its own.
+    with torch.inference_mode(), PeakAllocated(partial(not_in, {pose_bytes(pipeline)})) as counted:
+        latents = pipeline.encode(np.zeros((*maps.size, 3), np.uint8))
+        pipeline.denoise(latents, maps, settings, note, None)  # the prompt is projected for good
+        before = counted.now_bytes
+        pipeline.denoise(latents, maps, settings, note, None)
+        assert counted.now_bytes == before < max(at_work)
+        with pytest.raises(Canceled):
+            pipeline.denoise(latents, maps, settings, note, lambda: bool(bank.features))
+    assert not bank.features and counted.now_bytes == before
+
+
+def pose_bytes(pipeline: AnimatePipeline) -> int:
+    """Of the features of a drawn pose, in latents of 4x4."""
+    return int(4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4)
+
+
 def not_in(kept: set[int], size: int) -> bool:
     return size not in kept
 
@@ -90,13 +120,12 @@ def not_in(kept: set[int], size: int) -> bool:
 def test_a_longer_video_takes_no_more_but_what_the_host_keeps(pipeline: AnimatePipeline) -> None:
     """And features of its poses: both lie on the host, whatever the device."""
     peaks = []
-    features_bytes = 4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4
     for frames in (64, 160):
         scene = sample_scene(1_000_000, frames, 48)
         image = scene.source.draw(scene.source_pose)[0]
         poses = scene.driver.poses(scene.motion)
         latents_bytes = 4 * 4 * frames * 4 * 4
-        kept = {latents_bytes, features_bytes}
+        kept = {latents_bytes, pose_bytes(pipeline)}
         with PeakAllocated(partial(not_in, kept)) as counted:
             settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
             shown = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))

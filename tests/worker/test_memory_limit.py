@@ -1,0 +1,128 @@
+"""A worker plans by its device's memory: what fits is chosen, the rest refused with numbers."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from cli.plan import read_bytes
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.limits import InputLimits
+from service.contract.params import JobParams
+from service.errors import SettingsError
+from service.settings import RuntimeSettings, load_settings
+from tcan_core.errors import ParameterError
+from tcan_core.models.presets import load_preset
+from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.pipelines.memory.budget import run_of
+from tcan_core.pipelines.memory.plan import predict
+from tcan_core.pipelines.memory.table import load_table
+from tcan_core.puppets.pairs import render_pair
+from tests.tcan_core.tiny_weights import TINY
+from tests.worker.paint import count_frames
+from worker.animation import Step
+from worker.animator import TcanAnimator, model_info
+from worker.failures import AnimationError
+
+FRAMES, MINI = 20, load_preset("mini")
+
+
+def made(limit_bytes: int, preset: str = "mini") -> TcanAnimator:
+    """An animator that may take so much memory."""
+    return TcanAnimator(preset, "cpu", InputLimits(), memory_limit=limit_bytes, detects=False)
+
+
+def taken(window: int, *, serial: bool) -> int:
+    """What `mini` takes at least, one window and one frame at a time."""
+    options = RuntimeOptions(serial_guidance=serial)
+    found = predict(run_of(MINI, (64, 64), window, window), options, 1, 1, load_table())
+    assert found is not None
+    return found.peak_bytes
+
+
+@pytest.fixture(scope="module")
+def small() -> TcanAnimator:
+    """`mini` with room for windows of 16 frames, and for one half of guidance at a time."""
+    animator = made(taken(16, serial=True))
+    animator.load()
+    return animator
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    render_pair(folder, seed=1_000_000, num_frames=FRAMES, size=64)
+    return folder
+
+
+def test_a_limit_chooses_how_the_model_runs_and_the_mark_tells(small: TcanAnimator) -> None:
+    assert small._pipeline is not None and small._pipeline.tcan.serial_guidance
+    chosen = RuntimeSettings(serial_guidance=True)
+    assert small.describe() == model_info(MINI, None, chosen) != model_info(MINI, None)
+
+
+def test_where_there_is_room_nothing_changes_and_the_numbers_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ample = made(2**30)
+    with caplog.at_level(logging.INFO, "worker.animator"):
+        ample.load()
+    assert ample.describe() == model_info(MINI, None)
+    [line] = caplog.messages
+    assert line.startswith("mini on cpu: 64x64 with windows of 32 frames takes 0.")
+    assert "of 1.00 GiB (denoising 0." in line and "float32; 1 windows" in line
+
+
+def test_a_model_that_cannot_fit_does_not_start() -> None:
+    with pytest.raises(SettingsError) as refused:
+        made(20_000_000).load()
+    told = str(refused.value)
+    assert told.startswith("mini on cpu: 64x64 with windows of 16 frames takes at least 0.")
+    assert "the limit is 0.02 GiB" in told and "TCAN_MEMORY_LIMIT" in told
+
+
+def test_offload_is_in_no_mark() -> None:
+    """It moves networks and rounds nothing: workers with and without it share their jobs."""
+    usual, moved = (model_info(MINI, None, RuntimeSettings(offload=one)) for one in (False, True))
+    assert usual == moved
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+def test_a_job_that_fits_is_done_and_another_refused_before_it_begins(
+    small: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    image, prepared, steps = pair / "source.png", tmp_path / "prepared.zip", list[Step]()
+    params = JobParams(seed=1, num_inference_steps=1, retarget=False)
+    small.prepare(image, pair / "driving_pose.json", prepared, params, steps.append, never)
+    done = small.render(image, prepared, tmp_path, params, steps.append, never)
+    assert count_frames(done.outputs[Output.RESULT]) == FRAMES
+    steps.clear()
+    longer = params.model_copy(update={"context_size": 32})
+    with pytest.raises(
+        AnimationError, match=f"windows of {FRAMES} frames takes at least"
+    ) as failed:
+        small.render(image, prepared, tmp_path, longer, steps.append, never)
+    assert failed.value.code is ErrorCode.OUT_OF_MEMORY and steps == []
+    assert "the limit is" in failed.value.detail and "context_size" in failed.value.detail
+
+
+def test_a_limit_for_what_nobody_measured_is_refused_with_the_cure() -> None:
+    with pytest.raises(ParameterError, match="`tcan plan --measure` measures it"):
+        made(2**30, str(TINY)).load()
+
+
+def test_a_limit_is_written_as_for_tcan_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, limit_bytes in (("8GiB", 2**33), ("500 MB", 500_000_000), ("1024", 1024)):
+        monkeypatch.setenv("TCAN_MEMORY_LIMIT", text)
+        assert load_settings().memory_limit == limit_bytes == read_bytes(text)
+    for text in ("much", "0", "-1GiB", "8 parsecs"):
+        monkeypatch.setenv("TCAN_MEMORY_LIMIT", text)
+        with pytest.raises(SettingsError, match="TCAN_MEMORY_LIMIT: "):
+            load_settings()

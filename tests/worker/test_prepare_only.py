@@ -1,0 +1,121 @@
+"""A worker that only prepares loads no network of its preset, and leaves what others leave."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.contract.job import DrivingKind, JobInputs, JobKind, Output
+from service.contract.limits import InputLimits
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.contract.workers import ModelInfo
+from service.settings import Settings
+from service.stores import calls, presence
+from service.stores.jobs import Jobs
+from service.stores.objects import ObjectStore
+from tests.servers import running, wait_until
+from tests.worker.conftest import Desk
+from tests.worker.real_workers import COMMAND
+from tests.worker.test_animator import FRAMES, Attempt, animator, attempt, pair
+from worker.animator import TcanAnimator
+from worker.heartbeat import Heartbeat
+from worker.job_runner import JobRunner
+
+__all__ = ["animator", "attempt", "pair"]  # fixtures
+
+
+def only_prepares(animator: TcanAnimator, folder: Path) -> TcanAnimator:
+    """An animator of the same preset, where no weights are at hand."""
+    made = TcanAnimator(animator._preset, "cpu", InputLimits(), folder / "no", renders=False)
+    made.load()
+    return made
+
+
+def content(prepared: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The skeletons of a prepared file, and all else but the time that it took."""
+    with zipfile.ZipFile(prepared) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    told = json.loads(members.pop("prepared.json"))
+    del told["seconds"]
+    return members, told
+
+
+def test_what_it_prepares_is_what_a_whole_worker_prepares(
+    attempt: Attempt, pair: Path, tmp_path: Path
+) -> None:
+    alone = Attempt(only_prepares(attempt.animator, tmp_path), pair, tmp_path)
+    alone.prepared = tmp_path / "alone.zip"
+    for params in (JobParams(), JobParams(retarget=False)):
+        for one in (attempt, alone):
+            one.prepare(params=params)
+        members, told = content(alone.prepared)
+        assert (members, told) == content(attempt.prepared)
+        assert len(members) == FRAMES and told["poses"]
+    assert alone.animator._pipeline is None
+
+
+def test_a_job_passes_from_it_to_one_that_renders(
+    desk: Desk, runner: JobRunner, animator: TcanAnimator, tmp_path: Path
+) -> None:
+    prepares = replace(runner, animator=only_prepares(animator, tmp_path))
+    renders = replace(runner, animator=animator)
+    job_id, preview = desk.submit(steps=1), desk.submit(kind=JobKind.POSES)
+    for one in (job_id, preview):
+        prepares.run(Queue.PREPARE, one)
+    renders.run(Queue.RENDER, job_id)
+    done, shown = desk.record(job_id), desk.record(preview)
+    assert done.state is shown.state is JobState.SUCCEEDED
+    told = json.loads(desk.output(shown, Output.MANIFEST, tmp_path).read_text())["model"]
+    assert (told["preset"], told["weights"]) == ("tiny", {})
+
+
+def test_it_says_of_itself_what_is_true(jobs: Jobs, animator: TcanAnimator, tmp_path: Path) -> None:
+    alone = only_prepares(animator, tmp_path).describe()
+    whole = animator.describe()
+    assert alone == ModelInfo.model_validate(
+        {**whole.model_dump(), "weights": {}, "stand_ins": {}, "zero_shot": False}
+    )
+    alive = Heartbeat(jobs, "p1", (Queue.PREPARE,), "tiny", animator.memory, tmp_path)
+    alive.is_ready(None)
+    [told] = jobs.run(presence.workers())
+    assert (told.ready, told.model, told.preset) == (True, None, "tiny")
+
+
+@pytest.mark.slow
+def test_sd15_is_prepared_without_its_gigabytes(
+    settings: Settings, jobs: Jobs, objects: ObjectStore, pair: Path, tmp_path: Path
+) -> None:
+    """By the command itself, on a machine that has none of its weights."""
+    assert settings.redis_url is not None
+    environment = {
+        "TCAN_DATA": str(settings.data),
+        "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
+        "TCAN_PRESET": "sd15",
+        "TCAN_DETECTOR": "puppet",
+        "TCAN_MODELS": str(tmp_path / "models"),
+        "OMP_NUM_THREADS": "1",
+    }
+    names = ("source.png", "driving_pose.json")
+    image, driving = (f"jobs/j/inputs/{name}" for name in names)
+    for name in names:
+        objects.put(f"jobs/j/inputs/{name}", pair / name)
+    inputs = JobInputs(image=image, driving=driving, driving_kind=DrivingKind.POSES, frames=FRAMES)
+    jobs.run(calls.create("j", JobParams(retarget=False), inputs))
+
+    def handed_over() -> bool:
+        placed = jobs.run(calls.read("j"))
+        assert placed is not None and placed.record.state is not JobState.FAILED
+        return placed.record.prepared is not None
+
+    with running([*COMMAND, "--queues", "prepare"], tmp_path / "log", environment, 0):
+        wait_until(handed_over, "the job is prepared", 60.0)
+        [told] = jobs.run(presence.workers())
+    assert told.memory is not None and told.memory.used_bytes < 2**30
+    print(f"{told.memory.used_bytes / 2**20:.0f} MiB")
