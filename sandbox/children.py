@@ -29,7 +29,7 @@ ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 # One thread until the file asks for more, and no address space set aside for each.
 SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 START_S = 60.0
-# How often a parent that waits is asked whether it still wants what comes.
+# How often a parent that waits asks whether what comes is still wanted.
 LOOK_S = 0.02
 DEATH_S = 5.0
 
@@ -69,13 +69,13 @@ class Sandbox:
         file: Path | bytes,
         argument: Any,
         limits: ChildLimits,
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[], None] | None = None,
     ) -> Iterator[Child]:
         """A child that runs `module:function` of the file, the argument and its way to here.
 
         Args:
             argument: plain data for JSON.
-            check: called again and again while the child is waited for; what it raises ends that.
+            check: called every `LOOK_S` while the child is waited for; what it raises ends that.
 
         Raises:
             OSError: the file cannot be opened.
@@ -157,7 +157,11 @@ class Child:
     """
 
     def __init__(
-        self, way: socket.socket, status: int, limits: ChildLimits, check: Callable[[], None]
+        self,
+        way: socket.socket,
+        status: int,
+        limits: ChildLimits,
+        check: Callable[[], None] | None,
     ) -> None:
         self._way, self._status, self._limits, self._check = way, status, limits, check
         self._left_s, self._left_bytes = limits.wait_s, limits.output_bytes
@@ -213,9 +217,12 @@ class Child:
     def _take(self, view: memoryview) -> int:
         """Some of what it says, as many bytes as came; 0 at its end."""
         while True:
-            self._check()
+            wait_s = self._left_s
+            if self._check is not None:
+                self._check()
+                wait_s = min(wait_s, LOOK_S)
             began_s = time.monotonic()
-            self._way.settimeout(max(min(self._left_s, LOOK_S), 0.001))
+            self._way.settimeout(max(wait_s, 0.001))
             try:
                 return self._way.recv_into(view)
             except TimeoutError:

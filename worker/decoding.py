@@ -84,7 +84,7 @@ class ChildSource:
             limits.decoder_cpu_s,
             WAIT_PER_CPU_S * limits.decoder_cpu_s,
         )
-        self._check: Callable[[], None] = lambda: None
+        self._check: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Begin to load the decoders, which the first file would else wait for."""
