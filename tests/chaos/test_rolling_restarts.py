@@ -45,7 +45,7 @@ class Site:
     def at_work(self) -> list[str]:
         """Jobs that are denoised now."""
         listed = self.client.jobs(states=(JobState.RUNNING,))
-        return [job.id for job in listed if job.progress and job.progress.stage == "denoise"]
+        return [job.id for job in listed if job.stage == "denoise"]
 
     def restart(self, name: str) -> int:
         """Let a part leave while jobs are at work; its exit code, once another is in its place."""

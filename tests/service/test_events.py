@@ -99,10 +99,11 @@ def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
     """As while an object store is away; who was there before sees a gap, and then the end."""
     driver.create()
     driver.take(Queue.PREPARE)
-    [last] = jobs.redis.xrevrange("tcan:events:a", count=1)
+    found: Any = jobs.redis.xrevrange("tcan:events:a", count=1)
+    [(_, last)] = found
     with jobs.redis.pipeline(transaction=False) as pipe:
         for version in range(3, 12_001):
-            pipe.xadd("tcan:events:a", last[1], id=f"{version}-0")
+            pipe.xadd("tcan:events:a", last, id=f"{version}-0")
         pipe.hset("tcan:job:a", "version", 12_000)
         pipe.execute()
     driver.release()
