@@ -28,7 +28,7 @@ from tests.service.receiver import receiving
 # Workers twice: the second time, the jobs at work are some that were taken after all the rest.
 IN_TURN = ("worker-1", "gateway", "worker-2", "valkey", "worker-1", "worker-2")
 # So many that both workers are at work all the time.
-STEPS, JOBS_PER_S = 20, 0.4
+STEPS, JOBS_PER_S = 20, 0.3
 # How long a part may take to leave: a worker 10 s by its contract, and no other more.
 LEAVE_S, START_S, DRAIN_S = 10.0, 120.0, 180.0
 
@@ -118,4 +118,5 @@ def test_restarting_everything_in_turn_costs_nothing_but_time(
     )
     assert len(passed_on) >= IN_TURN.count("worker-1")
     assert max(repeated) <= 1 and sum(repeated) <= len(IN_TURN)
-    assert [code for _, code in codes] == len(IN_TURN) * [0]
+    # The gateway's server ends by the signal itself, once it has left in good order.
+    assert all(code == (-signal.SIGTERM if name == "gateway" else 0) for name, code in codes), codes
