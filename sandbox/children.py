@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +29,8 @@ ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 # One thread until the file asks for more, and no address space set aside for each.
 SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 START_S = 60.0
+# How often a parent that waits asks whether what comes is still wanted.
+LOOK_S = 0.02
 DEATH_S = 5.0
 
 
@@ -49,6 +51,12 @@ class Sandbox:
         self._control: socket.socket | None = None
         self._end: weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None = None
 
+    def start(self) -> None:
+        """Begin to load the modules, if that was not begun; waits for nothing."""
+        with self._lock:
+            if self._control is None:
+                self._spawn()
+
     def close(self) -> None:
         """End all children, and the process that forks them."""
         with self._lock:
@@ -56,12 +64,18 @@ class Sandbox:
 
     @contextmanager
     def child(
-        self, target: str, file: Path | bytes, argument: Any, limits: ChildLimits
+        self,
+        target: str,
+        file: Path | bytes,
+        argument: Any,
+        limits: ChildLimits,
+        check: Callable[[], None] | None = None,
     ) -> Iterator[Child]:
         """A child that runs `module:function` of the file, the argument and its way to here.
 
         Args:
             argument: plain data for JSON.
+            check: called every `LOOK_S` while the child is waited for; what it raises ends that.
 
         Raises:
             OSError: the file cannot be opened.
@@ -79,7 +93,7 @@ class Sandbox:
             raise
         finally:
             os.close(told)
-        child = Child(here, status, limits)
+        child = Child(here, status, limits, check)
         try:
             yield child
         finally:
@@ -139,10 +153,17 @@ class Child:
     Args:
         way: on which its messages come.
         status: on which the zygote tells how it ended; closing it ends the child.
+        check: called while it is waited for.
     """
 
-    def __init__(self, way: socket.socket, status: int, limits: ChildLimits) -> None:
-        self._way, self._status, self._limits = way, status, limits
+    def __init__(
+        self,
+        way: socket.socket,
+        status: int,
+        limits: ChildLimits,
+        check: Callable[[], None] | None,
+    ) -> None:
+        self._way, self._status, self._limits, self._check = way, status, limits, check
         self._left_s, self._left_bytes = limits.wait_s, limits.output_bytes
 
     def json(self) -> Any:
@@ -187,19 +208,31 @@ class Child:
         content = bytearray(size)
         view = memoryview(content)
         while view:
-            began_s = time.monotonic()
-            self._way.settimeout(max(self._left_s, 0.001))
-            try:
-                taken = self._way.recv_into(view)
-            except TimeoutError:
-                raise self._stopped(Reason.TIME) from None
-            except OSError:
-                taken = 0
-            self._left_s -= time.monotonic() - began_s
+            taken = self._take(view)
             if taken == 0:
                 raise self._ended()
             view = view[taken:]
         return content
+
+    def _take(self, view: memoryview) -> int:
+        """Some of what it says, as many bytes as came; 0 at its end."""
+        while True:
+            wait_s = self._left_s
+            if self._check is not None:
+                self._check()
+                wait_s = min(wait_s, LOOK_S)
+            began_s = time.monotonic()
+            self._way.settimeout(max(wait_s, 0.001))
+            try:
+                return self._way.recv_into(view)
+            except TimeoutError:
+                pass
+            except OSError:
+                return 0
+            finally:
+                self._left_s -= time.monotonic() - began_s
+            if self._left_s <= 0:
+                raise self._stopped(Reason.TIME)
 
     def _ended(self) -> ChildStopped:
         """Why it ended in the middle of its work."""

@@ -121,6 +121,7 @@ class TcanAnimator:
             SettingsError: the model cannot fit the device.
             ConfigError, ParameterError, WeightsError: of `tcan_core`.
         """
+        self._media.start()
         preset = load_preset(self._preset)
         self._drawer = PoseDrawer.of(preset)
         self._detector = self._detector or preset.detector
@@ -165,6 +166,7 @@ class TcanAnimator:
         """See `worker.animation.Animator`."""
         assert self._drawer is not None, "load() comes first"
         progress = _detecting(report, canceled)
+        media = self._media.asking(_unless(canceled))
         with _told():
             found = prepare(
                 image,
@@ -173,7 +175,7 @@ class TcanAnimator:
                 detector=self._detector,
                 cleaning=CleaningSettings(person=params.person),
                 progress=progress,
-                media=self._media,
+                media=media,
                 retarget=params.retarget,
             )
             maps = self._drawer.draw(
@@ -185,9 +187,10 @@ class TcanAnimator:
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
         """See `worker.animation.Animator`."""
         progress = _detecting(report, canceled)
+        media = self._media.asking(_unless(canceled))
         with _told():
             found = find_poses(
-                driving, self._limits, self._detector, progress=progress, media=self._media
+                driving, self._limits, self._detector, progress=progress, media=media
             )
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
         write_poses(video, found.poses, found.fps)
@@ -239,8 +242,9 @@ class TcanAnimator:
             Output.POSE: folder / "pose.mp4",
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
+        media = self._media.asking(_unless(canceled))
         try:
-            ready = Prepared.load(prepared, image, self._limits, self._media)
+            ready = Prepared.load(prepared, image, self._limits, media)
             done = render(
                 self._pipeline,
                 ready,
@@ -300,13 +304,24 @@ def _told() -> Iterator[None]:
 def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
     """Tell of each batch of frames, and stop when it is wished."""
 
+    check = _unless(canceled)
+
     def progress(done: int, expected: int) -> None:
-        if canceled():
-            raise AnimationCanceled
+        check()
         report(Step("prepare", done, expected, done / max(expected, 1)))
 
     report(Step("prepare", 0, 0, 0.0))
     return progress
+
+
+def _unless(canceled: Canceled) -> Callable[[], None]:
+    """What stops the work where that is wished."""
+
+    def check() -> None:
+        if canceled():
+            raise AnimationCanceled
+
+    return check
 
 
 def model_info(

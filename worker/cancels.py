@@ -1,7 +1,7 @@
 """Hears of cancels when they are asked for, so that a job stops at its next window.
 
-A message names a job and is a hint: the runner then renews the lease, whose answer is the truth.
-Who misses it, while the store is away, learns of the cancel by the next renewal.
+A message names a job and is a hint: the runner then asks the store, whose answer is the truth. Who
+misses it, while the store is away, learns of the cancel by the next renewal.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ sizes that it tells are held to the limits here again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -83,6 +84,21 @@ class ChildSource:
             limits.decoder_cpu_s,
             WAIT_PER_CPU_S * limits.decoder_cpu_s,
         )
+        self._check: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Begin to load the decoders, which the first file would else wait for."""
+        self._sandbox.start()
+
+    def asking(self, check: Callable[[], None]) -> ChildSource:
+        """The same decoders, for one piece of work.
+
+        Args:
+            check: called whenever a decoder is waited for, and may raise.
+        """
+        asking = copy(self)
+        asking._check = check
+        return asking
 
     def image(self, path: Path, limits: Any) -> NDArray[np.uint8]:
         """A still image, (height, width, 3) uint8 RGB. Raises AnimationError."""
@@ -111,7 +127,9 @@ class ChildSource:
     def _child(self, what: str, path: Path, limits: Any) -> Iterator[Child]:
         argument = {"name": path.name, "limits": asdict(limits)}
         try:
-            with self._sandbox.child(f"{MODULE}:{what}", path, argument, self._bounds) as child:
+            with self._sandbox.child(
+                f"{MODULE}:{what}", path, argument, self._bounds, self._check
+            ) as child:
                 yield child
         except ChildStopped as error:
             detail = f"{path.name}: the decoder {error.detail}"

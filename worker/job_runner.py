@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.contract.job import JobRecord
@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 END_TRIES = 10
 END_PAUSE_S = 1.0
 TAKE_PAUSE_S = 1.0
-# A store that does not answer gets so much time before a job that needs it is taken again.
-OUTAGE_PAUSE_S = 3.0
+# A store that does not answer gets so much time before a job that needs it is taken again; twice as
+# much each time in a row, since every try is two events that the job keeps.
+OUTAGE_PAUSE_S, LONGEST_PAUSE_S = 3.0, 60.0
 # A job that fills the disk by itself is tried so often.
 DISK_ATTEMPTS = 2
 
@@ -52,6 +53,7 @@ class JobRunner:
         shutdown: begun when this worker must leave; the job at work is then given back.
         provenance: what is done to results so that they say what they are.
         at_work: the lease of that job.
+        is_pausing: whether this worker leaves hints alone until a store may be back.
         heard: hints that have come so far.
     """
 
@@ -67,7 +69,9 @@ class JobRunner:
     checkpoint_s: float = 0.0
     provenance: Provenance = Provenance()
     at_work: Lease | None = None
+    is_pausing: bool = False
     heard: int = 0
+    _given_back: int = field(default=0, init=False)
 
     def run(self, queue: Queue, job_id: str) -> None:
         """Do a stage of the job whose turn it is in this queue; never raises for a job's sake.
@@ -94,7 +98,7 @@ class JobRunner:
         """Ask the store at once what it says of this job, if it is the one at work."""
         lease = self.at_work
         if lease is not None and lease.job_id == job_id:
-            lease.renew()
+            lease.ask()
 
     def _take(self, queue: Queue) -> JobRecord | None:
         """Take the next job; asks until it is known whether this worker has one.
@@ -124,11 +128,19 @@ class JobRunner:
             finally:
                 self.at_work = None
         logger.info("job %s: %s of %s ends (%s)", record.id, end.script, queue, hold)
-        if end.script == "release":
+        self._given_back = self._given_back + 1 if end.script == "release" else 0
+        if self._given_back:
             # The job is out of these hands first: who dies in this pause costs it no attempt.
-            self.shutdown.wait(OUTAGE_PAUSE_S)
+            self._pause(outage_pause_s(self._given_back))
         if hold is not Hold.LOST:
             self._hint_if_it_waits(record.id)
+
+    def _pause(self, seconds: float) -> None:
+        self.is_pausing = True
+        try:
+            self.shutdown.wait(seconds)
+        finally:
+            self.is_pausing = False
 
     def _attempt(self, queue: Queue, record: JobRecord, lease: Lease) -> Call[Hold] | None:
         """Do the stage in a folder of its own; as `_outcome`, also when the disk takes nothing."""
@@ -203,3 +215,8 @@ class JobRunner:
         placed = self.jobs.run(calls.read(job_id))
         if placed is not None and placed.position is not None:
             self.hints.send(job_id, placed.record.queue)
+
+
+def outage_pause_s(tries: int) -> float:
+    """How long a worker waits after so many tries in a row that gave their job back; 1 or more."""
+    return float(min(OUTAGE_PAUSE_S * 2 ** min(tries - 1, 10), LONGEST_PAUSE_S))

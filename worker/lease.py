@@ -9,7 +9,7 @@ from typing import Self
 from service.contract.job import JobRecord, Progress
 from service.errors import Unavailable
 from service.stores import calls
-from service.stores.calls import Hold
+from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
 from worker.periodic import Periodic
 from worker.shutdown import Shutdown
@@ -69,11 +69,17 @@ class Lease:
 
     def renew(self, progress: Progress | None = None) -> None:
         """Prolong the lease and write progress; what the store says of it shows in `stop`."""
+        self._learn(calls.renew(self.job_id, self._token, self._lease_ms, progress))
+
+    def ask(self) -> None:
+        """Learn at once what the store says, without a write, which would wait for its disk."""
+        self._learn(calls.ask(self.job_id, self._token))
+
+    def _learn(self, call: Call[Hold]) -> None:
         if self._hold is Hold.LOST:
             return
         try:
-            renewed = calls.renew(self.job_id, self._token, self._lease_ms, progress)
-            hold = self._jobs.run(renewed)
+            hold = self._jobs.run(call)
         except Unavailable as error:
             # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
             logger.warning("job %s: %s", self.job_id, error)

@@ -36,7 +36,7 @@ def progress_at(step: Step, eta_s: float | None = None) -> Progress:
 class ProgressWriter:
     """Writes progress less often the longer the work lasts, and always the ends of a stage.
 
-    Each write is an event that is kept as long as the job. A pause that is a part of the time that
+    Each write is an event that is kept with the job. A pause that is a part of the time that
     passed makes their number grow with the logarithm of that time: 1,500 in an hour, 2,500 in a
     day (decision 0011).
 

@@ -20,8 +20,8 @@ from service.stores.jobs import Jobs
 from service.stores.objects import ObjectMissingError, ObjectStore
 from worker.animation import Animator, Rendering, Report, Step
 from worker.checkpoints import CheckpointWriter, mark_of
-from worker.failures import AnimationOutOfMemory, CheckpointUnusable
-from worker.lease import Lease
+from worker.failures import AnimationCanceled, AnimationOutOfMemory, CheckpointUnusable
+from worker.lease import Lease, Stop
 from worker.manifest import Origin, make_manifest, make_statement
 from worker.previews import PreviewWriter
 from worker.progress import ProgressWriter, progress_at
@@ -76,7 +76,7 @@ class Stages:
         )
         key = output_key(record, prepared.name)
         self._put_digests(key, image, driving)
-        self.objects.put(key, prepared)
+        self._put(key, prepared)
         return calls.hand_over(
             record.id, record.token, Queue.RENDER, key, warnings, _since(began_s)
         )
@@ -177,6 +177,7 @@ class Stages:
         mark: int | None,
     ) -> Call[Hold]:
         """Sign and store what was made, with its manifest; the write that ends the job."""
+        self._unless_over()
         record, model = self.record, self.animator.describe()
         warnings = [*record.warnings, *rendering.warnings]
         manifest = self.folder / "manifest.json"
@@ -187,7 +188,7 @@ class Stages:
         outputs = {}
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():
             outputs[output] = output_key(record, f"{output}{file.suffix}")
-            self.objects.put(outputs[output], file)
+            self._put(outputs[output], file)
         return calls.succeed(record.id, record.token, outputs, warnings, seconds)
 
     def _put_digests(self, prepared: str, image: Path, driving: Path) -> None:
@@ -195,7 +196,7 @@ class Stages:
         file = self.folder / "inputs.json"
         digests = {"image": file_digest(image), "driving": file_digest(driving)}
         file.write_text(json.dumps(digests), encoding="utf-8")
-        self.objects.put(_beside(prepared), file)
+        self._put(_beside(prepared), file)
 
     def _digests(self) -> dict[str, str]:
         """The sha256 of each input, as `prepare` found them."""
@@ -205,6 +206,15 @@ class Stages:
 
     def _stopped(self) -> bool:
         return self.lease.stop is not None
+
+    def _put(self, key: str, file: Path) -> None:
+        self._unless_over()
+        self.objects.put(key, file)
+
+    def _unless_over(self) -> None:
+        """Go on where what was made is wanted, also by a worker that leaves."""
+        if self.lease.stop in (Stop.CANCELED, Stop.LOST):
+            raise AnimationCanceled
 
     def _image(self) -> Path:
         assert self.record.inputs.image is not None, "only a preview of poses has no image"

@@ -63,7 +63,9 @@ class Watch:
     def _is_passed_over(self) -> bool:
         runner = self.runner
         heard, self._heard = self._heard, runner.heard
-        if not self.alive.ready or runner.shutdown.begun or runner.at_work is not None:
+        if not self.alive.ready or runner.shutdown.begun:
+            return False
+        if runner.at_work is not None or runner.is_pausing:
             return False
         return heard == runner.heard and runner.jobs.run(presence.waiting_hints(self.queues)) > 0
 

@@ -94,8 +94,8 @@ async def get_events(
     """Every change of the job from its beginning, or from behind the last event that was seen.
 
     The stream ends after the event of a terminal state, or with the caller's key. Nothing is
-    missed over a reconnection that sends `Last-Event-ID`, and nothing comes twice. A comment comes
-    every 15 s when nothing else does.
+    missed over a reconnection that sends `Last-Event-ID`, unless 10,000 newer events have come
+    meanwhile, and nothing comes twice. A comment comes every 15 s when nothing else does.
     """
     placed = await gateway.read(job_id, caller)
     newest = placed.record.version

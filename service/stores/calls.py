@@ -240,6 +240,11 @@ def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = No
     return Call("renew", (job_id, token, lease_ms, *fields), Hold)
 
 
+def ask(job_id: str, token: int) -> Call[Hold]:
+    """What a renewal would say, without one."""
+    return Call("ask", (job_id, token), Hold)
+
+
 def add_preview(job_id: str, token: int, key: str) -> Call[Hold]:
     """Add the key of a preview frame; its number is that of the previews then."""
     return Call("add_preview", (job_id, token, key), Hold)

@@ -1,10 +1,10 @@
 """A job's events: a Redis stream per job, written by the scripts that change the record.
 
 Each change raises the record's `version`, which is the id of its event; so events come without
-gaps, and a poll tells by its `version` which event it agrees with. An event holds what a poll would
-have seen at that moment, apart from what never changes: `events` reads that from the record. The
-channel `changes` says which job has a new event; it carries nothing else, and who misses a message
-finds the event in the stream.
+gaps, and a poll tells by its `version` which event it agrees with. Of a job that is passed on for
+days the last 10,000 are kept. An event holds what a poll would have seen at that moment, apart from
+what never changes: `events` reads that from the record. The channel `changes` says which job has a
+new event; it carries nothing else, and who misses a message finds the event in the stream.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ SOCKET_TIMEOUT_S = 5.0
 # Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
 READING = frozenset(
     (
+        "ask",
         "read",
         "read_uploads",
         "events",

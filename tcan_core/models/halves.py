@@ -7,7 +7,7 @@ part, which may be kept for some steps (`deep_features`), and the last up block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,10 @@ from torch import Tensor
 
 from tcan_core.models.norms import note_frames
 from tcan_core.models.reference_attention import ReferenceBank
+
+# Called between the passes of networks, so that whoever waits for a window may stop in it: what it
+# raises goes to the caller, and nothing of the window is kept.
+Between = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,22 @@ class UpperHalf:
         bank: of the reference.
         unet: whose lower half was run.
         known: features of the deep part, per half; empty where it has to run.
+        between: called before each of its parts.
 
     Attributes:
         left: what went into the last up block, per half; see `deep_features`.
     """
 
     def __init__(
-        self, bank: ReferenceBank, unet: UNetMotionModel, lower: LowerHalf, known: list[Tensor]
+        self,
+        bank: ReferenceBank,
+        unet: UNetMotionModel,
+        lower: LowerHalf,
+        known: list[Tensor],
+        between: Between,
     ) -> None:
         self._bank, self._unet, self._lower, self._known = bank, unet, lower, known
+        self._between = between
         self.left: list[Tensor] = []
 
     def one(self, half: int, plain_rows: int) -> Tensor:
@@ -100,7 +111,9 @@ class UpperHalf:
         self, lower: LowerHalf, known: Tensor | None, plain_rows: int
     ) -> tuple[Tensor, Tensor]:
         self._bank.plain_rows = plain_rows
-        hidden = run_deep(self._unet, lower) if known is None else known
+        self._between()
+        hidden = run_deep(self._unet, lower, self._between) if known is None else known
+        self._between()
         return hidden, run_last(self._unet, lower, hidden)
 
 
@@ -141,7 +154,7 @@ def last_skips(unet: Any) -> int:
     return len(unet.up_blocks[-1].resnets)
 
 
-def run_deep(unet: Any, lower: LowerHalf) -> Tensor:
+def run_deep(unet: Any, lower: LowerHalf, between: Between) -> Tensor:
     """Run mid block and all up blocks but the last; returns (b * f, channels, h', w').
 
     Args:
@@ -155,6 +168,7 @@ def run_deep(unet: Any, lower: LowerHalf) -> Tensor:
     if lower.mid_residual is not None:
         hidden = hidden + lower.mid_residual
     for block in unet.up_blocks[:-1]:
+        between()
         own = [skips.pop() for _ in block.resnets][::-1]
         hidden = _up(block, hidden, own, skips, lower)
     result: Tensor = hidden

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tcan_core.models.attention import Kernel, PromptMemory, connect_prompt
 from tcan_core.models.deep_features import DeepFeatures
-from tcan_core.models.halves import UpperHalf, last_skips, run_lower
+from tcan_core.models.halves import Between, UpperHalf, last_skips, run_lower
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.pose_memory import PoseMemory
 from tcan_core.models.reference_attention import ReferenceBank, connect_reference
@@ -114,6 +114,7 @@ class Tcan:
         pose_maps: Tensor,
         guidance_scale: float = 1.0,
         deep: DeepFeatures | None = None,
+        between: Between = lambda: None,
     ) -> Tensor:
         """Predict for a batch of windows; `read_reference` comes first.
 
@@ -127,6 +128,7 @@ class Tcan:
                 reference, but pose and temperature.
             deep: of these windows, to be used or to be filled; without motion modules it is left
                 as it is.
+            between: see `models.halves`.
 
         Returns:
             (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
@@ -137,12 +139,13 @@ class Tcan:
             return self._predict_images(latents, timestep, residuals, mid_residual, guidance_scale)
         known = [] if deep is None else deep.halves
         lower = run_lower(unet, latents, timestep, self._text(latents), deep=not known)
+        between()
         if known:
             count = last_skips(unet)
             lower = lower.add(self._first_residuals(latents, timestep, pose_maps, count))
         else:
             lower = lower.add(*self.control(latents, timestep, pose_maps))
-        upper = UpperHalf(self.bank, unet, lower, known)
+        upper = UpperHalf(self.bank, unet, lower, known, between)
         if guidance_scale == 1:
             prediction = upper.one(0, plain_rows=0)
         else:

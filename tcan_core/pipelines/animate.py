@@ -188,7 +188,7 @@ class AnimatePipeline:
             poses: the driver's, one per frame, in the driver's canvas.
             source_pose: the character's pose in the image; detected where needed and not given.
             progress: called for every step.
-            canceled: asked before every window.
+            canceled: asked before every window, and several times within it.
             settings: the fields of `AnimateSettings`.
 
         Raises:
@@ -302,6 +302,7 @@ class AnimatePipeline:
             settings.ptm_tau,
             self._guidance(settings),
             DeepMemory(settings.cache_interval, windows),
+            canceled if self.ranks is None else None,
         )
         steps = settings.num_inference_steps
         if steps is None:

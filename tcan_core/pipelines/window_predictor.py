@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
+from tcan_core.errors import Canceled
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.tcan import Tcan
 
@@ -27,6 +28,8 @@ class WindowPredictor:
         ptm_tau: strength of the pose-driven temperature; 0 switches it off.
         guidance_scale: 1 computes no unconditional half.
         deep: which windows need not pass the whole network; by default all always do.
+        canceled: asked within a window, between the passes of networks, which takes nothing; None
+            where several processes must agree on it, which they do between windows.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class WindowPredictor:
         ptm_tau: float,
         guidance_scale: float,
         deep: DeepMemory | None = None,
+        canceled: Callable[[], bool] | None = None,
     ) -> None:
         self.tcan = tcan
         self.ref_image_latents = ref_image_latents
@@ -44,6 +48,7 @@ class WindowPredictor:
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
         self._deep = deep or DeepMemory(1, [])
+        self._canceled = canceled
         self._read_at: float | None = None
         self._memory = tcan.pose_memory
         if self._memory is not None:
@@ -57,12 +62,17 @@ class WindowPredictor:
         self._read_at = None
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-        """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back."""
+        """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back.
+
+        Raises:
+            Canceled: `canceled` returned True.
+        """
         device, dtype = self.ref_image_latents.device, self.tcan.dtype
         if self._read_at != float(timestep):
             ref_image_latents = self.ref_image_latents.to(dtype)
             self.tcan.read_reference(ref_image_latents, timestep.to(device)[None])
             self._read_at = float(timestep)
+            self._between()
         known = [self._deep.knows(window) for window in windows]
         if all(known) or not any(known):
             return self._predict(latents, timestep, windows, is_known=all(known))
@@ -84,11 +94,20 @@ class WindowPredictor:
         deep = self._deep.take(windows, device) if is_known else self._deep.wanted()
         with self._remembering([frame for window in windows for frame in window]):
             prediction = self.tcan.predict(
-                latents.to(device, dtype), steps, pose_maps, self.guidance_scale, deep
+                latents.to(device, dtype),
+                steps,
+                pose_maps,
+                self.guidance_scale,
+                deep,
+                self._between,
             )
         if deep is not None and not is_known:
             self._deep.keep(windows, deep)
         return prediction
+
+    def _between(self) -> None:
+        if self._canceled is not None and self._canceled():
+            raise Canceled("canceled within a window")
 
     @contextmanager
     def _remembering(self, frames: list[int]) -> Iterator[None]:

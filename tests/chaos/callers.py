@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from uuid import uuid4
 
 from service.client import Client
@@ -15,25 +14,19 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Webhook
 from service.errors import ServiceError
-from tests import samples
 from tests.chaos.harm import Harm, now_ms
+from tests.chaos.load import Load
 from tests.chaos.starving import starved_s
 from tests.service.receiver import Receiver
-
-# A little more than two workers can do, so that jobs always wait, and the drain does not take long.
-JOBS_PER_S = 0.5
-STEPS = (10, 30)
 
 
 class Callers:
     """Makes jobs from a thread; a submit that was not answered is made again, by the same key."""
 
-    def __init__(self, url: str, receiver: Receiver, folder: Path) -> None:
+    def __init__(self, url: str, receiver: Receiver, load: Load) -> None:
         self._url = url
         self._receiver = receiver
-        self._image, self._driving = folder / "image.png", folder / "driving.mp4"
-        self._image.write_bytes(samples.png())
-        samples.write_video(self._driving, frames=4)
+        self._load = load
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
         self.accepted: list[str] = []
@@ -64,12 +57,12 @@ class Callers:
     def _run(self) -> None:
         with Client(self._url) as client:
             while not self._closed.is_set():
-                began_s = time.monotonic()
+                due_s = time.monotonic() + 1 / self._load.jobs_per_s
                 self._make(client, JobParams(seed=1, num_inference_steps=self._steps()))
-                self._closed.wait(max(0.0, 1 / JOBS_PER_S - (time.monotonic() - began_s)))
+                self._closed.wait(max(0.0, due_s - time.monotonic()))
 
     def _steps(self) -> int:
-        first, last = STEPS
+        first, last = self._load.steps
         return first + (7 * len(self.accepted)) % (last - first + 1)
 
     def _make(self, client: Client, params: JobParams) -> None:
@@ -78,7 +71,11 @@ class Callers:
             self.tries += 1
             try:
                 job = client.submit(
-                    self._image, self._driving, params, options=options, idempotency_key=key
+                    self._load.image,
+                    self._load.driving,
+                    params,
+                    options=options,
+                    idempotency_key=key,
                 )
             except ServiceError:
                 self._closed.wait(0.5)

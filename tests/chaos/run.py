@@ -9,6 +9,7 @@ from service.client import Client
 from service.stores.jobs import Jobs
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harmer
+from tests.chaos.load import pictures, puppets
 from tests.chaos.report import Report, make_report, wait_for_ends
 from tests.chaos.service import Service
 from tests.servers import wait_until
@@ -19,15 +20,21 @@ DRAIN_S = 240.0
 WEBHOOKS_S = 60.0
 
 
-def run(seconds: int, seed: int, folder: Path) -> Report:
+def run(seconds: int, seed: int, folder: Path, *, model: bool = False) -> Report:
     """Harm the service for so long.
 
     Args:
         folder: for data and logs; stays.
+        model: whether workers run the shipped model instead of painting.
     """
-    with receiving() as receiver, Service(folder) as service, Client(service.url) as client:
+    with (
+        receiving() as receiver,
+        Service(folder, model=model) as service,
+        Client(service.url) as client,
+    ):
         wait_until(client.is_ready, "the service is ready", 120.0)
-        callers = Callers(service.url, receiver, folder)
+        load = puppets(folder) if model else pictures(folder)
+        callers = Callers(service.url, receiver, load)
         harmer = Harmer(service, seed)
         callers.start()
         harmer.start()

@@ -26,7 +26,8 @@ from tests.servers import (
     weed_command,
 )
 
-PAINT_WORKER = Path(__file__).parents[1] / "worker" / "paint_worker.py"
+PAINT_WORKER = [sys.executable, str(Path(__file__).parents[1] / "worker" / "paint_worker.py")]
+COMMAND = [sys.executable, "-P", "-m", "cli.main"]
 # As a supervisor of containers would: not at once, and for ever.
 RESTART_AFTER_S = 0.5
 START_TIMEOUT_S = 60.0
@@ -86,11 +87,13 @@ class Service:
         folder: for data and logs.
         workers: how many.
         step_s: how long a painted step takes.
+        model: whether workers run the shipped model instead of painting.
     """
 
     folder: Path
     workers: int = 2
     step_s: float = 0.1
+    model: bool = False
     parts: dict[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,10 +123,9 @@ class Service:
         client = make_client(self.s3.settings(self.folder), self.s3.endpoint_url)
         wait_until(lambda: listens(self.redis_port), "valkey listens", START_TIMEOUT_S)
         wait_until(lambda: bucket_made(client, self.s3.bucket), "a bucket", START_TIMEOUT_S)
-        gateway = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(self.port)]
-        self._add("gateway", gateway)
+        self._add("gateway", [*COMMAND, "gateway", "--port", str(self.port)])
         for number in range(1, self.workers + 1):
-            self._add(f"worker-{number}", [sys.executable, str(PAINT_WORKER)])
+            self._add(f"worker-{number}", [*COMMAND, "worker"] if self.model else PAINT_WORKER)
         self._tending.start()
         return self
 

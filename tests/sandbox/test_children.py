@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,37 @@ def test_a_parent_that_has_seen_enough_ends_its_child(sandbox: Sandbox) -> None:
         process = child.json()
         assert alive(process)
     wait_for_death(process)
+
+
+class Enough(Exception):
+    """Somebody wishes no more of it."""
+
+
+def test_a_parent_that_waits_is_asked_again_and_again(sandbox: Sandbox) -> None:
+    asked: list[float] = []
+
+    def check() -> None:
+        asked.append(time.monotonic())
+        if len(asked) == 4:
+            raise Enough
+
+    with (
+        pytest.raises(Enough),
+        sandbox.child(f"{MODULE}:hang", b"", None, LIMITS, check) as child,
+    ):
+        child.json()
+    assert max(after - before for before, after in pairwise(asked)) < 1.0
+
+
+def test_a_sandbox_may_be_started_before_it_is_needed() -> None:
+    early = Sandbox(MODULE)
+    early.start()
+    started = early._control
+    early.start()
+    with early.child(f"{MODULE}:tell", b"it", None, LIMITS) as child:
+        assert child.json()["file"] == "it"
+    assert early._control is started is not None
+    early.close()
 
 
 def test_a_zygote_that_was_killed_is_started_again(sandbox: Sandbox) -> None:

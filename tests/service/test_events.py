@@ -93,6 +93,32 @@ def test_events_are_erased_with_their_job(driver: Driver, jobs: Jobs) -> None:
     assert jobs.redis.keys("tcan:events:*") == []
 
 
+def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
+    http: httpx.Client, driver: Driver, jobs: Jobs
+) -> None:
+    """As while an object store is away; who was there before sees a gap, and then the end."""
+    driver.create()
+    driver.take(Queue.PREPARE)
+    found: Any = jobs.redis.xrevrange("tcan:events:a", count=1)
+    [(_, last)] = found
+    with jobs.redis.pipeline(transaction=False) as pipe:
+        for version in range(3, 12_001):
+            pipe.xadd("tcan:events:a", last, id=f"{version}-0")
+        pipe.hset("tcan:job:a", "version", 12_000)
+        pipe.execute()
+    driver.release()
+    # Whole nodes of the stream go, so a few more are kept.
+    assert 10_000 <= jobs.redis.xlen("tcan:events:a") < 10_200
+    jobs.run(calls.cancel("a"))
+    with http.stream("GET", "/jobs/a/events", headers={"Last-Event-ID": "2"}) as answer:
+        first = next(parse_events(answer.iter_lines())).version
+    assert 1_800 < first < 2_100
+    after = {"Last-Event-ID": "11999"}
+    with http.stream("GET", "/jobs/a/events", headers=after) as answer:
+        versions = [event.version for event in parse_events(answer.iter_lines())]
+    assert versions == [12_000, 12_001, 12_002]
+
+
 def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
     http: httpx.Client, jobs: Jobs
 ) -> None:

@@ -103,6 +103,7 @@ class Attempt:
         self.steps: list[Step] = []
         self.states: list[State] = []
         self.stop_at: str | None = None
+        self.stop_behind = 0
 
     def prepare(
         self,
@@ -145,7 +146,8 @@ class Attempt:
             self.states.append(step.state())
 
     def canceled(self) -> bool:
-        return any(step.stage == self.stop_at for step in self.steps)
+        told = [step.step for step in self.steps if step.stage == self.stop_at]
+        return max(told, default=-1) >= self.stop_behind
 
 
 @pytest.fixture
@@ -305,8 +307,21 @@ def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
     assert attempt.prepare(params=JobParams(retarget=False), image=tmp_path / "black.png") == []
 
 
-def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
+def test_a_cancel_is_heard_while_a_file_is_decoded(attempt: Attempt, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
     attempt.stop_at = "prepare"
+    with pytest.raises(AnimationCanceled):
+        attempt.prepare(image=tmp_path / "black.png")  # in which nobody would be found
+    attempt.stop_at = None
+    attempt.prepare()
+    attempt.stop_at = "prepare"
+    with pytest.raises(AnimationCanceled):
+        attempt.render()
+    assert not any(step.stage == "encode" for step in attempt.steps)
+
+
+def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
+    attempt.stop_at, attempt.stop_behind = "prepare", 1
     driving = attempt.pair / "driving_pose.json"  # nothing is detected in it
     with pytest.raises(AnimationCanceled):
         attempt.prepare(driving)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,16 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores import calls, presence
+from service.stores.folder import FolderObjects
 from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore, open_objects
+from service.stores.objects import Content, ObjectStore, open_objects
 from service.upkeep.reconciler import Reconciler
 from tests import samples
 from tests.servers import free_port, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
-from worker.job_runner import JobRunner
+from worker.job_runner import JobRunner, outage_pause_s
+from worker.shutdown import Shutdown
 
 
 def hints_in(jobs: Jobs, queue: Queue) -> int:
@@ -273,6 +277,64 @@ def test_a_job_is_given_back_before_its_worker_waits_for_the_store(
     worker.shutdown.begin()
     working.join()
     assert desk.finish(job_id).state is JobState.SUCCEEDED
+
+
+class Patient(Shutdown):
+    """Waits for nothing, and tells how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_s: list[float] = []
+
+    def wait(self, timeout_s: float) -> bool:
+        self.waited_s.append(timeout_s)
+        return self.begun
+
+
+def test_the_pause_grows_while_a_store_is_away(desk: Desk, settings: Settings) -> None:
+    patient, job_id = Patient(), desk.submit()
+    worker = replace(desk.with_animator(PaintAnimator()), shutdown=patient)
+    # In the place of a folder of each try's, so that the disk refuses what it makes.
+    blocked = [settings.objects_folder / "jobs" / job_id / token for token in ("1", "2", "4")]
+    for file in blocked:
+        file.touch()
+    for queue in (Queue.PREPARE, Queue.PREPARE, Queue.PREPARE, Queue.RENDER, Queue.RENDER):
+        worker.run(queue, job_id)
+    assert desk.record(job_id).state is JobState.SUCCEEDED
+    assert patient.waited_s == [3.0, 6.0, 3.0]
+    assert [outage_pause_s(tries) for tries in (3, 4, 5, 6, 7, 5000)] == [12, 24, 48, 60, 60, 60]
+
+
+class CancelsAtPut(FolderObjects):
+    """A store in which a caller cancels as soon as a worker has stored something."""
+
+    on_put: Callable[[str], None]
+
+    def put(self, key: str, content: Content) -> None:
+        super().put(key, content)
+        self.on_put(key)
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_a_cancel_is_heard_between_what_is_stored(
+    desk: Desk, jobs: Jobs, settings: Settings, runner: JobRunner, queue: Queue
+) -> None:
+    keys: list[str] = []
+    job_id = desk.submit()
+    if queue is Queue.RENDER:
+        runner.run(Queue.PREPARE, job_id)
+    objects = CancelsAtPut(settings.objects_folder, bytes)
+    worker = replace(desk.with_animator(PaintAnimator()), objects=objects, checkpoint_s=inf)
+
+    def cancel(key: str) -> None:
+        keys.append(key)
+        jobs.run(calls.cancel(job_id))
+        worker.hear_of_cancel(job_id)
+
+    objects.on_put = cancel
+    worker.run(queue, job_id)
+    assert desk.record(job_id).state is JobState.CANCELED
+    assert len(keys) == 1
 
 
 def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(

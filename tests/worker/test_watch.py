@@ -97,6 +97,15 @@ def test_a_worker_at_work_lets_hints_wait(watched: Watched, desk: Desk) -> None:
     assert during == [0, 0]
 
 
+def test_a_worker_that_waits_for_a_store_lets_hints_wait(watched: Watched) -> None:
+    watched.hint()
+    watched.runner.is_pausing = True
+    assert watched.pass_s(60) == 0
+    watched.runner.is_pausing = False
+    assert watched.pass_s(9) == 0
+    assert watched.pass_s(2) == 1
+
+
 def test_a_worker_that_leaves_or_loads_is_not_restarted(watched: Watched) -> None:
     watched.hint()
     watched.runner.shutdown.begin()

@@ -271,6 +271,7 @@ local static_fields = {id = true, kind = true, caller = true, params = true, opt
   units = true, request_id = true, traceparent = true}
 local untold_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
   closed = true, turn = true, contract = true}
+local kept_events = 10000
 local function events_key(id) return prefix .. 'events:' .. id end
 local function deliveries_key(id) return prefix .. 'deliveries:' .. id end
 local function delivery_key(name) return prefix .. 'delivery:' .. name end
@@ -355,8 +356,9 @@ local function emit(id, kind)
       told[#told + 1] = shown[1][i + 1]
     end
   end
-  -- Nothing is trimmed: readers come back with the last version that they saw. Workers tell of progress ever less often.
-  redis.call('XADD', events_key(id), version .. '-0', 'kind', kind, 'placed', cjson.encode({told, shown[2], now, shown[4]}))
+  -- Far beyond what a job tells, since readers come back with the last version that they saw; but a job that is taken and given
+  -- back for weeks, while a store is away, must not fill the memory.
+  redis.call('XADD', events_key(id), 'MAXLEN', '~', kept_events, version .. '-0', 'kind', kind, 'placed', cjson.encode({told, shown[2], now, shown[4]}))
   redis.call('PUBLISH', prefix .. 'changes', id)
   if kind == 'state' then
     local state = get(id, 'state')

@@ -63,6 +63,7 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
     key_id = id_of(new_key(jobs, "me")) or ""
     reading: list[Call[Any]] = [
         calls.read("a"),
+        calls.ask("a", 1),
         calls.recent(5),
         requests.read_uploads(["u"]),
         events.events("a", 0),

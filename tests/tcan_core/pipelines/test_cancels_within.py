@@ -1,0 +1,69 @@
+"""A cancel is heard within a window, between the passes of its networks, and spoils nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.errors import Canceled
+from tcan_core.pipelines.animate import AnimatePipeline
+from tcan_core.puppets.world import Scene
+from tcan_core.sampling.ranks import Alone
+
+SETTINGS: dict[str, Any] = {"num_inference_steps": 1, "context_size": 4, "context_overlap": 2}
+# In their order in a window.
+PARTS = ("lower half", "ControlNet", "mid block", "last up block")
+
+
+class Watched:
+    """A pipeline, and which parts of its networks have run."""
+
+    def __init__(self, pipeline: AnimatePipeline, scene: Scene) -> None:
+        self._pipeline, self.ran = pipeline, list[str]()
+        self._image: NDArray[np.uint8] = scene.source.draw(scene.source_pose)[0]
+        self._poses: list[Pose] = scene.driver.poses(scene.motion)[:6]
+        unet: Any = pipeline.tcan.denoising_unet
+        ends = (unet.down_blocks[-1], pipeline.tcan.controlnet, unet.mid_block, unet.up_blocks[-1])
+        self.hooks = [self._watch(*pair) for pair in zip(PARTS, ends, strict=True)]
+
+    def _watch(self, name: str, module: Any) -> Any:
+        return module.register_forward_hook(lambda *_: self.ran.append(name))
+
+    def frames(self, cancel_behind: str = "") -> NDArray[np.uint8]:
+        """The animation, unless a cancel comes behind one of the parts."""
+        self.ran.clear()
+        return self._pipeline(
+            self._image, self._poses, canceled=lambda: cancel_behind in self.ran, **SETTINGS
+        )
+
+
+@pytest.fixture
+def watched(pipeline: AnimatePipeline, scene: Scene) -> Iterator[Watched]:
+    watched = Watched(pipeline, scene)
+    yield watched
+    for hook in watched.hooks:
+        hook.remove()
+
+
+def test_a_cancel_stops_a_window_behind_the_part_at_work(watched: Watched) -> None:
+    undisturbed = watched.frames()
+    for number, part in enumerate(PARTS[:-1], 1):
+        with pytest.raises(Canceled, match="within a window"):
+            watched.frames(cancel_behind=part)
+        assert watched.ran == list(PARTS[:number])
+    assert np.array_equal(watched.frames(), undisturbed)
+
+
+def test_several_processes_stop_between_windows_alone(
+    watched: Watched, pipeline: AnimatePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that left within a window would leave the others waiting for its prediction."""
+    monkeypatch.setattr(pipeline, "ranks", Alone())
+    with pytest.raises(Canceled, match="canceled at step 1 of 1, window 2"):
+        watched.frames(cancel_behind="ControlNet")
+    assert watched.ran == list(PARTS)
