@@ -69,8 +69,8 @@ def test_where_there_is_room_nothing_changes_and_the_numbers_are_logged(
 ) -> None:
     ample = made(2**30)
     with caplog.at_level(logging.INFO, "worker.animator"):
-        ample.load()
-    assert ample.describe() == model_info(MINI, None)
+        ample._fit(MINI)
+    assert ample._runtime == RuntimeSettings()
     [line] = caplog.messages
     assert line.startswith("mini on cpu: 64x64 with windows of 32 frames takes 0.")
     assert "of 1.00 GiB (denoising 0." in line and "float32; 1 windows" in line

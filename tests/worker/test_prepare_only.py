@@ -118,4 +118,3 @@ def test_sd15_is_prepared_without_its_gigabytes(
         wait_until(handed_over, "the job is prepared", 60.0)
         [told] = jobs.run(presence.workers())
     assert told.memory is not None and told.memory.used_bytes < 2**30
-    print(f"{told.memory.used_bytes / 2**20:.0f} MiB")

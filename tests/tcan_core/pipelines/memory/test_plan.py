@@ -74,7 +74,7 @@ def test_a_size_is_looked_up_in_one_that_is_not_smaller() -> None:
     "run",
     [
         Run("sd15", SD15, (512, 40960), num_frames=16, window=16, latent=(4, 8)),
-        Run("sd15", SD15, (512, 512), num_frames=16, window=24, latent=(4, 8)),
+        Run("sd15", SD15, (512, 512), num_frames=48, window=48, latent=(4, 8)),
         Run(
             "nobody",
             Architecture("of", "none"),
