@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
+from tcan_core.pipelines.companions import Companions
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
@@ -41,6 +42,7 @@ from worker.failures import (
     CheckpointUnusable,
 )
 from worker.memory import process_memory
+from worker.shutdown import end_at_once
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 # One window at a time, one frame decoded at a time.
@@ -50,7 +52,7 @@ NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be lo
 
 
 class TcanAnimator:
-    """A preset of TCAN on one device.
+    """A preset of TCAN on one device, or on several that share the windows of each video.
 
     Args:
         preset: name of the preset.
@@ -62,6 +64,9 @@ class TcanAnimator:
         watermark_key: of those who shall find the marks; by default the one that all know.
         detects: whether it will prepare jobs, for which the detector is loaded with the model; a
             worker that only renders needs none.
+        more_devices: each gets a process of its own with the same model, which takes part in every
+            render; the result is the same.
+        on_loss: called when one of these has died. This process can render nothing any more.
     """
 
     def __init__(
@@ -75,6 +80,8 @@ class TcanAnimator:
         watermark_key: bytes | None = None,
         *,
         detects: bool = True,
+        more_devices: Sequence[str] = (),
+        on_loss: Callable[[], None] = end_at_once,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -86,6 +93,9 @@ class TcanAnimator:
         self._pipeline: AnimatePipeline | None = None
         self._detector = detector or ""
         self._detects = detects
+        self._more_devices = tuple(more_devices)
+        self._on_loss = on_loss
+        self._companions: Companions | None = None
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -94,16 +104,31 @@ class TcanAnimator:
         The detector comes first: what it lacks is told before minutes are spent on the model.
 
         Raises:
-            ConfigError, ParameterError, WeightsError: of `tcan_core`.
+            ConfigError, ParameterError, TeamLostError, WeightsError: of `tcan_core`.
         """
         self._detector = self._detector or load_preset(self._preset).detector
         if self._detects:
             build_detector(self._detector)
         options = RuntimeOptions(**self._runtime.model_dump(exclude={"window_batch"}))
+        if self._more_devices:  # they load beside this process
+            self._companions = Companions(
+                self._more_devices, self._preset, self._weights, options, self._on_loss
+            )
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights, options=options
+            self._preset,
+            self._device,
+            folder=self._weights,
+            options=options,
+            ranks=self._companions,
         )
+        if self._companions is not None:
+            self._companions.join()
         self._info = model_info(self._pipeline.preset, self._weights, self._runtime)
+
+    def close(self) -> None:
+        """End the processes of further devices; a worker that ends need not, they end with it."""
+        if self._companions is not None:
+            self._companions.close()
 
     def prepare(
         self,
@@ -191,12 +216,17 @@ class TcanAnimator:
             Output.POSE: folder / "pose.mp4",
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
+        if frugal:
+            settings = replace(settings, **FRUGAL)
         try:
+            found = Prepared.load(prepared, image, self._limits, self._media)
+            if self._companions is not None:
+                self._companions.hand_over(prepared, found.image, settings, resume)
             done = render(
                 self._pipeline,
-                Prepared.load(prepared, image, self._limits, self._media),
+                found,
                 outputs[Output.RESULT],
-                replace(settings, **FRUGAL) if frugal else settings,
+                settings,
                 progress=progress,
                 canceled=canceled,
                 poster_path=outputs[Output.POSTER],
@@ -215,7 +245,8 @@ class TcanAnimator:
             failed = AnimationOutOfMemory()
         else:
             unmarked = "" if mark is None else why_none(*done.size) or ""
-            return Rendering(outputs, done.seconds, asdict(done), unmarked=unmarked)
+            made = {**asdict(done), "devices": [self._device, *self._more_devices]}
+            return Rendering(outputs, done.seconds, made, unmarked=unmarked)
         free_unused(self._device)
         raise failed
 
