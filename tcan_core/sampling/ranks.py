@@ -209,9 +209,9 @@ def join_here(meeting_file: Path, rank: int, count: int) -> None:
     # Else gloo listens on the interface that the host's name leads to.
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ["GLOO_SOCKET_IFNAME"] = loopback
-    store = dist.FileStore(str(meeting_file), count)
+    meeting = f"file://{meeting_file}"
     with _all_alive():
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=count)
+        dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
 
 
 def own_device(device: str) -> str:

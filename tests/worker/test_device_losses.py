@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pair(tmp_path_factory: pytest.TempPathFactory, one_thread_each: None) -> Path:
     folder = tmp_path_factory.mktemp("pair")
     render_pair(folder, seed=FIRST_TEST_SEED + 700, num_frames=FRAMES, size=64)
     return folder

@@ -17,7 +17,7 @@ from worker.failures import AnimationCanceled, AnimationError, AnimationOutOfMem
 
 FRAMES = 44  # four windows: two rounds of two
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one() -> TcanAnimator:
+def one(one_thread_each: None) -> TcanAnimator:
     """A worker's animator on one device."""
     animator = TcanAnimator("mini", "cpu", InputLimits())
     animator.load()
@@ -36,7 +36,7 @@ def one() -> TcanAnimator:
 
 
 @pytest.fixture(scope="module")
-def two() -> Iterator[TcanAnimator]:
+def two(one_thread_each: None) -> Iterator[TcanAnimator]:
     """The same on two."""
     animator = TcanAnimator("mini", "cpu", InputLimits(), more_devices=("cpu",))
     animator.load()
