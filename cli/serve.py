@@ -114,23 +114,34 @@ def check_door(settings: Settings, address: str) -> None:
 
 def worker(
     queues: Annotated[str, typer.Option(help="The queues to serve, with commas.")] = ALL_QUEUES,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            help="Of torch, with commas; in the queue render they share each job's windows: "
+            "cuda:0,cuda:1. Default: TCAN_DEVICES, or the one of TCAN_DEVICE"
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Run a worker: it loads the model for the queue render, a pose detector for prepare."""
     chosen, settings = read_queues(queues), read_settings(data)
+    if devices is not None:
+        settings = settings.model_copy(update={"devices": devices})
 
     from service.telemetry.logs import start_logging
-    from tcan_core.models.devices import check_device
+    from tcan_core.models.devices import check_devices
     from worker.animator import TcanAnimator
     from worker.main import run_worker
 
     start_logging()
     check_broker(settings)
-    check_device(settings.device)
+    # Poses are looked for by one process.
+    shared = settings.all_devices if Queue.RENDER in chosen else (settings.device,)
+    check_devices(shared)
     key = settings.watermark_key
     animator = TcanAnimator(
         settings.preset,
-        settings.device,
+        shared[0],
         settings.limits,
         settings.weights,
         settings.runtime,
@@ -139,6 +150,7 @@ def worker(
         memory_limit=settings.memory_limit,
         detects=Queue.PREPARE in chosen,
         renders=Queue.RENDER in chosen,
+        more_devices=shared[1:],
     )
     code = run_worker(settings, animator, chosen)
     # All is given back. Taking the model apart takes seconds more, and where the processor is busy

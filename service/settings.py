@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         None, description="Folder of the preset's safetensors; where the preset says when absent."
     )
     device: str = Field("cpu", description="Of torch: cpu, or cuda.")
+    devices: str = Field(
+        "",
+        description="Several in its place, with commas: cuda:0,cuda:1 share the windows of each "
+        "job that a worker renders.",
+    )
     detector: str | None = Field(
         None,
         description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
@@ -186,6 +191,12 @@ class Settings(BaseSettings):
                 f"no Redis is known: set TCAN_REDIS_URL, or start the embedded one with "
                 f"'tcan up --data {self.data}'"
             ) from None
+
+    @property
+    def all_devices(self) -> tuple[str, ...]:
+        """Those of `devices`, or the one of `device`."""
+        names = tuple(name.strip() for name in self.devices.split(",") if name.strip())
+        return names or (self.device,)
 
     @property
     def embedded_url_file(self) -> Path:

@@ -12,6 +12,9 @@
     ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
     ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
     ├── StorageError           a place for checkpoints or training data does not answer
+    ├── TeammateError          another one of the processes that share a video's windows failed
+    │   └── TeammateMemoryError its memory ran out; a MemoryError as well
+    ├── TeamLostError          one of these processes died or is silent; the others cannot go on
     └── Canceled               the caller asked to stop
 
 Every class carries a stable `code`, which the service reports and callers may compare. A message
@@ -93,6 +96,24 @@ class StorageError(TcanError):
     """A place in which checkpoints or training data are kept does not answer."""
 
     code: ClassVar[str] = "storage"
+
+
+class TeammateError(TcanError):
+    """Another one of the processes that share a video's windows failed; its log has more."""
+
+    code: ClassVar[str] = "teammate"
+
+
+class TeammateMemoryError(TeammateError, MemoryError):
+    """Memory ran out in another one of these processes."""
+
+    code: ClassVar[str] = "teammate_memory"
+
+
+class TeamLostError(TcanError):
+    """One of these processes died or does not answer; the others can share nothing any more."""
+
+    code: ClassVar[str] = "team_lost"
 
 
 class Canceled(TcanError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -38,6 +38,7 @@ from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
+from tcan_core.pipelines.companions import Companions
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.memory.budget import Budget
@@ -51,6 +52,7 @@ from worker.failures import (
     CheckpointUnusable,
 )
 from worker.memory import process_memory
+from worker.shutdown import end_at_once
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be lo
 
 
 class TcanAnimator:
-    """A preset of TCAN on one device; of a worker that only prepares, its sizes and a detector.
+    """A preset of TCAN on one device, or on several that share the windows of each video; of a
+    worker that only prepares, its sizes and a detector.
 
     Args:
         preset: name of the preset.
@@ -80,6 +83,9 @@ class TcanAnimator:
             worker that only renders needs none.
         renders: whether it will render jobs; a worker that only prepares loads no network of the
             preset, and needs no weights of it.
+        more_devices: each gets a process of its own with the same model, which takes part in every
+            render; the result is the same.
+        on_loss: called when one of these has died. This process can render nothing any more.
     """
 
     def __init__(
@@ -95,6 +101,8 @@ class TcanAnimator:
         memory_limit: int | None = None,
         detects: bool = True,
         renders: bool = True,
+        more_devices: Sequence[str] = (),
+        on_loss: Callable[[], None] = end_at_once,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -110,6 +118,9 @@ class TcanAnimator:
         self._detector = detector or ""
         self._detects = detects
         self._renders = renders
+        self._more_devices = tuple(more_devices)
+        self._on_loss = on_loss
+        self._companions: Companions | None = None
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -119,7 +130,7 @@ class TcanAnimator:
 
         Raises:
             SettingsError: the model cannot fit the device.
-            ConfigError, ParameterError, WeightsError: of `tcan_core`.
+            ConfigError, ParameterError, TeamLostError, WeightsError: of `tcan_core`.
         """
         self._media.start()
         preset = load_preset(self._preset)
@@ -131,9 +142,20 @@ class TcanAnimator:
             self._info = model_info(preset, None, loaded=False)
             return
         self._fit(preset)
+        options = _options(self._runtime)
+        if self._more_devices:  # they load beside this process
+            self._companions = Companions(
+                self._more_devices, self._preset, self._weights, options, self._on_loss
+            )
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset, self._device, folder=self._weights, options=_options(self._runtime)
+            self._preset,
+            self._device,
+            folder=self._weights,
+            options=options,
+            ranks=self._companions,
         )
+        if self._companions is not None:
+            self._companions.join()
         self._info = model_info(preset, self._weights, self._runtime)
 
     def _fit(self, preset: Preset) -> None:
@@ -153,6 +175,11 @@ class TcanAnimator:
         self._budget = budget
         chosen = {**asdict(found.options), "window_batch": found.window_batch}
         self._runtime = RuntimeSettings.model_validate(chosen)
+
+    def close(self) -> None:
+        """End the processes of further devices; a worker that ends need not, they end with it."""
+        if self._companions is not None:
+            self._companions.close()
 
     def prepare(
         self,
@@ -242,14 +269,19 @@ class TcanAnimator:
             Output.POSE: folder / "pose.mp4",
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
+        if frugal:
+            settings = replace(settings, **FRUGAL)
         media = self._media.asking(_unless(canceled))
         try:
             ready = Prepared.load(prepared, image, self._limits, media)
+            settings = settings if frugal else self._fitted(settings, ready)
+            if self._companions is not None:
+                self._companions.hand_over(prepared, ready.image, settings, resume)
             done = render(
                 self._pipeline,
                 ready,
                 outputs[Output.RESULT],
-                replace(settings, **FRUGAL) if frugal else self._fitted(settings, ready),
+                settings,
                 progress=progress,
                 canceled=canceled,
                 poster_path=outputs[Output.POSTER],
@@ -268,7 +300,8 @@ class TcanAnimator:
             failed = AnimationOutOfMemory()
         else:
             unmarked = "" if mark is None else why_none(*done.size) or ""
-            return Rendering(outputs, done.seconds, asdict(done), unmarked=unmarked)
+            made = {**asdict(done), "devices": [self._device, *self._more_devices]}
+            return Rendering(outputs, done.seconds, made, unmarked=unmarked)
         free_unused(self._device)
         raise failed
 

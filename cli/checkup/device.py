@@ -14,44 +14,48 @@ NOT_HERE = "this is no worker's environment; run it in a worker's container"
 
 
 def look_at_device(settings: Settings) -> Iterator[Finding]:
-    """Whether torch can use TCAN_DEVICE, by using it, and whether the model fits there."""
+    """Whether torch can use each of TCAN_DEVICES, or TCAN_DEVICE, by using it, and whether the
+    model fits there."""
+    for device in settings.all_devices:
+        yield from _look_at(device, settings)
+
+
+def _look_at(device: str, settings: Settings) -> Iterator[Finding]:
     if find_spec("torch") is None:
-        yield skipped(AREA_DEVICE, settings.device, NOT_HERE)
+        yield skipped(AREA_DEVICE, device, NOT_HERE)
         return
     import torch
 
-    if torch.device(settings.device).type != "cuda":
-        yield ok(AREA_DEVICE, settings.device, f"{torch.get_num_threads()} threads")
-        yield from memory.look(settings)
+    if torch.device(device).type != "cuda":
+        yield ok(AREA_DEVICE, device, f"{torch.get_num_threads()} threads")
+        yield from memory.look(settings, device)
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
         yield error(
             AREA_DEVICE,
-            settings.device,
+            device,
             f"torch {torch.__version__} (CUDA: {built}) finds no GPU",
             "see that nvidia-smi works here, that the container got a GPU (--gpus, the device "
             "plugin), and that torch is a CUDA build no newer than the driver",
         )
         return
     try:
-        total = float(torch.ones(1024, device=settings.device).sum())
+        total = float(torch.ones(1024, device=device).sum())
     except RuntimeError as failed:
-        yield error(
-            AREA_DEVICE, settings.device, f"it cannot compute: {failed}", "see dmesg for Xid errors"
-        )
+        yield error(AREA_DEVICE, device, f"it cannot compute: {failed}", "see dmesg for Xid errors")
         return
     assert total == 1024
-    free, most = torch.cuda.mem_get_info(settings.device)
-    name = torch.cuda.get_device_name(settings.device)
+    free, most = torch.cuda.mem_get_info(device)
+    name = torch.cuda.get_device_name(device)
     yield ok(
         AREA_DEVICE,
-        settings.device,
+        device,
         f"{name}, {free / 2**30:.1f} of {most / 2**30:.1f} GiB free, CUDA {torch.version.cuda}",
     )
     if find_spec("xformers") is None:
         yield skipped(AREA_DEVICE, "xformers", "absent; torch's own fused attention is used")
-    yield from memory.look(settings)
+    yield from memory.look(settings, device)
 
 
 def look_at_weights(settings: Settings) -> Iterator[Finding]:

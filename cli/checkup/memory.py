@@ -13,7 +13,7 @@ UNBOUNDED = "nothing bounds it here; TCAN_MEMORY_LIMIT would"
 MEND = "choose TCAN_RUNTIME__* by what is told, or another TCAN_MEMORY_LIMIT or device"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def look(settings: Settings, device: str) -> Iterator[Finding]:
     """Plan on a device that torch can use; a worker at work there counts as gone."""
     if find_spec("tcan_core") is None:
         return  # the weights' finding says so
@@ -25,7 +25,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     options = RuntimeOptions(**settings.runtime.model_dump(exclude={"window_batch"}))
     try:
         preset = load_preset(settings.preset)
-        budget = Budget.of(preset, settings.device, settings.memory_limit, idle=True)
+        budget = Budget.of(preset, device, settings.memory_limit, idle=True)
         if budget is None:
             yield skipped(AREA, NAME, UNBOUNDED)
         elif not budget.knows(options):

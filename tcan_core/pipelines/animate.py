@@ -32,7 +32,7 @@ from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind, initial_noise
-from tcan_core.sampling.ranks import Ranks
+from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 from tcan_core.sampling.state import DenoiseState
 
@@ -133,7 +133,7 @@ class AnimatePipeline:
     ) -> None:
         self.preset = preset
         self.device = device
-        self.ranks = ranks
+        self.ranks: Ranks = ranks or Alone()
         options = options or RuntimeOptions()
         self.tcan = set_up(tcan, options)
         self._places = Places(self.tcan, device, offload=options.offload)
@@ -224,20 +224,22 @@ class AnimatePipeline:
                 it is of no use and is drawn anew.
 
         Raises:
-            CheckpointError: `resume` belongs to another kind of run. All else as for a call.
+            CheckpointError: `resume` belongs to another kind of run.
+            TeammateError, TeamLostError: another process failed, or died. All else as for a call.
         """
         report = progress or (lambda _: None)
         fit = self._drawer.fit(image)
-        report(AnimateProgress("encode", 0, 1))
-        ref_image_latents = self.encode(fit.to_model(image))
-        if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
-            maps = self.draw(image, poses, source_pose, settings)
 
         def denoising(now: AnimateProgress) -> None:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
-        latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
-        if self.ranks is not None and self.ranks.rank:
+        with self.ranks.together():
+            report(AnimateProgress("encode", 0, 1))
+            ref_image_latents = self.encode(fit.to_model(image))
+            if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
+                maps = self.draw(image, poses, source_pose, settings)
+            latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
+        if self.ranks.rank:
             return  # the first process has the same latents, and decodes them
         yield from self.decode(latents, fit, settings, report, canceled)
 
@@ -302,7 +304,7 @@ class AnimatePipeline:
             settings.ptm_tau,
             self._guidance(settings),
             DeepMemory(settings.cache_interval, windows),
-            canceled if self.ranks is None else None,
+            canceled if self.ranks.count == 1 else None,
         )
         steps = settings.num_inference_steps
         if steps is None:

@@ -299,6 +299,7 @@ def render(
         Canceled: `canceled` returned True.
         CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
+        TeammateError, TeamLostError: another process that shares the windows failed, or died.
     """
     clock = StageClock(progress)
     height, width = prepared.image.shape[:2]
@@ -324,10 +325,17 @@ def render(
     )
 
 
-def follow(pipeline: AnimatePipeline, prepared: Prepared, settings: AnimateSettings) -> None:
+def follow(
+    pipeline: AnimatePipeline,
+    prepared: Prepared,
+    settings: AnimateSettings,
+    resume: DenoiseState | None = None,
+) -> None:
     """Take part, in another process than the first, in the denoising of what the first renders."""
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
-    for _ in pipeline.frames(image, poses, source_pose, settings, maps=prepared.maps):
+    for _ in pipeline.frames(
+        image, poses, source_pose, settings, resume=resume, maps=prepared.maps
+    ):
         raise AssertionError("only the first process decodes")
 
 

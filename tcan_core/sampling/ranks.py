@@ -3,17 +3,26 @@
 Every process holds the whole video's latents and takes the same steps; what is shared is the
 network's work. In each round every process predicts one batch of windows; the predictions are
 gathered and fused in the order of the windows, so the result is that of one process, bit for bit.
+
+Before anything is gathered the processes tell each other how they are, so that the failure of one
+is soon that of all, and all are ready for the next video.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import IntEnum
+from pathlib import Path
 from typing import Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from tcan_core.errors import TeamLostError, TeammateError, TeammateMemoryError
 
 
 class Ranks(Protocol):
@@ -46,6 +55,14 @@ class Ranks(Protocol):
         """
         ...
 
+    def together(self) -> AbstractContextManager[None]:
+        """Return a block that all enter for one video, and in which one's failure is all's.
+
+        Who fails in it raises its error, the others `TeammateError` where they next meet, at the
+        block's end at the latest. A block inside of another one is a part of that.
+        """
+        ...
+
 
 class Alone:
     """One process."""
@@ -65,9 +82,25 @@ class Alone:
         assert mine is not None
         return [mine]
 
+    def together(self) -> AbstractContextManager[None]:
+        """Return a block that does nothing."""
+        return nullcontext()
+
+
+class _State(IntEnum):
+    """How one process is; the highest of all is heeded."""
+
+    WELL = 0
+    WISHES_TO_STOP = 1
+    FAILED = 2
+    OUT_OF_MEMORY = 3
+
 
 class TorchRanks:
     """The processes of torch.distributed; tensors travel from host to host.
+
+    All but `rank` and `count` raises TeamLostError when one of them has died, and all but `first`
+    raises TeammateError when one has failed.
 
     Args:
         group: carries tensors of the host (gloo); by default the default group.
@@ -75,6 +108,7 @@ class TorchRanks:
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
         self._group = group
+        self._is_together = False
 
     @property
     def rank(self) -> int:
@@ -88,27 +122,69 @@ class TorchRanks:
 
     def agree(self, wish: bool) -> bool:
         """Return whether any process wishes it."""
-        wishes = torch.tensor(int(wish))
-        dist.all_reduce(wishes, dist.ReduceOp.MAX, self._group)
-        return bool(wishes.item())
+        return self._hear(_State.WISHES_TO_STOP if wish else _State.WELL)
 
     def first(self, number: int) -> int:
         """Return the first process's number."""
         told = torch.tensor(number)
-        dist.broadcast(told, group_src=0, group=self._group)
+        with _all_alive():
+            dist.broadcast(told, group_src=0, group=self._group)
         return int(told.item())
 
     def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Return the tensors as float32: each process sends its own to all."""
-        gathered = []
-        for sender, shape in enumerate(shapes):
-            tensor = torch.empty(tuple(shape))
-            if sender == self.rank:
-                assert mine is not None
-                tensor.copy_(mine)
-            dist.broadcast(tensor, group_src=sender, group=self._group)
-            gathered.append(tensor)
+        gathered = [torch.empty(tuple(shape)) for shape in shapes]
+        if mine is not None:
+            gathered[self.rank].copy_(mine)
+        self._hear(_State.WELL)  # from here on nothing fails in one alone
+        with _all_alive():
+            for sender, tensor in enumerate(gathered):
+                dist.broadcast(tensor, group_src=sender, group=self._group)
         return gathered
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Meet the others once more: at the block's end, or where it fails here."""
+        if self._is_together:
+            yield
+            return
+        self._is_together = True
+        try:
+            yield
+            self._hear(_State.WELL)
+        except (TeammateError, TeamLostError):
+            raise  # the others know, or are no more
+        except Exception as error:
+            is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+            self._meet(_State.OUT_OF_MEMORY if is_memory else _State.FAILED)
+            raise
+        finally:
+            self._is_together = False
+
+    def _hear(self, mine: _State) -> bool:
+        """Return whether one wishes to stop. Raises TeammateError when one has failed."""
+        gravest = self._meet(mine)
+        if gravest is _State.OUT_OF_MEMORY:
+            raise TeammateMemoryError("memory ran out in another process of this video's")
+        if gravest is _State.FAILED:
+            raise TeammateError("another process of this video's failed; its log says why")
+        return gravest is _State.WISHES_TO_STOP
+
+    def _meet(self, mine: _State) -> _State:
+        """Return the gravest state of all; every process comes here equally often."""
+        gravest = torch.tensor(int(mine))
+        with _all_alive():
+            dist.all_reduce(gravest, dist.ReduceOp.MAX, self._group)
+        return _State(int(gravest.item()))
+
+
+@contextmanager
+def _all_alive() -> Iterator[None]:
+    """While processes wait for each other: gloo tells of closed connections and long silence."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TeamLostError(f"a process of this video's is lost: {error}") from error
 
 
 def join_ranks() -> Ranks:
@@ -118,6 +194,24 @@ def join_ranks() -> Ranks:
     if not dist.is_initialized():
         dist.init_process_group("gloo")
     return TorchRanks()
+
+
+def join_here(meeting_file: Path, rank: int, count: int) -> None:
+    """Join the other processes of this machine, over its loopback interface alone.
+
+    Args:
+        meeting_file: the same for all; a new one, which nobody needs once all have joined.
+        rank: of this process, 0..count - 1.
+
+    Raises:
+        TeamLostError: one of them did not come.
+    """
+    # Else gloo listens on the interface that the host's name leads to.
+    loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    os.environ["GLOO_SOCKET_IFNAME"] = loopback
+    meeting = f"file://{meeting_file}"
+    with _all_alive():
+        dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
 
 
 def own_device(device: str) -> str:

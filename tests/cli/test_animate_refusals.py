@@ -12,7 +12,7 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.errors import ParameterError
 from tcan_core.media.image import write_png
-from tcan_core.models.devices import check_device
+from tcan_core.models.devices import check_device, check_devices
 from tests.cli.conftest import Tcan
 from tests.tcan_core.tiny_weights import TINY
 
@@ -69,6 +69,14 @@ def test_devices_that_are_here_are_taken() -> None:
         check_device(f"cuda:{number}")
     with pytest.raises(ParameterError):
         check_device("")
+
+
+def test_devices_that_share_a_video_are_here_and_no_gpu_is_two_of_them() -> None:
+    check_devices(("cpu", "cpu"))
+    with pytest.raises(ParameterError, match="cuda:0,cpu,cuda names a GPU twice"):
+        check_devices(("cuda:0", "cpu", "cuda"))
+    with pytest.raises(ParameterError, match="'cuda:64' is not here"):
+        check_devices(("cpu", "cuda:64"))
 
 
 TRAINING = """

@@ -32,6 +32,13 @@ def test_values_come_from_the_environment(environment: pytest.MonkeyPatch) -> No
     assert "hush" not in repr(settings)
 
 
+def test_several_devices_take_the_place_of_one(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TCAN_DEVICE", "cuda")
+    assert load_settings().all_devices == ("cuda",)
+    environment.setenv("TCAN_DEVICES", "cuda:0, cuda:1,")
+    assert load_settings().all_devices == ("cuda:0", "cuda:1")
+
+
 def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
     for name in ("REQUIRE_CONSENT", "C2PA_CERT", "POLICY", "DETECTOR", "LIMITS__MAX_FRAMES"):
         environment.setenv(f"TCAN_{name}", "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
+import torch
 
 from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, Output, new_job_id
 from service.contract.params import JobParams
@@ -20,6 +22,17 @@ from tests.worker.paint import PaintAnimator, black_video
 from worker.job_runner import JobRunner
 from worker.provenance.finish import Provenance
 from worker.shutdown import Shutdown
+
+
+@pytest.fixture(scope="module")
+def one_thread_each() -> Iterator[None]:
+    """Several processes of the model on a few cores: one thread for each, as for this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Barrier
 
@@ -44,6 +45,9 @@ class ThreadRank:
 
     def first(self, number: int) -> int:
         return number
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def agree(self, wish: bool) -> bool:
         self.table.wishes[self.rank] = wish

@@ -1,0 +1,110 @@
+"""One worker on several devices: the shipped model in two processes beside the same in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.contract.job import Output
+from service.contract.limits import InputLimits
+from tcan_core.puppets.pairs import render_pair
+from tcan_core.puppets.world import FIRST_TEST_SEED
+from tests.worker.test_animator import Attempt, SmallDevice
+from worker.animator import TcanAnimator
+from worker.failures import AnimationCanceled, AnimationError, AnimationOutOfMemory
+
+FRAMES = 44  # four windows: two rounds of two
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    render_pair(folder, seed=FIRST_TEST_SEED + 700, num_frames=FRAMES, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(one_thread_each: None) -> TcanAnimator:
+    """A worker's animator on one device."""
+    animator = TcanAnimator("mini", "cpu", InputLimits())
+    animator.load()
+    return animator
+
+
+@pytest.fixture(scope="module")
+def two(one_thread_each: None) -> Iterator[TcanAnimator]:
+    """The same on two."""
+    animator = TcanAnimator("mini", "cpu", InputLimits(), more_devices=("cpu",))
+    animator.load()
+    yield animator
+    animator.close()
+
+
+def attempt(animator: TcanAnimator, pair: Path, folder: Path) -> Attempt:
+    """A prepared job."""
+    folder.mkdir()
+    made = Attempt(animator, pair, folder)
+    made.prepare(pair / "driving_pose.json")
+    return made
+
+
+def test_two_devices_make_the_bytes_of_one_and_either_goes_on_with_the_others_job(
+    one: TcanAnimator, two: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    jobs = [attempt(animator, pair, tmp_path / name) for name, animator in (("1", one), ("2", two))]
+    done = [job.render() for job in jobs]
+    whole = done[0].outputs[Output.RESULT].read_bytes()
+    for job in jobs:
+        job.states[0].save(job.folder / "state")
+
+    assert done[1].outputs[Output.RESULT].read_bytes() == whole
+    assert (jobs[1].folder / "state").read_bytes() == (jobs[0].folder / "state").read_bytes()
+    assert two.describe() == one.describe()
+    assert [each.report["devices"] for each in done] == [["cpu"], ["cpu", "cpu"]]
+
+    for job, other in zip(jobs, reversed(jobs), strict=True):
+        job.steps.clear()
+        rest = job.render(resume=other.folder / "state").outputs[Output.RESULT].read_bytes()
+        assert {step.step for step in job.steps if step.stage == "denoise"} == {2}
+        assert rest == whole
+
+
+def test_a_cancel_stops_both_and_they_take_the_next_job(
+    one: TcanAnimator, two: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    job = attempt(two, pair, tmp_path / "two")
+    job.stop_at = "denoise"
+    with pytest.raises(AnimationCanceled):
+        job.render()
+    job.stop_at = None
+
+    expected = attempt(one, pair, tmp_path / "one").render().outputs[Output.RESULT]
+    assert job.render().outputs[Output.RESULT].read_bytes() == expected.read_bytes()
+
+
+def test_what_fails_before_the_first_begins_keeps_the_other_free(
+    two: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    job = attempt(two, pair, tmp_path / "two")
+    job.folder, kept = tmp_path / "absent", job.folder
+    job.steps.clear()
+    with pytest.raises(AnimationError, match=r"result\.mp4: the video cannot be written"):
+        job.render()
+    assert job.steps == []
+    job.folder = kept
+    assert job.render().report["frames"] == FRAMES
+
+
+def test_memory_that_runs_out_is_told_and_both_are_frugal_then(
+    two: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    job = attempt(two, pair, tmp_path / "two")
+    with SmallDevice(two) as device:
+        with pytest.raises(AnimationOutOfMemory):
+            job.render()
+        assert job.render(frugal=True).report["frames"] == FRAMES
+        assert device.decoded == FRAMES * [1]
