@@ -1,4 +1,5 @@
-"""The real model behind the job runner: the one module of the worker that imports `tcan_core`."""
+"""The real model behind the job runner: with `model_info` all of the worker that imports
+`tcan_core`."""
 
 from __future__ import annotations
 
@@ -6,9 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 from service.contract.errors import ErrorCode
@@ -32,10 +31,8 @@ from tcan_core.errors import (
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.watermark.embed import Marker
 from tcan_core.media.watermark.marks import PUBLIC_KEY, why_none
-from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.runtime import RuntimeOptions
-from tcan_core.models.store import file_sha256
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.companions import Companions
@@ -52,11 +49,11 @@ from worker.failures import (
     CheckpointUnusable,
 )
 from worker.memory import process_memory
+from worker.model_info import model_info
 from worker.shutdown import end_at_once
 
 logger = logging.getLogger(__name__)
 
-LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 # One window at a time, one frame decoded at a time.
 FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
 UNMEASURED = "jobs may run out of it. `tcan plan --measure` measures it"
@@ -355,57 +352,6 @@ def _unless(canceled: Canceled) -> Callable[[], None]:
             raise AnimationCanceled
 
     return check
-
-
-def model_info(
-    preset: Preset,
-    folder: Path | None,
-    runtime: RuntimeSettings | None = None,
-    *,
-    loaded: bool = True,
-) -> ModelInfo:
-    """What a preset is, with the digests of its files; reads the files that it has none for.
-
-    How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
-    job begun in one is not gone on with in the other. Offload moves networks and rounds nothing.
-
-    Args:
-        loaded: whether its networks are; of those that are not, no weights are told.
-    """
-    changed = runtime.model_dump(exclude_defaults=True, exclude={"offload"}) if runtime else {}
-    ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
-    files = _files(preset, folder) if loaded else {}
-    known = {} if folder else {name: known_sha256(preset, name) for name in files}
-    return ModelInfo(
-        preset=preset.name,
-        description=preset.description,
-        resolution=preset.resolution,
-        num_inference_steps=preset.sampling.num_inference_steps,
-        guidance_scale=preset.sampling.guidance_scale,
-        weights={name: known.get(name) or file_sha256(path) for name, path in files.items()},
-        stand_ins=without_weights(preset, folder) if loaded else {},
-        zero_shot=loaded and is_zero_shot(preset, folder),
-        versions={
-            "python": python_version(),
-            **{name: version(name) for name in LIBRARIES},
-            **ways,
-        },
-    )
-
-
-def _files(preset: Preset, folder: Path | None) -> dict[str, Path]:
-    """The files that are loaded, by the names of parts and LoRAs."""
-    files = {
-        name: path
-        for name in preset.parts
-        if (path := _part_file(preset, name, folder)) is not None and path.exists()
-    }
-    loras = {f"loras/{name}": path for name in preset.loras if (path := preset.lora_file(name))}
-    return files | loras
-
-
-def _part_file(preset: Preset, name: str, folder: Path | None) -> Path | None:
-    return preset.part_file(name) if folder is None else folder / f"{name}.safetensors"
 
 
 def media_limits(limits: InputLimits) -> MediaLimits:

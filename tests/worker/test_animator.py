@@ -26,7 +26,7 @@ from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering, State, Step
-from worker.animator import TcanAnimator, model_info
+from worker.animator import TcanAnimator
 from worker.checkpoints import mark_of
 from worker.failures import (
     AnimationCanceled,
@@ -34,6 +34,7 @@ from worker.failures import (
     AnimationOutOfMemory,
     CheckpointUnusable,
 )
+from worker.model_info import model_info
 
 FRAMES = 5
 DETECTOR = "one-known-pose"

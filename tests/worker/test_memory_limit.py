@@ -24,8 +24,9 @@ from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY
 from tests.worker.paint import count_frames
 from worker.animation import Step
-from worker.animator import TcanAnimator, model_info
+from worker.animator import TcanAnimator
 from worker.failures import AnimationError
+from worker.model_info import model_info
 
 FRAMES, MINI = 20, load_preset("mini")
 
