@@ -12,6 +12,7 @@ from uuid import uuid4
 from service.client import Client
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
+from service.contract.states import JobState
 from service.contract.webhooks import Webhook
 from service.errors import ServiceError
 from tests.chaos.harm import Harm, now_ms
@@ -58,8 +59,16 @@ class Callers:
         with Client(self._url) as client:
             while not self._closed.is_set():
                 due_s = time.monotonic() + 1 / self._load.jobs_per_s
-                self._make(client, JobParams(seed=1, num_inference_steps=self._steps()))
+                if self._has_room(client):
+                    self._make(client, JobParams(seed=1, num_inference_steps=self._steps()))
                 self._closed.wait(max(0.0, due_s - time.monotonic()))
+
+    def _has_room(self, client: Client) -> bool:
+        most = self._load.most_waiting
+        try:
+            return most is None or len(client.jobs(states=(JobState.QUEUED,))) < most
+        except ServiceError:
+            return True  # who asks for a job while the service is away is answered later
 
     def _steps(self) -> int:
         first, last = self._load.steps

@@ -15,12 +15,18 @@ PUPPET_FRAMES, PUPPET_SIDE = 40, 64
 
 
 class Load(NamedTuple):
-    """Inputs of every job, how many of them a second, and the fewest and most steps."""
+    """What every job is made of, and how many are made.
+
+    Attributes:
+        steps: the fewest and the most.
+        most_waiting: while so many jobs wait, none is made.
+    """
 
     image: Path
     driving: Path
     jobs_per_s: float
     steps: tuple[int, int]
+    most_waiting: int | None = None
 
 
 def pictures(folder: Path) -> Load:
@@ -30,9 +36,9 @@ def pictures(folder: Path) -> Load:
     return Load(image, samples.write_video(driving, frames=4), 0.5, (10, 30))
 
 
-def puppets(folder: Path, steps: tuple[int, int] = (10, 20), jobs_per_s: float = 0.25) -> Load:
+def puppets(folder: Path) -> Load:
     """For workers of the shipped model, on two cores."""
     pair = folder / "pair"
     pair.mkdir()
     render_pair(pair, FIRST_TEST_SEED + 702, PUPPET_FRAMES, PUPPET_SIDE)
-    return Load(pair / "source.png", pair / "driving.mp4", jobs_per_s, steps)
+    return Load(pair / "source.png", pair / "driving.mp4", 0.25, (10, 20))
