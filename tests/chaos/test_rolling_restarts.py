@@ -27,8 +27,7 @@ from tests.service.receiver import receiving
 
 # Workers twice: the second time, the jobs at work are some that were taken after all the rest.
 IN_TURN = ("worker-1", "gateway", "worker-2", "valkey", "worker-1", "worker-2")
-# Both workers are at work all the time, however fast the machine is.
-STEPS, JOBS_PER_S, MOST_WAITING = 20, 1.0, 4
+STEPS = 20
 # How long a part may take to leave: a worker 10 s by its contract, and no other more.
 LEAVE_S, START_S, DRAIN_S = 10.0, 120.0, 180.0
 
@@ -78,9 +77,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    load = puppets(tmp_path)._replace(
-        steps=(STEPS, STEPS), jobs_per_s=JOBS_PER_S, most_waiting=MOST_WAITING
-    )
+    load = puppets(tmp_path)._replace(steps=(STEPS, STEPS))
     with (
         receiving() as receiver,
         Service(tmp_path / "service", model=True) as service,
