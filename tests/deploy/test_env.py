@@ -91,13 +91,16 @@ def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) ->
 
 SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
 # What the code reads and a part does not get: folders of the images, the region of an S3 that has
-# none, links that workers do not make, and what signs.
+# none, links that workers do not make, and what signs; of those who do not render or have no GPU,
+# what only the others use.
 NOT_GIVEN = {
     "gateway": {"data", "s3_region"},
     "worker": {"data", "weights", "s3_region", "link_ttl_s", "s3_public_endpoint_url"},
 }
-NOT_GIVEN["worker-cpu"] = NOT_GIVEN["worker"]
-NOT_GIVEN["prepare"] = NOT_GIVEN["prepare-cpu"] = NOT_GIVEN["worker"] | SIGNING
+NOT_GIVEN["worker-cpu"] = NOT_GIVEN["worker"] | {"devices"}
+NOT_GIVEN["prepare"] = NOT_GIVEN["prepare-cpu"] = (
+    NOT_GIVEN["worker-cpu"] | SIGNING | {"memory_limit"}
+)
 
 
 def read_by(part: str, repository: Path) -> set[str]:
@@ -108,6 +111,8 @@ def read_by(part: str, repository: Path) -> set[str]:
     files = [file for folder in folders for file in (repository / folder).rglob("*.py")]
     texts = [inspect.getsource(command), *(file.read_text("utf-8") for file in files)]
     found = {name for text in texts for name in re.findall(r"\bsettings\.(\w+)", text)}
+    if "all_devices" in found:
+        found |= {"device", "devices"}
     return (found & set(Settings.model_fields)) | {"redis_url"}
 
 

@@ -43,7 +43,7 @@ def http(folder_settings: Settings) -> Iterator[httpx.Client]:
 
 def told(placed: Placed) -> dict[str, Any]:
     """What an event tells of a job."""
-    hidden = {"worker", "prepared", "previews"}
+    hidden = {"worker", "prepared", "previews", "contract"}
     return {"position": placed.position, **placed.record.model_dump(exclude=hidden)}
 
 
