@@ -105,6 +105,8 @@ def use_s3(
     monkeypatch: pytest.MonkeyPatch, server: S3Server, bucket: str, secret: str | None = None
 ) -> None:
     monkeypatch.setenv("TCAN_S3_ENDPOINT_URL", server.endpoint_url)
+    # The first object of a new bucket makes volumes, which takes its time on a busy machine.
+    monkeypatch.setenv("TCAN_S3_TIMEOUT_S", "30")
     monkeypatch.setenv("TCAN_S3_BUCKET", bucket)
     monkeypatch.setenv("TCAN_S3_ACCESS_KEY", server.access_key)
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", secret or server.secret_key)
