@@ -180,8 +180,8 @@ def fit(jobs: Sequence[JobView], frames: Sequence[int], steps: int, turnaround_s
     took = np.array([(job.timings.prepare_s, job.timings.render_s) for job in jobs])
     (prepare_s, frame_s), *_ = np.linalg.lstsq(design, took[:, 0], rcond=None)
     (render_s, render_frame_s), *_ = np.linalg.lstsq(design, took[:, 1], rcond=None)
-    found = (prepare_s, frame_s, render_s, render_frame_s / steps)
-    return Times(*(max(0.0, float(value)) for value in found), turnaround_s)
+    found = (prepare_s, frame_s, render_s, render_frame_s / steps, turnaround_s)
+    return Times(*(max(0.0, float(value)) for value in found))
 
 
 def scenario(times: Times, seed: int, steps: int) -> Scenario:
