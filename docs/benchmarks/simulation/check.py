@@ -6,12 +6,12 @@
 Starts the embedded service with two workers of `mini`, each serving both queues. Some jobs, sent
 together, measure what a stage takes, by the driver's length, and how soon a worker takes the next.
 Then a seeded Poisson stream of other jobs goes through the service, at a rate that these times
-give, and through the simulation, which is given the moments of the submits and what each job's
-stages took: what is compared is how jobs wait for each other. Prints a table, writes check.png
-beside itself, and ends with 1 when the mean waits differ by more than 15 %. What the simulation
-says by the times from before is printed too: a machine's speed drifts, two workers on two cores
-slow each other, and a wait changes by several times as much as the work.
-What it is at goes to the standard error
+give, and through the simulation, which is given those times and the moments of the submits. The
+times are of busy workers, for that is when jobs wait, and two workers on two cores slow each other.
+Prints a table, writes check.png beside itself, and ends with 1 when the mean waits differ by more
+than 15 %. A machine's speed drifts, and a wait changes by several times as much as the work; so it
+prints too what the simulation says when each job takes what it took: the difference that is left
+then is its own. What it is at goes to the standard error
 output. It needs a machine with nothing else to do, and a quarter of an hour of it; fewer steps and
 jobs show that it runs, not how far the simulation is off.
 """
@@ -111,8 +111,8 @@ def main() -> int:
     print("times:", json.dumps({name: round(value, 4) for name, value in times._asdict().items()}))
     run = simulate(one, arrivals)
     replayed = simulate(Replay(**vars(one), jobs=tuple(zip(arrivals, seen, strict=True))), arrivals)
-    print(f"by the times from before: {off(run, seen):+.1%} of the real mean wait")
-    return report(seen, replayed)
+    print(f"each job as long as it was: {off(replayed, seen):+.1%} of the real mean wait")
+    return report(seen, run)
 
 
 def say(what: str) -> None:
