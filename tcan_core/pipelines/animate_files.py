@@ -7,8 +7,6 @@ skeletons.
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable
@@ -45,6 +43,7 @@ from tcan_core.pipelines.animate import (
     Canceled,
     ProgressCallback,
 )
+from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.pipelines.fitting import move_to_canvas
 from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.sampling.state import DenoiseState
@@ -354,12 +353,6 @@ def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
     with VideoWriter(path, fps, poses[0].canvas) as writer:
         for pose in poses:
             writer.write(draw_pose(pose))
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def detect_people(

@@ -1,7 +1,9 @@
-"""Memory of the device that a model runs on."""
+"""Memory of the device that a model runs on, and of this process."""
 
 from __future__ import annotations
 
+import resource
+import sys
 from typing import NamedTuple
 
 import torch
@@ -29,3 +31,9 @@ def free_unused(device: str) -> None:
     """Give memory that torch keeps for later use back to a CUDA device; elsewhere do nothing."""
     if torch.device(device).type == "cuda":
         torch.cuda.empty_cache()
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -26,7 +26,8 @@ from tcan_core.models.loading import count_parameters
 from tcan_core.models.presets import load_preset
 from tcan_core.models.runtime import DTYPES, RuntimeOptions
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, peak_memory_bytes, render
+from tcan_core.pipelines.animate_files import Prepared, render
+from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 from tests.tcan_core.random_tcan import random_tcan
 

@@ -56,7 +56,7 @@ def measure(frames: int, count: bool) -> dict[str, int]:
     """Animate a puppet in two steps; bytes."""
     from tcan_core.models.pose_memory import KEEP_BYTES
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-    from tcan_core.pipelines.animate_files import peak_memory_bytes
+    from tcan_core.pipelines.device_memory import peak_memory_bytes
     from tcan_core.pipelines.memory.accounting import PeakAllocated
     from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 

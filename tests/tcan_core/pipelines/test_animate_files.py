@@ -21,11 +21,11 @@ from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, Animat
 from tcan_core.pipelines.animate_files import (
     Prepared,
     detect_people,
-    peak_memory_bytes,
     prepare,
     render,
     with_fresh_seed,
 )
+from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Scene
 from tests.tcan_core.pipelines.conftest import DETECTOR, FRAMES, SIZE
