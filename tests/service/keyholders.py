@@ -23,3 +23,8 @@ def new_key(jobs: Jobs, caller: str, scopes: tuple[Scope, ...] = BOTH, **more: A
 def bearer(text: str) -> dict[str, str]:
     """The header that brings a key."""
     return {"Authorization": f"Bearer {text}"}
+
+
+def secret_in(text: str) -> str:
+    """The random part of a key; it may itself hold the underscore that parts the fields."""
+    return text.split("_", 2)[2]
