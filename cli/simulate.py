@@ -39,7 +39,12 @@ def simulate(
     gpus: Annotated[int, _option("At least.", 1)] = USUAL.gpus,
     max_gpus: Annotated[int | None, typer.Option(help="At most. Default: --gpus.")] = None,
     preparers: Annotated[int, _option("Workers that prepare; 0: the GPUs' do.")] = USUAL.preparers,
-    frame_step_s: Annotated[float, _option("A frame in one step.")] = USUAL.frame_step_s,
+    context_size: Annotated[int, _option("Frames of a window.", 1)] = USUAL.context_size,
+    context_overlap: Annotated[int, _option("Frames two windows share.")] = USUAL.context_overlap,
+    frame_step_s: Annotated[
+        float, _option("A frame of a window in one step.")
+    ] = USUAL.frame_step_s,
+    render_frame_s: Annotated[float, _option("A frame besides.")] = USUAL.render_frame_s,
     render_s: Annotated[float, _option("A render besides.")] = USUAL.render_s,
     prepare_frame_s: Annotated[float, _option("A frame to prepare.")] = USUAL.prepare_frame_s,
     prepare_s: Annotated[float, _option("Preparing besides.")] = USUAL.prepare_s,
@@ -47,7 +52,8 @@ def simulate(
     preemptions_per_gpu_hour: Annotated[float, _option("Nodes that are taken away.")] = 0.0,
     resume_s: Annotated[float, _option("Until a lost job goes on.")] = USUAL.resume_s,
     start_s: Annotated[float, _option("Until a new GPU takes jobs.")] = USUAL.start_s,
-    idle_s: Annotated[float, _option("Until an idle GPU is given back.")] = USUAL.idle_s,
+    calm_s: Annotated[float, _option("Until GPUs that are not needed go.")] = USUAL.calm_s,
+    shrink_s: Annotated[float, _option("Between two that go.")] = USUAL.shrink_s,
     price_per_gpu_hour: Annotated[float, _option("In any currency.")] = USUAL.price_per_gpu_hour,
     fps: Annotated[float, _option("Of the drivers.")] = USUAL.fps,
     plot: Annotated[Path | None, typer.Option(help="Write two diagrams to this PNG.")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,7 +50,6 @@ class Worker:
     takes_from_s: float
     job: int | None = None
     began_s: float = 0.0
-    free_since_s: float = 0.0
     busy_s: float = 0.0
     gone_s: float = math.nan
     asked: int = 0
@@ -76,6 +76,8 @@ class Run:
         # Of its own, so that preemptions do not depend on how many jobs were drawn.
         self._chance = random.Random(f"{self.scenario.seed} preemptions")  # nosec B311
         self._done = 0
+        self._wishes: deque[tuple[float, int]] = deque()
+        self._shrunk_s = -math.inf
 
     def go(self) -> None:
         """From the first job to the end of the last one."""
@@ -152,13 +154,12 @@ class Run:
         assert worker.job is not None
         number, worker.job = worker.job, None
         worker.busy_s += self.now_s - worker.began_s
-        worker.free_since_s = self.now_s
         return number
 
     # --- GPUs
     def _add_gpu(self, queues: tuple[Queue, ...], start_s: float) -> None:
         ready_s = self.now_s + start_s
-        worker = Worker(queues, self.now_s, ready_s, free_since_s=ready_s)
+        worker = Worker(queues, self.now_s, ready_s)
         self.gpus.append(worker)
         self._at(ready_s, lambda: self._take_if_free(worker))
         rate = self.scenario.preemptions_per_gpu_hour / 3600
@@ -170,16 +171,21 @@ class Run:
             return
         worker.gone_s = self.now_s
         if worker.job is not None:
-            job = self.jobs[worker.job]
-            left_s = job.left_s - (self.now_s - worker.began_s)
-            number = self._let_go(worker)
+            number, left_s = self._take_away(worker)
+            job = self.jobs[number]
             job.losses += 1
             again_s = self.now_s + self.scenario.resume_s
             # What it waits for its lease to run out is waiting too.
             job.waited_s += self.scenario.resume_s
-            self._at(again_s, lambda: self._wait(number, job.queue, max(0.0, left_s)))
+            self._at(again_s, lambda: self._wait(number, job.queue, left_s))
         if len(self._alive()) < self.scenario.gpus:
             self._add_gpu(worker.queues, self.scenario.start_s)
+
+    def _take_away(self, worker: Worker) -> tuple[int, float]:
+        """The job of a worker that goes, and the work that remains of its stage."""
+        assert worker.job is not None
+        left_s = self.jobs[worker.job].left_s - (self.now_s - worker.began_s)
+        return self._let_go(worker), max(0.0, left_s)
 
     def _look(self) -> None:
         """What KEDA does: GPUs for the jobs at work and those that wait, by their classes."""
@@ -191,11 +197,20 @@ class Run:
         wanted = min(max(wanted, self.scenario.gpus), self.scenario.max_gpus)
         for _ in range(wanted - len(alive)):
             self._add_gpu(alive[0].queues, self.scenario.start_s)
-        for worker in reversed(alive):
-            if wanted < len(alive) and self._is_long_idle(worker):
-                worker.gone_s = self.now_s
-                alive.remove(worker)
+        self._wishes.append((self.now_s, wanted))
+        while self._wishes[0][0] <= self.now_s - self.scenario.calm_s:
+            self._wishes.popleft()
+        is_time = self.now_s - self._shrunk_s >= self.scenario.shrink_s
+        if is_time and max(wish for _, wish in self._wishes) < len(alive):
+            self._shut(alive[-1])
         self._at(self.now_s + LOOK_S, self._look)
+
+    def _shut(self, worker: Worker) -> None:
+        """Give one back: the newest, as a cluster does, whether it works or not."""
+        self._shrunk_s = worker.gone_s = self.now_s
+        if worker.job is not None:
+            number, left_s = self._take_away(worker)
+            self._wait(number, self.jobs[number].queue, left_s)
 
     def _alive(self) -> list[Worker]:
         return [worker for worker in self.gpus if math.isnan(worker.gone_s)]
@@ -204,9 +219,6 @@ class Run:
         return (
             worker.job is None and math.isnan(worker.gone_s) and worker.takes_from_s <= self.now_s
         )
-
-    def _is_long_idle(self, worker: Worker) -> bool:
-        return self._is_free(worker) and self.now_s - worker.free_since_s >= self.scenario.idle_s
 
 
 def simulate(scenario: Scenario, arrivals: Sequence[Arrival] | None = None) -> Run:

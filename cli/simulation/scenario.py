@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -38,15 +39,19 @@ class Scenario:
         gpus: workers of the render queue at least.
         max_gpus: and at most; more than `gpus` scales as the manifests' ScaledObject does.
         preparers: workers of the prepare queue; 0 lets the GPUs' workers serve both queues.
-        frame_step_s: what a frame takes in one denoising step.
-        render_s: what a render takes besides (reading, decoding, encoding, storing).
+        context_size: frames of a context window.
+        context_overlap: frames that neighbouring windows share; each window computes them anew.
+        frame_step_s: what a frame of a window takes in one denoising step.
+        render_frame_s: what a frame of the video takes besides (encoding, decoding, writing).
+        render_s: what a render takes besides.
         prepare_frame_s: what a frame takes to prepare.
         prepare_s: what preparing takes besides.
         turnaround_s: from the end of a worker's stage until it takes another job that waits.
         preemptions_per_gpu_hour: how often a node is taken away.
         resume_s: from the loss of a worker until another one is where it was.
         start_s: from the wish for a GPU until its worker takes jobs; it is paid for from the wish.
-        idle_s: a GPU that is not needed for so long is given back.
+        calm_s: more GPUs than any wish of so long a time needed are given back,
+        shrink_s: one of them in each such time.
         price_per_gpu_hour: in any currency.
         fps: of the drivers.
     """
@@ -61,7 +66,10 @@ class Scenario:
     gpus: int = 2
     max_gpus: int = 2
     preparers: int = 2
+    context_size: int = 16
+    context_overlap: int = 4
     frame_step_s: float = 0.02
+    render_frame_s: float = 0.02
     render_s: float = 5.0
     prepare_frame_s: float = 0.05
     prepare_s: float = 1.0
@@ -69,13 +77,15 @@ class Scenario:
     preemptions_per_gpu_hour: float = 0.0
     resume_s: float = 7.0
     start_s: float = 180.0
-    idle_s: float = 600.0
+    calm_s: float = 300.0
+    shrink_s: float = 120.0
     price_per_gpu_hour: float = 1.0
     fps: float = 25.0
 
     def __post_init__(self) -> None:
         """Raises SettingsError when a value is out of its bounds."""
         least = {"hours": 1e-6, "jobs_per_hour": 1e-6, "gpus": 1, "steps": 1, "fps": 1e-6}
+        least |= {"context_size": 1}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, int | float) and value < least.get(field.name, 0):
@@ -84,6 +94,11 @@ class Scenario:
                 )
         if self.max_gpus < self.gpus:
             raise SettingsError(f"max_gpus is {self.max_gpus}; it must be at least {self.gpus}")
+        if self.context_overlap >= self.context_size:
+            raise SettingsError(
+                f"context_overlap is {self.context_overlap}; it must lie in"
+                f" 0..{self.context_size - 1} for context_size {self.context_size}"
+            )
         for name, _ in self.priorities:
             if name not in set(Priority):
                 raise SettingsError(
@@ -94,9 +109,20 @@ class Scenario:
             if not weights or min(weights) < 0 or sum(weights) <= 0:
                 raise SettingsError(f"{name} need weights of at least 0, and one above it")
 
+    def window_frames(self, frames: int) -> int:
+        """Frames in all windows of a video, those that they share as often as they are in one.
+
+        As `tcan_core.sampling.context_windows` cuts it, which not every image holds.
+        """
+        if frames <= self.context_size:
+            return frames
+        stride = self.context_size - self.context_overlap
+        return self.context_size * (1 + math.ceil((frames - self.context_size) / stride))
+
     def render_time_s(self, arrival: Arrival) -> float:
         """How long a GPU works on this job."""
-        return self.render_s + self.frame_step_s * arrival.frames * arrival.steps
+        steps_s = self.frame_step_s * self.window_frames(arrival.frames) * arrival.steps
+        return self.render_s + self.render_frame_s * arrival.frames + steps_s
 
     def prepare_time_s(self, arrival: Arrival) -> float:
         """How long a preparer works on it."""

@@ -18,6 +18,7 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tcan_core.models.halves import Between
 from tcan_core.models.motion import TemporalControlNet
 from tcan_core.models.tcan import Tcan
 from tcan_core.models.temperature import connect_temperature
@@ -62,6 +63,7 @@ class PlainTcan:
         pose_maps: Tensor,
         guidance_scale: float,
         deep: None = None,
+        between: Between = lambda: None,
     ) -> Tensor:
         """Predict for one window at a time; as `Tcan.predict`, with no deep features kept."""
         maps, predictions = self.temperature.maps, []

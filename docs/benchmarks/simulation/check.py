@@ -6,14 +6,15 @@
 Starts the embedded service with two workers of `mini`, each serving both queues. Some jobs, sent
 together, measure what a stage takes, by the driver's length, and how soon a worker takes the next.
 Then a seeded Poisson stream of other jobs goes through the service, at a rate that these times
-give, and through the simulation, which is given those times and the moments of the submits. The
-times are of busy workers, for that is when jobs wait, and two workers on two cores slow each other.
-Prints a table, writes check.png beside itself, and ends with 1 when the mean waits differ by more
-than 15 %. A machine's speed drifts, and a wait changes by several times as much as the work; so it
-prints too what the simulation says when each job takes what it took: the difference that is left
-then is its own. What it is at goes to the standard error
-output. It needs a machine with nothing else to do, and a quarter of an hour of it; fewer steps and
-jobs show that it runs, not how far the simulation is off.
+give; then jobs like the first ones are measured again. The simulation is given the times of both
+calibrations and the moments of the stream's submits. The times are of busy workers, for that is
+when jobs wait, and two workers on two cores slow each other. Prints a table, writes check.png
+beside itself, and ends with 1 when the mean waits differ by more than 15 %. A machine's speed
+drifts, and a wait changes by several times as much as the work: so it is measured on both sides of
+the stream, and what the simulation says by the times from before alone is printed too, and what it
+says when each job takes what it took: the difference that is left then is its own. What it is at
+goes to the standard error output. It needs a machine with nothing else to do, and a quarter of an
+hour of it; fewer steps and jobs show that it runs, not how far the simulation is off.
 """
 
 from __future__ import annotations
@@ -55,13 +56,28 @@ Pairs = dict[int, tuple[Path, Path]]
 
 
 class Times(NamedTuple):
-    """What a stage takes: a constant, and so much for each frame; and what lies between two."""
+    """What a stage takes, by the names of `Scenario`; and what lies between two."""
 
     prepare_s: float
     prepare_frame_s: float
     render_s: float
+    render_frame_s: float
     frame_step_s: float
     turnaround_s: float
+
+
+class Calibration(NamedTuple):
+    """Jobs that were sent together, and the frames of each."""
+
+    jobs: list[JobView]
+    frames: list[int]
+
+    def turnaround_s(self) -> float:
+        """The workers' time beside stages, for each stage; at the end one idles for the other."""
+        began = min(job.created_at for job in self.jobs)
+        ends_s = sorted((job.ended_at - began).total_seconds() for job in self.jobs if job.ended_at)
+        work_s = sum(job.timings.prepare_s + job.timings.render_s for job in self.jobs)
+        return max(0.0, (ends_s[-1] + ends_s[-2] - work_s) / (2 * len(self.jobs)))
 
 
 @dataclass(frozen=True)
@@ -103,15 +119,22 @@ def main() -> int:
         say("the service starts")
         service.wait_ready()
         _wait_for_workers(service.url)
-        times = calibrate(client, pairs, chosen.steps, chosen.calibration)
-        one = scenario(times, chosen.seed, chosen.steps)
-        planned = plan(one, chosen.jobs)
+        warm_up(client, pairs, chosen.steps)
+        before = calibrate(client, pairs, chosen.steps, chosen.calibration)
+        first = scenario(fit([before], chosen.steps), chosen)
+        planned = plan(first, chosen.jobs)
         seen, arrivals = real_run(client, pairs, planned)
+        after = calibrate(client, pairs, chosen.steps, chosen.calibration)
         say("the parts stop")
+    times = fit([before, after], chosen.steps)
+    one = scenario(times, chosen)
     print("times:", json.dumps({name: round(value, 4) for name, value in times._asdict().items()}))
     run = simulate(one, arrivals)
-    replayed = simulate(Replay(**vars(one), jobs=tuple(zip(arrivals, seen, strict=True))), arrivals)
-    print(f"each job as long as it was: {off(replayed, seen):+.1%} of the real mean wait")
+    replay = Replay(**vars(one), jobs=tuple(zip(arrivals, seen, strict=True)))
+    print(
+        f"each job as long as it was: {off(simulate(replay, arrivals), seen):+.1%} of the real wait"
+    )
+    print(f"by the times from before alone: {off(simulate(first, arrivals), seen):+.1%}")
     return report(seen, run)
 
 
@@ -152,44 +175,51 @@ def _ended(client: Client, job_id: str) -> JobView:
     return job
 
 
-def calibrate(client: Client, pairs: Pairs, steps: int, of_each: int) -> Times:
-    """Jobs of every length, sent together, so that both workers are busy from first to last."""
-    frames = [length for length, _ in LENGTHS for _ in range(of_each)]
-    order = np.random.default_rng(0).permutation(frames).tolist()
-    for length, _ in LENGTHS:  # the first job of a process is slower
+def warm_up(client: Client, pairs: Pairs, steps: int) -> None:
+    """The first job of a process is slower."""
+    for length, _ in LENGTHS:
         say(f"warming up: two jobs of {length} frames")
         for job_id in [_submit(client, pairs, length, steps) for _ in range(2)]:
             _ended(client, job_id)
+
+
+def calibrate(client: Client, pairs: Pairs, steps: int, of_each: int) -> Calibration:
+    """Jobs of every length, sent together, so that both workers are busy from first to last."""
+    frames = [length for length, _ in LENGTHS for _ in range(of_each)]
+    order = np.random.default_rng(0).permutation(frames).tolist()
     say(f"calibrating: {len(order)} jobs")
     ids = [_submit(client, pairs, length, steps) for length in order]
-    jobs = [_ended(client, one) for one in ids]
-    return fit(jobs, order, steps, _turnaround_s(jobs))
+    return Calibration([_ended(client, one) for one in ids], order)
 
 
-def _turnaround_s(jobs: Sequence[JobView]) -> float:
-    """What the workers' time holds beside stages, for each; at the end one idles for the other."""
-    began = min(job.created_at for job in jobs)
-    ends_s = sorted((job.ended_at - began).total_seconds() for job in jobs if job.ended_at)
-    work_s = sum(job.timings.prepare_s + job.timings.render_s for job in jobs)
-    return max(0.0, (ends_s[-1] + ends_s[-2] - work_s) / (2 * len(jobs)))
+def fit(calibrations: Sequence[Calibration], steps: int) -> Times:
+    """Least squares: denoising by the frames of all windows, the rest by those of the video."""
+    timings = [job.timings for one in calibrations for job in one.jobs]
+    frames = [count for one in calibrations for count in one.frames]
+    denoise_s = [one.stages["denoise"] for one in timings]
+    rest_s = [one.render_s - part for one, part in zip(timings, denoise_s, strict=True)]
+    work = [Scenario().window_frames(count) * steps for count in frames]
+    prepare_s, prepare_frame_s = _line(frames, [one.prepare_s for one in timings])
+    fixed_s, frame_step_s = _line(work, denoise_s)
+    besides_s, render_frame_s = _line(frames, rest_s)
+    turnaround_s = mean(one.turnaround_s() for one in calibrations)
+    render_s = fixed_s + besides_s
+    return Times(prepare_s, prepare_frame_s, render_s, render_frame_s, frame_step_s, turnaround_s)
 
 
-def fit(jobs: Sequence[JobView], frames: Sequence[int], steps: int, turnaround_s: float) -> Times:
-    """Least squares for what the jobs' stages took."""
-    design = np.stack([np.ones(len(jobs)), np.array(frames, float)], axis=1)
-    took = np.array([(job.timings.prepare_s, job.timings.render_s) for job in jobs])
-    (prepare_s, frame_s), *_ = np.linalg.lstsq(design, took[:, 0], rcond=None)
-    (render_s, render_frame_s), *_ = np.linalg.lstsq(design, took[:, 1], rcond=None)
-    found = (prepare_s, frame_s, render_s, render_frame_s / steps, turnaround_s)
-    return Times(*(max(0.0, float(value)) for value in found))
+def _line(of: Sequence[int], took: Sequence[float]) -> tuple[float, float]:
+    """A constant and a slope, neither below 0."""
+    design = np.stack([np.ones(len(of)), np.array(of, float)], axis=1)
+    constant, slope = np.linalg.lstsq(design, np.array(took))[0].tolist()
+    return max(0.0, constant), max(0.0, slope)
 
 
-def scenario(times: Times, seed: int, steps: int) -> Scenario:
+def scenario(times: Times, chosen: argparse.Namespace) -> Scenario:
     """The deployment: two workers that serve both queues."""
     return Scenario(
-        seed=seed,
+        seed=chosen.seed,
         frames=LENGTHS,
-        steps=steps,
+        steps=chosen.steps,
         gpus=WORKERS,
         max_gpus=WORKERS,
         preparers=0,

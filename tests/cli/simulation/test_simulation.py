@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from service.contract.queues import Queue
 from service.errors import SettingsError
 from service.stores import calls
 from service.stores.jobs import Jobs
+from tcan_core.sampling.context_windows import context_windows
 from tests.cli.conftest import Tcan
 
 # One length, no preparing: renders of 10 s.
@@ -32,11 +34,15 @@ ONE = Scenario(
     max_gpus=1,
     preparers=1,
     frame_step_s=0.1,
+    render_frame_s=0.0,
     render_s=0.0,
     prepare_s=0.0,
     turnaround_s=0.0,
     prepare_frame_s=0.0,
 )
+
+# Eight windows, 16 minutes.
+LONG = Arrival(0.0, 100, 75)
 
 
 def result(scenario: Scenario) -> Outcome:
@@ -71,6 +77,36 @@ def test_more_gpus_come_when_jobs_wait_and_go_when_idle() -> None:
     assert scaled.mean_wait_s < alone.mean_wait_s / 10
     late = result(replace(busy, start_s=600.0))
     assert late.mean_wait_s > scaled.mean_wait_s
+
+
+def test_gpus_that_are_not_needed_go_one_by_one() -> None:
+    """As the manifests' HPA: calm for five minutes, then one in two minutes, the newest first."""
+    flood = [Arrival(0.0, 10, 10) for _ in range(100)]
+    late = [Arrival(2_500.0 + at_s, 10, 10) for at_s in (0.0, 1.0)]
+    run = simulate(replace(ONE, max_gpus=8, start_s=60.0), [*flood, *late])
+    gone_s = [gpu.gone_s for gpu in reversed(run.gpus) if not math.isnan(gpu.gone_s)]
+    assert len(run.gpus) == 9 and len(gone_s) == 7  # of the nine one came for the last two jobs
+    assert {later - one for one, later in pairwise(gone_s)} == {120.0}
+    ended_s = max(job.ended_s for job in run.jobs[:100])
+    assert 290.0 <= gone_s[0] - ended_s <= 310.0
+
+
+def test_a_gpu_that_goes_leaves_its_job_to_another_one() -> None:
+    """A second GPU comes for a long job, and goes when the first one has been free for long."""
+    run = simulate(replace(ONE, max_gpus=2, start_s=0.0), [Arrival(0.0, 16, 10), LONG])
+    first, second = run.gpus
+    assert second.gone_s - 16.0 == pytest.approx(300.0, abs=20.0)
+    assert second.busy_s == second.gone_s - 10.0 and math.isnan(first.gone_s)
+    assert first.busy_s + second.busy_s == pytest.approx(16 + 960), "nothing is done twice"
+    assert run.jobs[1].ended_s == pytest.approx(10 + 960)
+    assert outcome(run).losses == 0
+
+
+@pytest.mark.parametrize("frames", [1, 15, 16, 17, 28, 29, 32, 64, 160, 1000])
+@pytest.mark.parametrize(("size", "overlap"), [(16, 4), (24, 0), (8, 7)])
+def test_windows_are_cut_as_the_model_cuts_them(frames: int, size: int, overlap: int) -> None:
+    scenario = Scenario(context_size=size, context_overlap=overlap)
+    assert scenario.window_frames(frames) == sum(map(len, context_windows(frames, size, overlap)))
 
 
 def test_preempted_jobs_end_and_nothing_but_the_pause_is_done_again() -> None:
@@ -160,6 +196,8 @@ def test_percentiles_and_impossible_scenarios() -> None:
     assert percentile([], 99) == 0.0
     with pytest.raises(SettingsError, match="max_gpus is 1; it must be at least 2"):
         Scenario(gpus=2, max_gpus=1)
+    with pytest.raises(SettingsError, match=r"context_overlap is 16; .* 0\.\.15"):
+        Scenario(context_overlap=16)
     with pytest.raises(SettingsError, match="jobs_per_hour is 0"):
         Scenario(jobs_per_hour=0)
     with pytest.raises(SettingsError, match="callers need weights"):
