@@ -126,7 +126,8 @@ def pull(name: NameToPull) -> None:
 
     With a preset comes what its pose detector needs, or that of TCAN_DETECTOR. A transfer that
     broke off is gone on with. Files are held to the revision and the sha256 that the preset pins;
-    where it pins none, to those of the first pull. A preset that has its files and names none to pull is verified.
+    where it pins none, to those of the first pull. A preset that has its files and names none
+    to pull is verified.
     """
     from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.importing.pulling import pull_preset, pullable
