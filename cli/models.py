@@ -124,23 +124,30 @@ def _licences(files: FileSet) -> str:
 def pull(name: NameToPull) -> None:
     """Fetch weights from the hub, or from the mirror that TCAN_HUB_ENDPOINT names.
 
-    With a preset comes what its pose detector needs. A transfer that broke off is gone on with.
-    Files are held to the revision and the sha256 that the preset pins; where it pins none, to
-    those of the first pull.
+    With a preset comes what its pose detector needs, or that of TCAN_DETECTOR. A transfer that
+    broke off is gone on with. Files are held to the revision and the sha256 that the preset pins;
+    where it pins none, to those of the first pull. A preset that has its files and names none
+    to pull is verified.
     """
     from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.importing.pulling import pull_preset, pullable
+    from tcan_core.models.inventory import checked_files, damaged_parts
     from tcan_core.models.presets import load_preset
 
     if file_set_path(name).exists():
         _pull_set(name)
         return
     preset = load_preset(name)
-    _tell_licenses(pullable(preset))
-    with _bar() as bar:
-        fetched = pull_preset(preset, _shower(bar))
-    for part, new in fetched.items():
-        typer.echo(f"{part}: {'fetched' if new else 'at hand'}")
+    files = pullable(preset)
+    if not files and (count := checked_files(preset)):
+        told = f"preset {preset.name} names nothing to pull"
+        _tell_verdict(told, damaged_parts(preset), count)
+    else:
+        _tell_licenses(files)
+        with _bar() as bar:
+            fetched = pull_preset(preset, _shower(bar))
+        for part, new in fetched.items():
+            typer.echo(f"{part}: {'fetched' if new else 'at hand'}")
     detector = _pulled_detector(preset)
     if detector is not None:
         _pull_set(detector)
@@ -187,7 +194,10 @@ def import_files(
 
 
 def verify(name: NameToPull) -> None:
-    """Check the sha256 of every file of a preset and its pose detector, or of a set of files."""
+    """Check the sha256 of every file of a preset and its pose detector, or of a set of files.
+
+    The detector is that of TCAN_DETECTOR where it is given, as for `pull`.
+    """
     from tcan_core.models.hub.files import file_set_path
     from tcan_core.models.inventory import checked_files, damaged_parts
     from tcan_core.models.presets import load_preset
@@ -203,10 +213,11 @@ def verify(name: NameToPull) -> None:
 
 
 def _pulled_detector(preset: Preset) -> str | None:
-    """The set of files that a preset's detector reads; None where it needs none."""
+    """The set of files that workers' detector reads with this preset; None where it needs none."""
+    from service.settings import load_settings
     from tcan_core.models.hub.files import file_set_path
 
-    kind = preset.detector.partition("@")[0]
+    kind = (load_settings().detector or preset.detector).partition("@")[0]
     return kind if file_set_path(kind).exists() else None
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
+from service.stores.s3 import make_client
 
 AREA = "clock"
 TIMEOUT_S = 5.0
@@ -24,8 +25,13 @@ MEND = "let an NTP service such as chrony set both machines' clocks"
 def look(settings: Settings) -> Iterator[Finding]:
     """This machine's clock against those of Redis and of the object store."""
     yield _compared("redis", _redis_ahead_s(settings))
-    if settings.s3_bucket is not None and settings.s3_endpoint_url is not None:
-        yield _compared("objects", _s3_ahead_s(settings.s3_endpoint_url))
+    if settings.s3_bucket is not None:
+        yield _compared("objects", _s3_ahead_s(s3_url(settings)))
+
+
+def s3_url(settings: Settings) -> str:
+    """The address of the object store; of the region's own S3 where the settings name none."""
+    return make_client(settings, settings.s3_endpoint_url).meta.endpoint_url
 
 
 def _compared(name: str, ahead_s: float | None) -> Finding:

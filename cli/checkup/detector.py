@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from cli.checkup.device import NOT_HERE
+from cli.checkup.device import NOT_HERE, pulling
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
@@ -43,7 +43,7 @@ def _mend(name: str, failed: TcanError) -> str:
     from tcan_core.errors import ConfigError, WeightsError
 
     if isinstance(failed, WeightsError):
-        return f"tcan models pull {name.partition('@')[0]}"
+        return pulling(name.partition("@")[0])
     if name and isinstance(failed, ConfigError):
         cure = str(failed).rpartition("; ")[2]  # the detector knows which library it lacks
         return f"{cure}; or give another TCAN_DETECTOR"

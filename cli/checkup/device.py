@@ -77,7 +77,15 @@ def look_at_weights(settings: Settings) -> Iterator[Finding]:
         told = f"TCAN_WEIGHTS={settings.weights} takes the place of the preset's own files"
         yield warning(AREA_WEIGHTS, "folder", told, "nothing, if it is meant")
     for part, told in wrong.items():
-        yield error(AREA_WEIGHTS, part, told, f"tcan models pull {settings.preset}")
+        yield error(AREA_WEIGHTS, part, told, pulling(settings.preset))
     if not wrong:
         files = [part for part in preset.parts if preset.part_file(part)]
         yield ok(AREA_WEIGHTS, settings.preset, f"{len(files)} files are as the preset says")
+
+
+def pulling(name: str) -> str:
+    """How to fetch a preset or a detector: workers of a deployment may only read the folder."""
+    return (
+        f"tcan models pull {name}; with Compose docker compose run --rm models models pull {name} "
+        "(models-cpu without a GPU), on Kubernetes delete the Job models and apply it again"
+    )

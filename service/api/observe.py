@@ -12,6 +12,7 @@ from opentelemetry.propagate import extract
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.callers import ANSWER_HEADERS
+from service.api.waiting import WAITED_S
 from service.telemetry.context import JOB_ID, REQUEST_ID, TRACER
 from service.telemetry.metrics import GatewayMetrics
 
@@ -71,7 +72,8 @@ class Observed:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
         method = scope["method"] if route != UNKNOWN_ROUTE else "ANY"
-        self._metrics.observe(method, route, status, seconds)
+        # What a caller wished to wait (`Prefer: wait`) makes no gateway slow.
+        self._metrics.observe(method, route, status, seconds - scope.get(WAITED_S, 0.0))
         span = trace.get_current_span()
         span.update_name(f"{method} {route}")
         span.set_attribute("http.response.status_code", status)

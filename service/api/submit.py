@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -13,7 +14,7 @@ from service.api.lanes import LaneRoute
 from service.api.problems import problem_responses
 from service.api.request_bodies import request_body
 from service.api.views import JobView, view_placed
-from service.api.waiting import POLL_AFTER_S, wait_for_end, wished_wait_s
+from service.api.waiting import POLL_AFTER_S, WAITED_S, wait_for_end, wished_wait_s
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.stores import keys
@@ -123,7 +124,7 @@ async def animate(
     a code that says why; whether a person is seen in a video is found out by the job itself.
     """
     placed, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _answer(gateway, caller, placed, replayed, prefer)
+    return await _answer(request, gateway, caller, placed, replayed, prefer)
 
 
 @router.post(
@@ -147,7 +148,7 @@ async def poses(
     takes as its driver.
     """
     placed, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
-    return await _answer(gateway, caller, placed, replayed, prefer)
+    return await _answer(request, gateway, caller, placed, replayed, prefer)
 
 
 async def _take(
@@ -169,7 +170,12 @@ async def _take(
 
 
 async def _answer(
-    gateway: Gateway, caller: Caller, placed: Placed, replayed: bool, prefer: str | None
+    request: Request,
+    gateway: Gateway,
+    caller: Caller,
+    placed: Placed,
+    replayed: bool,
+    prefer: str | None,
 ) -> Response:
     """200 with the ended job when the caller wished to wait for it, else 202."""
     headers = {"Location": f"/jobs/{placed.record.id}"}
@@ -178,7 +184,9 @@ async def _answer(
     wait_s, status = wished_wait_s(prefer), 202
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
+        began_s = time.perf_counter()
         placed = await wait_for_end(gateway, caller, placed, wait_s)
+        request.scope[WAITED_S] = time.perf_counter() - began_s
     if wait_s is not None and placed.record.state.is_terminal:
         status = 200
     else:

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 POLL_AFTER_S = 1
 MAX_WAIT_S = 60
+# In a request's scope: seconds of it that its caller wished to wait.
+WAITED_S = "tcan.waited_s"
 
 WAIT = re.compile(r"(?:^|,)\s*wait\s*(?:=\s*\"?([0-9]{1,9})\"?)?\s*(?=,|;|$)", re.IGNORECASE)
 

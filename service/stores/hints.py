@@ -7,9 +7,11 @@ broker when a worker fetches it, and the reconciler of `service.upkeep` sends mi
 from __future__ import annotations
 
 import json
+import ssl
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from celery import Celery
@@ -29,6 +31,10 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     # sent again by the reconciler.
     "ack_emulation": False,
 }
+# Of a rediss:// that says nothing more of TLS kombu believes every certificate (`_init_params` of
+# kombu/connection.py); redis-py, by which all else here speaks to the server, believes none that it
+# cannot. What the address does say (ssl_ca_certs, ...) takes this one's place, and redis-py checks.
+CHECKED = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 NO_CALLBACKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -41,6 +47,7 @@ def make_celery(broker_url: str) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         broker_transport_options=TRANSPORT_OPTIONS,
+        broker_use_ssl=CHECKED if urlsplit(broker_url).scheme == "rediss" else None,
         broker_connection_retry_on_startup=True,
         task_default_queue=Queue.PREPARE.task,
     )

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from cli.checkup.clock import judged
+from cli.checkup.clock import judged, s3_url
 from cli.checkup.finding import Level
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
+from service.settings import Settings
 from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests.cli.conftest import Tcan
@@ -158,6 +159,14 @@ def test_clocks_are_compared(tcan: Tcan, environment: str) -> None:
     assert judged("redis", -3.0).level is Level.WARNING
     assert judged("redis", 400.0).level is Level.ERROR
     assert "behind" in judged("redis", -3.0).detail
+
+
+def test_the_clock_of_an_s3_without_an_address_is_that_of_its_region() -> None:
+    amazons = {"s3_bucket": "tcan-example", "s3_region": "eu-central-1"}
+    settings = Settings.model_validate(amazons)
+    assert s3_url(settings) == "https://s3.eu-central-1.amazonaws.com"
+    own = {**amazons, "s3_endpoint_url": "http://seaweedfs:8333"}
+    assert s3_url(Settings.model_validate(own)) == "http://seaweedfs:8333"
 
 
 def worker(jobs: Jobs, name: str, **more: Any) -> None:

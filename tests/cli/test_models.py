@@ -289,10 +289,37 @@ def test_sd15_names_a_file_of_the_hub_for_every_part_that_is_not_trained() -> No
         assert preset.parts[name].absent == "leave_out"
 
 
-def test_a_preset_that_names_nothing_to_pull_says_so(tcan: Tcan) -> None:
+def test_a_preset_that_names_nothing_to_pull_is_verified(
+    tcan: Tcan, models: Path, tmp_path: Path
+) -> None:
     done = tcan("models", "pull", "mini")
-    assert done.code == 1
-    assert "preset mini names nothing to pull" in done.err
+    assert done.code == 0, done.err
+    assert "preset mini names nothing to pull: 8 files are as they should be" in done.out
+    alone = tmp_path / "alone.yaml"
+    alone.write_text(f"extends: {TINY}\nname: alone\ndescription: without weights\n")
+    lacking = tcan("models", "pull", str(alone))
+    assert lacking.code == 1
+    assert "preset alone names nothing to pull" in lacking.err
+
+
+def test_the_detector_of_the_settings_is_pulled_in_the_presets_place(
+    tcan: Tcan, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "eyes").mkdir(parents=True)
+    (models / "eyes" / "files.yaml").write_text(
+        "name: eyes\ndescription: for people\n"
+        "files: {body.onnx: {repo: some/detector, file: body.onnx}}\n"
+    )
+    mirror = tmp_path / "mirror" / "some" / "detector"
+    mirror.mkdir(parents=True)
+    (mirror / "body.onnx").write_bytes(b"network")
+    monkeypatch.setenv("TCAN_HUB_ENDPOINT", str(tmp_path / "mirror"))
+    monkeypatch.setenv("TCAN_DETECTOR", "eyes@cuda")
+    assert "eyes: body.onnx is missing" in tcan("models", "verify", "mini").err
+    done = tcan("models", "pull", "mini")
+    assert done.code == 0, done.err
+    assert pulled_file("eyes", "body.onnx").read_bytes() == b"network"
+    assert "eyes: 1 files are as they should be" in tcan("models", "verify", "mini").out
 
 
 def test_presets_of_the_models_folder_are_listed(tcan: Tcan, mine: Path, models: Path) -> None:

@@ -172,6 +172,22 @@ def test_keys_that_sign_reach_those_alone_who_deliver(
     assert all(one["value"].startswith(added[2]["mountPath"]) for one in added[:2])
 
 
+def test_whoever_pulls_weights_is_told_which(repository: Path, compose: dict[str, Any]) -> None:
+    """The workers' preset and detector; each profile with its own preset."""
+    for part, worker in (("models", "worker"), ("models-cpu", "worker-cpu")):
+        pulls, renders = compose["services"][part], compose["services"][worker]
+        preset = renders["environment"]["TCAN_PRESET"]
+        assert pulls["command"] == ["models", "pull", preset]
+        assert given(pulls, {"TCAN_DETECTOR": "dwpose"}) == {"TCAN_DETECTOR": "dwpose"}
+        assert "TCAN_HUB_ENDPOINT" in pulls["environment"]
+        assert "models:/models" in pulls["volumes"]
+    documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/models.yaml").read_text())
+    [job] = [one for one in documents if one["kind"] == "Job"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["models", "pull", "$(TCAN_PRESET)"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "tcan-settings"}}]
+
+
 def test_metrics_are_not_for_those_outside(repository: Path) -> None:
     documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/ingress.yaml").read_text())
     ingress, nobody = documents

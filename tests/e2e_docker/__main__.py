@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e_docker.bases import Bases, named_bases, provide
+from tests.e2e_docker.bases import STAND_IN, Bases, named_bases, provide
 from tests.e2e_docker.engine import Compose, EngineError, docker, works
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.story import Story
@@ -132,7 +132,8 @@ def _left_behind(compose: Compose) -> dict[str, object]:
 def _remove(images: list[str]) -> None:
     for name in reversed(images):
         _quietly(docker, "image", "rm", "--force", name)
-    _quietly(docker, "image", "prune", "--force")
+    # Stages of our builds that have no name; another's are left alone.
+    _quietly(docker, "image", "prune", "--force", "--filter", f"label={STAND_IN}")
 
 
 def _quietly(action: Callable[..., str], *words: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,17 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.job import JobRecord
+from service.contract.job import JobRecord, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.stores import calls
+from service.settings import Settings
+from service.stores import calls, requests
 from service.stores.calls import GRACE_MS, SILENCE_MS
 from service.stores.jobs import Jobs
+from service.stores.objects import open_objects
+from service.upkeep.orphans import Orphans
 from tests.servers import valkey, wait_until
 from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
 
 LOG = "appendonlydir"
+# What tells a job store from others.
+NAME = "tcan:identity"
+# Everything is older than that, whatever the clocks say.
+ANY_AGE_S = -60.0
 
 
 class Submits:
@@ -54,12 +62,20 @@ class Submits:
         wait_until(lambda: len(self.accepted) >= enough, f"{enough} jobs are accepted")
 
 
-def copy_log(jobs: Jobs, source: Path, target: Path) -> None:
+def copy_log(jobs: Jobs, source: Path) -> bytes:
     """As in docs/operations.md: no rewriting, none at work, copy, rewriting again."""
     jobs.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: jobs.redis.info("persistence")["aof_rewrite_in_progress"] == 0, "no rewrite")
-    shutil.copytree(source / LOG, target / LOG)
+    copied = subprocess.run(["tar", "-C", source, "-cf", "-", LOG], capture_output=True)
+    assert copied.returncode == 0 or b"file changed as we read it" in copied.stderr, copied.stderr
     jobs.redis.config_set("auto-aof-rewrite-percentage", 100)
+    return copied.stdout
+
+
+def put_back(copied: bytes, folder: Path) -> None:
+    """As there, into the folder of a server that runs on an empty one; it must start again."""
+    command = f"rm -r {folder}/{LOG} && tar -C {folder} -xf -"
+    subprocess.run(["sh", "-c", command], input=copied, check=True)
 
 
 class Backup:
@@ -68,29 +84,42 @@ class Backup:
     Attributes:
         before: jobs that were accepted before the copy began.
         at_work: a job that a worker had then, with its second stage begun.
+        objects: the service's, as they were when it was lost.
+        later: an object of a job that was made after the copy.
     """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         first, second = folder / "first", folder / "second"
         first.mkdir()
         second.mkdir()
+        self.objects = open_objects(Settings(data=folder / "data"))
         with valkey(first, keeps=True) as (url, _):
             jobs = Jobs.connect(url)
+            self.abandoned = self._stored()
+            Orphans(jobs, self.objects, ANY_AGE_S).sweep()
             with Submits(jobs) as submits:
                 submits.wait_for(20)
                 self.at_work = self._begin(jobs)
                 jobs.redis.bgrewriteaof()
                 submits.wait_for(20)
                 self.before = list(submits.accepted)
-                copy_log(jobs, first, second)
+                copied = copy_log(jobs, first)
                 submits.wait_for(20)
             self.in_all = len(submits.accepted)
+            self.later = self._stored()
             jobs.close()
+        with valkey(second, keeps=True):
+            put_back(copied, second)
         url, _ = stack.enter_context(valkey(second, keeps=True))
         # Of the time that passes there, only what the leases see.
         self.now_ms = self.at_work.started_ms or 0
         self.jobs = Jobs.connect(url, lambda: self.now_ms)
         stack.callback(self.jobs.close)
+
+    def _stored(self) -> str:
+        key = f"jobs/{new_job_id()}/inputs/image.png"
+        self.objects.put(key, b"me")
+        return key
 
     def _begin(self, jobs: Jobs) -> JobRecord:
         jobs.run(calls.take_back(3))
@@ -136,3 +165,23 @@ def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) 
     # The others' turns are as they were.
     first = jobs.run(calls.take_next(Queue.PREPARE, "w2", LEASE_MS))
     assert first is not None and first.id in backup.before
+
+
+def test_a_copy_under_a_name_of_its_own_erases_nothing_that_it_does_not_know(
+    backup: Backup, repository: Path
+) -> None:
+    jobs, orphans = backup.jobs, Orphans(backup.jobs, backup.objects, ANY_AGE_S)
+    assert not backup.objects.exists(backup.abandoned)
+    # It takes itself for the one that it was copied from, whose bucket this is.
+    copied_name = jobs.run(requests.identify("new"))
+    assert copied_name != "new"
+    manual = (repository / "docs/operations.md").read_text()
+    restoring = manual.split("**Restore**")[1]
+    assert re.search(rf"valkey-cli -e DEL {NAME};.*\n(.*\n)*.*up --detach", restoring)
+    assert jobs.redis.delete(NAME) == 1
+    orphans.sweep()
+    assert backup.objects.exists(backup.later)
+    # Who knows that nothing of it is wanted deletes the mark of the one that is no more.
+    backup.objects.delete(f"marks/{copied_name}")
+    orphans.sweep()
+    assert not backup.objects.exists(backup.later)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -188,8 +190,15 @@ def test_waiting_answers_with_the_ended_job(client: TestClient, jobs: Jobs, tmp_
     worker.join()
     assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
     assert answer.headers["preference-applied"] == "wait=30"
+    began_s = time.perf_counter()
     late = submit_with(client, tmp_path, {"Prefer": "wait=1"})
+    took_s = time.perf_counter() - began_s
     assert (late.status_code, late.json()["status"]) == (202, "queued")
+    # The second that it wished to wait makes no gateway slow.
+    name = r'tcan_http_request_seconds_sum\{method="POST",route="/animate",status="202"\} (.+)'
+    told = re.search(name, client.get("/metrics").text)
+    assert told is not None
+    assert 0 < float(told[1]) < took_s - 0.95
     for ignored in ("wait=0", "wait=x", "return=minimal", ""):
         answer = submit_with(client, tmp_path, {"Prefer": ignored})
         assert answer.status_code == 202

@@ -1,0 +1,64 @@
+"""What watches the service on a cluster is what watches it on one host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.prometheus_rule import RESOURCE, RULES, resource
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all(file.read_text("utf-8")) if one]
+
+
+def test_the_operators_rules_are_prometheus_own() -> None:
+    made = "run `python tools/prometheus_rule.py`"
+    assert RESOURCE.read_text("utf-8") == resource(RULES.read_text("utf-8")), made
+    [told], [rules] = read(RESOURCE), read(RULES)
+    assert told["spec"] == rules
+
+
+def test_rules_and_dashboard_come_with_the_overlay_that_has_an_operator(repository: Path) -> None:
+    monitoring = repository / "deploy/monitoring"
+    [component] = read(monitoring / "kustomization.yaml")
+    assert component["resources"] == [RESOURCE.name]
+    [dashboards] = component["configMapGenerator"]
+    given = [monitoring / file for file in dashboards["files"]]
+    assert given == [*(monitoring / "grafana/dashboards").glob("*.json")]
+    overlay = repository / "deploy/kubernetes/overlays/gpu"
+    [taken] = read(overlay / "kustomization.yaml")
+    assert (overlay / taken["components"][0]).resolve() == monitoring
+
+
+def test_every_port_of_metrics_has_a_monitor(repository: Path) -> None:
+    """A port of a Service that is named for metrics or for HTTP, by the labels of both."""
+    files = [*(repository / "deploy/kubernetes").rglob("*.yaml")]
+    found = [document for file in files for document in read(file) if "kind" in document]
+    services = {
+        (str(one["metadata"]["labels"]), port["name"])
+        for one in found
+        if one["kind"] == "Service" and "labels" in one["metadata"]
+        for port in one["spec"]["ports"]
+    }
+    monitored = {
+        (str(one["spec"]["selector"]["matchLabels"]), endpoint["port"])
+        for one in found
+        if one["kind"] == "ServiceMonitor"
+        for endpoint in one["spec"]["endpoints"]
+    }
+    assert len(monitored) == 2
+    assert monitored <= services
+    assert {port for port in services if port[1] == "metrics"} <= monitored
+
+
+def test_a_scaler_that_is_told_nothing_takes_no_worker_away(repository: Path) -> None:
+    """No series is no zero, and a Prometheus that is away leaves those who are at work."""
+    scalers = read(repository / "deploy/kubernetes/base/scaling.yaml")
+    assert len(scalers) == 2
+    for scaler in scalers:
+        assert scaler["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher"
+        for trigger in scaler["spec"]["triggers"]:
+            assert trigger["metadata"]["ignoreNullValues"] == "false"
