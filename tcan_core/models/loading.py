@@ -31,7 +31,7 @@ from tcan_core.models.motion import (
     TemporalControlNet,
     add_motion,
     load_motion_state,
-    motion_state,
+    with_place,
 )
 from tcan_core.models.presets import LEAVE_OUT, REFUSE, Preset
 from tcan_core.models.stacked import merge_stacked
@@ -53,7 +53,7 @@ def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
     found = next((path for path in paths if path.exists()), None)
     if found is None:
         where = f" at {', '.join(map(str, paths))}" if paths else ""
-        hint = "" if folder else _how_to_get(preset, name)
+        hint = _how_to_get(preset, name) if _brought(preset, folder) else ""
         raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
     return found
 
@@ -63,6 +63,12 @@ def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
         return [path for path in (preset.part_file(name),) if path]
     folders = [folder] if isinstance(folder, Path) else folder
     return [one / f"{name}.safetensors" for one in folders]
+
+
+def _brought(preset: Preset, folder: PartFolders) -> bool:
+    """Whether parts are looked for where commands bring them."""
+    folders = [folder] if isinstance(folder, Path) else folder or preset.stores
+    return any(one in preset.stores for one in folders)
 
 
 def _how_to_get(preset: Preset, name: str) -> str:
@@ -163,13 +169,14 @@ def weights_taken(preset: Preset, name: str, folder: PartFolders = None) -> str 
         WeightsError: it has no weights, and the preset refuses that.
     """
     absent = preset.parts[name].absent
-    if absent == REFUSE or _has_part(preset, name, folder):
+    if absent == REFUSE or has_part(preset, name, folder):
         find_part(preset, name, folder)
         return name
     return None if absent == LEAVE_OUT else weights_taken(preset, absent, folder)
 
 
-def _has_part(preset: Preset, name: str, folder: PartFolders) -> bool:
+def has_part(preset: Preset, name: str, folder: PartFolders = None) -> bool:
+    """Whether a part's own weights are there."""
     return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
@@ -218,7 +225,7 @@ def load_temporal(
     temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
     state = read_part(preset, taken, folder)
     if taken != "controlnet_motion_modules":
-        state = {key: value for key, value in state.items() if key in motion_state(temporal)}
+        state = with_place(temporal, state)
     load_motion_state(temporal, state, "controlnet_motion_modules")
     return temporal
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from tcan_core.errors import ConfigError
+from tcan_core.models.presets import Preset
+
+# In place of a folder to begin from: where `tcan models pull` and `import` bring a preset's parts.
+STORE = "store"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class RunConfig:
         output: folder of checkpoints, scalars and sheets.
         export: folder that receives the trained parts as safetensors, and from which earlier
             stages' parts are read.
-        parts: folder from which parts are read that `export` does not hold.
+        parts: folder from which parts are read that `export` does not hold; None takes those that
+            were pulled or imported for the preset.
         remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
             `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
         export_preset: name of a preset that is written beside the exported parts when the run ends:
@@ -75,10 +80,14 @@ class RunConfig:
     device: str = "cpu"
     threads: int = 0
 
-    @property
-    def part_folders(self) -> list[Path]:
-        """Where parts of earlier stages are looked for, in this order."""
-        return [Path(folder) for folder in (self.export, self.parts) if folder]
+    def part_folders(self, preset: Preset) -> list[Path]:
+        """Where parts that are not trained here are looked for, in this order."""
+        return [Path(self.export), *folders_of(self.parts or STORE, preset)]
+
+
+def folders_of(place: str, preset: Preset) -> list[Path]:
+    """Return where a configuration's parts lie: in a folder, or in the preset's store."""
+    return preset.stores if place == STORE else [Path(place)]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+import yaml
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tcan_core.errors import WeightsError
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.lora import load_lora
+from tcan_core.models.motion import motion_state
 from tcan_core.models.presets import Preset
 from tcan_core.training.samples import draw_samples, dropped_first
+from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
 
 
@@ -171,6 +175,40 @@ def test_motion_may_begin_from_other_modules(runs: TinyRuns, weights: Path) -> N
     state = load_file(weights / "motion_modules.safetensors")
     name = "down_blocks.1.motion_modules.0.proj_out.weight"
     assert torch.equal(stage.tcan.controlnet.state_dict()[name], state[name])
+
+
+def test_motion_may_begin_from_modules_that_sit_in_more_places(
+    runs: TinyRuns, weights: Path, tmp_path: Path
+) -> None:
+    """As AnimateDiff's do for `sd15-official`, whose mid blocks have none."""
+    changes = {
+        "motion_modules": {"config": {"use_motion_mid_block": False}},
+        "controlnet_motion_modules": {"config": {"down_blocks": [1], "mid_block": False}},
+    }
+    path = tmp_path / "partial.yaml"
+    path.write_text(yaml.safe_dump({"extends": str(TINY), "name": "partial", "parts": changes}))
+    alone = tmp_path / "animatediff"
+    alone.mkdir()
+    given = load_file(weights / "motion_modules.safetensors")
+    save_file(given, alone / "motion_modules.safetensors")
+
+    stage = runs.stage("stage2", preset=str(path), initial_motion=str(alone))
+
+    for network, blocks in (
+        (
+            stage.tcan.denoising_unet,
+            {"down_blocks.0", "down_blocks.1", "up_blocks.0", "up_blocks.1"},
+        ),
+        (stage.tcan.controlnet, {"down_blocks.1"}),
+    ):
+        found = motion_state(network)
+        assert {".".join(name.split(".")[:2]) for name in found} == blocks
+        assert all(torch.equal(value, given[name]) for name, value in found.items())
+
+    del given["down_blocks.1.motion_modules.0.proj_out.weight"]
+    save_file(given, alone / "motion_modules.safetensors")
+    with pytest.raises(WeightsError, match="1 missing"):
+        runs.stage("stage2", preset=str(path), initial_motion=str(alone))
 
 
 def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
