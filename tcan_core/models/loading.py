@@ -39,8 +39,8 @@ from tcan_core.models.tcan import Tcan
 from tcan_core.models.vae import ImageCodec
 
 # Where parts lie as `<name>.safetensors`: one folder, or several, searched in this order. None is
-# the preset's own files.
-PartFolders = Path | Sequence[Path] | None
+# the preset's own files: beside its YAML, or in its store.
+PartFolders = Path | Sequence[Path | None] | None
 
 
 def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
@@ -53,22 +53,21 @@ def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
     found = next((path for path in paths if path.exists()), None)
     if found is None:
         where = f" at {', '.join(map(str, paths))}" if paths else ""
-        hint = _how_to_get(preset, name) if _brought(preset, folder) else ""
+        hint = _how_to_get(preset, name) if None in _each(folder) else ""
         raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
     return found
 
 
 def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
-    if folder is None:
-        return [path for path in (preset.part_file(name),) if path]
-    folders = [folder] if isinstance(folder, Path) else folder
-    return [one / f"{name}.safetensors" for one in folders]
+    paths = (
+        preset.part_file(name) if one is None else one / f"{name}.safetensors"
+        for one in _each(folder)
+    )
+    return [path for path in paths if path]
 
 
-def _brought(preset: Preset, folder: PartFolders) -> bool:
-    """Whether parts are looked for where commands bring them."""
-    folders = [folder] if isinstance(folder, Path) else folder or preset.stores
-    return any(one in preset.stores for one in folders)
+def _each(folder: PartFolders) -> Sequence[Path | None]:
+    return [folder] if folder is None or isinstance(folder, Path) else folder
 
 
 def _how_to_get(preset: Preset, name: str) -> str:
@@ -84,7 +83,8 @@ def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str
             store's lock says.
     """
     path = find_part(preset, name, folder)
-    wanted = None if folder else preset.parts[name].sha256
+    is_own = None in _each(folder) and path == preset.part_file(name)
+    wanted = preset.parts[name].sha256 if is_own else None
     return read_safetensors(path, wanted)
 
 

@@ -147,12 +147,6 @@ class Preset:
         """Where its pulled and imported weights lie."""
         return store_folder(self.name)
 
-    @property
-    def stores(self) -> list[Path]:
-        """Its store, and those of the presets that it extends, as far as it has parts of them."""
-        lent = (part.store for part in self.parts.values() if part.store)
-        return [store_folder(name) for name in dict.fromkeys((self.name, *lent))]
-
     def part_file(self, name: str) -> Path | None:
         """Return where the weights of a part lie, or None where none are named nor stored."""
         part = self.parts[name]

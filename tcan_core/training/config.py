@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.presets import Preset
 
-# In place of a folder to begin from: where `tcan models pull` and `import` bring a preset's parts.
-STORE = "store"
+# In place of a folder to begin from: the preset's own weights, shipped, pulled or imported.
+OWN = "preset"
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class RunConfig:
         output: folder of checkpoints, scalars and sheets.
         export: folder that receives the trained parts as safetensors, and from which earlier
             stages' parts are read.
-        parts: folder from which parts are read that `export` does not hold; None takes those that
-            were pulled or imported for the preset.
+        parts: folder from which parts are read that `export` does not hold; None takes the preset's
+            own: shipped, pulled or imported.
         remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
             `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
         export_preset: name of a preset that is written beside the exported parts when the run ends:
@@ -80,14 +79,15 @@ class RunConfig:
     device: str = "cpu"
     threads: int = 0
 
-    def part_folders(self, preset: Preset) -> list[Path]:
-        """Where parts that are not trained here are looked for, in this order."""
-        return [Path(self.export), *folders_of(self.parts or STORE, preset)]
+    @property
+    def part_folders(self) -> list[Path | None]:
+        """Where parts of earlier stages are looked for, in this order; None is the preset's own."""
+        return [Path(self.export), folder_of(self.parts or OWN)]
 
 
-def folders_of(place: str, preset: Preset) -> list[Path]:
-    """Return where a configuration's parts lie: in a folder, or in the preset's store."""
-    return preset.stores if place == STORE else [Path(place)]
+def folder_of(place: str) -> Path | None:
+    """Return the folder that a configuration begins from; None is the preset's own weights."""
+    return None if place == OWN else Path(place)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class PriorStage:
         torch.manual_seed(config.run.seed)
         unet, controlnet = build_denoising_unet(self.preset), build_controlnet(self.preset)
         self.trained = nn.ModuleDict({"denoising_unet": unet, "controlnet": controlnet})
-        parts = config.run.part_folders(self.preset)
+        parts = config.run.part_folders
         codec = load_codec(self.preset, parts)
         self.data = load_latents(config.data, self.preset, parts, codec)
         # The reference UNet takes no part here: its bank stays empty.

@@ -27,7 +27,7 @@ from tcan_core.models.presets import load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
-from tcan_core.training.config import OptimizerConfig, RunConfig, folders_of
+from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
@@ -43,8 +43,8 @@ class Stage1Config(ClipSource):
     Attributes:
         reference_dropout: share of samples that learn without a reference, for the unconditional
             half of guidance.
-        initial_reference: folder with the `reference_unet` to begin from, or "store" for what was
-            pulled or imported; None begins from the denoising UNet, which it has to speak to.
+        initial_reference: folder with the `reference_unet` to begin from, or "preset" for the
+            preset's own; None begins from the denoising UNet, which it has to speak to.
         initial_lora: the same of the `lora`; None begins from the identity. Together they let a
             preset learn on: a checkpoint is not needed.
     """
@@ -64,7 +64,7 @@ class Stage1:
     def __init__(self, config: Stage1Config) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
-        parts = config.run.part_folders(self.preset)
+        parts = config.run.part_folders
         torch.manual_seed(config.run.seed)
         unet, controlnet = load_prior(self.preset, parts)
         unet.requires_grad_(False)
@@ -74,8 +74,8 @@ class Stage1:
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
-            folders = folders_of(config.initial_lora, self.preset)
-            load_lora(unet, read_part(self.preset, "lora", folders))
+            begun = read_part(self.preset, "lora", folder_of(config.initial_lora))
+            load_lora(unet, begun)
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
         self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
@@ -113,5 +113,5 @@ class Stage1:
     def _initial_reference(self, parts: PartFolders) -> dict[str, Tensor]:
         if self.config.initial_reference is None:
             return read_part(self.preset, "denoising_unet", parts)
-        folders = folders_of(self.config.initial_reference, self.preset)
-        return read_part(self.preset, "reference_unet", folders)
+        folder = folder_of(self.config.initial_reference)
+        return read_part(self.preset, "reference_unet", folder)

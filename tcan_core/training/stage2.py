@@ -36,7 +36,7 @@ from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
-from tcan_core.training.config import OptimizerConfig, RunConfig, folders_of
+from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, sample_images, tile
@@ -53,9 +53,9 @@ class Stage2Config(ClipSource):
     Attributes:
         reference_dropout: share of clips that learn without a reference.
         num_frames: frames of a clip.
-        initial_motion: folder with the motion parts to begin from, or "store" for what was pulled
-            or imported; None begins from nothing. Where it holds none for the ControlNet, these
-            begin as the UNet's. What has no place in this preset's networks is left out.
+        initial_motion: folder with the motion parts to begin from, or "preset" for the preset's
+            own; None begins from nothing. Where it holds none for the ControlNet, these begin as the
+            UNet's. What has no place in this preset's networks is left out.
         without_stage1: learn on the base model where stage 1 left nothing; refused otherwise.
     """
 
@@ -79,7 +79,7 @@ class Stage2:
     def __init__(self, config: Stage2Config) -> None:
         self.config = config
         self.preset = load_preset(config.preset)
-        parts = config.run.part_folders(self.preset)
+        parts = config.run.part_folders
         if not config.without_stage1:
             _check_stage1(self.preset, parts)
         torch.manual_seed(config.run.seed)
@@ -91,8 +91,7 @@ class Stage2:
         zero_motion_output(unet)
         zero_motion_output(controlnet)
         if config.initial_motion:
-            folders = folders_of(config.initial_motion, self.preset)
-            self._load_motion(unet, controlnet, folders)
+            self._load_motion(unet, controlnet, folder_of(config.initial_motion))
         for network in (unet, controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules." in name)
@@ -137,12 +136,12 @@ class Stage2:
         ):
             export_part(folder / f"{part}.safetensors", motion_state(network))
 
-    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folders: PartFolders) -> None:
+    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path | None) -> None:
         """AnimateDiff's modules may sit where this preset has none, in the mid block for one."""
-        state = read_part(self.preset, UNET_MOTION, folders)
+        state = read_part(self.preset, UNET_MOTION, folder)
         load_motion_state(unet, with_place(unet, state), UNET_MOTION)
-        if has_part(self.preset, CONTROLNET_MOTION, folders):
-            state = read_part(self.preset, CONTROLNET_MOTION, folders)
+        if has_part(self.preset, CONTROLNET_MOTION, folder):
+            state = read_part(self.preset, CONTROLNET_MOTION, folder)
         load_motion_state(controlnet, with_place(controlnet, state), CONTROLNET_MOTION)
 
 

@@ -1,4 +1,4 @@
-"""Training begins from what `tcan models pull` and `import` brought, as README shows it."""
+"""Training begins from a preset's own weights, as README shows it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from tcan_core.errors import WeightsError
 from tcan_core.models.loading import find_part
-from tcan_core.models.presets import load_preset
-from tcan_core.training.config import folders_of
+from tcan_core.models.presets import Preset, load_preset
+from tcan_core.training.config import RunConfig, folder_of
 from tcan_core.training.stages import read_stage_config
+from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
 
 
@@ -57,10 +59,10 @@ def test_the_commands_of_readme_find_data_and_weights(repository: Path, models: 
 
         assert config.preset == "sd15"
         assert config.shards.root == config.validation.shards.root == option(prepared, "--out")
-        folders = config.run.part_folders(preset)
+        folders = config.run.part_folders
         assert {find_part(preset, name, folders).parent for name in pulled} == {models / "sd15"}
         begun = config.initial_reference if stage == "stage1" else config.initial_motion
-        assert folders_of(begun, preset) == [models / "sd15"]
+        assert folder_of(begun) is None
 
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
@@ -74,16 +76,18 @@ def test_prepared_clips_and_folders_are_trained_on_alike(stage: str) -> None:
     assert (shards.shards.split, shards.validation.shards.split) == ("train", "validation")
 
 
-def test_the_stages_begin_from_the_presets_store(
+def test_the_stages_begin_from_what_was_pulled_or_imported(
     runs: TinyRuns, weights: Path, models: Path
 ) -> None:
     shutil.rmtree(runs.parts)
-    with pytest.raises(WeightsError, match="no weights for denoising_unet at .*models import"):
+    with pytest.raises(
+        WeightsError, match="no weights for denoising_unet at .*; `tcan models import"
+    ):
         runs.stage("stage1")
     shutil.copytree(weights, models / "tiny")
 
-    stage1 = runs.stage("stage1", initial_reference="store", initial_lora="store")
-    stage2 = runs.stage("stage2", initial_motion="store")
+    stage1 = runs.stage("stage1", initial_reference="preset", initial_lora="preset")
+    stage2 = runs.stage("stage2", initial_motion="preset")
 
     for network, part in (
         (stage1.tcan.reference_unet, "reference_unet"),
@@ -94,13 +98,39 @@ def test_the_stages_begin_from_the_presets_store(
         assert all(torch.equal(found[name], value) for name, value in given.items()), part
 
 
-def test_what_a_run_has_exported_comes_before_the_store(
-    runs: TinyRuns, weights: Path, models: Path
+def test_what_was_trained_comes_first_and_a_folder_that_is_named_leaves_out_the_preset(
+    runs: TinyRuns, tiny: Preset, weights: Path, models: Path
 ) -> None:
     shutil.copytree(weights, models / "tiny")
-    preset = runs.stage("stage1").preset
+    (runs.parts / "vae.safetensors").unlink()
 
-    folders = runs.config("stage2").run.part_folders(preset)
+    folders = runs.config("stage2").run.part_folders
 
-    assert folders == [runs.parts, models / "tiny"]
-    assert find_part(preset, "lora", folders).parent == runs.parts
+    assert find_part(tiny, "lora", folders).parent == runs.parts
+    assert find_part(tiny, "vae", folders).parent == models / "tiny"
+    named = runs.config("stage2", parts=str(runs.root)).run.part_folders
+    with pytest.raises(
+        WeightsError, match=f"no weights for vae at .*, {runs.root}/vae.safetensors$"
+    ):
+        find_part(tiny, "vae", named)
+
+
+def test_a_preset_with_a_file_of_its_own_is_not_given_its_bases(
+    tiny: Preset, weights: Path, models: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(weights, models / "tiny")
+    content = {"extends": str(TINY), "name": "mine", "parts": {"vae": {"file": "mine.safetensors"}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    mine = load_preset(str(tmp_path / "mine.yaml"))
+    folders = RunConfig(str(tmp_path), str(tmp_path), steps=1, batch_size=1).part_folders
+
+    with pytest.raises(WeightsError, match="no weights for vae at .*mine.safetensors"):
+        find_part(mine, "vae", folders)
+    assert find_part(mine, "controlnet", folders).parent == models / "tiny"
+
+
+@pytest.mark.parametrize("stage", ["prior", "stage1", "stage2"])
+def test_mini_is_trained_on_nothing_of_the_shipped_model(stage: str) -> None:
+    run = read_stage_config(stage, f"mini/{stage}").run
+
+    assert set(run.part_folders) == {Path(run.export)}
