@@ -73,6 +73,14 @@ def world_size() -> int:
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
+def gathered(value: int) -> list[int]:
+    """Return the value of every process, in order."""
+    values = [value] * world_size()
+    if len(values) > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
+
+
 def wait_for_all() -> None:
     """Return when every process has come here."""
     if world_size() > 1:

@@ -54,8 +54,8 @@ class Stage2Config(ClipSource):
         reference_dropout: share of clips that learn without a reference.
         num_frames: frames of a clip.
         initial_motion: folder with the motion parts to begin from, or "preset" for the preset's
-            own; None begins from nothing. Where it holds none for the ControlNet, these begin as the
-            UNet's. What has no place in this preset's networks is left out.
+            own; None begins from nothing. Where there are none for the ControlNet, these begin as
+            the UNet's. What has no place in this preset's networks is left out.
         without_stage1: learn on the base model where stage 1 left nothing; refused otherwise.
     """
 

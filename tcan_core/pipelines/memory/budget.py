@@ -17,6 +17,7 @@ from tcan_core.pipelines.memory.architecture import architecture_of
 from tcan_core.pipelines.memory.plan import (
     COARSE,
     EXACT,
+    WINDOW_BATCHES,
     Freedom,
     Plan,
     Run,
@@ -183,8 +184,8 @@ class Budget:
 
 
 def _batches(most: int) -> tuple[int, ...]:
-    """Windows at a time: as many as are wished, or one."""
-    return (most, 1) if most > 1 else (1,)
+    """Windows at a time: as many as are wished, or fewer that are measured."""
+    return (most, *(fewer for fewer in WINDOW_BATCHES if fewer < most))
 
 
 def _useless(on_host: bool) -> frozenset[str]:
