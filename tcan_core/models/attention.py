@@ -23,11 +23,29 @@ KernelName = Literal["sdpa", "xformers"]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
+# Fused kernels of CUDA lay rows along a dimension of their grid that ends here; temporal attention
+# has a row for each pixel of each window.
+# https://github.com/pytorch/pytorch/issues/142228, https://github.com/facebookresearch/xformers/issues/845
+MOST_ROWS = 65_535
+
+
 @dataclass
 class Kernel:
-    """Computes `softmax(Q K^T / sqrt(d)) V`; one object serves every processor of a model."""
+    """Computes `softmax(Q K^T / sqrt(d)) V`; one object serves every processor of a model.
 
-    attend: Attend = F.scaled_dot_product_attention
+    Attributes:
+        compute: for at most `MOST_ROWS` rows.
+    """
+
+    compute: Attend = F.scaled_dot_product_attention
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from any number of rows, (rows, heads, tokens, channels / heads) each; rows know
+        nothing of one another."""
+        if len(query) <= MOST_ROWS:
+            return self.compute(query, key, value)
+        parts = zip(*(each.split(MOST_ROWS) for each in (query, key, value)), strict=True)
+        return torch.cat([self.compute(*part) for part in parts])
 
 
 def find_kernel(name: KernelName) -> Attend:

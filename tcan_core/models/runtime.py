@@ -76,7 +76,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     Raises:
         ConfigError: xformers is asked for and not installed.
     """
-    tcan.kernel.attend = find_kernel(options.attention)
+    tcan.kernel.compute = find_kernel(options.attention)
     if options.attention != "sdpa":
         _use_kernel_everywhere(tcan)
     tcan.serial_guidance = options.serial_guidance
