@@ -24,6 +24,7 @@ from tcan_core.models.loading import (
 )
 from tcan_core.models.lora import add_lora, load_lora, lora_state
 from tcan_core.models.presets import load_preset
+from tcan_core.models.stacked import merge_stacked, without_stacked
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
@@ -71,6 +72,8 @@ class Stage1:
         controlnet.requires_grad_(False)
         reference_unet = build_reference_unet(self.preset)
         load_strictly(reference_unet, self._initial_reference(parts), "reference_unet")
+        # As stage 2 and inference will have them; APPA's LoRA comes on top.
+        merge_stacked(self.preset, {"denoising_unet": unet, "reference_unet": reference_unet})
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
@@ -107,7 +110,9 @@ class Stage1:
 
     def export(self, folder: Path) -> None:
         """Write reference_unet.safetensors and lora.safetensors."""
-        export_part(folder / "reference_unet.safetensors", self.tcan.reference_unet.state_dict())
+        learned = self.tcan.reference_unet.state_dict()
+        reference = without_stacked(self.preset, "reference_unet", learned)
+        export_part(folder / "reference_unet.safetensors", reference)
         export_part(folder / "lora.safetensors", lora_state(self.tcan.denoising_unet))
 
     def _initial_reference(self, parts: PartFolders) -> dict[str, Tensor]:

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.loading import load_tcan
-from tcan_core.models.lora import load_lora
+from tcan_core.models.loading import load_tcan, unload_merged
+from tcan_core.models.lora import load_lora, merge_lora
 from tcan_core.models.motion import motion_state
-from tcan_core.models.presets import Preset
+from tcan_core.models.presets import Preset, load_preset
 from tcan_core.training.samples import draw_samples, dropped_first
 from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
@@ -221,6 +221,42 @@ def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
         stage = runs.stage("stage1", **changes)
         state = load_file(weights / f"{part}.safetensors")
         assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
+
+
+def test_stacked_loras_are_there_in_all_that_is_trained_and_run(
+    runs: TinyRuns, tmp_path: Path
+) -> None:
+    """And once: what stage 1 exports is without them."""
+    module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    torch.manual_seed(1)
+    sizes = {f"{module}.lora_A.weight": (2, 8), f"{module}.lora_B.weight": (8, 2)}
+    sizes |= {"conv_in.lora_A.weight": (2, 4, 3, 3), "conv_in.lora_B.weight": (8, 2, 1, 1)}
+    save_file({key: torch.randn(size) for key, size in sizes.items()}, tmp_path / "s.safetensors")
+    stacked = {"file": "s.safetensors", "into": ["denoising_unet", "reference_unet"]}
+    path = tmp_path / "styled.yaml"
+    path.write_text(
+        yaml.safe_dump({"extends": str(TINY), "name": "styled", "loras": {"style": stacked}})
+    )
+    for part in ("reference_unet", "lora"):
+        (runs.parts / f"{part}.safetensors").unlink()
+
+    stage1 = runs.stage("stage1", preset=str(path), ema_decay=0.0)
+    base = load_file(runs.parts / "denoising_unet.safetensors")["conv_in.weight"]
+    assert not torch.allclose(stage1.tcan.denoising_unet.conv_in.weight, base, atol=0.1)
+    runs.go_on(stage1)
+    stage2 = runs.stage("stage2", preset=str(path))
+    tcan = load_tcan(load_preset(str(path)), runs.parts, motion=False)
+
+    load_lora(stage1.tcan.denoising_unet, load_file(runs.parts / "lora.safetensors"))
+    merge_lora(stage1.tcan.denoising_unet)
+    unload_merged(stage1.tcan.denoising_unet)
+    for learned, *loaded in (
+        (stage1.tcan.denoising_unet, tcan.denoising_unet),
+        (stage1.tcan.reference_unet, tcan.reference_unet, stage2.tcan.reference_unet),
+    ):
+        for network in loaded:
+            for name, value in network.state_dict().items():
+                torch.testing.assert_close(value, learned.state_dict()[name], atol=1e-5, rtol=1e-5)
 
 
 def test_stage1_goes_on_from_a_lora(runs: TinyRuns, weights: Path) -> None:
