@@ -77,13 +77,20 @@ def animate(
     cache_interval: Annotated[
         int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
     ] = 1,
-    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
-    fp8_weights: Annotated[bool, typer.Option(help="Store weights in 8 bits.")] = False,
+    dtype: Annotated[
+        str, typer.Option(help="float32; float16, bfloat16: half the memory, faster on GPUs.")
+    ] = "float32",
+    fp8_weights: Annotated[
+        bool, typer.Option(help="Store weights in 8 bits, cast layer by layer.")
+    ] = False,
     serial_guidance: Annotated[
         bool, typer.Option(help="Halves of guidance one after the other: less memory.")
     ] = False,
     offload: Annotated[
-        bool, typer.Option(help="Keep networks on the device only while their stage lasts.")
+        bool,
+        typer.Option(
+            help="Networks on the device only while their stage lasts; on a CPU: nothing."
+        ),
     ] = False,
     tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
     window_batch: Annotated[
@@ -101,10 +108,13 @@ def animate(
             "Windows together, up to 4, are chosen where --window-batch says nothing."
         ),
     ] = None,
-    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA).")] = "sdpa",
+    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA alone).")] = "sdpa",
     channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
     compile_blocks: Annotated[
-        bool, typer.Option("--compile", help="torch.compile; the first step takes minutes.")
+        bool,
+        typer.Option(
+            "--compile", help="torch.compile; the first step takes minutes, and on a CPU g++."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

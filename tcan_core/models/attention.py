@@ -44,7 +44,7 @@ class Kernel:
         nothing of one another."""
         if len(query) <= MOST_ROWS:
             return self.compute(query, key, value)
-        parts = zip(*(each.split(MOST_ROWS) for each in (query, key, value)), strict=True)
+        parts = zip(*(torch.split(each, MOST_ROWS) for each in (query, key, value)), strict=True)
         return torch.cat([self.compute(*part) for part in parts])
 
 
@@ -70,6 +70,19 @@ def find_kernel(name: KernelName) -> Attend:
         return attended.transpose(1, 2)
 
     return attend
+
+
+def check_kernel(name: KernelName, device: str) -> None:
+    """Refuse a kernel that cannot run on a device, before a model is loaded for it.
+
+    Raises:
+        ConfigError: it runs on CUDA alone, and the device is another.
+    """
+    if name == "xformers" and torch.device(device).type != "cuda":
+        raise ConfigError(
+            f"attention is 'xformers', which runs on CUDA alone, and the device is {device!r}; "
+            "use 'sdpa'"
+        )
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:

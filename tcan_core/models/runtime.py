@@ -37,7 +37,7 @@ class RuntimeOptions:
             layer; half the memory of 16 bits, some quality.
         serial_guidance: see `Tcan`; exact.
         offload: whether the codec and the denoising networks are on the device only while their
-            stage lasts; exact.
+            stage lasts; exact. On the host it does nothing.
         tile_codec: whether pictures above 512 pixels are decoded in overlapping tiles, blended;
             changes pixels a little, since each tile has its own norms.
         channels_last: memory layout of the convolutions; exact up to rounding.

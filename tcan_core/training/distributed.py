@@ -19,7 +19,8 @@ from tcan_core.errors import ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-# The others wait while the first one writes a checkpoint, draws sheets and validates.
+# The others wait while the first one writes a checkpoint, draws sheets and validates. So long they
+# may wait over NCCL for a machine that is lost, too.
 PATIENCE = timedelta(hours=1)
 
 

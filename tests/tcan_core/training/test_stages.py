@@ -229,6 +229,7 @@ def test_stacked_loras_are_there_in_all_that_is_trained_and_run(
     """And once: what stage 1 exports is without them."""
     module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     torch.manual_seed(1)
+    sizes: dict[str, tuple[int, ...]]
     sizes = {f"{module}.lora_A.weight": (2, 8), f"{module}.lora_B.weight": (8, 2)}
     sizes |= {"conv_in.lora_A.weight": (2, 4, 3, 3), "conv_in.lora_B.weight": (8, 2, 1, 1)}
     save_file({key: torch.randn(size) for key, size in sizes.items()}, tmp_path / "s.safetensors")
