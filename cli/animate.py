@@ -77,25 +77,44 @@ def animate(
     cache_interval: Annotated[
         int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
     ] = 1,
-    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
-    fp8_weights: Annotated[bool, typer.Option(help="Store weights in 8 bits.")] = False,
+    dtype: Annotated[
+        str, typer.Option(help="float32; float16, bfloat16: half the memory, faster on GPUs.")
+    ] = "float32",
+    fp8_weights: Annotated[
+        bool, typer.Option(help="Store weights in 8 bits, cast layer by layer.")
+    ] = False,
     serial_guidance: Annotated[
         bool, typer.Option(help="Halves of guidance one after the other: less memory.")
     ] = False,
     offload: Annotated[
-        bool, typer.Option(help="Keep networks on the device only while their stage lasts.")
+        bool,
+        typer.Option(
+            help="Networks on the device only while their stage lasts; on a CPU: nothing."
+        ),
     ] = False,
     tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
-    window_batch: Annotated[int, typer.Option(min=1, help="Windows predicted together.")] = 1,
-    decode_batch: Annotated[int, typer.Option(min=1, help="Frames decoded together.")] = 16,
+    window_batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Windows predicted together; under a limit the most. Default: 1."),
+    ] = None,
+    decode_batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames decoded together; under a limit the most. Default: 16."),
+    ] = None,
     memory_limit: Annotated[
         str | None,
-        typer.Option(help="Choose options that fit, such as 8GiB, or refuse; see `tcan plan`."),
+        typer.Option(
+            help="Choose options that fit, such as 8GiB, or refuse; see `tcan plan`. "
+            "Windows together, up to 4, are chosen where --window-batch says nothing."
+        ),
     ] = None,
-    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA).")] = "sdpa",
+    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA alone).")] = "sdpa",
     channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
     compile_blocks: Annotated[
-        bool, typer.Option("--compile", help="torch.compile; the first step takes minutes.")
+        bool,
+        typer.Option(
+            "--compile", help="torch.compile; the first step takes minutes, and on a CPU g++."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -138,8 +157,8 @@ def animate(
         fusion=fusion,  # type: ignore[arg-type]  # checked there
         noise=noise,  # type: ignore[arg-type]  # checked there
         cache_interval=cache_interval,
-        window_batch=window_batch,
-        decode_batch=decode_batch,
+        window_batch=window_batch or 1,
+        decode_batch=decode_batch or AnimateSettings.decode_batch,
     )
     with _bar() as bar:
         progress = _shower(bar)
@@ -156,7 +175,11 @@ def animate(
             _warn(bar, prepared.warnings)
         if memory_limit is not None:
             settings, options = _fitted(
-                preset, own_device(device), prepared, settings, options, memory_limit
+                (preset, own_device(device), memory_limit),
+                prepared,
+                settings,
+                options,
+                (window_batch, decode_batch),
             )
         marker = Marker(settings.seed & MARK_BITS) if watermark else None
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
@@ -206,23 +229,28 @@ def _render(
 
 
 def _fitted(
-    preset: str,
-    device: str,
+    where: tuple[str, str, str],
     prepared: Prepared,
     settings: AnimateSettings,
     options: RuntimeOptions,
-    memory_limit: str,
+    most: tuple[int | None, int | None],
 ) -> tuple[AnimateSettings, RuntimeOptions]:
-    """Settings and options that fit the device. Raises ParameterError when none do."""
+    """Settings and options that fit the device. Raises ParameterError when none do.
+
+    Args:
+        where: preset, device and its memory.
+        most: windows and frames at a time that the caller names.
+    """
     from dataclasses import replace
 
-    from cli.plan import plan_run, read_bytes
+    from cli.plan import plan_within, read_bytes
     from tcan_core.models.presets import load_preset
     from tcan_core.pipelines.memory.budget import freedom_on, run_of
 
+    preset, device, limit = where
     height, width = prepared.image.shape[:2]
     run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
-    found = plan_run(run, read_bytes(memory_limit), options, freedom_on(device))
+    found = plan_within(run, read_bytes(limit), options, freedom_on(device), *most)
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 

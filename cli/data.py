@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from tcan_core.training.prepare.prepare import PrepareReport
 
 
+_SPLIT_BY_NAME = (
+    "Videos are set aside by a digest of their names: another --validation-share moves some, as "
+    "more videos do. Training goes on without clips for validation"
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     data = typer.Typer(help="Make training data from videos.", no_args_is_help=True)
@@ -86,6 +92,11 @@ def _tell(report: PrepareReport, out: str) -> None:
         f"{out}: {report.kept} clips, {report.kept_frames:,} of {report.frames:,} frames "
         f"of {report.videos} videos"
     )
+    splits = report.splits()
+    typer.echo("  " + ", ".join(f"{count} for {split}" for split, count in splits.items()))
+    for split, count in splits.items():
+        if not count:
+            typer.echo(f"warning: no clip for {split}. {_SPLIT_BY_NAME}", err=True)
     for kind, count in report.dropped().most_common():
         typer.echo(f"  dropped {count}: {kind}")
     for name, why in report.unreadable.items():

@@ -69,6 +69,25 @@ def plan_run(
     return plan(run, limit_bytes, options, known_memory(), freedom or ALL)
 
 
+def plan_within(
+    run: Run,
+    limit_bytes: int,
+    options: RuntimeOptions,
+    freedom: Freedom,
+    window_batch: int | None,
+    decode_batch: int | None,
+) -> Plan:
+    """Plan with no more windows and frames at a time than are given. Raises ParameterError."""
+    from dataclasses import replace
+
+    from tcan_core.pipelines.memory.budget import up_to
+
+    if window_batch is not None:
+        freedom = replace(freedom, window_batches=up_to(window_batch))
+    found = plan_run(run, limit_bytes, options, freedom)
+    return replace(found, decode_batch=min(found.decode_batch, decode_batch or found.decode_batch))
+
+
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
     """Measure what a run takes, and keep it for this machine, where nothing is known of it."""
     from tcan_core.pipelines.memory.plan import is_known

@@ -57,6 +57,7 @@ logger = logging.getLogger(__name__)
 # One window at a time, one frame decoded at a time.
 FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
 UNMEASURED = "jobs may run out of it. `tcan plan --measure` measures it"
+FEWER_WINDOWS = "TCAN_RUNTIME__WINDOW_BATCH is %d; %d are measured to fit, and taken"
 NO_ROOM = "TCAN_RUNTIME__* says how it runs, TCAN_MEMORY_LIMIT what there is"
 # For callers, who need not know where this machine keeps its weights; the log has the reason.
 NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be loaded"
@@ -169,6 +170,8 @@ class TcanAnimator:
         except MemoryLimitError as error:
             raise SettingsError(f"{preset.name} on {self._device}: {error}. {NO_ROOM}") from error
         logger.info("%s on %s: %s", preset.name, self._device, budget.told(found))
+        if found.window_batch < self._runtime.window_batch:
+            logger.warning(FEWER_WINDOWS, self._runtime.window_batch, found.window_batch)
         self._budget = budget
         chosen = {**asdict(found.options), "window_batch": found.window_batch}
         self._runtime = RuntimeSettings.model_validate(chosen)

@@ -23,11 +23,29 @@ KernelName = Literal["sdpa", "xformers"]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
+# Fused kernels of CUDA lay rows along a dimension of their grid that ends here; temporal attention
+# has a row for each pixel of each window.
+# https://github.com/pytorch/pytorch/issues/142228, https://github.com/facebookresearch/xformers/issues/845
+MOST_ROWS = 65_535
+
+
 @dataclass
 class Kernel:
-    """Computes `softmax(Q K^T / sqrt(d)) V`; one object serves every processor of a model."""
+    """Computes `softmax(Q K^T / sqrt(d)) V`; one object serves every processor of a model.
 
-    attend: Attend = F.scaled_dot_product_attention
+    Attributes:
+        compute: for at most `MOST_ROWS` rows.
+    """
+
+    compute: Attend = F.scaled_dot_product_attention
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from any number of rows, (rows, heads, tokens, channels / heads) each; rows know
+        nothing of one another."""
+        if len(query) <= MOST_ROWS:
+            return self.compute(query, key, value)
+        parts = zip(*(torch.split(each, MOST_ROWS) for each in (query, key, value)), strict=True)
+        return torch.cat([self.compute(*part) for part in parts])
 
 
 def find_kernel(name: KernelName) -> Attend:
@@ -52,6 +70,19 @@ def find_kernel(name: KernelName) -> Attend:
         return attended.transpose(1, 2)
 
     return attend
+
+
+def check_kernel(name: KernelName, device: str) -> None:
+    """Refuse a kernel that cannot run on a device, before a model is loaded for it.
+
+    Raises:
+        ConfigError: it runs on CUDA alone, and the device is another.
+    """
+    if name == "xformers" and torch.device(device).type != "cuda":
+        raise ConfigError(
+            f"attention is 'xformers', which runs on CUDA alone, and the device is {device!r}; "
+            "use 'sdpa'"
+        )
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:

@@ -31,7 +31,7 @@ from tcan_core.models.motion import (
     TemporalControlNet,
     add_motion,
     load_motion_state,
-    motion_state,
+    with_place,
 )
 from tcan_core.models.presets import LEAVE_OUT, REFUSE, Preset
 from tcan_core.models.stacked import merge_stacked
@@ -39,8 +39,8 @@ from tcan_core.models.tcan import Tcan
 from tcan_core.models.vae import ImageCodec
 
 # Where parts lie as `<name>.safetensors`: one folder, or several, searched in this order. None is
-# the preset's own files.
-PartFolders = Path | Sequence[Path] | None
+# the preset's own files: beside its YAML, or in its store.
+PartFolders = Path | Sequence[Path | None] | None
 
 
 def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
@@ -53,16 +53,21 @@ def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
     found = next((path for path in paths if path.exists()), None)
     if found is None:
         where = f" at {', '.join(map(str, paths))}" if paths else ""
-        hint = "" if folder else _how_to_get(preset, name)
+        hint = _how_to_get(preset, name) if None in _each(folder) else ""
         raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
     return found
 
 
 def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
-    if folder is None:
-        return [path for path in (preset.part_file(name),) if path]
-    folders = [folder] if isinstance(folder, Path) else folder
-    return [one / f"{name}.safetensors" for one in folders]
+    paths = (
+        preset.part_file(name) if one is None else one / f"{name}.safetensors"
+        for one in _each(folder)
+    )
+    return [path for path in paths if path]
+
+
+def _each(folder: PartFolders) -> Sequence[Path | None]:
+    return [folder] if folder is None or isinstance(folder, Path) else folder
 
 
 def _how_to_get(preset: Preset, name: str) -> str:
@@ -78,7 +83,8 @@ def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str
             store's lock says.
     """
     path = find_part(preset, name, folder)
-    wanted = None if folder else preset.parts[name].sha256
+    is_own = None in _each(folder) and path == preset.part_file(name)
+    wanted = preset.parts[name].sha256 if is_own else None
     return read_safetensors(path, wanted)
 
 
@@ -163,13 +169,14 @@ def weights_taken(preset: Preset, name: str, folder: PartFolders = None) -> str 
         WeightsError: it has no weights, and the preset refuses that.
     """
     absent = preset.parts[name].absent
-    if absent == REFUSE or _has_part(preset, name, folder):
+    if absent == REFUSE or has_part(preset, name, folder):
         find_part(preset, name, folder)
         return name
     return None if absent == LEAVE_OUT else weights_taken(preset, absent, folder)
 
 
-def _has_part(preset: Preset, name: str, folder: PartFolders) -> bool:
+def has_part(preset: Preset, name: str, folder: PartFolders = None) -> bool:
+    """Whether a part's own weights are there."""
     return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
@@ -218,7 +225,7 @@ def load_temporal(
     temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
     state = read_part(preset, taken, folder)
     if taken != "controlnet_motion_modules":
-        state = {key: value for key, value in state.items() if key in motion_state(temporal)}
+        state = with_place(temporal, state)
     load_motion_state(temporal, state, "controlnet_motion_modules")
     return temporal
 

@@ -64,10 +64,14 @@ def motion_state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in network.state_dict().items() if _is_motion_weight(name)}
 
 
-def encoder_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return those of a UNet's motion weights that have a place in its ControlNet."""
-    encoder = ("down_blocks.", "mid_block.")
-    return {name: value for name, value in state.items() if name.startswith(encoder)}
+def with_place(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return those of other motion modules' weights that have a place in a network.
+
+    A ControlNet has no decoder, and a layout may leave out blocks; what a network has a place for
+    is still missed where it is not given.
+    """
+    places = motion_state(network).keys()
+    return {name: value for name, value in state.items() if name in places}
 
 
 def load_motion_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

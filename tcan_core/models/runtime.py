@@ -37,7 +37,7 @@ class RuntimeOptions:
             layer; half the memory of 16 bits, some quality.
         serial_guidance: see `Tcan`; exact.
         offload: whether the codec and the denoising networks are on the device only while their
-            stage lasts; exact.
+            stage lasts; exact. On the host it does nothing.
         tile_codec: whether pictures above 512 pixels are decoded in overlapping tiles, blended;
             changes pixels a little, since each tile has its own norms.
         channels_last: memory layout of the convolutions; exact up to rounding.
@@ -76,7 +76,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     Raises:
         ConfigError: xformers is asked for and not installed.
     """
-    tcan.kernel.attend = find_kernel(options.attention)
+    tcan.kernel.compute = find_kernel(options.attention)
     if options.attention != "sdpa":
         _use_kernel_everywhere(tcan)
     tcan.serial_guidance = options.serial_guidance

@@ -9,7 +9,7 @@ Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
 from __future__ import annotations
 
 import torch
-from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,21 +56,19 @@ class TemperatureProcessor:
         self.temperature = temperature
         self.kernel = kernel or Kernel()
         self.size = (1, 1)  # height and width of the feature map, noted by the module's hook
-        self._attend = AttnProcessor2_0()  # type: ignore[no-untyped-call]
 
     def __call__(
         self,
         attn: Attention,
         hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
+        *args: object,
         **kwargs: object,
     ) -> Tensor:
         """Attend over frames; (batch * height * width, frames, channels)."""
+        query = attn.to_q(hidden_states)
         by_pixel = self.temperature.at(*self.size, rows=len(hidden_states))
-        if by_pixel is None:
-            attended: Tensor = self._attend(attn, hidden_states, encoder_hidden_states)
-            return attended
-        query = attn.to_q(hidden_states) / by_pixel.to(hidden_states.dtype)[:, None, None]
+        if by_pixel is not None:
+            query = query / by_pixel.to(hidden_states.dtype)[:, None, None]
         key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
         heads = (split_heads(part, attn.heads) for part in (query, key, value))
         output: Tensor = attn.to_out[1](attn.to_out[0](merge_heads(self.kernel.attend(*heads))))

@@ -19,6 +19,7 @@ from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
 from tcan_core.errors import Canceled as CanceledError
 from tcan_core.errors import ParameterError
+from tcan_core.models.attention import check_kernel
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset, load_preset
@@ -168,6 +169,8 @@ class AnimatePipeline:
             WeightsError: weights are missing or do not fit.
         """
         preset = load_preset(name)
+        if options is not None:
+            check_kernel(options.attention, device)
         tcan = load_tcan(preset, folder, motion, temporal_controlnet)
         return cls(tcan, preset, device, options, ranks)
 

@@ -8,6 +8,9 @@ from typing import Literal
 
 from tcan_core.errors import ConfigError
 
+# In place of a folder to begin from: the preset's own weights, shipped, pulled or imported.
+OWN = "preset"
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -44,7 +47,8 @@ class RunConfig:
         output: folder of checkpoints, scalars and sheets.
         export: folder that receives the trained parts as safetensors, and from which earlier
             stages' parts are read.
-        parts: folder from which parts are read that `export` does not hold.
+        parts: folder from which parts are read that `export` does not hold; None takes the preset's
+            own: shipped, pulled or imported.
         remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
             `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
         export_preset: name of a preset that is written beside the exported parts when the run ends:
@@ -76,9 +80,14 @@ class RunConfig:
     threads: int = 0
 
     @property
-    def part_folders(self) -> list[Path]:
-        """Where parts of earlier stages are looked for, in this order."""
-        return [Path(folder) for folder in (self.export, self.parts) if folder]
+    def part_folders(self) -> list[Path | None]:
+        """Where parts of earlier stages are looked for, in this order; None is the preset's own."""
+        return [Path(self.export), folder_of(self.parts or OWN)]
+
+
+def folder_of(place: str) -> Path | None:
+    """Return the folder that a configuration begins from; None is the preset's own weights."""
+    return None if place == OWN else Path(place)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from tcan_core.errors import ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-# The others wait while the first one writes a checkpoint, draws sheets and validates.
+# The others wait while the first one writes a checkpoint, draws sheets and validates. So long they
+# may wait over NCCL for a machine that is lost, too.
 PATIENCE = timedelta(hours=1)
 
 
@@ -71,6 +72,14 @@ def local_rank() -> int:
 def world_size() -> int:
     """Return the number of processes."""
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+
+
+def gathered(value: int) -> list[int]:
+    """Return the value of every process, in order."""
+    values = [value] * world_size()
+    if len(values) > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
 
 
 def wait_for_all() -> None:

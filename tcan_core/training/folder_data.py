@@ -108,7 +108,9 @@ class FolderClips:
     def _latents(self, pictures: Pictures) -> Tensor:
         device = next(self.codec.parameters()).device
         batches = torch.split(to_images(pictures), _ENCODE_BATCH)
-        return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
+        # In the codec's own type, as shards and inference encode: a step draws under autocast.
+        with torch.autocast(device.type, enabled=False):
+            return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
 
 
 def find_clips(data: FolderData, min_frames: int) -> list[Clip]:

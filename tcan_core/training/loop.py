@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import torch
 
-from tcan_core.errors import Canceled
+from tcan_core.errors import Canceled, ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
-from tcan_core.training.distributed import rank, wait_for_all
+from tcan_core.training.distributed import gathered, rank, wait_for_all
 from tcan_core.training.leaving import asked_to_leave
 from tcan_core.training.outputs import Outputs
 from tcan_core.training.stage import Stage
@@ -38,7 +38,8 @@ def train(
         saved: called after each checkpoint, in the first process.
 
     Raises:
-        ConfigError: a checkpoint is in the way, or the configuration cannot be followed.
+        ConfigError: a checkpoint is in the way or not on every machine, or the configuration
+            cannot be followed.
         WeightsError: the checkpoint is damaged or of another run.
         Canceled: SIGTERM came; a checkpoint was kept.
     """
@@ -46,7 +47,7 @@ def train(
         torch.set_num_threads(run.threads)
     trainer = Trainer(stage, run, optimizer_config)
     outputs = Outputs(stage, trainer, run, saved)
-    start = outputs.start(resume)
+    start = _agreed(outputs.start(resume), run.output)
     leads = rank() == 0
     with outputs.scalars(start), asked_to_leave() as asked:
         last_saved = time.monotonic()
@@ -74,3 +75,19 @@ def train(
         if leads:
             outputs.finish(run.steps)
     wait_for_all()
+
+
+def _agreed(start: int, output: str) -> int:
+    """Return the step from which this process begins, where all begin from the same.
+
+    Raises:
+        ConfigError: they do not; the first process alone writes checkpoints, on its own machine.
+    """
+    starts = gathered(start)
+    if len(set(starts)) > 1:
+        told = ", ".join(f"{process}: {step}" for process, step in enumerate(starts))
+        raise ConfigError(
+            f"the processes would begin at different steps ({told}): not every machine has the "
+            f"last checkpoint in {output}. `run.remote` or a shared disk brings it to all of them"
+        )
+    return start

@@ -51,13 +51,11 @@ class ShardClips:
         self.folder, self.num_frames, self.codec = local_folder(data), num_frames, codec
         self.index = read_index(self.folder / INDEX)
         _check_codec(self.index, self.folder, preset, parts)
-        long_enough = num_frames + (num_frames == 1)
-        clips = self.index.of_split(data.split)
-        self.clips = [clip for clip in clips if clip.frames >= long_enough]
+        self.clips = usable_clips(data, num_frames)
         if not self.clips:
             raise ConfigError(
-                f"{self.folder}: no clip with at least {long_enough} frames among the "
-                f"{len(clips)} of the split {data.split!r}"
+                f"{self.folder}: no clip with at least {_needed(num_frames)} frames among the "
+                f"{len(self.index.of_split(data.split))} of the split {data.split!r}"
             )
 
     def sample(self, samples: Samples) -> ClipBatch:
@@ -98,6 +96,16 @@ class ShardClips:
         parts = torch.split(latents, _DECODE_BATCH)
         with torch.no_grad():
             return as_pictures(torch.cat([self.codec.decode(part.to(device)) for part in parts]))
+
+
+def usable_clips(data: ShardData, num_frames: int) -> list[ClipEntry]:
+    """Return the clips of a split that are long enough.
+
+    Raises:
+        ConfigError: there is no index.
+    """
+    clips = read_index(local_folder(data) / INDEX).of_split(data.split)
+    return [clip for clip in clips if clip.frames >= _needed(num_frames)]
 
 
 def local_folder(data: ShardData) -> Path:
@@ -145,6 +153,11 @@ def _fetch(data: ShardData, open_storage: OpenStorage) -> None:
         fetched = storage is not None and storage.fetch(name, file)
         if not fetched or file_sha256(file) != digest:
             raise StorageError(f"{data.root}: {name} is missing or damaged (sha256 {digest})")
+
+
+def _needed(num_frames: int) -> int:
+    """Frames that a clip must have: a single target is never its own source."""
+    return num_frames + (num_frames == 1)
 
 
 def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFolders) -> None:

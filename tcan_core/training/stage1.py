@@ -14,13 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.models.builders import build_reference_unet
-from tcan_core.models.loading import load_codec, load_prior, load_prompt, load_strictly, read_part
+from tcan_core.models.loading import (
+    PartFolders,
+    load_codec,
+    load_prior,
+    load_prompt,
+    load_strictly,
+    read_part,
+)
 from tcan_core.models.lora import add_lora, load_lora, lora_state
 from tcan_core.models.presets import load_preset
+from tcan_core.models.stacked import merge_stacked, without_stacked
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
-from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
@@ -36,10 +44,10 @@ class Stage1Config(ClipSource):
     Attributes:
         reference_dropout: share of samples that learn without a reference, for the unconditional
             half of guidance.
-        initial_reference: folder with the `reference_unet` to begin from; None begins from the
-            denoising UNet, which it has to speak to.
-        initial_lora: folder with the `lora` to begin from; None begins from the identity. Together
-            they let a shipped preset learn on: a checkpoint is not needed.
+        initial_reference: folder with the `reference_unet` to begin from, or "preset" for the
+            preset's own; None begins from the denoising UNet, which it has to speak to.
+        initial_lora: the same of the `lora`; None begins from the identity. Together they let a
+            preset learn on: a checkpoint is not needed.
     """
 
     preset: str
@@ -63,11 +71,14 @@ class Stage1:
         unet.requires_grad_(False)
         controlnet.requires_grad_(False)
         reference_unet = build_reference_unet(self.preset)
-        load_strictly(reference_unet, self._initial_reference(), "reference_unet")
+        load_strictly(reference_unet, self._initial_reference(parts), "reference_unet")
+        # As stage 2 and inference will have them; APPA's LoRA comes on top.
+        merge_stacked(self.preset, {"denoising_unet": unet, "reference_unet": reference_unet})
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
-            load_lora(unet, read_part(self.preset, "lora", Path(config.initial_lora)))
+            begun = read_part(self.preset, "lora", folder_of(config.initial_lora))
+            load_lora(unet, begun)
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
         self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
@@ -99,10 +110,13 @@ class Stage1:
 
     def export(self, folder: Path) -> None:
         """Write reference_unet.safetensors and lora.safetensors."""
-        export_part(folder / "reference_unet.safetensors", self.tcan.reference_unet.state_dict())
+        learned = self.tcan.reference_unet.state_dict()
+        reference = without_stacked(self.preset, "reference_unet", learned)
+        export_part(folder / "reference_unet.safetensors", reference)
         export_part(folder / "lora.safetensors", lora_state(self.tcan.denoising_unet))
 
-    def _initial_reference(self) -> dict[str, Tensor]:
-        if self.config.initial_reference is not None:
-            return read_part(self.preset, "reference_unet", Path(self.config.initial_reference))
-        return read_part(self.preset, "denoising_unet", self.config.run.part_folders)
+    def _initial_reference(self, parts: PartFolders) -> dict[str, Tensor]:
+        if self.config.initial_reference is None:
+            return read_part(self.preset, "denoising_unet", parts)
+        folder = folder_of(self.config.initial_reference)
+        return read_part(self.preset, "reference_unet", folder)

@@ -18,6 +18,7 @@ from tcan_core.models.builders import build_motion_adapter, controlnet_motion
 from tcan_core.models.loading import (
     PartFolders,
     find_part,
+    has_part,
     load_appearance,
     load_codec,
     load_prompt,
@@ -26,16 +27,16 @@ from tcan_core.models.loading import (
 from tcan_core.models.motion import (
     TemporalControlNet,
     add_motion,
-    encoder_half,
     load_motion_state,
     motion_state,
+    with_place,
     zero_motion_output,
 )
 from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
-from tcan_core.training.config import OptimizerConfig, RunConfig
+from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
 from tcan_core.training.samples import Samples, dropped_first
 from tcan_core.training.sheets import as_pictures, sample_images, tile
@@ -52,8 +53,9 @@ class Stage2Config(ClipSource):
     Attributes:
         reference_dropout: share of clips that learn without a reference.
         num_frames: frames of a clip.
-        initial_motion: folder with the motion parts to begin from; None begins from nothing. Where
-            it holds none for the ControlNet, these begin as the UNet's.
+        initial_motion: folder with the motion parts to begin from, or "preset" for the preset's
+            own; None begins from nothing. Where there are none for the ControlNet, these begin as
+            the UNet's. What has no place in this preset's networks is left out.
         without_stage1: learn on the base model where stage 1 left nothing; refused otherwise.
     """
 
@@ -89,7 +91,7 @@ class Stage2:
         zero_motion_output(unet)
         zero_motion_output(controlnet)
         if config.initial_motion:
-            self._load_motion(unet, controlnet, Path(config.initial_motion))
+            self._load_motion(unet, controlnet, folder_of(config.initial_motion))
         for network in (unet, controlnet):
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_("motion_modules." in name)
@@ -134,12 +136,13 @@ class Stage2:
         ):
             export_part(folder / f"{part}.safetensors", motion_state(network))
 
-    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path) -> None:
+    def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path | None) -> None:
+        """AnimateDiff's modules may sit where this preset has none, in the mid block for one."""
         state = read_part(self.preset, UNET_MOTION, folder)
-        load_motion_state(unet, state, UNET_MOTION)
-        if (folder / f"{CONTROLNET_MOTION}.safetensors").exists():
+        load_motion_state(unet, with_place(unet, state), UNET_MOTION)
+        if has_part(self.preset, CONTROLNET_MOTION, folder):
             state = read_part(self.preset, CONTROLNET_MOTION, folder)
-        load_motion_state(controlnet, encoder_half(state), CONTROLNET_MOTION)
+        load_motion_state(controlnet, with_place(controlnet, state), CONTROLNET_MOTION)
 
 
 def _check_stage1(preset: Preset, parts: PartFolders) -> None:

@@ -117,7 +117,7 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any], where: str) -> int:
-        """Take over what `state` returned, and return its step.
+        """Copy what `state` returned, and return its step.
 
         Raises:
             WeightsError: it is of other parameters.
@@ -128,6 +128,9 @@ class Trainer:
                 parameter.copy_(state["parameters"][name])
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        # Those of a CPU, and the counts of steps on any device, would be the checkpoint's own.
+        for moments in self.optimizer.state.values():
+            moments |= {name: value.clone() for name, value in moments.items() if _on_cpu(value)}
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return int(state["step"])
@@ -141,3 +144,7 @@ class Trainer:
         together = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
         *agreed, leaving = self.accelerator.reduce(together, "mean").tolist()
         return dict(zip(means, agreed, strict=True)), leaving > 0
+
+
+def _on_cpu(value: object) -> bool:
+    return isinstance(value, Tensor) and value.device.type == "cpu"

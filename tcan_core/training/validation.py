@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +21,15 @@ from tcan_core.models.presets import Preset
 from tcan_core.models.tcan import Tcan
 from tcan_core.training.batches import ClipBatch, ClipData
 from tcan_core.training.clip_data import ClipSource, open_clip_data
+from tcan_core.training.distributed import rank
+from tcan_core.training.shard_data import usable_clips
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images
 
 _FPS = Fraction(12)  # of the clips that are written, to look at
 _SHEET_FRAMES = 6
+NO_CLIPS = "%s has no clip of the split %r that is long enough; training goes on without validation"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,16 @@ def open_validation(
 ) -> ClipValidation | None:
     """Open the held-out clips, where a configuration names some.
 
+    Prepared clips that hold none for it, as few videos may, are told of and done without.
+
     Raises:
-        ConfigError: there is no clip of so many frames.
+        ConfigError: a folder or the puppets hold no clip of so many frames.
     """
     if config is None:
+        return None
+    if config.shards is not None and not usable_clips(config.shards, num_frames):
+        if rank() == 0:
+            log.warning(NO_CLIPS, config.shards.root, config.shards.split)
         return None
     data = open_clip_data(config, num_frames, preset, parts, tcan.codec)
     return ClipValidation(config, tcan, preset, data)

@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cli.plan import plan_within
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_file import write_pose_file
 from tcan_core.media.image import write_png
+from tcan_core.models.presets import load_preset
+from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.pipelines.memory.budget import run_of
+from tcan_core.pipelines.memory.plan import Freedom
 from tests.cli.conftest import Tcan
 from tests.tcan_core.tiny_weights import TINY
 
@@ -80,6 +85,20 @@ def test_what_is_not_known_is_refused_with_the_cure_and_the_cure_works(
     assert (again.code, again.err) == (0, "")
     larger = tcan(*words, "--size", "64x32")
     assert "measured are, height first, 32x32 in float32 (16 frames)" in larger.err
+
+
+def test_batches_that_are_named_are_not_exceeded_under_a_limit() -> None:
+    run = run_of(load_preset("sd15"), (512, 512), 100, 16)
+    options = RuntimeOptions(dtype="bfloat16")
+
+    def batches(limit_bytes: int, *most: int | None) -> tuple[int, int]:
+        found = plan_within(run, limit_bytes, options, Freedom(), *most)
+        return found.window_batch, found.decode_batch
+
+    assert batches(10**12, None, None) == (4, 16)
+    assert batches(10**12, 2, 3) == (2, 3)
+    assert batches(10**12, 1, None) == (1, 16)
+    assert batches(10 * 2**30, 4, 16) == (1, 4)
 
 
 def test_an_animation_fits_itself_to_a_limit_or_does_not_begin(tcan: Tcan, tmp_path: Path) -> None:

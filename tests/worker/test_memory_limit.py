@@ -77,6 +77,17 @@ def test_where_there_is_room_nothing_changes_and_the_numbers_are_logged(
     assert "of 1.00 GiB (denoising 0." in line and "float32; 1 windows" in line
 
 
+def test_more_windows_at_a_time_than_are_measured_are_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wished = RuntimeSettings(window_batch=64)
+    ample = TcanAnimator("mini", "cpu", InputLimits(), runtime=wished, memory_limit=2**34)
+    with caplog.at_level(logging.WARNING, "worker.animator"):
+        ample._fit(MINI)
+    assert caplog.messages == ["TCAN_RUNTIME__WINDOW_BATCH is 64; 4 are measured to fit, and taken"]
+    assert ample._runtime.window_batch == 4
+
+
 def test_a_model_that_cannot_fit_does_not_start() -> None:
     with pytest.raises(SettingsError) as refused:
         made(20_000_000).load()

@@ -17,6 +17,7 @@ from tcan_core.pipelines.memory.architecture import architecture_of
 from tcan_core.pipelines.memory.plan import (
     COARSE,
     EXACT,
+    WINDOW_BATCHES,
     Freedom,
     Plan,
     Run,
@@ -50,6 +51,11 @@ def run_of(preset: Preset, picture: Size, frames: int, context_size: int) -> Run
 def freedom_on(device: str) -> Freedom:
     """All that may be chosen on a device of torch; on the host nothing is won by offload."""
     return Freedom(switches=frozenset(EXACT + COARSE) - _useless(is_host(device)))
+
+
+def up_to(window_batch: int) -> tuple[int, ...]:
+    """Windows at a time: as many as are wished, or fewer that are measured."""
+    return (window_batch, *(fewer for fewer in WINDOW_BATCHES if fewer < window_batch))
 
 
 def is_host(device: str) -> bool:
@@ -108,7 +114,7 @@ class Budget:
         """
         runs = self._runs()
         known = [run for run in runs if is_known(run, options, self.table)] or runs
-        freedom = Freedom(_batches(window_batch), self._exact)
+        freedom = Freedom(up_to(window_batch), self._exact)
         for run in known[:-1]:
             try:
                 return self._plan(run, options, freedom)
@@ -139,7 +145,7 @@ class Budget:
             options = replace(options, serial_guidance=True)  # one half alone takes no more
         if not is_known(run, options, self.table):
             return settings
-        freedom = Freedom(_batches(settings.window_batch), frozenset())
+        freedom = Freedom(up_to(settings.window_batch), frozenset())
         try:
             found = self._plan(run, options, freedom)
         except MemoryLimitError as error:
@@ -180,11 +186,6 @@ class Budget:
                 continue
             return f"; with {switches_of(found.options)} it takes {gib(found.peak_bytes)}"
         return ""
-
-
-def _batches(most: int) -> tuple[int, ...]:
-    """Windows at a time: as many as are wished, or one."""
-    return (most, 1) if most > 1 else (1,)
 
 
 def _useless(on_host: bool) -> frozenset[str]:

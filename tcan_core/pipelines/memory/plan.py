@@ -47,8 +47,9 @@ class Plan:
         window_batch, decode_batch: see `AnimateSettings`.
         window: frames in a window.
         denoise_bytes, codec_bytes: the most that each stage has on the device, weights included.
-        latents_bytes: one copy of the video's latents, on the host; the only part that grows with
-            the length.
+        latents_bytes: one copy of the video's latents, on the host. It grows with the length, as
+            there do features of poses (up to 32 MiB) and, with `cache_interval`, of deep blocks (up
+            to 4 GiB); nothing on the device does.
         measured_size: (height, width) of the entries that this was looked up in; no smaller than
             what was asked for.
     """

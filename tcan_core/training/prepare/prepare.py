@@ -34,6 +34,7 @@ from tcan_core.training.storage import Storage
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 REPORT = "report.json"
+SPLITS = TRAIN, VALIDATION = "train", "validation"
 _ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
 
 
@@ -103,6 +104,11 @@ class PrepareReport:
     def kept(self) -> int:
         """How many clips were kept."""
         return sum(not clip["reasons"] for clip in self.clips)
+
+    def splits(self) -> dict[str, int]:
+        """Return how many clips were kept for each split."""
+        kept = Counter(clip["split"] for clip in self.clips if not clip["reasons"])
+        return {split: kept[split] for split in SPLITS}
 
     def dropped(self) -> Counter[str]:
         """Return how many candidates were dropped, by the kind of their first reason."""
@@ -176,7 +182,7 @@ class _Preparation:
                 if not clip.reasons:
                     self._keep(name, float(reader.fps), clip, square, frames)
                 self.pictures.add(partial(show_clip, name, clip, square, frames, self.size))
-                self.report.clips.append(_entry(name, clip))
+                self.report.clips.append(_entry(name, self._split(name), clip))
         except MediaError as error:
             self.report.unreadable[name] = str(error)
 
@@ -200,12 +206,15 @@ class _Preparation:
             _encode(frames, self.codec, self.settings.device),
             [square.move(pose, self.size) for pose in clip.poses],
             name=f"{name}-{clip.frames.start:06d}",  # with its suffix: a.mp4 and a.mov are two
-            split=split_of(name, self.settings.validation_share),
+            split=self._split(name),
             video=name,
             first_frame=clip.frames.start,
             fps=fps,
         )
         self.report.kept_frames += len(frames)
+
+    def _split(self, name: str) -> str:
+        return split_of(name, self.settings.validation_share)
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -223,7 +232,7 @@ def find_videos(folder: Path) -> list[Path]:
 def split_of(name: str, validation_share: float) -> str:
     """Return to which split a video belongs: by its name, so that it never changes sides."""
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
-    return "validation" if place < validation_share else "train"
+    return VALIDATION if place < validation_share else TRAIN
 
 
 def _read(
@@ -271,9 +280,10 @@ def _encode(frames: NDArray[np.uint8], codec: ImageCodec, device: str) -> torch.
     return torch.cat([codec.encode(to_images(batch).to(device)).cpu() for batch in batches])
 
 
-def _entry(name: str, clip: Candidate) -> dict[str, Any]:
+def _entry(name: str, split: str, clip: Candidate) -> dict[str, Any]:
     return {
         "video": name,
+        "split": split,
         "shot": clip.shot,
         "first_frame": clip.frames.start,
         "frames": len(clip.frames),
@@ -285,7 +295,11 @@ def _entry(name: str, clip: Candidate) -> dict[str, Any]:
 
 def _plain(report: PrepareReport, settings: PrepareSettings) -> dict[str, Any]:
     told = asdict(settings) | {"weights": settings.weights and str(settings.weights)}
-    counts = {"kept": report.kept, "dropped": dict(report.dropped())}
+    counts = {
+        "kept": report.kept,
+        "splits": report.splits(),
+        "dropped": dict(report.dropped()),
+    }
     return {"settings": told} | counts | asdict(report)
 
 

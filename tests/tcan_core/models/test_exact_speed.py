@@ -18,6 +18,7 @@ from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import NormGrouping, Preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.tcan import Tcan
+from tcan_core.pipelines.animate import AnimatePipeline
 from tests.tcan_core.plain_form import PlainTcan
 
 FRAMES, WINDOWS = 3, 2
@@ -185,6 +186,11 @@ def test_keys_and_values_are_expanded_not_copied(tcan: Tcan, inputs: Inputs) -> 
 def test_a_kernel_that_is_not_there_is_told() -> None:
     with pytest.raises(ConfigError, match="xformers"):
         find_kernel("xformers")
+
+
+def test_a_kernel_of_cuda_is_refused_on_a_cpu_before_anything_is_loaded() -> None:
+    with pytest.raises(ConfigError, match="CUDA alone, and the device is 'cpu'; use 'sdpa'"):
+        AnimatePipeline.from_preset("mini", options=RuntimeOptions(attention="xformers"))
 
 
 def test_16_bits_and_8_bit_weights_stay_near(tcan: Tcan, inputs: Inputs) -> None:

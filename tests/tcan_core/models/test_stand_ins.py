@@ -13,7 +13,7 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from tcan_core.errors import WeightsError
 from tcan_core.models.inventory import is_zero_shot, without_weights
 from tcan_core.models.loading import load_appearance, load_tcan, read_part, weights_taken
-from tcan_core.models.motion import TemporalControlNet, encoder_half, motion_state
+from tcan_core.models.motion import TemporalControlNet, motion_state, with_place
 from tcan_core.models.presets import Preset, load_preset
 
 ZERO_SHOT = {
@@ -73,7 +73,8 @@ def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: 
     tcan = load_tcan(preset, bare)
 
     assert isinstance(tcan.controlnet, TemporalControlNet)
-    expected = encoder_half(read_part(preset, "motion_modules", bare))
+    expected = with_place(tcan.controlnet, read_part(preset, "motion_modules", bare))
+    assert any(name.startswith("mid_block.") for name in expected)
     assert motion_state(tcan.controlnet).keys() == expected.keys()
     for name, value in motion_state(tcan.controlnet).items():
         assert torch.equal(value, expected[name]), name

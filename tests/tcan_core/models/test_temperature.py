@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from tcan_core.models.attention import Kernel
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import Preset
 from tcan_core.models.tcan import Tcan
@@ -41,6 +43,40 @@ def test_scaled_queries_equal_divided_scores() -> None:
     expected = attention.to_out[0]((scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2))
 
     torch.testing.assert_close(processor(attention, hidden), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("maps", [None, 1 + 3 * torch.rand(2, 2, 3)])
+def test_more_rows_than_a_kernel_takes_are_attended_in_parts(
+    maps: Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    attention = Attention(CHANNELS, heads=HEADS, dim_head=CHANNELS // HEADS)
+    taken: list[int] = []
+
+    def compute(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        taken.append(len(query))
+        return F.scaled_dot_product_attention(query, key, value)
+
+    processor = TemperatureProcessor(Temperature(maps), Kernel(compute))
+    processor.size = (2, 3)
+    hidden = torch.randn(2 * 2 * 3, FRAMES, CHANNELS)
+    expected = processor(attention, hidden)
+    monkeypatch.setattr("tcan_core.models.attention.MOST_ROWS", 5)
+
+    found = processor(attention, hidden)
+
+    assert taken == [12, 5, 5, 2]
+    assert torch.equal(found, expected)
+
+
+def test_without_a_map_it_is_the_attention_of_diffusers() -> None:
+    torch.manual_seed(0)
+    attention = Attention(CHANNELS, heads=HEADS, dim_head=CHANNELS // HEADS)
+    hidden = torch.randn(6, FRAMES, CHANNELS)
+
+    plain = AttnProcessor2_0()(attention, hidden)  # type: ignore[no-untyped-call]
+
+    assert torch.equal(TemperatureProcessor(Temperature())(attention, hidden), plain)
 
 
 class OneModule(nn.Module):

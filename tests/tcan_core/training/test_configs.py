@@ -33,7 +33,7 @@ def test_every_stage_ships_a_configuration() -> None:
     }
 
     assert by_preset == {"mini": set(STAGES), "sd15": {"stage1", "stage2"}}
-    assert len(SHIPPED) == 6 + 2
+    assert len(SHIPPED) == 6 + 2 * 2
 
 
 @pytest.mark.parametrize("path", SHIPPED)

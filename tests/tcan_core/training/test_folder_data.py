@@ -70,6 +70,19 @@ def test_clips_are_listed_in_the_order_of_their_frames(root: Path) -> None:
         find_clips(folders(root, left_out=(), only=("00001", "00338")), min_frames=4)
 
 
+def test_pictures_are_encoded_alike_inside_and_outside_of_a_step(
+    root: Path, codec: ImageCodec
+) -> None:
+    """A step in bf16 draws its data under autocast; what shards hold is float32's."""
+    clips = FolderClips(folders(root), 1, codec)
+
+    outside = clips.sample(some(2)).latents
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = clips.sample(some(2)).latents
+
+    assert inside.dtype == torch.float32 and torch.equal(inside, outside)
+
+
 def test_a_crop_is_a_square_of_the_shorter_side() -> None:
     picture = np.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint8)
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from cli.main import main
 from tcan_core.conditioning.detectors import NamedDetector, build_detector
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import ConfigError, StorageError
@@ -27,6 +28,7 @@ from tcan_core.training.prepare.candidates import look_at_video
 from tcan_core.training.prepare.crops import Square, square_around
 from tcan_core.training.prepare.pictures import ClipPicture, SheetRows
 from tcan_core.training.prepare.prepare import (
+    REPORT,
     PrepareReport,
     PrepareSettings,
     prepare_videos,
@@ -38,6 +40,7 @@ from tcan_core.training.samples import draw_samples
 from tcan_core.training.shard_data import ShardClips, fetch_shards, local_folder
 from tcan_core.training.shards import read_index
 from tcan_core.training.storage import FolderStorage
+from tcan_core.training.validation import ValidationConfig
 from tests.tcan_core.tiny_weights import TINY, tiny_preset
 from tests.tcan_core.training.conftest import TinyRuns
 
@@ -261,6 +264,44 @@ def test_a_square_follows_the_body_and_stays_inside() -> None:
     moved = square.move(pose, 26)
     np.testing.assert_allclose(moved.keypoints[1], [12.5, 23])
     assert moved.canvas == (26, 26)
+
+
+@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+def test_clips_without_any_for_validation_are_trained_on_without_it(
+    prepared: tuple[Path, PrepareReport],
+    runs: TinyRuns,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    frames: int,
+) -> None:
+    out, report = prepared
+    assert report.splits() == {"train": report.kept, "validation": 0}
+    assert json.loads((out / REPORT).read_text())["splits"] == report.splits()
+    data = ShardData(str(out))
+    held_out = ValidationConfig(shards=replace(data, split="validation"))
+
+    stage = runs.stage(name, data=None, shards=data, validation=held_out)
+
+    assert stage.validation is None
+    [told] = caplog.messages
+    assert "no clip of the split 'validation'" in told and "without validation" in told
+    seen = runs.stage(name, data=None, shards=data, validation=ValidationConfig(shards=data))
+    assert seen.validation is not None
+
+
+def test_the_command_tells_of_a_split_without_clips(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "one.mp4", puppet(11, 20))
+    words = f"data prepare {tmp_path} --out {tmp_path / 'out'} --preset {TINY} --weights {weights}"
+
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "--size", "32", "--validation-share", "0"])
+
+    told = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "1 for train, 0 for validation" in told.out
+    assert "warning: no clip for validation" in told.err and "--validation-share" in told.err
 
 
 def test_videos_keep_their_split() -> None:

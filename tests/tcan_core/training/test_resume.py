@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import torch
 
 from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.training.checkpoint import load_checkpoint, save_checkpoint
+from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.loop import train
 from tcan_core.training.stages import STAGES
 from tests.tcan_core.training.conftest import TinyRuns
+from tests.tcan_core.training.lines import Lines, silent
 
 STEPS, KILLED_AT = 6, 4
 
@@ -128,3 +131,22 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match="not a checkpoint of this program"):
         load_checkpoint(path)
+
+
+def test_a_checkpoint_is_mapped_and_let_go_when_it_was_taken_over(tmp_path: Path) -> None:
+    """Each process of a machine would otherwise hold all of it in memory of its own."""
+    run = RunConfig(str(tmp_path), str(tmp_path), steps=2, batch_size=8, log_every=1)
+    train(Lines(), run, OptimizerConfig(), False, silent)
+    checkpoint = str(tmp_path / "checkpoint.pt")
+    mapped: list[bool] = []
+
+    def look(*told: object) -> None:
+        mapped.append(checkpoint in Path("/proc/self/maps").read_text())
+
+    state = load_checkpoint(Path(checkpoint))
+    look()
+    assert state["step"] == 2
+    del state
+    train(Lines(), replace(run, steps=3), OptimizerConfig(), True, look)
+
+    assert mapped == [True, False]

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+import yaml
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tcan_core.models.loading import load_tcan
-from tcan_core.models.lora import load_lora
-from tcan_core.models.presets import Preset
+from tcan_core.errors import WeightsError
+from tcan_core.models.loading import load_tcan, unload_merged
+from tcan_core.models.lora import load_lora, merge_lora
+from tcan_core.models.motion import motion_state
+from tcan_core.models.presets import Preset, load_preset
 from tcan_core.training.samples import draw_samples, dropped_first
+from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
 
 
@@ -173,6 +177,40 @@ def test_motion_may_begin_from_other_modules(runs: TinyRuns, weights: Path) -> N
     assert torch.equal(stage.tcan.controlnet.state_dict()[name], state[name])
 
 
+def test_motion_may_begin_from_modules_that_sit_in_more_places(
+    runs: TinyRuns, weights: Path, tmp_path: Path
+) -> None:
+    """As AnimateDiff's do for `sd15-official`, whose mid blocks have none."""
+    changes = {
+        "motion_modules": {"config": {"use_motion_mid_block": False}},
+        "controlnet_motion_modules": {"config": {"down_blocks": [1], "mid_block": False}},
+    }
+    path = tmp_path / "partial.yaml"
+    path.write_text(yaml.safe_dump({"extends": str(TINY), "name": "partial", "parts": changes}))
+    alone = tmp_path / "animatediff"
+    alone.mkdir()
+    given = load_file(weights / "motion_modules.safetensors")
+    save_file(given, alone / "motion_modules.safetensors")
+
+    stage = runs.stage("stage2", preset=str(path), initial_motion=str(alone))
+
+    for network, blocks in (
+        (
+            stage.tcan.denoising_unet,
+            {"down_blocks.0", "down_blocks.1", "up_blocks.0", "up_blocks.1"},
+        ),
+        (stage.tcan.controlnet, {"down_blocks.1"}),
+    ):
+        found = motion_state(network)
+        assert {".".join(name.split(".")[:2]) for name in found} == blocks
+        assert all(torch.equal(value, given[name]) for name, value in found.items())
+
+    del given["down_blocks.1.motion_modules.0.proj_out.weight"]
+    save_file(given, alone / "motion_modules.safetensors")
+    with pytest.raises(WeightsError, match="1 missing"):
+        runs.stage("stage2", preset=str(path), initial_motion=str(alone))
+
+
 def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
     runs: TinyRuns, weights: Path
 ) -> None:
@@ -183,6 +221,43 @@ def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
         stage = runs.stage("stage1", **changes)
         state = load_file(weights / f"{part}.safetensors")
         assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
+
+
+def test_stacked_loras_are_there_in_all_that_is_trained_and_run(
+    runs: TinyRuns, tmp_path: Path
+) -> None:
+    """And once: what stage 1 exports is without them."""
+    module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    torch.manual_seed(1)
+    sizes: dict[str, tuple[int, ...]]
+    sizes = {f"{module}.lora_A.weight": (2, 8), f"{module}.lora_B.weight": (8, 2)}
+    sizes |= {"conv_in.lora_A.weight": (2, 4, 3, 3), "conv_in.lora_B.weight": (8, 2, 1, 1)}
+    save_file({key: torch.randn(size) for key, size in sizes.items()}, tmp_path / "s.safetensors")
+    stacked = {"file": "s.safetensors", "into": ["denoising_unet", "reference_unet"]}
+    path = tmp_path / "styled.yaml"
+    path.write_text(
+        yaml.safe_dump({"extends": str(TINY), "name": "styled", "loras": {"style": stacked}})
+    )
+    for part in ("reference_unet", "lora"):
+        (runs.parts / f"{part}.safetensors").unlink()
+
+    stage1 = runs.stage("stage1", preset=str(path), ema_decay=0.0)
+    base = load_file(runs.parts / "denoising_unet.safetensors")["conv_in.weight"]
+    assert not torch.allclose(stage1.tcan.denoising_unet.conv_in.weight, base, atol=0.1)
+    runs.go_on(stage1)
+    stage2 = runs.stage("stage2", preset=str(path))
+    tcan = load_tcan(load_preset(str(path)), runs.parts, motion=False)
+
+    load_lora(stage1.tcan.denoising_unet, load_file(runs.parts / "lora.safetensors"))
+    merge_lora(stage1.tcan.denoising_unet)
+    unload_merged(stage1.tcan.denoising_unet)
+    for learned, *loaded in (
+        (stage1.tcan.denoising_unet, tcan.denoising_unet),
+        (stage1.tcan.reference_unet, tcan.reference_unet, stage2.tcan.reference_unet),
+    ):
+        for network in loaded:
+            for name, value in network.state_dict().items():
+                torch.testing.assert_close(value, learned.state_dict()[name], atol=1e-5, rtol=1e-5)
 
 
 def test_stage1_goes_on_from_a_lora(runs: TinyRuns, weights: Path) -> None:

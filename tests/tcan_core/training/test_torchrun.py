@@ -112,3 +112,31 @@ def test_two_machines_equal_one_process(runs: TinyRuns, repository: Path, stage:
         assert [pod.end() for pod in started_pods] == [0, 0], (runs.root / "log-0").read_text()
 
     compare(stage, runs, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # several starts of torch in two processes each
+def test_machines_that_would_begin_at_different_steps_are_refused(
+    runs: TinyRuns, repository: Path
+) -> None:
+    """Only the first machine has the checkpoint that it wrote; nothing else brings it."""
+    machines = [TinyRuns(runs.root / f"machine-{number}", runs.cache) for number in range(2)]
+    for machine in machines:
+        shutil.copytree(runs.parts, machine.parts)
+    machines[0].train("stage1", batch_size=GLOBAL_BATCH, **CHANGES | {"steps": 2})
+    config = runs.config(
+        "stage1", batch_size=GLOBAL_BATCH // 2, output="stage1", export="parts", **CHANGES
+    )
+    save_config(config, runs.root / "stage1.yaml")
+
+    pods = several_nodes(repository, runs.root / "stage1.yaml", "stage1")
+    logs = [machine.root / "log" for machine in machines]  # each runs where its log lies
+    with ExitStack() as stack:
+        ended = [
+            stack.enter_context(started(repository, command, environment, log))
+            for log, (command, environment) in zip(logs, pods, strict=True)
+        ]
+        assert all(pod.end() != 0 for pod in ended)
+
+    told = logs[0].read_text()
+    assert "begin at different steps (0: 2, 1: 0)" in told and "`run.remote`" in told

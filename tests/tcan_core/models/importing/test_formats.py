@@ -186,7 +186,7 @@ def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) 
         changed.load_state_dict(plain)
         before = changed(*inputs).sample
         (checked,) = check_files([write(tmp_path, "lora.safetensors", file)], tiny)
-        merge_into(changed, checked.take["loras/lora"](), 1.0, "lora")
+        merge_into(changed.state_dict(), checked.take["loras/lora"](), 1.0, "lora")
         after = changed(*inputs).sample
 
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-4)

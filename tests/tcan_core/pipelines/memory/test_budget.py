@@ -39,6 +39,12 @@ def test_where_there_is_room_the_model_runs_as_it_is_wished() -> None:
     assert budget(10**12).plan(HALF, 3).window_batch == 3
 
 
+def test_more_windows_than_are_measured_are_as_many_as_are() -> None:
+    assert budget(10**12).plan(HALF, 64).window_batch == 4
+    wished = AnimateSettings(window_batch=64)
+    assert budget(10**12).fit_job(wished, HALF, SQUARE, 40).window_batch == 4
+
+
 def test_less_room_costs_time_first_and_then_the_longest_windows() -> None:
     serial = replace(HALF, serial_guidance=True)
     offloaded = replace(serial, offload=True)
@@ -55,9 +61,10 @@ def test_less_room_costs_time_first_and_then_the_longest_windows() -> None:
     assert [one.window for one in found] == [32, 32, 16, 16]
 
 
-def test_windows_are_predicted_one_by_one_before_guidance_is_serial() -> None:
-    found = budget(taken(HALF, 32, windows=4) - 1).plan(HALF, 4)
-    assert (found.options, found.window_batch, found.window) == (HALF, 1, 32)
+def test_fewer_windows_are_predicted_together_before_guidance_is_serial() -> None:
+    for windows, fewer in ((4, 2), (2, 1)):
+        found = budget(taken(HALF, 32, windows) - 1).plan(HALF, 4)
+        assert (found.options, found.window_batch, found.window) == (HALF, fewer, 32)
 
 
 def test_what_cannot_fit_is_refused_with_what_could() -> None:
