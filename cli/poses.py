@@ -28,7 +28,7 @@ def extract(
     """Find the people in every frame, write their keypoints, and tell how good they are."""
     from tcan_core.conditioning.cleaning import clean_poses
     from tcan_core.conditioning.pose_file import write_pose_file
-    from tcan_core.pipelines.animate_files import detect_people
+    from tcan_core.pipelines.detect_people import detect_people
 
     people, fps = detect_people(video, detector=detector)
     write_pose_file(out, people, fps=float(fps))

@@ -27,7 +27,6 @@ from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pos
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import (
     ConfigError,
-    MediaError,
     NoPersonError,
     PoseFileError,
     WeightsError,
@@ -43,14 +42,13 @@ from tcan_core.pipelines.animate import (
     Canceled,
     ProgressCallback,
 )
+from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.pipelines.fitting import move_to_canvas
 from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
-# Frames that a detector sees together: so many, and of large ones fewer.
-_DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000
 _POSES_MEMBER = "prepared.json"
 
 
@@ -353,41 +351,6 @@ def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
     with VideoWriter(path, fps, poses[0].canvas) as writer:
         for pose in poses:
             writer.write(draw_pose(pose))
-
-
-def detect_people(
-    path: Path,
-    limits: MediaLimits | None = None,
-    detector: str = "puppet",
-    progress: Callable[[int, int], None] | None = None,
-    media: MediaSource | None = None,
-) -> tuple[list[list[Pose]], Fraction]:
-    """Detect the people of every frame of a video, a few frames in memory at a time.
-
-    Returns:
-        The people of each frame, and the video's frame rate.
-
-    Raises:
-        MediaError: the video cannot be used.
-    """
-    find = build_detector(detector)
-    people: list[list[Pose]] = []
-    batch: list[NDArray[np.uint8]] = []
-    with (media or HereSource()).video(path, limits) as frames:
-        for frame in frames:
-            batch.append(frame)
-            pixels = len(batch) * frame.shape[0] * frame.shape[1]
-            if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:
-                people += find.detect(np.stack(batch))
-                batch.clear()
-                if progress is not None:
-                    progress(len(people), max(frames.expected, len(people)))
-        fps = frames.fps
-    if batch:
-        people += find.detect(np.stack(batch))
-    if not people:
-        raise MediaError(f"{path.name}: the video has no frames")
-    return people, fps
 
 
 def random_seed() -> int:

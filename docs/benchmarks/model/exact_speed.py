@@ -46,7 +46,7 @@ SIDE, GUIDANCE, TAU, TIMESTEP = 128, 7.5, 3.0, torch.tensor(500)
 class Forms:
     """One denoising step of a video, by either form."""
 
-    def __init__(self, frames: int, tcan: Tcan, window_batch: int) -> None:
+    def __init__(self, frames: int, tcan: Tcan, options: RuntimeOptions, window_batch: int) -> None:
         scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
         poses: list[Pose] = scene.driver.poses(scene.motion)
         generator = torch.Generator().manual_seed(0)
@@ -56,7 +56,8 @@ class Forms:
         self.latents = torch.randn(1, shape[0], frames, *shape[1:], generator=generator)
         self.windows = context_windows(frames)
         self.maps, self.window_batch = DrawnPoseMaps(poses), window_batch
-        plain: Any = PlainTcan(tcan)
+        plain: Any = PlainTcan(tcan)  # before ours is set up: it has none of the options
+        set_up(tcan, options)
         self.predict, self.predict_plainly = (
             WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE) for form in (tcan, plain)
         )
@@ -87,11 +88,11 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--window-batch", type=int, default=1)
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="ours alone, by torch.compile")
     asked = parser.parse_args()
-    options = RuntimeOptions(channels_last=asked.channels_last)
+    options = RuntimeOptions(channels_last=asked.channels_last, compile=asked.compile)
     with torch.inference_mode():
-        tcan = set_up(random_tcan(wide_preset()), options)
-        forms = Forms(asked.frames, tcan, asked.window_batch)
+        forms = Forms(asked.frames, random_tcan(wide_preset()), options, asked.window_batch)
         threads = torch.get_num_threads()
         print(f"{asked.frames} frames, {len(forms.windows)} windows, {threads} threads")
         forms.ours(), forms.plain()  # the first step of a run embeds the poses

@@ -20,11 +20,11 @@ from tcan_core.media.video import VideoReader, VideoWriter
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     Prepared,
-    detect_people,
     prepare,
     render,
     with_fresh_seed,
 )
+from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Scene

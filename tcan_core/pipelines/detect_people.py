@@ -1,0 +1,54 @@
+"""The people of a video, frame by frame, as a detector sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tcan_core.conditioning.detectors import build_detector
+from tcan_core.conditioning.keypoints import Pose
+from tcan_core.errors import MediaError
+from tcan_core.media.limits import MediaLimits
+from tcan_core.media.source import HereSource, MediaSource
+
+# Frames that a detector sees together: so many, and of large ones fewer.
+_DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000
+
+
+def detect_people(
+    path: Path,
+    limits: MediaLimits | None = None,
+    detector: str = "puppet",
+    progress: Callable[[int, int], None] | None = None,
+    media: MediaSource | None = None,
+) -> tuple[list[list[Pose]], Fraction]:
+    """Detect the people of every frame of a video, a few frames in memory at a time.
+
+    Returns:
+        The people of each frame, and the video's frame rate.
+
+    Raises:
+        MediaError: the video cannot be used.
+    """
+    find = build_detector(detector)
+    people: list[list[Pose]] = []
+    batch: list[NDArray[np.uint8]] = []
+    with (media or HereSource()).video(path, limits) as frames:
+        for frame in frames:
+            batch.append(frame)
+            pixels = len(batch) * frame.shape[0] * frame.shape[1]
+            if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:
+                people += find.detect(np.stack(batch))
+                batch.clear()
+                if progress is not None:
+                    progress(len(people), max(frames.expected, len(people)))
+        fps = frames.fps
+    if batch:
+        people += find.detect(np.stack(batch))
+    if not people:
+        raise MediaError(f"{path.name}: the video has no frames")
+    return people, fps
