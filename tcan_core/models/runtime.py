@@ -16,6 +16,7 @@ from torch import nn
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.attention import KernelName, SelfAttention, find_kernel
+from tcan_core.models.feed_forward import chunk_feed_forwards
 from tcan_core.models.pose_memory import keep_pose_features
 from tcan_core.models.reference_attention import ReferenceReader, ReferenceWriter
 from tcan_core.models.tcan import Tcan
@@ -94,7 +95,9 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     tcan.prompt_memory.keep()
     tcan.pose_memory = keep_pose_features(tcan.controlnet)
     if options.compile:
-        _compile(tcan)
+        _compile(tcan)  # for shapes that stay: no block chooses anew
+    else:
+        chunk_feed_forwards(tcan.denoising_networks)
     return tcan
 
 
@@ -120,6 +123,7 @@ def _tile(tcan: Tcan) -> None:
 
 def _compile(tcan: Tcan) -> None:
     """Compile block by block: each is a graph without the choices that lie between them."""
+    layers: list[nn.Module] = []
     for network in (tcan.denoising_unet, tcan.controlnet):
         blocks: list[nn.Module] = [*network.down_blocks.children()]
         blocks += [network.mid_block]
@@ -128,5 +132,11 @@ def _compile(tcan: Tcan) -> None:
         for block in blocks:
             for name, layer in block.named_children():
                 if name in ("resnets", "motion_modules", "attentions"):
-                    for each in layer.children():
-                        each.compile(dynamic=False)
+                    layers += layer.children()
+    # Graphs are counted by function, which all layers of a class share; past the limit (8) a layer
+    # would run as it is, without a word. Each has one graph for a half of guidance, one for both.
+    torch._dynamo.config.recompile_limit = max(
+        torch._dynamo.config.recompile_limit, 2 * len(layers)
+    )
+    for each in layers:
+        each.compile(dynamic=False)

@@ -1,8 +1,9 @@
 """TCAN's prediction in its plain form, as the method is written down: nothing is shared.
 
 The reference UNet runs at batch 2, zeros for the unconditional half. Its features are repeated for
-every frame, joined to the frame's own tokens, and projected with them; both halves of guidance pass
-ControlNet and denoising UNet in full, as diffusers' own pipelines do; every row has a prompt of its
+every frame, joined to the frame's own tokens, and projected with them; the unconditional half,
+which sees none, attends anew without, as in the official code. Both halves of guidance pass
+ControlNet and denoising UNet in full, as in diffusers' own pipelines; every row has a prompt of its
 own, and windows come one after the other. An independent formulation to hold the accelerated one
 against: it shares the networks' weights, and of the project's attention the temporal one alone.
 """
@@ -100,7 +101,7 @@ class _Writer(AttnProcessor2_0):
         self.features, self.name = features, name
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
-        self.features[self.name] = hidden_states[1:]
+        self.features[self.name] = hidden_states
         return super().__call__(attn, hidden_states)
 
 
@@ -110,13 +111,10 @@ class _Reader:
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         rows = len(hidden_states) // 2
-        reference = self.features[self.name].repeat(rows, 1, 1)
-        plain, conditional = hidden_states[:rows], hidden_states[rows:]
-        halves = [
-            self._attend(attn, plain, plain),
-            self._attend(attn, conditional, torch.cat([conditional, reference], dim=1)),
-        ]
-        output: Tensor = attn.to_out[0](torch.cat(halves))
+        reference = self.features[self.name].repeat_interleave(rows, dim=0)
+        both = self._attend(attn, hidden_states, torch.cat([hidden_states, reference], dim=1))
+        plain = self._attend(attn, hidden_states[:rows], hidden_states[:rows])
+        output: Tensor = attn.to_out[0](torch.cat([plain, both[rows:]]))
         return output
 
     def _attend(self, attn: Attention, queries: Tensor, tokens: Tensor) -> Tensor:
