@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tcan_core.models.norms import note_frames
 from tcan_core.models.reference_attention import ReferenceBank
+from tcan_core.models.shared_skips import both_halves
 
 # Called between the passes of networks, so that whoever waits for a window may stop in it: what it
 # raises goes to the caller, and nothing of the window is kept.
@@ -103,7 +104,8 @@ class UpperHalf:
     def both(self, plain_rows: int) -> Sequence[Tensor]:
         """Return (b, c, f, h, w) for each half, the unconditional one first."""
         known = torch.cat(self._known) if self._known else None
-        hidden, result = self._run(self._lower.twice(), known, plain_rows)
+        with both_halves(self._unet, rows=len(self._lower.hidden_states)):
+            hidden, result = self._run(self._lower.twice(), known, plain_rows)
         self.left = list(hidden.chunk(2))
         return result.chunk(2)
 

@@ -16,10 +16,12 @@ from torch import nn
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.attention import KernelName, SelfAttention, find_kernel
-from tcan_core.models.feed_forward import chunk_feed_forwards
+from tcan_core.models.feed_forward import feed_forward_by_rows
 from tcan_core.models.pose_memory import keep_pose_features
 from tcan_core.models.reference_attention import ReferenceReader, ReferenceWriter
+from tcan_core.models.shared_skips import share_skips
 from tcan_core.models.tcan import Tcan
+from tcan_core.models.upsampling import fold_upsamplers
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Stored at full precision under fp8: few weights, which everything passes.
@@ -81,6 +83,8 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     if options.attention != "sdpa":
         _use_kernel_everywhere(tcan)
     tcan.serial_guidance = options.serial_guidance
+    if not options.compile:
+        _suit_processors(tcan)
     dtype = options.torch_dtype
     for network in tcan.denoising_networks:
         nn.Module.to(network, dtype)  # diffusers' own warns of parts to keep in float32: none
@@ -95,10 +99,20 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     tcan.prompt_memory.keep()
     tcan.pose_memory = keep_pose_features(tcan.controlnet)
     if options.compile:
-        _compile(tcan)  # for shapes that stay: no block chooses anew
-    else:
-        chunk_feed_forwards(tcan.denoising_networks)
+        _compile(tcan)
     return tcan
+
+
+def _suit_processors(tcan: Tcan) -> None:
+    """What layers do in another way where they run on the host; each looks at its input.
+
+    Not for compiled layers, which see their shapes once.
+    """
+    feed_forward_by_rows(tcan.denoising_networks)
+    if isinstance(tcan.denoising_unet, UNetMotionModel):
+        share_skips(tcan.denoising_unet)
+    for unet in (tcan.denoising_unet, tcan.reference_unet):
+        fold_upsamplers(unet)
 
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.models.attention import BasicTransformerBlock
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from tcan_core.errors import ConfigError
 from tcan_core.models.attention import PromptAttention, find_kernel
-from tcan_core.models.feed_forward import chunk_feed_forwards
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.presets import NormGrouping, Preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
@@ -90,30 +88,6 @@ def test_the_accelerated_form_is_the_plain_one(
         read(tcan, inputs)
         for _ in range(2):
             torch.testing.assert_close(tcan.predict(*inputs, guidance_scale), expected, **NUMBERS)
-
-
-def test_wide_layers_take_as_many_rows_as_the_caches_hold(tcan: Tcan, inputs: Inputs) -> None:
-    """The widest tensor of a row has 8 times its channels; here two rows of the first level go."""
-    plain = PlainTcan(tcan)
-    read(plain, inputs)
-    expected = plain.predict(*inputs, 3.0)
-    set_up(tcan, RuntimeOptions())
-    block = next(
-        module
-        for module in tcan.denoising_unet.down_blocks.modules()
-        if isinstance(module, BasicTransformerBlock)
-    )
-    wide: Any = block.ff.net[0]
-    rows: list[tuple[int, ...]] = []
-    wide.register_forward_hook(lambda _, given, __: rows.append(tuple(given[0].shape)))
-    read(tcan, inputs)
-    tcan.predict(*inputs, 3.0)
-    [(whole, tokens, _)] = rows
-    rows.clear()
-    chunk_feed_forwards([tcan.denoising_unet], 2 * tokens * wide.proj.out_features * 4)
-    read(tcan, inputs)
-    torch.testing.assert_close(tcan.predict(*inputs, 3.0), expected, **NUMBERS)
-    assert [shape[0] for shape in rows] == [2] * (whole // 2)
 
 
 def test_the_prompt_is_projected_once_per_layer(tcan: Tcan, inputs: Inputs) -> None:

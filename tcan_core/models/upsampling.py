@@ -1,0 +1,76 @@
+"""Up-sampling in one convolution: pixels that are repeated need not be multiplied one by one.
+
+An up block repeats each pixel twice along both sides, then convolves by 3x3. All that falls on
+copies of one pixel may be added up before: it is a transposed convolution of stride 2 with a kernel
+of 4x4, the old one convolved with 2x2 ones. That is 4 products for each pixel that comes out
+instead of 9, and the repeated pixels are never written. Exact up to rounding.
+
+Source: "Is the deconvolution layer the same as a convolutional layer?", arXiv 1609.07009.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.upsampling import Upsample2D
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FoldedUpsample2D(Upsample2D):
+    """diffusers' up-sampler, of the same weights; on a processor folded, if they are float32.
+
+    Sums of weights with fewer bits would be rounded again.
+    """
+
+    _kernel: Tensor | None = None
+
+    def forward(self, hidden_states: Tensor, output_size: Any = None) -> Tensor:
+        """Return (rows, channels, 2 h, 2 w) from (rows, channels, h, w); or of `output_size`."""
+        height, width = hidden_states.shape[2:]
+        is_double = output_size is None or tuple(output_size) == (2 * height, 2 * width)
+        conv: Any = self.conv
+        is_whole = conv.weight.dtype == torch.float32
+        if not (is_double and is_whole and hidden_states.device.type == "cpu"):
+            return super().forward(hidden_states, output_size)
+        if self._kernel is None:
+            self._kernel = folded(conv.weight)
+        return F.conv_transpose2d(hidden_states, self._kernel, conv.bias, stride=2, padding=1)
+
+
+def folded(kernel: Tensor) -> Tensor:
+    """Return what does in one transposed convolution what a kernel does to pixels repeated twice.
+
+    Args:
+        kernel: (out channels, in channels, 3, 3), for a padding of 1.
+
+    Returns:
+        (in channels, out channels, 4, 4), for a stride of 2 and a padding of 1.
+    """
+    padded = F.pad(kernel, (1, 1, 1, 1))
+    wide = padded[..., 1:] + padded[..., :-1]
+    square = wide[..., 1:, :] + wide[..., :-1, :]
+    return square.flip(2, 3).transpose(0, 1).contiguous()
+
+
+def fold_upsamplers(network: nn.Module) -> None:
+    """Fold the up-samplers of a network's up blocks; for inference, where weights stay."""
+    for block in network.up_blocks:  # type: ignore[union-attr]
+        for index, plain in enumerate(block.upsamplers or ()):
+            if type(plain) is Upsample2D and _repeats_and_convolves(plain):
+                block.upsamplers[index] = _like(plain)
+
+
+def _repeats_and_convolves(plain: Upsample2D) -> bool:
+    """Whether this is all it does: pixels repeated, then a convolution of 3x3 under `conv`."""
+    conv: Any = getattr(plain, "conv", None)
+    is_convolved = type(conv) is nn.Conv2d and conv.kernel_size == (3, 3)
+    return is_convolved and plain.interpolate and plain.norm is None
+
+
+def _like(plain: Upsample2D) -> FoldedUpsample2D:
+    with torch.device("meta"):
+        made = FoldedUpsample2D(plain.channels, use_conv=True, out_channels=plain.out_channels)
+    made.load_state_dict(plain.state_dict(), assign=True)
+    return made
