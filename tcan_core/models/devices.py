@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from tcan_core.errors import ParameterError
 
@@ -42,3 +43,11 @@ def _known(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise ParameterError(f"there is no device {name!r}; use cpu, cuda or cuda:0") from error
+
+
+def is_counted_on_host(tensor: Tensor) -> bool:
+    """Whether layers go a processor's way that takes more memory than a GPU's.
+
+    They do on tensors without contents too: so it is counted (`pipelines.memory`).
+    """
+    return tensor.device.type in ("cpu", "meta")

@@ -34,7 +34,7 @@ class FeedForwardByRows(nn.Module):
         """Return (..., channels) of (..., channels)."""
         expand, contract = _projections(self.net)
         is_by_rows = (
-            hidden_states.device.type == "cpu"
+            hidden_states.device.type == "cpu"  # counted as on a GPU, where it takes more
             and hidden_states.dtype == expand.weight.dtype  # which may be kept in fewer bits
             and not torch.is_grad_enabled()
         )
@@ -45,13 +45,11 @@ class FeedForwardByRows(nn.Module):
         flat = hidden_states.reshape(-1, expand.in_features)
         result = flat.new_empty(len(flat), contract.out_features)
         wide = flat.new_empty(min(self.rows, len(flat)), expand.out_features)
-        gated = flat.new_empty(len(wide), contract.in_features)
         for given, out in zip(
             *(torch.split(each, self.rows) for each in (flat, result)), strict=True
         ):
             values, gates = _linear(expand, given, wide[: len(given)]).chunk(2, dim=1)
-            product = torch.mul(values, F.gelu(gates), out=gated[: len(given)])
-            _linear(contract, product, out)
+            _linear(contract, values.mul_(F.gelu(gates)), out)
         return result.reshape(*hidden_states.shape[:-1], -1)
 
 

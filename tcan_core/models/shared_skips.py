@@ -17,6 +17,8 @@ import torch
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
+from tcan_core.models.devices import is_counted_on_host
+
 
 @dataclass
 class SharedSkips:
@@ -39,7 +41,7 @@ class SkipConv2d(nn.Conv2d):
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Convolve (rows, channels, height, width)."""
         rows, own = self.shared.rows, self.own_channels
-        if not rows or hidden_states.device.type != "cpu":
+        if not rows or not is_counted_on_host(hidden_states):
             return super().forward(hidden_states)
         convolved = self._conv_forward(hidden_states[:, :own], self.weight[:, :own], self.bias)
         of_skip = self._conv_forward(hidden_states[:rows, own:], self.weight[:, own:], None)

@@ -17,6 +17,8 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tcan_core.models.devices import is_counted_on_host
+
 
 class FoldedUpsample2D(Upsample2D):
     """diffusers' up-sampler, of the same weights; on a processor folded, if they are float32.
@@ -32,7 +34,7 @@ class FoldedUpsample2D(Upsample2D):
         is_double = output_size is None or tuple(output_size) == (2 * height, 2 * width)
         conv: Any = self.conv
         is_whole = conv.weight.dtype == torch.float32
-        if not (is_double and is_whole and hidden_states.device.type == "cpu"):
+        if not (is_double and is_whole and is_counted_on_host(hidden_states)):
             return super().forward(hidden_states, output_size)
         if self._kernel is None:
             self._kernel = folded(conv.weight)
