@@ -109,10 +109,9 @@ def _suit_processors(tcan: Tcan) -> None:
     Not for compiled layers, which see their shapes once.
     """
     feed_forward_by_rows(tcan.denoising_networks)
+    fold_upsamplers(tcan.denoising_unet)  # the reference UNet runs once, on one picture
     if isinstance(tcan.denoising_unet, UNetMotionModel):
         share_skips(tcan.denoising_unet)
-    for unet in (tcan.denoising_unet, tcan.reference_unet):
-        fold_upsamplers(unet)
 
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:

@@ -10,6 +10,7 @@ Source: "Is the deconvolution layer the same as a convolutional layer?", arXiv 1
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -23,22 +24,38 @@ from tcan_core.models.devices import is_counted_on_host
 class FoldedUpsample2D(Upsample2D):
     """diffusers' up-sampler, of the same weights; on a processor folded, if they are float32.
 
-    Sums of weights with fewer bits would be rounded again.
+    Sums of weights with fewer bits would be rounded again. The folded kernel is kept beside the
+    plain one.
     """
 
-    _kernel: Tensor | None = None
+    _kernel: Tensor | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """As diffusers' own."""
+        super().__init__(*args, **kwargs)
+        self.register_buffer("_kernel", None, persistent=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the weights are float32."""
+        conv: Any = self.conv
+        return bool(conv.weight.dtype == torch.float32)
+
+    def fold(self) -> Tensor:
+        """Return the folded kernel; once it is made it is the same for all rows."""
+        if self._kernel is None:
+            conv: Any = self.conv
+            self._kernel = folded(conv.weight)
+        return self._kernel
 
     def forward(self, hidden_states: Tensor, output_size: Any = None) -> Tensor:
         """Return (rows, channels, 2 h, 2 w) from (rows, channels, h, w); or of `output_size`."""
         height, width = hidden_states.shape[2:]
         is_double = output_size is None or tuple(output_size) == (2 * height, 2 * width)
         conv: Any = self.conv
-        is_whole = conv.weight.dtype == torch.float32
-        if not (is_double and is_whole and is_counted_on_host(hidden_states)):
+        if not (is_double and self.is_whole and is_counted_on_host(hidden_states)):
             return super().forward(hidden_states, output_size)
-        if self._kernel is None:
-            self._kernel = folded(conv.weight)
-        return F.conv_transpose2d(hidden_states, self._kernel, conv.bias, stride=2, padding=1)
+        return F.conv_transpose2d(hidden_states, self.fold(), conv.bias, stride=2, padding=1)
 
 
 def folded(kernel: Tensor) -> Tensor:
@@ -50,10 +67,11 @@ def folded(kernel: Tensor) -> Tensor:
     Returns:
         (in channels, out channels, 4, 4), for a stride of 2 and a padding of 1.
     """
-    padded = F.pad(kernel, (1, 1, 1, 1))
-    wide = padded[..., 1:] + padded[..., :-1]
-    square = wide[..., 1:, :] + wide[..., :-1, :]
-    return square.flip(2, 3).transpose(0, 1).contiguous()
+    turned = kernel.flip(2, 3).transpose(0, 1)
+    result = turned.new_zeros(*turned.shape[:2], 4, 4)
+    for top, left in product((0, 1), repeat=2):  # which of the four copies a product falls on
+        result[..., top : top + 3, left : left + 3] += turned
+    return result
 
 
 def fold_upsamplers(network: nn.Module) -> None:
@@ -75,4 +93,6 @@ def _like(plain: Upsample2D) -> FoldedUpsample2D:
     with torch.device("meta"):
         made = FoldedUpsample2D(plain.channels, use_conv=True, out_channels=plain.out_channels)
     made.load_state_dict(plain.state_dict(), assign=True)
+    if made.is_whole and next(made.parameters()).is_meta:
+        made.fold()  # so that it is counted with the weights
     return made

@@ -97,3 +97,14 @@ def test_weights_keep_their_names() -> None:
     state = folded.state_dict()
     assert state.keys() == plain.state_dict().keys() == {"conv.weight", "conv.bias"}
     assert state["conv.weight"].data_ptr() == plain.state_dict()["conv.weight"].data_ptr()
+
+
+def test_a_folded_kernel_counts_with_the_weights() -> None:
+    plain, folded = both(Upsample2D(CHANNELS, use_conv=True))
+    with torch.no_grad():
+        folded(picture(2, 2))
+    with torch.device("meta"):
+        counted = both(Upsample2D(CHANNELS, use_conv=True))[1]
+    for module in (folded, counted):
+        assert [tuple(each.shape) for each in module.buffers()] == [(CHANNELS, CHANNELS, 4, 4)]
+    assert list(both(Upsample2D(CHANNELS, use_conv=True).bfloat16())[1].buffers()) == []
