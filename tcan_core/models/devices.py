@@ -45,9 +45,9 @@ def _known(name: str) -> torch.device:
         raise ParameterError(f"there is no device {name!r}; use cpu, cuda or cuda:0") from error
 
 
-def is_counted_on_host(tensor: Tensor) -> bool:
-    """Whether layers go a processor's way that takes more memory than a GPU's.
+def takes_host_way(tensor: Tensor) -> bool:
+    """Whether a layer does what saves a processor time and costs it memory.
 
-    They do on tensors without contents too: so it is counted (`pipelines.memory`).
+    On tensors without contents too, so that the memory is counted (`pipelines.memory`).
     """
     return tensor.device.type in ("cpu", "meta")

@@ -67,7 +67,10 @@ def feed_forward_by_rows(networks: Iterable[nn.Module], rows: int = ROWS) -> Non
 
 def _is_gated(plain: nn.Module) -> bool:
     """Whether a feed-forward is of the layers that `FeedForwardByRows` takes over."""
-    if type(plain) is not FeedForward or type(plain.net[0]) is not GEGLU:
+    if type(plain) is not FeedForward or type(plain.net[0]) is not GEGLU or len(plain.net) != 3:
+        return False
+    dropout: Any = plain.net[1]
+    if dropout.p > 0:
         return False
     return all(
         type(each) is nn.Linear and each.bias is not None for each in _projections(plain.net)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
-from tcan_core.models.devices import is_counted_on_host
+from tcan_core.models.devices import takes_host_way
 
 
 @dataclass
@@ -33,7 +33,11 @@ class SharedSkips:
 
 
 class SkipConv2d(nn.Conv2d):
-    """A convolution whose last input channels are a skip's; on a processor they are shared."""
+    """A convolution whose last input channels are a skip's; on a processor they are shared.
+
+    In float32: sums in parts of fewer bits would be rounded in between. torch copies the parts of
+    input and weights within the call.
+    """
 
     shared: SharedSkips
     own_channels: int
@@ -41,7 +45,8 @@ class SkipConv2d(nn.Conv2d):
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Convolve (rows, channels, height, width)."""
         rows, own = self.shared.rows, self.own_channels
-        if not rows or not is_counted_on_host(hidden_states):
+        is_whole = hidden_states.dtype == torch.float32
+        if not (rows and is_whole and takes_host_way(hidden_states)):
             return super().forward(hidden_states)
         convolved = self._conv_forward(hidden_states[:, :own], self.weight[:, :own], self.bias)
         of_skip = self._conv_forward(hidden_states[:rows, own:], self.weight[:, own:], None)
@@ -62,7 +67,7 @@ def share_skips(unet: UNetMotionModel) -> None:
             apart = -(-from_below // group) * group
             for name, own_channels in (("conv1", apart), ("conv_shortcut", from_below)):
                 conv = getattr(resnet, name)
-                if type(conv) is nn.Conv2d and own_channels < conv.in_channels:
+                if _is_simple(conv) and own_channels < conv.in_channels:
                     setattr(resnet, name, _like(conv, shared, own_channels))
             from_below = resnet.out_channels
 
@@ -79,14 +84,21 @@ def both_halves(unet: UNetMotionModel, rows: int) -> Iterator[None]:
         shared.rows = 0
 
 
+def _is_simple(conv: nn.Module | None) -> bool:
+    """Whether a convolution is one that `_like` makes; None is the shortcut that is no layer."""
+    return type(conv) is nn.Conv2d and conv.groups == 1 and conv.stride == conv.dilation == (1, 1)
+
+
 def _like(conv: nn.Conv2d, shared: SharedSkips, own_channels: int) -> SkipConv2d:
-    made = SkipConv2d(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,  # type: ignore[arg-type]
-        padding=conv.padding,  # type: ignore[arg-type]
-        device="meta",
-    )
-    made.load_state_dict(conv.state_dict(), assign=True)
+    kernel_size, padding = cast("tuple[int, int]", conv.kernel_size), conv.padding
+    with torch.device("meta"):
+        made = SkipConv2d(
+            conv.in_channels,
+            conv.out_channels,
+            kernel_size,
+            padding=cast("tuple[int, int]", padding),
+        )
+    made.train(conv.training)
+    made.weight, made.bias = conv.weight, conv.bias
     made.shared, made.own_channels = shared, own_channels
     return made

@@ -18,7 +18,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcan_core.models.devices import is_counted_on_host
+from tcan_core.models.devices import takes_host_way
 
 
 class FoldedUpsample2D(Upsample2D):
@@ -42,18 +42,27 @@ class FoldedUpsample2D(Upsample2D):
         return bool(conv.weight.dtype == torch.float32)
 
     def fold(self) -> Tensor:
-        """Return the folded kernel; once it is made it is the same for all rows."""
+        """Return the folded kernel, made at the first call."""
         if self._kernel is None:
             conv: Any = self.conv
-            self._kernel = folded(conv.weight)
+            with torch.inference_mode(mode=False), torch.no_grad():
+                self._kernel = folded(conv.weight)
         return self._kernel
+
+    def _apply(self, *args: Any, **kwargs: Any) -> FoldedUpsample2D:
+        """Forget the folded kernel where the weights get another type or device."""
+        self._kernel = None
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return self
 
     def forward(self, hidden_states: Tensor, output_size: Any = None) -> Tensor:
         """Return (rows, channels, 2 h, 2 w) from (rows, channels, h, w); or of `output_size`."""
         height, width = hidden_states.shape[2:]
         is_double = output_size is None or tuple(output_size) == (2 * height, 2 * width)
         conv: Any = self.conv
-        if not (is_double and self.is_whole and is_counted_on_host(hidden_states)):
+        is_trained = torch.is_grad_enabled() and conv.weight.requires_grad
+        can_fold = self.is_whole and not is_trained and takes_host_way(hidden_states)
+        if not (is_double and can_fold):
             return super().forward(hidden_states, output_size)
         return F.conv_transpose2d(hidden_states, self.fold(), conv.bias, stride=2, padding=1)
 
@@ -82,17 +91,17 @@ def fold_upsamplers(network: nn.Module) -> None:
                 block.upsamplers[index] = _like(plain)
 
 
-def _repeats_and_convolves(plain: Upsample2D) -> bool:
+def _repeats_and_convolves(plain: Any) -> bool:
     """Whether this is all it does: pixels repeated, then a convolution of 3x3 under `conv`."""
     conv: Any = getattr(plain, "conv", None)
-    is_convolved = type(conv) is nn.Conv2d and conv.kernel_size == (3, 3)
-    return is_convolved and plain.interpolate and plain.norm is None
+    if type(conv) is not nn.Conv2d or not plain.interpolate or plain.norm is not None:
+        return False
+    return (conv.kernel_size, conv.padding, conv.stride) == ((3, 3), (1, 1), (1, 1))
 
 
 def _like(plain: Upsample2D) -> FoldedUpsample2D:
     with torch.device("meta"):
         made = FoldedUpsample2D(plain.channels, use_conv=True, out_channels=plain.out_channels)
-    made.load_state_dict(plain.state_dict(), assign=True)
-    if made.is_whole and next(made.parameters()).is_meta:
-        made.fold()  # so that it is counted with the weights
+    made.train(plain.training)
+    made.add_module("conv", plain.conv)
     return made

@@ -92,7 +92,21 @@ def test_weights_of_fewer_bits_go_through_the_layers() -> None:
     assert noted.shapes == []
 
 
-@pytest.mark.parametrize("options", [{"activation_fn": "gelu"}, {"ff_bias": False}])
+@pytest.mark.usefixtures("without_grad")
+def test_16_bits_go_by_rows_too() -> None:
+    plain = block(activation_fn="geglu").bfloat16()
+    expected = plain.ff(tokens(9).bfloat16())
+    feed_forward_by_rows([plain], ROWS)
+    with Products() as noted:
+        result = plain.ff(tokens(9).bfloat16())
+    assert len(noted.shapes) == 6
+    torch.testing.assert_close(result, expected, rtol=0.02, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"activation_fn": "gelu"}, {"ff_bias": False}, {"dropout": 0.1}, {"final_dropout": True}],
+)
 def test_other_feed_forwards_stay(options: dict[str, Any]) -> None:
     plain = block(**options)
     feed_forward_by_rows([plain])

@@ -110,12 +110,26 @@ def test_halves_end_with_an_error_too(unet: Any) -> None:
     assert unet.shared_skips.rows == 0
 
 
-def test_weights_keep_their_names_and_are_not_copied(unet: Any) -> None:
-    before = {name: value.data_ptr() for name, value in unet.state_dict().items()}
+def test_weights_stay_the_same_parameters_under_their_names(unet: Any) -> None:
+    before = dict(unet.named_parameters())
     share_skips(unet)
     shared = unet.shared_skips
     share_skips(unet)
-    assert {name: value.data_ptr() for name, value in unet.state_dict().items()} == before
+    after = dict(unet.named_parameters())
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
     convolutions = [each for each in unet.modules() if isinstance(each, SkipConv2d)]
     assert len(convolutions) == 2 * sum(len(block.resnets) for block in unet.up_blocks)
     assert all(each.shared is shared is unet.shared_skips for each in convolutions)
+
+
+@torch.no_grad()
+def test_sums_of_fewer_bits_are_not_parted(unet: Any) -> None:
+    share_skips(unet)
+    block: Any = unet.up_blocks[0].resnets[0].bfloat16()
+    own = unet.mid_block.resnets[-1].out_channels
+    given = halves(block.in_channels, block.in_channels - own).bfloat16()
+    time = torch.randn(2 * ROWS, block.time_emb_proj.in_features).bfloat16()
+    with both_halves(unet, ROWS), Convolutions() as noted:
+        block(given, time)
+    assert len(noted.inputs) == 3

@@ -86,6 +86,7 @@ def test_what_is_no_plain_convolution_of_3x3_stays() -> None:
         Upsample2D(CHANNELS, use_conv=True, kernel_size=5, padding=2),
         Upsample2D(CHANNELS, use_conv=True, norm_type="ln_norm", eps=1e-5, elementwise_affine=True),
         Upsample2D(CHANNELS, use_conv=True, interpolate=False),
+        Upsample2D(CHANNELS, use_conv=True, padding=0),
     ):
         assert both(upsampler)[1] is upsampler
 
@@ -103,8 +104,35 @@ def test_a_folded_kernel_counts_with_the_weights() -> None:
     plain, folded = both(Upsample2D(CHANNELS, use_conv=True))
     with torch.no_grad():
         folded(picture(2, 2))
-    with torch.device("meta"):
-        counted = both(Upsample2D(CHANNELS, use_conv=True))[1]
-    for module in (folded, counted):
-        assert [tuple(each.shape) for each in module.buffers()] == [(CHANNELS, CHANNELS, 4, 4)]
-    assert list(both(Upsample2D(CHANNELS, use_conv=True).bfloat16())[1].buffers()) == []
+    assert [tuple(each.shape) for each in folded.buffers()] == [(CHANNELS, CHANNELS, 4, 4)]
+
+
+def test_a_folded_kernel_does_not_outlive_the_weights_that_it_is_of() -> None:
+    plain, folded = both(Upsample2D(CHANNELS, use_conv=True))
+    hidden_states = picture(4, 4)
+    with torch.inference_mode():
+        folded(hidden_states)
+        folded.bfloat16()
+        assert list(folded.buffers()) == []
+        folded.float()
+        torch.testing.assert_close(folded(hidden_states), plain(hidden_states))
+
+
+def test_weights_stay_the_same_parameters_frozen_or_not() -> None:
+    plain = Upsample2D(CHANNELS, use_conv=True).eval().requires_grad_(False)
+    weights = dict(plain.named_parameters())
+    folded = both(plain)[1]
+    assert not folded.training
+    assert all(each is weights[name] for name, each in folded.named_parameters())
+    with torch.inference_mode():
+        folded(picture(2, 2))
+    given = picture(2, 2).requires_grad_()  # what is kept of inference is no hindrance to autograd
+    folded(given).sum().backward()
+    assert given.grad is not None
+
+
+def test_weights_that_learn_are_not_folded() -> None:
+    folded = both(Upsample2D(CHANNELS, use_conv=True))[1]
+    folded(picture(2, 2)).sum().backward()
+    assert all(each.grad is not None for each in folded.parameters())
+    assert list(folded.buffers()) == []

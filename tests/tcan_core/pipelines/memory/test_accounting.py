@@ -94,7 +94,8 @@ def test_options_take_less() -> None:
         )
     )
     assert serial.peak_bytes < 0.75 * usual.peak_bytes
-    assert halved.weights_bytes == usual.weights_bytes / 2
+    # In float32 the folded kernels of its one up-sampler come on top.
+    assert usual.weights_bytes == 2 * halved.weights_bytes + 4 * 4 * 112 * 112 * 4
     assert halved.peak_bytes < 0.6 * usual.peak_bytes
     assert stored.weights_bytes < 0.6 * halved.weights_bytes
     assert stored.peak_bytes < 1.6 * halved.peak_bytes

@@ -129,7 +129,7 @@ def in_both(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
     ]
 
 
-def test_float32_takes_at_most_twice_what_two_bytes_take() -> None:
+def test_float32_takes_no_more_than_two_bytes_widened() -> None:
     """The rule that stands for entries of float32 holds for all that were measured in both."""
     denoising, codec = in_both(TABLE.denoising), in_both(TABLE.codec)
     pairs: list[tuple[DenoisingMemory | CodecMemory, DenoisingMemory | CodecMemory]] = []
