@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,6 @@ CONTENT = b"tcan doctor was here"
 LEAST_FREE = 0.1
 TIMEOUT_S = 5.0
 FORM_TTL_S = 60
-SETTLE_S = 20
 PUBLIC = "TCAN_S3_PUBLIC_ENDPOINT_URL must be an address of the store that callers reach"
 RIGHTS = "give the key read, write, delete and list rights on the bucket"
 
@@ -37,8 +35,6 @@ def look(settings: Settings, *, mend: bool = False) -> Iterator[Finding]:
         if missing.mend:
             return
     store, prefix = open_objects(settings), f"doctor/{secrets.token_hex(8)}"
-    if settings.s3_bucket is not None and missing is not None:
-        _settle(store, f"{prefix}/probe.txt")
     try:
         yield from _use(store, prefix)
         if settings.s3_bucket is not None:
@@ -89,18 +85,6 @@ def _bucket(settings: Settings, mend: bool) -> Finding | None:
     except (BotoCoreError, ClientError) as failed:
         return error(AREA, "bucket", f"it could not be made: {failed}", "make it by hand")
     return ok(AREA, "bucket", f"{settings.s3_bucket} was missing and is made")
-
-
-def _settle(store: ObjectStore, key: str) -> None:
-    """Wait until a bucket that was just made takes an object; stores make room for it first."""
-    until_s = time.monotonic() + SETTLE_S
-    while time.monotonic() < until_s:
-        try:
-            store.put(key, CONTENT)
-        except ServiceError:
-            time.sleep(1)
-        else:
-            return
 
 
 def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
