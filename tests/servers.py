@@ -157,19 +157,22 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @contextmanager
-def s3_running(folder: Path, volumes: int = 8) -> Iterator[S3Server]:
-    """The same with its data in a folder that exists: so many volumes of 64 MB."""
+def s3_running(folder: Path) -> Iterator[S3Server]:
+    """The same with its data in a folder that exists."""
     port = free_weed_port()
     server = S3Server(f"http://127.0.0.1:{port}", "tcan", "tests", secrets.token_hex(8))
-    with running(weed_command(folder, port, server, volumes), folder / "weed.log", patience_s=0):
+    with running(weed_command(folder, port, server), folder / "weed.log", patience_s=0):
         client = make_client(server.settings(folder), server.endpoint_url)
         wait_until(lambda: listens(port), "weed listens", START_TIMEOUT_S)
         wait_until(lambda: bucket_made(client, server.bucket), "a bucket", START_TIMEOUT_S)
         yield server
 
 
-def weed_command(folder: Path, port: int, server: S3Server, volumes: int = 8) -> list[str]:
-    """How to start a SeaweedFS that keeps its data in the folder."""
+def weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
+    """How to start a SeaweedFS that keeps its data in the folder.
+
+    A bucket takes up to seven of its volumes with its first objects, and more as they fill.
+    """
     credentials = [{"accessKey": server.access_key, "secretKey": server.secret_key}]
     identity = {"name": "tests", "credentials": credentials, "actions": ["Admin"]}
     config = folder / "s3.json"
@@ -183,7 +186,7 @@ def weed_command(folder: Path, port: int, server: S3Server, volumes: int = 8) ->
         "-s3.iam=false",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
-        f"-volume.max={volumes}",
+        "-volume.max=64",
     ]
     command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64"]
     for name in ("master.port", "volume.port", "filer.port"):

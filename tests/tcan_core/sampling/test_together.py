@@ -38,8 +38,9 @@ for line in sys.stdin:
 class Second:
     """The second process, and what it answers."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], listening_before: dict[str, str]) -> None:
         self.process = process
+        self.listening_before = listening_before
 
     def does(self, line: str) -> None:
         assert self.process.stdin is not None
@@ -55,6 +56,7 @@ class Second:
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
     """Joined with this process, which is the first."""
     file = tmp_path_factory.mktemp("meeting") / "file"
+    before = listening()
     command = [sys.executable, "-c", SECOND, str(file)]
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -65,7 +67,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
         patch.setattr(sys, "excepthook", sys.excepthook)  # joining changes it
         try:
             join_here(file, 0, 2)
-            yield Second(process)
+            yield Second(process, before)
         finally:
             process.kill()
             dist.destroy_process_group()
@@ -127,12 +129,22 @@ def test_all_stop_when_one_wishes(second: Second) -> None:
 
 
 def test_nobody_else_on_the_network_reaches_them(second: Second) -> None:
-    """What listens in this process listens on the loopback interface."""
+    """What this process listens with since it joined is on the loopback interface."""
+    joined = {
+        socket: address
+        for socket, address in listening().items()
+        if socket not in second.listening_before
+    }
+    assert joined
+    assert all(address.startswith("0100007F:") for address in joined.values())
+
+
+def listening() -> dict[str, str]:
+    """This process's listening sockets and their addresses, as the kernel writes them."""
     own = {file.readlink().name for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
-    assert listening
-    assert all(address.startswith("0100007F:") for address in listening)
+    sockets = {f"socket:[{row[9]}]": row[1] for row in rows if row[3] == "0A"}
+    return {socket: address for socket, address in sockets.items() if socket in own}
 
 
 def test_a_death_is_known_at_once(second: Second) -> None:
