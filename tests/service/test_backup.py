@@ -74,7 +74,7 @@ def copy_log(jobs: Jobs, source: Path) -> bytes:
 
 def put_back(copied: bytes, folder: Path) -> None:
     """As there, into the folder of a server that runs on an empty one; it must start again."""
-    command = f"rm -r {folder}/{LOG} && tar -C {folder} -xf -"
+    command = f"rm -rf {folder}/{LOG} && tar -C {folder} -xf -"
     subprocess.run(["sh", "-c", command], input=copied, check=True)
 
 
