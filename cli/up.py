@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -30,16 +31,23 @@ def up(
 
 def run(stack: Stack) -> None:
     """Start the service, look after it until SIGINT, SIGTERM or SIGHUP, and stop it."""
-    stop = threading.Event()
+    stopping = False
+
+    # No threading.Event: one that is set while this thread holds its lock waits for itself.
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop)
     with stack:
         typer.echo(f"Starting on {stack.url}; logs are in {stack.logs}")
-        if stack.wait_ready(stop.is_set):
+        if stack.wait_ready(lambda: stopping):
             typer.echo(f"Ready: {stack.url} (Ctrl-C stops it)")
             if not stack.has_keys():
                 typer.echo("No key: this machine alone may call; 'tcan keys create NAME' makes one")
-        while not stop.wait(LOOK_EVERY_S):
+        while not stopping:
             stack.tend()
+            time.sleep(LOOK_EVERY_S)
         typer.echo("Stopping")
     typer.echo("Stopped")

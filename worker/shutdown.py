@@ -40,12 +40,18 @@ class Shutdown:
         self._leave_s = leave_s
         self._monotonic_s = monotonic_s
         self._event = threading.Event()
+        self._begun = False
         self._began_s = 0.0
 
     def begin(self) -> None:
-        """From now on no job is taken, and the one at work is given back."""
-        if self._event.is_set():
+        """From now on no job is taken, and the one at work is given back.
+
+        Called by a signal's handler: another may come in the middle of it, and returns at once. It
+        would wait for the event's lock, which this one holds, for ever.
+        """
+        if self._begun:
             return
+        self._begun = True
         self._began_s = self._monotonic_s()
         self._event.set()
         timer = threading.Timer(self._leave_s, self._cut_off)

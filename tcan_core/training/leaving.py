@@ -15,16 +15,18 @@ def asked_to_leave() -> Iterator[Callable[[], bool]]:
 
     Outside of the main thread, which alone hears signals, nothing ever comes.
     """
-    came = threading.Event()
+    came = False
 
+    # No threading.Event: a second signal, in the middle of setting it, would wait for the first.
     def note(number: int, frame: FrameType | None) -> None:
-        came.set()
+        nonlocal came
+        came = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield lambda: came
         return
     before = signal.signal(signal.SIGTERM, note)
     try:
-        yield came.is_set
+        yield lambda: came
     finally:
         signal.signal(signal.SIGTERM, before)
