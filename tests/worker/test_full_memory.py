@@ -34,7 +34,7 @@ def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_start
     client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
     worker = start_worker(step_s=0.02)
-    first = submit(client, tmp_path, steps=30)
+    first = submit(client, tmp_path, steps=100)
     waiting = [submit(client, tmp_path) for _ in range(2)]
     rendering(client, first)
     with full(jobs):

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
-from service.stores import calls
+from service.stores import calls, presence
 from service.stores.jobs import Jobs
 from tests import samples
 from tests.servers import running, wait_until
@@ -86,6 +86,11 @@ def ended(client: TestClient, job_id: str, timeout_s: float = 20.0) -> dict[str,
     job = wait_until(probe, f"job {job_id} ends", timeout_s)
     assert job is not None
     return job
+
+
+def ready_workers(jobs: Jobs) -> int:
+    """How many live workers have loaded and take jobs."""
+    return sum(worker.ready for worker in jobs.run(presence.workers()))
 
 
 def rendering(client: TestClient, job_id: str) -> None:
@@ -228,13 +233,14 @@ def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
 
 
 def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
-    client: TestClient, start_worker: Start, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
     first = start_worker(step_s=0.2)
-    job_id = submit(client, tmp_path, steps=30)
+    # It lasts until the other worker has started, however long that takes.
+    job_id = submit(client, tmp_path, steps=200)
     rendering(client, job_id)
     start_worker(step_s=0.2)
-    wait_until(lambda: len(client.get("/readyz").json()["workers"]) == 2, "both are there", 30.0)
+    wait_until(lambda: ready_workers(jobs) == 2, "both are ready", 30.0)
     first.terminate()
     assert first.wait(10) == 0
     left = status(client, job_id)["progress"]["step"]
