@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import uvicorn
 
 from service.api.app import create_app
@@ -24,7 +25,11 @@ def running_gateway(settings: Settings) -> Iterator[str]:
         thread.start()
         try:
             wait_until(lambda: server.started, "the gateway listens")
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            # FastAPI makes its routes at the first request, by pydantic, which two threads must not
+            # do at once: another gateway of this process would answer 500. This asks them all.
+            assert httpx.get(f"{url}/nowhere", timeout=60).status_code == 404
+            yield url
         finally:
             server.should_exit = True
             thread.join(20)
