@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from service.errors import ServiceError, Unavailable
+from service.errors import ServiceError, UnavailableError
 
 TIMEOUT_S = 4.0
 
@@ -72,7 +72,7 @@ def ask_worker(
     jobs = Jobs.connect(read_settings(None).broker_url())
     try:
         found = jobs.run(presence.workers())
-    except Unavailable as error:
+    except UnavailableError as error:
         if probe is Probe.READY:
             raise
         typer.echo(f"nobody can tell: {error}")

@@ -105,7 +105,7 @@ def exit_code(error: Exception) -> int:
     at_fault = (
         _is_a(error, "tcan_core.errors", "InputError")
         or _is_a(error, "tcan_core.errors", "ConfigError")
-        or _is_a(error, "service.errors", "Rejected")
+        or _is_a(error, "service.errors", "RejectedError")
         or _is_a(error, "service.errors", "SettingsError")
         or (_is_a(error, "service.errors", "ProblemError") and getattr(error, "status", 500) < 500)
         or isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from service.contract.queues import Queue
-from service.errors import SettingsError, Unavailable
+from service.errors import SettingsError, UnavailableError
 from service.settings import Settings, load_settings
 
 Data = Annotated[
@@ -97,7 +97,7 @@ def check_door(settings: Settings, address: str) -> None:
     jobs = Jobs.connect(settings.broker_url())
     try:
         closed = jobs.run(any_key())
-    except Unavailable:
+    except UnavailableError:
         return  # each request is asked again
     finally:
         jobs.close()

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sandbox.errors import ChildStopped, Reason, SandboxUnusable
+from sandbox.errors import ChildStoppedError, Reason, SandboxUnusableError
 from sandbox.limits import MIB, ChildLimits
 from sandbox.wire import HEAD, Kind
 from sandbox.zygote import READY, STATUS
@@ -79,7 +79,7 @@ class Sandbox:
 
         Raises:
             OSError: the file cannot be opened.
-            SandboxUnusable: no child can be made.
+            SandboxUnusableError: no child can be made.
         """
         request = {"target": target, "argument": argument, "limits": asdict(limits)}
         here, there = socket.socketpair()
@@ -112,7 +112,7 @@ class Sandbox:
                 except OSError:
                     pass
                 self._drop()
-        raise SandboxUnusable("the process that makes decoders was lost twice")
+        raise SandboxUnusableError("the process that makes decoders was lost twice")
 
     def _spawn(self) -> None:
         here, there = socket.socketpair()
@@ -167,7 +167,7 @@ class Child:
         self._left_s, self._left_bytes = limits.wait_s, limits.output_bytes
 
     def json(self) -> Any:
-        """Its next message, which must be plain data. Raises ChildStopped."""
+        """Its next message, which must be plain data. Raises ChildStoppedError."""
         message = self.next()
         if not isinstance(message, bytes):
             raise self._stopped(Reason.CRASH, "it did not say what it found")
@@ -177,7 +177,7 @@ class Child:
         """The next message: JSON as bytes, bytes as a bytearray, None at the end.
 
         Raises:
-            ChildStopped: it crashed, or reached a limit.
+            ChildStoppedError: it crashed, or reached a limit.
         """
         kind, length = HEAD.unpack(self._read(HEAD.size))
         if length > self._left_bytes:
@@ -234,7 +234,7 @@ class Child:
             if self._left_s <= 0:
                 raise self._stopped(Reason.TIME)
 
-    def _ended(self) -> ChildStopped:
+    def _ended(self) -> ChildStoppedError:
         """Why it ended in the middle of its work."""
         if not select.select([self._status], [], [], max(self._left_s, 0.001))[0]:
             return self._stopped(Reason.TIME)
@@ -246,7 +246,7 @@ class Child:
             return self._stopped(Reason.CPU)
         return self._stopped(Reason.CRASH, signal.Signals(number).name)
 
-    def _gave_up(self, told: bytes) -> ChildStopped:
+    def _gave_up(self, told: bytes) -> ChildStoppedError:
         """Why it says itself that it cannot go on."""
         says = self._plain(told)
         memory = isinstance(says, dict) and says.get("reason") == Reason.MEMORY
@@ -259,7 +259,7 @@ class Child:
         except (ValueError, RecursionError) as error:
             raise self._stopped(Reason.CRASH, "what it says is no JSON") from error
 
-    def _stopped(self, reason: Reason, detail: str = "") -> ChildStopped:
+    def _stopped(self, reason: Reason, detail: str = "") -> ChildStoppedError:
         limits = self._limits
         says = {
             Reason.MEMORY: f"needs more than {limits.memory_bytes // MIB:,} MiB of memory",
@@ -268,7 +268,7 @@ class Child:
             Reason.OUTPUT: "gives more than the file may hold",
             Reason.CRASH: "crashed" + (f" ({detail})" if detail else ""),
         }
-        return ChildStopped(reason, says[reason])
+        return ChildStoppedError(reason, says[reason])
 
 
 @contextmanager

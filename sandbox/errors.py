@@ -1,8 +1,8 @@
 """What goes wrong with a child.
 
 SandboxError
-├── ChildStopped       the file broke it: a limit was reached, or it crashed
-└── SandboxUnusable    no child can be made here, whatever the file
+├── ChildStoppedError     the file broke it: a limit was reached, or it crashed
+└── SandboxUnusableError  no child can be made here, whatever the file
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SandboxError(Exception):
     """The root."""
 
 
-class ChildStopped(SandboxError):
+class ChildStoppedError(SandboxError):
     """The file broke the child.
 
     Args:
@@ -38,5 +38,5 @@ class ChildStopped(SandboxError):
         self.detail = detail
 
 
-class SandboxUnusable(SandboxError):
+class SandboxUnusableError(SandboxError):
     """No child can be made here, whatever the file."""

@@ -1,8 +1,8 @@
 """Everything that the service raises on purpose.
 
     ServiceError
-    ├── Rejected                 the request or its inputs cannot be used
-    ├── Unavailable              Redis or the object store does not answer; trying later may help
+    ├── RejectedError            the request or its inputs cannot be used
+    ├── UnavailableError         Redis or the object store does not answer; trying later may help
     ├── SettingsError            the service is set up in a way that cannot work
     ├── ProblemError             a client's view: the service refused, with a problem
     ├── UnreachableError         a client's view: nothing answers there
@@ -27,7 +27,7 @@ class ServiceError(Exception):
     code: ErrorCode = ErrorCode.INTERNAL
 
 
-class Rejected(ServiceError):
+class RejectedError(ServiceError):
     """The request or its inputs cannot be used.
 
     Args:
@@ -55,7 +55,7 @@ class Rejected(ServiceError):
         self.reason = reason
 
 
-class Unavailable(ServiceError):
+class UnavailableError(ServiceError):
     """Redis or the object store does not answer; trying later may help."""
 
     code = ErrorCode.UNAVAILABLE

@@ -6,7 +6,7 @@ or a class or function that gives one when it is called without arguments:
     class NoStrangers:
         def judge(self, asked: Asked) -> None:
             if not known(asked.files["image"]):
-                raise PolicyRefusal("unknown_face", "the picture shows nobody of the cast")
+                raise PolicyRefusalError("unknown_face", "the picture shows nobody of the cast")
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Asked:
     files: Mapping[str, Content]
 
 
-class PolicyRefusal(Exception):
+class PolicyRefusalError(Exception):
     """What a policy raises to refuse a job.
 
     Args:
@@ -67,7 +67,7 @@ class Policy(Protocol):
         """Return to let the job be queued.
 
         Raises:
-            PolicyRefusal: it may not be. Any other error refuses it as well, as `internal`.
+            PolicyRefusalError: it may not be. Any other error refuses it as well, as `internal`.
         """
 
 

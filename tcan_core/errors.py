@@ -15,7 +15,7 @@
     ├── TeammateError          another one of the processes that share a video's windows failed
     │   └── TeammateMemoryError its memory ran out; a MemoryError as well
     ├── TeamLostError          one of these processes died or is silent; the others cannot go on
-    └── Canceled               the caller asked to stop
+    └── CanceledError          the caller asked to stop
 
 Every class carries a stable `code`, which the service reports and callers may compare. A message
 names the values and what would be allowed; it never needs a traceback beside it.
@@ -116,7 +116,7 @@ class TeamLostError(TcanError):
     code: ClassVar[str] = "team_lost"
 
 
-class Canceled(TcanError):
+class CanceledError(TcanError):
     """The caller asked to stop."""
 
     code: ClassVar[str] = "canceled"

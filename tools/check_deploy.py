@@ -28,11 +28,11 @@ KUBERNETES = ("1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
 SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
 
 
-class Skipped(Exception):
+class SkippedError(Exception):
     """A check cannot be done here; the message says why."""
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A check found something; the message holds it."""
 
 
@@ -45,10 +45,10 @@ def main() -> int:
             began_s = time.monotonic()
             try:
                 told = f"ok       {name}: {check()}"
-            except Skipped as reason:
+            except SkippedError as reason:
                 told = f"skipped  {name}: {reason}"
                 skipped.setdefault(str(reason), []).append(name)
-            except Failed as found:
+            except FailedError as found:
                 told = f"FAILED   {name}:\n{found}"
                 failures += 1
             print(f"{told} ({time.monotonic() - began_s:.1f} s)", flush=True)
@@ -108,7 +108,7 @@ def validate(file: Path, version: str) -> str:
     }
     unknown = strange - {schema.stem for schema in SCHEMAS.glob("*.json")}
     if unknown:
-        raise Failed(f"no schema is known for: {', '.join(sorted(unknown))}")
+        raise FailedError(f"no schema is known for: {', '.join(sorted(unknown))}")
     return f"{told.count('INFO')} resources pass"
 
 
@@ -129,7 +129,7 @@ def custom_resources(file: Path, scratch: Path) -> str:
 def checkov(framework: str, files: Sequence[Path]) -> str:
     """No failure that deploy/checkov.yaml does not list with its reason."""
     if not files:
-        raise Skipped("nothing was rendered")
+        raise SkippedError("nothing was rendered")
     config = ["--config-file", str(ROOT / "deploy/checkov.yaml"), "--framework", framework]
     told = run([tool("checkov"), *config, "--file", *map(str, files), "--output", "json"])
     report = json.loads(told[told.index("{") :])
@@ -140,7 +140,7 @@ def promtool(verb: str, what: str, file: Path) -> str:
     """Prometheus' own verdict."""
     path = shutil.which("promtool")
     if path is None:
-        raise Skipped("there is no promtool; Debian: apt install prometheus")
+        raise SkippedError("there is no promtool; Debian: apt install prometheus")
     return run([path, verb, what, file.name], cwd=file.parent).split("SUCCESS")[-1].strip(": \n")
 
 
@@ -150,7 +150,7 @@ def compose(command: list[str]) -> str:
         shutil.which(command[0]) is None
         or subprocess.run([*command, "version"], capture_output=True).returncode
     ):
-        raise Skipped(f"there is no {' '.join(command)}")
+        raise SkippedError(f"there is no {' '.join(command)}")
     profiles = [word for name in ("cpu", "gpu", "monitoring") for word in ("--profile", name)]
     words = [*command, "--file", str(ROOT / "docker-compose.yml"), *profiles, "config"]
     return f"{len(yaml.safe_load(run(words))['services'])} services"
@@ -165,17 +165,17 @@ def tool(name: str) -> str:
     """A program of deploy/check-requirements.txt."""
     path = TOOLS / name
     if not path.exists():
-        raise Skipped(f"{name} is not in .venv-deploy")
+        raise SkippedError(f"{name} is not in .venv-deploy")
     return str(path)
 
 
 def _rendered(file: Path) -> None:
     if not file.exists():
-        raise Skipped("nothing was rendered")
+        raise SkippedError("nothing was rendered")
 
 
 def run(command: Sequence[str], told: str | None = None, cwd: Path = ROOT) -> str:
-    """What a program prints, or `told`. Raises Failed, with what it printed, when it fails."""
+    """What a program prints, or `told`. Raises FailedError, with what it printed, when it fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -184,7 +184,7 @@ def run(command: Sequence[str], told: str | None = None, cwd: Path = ROOT) -> st
         text=True,
     )
     if done.returncode:
-        raise Failed((done.stdout + done.stderr).strip()[-4000:])
+        raise FailedError((done.stdout + done.stderr).strip()[-4000:])
     return done.stdout if told is None else told
 
 

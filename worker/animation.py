@@ -117,6 +117,6 @@ class Animator(Protocol):
                 pictures that can hold none stay so, which the rendering tells.
 
         Raises:
-            CheckpointUnusable: `resume` cannot be used.
-            AnimationOutOfMemory: memory ran out; being frugal may help.
+            CheckpointUnusableError: `resume` cannot be used.
+            AnimationOutOfMemoryError: memory ran out; being frugal may help.
         """

@@ -20,8 +20,8 @@ from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_file import write_pose_file
-from tcan_core.errors import Canceled as CoreCanceled
 from tcan_core.errors import (
+    CanceledError,
     CheckpointError,
     ConfigError,
     InputError,
@@ -43,10 +43,10 @@ from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.decoding import ChildSource
 from worker.failures import (
-    AnimationCanceled,
+    AnimationCanceledError,
     AnimationError,
-    AnimationOutOfMemory,
-    CheckpointUnusable,
+    AnimationOutOfMemoryError,
+    CheckpointUnusableError,
 )
 from worker.memory import process_memory
 from worker.model_info import model_info
@@ -289,15 +289,15 @@ class TcanAnimator:
                 resume=None if resume is None else DenoiseState.load(resume),
                 frame_filter=None if mark is None else Marker(mark, self._watermark_key),
             )
-        except CoreCanceled as error:
-            raise AnimationCanceled from error
+        except CanceledError as error:
+            raise AnimationCanceledError from error
         except CheckpointError as error:
-            raise CheckpointUnusable(str(error)) from error
+            raise CheckpointUnusableError(str(error)) from error
         except InputError as error:
             raise animation_error(error) from error
         except OUT_OF_MEMORY:
             # Without a cause: a traceback would hold on to the tensors of the failed attempt.
-            failed = AnimationOutOfMemory()
+            failed = AnimationOutOfMemoryError()
         else:
             unmarked = "" if mark is None else why_none(*done.size) or ""
             made = {**asdict(done), "devices": [self._device, *self._more_devices]}
@@ -352,7 +352,7 @@ def _unless(canceled: Canceled) -> Callable[[], None]:
 
     def check() -> None:
         if canceled():
-            raise AnimationCanceled
+            raise AnimationCanceledError
 
     return check
 

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from sandbox.children import Child, Sandbox
-from sandbox.errors import ChildStopped, SandboxUnusable
+from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from worker.failures import AnimationError
 
 # By its name: of the worker's modules the animator alone imports the core.
@@ -131,11 +131,11 @@ class ChildSource:
                 f"{MODULE}:{what}", path, argument, self._bounds, self._check
             ) as child:
                 yield child
-        except ChildStopped as error:
+        except ChildStoppedError as error:
             detail = f"{path.name}: the decoder {error.detail}"
             raise AnimationError(ErrorCode.DECODER_STOPPED, detail) from error
-        except SandboxUnusable as error:
-            raise Unavailable(f"decoders: {error}") from error
+        except SandboxUnusableError as error:
+            raise UnavailableError(f"decoders: {error}") from error
 
 
 def _told(child: Child) -> Told:

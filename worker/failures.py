@@ -1,13 +1,13 @@
 """Why a job may fail, and what the record then says.
 
     WorkerError
-    ├── AnimationError        the job cannot succeed: its inputs, its parameters, its size
-    ├── AnimationCanceled     the animator stopped because it was asked to
-    ├── AnimationOutOfMemory  the device's memory ran out; it is tried once more, frugally
-    └── CheckpointUnusable    a checkpoint is damaged or of another run; the job begins anew
+    ├── AnimationError             the job cannot succeed: its inputs, its parameters, its size
+    ├── AnimationCanceledError     the animator stopped because it was asked to
+    ├── AnimationOutOfMemoryError  the device's memory ran out; it is tried once more, frugally
+    └── CheckpointUnusableError    a checkpoint is damaged or of another run; the job begins anew
 
-Stores that do not answer (`service.errors.Unavailable`) are not the job's fault, nor is a disk that
-takes nothing (`worker.disk`): the worker gives the job back and the attempt does not count. All
+Stores that do not answer (`service.errors.UnavailableError`) are not the job's fault, nor is a full
+disk (`worker.disk`): the worker gives the job back and the attempt does not count. All
 else is a bug: the job fails with `internal` and the log has the traceback.
 """
 
@@ -35,15 +35,15 @@ class AnimationError(WorkerError):
         self.detail = detail
 
 
-class AnimationCanceled(WorkerError):
+class AnimationCanceledError(WorkerError):
     """The animator stopped because it was asked to."""
 
 
-class AnimationOutOfMemory(WorkerError):
+class AnimationOutOfMemoryError(WorkerError):
     """The device's memory ran out."""
 
 
-class CheckpointUnusable(WorkerError):
+class CheckpointUnusableError(WorkerError):
     """A checkpoint is damaged, or belongs to another run."""
 
 
@@ -54,7 +54,7 @@ def job_error(error: Exception, queue: Queue) -> JobError:
     """
     if isinstance(error, AnimationError):
         return JobError.of(error.code, error.detail, stage=queue.value)
-    if isinstance(error, MemoryError | AnimationOutOfMemory):
+    if isinstance(error, MemoryError | AnimationOutOfMemoryError):
         return JobError.of(ErrorCode.OUT_OF_MEMORY, "memory ran out", stage=queue.value)
     detail = f"an unexpected {type(error).__name__}; the worker's log has more"
     return JobError.of(ErrorCode.INTERNAL, detail, stage=queue.value)

@@ -36,7 +36,7 @@ class Heartbeat:
         )
 
     def beat(self) -> None:
-        """Say it once more. Raises Unavailable."""
+        """Say it once more. Raises UnavailableError."""
         room = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
         now = self._info.model_copy(update=room)
         self._jobs.run(presence.beat(now, TTL_MS))
@@ -52,10 +52,10 @@ class Heartbeat:
         return self._info.ready
 
     def is_stalled(self) -> None:
-        """The worker takes nothing although it should. Raises Unavailable."""
+        """The worker takes nothing although it should. Raises UnavailableError."""
         self._info = self._info.model_copy(update={"ready": False, "stalled": True})
         self.beat()
 
     def leave(self) -> None:
-        """Say goodbye. Raises Unavailable."""
+        """Say goodbye. Raises UnavailableError."""
         self._jobs.run(presence.leave(self._info.id))

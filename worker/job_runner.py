@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.contract.job import JobRecord
 from service.contract.queues import Queue
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import calls
 from service.stores.calls import Call, Hold
 from service.stores.hints import Hints
@@ -24,7 +24,7 @@ from service.stores.scratch import scratch_folder
 from service.telemetry.context import working_on
 from worker.animation import Animator
 from worker.disk import is_of_the_disk, takes_files
-from worker.failures import AnimationCanceled, job_error
+from worker.failures import AnimationCanceledError, job_error
 from worker.lease import Lease, Stop
 from worker.provenance.finish import Provenance
 from worker.shutdown import Shutdown
@@ -91,7 +91,7 @@ class JobRunner:
             logger.info("job %s: %s, attempt %d", job_id, queue, record.attempts)
             with working_on(job_id, queue, record.request_id, record.traceparent):
                 self._work(queue, record)
-        except Unavailable as error:
+        except UnavailableError as error:
             logger.warning("job %s: left to its lease: %s", job_id, error)
 
     def hear_of_cancel(self, job_id: str) -> None:
@@ -110,7 +110,7 @@ class JobRunner:
         while True:
             try:
                 return self.jobs.run(take)
-            except Unavailable as error:
+            except UnavailableError as error:
                 logger.warning("whether a job was taken in %s is not known yet: %s", queue, error)
                 if self.shutdown.wait(TAKE_PAUSE_S):
                     return None
@@ -184,9 +184,9 @@ class JobRunner:
         )
         try:
             end = stages.prepare() if queue is Queue.PREPARE else stages.render()
-        except AnimationCanceled:
+        except AnimationCanceledError:
             end = calls.release(record.id, record.token)
-        except Unavailable as error:
+        except UnavailableError as error:
             logger.warning("job %s: given back: %s", record.id, error)
             end = calls.release(record.id, record.token)
         except Exception as error:
@@ -201,11 +201,11 @@ class JobRunner:
         return end
 
     def _write(self, end: Call[Hold]) -> Hold:
-        """End the stage; patiently, since all of its work would be lost. Raises Unavailable."""
+        """End the stage, with retries, or its work would be lost. Raises UnavailableError."""
         for _ in range(END_TRIES - 1):
             try:
                 return self.jobs.run(end)
-            except Unavailable as error:
+            except UnavailableError as error:
                 logger.warning("the end of a stage is not written yet: %s", error)
                 time.sleep(END_PAUSE_S)
         return self.jobs.run(end)

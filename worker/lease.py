@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from service.contract.job import JobRecord, Progress
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import calls
 from service.stores.calls import Call, Hold
 from service.stores.jobs import Jobs
@@ -80,7 +80,7 @@ class Lease:
             return
         try:
             hold = self._jobs.run(call)
-        except Unavailable as error:
+        except UnavailableError as error:
             # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
             logger.warning("job %s: %s", self.job_id, error)
             return
@@ -108,5 +108,5 @@ class Lease:
         return self._shutdown.begun and self._hold is Hold.HELD
 
     def let_go(self) -> None:
-        """Give the job back at once, whatever is at work on it. Raises Unavailable."""
+        """Give the job back at once, whatever is at work on it. Raises UnavailableError."""
         self._jobs.run(calls.release(self.job_id, self._token))

@@ -14,7 +14,7 @@ from secrets import token_hex
 from celery import signals
 
 from service.contract.queues import Queue
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.settings import Settings
 from service.stores.hints import Hints
 from service.stores.jobs import Jobs
@@ -147,12 +147,12 @@ def _cut_off(runner: JobRunner) -> None:
 def _let_go(lease: Lease) -> None:
     try:
         lease.let_go()
-    except Unavailable as error:
+    except UnavailableError as error:
         logger.warning("the job is left to its lease: %s", error)
 
 
 def _say_goodbye(alive: Heartbeat) -> None:
     try:
         alive.leave()
-    except Unavailable as error:
+    except UnavailableError as error:
         logger.warning("no goodbye: %s", error)

@@ -20,7 +20,11 @@ from service.stores.jobs import Jobs
 from service.stores.objects import ObjectMissingError, ObjectStore
 from worker.animation import Animator, Rendering, Report, Step
 from worker.checkpoints import CheckpointWriter, mark_of
-from worker.failures import AnimationCanceled, AnimationOutOfMemory, CheckpointUnusable
+from worker.failures import (
+    AnimationCanceledError,
+    AnimationOutOfMemoryError,
+    CheckpointUnusableError,
+)
 from worker.lease import Lease, Stop
 from worker.manifest import Origin, make_manifest, make_statement
 from worker.previews import PreviewWriter
@@ -87,7 +91,7 @@ class Stages:
         mark = self.provenance.payload(self.record, inputs, self.animator.describe())
         try:
             rendering = self._animate(mark, frugal=False)
-        except AnimationOutOfMemory:
+        except AnimationOutOfMemoryError:
             rendering = None
         if rendering is None:  # not above: an error that is being handled holds on to memory
             logger.warning("job %s: memory ran out; once more, frugally", self.record.id)
@@ -129,7 +133,7 @@ class Stages:
                         frugal=frugal,
                         mark=mark,
                     )
-                except CheckpointUnusable as error:
+                except CheckpointUnusableError as error:
                     if resume is None:
                         raise
                     logger.warning("job %s: begins anew: %s", self.record.id, error)
@@ -214,7 +218,7 @@ class Stages:
     def _unless_over(self) -> None:
         """Go on where what was made is wanted, also by a worker that leaves."""
         if self.lease.stop in (Stop.CANCELED, Stop.LOST):
-            raise AnimationCanceled
+            raise AnimationCanceledError
 
     def _image(self) -> Path:
         assert self.record.inputs.image is not None, "only a preview of poses has no image"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.contract.queues import Queue
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import presence
 from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
@@ -50,7 +50,7 @@ class Watch:
     _heard: int = field(default=0, init=False)
 
     def act(self) -> None:
-        """Look whether hints wait although this worker is idle. Raises Unavailable."""
+        """Look whether hints wait although this worker is idle. Raises UnavailableError."""
         if not self._is_passed_over():
             self._since_s = None
             return
@@ -74,6 +74,6 @@ class Watch:
         try:
             self.alive.is_stalled()
             self.runner.jobs.run(presence.count_restart())
-        except Unavailable as error:
+        except UnavailableError as error:
             logger.warning("nobody is told: %s", error)
         self.restart()

@@ -8,7 +8,7 @@ from cli.checkup.finding import Finding, error, ok, warning
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT
 from service.contract.workers import WorkerInfo
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.settings import Settings
 from service.stores import counts, presence
 from service.stores.jobs import Jobs
@@ -22,7 +22,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     try:
         workers = jobs.run(presence.workers())
         depths = jobs.run(counts.snapshot()).queues
-    except Unavailable as failed:
+    except UnavailableError as failed:
         yield error(AREA, "heartbeats", str(failed), "mend what is said of redis first")
         return
     finally:

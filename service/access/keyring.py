@@ -31,7 +31,7 @@ class Keyring:
         self._closed = False
 
     async def find(self, text: str) -> ApiKey | None:
-        """The valid key that this is; None when it is none. Raises Unavailable."""
+        """The valid key that this is; None when it is none. Raises UnavailableError."""
         key_id = id_of(text)
         if key_id is None:
             return None
@@ -40,7 +40,7 @@ class Keyring:
         return key if valid else None
 
     async def is_closed(self) -> bool:
-        """Whether there was ever a key, so that everybody needs one. Raises Unavailable."""
+        """Whether there was ever a key, so that everybody needs one. Raises UnavailableError."""
         now_s = self._now_s()
         if not self._closed and (self._looked_s is None or now_s - self._looked_s > BELIEVED_S):
             self._closed = await self._jobs.run(keys.any_key())

@@ -6,7 +6,7 @@ import math
 
 from service.contract.callers import WINDOW_S
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores.keys import Turnstile
 
 POLICY = "requests"
@@ -20,9 +20,9 @@ def rate_headers(most: int, count: Turnstile) -> dict[str, str]:
     }
 
 
-def too_many(most: int, count: Turnstile) -> Rejected:
+def too_many(most: int, count: Turnstile) -> RejectedError:
     """The refusal of one request too many."""
-    return Rejected(
+    return RejectedError(
         ErrorCode.RATE_LIMITED,
         f"{most} requests within {WINDOW_S} s are allowed, and were made",
         headers={"Retry-After": str(_seconds(count.more_in_ms))},

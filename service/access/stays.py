@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from service.access.keyring import BELIEVED_S
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stopping import unless
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,6 @@ class Stays:
                     if not await self._may_stay(key):
                         for stay in tuple(self._stays.get(key, ())):
                             stay.end()
-            except Unavailable as error:
+            except UnavailableError as error:
                 # Who came in stays until there is somebody to ask; nothing new is sent meanwhile.
                 logger.warning("streams: their keys cannot be looked at: %s", error)

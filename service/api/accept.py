@@ -16,7 +16,7 @@ from service.api.judged import check_options
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.queues import Queue
-from service.errors import Rejected, Unavailable
+from service.errors import RejectedError, UnavailableError
 from service.stores import calls
 from service.stores.hints import message
 from service.stores.quota import quota_of
@@ -42,8 +42,8 @@ async def accept(
         The job, and whether it was there before.
 
     Raises:
-        Rejected: the parameters or the inputs cannot be used, or the caller may not have the job.
-        Unavailable: a store does not answer; there is no job then.
+        RejectedError: the parameters or inputs are invalid, or the caller may not submit the job.
+        UnavailableError: a store does not answer; there is no job then.
     """
     check_options(
         received.options, caller, received.kind, needs_consent=gateway.settings.require_consent
@@ -74,7 +74,7 @@ async def accept(
         )
         try:
             placed = await gateway.jobs.run(make)
-        except Rejected:
+        except RejectedError:
             await _clear(gateway, job_id)
             raise
     JOB_ID.set(job_id)
@@ -85,7 +85,7 @@ async def _clear(gateway: Gateway, job_id: str) -> None:
     """Erase the inputs of a job that was refused; what cannot be is an orphan, swept later."""
     try:
         await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
-    except Unavailable as error:
+    except UnavailableError as error:
         logger.warning("job %s: refused, and its inputs are left: %s", job_id, error)
 
 
@@ -93,8 +93,8 @@ async def _check_webhook(gateway: Gateway, received: Received) -> None:
     """Refuse a receiver that messages could not be sent to, now instead of in 75 hours.
 
     Raises:
-        Rejected: its host leads to where callers may not go. Where it leads nowhere as yet, the
-            deliverer will see.
+        RejectedError: its host has an address that is not allowed. A host that cannot be resolved
+            passes here and fails at delivery.
     """
     webhook = received.options.webhook
     if webhook is None:
@@ -110,7 +110,7 @@ async def _check_webhook(gateway: Gateway, received: Received) -> None:
 async def _again(gateway: Gateway, caller: Caller, job_id: str) -> calls.Placed:
     try:
         return await gateway.read(job_id, caller)
-    except Rejected as error:
-        raise Rejected(
+    except RejectedError as error:
+        raise RejectedError(
             ErrorCode.JOB_ERASED, f"this request made the job {job_id!r}, which was erased"
         ) from error

@@ -15,7 +15,7 @@ from service.contract.callers import ApiKey, CallerLimits, Scope
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.options import Priority
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores import keys
 from service.stores.jobs import AsyncJobs
 
@@ -60,26 +60,26 @@ class Gate:
         """The caller of a request.
 
         Raises:
-            Rejected: without a valid key, with one that does not open this, or too often.
-            Unavailable: Redis does not answer.
+            RejectedError: without a valid key, with one that does not open this, or too often.
+            UnavailableError: Redis does not answer.
         """
         text = presented(request.headers)
         if text is None:
             return await self._anonymously(request)
         key = await self.keyring.find(text)
         if key is None:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.UNAUTHORIZED, "the key is unknown, expired or revoked", headers=CHALLENGE
             )
         caller = caller_of(key)
         await self._count(caller, request)
         scope = Scope.READ if request.method in READING else Scope.SUBMIT
         if not caller.may(scope):
-            raise Rejected(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
+            raise RejectedError(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
         return caller
 
     async def still(self, text: str | None) -> bool:
-        """Whether who came in with this key, or with none, may stay. Raises Unavailable."""
+        """Whether who came in with this key, or with none, may stay. Raises UnavailableError."""
         if text is None:
             return not await self.keyring.is_closed()
         return await self.keyring.find(text) is not None
@@ -87,10 +87,10 @@ class Gate:
     async def _anonymously(self, request: Request) -> Caller:
         if await self.keyring.is_closed():
             detail = "send a key as 'Authorization: Bearer ...' or as 'X-API-Key'"
-            raise Rejected(ErrorCode.UNAUTHORIZED, detail, headers=CHALLENGE)
+            raise RejectedError(ErrorCode.UNAUTHORIZED, detail, headers=CHALLENGE)
         why = why_not(self._anonymous, request.scope.get("server"), request.headers)
         if why is not None:
-            raise Rejected(ErrorCode.UNAUTHORIZED, why, headers=CHALLENGE)
+            raise RejectedError(ErrorCode.UNAUTHORIZED, why, headers=CHALLENGE)
         return Caller(ANONYMOUS)
 
     async def _count(self, caller: Caller, request: Request) -> None:

@@ -18,7 +18,7 @@ from service.api.deps import Gateway, GatewayDep
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.job import moment
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores import deliveries as delivery_calls
 from service.stores.deliveries import Secret
 
@@ -60,7 +60,7 @@ async def redeliver(
     await gateway.read(job_id, caller)
     delivery = await gateway.jobs.run(delivery_calls.redeliver(job_id, n))
     if delivery is None:
-        raise Rejected(ErrorCode.DELIVERY_NOT_FOUND, f"job {job_id} has no message {n}")
+        raise RejectedError(ErrorCode.DELIVERY_NOT_FOUND, f"job {job_id} has no message {n}")
     return view_delivery(delivery)
 
 

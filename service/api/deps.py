@@ -14,7 +14,7 @@ from service.access.stays import Stays
 from service.api.callers import Caller, Gate
 from service.api.messages import event_frame, webhook_body
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.events.hub import EventHub
 from service.media.decoder import Decoder
 from service.media.needs import Memory
@@ -58,7 +58,7 @@ class Gateway:
         """A job that the caller may see; from here on logs name it.
 
         Raises:
-            Rejected: `job_not_found`.
+            RejectedError: `job_not_found`.
         """
         placed = await self.jobs.run(calls.read(job_id))
         if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
@@ -67,9 +67,9 @@ class Gateway:
         return placed
 
 
-def unknown_job(job_id: str) -> Rejected:
+def unknown_job(job_id: str) -> RejectedError:
     """The refusal of an id that no job has."""
-    return Rejected(ErrorCode.JOB_NOT_FOUND, f"there is no job {job_id!r}")
+    return RejectedError(ErrorCode.JOB_NOT_FOUND, f"there is no job {job_id!r}")
 
 
 @asynccontextmanager

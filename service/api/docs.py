@@ -9,7 +9,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,6 +37,6 @@ async def get_docs() -> HTMLResponse:
 async def get_asset(name: str) -> Response:
     """A file of the page."""
     if name not in FILES:
-        raise Rejected(ErrorCode.NOT_FOUND, f"there is no {name!r} here")
+        raise RejectedError(ErrorCode.NOT_FOUND, f"there is no {name!r} here")
     content = (resources.files("fastapi_offline") / "static" / name).read_bytes()
     return Response(content, media_type=FILES[name], headers={"Cache-Control": "max-age=86400"})

@@ -21,7 +21,7 @@ from service.api.examples import JOB
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.events import EventKind
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.events.hub import EventHub
 from service.stores.calls import Placed
 
@@ -128,6 +128,6 @@ async def read_events(
                         return  # the job was erased meanwhile
                     if not frames and not await feed.changed(heartbeat_s):
                         yield HEARTBEAT
-    except Unavailable as error:
+    except UnavailableError as error:
         # The answer has begun; its end makes the client come back with the last id that it saw.
         logger.warning("job %s: a stream of events is cut off: %s", placed.record.id, error)

@@ -12,7 +12,7 @@ from service.api.problems import RETRY_AFTER_S, problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores import presence
 
 router = APIRouter(tags=["health"])
@@ -56,7 +56,7 @@ async def readyz(request: Request, gateway: GatewayDep) -> Ready:
     if missing:
         stalled = sum(worker.stalled for worker in workers)
         alive = f"{len(workers)} alive" + (f", {stalled} stalled" if stalled else "")
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.UNAVAILABLE,
             f"no worker is ready for: {', '.join(missing)} ({alive})",
             headers={"Retry-After": str(RETRY_AFTER_S)},
@@ -68,6 +68,6 @@ async def _may_know(request: Request) -> bool:
     """Probes need no key; names of machines are not for everybody."""
     try:
         await get_caller(request)
-    except Rejected:
+    except RejectedError:
         return False
     return True

@@ -15,7 +15,7 @@ from service.api.callers import Caller
 from service.api.deps import Gateway
 from service.contract.errors import ErrorCode
 from service.contract.limits import CLAIM_MS
-from service.errors import Rejected, ServiceError
+from service.errors import RejectedError, ServiceError
 from service.stores import requests
 from service.stores.calls import Call
 from service.stores.requests import Claim, Claimed
@@ -50,7 +50,7 @@ async def reserved(
     """Hold the request's key while it is accepted; an error gives it back.
 
     Raises:
-        Rejected: the key is malformed, belongs to another request, or to one under way.
+        RejectedError: the key is malformed, belongs to another request, or to one under way.
     """
     if header is None:
         yield Reservation()
@@ -69,7 +69,9 @@ async def reserved(
 def _read_claim(found: Claimed) -> str | None:
     """The job that the same request made before; None where the key is the claimer's now."""
     if found.claim is Claim.OTHER:
-        raise Rejected(ErrorCode.IDEMPOTENCY_KEY_REUSED, "the key came before, with another body")
+        raise RejectedError(
+            ErrorCode.IDEMPOTENCY_KEY_REUSED, "the key came before, with another body"
+        )
     if found.claim is Claim.PENDING:
         raise requests.in_use("the same request is being accepted; ask again in a moment")
     return found.job_id if found.claim is Claim.JOB else None
@@ -110,11 +112,11 @@ def stored_key(header: str) -> str:
     """The digest of the key in a header, quoted as the draft says or bare.
 
     Raises:
-        Rejected: empty, longer than 255 characters, or not of visible ASCII.
+        RejectedError: empty, longer than 255 characters, or not of visible ASCII.
     """
     found = KEY.fullmatch(header.strip())
     if found is None:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.INVALID_REQUEST, "Idempotency-Key: 1 to 255 visible characters of ASCII"
         )
     return hashlib.sha256((found["quoted"] or found["bare"]).encode()).hexdigest()

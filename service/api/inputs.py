@@ -12,7 +12,7 @@ from service.api.deps import Gateway
 from service.api.judged import Judged
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.inspect import Inspected, are_quick, inspect_inputs, memory_bytes
 from service.stores import requests
 from service.stores.objects import (
@@ -40,8 +40,8 @@ async def take_inputs(
         spool: takes inputs that come from elsewhere.
 
     Raises:
-        Rejected: an input is not there, cannot be used, or is refused by the policy.
-        Unavailable: the store does not answer.
+        RejectedError: an input is not there, cannot be used, or is refused by the policy.
+        UnavailableError: the store does not answer.
     """
     contents = {**received.files, **await _fetched(gateway, received, spool)}
     found = await _inspected(gateway, contents)
@@ -83,14 +83,14 @@ async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[
 
 
 async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
-    """The caller's uploads that the request names. Raises Rejected (`upload_not_found`)."""
+    """The caller's uploads that the request names. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}
     known = await gateway.jobs.run(requests.read_uploads(tuple(received.uploads.values())))
     uploads = {}
     for (name, upload_id), upload in zip(received.uploads.items(), known, strict=True):
         if upload is None or upload.caller != caller.id:
-            raise Rejected(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
+            raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
         uploads[name] = upload
     return uploads
 
@@ -131,13 +131,13 @@ async def _looked_at(
         limits = gateway.settings.limits
         most = limits.max_image_bytes if name == "image" else limits.max_driving_bytes
         if version.size_bytes > most:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
             )
         spool.hold(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.UPLOAD_NOT_FOUND, f"nothing was sent to the upload {upload.id!r} yet"
         ) from error
     found = (await _inspected(gateway, {name: file}))[name]

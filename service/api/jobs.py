@@ -22,7 +22,7 @@ from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.states import JobState
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores import calls
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -152,7 +152,7 @@ async def erase_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> None
     """
     record = (await gateway.read(job_id, caller)).record
     if not record.state.is_terminal:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.JOB_NOT_ENDED, f"the job is {record.state}; cancel it before you erase it"
         )
     await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")

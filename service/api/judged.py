@@ -12,8 +12,8 @@ from service.api.callers import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions, Priority
-from service.errors import Rejected
-from service.policy import Asked, Policy, PolicyRefusal
+from service.errors import RejectedError
+from service.policy import Asked, Policy, PolicyRefusalError
 from service.stores.objects import Content
 from service.submission.receive import Received
 
@@ -34,7 +34,7 @@ class Judged:
     contents: Mapping[str, Content]
 
     async def pass_on(self, uploads: Mapping[str, Path]) -> None:
-        """Let the policy see all inputs. Raises Rejected (`policy_refused`)."""
+        """Let the policy see all inputs. Raises RejectedError (`policy_refused`)."""
         if self.policy is None:
             return
         asked = Asked(
@@ -46,8 +46,8 @@ class Judged:
         )
         try:
             await to_thread.run_sync(self.policy.judge, asked)
-        except PolicyRefusal as refusal:
-            raise Rejected(
+        except PolicyRefusalError as refusal:
+            raise RejectedError(
                 ErrorCode.POLICY_REFUSED, refusal.detail, reason=refusal.reason
             ) from refusal
 
@@ -56,15 +56,15 @@ def check_options(options: JobOptions, caller: Caller, kind: JobKind, needs_cons
     """What can be refused before any input is looked at.
 
     Raises:
-        Rejected: consent is missing where it is required, or the priority is above the caller's.
+        RejectedError: a required consent is missing, or the priority is above the caller's.
     """
     if needs_consent and kind is JobKind.ANIMATE and not (options.consent or "").strip():
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.CONSENT_REQUIRED,
             "options.consent: say on what ground those who are shown agree",
         )
     if ORDER.index(options.priority) < ORDER.index(caller.highest_priority):
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.FORBIDDEN,
             f"options.priority: the key allows {caller.highest_priority.value!r} at most, "
             f"not {options.priority.value!r}",

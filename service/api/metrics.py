@@ -13,7 +13,7 @@ from service.api.callers import get_caller, presented
 from service.api.deps import GatewayDep
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.settings import Settings
 from service.stores import counts
 from service.stores.scratch import disk_space
@@ -48,7 +48,7 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
 
 
 async def _check_reader(request: Request, settings: Settings) -> None:
-    """Raises Rejected for who may not read of the whole service."""
+    """Raises RejectedError for who may not read of the whole service."""
     given, token = presented(request.headers), settings.metrics_token
     if settings.public_metrics:
         return
@@ -58,4 +58,4 @@ async def _check_reader(request: Request, settings: Settings) -> None:
     caller = await get_caller(request)
     if given is not None and not caller.sees_all:
         detail = "/metrics needs TCAN_METRICS_TOKEN, or a key with the scope 'admin'"
-        raise Rejected(ErrorCode.FORBIDDEN, detail)
+        raise RejectedError(ErrorCode.FORBIDDEN, detail)

@@ -13,7 +13,7 @@ from service.api.deps import GatewayDep
 from service.api.examples import redirect_to_object
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 
 router = APIRouter(tags=["results"])
 
@@ -41,7 +41,7 @@ async def get_preview(
     record = (await gateway.read(job_id, caller)).record
     if n > len(record.previews):
         detail = f"the job has {len(record.previews)} previews, not {n}"
-        raise Rejected(ErrorCode.NO_RESULT, detail)
+        raise RejectedError(ErrorCode.NO_RESULT, detail)
     name = f"tcan-{record.id[:8]}-preview-{n}.webp"
     link = await to_thread.run_sync(gateway.objects.link, record.previews[n - 1], name)
     return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})

@@ -16,7 +16,7 @@ from starlette.routing import Match
 
 from service.api.examples import problem_example
 from service.contract.errors import ERRORS, ErrorCode
-from service.errors import Rejected, ServiceError
+from service.errors import RejectedError, ServiceError
 from service.submission.receive import field_problems
 
 MEDIA_TYPE = "application/problem+json"
@@ -109,7 +109,7 @@ def problem(
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    if isinstance(error, Rejected):
+    if isinstance(error, RejectedError):
         return problem(
             request,
             error.code,

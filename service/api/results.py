@@ -17,7 +17,7 @@ from service.api.waiting import POLL_AFTER_S
 from service.contract.errors import ErrorCode
 from service.contract.job import JobRecord, Output
 from service.contract.states import JobState
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores.folder import ROUTE, FolderObjects
 from service.stores.objects import ObjectMissingError, content_type
 
@@ -71,18 +71,18 @@ for _output, _summary in SUMMARIES.items():
 
 
 def _key(record: JobRecord, output: Output) -> str:
-    """The object's key. Raises Rejected when there is none, or not yet."""
+    """The object's key. Raises RejectedError when there is none, or not yet."""
     if not record.state.is_terminal:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.RESULT_NOT_READY,
             f"the job is {record.state}",
             headers={"Retry-After": str(POLL_AFTER_S)},
         )
     if record.state is not JobState.SUCCEEDED:
         why = f": {record.error.detail}" if record.error else ""
-        raise Rejected(ErrorCode.NO_RESULT, f"the job {record.state}{why}")
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job {record.state}{why}")
     if output not in record.outputs:
-        raise Rejected(ErrorCode.NO_RESULT, f"the job has no {output}")
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job has no {output}")
     return record.outputs[output]
 
 

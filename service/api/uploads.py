@@ -17,7 +17,7 @@ from service.api.uploads_view import UploadView
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores import requests
 from service.stores.folder import UPLOAD_ROUTE, FolderObjects
 from service.stores.objects import Content, ObjectMissingError
@@ -130,12 +130,12 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:
-    """The form's fields. Raises Rejected when one did not come before the file."""
+    """The form's fields. Raises RejectedError when one did not come before the file."""
     fields = {}
     for name in FORM_FIELDS:
         content = found.get(name)
         if content is None:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.INVALID_SIGNATURE, f"the part {name!r} must come before the part 'file'"
             )
         assert isinstance(content, bytes)  # a field is too short for a file

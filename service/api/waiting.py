@@ -9,7 +9,7 @@ import time
 from service.api.callers import Caller
 from service.api.deps import Gateway
 from service.contract.job import JobRecord
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.events.hub import EventHub
 from service.stores.calls import Placed
 
@@ -49,7 +49,7 @@ async def wait_for_end(gateway: Gateway, caller: Caller, placed: Placed, wait_s:
     try:
         await _end(gateway.events, record, deadline)
         return await gateway.read(record.id, caller)
-    except Unavailable as error:
+    except UnavailableError as error:
         logger.warning("job %s: nobody can wait for its end: %s", record.id, error)
         return placed
 

@@ -53,7 +53,7 @@ class Feed:
         self._refreshing = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Take in what is new and wake the readers. Raises Unavailable."""
+        """Take in what is new and wake the readers. Raises UnavailableError."""
         async with self._refreshing:
             while found := await self._read(self.newest):
                 self._frames.extend(found)
@@ -66,7 +66,7 @@ class Feed:
         """Some of the frames behind `version`, in order; none when there is none yet.
 
         Raises:
-            Unavailable: they are no longer here, and Redis does not answer.
+            UnavailableError: they are no longer here, and Redis does not answer.
         """
         if version >= self.newest:
             return []

@@ -15,7 +15,7 @@ from typing import Self
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
 from service.stopping import unless
 from service.stores.events import CHANNEL
@@ -93,7 +93,7 @@ class EventHub:
                 async with self._jobs.redis.pubsub() as pubsub:
                     await pubsub.subscribe(f"{PREFIX}{CHANNEL}")
                     await self._follow(pubsub)
-            except (RedisError, Unavailable, OSError) as error:
+            except (RedisError, UnavailableError, OSError) as error:
                 logger.warning("events: %s", error)
                 await unless(self._stop, asyncio.sleep(RECONNECT_S))
 

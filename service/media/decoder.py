@@ -7,11 +7,11 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.children import Sandbox
-from sandbox.errors import ChildStopped, SandboxUnusable
+from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Rejected, Unavailable
+from service.errors import RejectedError, UnavailableError
 from service.media.needs import needed_bytes
 from service.stores.objects import Content
 
@@ -54,22 +54,22 @@ class Decoder:
         """What an `image`, a `driving` video or a file of `poses` is; blocks.
 
         Raises:
-            Rejected: it cannot be used, or the decoder was ended by it.
-            Unavailable: no decoder can be started.
+            RejectedError: it cannot be used, or the decoder was ended by it.
+            UnavailableError: no decoder can be started.
         """
         argument = {"role": role, "limits": limits.model_dump()}
         bounds = ChildLimits(needed_bytes(role, content, limits), CPU_S, WAIT_S)
         try:
             with self._sandbox.child(f"{MODULE}:judge", content, argument, bounds) as child:
                 said = _Said.model_validate(child.json())
-        except ChildStopped as error:
+        except ChildStoppedError as error:
             detail = f"{role}: the decoder {error.detail}"
-            raise Rejected(ErrorCode.DECODER_STOPPED, detail) from error
+            raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
         except ValidationError as error:
             detail = f"{role}: the decoder said what it never says"
-            raise Rejected(ErrorCode.DECODER_STOPPED, detail) from error
-        except SandboxUnusable as error:
-            raise Unavailable(f"decoders: {error}") from error
+            raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
+        except SandboxUnusableError as error:
+            raise UnavailableError(f"decoders: {error}") from error
         if said.code is not None:
-            raise Rejected(said.code, said.detail)
+            raise RejectedError(said.code, said.detail)
         return Verdict(said.suffix, said.frames, said.seconds)

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.plain_png import Header, fault
 
 # Formats and the suffixes under which they are kept. Pillow knows many more, with more to go wrong.
@@ -38,7 +38,7 @@ def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
         The suffix of its format, `.png` for a PNG.
 
     Raises:
-        Rejected: not an image, damaged, too small, too narrow, or of too many pixels.
+        RejectedError: not an image, damaged, too small, too narrow, or of too many pixels.
     """
     try:
         with Image.open(source, formats=FORMAT_NAMES) as image:
@@ -50,40 +50,40 @@ def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(_declared_pixels(error), limits) from error
     except UnidentifiedImageError as error:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.INVALID_IMAGE, f"image: not one of the kinds {', '.join(FORMATS)}"
         ) from error
     except DAMAGED as error:
-        raise Rejected(ErrorCode.INVALID_IMAGE, f"image: damaged ({error})") from error
+        raise RejectedError(ErrorCode.INVALID_IMAGE, f"image: damaged ({error})") from error
 
 
 def inspect_plain_png(content: bytes, header: Header, limits: InputLimits) -> str:
-    """The same for a small plain PNG, without a decoder. Raises Rejected likewise."""
+    """The same for a small plain PNG, without a decoder. Raises RejectedError likewise."""
     _check_size(header.width, header.height, limits)
     wrong = fault(content, header)
     if wrong is not None:
-        raise Rejected(ErrorCode.INVALID_IMAGE, f"image: damaged ({wrong})")
+        raise RejectedError(ErrorCode.INVALID_IMAGE, f"image: damaged ({wrong})")
     return FORMATS["PNG"]
 
 
 def _check_size(width: int, height: int, limits: InputLimits) -> None:
     if min(width, height) < limits.min_side:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.IMAGE_TOO_SMALL,
             f"image: {width}x{height} pixels; each side needs at least {limits.min_side}",
         )
     if width * height > limits.max_image_pixels:
         raise _too_large(f"{width}x{height} = {width * height:,}", limits)
     if max(width, height) > limits.max_image_aspect * min(width, height):
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.IMAGE_TOO_NARROW,
             f"image: {width}x{height} pixels; the longer side may have at most "
             f"{limits.max_image_aspect:g} times as many as the shorter",
         )
 
 
-def _too_large(declared: str, limits: InputLimits) -> Rejected:
-    return Rejected(
+def _too_large(declared: str, limits: InputLimits) -> RejectedError:
+    return RejectedError(
         ErrorCode.IMAGE_TOO_LARGE,
         f"image: declares {declared} pixels; at most {limits.max_image_pixels:,} are taken",
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.decoder import Decoder
 from service.media.images import inspect_plain_png
 from service.media.needs import head_of, needed_bytes
@@ -55,8 +55,8 @@ def inspect_inputs(
         files: by `image` and `driving`; one of them may be missing.
 
     Raises:
-        Rejected: one of them cannot be read or is over a limit; says which and why.
-        Unavailable: no decoder can be started.
+        RejectedError: one of them cannot be read or is over a limit; says which and why.
+        UnavailableError: no decoder can be started.
     """
     found = {}
     if "image" in files:
@@ -99,7 +99,7 @@ def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) ->
         video = decoder.look("driving", content, limits)
         return Inspected(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
     if size > limits.max_pose_bytes:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.BODY_TOO_LARGE,
             f"driving: the pose file has {size:,} bytes; "
             f"at most {limits.max_pose_bytes:,} are taken",

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sandbox.wire import Out
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.images import inspect_image
 from service.media.poses import inspect_poses
 from service.media.videos import inspect_video
@@ -34,7 +34,7 @@ def judge(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
             out.json({"frames": inspect_poses(source.read(), limits)})
         else:
             out.json(inspect_video(source, limits)._asdict())
-    except Rejected as error:
+    except RejectedError as error:
         out.json({"code": error.code, "detail": error.detail})
 
 

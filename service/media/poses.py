@@ -14,7 +14,7 @@ from pydantic import BaseModel, FailFast, Field, PlainValidator, TypeAdapter, Va
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 
 # Numbers of joints: OpenPose's COCO model and BODY_25. 17 is COCO without a neck, in another order.
 COCO_JOINTS = 17
@@ -167,24 +167,26 @@ def inspect_poses(text: bytes, limits: InputLimits) -> int:
         The number of its frames.
 
     Raises:
-        Rejected: not the format, a number out of range, too many frames, a canvas that is over a
-            limit or changes, or nobody in any frame; names the field and what is allowed.
+        RejectedError: wrong format, a number out of range, too many frames, a canvas that is over a
+            limit or changes, or no person in any frame; names the field and what is allowed.
     """
     try:
         frames = _parse(text)
     except ValidationError as error:
-        raise Rejected(ErrorCode.INVALID_POSE_FILE, f"driving: {_first(error)}") from error
+        raise RejectedError(ErrorCode.INVALID_POSE_FILE, f"driving: {_first(error)}") from error
     if not frames:
-        raise Rejected(ErrorCode.INVALID_POSE_FILE, "driving: the pose file holds no frame")
+        raise RejectedError(ErrorCode.INVALID_POSE_FILE, "driving: the pose file holds no frame")
     most = min(limits.max_frames, MAX_FRAMES)
     if len(frames) > most:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_LONG,
             f"driving: {len(frames):,} frames; at most {most:,} are taken",
         )
     _check_canvas(frames, limits)
     if not any(_seen(person) for frame in frames for person in frame.people):
-        raise Rejected(ErrorCode.NO_PERSON, f"driving: nobody in {len(frames):,} frames of poses")
+        raise RejectedError(
+            ErrorCode.NO_PERSON, f"driving: nobody in {len(frames):,} frames of poses"
+        )
     return len(frames)
 
 
@@ -202,7 +204,7 @@ def _parse(text: bytes) -> list[Frame]:
     except ValidationError as error:
         if not _lacks(error, "people"):
             raise
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.INVALID_POSE_FILE,
             "driving: not a pose file: it has neither frames nor people",
         ) from error
@@ -216,14 +218,14 @@ def _lacks(error: ValidationError, field: str) -> bool:
 def _check_canvas(frames: list[Frame], limits: InputLimits) -> None:
     width, height = frames[0].canvas_width, frames[0].canvas_height
     if min(width, height) < limits.min_side or width * height > limits.max_frame_pixels:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.INVALID_POSE_FILE,
             f"driving: frame 0 has a canvas of {width}x{height}; sides from "
             f"{limits.min_side} and at most {limits.max_frame_pixels:,} pixels are taken",
         )
     for number, frame in enumerate(frames):
         if (frame.canvas_width, frame.canvas_height) != (width, height):
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.INVALID_POSE_FILE,
                 f"driving: frame {number} has a canvas of {frame.canvas_width}x"
                 f"{frame.canvas_height}, but frame 0 has {width}x{height}; "

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from sandbox.kinds import HEAD_BYTES, demuxer
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.stills import is_still
 
 # Demuxers that read the one file and nothing else, and the suffixes under which it is kept.
@@ -51,7 +51,7 @@ def inspect_video(source: BinaryIO, limits: InputLimits) -> Video:
         Its format, `.mp4` for QuickTime and MPEG-4, and its length.
 
     Raises:
-        Rejected: not a video, a still image, without a picture or a frame, damaged, or over a
+        RejectedError: not a video, a still image, without a picture or a frame, damaged, or over a
             limit.
     """
     head = source.read(HEAD_BYTES)
@@ -105,12 +105,12 @@ def _has_decoder(stream: VideoStream) -> bool:
 def _check_size(stream: VideoStream, limits: InputLimits) -> None:
     width, height = stream.width, stream.height
     if min(width, height) < limits.min_side:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_SMALL,
             f"driving: {width}x{height} pixels; each side needs at least {limits.min_side}",
         )
     if width * height > limits.max_frame_pixels:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_LARGE,
             f"driving: {width}x{height} = {width * height:,} pixels; "
             f"at most {limits.max_frame_pixels:,} are taken",
@@ -121,7 +121,7 @@ def _check_extent(stream: VideoStream, frames: int, limits: InputLimits) -> None
     """Refuse what would take too long to decode, before it is decoded."""
     pixels = stream.width * stream.height * frames
     if pixels > limits.max_driving_pixels:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_LARGE,
             f"driving: {frames:,} frames of {stream.width}x{stream.height} are {pixels:,} pixels; "
             f"at most {limits.max_driving_pixels:,} are taken",
@@ -129,10 +129,10 @@ def _check_extent(stream: VideoStream, frames: int, limits: InputLimits) -> None
 
 
 def _check_length(container: InputContainer, stream: VideoStream, limits: InputLimits) -> int:
-    """The number of frames. Raises Rejected when it is none or too many."""
+    """The number of frames. Raises RejectedError when it is none or too many."""
     duration_s = (container.duration or 0) / av.time_base
     if duration_s > limits.max_duration_s:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_LONG,
             f"driving: {duration_s:.1f} s; at most {limits.max_duration_s:g} s are taken",
         )
@@ -141,7 +141,7 @@ def _check_length(container: InputContainer, stream: VideoStream, limits: InputL
         raise _invalid("the video holds no frame")
     if frames > limits.max_frames:
         counted = f"{frames:,}" if stream.frames else f"over {limits.max_frames:,}"
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.VIDEO_TOO_LONG,
             f"driving: {counted} frames; at most {limits.max_frames:,} are taken",
         )
@@ -164,9 +164,9 @@ def _count_frames(container: InputContainer, stream: VideoStream, most: int) -> 
     return frames
 
 
-def _still() -> Rejected:
+def _still() -> RejectedError:
     return _invalid("a still image cannot drive; send a video or a pose file")
 
 
-def _invalid(detail: str) -> Rejected:
-    return Rejected(ErrorCode.INVALID_VIDEO, f"driving: {detail}")
+def _invalid(detail: str) -> RejectedError:
+    return RejectedError(ErrorCode.INVALID_VIDEO, f"driving: {detail}")

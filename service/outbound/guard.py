@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected, SettingsError
+from service.errors import RejectedError, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address, parse_network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 LOOK_UPS = 100
 
 
-class AddressRefused(Rejected):
+class AddressRefusedError(RejectedError):
     """A host that callers may not have the service connect to.
 
     It says nothing of where the host leads: names of an inner network are not for callers.
@@ -89,13 +89,13 @@ class Guard:
         """Where a connection to the host may go, in the resolver's order.
 
         Raises:
-            AddressRefused: any of its addresses is refused.
+            AddressRefusedError: any of its addresses is refused.
             OSError, UnicodeError: it cannot be resolved.
         """
         found = await self.resolve(host, port)
         known = host.lower().rstrip(".") in self.hosts
         if not found or not (known or all(self._allows(parse_address(each)) for each in found)):
-            raise AddressRefused(host)
+            raise AddressRefusedError(host)
         return found
 
     def _allows(self, address: Address) -> bool:

@@ -37,7 +37,7 @@ class GuardedBackend(AsyncNetworkBackend):
             timeout: seconds for all addresses together; each has its share of what is left.
 
         Raises:
-            AddressRefused: the host leads to where callers may not go.
+            AddressRefusedError: the host leads to where callers may not go.
             httpcore.ConnectError: nothing answers, or there is no such host.
         """
         try:

@@ -142,14 +142,14 @@ def create(
 ) -> Call[Placed]:
     """Make the job; it waits in the first queue. Making it again changes nothing.
 
-    An idempotency key that its owner claimed leads to the job from now on; Rejected
+    An idempotency key that its owner claimed leads to the job from now on; RejectedError
     (`idempotency_key_in_use`) when the claim is lost.
 
     Args:
         contract: workers that know a lower one leave the job to others; fields in use may need a
             higher one.
         hint: goes to the first queue's workers with the job, see `service.stores.hints.message`.
-        quota: what the job is weighed against; Rejected (`quota_exceeded`) when it is too much.
+        quota: the caller's limits; raises RejectedError (`quota_exceeded`) when one is exceeded.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = [text for name, model in models.items() for text in (name, stored(model))]

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected, Unavailable
+from service.errors import RejectedError, UnavailableError
 from service.stores.durable import sync, sync_all
 from service.stores.objects import (
     Content,
@@ -62,7 +62,7 @@ class FolderObjects:
         return self._folder / checked(key)
 
     def put(self, key: str, content: Content) -> None:
-        """Move or write it in; it is on the disk before its name appears. Raises Unavailable."""
+        """Store it; synced to disk before its name appears. Raises UnavailableError."""
         target = self.path(key)
         with _disk(key):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ class FolderObjects:
 
         Raises:
             ObjectChangedError: the source of a copy is gone, or has another tag.
-            Unavailable: the disk does not take them.
+            UnavailableError: the disk does not take them.
         """
         self.place(objects)
         self.sync(objects)
@@ -105,7 +105,7 @@ class FolderObjects:
             raise
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Wait until these new objects are on the disk. Raises Unavailable."""
+        """Wait until these new objects are on the disk. Raises UnavailableError."""
         with _disk(", ".join(keys)):
             sync_all([self.path(key) for key in keys], self._folder)
 
@@ -155,25 +155,25 @@ class FolderObjects:
         """How many bytes the file of a form may have, before any of them has come.
 
         Raises:
-            Rejected: the form was altered or is too old.
+            RejectedError: the form was altered or is too old.
         """
         key, max_bytes, expires = fields["key"], fields["max_bytes"], fields["expires"]
         genuine = self._signature("upload", key, max_bytes, expires)
         if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
-            raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
+            raise RejectedError(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
         return int(max_bytes)
 
     def put_form(self, fields: Mapping[str, str], content: Content) -> None:
-        """Store the file of a form that `admit_form` let in. Raises Rejected when it is empty."""
+        """Store the file of a form accepted by `admit_form`. Raises RejectedError if empty."""
         if size_of(content) == 0:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.INVALID_REQUEST,
                 f"file: is empty; 1 to {fields['max_bytes']} bytes are taken",
             )
         self.put(fields["key"], content)
 
     def delete(self, prefix: str) -> None:
-        """Erase every object under `prefix`. Raises Unavailable."""
+        """Erase every object under `prefix`. Raises UnavailableError."""
         folder = self.path(prefix)
         with _disk(prefix):
             while folder.is_dir():
@@ -182,7 +182,7 @@ class FolderObjects:
                     shutil.rmtree(folder)
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Names of the folders in `prefix`. Raises Unavailable."""
+        """Names of the folders in `prefix`. Raises UnavailableError."""
         with _disk(prefix), suppress(FileNotFoundError), os.scandir(self._folder / prefix) as found:
             for entry in found:
                 if entry.is_dir():
@@ -209,10 +209,12 @@ class FolderObjects:
         return f"{ROUTE}{quote(checked(key))}?{query}"
 
     def open_link(self, key: str, filename: str, expires: str, signature: str) -> Path:
-        """The file behind a link. Raises Rejected when it was altered or is too old."""
+        """The file behind a link. Raises RejectedError when it was altered or is too old."""
         genuine = self._signature("link", key, filename, expires)
         if not _equal(genuine, signature) or int(expires) < self._now_s():
-            raise Rejected(ErrorCode.INVALID_SIGNATURE, "ask the job's own address for a new link")
+            raise RejectedError(
+                ErrorCode.INVALID_SIGNATURE, "ask the job's own address for a new link"
+            )
         path = self.path(key)
         if not path.is_file():
             raise ObjectMissingError(key)
@@ -247,7 +249,7 @@ def _disk(key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"the disk does not take {key!r}: {error}") from error
+        raise UnavailableError(f"the disk does not take {key!r}: {error}") from error
 
 
 def _forget(file: Path) -> None:

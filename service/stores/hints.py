@@ -103,5 +103,5 @@ class Hints:
     jobs: Jobs
 
     def send(self, job_id: str, queue: Queue) -> None:
-        """Tell the workers of a queue that a job waits in it. Raises Unavailable."""
+        """Tell the workers of a queue that a job waits in it. Raises UnavailableError."""
         self.jobs.run(Call("hint", (queue.task, message(job_id, queue)), int))

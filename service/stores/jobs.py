@@ -13,7 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from service.contract.states import TRANSITIONS
-from service.errors import IllegalTransitionError, ServiceError, Unavailable
+from service.errors import IllegalTransitionError, ServiceError, UnavailableError
 from service.stores.calls import Call
 from service.stores.pipe import Pipe
 from service.stores.quota import quota_error
@@ -66,7 +66,7 @@ class Jobs:
         return cls(Redis.from_url(url, **_options()), clock)
 
     def run(self, call: Call[T]) -> T:
-        """Do it and read the reply. Raises Unavailable when the server does not answer."""
+        """Do it and read the reply. Raises UnavailableError when the server does not answer."""
         try:
             reply = self._scripts[call.script](keys=[PREFIX], args=_arguments(call, self._clock))
         except RedisError as error:
@@ -97,7 +97,7 @@ class AsyncJobs:
         return cls(AsyncRedis.from_url(url, **_options()), clock)
 
     async def run(self, call: Call[T]) -> T:
-        """Do it and read the reply. Raises Unavailable when the server does not answer."""
+        """Do it and read the reply. Raises UnavailableError when the server does not answer."""
         given = (1, PREFIX, *_arguments(call, self._clock))
         pipe = self._reads if call.script in READING else self._writes
         try:
@@ -173,4 +173,4 @@ def _mapped(error: RedisError) -> ServiceError:
         refusal = quota_error(str(error)) or claim_error(str(error))
         if refusal is not None:
             return refusal
-    return Unavailable(f"the job store does not answer: {error}")
+    return UnavailableError(f"the job store does not answer: {error}")

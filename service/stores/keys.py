@@ -62,7 +62,7 @@ def count_request(caller: str, most: int) -> Call[Turnstile]:
 
 
 def room_for_a_job(caller: str, limits: CallerLimits, new_bytes: int) -> Call[str]:
-    """Make sure that the caller may have another job, however small; raises Rejected when read.
+    """Check that the caller may submit another job; raises RejectedError when the reply is read.
 
     `service.stores.calls.create` weighs it once more, by its true size.
 

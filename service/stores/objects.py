@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.settings import Settings
 
 KEY = re.compile(r"[a-z0-9]+(/[a-z0-9][a-z0-9._-]*)+")
@@ -51,7 +51,7 @@ class UploadForm(NamedTuple):
 class ObjectStore(Protocol):
     """Bytes by key. A key is a path of plain names; its suffix tells the content type.
 
-    What cannot be done because the store is away, full or read-only raises Unavailable.
+    What cannot be done because the store is away, full or read-only raises UnavailableError.
     """
 
     def put(self, key: str, content: Content) -> None:
@@ -91,14 +91,14 @@ class ObjectStore(Protocol):
         """
 
 
-class ObjectMissingError(Rejected):
+class ObjectMissingError(RejectedError):
     """There is no object under this key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(ErrorCode.NOT_FOUND, f"there is no object {key!r}")
 
 
-class ObjectChangedError(Rejected):
+class ObjectChangedError(RejectedError):
     """The source of a copy is gone, or no longer what was looked at."""
 
     def __init__(self, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from service.contract.callers import CallerLimits
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 
 # A waiting job of the caller has begun by then, or not; there is no better guess.
 QUEUE_RETRY_S = 5
@@ -46,7 +46,7 @@ def quota_of(
     return Quota(text, input_bytes, round(1000 * driving_s), ",".join(dict.fromkeys(uploads)))
 
 
-def quota_error(raised: str) -> Rejected | None:
+def quota_error(raised: str) -> RejectedError | None:
     """The refusal in the error of a script; None when it says something else."""
     found = RAISED.search(raised)
     if found is None:
@@ -54,4 +54,4 @@ def quota_error(raised: str) -> Rejected | None:
     name, has, more, most, retry_s = found.groups()
     detail = f"{name}: {SAYS[name].format(has=has, more=more, most=most)}"
     retry = retry_s if retry_s != "0" else str(QUEUE_RETRY_S)
-    return Rejected(ErrorCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": retry})
+    return RejectedError(ErrorCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": retry})

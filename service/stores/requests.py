@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from service.contract.callers import CallerLimits
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores.calls import Call
 
 NO_LIMITS = CallerLimits()
@@ -77,15 +77,15 @@ def claim(caller: str, key: str, fingerprint: str, owner: str, lease_ms: int) ->
     )
 
 
-def claim_error(raised: str) -> Rejected | None:
+def claim_error(raised: str) -> RejectedError | None:
     """The refusal in the error of `create`; None when it says something else."""
     return in_use("the key was lost while the job was made") if "CLAIM " in raised else None
 
 
-def in_use(detail: str) -> Rejected:
+def in_use(detail: str) -> RejectedError:
     """The refusal of a request whose key another one holds."""
     headers = {"Retry-After": str(RETRY_S)}
-    return Rejected(ErrorCode.IDEMPOTENCY_KEY_IN_USE, detail, headers=headers)
+    return RejectedError(ErrorCode.IDEMPOTENCY_KEY_IN_USE, detail, headers=headers)
 
 
 def unclaim(caller: str, key: str, owner: str) -> Call[str]:
@@ -94,7 +94,7 @@ def unclaim(caller: str, key: str, owner: str) -> Call[str]:
 
 
 def note_upload(upload: Upload, ttl_ms: int, limits: CallerLimits = NO_LIMITS) -> Call[str]:
-    """Remember that a caller may upload a file; raises Rejected when it is too much for today.
+    """Remember that a caller may upload a file; raises RejectedError when it is too much for today.
 
     What the form takes counts as the caller's at once, and until a job is made of the upload.
     """

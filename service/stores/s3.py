@@ -13,7 +13,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from service.errors import ServiceError, Unavailable
+from service.errors import ServiceError, UnavailableError
 from service.settings import Settings
 from service.stores.objects import (
     Content,
@@ -219,7 +219,7 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
 def _mapped(error: Exception, key: str) -> ServiceError:
     if isinstance(error, ClientError) and _code(error) in MISSING:
         return ObjectMissingError(key)
-    return Unavailable(f"the object store does not answer: {error}")
+    return UnavailableError(f"the object store does not answer: {error}")
 
 
 def _code(error: ClientError) -> str:

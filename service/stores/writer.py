@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import NamedTuple, Protocol
 
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores.folder import FolderObjects
 from service.stores.objects import New, ObjectStore
 
@@ -29,7 +29,7 @@ class Writer(Protocol):
 
         Raises:
             ObjectChangedError: the source of a copy is gone, or another than was looked at.
-            Unavailable: the store cannot take them.
+            UnavailableError: the store cannot take them.
         """
 
     async def close(self) -> None:
@@ -66,7 +66,7 @@ class ThreadWriter:
             async with asyncio.timeout(self._patience_s):
                 await self._turns.acquire()
         except TimeoutError as error:
-            raise Unavailable(
+            raise UnavailableError(
                 f"the object store is slow: no turn came within {self._patience_s:g} s"
             ) from error
         loop = asyncio.get_running_loop()
@@ -128,7 +128,7 @@ class FolderWriter:
                 _settle(group.done, failure)
 
     def _store(self, batch: list[_Group]) -> list[Exception | None]:
-        """What became of each group; raises Unavailable when their sync fails."""
+        """What became of each group; raises UnavailableError when their sync fails."""
         errors = [_tried(self._objects.place, group) for group in batch]
         placed = [group for group, error in zip(batch, errors, strict=True) if error is None]
         if placed:

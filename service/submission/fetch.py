@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.outbound.transport import GuardedTransport
 from service.submission.multipart import declared_bytes
@@ -41,8 +41,8 @@ async def fetch(
         hold: makes sure that there is room for so many bytes, before they are written.
 
     Raises:
-        Rejected: the address is refused, gives no file, too big a one, or none in time; or what
-            `hold` raises.
+        RejectedError: the URL is not allowed, gives no file, too large a file, or no file in time;
+            or what `hold` raises.
     """
     try:
         with anyio.fail_after(timeout_s):
@@ -60,18 +60,18 @@ async def fetch(
 
 
 def checked_url(url: str) -> str:
-    """The address, if it is one that is fetched. Raises Rejected (`url_refused`)."""
+    """The address, if it is one that is fetched. Raises RejectedError (`url_refused`)."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError when it is no number
     except ValueError as error:
-        raise Rejected(ErrorCode.URL_REFUSED, f"not an address: {error}") from error
+        raise RejectedError(ErrorCode.URL_REFUSED, f"not an address: {error}") from error
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.URL_REFUSED, f"{parts.scheme or 'no scheme'}: only http and https are fetched"
         )
     if parts.username is not None or parts.password is not None:
-        raise Rejected(ErrorCode.URL_REFUSED, "an address with a user's name is not fetched")
+        raise RejectedError(ErrorCode.URL_REFUSED, "an address with a user's name is not fetched")
     return url
 
 
@@ -104,12 +104,12 @@ async def _save(answer: httpx.Response, url: str, file: Path, max_bytes: int, ho
             await stream.write(chunk)
 
 
-def _failed(url: str, why: str) -> Rejected:
-    return Rejected(ErrorCode.URL_FAILED, f"{_shown(url)}: {why}")
+def _failed(url: str, why: str) -> RejectedError:
+    return RejectedError(ErrorCode.URL_FAILED, f"{_shown(url)}: {why}")
 
 
-def _too_large(url: str, max_bytes: int) -> Rejected:
-    return Rejected(ErrorCode.BODY_TOO_LARGE, f"{_shown(url)}: more than {max_bytes} bytes")
+def _too_large(url: str, max_bytes: int) -> RejectedError:
+    return RejectedError(ErrorCode.BODY_TOO_LARGE, f"{_shown(url)}: more than {max_bytes} bytes")
 
 
 def _shown(url: str) -> str:

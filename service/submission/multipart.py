@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores.objects import Content
 from service.submission.spool import Spool
 
@@ -36,7 +36,7 @@ class Part:
 
     Attributes:
         admit: asked when the part begins, with the parts before it. It tells how many bytes the
-            part may have by them, or raises Rejected.
+            part may have by them, or raises RejectedError.
     """
 
     max_bytes: int
@@ -62,8 +62,8 @@ async def receive(
         By their names: the bytes of small parts, the files of big ones.
 
     Raises:
-        Rejected: not multipart, malformed, an unknown, doubled or missing part, one that is not
-            admitted, or too many bytes, at the first byte that is too many; or the spool has no
+        RejectedError: not multipart, malformed, an unknown, doubled or missing part, one that is
+            not allowed, or too many bytes, at the first byte that is too many; or the spool has no
             room for it now.
     """
     boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
@@ -96,18 +96,18 @@ def declared_bytes(headers: Mapping[str, str]) -> int:
 
 def _check_size(size: int, most: int) -> None:
     if size > most:
-        raise Rejected(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
+        raise RejectedError(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
 
 
 def _boundary(content_type: str | None) -> bytes:
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
-        raise Rejected(
+        raise RejectedError(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE,
             f"multipart/form-data is taken here, not {kind.decode('latin-1') or 'nothing'}",
         )
     if not options.get(b"boundary"):
-        raise Rejected(ErrorCode.MALFORMED_BODY, "the Content-Type names no boundary")
+        raise RejectedError(ErrorCode.MALFORMED_BODY, "the Content-Type names no boundary")
     return options[b"boundary"]
 
 
@@ -164,7 +164,7 @@ class _Receiver:
                 },
             )
         except FormParserError as error:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.MALFORMED_BODY, f"the boundary is not valid: {error}"
             ) from error
 
@@ -172,14 +172,16 @@ class _Receiver:
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise Rejected(ErrorCode.MALFORMED_BODY, f"not a multipart body: {error}") from error
+            raise RejectedError(
+                ErrorCode.MALFORMED_BODY, f"not a multipart body: {error}"
+            ) from error
 
     def finish(self) -> dict[str, Content]:
         if not self.ended:
-            raise Rejected(ErrorCode.MALFORMED_BODY, "the body ends before its last boundary")
+            raise RejectedError(ErrorCode.MALFORMED_BODY, "the body ends before its last boundary")
         for name, part in self.parts.items():
             if part.required and name not in self.found:
-                raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing")
+                raise RejectedError(ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing")
         return self.found
 
     def close(self) -> None:
@@ -203,9 +205,11 @@ class _Receiver:
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name not in self.parts:
             taken = ", ".join(self.parts)
-            raise Rejected(ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}")
+            raise RejectedError(
+                ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}"
+            )
         if name in self.found:
-            raise Rejected(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
+            raise RejectedError(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
         part = self.parts[name]
         admitted = part.max_bytes if part.admit is None else part.admit(self.found)
         self._most = min(part.max_bytes, admitted)
@@ -214,7 +218,7 @@ class _Receiver:
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
         if self._size > self._most:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE,
                 f"the part {self._name!r} has more than {self._most} bytes",
             )

@@ -18,7 +18,7 @@ from service.contract.limits import InputLimits
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.requests import AnimateRequest, PosesRequest
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.stores.objects import Content
 from service.submission.multipart import Part, receive
 from service.submission.spool import Spool
@@ -73,7 +73,7 @@ async def read_request(
     """Read the body; big files are streamed into `spool`.
 
     Raises:
-        Rejected: of another type, malformed, too big, or with parameters that are not valid.
+        RejectedError: of another type, malformed, too big, or with parameters that are not valid.
     """
     if is_json(headers):
         return _from_json(kind, await _read_small(chunks))
@@ -89,13 +89,13 @@ async def read_json(
     """The model in a small JSON body; None when there is no body.
 
     Raises:
-        Rejected: of another type, too big, or not valid.
+        RejectedError: of another type, too big, or not valid.
     """
     text = await _read_small(chunks)
     if not text:
         return None
     if not is_json(headers):
-        raise Rejected(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
+        raise RejectedError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
     return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
 
 
@@ -119,13 +119,13 @@ def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
 def read_model(
     model: type[M], name: str, text: bytes, code: ErrorCode = ErrorCode.INVALID_PARAMS
 ) -> M:
-    """The model in a JSON text. Raises Rejected with the code."""
+    """The model in a JSON text. Raises RejectedError with the code."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         errors = field_problems(error.errors(include_url=False, include_input=False), name)
         detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-        raise Rejected(code, detail, errors=errors) from error
+        raise RejectedError(code, detail, errors=errors) from error
 
 
 def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ async def _read_small(chunks: AsyncIterator[bytes]) -> bytes:
     async for chunk in chunks:
         text += chunk
         if len(text) > MAX_JSON_BYTES:
-            raise Rejected(
+            raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE, f"the body has more than {MAX_JSON_BYTES} bytes"
             )
     return bytes(text)

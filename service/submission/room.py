@@ -6,7 +6,7 @@ from threading import Lock
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import MIB, InputLimits
-from service.errors import Rejected, SettingsError
+from service.errors import RejectedError, SettingsError
 
 # A big body takes about this long to come and to be stored.
 RETRY_S = 5
@@ -26,11 +26,11 @@ class Room:
         return self._taken
 
     def take(self, size_bytes: int) -> None:
-        """Take so many more, at once. Raises Rejected (`unavailable`) when there are fewer."""
+        """Take so many more, at once. Raises RejectedError (`unavailable`) when there are fewer."""
         with self._lock:
             left = self._most - self._taken
             if size_bytes > left:
-                raise Rejected(
+                raise RejectedError(
                     ErrorCode.UNAVAILABLE,
                     f"{self._taken:,} of {self._most:,} bytes that may come in at a time do so; "
                     f"{size_bytes:,} more must wait",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores.scratch import scratch_folder
 from service.submission.room import Room
 
@@ -15,7 +15,7 @@ from service.submission.room import Room
 class Spool:
     """Makes the folder when it is first asked for, and removes it at the end of a `with` block.
 
-    A disk that takes no file there, or not all of one, raises Unavailable at the end of the block.
+    Raises UnavailableError at the end of the block if a file could not be written.
 
     Args:
         parent: exists.
@@ -40,7 +40,7 @@ class Spool:
         """Have room for so many bytes of this file altogether, before they are written.
 
         Raises:
-            Rejected: there is no room for them now.
+            RejectedError: there is no room for them now.
         """
         more = size_bytes - self._held.get(name, 0)
         if more > 0:
@@ -59,4 +59,4 @@ class Spool:
         self._stack.close()
         self._room.give_back(sum(self._held.values()))
         if isinstance(error, OSError):
-            raise Unavailable(f"the disk does not take what callers send: {error}") from error
+            raise UnavailableError(f"the disk does not take what callers send: {error}") from error

@@ -45,7 +45,7 @@ class Orphans:
     _names: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
 
     def sweep(self) -> None:
-        """Look at the next jobs in the object store. Raises Unavailable."""
+        """Look at the next jobs in the object store. Raises UnavailableError."""
         names = list(islice(self._names, self.batch))
         if not names:
             self._names = self.objects.folders("jobs")

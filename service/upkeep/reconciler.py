@@ -40,7 +40,7 @@ class Reconciler:
         """Take back leases, end jobs that are late, send hints that are missing.
 
         Raises:
-            Unavailable: a store does not answer; the next step does what this one could not.
+            UnavailableError: a store does not answer; the next step does what this one could not.
         """
         if not self.jobs.run(presence.preside(ROLE, self.keeper, ROLE_MS)):
             return

@@ -43,7 +43,7 @@ class Sweeper:
     orphans: Orphans
 
     def act(self) -> None:
-        """Erase a batch of each. Raises Unavailable when the job store does not answer."""
+        """Erase a batch of each. Raises UnavailableError when the job store does not answer."""
         sweep_scratch(self.scratch)
         if not self.jobs.run(presence.preside(ROLE, self.keeper, ROLE_MS)):
             return

@@ -11,7 +11,7 @@ from random import SystemRandom
 from typing import Self
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.outbound.guard import Guard
 from service.stopping import unless
 from service.stores import deliveries
@@ -76,7 +76,7 @@ class Deliverer:
         await self._sender.close()
 
     async def start_due(self) -> int:
-        """Begin to deliver what is due; how many messages. Raises Unavailable."""
+        """Begin to deliver what is due; how many messages. Raises UnavailableError."""
         free = AT_ONCE - len(self._under_way)
         if free == 0:
             return 0
@@ -97,7 +97,7 @@ class Deliverer:
         while not self._stop.is_set():
             try:
                 await self.start_due()
-            except Unavailable as error:
+            except UnavailableError as error:
                 logger.warning("webhooks: %s", error)
             except Exception:  # whatever it is, the messages of others go on
                 logger.exception("webhooks: what is due cannot be taken")
@@ -144,7 +144,7 @@ class Deliverer:
             await self._jobs.run(
                 deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
             )
-        except Unavailable as error:
+        except UnavailableError as error:
             logger.warning("job %s: an attempt is not on record: %s", delivery.job_id, error)
 
 

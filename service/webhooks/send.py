@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 
 from service.contract.webhooks import Attempt
-from service.outbound.guard import AddressRefused, Guard
+from service.outbound.guard import AddressRefusedError, Guard
 from service.outbound.transport import GuardedTransport
 from service.webhooks.schedule import read_retry_after
 
@@ -58,7 +58,9 @@ class Sender:
             ):
                 status = answer.status_code
                 retry_after_s = read_retry_after(answer.headers.get("retry-after"), time.time())
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, AddressRefused) as problem:
+        except AddressRefusedError:
+            error = "AddressRefused"
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
             error = type(problem).__name__
         took_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error)

@@ -57,7 +57,7 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
     try:
         with _opened(file, limits) as image:
             return int(getattr(image, "n_frames", 1)) == 1
-    except _NotAnImage:
+    except _NotAnImageError:
         return False
 
 
@@ -81,7 +81,7 @@ def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
         raise MediaError(f"{path.name}: cannot be written ({error})") from error
 
 
-class _NotAnImage(MediaError):
+class _NotAnImageError(MediaError):
     """The file's first bytes are those of no image format."""
 
 
@@ -98,7 +98,7 @@ def _header(name: str, stream: BinaryIO, limits: MediaLimits) -> Image.Image:
         return Image.open(stream, formats=IMAGE_FORMATS)
     except UnidentifiedImageError as error:
         names = ", ".join(IMAGE_FORMATS)
-        raise _NotAnImage(f"{name}: not an image of a known kind ({names})") from error
+        raise _NotAnImageError(f"{name}: not an image of a known kind ({names})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(_too_many_pixels(name, error, limits)) from error
     except DAMAGED as error:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tcan_core.models.attention import Kernel, merge_heads, split_heads
 
 
-class ReferenceRead(Exception):
+class ReferenceReadError(Exception):
     """Ends the reference UNet's pass where nothing behind is read any more. No error."""
 
 
@@ -56,7 +56,7 @@ class ReferenceBank:
         self._is_reading = True
         try:
             yield
-        except ReferenceRead:
+        except ReferenceReadError:
             pass
         finally:
             self._is_reading = False
@@ -70,12 +70,12 @@ class ReferenceBank:
         """Keep what enters a self-attention.
 
         Raises:
-            ReferenceRead: while `reading`, it was the last. Not under autograd, whose hooks and
-                checkpoints want whole passes.
+            ReferenceReadError: while `reading`, it was the last. Not under autograd, whose hooks
+                and checkpoints want whole passes.
         """
         self.features[name] = hidden_states
         if self._is_reading and name == self.last and not torch.is_grad_enabled():
-            raise ReferenceRead
+            raise ReferenceReadError
 
     def keys_and_values(self, name: str, attn: Attention) -> tuple[Tensor, Tensor]:
         """Return one self-attention's features as its keys and values, (sources, tokens, channels).

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
-from tcan_core.errors import Canceled as CanceledError
-from tcan_core.errors import ParameterError
+from tcan_core.errors import CanceledError, ParameterError
 from tcan_core.models.attention import check_kernel
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
@@ -197,7 +196,7 @@ class AnimatePipeline:
         Raises:
             NoPersonError: nobody was found in the image, or no pose has a joint.
             ParameterError: a setting is unknown or out of its range, or there is no pose.
-            Canceled: `canceled` returned True.
+            CanceledError: `canceled` returned True.
         """
         unknown = sorted(set(settings) - {field.name for field in fields(AnimateSettings)})
         if unknown:

@@ -293,7 +293,7 @@ def render(
         frame_filter: the last change of each frame, such as a watermark.
 
     Raises:
-        Canceled: `canceled` returned True.
+        CanceledError: `canceled` returned True.
         CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
         TeammateError, TeamLostError: another process that shares the windows failed, or died.

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.errors import Canceled, TeamLostError, TeammateError
+from tcan_core.errors import CanceledError, TeamLostError, TeammateError
 from tcan_core.media.limits import MediaLimits
 from tcan_core.media.source import Frames
 from tcan_core.models.runtime import RuntimeOptions
@@ -106,7 +106,7 @@ def take_part(pipeline: AnimatePipeline, part: dict[str, Any], pixels: NDArray[n
             )
     except TeamLostError:
         raise
-    except (Canceled, TeammateError):
+    except (CanceledError, TeammateError):
         pass  # the first process knows of it
     except Exception:
         logger.exception("the process on %s leaves a video", pipeline.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
-from tcan_core.errors import Canceled
+from tcan_core.errors import CanceledError
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.tcan import Tcan
 
@@ -65,7 +65,7 @@ class WindowPredictor:
         """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back.
 
         Raises:
-            Canceled: `canceled` returned True.
+            CanceledError: `canceled` returned True.
         """
         device, dtype = self.ref_image_latents.device, self.tcan.dtype
         if self._read_at != float(timestep):
@@ -107,7 +107,7 @@ class WindowPredictor:
 
     def _between(self) -> None:
         if self._canceled is not None and self._canceled():
-            raise Canceled("canceled within a window")
+            raise CanceledError("canceled within a window")
 
     @contextmanager
     def _remembering(self, frames: list[int]) -> Iterator[None]:

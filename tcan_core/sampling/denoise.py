@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tcan_core.errors import Canceled, CheckpointError, ParameterError
+from tcan_core.errors import CanceledError, CheckpointError, ParameterError
 from tcan_core.sampling.fusion import FusionKind, WindowFuser
 from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import (
@@ -98,7 +98,7 @@ def denoise(
             before, so that a run can go on from there.
 
     Raises:
-        Canceled: `canceled` returned True.
+        CanceledError: `canceled` returned True.
         CheckpointError: `resume` belongs to another kind of run, or to a step behind which this
             one offers no state.
         ContextWindowError: a frame is covered by no window.
@@ -118,7 +118,9 @@ def denoise(
         fuser = WindowFuser(windows, run.latents.shape, fusion)
         for batches in rounds:
             if team.agree(canceled is not None and canceled()):
-                raise Canceled(f"canceled at step {step} of {steps}, window {batches[0][0] + 1}")
+                raise CanceledError(
+                    f"canceled at step {step} of {steps}, window {batches[0][0] + 1}"
+                )
             _predict_round(predict, model_input, timestep, windows, batches, fuser, team)
             if is_last := batches is rounds[-1]:
                 run.advance(timestep, model_input, fuser.result(), prediction_type)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from tcan_core.errors import Canceled, ConfigError
+from tcan_core.errors import CanceledError, ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import gathered, rank, wait_for_all
 from tcan_core.training.leaving import asked_to_leave
@@ -41,7 +41,7 @@ def train(
         ConfigError: a checkpoint is in the way or not on every machine, or the configuration
             cannot be followed.
         WeightsError: the checkpoint is damaged or of another run.
-        Canceled: SIGTERM came; a checkpoint was kept.
+        CanceledError: SIGTERM came; a checkpoint was kept.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
@@ -71,7 +71,7 @@ def train(
                 last_saved = time.monotonic()
             if leave:
                 wait_for_all()
-                raise Canceled(f"asked to leave at step {done}; --resume goes on from there")
+                raise CanceledError(f"asked to leave at step {done}; --resume goes on from there")
         if leads:
             outputs.finish(run.steps)
     wait_for_all()

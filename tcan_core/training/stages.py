@@ -55,7 +55,7 @@ def run_stage(
         ParameterError: the device that it names is not here.
         WeightsError: an earlier stage's parts are missing, or the checkpoint does not fit.
         StorageError: a place outside of this machine does not answer.
-        Canceled: SIGTERM came; a checkpoint was kept.
+        CanceledError: SIGTERM came; a checkpoint was kept.
     """
     settings = read_stage_config(name, config)
     run: RunConfig = settings.run

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from service.contract.states import JobState
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import calls, counts, events
 from service.stores.events import JobEvent
 from service.stores.jobs import Jobs
@@ -64,7 +64,7 @@ def wait_for_ends(jobs: Jobs, job_ids: Sequence[str], timeout_s: float) -> list[
     while left and time.monotonic() < deadline:
         try:
             left = [job_id for job_id in left if not _has_ended(jobs, job_id)]
-        except Unavailable:
+        except UnavailableError:
             pass  # the store is on its way back
         time.sleep(0.5)
     return left

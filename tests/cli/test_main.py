@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import COMMANDS, build_app, exit_code, sentence
 from service.contract.errors import ErrorCode
-from service.errors import ProblemError, Rejected, SettingsError, Unavailable
+from service.errors import ProblemError, RejectedError, SettingsError, UnavailableError
 from tcan_core.errors import ConfigError, MediaError, TcanError, WeightsError
 from tests.cli.conftest import Tcan
 
@@ -61,10 +61,10 @@ def test_a_command_that_is_not_there_is_a_usage_error(tcan: Tcan) -> None:
         (WeightsError("weights are missing"), 1, "weights are missing"),
         (TcanError("stopped"), 1, "stopped"),
         (SettingsError("no Redis is known"), 2, "no Redis is known"),
-        (Rejected(ErrorCode.NO_PERSON, "nobody"), 2, "nobody"),
+        (RejectedError(ErrorCode.NO_PERSON, "nobody"), 2, "nobody"),
         (ProblemError(422, "no_person", "nobody"), 2, "nobody (no_person)"),
         (ProblemError(503, "unavailable", "later"), 1, "later (unavailable)"),
-        (Unavailable("no answer"), 1, "no answer"),
+        (UnavailableError("no answer"), 1, "no answer"),
         (FileNotFoundError(2, "No such file", "a.png"), 2, "a.png: No such file"),
         (KeyError("x"), 1, "KeyError: 'x' (TCAN_TRACEBACK=1 shows where)"),
     ],

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.children import Sandbox
-from sandbox.errors import ChildStopped, Reason
+from sandbox.errors import ChildStoppedError, Reason
 from sandbox.limits import MIB, ChildLimits
 
 MODULE = "tests.sandbox.misbehave"
@@ -60,7 +60,7 @@ def test_a_child_that_misbehaves_is_ended(
     sandbox: Sandbox, target: str, limits: ChildLimits, reason: Reason, says: str
 ) -> None:
     with (
-        pytest.raises(ChildStopped) as stopped,
+        pytest.raises(ChildStoppedError) as stopped,
         sandbox.child(f"{MODULE}:{target}", b"", None, limits) as child,
     ):
         while child.json() is not None:
@@ -87,7 +87,7 @@ def test_a_parent_that_has_seen_enough_ends_its_child(sandbox: Sandbox) -> None:
     wait_for_death(process)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """Somebody wishes no more of it."""
 
 
@@ -97,10 +97,10 @@ def test_a_parent_that_waits_is_asked_again_and_again(sandbox: Sandbox) -> None:
     def check() -> None:
         asked.append(time.monotonic())
         if len(asked) == 4:
-            raise Enough
+            raise EnoughError
 
     with (
-        pytest.raises(Enough),
+        pytest.raises(EnoughError),
         sandbox.child(f"{MODULE}:hang", b"", None, LIMITS, check) as child,
     ):
         child.json()
@@ -123,7 +123,7 @@ def test_a_zygote_that_was_killed_is_started_again(sandbox: Sandbox) -> None:
         process = child.json()
         parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(parent, signal.SIGKILL)
-        with pytest.raises(ChildStopped, match="crashed"):
+        with pytest.raises(ChildStoppedError, match="crashed"):
             child.next()
     wait_for_death(process)
     with sandbox.child(f"{MODULE}:tell", b"more", None, LIMITS) as child:

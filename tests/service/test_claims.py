@@ -17,7 +17,7 @@ from service.api.app import create_app
 from service.contract.errors import ErrorCode
 from service.contract.limits import CLAIM_MS
 from service.contract.params import JobParams
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.settings import Settings
 from service.stores import calls, requests
 from service.stores.jobs import Jobs, digest
@@ -111,12 +111,12 @@ def test_who_lost_the_key_makes_no_job(jobs: Jobs) -> None:
         if owner == "first":
             jobs.redis.flushall()
     kept: dict[str, Any] = {"caller": "me", "idempotency_key": "k", "keep_key_ms": CLAIM_MS}
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(RejectedError) as refused:
         jobs.run(calls.create("a", JobParams(), INPUTS, key_owner="first", **kept))
     assert refused.value.code is ErrorCode.IDEMPOTENCY_KEY_IN_USE
     assert jobs.run(calls.read("a")) is None
     jobs.run(calls.create("b", JobParams(), INPUTS, key_owner="second", **kept))
-    with pytest.raises(Rejected):
+    with pytest.raises(RejectedError):
         jobs.run(calls.create("c", JobParams(), INPUTS, key_owner="second", **kept))
 
 

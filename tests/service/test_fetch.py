@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.submission.fetch import MAX_REDIRECTS, fetch
 from tests.servers import free_port
@@ -32,9 +32,11 @@ def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20
     return file.read_bytes()
 
 
-def refused(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0) -> Rejected:
+def refused(
+    url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0
+) -> RejectedError:
     """Why it gets nothing."""
-    with pytest.raises(Rejected) as error:
+    with pytest.raises(RejectedError) as error:
         fetched(url, folder, max_bytes, timeout_s)
     return error.value
 

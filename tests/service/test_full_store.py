@@ -10,7 +10,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import calls, presence
 from service.stores.calls import Hold
 from service.stores.jobs import NEW_WORK, READING, Jobs, scripts
@@ -33,7 +33,7 @@ def full(jobs: Jobs) -> Iterator[Jobs]:
 
 def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
     keys = full.redis.dbsize()
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         full.run(calls.create("c", JobParams(), INPUTS))
     assert (full.redis.dbsize(), full.run(calls.read("c"))) == (keys, None)
     full.redis.config_set("maxmemory", 0)

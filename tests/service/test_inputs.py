@@ -13,7 +13,7 @@ from PIL import Image
 from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.decoder import Decoder
 from service.media.images import FORMATS
 from service.media.inspect import Inspected, are_quick, inspect_inputs
@@ -70,14 +70,14 @@ def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
 def test_an_image_is_refused(
     decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, says: str
 ) -> None:
-    with pytest.raises(Rejected, match=says) as refused:
+    with pytest.raises(RejectedError, match=says) as refused:
         decoder.look("image", written(tmp_path, content), LIMITS)
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("content", [TEXT, b"", b"\x00" * 4096, samples.png()])
 def test_what_is_no_video_is_refused(decoder: Decoder, tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(RejectedError) as refused:
         decoder.look("driving", written(tmp_path, content), LIMITS)
     assert refused.value.code is ErrorCode.INVALID_VIDEO
 
@@ -97,7 +97,9 @@ def moving(kind: str, frames: int) -> bytes:
 def test_a_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -> None:
     still = moving(kind, 1)
     for content in (still, written(tmp_path, still)):
-        with pytest.raises(Rejected, match="a still image cannot drive; send a video") as refused:
+        with pytest.raises(
+            RejectedError, match="a still image cannot drive; send a video"
+        ) as refused:
             decoder.look("driving", content, LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
@@ -106,7 +108,7 @@ def test_pictures_that_move_are_no_still_images(decoder: Decoder) -> None:
     for kind in ("GIF", "PNG"):
         assert decoder.look("driving", moving(kind, 3), LIMITS).frames == 3
     assert decoder.look("driving", moving("AVIF", 3), LIMITS).suffix == ".mp4"
-    with pytest.raises(Rejected, match="not a video"):
+    with pytest.raises(RejectedError, match="not a video"):
         decoder.look("driving", moving("WEBP", 3), LIMITS)
 
 
@@ -115,7 +117,7 @@ def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(
 ) -> None:
     whole = samples.video(tmp_path, frames=30)
     for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             decoder.look("driving", written(tmp_path, content), LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
@@ -123,7 +125,7 @@ def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(
 def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_path: Path) -> None:
     target = samples.write_video(tmp_path / "secret.mp4")
     for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
-        with pytest.raises(Rejected):
+        with pytest.raises(RejectedError):
             decoder.look("driving", written(tmp_path, text.encode()), LIMITS)
 
 
@@ -140,7 +142,7 @@ def test_a_video_over_a_limit_is_refused(
     decoder: Decoder, tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
 ) -> None:
     file = written(tmp_path, samples.video(tmp_path))
-    with pytest.raises(Rejected, match=says) as refused:
+    with pytest.raises(RejectedError, match=says) as refused:
         decoder.look("driving", file, InputLimits.model_validate(limits))
     assert refused.value.code is code
 
@@ -177,7 +179,7 @@ def test_poses_of_openpose_are_taken(joints: int) -> None:
     ],
 )
 def test_a_pose_file_is_refused(text: bytes, code: ErrorCode, says: str) -> None:
-    with pytest.raises(Rejected, match=says) as refused:
+    with pytest.raises(RejectedError, match=says) as refused:
         inspect_poses(text, LIMITS)
     assert refused.value.code is code
 
@@ -204,5 +206,5 @@ def test_bytes_and_files_are_inspected_alike(decoder: Decoder, tmp_path: Path) -
     files = {"image": written(tmp_path, picture), "driving": tmp_path / "sample.mp4"}
     found = inspect_inputs({"image": picture, "driving": video}, LIMITS, decoder)
     assert found == inspect_inputs(files, LIMITS, decoder)
-    with pytest.raises(Rejected):
+    with pytest.raises(RejectedError):
         inspect_inputs({"driving": b""}, LIMITS, decoder)

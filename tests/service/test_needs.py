@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import MIB, InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.decoder import Decoder
 from service.media.inspect import inspect_inputs, memory_bytes
 from service.media.needs import Memory, needed_bytes
@@ -104,11 +104,11 @@ def test_pose_files_that_are_not_small_are_read_in_a_child(decoder: Decoder) -> 
         (content[:-1], ErrorCode.INVALID_POSE_FILE),
         (b"[" * 100_000, ErrorCode.INVALID_POSE_FILE),
     ):
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             inspect_inputs({"driving": wrong}, LIMITS, decoder)
         assert refused.value.code is code
     small = LIMITS.model_copy(update={"probe_memory_bytes": 2 * MIB})
-    with pytest.raises(Rejected) as stopped:
+    with pytest.raises(RejectedError) as stopped:
         inspect_inputs({"driving": poses(4000)}, small, decoder)
     assert stopped.value.code is ErrorCode.DECODER_STOPPED
 

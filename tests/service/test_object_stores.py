@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.settings import Settings
 from service.stores.folder import FolderObjects, read_signing_key
 from service.stores.objects import (
@@ -169,11 +169,11 @@ def test_a_folder_link_expires_and_cannot_be_altered(upload: Path, tmp_path: Pat
     query = link_query(objects.link("jobs/c1/result.mp4", "walk.mp4"))
     assert objects.open_link("jobs/c1/result.mp4", **query).read_bytes() == CONTENT
     for change in ({"filename": "x.html"}, {"expires": "99999999999"}, {"signature": "00"}):
-        with pytest.raises(Rejected) as altered:
+        with pytest.raises(RejectedError) as altered:
             objects.open_link("jobs/c1/result.mp4", **{**query, **change})
         assert altered.value.code is ErrorCode.INVALID_SIGNATURE
     now[0] += 61
-    with pytest.raises(Rejected):
+    with pytest.raises(RejectedError):
         objects.open_link("jobs/c1/result.mp4", **query)
 
 

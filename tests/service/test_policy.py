@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.contract.job import JobRecord, Output
 from service.errors import SettingsError
-from service.policy import Asked, PolicyRefusal, load_policy
+from service.policy import Asked, PolicyRefusalError, load_policy
 from service.settings import Settings
 from service.stores import calls
 from service.stores.jobs import Jobs
@@ -41,7 +41,7 @@ class Cast:
         if asked.consent == "bugs":
             raise ValueError("a secret of the policy")
         if asked.consent is None:
-            raise PolicyRefusal("no_release", "the cast's releases are missing")
+            raise PolicyRefusalError("no_release", "the cast's releases are missing")
 
 
 NO_POLICY = object()

@@ -9,7 +9,7 @@ import pytest
 
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.media.decoder import Decoder
 from service.media.inspect import inspect_inputs
 from tcan_core.conditioning.pose_file import read_pose_file
@@ -169,7 +169,7 @@ def test_the_gateway_and_the_worker_agree(
         frames = len(read_pose_file(content).frames)
     except PoseFileError:
         assert refusal is not None, "the worker refuses it"
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             inspect_inputs({"driving": content}, InputLimits(), decoder)
         assert refused.value.code is ErrorCode.INVALID_POSE_FILE
         assert refusal in str(refused.value)
@@ -185,6 +185,6 @@ def test_the_joints_that_openpose18_lacks_show_nobody(decoder: Decoder) -> None:
     content = json.dumps(_frame(person)).encode()
     (people,) = read_pose_file(content).frames
     assert not people[0].detected.any()
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(RejectedError) as refused:
         inspect_inputs({"driving": content}, InputLimits(), decoder)
     assert refused.value.code is ErrorCode.NO_PERSON

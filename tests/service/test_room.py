@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.api.deps import Gateway
 from service.contract.errors import ErrorCode
-from service.errors import Rejected, SettingsError
+from service.errors import RejectedError, SettingsError
 from service.settings import Settings
 from service.stores.jobs import Jobs
 from service.submission.room import RETRY_S, Room, open_room
@@ -46,7 +46,7 @@ def test_spools_share_one_room_and_give_it_back(tmp_path: Path) -> None:
         one.hold("driving", 70)
         one.hold("image", 5)
         assert shared.taken_bytes == 75
-        with pytest.raises(Rejected, match="75 of 100 bytes") as full:
+        with pytest.raises(RejectedError, match="75 of 100 bytes") as full:
             other.hold("driving", 26)
         assert full.value.code is ErrorCode.UNAVAILABLE
         other.hold("driving", 25)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores.durable import sync_all, sync_each
 from service.stores.folder import FolderObjects
 from service.stores.objects import Copy, New, ObjectChangedError, open_objects
@@ -146,7 +146,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
         await asyncio.to_thread(objects.busy.wait, 10)
         # Its caller leaves, and its thread still writes.
         gone.cancel()
-        with pytest.raises(Unavailable, match=r"no turn came within 0\.05 s"):
+        with pytest.raises(UnavailableError, match=r"no turn came within 0\.05 s"):
             await writer.put({key(1): b"1"})
         objects.go_on.set()
         while not objects.exists(key(0)):

@@ -22,10 +22,10 @@ from service.contract.workers import DeviceMemory, ModelInfo
 from tests import samples
 from worker.animation import Canceled, Picture, Rendering, Report, Step
 from worker.failures import (
-    AnimationCanceled,
+    AnimationCanceledError,
     AnimationError,
-    AnimationOutOfMemory,
-    CheckpointUnusable,
+    AnimationOutOfMemoryError,
+    CheckpointUnusableError,
 )
 from worker.memory import process_memory
 
@@ -44,7 +44,7 @@ class PaintState:
         try:
             return cls(**json.loads(file.read_text()))
         except ValueError as error:
-            raise CheckpointUnusable(str(error)) from error
+            raise CheckpointUnusableError(str(error)) from error
 
 
 @dataclass
@@ -135,14 +135,14 @@ class PaintAnimator:
         mark: int | None = None,
     ) -> Rendering:
         if not frugal and self.needs_frugality:
-            raise AnimationOutOfMemory
+            raise AnimationOutOfMemoryError
         steps = params.num_inference_steps or 5
         if steps == self.poison_steps:
             os.kill(os.getpid(), signal.SIGKILL)
         for step in range(0 if resume is None else PaintState.load(resume).step, steps):
             self.on_step(step)
             if canceled():
-                raise AnimationCanceled
+                raise AnimationCanceledError
             report(Step("denoise", step, steps, step / steps, self.picture))
             time.sleep(self.step_s)
             self.done.append(step + 1)

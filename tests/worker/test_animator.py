@@ -29,10 +29,10 @@ from worker.animation import Rendering, State, Step
 from worker.animator import TcanAnimator
 from worker.checkpoints import mark_of
 from worker.failures import (
-    AnimationCanceled,
+    AnimationCanceledError,
     AnimationError,
-    AnimationOutOfMemory,
-    CheckpointUnusable,
+    AnimationOutOfMemoryError,
+    CheckpointUnusableError,
 )
 from worker.model_info import model_info
 
@@ -256,7 +256,7 @@ def test_a_broken_video_is_an_error_with_its_code(attempt: Attempt, tmp_path: Pa
 def test_a_cancel_stops_the_rendering(attempt: Attempt) -> None:
     attempt.prepare()
     attempt.stop_at = "denoise"
-    with pytest.raises(AnimationCanceled):
+    with pytest.raises(AnimationCanceledError):
         attempt.render()
     assert not (attempt.folder / "result.mp4").exists()
 
@@ -311,12 +311,12 @@ def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
 def test_a_cancel_is_heard_while_a_file_is_decoded(attempt: Attempt, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
     attempt.stop_at = "prepare"
-    with pytest.raises(AnimationCanceled):
+    with pytest.raises(AnimationCanceledError):
         attempt.prepare(image=tmp_path / "black.png")  # in which nobody would be found
     attempt.stop_at = None
     attempt.prepare()
     attempt.stop_at = "prepare"
-    with pytest.raises(AnimationCanceled):
+    with pytest.raises(AnimationCanceledError):
         attempt.render()
     assert not any(step.stage == "encode" for step in attempt.steps)
 
@@ -324,7 +324,7 @@ def test_a_cancel_is_heard_while_a_file_is_decoded(attempt: Attempt, tmp_path: P
 def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
     attempt.stop_at, attempt.stop_behind = "prepare", 1
     driving = attempt.pair / "driving_pose.json"  # nothing is detected in it
-    with pytest.raises(AnimationCanceled):
+    with pytest.raises(AnimationCanceledError):
         attempt.prepare(driving)
     assert not attempt.prepared.exists()
 
@@ -332,14 +332,14 @@ def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
 def test_a_file_that_is_no_state_has_its_error(attempt: Attempt, tmp_path: Path) -> None:
     attempt.prepare()
     (tmp_path / "state").write_bytes(b"{}")
-    with pytest.raises(CheckpointUnusable, match="state"):
+    with pytest.raises(CheckpointUnusableError, match="state"):
         attempt.render(resume=tmp_path / "state")
 
 
 def test_memory_that_runs_out_is_told_and_being_frugal_helps(attempt: Attempt) -> None:
     attempt.prepare()
     with SmallDevice(attempt.animator) as device:
-        with pytest.raises(AnimationOutOfMemory):
+        with pytest.raises(AnimationOutOfMemoryError):
             attempt.render()
         assert device.decoded == []
         rendering = attempt.render(frugal=True)

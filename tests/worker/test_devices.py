@@ -15,7 +15,7 @@ from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.state import DenoiseState
 from tests.worker.test_animator import Attempt, SmallDevice
 from worker.animator import TcanAnimator
-from worker.failures import AnimationCanceled, AnimationError, AnimationOutOfMemory
+from worker.failures import AnimationCanceledError, AnimationError, AnimationOutOfMemoryError
 
 FRAMES = 44  # four windows: two rounds of two
 
@@ -81,7 +81,7 @@ def test_a_cancel_stops_both_and_they_take_the_next_job(
 ) -> None:
     job = attempt(two, pair, tmp_path / "two")
     job.stop_at = "denoise"
-    with pytest.raises(AnimationCanceled):
+    with pytest.raises(AnimationCanceledError):
         job.render()
     job.stop_at = None
 
@@ -107,7 +107,7 @@ def test_memory_that_runs_out_is_told_and_both_are_frugal_then(
 ) -> None:
     job = attempt(two, pair, tmp_path / "two")
     with SmallDevice(two) as device:
-        with pytest.raises(AnimationOutOfMemory):
+        with pytest.raises(AnimationOutOfMemoryError):
             job.render()
         assert job.render(frugal=True).report["frames"] == FRAMES
         assert device.decoded == FRAMES * [1]

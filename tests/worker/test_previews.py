@@ -18,7 +18,7 @@ from service.api.app import create_app
 from service.contract.events import EventKind
 from service.contract.job import Output
 from service.contract.states import JobState
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.settings import Settings
 from service.stores import calls, events
 from service.stores.jobs import Jobs
@@ -77,7 +77,7 @@ def test_there_may_be_nothing_to_show() -> None:
     assert published(20, None) == {}
 
 
-@pytest.mark.parametrize("error", [Unavailable("gone"), OSError("full"), KeyError("a bug")])
+@pytest.mark.parametrize("error", [UnavailableError("gone"), OSError("full"), KeyError("a bug")])
 def test_a_preview_that_fails_is_left_out(error: Exception) -> None:
     tried: list[int] = []
 

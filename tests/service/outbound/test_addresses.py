@@ -8,7 +8,7 @@ import pytest
 
 from service.errors import SettingsError
 from service.outbound.addresses import is_public, parse_address
-from service.outbound.guard import AddressRefused, Guard
+from service.outbound.guard import AddressRefusedError, Guard
 
 REFUSED = (
     "127.0.0.1",
@@ -79,7 +79,7 @@ def where(guard: Guard, host: str) -> list[str]:
     ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0", "localhost"],
 )
 def test_the_resolver_reads_every_spelling(host: str) -> None:
-    with pytest.raises(AddressRefused) as refused:
+    with pytest.raises(AddressRefusedError) as refused:
         where(Guard(), host)
     assert refused.value.detail == f"{host}: leads to an address that is not of the public internet"
 
@@ -88,7 +88,7 @@ def test_one_bad_address_among_good_ones_is_enough() -> None:
     async def answers(host: str, port: int) -> list[str]:
         return ["8.8.8.8", "10.0.0.1"]
 
-    with pytest.raises(AddressRefused):
+    with pytest.raises(AddressRefusedError):
         where(Guard(resolve=answers), "two-faced.example")
 
 
@@ -107,7 +107,7 @@ def test_exceptions_are_by_host_address_or_network() -> None:
         assert where(guard, "assets.studio.example") == ["10.1.2.3"]
     for other in ("", "studio.example", "10.2.0.0/16"):
         guard = Guard.allowing(other)
-        with pytest.raises(AddressRefused):
+        with pytest.raises(AddressRefusedError):
             where(Guard(guard.hosts, guard.networks, inner), "assets.studio.example")
 
 

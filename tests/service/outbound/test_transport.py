@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.contract.errors import ErrorCode
-from service.errors import Rejected
+from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.outbound.transport import GuardedBackend
 from service.submission.fetch import fetch
@@ -56,7 +56,7 @@ def test_a_redirect_to_a_name_that_changed_is_refused(tmp_path: Path) -> None:
         port = inner.url.rpartition(":")[2]
         inner.page("/secret", b"secret")
         url = web.page("/a", b"", 302, {"Location": f"http://second.example:{port}/secret"})
-        with pytest.raises(Rejected) as refused:
+        with pytest.raises(RejectedError) as refused:
             fetched(names, url.replace("127.0.0.2", "first.example"), tmp_path)
         assert refused.value.code is ErrorCode.URL_REFUSED
         assert inner.requests == []

@@ -12,7 +12,7 @@ from service.access.secrets import id_of
 from service.contract.callers import CallerLimits
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
-from service.errors import Unavailable
+from service.errors import UnavailableError
 from service.stores import calls, counts, events, keys, presence, requests
 from service.stores.calls import Call
 from service.stores.jobs import READING, AsyncJobs, Jobs, scripts
@@ -45,7 +45,7 @@ def test_the_gateway_awaits_the_same_calls(redis_url: str, jobs: Jobs) -> None:
 
 def test_a_server_that_is_gone_is_unavailable(unused_url: str) -> None:
     jobs = Jobs.connect(unused_url)
-    with pytest.raises(Unavailable, match="job store"):
+    with pytest.raises(UnavailableError, match="job store"):
         jobs.run(calls.read("a"))
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from tcan_core.conditioning.keypoints import Pose, no_pose
-from tcan_core.errors import Canceled, ContextWindowError, NoPersonError, ParameterError
+from tcan_core.errors import CanceledError, ContextWindowError, NoPersonError, ParameterError
 from tcan_core.models.deep_features import DeepMemory
 from tcan_core.models.loading import load_tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
@@ -233,7 +233,7 @@ def test_cancelling_stops_before_the_next_window(
 ) -> None:
     told: list[AnimateProgress] = []
 
-    with pytest.raises(Canceled, match="canceled at step 2 of 2, window 2"):
+    with pytest.raises(CanceledError, match="canceled at step 2 of 2, window 2"):
         pipeline(image, poses, progress=told.append, canceled=lambda: len(told) == 6, **WINDOWS)
 
     assert len(told) == 6  # encode, and five windows

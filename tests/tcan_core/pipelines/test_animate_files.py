@@ -14,7 +14,7 @@ from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.keypoints import no_pose
 from tcan_core.conditioning.pose_file import read_pose_file, write_pose_file
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
-from tcan_core.errors import Canceled, MediaError, NoPersonError, PoseFileError
+from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
 from tcan_core.media.image import read_image, write_png
 from tcan_core.media.video import VideoReader, VideoWriter
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
@@ -255,7 +255,7 @@ def test_a_render_leaves_video_poster_and_skeletons(
 def test_a_canceled_render_leaves_nothing(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
-    with pytest.raises(Canceled):
+    with pytest.raises(CanceledError):
         render(pipeline, prepared, tmp_path / "out.mp4", FAST, canceled=lambda: True)
 
     assert list(tmp_path.iterdir()) == []

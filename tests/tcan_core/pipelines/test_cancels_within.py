@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tcan_core.conditioning.keypoints import Pose
-from tcan_core.errors import Canceled
+from tcan_core.errors import CanceledError
 from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.puppets.world import Scene
 from tcan_core.sampling.ranks import Alone
@@ -54,7 +54,7 @@ def watched(pipeline: AnimatePipeline, scene: Scene) -> Iterator[Watched]:
 def test_a_cancel_stops_a_window_behind_the_part_at_work(watched: Watched) -> None:
     undisturbed = watched.frames()
     for number, part in enumerate(PARTS[:-1], 1):
-        with pytest.raises(Canceled, match="within a window"):
+        with pytest.raises(CanceledError, match="within a window"):
             watched.frames(cancel_behind=part)
         assert watched.ran == list(PARTS[:number])
     assert np.array_equal(watched.frames(), undisturbed)
@@ -75,6 +75,6 @@ def test_several_processes_stop_between_windows_alone(
 ) -> None:
     """One that left within a window would leave the others waiting for its prediction."""
     monkeypatch.setattr(pipeline, "ranks", Twins())
-    with pytest.raises(Canceled, match="canceled at step 1 of 1, window 3"):
+    with pytest.raises(CanceledError, match="canceled at step 1 of 1, window 3"):
         watched.frames(cancel_behind="ControlNet")
     assert watched.ran == list(PARTS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tcan_core.errors import Canceled, CheckpointError
+from tcan_core.errors import CanceledError, CheckpointError
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, prepare, render
 from tcan_core.puppets.pairs import render_pair
@@ -52,7 +52,7 @@ def test_a_render_goes_on_to_the_same_bytes(
     whole, cut, rest = (tmp_path / name for name in ("whole.mp4", "cut.mp4", "rest.mp4"))
     render(mini, prepared, whole, settings)
     first = Kept(tmp_path, stop_behind=2)
-    with pytest.raises(Canceled, match="step 3 of 3"):
+    with pytest.raises(CanceledError, match="step 3 of 3"):
         render(mini, prepared, cut, settings, progress=first, canceled=first.canceled)
     assert not cut.exists()
 
@@ -111,7 +111,7 @@ def test_a_cancel_is_heard_between_decoded_frames(
 ) -> None:
     told: list[AnimateProgress] = []
     settings = AnimateSettings(num_inference_steps=1, decode_batch=4)
-    with pytest.raises(Canceled, match="frame 9 of 20"):
+    with pytest.raises(CanceledError, match="frame 9 of 20"):
         render(
             mini,
             prepared,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tcan_core.errors import Canceled, ParameterError
+from tcan_core.errors import CanceledError, ParameterError
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, Predict, denoise
 from tcan_core.sampling.noise import initial_noise
@@ -112,7 +112,7 @@ def test_preview_is_the_networks_guess_of_the_result() -> None:
 def test_cancelling_stops_before_the_next_window() -> None:
     seen: list[DenoiseProgress] = []
 
-    with pytest.raises(Canceled, match="step 2 of 4, window 3"):
+    with pytest.raises(CanceledError, match="step 2 of 4, window 3"):
         run(progress=seen.append, canceled=lambda: len(seen) == 5)
 
     assert (seen[-1].step, seen[-1].window) == (2, 2)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tcan_core.errors import Canceled
+from tcan_core.errors import CanceledError
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import denoise
 from tcan_core.sampling.schedulers import Scheduler, build_scheduler
@@ -120,7 +120,7 @@ def test_one_who_wishes_to_stop_stops_all() -> None:
     schedulers = [fresh(), fresh()]
 
     def run_one(rank: ThreadRank) -> str:
-        with pytest.raises(Canceled) as stopped:
+        with pytest.raises(CanceledError) as stopped:
             run(rank, 1, schedulers[rank.rank], stop=rank.rank == 1)
         return str(stopped.value)
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tcan_core.errors import Canceled, CheckpointError, ParameterError
+from tcan_core.errors import CanceledError, CheckpointError, ParameterError
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.noise import initial_noise
@@ -101,7 +101,7 @@ class Run:
 )
 def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) -> None:
     run = Run(name, tmp_path)
-    with pytest.raises(Canceled):
+    with pytest.raises(CanceledError):
         run(stop_behind=2)
     broken_off = run.state(2)
     undisturbed = run()

@@ -17,7 +17,7 @@ import pytest
 
 from cli.places import open_place
 from tcan_core.config import save_config
-from tcan_core.errors import Canceled, ConfigError, StorageError
+from tcan_core.errors import CanceledError, ConfigError, StorageError
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.mirror import Mirror
 from tcan_core.training.stages import run_stage
@@ -30,7 +30,7 @@ STEPS = 6
 KILLED_AT = 4
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the machine."""
 
 
@@ -63,14 +63,14 @@ def train_on(one: TinyRuns, stage: str, kill_at: int = 0, **changes: Any) -> lis
 
     def report(step: int, steps: int, scalars: dict[str, float]) -> None:
         if step == kill_at:
-            raise Killed
+            raise KilledError
         losses.append(scalars["loss"])
 
     config = one.root / "config.yaml"
     save_config(one.config(stage, steps=STEPS, **changes), config)
     try:
         run_stage(stage, str(config), True, report, open_place)
-    except Killed:
+    except KilledError:
         pass
     return losses
 
@@ -141,7 +141,7 @@ def test_a_run_that_is_asked_to_leave_keeps_a_checkpoint(runs: TinyRuns, s3: str
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Canceled, match="asked to leave at step 3; --resume goes on"):
+    with pytest.raises(CanceledError, match="asked to leave at step 3; --resume goes on"):
         run_stage("stage1", str(config), False, report, open_place)
 
     shutil.rmtree(one.root / "stage1")

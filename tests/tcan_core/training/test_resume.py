@@ -21,7 +21,7 @@ from tests.tcan_core.training.lines import Lines, silent
 STEPS, KILLED_AT = 6, 4
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
@@ -31,10 +31,10 @@ def train_until_killed(stage: Any) -> list[float]:
 
     def report(step: int, scalars: dict[str, float]) -> None:
         if step == KILLED_AT:
-            raise Killed
+            raise KilledError
         losses.append(scalars["loss"])
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(stage, stage.config.run, stage.config.optimizer, False, report)
     return losses
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tcan_core.errors import Canceled
+from tcan_core.errors import CanceledError
 from tcan_core.models.feed_forward import FeedForwardByRows
 from tcan_core.models.presets import load_preset
 from tcan_core.models.runtime import RuntimeOptions, set_up
@@ -121,7 +121,7 @@ def test_what_is_kept_for_windows_is_gone_before_a_video_is_decoded(
         before = counted.now_bytes
         pipeline.denoise(latents, maps, settings, note, None)
         assert counted.now_bytes == before < max(at_work)
-        with pytest.raises(Canceled):
+        with pytest.raises(CanceledError):
             pipeline.denoise(latents, maps, settings, note, lambda: bool(bank.features))
     assert not bank.features and counted.now_bytes == before
 
