@@ -1,4 +1,4 @@
-"""Whose turn it is: the arithmetic of `service/stores/lua/prelude.lua` (decisions 0020, 0037)."""
+"""Whose turn it is: the arithmetic of `service/stores/lua/prelude.lua` (decision 0020)."""
 
 from __future__ import annotations
 
