@@ -36,7 +36,7 @@ check: $(VENV)/.stamp-dev ## Lint, check types, the directions of imports, and w
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml sandbox service worker tcan_core cli tools
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml sandbox media service worker tcan_core cli tools
 	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
 
 audit: $(VENV)/.stamp-dev ## Ask for known vulnerabilities of the pinned packages; fails when nobody can be asked

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from tcan_core.media.watermark.embed import Marker
+    from media.watermark.embed import Marker
+    from tcan_core.distributed.process_group import Ranks
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
-    from tcan_core.sampling.ranks import Ranks
 
 # What a mark carries here: the seed, as far as it fits.
 MARK_BITS = 0xFFFFFFFF
@@ -122,15 +122,15 @@ def animate(
 
     Under `torchrun` the windows of the video are shared by its processes, a device for each.
     """
+    from media.watermark.embed import Marker
     from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
-    from tcan_core.media.watermark.embed import Marker
+    from tcan_core.distributed.process_group import join_ranks, own_device
     from tcan_core.models.devices import check_device
-    from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.models.weights.presets import load_preset
     from tcan_core.pipelines.animate import AnimateSettings
     from tcan_core.pipelines.animate_files import prepare, random_seed
     from tcan_core.pipelines.preflight import check_files
-    from tcan_core.sampling.ranks import join_ranks, own_device
 
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
     check_device(own_device(device))
@@ -206,9 +206,9 @@ def _render(
     progress: Callable[[AnimateProgress], None],
 ) -> AnimateReport | None:
     """Animate; of several processes all but the first only take part, and report nothing."""
+    from tcan_core.distributed.process_group import own_device
     from tcan_core.pipelines.animate import AnimatePipeline
     from tcan_core.pipelines.animate_files import follow, render
-    from tcan_core.sampling.ranks import own_device
 
     pipeline = AnimatePipeline.from_preset(
         preset, device=own_device(device), options=options, ranks=ranks
@@ -244,8 +244,8 @@ def _fitted(
     from dataclasses import replace
 
     from cli.plan import plan_within, read_bytes
-    from tcan_core.models.presets import load_preset
-    from tcan_core.pipelines.memory.budget import freedom_on, run_of
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.planning.budget import freedom_on, run_of
 
     preset, device, limit = where
     height, width = prepared.image.shape[:2]
@@ -288,7 +288,7 @@ def _tell(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from tcan_core.media.watermark.marks import why_none
+    from media.watermark.marks import why_none
 
     out = outputs.video
     unmarked = "turned off" if outputs.marker is None else why_none(*report.size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.places import open_place
+from cli.storage import open_place
 
 if TYPE_CHECKING:
     from tcan_core.training.prepare.prepare import PrepareReport

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.jobs import ApiKey, AsJson, JobId, Url
-from service.api.deliveries_view import DeliveryView
 from service.client import DEFAULT_URL, Client
+from service.contract.delivery_views import DeliveryView
 
 
 def register(app: typer.Typer) -> None:

@@ -13,10 +13,10 @@ import typer
 
 from cli.embedded.stack import Stack
 from cli.jobs import progress_bar
-from service.api.views import JobView
 from service.client import Client
 from service.contract.params import JobParams
 from service.contract.states import JobState
+from service.contract.views import JobView
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def animate(client: Client, pair: Path, video: Path, tend: Callable[[], None]) -
 
 def write_sheet(pair: Path, video: Path, sheet: Path) -> Path:
     """Write a picture of the source, and of driver and result at the same moments."""
-    from tcan_core.media.contact_sheet import contact_sheet
-    from tcan_core.media.image import read_image, write_png
+    from media.contact_sheet import contact_sheet
+    from media.image import read_image, write_png
 
     source = read_image(pair / "source.png")
     driving, result = some_frames(pair / "driving.mp4"), some_frames(video)
@@ -127,7 +127,7 @@ def write_sheet(pair: Path, video: Path, sheet: Path) -> Path:
 
 def some_frames(video: Path) -> list[NDArray[np.uint8]]:
     """Frames from the first to the last, evenly spaced."""
-    from tcan_core.media.video import read_video
+    from media.video import read_video
 
     frames = list(read_video(video))
     count = min(SHOWN_FRAMES, len(frames))

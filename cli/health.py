@@ -1,7 +1,7 @@
 """`tcan health gateway|worker`: for the health checks of containers, which have no curl.
 
 A worker is healthy by what it consumes, not because its process exists: it says of itself that it
-takes jobs, and takes that back when hints wait and it comes to none (`worker/watch.py`).
+takes jobs, and takes that back when hints wait and it comes to none (`stall_detector`).
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def ask_worker(
     A broker that is away is no reason to start workers again: `--probe live` then passes.
     """
     from cli.serve import read_settings
-    from service.stores import presence
-    from service.stores.jobs import Jobs
+    from service.stores.job_store import presence
+    from service.stores.job_store.store import Jobs
 
     jobs = Jobs.connect(read_settings(None).broker_url())
     try:

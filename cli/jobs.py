@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.api.views import JobView
 from service.client import DEFAULT_URL, Client
 from service.contract.states import JobState
+from service.contract.views import JobView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

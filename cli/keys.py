@@ -13,7 +13,7 @@ from service.contract.callers import CALLER, ApiKey, CallerLimits, Scope
 from service.contract.options import Priority
 
 if TYPE_CHECKING:
-    from service.stores.jobs import Jobs
+    from service.stores.job_store.store import Jobs
 
 DAY_S = 24 * 3600
 Most = Annotated[int | None, typer.Option(min=1, show_default="no bound")]
@@ -47,8 +47,8 @@ def create(
     data: Data = None,
 ) -> None:
     """Make a key, and print it; it is shown this once."""
-    from service.access.secrets import digest, new_secret
-    from service.stores.keys import put_key
+    from service.auth.key_secrets import digest, new_secret
+    from service.stores.job_store.keys import put_key
 
     check_caller(caller)
     key_id, secret = new_secret()
@@ -80,7 +80,7 @@ def list_keys(
     data: Data = None,
 ) -> None:
     """List all keys, revoked ones too; none is shown itself."""
-    from service.stores.keys import list_keys
+    from service.stores.job_store.keys import list_keys
 
     jobs = open_jobs(data)
     found = jobs.run(list_keys())
@@ -98,7 +98,7 @@ def revoke(
     data: Data = None,
 ) -> None:
     """End a key's life: no gateway takes it a second later."""
-    from service.stores.keys import revoke_key
+    from service.stores.job_store.keys import revoke_key
 
     jobs = open_jobs(data)
     known = jobs.run(revoke_key(key_id))
@@ -128,6 +128,6 @@ def check_caller(name: str) -> None:
 
 def open_jobs(data: Path | None) -> Jobs:
     """The service's Redis. Raises SettingsError when none is known."""
-    from service.stores.jobs import Jobs
+    from service.stores.job_store.store import Jobs
 
     return Jobs.connect(read_settings(data).broker_url())

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from tcan_core.models.hub.files import FileSet, HubFile
-    from tcan_core.models.importing.checking import Checked
-    from tcan_core.models.importing.kinds import Kind
-    from tcan_core.models.presets import Preset
+    from tcan_core.models.weights.hub.files import FileSet, HubFile
+    from tcan_core.models.weights.importing.checking import Checked
+    from tcan_core.models.weights.importing.kinds import Kind
+    from tcan_core.models.weights.presets import Preset
 
 NameToPull = Annotated[
     str, typer.Argument(help="A preset, or a set of files, such as dwpose; see `tcan models list`.")
@@ -39,8 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def list_presets() -> None:
     """List presets and sets of files (detectors), shipped ones and those in the models folder."""
-    from tcan_core.models.hub.files import file_sets, load_file_set
-    from tcan_core.models.presets import load_preset, own_presets, shipped_presets
+    from tcan_core.models.weights.hub.files import file_sets, load_file_set
+    from tcan_core.models.weights.presets import load_preset, own_presets, shipped_presets
 
     for name in (*shipped_presets(), *own_presets()):
         typer.echo(f"{name}: {load_preset(name).description}")
@@ -57,9 +57,9 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tcan_core.models.hub.files import file_set_path
-    from tcan_core.models.inventory import inventory
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.hub.files import file_set_path
+    from tcan_core.models.weights.inventory import inventory
+    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _show_files(name, as_json)
@@ -85,8 +85,8 @@ def _show_files(name: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tcan_core.models.hub.files import load_file_set
-    from tcan_core.models.store import store_folder
+    from tcan_core.models.weights.hub.files import load_file_set
+    from tcan_core.models.weights.store import store_folder
 
     found, folder = load_file_set(name), store_folder(name)
     present = {file: (folder / file).is_file() for file in found.files}
@@ -105,8 +105,8 @@ def _show_files(name: str, as_json: bool) -> None:
 
 def _tell_detector(detector: str) -> None:
     """What finds poses for a preset, if that has files of its own."""
-    from tcan_core.models.hub.files import file_set_path, load_file_set
-    from tcan_core.models.store import store_folder
+    from tcan_core.models.weights.hub.files import file_set_path, load_file_set
+    from tcan_core.models.weights.store import store_folder
 
     name = detector.partition("@")[0]
     if not file_set_path(name).exists():
@@ -129,10 +129,10 @@ def pull(name: NameToPull) -> None:
     where it pins none, to those of the first pull. A preset that has its files and names none
     to pull is verified.
     """
-    from tcan_core.models.hub.files import file_set_path
-    from tcan_core.models.importing.pulling import pull_preset, pullable
-    from tcan_core.models.inventory import checked_files, damaged_parts
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.hub.files import file_set_path
+    from tcan_core.models.weights.importing.pulling import pull_preset, pullable
+    from tcan_core.models.weights.inventory import checked_files, damaged_parts
+    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _pull_set(name)
@@ -180,8 +180,8 @@ def import_files(
     motion modules, the official TCAN outputs and LoRAs. A file of which one key does not fit is
     refused, and then nothing is written. Pickles are read as weights only.
     """
-    from tcan_core.models.importing.importer import check_files, refuse_misfits, write_parts
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.importing.importer import check_files, refuse_misfits, write_parts
+    from tcan_core.models.weights.presets import load_preset
 
     chosen = load_preset(preset)
     checked = check_files(files, chosen, _kind(kind), part)
@@ -198,9 +198,9 @@ def verify(name: NameToPull) -> None:
 
     The detector is that of TCAN_DETECTOR where it is given, as for `pull`.
     """
-    from tcan_core.models.hub.files import file_set_path
-    from tcan_core.models.inventory import checked_files, damaged_parts
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.hub.files import file_set_path
+    from tcan_core.models.weights.inventory import checked_files, damaged_parts
+    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _verify_set(name)
@@ -215,16 +215,16 @@ def verify(name: NameToPull) -> None:
 def _pulled_detector(preset: Preset) -> str | None:
     """The set of files that workers' detector reads with this preset; None where it needs none."""
     from service.settings import load_settings
-    from tcan_core.models.hub.files import file_set_path
+    from tcan_core.models.weights.hub.files import file_set_path
 
     kind = (load_settings().detector or preset.detector).partition("@")[0]
     return kind if file_set_path(kind).exists() else None
 
 
 def _pull_set(name: str) -> None:
-    from tcan_core.models.hub.files import load_file_set
-    from tcan_core.models.hub.pull import pull_files
-    from tcan_core.models.store import store_folder
+    from tcan_core.models.weights.hub.files import load_file_set
+    from tcan_core.models.weights.hub.pull import pull_files
+    from tcan_core.models.weights.store import store_folder
 
     files = load_file_set(name).files
     _tell_licenses(files)
@@ -234,9 +234,9 @@ def _pull_set(name: str) -> None:
 
 
 def _verify_set(name: str) -> None:
-    from tcan_core.models.hub.files import load_file_set
-    from tcan_core.models.hub.pull import damaged_files
-    from tcan_core.models.store import store_folder
+    from tcan_core.models.weights.hub.files import load_file_set
+    from tcan_core.models.weights.hub.pull import damaged_files
+    from tcan_core.models.weights.store import store_folder
 
     files = load_file_set(name).files
     _tell_verdict(name, damaged_files(files, store_folder(name)), len(files))
@@ -252,7 +252,7 @@ def _tell_verdict(name: str, wrong: Mapping[str, str], count: int) -> None:
 
 def _kind(name: str | None) -> Kind | None:
     from tcan_core.errors import ParameterError
-    from tcan_core.models.importing.kinds import Kind
+    from tcan_core.models.weights.importing.kinds import Kind
 
     if name is None:
         return None

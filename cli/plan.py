@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tcan_core.models.presets import Preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.plan import Freedom, Plan, Run
+    from tcan_core.models.weights.presets import Preset
+    from tcan_core.planning.plan import Freedom, Plan, Run
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
@@ -39,10 +39,10 @@ def plan(
     import json
     from dataclasses import asdict
 
-    from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.budget import run_of
-    from tcan_core.pipelines.memory.table import known_memory
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.planning.budget import run_of
+    from tcan_core.planning.table import known_memory
 
     loaded, limit_bytes = load_preset(preset), read_bytes(memory)
     picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
@@ -63,8 +63,8 @@ def plan_run(
     run: Run, limit_bytes: int, options: RuntimeOptions, freedom: Freedom | None = None
 ) -> Plan:
     """Plan by what is known on this machine. Raises ParameterError."""
-    from tcan_core.pipelines.memory.plan import ALL, plan
-    from tcan_core.pipelines.memory.table import known_memory
+    from tcan_core.planning.plan import ALL, plan
+    from tcan_core.planning.table import known_memory
 
     return plan(run, limit_bytes, options, known_memory(), freedom or ALL)
 
@@ -80,7 +80,7 @@ def plan_within(
     """Plan with no more windows and frames at a time than are given. Raises ParameterError."""
     from dataclasses import replace
 
-    from tcan_core.pipelines.memory.budget import up_to
+    from tcan_core.planning.budget import up_to
 
     if window_batch is not None:
         freedom = replace(freedom, window_batches=up_to(window_batch))
@@ -90,9 +90,9 @@ def plan_within(
 
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
     """Measure what a run takes, and keep it for this machine, where nothing is known of it."""
-    from tcan_core.pipelines.memory.plan import is_known
-    from tcan_core.pipelines.memory.survey import survey
-    from tcan_core.pipelines.memory.table import keep, known_memory
+    from tcan_core.planning.plan import is_known
+    from tcan_core.planning.survey import survey
+    from tcan_core.planning.table import keep, known_memory
 
     if is_known(run, options, known_memory()):
         return
@@ -105,7 +105,7 @@ def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
 
 def described(found: Plan) -> list[str]:
     """What a plan says, in lines."""
-    from tcan_core.pipelines.memory.plan import gib, switches_of
+    from tcan_core.planning.plan import gib, switches_of
 
     how = switches_of(found.options)
     return [

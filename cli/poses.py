@@ -26,8 +26,8 @@ def extract(
     detector: Annotated[str, typer.Option(help="Name of the pose detector.")] = "puppet",
 ) -> None:
     """Find the people in every frame, write their keypoints, and tell how good they are."""
+    from media.poses.pose_file import write_pose_file
     from tcan_core.conditioning.cleaning import clean_poses
-    from tcan_core.conditioning.pose_file import write_pose_file
     from tcan_core.pipelines.detect_people import detect_people
 
     people, fps = detect_people(video, detector=detector)
@@ -60,10 +60,10 @@ def draw(
     ] = None,
 ) -> None:
     """Draw a pose file as a video of skeletons."""
-    from tcan_core.conditioning.pose_file import read_pose_file
+    from media.poses.pose_file import read_pose_file
+    from media.video import VideoWriter
     from tcan_core.conditioning.skeleton import draw_people
     from tcan_core.errors import PoseFileError
-    from tcan_core.media.video import VideoWriter
 
     file = read_pose_file(poses)
     canvas = next((people[0].canvas for people in file.frames if people), None)

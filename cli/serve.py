@@ -75,7 +75,7 @@ def check_broker(settings: Settings) -> None:
     """Warn of a broker that others reach too, and that asks nobody who they are."""
     import logging
 
-    from service.access.broker import why_open
+    from service.auth.broker import why_open
 
     told = why_open(settings.broker_url())
     if told is not None:
@@ -90,9 +90,9 @@ def check_door(settings: Settings, address: str) -> None:
     """
     import logging
 
-    from service.access.doors import HOW_TO, is_loopback
-    from service.stores.jobs import Jobs
-    from service.stores.keys import any_key
+    from service.auth.anonymous_access import HOW_TO, is_loopback
+    from service.stores.job_store.keys import any_key
+    from service.stores.job_store.store import Jobs
 
     jobs = Jobs.connect(settings.broker_url())
     try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tcan_core.media.watermark.detect import Finding
-    from worker.provenance.reading import Manifest
+    from media.watermark.detect import Finding
+    from worker.outputs.provenance.reading import Manifest
 
 UNKNOWN_EXIT = 1
 
@@ -32,7 +32,7 @@ def verify_origin(
     TCAN_WATERMARK_KEY is the key of the marks that are looked for.
     """
     from service.settings import load_settings
-    from worker.provenance.reading import read_manifest
+    from worker.outputs.provenance.reading import read_manifest
 
     settings = load_settings()
     key = settings.watermark_key
@@ -51,10 +51,10 @@ def find_mark(file: Path, key: bytes | None) -> tuple[Finding, str]:
     """The mark in a file, decoded in a child process; and why it could not be looked for."""
     from contextlib import closing
 
+    from media.limits import MediaLimits
+    from media.watermark.detect import Detector
+    from media.watermark.marks import PUBLIC_KEY
     from service.contract.limits import InputLimits
-    from tcan_core.media.limits import MediaLimits
-    from tcan_core.media.watermark.detect import Detector
-    from tcan_core.media.watermark.marks import PUBLIC_KEY
     from worker.decoding import ChildSource
     from worker.failures import AnimationError
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.access.doors import Anonymous
+from service.auth.anonymous_access import Anonymous
 from service.contract.limits import MIB, InputLimits
 from service.errors import SettingsError
 

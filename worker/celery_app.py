@@ -9,11 +9,11 @@ from celery import Celery
 from celery.apps.worker import Worker
 
 from service.contract.queues import Queue
-from service.stores.hints import make_celery
+from service.stores.job_store.hints import make_celery
 
 
 def make_worker_app(broker_url: str) -> Celery:
-    """A Celery app that consumes; `service.stores.hints` has how it reaches the broker."""
+    """A Celery app that consumes; `job_store.hints` has how it reaches the broker."""
     app = make_celery(broker_url)
     app.conf.update(
         # Not declared: that writes their names, which a server whose memory is full refuses. Who
@@ -23,7 +23,7 @@ def make_worker_app(broker_url: str) -> Celery:
         broker_channel_error_retry=True,
         # One job at a time, in a thread: forking does not mix with CUDA, and the main thread stays
         # free for the broker and for signals.
-        worker_pool="worker.pool:PromptPool",
+        worker_pool="worker.runtime.pool:PromptPool",
         worker_concurrency=1,
         # A hint is fetched only when the thread is free, so that no hint waits behind a long job
         # while another worker is idle.

@@ -27,7 +27,7 @@ from service.errors import UnavailableError
 from worker.failures import AnimationError
 
 # By its name: of the worker's modules the animator alone imports the core.
-MODULE = "tcan_core.media.child"
+MODULE = "media.child"
 CHANNELS = 3
 # The parent waits longer than the child computes: it is rarely alone on its processor.
 WAIT_PER_CPU_S = 4

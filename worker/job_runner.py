@@ -15,19 +15,19 @@ from pathlib import Path
 from service.contract.job import JobRecord
 from service.contract.queues import Queue
 from service.errors import UnavailableError
-from service.stores import calls
-from service.stores.calls import Call, Hold
-from service.stores.hints import Hints
-from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore
+from service.stores.job_store import commands
+from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.hints import Hints
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
 from service.telemetry.context import working_on
 from worker.animation import Animator
 from worker.disk import is_of_the_disk, takes_files
 from worker.failures import AnimationCanceledError, job_error
-from worker.lease import Lease, Stop
-from worker.provenance.finish import Provenance
-from worker.shutdown import Shutdown
+from worker.outputs.provenance.finish import Provenance
+from worker.runtime.lease import Lease, Stop
+from worker.runtime.shutdown import Shutdown
 from worker.stages import Stages
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class JobRunner:
         A take whose reply was lost may have been done, or may yet be. Left alone, its lease would
         run out and count as a lost worker; asked again, it is the same take.
         """
-        take = calls.take_next(queue, self.worker, self.lease_ms)
+        take = commands.take_next(queue, self.worker, self.lease_ms)
         while True:
             try:
                 return self.jobs.run(take)
@@ -154,7 +154,7 @@ class JobRunner:
             if takes_files(self.scratch):
                 return self._too_big_for_the_disk(queue, record, error)
             logger.warning("job %s: given back: %s", record.id, error)
-            return calls.release(record.id, record.token)
+            return commands.release(record.id, record.token)
 
     def _too_big_for_the_disk(
         self, queue: Queue, record: JobRecord, error: Exception
@@ -163,7 +163,7 @@ class JobRunner:
         logger.warning("job %s: its attempt %d: %s", record.id, record.attempts, error)
         if record.attempts < DISK_ATTEMPTS:
             return None
-        return calls.fail(record.id, record.token, job_error(error, queue))
+        return commands.fail(record.id, record.token, job_error(error, queue))
 
     def _outcome(
         self, queue: Queue, record: JobRecord, lease: Lease, folder: Path
@@ -185,19 +185,19 @@ class JobRunner:
         try:
             end = stages.prepare() if queue is Queue.PREPARE else stages.render()
         except AnimationCanceledError:
-            end = calls.release(record.id, record.token)
+            end = commands.release(record.id, record.token)
         except UnavailableError as error:
             logger.warning("job %s: given back: %s", record.id, error)
-            end = calls.release(record.id, record.token)
+            end = commands.release(record.id, record.token)
         except Exception as error:
             if is_of_the_disk(error):
                 raise
             logger.exception("job %s: %s failed", record.id, queue)
-            end = calls.fail(record.id, record.token, job_error(error, queue))
+            end = commands.fail(record.id, record.token, job_error(error, queue))
         if lease.stop is Stop.LOST:
             return None
         if lease.stop is Stop.CANCELED:
-            return calls.end_canceled(record.id, record.token)
+            return commands.end_canceled(record.id, record.token)
         return end
 
     def _write(self, end: Call[Hold]) -> Hold:
@@ -212,7 +212,7 @@ class JobRunner:
 
     def _hint_if_it_waits(self, job_id: str) -> None:
         """Tell the workers of the next queue; without a hint the reconciler would, later."""
-        placed = self.jobs.run(calls.read(job_id))
+        placed = self.jobs.run(commands.read(job_id))
         if placed is not None and placed.position is not None:
             self.hints.send(job_id, placed.record.queue)
 

@@ -15,28 +15,28 @@ from celery import signals
 
 from service.contract.queues import Queue
 from service.errors import UnavailableError
+from service.maintenance import reconciler, sweeper
+from service.maintenance.orphans import Orphans
+from service.maintenance.reconciler import Reconciler
+from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
-from service.stores.hints import Hints
-from service.stores.jobs import Jobs
-from service.stores.objects import open_objects
+from service.stores.job_store.hints import Hints
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
 from service.telemetry.tracing import start_tracing
-from service.upkeep import reconciler, sweeper
-from service.upkeep.orphans import Orphans
-from service.upkeep.reconciler import Reconciler
-from service.upkeep.sweeper import Sweeper
-from worker import heartbeat
-from worker import watch as watching
 from worker.animation import Animator
-from worker.cancels import Cancels
 from worker.celery_app import make_worker, make_worker_app
-from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
-from worker.lease import Lease
-from worker.periodic import Periodic
-from worker.provenance.finish import open_provenance
-from worker.shutdown import Shutdown
+from worker.outputs.provenance.finish import open_provenance
+from worker.runtime import heartbeat
+from worker.runtime import stall_detector as watching
+from worker.runtime.cancellation import Cancels
+from worker.runtime.heartbeat import Heartbeat
+from worker.runtime.lease import Lease
+from worker.runtime.periodic import Periodic
+from worker.runtime.shutdown import Shutdown
+from worker.runtime.stall_detector import Watch
 from worker.tasks import register_tasks
-from worker.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def run_worker(
     """Load the model, then take jobs until SIGTERM or SIGINT.
 
     When the signal comes, the step at work may end and is kept, and the job is given back. A
-    worker that has not left after `worker.shutdown.LEAVE_S` gives its job back as it is, and is cut
+    worker that has not left after `shutdown.LEAVE_S` gives its job back as it is, and is cut
     off.
 
     Returns:

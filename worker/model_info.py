@@ -8,9 +8,9 @@ from platform import python_version
 
 from service.contract.workers import ModelInfo
 from service.settings import RuntimeSettings
-from tcan_core.models.inventory import is_zero_shot, known_sha256, without_weights
-from tcan_core.models.presets import Preset
-from tcan_core.models.store import file_sha256
+from tcan_core.models.weights.inventory import is_zero_shot, known_sha256, without_weights
+from tcan_core.models.weights.presets import Preset
+from tcan_core.models.weights.store import file_sha256
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 

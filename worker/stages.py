@@ -14,22 +14,18 @@ from pathlib import Path, PurePosixPath
 
 from service.contract.job import Checkpoint, JobKind, JobRecord, Output
 from service.contract.queues import Queue
-from service.stores import calls
-from service.stores.calls import Call, Hold
-from service.stores.jobs import Jobs
-from service.stores.objects import ObjectMissingError, ObjectStore
+from service.stores.job_store import commands
+from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectMissingError, ObjectStore
 from worker.animation import Animator, Rendering, Report, Step
-from worker.checkpoints import CheckpointWriter, mark_of
-from worker.failures import (
-    AnimationCanceledError,
-    AnimationOutOfMemoryError,
-    CheckpointUnusableError,
-)
-from worker.lease import Lease, Stop
-from worker.manifest import Origin, make_manifest, make_statement
-from worker.previews import PreviewWriter
-from worker.progress import ProgressWriter, progress_at
-from worker.provenance.finish import Provenance, file_digest
+from worker.failures import AnimationCanceledError, AnimationOutOfMemoryError, CheckpointUnusableError
+from worker.outputs.checkpoints import CheckpointWriter, mark_of
+from worker.outputs.manifest import Origin, make_manifest, make_statement
+from worker.outputs.previews import PreviewWriter
+from worker.outputs.progress import ProgressWriter, progress_at
+from worker.outputs.provenance.finish import Provenance, file_digest
+from worker.runtime.lease import Lease, Stop
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +77,7 @@ class Stages:
         key = output_key(record, prepared.name)
         self._put_digests(key, image, driving)
         self._put(key, prepared)
-        return calls.hand_over(
+        return commands.hand_over(
             record.id, record.token, Queue.RENDER, key, warnings, _since(began_s)
         )
 
@@ -163,7 +159,7 @@ class Stages:
             progress=progress_at(step),
         )
         self.objects.put(kept.key, file)
-        hold = self.jobs.run(calls.keep_checkpoint(self.record.id, self.record.token, kept))
+        hold = self.jobs.run(commands.keep_checkpoint(self.record.id, self.record.token, kept))
         before, self.checkpoint = self.checkpoint, kept
         if hold is Hold.LOST:
             before, self.checkpoint = kept, None
@@ -193,7 +189,7 @@ class Stages:
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():
             outputs[output] = output_key(record, f"{output}{file.suffix}")
             self._put(outputs[output], file)
-        return calls.succeed(record.id, record.token, outputs, warnings, seconds)
+        return commands.succeed(record.id, record.token, outputs, warnings, seconds)
 
     def _put_digests(self, prepared: str, image: Path, driving: Path) -> None:
         """Leave to `render` what the inputs are; it does not fetch the driver again."""
@@ -229,7 +225,7 @@ class Stages:
         folder = output_key(self.record, f"previews/{next(self._numbers)}")
         key = f"{folder}/preview-{step}.webp"
         self.objects.put(key, packed)
-        added = calls.add_preview(self.record.id, self.record.token, key)
+        added = commands.add_preview(self.record.id, self.record.token, key)
         if self.jobs.run(added) is Hold.LOST:
             self.objects.delete(folder)
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
-from service.stores.s3 import make_client
+from service.stores.object_store.s3 import make_client
 
 AREA = "clock"
 TIMEOUT_S = 5.0

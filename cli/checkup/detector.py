@@ -24,7 +24,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         return
     from tcan_core.conditioning.detectors import build_detector
     from tcan_core.errors import TcanError
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.presets import load_preset
 
     name = settings.detector or ""
     try:
@@ -52,7 +52,7 @@ def _mend(name: str, failed: TcanError) -> str:
 
 def licences(name: str) -> Iterator[Finding]:
     """Terms that not everybody can keep to."""
-    from tcan_core.models.hub.files import file_set_path, load_file_set
+    from tcan_core.models.weights.hub.files import file_set_path, load_file_set
 
     kind = name.partition("@")[0]
     licences = load_file_set(kind).licences if file_set_path(kind).exists() else []

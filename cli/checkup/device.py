@@ -64,8 +64,8 @@ def look_at_weights(settings: Settings) -> Iterator[Finding]:
         yield skipped(AREA_WEIGHTS, settings.preset, NOT_HERE)
         return
     from tcan_core.errors import TcanError
-    from tcan_core.models.inventory import damaged_parts
-    from tcan_core.models.presets import load_preset
+    from tcan_core.models.weights.inventory import damaged_parts
+    from tcan_core.models.weights.presets import load_preset
 
     try:
         preset = load_preset(settings.preset)

@@ -18,9 +18,9 @@ def look(settings: Settings, device: str) -> Iterator[Finding]:
     if find_spec("tcan_core") is None:
         return  # the weights' finding says so
     from tcan_core.errors import ConfigError, MemoryLimitError
-    from tcan_core.models.presets import load_preset
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.memory.budget import Budget
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.planning.budget import Budget
 
     options = RuntimeOptions(**settings.runtime.model_dump(exclude={"window_batch"}))
     try:

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.checkup.finding import Finding, error, ok, warning
 from service.errors import ServiceError
 from service.settings import Settings
-from service.stores.objects import Copy, ObjectStore, open_objects
+from service.stores.object_store.base import Copy, ObjectStore, open_objects
 
 AREA = "objects"
 CONTENT = b"tcan doctor was here"
@@ -61,7 +61,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 def _bucket(settings: Settings, mend: bool) -> Finding | None:
     """What is wrong with the bucket, or that it was made; None when it is there."""
-    from service.stores.s3 import make_client
+    from service.stores.object_store.s3 import make_client
 
     assert settings.s3_bucket is not None
     client = make_client(settings, settings.s3_endpoint_url)

@@ -9,7 +9,7 @@ from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
-from service.access.broker import HOW_TO, is_own
+from service.auth.broker import HOW_TO, is_own
 from service.settings import Settings
 
 AREA = "redis"

@@ -10,8 +10,8 @@ from service.contract.version import CONTRACT
 from service.contract.workers import WorkerInfo
 from service.errors import UnavailableError
 from service.settings import Settings
-from service.stores import counts, presence
-from service.stores.jobs import Jobs
+from service.stores.job_store import counts, presence
+from service.stores.job_store.store import Jobs
 
 AREA = "workers"
 

@@ -20,8 +20,8 @@ from cli.embedded.part import Part
 from service.client import Client
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
-from service.stores.jobs import Jobs
-from service.stores.keys import any_key
+from service.stores.job_store.keys import any_key
+from service.stores.job_store.store import Jobs
 
 # A worker finishes its step and gives its job back within this time, or is killed.
 STOP_PATIENCE_S = 10.0

@@ -10,9 +10,16 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute
 
-from service.api import (
+from service.api.dependencies import open_gateway
+from service.api.lanes import LaneRoute, Lanes
+from service.api.middleware.body_limit import Bounded
+from service.api.middleware.telemetry import Observed
+from service.api.openapi import docs_pages
+from service.api.openapi.schema import openapi
+from service.api.problems import add_handlers
+from service.api.query_parameters import sent_once
+from service.api.routes import (
     deliveries,
-    docs,
     events,
     health,
     jobs,
@@ -23,16 +30,9 @@ from service.api import (
     submit,
     uploads,
 )
-from service.api.bodies import Bounded
-from service.api.deps import open_gateway
-from service.api.lanes import LaneRoute, Lanes
-from service.api.observe import Observed
-from service.api.openapi import openapi
-from service.api.problems import add_handlers
-from service.api.query import sent_once
 from service.settings import Settings, load_settings
-from service.stores.folder import UPLOAD_ROUTE
-from service.stores.jobs import Clock
+from service.stores.job_store.store import Clock
+from service.stores.object_store.folder import UPLOAD_ROUTE
 from service.telemetry.metrics import GatewayMetrics
 
 MODULES = (
@@ -46,14 +46,14 @@ MODULES = (
     models,
     health,
     metrics,
-    docs,
+    docs_pages,
 )
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
     """The gateway for these settings, or for those of the environment.
 
-    Nothing is opened before the app starts; see `service.api.deps.open_gateway`.
+    Nothing is opened before the app starts; see `service.api.dependencies.open_gateway`.
     """
     chosen = settings if settings is not None else load_settings()
 

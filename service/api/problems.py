@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from service.api.examples import problem_example
 from service.contract.errors import ERRORS, ErrorCode
+from service.contract.examples import problem_example
 from service.errors import RejectedError, ServiceError
 from service.submission.receive import field_problems
 

@@ -16,11 +16,11 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.api.deliveries_view import DeliveryList, DeliveryView, Secrets
-from service.api.uploads_view import UploadView
-from service.api.views import JobList, JobView
 from service.client.submission import Submission
+from service.contract.delivery_views import DeliveryList, DeliveryView, Secrets
 from service.contract.states import JobState
+from service.contract.upload_views import UploadView
+from service.contract.views import JobList, JobView
 from service.errors import UnreachableError
 
 T = TypeVar("T")

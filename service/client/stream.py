@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import httpx
 from pydantic import ValidationError
 
-from service.api.views import JobView
 from service.client.retries import Outcome, Patience, Retries
 from service.contract.events import EventKind
+from service.contract.views import JobView
 from service.errors import UnreachableError
 
 MEDIA_TYPE = "text/event-stream"

@@ -12,8 +12,6 @@ from typing import Self, TypeVar
 
 import httpx
 
-from service.api.deliveries_view import DeliveryView, Secrets
-from service.api.views import JobView
 from service.client import requests
 from service.client.auth import key_auth
 from service.client.defaults import DEFAULT_URL, POLL_S, TIMEOUT, UPLOAD_ABOVE_BYTES
@@ -21,10 +19,12 @@ from service.client.requests import Listing, Request
 from service.client.retries import RETRIES, Outcome, Patience, Retries
 from service.client.stream import Event, Following
 from service.client.submission import Source, Submission
+from service.contract.delivery_views import DeliveryView, Secrets
 from service.contract.job import Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
+from service.contract.views import JobView
 from service.errors import JobEndedError, ProblemError, UnreachableError
 
 T = TypeVar("T")

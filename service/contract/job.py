@@ -1,4 +1,4 @@
-"""The job record: the truth about a job, written only through `service.stores.calls`."""
+"""The job record, written only through `service.stores.job_store.commands`."""
 
 from __future__ import annotations
 

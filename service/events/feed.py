@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from service.stores import events as event_calls
-from service.stores.events import MOST_AT_ONCE, JobEvent
-from service.stores.jobs import AsyncJobs
+from service.stores.job_store import events as event_calls
+from service.stores.job_store.events import MOST_AT_ONCE, JobEvent
+from service.stores.job_store.store import AsyncJobs
 
 KEPT = 256
 

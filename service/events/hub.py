@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 
 from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
-from service.stopping import unless
-from service.stores.events import CHANNEL
-from service.stores.jobs import PREFIX, AsyncJobs
+from service.shutdown import unless
+from service.stores.job_store.events import CHANNEL
+from service.stores.job_store.store import PREFIX, AsyncJobs
 
 logger = logging.getLogger(__name__)
 

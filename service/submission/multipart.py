@@ -16,7 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
-from service.stores.objects import Content
+from service.stores.object_store.base import Content
 from service.submission.spool import Spool
 
 # A body that is no longer is read without a file and without a thread; of a longer one no part that

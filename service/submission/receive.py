@@ -19,7 +19,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.requests import AnimateRequest, PosesRequest
 from service.errors import RejectedError
-from service.stores.objects import Content
+from service.stores.object_store.base import Content
 from service.submission.multipart import Part, receive
 from service.submission.spool import Spool
 

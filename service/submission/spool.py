@@ -9,7 +9,7 @@ from typing import Self
 
 from service.errors import UnavailableError
 from service.stores.scratch import scratch_folder
-from service.submission.room import Room
+from service.submission.disk_budget import Room
 
 
 class Spool:

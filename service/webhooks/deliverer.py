@@ -13,10 +13,10 @@ from typing import Self
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import UnavailableError
 from service.outbound.guard import Guard
-from service.stopping import unless
-from service.stores import deliveries
-from service.stores.deliveries import Claimed
-from service.stores.jobs import AsyncJobs
+from service.shutdown import unless
+from service.stores.job_store import deliveries
+from service.stores.job_store.deliveries import Claimed
+from service.stores.job_store.store import AsyncJobs
 from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
 from service.webhooks.send import DEADLINE_S, Sender, Sent

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.size import typical_height
-from tcan_core.conditioning.keypoints import Pose
 
 LOW = 0.5  # an agreement below is worth a warning
 _FAR = 0.5  # of the canvas: bodies this far apart agree in nothing

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.hub.files import load_file_set
-from tcan_core.models.store import check_digest, store_folder
+from tcan_core.models.weights.hub.files import load_file_set
+from tcan_core.models.weights.store import check_digest, store_folder
 
 
 def detector_files(detector: str, names: Sequence[str]) -> Path:

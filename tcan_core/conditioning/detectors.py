@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose, no_pose
+from tcan_core.conditioning.appearance import with_looks
 from tcan_core.conditioning.cleaning.person import choose_person
-from tcan_core.conditioning.keypoints import Pose, no_pose
-from tcan_core.conditioning.look import with_looks
 from tcan_core.errors import ParameterError
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.detector_weights import detector_files
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.wholebody import from_wholebody
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
 

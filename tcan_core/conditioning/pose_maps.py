@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tcan_core.conditioning.keypoints import Pose
+from media.frame_writers import open_writer
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError
-from tcan_core.media.frame_writers import open_writer
 
 Map = NDArray[np.uint8]
 _ANY_RATE = Fraction(1)  # pictures in an archive have none

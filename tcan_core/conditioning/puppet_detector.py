@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.models.devices import check_device
-from tcan_core.models.loading import load_strictly, read_part
-from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps
-from tcan_core.models.presets import load_preset
+from tcan_core.models.networks.pose_detector import build_pose_detector, decode_heatmaps
+from tcan_core.models.weights.loading import load_strictly, read_part
+from tcan_core.models.weights.presets import load_preset
 
 # A joint below JOINT_THRESHOLD was not detected; a frame with fewer joints than MIN_JOINTS holds
 # nobody.

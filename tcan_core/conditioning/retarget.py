@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import NUM_JOINTS, Joint, Pose
 from tcan_core.conditioning.bones import (
     MIRROR,
     PARENTS,
@@ -43,7 +44,6 @@ from tcan_core.conditioning.bones import (
     first_lengths,
     longest_of_pairs,
 )
-from tcan_core.conditioning.keypoints import NUM_JOINTS, Joint, Pose
 from tcan_core.conditioning.root import find_necks, reference_frame, source_neck
 
 MAX_STRETCH = 1.1

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Joint, Pose
 from tcan_core.conditioning.bones import Bools, Floats
-from tcan_core.conditioning.keypoints import Joint, Pose
 
 Indices = NDArray[np.intp]
 SHOULDERS = (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER)

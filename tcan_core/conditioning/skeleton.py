@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import LIMBS, NUM_JOINTS, Pose
+from media.poses.keypoints import LIMBS, NUM_JOINTS, Pose
 
 TRAINING_SIDE = 512
 STICK_HALF_WIDTH = 4.0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.poses.keypoints import NUM_FACE_JOINTS, Joint, Pose
+from media.poses.layouts import from_coco17
 from tcan_core.conditioning.bones import Floats
-from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, Joint, Pose
-from tcan_core.conditioning.layouts import from_coco17
 
 NUM_WHOLEBODY = 133
 _BODY, _FACE = slice(0, 17), slice(23, 91)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.evaluation.evaluate import Driving
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.pairs import Pair

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from media.image import write_png
 from tcan_core.errors import InputError, ParameterError
 from tcan_core.evaluation.metrics import Frames, Metric
 from tcan_core.evaluation.pairs import Pair, read_pairs
 from tcan_core.evaluation.report import ClipReport, Metrics, Report
 from tcan_core.evaluation.sheets import pair_sheet
 from tcan_core.evaluation.truth import Truth, known, repeat_source
-from tcan_core.media.image import write_png
 
 Driving = Literal["pose", "video"]
 DRIVINGS: tuple[Driving, ...] = ("pose", "video")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
-from tcan_core.conditioning.pose_file import read_pose_file
+from media.image import read_image
+from media.poses.keypoints import Joint, Pose, no_pose
+from media.poses.pose_file import read_pose_file
 from tcan_core.errors import MediaError
 from tcan_core.evaluation.metrics import Frames, Mask
-from tcan_core.media.image import read_image
 
 REQUIRED = ("source.png", "source_pose.json", "driving.mp4", "driving_pose.json")
 STILL_LEVELS = 12  # of 255; without masks, a pixel that changes by no more is background

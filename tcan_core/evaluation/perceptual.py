@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from tcan_core.errors import ConfigError, InputError, WeightsError
 from tcan_core.evaluation.metrics import Frames
-from tcan_core.models.loading import load_strictly
-from tcan_core.models.store import check_digest, store_folder
+from tcan_core.models.weights.loading import load_strictly
+from tcan_core.models.weights.store import check_digest, store_folder
 
 BACKBONE_FILE = "alexnet-owt-7be5be79.pth"  # as torchvision publishes and caches it
 MIN_SIDE = 31  # pixels, of which AlexNet's poolings leave one

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tcan_core.conditioning.keypoints import NUM_JOINTS, Pose
+from media.poses.keypoints import NUM_JOINTS, Pose
 from tcan_core.errors import ParameterError
 
 

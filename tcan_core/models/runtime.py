@@ -15,13 +15,13 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import nn
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.attention import KernelName, SelfAttention, find_kernel
-from tcan_core.models.feed_forward import feed_forward_by_rows
-from tcan_core.models.pose_memory import keep_pose_features
-from tcan_core.models.reference_attention import ReferenceReader, ReferenceWriter
-from tcan_core.models.shared_skips import share_skips
-from tcan_core.models.tcan import Tcan
-from tcan_core.models.upsampling import fold_upsamplers
+from tcan_core.models.caches.pose_cache import keep_pose_features
+from tcan_core.models.networks.attention import KernelName, SelfAttention, find_kernel
+from tcan_core.models.networks.feed_forward import feed_forward_by_rows
+from tcan_core.models.networks.reference_attention import ReferenceReader, ReferenceWriter
+from tcan_core.models.networks.shared_skips import share_skips
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.networks.upsampling import fold_upsamplers
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Stored at full precision under fp8: few weights, which everything passes.

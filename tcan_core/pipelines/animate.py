@@ -15,24 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
-from tcan_core.errors import CanceledError, ParameterError
-from tcan_core.models.attention import check_kernel
-from tcan_core.models.deep_features import DeepMemory
-from tcan_core.models.loading import load_tcan
-from tcan_core.models.presets import Preset, load_preset
+from tcan_core.distributed.process_group import Alone, Ranks
+from tcan_core.errors import CanceledError as CanceledError
+from tcan_core.errors import ParameterError
+from tcan_core.models.caches.deep_features import DeepMemory
+from tcan_core.models.networks.attention import check_kernel
+from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.weights.loading import load_tcan
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.fitting import Fit
-from tcan_core.pipelines.places import Places
+from tcan_core.pipelines.offload import Places
 from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind, initial_noise
-from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 from tcan_core.sampling.state import DenoiseState
 

@@ -18,11 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from media.frame_writers import FrameWriter, open_writer
+from media.image import write_png
+from media.limits import MediaLimits
+from media.poses.keypoints import Pose
+from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
+from media.source import HereSource, MediaSource
+from media.video import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import pose_from_json, pose_to_json, read_pose_file
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import (
@@ -31,11 +36,6 @@ from tcan_core.errors import (
     PoseFileError,
     WeightsError,
 )
-from tcan_core.media.frame_writers import FrameWriter, open_writer
-from tcan_core.media.image import write_png
-from tcan_core.media.limits import MediaLimits
-from tcan_core.media.source import HereSource, MediaSource
-from tcan_core.media.video import VideoWriter
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateSettings,

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from media.limits import MediaLimits
+from media.poses.keypoints import Pose
+from media.source import HereSource, MediaSource
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import MediaError
-from tcan_core.media.limits import MediaLimits
-from tcan_core.media.source import HereSource, MediaSource
 
 # Frames that a detector sees together: so many, and of large ones fewer.
 _DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps
 from tcan_core.conditioning.retarget import retarget as retarget_poses
 from tcan_core.errors import NoPersonError, ParameterError
-from tcan_core.models.builders import build_codec_on_meta
-from tcan_core.models.presets import Preset
+from tcan_core.models.weights.builders import build_codec_on_meta
+from tcan_core.models.weights.presets import Preset
 from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
 
 

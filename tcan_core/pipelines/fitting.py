@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 
 
 @dataclass(frozen=True)

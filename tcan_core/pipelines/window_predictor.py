@@ -12,8 +12,8 @@ from torch import Tensor
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.errors import CanceledError
-from tcan_core.models.deep_features import DeepMemory
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.caches.deep_features import DeepMemory
+from tcan_core.models.networks.tcan import Tcan
 
 # Host memory for temperature maps, which cost a few milliseconds each to make again.
 KEPT_TEMPERATURES_BYTES = 64 * 2**20

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import NUM_JOINTS, Joint, Pose
+from media.poses.keypoints import NUM_JOINTS, Joint, Pose
 
 # (parent, child) in the order in which joints are placed, the neck first of all.
 BONES: tuple[tuple[Joint, Joint], ...] = (

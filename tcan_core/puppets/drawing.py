@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Joint, Pose
+from media.poses.keypoints import Joint, Pose
 from tcan_core.puppets.appearance import Appearance, Color, darker
 from tcan_core.puppets.body import Body
 

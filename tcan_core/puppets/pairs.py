@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import write_pose_file
+from media.image import write_png
+from media.poses.keypoints import Pose
+from media.poses.pose_file import write_pose_file
+from media.video import VideoWriter
 from tcan_core.errors import ParameterError
-from tcan_core.media.image import write_png
-from tcan_core.media.video import VideoWriter
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Character, sample_scene
 

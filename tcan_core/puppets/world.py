@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.puppets.appearance import Appearance, sample_appearance
 from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.body import Body, place_joints, sample_body

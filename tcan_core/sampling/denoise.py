@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tcan_core.distributed.process_group import Alone, Ranks
 from tcan_core.errors import CanceledError, CheckpointError, ParameterError
 from tcan_core.sampling.fusion import FusionKind, WindowFuser
-from tcan_core.sampling.ranks import Alone, Ranks
 from tcan_core.sampling.schedulers import (
     PredictionType,
     Scheduler,

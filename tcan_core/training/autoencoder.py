@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.builders import build_codec
-from tcan_core.models.loading import load_strictly, read_part
-from tcan_core.models.presets import load_preset
+from tcan_core.models.weights.builders import build_codec
+from tcan_core.models.weights.loading import load_strictly, read_part
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import load_puppets, to_images

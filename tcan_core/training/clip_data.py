@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.loading import PartFolders
-from tcan_core.models.presets import Preset
-from tcan_core.models.vae import ImageCodec
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.loading import PartFolders
+from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, ClipData
 from tcan_core.training.config import FolderData, PuppetData, ShardData
 from tcan_core.training.folder_data import FolderClips

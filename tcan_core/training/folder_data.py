@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.image import read_image
 from tcan_core.errors import ConfigError
-from tcan_core.media.image import read_image
-from tcan_core.models.vae import ImageCodec
+from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import FolderData
 from tcan_core.training.puppet_data import to_images

@@ -15,8 +15,8 @@ import torch
 from tcan_core.errors import CanceledError, ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import gathered, rank, wait_for_all
-from tcan_core.training.leaving import asked_to_leave
-from tcan_core.training.outputs import Outputs
+from tcan_core.training.graceful_stop import asked_to_leave
+from tcan_core.training.run_artifacts import Outputs
 from tcan_core.training.stage import Stage
 from tcan_core.training.trainer import Trainer
 

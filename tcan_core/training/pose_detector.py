@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.models.pose_detector import build_pose_detector, decode_heatmaps, target_heatmaps
-from tcan_core.models.presets import load_preset
+from tcan_core.models.networks.pose_detector import (
+    build_pose_detector,
+    decode_heatmaps,
+    target_heatmaps,
+)
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.puppets.background import draw_background
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from tcan_core.media.whole import written_whole
-from tcan_core.models.presets import load_preset
-from tcan_core.models.store import file_sha256
+from media.atomic_write import written_whole
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.models.weights.store import file_sha256
 
 
 def export_preset(base: str, folder: Path, name: str) -> Path:

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.models.builders import (
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.builders import (
     build_controlnet,
     build_denoising_unet,
     build_reference_unet,
 )
-from tcan_core.models.loading import load_codec, load_prompt
-from tcan_core.models.presets import load_preset
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.weights.loading import load_codec, load_prompt
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.diffusion import add_noise

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError, StorageError
-from tcan_core.models.loading import PartFolders, find_part
-from tcan_core.models.presets import Preset
-from tcan_core.models.store import file_sha256
-from tcan_core.models.vae import ImageCodec
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.loading import PartFolders, find_part
+from tcan_core.models.weights.presets import Preset
+from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import ShardData
 from tcan_core.training.samples import Samples, numpy_generators

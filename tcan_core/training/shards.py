@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tcan_core.conditioning.keypoints import NUM_FACE_JOINTS, NUM_HAND_JOINTS, Pose
+from media.poses.keypoints import NUM_FACE_JOINTS, NUM_HAND_JOINTS, Pose
 from tcan_core.config import build
 from tcan_core.errors import ConfigError, ParameterError
-from tcan_core.models.store import file_sha256
+from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.storage import Storage
 
 INDEX = "index.json"

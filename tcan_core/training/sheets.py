@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.models.presets import Preset
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.presets import Preset
 from tcan_core.sampling.denoise import denoise
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler

@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tcan_core.models.builders import build_reference_unet
-from tcan_core.models.loading import (
+from tcan_core.models.networks.lora import add_lora, load_lora, lora_state
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.builders import build_reference_unet
+from tcan_core.models.weights.loading import (
     PartFolders,
     load_codec,
     load_prior,
@@ -22,10 +24,8 @@ from tcan_core.models.loading import (
     load_strictly,
     read_part,
 )
-from tcan_core.models.lora import add_lora, load_lora, lora_state
-from tcan_core.models.presets import load_preset
-from tcan_core.models.stacked import merge_stacked, without_stacked
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.weights.merged_loras import merge_stacked, without_stacked
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of

@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.builders import build_motion_adapter, controlnet_motion
-from tcan_core.models.loading import (
+from tcan_core.models.networks.motion import (
+    TemporalControlNet,
+    add_motion,
+    load_motion_state,
+    motion_state,
+    with_place,
+    zero_motion_output,
+)
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.builders import build_motion_adapter, controlnet_motion
+from tcan_core.models.weights.loading import (
     PartFolders,
     find_part,
     has_part,
@@ -24,16 +33,7 @@ from tcan_core.models.loading import (
     load_prompt,
     read_part,
 )
-from tcan_core.models.motion import (
-    TemporalControlNet,
-    add_motion,
-    load_motion_state,
-    motion_state,
-    with_place,
-    zero_motion_output,
-)
-from tcan_core.models.presets import Preset, load_preset
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of

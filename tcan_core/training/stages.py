@@ -9,7 +9,7 @@ from typing import Any
 from tcan_core.config import load_config, save_config
 from tcan_core.errors import ConfigError
 from tcan_core.models.devices import check_device
-from tcan_core.models.presets import load_preset
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import join_processes, local_rank, rank, wait_for_all

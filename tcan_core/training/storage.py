@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from media.atomic_write import written_whole
 from tcan_core.errors import ConfigError, StorageError
-from tcan_core.media.whole import written_whole
 
 
 class Storage(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tcan_core.models.keys import check_keys
+from tcan_core.models.weights.keys import check_keys
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.distributed import build_accelerator
 from tcan_core.training.ema import WeightAverage

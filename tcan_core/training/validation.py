@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from media.contact_sheet import contact_sheet
+from media.image import write_png
+from media.video import VideoWriter
 from tcan_core.evaluation import metrics
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.truth import known
-from tcan_core.media.contact_sheet import contact_sheet
-from tcan_core.media.image import write_png
-from tcan_core.media.video import VideoWriter
-from tcan_core.models.loading import PartFolders
-from tcan_core.models.presets import Preset
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.loading import PartFolders
+from tcan_core.models.weights.presets import Preset
 from tcan_core.training.batches import ClipBatch, ClipData
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.distributed import rank

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 
 from service.contract.states import JobState
 from service.errors import UnavailableError
-from service.stores import calls, counts, events
-from service.stores.events import JobEvent
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, counts, events
+from service.stores.job_store.events import JobEvent
+from service.stores.job_store.store import Jobs
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harm
 from tests.chaos.starving import BOUND_S
@@ -103,7 +103,7 @@ def make_report(
 
 
 def _has_ended(jobs: Jobs, job_id: str) -> bool:
-    placed = jobs.run(calls.read(job_id))
+    placed = jobs.run(commands.read(job_id))
     return placed is not None and placed.record.state.is_terminal
 
 

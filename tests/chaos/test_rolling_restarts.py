@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from media.video import VideoReader
 from service.client import Client
 from service.contract.states import JobState
-from service.stores import events, presence
-from service.stores.events import JobEvent
-from service.stores.jobs import Jobs
-from tcan_core.media.video import VideoReader
+from service.stores.job_store import events, presence
+from service.stores.job_store.events import JobEvent
+from service.stores.job_store.store import Jobs
 from tests.chaos.callers import Callers
 from tests.chaos.load import puppets
 from tests.chaos.report import wait_for_ends

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import write_pose_file
+from media.image import write_png
+from media.poses.keypoints import Pose
+from media.poses.pose_file import write_pose_file
 from tcan_core.errors import ParameterError
-from tcan_core.media.image import write_png
 from tcan_core.models.devices import check_device, check_devices
 from tests.cli.conftest import Tcan
 from tests.tcan_core.tiny_weights import TINY

@@ -17,8 +17,8 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
-from service.stores import calls, presence
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, presence
+from service.stores.job_store.store import Jobs
 from tests.cli.conftest import Tcan
 from tests.servers import S3Server
 
@@ -178,7 +178,7 @@ def test_queues_without_workers_and_workers_that_differ(
     tcan: Tcan, environment: str, jobs: Jobs
 ) -> None:
     inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO)
-    jobs.run(calls.create("j", JobParams(), inputs))
+    jobs.run(commands.create("j", JobParams(), inputs))
     code, seen = found(tcan, "workers")
     assert code == 1
     assert "tcan worker --queues prepare" in seen["prepare"]["mend"]

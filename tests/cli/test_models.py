@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import write_pose_file
-from tcan_core.media.image import write_png
-from tcan_core.models.builders import build_controlnet, controlnet_motion
-from tcan_core.models.hub.files import HubFile, pulled_file
-from tcan_core.models.importing.pulling import pullable
-from tcan_core.models.motion import TemporalControlNet, motion_state
-from tcan_core.models.presets import Preset, load_preset
+from media.image import write_png
+from media.poses.keypoints import Pose
+from media.poses.pose_file import write_pose_file
+from tcan_core.models.networks.motion import TemporalControlNet, motion_state
+from tcan_core.models.weights.builders import build_controlnet, controlnet_motion
+from tcan_core.models.weights.hub.files import HubFile, pulled_file
+from tcan_core.models.weights.importing.pulling import pullable
+from tcan_core.models.weights.presets import Preset, load_preset
 from tests.cli.conftest import Tcan
 from tests.tcan_core.hub_server import hub_server
-from tests.tcan_core.models.importing.files import make
+from tests.tcan_core.models.weights.importing.files import make
 from tests.tcan_core.tiny_weights import TINY
 
 ABSENT = "  controlnet_motion_modules: {absent: motion_modules}"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cli.plan import plan_within
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import write_pose_file
-from tcan_core.media.image import write_png
-from tcan_core.models.presets import load_preset
+from media.image import write_png
+from media.poses.keypoints import Pose
+from media.poses.pose_file import write_pose_file
 from tcan_core.models.runtime import RuntimeOptions
-from tcan_core.pipelines.memory.budget import run_of
-from tcan_core.pipelines.memory.plan import Freedom
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.planning.budget import run_of
+from tcan_core.planning.plan import Freedom
 from tests.cli.conftest import Tcan
 from tests.tcan_core.tiny_weights import TINY
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from cli.main import main
-from tcan_core.media.watermark.embed import Marker
+from media.watermark.embed import Marker
 from tests import samples
-from worker.provenance.credentials import ROOT, development_credentials
-from worker.provenance.signing import Signer
+from worker.outputs.provenance.credentials import ROOT, development_credentials
+from worker.outputs.provenance.signing import Signer
 
 
 def said_of(

@@ -23,7 +23,7 @@ from service.settings import (
     Settings,
     load_settings,
 )
-from service.submission.room import open_room
+from service.submission.disk_budget import open_room
 
 
 def example(repository: Path) -> dict[str, str]:

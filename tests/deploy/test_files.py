@@ -43,7 +43,7 @@ def imports(files: list[Path]) -> dict[str, set[str]]:
     names = {
         name for file in files for name in imported_modules(ast.parse(file.read_text("utf-8")))
     }
-    ours = {"cli", "sandbox", "service", "tcan_core", "torch", "worker"}
+    ours = {"cli", "media", "sandbox", "service", "tcan_core", "torch", "worker"}
     return {
         name: {normalized(one) for one in distributions[name]}
         for name in names & set(distributions) - ours

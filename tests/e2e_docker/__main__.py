@@ -20,8 +20,8 @@ from tests.e2e_docker.engine import Compose, EngineError, docker, works
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.story import Story
 from tests.servers import free_port
-from worker.provenance.credentials import CHAIN, KEY, development_credentials
-from worker.provenance.credentials import ROOT as ROOT_CERTIFICATE
+from worker.outputs.provenance.credentials import CHAIN, KEY, development_credentials
+from worker.outputs.provenance.credentials import ROOT as ROOT_CERTIFICATE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "tcan-e2e"

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from cli.demo import draw_pair
-from service.api.views import JobView
 from service.client import Client
 from service.contract.params import JobParams
 from service.contract.states import JobState
+from service.contract.views import JobView
 from tests.e2e_docker.engine import Compose, EngineError, docker
 from tests.e2e_docker.fetched import Fetched
-from worker.provenance.reading import read_manifest
+from worker.outputs.provenance.reading import read_manifest
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from media.limits import MediaLimits
 from service.api.app import create_app
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.settings import Settings
-from tcan_core.media.limits import MediaLimits
 from tests import samples
 from tests.fuzz.mutations import by_hand, by_zzuf, with_checksums
 from worker.decoding import ChildSource

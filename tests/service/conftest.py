@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
-from service.media.decoder import Decoder
+from service.inspection.decoder import Decoder
 from service.settings import Settings
 from tests.servers import S3Server
 

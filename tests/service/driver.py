@@ -8,9 +8,9 @@ from service.contract.errors import ErrorCode, JobError
 from service.contract.job import DrivingKind, JobInputs, Output, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
-from service.stores import calls, events
-from service.stores.calls import Placed
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, events
+from service.stores.job_store.commands import Placed
+from service.stores.job_store.store import Jobs
 
 LEASE_MS = 60_000
 INPUTS = JobInputs(
@@ -33,32 +33,32 @@ class Driver:
         self.token = 0
 
     def create(self) -> None:
-        self.jobs.run(calls.create(self.id, JobParams(seed=7), INPUTS))
+        self.jobs.run(commands.create(self.id, JobParams(seed=7), INPUTS))
 
     def take(self, queue: Queue) -> None:
-        record = self.jobs.run(calls.take(self.id, queue, "w", LEASE_MS))
+        record = self.jobs.run(commands.take(self.id, queue, "w", LEASE_MS))
         assert record is not None
         self.token = record.token
 
     def advance(self, number: int, steps: int = 20) -> None:
-        self.jobs.run(calls.renew(self.id, self.token, LEASE_MS, step(number, steps)))
+        self.jobs.run(commands.renew(self.id, self.token, LEASE_MS, step(number, steps)))
 
     def hand_over(self) -> None:
-        self.jobs.run(calls.hand_over(self.id, self.token, Queue.RENDER, "jobs/a/p.json", ["w"]))
+        self.jobs.run(commands.hand_over(self.id, self.token, Queue.RENDER, "jobs/a/p.json", ["w"]))
 
     def succeed(self) -> None:
-        self.jobs.run(calls.succeed(self.id, self.token, OUTPUTS, ["w"], {"denoise": 1.5}))
+        self.jobs.run(commands.succeed(self.id, self.token, OUTPUTS, ["w"], {"denoise": 1.5}))
 
     def preview(self, key: str) -> None:
-        self.jobs.run(calls.add_preview(self.id, self.token, key))
+        self.jobs.run(commands.add_preview(self.id, self.token, key))
 
     def release(self) -> None:
-        self.jobs.run(calls.release(self.id, self.token))
+        self.jobs.run(commands.release(self.id, self.token))
 
     def lose_worker(self) -> None:
         self.jobs.redis.zadd("tcan:leases", {self.id: 0})
         # However long nobody looked: a busy machine is no store that was away.
-        self.jobs.run(calls.take_back(3, silence_ms=3_600_000))
+        self.jobs.run(commands.take_back(3, silence_ms=3_600_000))
 
     def life(self) -> Iterator[Callable[[], None]]:
         """Every change of a job that loses a worker, waits twice and succeeds."""
@@ -77,7 +77,7 @@ class Driver:
         yield self.succeed
 
     def placed(self) -> Placed:
-        found = self.jobs.run(calls.read(self.id))
+        found = self.jobs.run(commands.read(self.id))
         assert found is not None
         return found
 

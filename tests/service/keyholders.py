@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.access.secrets import digest, new_secret
+from service.auth.key_secrets import digest, new_secret
 from service.contract.callers import ApiKey, Scope
-from service.stores.jobs import Jobs
-from service.stores.keys import put_key
+from service.stores.job_store.keys import put_key
+from service.stores.job_store.store import Jobs
 
 BOTH = (Scope.READ, Scope.SUBMIT)
 

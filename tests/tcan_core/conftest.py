@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tcan_core.models.presets import Preset
+from tcan_core.models.weights.presets import Preset
 from tests.tcan_core.tiny_weights import tiny_preset, write_tiny_weights
 
 

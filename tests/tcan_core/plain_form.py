@@ -19,10 +19,10 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcan_core.models.halves import Between
-from tcan_core.models.motion import TemporalControlNet
-from tcan_core.models.tcan import Tcan
-from tcan_core.models.temperature import connect_temperature
+from tcan_core.models.networks.guided_unet import Between
+from tcan_core.models.networks.motion import TemporalControlNet
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.networks.temperature import connect_temperature
 
 
 class PlainTcan:

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tcan_core.models.builders import build_text_encoder, constant_prompt, empty_prompt
-from tcan_core.models.presets import Preset, load_preset
-from tcan_core.models.tcan import Tcan
-from tcan_core.models.untrained import building_in, untrained_tcan
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.builders import build_text_encoder, constant_prompt, empty_prompt
+from tcan_core.models.weights.meta_model import building_in, untrained_tcan
+from tcan_core.models.weights.presets import Preset, load_preset
 
 DRAWN = 999_983  # a prime
 WIDE = Path(__file__).parent / "wide" / "preset.yaml"

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.image import write_png
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import NoPersonError
 from tcan_core.evaluation.metrics import moving_region_mask, moving_region_psnr
-from tcan_core.media.image import write_png
-from tcan_core.models.inventory import damaged_parts, inventory
-from tcan_core.models.presets import load_preset
+from tcan_core.models.weights.inventory import damaged_parts, inventory
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.pipelines.animate_files import prepare
 from tcan_core.puppets.background import draw_background

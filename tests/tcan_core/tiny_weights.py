@@ -7,7 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tcan_core.models.builders import (
+from tcan_core.models.networks.lora import add_lora, lora_state
+from tcan_core.models.networks.motion import TemporalControlNet, add_motion, motion_state
+from tcan_core.models.networks.pose_detector import build_pose_detector
+from tcan_core.models.weights.builders import (
     build_codec,
     build_controlnet,
     build_denoising_unet,
@@ -15,10 +18,7 @@ from tcan_core.models.builders import (
     build_reference_unet,
     controlnet_motion,
 )
-from tcan_core.models.lora import add_lora, lora_state
-from tcan_core.models.motion import TemporalControlNet, add_motion, motion_state
-from tcan_core.models.pose_detector import build_pose_detector
-from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.checkpoint import export_part
 
 # Of a `preview_decoder` that fits the tiny preset, which has none.

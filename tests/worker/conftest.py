@@ -13,15 +13,15 @@ from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, Out
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
-from service.stores import calls
-from service.stores.hints import Hints
-from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore, open_objects
+from service.stores.job_store import commands
+from service.stores.job_store.hints import Hints
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectStore, open_objects
 from tests import samples
 from tests.worker.paint import PaintAnimator, black_video
 from worker.job_runner import JobRunner
-from worker.provenance.finish import Provenance
-from worker.shutdown import Shutdown
+from worker.outputs.provenance.finish import Provenance
+from worker.runtime.shutdown import Shutdown
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +101,12 @@ class Desk:
             self._objects.put(inputs.image, image)
         self._objects.put(inputs.driving, driving)
         params = JobParams(seed=7, num_inference_steps=steps)
-        self._jobs.run(calls.create(job_id, params, inputs, kind=kind))
+        self._jobs.run(commands.create(job_id, params, inputs, kind=kind))
         return job_id
 
     def record(self, job_id: str) -> JobRecord:
         """The job as it stands."""
-        placed = self._jobs.run(calls.read(job_id))
+        placed = self._jobs.run(commands.read(job_id))
         assert placed is not None
         return placed.record
 

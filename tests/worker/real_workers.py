@@ -14,9 +14,9 @@ from service.contract.job import JobRecord
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls, events, presence
-from service.stores.events import JobEvent
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, events, presence
+from service.stores.job_store.events import JobEvent
+from service.stores.job_store.store import Jobs
 from tests.servers import running
 from tests.service.gateway import running_gateway
 
@@ -45,7 +45,7 @@ class RealWorkers:
         return self.client.submit(pair / "source.png", pair / driving, params).id
 
     def record(self, job_id: str) -> JobRecord:
-        placed = self.jobs.run(calls.read(job_id))
+        placed = self.jobs.run(commands.read(job_id))
         assert placed is not None
         return placed.record
 

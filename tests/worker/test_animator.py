@@ -14,20 +14,19 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from media.poses.keypoints import Pose
+from media.poses.pose_file import read_pose_file
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
 from service.contract.params import JobParams, ResultFormat
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.pose_file import read_pose_file
 from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering, State, Step
 from worker.animator import TcanAnimator
-from worker.checkpoints import mark_of
 from worker.failures import (
     AnimationCanceledError,
     AnimationError,
@@ -35,6 +34,7 @@ from worker.failures import (
     CheckpointUnusableError,
 )
 from worker.model_info import model_info
+from worker.outputs.checkpoints import mark_of
 
 FRAMES = 5
 DETECTOR = "one-known-pose"

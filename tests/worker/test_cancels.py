@@ -15,8 +15,8 @@ import pytest
 from service.contract.job import JobRecord
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands
+from service.stores.job_store.store import Jobs
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.context_windows import context_windows
@@ -130,7 +130,7 @@ def test_a_hundred_cancels_end_within_a_window(
     canceling.while_leaving()
     last = canceling.submit()
     assert world.client.wait(last).status is JobState.SUCCEEDED
-    assert world.jobs.run(calls.take_back(3)) == []
+    assert world.jobs.run(commands.take_back(3)) == []
     records = [world.record(job_id) for job_id in canceling.ids]
     assert [record.state for record in records] == 100 * [JobState.CANCELED]
     assert all(not record.outputs and record.error is None for record in records)

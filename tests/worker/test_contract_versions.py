@@ -14,10 +14,10 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.version import CONTRACT, HEADER, PREPARED, Since
 from service.contract.webhooks import Webhook
-from service.stores import calls
-from service.stores.hints import Hints, message
-from service.stores.jobs import Jobs
-from service.upkeep.reconciler import Reconciler
+from service.maintenance.reconciler import Reconciler
+from service.stores.job_store import commands
+from service.stores.job_store.hints import Hints, message
+from service.stores.job_store.store import Jobs
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner
 
@@ -45,12 +45,14 @@ def create(
     contract: int = 1,
 ) -> None:
     inputs = JobInputs(image="a/b", driving="c/d", driving_kind=DrivingKind.VIDEO, frames=3)
-    made = calls.create(job_id, params or JobParams(), inputs, options=options, contract=contract)
+    made = commands.create(
+        job_id, params or JobParams(), inputs, options=options, contract=contract
+    )
     jobs.run(made)
 
 
 def state(jobs: Jobs, job_id: str) -> JobState:
-    placed = jobs.run(calls.read(job_id))
+    placed = jobs.run(commands.read(job_id))
     assert placed is not None
     return placed.record.state
 
@@ -58,12 +60,12 @@ def state(jobs: Jobs, job_id: str) -> JobState:
 def test_a_worker_passes_over_what_it_does_not_know(jobs: Jobs) -> None:
     make(jobs, "later", LATER)
     make(jobs, "known")
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "old", 1000))
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000))
     assert taken is not None and taken.id == "known"
-    assert jobs.run(calls.take_next(Queue.PREPARE, "old", 1000)) is None
-    assert jobs.run(calls.take("later", Queue.PREPARE, "old", 1000)) is None
+    assert jobs.run(commands.take_next(Queue.PREPARE, "old", 1000)) is None
+    assert jobs.run(commands.take("later", Queue.PREPARE, "old", 1000)) is None
     assert state(jobs, "later") is JobState.QUEUED
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "new", 1000, LATER))
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000, LATER))
     assert taken is not None and (taken.id, taken.contract) == ("later", LATER)
 
 
@@ -71,7 +73,7 @@ def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: Jobs) -> No
     for n in range(230):
         make(jobs, f"later{n}", LATER)
     make(jobs, "known")
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "old", 1000))
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000))
     assert taken is not None and taken.id == "known"
 
 
@@ -89,21 +91,21 @@ def test_a_refused_job_keeps_its_place_and_gets_another_hint(
 
 def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: Jobs) -> None:
     make(jobs, "job")
-    record = jobs.run(calls.take_next(Queue.PREPARE, "new", 1000))
+    record = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000))
     assert record is not None
-    jobs.run(calls.hand_over("job", record.token, Queue.RENDER, "jobs/p", []))
+    jobs.run(commands.hand_over("job", record.token, Queue.RENDER, "jobs/p", []))
     jobs.redis.hset("tcan:job:job", "contract", LATER)
-    assert jobs.run(calls.take_next(Queue.RENDER, "old", 1000)) is None
-    assert jobs.run(calls.take_next(Queue.RENDER, "new", 1000, LATER)) is not None
+    assert jobs.run(commands.take_next(Queue.RENDER, "old", 1000)) is None
+    assert jobs.run(commands.take_next(Queue.RENDER, "new", 1000, LATER)) is not None
 
 
 def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: Jobs) -> None:
     for job_id, contract in (("plain", 1), ("later", LATER)):
         make(jobs, job_id, contract)
-        record = jobs.run(calls.take(job_id, Queue.PREPARE, "new", 1000, LATER))
+        record = jobs.run(commands.take(job_id, Queue.PREPARE, "new", 1000, LATER))
         assert record is not None and record.contract == contract
-        jobs.run(calls.hand_over(job_id, record.token, Queue.RENDER, "jobs/p", []))
-        placed = jobs.run(calls.read(job_id))
+        jobs.run(commands.hand_over(job_id, record.token, Queue.RENDER, "jobs/p", []))
+        placed = jobs.run(commands.read(job_id))
         assert placed is not None and placed.record.contract == max(contract, PREPARED)
     assert PREPARED <= CONTRACT
 
@@ -114,7 +116,7 @@ def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: Jobs) -> None:
     kept = jobs.redis.hgetall("tcan:job:plain")
     assert json.loads(kept["params"]).keys() == FIRST_PARAMS
     assert json.loads(kept["options"]).keys() == FIRST_OPTIONS
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "old", 1000, 1))
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000, 1))
     assert taken is not None and taken.params == JobParams(seed=7, num_inference_steps=4)
     assert taken.options == JobOptions(ttl_s=60)
 
@@ -132,8 +134,8 @@ def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
     jobs: Jobs, params: JobParams, options: JobOptions
 ) -> None:
     create(jobs, "later", params, options)
-    assert jobs.run(calls.take_next(Queue.PREPARE, "old", 1000, 1)) is None
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "new", 1000, 2))
+    assert jobs.run(commands.take_next(Queue.PREPARE, "old", 1000, 1)) is None
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000, 2))
     assert taken is not None and taken.contract == 2
     assert (taken.params, taken.options) == (params, options)
 
@@ -158,7 +160,7 @@ def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
         if name == "options":
             content["webhook"]["of_later"] = 1
         jobs.redis.hset("tcan:job:later", name, json.dumps(content))
-    [listed] = jobs.run(calls.recent(10))
+    [listed] = jobs.run(commands.recent(10))
     assert listed.params == JobParams() and listed.options.webhook is not None
     assert state(jobs, "later") is JobState.QUEUED
 
@@ -166,7 +168,7 @@ def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
 def test_jobs_of_releases_without_a_number_are_known(jobs: Jobs) -> None:
     make(jobs, "job")
     jobs.redis.hdel("tcan:job:job", "contract")
-    taken = jobs.run(calls.take_next(Queue.PREPARE, "w", 1000))
+    taken = jobs.run(commands.take_next(Queue.PREPARE, "w", 1000))
     assert taken is not None and taken.contract == 1
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from service.contract.limits import InputLimits
 from service.settings import Settings
-from service.stores.jobs import Jobs
+from service.stores.job_store.store import Jobs
 from tcan_core.errors import TeamLostError, TeammateError
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED

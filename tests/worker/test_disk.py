@@ -15,14 +15,14 @@ import httpx
 import numpy as np
 import pytest
 
+from media.video_writer import VideoWriter
 from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls, events
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, events
+from service.stores.job_store.store import Jobs
 from tcan_core.errors import MediaError
-from tcan_core.media.video_writer import VideoWriter
 from tests import samples
 from tests.servers import free_port, running, wait_until
 from tests.worker.conftest import Desk
@@ -159,7 +159,7 @@ def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(desk: Desk, j
     job_id, runner = desk.submit(), desk.with_animator(PaintAnimator(on_step=fill))
     left = desk.finish(job_id, runner)
     assert (left.state, left.attempts) == (JobState.RUNNING, 1)
-    wait_until(lambda: jobs.run(calls.take_back(3)), "its lease runs out")
+    wait_until(lambda: jobs.run(commands.take_back(3)), "its lease runs out")
     runner.run(Queue.RENDER, job_id)
     failed = desk.record(job_id)
     assert failed.error is not None

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.stores.jobs import Jobs
-from tests.service.test_api import expect_problem
-from tests.service.test_api import submit as post
+from service.stores.job_store.store import Jobs
+from tests.service.api.test_api import expect_problem
+from tests.service.api.test_api import submit as post
 from tests.worker.test_processes import Start, client, ended, rendering, start_worker, submit
 
 __all__ = ("client", "start_worker")

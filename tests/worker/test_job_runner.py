@@ -17,18 +17,18 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.contract.queues import Queue
 from service.contract.states import JobState
+from service.maintenance.reconciler import Reconciler
 from service.settings import Settings
-from service.stores import calls, presence
-from service.stores.folder import FolderObjects
-from service.stores.jobs import Jobs
-from service.stores.objects import Content, ObjectStore, open_objects
-from service.upkeep.reconciler import Reconciler
+from service.stores.job_store import commands, presence
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import Content, ObjectStore, open_objects
+from service.stores.object_store.folder import FolderObjects
 from tests import samples
 from tests.servers import free_port, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner, outage_pause_s
-from worker.shutdown import Shutdown
+from worker.runtime.shutdown import Shutdown
 
 
 def hints_in(jobs: Jobs, queue: Queue) -> int:
@@ -150,7 +150,7 @@ def test_the_lease_is_renewed_while_the_model_is_busy(
     def outlast_the_lease(step: int) -> None:
         began = desk.record(job_id).token
         wait_until(lambda: lease_renewed(jobs, job_id, settings.lease_ms), "the lease is renewed")
-        expired = jobs.run(calls.take_back(3))
+        expired = jobs.run(commands.take_back(3))
         taken_back.extend(expired)
         assert desk.record(job_id).token == began
 
@@ -161,7 +161,7 @@ def test_the_lease_is_renewed_while_the_model_is_busy(
 
 def lease_renewed(jobs: Jobs, job_id: str, lease_ms: int) -> bool:
     """Whether the lease ends later than it would have without renewal."""
-    record = jobs.run(calls.read(job_id))
+    record = jobs.run(commands.read(job_id))
     assert record is not None
     ends_ms = jobs.redis.zscore("tcan:leases", job_id)
     seconds, micros = jobs.redis.time()
@@ -176,7 +176,7 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> Non
     def cancel_at_three(step: int) -> None:
         steps.append(step)
         if step == 3:
-            jobs.run(calls.cancel(job_id))
+            jobs.run(commands.cancel(job_id))
             wait_until(lambda: len(steps) > 4 or noticed(jobs, job_id), "the cancel is noticed")
 
     job_id = desk.submit(steps=200)
@@ -189,7 +189,7 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> Non
 
 def noticed(jobs: Jobs, job_id: str) -> bool:
     """Whether the job's cancel is on record."""
-    placed = jobs.run(calls.read(job_id))
+    placed = jobs.run(commands.read(job_id))
     return placed is not None and placed.record.cancel_requested
 
 
@@ -199,7 +199,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
     def be_overtaken(step: int) -> None:
         if step == 2:
             jobs.redis.zadd("tcan:leases", {job_id: 0})
-            assert jobs.run(calls.take_back(3)) == [(job_id, Queue.RENDER)]
+            assert jobs.run(commands.take_back(3)) == [(job_id, Queue.RENDER)]
             runner.run(Queue.RENDER, job_id)
 
     job_id = desk.submit()
@@ -242,7 +242,7 @@ def test_the_reconciler_takes_back_what_a_dead_worker_held(
     desk: Desk, jobs: Jobs, keeper: Reconciler
 ) -> None:
     job_id = desk.submit()
-    jobs.run(calls.take(job_id, Queue.PREPARE, "dead", 60_000))
+    jobs.run(commands.take(job_id, Queue.PREPARE, "dead", 60_000))
     keeper.act()
     assert desk.record(job_id).state is JobState.PREPARING
     jobs.redis.zadd("tcan:leases", {job_id: 0})
@@ -328,7 +328,7 @@ def test_a_cancel_is_heard_between_what_is_stored(
 
     def cancel(key: str) -> None:
         keys.append(key)
-        jobs.run(calls.cancel(job_id))
+        jobs.run(commands.cancel(job_id))
         worker.hear_of_cancel(job_id)
 
     objects.on_put = cancel

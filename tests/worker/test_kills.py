@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.video import VideoReader
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores.jobs import Jobs
-from tcan_core.media.video import VideoReader
+from service.stores.job_store.store import Jobs
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.recovery import next_step_ms, repeated_steps

@@ -15,11 +15,11 @@ from service.contract.params import JobParams
 from service.errors import SettingsError
 from service.settings import RuntimeSettings, load_settings
 from tcan_core.errors import ParameterError
-from tcan_core.models.presets import load_preset
 from tcan_core.models.runtime import RuntimeOptions
-from tcan_core.pipelines.memory.budget import run_of
-from tcan_core.pipelines.memory.plan import predict
-from tcan_core.pipelines.memory.table import load_table
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.planning.budget import run_of
+from tcan_core.planning.plan import predict
+from tcan_core.planning.table import load_table
 from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY
 from tests.worker.paint import count_frames

@@ -15,10 +15,10 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls
-from service.stores.hints import make_celery, message
-from service.stores.jobs import Jobs
-from service.stores.objects import open_objects
+from service.stores.job_store import commands
+from service.stores.job_store.hints import make_celery, message
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
 from tests import samples
 from tests.servers import running, wait_until
 from tests.service.driver import INPUTS
@@ -65,10 +65,10 @@ def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
     objects.put(INPUTS.driving, samples.video(tmp_path))
     with running([sys.executable, str(WORKER)], tmp_path / "worker.log", environment, 0):
         hint = message("b", Queue.PREPARE)
-        jobs.run(calls.create("b", JobParams(seed=1), INPUTS, hint=hint))
+        jobs.run(commands.create("b", JobParams(seed=1), INPUTS, hint=hint))
 
         def state() -> bool:
-            placed = jobs.run(calls.read("b"))
+            placed = jobs.run(commands.read("b"))
             return placed is not None and placed.record.state is JobState.SUCCEEDED
 
         wait_until(state, "the job behind the messages is done", 30.0)

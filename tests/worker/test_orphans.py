@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from service.contract.job import new_job_id
+from service.maintenance.orphans import LEAST_AGE_S, MARKS, Orphans
 from service.settings import Settings
-from service.stores import requests
-from service.stores.folder import FolderObjects
-from service.stores.jobs import Jobs
-from service.stores.objects import Copy, ObjectStore, open_objects
-from service.upkeep.orphans import LEAST_AGE_S, MARKS, Orphans
+from service.stores.job_store import requests
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import Copy, ObjectStore, open_objects
+from service.stores.object_store.folder import FolderObjects
 from tests.servers import S3Server
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner

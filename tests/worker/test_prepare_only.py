@@ -17,16 +17,16 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import ModelInfo
 from service.settings import Settings
-from service.stores import calls, presence
-from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore
+from service.stores.job_store import commands, presence
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectStore
 from tests.servers import running, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.real_workers import COMMAND
 from tests.worker.test_animator import FRAMES, Attempt, animator, attempt, pair
 from worker.animator import TcanAnimator
-from worker.heartbeat import Heartbeat
 from worker.job_runner import JobRunner
+from worker.runtime.heartbeat import Heartbeat
 
 __all__ = ["animator", "attempt", "pair"]  # fixtures
 
@@ -107,10 +107,10 @@ def test_sd15_is_prepared_without_its_gigabytes(
     for name in names:
         objects.put(f"jobs/j/inputs/{name}", pair / name)
     inputs = JobInputs(image=image, driving=driving, driving_kind=DrivingKind.POSES, frames=FRAMES)
-    jobs.run(calls.create("j", JobParams(retarget=False), inputs))
+    jobs.run(commands.create("j", JobParams(retarget=False), inputs))
 
     def handed_over() -> bool:
-        placed = jobs.run(calls.read("j"))
+        placed = jobs.run(commands.read("j"))
         assert placed is not None and placed.record.state is not JobState.FAILED
         return placed.record.prepared is not None
 

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
-from service.stores import calls, presence
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, presence
+from service.stores.job_store.store import Jobs
 from tests import samples
 from tests.servers import running, wait_until
 from tests.worker.paint import black_video, count_frames
@@ -135,7 +135,7 @@ def test_the_next_job_is_prepared_while_this_one_renders(
     second = submit(client, tmp_path)
 
     def is_prepared() -> bool:
-        placed = jobs.run(calls.read(second))
+        placed = jobs.run(commands.read(second))
         return placed is not None and placed.record.prepared is not None
 
     wait_until(is_prepared, "the second job is prepared", 20.0)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from service.contract.queues import Queue
-from service.stores import calls, events
-from service.stores.events import JobEvent
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, events
+from service.stores.job_store.events import JobEvent
+from service.stores.job_store.store import Jobs
 from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.animation import Step
-from worker.progress import progress_at
+from worker.outputs.progress import progress_at
 
 STEPS, WINDOWS = 10, 4
 
@@ -30,9 +30,9 @@ class Story:
         """The server's time before a worker takes the job."""
         if self.token:
             self.jobs.redis.zadd("tcan:leases", {self.id: 0})
-            self.jobs.run(calls.take_back(3))
-        placed = self.jobs.run(calls.read(self.id))
-        record = self.jobs.run(calls.take_next(Queue.RENDER, "w", 60_000))
+            self.jobs.run(commands.take_back(3))
+        placed = self.jobs.run(commands.read(self.id))
+        record = self.jobs.run(commands.take_next(Queue.RENDER, "w", 60_000))
         assert record is not None and placed is not None
         self.token = record.token
         return placed.now_ms
@@ -48,7 +48,7 @@ class Story:
         return self.jobs.run(events.events(self.id, 0, 1000))
 
     def _tell(self, step: Step) -> None:
-        self.jobs.run(calls.renew(self.id, self.token, 60_000, progress_at(step)))
+        self.jobs.run(commands.renew(self.id, self.token, 60_000, progress_at(step)))
 
 
 @pytest.mark.parametrize(

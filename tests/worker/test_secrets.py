@@ -16,8 +16,8 @@ from redis import Redis
 
 from service.contract.callers import Scope
 from service.settings import load_settings
-from service.stores.jobs import Jobs
-from service.stores.objects import open_objects
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
 from tests import samples
 from tests.servers import S3Server, free_port, listens, running, valkey, wait_until
 from tests.service.keyholders import bearer, new_key, secret_in
@@ -149,7 +149,7 @@ def everything_in(redis: Redis) -> list[str]:
 
 
 def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
-    from service.stores.folder import read_signing_key
+    from service.stores.object_store.folder import read_signing_key
 
     settings = load_settings(data=tmp_path)
     for file in (settings.signing_key_file, settings.webhook_key_file):

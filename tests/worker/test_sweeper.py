@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from service.contract.job import new_job_id
+from service.maintenance.each import MOST_FAILURES
+from service.maintenance.orphans import Orphans
+from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
-from service.stores import calls, requests
-from service.stores.jobs import Jobs
-from service.stores.objects import ObjectStore
-from service.stores.requests import Upload
-from service.upkeep.each import MOST_FAILURES
-from service.upkeep.orphans import Orphans
-from service.upkeep.sweeper import Sweeper
+from service.stores.job_store import commands, requests
+from service.stores.job_store.requests import Upload
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectStore
 from tests.worker.conftest import Desk
 
 
@@ -48,15 +48,15 @@ def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
     desk: Desk, jobs: Jobs, objects: ObjectStore, sweeper: Sweeper
 ) -> None:
     live, ended = desk.submit(), desk.submit()
-    jobs.run(calls.cancel(ended))
+    jobs.run(commands.cancel(ended))
     sweeper.act()
     assert desk.record(ended).expires_ms is not None
     let_time_pass(jobs, "expiries")
     sweeper.act()
-    assert jobs.run(calls.read(ended)) is None
+    assert jobs.run(commands.read(ended)) is None
     assert not objects.exists(f"jobs/{ended}/inputs/image.png")
     assert desk.finish(live).outputs
-    assert jobs.run(calls.read(live)) is not None
+    assert jobs.run(commands.read(live)) is not None
 
 
 def test_an_upload_goes_when_its_time_is_over(
@@ -92,16 +92,16 @@ def test_what_cannot_be_erased_holds_up_nothing_behind_it(
 ) -> None:
     first, second = desk.submit(), desk.submit()
     for job_id in (first, second):
-        jobs.run(calls.cancel(job_id))
+        jobs.run(commands.cancel(job_id))
     with undeletable(settings, first):
         for _ in range(2):
             let_time_pass(jobs, "expiries")
             sweeper.act()
-            assert (jobs.run(calls.expired()), jobs.run(calls.read(second))) == ([], None)
-        assert jobs.run(calls.read(first)) is not None
+            assert (jobs.run(commands.expired()), jobs.run(commands.read(second))) == ([], None)
+        assert jobs.run(commands.read(first)) is not None
     let_time_pass(jobs, "expiries")
     sweeper.act()
-    assert jobs.run(calls.read(first)) is None
+    assert jobs.run(commands.read(first)) is None
 
 
 def test_an_orphan_that_cannot_be_erased_holds_up_no_other(

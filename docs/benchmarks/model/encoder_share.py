@@ -20,9 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tcan_core.models.presets import load_preset
 from tcan_core.models.runtime import RuntimeOptions
-from tcan_core.pipelines.memory.measure import GUIDANCE, META, FusedAttention, Measured
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.planning.measure import GUIDANCE, META, FusedAttention, Measured
 from tcan_core.sampling.context_windows import context_windows
 
 WINDOW = 16

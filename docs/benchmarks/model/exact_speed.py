@@ -29,10 +29,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps
+from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
-from tcan_core.models.tcan import Tcan
 from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 from tcan_core.sampling.context_windows import context_windows

@@ -20,11 +20,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tcan_core.media.video import VideoReader
-from tcan_core.models.inventory import inventory
-from tcan_core.models.loading import count_parameters
-from tcan_core.models.presets import load_preset
+from media.video import VideoReader
 from tcan_core.models.runtime import DTYPES, RuntimeOptions
+from tcan_core.models.weights.inventory import inventory
+from tcan_core.models.weights.loading import count_parameters
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, render
 from tcan_core.pipelines.device_memory import peak_memory_bytes

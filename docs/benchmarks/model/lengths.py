@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tcan_core.conditioning.pose_file import write_pose_file
-from tcan_core.media.image import write_png
+from media.image import write_png
+from media.poses.pose_file import write_pose_file
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -54,10 +54,10 @@ def main() -> None:
 
 def measure(frames: int, count: bool) -> dict[str, int]:
     """Animate a puppet in two steps; bytes."""
-    from tcan_core.models.pose_memory import KEEP_BYTES
+    from tcan_core.models.caches.pose_cache import KEEP_BYTES
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.device_memory import peak_memory_bytes
-    from tcan_core.pipelines.memory.accounting import PeakAllocated
+    from tcan_core.planning.accounting import PeakAllocated
     from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 
     pipeline = AnimatePipeline.from_preset("mini")

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tcan_core.models.presets import load_preset
-from tcan_core.pipelines.memory.measure import META
-from tcan_core.pipelines.memory.plan import WINDOW_BATCHES
-from tcan_core.pipelines.memory.survey import source_of, survey
-from tcan_core.pipelines.memory.table import TABLE, MemoryTable, Size, load_table
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.planning.measure import META
+from tcan_core.planning.plan import WINDOW_BATCHES
+from tcan_core.planning.survey import source_of, survey
+from tcan_core.planning.table import TABLE, MemoryTable, Size, load_table
 
 WINDOW, LONG = 16, 32
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)

@@ -30,16 +30,16 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores import calls
-from service.stores.hints import Hints
-from service.stores.jobs import Jobs
-from service.stores.objects import open_objects
+from service.stores.job_store import commands
+from service.stores.job_store.hints import Hints
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.servers import free_port, listens, wait_until
 from worker.animator import TcanAnimator
 from worker.job_runner import JobRunner
-from worker.shutdown import Shutdown
+from worker.runtime.shutdown import Shutdown
 
 OFF_S = float("inf")
 DRAWS = 10_000
@@ -86,12 +86,12 @@ class Bench:
             image=keys["image"], driving=keys["driving"], driving_kind=DrivingKind.POSES
         )
         params = JobParams(seed=1, num_inference_steps=self.steps)
-        runner.jobs.run(calls.create(job_id, params, inputs))
+        runner.jobs.run(commands.create(job_id, params, inputs))
         runner.run(Queue.PREPARE, job_id)
         began = Took(time.monotonic(), time.process_time())
         runner.run(Queue.RENDER, job_id)
         ended = Took(time.monotonic(), time.process_time())
-        placed = runner.jobs.run(calls.read(job_id))
+        placed = runner.jobs.run(commands.read(job_id))
         assert placed is not None and placed.record.state is JobState.SUCCEEDED
         return Took(ended.wall_s - began.wall_s, ended.cpu_s - began.cpu_s)
 

@@ -17,9 +17,9 @@ from redis import Redis
 from service.contract.job import DrivingKind, JobInputs, Output, Progress, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
-from service.stores import calls, presence
-from service.stores.hints import message
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, presence
+from service.stores.job_store.hints import message
+from service.stores.job_store.store import Jobs
 from tests.servers import valkey
 
 # Reports of progress of one render; workers send one with each renewal of the lease and each step.
@@ -39,7 +39,7 @@ def main() -> None:
         for _ in range(count):
             make(jobs)
         waiting = used(redis)
-        while (record := jobs.run(calls.take_next(Queue.PREPARE, "w", 60_000))) is not None:
+        while (record := jobs.run(commands.take_next(Queue.PREPARE, "w", 60_000))) is not None:
             finish(jobs, record.id, record.token)
         redis.delete(Queue.PREPARE.task)
         ended, written = used(redis), int(redis.info("persistence")["aof_current_size"])
@@ -66,19 +66,19 @@ def make(jobs: Jobs) -> None:
         frames=150,
     )
     hint = message(job_id, Queue.PREPARE)
-    jobs.run(calls.create(job_id, JobParams(seed=7), inputs, hint=hint))
+    jobs.run(commands.create(job_id, JobParams(seed=7), inputs, hint=hint))
 
 
 def finish(jobs: Jobs, job_id: str, token: int) -> None:
     """What workers write of it."""
-    jobs.run(calls.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
-    record = jobs.run(calls.take(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
+    jobs.run(commands.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
+    record = jobs.run(commands.take(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
     assert record is not None
     for step in range(1, REPORTS + 1):
         progress = Progress(stage="denoise", step=step, steps=REPORTS, fraction=step / REPORTS)
-        jobs.run(calls.renew(job_id, record.token, 60_000, progress))
+        jobs.run(commands.renew(job_id, record.token, 60_000, progress))
     outputs = {output: f"jobs/{job_id}/2/{output}" for output in Output}
-    jobs.run(calls.succeed(job_id, record.token, outputs, [], {"prepare": 1.0, "denoise": 60.0}))
+    jobs.run(commands.succeed(job_id, record.token, outputs, [], {"prepare": 1.0, "denoise": 60.0}))
 
 
 if __name__ == "__main__":

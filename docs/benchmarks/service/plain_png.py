@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from service.contract.limits import InputLimits
-from service.media.decoder import Decoder
-from service.media.images import inspect_image, inspect_plain_png
-from service.media.plain_png import plain_header
+from service.inspection.decoder import Decoder
+from service.inspection.images import inspect_image, inspect_plain_png
+from service.inspection.plain_png import plain_header
 
 ROUNDS = 200
 

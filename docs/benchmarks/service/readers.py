@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 from service.contract.job import DrivingKind, JobInputs, Progress  # noqa: E402
 from service.contract.params import JobParams  # noqa: E402
 from service.contract.queues import Queue  # noqa: E402
-from service.stores import calls  # noqa: E402
-from service.stores.jobs import Jobs  # noqa: E402
+from service.stores.job_store import commands  # noqa: E402
+from service.stores.job_store.store import Jobs  # noqa: E402
 from tests.servers import free_port, listens, running, wait_until  # noqa: E402
 
 JOB, LEASE_MS, PAUSE_S = "a" * 32, 600_000, 0.2
@@ -84,8 +84,8 @@ async def measure(
     jobs: Jobs, url: str, pid: int, num_readers: int, num_events: int
 ) -> dict[str, object]:
     """Write events one after the other while the readers read."""
-    jobs.run(calls.create(JOB, JobParams(seed=7), INPUTS))
-    record = jobs.run(calls.take(JOB, Queue.PREPARE, "w", LEASE_MS))
+    jobs.run(commands.create(JOB, JobParams(seed=7), INPUTS))
+    record = jobs.run(commands.take(JOB, Queue.PREPARE, "w", LEASE_MS))
     assert record is not None
     written: dict[int, float] = {}
     had: dict[int, list[float]] = {}
@@ -100,7 +100,7 @@ async def measure(
     for number in range(1, num_events + 1):
         progress = Progress(stage="denoise", step=number, steps=num_events, fraction=0.5)
         written[number + 2] = time.perf_counter()
-        await asyncio.to_thread(jobs.run, calls.renew(JOB, record.token, LEASE_MS, progress))
+        await asyncio.to_thread(jobs.run, commands.renew(JOB, record.token, LEASE_MS, progress))
         await asyncio.sleep(PAUSE_S)
     while len(had.get(num_events + 2, ())) < num_readers:
         await asyncio.sleep(PAUSE_S)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Joint, Pose, no_pose
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
 from tcan_core.conditioning.cleaning.jumps import find_jumps
@@ -15,7 +16,6 @@ from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.cleaning.report import CleaningReport
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.cleaning.smoothing import smooth
-from tcan_core.conditioning.keypoints import Joint, Pose, no_pose
 from tcan_core.errors import NoPersonError
 
 

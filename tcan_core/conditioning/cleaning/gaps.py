@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.poses.keypoints import Joint
 from tcan_core.conditioning.bones import PARENTS, Bools, Floats
 from tcan_core.conditioning.cleaning.runs import runs
-from tcan_core.conditioning.keypoints import Joint
 
 
 def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:

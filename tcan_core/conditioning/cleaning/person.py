@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from media.poses.keypoints import Pose
+from tcan_core.conditioning.appearance import unlikeness
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.look import unlikeness
 from tcan_core.errors import ParameterError
 
 # Who is asked for: a number from the left, 0 first, or the nearest to a point, (x, y) in parts of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.poses.keypoints import NUM_JOINTS
 from tcan_core.conditioning.bones import MIRROR, PARENTS, Bools, Floats, bone_lengths
 from tcan_core.conditioning.cleaning.size import typical_height
-from tcan_core.conditioning.keypoints import NUM_JOINTS
 
 _USUAL = 0.8  # the quantile of a bone's lengths that is its full length: the longest may be wrong
 _STRETCH = 1.35  # how much longer a bone may look, by perspective and loose detection

@@ -10,12 +10,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose
+from media.video import VideoReader
 from tcan_core.conditioning.cleaning import clean_poses
 from tcan_core.conditioning.cleaning.runs import runs
 from tcan_core.conditioning.detectors import NamedDetector
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import NoPersonError
-from tcan_core.media.video import VideoReader
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip
 from tcan_core.training.prepare.shots import ShotCutter, thumbnail
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.training.prepare.quality import stack_points
 
 _MARGIN = 0.15  # of the person's extent, on each side: joints lie inside the body

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from media.contact_sheet import contact_sheet
+from media.image import write_png
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.media.contact_sheet import contact_sheet
-from tcan_core.media.image import write_png
 from tcan_core.training.prepare.candidates import Candidate
 from tcan_core.training.prepare.crops import Square
 from tcan_core.training.storage import Storage

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from media.limits import MediaLimits
+from media.timing import MAX_FPS
+from media.video import VideoReader
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
-from tcan_core.media.limits import MediaLimits
-from tcan_core.media.timing import MAX_FPS
-from tcan_core.media.video import VideoReader
-from tcan_core.models.loading import find_part, load_codec
-from tcan_core.models.presets import load_preset
-from tcan_core.models.store import file_sha256
-from tcan_core.models.vae import ImageCodec
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.loading import find_part, load_codec
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.prepare.candidates import Candidate, look_at_video
 from tcan_core.training.prepare.crops import Square, square_around, whole
 from tcan_core.training.prepare.pictures import SheetRows, put_sheet, show_clip

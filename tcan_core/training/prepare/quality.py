@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import ParameterError
 
 MOST_CROWDED = 0.1  # of the frames

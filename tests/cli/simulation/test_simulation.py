@@ -21,8 +21,8 @@ from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.errors import SettingsError
-from service.stores import calls
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands
+from service.stores.job_store.store import Jobs
 from tcan_core.sampling.context_windows import context_windows
 from tests.cli.conftest import Tcan
 
@@ -145,7 +145,7 @@ def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
                 made.append((arrival, turn))
                 submit(jobs, f"{len(made) - 1:03}", arrival)
         for queue in chance.sample(list(Queue), 2):
-            number, record = lines[queue].take(), jobs.run(calls.take_next(queue, "w", 60_000))
+            number, record = lines[queue].take(), jobs.run(commands.take_next(queue, "w", 60_000))
             assert number == (None if record is None else int(record.id))
             if number is None or record is None:
                 continue
@@ -153,10 +153,10 @@ def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
             arrival, turn = made[number]
             if queue is Queue.PREPARE:
                 lines[Queue.RENDER].add(turn, number)
-                jobs.run(calls.hand_over(record.id, record.token, Queue.RENDER, "a/b", []))
+                jobs.run(commands.hand_over(record.id, record.token, Queue.RENDER, "a/b", []))
             else:
                 turns.begin(arrival.caller, arrival.priority, turn)
-                jobs.run(calls.succeed(record.id, record.token, {}, []))
+                jobs.run(commands.succeed(record.id, record.token, {}, []))
     assert len({(one.caller, one.priority) for one, _ in made}) == 12
     assert taken != sorted(taken), "the order is not that of their making"
 
@@ -165,7 +165,7 @@ def submit(jobs: Jobs, job_id: str, arrival: Arrival) -> None:
     """Make the job in the store."""
     inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO, frames=arrival.frames)
     options = JobOptions(priority=arrival.priority)
-    call = calls.create(
+    call = commands.create(
         job_id, JobParams(num_inference_steps=1), inputs, options=options, caller=arrival.caller
     )
     jobs.run(call)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.stores.scratch import NEW, WITHOUT_LOCK_S, scratch_folder, sweep_scratch
-from service.submission.room import Room
+from service.submission.disk_budget import Room
 from service.submission.spool import Spool
 
 OWNER = """

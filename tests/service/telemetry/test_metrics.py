@@ -16,8 +16,8 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Webhook
 from service.contract.workers import DeviceMemory, DiskSpace, WorkerInfo
-from service.stores import calls, presence
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, presence
+from service.stores.job_store.store import Jobs
 from tests.servers import free_port, wait_until
 
 INPUTS = JobInputs(
@@ -47,23 +47,23 @@ class Metrics:
 def working(jobs: Jobs) -> Iterator[Jobs]:
     """A job that waits, one at work, one that succeeded, one that failed, one whose worker died."""
     for job_id in ("waits", "works", "done", "bad", "lost"):
-        jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS))
+        jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS))
     tokens = {}
     for job_id in ("works", "done", "bad", "lost"):
-        taken = jobs.run(calls.take(job_id, Queue.PREPARE, "w", LEASE_MS))
+        taken = jobs.run(commands.take(job_id, Queue.PREPARE, "w", LEASE_MS))
         assert taken is not None
         tokens[job_id] = taken.token
     error = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
-    jobs.run(calls.fail("bad", tokens["bad"], error))
-    jobs.run(calls.hand_over("done", tokens["done"], Queue.RENDER, "p", [], {"prepare": 0.5}))
-    taken = jobs.run(calls.take("done", Queue.RENDER, "w", LEASE_MS))
+    jobs.run(commands.fail("bad", tokens["bad"], error))
+    jobs.run(commands.hand_over("done", tokens["done"], Queue.RENDER, "p", [], {"prepare": 0.5}))
+    taken = jobs.run(commands.take("done", Queue.RENDER, "w", LEASE_MS))
     assert taken is not None
     for step in (1, 4, 10):
         progress = Progress(stage="denoise", step=step, steps=10, fraction=0.5)
-        jobs.run(calls.renew("done", taken.token, LEASE_MS, progress))
-    jobs.run(calls.succeed("done", taken.token, {}, [], {"prepare": 0.5, "denoise": 2.0}))
+        jobs.run(commands.renew("done", taken.token, LEASE_MS, progress))
+    jobs.run(commands.succeed("done", taken.token, {}, [], {"prepare": 0.5, "denoise": 2.0}))
     jobs.redis.zadd("tcan:leases", {"lost": 0})
-    jobs.run(calls.take_back(3))
+    jobs.run(commands.take_back(3))
     memory = DeviceMemory(device="cuda:0", used_bytes=3, total_bytes=8)
     info = WorkerInfo(
         id="w",
@@ -101,7 +101,7 @@ def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> Non
     for priority, made in ((Priority.LOW, 3), (Priority.HIGH, 1)):
         for n in range(made):
             options = JobOptions(priority=priority)
-            jobs.run(calls.create(f"{priority}{n}", JobParams(), INPUTS, options=options))
+            jobs.run(commands.create(f"{priority}{n}", JobParams(), INPUTS, options=options))
     hour_ago = time.time() * 1000 - 3_600_000
     jobs.redis.zadd("tcan:waiting:prepare:age:low", {"low1": hour_ago})
     metrics = Metrics(client)
@@ -113,7 +113,7 @@ def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> Non
     assert 0 <= ages[Priority.HIGH] < 30
     assert ages[Priority.NORMAL] == 0
     for job_id in ("low0", "low1", "low2"):
-        jobs.run(calls.cancel(job_id))
+        jobs.run(commands.cancel(job_id))
     emptied = Metrics(client)("tcan_queue_oldest_seconds", queue="prepare", priority="low")
     assert emptied == 0
 
@@ -121,8 +121,8 @@ def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> Non
 def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:
     url = f"http://127.0.0.1:{free_port()}/"
     options = JobOptions(webhook=Webhook(url=url))
-    jobs.run(calls.create("a", JobParams(seed=7), INPUTS, options=options))
-    jobs.run(calls.cancel("a"))
+    jobs.run(commands.create("a", JobParams(seed=7), INPUTS, options=options))
+    jobs.run(commands.cancel("a"))
     name = ("tcan_webhook_attempts_total", (("event", "job.canceled"), ("outcome", "retried")))
     wait_until(lambda: Metrics(client).samples.get(name) == 1, "a failed attempt is counted")
     assert Metrics(client)("tcan_webhooks_due") == 1

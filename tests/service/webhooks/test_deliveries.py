@@ -15,17 +15,17 @@ from standardwebhooks import Webhook as Verifier
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.messages import webhook_body
 from service.contract.errors import ErrorCode, JobError
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Attempt, DeliveryState, Webhook, WebhookEvent
+from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.settings import Settings
-from service.stores import calls, deliveries
-from service.stores.jobs import AsyncJobs, Jobs
+from service.stores.job_store import commands, deliveries
+from service.stores.job_store.store import AsyncJobs, Jobs
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer
 from tests.servers import free_port, wait_until
@@ -53,16 +53,16 @@ class World:
     def submit(self, url: str, job_id: str = "a", events: tuple[WebhookEvent, ...] = ()) -> None:
         webhook = Webhook(url=url, events=events) if events else Webhook(url=url)
         options = JobOptions(webhook=webhook)
-        self.jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS, options=options))
+        self.jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=options))
 
     def work(self, job_id: str = "a") -> None:
         """The job runs and succeeds."""
-        first = self.jobs.run(calls.take(job_id, Queue.PREPARE, "w", MINUTE_MS))
+        first = self.jobs.run(commands.take(job_id, Queue.PREPARE, "w", MINUTE_MS))
         assert first is not None
-        self.jobs.run(calls.hand_over(job_id, first.token, Queue.RENDER, "p", []))
-        second = self.jobs.run(calls.take(job_id, Queue.RENDER, "w", MINUTE_MS))
+        self.jobs.run(commands.hand_over(job_id, first.token, Queue.RENDER, "p", []))
+        second = self.jobs.run(commands.take(job_id, Queue.RENDER, "w", MINUTE_MS))
         assert second is not None
-        self.jobs.run(calls.succeed(job_id, second.token, {}, []))
+        self.jobs.run(commands.succeed(job_id, second.token, {}, []))
 
     def round(self, after_ms: int = 0) -> int:
         """A gateway starts after so long, sends what is due, and ends; how many messages."""
@@ -132,15 +132,15 @@ def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
 ) -> None:
     world.submit(receiver.url)
     world.submit(receiver.url, "b", (WebhookEvent.FAILED,))
-    world.jobs.run(calls.create("c", JobParams(seed=7), INPUTS))
+    world.jobs.run(commands.create("c", JobParams(seed=7), INPUTS))
     for job_id in ("a", "b", "c"):
         world.work(job_id)
     world.submit(receiver.url, "d", (WebhookEvent.CANCELED,))
-    world.jobs.run(calls.cancel("d"))
+    world.jobs.run(commands.cancel("d"))
     world.submit(receiver.url, "e", (WebhookEvent.FAILED,))
-    taken = world.jobs.run(calls.take("e", Queue.PREPARE, "w", MINUTE_MS))
+    taken = world.jobs.run(commands.take("e", Queue.PREPARE, "w", MINUTE_MS))
     assert taken is not None
-    world.jobs.run(calls.fail("e", taken.token, NO_PERSON))
+    world.jobs.run(commands.fail("e", taken.token, NO_PERSON))
     world.round()
     told = {(verified(m)["data"]["id"], verified(m)["type"]) for m in receiver.got}
     assert told == {("a", "job.succeeded"), ("d", "job.canceled"), ("e", "job.failed")}
@@ -148,13 +148,13 @@ def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
 
 def test_a_job_that_starts_twice_says_so_once(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url, events=(WebhookEvent.RUNNING,))
-    first = world.jobs.run(calls.take("a", Queue.PREPARE, "w", MINUTE_MS))
+    first = world.jobs.run(commands.take("a", Queue.PREPARE, "w", MINUTE_MS))
     assert first is not None
-    world.jobs.run(calls.hand_over("a", first.token, Queue.RENDER, "p", []))
+    world.jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "p", []))
     for _ in range(2):
-        taken = world.jobs.run(calls.take("a", Queue.RENDER, "w", MINUTE_MS))
+        taken = world.jobs.run(commands.take("a", Queue.RENDER, "w", MINUTE_MS))
         assert taken is not None
-        world.jobs.run(calls.release("a", taken.token))
+        world.jobs.run(commands.release("a", taken.token))
     world.round()
     assert len(receiver.got) == 1
 
@@ -211,7 +211,7 @@ def test_messages_go_with_their_job_when_it_is_erased(world: World, receiver: Re
     world.work()
     assert world.round() == 2
     assert sorted(delivery.state for delivery in world.log()) == ["delivered", "pending"]
-    world.jobs.run(calls.erase("a"))
+    world.jobs.run(commands.erase("a"))
     assert world.keys() == set()
     assert (world.round(DAY_MS), len(receiver.got)) == (0, 2)
 
@@ -224,7 +224,7 @@ def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
     world.work()
     world.round()
     [unsent] = [delivery for delivery in world.log() if delivery.state is DeliveryState.PENDING]
-    world.jobs.run(calls.erase("a", go_on_sending=True))
+    world.jobs.run(commands.erase("a", go_on_sending=True))
     message = f"tcan:delivery:a:{unsent.n}"
     due = {"tcan:deliveries:callers", "tcan:deliveries:due:anonymous"}
     assert world.keys() == {message, f"{message}:attempts"} | due
@@ -287,9 +287,9 @@ def test_the_gateway_delivers_logs_and_sends_again(
 ) -> None:
     receiver.next_answers(200)
     options = JobOptions(webhook=Webhook(url=receiver.url))
-    jobs.run(calls.create("a", JobParams(seed=7), INPUTS, options=options))
+    jobs.run(commands.create("a", JobParams(seed=7), INPUTS, options=options))
     with TestClient(create_app(folder_settings)) as client:
-        jobs.run(calls.cancel("a"))
+        jobs.run(commands.cancel("a"))
         log = "/jobs/a/deliveries"
         wait_until(lambda: statuses(client.get(log).json()) == ["delivered"], "it is delivered")
         [secret] = client.get("/webhooks/secret").json()["secrets"]

@@ -8,8 +8,8 @@ from service.contract.job import DrivingKind, JobInputs
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Attempt, DeliveryState, Webhook
-from service.stores import calls, deliveries
-from service.stores.jobs import Jobs
+from service.stores.job_store import commands, deliveries
+from service.stores.job_store.store import Jobs
 
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
@@ -21,8 +21,8 @@ CLAIM_MS = 60_000
 
 def canceled(jobs: Jobs, job_id: str, caller: str) -> None:
     """A job with a message that is due."""
-    jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS, options=OPTIONS, caller=caller))
-    jobs.run(calls.cancel(job_id))
+    jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=OPTIONS, caller=caller))
+    jobs.run(commands.cancel(job_id))
 
 
 def claimed(jobs: Jobs) -> list[str]:

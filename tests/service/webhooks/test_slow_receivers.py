@@ -8,15 +8,15 @@ from functools import partial
 
 from redis.asyncio import Redis as AsyncRedis
 
-from service.api.messages import webhook_body
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Attempt, DeliveryState, Webhook
+from service.events.messages import webhook_body
 from service.outbound.guard import Guard
-from service.stores import calls, deliveries
-from service.stores.deliveries import Claimed
-from service.stores.jobs import AsyncJobs, Jobs
+from service.stores.job_store import commands, deliveries
+from service.stores.job_store.deliveries import Claimed
+from service.stores.job_store.store import AsyncJobs, Jobs
 from service.webhooks.deliverer import AT_ONCE, CLAIM_MS, SHARE, Deliverer
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
@@ -34,8 +34,8 @@ def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
     ids = [f"{caller}{n}" for n in range(count)]
     options = JobOptions(webhook=Webhook(url=url))
     for job_id in ids:
-        jobs.run(calls.create(job_id, JobParams(seed=7), INPUTS, options=options, caller=caller))
-        jobs.run(calls.cancel(job_id))
+        jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=options, caller=caller))
+        jobs.run(commands.cancel(job_id))
     return ids
 
 

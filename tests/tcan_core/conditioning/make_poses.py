@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Joint, Pose
+from media.poses.keypoints import Joint, Pose
 
 # Each bone: inner joint, outer joint, length of a standing adult in units of nose-neck, direction
 # in degrees (0 to the right, 90 down).

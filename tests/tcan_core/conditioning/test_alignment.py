@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from media.poses.keypoints import Joint, no_pose
 from tcan_core.conditioning.alignment import Alignment, align
-from tcan_core.conditioning.keypoints import Joint, no_pose
 from tests.tcan_core.conditioning.make_poses import standing, without
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.cleaning import choose_person, parse_person
-from tcan_core.conditioning.keypoints import Pose, no_pose
 from tcan_core.errors import ParameterError
 from tests.tcan_core.conditioning.make_poses import (
     build,

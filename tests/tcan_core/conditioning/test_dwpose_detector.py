@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.poses.keypoints import Joint, Pose
 from tcan_core.conditioning.detectors import detectors
 from tcan_core.conditioning.dwpose_detector import (
     JOINTS_FILE,
@@ -16,7 +17,6 @@ from tcan_core.conditioning.dwpose_detector import (
     PEOPLE_SIDE,
     DwposeDetector,
 )
-from tcan_core.conditioning.keypoints import Joint, Pose
 from tcan_core.errors import WeightsError
 from tests.tcan_core.conditioning.onnx_file import Node, write_onnx
 

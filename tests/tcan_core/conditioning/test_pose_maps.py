@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.pose_maps import (
     DrawnPoseMaps,
     RecentPoseMaps,

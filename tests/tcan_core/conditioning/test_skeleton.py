@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tcan_core.conditioning.keypoints import LIMBS, Joint, Pose, no_pose
+from media.poses.keypoints import LIMBS, Joint, Pose, no_pose
 from tcan_core.conditioning.skeleton import (
     COLORS,
     HAND_EDGES,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose
+from tcan_core.conditioning.appearance import with_looks
 from tcan_core.conditioning.cleaning import choose_person
-from tcan_core.conditioning.keypoints import Pose
-from tcan_core.conditioning.look import with_looks
 from tcan_core.puppets.drawing import draw_puppet
 from tcan_core.puppets.motion import sample_motion
 from tcan_core.puppets.world import Character, sample_character

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tcan_core.conditioning.keypoints import Pose, no_pose
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.evaluation.animators import PipelineAnimator
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.pairs import read_pairs

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from media.image import read_image
 from tcan_core.errors import MediaError, NoPersonError, ParameterError
 from tcan_core.evaluation.evaluate import (
     Driving,
@@ -14,7 +15,6 @@ from tcan_core.evaluation.evaluate import (
 )
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.pairs import Pair
-from tcan_core.media.image import read_image
 
 
 def tell_the_truth(pair: Pair, driving: Driving, seed: int) -> Frames:

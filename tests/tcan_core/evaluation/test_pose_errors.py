@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.errors import ParameterError
 from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 

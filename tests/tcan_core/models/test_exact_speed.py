@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.attention import PromptAttention, find_kernel
-from tcan_core.models.loading import load_tcan
-from tcan_core.models.presets import NormGrouping, Preset
+from tcan_core.models.networks.attention import PromptAttention, find_kernel
+from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
-from tcan_core.models.tcan import Tcan
+from tcan_core.models.weights.loading import load_tcan
+from tcan_core.models.weights.presets import NormGrouping, Preset
 from tcan_core.pipelines.animate import AnimatePipeline
 from tests.tcan_core.plain_form import PlainTcan
 

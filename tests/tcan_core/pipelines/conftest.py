@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.detectors import detectors, register_detector
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import Scene, sample_scene

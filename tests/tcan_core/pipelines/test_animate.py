@@ -12,11 +12,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tcan_core.conditioning.keypoints import Pose, no_pose
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.errors import CanceledError, ContextWindowError, NoPersonError, ParameterError
-from tcan_core.models.deep_features import DeepMemory
-from tcan_core.models.loading import load_tcan
+from tcan_core.models.caches.deep_features import DeepMemory
 from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.models.weights.loading import load_tcan
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.fitting import move_to_canvas
 from tcan_core.puppets.world import Scene

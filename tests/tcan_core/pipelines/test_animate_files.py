@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.image import read_image, write_png
+from media.poses.keypoints import no_pose
+from media.poses.pose_file import read_pose_file, write_pose_file
+from media.video import VideoReader, VideoWriter
 from tcan_core.conditioning.cleaning import CleaningSettings
-from tcan_core.conditioning.keypoints import no_pose
-from tcan_core.conditioning.pose_file import read_pose_file, write_pose_file
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
-from tcan_core.media.image import read_image, write_png
-from tcan_core.media.video import VideoReader, VideoWriter
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     Prepared,

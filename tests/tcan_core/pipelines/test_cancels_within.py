@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
+from tcan_core.distributed.process_group import Alone
 from tcan_core.errors import CanceledError
 from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.puppets.world import Scene
-from tcan_core.sampling.ranks import Alone
 
 SETTINGS: dict[str, Any] = {"num_inference_steps": 1, "context_size": 4, "context_overlap": 2}
 # In their order in a window.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tcan_core.conditioning.keypoints import NUM_JOINTS, Pose
+from media.poses.keypoints import NUM_JOINTS, Pose
 from tcan_core.pipelines.fitting import fit_to, move_to_canvas, on_canvas
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.builders import build_preview_decoder
-from tcan_core.models.presets import load_preset
+from tcan_core.models.weights.builders import build_preview_decoder
+from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress
 from tcan_core.pipelines.fitting import fit_to
 from tcan_core.puppets.world import Scene

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tcan_core.conditioning.pose_file import read_pose_file
+from media.image import read_image
+from media.poses.pose_file import read_pose_file
+from media.video import VideoReader
 from tcan_core.errors import ParameterError
-from tcan_core.media.image import read_image
-from tcan_core.media.video import VideoReader
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED, Scene, sample_scene

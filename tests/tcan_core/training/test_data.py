@@ -10,10 +10,10 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
-from tcan_core.conditioning.keypoints import Pose
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.models.loading import load_codec
-from tcan_core.models.presets import Preset
+from tcan_core.models.weights.loading import load_codec
+from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
 from tcan_core.sampling.schedulers import PredictionType, convert_prediction
 from tcan_core.training.clip_data import PuppetClips, PuppetPairs

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from media.image import read_image, write_png
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import ConfigError
-from tcan_core.media.image import read_image, write_png
-from tcan_core.models.loading import load_codec
-from tcan_core.models.presets import Preset
-from tcan_core.models.vae import ImageCodec
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.loading import load_codec
+from tcan_core.models.weights.presets import Preset
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import FolderData
 from tcan_core.training.folder_data import Crop, FolderClips, find_clips

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tcan_core.media.image import read_image
+from media.image import read_image
 from tcan_core.training.config import OptimizerConfig, RunConfig
 from tcan_core.training.ema import WeightAverage
 from tcan_core.training.loop import train

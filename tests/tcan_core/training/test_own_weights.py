@@ -15,8 +15,8 @@ import yaml
 from safetensors.torch import load_file
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.loading import find_part
-from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.weights.loading import find_part
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.config import RunConfig, folder_of
 from tcan_core.training.stages import read_stage_config
 from tests.tcan_core.tiny_weights import TINY

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from cli.main import main
+from media.image import read_image
+from media.poses.keypoints import Pose
+from media.video import VideoReader, VideoWriter
 from tcan_core.conditioning.detectors import NamedDetector, build_detector
-from tcan_core.conditioning.keypoints import Pose
 from tcan_core.errors import ConfigError, StorageError
-from tcan_core.media.image import read_image
-from tcan_core.media.video import VideoReader, VideoWriter
-from tcan_core.models.loading import load_codec
+from tcan_core.models.weights.loading import load_codec
 from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import ShardData

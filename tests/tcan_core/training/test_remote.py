@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.places import open_place
+from cli.storage import open_place
 from tcan_core.config import save_config
 from tcan_core.errors import CanceledError, ConfigError, StorageError
 from tcan_core.training.checkpoint import load_checkpoint

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.loading import load_tcan, unload_merged
-from tcan_core.models.lora import load_lora, merge_lora
-from tcan_core.models.motion import motion_state
-from tcan_core.models.presets import Preset, load_preset
+from tcan_core.models.networks.lora import load_lora, merge_lora
+from tcan_core.models.networks.motion import motion_state
+from tcan_core.models.weights.loading import load_tcan, unload_merged
+from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.samples import draw_samples, dropped_first
 from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns

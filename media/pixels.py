@@ -1,0 +1,71 @@
+"""From decoded frames to upright RGB pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from av.buffer import Buffer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from media.alpha import over_white
+
+
+def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Convert a decoded frame as it is stored, before any rotation.
+
+    Args:
+        frame: of any pixel format and colour space; alpha is laid over white.
+        size: (height, width) of the result.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
+    transparent = any(component.is_alpha for component in frame.format.components)
+    converted = frame.reformat(
+        width=size[1], height=size[0], format="rgba" if transparent else "rgb24"
+    )
+    pixels = converted.to_ndarray().astype(np.uint8, copy=False)
+    return over_white(pixels) if transparent else pixels
+
+
+def display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
+    """Return the (3, 3) matrix by which the file wants its frames turned, or None."""
+    matrix: object = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, Buffer):
+        return None
+    return np.frombuffer(bytes(matrix), dtype=np.int32)[:9].reshape(3, 3)
+
+
+def turns_sideways(matrix: NDArray[np.int32] | None) -> bool:
+    """Return whether the matrix exchanges width and height."""
+    return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
+
+
+def upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
+    """Turn and mirror a picture by its display matrix, in quarter turns.
+
+    The matrix sends column x and row y of the stored picture to column a x + c y and row
+    b x + d y of the shown one, with a, b in its first row and c, d in its second.
+    """
+    if matrix is None:
+        return pixels
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    if turns_sideways(matrix):
+        pixels, flip_rows, flip_columns = pixels.swapaxes(0, 1), b < 0, c < 0
+    else:
+        flip_rows, flip_columns = d < 0, a < 0
+    pixels = pixels[::-1] if flip_rows else pixels
+    pixels = pixels[:, ::-1] if flip_columns else pixels
+    return np.ascontiguousarray(pixels)
+
+
+def square_pixel_size(frame: VideoFrame, aspect: float | None) -> tuple[int, int]:
+    """Return the (height, width) at which a frame's pixels are square.
+
+    Args:
+        frame: a decoded frame.
+        aspect: width of a stored pixel over its height, or None where the file does not say.
+    """
+    if not aspect or not 0.1 < aspect < 10 or abs(aspect - 1) < 0.01:
+        return frame.height, frame.width
+    return frame.height, max(1, round(frame.width * aspect))

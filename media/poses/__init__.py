@@ -1,0 +1,1 @@
+"""Poses and pose files: the JSON that OpenPose editors exchange."""

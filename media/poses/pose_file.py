@@ -1,0 +1,201 @@
+"""Pose files: the JSON that OpenPose editors exchange.
+
+A file is an array of frames, or `{"fps": F, "frames": [...]}`, or one frame alone. A frame is
+
+    {"people": [{"pose_keypoints_2d": [x, y, c, ... 18 joints],
+                 "hand_left_keypoints_2d": [...] or null, "hand_right_keypoints_2d": ...,
+                 "face_keypoints_2d": ...}],
+     "canvas_width": W, "canvas_height": H}
+
+with x, y in pixels of the canvas and c, the confidence, 0 where a joint was not detected; what
+stands in the place of its x and y is not read. Other keys are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.atomic_write import written_whole
+from media.errors import ParameterError, PoseFileError
+from media.poses.keypoints import Pose
+from media.poses.layouts import Layout
+from media.poses.pose_parser import PoseFileLimits, parse_fps, parse_frames
+
+
+@dataclass(frozen=True)
+class PoseFile:
+    """People over time.
+
+    Attributes:
+        frames: the people of each frame, none where nobody was found.
+        canvas: (height, width) in pixels, the same in every frame.
+        fps: frames per second, where the file says so.
+    """
+
+    frames: list[list[Pose]]
+    canvas: tuple[int, int]
+    fps: float | None = None
+
+
+def read_pose_file(
+    source: Path | str | bytes,
+    *,
+    layout: str = Layout.AUTO,
+    limits: PoseFileLimits | None = None,
+) -> PoseFile:
+    """Read a pose file.
+
+    Args:
+        source: a path, or the file's content as bytes.
+        layout: "auto" takes bodies of 18 joints (OpenPose) and of 25 (BODY_25); "openpose18" and
+            "body25" take only that; "coco17" takes COCO's 17 joints, which are never guessed.
+        limits: how large a file may be.
+
+    Raises:
+        PoseFileError: no such file, not JSON, not this format, or over a limit; it names the
+            frame, the field, the value and what is allowed.
+        ParameterError: no such layout.
+    """
+    limits = limits or PoseFileLimits()
+    if layout not in list(Layout):
+        raise ParameterError(f"layout is {layout!r}; it must be one of {', '.join(Layout)}")
+    name, data = _content(source, limits)
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise PoseFileError(f"{name}: not text in UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PoseFileError(f"{name}: not JSON ({where}: {error.msg})") from error
+    except (RecursionError, ValueError) as error:
+        raise PoseFileError(
+            f"{name}: not a pose file (nested or numbered beyond reason)"
+        ) from error
+    frames, fps = _unwrap(name, document)
+    people, canvas = parse_frames(name, frames, Layout(layout), limits)
+    return PoseFile(people, canvas, parse_fps(name, fps))
+
+
+def write_pose_file(
+    path: Path | str,
+    frames: Sequence[Sequence[Pose]],
+    fps: float | None = None,
+    *,
+    canvas: tuple[int, int] | None = None,
+) -> None:
+    """Write people over time as a pose file; never half written.
+
+    Numbers are written so that they are read back exactly. Coordinates of joints that were not
+    detected are written as 0.
+
+    Args:
+        path: of the JSON file.
+        frames: the people of each frame, all on one canvas.
+        fps: frames per second; without it the file is a plain array.
+        canvas: (height, width); needed only where no frame has a person.
+
+    Raises:
+        ParameterError: no frames, or no canvas, or canvases that differ.
+        PoseFileError: the file cannot be written.
+    """
+    path = Path(path)
+    canvas = _common_canvas(frames, canvas)
+    written = [_frame(people, canvas) for people in frames]
+    document = written if fps is None else {"fps": float(fps), "frames": written}
+    try:
+        with written_whole(path) as unfinished:
+            unfinished.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PoseFileError(f"{path.name}: cannot be written ({error.strerror})") from error
+
+
+def pose_to_json(pose: Pose) -> dict[str, Any]:
+    """Return one pose as plain JSON: a frame of a pose file with one person."""
+    return _frame([pose], pose.canvas)
+
+
+def pose_from_json(content: Any) -> Pose:
+    """Return the pose that `pose_to_json` made plain.
+
+    Raises:
+        PoseFileError: it is no frame with one person.
+    """
+    people, _ = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
+    if len(people[0]) != 1:
+        raise PoseFileError(f"the pose: there are {len(people[0])} people; there must be one")
+    return people[0][0]
+
+
+def _content(source: Path | str | bytes, limits: PoseFileLimits) -> tuple[str, bytes]:
+    if isinstance(source, bytes):
+        limits.check_bytes("the pose file", len(source))
+        return "the pose file", source
+    path = Path(source)
+    try:
+        limits.check_bytes(path.name, path.stat().st_size)
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise PoseFileError(f"{path.name}: cannot be read ({error.strerror})") from error
+
+
+def _unwrap(name: str, document: Any) -> tuple[list[Any], Any]:
+    """Return the array of frames and the frame rate as the file gives them."""
+    if isinstance(document, dict):
+        frames = document.get("frames", [document] if "people" in document else None)
+        fps = document.get("fps")
+    else:
+        frames, fps = document, None
+    if not isinstance(frames, list):
+        raise PoseFileError(
+            f'{name}: not a pose file; it must be an array of frames, or {{"fps", "frames"}}'
+        )
+    return frames, fps
+
+
+def _common_canvas(
+    frames: Sequence[Sequence[Pose]], canvas: tuple[int, int] | None
+) -> tuple[int, int]:
+    canvases = {pose.canvas for people in frames for pose in people}
+    canvases |= {canvas} if canvas is not None else set()
+    if not frames:
+        raise ParameterError("a pose file needs at least one frame")
+    if len(canvases) != 1:
+        raise ParameterError(
+            f"the canvas is one of {sorted(canvases)}; all frames must share one (height, width)"
+            if canvases
+            else "no frame has a person, so the canvas (height, width) must be given"
+        )
+    return canvases.pop()
+
+
+def _frame(people: Sequence[Pose], canvas: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "people": [_person(pose) for pose in people],
+        "canvas_width": int(canvas[1]),
+        "canvas_height": int(canvas[0]),
+    }
+
+
+def _person(pose: Pose) -> dict[str, Any]:
+    body = np.concatenate([pose.keypoints, pose.confidence[:, None]], axis=1)
+    return {
+        "pose_keypoints_2d": _numbers(body),
+        "hand_left_keypoints_2d": _numbers(pose.hand_left),
+        "hand_right_keypoints_2d": _numbers(pose.hand_right),
+        "face_keypoints_2d": _numbers(pose.face),
+    }
+
+
+def _numbers(points: NDArray[np.float64] | None) -> list[float] | None:
+    """Flatten (n, 3) points, with zeros for those that were not detected."""
+    if points is None:
+        return None
+    known = np.where(points[:, 2:] > 0, points, 0.0)
+    return [float(value) for value in known.ravel()]

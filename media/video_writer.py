@@ -1,0 +1,195 @@
+"""Write H.264 or VP9 video frame by frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, NamedTuple
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from media.atomic_write import unfinished_path
+from media.audio import AudioTrack
+from media.container import ffmpeg_errors
+from media.errors import MediaError, ParameterError
+
+BT709 = 1  # the code of BT.709 for matrix, primaries and transfer alike (H.264, table E-3)
+UNWRITABLE = "the video cannot be written"
+
+
+class Kind(NamedTuple):
+    """A container, its muxer's options, and the codec within."""
+
+    name: str
+    options: dict[str, str]
+    codec: Literal["libx264", "libvpx-vp9"]
+
+
+MP4 = Kind("mp4", {"movflags": "+faststart"}, "libx264")
+WEBM = Kind("webm", {}, "libvpx-vp9")
+
+
+class VideoWriter:
+    """An mp4 file with H.264 yuv420p and the index in front, written as the frames come.
+
+    A path that ends in `.webm` gets VP9 yuv420p in WebM instead; `preset` does not count there.
+
+    The file appears under its name when the block ends without an error; until then, and after
+    an error, there is nothing by that name that was not there before.
+
+    yuv420p stores even sides only. An odd side is made even by repeating the last
+    column or row, so that no pixel of the picture is lost; `stored_size` tells the result.
+
+    Args:
+        path: of the mp4 file; its folder exists.
+        fps: frames per second, kept exactly.
+        size: (height, width) of every frame.
+        crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the original.
+        preset: x264's speed, "ultrafast" to "veryslow".
+        audio_from: a file whose first sound track is copied, up to the end of the pictures; a
+            codec that mp4 does not hold is encoded anew as AAC. A file without sound gives none.
+
+    Raises:
+        ParameterError: an argument out of its range, a frame of another size or type, no frame.
+        MediaError: `audio_from` cannot be read, or the disk fails.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        fps: Fraction | int | float,
+        size: tuple[int, int],
+        *,
+        crf: float = 18,
+        preset: str = "medium",
+        audio_from: Path | str | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self.fps = _checked_fps(fps)
+        self.size = _checked_size(size)
+        self.stored_size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        self.num_frames = 0
+        if not 0 <= crf <= 51:
+            raise ParameterError(f"crf is {crf}; it must lie in 0..51")
+        self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
+        self._options = _x264(crf, preset) if self._kind is MP4 else _vp9(crf)
+        self._audio_from = None if audio_from is None else Path(audio_from)
+        self._unfinished = unfinished_path(self._path)
+        self._audio: AudioTrack | None = None
+
+    def __enter__(self) -> VideoWriter:
+        if not self._path.parent.is_dir():
+            raise MediaError(f"{self._path.name}: {UNWRITABLE} (there is no such folder)")
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
+            self._output: OutputContainer = av.open(
+                str(self._unfinished), "w", format=self._kind.name, options=self._kind.options
+            )
+        try:
+            self._stream = self._add_pictures()
+            if self._audio_from is not None:
+                self._audio = AudioTrack(self._audio_from, self._output)
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Append one frame, (height, width, 3) uint8 RGB."""
+        if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
+            raise ParameterError(
+                f"frame {self.num_frames} is {frame.dtype} {frame.shape};"
+                f" it must be uint8 {(*self.size, 3)}"
+            )
+        picture = self._to_yuv(frame)
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
+            self._output.mux(self._stream.encode(picture))
+        self.num_frames += 1
+        if self._audio is not None:
+            self._audio.write_until(self.num_frames / float(self.fps))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def _add_pictures(self) -> VideoStream:
+        stream = self._output.add_stream(self._kind.codec, rate=self.fps, options=self._options)
+        stream.height, stream.width = self.stored_size
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = ColorRange.MPEG
+        context.gop_size = max(1, round(2 * self.fps))
+        return stream
+
+    def _to_yuv(self, frame: NDArray[np.uint8]) -> VideoFrame:
+        rows, columns = (self.stored_size[axis] - self.size[axis] for axis in (0, 1))
+        if rows or columns:
+            frame = np.pad(frame, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        picture.pts, picture.time_base = self.num_frames, 1 / self.fps
+        return picture
+
+    def _finish(self) -> None:
+        if self.num_frames == 0:
+            raise ParameterError(f"{self._path.name}: no frame was written")
+        with ffmpeg_errors(self._path.name, UNWRITABLE):
+            self._output.mux(self._stream.encode(None))
+            self._close()
+            self._unfinished.replace(self._path)
+
+    def _close(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        self._output.close()
+
+    def _discard(self) -> None:
+        try:
+            self._close()
+        except (av.FFmpegError, OSError):
+            pass  # the error that led here is the one to show
+        self._unfinished.unlink(missing_ok=True)
+
+
+def _x264(crf: float, preset: str) -> dict[str, str]:
+    """x264's fast macroblock tree depends on what the memory held before, and on the processor; the
+    same frames would give another file each time."""
+    return {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
+
+
+def _vp9(crf: float) -> dict[str, str]:
+    """VP9's scale of constant quality runs to 63; x264's 18 is about its 25."""
+    quality = round(crf * 63 / 51 + 3) if crf else 0
+    return {"crf": str(min(quality, 63)), "b": "0", "deadline": "good", "cpu-used": "4"}
+
+
+def _checked_fps(fps: Fraction | int | float) -> Fraction:
+    exact = Fraction(fps).limit_denominator(1001)
+    if not 0 < exact <= 1000:
+        raise ParameterError(f"fps is {fps}; it must be above 0 and at most 1000")
+    return exact
+
+
+def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    if min(size) < 1 or max(size) > 16384:
+        raise ParameterError(f"size is {size}; each side must lie in 1..16384")
+    return size

@@ -1,0 +1,94 @@
+"""Around every request: an id, a span, a line in the log, a number in the metrics."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from secrets import token_hex
+
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.long_poll import WAITED_S
+from service.auth.callers import ANSWER_HEADERS
+from service.telemetry.context import JOB_ID, REQUEST_ID, TRACER
+from service.telemetry.metrics import GatewayMetrics
+
+logger = logging.getLogger(__name__)
+
+HEADER = b"x-request-id"
+TRACEPARENT = b"traceparent"
+GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+UNKNOWN_ROUTE = "unknown"
+NO_HEADERS: dict[str, str] = {}
+
+
+class Observed:
+    """The app with its requests observed.
+
+    A caller may give the request's id in `X-Request-Id`; every answer has it.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(HEADER, b"")
+        request_id = given if GIVEN.fullmatch(given) else token_hex(8).encode()
+        request, job = REQUEST_ID.set(request_id.decode()), JOB_ID.set(None)
+        traceparent = headers.get(TRACEPARENT)
+        parent = {} if traceparent is None else {"traceparent": traceparent.decode("latin-1")}
+        began_s = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                more = scope.get(ANSWER_HEADERS, NO_HEADERS)
+                added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+                message["headers"] = [*message.get("headers", ()), *added, (HEADER, request_id)]
+                self._note(scope, int(message["status"]), time.perf_counter() - began_s)
+            await send(message)
+
+        tracer = trace.get_tracer(TRACER)
+        try:
+            with tracer.start_as_current_span(
+                scope["method"], extract(parent), kind=trace.SpanKind.SERVER
+            ):
+                await self._app(scope, receive, answer)
+        except Exception:
+            self._note(scope, 500, time.perf_counter() - began_s)
+            raise
+        finally:
+            JOB_ID.reset(job)
+            REQUEST_ID.reset(request)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        method = scope["method"] if route != UNKNOWN_ROUTE else "ANY"
+        # What a caller wished to wait (`Prefer: wait`) makes no gateway slow.
+        self._metrics.observe(method, route, status, seconds - scope.get(WAITED_S, 0.0))
+        span = trace.get_current_span()
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.response.status_code", status)
+        quiet = method in ("GET", "HEAD") and status < 400
+        fields = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "seconds": round(seconds, 4),
+        }
+        logger.log(
+            logging.DEBUG if quiet else logging.INFO,
+            "%s %s: %d",
+            scope["method"],
+            route,
+            status,
+            extra={"fields": fields},
+        )

@@ -1,0 +1,61 @@
+"""GET /metrics, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.api.dependencies import GatewayDep
+from service.api.problems import problem_responses
+from service.auth.callers import get_caller, presented
+from service.contract import examples
+from service.contract.errors import ErrorCode
+from service.errors import RejectedError
+from service.settings import Settings
+from service.stores.job_store import counts
+from service.stores.scratch import disk_space
+from service.telemetry.metrics import GatewayMetrics
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=PlainTextResponse,
+    responses={
+        200: {"content": {"text/plain": {"example": examples.METRICS}}},
+        **problem_responses(ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.UNAVAILABLE),
+    },
+)
+async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
+    """Of the whole service, from the job store, and of this gateway's own requests.
+
+    Each gateway tells the same of the whole service: take it from one, or the maximum. Needs
+    `TCAN_METRICS_TOKEN` as a bearer token, or a key with the scope `admin`; while there is no key,
+    who may call at all may read this as well.
+    """
+    await _check_reader(request, gateway.settings)
+    metrics = request.app.state.metrics
+    assert isinstance(metrics, GatewayMetrics)
+    snapshot = await gateway.jobs.run(counts.snapshot())
+    readers = sum(gateway.events.watched.values())
+    text = metrics.text(snapshot, readers, disk_space(gateway.settings.spool_folder))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _check_reader(request: Request, settings: Settings) -> None:
+    """Raises RejectedError for who may not read of the whole service."""
+    given, token = presented(request.headers), settings.metrics_token
+    if settings.public_metrics:
+        return
+    if given is not None and token is not None:
+        if compare_digest(given.encode(), token.get_secret_value().encode()):
+            return
+    caller = await get_caller(request)
+    if given is not None and not caller.sees_all:
+        detail = "/metrics needs TCAN_METRICS_TOKEN, or a key with the scope 'admin'"
+        raise RejectedError(ErrorCode.FORBIDDEN, detail)

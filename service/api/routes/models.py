@@ -1,0 +1,42 @@
+"""GET /models: what the workers that live have loaded."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.dependencies import GatewayDep
+from service.api.problems import problem_responses
+from service.auth.callers import CallerDep
+from service.contract import examples
+from service.contract.errors import ErrorCode
+from service.contract.workers import ModelInfo
+from service.stores.job_store import presence
+
+router = APIRouter(tags=["models"])
+
+
+class ModelView(ModelInfo):
+    """A model and how many workers serve it."""
+
+    workers: int = Field(ge=1, description="That have loaded exactly this.")
+
+
+class ModelList(BaseModel):
+    """The models that animate at present."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"models": [examples.MODEL | {"workers": 2}]}}
+    )
+
+    models: list[ModelView]
+
+
+@router.get("/models", summary="The models", responses=problem_responses(ErrorCode.UNAVAILABLE))
+async def list_models(caller: CallerDep, gateway: GatewayDep) -> ModelList:
+    """As the workers tell it: preset, defaults, the sha256 of each part's weights, versions."""
+    loaded = [worker.model for worker in await gateway.jobs.run(presence.workers()) if worker.model]
+    different = list({model.model_dump_json(): model for model in loaded}.values())
+    return ModelList(
+        models=[ModelView(**model.model_dump(), workers=loaded.count(model)) for model in different]
+    )

@@ -1,0 +1,108 @@
+"""What a finished job offers, behind short-lived signed links."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
+
+from anyio import to_thread
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, RedirectResponse
+
+from service.api.dependencies import GatewayDep
+from service.api.long_poll import POLL_AFTER_S
+from service.api.problems import problem_responses
+from service.auth.callers import CallerDep
+from service.contract.errors import ErrorCode
+from service.contract.examples import redirect_to_object
+from service.contract.job import JobRecord, Output
+from service.contract.states import JobState
+from service.errors import RejectedError
+from service.stores.object_store.base import ObjectMissingError, content_type
+from service.stores.object_store.folder import ROUTE, FolderObjects
+
+router = APIRouter(tags=["results"])
+
+SUMMARIES = {
+    Output.RESULT: "The animation, an mp4",
+    Output.POSTER: "One frame of the animation, a PNG",
+    Output.POSE: "The poses that drove it, an mp4",
+    Output.MANIFEST: "How it was made, as JSON",
+    Output.KEYPOINTS: "The driver's poses, a pose file that drives an animation",
+}
+# Of the objects, as far as a format is not chosen.
+NAMES = {
+    Output.RESULT: "result.mp4",
+    Output.POSTER: "poster.png",
+    Output.POSE: "pose.mp4",
+    Output.MANIFEST: "manifest.json",
+    Output.KEYPOINTS: "keypoints.json",
+}
+
+
+def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[RedirectResponse]]:
+    async def get_output(job_id: str, caller: CallerDep, gateway: GatewayDep) -> RedirectResponse:
+        """Redirects to a signed address, which honours Range."""
+        record = (await gateway.read(job_id, caller)).record
+        key = _key(record, output)
+        name = f"tcan-{record.id[:8]}-{output}{PurePosixPath(key).suffix}"
+        link = await to_thread.run_sync(gateway.objects.link, key, name)
+        return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
+
+    return get_output
+
+
+for _output, _summary in SUMMARIES.items():
+    router.add_api_route(
+        f"/jobs/{{job_id}}/{_output}",
+        _route(_output),
+        name=f"get_{_output}",
+        summary=_summary,
+        status_code=307,
+        response_class=RedirectResponse,
+        responses=redirect_to_object(NAMES[_output])
+        | problem_responses(
+            ErrorCode.JOB_NOT_FOUND,
+            ErrorCode.NO_RESULT,
+            ErrorCode.RESULT_NOT_READY,
+            ErrorCode.UNAVAILABLE,
+        ),
+    )
+
+
+def _key(record: JobRecord, output: Output) -> str:
+    """The object's key. Raises RejectedError when there is none, or not yet."""
+    if not record.state.is_terminal:
+        raise RejectedError(
+            ErrorCode.RESULT_NOT_READY,
+            f"the job is {record.state}",
+            headers={"Retry-After": str(POLL_AFTER_S)},
+        )
+    if record.state is not JobState.SUCCEEDED:
+        why = f": {record.error.detail}" if record.error else ""
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job {record.state}{why}")
+    if output not in record.outputs:
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job has no {output}")
+    return record.outputs[output]
+
+
+@router.get(
+    f"{ROUTE}{{key:path}}",
+    summary="A signed link of the folder store",
+    response_class=FileResponse,
+    responses=problem_responses(ErrorCode.INVALID_SIGNATURE, ErrorCode.NOT_FOUND),
+)
+async def get_object(
+    key: str, filename: str, expires: str, signature: str, gateway: GatewayDep
+) -> FileResponse:
+    """Serves the object, whole or by Range. The S3 store serves its links itself."""
+    if not isinstance(gateway.objects, FolderObjects):
+        raise ObjectMissingError(key)
+    path = gateway.objects.open_link(key, filename, expires, signature)
+    return FileResponse(
+        path,
+        media_type=content_type(key),
+        filename=filename,
+        content_disposition_type="inline",
+        headers={"Cache-Control": "private, max-age=300"},
+    )

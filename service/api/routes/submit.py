@@ -1,0 +1,196 @@
+"""POST /animate and POST /poses: inputs become a job."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from service.api.dependencies import Gateway, GatewayDep
+from service.api.lanes import LaneRoute
+from service.api.long_poll import POLL_AFTER_S, WAITED_S, wait_for_end, wished_wait_s
+from service.api.openapi.request_bodies import request_body
+from service.api.problems import problem_responses
+from service.auth.callers import Caller, CallerDep
+from service.contract.errors import ErrorCode
+from service.contract.job import JobKind, Output
+from service.contract.views import JobView
+from service.jobs.submission import accept
+from service.jobs.views import view_placed
+from service.stores.job_store import keys
+from service.stores.job_store.commands import Placed
+from service.submission.receive import is_json, read_request
+from service.submission.spool import Spool
+
+router = APIRouter(tags=["submit"], route_class=LaneRoute)
+
+# Routes that read their bodies as they arrive.
+STREAMED = {JobKind.ANIMATE: "/animate", JobKind.POSES: "/poses"}
+
+HEADERS: dict[str, Any] = {
+    "Location": {"description": "The job's address.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true` when the same request made this job before.",
+        "schema": {"type": "string"},
+    },
+    "Preference-Applied": {"schema": {"type": "string"}},
+}
+# Where to go with the id of a new job, for programs that read openapi.json.
+LINKS: dict[str, Any] = {
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in (
+        "get_job",
+        "cancel_job",
+        "erase_job",
+        *(f"get_{output}" for output in Output),
+    )
+}
+INPUT_ERRORS = (
+    ErrorCode.URL_REFUSED,
+    ErrorCode.URL_FAILED,
+    ErrorCode.INVALID_IMAGE,
+    ErrorCode.IMAGE_TOO_SMALL,
+    ErrorCode.IMAGE_TOO_LARGE,
+    ErrorCode.IMAGE_TOO_NARROW,
+    ErrorCode.INVALID_VIDEO,
+    ErrorCode.VIDEO_TOO_SMALL,
+    ErrorCode.VIDEO_TOO_LARGE,
+    ErrorCode.VIDEO_TOO_LONG,
+    ErrorCode.DECODER_STOPPED,
+    ErrorCode.INVALID_POSE_FILE,
+    ErrorCode.NO_PERSON,
+)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},
+    202: {
+        "description": "The job has been accepted",
+        "headers": HEADERS | {"Retry-After": {"schema": {"type": "integer"}}},
+        "links": LINKS,
+    },
+    **problem_responses(
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.MALFORMED_BODY,
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.INVALID_PARAMS,
+        ErrorCode.UPLOAD_NOT_FOUND,
+        ErrorCode.IDEMPOTENCY_KEY_IN_USE,
+        ErrorCode.IDEMPOTENCY_KEY_REUSED,
+        ErrorCode.JOB_ERASED,
+        ErrorCode.CONSENT_REQUIRED,
+        ErrorCode.POLICY_REFUSED,
+        ErrorCode.QUOTA_EXCEEDED,
+        ErrorCode.UNAVAILABLE,
+        *INPUT_ERRORS,
+    ),
+}
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A string of your choice, 1 to 255 characters. The same request sent again "
+        "with the same key within 24 h leads to the same job.",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(
+        description="`wait=N` answers when the job has ended, or after N seconds, 1 to 60.",
+        examples=["wait=30"],
+    ),
+]
+
+
+@router.post(
+    STREAMED[JobKind.ANIMATE],
+    status_code=202,
+    response_model=JobView,
+    summary="Animate a picture with the motion of a video",
+    openapi_extra={"requestBody": request_body(JobKind.ANIMATE)},
+    responses=RESPONSES,
+)
+async def animate(
+    request: Request,
+    caller: CallerDep,
+    gateway: GatewayDep,
+    key: Key = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Take the inputs, make sure that they can be used, and queue the job.
+
+    The body is streamed; it is never in memory as a whole. What cannot work is refused here, with
+    a code that says why; whether a person is seen in a video is found out by the job itself.
+    """
+    placed, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
+    return await _answer(request, gateway, caller, placed, replayed, prefer)
+
+
+@router.post(
+    STREAMED[JobKind.POSES],
+    status_code=202,
+    response_model=JobView,
+    summary="See the poses of a driving video",
+    openapi_extra={"requestBody": request_body(JobKind.POSES)},
+    responses=RESPONSES,
+)
+async def poses(
+    request: Request,
+    caller: CallerDep,
+    gateway: GatewayDep,
+    key: Key = None,
+    prefer: Prefer = None,
+) -> Response:
+    """A job that finds and cleans the poses and draws them, before any time of a GPU is spent.
+
+    It leaves `pose`, a video of the skeletons, and `keypoints`, a pose file that `POST /animate`
+    takes as its driver.
+    """
+    placed, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
+    return await _answer(request, gateway, caller, placed, replayed, prefer)
+
+
+async def _take(
+    request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
+) -> tuple[Placed, bool]:
+    if key is None and caller.limits.bounds_jobs:
+        # Files in the body are new; what JSON names may be uploads alone.
+        new_bytes = 0 if is_json(request.headers) else 1
+        await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits, new_bytes))
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+        received = await read_request(
+            kind,
+            request.headers,
+            request.stream(),
+            gateway.settings.limits,
+            spool,
+        )
+        return await accept(gateway, caller, received, key, spool)
+
+
+async def _answer(
+    request: Request,
+    gateway: Gateway,
+    caller: Caller,
+    placed: Placed,
+    replayed: bool,
+    prefer: str | None,
+) -> Response:
+    """200 with the ended job when the caller wished to wait for it, else 202."""
+    headers = {"Location": f"/jobs/{placed.record.id}"}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    wait_s, status = wished_wait_s(prefer), 202
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+        began_s = time.perf_counter()
+        placed = await wait_for_end(gateway, caller, placed, wait_s)
+        request.scope[WAITED_S] = time.perf_counter() - began_s
+    if wait_s is not None and placed.record.state.is_terminal:
+        status = 200
+    else:
+        headers["Retry-After"] = str(POLL_AFTER_S)
+    text = view_placed(placed).model_dump_json()
+    return Response(text, status, headers, media_type="application/json")

@@ -1,0 +1,143 @@
+"""POST /uploads: a big file goes to the object store, not through the gateway's submit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+
+from service.api.dependencies import GatewayDep
+from service.api.openapi.request_bodies import schema_of
+from service.api.problems import problem_responses
+from service.auth.callers import CallerDep
+from service.contract.errors import ErrorCode
+from service.contract.job import new_job_id
+from service.contract.requests import UploadRequest
+from service.contract.upload_views import UploadView
+from service.errors import RejectedError
+from service.stores.job_store import requests
+from service.stores.job_store.requests import Upload
+from service.stores.object_store.base import Content, ObjectMissingError
+from service.stores.object_store.folder import UPLOAD_ROUTE, FolderObjects
+from service.submission.multipart import Part, receive
+from service.submission.receive import read_json
+from service.submission.spool import Spool
+
+router = APIRouter(tags=["uploads"])
+
+# The form may be filled in for an hour; the file is kept a day for a job to be made of it.
+FORM_TTL_S = 3600
+KEEP_MS = 24 * 3600 * 1000
+MAX_FIELD_BYTES = 4096
+FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
+WISH: dict[str, Any] = {
+    "content": {
+        "application/json": {"schema": schema_of(UploadRequest), "example": {"max_bytes": 5000000}}
+    }
+}
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    summary="Prepare the upload of a big file",
+    openapi_extra={"requestBody": WISH},
+    responses=problem_responses(
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.QUOTA_EXCEEDED,
+        ErrorCode.UNAVAILABLE,
+    ),
+)
+async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep) -> UploadView:
+    """A signed form; more bytes than it allows are refused where they arrive.
+
+    Of a caller whose bytes per day are bounded, `max_bytes` count from now on; once a job is made
+    of the upload, what it holds counts instead.
+    """
+    # Read here and not by FastAPI, which would do it before the caller is known.
+    body = await read_json(UploadRequest, request.headers, request.stream())
+    most = gateway.settings.limits.max_driving_bytes
+    wished = None if body is None else body.max_bytes
+    if wished is None:
+        wished = caller.limits.input_bytes_per_day or most
+    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
+    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS, caller.limits))
+    form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
+    return UploadView(
+        id=upload.id,
+        url=form.url,
+        fields=form.fields,
+        max_bytes=upload.max_bytes,
+        expires_at=datetime.now(UTC) + timedelta(seconds=FORM_TTL_S),
+    )
+
+
+FORM_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [*FORM_FIELDS, "file"],
+                "additionalProperties": False,
+                "properties": {
+                    **{name: {"type": "string"} for name in FORM_FIELDS},
+                    "file": {"type": "string", "format": "binary"},
+                },
+            }
+        }
+    },
+}
+
+
+@router.post(
+    UPLOAD_ROUTE,
+    status_code=204,
+    summary="A signed form of the folder store",
+    openapi_extra={"requestBody": FORM_BODY},
+    responses=problem_responses(
+        ErrorCode.MALFORMED_BODY,
+        ErrorCode.INVALID_SIGNATURE,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.BODY_TOO_LARGE,
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.UNAVAILABLE,
+    ),
+)
+async def put_object(request: Request, gateway: GatewayDep) -> None:
+    """Takes a file as `POST /uploads` said. The S3 store takes its forms itself.
+
+    The fields stand before the file, as in any form that S3 takes: nothing of a file is kept
+    before they are known to be genuine.
+    """
+    objects = gateway.objects
+    if not isinstance(objects, FolderObjects):
+        raise ObjectMissingError("uploads")
+    parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
+    parts["file"] = Part(
+        gateway.settings.limits.max_driving_bytes,
+        admit=lambda found: objects.admit_form(_fields(found)),
+    )
+    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+        found = await receive(request.headers, request.stream(), parts, spool)
+        await to_thread.run_sync(objects.put_form, _fields(found), found["file"])
+
+
+def _fields(found: Mapping[str, Content]) -> dict[str, str]:
+    """The form's fields. Raises RejectedError when one did not come before the file."""
+    fields = {}
+    for name in FORM_FIELDS:
+        content = found.get(name)
+        if content is None:
+            raise RejectedError(
+                ErrorCode.INVALID_SIGNATURE, f"the part {name!r} must come before the part 'file'"
+            )
+        assert isinstance(content, bytes)  # a field is too short for a file
+        fields[name] = content.decode("utf-8", "replace")
+    return fields

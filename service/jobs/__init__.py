@@ -1,0 +1,1 @@
+"""Use cases of a job: submission, idempotency, inputs, policy and time estimates."""

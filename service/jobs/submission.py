@@ -1,0 +1,116 @@
+"""From what a caller asks for to a job that waits."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+import anyio
+from anyio import to_thread
+
+from service.api.dependencies import Gateway
+from service.auth.callers import Caller
+from service.contract.errors import ErrorCode
+from service.contract.job import new_job_id
+from service.contract.queues import Queue
+from service.errors import RejectedError, UnavailableError
+from service.jobs.idempotency import KEEP_MS, reserved
+from service.jobs.inputs import take_inputs
+from service.jobs.policy_check import check_options
+from service.stores.job_store import commands
+from service.stores.job_store.hints import message
+from service.stores.job_store.quota import quota_of
+from service.submission.receive import Received
+from service.submission.spool import Spool
+from service.telemetry.context import JOB_ID
+
+logger = logging.getLogger(__name__)
+
+LOOK_UP_S = 5.0
+
+
+async def accept(
+    gateway: Gateway, caller: Caller, received: Received, key: str | None, spool: Spool
+) -> tuple[commands.Placed, bool]:
+    """Make the job, or find the one that the same request made before.
+
+    Args:
+        key: the header `Idempotency-Key`.
+        spool: takes inputs that come from elsewhere.
+
+    Returns:
+        The job, and whether it was there before.
+
+    Raises:
+        RejectedError: the parameters or inputs are invalid, or the caller may not submit the job.
+        UnavailableError: a store does not answer; there is no job then.
+    """
+    check_options(
+        received.options, caller, received.kind, needs_consent=gateway.settings.require_consent
+    )
+    await _check_webhook(gateway, received)
+    async with reserved(gateway, caller, key, received) as reservation:
+        if reservation.job_id is not None:
+            return await _again(gateway, caller, reservation.job_id), True
+        job_id = new_job_id()
+        inputs = await take_inputs(gateway, caller, received, job_id, spool)
+        make = commands.create(
+            job_id,
+            received.params.with_seed(),
+            inputs,
+            kind=received.kind,
+            options=received.options,
+            caller=caller.id,
+            idempotency_key=reservation.key,
+            key_owner=reservation.owner,
+            keep_key_ms=KEEP_MS,
+            hint=message(job_id, Queue.PREPARE),
+            quota=quota_of(
+                caller.limits,
+                inputs.size_bytes,
+                inputs.seconds or 0.0,
+                received.uploads.values(),
+            ),
+        )
+        try:
+            placed = await gateway.jobs.run(make)
+        except RejectedError:
+            await _clear(gateway, job_id)
+            raise
+    JOB_ID.set(job_id)
+    return placed, False
+
+
+async def _clear(gateway: Gateway, job_id: str) -> None:
+    """Erase the inputs of a job that was refused; what cannot be is an orphan, swept later."""
+    try:
+        await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
+    except UnavailableError as error:
+        logger.warning("job %s: refused, and its inputs are left: %s", job_id, error)
+
+
+async def _check_webhook(gateway: Gateway, received: Received) -> None:
+    """Refuse a receiver that messages could not be sent to, now instead of in 75 hours.
+
+    Raises:
+        RejectedError: its host has an address that is not allowed. A host that cannot be resolved
+            passes here and fails at delivery.
+    """
+    webhook = received.options.webhook
+    if webhook is None:
+        return
+    parts = urlsplit(webhook.url)
+    try:
+        with anyio.move_on_after(LOOK_UP_S):
+            await gateway.guard.addresses(parts.hostname or "", parts.port or 443)
+    except (OSError, UnicodeError):
+        return
+
+
+async def _again(gateway: Gateway, caller: Caller, job_id: str) -> commands.Placed:
+    try:
+        return await gateway.read(job_id, caller)
+    except RejectedError as error:
+        raise RejectedError(
+            ErrorCode.JOB_ERASED, f"this request made the job {job_id!r}, which was erased"
+        ) from error

@@ -1,0 +1,108 @@
+"""Views of jobs and deliveries: records of the stores as callers see them."""
+
+from __future__ import annotations
+
+from service.contract.delivery_views import AttemptView, DeliveryView
+from service.contract.job import JobRecord, Output, moment
+from service.contract.states import JobState
+from service.contract.views import Eta, JobView, Links, ProgressView, Timings
+from service.contract.webhooks import Attempt, Delivery
+from service.jobs.eta import estimate
+from service.stores.job_store.commands import Placed
+
+
+def view(
+    record: JobRecord,
+    position: int | None = None,
+    eta: Eta | None = None,
+    *,
+    tell_caller: bool = False,
+) -> JobView:
+    """The caller's side of a record."""
+    created_at = moment(record.created_ms)
+    assert created_at is not None
+    return JobView(
+        id=record.id,
+        version=record.version,
+        kind=record.kind,
+        caller=record.caller if tell_caller else None,
+        status=record.state,
+        stage=_stage(record),
+        progress=_progress(record),
+        queue_position=position,
+        eta=eta,
+        attempts=record.attempts,
+        timings=_timings(record),
+        created_at=created_at,
+        started_at=moment(record.started_ms),
+        ended_at=moment(record.ended_ms),
+        expires_at=moment(record.expires_ms),
+        cancel_requested=record.cancel_requested,
+        params=record.params,
+        options=record.options,
+        warnings=record.warnings,
+        error=record.error,
+        links=_links(record),
+    )
+
+
+def view_placed(placed: Placed, *, tell_caller: bool = False) -> JobView:
+    """The caller's side of a record with its place in the queue and its estimate."""
+    return view(placed.record, placed.position, estimate(placed), tell_caller=tell_caller)
+
+
+def _timings(record: JobRecord) -> Timings:
+    return Timings(
+        waited_s=record.waited_ms / 1000,
+        prepare_s=record.prepare_ms / 1000,
+        render_s=record.render_ms / 1000,
+        stages={stage: round(seconds, 3) for stage, seconds in record.seconds.items()},
+    )
+
+
+def _stage(record: JobRecord) -> str:
+    if record.state.is_leased and record.progress is not None:
+        return record.progress.stage
+    return record.queue.value
+
+
+def _progress(record: JobRecord) -> ProgressView:
+    shown = ProgressView(step=0, steps=0, fraction=0.0)
+    if record.progress is not None:
+        shown = ProgressView.model_validate(record.progress.model_dump(exclude={"stage"}))
+    if record.state is JobState.SUCCEEDED:
+        return shown.model_copy(update={"fraction": 1.0, "eta_s": None})
+    return shown if record.state.is_leased else shown.model_copy(update={"eta_s": None})
+
+
+def _links(record: JobRecord) -> Links:
+    here = f"/jobs/{record.id}"
+    results = {output.value: f"{here}/{output}" for output in Output if output in record.outputs}
+    preview = f"{here}/previews/{record.preview_count}" if record.preview_count else None
+    return Links(
+        self=here, cancel=f"{here}/cancel", events=f"{here}/events", preview=preview, **results
+    )
+
+
+def view_delivery(delivery: Delivery) -> DeliveryView:
+    """The caller's side of a delivery."""
+    created_at = moment(delivery.created_ms)
+    assert created_at is not None
+    return DeliveryView(
+        n=delivery.n,
+        id=delivery.id,
+        event=delivery.event,
+        url=delivery.url,
+        status=delivery.state,
+        created_at=created_at,
+        next_attempt_at=moment(delivery.due_ms),
+        attempts=[_attempt(attempt) for attempt in delivery.attempts],
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptView:
+    at = moment(attempt.at_ms)
+    assert at is not None
+    return AttemptView(
+        at=at, took_s=attempt.took_ms / 1000, status=attempt.status, error=attempt.error
+    )

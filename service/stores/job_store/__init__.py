@@ -1,0 +1,1 @@
+"""Jobs in Redis: commands as Lua scripts, and the connections that run them."""

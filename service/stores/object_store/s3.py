@@ -1,0 +1,226 @@
+"""Objects in S3, or in anything that speaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from service.errors import ServiceError, UnavailableError
+from service.settings import Settings
+from service.stores.object_store.base import (
+    Content,
+    Copy,
+    New,
+    ObjectChangedError,
+    ObjectMissingError,
+    UploadForm,
+    Version,
+    checked,
+    content_type,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+MISSING = ("404", "NoSuchKey", "NotFound")
+CHANGED = ("412", "PreconditionFailed")
+# Parts of a big file under way at a time; each costs memory (boto3's own choice is 10).
+TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=8 * 1024 * 1024)
+
+
+class S3Objects:
+    """One object per key of a bucket.
+
+    Args:
+        client: how this process reaches S3.
+        public: how callers reach it; signs the links.
+        bucket: must exist.
+        link_ttl_s: life of a link.
+    """
+
+    def __init__(
+        self, client: S3Client, public: S3Client, bucket: str, *, link_ttl_s: int = 900
+    ) -> None:
+        self._client = client
+        self._public = public
+        self._bucket = bucket
+        self._link_ttl_s = link_ttl_s
+
+    @classmethod
+    def connect(cls, settings: Settings) -> S3Objects:
+        """The store that the settings name; connects with the first call."""
+        assert settings.s3_bucket is not None
+        client = make_client(settings, settings.s3_endpoint_url)
+        public = settings.s3_public_endpoint_url
+        return cls(
+            client,
+            client if public is None else make_client(settings, public),
+            settings.s3_bucket,
+            link_ttl_s=settings.link_ttl_s,
+        )
+
+    def put(self, key: str, content: Content) -> None:
+        """Upload it, a file in parts when it is big."""
+        try:
+            if isinstance(content, bytes):
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=checked(key),
+                    Body=content,
+                    ContentType=content_type(key),
+                )
+                return
+            self._client.upload_file(
+                str(content),
+                self._bucket,
+                checked(key),
+                ExtraArgs={"ContentType": content_type(key)},
+                Config=TRANSFER,
+            )
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise _mapped(error, key) from error
+
+    def put_new(self, objects: Mapping[str, New]) -> None:
+        """Store them one after the other; S3 has what it has answered for.
+
+        Raises:
+            ObjectChangedError: the source of a copy is gone, or has another tag.
+        """
+        for key, new in objects.items():
+            if isinstance(new, Copy):
+                self._copy(new, key)
+            else:
+                self.put(key, new)
+
+    def _copy(self, copy: Copy, key: str) -> None:
+        try:
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=checked(key),
+                CopySource={"Bucket": self._bucket, "Key": checked(copy.source)},
+                CopySourceIfMatch=copy.tag,
+                ContentType=content_type(key),
+                MetadataDirective="REPLACE",
+            )
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and _code(error) in (*MISSING, *CHANGED):
+                raise ObjectChangedError(copy.source) from error
+            raise _mapped(error, copy.source) from error
+
+    def fetch(self, key: str, file: Path) -> None:
+        """Download the object. Raises ObjectMissingError."""
+        try:
+            self._client.download_file(self._bucket, checked(key), str(file), Config=TRANSFER)
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise _mapped(error, key) from error
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=checked(key))
+        except (BotoCoreError, ClientError) as error:
+            mapped = _mapped(error, key)
+            if isinstance(mapped, ObjectMissingError):
+                return False
+            raise mapped from error
+        return True
+
+    def version(self, key: str) -> Version:
+        """The object's size and ETag. Raises ObjectMissingError."""
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=checked(key))
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, key) from error
+        return Version(head["ContentLength"], head["ETag"])
+
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
+        """A presigned POST to S3 itself, which holds to the number of bytes."""
+        made = self._public.generate_presigned_post(
+            self._bucket,
+            checked(key),
+            Conditions=[["content-length-range", 1, max_bytes]],
+            ExpiresIn=ttl_s,
+        )
+        return UploadForm(made["url"], made["fields"])
+
+    def delete(self, prefix: str) -> None:
+        """Erase every object under `prefix`."""
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/"):
+                for entry in page.get("Contents", ()):
+                    self._client.delete_object(Bucket=self._bucket, Key=entry["Key"])
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names below `prefix`, a page of S3's answers at a time."""
+        pages = self._client.get_paginator("list_objects_v2")
+        whole = f"{prefix}/"
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=whole, Delimiter="/"):
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"].removeprefix(whole).rstrip("/")
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+
+    def age_s(self, prefix: str) -> float | None:
+        """Seconds since the newest object under `prefix` was stored, by this machine's clock."""
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            stored = [
+                entry["LastModified"]
+                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/")
+                for entry in page.get("Contents", ())
+            ]
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error, prefix) from error
+        return (datetime.now(UTC) - max(stored)).total_seconds() if stored else None
+
+    def link(self, key: str, filename: str) -> str:
+        """A presigned URL of S3 itself."""
+        parameters = {
+            "Bucket": self._bucket,
+            "Key": checked(key),
+            "ResponseContentType": content_type(key),
+            "ResponseContentDisposition": f'inline; filename="{filename}"',
+        }
+        return self._public.generate_presigned_url(
+            "get_object", Params=parameters, ExpiresIn=self._link_ttl_s
+        )
+
+
+def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
+    """A client that gives up within seconds instead of boto3's minutes."""
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"} if endpoint_url else {},
+        connect_timeout=min(3.0, settings.s3_timeout_s),
+        read_timeout=settings.s3_timeout_s,
+        retries={"total_max_attempts": 3, "mode": "standard"},
+    )
+    secrets: dict[str, Any] = {}
+    if settings.s3_access_key is not None and settings.s3_secret_key is not None:
+        secrets["aws_access_key_id"] = settings.s3_access_key.get_secret_value()
+        secrets["aws_secret_access_key"] = settings.s3_secret_key.get_secret_value()
+    return boto3.client(
+        "s3", endpoint_url=endpoint_url, region_name=settings.s3_region, config=config, **secrets
+    )
+
+
+def _mapped(error: Exception, key: str) -> ServiceError:
+    if isinstance(error, ClientError) and _code(error) in MISSING:
+        return ObjectMissingError(key)
+    return UnavailableError(f"the object store does not answer: {error}")
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")

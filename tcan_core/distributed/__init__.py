@@ -1,0 +1,1 @@
+"""Processes that share the windows of one video."""

@@ -1,9 +1,0 @@
-"""Video files in and out: what the other packages import."""
-
-from __future__ import annotations
-
-from tcan_core.media.limits import MediaLimits
-from tcan_core.media.video_reader import VideoInfo, VideoReader, probe_video, read_video
-from tcan_core.media.video_writer import VideoWriter
-
-__all__ = ["MediaLimits", "VideoInfo", "VideoReader", "VideoWriter", "probe_video", "read_video"]

@@ -1,0 +1,1 @@
+"""Caches of intermediate results between windows and steps."""

@@ -1,0 +1,1 @@
+"""The networks of TCAN, built on diffusers' classes."""

@@ -1,0 +1,101 @@
+"""Pose-driven temperature in temporal attention (PTM).
+
+The temperature is constant over frames at one pixel, so dividing the scores by it equals dividing
+the queries: exact under any fused attention kernel.
+
+Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tcan_core.models.networks.attention import Kernel, merge_heads, split_heads
+
+
+class Temperature:
+    """The temperature maps of the batch that runs now."""
+
+    def __init__(self, maps: Tensor | None = None) -> None:
+        self.maps = maps
+
+    @property
+    def maps(self) -> Tensor | None:
+        """(windows, height, width), at least 1, in any resolution of the latents' aspect; None
+        switches PTM off."""
+        return self._maps
+
+    @maps.setter
+    def maps(self, maps: Tensor | None) -> None:
+        self._maps = maps
+        self._resized: dict[tuple[int, int, int], Tensor] = {}
+
+    def at(self, height: int, width: int, rows: int) -> Tensor | None:
+        """Return one temperature for each of `rows` = batch x height x width, by nearest resize.
+
+        A batch that holds the windows several times over (both halves of guidance) repeats their
+        maps in that order. The attentions of one size share one result.
+        """
+        if self._maps is None:
+            return None
+        key = (height, width, rows)
+        if key not in self._resized:
+            resized = F.interpolate(self._maps[:, None], size=(height, width), mode="nearest")
+            by_pixel = resized.flatten()
+            self._resized[key] = by_pixel.repeat(rows // len(by_pixel))
+        return self._resized[key]
+
+
+class TemperatureProcessor:
+    """Attention processor of a temporal attention: queries divided by their pixel's temperature."""
+
+    def __init__(self, temperature: Temperature, kernel: Kernel | None = None) -> None:
+        self.temperature = temperature
+        self.kernel = kernel or Kernel()
+        self.size = (1, 1)  # height and width of the feature map, noted by the module's hook
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        *args: object,
+        **kwargs: object,
+    ) -> Tensor:
+        """Attend over frames; (batch * height * width, frames, channels)."""
+        query = attn.to_q(hidden_states)
+        by_pixel = self.temperature.at(*self.size, rows=len(hidden_states))
+        if by_pixel is not None:
+            query = query / by_pixel.to(hidden_states.dtype)[:, None, None]
+        key, value = attn.to_k(hidden_states), attn.to_v(hidden_states)
+        heads = (split_heads(part, attn.heads) for part in (query, key, value))
+        output: Tensor = attn.to_out[1](attn.to_out[0](merge_heads(self.kernel.attend(*heads))))
+        return output
+
+
+def connect_temperature(networks: list[nn.Module], kernel: Kernel | None = None) -> Temperature:
+    """Install PTM on every temporal attention of the networks; they share one temperature."""
+    temperature, kernel = Temperature(), kernel or Kernel()
+    for network in networks:
+        for module in network.modules():
+            for motion_module in getattr(module, "motion_modules", ()):
+                _install(motion_module, temperature, kernel)
+    return temperature
+
+
+def _install(motion_module: nn.Module, temperature: Temperature, kernel: Kernel) -> None:
+    processor = TemperatureProcessor(temperature, kernel)
+    for block in motion_module.transformer_blocks:  # type: ignore[union-attr]
+        for attention in (block.attn1, block.attn2):
+            attention.set_processor(processor)
+
+    def note_size(
+        module: nn.Module, arguments: tuple[Tensor, ...], keywords: dict[str, object]
+    ) -> None:
+        hidden_states = arguments[0] if arguments else keywords["hidden_states"]
+        assert isinstance(hidden_states, torch.Tensor)
+        processor.size = (hidden_states.shape[-2], hidden_states.shape[-1])
+
+    motion_module.register_forward_pre_hook(note_size, with_kwargs=True)

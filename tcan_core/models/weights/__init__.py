@@ -1,0 +1,1 @@
+"""Presets and weights: loading, import and download."""

@@ -1,0 +1,145 @@
+"""Build a preset's networks from its configuration, untrained; `loading` fills in the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import MotionAdapter
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from tcan_core.errors import ConfigError
+from tcan_core.models.networks.pose_detector import build_pose_detector
+from tcan_core.models.networks.pose_embedding import PatchPoseEmbedding
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.presets import Preset
+
+
+def build_codec(preset: Preset) -> ImageCodec:
+    """Build the image codec."""
+    config = dict(preset.parts["vae"].config)
+    patch_size = config.pop("patch_size", 1)
+    return ImageCodec(AutoencoderKL(**config), patch_size)
+
+
+def build_preview_decoder(preset: Preset) -> AutoencoderTiny:
+    """Build the small autoencoder whose decoder makes previews.
+
+    Raises:
+        ConfigError: its latents are not those of the codec.
+    """
+    tiny: AutoencoderTiny = AutoencoderTiny(**preset.parts["preview_decoder"].config)
+    codec = build_codec_on_meta(preset)
+    factor = 2 ** (len(tiny.config["num_decoder_blocks"]) - 1)
+    found, wanted = (
+        (int(tiny.config["latent_channels"]), factor),
+        (codec.latent_channels, codec.factor),
+    )
+    if found != wanted:
+        raise ConfigError(
+            f"preset {preset.name}: preview_decoder has {found[0]} latent channels at 1/{found[1]} "
+            f"of the size; the vae has {wanted[0]} at 1/{wanted[1]}"
+        )
+    return tiny
+
+
+def build_codec_on_meta(preset: Preset) -> ImageCodec:
+    """Build the image codec without memory for its weights: to ask for its sizes."""
+    with torch.device("meta"):
+        return build_codec(preset)
+
+
+def build_denoising_unet(preset: Preset) -> UNet2DConditionModel:
+    """Build the denoising UNet without motion modules."""
+    unet: UNet2DConditionModel = UNet2DConditionModel(**preset.parts["denoising_unet"].config)
+    return unet
+
+
+def build_reference_unet(preset: Preset) -> UNet2DConditionModel:
+    """Build the reference UNet (the paper's appearance UNet, in code `appearance_encoder`)."""
+    unet: UNet2DConditionModel = UNet2DConditionModel(**preset.parts["reference_unet"].config)
+    return unet
+
+
+def build_controlnet(preset: Preset) -> ControlNetModel:
+    """Build the pose ControlNet without motion modules."""
+    config = dict(preset.parts["controlnet"].config)
+    patch_size = config.pop("pose_patch_size", 0)
+    controlnet: ControlNetModel = ControlNetModel(**config)
+    if patch_size:
+        first = int(config["block_out_channels"][0])
+        embedding = PatchPoseEmbedding(patch_size, first, first)
+        controlnet.register_module("controlnet_cond_embedding", embedding)
+    return controlnet
+
+
+def build_motion_adapter(preset: Preset) -> MotionAdapter:
+    """Build the denoising UNet's motion modules."""
+    adapter: MotionAdapter = MotionAdapter(**preset.parts["motion_modules"].config)
+    return adapter
+
+
+def controlnet_motion(preset: Preset) -> dict[str, Any]:
+    """Return the settings of the ControlNet's motion modules: those of the denoising UNet.
+
+    The part's own configuration says where they sit.
+    """
+    config = preset.parts["motion_modules"].config
+    return {
+        "num_attention_heads": config.get("motion_num_attention_heads", 8),
+        "max_seq_length": preset.max_context_size,
+        "norm_grouping": preset.norm_grouping,
+        **preset.parts["controlnet_motion_modules"].config,
+    }
+
+
+def build_text_encoder(preset: Preset) -> CLIPTextModel | None:
+    """Build the text encoder, or return None where a constant stands for the empty prompt."""
+    config = preset.parts["text_encoder"].config
+    return CLIPTextModel(CLIPTextConfig(**config)) if config else None
+
+
+def build_part(preset: Preset, name: str) -> nn.Module | None:
+    """Build the network whose weights a part's file holds, or None where it has none.
+
+    Raises:
+        KeyError: the part is no network of its own: a LoRA, the ControlNet's motion modules.
+    """
+    builders: dict[str, Callable[[Preset], nn.Module | None]] = {
+        "vae": lambda preset: build_codec(preset).vae,
+        "preview_decoder": build_preview_decoder,
+        "denoising_unet": build_denoising_unet,
+        "reference_unet": build_reference_unet,
+        "controlnet": build_controlnet,
+        "motion_modules": build_motion_adapter,
+        "text_encoder": build_text_encoder,
+        "pose_detector": build_pose_detector,
+    }
+    return builders[name](preset)
+
+
+@torch.no_grad()
+def empty_prompt(text_encoder: CLIPTextModel) -> Tensor:
+    """Embed the empty prompt: a start token, and end tokens up to the full length.
+
+    Returns:
+        (1, tokens, dim).
+    """
+    config = text_encoder.config
+    tokens = [config.bos_token_id] + [config.eos_token_id] * (config.max_position_embeddings - 1)
+    embedding: Tensor = text_encoder(torch.tensor([tokens])).last_hidden_state
+    return embedding
+
+
+def constant_prompt(preset: Preset) -> Tensor:
+    """Return the prompt embedding of a preset without a text encoder: (1, 1, dim), all ones.
+
+    TCAN's prompt is always empty, so a small preset learns with any constant in its place.
+    """
+    return torch.ones(1, 1, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))

@@ -1,0 +1,246 @@
+"""Load the weights of a preset's parts, strictly, and assemble the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
+from torch import Tensor, nn
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.networks.lora import add_lora, load_lora, merge_lora
+from tcan_core.models.networks.motion import (
+    TemporalControlNet,
+    add_motion,
+    load_motion_state,
+    with_place,
+)
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.networks.vae import ImageCodec
+from tcan_core.models.weights.builders import (
+    build_codec,
+    build_controlnet,
+    build_denoising_unet,
+    build_motion_adapter,
+    build_preview_decoder,
+    build_reference_unet,
+    build_text_encoder,
+    constant_prompt,
+    controlnet_motion,
+    empty_prompt,
+)
+from tcan_core.models.weights.keys import check_keys, read_safetensors
+from tcan_core.models.weights.merged_loras import merge_stacked
+from tcan_core.models.weights.presets import LEAVE_OUT, REFUSE, Preset
+
+# Where parts lie as `<name>.safetensors`: one folder, or several, searched in this order. None is
+# the preset's own files: beside its YAML, or in its store.
+PartFolders = Path | Sequence[Path | None] | None
+
+
+def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
+    """Return the file that holds a part's weights.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    paths = _part_paths(preset, name, folder)
+    found = next((path for path in paths if path.exists()), None)
+    if found is None:
+        where = f" at {', '.join(map(str, paths))}" if paths else ""
+        hint = _how_to_get(preset, name) if None in _each(folder) else ""
+        raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
+    return found
+
+
+def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
+    paths = (
+        preset.part_file(name) if one is None else one / f"{name}.safetensors"
+        for one in _each(folder)
+    )
+    return [path for path in paths if path]
+
+
+def _each(folder: PartFolders) -> Sequence[Path | None]:
+    return [folder] if folder is None or isinstance(folder, Path) else folder
+
+
+def _how_to_get(preset: Preset, name: str) -> str:
+    pull = f"`tcan models pull {preset.name}` or " if preset.parts[name].pull else ""
+    return f"; {pull}`tcan models import FILE --preset {preset.name}` brings them"
+
+
+def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str, Tensor]:
+    """Read the weights of one part, as float32.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or has another sha256 than the preset or its
+            store's lock says.
+    """
+    path = find_part(preset, name, folder)
+    is_own = None in _each(folder) and path == preset.part_file(name)
+    wanted = preset.parts[name].sha256 if is_own else None
+    return read_safetensors(path, wanted)
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load weights; every key must fit.
+
+    Raises:
+        WeightsError: names missing and unexpected keys, and shapes that differ.
+    """
+    check_keys(what, network.state_dict(), state)
+    network.load_state_dict(state)
+
+
+def load_prompt(preset: Preset, folder: PartFolders = None) -> Tensor:
+    """Return the embedding of the empty prompt, (1, tokens, dim), of which TCAN knows no other.
+
+    A preset without a text encoder has a constant in its place.
+    """
+    text_encoder = build_text_encoder(preset)
+    if text_encoder is None:
+        return constant_prompt(preset)
+    load_strictly(text_encoder, read_part(preset, "text_encoder", folder), "text_encoder")
+    return empty_prompt(text_encoder)
+
+
+def load_codec(preset: Preset, folder: PartFolders = None) -> ImageCodec:
+    """Build the image codec with its weights."""
+    codec = build_codec(preset)
+    load_strictly(codec.vae, read_part(preset, "vae", folder), "vae")
+    return codec
+
+
+def load_preview_decoder(preset: Preset, folder: PartFolders = None) -> AutoencoderTiny | None:
+    """Build what decodes previews, or return None where the codec does it.
+
+    Raises:
+        WeightsError: its weights do not fit, or there are none and the preset refuses that.
+    """
+    name = "preview_decoder"
+    if name not in preset.parts or weights_taken(preset, name, folder) != name:
+        return None
+    decoder = build_preview_decoder(preset)
+    load_strictly(decoder, read_part(preset, name, folder), name)
+    return decoder
+
+
+def load_prior(
+    preset: Preset, folder: PartFolders = None
+) -> tuple[UNet2DConditionModel, ControlNetModel]:
+    """Build denoising UNet and ControlNet as they are before TCAN: no motion modules, no LoRA."""
+    unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
+    load_strictly(unet, read_part(preset, "denoising_unet", folder), "denoising_unet")
+    load_strictly(controlnet, read_part(preset, "controlnet", folder), "controlnet")
+    return unet, controlnet
+
+
+def load_appearance(
+    preset: Preset, folder: PartFolders = None
+) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
+    """Build what stage 1 leaves: denoising UNet with LoRA merged, ControlNet, reference UNet."""
+    unet, controlnet = load_prior(preset, folder)
+    reference_unet = build_reference_unet(preset)
+    taken = weights_taken(preset, "reference_unet", folder) or "reference_unet"
+    load_strictly(reference_unet, read_part(preset, taken, folder), "reference_unet")
+    if weights_taken(preset, "lora", folder) is not None:
+        lora = preset.parts["lora"].config
+        add_lora(unet, lora["rank"], lora["alpha"])
+        load_lora(unet, read_part(preset, "lora", folder))
+        merge_lora(unet)
+        unload_merged(unet)
+    merge_stacked(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
+    return unet, controlnet, reference_unet
+
+
+def weights_taken(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
+    """Return the part whose weights a part takes: its own, or what its preset says without them.
+
+    Returns:
+        The part's name, the name of the part that stands in, or None where it is left out.
+
+    Raises:
+        WeightsError: it has no weights, and the preset refuses that.
+    """
+    absent = preset.parts[name].absent
+    if absent == REFUSE or has_part(preset, name, folder):
+        find_part(preset, name, folder)
+        return name
+    return None if absent == LEAVE_OUT else weights_taken(preset, absent, folder)
+
+
+def has_part(preset: Preset, name: str, folder: PartFolders = None) -> bool:
+    """Whether a part's own weights are there."""
+    return any(path.exists() for path in _part_paths(preset, name, folder))
+
+
+def load_tcan(
+    preset: Preset,
+    folder: PartFolders = None,
+    motion: bool = True,
+    temporal_controlnet: bool = True,
+) -> Tcan:
+    """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
+
+    Args:
+        folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
+        motion: whether UNet and ControlNet carry motion modules; without them it is stage 1's
+            model.
+        temporal_controlnet: False leaves them out of the ControlNet alone.
+    """
+    unet, controlnet, reference_unet = load_appearance(preset, folder)
+    denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
+    temporal: ControlNetModel | TemporalControlNet = controlnet
+    if motion:
+        denoising_unet = add_motion(unet, build_motion_adapter(preset), preset.norm_grouping)
+        state = read_part(preset, "motion_modules", folder)
+        load_motion_state(denoising_unet, state, "motion_modules")
+    if motion and temporal_controlnet:
+        temporal = load_temporal(preset, controlnet, folder)
+    codec = load_codec(preset, folder)
+    codec.preview_decoder = load_preview_decoder(preset, folder)
+    prompt = load_prompt(preset, folder)
+    tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
+    for frozen in tcan.networks:
+        frozen.requires_grad_(False).eval()
+    return tcan
+
+
+def load_temporal(
+    preset: Preset, controlnet: ControlNetModel, folder: PartFolders = None
+) -> ControlNetModel | TemporalControlNet:
+    """Give the ControlNet its motion modules; without weights for them, what the preset says.
+
+    Where the denoising UNet's stand in, the ControlNet takes those that have a place in it.
+    """
+    taken = weights_taken(preset, "controlnet_motion_modules", folder)
+    if taken is None:
+        return controlnet
+    temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
+    state = read_part(preset, taken, folder)
+    if taken != "controlnet_motion_modules":
+        state = with_place(temporal, state)
+    load_motion_state(temporal, state, "controlnet_motion_modules")
+    return temporal
+
+
+def unload_merged(unet: nn.Module) -> None:
+    """Put merged layers back in place of peft's wrappers: keys are the plain network's again."""
+    from peft.tuners.lora import Linear
+
+    for name, module in list(unet.named_modules()):
+        if isinstance(module, Linear):
+            parent, _, leaf = name.rpartition(".")
+            setattr(unet.get_submodule(parent), leaf, module.get_base_layer())
+
+
+@torch.no_grad()
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of parameters, on any device."""
+    return sum(parameter.numel() for parameter in network.parameters())

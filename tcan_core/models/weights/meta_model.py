@@ -1,0 +1,58 @@
+"""A preset's whole model without weights: to count what it takes, and to fill with random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from diffusers.models.modeling_utils import no_init_weights
+from torch import Tensor
+
+from tcan_core.models.networks.motion import TemporalControlNet, add_motion
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.weights.builders import (
+    build_codec,
+    build_controlnet,
+    build_denoising_unet,
+    build_motion_adapter,
+    build_reference_unet,
+    controlnet_motion,
+)
+from tcan_core.models.weights.presets import Preset
+
+
+def untrained_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tcan:
+    """Build a preset's model, frozen, in one type from the start; its weights and prompt are unset.
+
+    Nothing is built in a wider type first, so that it fits where the model itself fits.
+    """
+    with building_in(dtype):
+        unet = add_motion(
+            build_denoising_unet(preset), build_motion_adapter(preset), preset.norm_grouping
+        )
+        controlnet = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
+        reference_unet, codec = build_reference_unet(preset), build_codec(preset)
+        tcan = Tcan(codec, unet, reference_unet, controlnet.to(dtype), _no_prompt(preset))
+    for network in tcan.networks:
+        network.requires_grad_(False).eval()
+    return tcan
+
+
+def _no_prompt(preset: Preset) -> Tensor:
+    """A prompt of the preset's shape, (1, tokens, dim), with nothing set."""
+    text_encoder = preset.parts["text_encoder"].config
+    tokens = int(text_encoder.get("max_position_embeddings", 77)) if text_encoder else 1
+    return torch.empty(1, tokens, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))
+
+
+@contextmanager
+def building_in(dtype: torch.dtype) -> Iterator[None]:
+    """Networks built in this block are of this type from the start, and their weights unset."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with no_init_weights():
+            yield
+    finally:
+        torch.set_default_dtype(before)

@@ -1,1 +1,0 @@
-"""What memory a run takes: measured by accounting, looked up by a planner."""

@@ -1,0 +1,1 @@
+"""Memory planning: measured memory per part, and settings that fit a device."""

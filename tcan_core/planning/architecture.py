@@ -1,0 +1,41 @@
+"""What of a preset decides the memory that it takes: the sizes of its networks, not its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from tcan_core.models.weights.presets import Preset
+
+DENOISING = (
+    "denoising_unet",
+    "reference_unet",
+    "controlnet",
+    "motion_modules",
+    "controlnet_motion_modules",
+)
+
+
+class Architecture(NamedTuple):
+    """Digests of what each stage computes with; presets with equal ones take equal memory."""
+
+    denoising: str
+    codec: str
+
+
+def architecture_of(preset: Preset) -> Architecture:
+    """Return the digests of a preset: other weights change nothing, LoRAs are merged."""
+    configs = preset.config_of
+    vae, text = configs["vae"], configs["text_encoder"]
+    denoising = {name: configs.get(name, {}) for name in DENOISING}
+    beside = {
+        "norm_grouping": preset.norm_grouping,
+        "prompt_tokens": text.get("max_position_embeddings", 77) if text else 1,
+        "latents": (vae["latent_channels"], len(vae["block_out_channels"]), vae.get("patch_size")),
+    }
+    return Architecture(_digest(denoising | beside), _digest(vae))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

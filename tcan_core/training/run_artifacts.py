@@ -1,0 +1,112 @@
+"""What a run leaves behind: checkpoints, scalars, sheets, validation clips, trained parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from media.image import write_png
+from tcan_core.errors import ConfigError
+from tcan_core.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from tcan_core.training.config import RunConfig
+from tcan_core.training.distributed import rank
+from tcan_core.training.stage import Stage
+from tcan_core.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Outputs:
+    """The folders of one run. All but `start` is for the first process alone."""
+
+    def __init__(
+        self, stage: Stage, trainer: Trainer, run: RunConfig, saved: Callable[[], None]
+    ) -> None:
+        self._stage, self._trainer, self._run, self._saved = stage, trainer, run, saved
+        self._folder = Path(run.output)
+        self._writer: SummaryWriter | None = None
+
+    def start(self, resume: bool) -> int:
+        """Take over the last checkpoint, if there is one and it is wanted, and return its step.
+
+        Raises:
+            ConfigError: there is one and it is not wanted, or it is past the steps of this run.
+        """
+        path = self._folder / CHECKPOINT
+        if not path.exists():
+            return 0
+        if not resume:
+            raise ConfigError(
+                f"{path} is of an earlier run: go on from it with --resume, remove it, "
+                "or choose another output"
+            )
+        start = self._trainer.load(load_checkpoint(path), str(path))
+        if start > self._run.steps:
+            raise ConfigError(f"{path} is at step {start}, past the {self._run.steps} of this run")
+        return start
+
+    def save(self, step: int) -> None:
+        """Write checkpoint and parts."""
+        # What a run that goes on from here does not log again.
+        if self._writer is not None:
+            self._writer.flush()
+        save_checkpoint(self._folder / CHECKPOINT, self._trainer.state(step))
+        with self._trainer.exported_weights():
+            self._stage.export(Path(self._run.export))
+        self._saved()
+
+    def finish(self, step: int) -> None:
+        """Write what a run ends with."""
+        self.write_sheet(step)
+        self.save(step)
+
+    def write_sheet(self, step: int) -> None:
+        """Write a sample sheet."""
+        path = self._folder / "sheets" / f"{step:07d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._evaluating():
+            write_png(path, self._stage.sheet())
+
+    def validate(self, step: int) -> None:
+        """Measure the model on clips that it does not learn from."""
+        if self._stage.validation is None:
+            return
+        with self._evaluating():
+            means = self._stage.validation(self._folder / "validation" / f"{step:07d}")
+        self.write_scalars(step, {f"validation/{name}": value for name, value in means.items()})
+
+    @contextmanager
+    def scalars(self, start: int) -> Iterator[None]:
+        """Keep TensorBoard's file open."""
+        if rank() > 0:
+            yield
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        # What the killed run logged after its last checkpoint comes again; that of step `start`
+        # itself does not.
+        purge = start + 1 if start else None
+        self._writer = SummaryWriter(str(self._folder / "scalars"), purge_step=purge)
+        try:
+            yield
+        finally:
+            self._writer.close()
+
+    def write_scalars(self, step: int, scalars: dict[str, float]) -> None:
+        """Add a step to TensorBoard's file."""
+        if self._writer is not None:
+            for name, value in scalars.items():
+                self._writer.add_scalar(name, value, step)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Show the weights that are exported, without dropout and gradients."""
+        self._stage.trained.eval()
+        with self._trainer.exported_weights(), torch.no_grad():
+            yield
+        self._stage.trained.train()

@@ -1,0 +1,273 @@
+"""Pose files are read and written exactly, and bad ones are refused with the place of the fault."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from media.poses.keypoints import Joint, Pose
+from media.poses.pose_file import (
+    pose_from_json,
+    pose_to_json,
+    read_pose_file,
+    write_pose_file,
+)
+from media.poses.pose_parser import PoseFileLimits
+from tcan_core.errors import ParameterError, PoseFileError
+from tests.tcan_core.conditioning.make_poses import moving, standing, with_random_gaps, without
+
+
+def _person(joints: int = 18, **more: Any) -> dict[str, Any]:
+    return {"pose_keypoints_2d": [1.5, 2.5, 0.5] * joints, **more}
+
+
+def _frame(*people: Any, **more: Any) -> dict[str, Any]:
+    return {"people": list(people), "canvas_width": 64, "canvas_height": 48, **more}
+
+
+def _read(document: Any, **options: Any) -> Any:
+    return read_pose_file(json.dumps(document).encode(), **options)
+
+
+def assert_equal(pose: Pose, other: Pose) -> None:
+    seen = pose.detected
+    assert np.array_equal(pose.confidence, other.confidence)
+    assert np.array_equal(pose.keypoints[seen], other.keypoints[seen])
+    assert pose.canvas == other.canvas
+    for part in ("hand_left", "hand_right", "face"):
+        assert np.array_equal(getattr(pose, part), getattr(other, part))
+
+
+@pytest.mark.parametrize("fps", [None, 25.0, 30000 / 1001])
+def test_what_is_written_is_read_back_exactly(tmp_path: Path, fps: float | None) -> None:
+    random = np.random.default_rng(0)
+    frames = [[with_random_gaps(random, pose, 0.2)] for pose in moving(random, 10)]
+    frames[3] = []
+    hand, face = random.uniform(0, 1, (21, 3)), random.uniform(0, 1, (70, 3))
+    frames[5] += [replace(standing(), hand_left=hand, face=face), without(standing(), 4)]
+
+    write_pose_file(tmp_path / "poses.json", frames, fps)
+    result = read_pose_file(tmp_path / "poses.json")
+
+    assert (result.fps, result.canvas) == (fps, (256, 256))
+    assert [len(people) for people in result.frames] == [len(people) for people in frames]
+    for people, expected in zip(result.frames, frames, strict=True):
+        for pose, truth in zip(people, expected, strict=True):
+            assert_equal(pose, truth)
+    assert [path.name for path in tmp_path.iterdir()] == ["poses.json"]
+
+
+def test_the_format_is_that_of_the_editors(tmp_path: Path) -> None:
+    write_pose_file(tmp_path / "poses.json", [[without(standing(), 0)]])
+    (frame,) = json.loads((tmp_path / "poses.json").read_text())
+    assert set(frame) == {"people", "canvas_width", "canvas_height"}
+    (person,) = frame["people"]
+    assert len(person["pose_keypoints_2d"]) == 54
+    assert person["pose_keypoints_2d"][:3] == [0, 0, 0]
+    assert person["hand_left_keypoints_2d"] is None
+
+
+def test_arrays_objects_and_single_frames_are_read() -> None:
+    frame = _frame(_person())
+    assert len(_read([frame, frame]).frames) == 2
+    assert _read({"fps": 12, "frames": [frame]}).fps == 12.0
+    assert _read({"frames": [frame]}).fps is None
+    assert len(_read(frame).frames) == 1
+    assert _read([frame]).canvas == (48, 64)
+
+
+def test_a_mark_at_the_files_beginning_is_passed_over() -> None:
+    data = "\ufeff".encode() + json.dumps([_frame()]).encode()
+    assert read_pose_file(data).frames == [[]]
+
+
+def test_frames_without_people_and_parts_without_points() -> None:
+    person = _person(hand_left_keypoints_2d=None, hand_right_keypoints_2d=[], face=3)
+    result = _read([_frame(), _frame(person)])
+    assert result.frames[0] == []
+    (pose,) = result.frames[1]
+    assert (pose.hand_left, pose.hand_right, pose.face) == (None, None, None)
+
+
+def test_what_stands_in_the_place_of_an_undetected_joint_is_not_read() -> None:
+    person = _person()
+    person["pose_keypoints_2d"][6:9] = [None, float("nan"), 0]
+    (pose,) = _read([_frame(person)]).frames[0]
+    assert pose.keypoints[2].tolist() == [0, 0] and not pose.detected[2]
+
+
+def test_faces_without_pupils_and_confidence_just_above_one() -> None:
+    person = _person(face_keypoints_2d=[1.0, 2.0, 1.04] * 68)
+    (pose,) = _read([_frame(person)]).frames[0]
+    assert pose.face.shape == (70, 3)
+    assert (pose.face[:68, 2] == 1).all() and (pose.face[68:] == 0).all()
+
+
+def test_body25_is_known_by_its_number_of_joints() -> None:
+    joints = [[10.0 * i, 10.0 * i + 1, 0.9] for i in range(25)]
+    (pose,) = _read([_frame({"pose_keypoints_2d": sum(joints, [])})]).frames[0]
+    order = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert pose.keypoints[:, 0].tolist() == [10.0 * i for i in order]
+    assert pose.keypoints[Joint.RIGHT_HIP, 0] == 90 and pose.keypoints[Joint.LEFT_EAR, 0] == 180
+
+
+def test_coco17_is_read_on_request_alone() -> None:
+    joints = [[10.0 * i, 5.0 * i, 0.5 + i / 50] for i in range(17)]
+    document = [_frame({"pose_keypoints_2d": sum(joints, [])})]
+    (pose,) = _read(document, layout="coco17").frames[0]
+    assert pose.keypoints[Joint.NECK].tolist() == [55, 27.5]
+    assert pose.confidence[Joint.NECK] == pytest.approx(0.6)
+    by_name = {Joint.NOSE: 0, Joint.LEFT_EYE: 1, Joint.RIGHT_SHOULDER: 6, Joint.LEFT_WRIST: 9}
+    for joint, index in {**by_name, Joint.RIGHT_ANKLE: 16}.items():
+        assert pose.keypoints[joint].tolist() == joints[index][:2]
+    with pytest.raises(PoseFileError, match=r"has 51 numbers \(17 joints\).*layout=\"coco17\""):
+        _read(document)
+
+
+def test_cocos_visibility_flags_count_as_confidence() -> None:
+    flags = [1.0, 1.0, 2] * 5 + [0, 0, 0] + [1.0, 1.0, 1] * 11
+    (pose,) = _read([_frame({"pose_keypoints_2d": flags})], layout="coco17").frames[0]
+    assert pose.confidence[Joint.NOSE] == 1
+    assert not pose.detected[Joint.LEFT_SHOULDER] and not pose.detected[Joint.NECK]
+
+
+@pytest.mark.parametrize(
+    ("layout", "joints"), [("openpose18", 25), ("body25", 18), ("coco17", 18), ("auto", 17)]
+)
+def test_a_layout_that_was_asked_for_is_the_only_one_read(layout: str, joints: int) -> None:
+    with pytest.raises(PoseFileError, match=rf"\({joints} joints\); it must hold"):
+        _read([_frame(_person(joints))], layout=layout)
+
+
+def _with(field: int, value: Any) -> list[Any]:
+    person = _person()
+    person["pose_keypoints_2d"][field] = value
+    return [_frame(), _frame(_person(), person)]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], r"has 0 frames; 1 to 9,000 are allowed"),
+        (3, r"not a pose file; it must be an array of frames"),
+        ({"fps": 3}, r"not a pose file; it must be an array of frames"),
+        ({"fps": 0, "frames": [_frame()]}, r"fps is 0; it must be above 0 and at most 1000"),
+        ({"fps": "12", "frames": [_frame()]}, r"fps is '12'; it must be above 0"),
+        ([None], r"frame 0 is null; it must be an object with people"),
+        ([_frame(), {"people": []}], r"frame 1: canvas_height is missing; it must be a whole"),
+        (
+            [_frame(canvas_width=-5)],
+            r"frame 0: canvas_width is -5; it must be a whole number from 1",
+        ),
+        ([_frame(canvas_width=0)], r"canvas_width is 0;"),
+        ([_frame(canvas_width=1e9)], r"canvas_width is 1000000000\.0; .* from 1 to 16384"),
+        ([_frame(canvas_width=63.5)], r"canvas_width is 63\.5;"),
+        ([_frame(canvas_width=True)], r"canvas_width is true;"),
+        ([_frame(canvas_height=float("nan"))], r"canvas_height is nan;"),
+        (
+            [_frame(), _frame(canvas_width=65)],
+            r"frame 1: the canvas is 65x48, but frame 0 has 64x48",
+        ),
+        ([_frame(people=None)], r"frame 0: people is null; it must be an array"),
+        ([{"canvas_width": 9, "canvas_height": 9}], r"frame 0: people is missing"),
+        ([_frame("x")], r"frame 0, person 0 is 'x'; it must be an object"),
+        ([_frame({})], r"frame 0, person 0: pose_keypoints_2d is missing; it must hold 54 numbers"),
+        ([_frame({"pose_keypoints_2d": None})], r"person 0: pose_keypoints_2d is null;"),
+        (
+            [_frame({"pose_keypoints_2d": {}})],
+            r"pose_keypoints_2d is an object; it must be an array",
+        ),
+        (
+            [_frame(_person(17))],
+            r"frame 0, person 0: pose_keypoints_2d has 51 numbers \(17 joints\)",
+        ),
+        (
+            [_frame({"pose_keypoints_2d": [1] * 55})],
+            r"has 55 numbers \(no whole number of joints\)",
+        ),
+        (_with(9, float("nan")), r"frame 1, person 1: pose_keypoints_2d\[9\] is nan; x must be"),
+        (_with(10, float("inf")), r"frame 1, person 1: pose_keypoints_2d\[10\] is inf; y must be"),
+        (_with(10, 1e300), r"pose_keypoints_2d\[10\] is 1e\+300; y must be a number from -1e\+06"),
+        (_with(9, "4"), r"pose_keypoints_2d\[9\] is '4'; x must be a number"),
+        (_with(9, True), r"pose_keypoints_2d\[9\] is true; x must be a number"),
+        (_with(11, -0.1), r"pose_keypoints_2d\[11\] is -0\.1; confidence must be a number from 0"),
+        (_with(11, 7), r"pose_keypoints_2d\[11\] is 7; confidence must be"),
+        (_with(11, float("nan")), r"pose_keypoints_2d\[11\] is nan; confidence must be"),
+        (_with(11, None), r"pose_keypoints_2d\[11\] is null; confidence must be"),
+        (
+            [_frame(_person(hand_left_keypoints_2d=[1, 1, 1]))],
+            r"hand_left_keypoints_2d has 3 numbers \(1 joints\); it must hold 63 numbers",
+        ),
+        (
+            [_frame(_person(face_keypoints_2d="x"))],
+            r"face_keypoints_2d is 'x'; it must be an array",
+        ),
+    ],
+)
+def test_a_fault_is_named_with_its_place(document: Any, message: str) -> None:
+    with pytest.raises(PoseFileError, match=message):
+        _read(document)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", r"the file is empty"),
+        (b"{", r"not JSON \(line 1, column 2"),
+        (b"\x89PNG\r\n", r"not text in UTF-8 \(byte 0\)"),
+        (b"[" * 200_000, r"not a pose file"),
+        (
+            b'[{"people": [], "canvas_width": ' + b"9" * 5000 + b', "canvas_height": 4}]',
+            "not a pose",
+        ),
+    ],
+)
+def test_what_is_no_json_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(PoseFileError, match=message):
+        read_pose_file(data)
+
+
+def test_limits() -> None:
+    document = [_frame(_person(), _person())] * 3
+    with pytest.raises(PoseFileError, match=r"has [\d,]+ bytes; at most 100 are allowed"):
+        _read(document, limits=PoseFileLimits(max_bytes=100))
+    with pytest.raises(PoseFileError, match="has 3 frames; 1 to 2 are allowed"):
+        _read(document, limits=PoseFileLimits(max_frames=2))
+    with pytest.raises(PoseFileError, match="frame 0: there are 2 people; at most 1 are allowed"):
+        _read(document, limits=PoseFileLimits(max_people=1))
+    with pytest.raises(ParameterError, match="max_people is 0"):
+        PoseFileLimits(max_people=0)
+
+
+def test_files_that_are_not_there_or_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(PoseFileError, match=r"^a\.json: cannot be read \(No such file"):
+        read_pose_file(tmp_path / "a.json")
+    with pytest.raises(PoseFileError, match=r"^a\.json: cannot be written"):
+        write_pose_file(tmp_path / "no" / "a.json", [[standing()]])
+    with pytest.raises(ParameterError, match="layout is 'halpe'; it must be one of auto"):
+        _read([_frame()], layout="halpe")
+
+
+def test_one_pose_goes_through_json() -> None:
+    hand = np.random.default_rng(1).uniform(0, 1, (21, 3))
+    pose = without(replace(standing(), hand_right=hand), Joint.NOSE)
+    assert_equal(pose_from_json(json.loads(json.dumps(pose_to_json(pose)))), pose)
+    with pytest.raises(PoseFileError, match="there are 0 people; there must be one"):
+        pose_from_json(_frame())
+
+
+def test_writing_needs_frames_and_one_canvas(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(ParameterError, match="at least one frame"):
+        write_pose_file(path, [])
+    with pytest.raises(ParameterError, match="no frame has a person"):
+        write_pose_file(path, [[], []])
+    with pytest.raises(ParameterError, match="all frames must share one"):
+        write_pose_file(path, [[standing()], [standing(canvas=(64, 64))]])
+    write_pose_file(path, [[], []], 12, canvas=(48, 64))
+    assert read_pose_file(path).frames == [[], []]

@@ -1,0 +1,81 @@
+"""Every kind of result holds the frames that were written, at their pace."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from media.frame_writers import open_writer
+from tcan_core.errors import ParameterError
+
+FPS, SIZE = Fraction(12), (32, 48)
+
+
+def frames(count: int = 12) -> list[NDArray[np.uint8]]:
+    """A bright bar that moves over a gradient, (32, 48, 3)."""
+    made = []
+    for index in range(count):
+        frame = np.zeros((*SIZE, 3), dtype=np.uint8)
+        frame[..., 0] = np.linspace(0, 200, SIZE[1], dtype=np.uint8)
+        frame[:, 4 * index % SIZE[1] :][:, :4] = 255
+        made.append(frame)
+    return made
+
+
+def written(path: Path) -> Path:
+    """A file with those frames."""
+    with open_writer(path, FPS, SIZE) as writer:
+        for frame in frames():
+            writer.write(frame)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "most"), [("mp4", "h264", 8), ("webm", "vp9", 10), ("gif", "gif", 6)]
+)
+def test_moving_kinds_hold_the_frames_at_their_pace(
+    tmp_path: Path, suffix: str, codec: str, most: float
+) -> None:
+    with av.open(str(written(tmp_path / f"x.{suffix}"))) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name.startswith(codec)
+        shown = [
+            (frame.time or 0.0, frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(stream)
+        ]
+    assert len(shown) == 12
+    for index, ((time_s, seen), truth) in enumerate(zip(shown, frames(), strict=True)):
+        assert time_s == pytest.approx(index / 12, abs=0.006)
+        assert np.abs(seen.astype(float) - truth).mean() < most
+    assert [entry.name for entry in tmp_path.iterdir()] == [f"x.{suffix}"]
+
+
+def test_a_zip_holds_the_frames_exactly(tmp_path: Path) -> None:
+    with zipfile.ZipFile(written(tmp_path / "x.zip")) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"{index:05d}.png" for index in range(12)]
+        for name, truth in zip(archive.namelist(), frames(), strict=True):
+            assert (np.asarray(Image.open(io.BytesIO(archive.read(name)))) == truth).all()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "zip"])
+def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(KeyError), open_writer(tmp_path / f"x.{suffix}", FPS, SIZE) as writer:
+        writer.write(frames()[0])
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_an_mp4_is_given_sound(tmp_path: Path) -> None:
+    song = written(tmp_path / "song.mp4")
+    with pytest.raises(ParameterError, match="only an mp4"):
+        with open_writer(tmp_path / "x.gif", FPS, SIZE, song):
+            pass

@@ -1,0 +1,76 @@
+"""schemathesis asks the running service all that its own openapi.json says, with few examples.
+
+By hand with many: see CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+from service.settings import Settings
+from service.stores.job_store import presence
+from service.stores.job_store.store import Jobs
+from tests.service import schema_hooks
+from tests.service.gateway import running_gateway
+from tests.worker.paint import PaintAnimator
+
+CONFIG = Path(__file__).resolve().parents[2] / "schemathesis.toml"
+FEW = settings(
+    max_examples=4,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def document(folder_settings: Settings, jobs: Jobs) -> Iterator[OpenApiSchema]:
+    """The description that a service with a ready worker gives of itself."""
+    assert schema_hooks.media()
+    model = PaintAnimator().describe()
+    worker = WorkerInfo(id="w", queues=tuple(Queue), preset="paint", ready=True, model=model)
+    jobs.run(presence.beat(worker, 3_600_000))
+    with running_gateway(folder_settings) as url:
+        config = SchemathesisConfig.from_path(CONFIG)
+        yield schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_route_keeps_to_its_description(
+    document: OpenApiSchema, mode: GenerationMode
+) -> None:
+    asked = 0
+    for found in document.get_all_operations():
+        assert isinstance(found, Ok), found
+        operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and not can_be_negated(operation):
+            continue
+        asked += 1
+
+        @FEW
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Case[Any]) -> None:
+            case.call_and_validate()
+
+        ask()
+    assert asked >= 6
+
+
+def can_be_negated(operation: APIOperation[Any, Any, Any, Any]) -> bool:
+    """Whether something is described that a request could violate; any text is a path."""
+    return bool(operation.body or operation.query)

@@ -1,0 +1,154 @@
+"""`Prefer: wait`: it ends with the job or at its deadline, and asks nobody meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from service.api.dependencies import Gateway, open_gateway
+from service.api.long_poll import wait_for_end
+from service.auth.callers import Caller
+from service.contract.job import ANONYMOUS
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.commands import Placed
+from service.stores.job_store.store import Jobs
+from tests.servers import valkey
+from tests.service.driver import Driver
+
+Waits = Callable[[float], Awaitable[Placed]]
+
+
+@pytest.fixture
+def driver(jobs: Jobs) -> Driver:
+    made = Driver(jobs, "waited-for")
+    made.create()
+    return made
+
+
+def waiting(
+    settings: Settings,
+    placed: Placed,
+    use: Callable[[Gateway, Waits], Awaitable[Placed]],
+) -> Placed:
+    """What `use` comes to, which may wait for the job's end in a gateway."""
+
+    async def act() -> Placed:
+        async with open_gateway(settings) as gateway:
+
+            async def wait(seconds: float) -> Placed:
+                return await wait_for_end(gateway, Caller(ANONYMOUS), placed, seconds)
+
+            return await use(gateway, wait)
+
+    return asyncio.run(act())
+
+
+@contextmanager
+def asked_of(redis: Redis, job_id: str) -> Iterator[list[str]]:
+    """The scripts that are called for a job, within a `with` block."""
+    found: list[str] = []
+    listens = threading.Event()
+
+    def listen() -> None:
+        with redis.monitor() as monitor:  # type: ignore[no-untyped-call]
+            listens.set()
+            for entry in monitor.listen():
+                command = str(entry["command"])
+                if command.startswith("ECHO"):
+                    return
+                if command.startswith("EVALSHA") and job_id in command:
+                    found.append(command)
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert listens.wait(10)
+    yield found
+    redis.echo("that is all")
+    thread.join(10)
+
+
+def test_it_ends_at_its_deadline_and_polls_nothing(
+    folder_settings: Settings, driver: Driver
+) -> None:
+    async def use(gateway: Gateway, wait: Waits) -> Placed:
+        began = time.monotonic()
+        placed = await wait(1.0)
+        took_s = time.monotonic() - began
+        assert 1.0 <= took_s < 1.5
+        assert gateway.events.watched == {}
+        return placed
+
+    before = driver.placed()
+    with asked_of(driver.jobs.redis, driver.id) as asked:
+        placed = waiting(folder_settings, before, use)
+    assert placed.record.state is JobState.QUEUED
+    # Whether something happened before it listened, once more when the subscription stands and when
+    # the script is new to the server; and how the job stands at the end.
+    assert len(asked) <= 4, asked
+
+
+def test_it_ends_with_the_job_over_all_that_happens_before(
+    folder_settings: Settings, driver: Driver
+) -> None:
+    async def use(gateway: Gateway, wait: Waits) -> Placed:
+        waits = asyncio.ensure_future(wait(60.0))
+        for change in list(driver.life())[1:]:
+            await asyncio.to_thread(change)
+            await asyncio.sleep(0)
+        return await waits
+
+    placed = waiting(folder_settings, driver.placed(), use)
+    assert (placed.record.state, placed.record.version) == (JobState.SUCCEEDED, 13)
+
+
+def test_an_end_that_only_others_have_seen_is_found(
+    folder_settings: Settings, driver: Driver
+) -> None:
+    before = driver.placed()
+    driver.jobs.run(commands.cancel(driver.id))
+
+    async def use(gateway: Gateway, wait: Waits) -> Placed:
+        async with gateway.events.watch(driver.id, driver.placed().record.version):
+            return await wait(60.0)
+
+    assert waiting(folder_settings, before, use).record.state is JobState.CANCELED
+
+
+def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> None:
+    async def use(gateway: Gateway, wait: Waits) -> Placed:
+        waits = asyncio.ensure_future(wait(60.0))
+        while not gateway.events.watched:
+            await asyncio.sleep(0)
+        driver.take(Queue.PREPARE)
+        gateway.events.close_streams()
+        return await waits
+
+    placed = waiting(folder_settings, driver.placed(), use)
+    assert placed.record.state is JobState.PREPARING
+
+
+def test_a_store_that_is_lost_meanwhile_takes_nothing_from_the_answer(tmp_path: Path) -> None:
+    with valkey(tmp_path) as (url, server):
+        settings = Settings.model_validate({"data": tmp_path / "data", "redis_url": url})
+        jobs = Jobs.connect(url)
+        driver = Driver(jobs)
+        driver.create()
+        before = driver.placed()
+        jobs.close()
+
+        async def use(gateway: Gateway, wait: Waits) -> Placed:
+            server.kill()
+            server.wait()
+            return await wait(1.0)
+
+        assert waiting(settings, before, use) is before

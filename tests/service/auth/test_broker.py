@@ -1,0 +1,40 @@
+"""Brokers that ask nobody who they are: gateways and workers say so at their start."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from cli.serve import check_broker
+from service.auth.broker import why_open
+from service.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://localhost",
+        "redis://[::1]:6379",
+        "unix:///run/valkey.sock",
+        "redis://:secret@redis.example.com:6379/0",
+        "rediss://user:secret@redis.example.com",
+        "rediss://redis.example.com?ssl_certfile=/me.pem&ssl_keyfile=/me.key",
+        "redis://redis.example.com?password=secret",
+    ],
+)
+def test_what_asks_or_is_out_of_reach_is_right(url: str) -> None:
+    assert why_open(url) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://valkey:6379/0", "rediss://redis.example.com", "redis://user@10.0.0.7"]
+)
+def test_an_open_broker_is_told_without_refusing(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TCAN_REDIS_URL", url)
+    with caplog.at_level(logging.WARNING):
+        check_broker(load_settings())
+    assert "the broker asks for no password" in caplog.text and "requirepass" in caplog.text

@@ -1,0 +1,78 @@
+"""A thousand jobs of one caller cost another's first job the time of one of them at most."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.contract.job import DrivingKind, JobInputs, JobRecord
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.hints import message
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
+from tests import samples
+from tests.servers import running, wait_until
+
+WORKER = Path(__file__).parents[2] / "worker" / "paint_worker.py"
+INPUTS = JobInputs(
+    image="jobs/x/image.png",
+    driving="jobs/x/driving.mp4",
+    driving_kind=DrivingKind.VIDEO,
+    frames=3,
+)
+MANY, STEP_S, STEPS = 1000, 0.05, 6
+
+
+def make(jobs: Jobs, caller: str, number: int) -> str:
+    """A job of a third of a second."""
+    job_id = f"{caller}-{number}"
+    params = JobParams(seed=1, num_inference_steps=STEPS)
+    hint = message(job_id, Queue.PREPARE)
+    jobs.run(commands.create(job_id, params, INPUTS, caller=caller, hint=hint))
+    return job_id
+
+
+def ended(jobs: Jobs, caller: str) -> list[JobRecord]:
+    """The caller's jobs that are done."""
+    return jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
+
+
+def work_ms(record: JobRecord) -> int:
+    """What the job took of the worker."""
+    return record.prepare_ms + record.render_ms
+
+
+@pytest.mark.e2e
+def test_a_thousand_queued_jobs_delay_anothers_first_by_one_job_at_most(
+    jobs: Jobs, redis_url: str, tmp_path: Path
+) -> None:
+    """One real worker; prints how long the job waited, and how long one of the others takes."""
+    objects = open_objects(Settings(data=tmp_path / "data"))
+    objects.put("jobs/x/image.png", samples.png())
+    objects.put("jobs/x/driving.mp4", samples.video(tmp_path, frames=3))
+    for number in range(MANY):
+        make(jobs, "many", number)
+    environment = {
+        "TCAN_DATA": str(tmp_path / "data"),
+        "TCAN_REDIS_URL": redis_url,
+        "PAINT_STEP_S": str(STEP_S),
+    }
+    with running([sys.executable, str(WORKER)], tmp_path / "worker.log", environment, 0):
+        wait_until(lambda: len(ended(jobs, "many")) >= 3, "the worker is at it", 30.0)
+        make(jobs, "ben", 0)
+        [ben] = wait_until(lambda: ended(jobs, "ben"), "ben's job is done", 30.0)
+        others = ended(jobs, "many")
+    assert ben.ended_ms is not None
+    between = [each for each in others if ben.created_ms < (each.ended_ms or 0) < ben.ended_ms]
+    usual_ms = sum(map(work_ms, others)) / len(others)
+    print(
+        f"ben waited {ben.waited_ms} ms; a job takes {usual_ms:.0f} ms; {len(between)} went before"
+    )
+    # The one that was at work when ben's was made.
+    assert len(between) <= 1

@@ -1,0 +1,281 @@
+"""Limits of callers: requests per minute over several gateways, jobs, bytes, seconds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, NamedTuple, Protocol
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.contract.callers import WINDOW_S, CallerLimits
+from service.settings import Settings
+from service.stores.job_store import commands, requests
+from service.stores.job_store.requests import Upload
+from service.stores.job_store.store import Jobs
+from tests import samples
+from tests.service.gateway import running_gateway
+from tests.service.keyholders import bearer, new_key
+
+START_MS = 1_800_000_000_000
+FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}
+
+
+class Answer(Protocol):
+    """What the test client and httpx have in common."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Any: ...
+
+    def json(self) -> Any: ...
+
+
+class Told(NamedTuple):
+    """What an answer says of the caller's rate."""
+
+    passed: bool
+    remaining: int
+    more_in_s: int
+
+
+def told(answer: Answer, most: int) -> Told:
+    """Reads the headers of draft-ietf-httpapi-ratelimit-headers-10."""
+    assert answer.headers["ratelimit-policy"] == f'"requests";q={most};w={WINDOW_S}'
+    found = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+    assert found is not None
+    passed = answer.status_code != 429
+    if not passed:
+        assert answer.json()["code"] == "rate_limited"
+        assert answer.headers["retry-after"] == found[2]
+    return Told(passed, int(found[1]), int(found[2]))
+
+
+class Clock:
+    """The time of the gateways' scripts."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def two(folder_settings: Settings, clock: Clock) -> Iterator[tuple[TestClient, TestClient]]:
+    """Two gateways of one service, whose time a test tells."""
+    with ExitStack() as stack:
+        one, other = (
+            stack.enter_context(TestClient(create_app(folder_settings, clock))) for _ in range(2)
+        )
+        yield one, other
+
+
+def test_two_gateways_let_through_what_the_policy_says(
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+) -> None:
+    """Twice as many requests as allowed, for three minutes: every window of 60 s holds to it."""
+    most, passed_ms = 40, list[int]()
+    key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
+    for tick in range(3 * WINDOW_S):
+        clock.now_ms = START_MS + 1000 * tick
+        for number in range(2 if tick % 3 else 1):
+            if told(two[number].get("/jobs?limit=1", headers=key), most).passed:
+                passed_ms.append(clock.now_ms)
+    for began_ms in range(START_MS, START_MS + 120_000, 1000):
+        assert sum(began_ms <= ms < began_ms + 60_000 for ms in passed_ms) <= most
+    assert len(passed_ms) == 3 * most
+
+
+def test_the_headers_tell_the_truth(
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+) -> None:
+    most = 5
+    key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
+    for left in range(most - 1, -1, -1):
+        said = told(two[left % 2].get("/jobs", headers=key), most)
+        assert said == Told(True, left, WINDOW_S - (most - 1 - left))
+        clock.now_ms += 1000
+    refused = told(two[0].get("/jobs", headers=key), most)
+    assert refused == Told(False, 0, WINDOW_S - most)
+    clock.now_ms += 1000 * refused.more_in_s - 1
+    assert not told(two[1].get("/jobs", headers=key), most).passed
+    clock.now_ms += 1
+    assert told(two[0].get("/jobs", headers=key), most) == Told(True, 0, 1)
+
+
+def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs: Jobs) -> None:
+    ann = bearer(new_key(jobs, "ann", limits={"requests_per_minute": 1}))
+    ben = bearer(new_key(jobs, "ben", limits={"requests_per_minute": 1}))
+    free = bearer(new_key(jobs, "free"))
+    assert [two[0].get("/jobs", headers=key).status_code for key in (ann, ann, ben)] == [
+        200,
+        429,
+        200,
+    ]
+    assert "ratelimit" not in two[0].get("/jobs", headers=free).headers
+
+
+def test_a_burst_at_once_passes_no_more_than_the_policy(
+    folder_settings: Settings, jobs: Jobs
+) -> None:
+    most = 50
+    key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
+    with running_gateway(folder_settings) as one, running_gateway(folder_settings) as other:
+        with httpx.Client(headers=key) as http, ThreadPoolExecutor(8) as pool:
+            urls = [f"{(one, other)[number % 2]}/jobs?limit=1" for number in range(100)]
+            statuses = list(pool.map(lambda url: http.get(url).status_code, urls))
+    assert statuses.count(200) == most and statuses.count(429) == 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs: Jobs) -> None:
+    """Prints what two gateways let through in each minute, asked as fast as they answer."""
+    most, windows = 600, 3
+    key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
+    with running_gateway(folder_settings) as one, running_gateway(folder_settings) as other:
+        began_s = time.monotonic()
+        end_s = began_s + windows * WINDOW_S
+
+        def ask(url: str) -> tuple[list[float], int]:
+            passed, asked = [], 0
+            with httpx.Client(headers=key) as http:
+                while (now_s := time.monotonic()) < end_s:
+                    asked += 1
+                    if told(http.get(f"{url}/jobs?limit=1"), most).passed:
+                        passed.append(now_s - began_s)
+            return passed, asked
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(ask, (one, other, one, other)))
+    times = sorted(time_s for passed, _ in found for time_s in passed)
+    per_window = [sum(n * 60 <= each < (n + 1) * 60 for each in times) for n in range(windows)]
+    print(f"asked {sum(asked for _, asked in found)}, let through per minute {per_window}")
+    assert all(abs(count - most) <= 0.02 * most for count in per_window)
+
+
+def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None) -> Any:
+    """A new job of a picture and a pose file of 25 frames, that is one second."""
+    files = FILES if driving is None else {**FILES, "driving": ("d", driving)}
+    return client.post("/animate", files=files, headers=key)
+
+
+def test_jobs_that_wait_are_bounded(
+    client: TestClient, jobs: Jobs, folder_settings: Settings
+) -> None:
+    key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 2}))
+    made = [submit(client, key).json()["id"] for _ in range(2)]
+    refused = submit(client, key)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert refused.json()["detail"] == "queued_jobs: 2 jobs wait; at most 2 may"
+    assert refused.headers["retry-after"] == "5"
+    jobs.run(commands.cancel(made[0]))
+    assert submit(client, key).status_code == 202
+
+
+def test_bytes_and_seconds_are_bounded_by_the_day(
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs, folder_settings: Settings
+) -> None:
+    client = two[0]
+    key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 3}))
+    assert [submit(client, key).status_code for _ in range(4)] == [202, 202, 202, 429]
+    refused = submit(client, key)
+    day_s = 24 * 3600
+    assert refused.headers["retry-after"] == str(day_s - clock.now_ms // 1000 % day_s)
+    clock.now_ms += 1000 * int(refused.headers["retry-after"])
+    assert submit(client, key).status_code == 202
+    size = len(FILES["image"][1]) + len(FILES["driving"][1])
+    other = bearer(new_key(jobs, "ben", limits={"input_bytes_per_day": 2 * size + 1}))
+    statuses = [submit(client, other).status_code for _ in range(3)]
+    assert statuses == [202, 202, 429]
+    assert "input_bytes_per_day" in submit(client, other).json()["detail"]
+
+
+def test_uploads_count_until_a_job_counts_instead(
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+) -> None:
+    client, content = two[0], samples.poses(25)
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 3 * len(content)}))
+
+    def form(max_bytes: int) -> Any:
+        return client.post("/uploads", json={"max_bytes": max_bytes}, headers=key)
+
+    assert form(3 * len(content) + 1).status_code == 429
+    made = form(2 * len(content)).json()
+    refused = form(len(content) + 1)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    day_s = 24 * 3600
+    assert refused.headers["retry-after"] == str(day_s - clock.now_ms // 1000 % day_s)
+    client.post(made["url"], data=made["fields"], files={"file": ("f", content)})
+    wish = {"driving_upload": made["id"]}
+    statuses = [client.post("/poses", json=wish, headers=key).status_code for _ in range(4)]
+    assert statuses == [202, 202, 202, 429]
+    assert jobs.redis.hgetall("tcan:uploads:counted") == {}
+    clock.now_ms += 1000 * day_s
+    yesterdays = form(3 * len(content)).json()
+    clock.now_ms += 1000 * day_s
+    assert form(3 * len(content)).status_code == 201
+    assert yesterdays["max_bytes"] == 3 * len(content)
+    free = bearer(new_key(jobs, "free"))
+    assert client.post("/uploads", headers=free).status_code == 201
+
+
+def test_forms_do_not_shut_out_the_job_that_they_are_for(
+    client: TestClient, jobs: Jobs, folder_settings: Settings
+) -> None:
+    most = folder_settings.limits.max_driving_bytes
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 2 * most}))
+    forms = {name: client.post("/uploads", headers=key).json() for name in FILES}
+    for name, form in forms.items():
+        sent = client.post(form["url"], data=form["fields"], files={"file": FILES[name]})
+        assert (form["max_bytes"], sent.status_code) == (most, 204)
+    assert client.post("/uploads", json={"max_bytes": 1}, headers=key).status_code == 429
+    # Bytes that no form stands for are too many before they are read.
+    assert submit(client, key, b"never looked at").json()["code"] == "quota_exceeded"
+    wish = {f"{name}_upload": form["id"] for name, form in forms.items()}
+    assert client.post("/animate", json=wish, headers=key).status_code == 202
+
+
+def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs: Jobs) -> None:
+    key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 1000}))
+    made = client.post("/uploads", headers=key)
+    assert (made.status_code, made.json()["max_bytes"]) == (201, 1000)
+
+
+def test_a_form_that_is_noted_twice_counts_once(jobs: Jobs) -> None:
+    """Its reply was lost, and the gateway sent it again."""
+    limits = CallerLimits(input_bytes_per_day=1000)
+    note = requests.note_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
+    assert [jobs.run(note) for _ in range(2)] == ["ok", "ok"]
+    more = Upload(id="v", caller="ann", max_bytes=400)
+    jobs.run(requests.note_upload(more, 60_000, limits))
+
+
+def test_a_job_that_is_too_much_leaves_nothing(
+    client: TestClient, jobs: Jobs, folder_settings: Settings
+) -> None:
+    key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 2}))
+    assert submit(client, key, samples.poses(100)).status_code == 429
+    left = [path for path in folder_settings.objects_folder.rglob("*") if path.is_file()]
+    assert left == [] and list(folder_settings.spool_folder.iterdir()) == []
+    assert jobs.redis.keys("tcan:job:*") == []
+
+
+def test_a_replay_costs_nothing(client: TestClient, jobs: Jobs) -> None:
+    key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 1})) | {"Idempotency-Key": "k"}
+    first, again = submit(client, key), submit(client, key)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])

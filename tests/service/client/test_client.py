@@ -1,0 +1,180 @@
+"""The typed clients against a gateway that listens, with this test in the worker's place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.client import AsyncClient, Client, Retries
+from service.contract.job import JobKind
+from service.contract.limits import CLAIM_MS
+from service.contract.options import JobOptions
+from service.contract.params import JobParams, ResultFormat
+from service.contract.states import JobState
+from service.contract.views import JobView
+from service.errors import JobEndedError, ProblemError, UnreachableError
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import Jobs
+from tests import samples
+from tests.service.gateway import running_gateway
+from tests.service.web import Web, web_server
+
+PARAMS = JobParams(seed=3, format=ResultFormat.GIF)
+OPTIONS = JobOptions(ttl_s=600)
+
+
+@pytest.fixture
+def url(settings: Settings) -> Iterator[str]:
+    """A gateway on each object store in turn."""
+    with running_gateway(settings) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as web:
+        yield web
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    file = tmp_path / "image.png"
+    file.write_bytes(samples.png())
+    return file
+
+
+@pytest.fixture
+def driving(tmp_path: Path) -> Path:
+    return samples.write_video(tmp_path / "driving.mp4")
+
+
+def test_a_job_is_made_looked_at_and_erased(client: Client, image: Path, driving: Path) -> None:
+    job = client.submit(image, driving, PARAMS, options=OPTIONS)
+    assert (job.params, job.options) == (PARAMS, OPTIONS)
+    assert client.job(job.id).status is JobState.QUEUED
+    assert [entry.id for entry in client.jobs(states=(JobState.QUEUED,))] == [job.id]
+    assert client.jobs(created_after=job.created_at)[0].id == job.id
+    assert client.jobs(created_before=job.created_at) == []
+    assert client.poses(driving).kind is JobKind.POSES
+    with pytest.raises(ProblemError, match="job_not_ended"):
+        client.erase(job.id)
+    assert client.cancel(job.id).status is JobState.CANCELED
+    client.erase(job.id)
+    with pytest.raises(ProblemError, match="job_not_found"):
+        client.job(job.id)
+
+
+def test_a_list_goes_on_over_pages(client: Client, image: Path, driving: Path, jobs: Jobs) -> None:
+    placed = jobs.run(commands.read(client.submit(image, driving).id))
+    assert placed is not None
+    for number in range(250):
+        jobs.run(commands.create(f"{number:032x}", JobParams(), placed.record.inputs))
+    assert len({job.id for job in client.jobs(240)}) == 240
+    assert len(client.jobs(999)) == 251
+
+
+def test_files_go_by_a_form_when_one_input_lies_elsewhere(
+    client: Client, image: Path, driving: Path, web: Web
+) -> None:
+    elsewhere = web.page("/walk.mp4", driving.read_bytes())
+    assert client.submit(image, elsewhere).status is JobState.QUEUED
+    assert web.requests == ["/walk.mp4"]
+
+
+def test_big_files_go_by_a_form(url: str, image: Path, driving: Path, jobs: Jobs) -> None:
+    with Client(url, upload_above_bytes=100) as client:
+        assert client.submit(image, driving, PARAMS).params == PARAMS
+    assert jobs.redis.hlen("tcan:uploads") == 2
+
+
+def test_the_same_key_makes_one_job(client: Client, image: Path, driving: Path) -> None:
+    made = {client.submit(image, driving, PARAMS, idempotency_key="k").id for _ in range(2)}
+    assert len(made) == 1
+    assert client.submit(image, driving, PARAMS).id not in made
+
+
+def test_a_job_without_a_result_is_an_error(
+    client: Client, image: Path, driving: Path, jobs: Jobs
+) -> None:
+    def cancel(job: JobView) -> None:
+        client.cancel(job.id)
+
+    with pytest.raises(JobEndedError, match="canceled") as ended:
+        client.animate(image, driving, on_update=cancel)
+    assert ended.value.state is JobState.CANCELED
+
+
+def test_the_awaited_client_does_the_same(url: str, image: Path, driving: Path) -> None:
+    async def use() -> None:
+        async with AsyncClient(url) as client:
+            job = await client.submit(image, driving, PARAMS, options=OPTIONS)
+            assert (await client.job(job.id)).params == PARAMS
+            assert [entry.id for entry in await client.jobs()] == [job.id]
+            upload = await client.upload(image)
+            assert len(upload) == 32
+            assert not await client.is_ready()
+            with pytest.raises(ProblemError, match="result_not_ready"):
+                await client.download(job.id, image.with_name("x.mp4"))
+            await client.cancel(job.id)
+            assert (await client.wait(job.id)).status is JobState.CANCELED
+            await client.erase(job.id)
+            assert (await client.poses(driving)).kind is JobKind.POSES
+
+    asyncio.run(use())
+
+
+def test_a_busy_service_is_asked_again_when_it_says(web: Web) -> None:
+    pauses: list[float] = []
+    web.page("/jobs", b"{}", 503, {"Retry-After": "7"})
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            web.page("/jobs", b'{"jobs": []}')
+
+    with Client(web.url, pause=pause) as client:
+        assert client.jobs() == []
+    assert pauses == [7.0, 7.0]
+
+
+def test_patience_ends(web: Web) -> None:
+    async def ask() -> None:
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+
+        async with AsyncClient(web.url, pause=pause, retries=Retries(tries=3)) as client:
+            with pytest.raises(ProblemError, match="HTTP 429"):
+                await client.jobs()
+        assert pauses == [0.5, 1.0]
+
+    web.page("/jobs", b"", 429)
+    asyncio.run(ask())
+
+
+def test_a_key_in_use_is_waited_for_longer_than_a_gateway_that_died_holds_it(web: Web) -> None:
+    pauses: list[float] = []
+    said = b'{"code": "idempotency_key_in_use", "detail": "wait"}'
+    web.page("/jobs", said, 409, {"Retry-After": "1"})
+    with Client(web.url, pause=pauses.append) as client, pytest.raises(ProblemError, match="wait"):
+        client.jobs()
+    assert pauses[:4] == [1.0, 1.0, 2.0, 4.0]
+    assert max(pauses) == 5.0
+    assert CLAIM_MS / 1000 + 5.0 < sum(pauses) <= Retries().claimed_s
+
+
+def test_what_is_not_this_service_is_told(web: Web) -> None:
+    web.page("/jobs", b"<html>")
+    with Client(web.url) as client, pytest.raises(UnreachableError, match="is not tcan"):
+        client.jobs()

@@ -1,0 +1,247 @@
+"""Events of jobs: they agree with polling, replay, and hold nobody back."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from service.api.app import create_app
+from service.api.routes.events import HEARTBEAT, HELLO, read_events
+from service.auth.stream_revocation import Stays
+from service.contract.events import EventKind
+from service.contract.queues import Queue
+from service.events.feed import KEPT
+from service.events.hub import EventHub
+from service.events.messages import event_frame
+from service.settings import Settings
+from service.stores.job_store import commands, events
+from service.stores.job_store.commands import Placed
+from service.stores.job_store.store import AsyncJobs, Jobs
+from tests.service.driver import BROKEN, LEASE_MS, Driver, step
+from tests.service.served import Reader, Seen, served
+from tests.service.served import read_events as parse_events
+
+
+@pytest.fixture
+def driver(jobs: Jobs) -> Driver:
+    return Driver(jobs)
+
+
+@pytest.fixture
+def http(folder_settings: Settings) -> Iterator[httpx.Client]:
+    """A client of a gateway behind a real socket."""
+    with served(create_app(folder_settings)) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def told(placed: Placed) -> dict[str, Any]:
+    """What an event tells of a job."""
+    hidden = {"worker", "prepared", "previews", "contract"}
+    return {"position": placed.position, **placed.record.model_dump(exclude=hidden)}
+
+
+def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -> None:
+    for number, change in enumerate(driver.life(), 1):
+        change()
+        [event] = driver.events(after=number - 1)
+        assert event.version == number == driver.placed().record.version
+        assert told(event.placed) == told(driver.placed())
+    kinds = [event.kind for event in driver.events()]
+    assert kinds == [EventKind.STATE] * 6 + [
+        EventKind.PREVIEW,
+        EventKind.PROGRESS,
+        EventKind.PROGRESS,
+        EventKind.STATE,
+        EventKind.STATE,
+        EventKind.PROGRESS,
+        EventKind.STATE,
+    ]
+    states = [event.placed.record.state for event in driver.events()]
+    assert (states[0], states[2], states[-1]) == ("queued", "queued", "succeeded")
+
+
+def test_what_changes_nothing_is_no_event(driver: Driver, jobs: Jobs) -> None:
+    driver.create()
+    driver.create()
+    driver.take(Queue.PREPARE)
+    jobs.run(commands.renew("a", driver.token, LEASE_MS))
+    jobs.run(commands.renew("a", 99, LEASE_MS, step(1)))
+    assert len(driver.events()) == 2
+    jobs.run(commands.cancel("a"))
+    jobs.run(commands.cancel("a"))
+    assert [event.kind for event in driver.events(after=2)] == [EventKind.CANCEL]
+    jobs.run(commands.fail("a", driver.token, BROKEN))
+    jobs.run(commands.fail("a", driver.token, BROKEN))
+    jobs.run(commands.cancel("a"))
+    [end] = driver.events(after=3)
+    assert end.placed.record.state == "canceled"
+    assert jobs.run(events.events("nobody", 0)) == []
+
+
+def test_events_are_erased_with_their_job(driver: Driver, jobs: Jobs) -> None:
+    driver.create()
+    jobs.run(commands.cancel("a"))
+    jobs.run(commands.erase("a"))
+    assert driver.events() == []
+    assert jobs.redis.keys("tcan:events:*") == []
+
+
+def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
+    http: httpx.Client, driver: Driver, jobs: Jobs
+) -> None:
+    """As while an object store is away; who was there before sees a gap, and then the end."""
+    driver.create()
+    driver.take(Queue.PREPARE)
+    found: Any = jobs.redis.xrevrange("tcan:events:a", count=1)
+    [(_, last)] = found
+    with jobs.redis.pipeline(transaction=False) as pipe:
+        for version in range(3, 12_001):
+            pipe.xadd("tcan:events:a", last, id=f"{version}-0")
+        pipe.hset("tcan:job:a", "version", 12_000)
+        pipe.execute()
+    driver.release()
+    # Whole nodes of the stream go, so a few more are kept.
+    assert 10_000 <= jobs.redis.xlen("tcan:events:a") < 10_200
+    jobs.run(commands.cancel("a"))
+    with http.stream("GET", "/jobs/a/events", headers={"Last-Event-ID": "2"}) as answer:
+        first = next(parse_events(answer.iter_lines())).version
+    assert 1_800 < first < 2_100
+    after = {"Last-Event-ID": "11999"}
+    with http.stream("GET", "/jobs/a/events", headers=after) as answer:
+        versions = [event.version for event in parse_events(answer.iter_lines())]
+    assert versions == [12_000, 12_001, 12_002]
+
+
+def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
+    http: httpx.Client, jobs: Jobs
+) -> None:
+    for index in range(20):
+        follow_and_poll(http, Driver(jobs, f"job{index}"))
+
+
+def follow_and_poll(http: httpx.Client, driver: Driver) -> None:
+    """Compare after each change; the reader reconnects three times."""
+    reader = Reader(http, driver.id)
+    for number, change in enumerate(driver.life(), 1):
+        change()
+        if number in (1, 4, 8, 11):
+            reader.connect()
+        polled = http.get(f"/jobs/{driver.id}").json()
+        event = reader.until(polled["version"])
+        assert timeless(event.job) == timeless(polled)
+    reader.rest()
+    assert [event.version for event in reader.seen] == list(range(1, 14))
+    answer = http.get(f"/jobs/{driver.id}/events", headers={"Last-Event-ID": "13"})
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def timeless(job: dict[str, Any]) -> dict[str, Any]:
+    """The job without its estimate, which passes with time."""
+    return {name: value for name, value in job.items() if name != "eta"}
+
+
+def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: Driver) -> None:
+    for change in driver.life():
+        change()
+    with http.stream("GET", "/jobs/a/events", params={"after": 10}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-store"
+        assert [event.version for event in parse_events(answer.iter_lines())] == [11, 12, 13]
+    assert http.get("/jobs/nobody/events").json()["code"] == "job_not_found"
+    bad = http.get("/jobs/a/events", headers={"Last-Event-ID": "yesterday"})
+    assert (bad.status_code, bad.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_reader_that_reads_nothing_holds_nobody_back_and_misses_nothing(
+    http: httpx.Client, driver: Driver, jobs: Jobs
+) -> None:
+    driver.create()
+    driver.take(Queue.PREPARE)
+    stalled = open_stream(http, "a")
+    reader = Reader(http, "a")
+    reader.connect()
+    many = 3 * KEPT
+    for number in range(many):
+        driver.advance(number, many)
+    jobs.run(commands.fail("a", driver.token, BROKEN))
+    reader.rest()
+    assert [event.version for event in reader.seen] == list(range(1, many + 4))
+    with stalled, stalled.makefile(encoding="utf-8", newline="\r\n") as stream:
+        seen = [event.version for event in slow_events(stream)]
+    assert seen == list(range(1, many + 4))
+
+
+def open_stream(http: httpx.Client, job_id: str) -> socket.socket:
+    """A connection that asked for events and has read nothing yet; it can hold little."""
+    address = urlsplit(str(http.base_url))
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    connection.connect((address.hostname or "", address.port or 0))
+    connection.sendall(f"GET /jobs/{job_id}/events HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    return connection
+
+
+def slow_events(stream: Any) -> Iterator[Seen]:
+    text = stream.read()
+    return parse_events(iter(text.split("\r\n\r\n", 1)[1].split("\n")))
+
+
+def test_many_readers_share_one_subscription(
+    http: httpx.Client, driver: Driver, jobs: Jobs
+) -> None:
+    driver.create()
+    readers = [Reader(http, "a") for _ in range(20)]
+    for reader in readers:
+        reader.connect()
+        reader.until(1)
+    subscribed = [
+        client for client in jobs.redis.client_list() if int(client["sub"]) + int(client["psub"])
+    ]
+    assert len(subscribed) == 1
+    jobs.run(commands.cancel("a"))
+    for reader in readers:
+        reader.rest()
+        assert [event.version for event in reader.seen] == [1, 2]
+
+
+def test_a_lost_subscription_loses_no_event(http: httpx.Client, driver: Driver, jobs: Jobs) -> None:
+    driver.create()
+    reader = Reader(http, "a")
+    reader.connect()
+    reader.until(1)
+    jobs.redis.client_kill_filter(_type="pubsub")
+    driver.take(Queue.PREPARE)
+    assert reader.until(2).job["status"] == "preparing"
+
+
+def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
+    redis_url: str, driver: Driver
+) -> None:
+    driver.create()
+
+    async def listen() -> list[bytes]:
+        jobs = AsyncJobs.connect(redis_url)
+        async with EventHub(jobs, event_frame) as hub:
+            staying = partial(Stays(nobody_is_asked).stay, None)
+            stream = read_events(hub, staying, driver.placed(), 1, heartbeat_s=0.01)
+            heard = [await anext(stream), await anext(stream), await anext(stream)]
+            assert hub.watched == {"a": 1}
+            hub.close_streams()
+            heard += [frame async for frame in stream if frame != HEARTBEAT]
+            assert hub.watched == {}
+        await jobs.close()
+        return heard
+
+    assert asyncio.run(listen()) == [HELLO, HEARTBEAT, HEARTBEAT]
+
+
+async def nobody_is_asked(key: str | None) -> bool:
+    raise AssertionError(f"{key}: the stays are not entered")

@@ -1,0 +1,210 @@
+"""What is refused before a job is made of it, and why."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.contract.errors import ErrorCode
+from service.contract.job import DrivingKind
+from service.contract.limits import InputLimits
+from service.errors import RejectedError
+from service.inspection.decoder import Decoder
+from service.inspection.images import FORMATS
+from service.inspection.inspector import Inspected, are_quick, inspect_inputs
+from service.inspection.poses import inspect_poses
+from tests import samples
+
+LIMITS = InputLimits()
+TEXT = b"This is a text file that somebody renamed.\n" * 50
+HUGE_CANVAS = samples.poses().replace(b'_width": 64', b'_width": 1e9')
+
+
+def written(folder: Path, content: bytes) -> Path:
+    """A file without a suffix, as the gateway keeps an upload."""
+    file = folder / "upload"
+    file.write_bytes(content)
+    return file
+
+
+def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(samples.png())
+    driving = written(tmp_path, samples.video(tmp_path))
+    size = driving.stat().st_size
+    found = inspect_inputs({"image": image, "driving": driving}, LIMITS, decoder)
+    assert found["image"] == Inspected(".png", size_bytes=image.stat().st_size)
+    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
+    driving = written(tmp_path, b"\n " + samples.poses())
+    size = driving.stat().st_size
+    found = inspect_inputs({"driving": driving}, LIMITS, decoder)
+    assert found == {"driving": Inspected(".json", DrivingKind.POSES, 3, 3 / 25, size)}
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (samples.png(1, 1), ErrorCode.IMAGE_TOO_SMALL, "1x1 pixels; each side needs at least 16"),
+        (samples.png(200, 15), ErrorCode.IMAGE_TOO_SMALL, "200x15"),
+        (
+            samples.png_that_declares(30_000, 30_000),
+            ErrorCode.IMAGE_TOO_LARGE,
+            "900,000,000 pixels; at most 40,000,000",
+        ),
+        (samples.png_that_declares(10_000, 12_000), ErrorCode.IMAGE_TOO_LARGE, "120,000,000"),
+        (samples.png_that_declares(7_000, 7_000), ErrorCode.IMAGE_TOO_LARGE, "7000x7000"),
+        (samples.png(16, 4000), ErrorCode.IMAGE_TOO_NARROW, "16x4000 pixels; .* at most 4 times"),
+        (samples.png(321, 80), ErrorCode.IMAGE_TOO_NARROW, "321x80"),
+        (samples.png_that_declares(16, 65), ErrorCode.IMAGE_TOO_NARROW, "16x65"),
+        (samples.png()[:3000], ErrorCode.INVALID_IMAGE, "damaged"),
+        (samples.png_that_declares(64, 64), ErrorCode.INVALID_IMAGE, "damaged"),
+        (TEXT, ErrorCode.INVALID_IMAGE, "not one of the kinds PNG, JPEG"),
+        (b"", ErrorCode.INVALID_IMAGE, "not one of the kinds"),
+    ],
+)
+def test_an_image_is_refused(
+    decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, says: str
+) -> None:
+    with pytest.raises(RejectedError, match=says) as refused:
+        decoder.look("image", written(tmp_path, content), LIMITS)
+    assert refused.value.code is code
+
+
+@pytest.mark.parametrize("content", [TEXT, b"", b"\x00" * 4096, samples.png()])
+def test_what_is_no_video_is_refused(decoder: Decoder, tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(RejectedError) as refused:
+        decoder.look("driving", written(tmp_path, content), LIMITS)
+    assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def moving(kind: str, frames: int) -> bytes:
+    """A picture of so many frames, 64x64."""
+    first, *others = [Image.new("RGB", (64, 64), (80 * index, 0, 0)) for index in range(frames)]
+    stream = io.BytesIO()
+    if others:
+        first.save(stream, kind, save_all=True, append_images=others)
+    else:
+        first.save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -> None:
+    still = moving(kind, 1)
+    for content in (still, written(tmp_path, still)):
+        with pytest.raises(
+            RejectedError, match="a still image cannot drive; send a video"
+        ) as refused:
+            decoder.look("driving", content, LIMITS)
+        assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def test_pictures_that_move_are_no_still_images(decoder: Decoder) -> None:
+    for kind in ("GIF", "PNG"):
+        assert decoder.look("driving", moving(kind, 3), LIMITS).frames == 3
+    assert decoder.look("driving", moving("AVIF", 3), LIMITS).suffix == ".mp4"
+    with pytest.raises(RejectedError, match="not a video"):
+        decoder.look("driving", moving("WEBP", 3), LIMITS)
+
+
+def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(
+    decoder: Decoder, tmp_path: Path
+) -> None:
+    whole = samples.video(tmp_path, frames=30)
+    for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
+        with pytest.raises(RejectedError) as refused:
+            decoder.look("driving", written(tmp_path, content), LIMITS)
+        assert refused.value.code is ErrorCode.INVALID_VIDEO
+
+
+def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_path: Path) -> None:
+    target = samples.write_video(tmp_path / "secret.mp4")
+    for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
+        with pytest.raises(RejectedError):
+            decoder.look("driving", written(tmp_path, text.encode()), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "says"),
+    [
+        ({"max_frames": 4}, ErrorCode.VIDEO_TOO_LONG, "5 frames; at most 4"),
+        ({"max_duration_s": 0.4}, ErrorCode.VIDEO_TOO_LONG, "0.5 s; at most 0.4 s"),
+        ({"max_frame_pixels": 1000}, ErrorCode.VIDEO_TOO_LARGE, "64x64 = 4,096 pixels"),
+        ({"min_side": 65}, ErrorCode.VIDEO_TOO_SMALL, "each side needs at least 65"),
+    ],
+)
+def test_a_video_over_a_limit_is_refused(
+    decoder: Decoder, tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
+) -> None:
+    file = written(tmp_path, samples.video(tmp_path))
+    with pytest.raises(RejectedError, match=says) as refused:
+        decoder.look("driving", file, InputLimits.model_validate(limits))
+    assert refused.value.code is code
+
+
+@pytest.mark.parametrize("joints", [18, 25])
+def test_poses_of_openpose_are_taken(joints: int) -> None:
+    assert inspect_poses(samples.poses(joints=joints), LIMITS) == 3
+    document = {"fps": 30, "frames": samples.pose_frames(joints=joints)}
+    assert inspect_poses(json.dumps(document).encode(), LIMITS) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (
+            samples.poses(joints=17),
+            ErrorCode.INVALID_POSE_FILE,
+            "frame 0, people, 0, pose_keypoints_2d: has 17 joints",
+        ),
+        (samples.poses(joints=5), ErrorCode.INVALID_POSE_FILE, "has 15 numbers; 18 joints"),
+        (samples.poses(people=0), ErrorCode.NO_PERSON, "nobody in 3 frames"),
+        (b"[]", ErrorCode.INVALID_POSE_FILE, "holds no frame"),
+        (b"[" * 100_000, ErrorCode.INVALID_POSE_FILE, "not a pose file"),
+        (b'{"frames": 3}', ErrorCode.INVALID_POSE_FILE, "not a pose file"),
+        (b"[1, 2]", ErrorCode.INVALID_POSE_FILE, "frame 0"),
+        (b'[{"people": [}]', ErrorCode.INVALID_POSE_FILE, "not a pose file: Invalid JSON"),
+        (samples.poses().replace(b"32.0", b"NaN"), ErrorCode.INVALID_POSE_FILE, "0 is nan; x must"),
+        (samples.poses(frames=3601), ErrorCode.VIDEO_TOO_LONG, "3,601 frames"),
+        (
+            samples.poses().replace(b'_width": 64', b'_width": 1e9'),
+            ErrorCode.INVALID_POSE_FILE,
+            "canvas",
+        ),
+    ],
+)
+def test_a_pose_file_is_refused(text: bytes, code: ErrorCode, says: str) -> None:
+    with pytest.raises(RejectedError, match=says) as refused:
+        inspect_poses(text, LIMITS)
+    assert refused.value.code is code
+
+
+def test_only_what_is_small_and_plain_is_quick() -> None:
+    poses = samples.poses(16)
+    assert are_quick({"image": samples.png(), "driving": poses})
+    assert not are_quick({"image": samples.png(400, 400), "driving": poses})
+    assert not are_quick({"driving": samples.poses(200)})
+    assert not are_quick({"driving": b"RIFF"})
+    # A header that declares much, a text that unpacks into much, a second header that overrules.
+    assert not are_quick({"image": samples.png_that_declares(30_000, 30_000)})
+    plain = samples.png()
+    head, header, rest = plain[:8], plain[8:33], plain[33:]
+    text = struct.pack(">I4s", 3, b"zTXt") + b"abc" + bytes(4)
+    assert are_quick({"image": head + header + rest})
+    assert not are_quick({"image": head + header + text + rest})
+    assert not are_quick({"image": head + header + header + rest})
+    assert not are_quick({"image": head + text + header + rest})
+
+
+def test_bytes_and_files_are_inspected_alike(decoder: Decoder, tmp_path: Path) -> None:
+    video, picture = samples.video(tmp_path), samples.png()
+    files = {"image": written(tmp_path, picture), "driving": tmp_path / "sample.mp4"}
+    found = inspect_inputs({"image": picture, "driving": video}, LIMITS, decoder)
+    assert found == inspect_inputs(files, LIMITS, decoder)
+    with pytest.raises(RejectedError):
+        inspect_inputs({"driving": b""}, LIMITS, decoder)

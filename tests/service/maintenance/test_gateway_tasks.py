@@ -1,0 +1,65 @@
+"""A gateway keeps jobs going by itself: no worker needs to be there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
+from tests.servers import wait_until
+from tests.service.api.test_api import submit
+from tests.service.receiver import Receiver, receiving
+from tests.service.stores.job_store.records import INPUTS
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def test_a_deadline_passes_and_is_told_without_any_worker(
+    client: TestClient, jobs: Jobs, receiver: Receiver, tmp_path: Path
+) -> None:
+    wishes = {"start_deadline_s": 3600, "webhook": {"url": receiver.url}}
+    made = submit(client, tmp_path, options=json.dumps(wishes))
+    job_id = made.json()["id"]
+    jobs.redis.zadd("tcan:deadlines", {job_id: 0})
+    wait_until(lambda: receiver.got, "the webhook comes")
+    [told] = [json.loads(message.body) for message in receiver.got]
+    assert (told["type"], told["data"]["id"]) == ("job.failed", job_id)
+    job = client.get(f"/jobs/{job_id}").json()
+    assert (job["status"], job["error"]["code"]) == ("failed", "start_deadline")
+    with client.stream("GET", f"/jobs/{job_id}/events") as events:
+        assert '"code":"start_deadline"' in "".join(events.iter_text())
+
+
+def test_a_lost_workers_job_waits_again_without_any_worker(
+    client: TestClient, jobs: Jobs, tmp_path: Path
+) -> None:
+    job_id = submit(client, tmp_path).json()["id"]
+    assert jobs.run(commands.take(job_id, Queue.PREPARE, "dead", 60_000)) is not None
+    jobs.redis.zadd("tcan:leases", {job_id: 0})
+    wait_until(lambda: client.get(f"/jobs/{job_id}").json()["status"] == "queued", "it waits")
+    assert jobs.redis.llen(Queue.PREPARE.task) == 2
+
+
+def test_what_had_its_time_goes_without_any_worker(jobs: Jobs, folder_settings: Settings) -> None:
+    objects = open_objects(folder_settings)
+    objects.put("jobs/a/inputs/driving.mp4", b"walk")
+    jobs.run(commands.create("a", JobParams(), INPUTS))
+    jobs.run(commands.cancel("a"))
+    jobs.redis.zadd("tcan:expiries", {"a": 0})
+    with TestClient(create_app(folder_settings)):
+        wait_until(lambda: jobs.run(commands.read("a")) is None, "it is erased")
+    assert list(objects.folders("jobs")) == []

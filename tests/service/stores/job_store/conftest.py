@@ -1,0 +1,19 @@
+"""The job store on a real Valkey, by a clock that stands still."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from service.stores.job_store.store import Jobs
+from tests.service.stores.job_store.records import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def jobs(redis_url: str, clock: Clock) -> Jobs:
+    return Jobs(Redis.from_url(redis_url, decode_responses=True), clock)

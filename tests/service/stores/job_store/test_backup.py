@@ -1,0 +1,187 @@
+"""The append-only folder, copied as docs/operations.md has it while jobs come in, is a backup."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from service.contract.job import JobRecord, new_job_id
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.maintenance.orphans import Orphans
+from service.settings import Settings
+from service.stores.job_store import commands, requests
+from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
+from tests.servers import valkey, wait_until
+from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
+
+LOG = "appendonlydir"
+# What tells a job store from others.
+NAME = "tcan:identity"
+# Everything is older than that, whatever the clocks say.
+ANY_AGE_S = -60.0
+
+
+class Submits:
+    """Makes jobs without pause, in a thread; knows which of them were answered for."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.accepted: list[str] = []
+
+    def __enter__(self) -> Submits:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for number in count():
+            if self._closed.is_set():
+                return
+            self._jobs.run(commands.create(f"job{number}", JobParams(seed=number), INPUTS))
+            self.accepted.append(f"job{number}")
+
+    def wait_for(self, number: int) -> None:
+        """Until so many more were accepted."""
+        enough = len(self.accepted) + number
+        wait_until(lambda: len(self.accepted) >= enough, f"{enough} jobs are accepted")
+
+
+def copy_log(jobs: Jobs, source: Path) -> bytes:
+    """As in docs/operations.md: no rewriting, none at work, copy, rewriting again."""
+    jobs.redis.config_set("auto-aof-rewrite-percentage", 0)
+    wait_until(lambda: jobs.redis.info("persistence")["aof_rewrite_in_progress"] == 0, "no rewrite")
+    copied = subprocess.run(["tar", "-C", source, "-cf", "-", LOG], capture_output=True)
+    assert copied.returncode == 0 or b"file changed as we read it" in copied.stderr, copied.stderr
+    jobs.redis.config_set("auto-aof-rewrite-percentage", 100)
+    return copied.stdout
+
+
+def put_back(copied: bytes, folder: Path) -> None:
+    """As there, into the folder of a server that runs on an empty one; it must start again."""
+    command = f"rm -rf {folder}/{LOG} && tar -C {folder} -xf -"
+    subprocess.run(["sh", "-c", command], input=copied, check=True)
+
+
+class Backup:
+    """A service whose jobs were being made while its log was copied, and a server on the copy.
+
+    Attributes:
+        before: jobs that were accepted before the copy began.
+        at_work: a job that a worker had then, with its second stage begun.
+        objects: the service's, as they were when it was lost.
+        later: an object of a job that was made after the copy.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        first, second = folder / "first", folder / "second"
+        first.mkdir()
+        second.mkdir()
+        self.objects = open_objects(Settings(data=folder / "data"))
+        with valkey(first, keeps=True) as (url, _):
+            jobs = Jobs.connect(url)
+            self.abandoned = self._stored()
+            Orphans(jobs, self.objects, ANY_AGE_S).sweep()
+            with Submits(jobs) as submits:
+                submits.wait_for(20)
+                self.at_work = self._begin(jobs)
+                jobs.redis.bgrewriteaof()
+                submits.wait_for(20)
+                self.before = list(submits.accepted)
+                copied = copy_log(jobs, first)
+                submits.wait_for(20)
+            self.in_all = len(submits.accepted)
+            self.later = self._stored()
+            jobs.close()
+        with valkey(second, keeps=True):
+            put_back(copied, second)
+        url, _ = stack.enter_context(valkey(second, keeps=True))
+        # Of the time that passes there, only what the leases see.
+        self.now_ms = self.at_work.started_ms or 0
+        self.jobs = Jobs.connect(url, lambda: self.now_ms)
+        stack.callback(self.jobs.close)
+
+    def _stored(self) -> str:
+        key = f"jobs/{new_job_id()}/inputs/image.png"
+        self.objects.put(key, b"me")
+        return key
+
+    def _begin(self, jobs: Jobs) -> JobRecord:
+        jobs.run(commands.take_back(3))
+        taken = jobs.run(commands.take_next(Queue.PREPARE, "w1", LEASE_MS))
+        assert taken is not None
+        jobs.run(commands.hand_over(taken.id, taken.token, Queue.RENDER, "jobs/a/p.json", []))
+        begun = jobs.run(commands.take(taken.id, Queue.RENDER, "w1", LEASE_MS))
+        assert begun is not None
+        return begun
+
+    def record(self, job_id: str) -> JobRecord | None:
+        placed = self.jobs.run(commands.read(job_id))
+        return placed and placed.record
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Iterator[Backup]:
+    with ExitStack() as stack:
+        yield Backup(tmp_path, stack)
+
+
+def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) -> None:
+    jobs, held = backup.jobs, backup.at_work
+    restored = {job_id: backup.record(job_id) for job_id in backup.before}
+    assert all(restored.values()), restored
+    assert backup.record(f"job{backup.in_all - 1}") is None
+    waiting = [record for record in restored.values() if record and record.id != held.id]
+    assert {record.state for record in waiting} == {JobState.QUEUED}
+    assert backup.record(held.id) == held
+
+    # Nobody looked for long, so leases that ran out first get a grace; its worker does not come.
+    backup.now_ms += LEASE_MS + SILENCE_MS
+    assert jobs.run(commands.take_back(3)) == []
+    backup.now_ms += GRACE_MS // 2
+    assert jobs.run(commands.take_back(3)) == []
+    backup.now_ms += GRACE_MS // 2
+    assert jobs.run(commands.take_back(3)) == [(held.id, Queue.RENDER)]
+    again = jobs.run(commands.take_next(Queue.RENDER, "w2", LEASE_MS))
+    assert again is not None and (again.id, again.attempts) == (held.id, 2)
+    jobs.run(commands.succeed(again.id, again.token, OUTPUTS, []))
+    done = backup.record(held.id)
+    assert done is not None and done.state is JobState.SUCCEEDED
+    # The others' turns are as they were.
+    first = jobs.run(commands.take_next(Queue.PREPARE, "w2", LEASE_MS))
+    assert first is not None and first.id in backup.before
+
+
+def test_a_copy_under_a_name_of_its_own_erases_nothing_that_it_does_not_know(
+    backup: Backup, repository: Path
+) -> None:
+    jobs, orphans = backup.jobs, Orphans(backup.jobs, backup.objects, ANY_AGE_S)
+    assert not backup.objects.exists(backup.abandoned)
+    # It takes itself for the one that it was copied from, whose bucket this is.
+    copied_name = jobs.run(requests.identify("new"))
+    assert copied_name != "new"
+    manual = (repository / "docs/operations.md").read_text()
+    restoring = manual.split("**Restore**")[1]
+    assert re.search(rf"valkey-cli -e DEL {NAME};.*\n(.*\n)*.*up --detach", restoring)
+    assert jobs.redis.delete(NAME) == 1
+    orphans.sweep()
+    assert backup.objects.exists(backup.later)
+    # Who knows that nothing of it is wanted deletes the mark of the one that is no more.
+    backup.objects.delete(f"marks/{copied_name}")
+    orphans.sweep()
+    assert not backup.objects.exists(backup.later)

@@ -1,0 +1,152 @@
+"""An idempotency key whose request meets an outage of the job store gets free again, soon."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.contract.errors import ErrorCode
+from service.contract.limits import CLAIM_MS
+from service.contract.params import JobParams
+from service.errors import RejectedError
+from service.settings import Settings
+from service.stores.job_store import commands, requests
+from service.stores.job_store.store import Jobs, digest
+from tests import samples
+from tests.servers import free_port, valkey, wait_until
+from tests.service.api.test_api import expect_problem
+from tests.service.conftest import SERVED_HERE
+from tests.service.flaky_line import flaky_line
+from tests.service.stores.job_store.records import INPUTS
+from tests.service.web import Web, web_server
+
+KEY = {"Idempotency-Key": "k"}
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as web:
+        yield web
+
+
+@pytest.fixture
+def body(web: Web, tmp_path: Path) -> dict[str, Any]:
+    """A request whose driver comes when `web` lets it."""
+    web.held = "/walk.mp4"
+    return {
+        "image_url": web.page("/me.png", samples.png()),
+        "driving_url": web.page("/walk.mp4", samples.video(tmp_path)),
+    }
+
+
+def gateway(redis_url: str, folder: Path) -> TestClient:
+    """A gateway on this job store, once it is entered."""
+    given = {"data": folder / "data", "redis_url": redis_url, **SERVED_HERE}
+    return TestClient(create_app(Settings.model_validate(given)))
+
+
+def only_key(url: str) -> str:
+    """The one idempotency key that the job store knows."""
+    with Redis.from_url(url, decode_responses=True) as redis:
+        [key] = redis.keys("tcan:idempotency:*")
+        return str(key)
+
+
+def test_a_claim_whose_reply_was_lost_is_still_the_requests_own(
+    redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
+) -> None:
+    web.held = ""
+    parts = urlsplit(redis_url)
+    assert parts.port is not None
+    with flaky_line(parts.port) as line:
+        there = f"redis://127.0.0.1:{urlsplit(line.url).port}/0"
+        with gateway(there, tmp_path) as client:
+            assert client.post("/animate", json=body, headers=KEY).status_code == 202
+            line.loses = digest("claim").encode()
+            made = client.post("/animate", json=body, headers={"Idempotency-Key": "other"})
+            assert made.status_code == 202, made.text
+            assert line.loses is None
+
+
+def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
+    web: Web, body: dict[str, Any], tmp_path: Path
+) -> None:
+    port, folder = free_port(), tmp_path / "valkey"
+    folder.mkdir()
+    url = f"redis://127.0.0.1:{port}/0"
+    web.page("/walk.mp4", b"no video")
+
+    def ask() -> Any:
+        return client.post("/animate", json=body, headers=KEY)
+
+    with ThreadPoolExecutor() as pool, gateway(url, tmp_path) as client:
+        with valkey(folder, port, keeps=True) as (_, server):
+            asked = pool.submit(ask)
+            assert web.asked.wait(20)
+            server.kill()
+            server.wait()
+            web.release.set()
+            expect_problem(asked.result(), 422, "invalid_video")
+        with valkey(folder, port, keeps=True), Redis.from_url(url) as redis:
+            wait_until(lambda: ask().status_code in (409, 422), "valkey has read its log")
+            for key in redis.keys("tcan:idempotency:*"):  # none, where a claim's time has passed
+                assert int(redis.pttl(key)) in range(-2, CLAIM_MS + 1)
+                assert int(redis.pttl(key)) != -1  # for ever
+                redis.pexpire(key, 1)
+            wait_until(lambda: ask().status_code == 422, "the key is free")
+
+
+def test_who_lost_the_key_makes_no_job(jobs: Jobs) -> None:
+    for owner in ("first", "second"):
+        jobs.run(requests.claim("me", "k", "f", owner, CLAIM_MS))
+        if owner == "first":
+            jobs.redis.flushall()
+    kept: dict[str, Any] = {"caller": "me", "idempotency_key": "k", "keep_key_ms": CLAIM_MS}
+    with pytest.raises(RejectedError) as refused:
+        jobs.run(commands.create("a", JobParams(), INPUTS, key_owner="first", **kept))
+    assert refused.value.code is ErrorCode.IDEMPOTENCY_KEY_IN_USE
+    assert jobs.run(commands.read("a")) is None
+    jobs.run(commands.create("b", JobParams(), INPUTS, key_owner="second", **kept))
+    with pytest.raises(RejectedError):
+        jobs.run(commands.create("c", JobParams(), INPUTS, key_owner="second", **kept))
+
+
+@pytest.mark.slow
+def test_a_claim_that_a_stopped_server_runs_later_is_taken_back(
+    web: Web, body: dict[str, Any], tmp_path: Path
+) -> None:
+    web.held = ""
+    with valkey(tmp_path) as (url, server), gateway(url, tmp_path) as client:
+        assert client.get("/jobs").status_code == 200
+        server.send_signal(signal.SIGSTOP)
+        expect_problem(client.post("/animate", json=body, headers=KEY), 503, "unavailable")
+        server.send_signal(signal.SIGCONT)
+        wait_until(
+            lambda: client.post("/animate", json=body, headers=KEY).status_code == 202,
+            "the same request is accepted",
+            CLAIM_MS / 1000 + 2.0,
+        )
+
+
+@pytest.mark.slow
+def test_a_request_that_takes_long_keeps_its_key(
+    redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor() as pool, gateway(redis_url, tmp_path) as client:
+        asked = pool.submit(client.post, "/animate", json=body, headers=KEY)
+        assert web.asked.wait(20)
+        with Redis.from_url(redis_url) as redis:
+            key, left_ms = only_key(redis_url), CLAIM_MS // 2
+            redis.pexpire(key, left_ms)
+            wait_until(lambda: int(redis.pttl(key)) > left_ms, "the key is held longer")
+        web.release.set()
+        assert asked.result().status_code == 202

@@ -1,0 +1,64 @@
+"""A job store whose memory is full refuses new jobs, and lets the others end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.errors import UnavailableError
+from service.stores.job_store import commands, presence
+from service.stores.job_store.commands import Hold
+from service.stores.job_store.store import NEW_WORK, READING, Jobs, scripts
+from tests.service.stores.job_store.records import INPUTS, NO_PERSON, PROGRESS, state
+
+LEASE_MS = 60_000
+
+
+@pytest.fixture
+def full(jobs: Jobs) -> Iterator[Jobs]:
+    """A store with two jobs, one of them at work, that has no memory left."""
+    for job_id in ("a", "b"):
+        jobs.run(commands.create(job_id, JobParams(), INPUTS, options=JobOptions(ttl_s=60)))
+    assert jobs.run(commands.take("a", Queue.PREPARE, "w", LEASE_MS)) is not None
+    jobs.redis.config_set("maxmemory-policy", "noeviction")
+    jobs.redis.config_set("maxmemory", 1)
+    yield jobs
+    jobs.redis.config_set("maxmemory", 0)
+
+
+def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
+    keys = full.redis.dbsize()
+    with pytest.raises(UnavailableError):
+        full.run(commands.create("c", JobParams(), INPUTS))
+    assert (full.redis.dbsize(), full.run(commands.read("c"))) == (keys, None)
+    full.redis.config_set("maxmemory", 0)
+    assert full.run(commands.create("c", JobParams(), INPUTS)).position == 1
+
+
+def test_jobs_at_work_go_on_and_end(full: Jobs) -> None:
+    assert full.run(commands.renew("a", 1, LEASE_MS, PROGRESS)) is Hold.HELD
+    assert full.run(presence.preside("reconciler", "w", LEASE_MS))
+    assert full.run(commands.fail("a", 1, NO_PERSON)) is Hold.HELD
+    assert state(full, "a").state is JobState.FAILED
+    assert full.run(commands.take_next(Queue.PREPARE, "w", LEASE_MS)) is not None
+    assert full.run(commands.take_back(3)) == []
+    assert full.run(commands.expire()) == []
+
+
+def test_ended_jobs_can_be_erased(full: Jobs) -> None:
+    full.run(commands.cancel("b"))
+    assert full.run(commands.erase("b")) is JobState.CANCELED
+    assert full.run(commands.read("b")) is None
+
+
+def test_every_script_is_known_to_read_to_bring_work_or_to_go_on() -> None:
+    first_lines = {name: text.splitlines()[0] for name, text in scripts().items()}
+    assert READING | NEW_WORK <= set(first_lines)
+    for name, line in first_lines.items():
+        kind = "no-writes" if name in READING else "" if name in NEW_WORK else "allow-oom"
+        assert line == f"#!lua flags={kind}".removesuffix(" flags=")

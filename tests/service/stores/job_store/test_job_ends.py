@@ -1,0 +1,149 @@
+"""Checkpoints, deadlines, and ends that are written twice, on a real Valkey."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.contract.errors import ErrorCode
+from service.contract.job import Output
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.stores.job_store import commands, counts, events
+from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.store import Jobs
+from tests.service.stores.job_store.records import (
+    INPUTS,
+    KEPT,
+    LEASE_MS,
+    NO_PERSON,
+    PROGRESS,
+    Clock,
+    rendering,
+    state,
+    taken,
+)
+
+
+def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    late = PROGRESS.model_copy(update={"step": 5})
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.HELD
+    jobs.run(commands.renew("a", token, LEASE_MS, late))
+    clock.now_ms += LEASE_MS
+    jobs.run(commands.take_back(3))
+    assert state(jobs).checkpoint == KEPT
+    again = taken(jobs, Queue.RENDER)
+    assert (again.progress, again.resumes, again.checkpoint) == (PROGRESS, 1, KEPT)
+    counted = jobs.run(counts.snapshot()).counters
+    assert (counted["resumed",], counted["steps_repeated",]) == (1, 2)
+    jobs.run(commands.succeed("a", again.token, {}, []))
+    assert state(jobs).checkpoint is None
+
+
+def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Clock) -> None:
+    jobs.run(commands.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
+    jobs.run(commands.keep_checkpoint("a", state(jobs).token, KEPT))
+    clock.now_ms += LEASE_MS
+    jobs.run(commands.take_back(3))
+    again = taken(jobs, Queue.RENDER)
+    for report in ({"stage": "encode", "step": 0}, {"step": 4}, {"step": 5}):
+        goes_on = PROGRESS.model_copy(update=report)
+        jobs.run(commands.renew("a", again.token, LEASE_MS, goes_on))
+    assert jobs.run(counts.snapshot()).counters["steps",] == 5
+
+
+def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    clock.now_ms += LEASE_MS
+    jobs.run(commands.take_back(3))
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    taken(jobs, Queue.RENDER)
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    assert state(jobs).checkpoint is None
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release"])
+def test_an_end_whose_reply_was_lost_may_be_written_again(jobs: Jobs, ending: str) -> None:
+    token = rendering(jobs).token
+    write: Call[Hold] = {
+        "succeed": commands.succeed("a", token, {Output.RESULT: "jobs/a/r"}, []),
+        "fail": commands.fail("a", token, NO_PERSON),
+        "hand_over": commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []),
+        "release": commands.release("a", token),
+    }[ending]
+    assert jobs.run(write) is Hold.HELD
+    after = state(jobs)
+    assert jobs.run(write) is Hold.HELD
+    assert state(jobs) == after
+    others = [commands.end_canceled("a", token), commands.renew("a", token, LEASE_MS)]
+    assert [jobs.run(other) for other in others] == [Hold.LOST, Hold.LOST]
+
+
+def test_leases_that_could_not_be_renewed_are_not_lost(jobs: Jobs, clock: Clock) -> None:
+    token = rendering(jobs).token
+    jobs.run(commands.take_back(3))
+    clock.now_ms += commands.SILENCE_MS + LEASE_MS
+    assert jobs.run(commands.take_back(3, grace_ms=LEASE_MS)) == []
+    assert jobs.run(commands.renew("a", token, LEASE_MS)) is Hold.HELD
+    clock.now_ms += LEASE_MS
+    assert jobs.run(commands.take_back(3, grace_ms=LEASE_MS)) == [("a", Queue.RENDER)]
+
+
+def late(jobs: Jobs, **deadlines: int) -> None:
+    """The job `a` with deadlines."""
+    jobs.run(commands.create("a", JobParams(), INPUTS, options=JobOptions(**deadlines)))
+
+
+def test_a_job_that_no_worker_takes_in_time_fails(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, start_deadline_s=5)
+    clock.now_ms += 4999
+    assert jobs.run(commands.expire()) == []
+    clock.now_ms += 1
+    assert jobs.run(commands.expire()) == ["a"]
+    ended = state(jobs)
+    assert (ended.state, ended.error and ended.error.code) == ("failed", ErrorCode.START_DEADLINE)
+    assert ended.error is not None and "within the 5 s" in ended.error.detail
+    assert jobs.run(commands.take_next(Queue.PREPARE, "w", LEASE_MS)) is None
+
+
+def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, start_deadline_s=5)
+    token = taken(jobs).token
+    clock.now_ms += 10_000
+    jobs.run(commands.release("a", token))
+    assert jobs.run(commands.expire()) == []
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_job_that_does_not_end_in_time_fails_and_its_worker_is_told(
+    jobs: Jobs, clock: Clock, queued: bool
+) -> None:
+    late(jobs, start_deadline_s=5, run_deadline_s=30)
+    token = taken(jobs).token
+    if queued:
+        jobs.run(commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []))
+    clock.now_ms += 30_000
+    assert jobs.run(commands.expire()) == ["a"]
+    ended = state(jobs)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == ("failed", ErrorCode.RUN_DEADLINE)
+    assert jobs.run(commands.renew("a", token, LEASE_MS)) is Hold.LOST
+    assert jobs.run(commands.expire()) == []
+
+
+def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
+    late(jobs, run_deadline_s=1)
+    jobs.run(commands.fail("a", taken(jobs).token, NO_PERSON))
+    clock.now_ms += 10_000
+    assert jobs.run(commands.expire()) == []
+
+
+@pytest.mark.slow
+def test_who_comes_back_to_a_long_job_finds_every_event(jobs: Jobs) -> None:
+    token = rendering(jobs).token
+    begins_at = state(jobs).version
+    for _ in range(2500):
+        jobs.run(commands.renew("a", token, LEASE_MS, PROGRESS))
+    found = jobs.run(events.events("a", 0, 10_000))
+    assert [event.version for event in found] == list(range(1, begins_at + 2501))

@@ -1,0 +1,217 @@
+"""Any order of what callers, workers and time may do leaves the job store in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from service.contract.errors import ErrorCode, JobError
+from service.contract.job import Checkpoint, JobRecord, Output, Progress
+from service.contract.options import JobOptions
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.contract.states import TRANSITIONS, JobState
+from service.stores.job_store import commands, events
+from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.store import Jobs
+from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
+
+CAP = 3
+IDS = ("a", "b", "c")
+ERROR = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+PROGRESS = Progress(stage="denoise", step=2, steps=4, fraction=0.5)
+
+
+class JobMachine(RuleBasedStateMachine):
+    """Callers make and cancel jobs; workers take them, write, die and come back late."""
+
+    jobs: Jobs
+    clock: Clock
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: dict[str, JobRecord] = {}
+        self.seen: dict[str, JobState] = {}
+        self.tokens: dict[str, int] = {}
+        self.succeeded_by: dict[str, int] = {}
+
+    leases: Bundle[JobRecord] = Bundle("leases")
+
+    @initialize()
+    def empty(self) -> None:
+        self.jobs.redis.flushall()
+
+    @rule(
+        job_id=st.sampled_from(IDS),
+        start_s=st.none() | st.integers(1, 3),
+        run_s=st.none() | st.integers(1, 3),
+    )
+    def make(self, job_id: str, start_s: int | None, run_s: int | None) -> None:
+        options = JobOptions(start_deadline_s=start_s, run_deadline_s=run_s)
+        self.jobs.run(commands.create(job_id, JobParams(), INPUTS, options=options))
+
+    @rule(target=leases, queue=st.sampled_from(Queue))
+    def take(self, queue: Queue) -> JobRecord:
+        first = [
+            record.id
+            for record in self.records()
+            if record.queue is queue and self.position(record.id) == 0
+        ]
+        record = self.jobs.run(commands.take_next(queue, "w", LEASE_MS))
+        if record is None:
+            assert first == []
+            return self.nobody()
+        assert [record.id] == first
+        assert record.token == self.tokens.get(record.id, 0) + 1
+        self.tokens[record.id] = record.token
+        return record
+
+    @rule(lease=leases, what=st.sampled_from(["renew", "progress", "checkpoint", "preview"]))
+    def write(self, lease: JobRecord, what: str) -> None:
+        key = f"jobs/{lease.id}/{lease.token}/x"
+        kept = Checkpoint(key=key, model="m", progress=PROGRESS)
+        writes: dict[str, Call[Hold]] = {
+            "renew": commands.renew(lease.id, lease.token, LEASE_MS),
+            "progress": commands.renew(lease.id, lease.token, LEASE_MS, PROGRESS),
+            "checkpoint": commands.keep_checkpoint(lease.id, lease.token, kept),
+            "preview": commands.add_preview(lease.id, lease.token, key),
+        }
+        self.fenced(lease, writes[what])
+
+    @rule(lease=leases, how=st.sampled_from(["succeed", "fail", "hand_over", "release", "cancel"]))
+    def end(self, lease: JobRecord, how: str) -> None:
+        key = f"jobs/{lease.id}/{lease.token}/x"
+        ends: dict[str, Call[Hold]] = {
+            "succeed": commands.succeed(lease.id, lease.token, {Output.RESULT: key}, []),
+            "fail": commands.fail(lease.id, lease.token, ERROR),
+            "hand_over": commands.hand_over(lease.id, lease.token, Queue.RENDER, key, []),
+            "release": commands.release(lease.id, lease.token),
+            "cancel": commands.end_canceled(lease.id, lease.token),
+        }
+        # A preview of poses ends in the first queue; from the last one nothing is handed over.
+        if how != "hand_over" or lease.queue is Queue.PREPARE:
+            self.fenced(lease, ends[how])
+
+    @rule(job_id=st.sampled_from(IDS))
+    def cancel(self, job_id: str) -> None:
+        self.jobs.run(commands.cancel(job_id))
+
+    @rule(passed_ms=st.sampled_from([1, LEASE_MS // 2, LEASE_MS, 3 * LEASE_MS]))
+    def time_passes(self, passed_ms: int) -> None:
+        self.clock.now_ms += passed_ms
+        self.jobs.run(commands.expire())
+        for job_id, queue in self.jobs.run(commands.take_back(CAP)):
+            record = self.record(job_id)
+            assert (record.state, record.queue) == (JobState.QUEUED, queue)
+
+    @precondition(lambda self: self.ended)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(sorted(self.ended)))
+        assert self.jobs.run(commands.erase(job_id)) is self.ended[job_id].state
+        for known in (self.ended, self.seen, self.tokens):
+            known.pop(job_id, None)
+
+    @invariant()
+    def states_follow_the_table_and_ends_are_final(self) -> None:
+        for record in self.records():
+            before = self.seen.get(record.id, JobState.QUEUED)
+            assert record.state is before or reachable(before, record.state)
+            self.seen[record.id] = record.state
+            if record.id in self.ended:
+                assert record == self.ended[record.id]
+            elif record.state.is_terminal:
+                self.ended[record.id] = record
+
+    @invariant()
+    def sets_agree_with_records(self) -> None:
+        redis = self.jobs.redis
+        leased = set(redis.zrange("tcan:leases", 0, -1))
+        for record in self.records():
+            assert (record.id in leased) == record.state.is_leased
+            for queue in Queue:
+                waits = record.state is JobState.QUEUED and record.queue is queue
+                for key in (f"tcan:waiting:{queue}", f"tcan:waiting:{queue}:age:normal"):
+                    assert (redis.zscore(key, record.id) is not None) == waits
+            expires = redis.zscore("tcan:expiries", record.id) is not None
+            assert expires == record.state.is_terminal
+            assert 0 <= record.attempts <= CAP
+            if record.state.is_terminal:
+                assert redis.zscore("tcan:deadlines", record.id) is None
+                assert record.checkpoint is None
+
+    @invariant()
+    def every_version_has_its_event_and_one_of_them_is_the_end(self) -> None:
+        for record in self.records():
+            found = self.jobs.run(events.events(record.id, 0, 1000))
+            assert [event.version for event in found] == list(range(1, record.version + 1))
+            ends = [event for event in found if event.placed.record.state.is_terminal]
+            assert len(ends) == record.state.is_terminal
+
+    def fenced(self, lease: JobRecord, call: Call[Hold]) -> None:
+        """Do it; an old token changes nothing."""
+        if not lease.id or self.jobs.run(commands.read(lease.id)) is None:
+            return
+        before = self.record(lease.id)
+        hold = self.jobs.run(call)
+        if lease.token < before.token or not before.state.is_leased:
+            assert self.record(lease.id) == before
+        else:
+            assert hold is not Hold.LOST
+
+    def nobody(self) -> JobRecord:
+        inputs, params = INPUTS, JobParams()
+        return JobRecord(
+            id="", state=JobState.QUEUED, queue=Queue.PREPARE, params=params, inputs=inputs,
+            created_ms=0,
+        )  # fmt: skip
+
+    def record(self, job_id: str) -> JobRecord:
+        placed = self.jobs.run(commands.read(job_id))
+        assert placed is not None
+        return placed.record
+
+    def position(self, job_id: str) -> int | None:
+        placed = self.jobs.run(commands.read(job_id))
+        return None if placed is None else placed.position
+
+    def records(self) -> Iterator[JobRecord]:
+        for job_id in IDS:
+            placed = self.jobs.run(commands.read(job_id))
+            if placed is not None:
+                yield placed.record
+
+
+def reachable(before: JobState, after: JobState) -> bool:
+    """Whether `after` may be seen next: one step, or more within one rule."""
+    return after in TRANSITIONS[before] or any(
+        after in TRANSITIONS[between] for between in TRANSITIONS[before]
+    )
+
+
+@pytest.mark.parametrize("examples", [40])
+def test_whatever_happens_the_store_stays_in_order(jobs: Jobs, examples: int) -> None:
+    clock = Clock()
+
+    class Machine(JobMachine):
+        pass
+
+    Machine.jobs, Machine.clock = Jobs(jobs.redis, clock), clock
+    run_state_machine_as_test(
+        Machine,
+        settings=hypothesis_settings(
+            max_examples=examples, stateful_step_count=40, deadline=None, print_blob=True
+        ),
+    )

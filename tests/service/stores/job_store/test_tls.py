@@ -1,0 +1,63 @@
+"""Whoever speaks to the broker by `rediss://` holds it to its certificate, Celery too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as NotConnected
+
+from service.stores.job_store.hints import make_celery
+from tests.service.tls_line import certificate, tls_line
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Valkey behind TLS, whose certificate is for `localhost` and from an issuer of its own.
+
+    Attributes:
+        issuer: the PEM file of who issued it.
+    """
+
+    port: int
+    issuer: Path
+
+
+@pytest.fixture
+def server(redis_url: str, tmp_path: Path) -> Iterator[Server]:
+    with Redis.from_url(redis_url) as redis:
+        upstream = redis.get_connection_kwargs()["port"]
+    chain, key = certificate(tmp_path, "localhost")
+    with tls_line(upstream, chain, key) as port:
+        yield Server(port, chain)
+
+
+def by_redis(url: str) -> None:
+    """As the job store comes."""
+    with Redis.from_url(url) as redis:
+        redis.ping()
+
+
+def by_celery(url: str) -> None:
+    """As a worker comes for hints; `connect` would try once more, after two seconds."""
+    with make_celery(url).connection_for_read() as connection:
+        transport = connection.transport
+        transport.close_connection(transport.establish_connection())
+
+
+@pytest.mark.parametrize("come", [by_redis, by_celery])
+def test_a_certificate_is_believed_from_its_issuer_and_for_its_name(
+    server: Server, come: Callable[[str], None]
+) -> None:
+    come(f"rediss://localhost:{server.port}/0?ssl_ca_certs={server.issuer}")
+    with pytest.raises(NotConnected, match="certificate is not valid for '127.0.0.1'"):
+        come(f"rediss://127.0.0.1:{server.port}/0?ssl_ca_certs={server.issuer}")
+    with pytest.raises(NotConnected, match="self-signed certificate"):
+        come(f"rediss://localhost:{server.port}/0")
+
+
+def test_who_wants_no_check_says_so(server: Server) -> None:
+    by_celery(f"rediss://127.0.0.1:{server.port}/0?ssl_cert_reqs=none")

@@ -1,0 +1,170 @@
+"""Whose job is next: classes, callers' fair shares, and a position that keeps its word."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord
+from service.contract.options import JobOptions, Priority
+from service.contract.params import JobParams
+from service.contract.queues import Queue
+from service.stores.job_store import commands
+from service.stores.job_store.store import Jobs
+
+
+class Line:
+    """Callers who make jobs, and a worker that takes whose turn it is."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self.made = 0
+
+    def make(
+        self,
+        caller: str,
+        frames: int = 10,
+        priority: Priority = Priority.NORMAL,
+        kind: JobKind = JobKind.ANIMATE,
+    ) -> str:
+        self.made += 1
+        job_id = f"{caller}{self.made}"
+        inputs = JobInputs(driving="jobs/d", driving_kind=DrivingKind.VIDEO, frames=frames)
+        options = JobOptions(priority=priority)
+        self.jobs.run(
+            commands.create(job_id, JobParams(), inputs, kind=kind, options=options, caller=caller)
+        )
+        return job_id
+
+    def take(self, queue: Queue = Queue.PREPARE) -> JobRecord | None:
+        return self.jobs.run(commands.take_next(queue, "w", 60_000))
+
+    def prepare(self) -> None:
+        """Bring every job to the render queue."""
+        while (record := self.take()) is not None:
+            self.jobs.run(commands.hand_over(record.id, record.token, Queue.RENDER, "jobs/p", []))
+
+    def order(self, queue: Queue = Queue.PREPARE) -> list[str]:
+        """Ids as they are taken, until none waits; each was at position 0 before."""
+        found = []
+        while (expected := self.at(0)) is not None:
+            record = self.take(queue)
+            assert record is not None and record.id == expected
+            found.append(record.id)
+        return found
+
+    def at(self, position: int) -> str | None:
+        """Who says that it stands there."""
+        for record in self.everyone():
+            placed = self.jobs.run(commands.read(record.id))
+            if placed is not None and placed.position == position:
+                return record.id
+        return None
+
+    def everyone(self) -> list[JobRecord]:
+        return [
+            record
+            for caller in ("a", "b", "c")
+            for record in self.jobs.run(commands.recent(1000, caller=caller))
+        ]
+
+
+@pytest.fixture
+def line(jobs: Jobs) -> Line:
+    return Line(jobs)
+
+
+def test_one_callers_jobs_come_in_their_order(line: Line) -> None:
+    made = [line.make("a") for _ in range(5)]
+    assert line.order() == made
+
+
+def test_callers_who_ask_once_come_in_the_order_of_asking(line: Line) -> None:
+    made = [line.make(caller) for caller in ("c", "a", "b")]
+    assert line.order() == made
+
+
+def test_a_caller_with_many_jobs_does_not_keep_the_others_waiting(line: Line) -> None:
+    many = [line.make("a") for _ in range(4)]
+    few = [line.make("b") for _ in range(2)]
+    assert line.order() == [many[0], few[0], many[1], few[1], many[2], many[3]]
+
+
+def test_who_comes_late_waits_for_one_job_of_each_other_at_most(line: Line) -> None:
+    for _ in range(6):
+        line.make("a")
+    line.prepare()
+    assert line.take(Queue.RENDER) is not None
+    assert line.take(Queue.RENDER) is not None
+    late = line.make("b")
+    line.prepare()
+    assert late in line.order(Queue.RENDER)[:2]
+
+
+def test_long_jobs_count_as_much_as_they_are_long(line: Line) -> None:
+    for _ in range(2):
+        line.make("a", frames=30)
+    short = [line.make("b", frames=10) for _ in range(4)]
+    order = line.order()
+    assert order[:4] == ["a1", *short[:3]]
+    assert set(order[4:]) == {"a2", short[3]}
+
+
+def test_classes_come_one_after_the_other(line: Line) -> None:
+    low = line.make("a", priority=Priority.LOW)
+    normal = [line.make("a") for _ in range(2)]
+    high = line.make("b", priority=Priority.HIGH)
+    assert line.order() == [high, *normal, low]
+
+
+def test_a_canceled_job_gives_its_turn_back(line: Line) -> None:
+    given_up = [line.make("a") for _ in range(8)]
+    kept = line.make("a")
+    other = [line.make("b") for _ in range(3)]
+    for job_id in given_up:
+        line.jobs.run(commands.cancel(job_id))
+    assert line.order() == [kept, *other]
+
+
+def test_a_job_that_comes_back_keeps_its_turn(line: Line) -> None:
+    made = [line.make("a") for _ in range(3)]
+    first = line.take()
+    assert first is not None
+    line.jobs.run(commands.release(first.id, first.token))
+    assert line.order() == made
+
+
+@given(
+    asked=st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(1, 60), st.booleans()),
+        min_size=1,
+        max_size=14,
+    )
+)
+@hypothesis_settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_positions_are_the_order_in_which_jobs_are_taken(
+    jobs: Jobs, asked: list[tuple[str, int, bool]]
+) -> None:
+    """Whatever is made and given up, nobody new coming: position n is taken as the n-th."""
+    jobs.redis.flushall()
+    line = Line(jobs)
+    for caller, frames, given_up in asked:
+        job_id = line.make(caller, frames)
+        if given_up:
+            jobs.run(commands.cancel(job_id))
+    said = {}
+    for record in line.everyone():
+        placed = jobs.run(commands.read(record.id))
+        if placed is not None and placed.position is not None:
+            said[placed.position] = record.id
+    assert sorted(said) == list(range(len(said)))
+    taken = []
+    while (next_one := line.take()) is not None:
+        taken.append(next_one.id)
+    assert taken == [said[place] for place in range(len(said))]

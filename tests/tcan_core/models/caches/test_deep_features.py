@@ -1,0 +1,120 @@
+"""Deep features kept between steps: what is left out, how long, and of which windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tcan_core.models.caches.deep_features import DeepFeatures, DeepMemory
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.models.weights.loading import load_tcan
+from tcan_core.models.weights.presets import Preset
+
+FRAMES, WINDOWS = 3, 2
+CPU = torch.device("cpu")
+Inputs = tuple[Tensor, Tensor, Tensor]
+
+
+@pytest.fixture(params=[False, True], ids=["together", "serial"])
+def tcan(tiny: Preset, weights: Path, request: pytest.FixtureRequest) -> Iterator[Tcan]:
+    tcan = set_up(load_tcan(tiny, weights), RuntimeOptions(serial_guidance=request.param))
+    with torch.no_grad():
+        yield tcan
+
+
+@pytest.fixture(params=[(4, 4), (5, 3)], ids=["even", "odd"])
+def inputs(tcan: Tcan, request: pytest.FixtureRequest) -> Inputs:
+    """Latents, timesteps and pose maps of two windows, the reference read."""
+    height, width = request.param
+    noise = torch.Generator().manual_seed(2)
+    latents = torch.randn(WINDOWS, 4, FRAMES, height, width, generator=noise)
+    maps = torch.rand(WINDOWS, 3, FRAMES, 8 * height, 8 * width, generator=noise)
+    tcan.read_reference(torch.randn(1, 4, height, width, generator=noise), torch.tensor([500]))
+    tcan.temperature.maps = 1 + maps[:, 0, 0]
+    return latents, torch.tensor([500, 500]), maps
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_features_of_the_same_step_give_the_same_prediction(
+    tcan: Tcan, inputs: Inputs, guidance_scale: float
+) -> None:
+    deep = DeepFeatures([])
+    whole = tcan.predict(*inputs, guidance_scale, deep)
+    assert len(deep.halves) == (1 if guidance_scale == 1 else 2)
+    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale), whole)
+    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale, deep), whole)
+
+
+def test_features_of_another_step_are_used_as_they_are(tcan: Tcan, inputs: Inputs) -> None:
+    deep = DeepFeatures([])
+    tcan.predict(*inputs, 3.0, deep)
+    whole = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
+    shallow = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, deep)
+    nothing = DeepFeatures([torch.zeros_like(half) for half in deep.halves])
+    wrong = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, nothing)
+    assert 0 < (shallow - whole).abs().mean() < (wrong - whole).abs().mean()
+
+
+def test_known_features_leave_the_deep_blocks_out(tcan: Tcan, inputs: Inputs) -> None:
+    deep = DeepFeatures([])
+    tcan.predict(*inputs, 3.0, deep)
+    ran: set[str] = set()
+    for network, of in ((tcan.denoising_unet, "unet"), (tcan.controlnet, "controlnet")):
+        for name, module in network.named_modules():
+            if name.count(".") == 1 and name.split(".")[0] in ("down_blocks", "up_blocks"):
+                module.register_forward_hook(lambda *_, name=f"{of}.{name}": ran.add(name))
+        network.get_submodule("mid_block").register_forward_hook(
+            lambda *_, name=f"{of}.mid_block": ran.add(name)
+        )
+    tcan.predict(*inputs, 3.0, deep)
+    assert ran == {"unet.down_blocks.0", "unet.up_blocks.1", "controlnet.down_blocks.0"}
+    tcan.predict(*inputs, 3.0)
+    assert {"unet.down_blocks.1", "unet.mid_block", "controlnet.mid_block"} < ran
+
+
+def features(num_windows: int) -> DeepFeatures:
+    """Of windows of three frames; each row holds its number, 4 bytes per frame and half."""
+    rows = torch.arange(3.0 * num_windows).reshape(-1, 1, 1, 1)
+    return DeepFeatures([rows, -rows])
+
+
+def test_a_window_runs_whole_at_every_nth_step() -> None:
+    memory, window = DeepMemory(3, [[0, 1, 2]]), [[0, 1, 2]]
+    whole = []
+    for step in range(7):
+        if memory.knows(window[0]):
+            memory.take(window, CPU)
+        else:
+            whole.append(step)
+            memory.keep(window, features(1))
+    assert whole == [0, 3, 6]
+
+
+def test_each_window_gets_its_own_halves_back() -> None:
+    windows = [[0, 1, 2], [2, 3, 4]]
+    memory = DeepMemory(9, windows)
+    memory.keep(windows, features(2))
+    conditional = memory.take([[2, 3, 4]], CPU).halves[1]
+    both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).halves[0]
+    assert conditional.flatten().tolist() == [-3, -4, -5]
+    assert both.flatten().tolist() == [3, 4, 5, 0, 1, 2]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
+    """8 bytes per frame, though windows share frames: room for two of the three windows."""
+    windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    memory = DeepMemory(2, windows, keep_bytes=8 * 8)
+    for first in range(0, 3, batch):
+        some = windows[first : first + batch]
+        memory.keep(some, features(len(some)))
+    assert [memory.knows(window) for window in windows] == [True, True, False]
+
+
+def test_with_an_interval_of_one_nothing_is_wanted() -> None:
+    assert DeepMemory(1, []).wanted() is None

@@ -1,0 +1,97 @@
+"""A frame's pose is embedded once while it is remembered, and always to the same bits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tcan_core.models.caches.pose_cache import PoseMemory, keep_pose_features
+
+FRAME_BYTES = 4 * 4 * 4 * 4  # 4 channels of 4x4 in float32
+
+
+class Embedding(nn.Module):
+    """A convolution that counts the maps that it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, 4, 3, padding=1)
+        self.embedded = 0
+
+    def forward(self, pose_maps: Tensor) -> Tensor:
+        self.embedded += len(pose_maps)
+        features: Tensor = self.convolution(pose_maps)
+        return features
+
+
+@pytest.fixture
+def maps() -> Tensor:
+    return torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def embed(memory: PoseMemory, maps: Tensor, frames: list[int]) -> Tensor:
+    memory.frames = frames
+    features: Tensor = memory(maps[frames])
+    return features
+
+
+def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
+    embedding = Embedding()
+    memory = PoseMemory(embedding, keep_bytes=6 * FRAME_BYTES)
+    memory.begin(6)
+    with torch.no_grad():
+        expected = embedding.convolution(maps)
+        alone = torch.cat([embedding.convolution(one[None]) for one in maps])
+    for frames in ([0, 1, 2, 3], [2, 3, 4, 5], [0, 1, 2, 3], [5, 0]):
+        features = embed(memory, maps, frames)
+        assert torch.equal(features, alone[frames])
+        torch.testing.assert_close(features, expected[frames])
+
+
+def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
+    embedding = Embedding()
+    memory = PoseMemory(embedding)
+    memory.begin(6)
+    for _ in range(3):
+        embed(memory, maps, [0, 1, 2, 3])
+        embed(memory, maps, [2, 3, 4, 5])
+    looked = 1  # at what one frame takes
+    assert embedding.embedded == 6 + looked
+    memory.begin(6)
+    embed(memory, maps, [0, 1])
+    assert embedding.embedded == 8 + 2 * looked
+
+
+def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
+    embedding = Embedding()
+    memory = PoseMemory(embedding, keep_bytes=5 * FRAME_BYTES)
+    memory.begin(6)
+    for _ in range(2):
+        features = embed(memory, maps, [0, 1, 2])
+        torch.testing.assert_close(features, embedding.convolution(maps[:3]))
+    assert embedding.embedded == 6 + 1
+    memory.begin(5)
+    for _ in range(2):
+        embed(memory, maps, [0, 1, 2])
+    assert embedding.embedded == 6 + 1 + 3 + 1
+
+
+def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
+    embedding = Embedding()
+    memory = PoseMemory(embedding)
+    for _ in range(2):
+        memory(maps)
+    assert embedding.embedded == 12
+
+
+def test_a_controlnet_gets_one_memory(maps: Tensor) -> None:
+    controlnet = nn.Module()
+    controlnet.controlnet_cond_embedding = Embedding()
+    memory = keep_pose_features(controlnet)
+    memory.frames = [0]
+    assert keep_pose_features(controlnet) is memory
+    assert controlnet.get_submodule("controlnet_cond_embedding") is memory
+    assert memory.frames is None

@@ -1,0 +1,168 @@
+"""Pulling from a hub that is served here: revisions, digests, broken transfers, mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.weights.hub.files import HubFile
+from tcan_core.models.weights.hub.pull import pull_files
+from tcan_core.models.weights.store import LOCK_NAME, file_sha256, read_lock
+from tests.tcan_core.hub_server import Hub, hub_server
+
+CONTENT = bytes(range(256)) * 400
+CHUNK = constants.DOWNLOAD_CHUNK_SIZE  # what the client writes at once
+LONG = bytes(range(256)) * (2 * CHUNK // 256 + 8)
+FIRST, SECOND = "1" * 40, "2" * 40
+FILE = HubFile("someone/something", "unet/weights.safetensors")
+NAME = "unet.safetensors"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with hub_server() as served:
+        monkeypatch.setenv("TCAN_HUB_ENDPOINT", served.url)
+        served.put(FILE.repo, FILE.file, CONTENT, FIRST)
+        yield served
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_first_pull_locks_revision_and_digest(hub: Hub, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+
+    paths = pull_files({NAME: FILE}, tmp_path, lambda *told: seen.append(told))
+
+    assert paths == {NAME: tmp_path / NAME}
+    assert paths[NAME].read_bytes() == CONTENT
+    locked = read_lock(tmp_path)[NAME]
+    assert locked.revision == FIRST
+    assert locked.sha256 == locked.source_sha256 == file_sha256(paths[NAME])
+    assert locked.origin == "someone/something/unet/weights.safetensors"
+    assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
+    assert left(tmp_path) == {NAME, LOCK_NAME}
+
+
+def test_later_pulls_take_the_locked_revision_not_main(hub: Hub, tmp_path: Path) -> None:
+    pull_files({NAME: FILE}, tmp_path)
+    hub.put(FILE.repo, FILE.file, b"something newer", SECOND)
+    (tmp_path / NAME).unlink()
+
+    pull_files({NAME: FILE}, tmp_path)
+
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert [revision for _, revision, _ in hub.asked] == ["main", FIRST]
+
+
+def test_what_lies_there_already_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+    pull_files({NAME: FILE}, tmp_path)
+    pull_files({NAME: FILE}, tmp_path)
+
+    assert len(hub.asked) == 1
+
+
+def test_a_pinned_revision_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+    hub.put(FILE.repo, FILE.file, b"something newer", SECOND)
+
+    pull_files({NAME: replace(FILE, revision=FIRST)}, tmp_path)
+
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert read_lock(tmp_path)[NAME].revision == FIRST
+
+
+def test_a_broken_transfer_goes_on_within_one_pull(hub: Hub, tmp_path: Path) -> None:
+    hub.put(FILE.repo, FILE.file, LONG, FIRST)
+    hub.cut_after = CHUNK + 1000
+
+    pull_files({NAME: FILE}, tmp_path)
+
+    assert (tmp_path / NAME).read_bytes() == LONG
+    assert hub.ranges == ["", f"bytes={CHUNK}-"]
+
+
+def test_a_pull_that_broke_off_is_gone_on_with_by_the_next(hub: Hub, tmp_path: Path) -> None:
+    hub.put(FILE.repo, FILE.file, LONG, FIRST)
+    hub.cut_after, hub.down_for = CHUNK + 1000, 1
+
+    with pytest.raises(WeightsError, match="the hub answered 500"):
+        pull_files({NAME: FILE}, tmp_path)
+    assert not (tmp_path / NAME).exists()
+    pull_files({NAME: FILE}, tmp_path)
+
+    assert (tmp_path / NAME).read_bytes() == LONG
+    assert hub.ranges == ["", f"bytes={CHUNK}-", f"bytes={CHUNK}-"]
+    assert left(tmp_path) == {NAME, LOCK_NAME}
+
+
+def test_a_wrong_digest_is_refused_before_anything_is_sent(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="sha256 must be 0{64}, the hub announces"):
+        pull_files({NAME: replace(FILE, sha256="0" * 64)}, tmp_path)
+
+    assert left(tmp_path) == set()
+    assert hub.asked == []
+
+
+def test_bytes_that_broke_on_the_way_are_not_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.damaged = True
+
+    with pytest.raises(WeightsError, match="must be the hub's .*, but is .*; not kept"):
+        pull_files({NAME: FILE}, tmp_path)
+
+    assert left(tmp_path) == set()
+
+
+def test_other_bytes_than_at_the_first_pull_are_not_kept(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = tmp_path / "mirror"
+    (mirror / FILE.repo / "unet").mkdir(parents=True)
+    (mirror / FILE.repo / FILE.file).write_bytes(b"something else")
+    store = tmp_path / "store"
+    pinned = pull_files({NAME: FILE}, store)[NAME]
+    pinned.unlink()
+    monkeypatch.setenv("TCAN_HUB_ENDPOINT", str(mirror))
+
+    with pytest.raises(WeightsError, match="must be the first pull's .*, but is .*; not kept"):
+        pull_files({NAME: FILE}, store)
+
+    assert left(store) == {LOCK_NAME}
+
+
+def test_a_local_folder_can_stand_for_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "mirror" / FILE.repo / FILE.file
+    source.parent.mkdir(parents=True)
+    source.write_bytes(CONTENT)
+    monkeypatch.setenv("TCAN_HUB_ENDPOINT", f"file://{tmp_path / 'mirror'}")
+    digest = file_sha256(source)
+
+    pull_files({NAME: replace(FILE, sha256=digest)}, tmp_path / "store")
+
+    assert (tmp_path / "store" / NAME).read_bytes() == CONTENT
+    with pytest.raises(WeightsError, match=r"the mirror .* has no .*other\.safetensors"):
+        pull_files({NAME: replace(FILE, file="other.safetensors")}, tmp_path / "store")
+
+
+def test_what_the_hub_does_not_have_is_named(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(WeightsError, match="other.bin: the hub has no such repository, revision"):
+        pull_files({NAME: replace(FILE, file="other.bin")}, tmp_path)
+    monkeypatch.setenv("TCAN_HUB_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsError, match=r"the transfer broke \(ConnectError.*call the command"):
+        pull_files({NAME: FILE}, tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_damaged_lock_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / LOCK_NAME).write_text('{"files": []}')
+    with pytest.raises(WeightsError, match="not a lock file .*; remove it to trust anew"):
+        pull_files({NAME: FILE}, tmp_path)

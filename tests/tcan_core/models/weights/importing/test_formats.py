@@ -1,0 +1,237 @@
+"""What an import writes, at tiny widths: the very weights, whatever the format called them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.networks.reference_attention import connect_reference
+from tcan_core.models.weights.builders import build_denoising_unet, build_reference_unet
+from tcan_core.models.weights.importing.expected import expected_shapes, unread_by_reference
+from tcan_core.models.weights.importing.importer import check_files, write_parts
+from tcan_core.models.weights.importing.kinds import Kind
+from tcan_core.models.weights.keys import check_keys
+from tcan_core.models.weights.merged_loras import merge_into
+from tcan_core.models.weights.presets import Part, Preset
+from tcan_core.models.weights.store import file_sha256, read_lock
+from tests.tcan_core import foreign
+from tests.tcan_core.models.weights.importing.files import (
+    FORMATS,
+    LCM_MODULES,
+    as_official,
+    assert_named,
+    damaged,
+    make,
+)
+from tests.tcan_core.tiny_weights import TINY_DECODER, shaken
+
+CLIP = {
+    "vocab_size": 49408,
+    "hidden_size": 8,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 77,
+    "projection_dim": 8,
+}
+POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8, 8]}
+
+
+@pytest.fixture
+def whole(tiny: Preset) -> Preset:
+    """The tiny preset with every network that sd15 has, and a VAE with attention."""
+    parts = dict(tiny.parts)
+    controlnet = {k: v for k, v in parts["controlnet"].config.items() if k != "pose_patch_size"}
+    parts["controlnet"] = replace(parts["controlnet"], config=controlnet | POSE_EMBEDDING)
+    parts["text_encoder"] = replace(parts["text_encoder"], config=CLIP)
+    parts["preview_decoder"] = Part(TINY_DECODER, absent="vae")
+    vae = parts["vae"].config | {"mid_block_add_attention": True}
+    parts["vae"] = replace(parts["vae"], config=vae)
+    return replace(tiny, parts=parts)
+
+
+def write(folder: Path, name: str, state: dict[str, Tensor]) -> Path:
+    path = folder / name
+    plain = {key: value.contiguous().clone() for key, value in state.items()}
+    if path.suffix == ".safetensors":
+        save_file(plain, path)
+    else:
+        torch.save(plain, path)
+    return path
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_weights_arrive_unchanged(name: str, whole: Preset, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    preset = as_official(whole, [1]) if name.startswith("official") else whole
+    made = make(name, preset, lambda *shape: torch.randn(shape, dtype=torch.float16))
+
+    suffix = ".safetensors" if "lora" in name else ".ckpt"
+    checked = check_files([write(tmp_path, f"file{suffix}", made.state)], preset)
+    write_parts(checked, tmp_path / "store")
+
+    assert set(checked[0].report.written) == set(made.parts)
+    for part, expected in made.parts.items():
+        state = load_file(tmp_path / "store" / f"{part}.safetensors")
+        check_keys(part, expected, state)
+        for key, value in expected.items():
+            torch.testing.assert_close(state[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed", "reshaped"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_damaged_file_is_refused_with_the_keys_name(
+    name: str, how: str, whole: Preset, tmp_path: Path
+) -> None:
+    preset = as_official(whole, [1]) if name.startswith("official") else whole
+    state, key, fault = damaged(make(name, preset, torch.zeros).state, how)
+
+    (checked,) = check_files([write(tmp_path, "file.ckpt", state)], preset)
+
+    assert not checked.report.fits
+    pairs = how == "reshaped" and name.endswith("lora")
+    assert_named(checked.report.to_json(), key, fault, any_of_pair=pairs)
+    with pytest.raises(WeightsError, match=re.escape(key)):
+        write_parts([checked], tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_each_file_is_locked_with_its_origin(tiny: Preset, tmp_path: Path) -> None:
+    made = make("unet", tiny, torch.randn)
+    path = write(tmp_path, "base.safetensors", made.state)
+
+    write_parts(check_files([path], tiny), tmp_path / "store")
+
+    entry = read_lock(tmp_path / "store")["denoising_unet.safetensors"]
+    assert entry.sha256 == file_sha256(tmp_path / "store" / "denoising_unet.safetensors")
+    assert (entry.origin, entry.kind) == (str(path), "unet")
+    assert entry.source_sha256 == file_sha256(path)
+
+
+def test_a_unet_can_become_the_reference_unet(whole: Preset, tmp_path: Path) -> None:
+    made = make("ldm", whole, torch.randn)
+    path = write(tmp_path, "realistic.safetensors", made.state)
+
+    checked = check_files([path], whole, part="reference_unet")
+
+    assert set(checked[0].take) == {"reference_unet"}
+    assert checked[0].report.fits
+
+
+def test_an_external_vae_goes_before_the_one_inside(whole: Preset, tmp_path: Path) -> None:
+    inside = write(tmp_path, "model.safetensors", make("ldm", whole, torch.randn).state)
+    outside = write(tmp_path, "vae.pt", make("ldm-vae", whole, torch.randn).state)
+    lacking = write(tmp_path, "m.safetensors", make("ldm-without-vae", whole, torch.randn).state)
+
+    first, second = check_files([inside, outside], whole)
+
+    assert "vae" not in first.take
+    assert set(second.take) == {"vae"}
+    assert f"vae is taken from {outside} instead" in first.report.hints
+    assert "it has no VAE" in check_files([lacking], whole)[0].report.hints[0]
+
+
+def test_one_misfit_among_several_leaves_nothing_written(tiny: Preset, tmp_path: Path) -> None:
+    good = write(tmp_path, "good.safetensors", make("unet", tiny, torch.randn).state)
+    state = make("controlnet", tiny, torch.randn).state
+    del state["conv_in.weight"]
+    bad = write(tmp_path, "bad.safetensors", state)
+
+    with pytest.raises(WeightsError, match=r"bad\.safetensors: 1 missing \(conv_in\.weight\)"):
+        write_parts(check_files([good, bad], tiny), tmp_path / "store")
+
+    assert not (tmp_path / "store").exists()
+
+
+def test_motion_modules_of_other_positions_are_refused(tiny: Preset, tmp_path: Path) -> None:
+    state = foreign.animatediff(make("motion-adapter", tiny, torch.randn).state, 24)
+
+    (checked,) = check_files([write(tmp_path, "mm.ckpt", state)], tiny)
+
+    assert "24 positions, motion_max_seq_length is 32" in checked.report.mismatched[0]
+    assert not checked.report.fits
+
+
+def test_a_lora_of_the_text_encoder_is_left_out(tiny: Preset, tmp_path: Path) -> None:
+    made = make("lcm-lora", tiny, torch.randn)
+    text = {"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(2, 2)}
+
+    (checked,) = check_files([write(tmp_path, "x.safetensors", made.state | text)], tiny)
+
+    assert checked.report.fits
+    assert checked.report.ignored == 1
+
+
+def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) -> None:
+    """Our merge of a kohya file, against diffusers' loader and peft's layers on the same file."""
+    torch.manual_seed(0)
+    unet = shaken(build_denoising_unet(tiny))
+    plain = {key: value.clone() for key, value in unet.state_dict().items()}
+    lora = foreign.lora_for(expected_shapes(tiny, "denoising_unet"), 4, torch.randn, LCM_MODULES)
+    file = foreign.kohya(lora, alpha=1.5)
+    state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(dict(file))
+    unet.load_lora_adapter(state, network_alphas=alphas, prefix="unet")  # type: ignore[operator]
+    inputs = (torch.randn(2, 4, 4, 4), torch.tensor([10, 900]), torch.randn(2, 1, 8))
+    with torch.no_grad():
+        expected = unet(*inputs).sample
+        changed = build_denoising_unet(tiny)
+        changed.load_state_dict(plain)
+        before = changed(*inputs).sample
+        (checked,) = check_files([write(tmp_path, "lora.safetensors", file)], tiny)
+        merge_into(changed.state_dict(), checked.take["loras/lora"](), 1.0, "lora")
+        after = changed(*inputs).sample
+
+    torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-4)
+    assert (before - expected).abs().max() > 0.1
+
+
+def test_what_the_appearance_encoder_lacks_changes_nothing_that_is_read(tiny: Preset) -> None:
+    torch.manual_seed(0)
+    reference, other = (shaken(build_reference_unet(tiny)) for _ in range(2))
+    state = reference.state_dict()
+    absent = unread_by_reference(tiny, state)
+    other.load_state_dict(state | {key: torch.zeros_like(state[key]) for key in absent})
+    inputs = (torch.randn(1, 4, 4, 4), torch.tensor([500]), torch.ones(1, 1, 8))
+
+    banks = []
+    for network in (reference, other):
+        bank = connect_reference(network, build_denoising_unet(tiny))
+        with torch.no_grad():
+            network(*inputs)
+        banks.append(bank.features)
+
+    assert len(absent) > 10
+    assert banks[0].keys() == banks[1].keys()
+    for name, features in banks[0].items():
+        assert torch.equal(features, banks[1][name]), name
+
+
+def test_what_is_of_no_known_kind_is_refused(tiny: Preset, tmp_path: Path) -> None:
+    path = write(tmp_path, "x.safetensors", {"layer.weight": torch.zeros(2)})
+    with pytest.raises(WeightsError, match="of no known kind; its keys begin with layer.weight"):
+        check_files([path], tiny)
+
+    (checked,) = check_files([path], tiny, Kind.VAE)
+    assert checked.report.unexpected == ["layer.weight"]
+    assert len(checked.report.missing) == len(expected_shapes(tiny, "vae"))
+
+
+def test_weights_of_another_network_are_refused(tiny: Preset, tmp_path: Path) -> None:
+    wide = dict(tiny.parts)
+    config = wide["denoising_unet"].config | {"block_out_channels": [16, 32]}
+    wide["denoising_unet"] = replace(wide["denoising_unet"], config=config)
+    made = make("ldm", replace(tiny, parts=wide), torch.randn)
+
+    (checked,) = check_files([write(tmp_path, "wide.ckpt", made.state)], tiny)
+
+    conv_in = "model.diffusion_model.input_blocks.0.0.weight: (16, 4, 3, 3) instead of (8, 4, 3, 3)"
+    assert conv_in in checked.report.mismatched
+    assert not checked.report.missing

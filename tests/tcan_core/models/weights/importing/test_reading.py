@@ -1,0 +1,145 @@
+"""Reading files: folders in every layout, and pickles that would do more than hold weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cli.main import main
+from tcan_core.errors import WeightsError
+from tcan_core.models.weights.importing.reading import read_sources
+
+STATE = {f"conv_{number}.weight": torch.full((2, 2), float(number)) for number in range(4)}
+
+
+class Malicious:
+    """Unpickling it would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def names(path: Path) -> list[str]:
+    (source,) = read_sources(path)
+    return sorted(source.tensors)
+
+
+@pytest.mark.parametrize("whole_file", [True, False])
+@pytest.mark.parametrize("suffix", [".ckpt", ".pth", ".pt", ".bin"])
+def test_a_malicious_pickle_is_refused_and_runs_nothing(
+    suffix: str, whole_file: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, trace = tmp_path / f"model{suffix}", tmp_path / "it-ran"
+    inside = {"state_dict": STATE, "callbacks": Malicious(trace)}
+    torch.save(Malicious(trace) if whole_file else inside, path)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "import", str(path), "--preset", "mini"])
+
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "refused, it is no pickle of weights alone" in told
+    assert "posix.system" in told or "nt.system" in told
+    assert not trace.exists()
+
+
+def test_a_bare_pickle_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    path, trace = tmp_path / "model.ckpt", tmp_path / "it-ran"
+    path.write_bytes(pickle.dumps(Malicious(trace)))
+
+    with pytest.raises(WeightsError, match="refused, it is no pickle of weights alone"):
+        read_sources(path)
+    assert not trace.exists()
+    pickle.loads(path.read_bytes())
+    assert trace.exists()  # it would have
+
+
+def test_pickles_of_the_old_format_and_wrappers_are_read(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "state_dict": STATE}, tmp_path / "wrapped.ckpt")
+    torch.save({"module": {"state_dict": STATE}}, tmp_path / "twice.ckpt")
+
+    for name in ("old.pth", "wrapped.ckpt", "twice.ckpt"):
+        assert names(tmp_path / name) == sorted(STATE)
+    assert read_sources(tmp_path / "wrapped.ckpt")[0].facts == {"epoch": 3}
+
+
+def test_a_folder_is_read_from_shards(tmp_path: Path) -> None:
+    shards: dict[str, dict[str, Tensor]] = {"a.safetensors": {}, "b.safetensors": {}}
+    where = {}
+    for number, (key, value) in enumerate(STATE.items()):
+        shard = ("a.safetensors", "b.safetensors")[number % 2]
+        shards[shard][key] = value
+        where[key] = shard
+    for name, state in shards.items():
+        save_file(state, tmp_path / name)
+    index = tmp_path / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": where}))
+
+    assert names(tmp_path) == sorted(STATE)
+
+    index.write_text(json.dumps({"weight_map": {"x": "../a.safetensors"}}))
+    with pytest.raises(WeightsError, match=r"shards outside of its folder: \.\./a\.safetensors"):
+        read_sources(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"x": "c.safetensors"}}))
+    with pytest.raises(WeightsError, match=r"c\.safetensors: there is no such file"):
+        read_sources(tmp_path)
+
+
+def test_of_several_variants_the_plain_one_is_read(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "diffusion_pytorch_model.bin")
+    save_file({"fp16": torch.zeros(1)}, tmp_path / "diffusion_pytorch_model.fp16.safetensors")
+    assert names(tmp_path) == ["fp16"]  # safetensors before a pickle
+
+    save_file(STATE, tmp_path / "diffusion_pytorch_model.safetensors")
+    assert names(tmp_path) == sorted(STATE)
+
+
+def test_a_pipelines_folder_is_read_model_by_model(tmp_path: Path) -> None:
+    for name in ("unet", "vae", "scheduler"):
+        (tmp_path / name).mkdir()
+    save_file(STATE, tmp_path / "unet" / "diffusion_pytorch_model.safetensors")
+    save_file(STATE, tmp_path / "vae" / "diffusion_pytorch_model.safetensors")
+    (tmp_path / "vae" / "config.json").write_text('{"scaling_factor": 0.2}')
+
+    sources = read_sources(tmp_path)
+
+    assert [source.path.name for source in sources] == ["unet", "vae"]
+    assert sources[1].facts == {"scaling_factor": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.safetensors", b"nonsense", "not a safetensors file"),
+        ("x.ckpt", b"nonsense", "not a file of weights|refused, it is no pickle"),
+        ("x.gguf", b"", r"weights come as \.safetensors, \.ckpt"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=told):
+        read_sources(tmp_path / name)
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="there is no such file"):
+        read_sources(tmp_path / "nothing")
+    with pytest.raises(WeightsError, match="no weights in it; expected"):
+        read_sources(tmp_path)
+    torch.save({"epoch": 1}, tmp_path / "x.ckpt")
+    with pytest.raises(WeightsError, match=r"no weights in it; its keys are \['epoch'\]"):
+        read_sources(tmp_path / "x.ckpt")
+    torch.save([torch.zeros(1)], tmp_path / "x.ckpt")
+    with pytest.raises(WeightsError, match="expected a mapping of weights, got list"):
+        read_sources(tmp_path / "x.ckpt")

@@ -1,0 +1,137 @@
+"""A preset that extends another says only what differs; weights are found in stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcan_core.errors import ConfigError, WeightsError
+from tcan_core.models.weights.loading import find_part
+from tcan_core.models.weights.presets import load_preset, own_presets
+from tcan_core.models.weights.store import store_folder
+
+BASE = """
+name: base
+description: the base
+resolution: 32
+prediction_type: sample
+detector: puppet
+sampling: {num_inference_steps: 7, guidance_scale: 2.0}
+parts:
+  vae: {file: codec.safetensors, sha256: aa, source: somewhere, config: {a: 1, b: 2}}
+  lora: {pull: {repo: some/one, file: lora.safetensors}}
+  motion_modules: {}
+"""
+
+
+def write(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def stored(preset: str, part: str) -> Path:
+    path = store_folder(preset) / f"{part}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_what_is_not_said_is_the_bases(models: Path, tmp_path: Path) -> None:
+    write(models / "base" / "preset.yaml", BASE)
+    path = write(
+        tmp_path / "own" / "mine.yaml",
+        "extends: base\nname: mine\nsampling: {guidance_scale: 3.0}\n"
+        "parts: {vae: {config: {b: 3}}, lora: {source: another}}\n"
+        "loras: {style: {weight: 0.5, file: style.safetensors}}\n",
+    )
+
+    preset = load_preset(path)
+
+    assert (preset.name, preset.description, preset.resolution) == ("mine", "the base", 32)
+    assert preset.sampling.num_inference_steps == 7
+    assert preset.sampling.guidance_scale == 3.0
+    assert preset.parts["vae"].config == {"a": 1, "b": 3}
+    assert preset.part_file("vae") == models / "base" / "codec.safetensors"
+    assert preset.parts["vae"].sha256 == "aa"
+    assert preset.parts["lora"].pull is not None
+    assert preset.parts["lora"].source == "another"
+    assert preset.lora_file("style") == tmp_path / "own" / "style.safetensors"
+    assert preset.loras["style"].weight == 0.5
+
+
+def test_a_part_with_weights_of_its_own_takes_none_of_the_bases(
+    models: Path, tmp_path: Path
+) -> None:
+    base = write(tmp_path / "base.yaml", BASE)
+    own = "extends: {}\nname: mine\nparts: {{vae: {{file: own.safetensors}}, lora: {{{}}}}}\n"
+    stored("base", "lora")
+    inherits = load_preset(write(tmp_path / "a.yaml", own.format("base.yaml", "")))
+    pulls = "pull: {repo: another/one, file: x.safetensors}"
+    differs = load_preset(write(tmp_path / "b.yaml", own.format(base, pulls)))
+
+    assert inherits.part_file("lora") == store_folder("base") / "lora.safetensors"
+    assert differs.part_file("lora") is None  # never the base's in another's place
+    assert inherits.part_file("vae") == tmp_path / "own.safetensors"
+    assert inherits.parts["vae"].sha256 is None
+    assert inherits.parts["vae"].config == {"a": 1, "b": 2}
+
+
+def test_own_weights_come_before_inherited_ones(models: Path, tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", BASE)
+    mine = load_preset(write(tmp_path / "mine.yaml", "extends: base.yaml\nname: mine\n"))
+    stored("base", "motion_modules")
+    assert mine.part_file("motion_modules") == store_folder("base") / "motion_modules.safetensors"
+
+    own = stored("mine", "motion_modules")
+
+    assert mine.part_file("motion_modules") == own
+    assert find_part(mine, "motion_modules") == own
+
+
+def test_presets_of_the_models_folder_go_by_name(models: Path) -> None:
+    write(models / "mine" / "preset.yaml", "extends: mini\nname: mine\n")
+    write(models / "mini" / "preset.yaml", "name: a shipped one cannot be replaced\n")
+
+    assert own_presets() == ["mine"]
+    assert load_preset("mine").resolution == 64
+    assert load_preset("mini").name == "mini"
+
+
+def test_presets_that_extend_one_another_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", "extends: b.yaml\nname: a\n")
+    write(tmp_path / "b.yaml", "extends: a.yaml\nname: b\n")
+    with pytest.raises(ConfigError, match="8 presets extend one another"):
+        load_preset(str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: ../elsewhere", "name is '../elsewhere'; allowed are letters"),
+        ("parts: {lora: {absent: nobody}}", "parts.lora: absent is 'nobody'; allowed: refuse"),
+        ("parts: {lora: {absent: lora}}", "parts.lora: absent is 'lora'"),
+        ("loras: {x: {into: [vae]}}", "into: vae; allowed: denoising_unet, reference_unet"),
+        ("norm_grouping: none", "norm_grouping: expected one of 'per_frame', 'official'"),
+        ("extends: nobody", "no preset 'nobody'"),
+        ("name: ''", "a preset that extends 'mini' needs a name of its own"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    lines = ["extends: mini", "name: mine"]
+    key = text.split(":")[0]
+    kept = [line for line in lines if not line.startswith(f"{key}:")]
+    with pytest.raises(ConfigError, match=told):
+        load_preset(write(tmp_path / "mine.yaml", "\n".join([*kept, text])))
+
+
+def test_missing_weights_tell_how_to_get_them(models: Path) -> None:
+    with pytest.raises(WeightsError, match="no weights for vae; `tcan models pull sd15` or `tcan"):
+        find_part(load_preset("sd15"), "vae")

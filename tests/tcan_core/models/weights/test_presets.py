@@ -1,0 +1,92 @@
+"""Presets: what ships loads, and what is wrong in one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcan_core.errors import ConfigError
+from tcan_core.models.weights.presets import load_preset, shipped_presets
+
+PARTS = {
+    "vae",
+    "text_encoder",
+    "denoising_unet",
+    "reference_unet",
+    "controlnet",
+    "lora",
+    "motion_modules",
+    "controlnet_motion_modules",
+}
+SMALL = """
+name: small
+description: for a test
+resolution: 32
+prediction_type: sample
+detector: puppet
+parts: {vae: {file: codec.safetensors, sha256: aa}, lora: {}}
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "preset.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_every_shipped_preset_loads_with_all_parts() -> None:
+    assert shipped_presets() == ["mini", "sd15", "sd15-official"]
+    for name in shipped_presets():
+        preset = load_preset(name)
+        assert preset.name == name
+        assert PARTS <= set(preset.parts)
+
+
+def test_an_unknown_name_tells_what_ships() -> None:
+    with pytest.raises(ConfigError, match="no preset 'maxi'; shipped are mini, sd15, "):
+        load_preset("maxi")
+    with pytest.raises(ConfigError, match=r"no preset '/nowhere/preset.yaml'"):
+        load_preset("/nowhere/preset.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("resolutoin: 64", "unknown key resolutoin; known are name, description, resolution"),
+        ("prediction_type: x0", "prediction_type: expected one of 'epsilon', 'v_prediction', 's"),
+        ("sampling: {noise: pink}", "sampling: noise: expected one of 'independent', 'freenoise'"),
+        ("resolution: large", "resolution: expected int, got 'large'"),
+        ("parts: {vae: {path: x}}", r"parts.vae: unknown key path; known are config, file"),
+        ("parts: [vae]", "parts: expected a mapping"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, line: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load_preset(write(tmp_path, f"{SMALL}\n{line}\n"))
+
+
+def test_missing_keys_and_broken_yaml_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="missing description, resolution"):
+        load_preset(write(tmp_path, "name: nobody"))
+    with pytest.raises(ConfigError, match=r"preset.yaml: while parsing"):
+        load_preset(write(tmp_path, "name: [unclosed"))
+    with pytest.raises(ConfigError, match="expected a mapping, got None"):
+        load_preset(write(tmp_path, ""))
+
+
+def test_files_lie_beside_the_yaml(tmp_path: Path) -> None:
+    preset = load_preset(write(tmp_path, SMALL))
+
+    assert preset.part_file("vae") == tmp_path / "codec.safetensors"
+    assert preset.part_file("lora") is None
+    assert preset.config_of == {"vae": {}, "lora": {}}
+
+
+def test_sums_beside_the_yaml_name_files_and_digests(tmp_path: Path) -> None:
+    (tmp_path / "SHA256SUMS").write_text("11  lora.safetensors\n22 *codec.safetensors\n")
+
+    preset = load_preset(write(tmp_path, SMALL))
+
+    assert preset.part_file("lora") == tmp_path / "lora.safetensors"
+    assert (preset.parts["lora"].sha256, preset.parts["vae"].sha256) == ("11", "22")

@@ -1,0 +1,97 @@
+"""Models without TCAN's own weights: what stands in, what is left out, and what is told of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+
+from tcan_core.errors import WeightsError
+from tcan_core.models.networks.motion import TemporalControlNet, motion_state, with_place
+from tcan_core.models.weights.inventory import is_zero_shot, without_weights
+from tcan_core.models.weights.loading import load_appearance, load_tcan, read_part, weights_taken
+from tcan_core.models.weights.presets import Preset, load_preset
+
+ZERO_SHOT = {
+    "reference_unet": "denoising_unet",
+    "lora": "leave_out",
+    "controlnet_motion_modules": "leave_out",
+}
+
+
+def with_absent(preset: Preset, **absent: str) -> Preset:
+    parts = {
+        name: replace(part, absent=absent.get(name, part.absent))
+        for name, part in preset.parts.items()
+    }
+    return replace(preset, parts=parts)
+
+
+@pytest.fixture
+def bare(weights: Path, tmp_path: Path) -> Path:
+    """The weights of a model before TCAN: base, ControlNet, VAE, motion modules."""
+    for name in ("vae", "denoising_unet", "controlnet", "motion_modules"):
+        shutil.copy(weights / f"{name}.safetensors", tmp_path)
+    return tmp_path
+
+
+def test_absent_weights_are_refused_unless_the_preset_allows_it(tiny: Preset, bare: Path) -> None:
+    with pytest.raises(WeightsError, match="preset tiny: no weights for reference_unet"):
+        load_tcan(tiny, bare)
+
+
+def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, bare: Path) -> None:
+    preset = with_absent(tiny, **ZERO_SHOT)
+
+    tcan = load_tcan(preset, bare)
+
+    base = read_part(preset, "denoising_unet", bare)
+    assert all(torch.equal(v, base[k]) for k, v in tcan.reference_unet.state_dict().items())
+    assert isinstance(tcan.controlnet, ControlNetModel)
+    assert without_weights(preset, bare) == {
+        "reference_unet": "denoising_unet",
+        "lora": "nothing",
+        "controlnet_motion_modules": "nothing",
+    }
+    assert is_zero_shot(preset, bare)
+    tcan.read_reference(torch.randn(1, 4, 4, 4), torch.tensor([500]))
+    result = tcan.predict(
+        torch.randn(1, 4, 3, 4, 4), torch.tensor([500]), torch.rand(1, 3, 3, 32, 32), 2.0
+    )
+    assert result.shape == (1, 4, 3, 4, 4)
+    assert result.isfinite().all()
+
+
+def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: Path) -> None:
+    lent = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
+    preset = with_absent(tiny, **lent)
+
+    tcan = load_tcan(preset, bare)
+
+    assert isinstance(tcan.controlnet, TemporalControlNet)
+    expected = with_place(tcan.controlnet, read_part(preset, "motion_modules", bare))
+    assert any(name.startswith("mid_block.") for name in expected)
+    assert motion_state(tcan.controlnet).keys() == expected.keys()
+    for name, value in motion_state(tcan.controlnet).items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_own_weights_are_taken_where_they_are(tiny: Preset, weights: Path) -> None:
+    preset = with_absent(tiny, reference_unet="denoising_unet", lora="leave_out")
+
+    assert weights_taken(preset, "reference_unet", weights) == "reference_unet"
+    assert without_weights(preset, weights) == {}
+    assert not is_zero_shot(preset, weights)
+    lent, _, _ = load_appearance(preset, weights)
+    own, _, _ = load_appearance(tiny, weights)
+    for key, value in own.state_dict().items():
+        assert torch.equal(value, lent.state_dict()[key]), key
+
+
+def test_nothing_of_mini_is_lent() -> None:
+    assert without_weights(load_preset("mini")) == {}
+    assert not is_zero_shot(load_preset("mini"))

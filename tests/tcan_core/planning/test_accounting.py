@@ -1,0 +1,153 @@
+"""What is counted is what tensors take; and a longer video takes no more of it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tcan_core.errors import CanceledError
+from tcan_core.models.networks.feed_forward import FeedForwardByRows
+from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.runtime import RuntimeOptions, set_up
+from tcan_core.models.weights.presets import load_preset
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.planning.accounting import PeakAllocated
+from tcan_core.planning.measure import Measured, _denoise, accounted
+from tcan_core.puppets.world import Scene, sample_scene
+from tests.tcan_core.random_tcan import random_tcan
+from tests.tcan_core.tiny_weights import tiny_preset
+
+KIB = 1024
+
+
+def test_tensors_are_counted_while_they_are_alive_and_views_are_not() -> None:
+    before = torch.zeros(KIB, dtype=torch.uint8)
+    with PeakAllocated() as allocated:
+        first = torch.zeros(KIB, dtype=torch.uint8)
+        second = torch.zeros(2 * KIB, dtype=torch.uint8)
+        views = first.view(2, -1), before[10:], second.add_(1)
+        assert allocated.now_bytes == allocated.peak_bytes == 3 * KIB
+        del second, views
+        assert (allocated.now_bytes, allocated.peak_bytes) == (KIB, 3 * KIB)
+        third = first + 1
+        assert (allocated.now_bytes, allocated.peak_bytes) == (2 * KIB, 3 * KIB)
+        del first, third
+    assert allocated.now_bytes == 0
+
+
+def test_tensors_that_were_there_may_be_included_and_sizes_left_out() -> None:
+    with PeakAllocated(lambda num_bytes: num_bytes > 10) as allocated:
+        kept = [torch.zeros(100, dtype=torch.uint8), torch.zeros(4, dtype=torch.uint8)]
+        allocated.include(kept)
+        assert allocated.peak_bytes == 100
+        kept[0] = torch.zeros(60, dtype=torch.uint8)
+        assert allocated.now_bytes == 60
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) -> None:
+    preset, options = tiny_preset(), RuntimeOptions(serial_guidance=serial)
+    size, frames, windows = (32, 32), 4, 2
+    real = []
+    for by_rows in (False, True):
+        with torch.inference_mode():
+            tcan = set_up(random_tcan(preset), options)
+            if not by_rows:
+                _feed_forward_as_on_a_gpu(tcan)
+            denoise = partial(_denoise, tcan, size, frames, windows)
+            denoise()  # what is made of the weights for good counts with them
+            real.append(accounted(tcan.denoising_networks, denoise))
+
+    found = Measured.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
+
+    assert found.peak_bytes == pytest.approx(real[0], rel=0.02)
+    assert real[1] <= found.peak_bytes
+    parameters = sum(
+        tensor.nbytes
+        for network in tcan.denoising_networks
+        for tensor in (*network.parameters(), *network.buffers())
+    )
+    assert found.weights_bytes == parameters
+
+
+def _feed_forward_as_on_a_gpu(tcan: Tcan) -> None:
+    for network in tcan.denoising_networks:
+        for module in network.modules():
+            if isinstance(module, FeedForwardByRows):
+                vars(module)["forward"] = nn.Sequential(*module.net).forward
+
+
+@pytest.mark.slow
+def test_options_take_less() -> None:
+    preset, size = load_preset("mini"), (64, 64)
+    model = Measured.build(preset, RuntimeOptions())
+    usual, serial = (model.denoising(size, 16, 1, serial) for serial in (False, True))
+    halved, stored = (
+        Measured.build(preset, options).denoising(size, 16, 1, False)
+        for options in (
+            RuntimeOptions(dtype="bfloat16"),
+            RuntimeOptions(dtype="bfloat16", fp8_weights=True),
+        )
+    )
+    assert serial.peak_bytes < 0.75 * usual.peak_bytes
+    # In float32 the folded kernels of its one up-sampler come on top.
+    assert usual.weights_bytes == 2 * halved.weights_bytes + 4 * 4 * 112 * 112 * 4
+    assert halved.peak_bytes < 0.6 * usual.peak_bytes
+    assert stored.weights_bytes < 0.6 * halved.weights_bytes
+    assert stored.peak_bytes < 1.6 * halved.peak_bytes
+    assert model.codec(size, 1).peak_bytes < model.codec(size, 16).peak_bytes
+
+
+def test_what_is_kept_for_windows_is_gone_before_a_video_is_decoded(
+    pipeline: AnimatePipeline, scene: Scene
+) -> None:
+    """The codec then has the device to itself, as the planner counts it."""
+    image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
+    settings = AnimateSettings(num_inference_steps=1, context_size=4, context_overlap=1)
+    maps, bank = pipeline.draw(image, poses, scene.source_pose, settings), pipeline.tcan.bank
+    at_work: list[int] = []
+
+    def note(_: AnimateProgress) -> None:
+        at_work.append(counted.now_bytes)
+
+    # What is kept of poses has a bound of its own.
+    with torch.inference_mode(), PeakAllocated(partial(not_in, {pose_bytes(pipeline)})) as counted:
+        latents = pipeline.encode(np.zeros((*maps.size, 3), np.uint8))
+        pipeline.denoise(latents, maps, settings, note, None)  # the prompt is projected for good
+        before = counted.now_bytes
+        pipeline.denoise(latents, maps, settings, note, None)
+        assert counted.now_bytes == before < max(at_work)
+        with pytest.raises(CanceledError):
+            pipeline.denoise(latents, maps, settings, note, lambda: bool(bank.features))
+    assert not bank.features and counted.now_bytes == before
+
+
+def pose_bytes(pipeline: AnimatePipeline) -> int:
+    """Of the features of a drawn pose, in latents of 4x4."""
+    return int(4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4)
+
+
+def not_in(kept: set[int], size: int) -> bool:
+    return size not in kept
+
+
+def test_a_longer_video_takes_no_more_but_what_the_host_keeps(pipeline: AnimatePipeline) -> None:
+    """And features of its poses: both lie on the host, whatever the device."""
+    peaks = []
+    for frames in (64, 160):
+        scene = sample_scene(1_000_000, frames, 48)
+        image = scene.source.draw(scene.source_pose)[0]
+        poses = scene.driver.poses(scene.motion)
+        latents_bytes = 4 * 4 * frames * 4 * 4
+        kept = {latents_bytes, pose_bytes(pipeline)}
+        with PeakAllocated(partial(not_in, kept)) as counted:
+            settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
+            shown = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
+        assert shown == frames
+        peaks.append(counted.peak_bytes)
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.10)
+    assert np.min(peaks) > 0

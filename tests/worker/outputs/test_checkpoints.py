@@ -1,0 +1,396 @@
+"""A render that was broken off goes on from its last checkpoint, on real stores."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from redis import Redis
+
+from service.contract.job import Checkpoint, JobRecord, Output
+from service.contract.queues import Queue
+from service.contract.states import JobState
+from service.maintenance.orphans import Orphans
+from service.maintenance.sweeper import Sweeper
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import ObjectStore
+from service.stores.object_store.s3 import S3Objects
+from tests.servers import free_port, wait_until
+from tests.worker.conftest import Desk
+from tests.worker.paint import PaintAnimator
+from worker.job_runner import JobRunner
+from worker.outputs import checkpoints
+from worker.runtime.shutdown import Shutdown
+from worker.stages import FRUGAL_WARNING
+
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing behind this point is done."""
+
+
+class World:
+    """Workers that die and leave at chosen steps."""
+
+    def __init__(self, desk: Desk, jobs: Jobs, objects: ObjectStore, folder: Path) -> None:
+        self.desk, self.jobs, self.folder = desk, jobs, folder
+        self.sweep = Sweeper(jobs, objects, "w1", folder / "no", Orphans(jobs, objects)).act
+
+    def prepared(self, steps: int = 6) -> str:
+        """A job that waits to be rendered."""
+        job_id = self.desk.submit(steps=steps)
+        self.desk.with_animator(PaintAnimator()).run(Queue.PREPARE, job_id)
+        return job_id
+
+    def kept(self, job_id: str, step: int) -> Checkpoint:
+        """The job's checkpoint, once it is the one of this step."""
+
+        def probe() -> Checkpoint | None:
+            kept = self.desk.record(job_id).checkpoint
+            return kept if kept is not None and kept.progress.step >= step else None
+
+        kept = wait_until(probe, f"a checkpoint of step {step}")
+        assert kept is not None
+        return kept
+
+    def keeps_up(self, job_id: str, step: int) -> None:
+        """Called before a step: waits until the one before is kept."""
+        if step:
+            self.kept(job_id, step)
+
+    def render_and_die(self, job_id: str, behind: int) -> PaintAnimator:
+        """A worker that is killed once the checkpoint of a step is kept; its lease is taken."""
+
+        def die(step: int) -> None:
+            self.keeps_up(job_id, step)
+            if step == behind:
+                raise Killed
+
+        painter = PaintAnimator(on_step=die)
+        with pytest.raises(Killed):
+            self.desk.with_animator(painter, "dead").run(Queue.RENDER, job_id)
+        self.lose(job_id)
+        return painter
+
+    def lose(self, job_id: str) -> None:
+        """The lease of the job's worker runs out."""
+        self.jobs.redis.zadd("tcan:leases", {job_id: 0})
+        assert self.jobs.run(commands.take_back(3)) == [(job_id, Queue.RENDER)]
+
+    def finish(self, job_id: str, painter: PaintAnimator) -> JobRecord:
+        """The job after another worker had it."""
+        self.desk.with_animator(painter, "w2").run(Queue.RENDER, job_id)
+        return self.desk.record(job_id)
+
+    def checkpoints(self, job_id: str) -> list[str]:
+        """Names of the checkpoints in the object store."""
+        files = self.folder.rglob(f"*{job_id}/*/checkpoints/*/*")
+        return sorted(str(file.relative_to(self.folder)) for file in files)
+
+
+@pytest.fixture
+def world(
+    desk: Desk,
+    jobs: Jobs,
+    objects: ObjectStore,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    # Steps that take no time would else have next to no checkpoints.
+    monkeypatch.setattr(checkpoints, "MOST_COST", 1.0)
+    return World(desk, jobs, objects, settings.objects_folder)
+
+
+def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None:
+    job_id = world.prepared()
+    first, second = world.render_and_die(job_id, behind=4), PaintAnimator()
+    waiting = world.desk.record(job_id)
+    assert waiting.checkpoint is not None
+    done = world.finish(job_id, second)
+    assert (first.done, second.done) == ([1, 2, 3, 4], [5, 6])
+    assert (done.state, done.resumes, done.attempts) == (JobState.SUCCEEDED, 1, 2)
+    assert done.checkpoint is None
+    world.sweep()
+    assert world.checkpoints(job_id) == []
+
+
+def test_who_goes_on_shows_the_progress_that_was_kept(world: World) -> None:
+    job_id = world.prepared()
+    world.render_and_die(job_id, behind=3)
+    taken = world.jobs.run(commands.take(job_id, Queue.RENDER, "w2", 60_000))
+    assert taken is not None and taken.progress is not None
+    assert (taken.progress.stage, taken.progress.step, taken.progress.steps) == ("denoise", 3, 6)
+    assert taken.progress.fraction > Queue.RENDER.begins_at
+
+
+def test_only_the_last_checkpoint_is_stored(world: World) -> None:
+    job_id = world.prepared(steps=8)
+    counts: list[int] = []
+
+    def look(step: int) -> None:
+        if step:
+            world.kept(job_id, step)
+            # The one before is erased right behind this moment.
+            wait_until(lambda: len(world.checkpoints(job_id)) == 1, "one is left")
+            counts.append(step)
+
+    world.finish(job_id, PaintAnimator(on_step=look))
+    assert counts == list(range(1, 8))
+    world.sweep()
+    assert world.checkpoints(job_id) == []
+
+
+def test_checkpoints_may_be_switched_off(world: World, desk: Desk) -> None:
+    job_id = world.prepared()
+    seen: list[object] = []
+    painter = PaintAnimator(on_step=lambda step: seen.append(desk.record(job_id).checkpoint))
+    replace(desk.with_animator(painter), checkpoint_s=float("inf")).run(Queue.RENDER, job_id)
+    assert desk.record(job_id).state is JobState.SUCCEEDED
+    assert seen == 6 * [None]
+
+
+def test_a_superseded_worker_keeps_nothing(world: World) -> None:
+    job_id = world.prepared()
+
+    def be_overtaken(step: int) -> None:
+        if step == 2:
+            kept = world.kept(job_id, 2)
+            world.lose(job_id)
+            taken = world.jobs.run(commands.take(job_id, Queue.RENDER, "w3", 60_000))
+            assert taken is not None and taken.checkpoint == kept
+            late = commands.keep_checkpoint(job_id, taken.token - 1, kept)
+            assert world.jobs.run(late) is Hold.LOST
+
+    world.finish(job_id, PaintAnimator(step_s=0.3, on_step=be_overtaken))
+    now = world.desk.record(job_id)
+    assert (now.state, now.worker) == (JobState.RUNNING, "w3")
+    assert now.checkpoint is not None and now.checkpoint.progress.step == 2
+    assert world.checkpoints(job_id) == [now.checkpoint.key]
+
+
+def test_a_worker_that_leaves_ends_its_step_and_loses_none(world: World) -> None:
+    job_id = world.prepared()
+
+    first = PaintAnimator(step_s=0.1)
+    leaving = world.desk.with_animator(first, "leaving")
+    leaving.checkpoint_s = float("inf")
+
+    def leave(step: int) -> None:
+        if step == 2:
+            leaving.shutdown.begin()
+
+    first.on_step = leave
+    leaving.run(Queue.RENDER, job_id)
+    back = world.desk.record(job_id)
+    assert (back.state, back.attempts) == (JobState.QUEUED, 0)
+    assert back.checkpoint is not None
+    second = PaintAnimator()
+    assert world.finish(job_id, second).state is JobState.SUCCEEDED
+    assert first.done + second.done == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_step_that_takes_too_long_is_not_waited_for(world: World) -> None:
+    lease_seen: list[bool] = []
+    job_id = world.prepared()
+    painter = PaintAnimator()
+    leaving = world.desk.with_animator(painter, "leaving")
+    leaving.shutdown = Shutdown(step_s=0.0)
+
+    def leave(step: int) -> None:
+        if step == 2:
+            assert leaving.at_work is not None
+            leaving.at_work.in_step = True
+            lease_seen.append(leaving.at_work.stop is None)
+            leaving.shutdown.begin()
+
+    painter.on_step = leave
+    leaving.run(Queue.RENDER, job_id)
+    assert lease_seen == [True]
+    assert world.desk.record(job_id).state is JobState.QUEUED
+    assert painter.done == [1, 2]
+
+
+def test_a_cancel_wins_while_the_worker_leaves(world: World) -> None:
+    job_id = world.prepared()
+    painter = PaintAnimator()
+    leaving = world.desk.with_animator(painter, "leaving")
+
+    def leave(step: int) -> None:
+        if step == 2:
+            leaving.shutdown.begin()
+            world.jobs.run(commands.cancel(job_id))
+
+    painter.on_step = leave
+    leaving.run(Queue.RENDER, job_id)
+    assert world.desk.record(job_id).state is JobState.CANCELED
+
+
+@pytest.mark.parametrize("harm", ["another model", "gone", "damaged"])
+def test_a_checkpoint_that_cannot_be_used_is_no_reason_to_fail(
+    world: World, objects: ObjectStore, tmp_path: Path, harm: str
+) -> None:
+    job_id = world.prepared()
+    world.render_and_die(job_id, behind=3)
+    kept = world.desk.record(job_id).checkpoint
+    assert kept is not None
+    if harm == "gone":
+        objects.delete(kept.key.rpartition("/")[0])
+    if harm == "damaged":
+        objects.put(kept.key, b"{")
+    second = PaintAnimator(mark="1" * 64 if harm == "another model" else "0" * 64)
+    assert world.finish(job_id, second).state is JobState.SUCCEEDED
+    assert second.done == [1, 2, 3, 4, 5, 6]
+
+
+def test_memory_that_ran_out_is_tried_once_more_and_told(world: World) -> None:
+    job_id = world.prepared()
+    done = world.finish(job_id, PaintAnimator(needs_frugality=True))
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+    assert done.warnings == ["painted, not animated", FRUGAL_WARNING]
+
+
+def test_an_object_store_that_is_away_costs_no_attempt(
+    world: World, desk: Desk, settings: Settings
+) -> None:
+    away = settings.model_copy(
+        update={"s3_bucket": "b", "s3_endpoint_url": f"http://127.0.0.1:{free_port()}"}
+        | {"s3_access_key": settings.redis_url, "s3_secret_key": settings.redis_url}
+    )
+    job_id = world.prepared()
+    cut_off: JobRunner = replace(
+        desk.with_animator(PaintAnimator()), objects=S3Objects.connect(away)
+    )
+    cut_off.run(Queue.RENDER, job_id)
+    back = desk.record(job_id)
+    assert (back.state, back.queue, back.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
+    assert world.finish(job_id, PaintAnimator()).outputs.keys() >= {Output.RESULT}
+
+
+def test_dead_behind_its_result_and_before_it_says_so(
+    world: World, desk: Desk, redis_url: str
+) -> None:
+    """The third of the contract's cases is `test_a_worker_that_lost_its_lease_publishes_nothing`,
+    the first `test_a_killed_workers_job_goes_on_behind_its_last_step`."""
+
+    class DiesBehindTheResult(Jobs):
+        def run(self, call: Call[T]) -> T:
+            reply = super().run(call)
+            if call.script == "finish":
+                raise Killed
+            return reply
+
+    job_id, dying = world.prepared(), DiesBehindTheResult.connect(redis_url)
+    with pytest.raises(Killed):
+        replace(desk.with_animator(PaintAnimator()), jobs=dying).run(Queue.RENDER, job_id)
+    dying.close()
+    done = desk.record(job_id)
+    assert (done.state, done.token) == (JobState.SUCCEEDED, 2)
+    second = PaintAnimator()
+    assert world.jobs.run(commands.take_back(3)) == []
+    assert world.finish(job_id, second) == done
+    assert second.done == []
+
+
+class AtItsEnd(Jobs):
+    """The store of a worker to which something happens between its outputs and their commit."""
+
+    happens: Callable[[], None]
+
+    def run(self, call: Call[T]) -> T:
+        if call.script == "finish":
+            self.happens()
+        return super().run(call)
+
+
+@pytest.fixture
+def at_its_end(redis_url: str) -> Iterator[AtItsEnd]:
+    store = AtItsEnd(Redis.from_url(redis_url, decode_responses=True))
+    yield store
+    store.close()
+
+
+def test_dead_between_its_outputs_and_their_commit(
+    world: World, desk: Desk, at_its_end: AtItsEnd
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
+    first.on_step = partial(world.keeps_up, job_id)
+    at_its_end.happens = die
+    with pytest.raises(Killed):
+        replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
+    assert first.done == [1, 2, 3, 4, 5, 6]
+    world.lose(job_id)
+    world.sweep()
+    done = world.finish(job_id, second)
+    assert (done.state, done.resumes) == (JobState.SUCCEEDED, 1)
+    assert second.done in ([], [6])
+
+
+def test_who_was_overtaken_while_decoding_leaves_the_others_checkpoint(
+    world: World, desk: Desk, at_its_end: AtItsEnd
+) -> None:
+    """A was stopped behind its last step; when it wakes, B has just begun from A's checkpoint."""
+    job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
+    first.on_step = partial(world.keeps_up, job_id)
+    at_its_end.happens = partial(world.lose, job_id)
+    replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
+    world.sweep()
+    kept = desk.record(job_id).checkpoint
+    assert kept is not None and world.checkpoints(job_id) == [kept.key]
+    done = world.finish(job_id, second)
+    assert (done.state, second.done in ([], [6])) == (JobState.SUCCEEDED, True)
+    assert {key.split("/")[2] for key in done.outputs.values()} == {str(done.token)}
+
+
+MOMENTS = ("waits", "prepares", "waits to be rendered", "renders", "leaves")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_cancel_ends_the_job_in_whatever_state_it_is(world: World, moment: str) -> None:
+    """Twenty of each: a hundred cancels, at random steps where there are steps."""
+    chosen = random.Random(moment)
+    for _ in range(20):
+        job_id = world.desk.submit(steps=5) if moment in MOMENTS[:2] else world.prepared(steps=5)
+        step, done = chosen.randrange(5), 0
+        painter = PaintAnimator()
+        worker = world.desk.with_animator(painter)
+
+        def cancel(now: int, job_id: str = job_id) -> None:
+            world.jobs.run(commands.cancel(job_id))
+
+        def at_a_step(
+            now: int, job_id: str = job_id, step: int = step, worker: JobRunner = worker
+        ) -> None:
+            if now == step:
+                if moment == "leaves":
+                    worker.shutdown.begin()
+                cancel(now, job_id)
+                assert worker.at_work is not None
+                worker.at_work.renew()
+
+        if moment == "prepares":
+            painter.on_prepare = cancel
+        elif moment in ("renders", "leaves"):
+            painter.on_step = at_a_step
+        else:
+            cancel(0)
+        for queue in Queue:
+            worker.run(queue, job_id)
+            done = len(painter.done)
+        ended = world.desk.record(job_id)
+        assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
+        assert done <= step
+        world.finish(job_id, PaintAnimator())
+        world.jobs.run(commands.take_back(3))
+        assert world.desk.record(job_id) == ended

@@ -1,0 +1,192 @@
+"""Previews: a frame of the current guess, stored and told of, never worth a job."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.contract.events import EventKind
+from service.contract.job import Output
+from service.contract.states import JobState
+from service.errors import UnavailableError
+from service.settings import Settings
+from service.stores.job_store import commands, events
+from service.stores.job_store.store import Jobs
+from service.stores.object_store.base import open_objects
+from service.stores.object_store.s3 import make_client
+from tests.servers import S3Server, wait_until
+from tests.worker.conftest import Desk
+from tests.worker.paint import PaintAnimator
+from tests.worker.slow_line import slow_line
+from worker.animation import Picture, Step
+from worker.job_runner import JobRunner
+from worker.outputs.previews import MOST, PreviewWriter
+from worker.runtime.lease import Stop
+
+
+def grey() -> NDArray[np.uint8]:
+    return np.full((48, 64, 3), 128, dtype=np.uint8)
+
+
+def shown(pixels: Picture, made: list[int]) -> Picture:
+    """The same picture; `made` grows with each time that it is made."""
+
+    def picture() -> NDArray[np.uint8] | None:
+        made.append(1)
+        return pixels()
+
+    return picture
+
+
+def published(steps: int, picture: Picture | None = grey) -> dict[int, bytes]:
+    """The previews of so many steps, of two windows each; no step comes before the last is out."""
+    found: dict[int, bytes] = {}
+    made: list[int] = []
+    counted = None if picture is None else shown(picture, made)
+    with PreviewWriter(lambda step: None, found.__setitem__) as writer:
+        for number in range(1, steps + 1):
+            for _ in range(2):
+                writer(Step("denoise", number, steps, number / steps, counted))
+                if picture is grey:
+                    wait_until(lambda: len(found) == len(made), "it is published")
+    return found
+
+
+def test_a_few_previews_are_spread_over_the_steps() -> None:
+    found = published(20)
+    assert list(found) == [3, 6, 9, 12, 15, 18]
+    assert list(published(3)) == [1, 2]
+    assert list(published(1)) == []
+    assert len(published(200)) == MOST
+    with Image.open(BytesIO(found[3])) as image:
+        assert (image.format, image.size) == ("WEBP", (64, 48))
+
+
+def test_there_may_be_nothing_to_show() -> None:
+    assert published(20, lambda: None) == {}
+    assert published(20, None) == {}
+
+
+@pytest.mark.parametrize("error", [UnavailableError("gone"), OSError("full"), KeyError("a bug")])
+def test_a_preview_that_fails_is_left_out(error: Exception) -> None:
+    tried: list[int] = []
+
+    def refuse_the_first(step: int, packed: bytes) -> None:
+        tried.append(step)
+        if step == 3:
+            raise error
+
+    reported: list[Step] = []
+    with PreviewWriter(reported.append, refuse_the_first) as writer:
+        for number in (3, 6):
+            writer(Step("denoise", number, 20, 0.1, grey))
+            wait_until(lambda: tried[-1:] == [number], "it is tried")  # noqa: B023
+    assert [step.step for step in reported] == [3, 6]
+
+
+def test_a_picture_that_cannot_be_made_is_left_out() -> None:
+    def fail() -> NDArray[np.uint8] | None:
+        raise RuntimeError("out of memory")
+
+    assert published(20, fail) == {}
+
+
+def test_of_the_previews_that_wait_the_newest_is_published() -> None:
+    at_work, go_on, found = threading.Event(), threading.Event(), list[int]()
+
+    def publish_slowly(step: int, packed: bytes) -> None:
+        found.append(step)
+        at_work.set()
+        assert go_on.wait(10)
+
+    with PreviewWriter(lambda step: None, publish_slowly) as writer:
+        for number in range(1, 20):
+            writer(Step("denoise", number, 20, number / 20, grey))
+            if number == 3:
+                assert at_work.wait(10)
+        assert found == [3]
+        go_on.set()
+        wait_until(lambda: len(found) == 2, "the newest is published")
+    assert found == [3, 18]
+
+
+def test_a_caller_sees_a_preview_while_the_job_runs(
+    desk: Desk, jobs: Jobs, settings: Settings
+) -> None:
+    job_id, made = desk.submit(steps=12), list[int]()
+
+    def tell_first(step: int) -> None:
+        wait_until(lambda: desk.record(job_id).preview_count == len(made), "it is told")
+
+    painter = PaintAnimator(picture=shown(grey, made), on_step=tell_first)
+    done = desk.finish(job_id, desk.with_animator(painter))
+    assert (len(done.previews), done.preview_count, Output.RESULT in done.outputs) == (5, 5, True)
+    told = [e for e in jobs.run(events.events(job_id, 0)) if e.kind is EventKind.PREVIEW]
+    assert [event.placed.record.preview_count for event in told] == [1, 2, 3, 4, 5]
+    with TestClient(create_app(settings)) as client:
+        job = client.get(f"/jobs/{job_id}").json()
+        assert job["links"]["preview"] == f"/jobs/{job_id}/previews/5"
+        preview = client.get(job["links"]["preview"])
+        assert preview.headers["content-type"] == "image/webp"
+        assert preview.content[8:12] == b"WEBP"
+        missing = client.get(f"/jobs/{job_id}/previews/6")
+        assert missing.json()["code"] == "no_result"
+
+
+def test_a_silent_store_holds_up_neither_steps_nor_a_cancel(
+    runner: JobRunner, jobs: Jobs, s3_server: S3Server, tmp_path: Path
+) -> None:
+    port = urlsplit(s3_server.endpoint_url).port
+    assert port is not None
+    with slow_line(port) as line:
+        # It gives up much later than this test.
+        far = {"s3_endpoint_url": f"http://127.0.0.1:{line.port}", "s3_timeout_s": 100.0}
+        objects = open_objects(s3_server.settings(tmp_path).model_copy(update=far))
+        desk = Desk(jobs, objects, replace(runner, objects=objects), tmp_path)
+        job_id = desk.submit(steps=20)
+
+        def fall_silent_and_cancel(step: int) -> None:
+            if step == 8:
+                # One preview is out, and nothing else is on its way.
+                wait_until(lambda: desk.record(job_id).previews, "a preview")
+                line.open.clear()
+            if step == 16:
+                jobs.run(commands.cancel(job_id))
+                lease = rendering.at_work
+                assert lease is not None
+                wait_until(lambda: lease.stop is Stop.CANCELED, "the worker hears of it")
+
+        painter = PaintAnimator(picture=grey, on_step=fall_silent_and_cancel)
+        rendering = desk.with_animator(painter)
+        canceled = desk.finish(job_id, rendering)
+        assert not line.open.is_set()
+        assert (canceled.state, painter.done) == (JobState.CANCELED, list(range(1, 17)))
+        line.open.set()
+        names = ("previews", "checkpoints")
+        wait_until(lambda: not [t for t in threading.enumerate() if t.name in names], "all is done")
+    # What was on its way came too late, and is gone.
+    assert desk.record(job_id) == canceled
+    assert stored(s3_server, f"jobs/{job_id}/2/previews/") == canceled.previews
+
+
+def stored(server: S3Server, prefix: str) -> list[str]:
+    """Keys in the bucket."""
+    client = make_client(server.settings(Path()), server.endpoint_url)
+    found = client.list_objects_v2(Bucket=server.bucket, Prefix=prefix)
+    return [entry["Key"] for entry in found.get("Contents", ())]
+
+
+def test_a_worker_that_lost_its_job_adds_no_preview(desk: Desk, jobs: Jobs) -> None:
+    job_id = desk.submit()
+    assert jobs.run(commands.add_preview(job_id, 9, "jobs/x/1/previews/1.webp")) == "lost"
+    assert desk.record(job_id).previews == []

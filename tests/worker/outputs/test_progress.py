@@ -1,0 +1,69 @@
+"""Steps of a stage become progress of a job."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from service.contract.job import Progress
+from worker.animation import Step
+from worker.outputs.progress import SHARES, ProgressWriter
+
+
+class Watch:
+    """Seconds that pass when told to, and what was written meanwhile."""
+
+    def __init__(self, interval_s: float = 0.5) -> None:
+        self.now_s = 0.0
+        self.written: list[Progress] = []
+        self.writer = ProgressWriter(self.written.append, interval_s, lambda: self.now_s)
+
+    def step(self, step: Step, after_s: float = 0.0) -> None:
+        self.now_s += after_s
+        self.writer(step)
+
+
+def test_stages_lie_one_after_the_other() -> None:
+    ends = [0.0]
+    for first, last in SHARES.values():
+        assert first == ends[-1] < last
+        ends.append(last)
+    assert ends[-1] == 1.0
+
+
+def test_the_fraction_is_of_the_whole_job() -> None:
+    watch = Watch()
+    for stage in SHARES:
+        watch.step(Step(stage, 0, 2, 0.0))
+        watch.step(Step(stage, 2, 2, 1.0))
+    fractions = [progress.fraction for progress in watch.written]
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert fractions == sorted(fractions)
+
+
+def test_writes_are_spaced_and_the_ends_of_a_stage_are_never_left_out() -> None:
+    watch = Watch()
+    for step in range(11):
+        watch.step(Step("denoise", step, 10, step / 10), after_s=0.1)
+    assert [progress.step for progress in watch.written] == [0, 5, 10]
+
+
+def test_progress_is_told_less_often_the_longer_a_job_takes() -> None:
+    """The events of a job are all kept, so that who comes back misses none."""
+    watch, steps = Watch(0.2), 36_000
+    told = []
+    for step in range(steps):
+        watch.step(Step("denoise", step, steps, step / steps), after_s=0.1)
+        told.append(len(watch.written))
+    in_a_minute, in_half_an_hour, in_an_hour = told[599], told[17_999], told[-1]
+    assert 200 <= in_a_minute <= 300
+    assert in_half_an_hour <= 1300
+    assert in_an_hour - in_half_an_hour == pytest.approx(300 * math.log(2), rel=0.05)
+
+
+def test_the_rest_of_a_stage_is_taken_to_go_on_as_it_went() -> None:
+    watch = Watch()
+    watch.step(Step("denoise", 0, 20, 0.0))
+    watch.step(Step("denoise", 5, 20, 0.25), after_s=10.0)
+    assert [progress.eta_s for progress in watch.written] == [None, pytest.approx(30.0)]

@@ -1,0 +1,1 @@
+"""What a worker writes: progress, previews, checkpoints, manifest and provenance."""

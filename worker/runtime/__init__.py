@@ -1,0 +1,1 @@
+"""What keeps a worker process alive and in order: lease, heartbeat, stall detection, shutdown."""
