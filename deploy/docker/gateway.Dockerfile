@@ -18,6 +18,7 @@ RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requir
 FROM packages AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY sandbox sandbox
+COPY media media
 COPY service service
 COPY cli cli
 RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app .

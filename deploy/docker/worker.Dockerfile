@@ -26,6 +26,7 @@ RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index
 FROM packages AS code
 COPY README.md LICENSE ./
 COPY sandbox sandbox
+COPY media media
 COPY service service
 COPY worker worker
 COPY tcan_core tcan_core

@@ -8,7 +8,7 @@ from pathlib import Path
 from tcan_core.config import load_config
 from tcan_core.models.weights.store import models_folder, store_folder
 
-PRESETS_FOLDER = Path(__file__).parents[2] / "presets"
+PRESETS_FOLDER = Path(__file__).parents[3] / "presets"
 
 
 @dataclass(frozen=True)

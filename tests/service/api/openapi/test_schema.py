@@ -27,7 +27,7 @@ from tests.service import schema_hooks
 from tests.service.gateway import running_gateway
 from tests.worker.paint import PaintAnimator
 
-CONFIG = Path(__file__).resolve().parents[2] / "schemathesis.toml"
+CONFIG = Path(__file__).resolve().parents[4] / "schemathesis.toml"
 FEW = settings(
     max_examples=4,
     deadline=None,
