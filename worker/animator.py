@@ -23,7 +23,6 @@ from service.errors import SettingsError
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
-from tcan_core.errors import CanceledError as CoreCanceled
 from tcan_core.errors import (
     CanceledError,
     CheckpointError,

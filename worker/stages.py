@@ -19,7 +19,11 @@ from service.stores.job_store.commands import Call, Hold
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectMissingError, ObjectStore
 from worker.animation import Animator, Rendering, Report, Step
-from worker.failures import AnimationCanceledError, AnimationOutOfMemoryError, CheckpointUnusableError
+from worker.failures import (
+    AnimationCanceledError,
+    AnimationOutOfMemoryError,
+    CheckpointUnusableError,
+)
 from worker.outputs.checkpoints import CheckpointWriter, mark_of
 from worker.outputs.manifest import Origin, make_manifest, make_statement
 from worker.outputs.previews import PreviewWriter

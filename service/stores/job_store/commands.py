@@ -149,7 +149,7 @@ def create(
         contract: workers that know a lower one leave the job to others; fields in use may need a
             higher one.
         hint: goes to the first queue's workers with the job, see `hints.message`.
-        quota: what the job is weighed against; RejectedError (`quota_exceeded`) when it is too much.
+        quota: what the job is weighed against; RejectedError (`quota_exceeded`) if exceeded.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = [text for name, model in models.items() for text in (name, stored(model))]
