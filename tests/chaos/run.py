@@ -32,7 +32,7 @@ def run(seconds: int, seed: int, folder: Path, *, model: bool = False) -> Report
         Service(folder, model=model) as service,
         Client(service.url) as client,
     ):
-        wait_until(client.is_ready, "the service is ready", 120.0)
+        wait_until(client.is_ready, "the service is ready")
         load = puppets(folder) if model else pictures(folder)
         callers = Callers(service.url, receiver, load)
         harmer = Harmer(service, seed)

@@ -121,8 +121,8 @@ class Service:
         self._add("valkey", self._valkey())
         self._add("weed", weed_command(self.folder / "weed", self.s3_port, self.s3))
         client = make_client(self.s3.settings(self.folder), self.s3.endpoint_url)
-        wait_until(lambda: listens(self.redis_port), "valkey listens", START_TIMEOUT_S)
-        wait_until(lambda: bucket_made(client, self.s3.bucket), "a bucket", START_TIMEOUT_S)
+        wait_until(lambda: listens(self.redis_port), "valkey listens")
+        wait_until(lambda: bucket_made(client, self.s3.bucket), "a bucket")
         self._add("gateway", [*COMMAND, "gateway", "--port", str(self.port)])
         for number in range(1, self.workers + 1):
             self._add(f"worker-{number}", [*COMMAND, "worker"] if self.model else PAINT_WORKER)

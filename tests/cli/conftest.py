@@ -75,12 +75,12 @@ def start_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartUp]:
             data = folder / "data" if data is None else data
             port, log = free_port(), folder / "up.log"
             command = [sys.executable, str(PAINT_UP), str(data), str(port)]
-            extra = {"PAINT_STEP_S": str(step_s), "TCAN_LEASE_MS": "1000"}
+            extra = {"PAINT_STEP_S": str(step_s), "TCAN_LEASE_MS": "60000"}
             extra["TCAN_OUTBOUND_ALLOW"] = "127.0.0.1"  # receivers of webhooks in tests
             process = stack.enter_context(running(command, log, extra))
             up = Up(process, f"http://127.0.0.1:{port}", data, log)
             if ready:
-                wait_until(lambda: "Ready" in log.read_text(), "the service is ready", 30.0)
+                wait_until(lambda: "Ready" in log.read_text(), "the service is ready")
             return up
 
         yield start

@@ -16,7 +16,7 @@ import pytest
 from service.client import Client
 from service.errors import ProblemError
 from tests import samples
-from tests.servers import free_port, listens, running, wait_until
+from tests.servers import GUARD_S, free_port, listens, running, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -48,7 +48,7 @@ def gateway(redis_url: str, tmp_path: Path) -> Iterator[Gateway]:
         "TCAN_LIMITS__MAX_DRIVING_BYTES": str(100 * MIB),
     }
     with running(command, tmp_path / "gateway.log", environment) as process:
-        wait_until(lambda: listens(port), "the gateway listens", 20.0)
+        wait_until(lambda: listens(port), "the gateway listens")
         yield Gateway(process, f"http://127.0.0.1:{port}")
 
 
@@ -80,4 +80,4 @@ def test_an_upload_over_the_limit_is_cut_off_with_a_reason(
         with pytest.raises(ProblemError) as refused:
             client.submit(image, big_video(tmp_path / "big.mp4", 300))
     assert refused.value.problem_code == "body_too_large"
-    assert httpx.get(f"{gateway.url}/healthz").status_code == 200
+    assert httpx.get(f"{gateway.url}/healthz", timeout=GUARD_S).status_code == 200

@@ -68,7 +68,7 @@ def test_a_generated_client_submits_polls_and_fetches(
             job = call("jobs.get_job", job_id).parsed
             return job if job.ended_at else None
 
-        job = wait_until(ended, "the job ends", 30.0)
+        job = wait_until(ended, "the job ends")
         assert (job.status, job.params.seed) == (models.JobState.SUCCEEDED, 3)
         (tmp_path / "x.mp4").write_bytes(call("results.get_result", job_id).content)
         assert count_frames(tmp_path / "x.mp4") == 6

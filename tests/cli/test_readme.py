@@ -14,6 +14,7 @@ import pytest
 
 from tests import samples
 from tests.cli.conftest import Up
+from tests.servers import GUARD_S
 from tests.worker.paint import count_frames
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +36,7 @@ def run(command: list[str], folder: Path, **more: str) -> str:
         env={**os.environ, **more},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GUARD_S,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

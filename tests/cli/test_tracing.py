@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests import samples
 from tests.cli.conftest import StartUp, Up
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -82,7 +82,7 @@ def test_one_trace_joins_gateway_and_worker(
     driving = samples.video(tmp_path)
     parts = {"image": ("i.png", samples.png()), "driving": ("d.mp4", driving)}
     headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Request-Id": "my-request"}
-    answer = httpx.post(f"{up.url}/animate", files=parts, headers=headers)
+    answer = httpx.post(f"{up.url}/animate", files=parts, headers=headers, timeout=GUARD_S)
     assert (answer.status_code, answer.headers["x-request-id"]) == (202, "my-request")
     expected = {
         ("tcan-gateway", "POST /animate"),
@@ -93,14 +93,14 @@ def test_one_trace_joins_gateway_and_worker(
     def joined() -> bool:
         return {(span.service, span.name) for span in spans if span.trace == TRACE} >= expected
 
-    wait_until(joined, "all parts of the trace arrive", 20.0)
+    wait_until(joined, "all parts of the trace arrive")
     job_id = answer.json()["id"]
     [noted] = lines(up, "gateway", '"/animate"')
     assert (noted["request_id"], noted["status"]) == ("my-request", 202)
     assert (noted["job_id"], noted["trace_id"]) == (job_id, TRACE)
     worked = lines(up, "worker", job_id)
     assert {line["request_id"] for line in worked if line.get("job_id") == job_id} == {"my-request"}
-    assert httpx.post(f"{up.url}/jobs/{job_id}/cancel").status_code == 200
-    assert httpx.post(f"{up.url}/jobs/nobody/cancel").status_code == 404
+    assert httpx.post(f"{up.url}/jobs/{job_id}/cancel", timeout=GUARD_S).status_code == 200
+    assert httpx.post(f"{up.url}/jobs/nobody/cancel", timeout=GUARD_S).status_code == 404
     canceled, unknown = lines(up, "gateway", "/cancel")
     assert (canceled["job_id"], unknown.get("job_id")) == (job_id, None)

@@ -17,7 +17,7 @@ from service.contract.states import JobState
 from service.errors import ServiceError
 from tests import samples
 from tests.cli.conftest import StartUp
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 from tests.worker.disk import small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
@@ -36,16 +36,16 @@ def test_a_full_disk_loses_no_accepted_job(start_up: StartUp, tmp_path: Path) ->
         }
 
         def submit() -> httpx.Response:
-            return httpx.post(f"{up.url}/animate", files=parts, timeout=30)
+            return httpx.post(f"{up.url}/animate", files=parts, timeout=GUARD_S)
 
         accepted = [submit().json()["id"] for _ in range(3)]
         disk.refuse("full", [])
-        wait_until(lambda: "the broker ended with" in up.log.read_text(), "the log is full", 30.0)
+        wait_until(lambda: "the broker ended with" in up.log.read_text(), "the log is full")
         for _ in range(3):
             refused = submit()
             assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
             assert "retry-after" in refused.headers
-        wait_until(lambda: up.log.read_text().count("the broker ended with") >= 4, "it tries", 60.0)
+        wait_until(lambda: up.log.read_text().count("the broker ended with") >= 4, "it tries")
         assert up.process.poll() is None
 
         disk.serve()
@@ -57,11 +57,11 @@ def test_a_full_disk_loses_no_accepted_job(start_up: StartUp, tmp_path: Path) ->
                 except ServiceError:
                     return None  # on its way back
 
-            accepted.append(wait_until(lambda: _taken(submit()), "a new job is accepted", 30.0))
+            accepted.append(wait_until(lambda: _taken(submit()), "a new job is accepted"))
             for job_id in accepted:
-                wait_until(lambda: state(job_id) is JobState.SUCCEEDED, "it is done", 60.0)  # noqa: B023
+                wait_until(lambda: state(job_id) is JobState.SUCCEEDED, "it is done")  # noqa: B023
         up.process.terminate()
-        assert up.process.wait(30) == 0
+        assert up.process.wait(GUARD_S) == 0
 
 
 def _taken(answer: httpx.Response) -> str | None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.servers import free_port, listens, running, valkey, wait_until
+from tests.servers import GUARD_S, free_port, listens, running, valkey, wait_until
 from tests.service.web import Web, web_server
 
 GATEWAY = Path(__file__).with_name("gateway.py")
@@ -51,7 +51,7 @@ class Service:
 
     def wait_for_worker(self) -> None:
         """Its model takes some seconds to load; what the gateway refuses needs none."""
-        wait_until(lambda: self.http.get("/readyz").status_code == 200, "the worker is ready", 90.0)
+        wait_until(lambda: self.http.get("/readyz").status_code == 200, "the worker is ready")
 
     def files(self) -> list[Path]:
         """All files of callers that are left on the disk."""
@@ -82,7 +82,7 @@ def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
         command = [sys.executable, "-P", "-m", "cli.main", "worker"]
         worker = stack.enter_context(running(command, folder / "worker.log", environment))
         found = Service(
-            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)),
+            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=GUARD_S)),
             gateway,
             worker,
             data,
@@ -90,7 +90,7 @@ def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
             stack.enter_context(web_server("127.0.0.2")),
             stack.enter_context(web_server("127.0.0.1")),
         )
-        wait_until(lambda: listens(port), "the gateway listens", 60.0)
+        wait_until(lambda: listens(port), "the gateway listens")
         yield found
 
 

@@ -38,7 +38,7 @@ def refusal(service: Service, answer: httpx.Response) -> str:
         return str(ErrorCode(problem["code"]))
     service.wait_for_worker()
     where = answer.headers["location"]
-    job = wait_until(lambda: ended(service, where), "the job ends", 20.0)
+    job = wait_until(lambda: ended(service, where), "the job ends")
     assert service.http.delete(where).status_code == 204
     return str(job["error"]["code"]) if job.get("error") else str(job["status"])
 

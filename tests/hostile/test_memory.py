@@ -17,7 +17,7 @@ from service.contract.limits import InputLimits
 from tests import samples
 from tests.hostile.conftest import Service, started
 from tests.hostile.test_hostile import ended
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -102,13 +102,13 @@ def test_the_largest_files_that_are_taken_stay_in_their_bounds(
     before = service.peak_mib()
     with Watch(service) as watch:
         for name, files in attacks.items():
-            answer = service.http.post("/animate", files=files, timeout=120.0)
+            answer = service.http.post("/animate", files=files, timeout=GUARD_S)
             assert answer.status_code in (202, 422), answer.text
             if answer.status_code == 202:
                 where = answer.headers["location"]
                 if name != "video":  # it fails by itself, once all of it was decoded
                     service.http.post(f"{where}/cancel")
-                wait_until(partial(ended, service, where), "the job ends", 300.0)
+                wait_until(partial(ended, service, where), "the job ends")
                 assert service.http.delete(where).status_code == 204
             now = service.peak_mib()
             print(f"\n{name}: {answer.status_code}; MiB so far: {now}, children {watch.peaks_mib}")

@@ -25,6 +25,25 @@ def step(number: int, steps: int = 20) -> Progress:
     return Progress(stage="denoise", step=number, steps=steps, fraction=number / steps)
 
 
+# Runs when no memory is left, too.
+EXPIRE = """#!lua flags=allow-oom
+for _, id in ipairs(ARGV) do redis.call('ZADD', 'tcan:leases', 'XX', 0, id) end
+"""
+
+
+def expire_lease(jobs: Jobs, *job_ids: str) -> None:
+    """Let the lease of each of the jobs run out, if a worker has one."""
+    jobs.redis.eval(EXPIRE, 0, *job_ids)
+
+
+def reclaim_expired(jobs: Jobs) -> list[tuple[str, Queue]]:
+    """Take back the jobs whose lease has run out.
+
+    However long ago somebody last looked: a slow machine is no store that was unreachable.
+    """
+    return jobs.run(commands.take_back(3, silence_ms=3_600_000))
+
+
 class Driver:
     """Takes a job through its life, one change at a time, as gateway and workers would."""
 
@@ -56,9 +75,8 @@ class Driver:
         self.jobs.run(commands.release(self.id, self.token))
 
     def lose_worker(self) -> None:
-        self.jobs.redis.zadd("tcan:leases", {self.id: 0})
-        # However long nobody looked: a busy machine is no store that was away.
-        self.jobs.run(commands.take_back(3, silence_ms=3_600_000))
+        expire_lease(self.jobs, self.id)
+        reclaim_expired(self.jobs)
 
     def life(self) -> Iterator[Callable[[], None]]:
         """Every change of a job that loses a worker, waits twice and succeeds."""

@@ -12,7 +12,7 @@ import uvicorn
 
 from service.api.app import create_app
 from service.settings import Settings
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 
 
 @contextmanager
@@ -28,8 +28,8 @@ def running_gateway(settings: Settings) -> Iterator[str]:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             # FastAPI makes its routes at the first request, by pydantic, which two threads must not
             # do at once: another gateway of this process would answer 500. This asks them all.
-            assert httpx.get(f"{url}/nowhere", timeout=60).status_code == 404
+            assert httpx.get(f"{url}/nowhere", timeout=GUARD_S).status_code == 404
             yield url
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(GUARD_S)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.servers import GUARD_S
+
 
 @dataclass
 class Web:
@@ -44,7 +46,7 @@ def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
             web.hosts.append(self.headers["host"])
             if self.path == web.held:
                 web.asked.set()
-                web.release.wait(30)
+                web.release.wait(GUARD_S)
             status, headers, body = web.pages.get(self.path.split("?")[0], (404, {}, b""))
             try:
                 self._answer(status, headers, body)

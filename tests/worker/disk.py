@@ -39,7 +39,7 @@ class Disk:
             self._fill()
         else:
             # Not while a file is open for writing.
-            wait_until(lambda: self._remount("ro"), "the disk is read-only", 30.0)
+            wait_until(lambda: self._remount("ro"), "the disk is read-only")
 
     def serve(self) -> None:
         """Take files again."""

@@ -21,7 +21,7 @@ from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.context_windows import context_windows
 from tests.recovery import denoising
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 from tests.worker.real_workers import RealWorkers, real_workers
 
 FRAMES, STEPS, SEED = 40, 30, 7
@@ -52,7 +52,7 @@ class Canceling:
         def end() -> int | None:
             return self.world.record(job_id).ended_ms
 
-        ended_ms = wait_until(end, f"the job {job_id} ends", 30.0)
+        ended_ms = wait_until(end, f"the job {job_id} ends")
         assert ended_ms is not None
         after_s = max(0.0, ended_ms / 1000 - answered_s)
         self.ended_after_s.setdefault(moment, []).append(after_s)
@@ -61,7 +61,7 @@ class Canceling:
     def while_waiting(self) -> None:
         blocking = [self.submit() for _ in range(2)]
         for job_id in blocking:
-            wait_until(partial(self.world.at_step, job_id, 1), "no worker is idle", 60.0)
+            wait_until(partial(self.world.at_step, job_id, 1), "no worker is idle")
         for _ in range(WAITING):
             self.cancel(self.submit(), "queued")
         for job_id in blocking:
@@ -70,7 +70,7 @@ class Canceling:
     def while_preparing(self) -> None:
         for _ in range(PREPARING):
             job_id = self.submit("driving.mp4")
-            wait_until(partial(self._is_preparing, job_id), f"{job_id} is prepared", 60.0)
+            wait_until(partial(self._is_preparing, job_id), f"{job_id} is prepared")
             self.cancel(job_id, "preparing")
 
     def while_running(self) -> None:
@@ -82,19 +82,19 @@ class Canceling:
     def while_leaving(self) -> None:
         """The worker that has the job got SIGTERM just before."""
         for _ in range(LEAVING):
-            wait_until(self.world.all_ready, "both workers are ready", 120.0)
+            wait_until(self.world.all_ready, "both workers are ready")
             job_id = self.submit()
             held = self._at_some_step(job_id, STEPS // 2)
             leaving = self.world.replace_holder(held, signal.SIGTERM)
             self.cancel(job_id, "leaving")
-            assert leaving.wait(10.0) == 0
+            assert leaving.wait(GUARD_S) == 0
 
     def _is_preparing(self, job_id: str) -> bool:
         return self.world.record(job_id).state is JobState.PREPARING
 
     def _at_some_step(self, job_id: str, last: int) -> JobRecord:
         step = self.chosen.randrange(last)
-        held = wait_until(partial(self.world.at_step, job_id, step), f"step {step}", 60.0)
+        held = wait_until(partial(self.world.at_step, job_id, step), f"step {step}")
         assert held is not None
         return held
 
@@ -119,7 +119,7 @@ def test_a_hundred_cancels_end_within_a_window(
     pair = tmp_path / "pair"
     pair.mkdir()
     render_pair(pair, seed=FIRST_TEST_SEED + 701, num_frames=FRAMES, size=64)
-    wait_until(world.all_ready, "both workers are ready", 120.0)
+    wait_until(world.all_ready, "both workers are ready")
     canceling = Canceling(world, pair)
     # Both workers at work, as most of the time below.
     both = [canceling.submit() for _ in range(2)]

@@ -99,7 +99,7 @@ def world(
     """Two workers of two processes each."""
     monkeypatch.setenv("TCAN_DEVICES", "cpu,cpu")
     with real_workers(settings, jobs, tmp_path) as workers:
-        wait_until(workers.all_ready, "both workers are ready", 120.0)
+        wait_until(workers.all_ready, "both workers are ready")
         yield workers
 
 
@@ -134,9 +134,9 @@ def test_a_job_outlives_the_processes_of_its_worker(
         (False, signal.SIGKILL),
         (False, signal.SIGTERM),
     ):
-        wait_until(world.all_ready, "both workers are ready", 120.0)
+        wait_until(world.all_ready, "both workers are ready")
         job_id = world.submit(pair, steps=STEPS)
-        held = wait_until(partial(world.at_step, job_id, 3), "step 3", 120.0)
+        held = wait_until(partial(world.at_step, job_id, 3), "step 3")
         assert held is not None and held.worker is not None
         companion = companion_of(int(held.worker.split("-")[-2]))
         if of_companion:

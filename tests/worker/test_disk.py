@@ -20,11 +20,12 @@ from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores.job_store import commands, events
+from service.stores.job_store import events
 from service.stores.job_store.store import Jobs
 from tcan_core.errors import MediaError
 from tests import samples
-from tests.servers import free_port, running, wait_until
+from tests.servers import GUARD_S, free_port, running, wait_until
+from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.disk import Disk, small_disk
 from tests.worker.paint import PaintAnimator, count_frames
@@ -48,7 +49,7 @@ class Site:
 
     def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], jobs: Jobs) -> None:
         self.processes, self._jobs = processes, jobs
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=GUARD_S)
 
     def ready(self) -> bool:
         try:
@@ -82,7 +83,7 @@ def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator
     environment = {
         "TCAN_DATA": str(disk.folder / "data"),
         "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
-        "TCAN_LEASE_MS": "1000",
+        "TCAN_LEASE_MS": "60000",
         "PAINT_STEP_S": "0.05",
     }
     gateway = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
@@ -96,7 +97,7 @@ def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator
         ]
         site = Site(f"http://127.0.0.1:{port}", processes, jobs)
         stack.callback(site.http.close)
-        wait_until(site.ready, "the service is ready", 60.0)
+        wait_until(site.ready, "the service is ready")
         yield site
 
 
@@ -104,14 +105,14 @@ def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Path) -> None:
     accepted = site.submit(tmp_path, samples.png(), 80, "first").json()["id"]
-    wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs", 20.0)
+    wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs")
     disk.refuse(how, site.processes)
 
     for image in (samples.png(), BIG):
         refused = site.submit(tmp_path, image, 5, "second")
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable"), refused.text
         assert int(refused.headers["retry-after"]) > 0
-    wait_until(lambda: site.given_back(accepted), "the job is given back", 30.0)
+    wait_until(lambda: site.given_back(accepted), "the job is given back")
     assert site.job(accepted)["status"] in ("queued", "running")
     assert site.http.get("/healthz").status_code == 200
 
@@ -119,7 +120,7 @@ def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Pat
     second = site.submit(tmp_path, BIG, 5, "second")
     assert second.status_code == 202, second.text
     for job_id in (accepted, second.json()["id"]):
-        wait_until(lambda: site.job(job_id)["status"] == "succeeded", "the job is done", 30.0)  # noqa: B023
+        wait_until(lambda: site.job(job_id)["status"] == "succeeded", "the job is done")  # noqa: B023
         assert site.job(job_id)["attempts"] == 1
         result = tmp_path / "result.mp4"
         result.write_bytes(site.http.get(f"/jobs/{job_id}/result", follow_redirects=True).content)
@@ -159,7 +160,8 @@ def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(desk: Desk, j
     job_id, runner = desk.submit(), desk.with_animator(PaintAnimator(on_step=fill))
     left = desk.finish(job_id, runner)
     assert (left.state, left.attempts) == (JobState.RUNNING, 1)
-    wait_until(lambda: jobs.run(commands.take_back(3)), "its lease runs out")
+    expire_lease(jobs, job_id)
+    assert reclaim_expired(jobs) == [(job_id, Queue.RENDER)]
     runner.run(Queue.RENDER, job_id)
     failed = desk.record(job_id)
     assert failed.error is not None

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from service.stores.job_store.store import Jobs
 from tests.service.api.test_api import expect_problem
 from tests.service.api.test_api import submit as post
-from tests.worker.test_processes import Start, client, ended, rendering, start_worker, submit
+from tests.service.driver import expire_lease
+from tests.worker.test_processes import Start, client, ended, kill, rendering, start_worker, submit
 
 __all__ = ("client", "start_worker")
 
@@ -33,7 +34,7 @@ def full(jobs: Jobs) -> Iterator[None]:
 def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_starts_then(
     client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
-    worker = start_worker(step_s=0.02)
+    worker = start_worker(step_s=0.1)
     first = submit(client, tmp_path, steps=100)
     waiting = [submit(client, tmp_path) for _ in range(2)]
     rendering(client, first)
@@ -43,7 +44,8 @@ def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_start
         assert int(refused.headers["retry-after"]) > 0
         assert ended(client, first)["status"] == "succeeded"
         assert worker.poll() is None
-        worker.kill()
+        kill(worker)
+        expire_lease(jobs, *waiting)
         start_worker()
         for job_id in waiting:
             assert ended(client, job_id)["status"] == "succeeded"

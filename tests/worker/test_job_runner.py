@@ -25,9 +25,11 @@ from service.stores.object_store.base import Content, ObjectStore, open_objects
 from service.stores.object_store.folder import FolderObjects
 from tests import samples
 from tests.servers import free_port, wait_until
+from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner, outage_pause_s
+from worker.runtime.lease import Stop
 from worker.runtime.shutdown import Shutdown
 
 
@@ -135,39 +137,39 @@ def test_progress_grows_in_the_record(desk: Desk) -> None:
         progress = desk.record(job_id).progress
         seen.append(progress.fraction if progress else 0.0)
 
-    done = desk.finish(job_id, desk.with_animator(PaintAnimator(step_s=0.02, on_step=look)))
+    done = desk.finish(job_id, desk.with_animator(PaintAnimator(step_s=0.05, on_step=look)))
     assert seen == sorted(seen)
     assert len(set(seen)) > 2
     assert done.progress is not None
     assert (done.progress.stage, done.progress.step, done.progress.steps) == ("denoise", 30, 30)
 
 
-def test_the_lease_is_renewed_while_the_model_is_busy(
-    desk: Desk, jobs: Jobs, settings: Settings
-) -> None:
+def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: Jobs) -> None:
+    # Renewed every 0.6 s; a machine may be late by four times as much.
+    lease_ms = 3000
     taken_back: list[tuple[str, Queue]] = []
 
     def outlast_the_lease(step: int) -> None:
         began = desk.record(job_id).token
-        wait_until(lambda: lease_renewed(jobs, job_id, settings.lease_ms), "the lease is renewed")
-        expired = jobs.run(commands.take_back(3))
-        taken_back.extend(expired)
+        wait_until(lambda: lease_renewed(jobs, job_id, lease_ms), "the lease is renewed")
+        taken_back.extend(reclaim_expired(jobs))
         assert desk.record(job_id).token == began
 
     job_id = desk.submit(steps=1)
-    done = desk.finish(job_id, desk.with_animator(PaintAnimator(on_step=outlast_the_lease)))
+    painting = desk.with_animator(PaintAnimator(on_step=outlast_the_lease))
+    done = desk.finish(job_id, replace(painting, lease_ms=lease_ms))
     assert (done.state, taken_back) == (JobState.SUCCEEDED, [])
 
 
 def lease_renewed(jobs: Jobs, job_id: str, lease_ms: int) -> bool:
-    """Whether the lease ends later than it would have without renewal."""
+    """Whether the lease has lasted longer than it would have without renewal."""
     record = jobs.run(commands.read(job_id))
     assert record is not None
     ends_ms = jobs.redis.zscore("tcan:leases", job_id)
     seconds, micros = jobs.redis.time()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     began_ms = record.record.started_ms or 0
-    return now_ms - began_ms > 2 * lease_ms and float(ends_ms or 0) > now_ms
+    return now_ms - began_ms > lease_ms and float(ends_ms or 0) > now_ms
 
 
 def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> None:
@@ -177,20 +179,19 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> Non
         steps.append(step)
         if step == 3:
             jobs.run(commands.cancel(job_id))
-            wait_until(lambda: len(steps) > 4 or noticed(jobs, job_id), "the cancel is noticed")
+            wait_until(is_noticed, "the worker hears of the cancel")
+
+    def is_noticed() -> bool:
+        lease = painting.at_work
+        return lease is not None and lease.stop is Stop.CANCELED
 
     job_id = desk.submit(steps=200)
-    animator = PaintAnimator(step_s=0.01, on_step=cancel_at_three)
-    done = desk.finish(job_id, desk.with_animator(animator))
+    animator = PaintAnimator(on_step=cancel_at_three)
+    painting = desk.with_animator(animator)
+    done = desk.finish(job_id, painting)
     assert (done.state, done.outputs) == (JobState.CANCELED, {})
     assert animator.rendered == []
-    assert max(steps) < 100
-
-
-def noticed(jobs: Jobs, job_id: str) -> bool:
-    """Whether the job's cancel is on record."""
-    placed = jobs.run(commands.read(job_id))
-    return placed is not None and placed.record.cancel_requested
+    assert max(steps) == 3
 
 
 def test_a_worker_that_lost_its_lease_publishes_nothing(
@@ -198,8 +199,8 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
 ) -> None:
     def be_overtaken(step: int) -> None:
         if step == 2:
-            jobs.redis.zadd("tcan:leases", {job_id: 0})
-            assert jobs.run(commands.take_back(3)) == [(job_id, Queue.RENDER)]
+            expire_lease(jobs, job_id)
+            assert reclaim_expired(jobs) == [(job_id, Queue.RENDER)]
             runner.run(Queue.RENDER, job_id)
 
     job_id = desk.submit()
@@ -271,7 +272,7 @@ def test_a_job_is_given_back_before_its_worker_waits_for_the_store(
         record = desk.record(job_id)
         return record.token > 0 and record.state is JobState.QUEUED
 
-    wait_until(is_given_back, "the job is given back", 20.0)
+    wait_until(is_given_back, "the job is given back")
     assert working.is_alive() and worker.at_work is None
     assert desk.record(job_id).attempts == 0
     worker.shutdown.begin()

@@ -48,15 +48,15 @@ def test_a_killed_worker_costs_seconds_and_no_frame(
     pair = tmp_path / "pair"
     pair.mkdir()
     render_pair(pair, seed=FIRST_TEST_SEED + 700, num_frames=FRAMES, size=64)
-    wait_until(world.all_ready, "both workers are ready", 120.0)
+    wait_until(world.all_ready, "both workers are ready")
     undisturbed = frames_of(world, world.submit(pair, steps=STEPS), tmp_path)
     assert len(undisturbed) == FRAMES
     chosen, costs = random.Random(SEED), []
     for _ in range(KILLS):
-        wait_until(world.all_ready, "both workers are ready", 120.0)
+        wait_until(world.all_ready, "both workers are ready")
         step = chosen.randrange(1, STEPS)
         job_id = world.submit(pair, steps=STEPS)
-        held = wait_until(partial(world.at_step, job_id, step), f"step {step}", 120.0)
+        held = wait_until(partial(world.at_step, job_id, step), f"step {step}")
         assert held is not None
         killed_s = time.time()
         world.replace_holder(held, signal.SIGKILL)

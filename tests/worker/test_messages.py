@@ -71,7 +71,7 @@ def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
             placed = jobs.run(commands.read("b"))
             return placed is not None and placed.record.state is JobState.SUCCEEDED
 
-        wait_until(state, "the job behind the messages is done", 30.0)
+        wait_until(state, "the job behind the messages is done")
     assert not mark.exists()
     assert "Refusing to deserialize" in (tmp_path / "worker.log").read_text()
 

@@ -115,6 +115,6 @@ def test_sd15_is_prepared_without_its_gigabytes(
         return placed.record.prepared is not None
 
     with running([*COMMAND, "--queues", "prepare"], tmp_path / "log", environment, 0):
-        wait_until(handed_over, "the job is prepared", 60.0)
+        wait_until(handed_over, "the job is prepared")
         [told] = jobs.run(presence.workers())
     assert told.memory is not None and told.memory.used_bytes < 2**30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import re
 import subprocess
 import sys
 import time
@@ -19,11 +19,15 @@ from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import Jobs
 from tests import samples
-from tests.servers import running, wait_until
+from tests.servers import GUARD_S, running, wait_until
+from tests.service.driver import expire_lease
+from tests.service.served import read_events
 from tests.worker.paint import black_video, count_frames
 
 # A job of this many steps ends the process that takes it.
 POISON_STEPS = 13
+# A job of 200 such steps outlasts all that tests do while it is at work.
+LONG_STEP_S = 0.5
 WORKER = Path(__file__).with_name("paint_worker.py")
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -43,7 +47,8 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     environment = {
         "TCAN_DATA": str(settings.data),
         "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
-        "TCAN_LEASE_MS": "1000",
+        # A machine that is late loses no job; tests let leases run out.
+        "TCAN_LEASE_MS": "60000",
     }
     logs = iter(range(100))
     with ExitStack() as stack:
@@ -76,14 +81,14 @@ def status(client: TestClient, job_id: str) -> dict[str, Any]:
     return answer
 
 
-def ended(client: TestClient, job_id: str, timeout_s: float = 20.0) -> dict[str, Any]:
+def ended(client: TestClient, job_id: str) -> dict[str, Any]:
     """The job once it has ended."""
 
     def probe() -> dict[str, Any] | None:
         job = status(client, job_id)
         return job if job["status"] in ("succeeded", "failed", "canceled") else None
 
-    job = wait_until(probe, f"job {job_id} ends", timeout_s)
+    job = wait_until(probe, f"job {job_id} ends")
     assert job is not None
     return job
 
@@ -93,6 +98,12 @@ def ready_workers(jobs: Jobs) -> int:
     return sum(worker.ready for worker in jobs.run(presence.workers()))
 
 
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker in the middle of what it does."""
+    worker.kill()
+    worker.wait()
+
+
 def rendering(client: TestClient, job_id: str) -> None:
     """Wait until some steps of the job are done."""
 
@@ -100,21 +111,17 @@ def rendering(client: TestClient, job_id: str) -> None:
         job = status(client, job_id)
         return bool(job["status"] == "running" and job["progress"]["step"] >= 2)
 
-    wait_until(probe, f"job {job_id} renders", 20.0)
+    wait_until(probe, f"job {job_id} renders")
 
 
 def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
     start_worker(step_s=0.05)
-    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready", 30.0)
+    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
     job_id = submit(client, tmp_path, steps=40)
-    fractions: list[float] = []
-
-    def probe() -> bool:
-        job = status(client, job_id)
-        fractions.append(job["progress"]["fraction"])
-        return bool(job["status"] == "succeeded")
-
-    wait_until(probe, "the job succeeds", 30.0)
+    assert ended(client, job_id)["status"] == "succeeded"
+    with client.stream("GET", f"/jobs/{job_id}/events") as stream:
+        told = [event.job["progress"] for event in read_events(stream.iter_lines())]
+    fractions = [progress["fraction"] for progress in told if progress is not None]
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
@@ -126,7 +133,7 @@ def test_the_next_job_is_prepared_while_this_one_renders(
     client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
     """With a worker for each queue, whoever holds the GPU never waits for a detector."""
-    start_worker(step_s=0.1, PAINT_QUEUES="render")
+    start_worker(step_s=LONG_STEP_S, PAINT_QUEUES="render")
     # Whoever does not deliver opens no key: with these settings it could not.
     absent = str(tmp_path / "absent.pem")
     start_worker(PAINT_QUEUES="prepare", TCAN_C2PA_CERT=absent, TCAN_C2PA_KEY=absent)
@@ -138,28 +145,39 @@ def test_the_next_job_is_prepared_while_this_one_renders(
         placed = jobs.run(commands.read(second))
         return placed is not None and placed.record.prepared is not None
 
-    wait_until(is_prepared, "the second job is prepared", 20.0)
+    wait_until(is_prepared, "the second job is prepared")
     assert status(client, first)["status"] == "running"
     assert status(client, second)["status"] == "queued"
 
 
-def test_a_worker_that_is_free_takes_the_next_job_at_once(
+def test_idle_worker_takes_the_next_job(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
+    start_worker()
+    for _ in range(4):
+        assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
+
+
+@pytest.mark.slow
+def test_idle_worker_takes_the_next_job_before_another_hint_is_sent(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     start_worker()
     ended(client, submit(client, tmp_path))
     for _ in range(3):
-        job = ended(client, submit(client, tmp_path), timeout_s=3.0)
-        assert job["status"] == "succeeded"
+        began_s = time.monotonic()
+        assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
+        assert time.monotonic() - began_s < 3.0
 
 
 def test_a_job_survives_the_kill_of_its_worker(
-    client: TestClient, start_worker: Start, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
-    first = start_worker(step_s=0.2)
-    job_id = submit(client, tmp_path, steps=50)
+    first = start_worker(step_s=LONG_STEP_S)
+    job_id = submit(client, tmp_path, steps=200)
     rendering(client, job_id)
-    first.send_signal(signal.SIGKILL)
+    kill(first)
+    expire_lease(jobs, job_id)
     start_worker()
     job = ended(client, job_id)
     assert (job["status"], job["attempts"]) == ("succeeded", 2)
@@ -168,11 +186,11 @@ def test_a_job_survives_the_kill_of_its_worker(
 def test_a_worker_that_is_told_to_leave_gives_its_job_back(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
-    first = start_worker(step_s=0.1)
+    first = start_worker(step_s=LONG_STEP_S)
     job_id = submit(client, tmp_path, steps=200)
     rendering(client, job_id)
     first.terminate()
-    assert first.wait(10) == 0
+    assert first.wait(GUARD_S) == 0
     job = status(client, job_id)
     assert (job["status"], job["stage"], job["attempts"]) == ("queued", "render", 0)
     assert client.get("/readyz").status_code == 503
@@ -190,61 +208,78 @@ def test_nobody_in_the_video_fails_the_job_and_the_worker_lives_on(
     assert worker.poll() is None
 
 
-def test_a_running_job_is_canceled_within_a_step(
+def test_running_job_is_canceled(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
+    cancel_while_rendering(client, start_worker, tmp_path, step_s=LONG_STEP_S)
+
+
+@pytest.mark.slow
+def test_running_job_is_canceled_within_two_seconds(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
-    start_worker(step_s=0.1)
-    job_id = submit(client, tmp_path, steps=200)
+    assert cancel_while_rendering(client, start_worker, tmp_path, step_s=0.1) < 2.0
+
+
+def cancel_while_rendering(
+    client: TestClient, start_worker: Start, folder: Path, step_s: float
+) -> float:
+    """Cancel a job in the middle of its steps; the seconds until it has ended."""
+    start_worker(step_s=step_s)
+    job_id = submit(client, folder, steps=200)
     rendering(client, job_id)
+    began_s = time.monotonic()
     client.post(f"/jobs/{job_id}/cancel")
-    assert ended(client, job_id, timeout_s=2.0)["status"] == "canceled"
+    assert ended(client, job_id)["status"] == "canceled"
+    return time.monotonic() - began_s
 
 
 def test_a_worker_that_takes_nothing_starts_itself_again(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
-    worker = start_worker(PAINT_DEAF=str(tmp_path / "was-deaf"), TCAN_STALLED_S="1")
-    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready", 30.0)
+    worker = start_worker(PAINT_DEAF=str(tmp_path / "was-deaf"), TCAN_STALLED_S="3")
+    wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
     job_id = submit(client, tmp_path)
-    assert ended(client, job_id, timeout_s=40.0)["status"] == "succeeded"
+    assert ended(client, job_id)["status"] == "succeeded"
     assert worker.poll() is None
-    assert "tcan_worker_restarts_total 1.0" in client.get("/metrics").text
+    restarts = re.search(r"tcan_worker_restarts_total (\d+)", client.get("/metrics").text)
+    # One that is slow to take its first hint after the restart may start once more.
+    assert restarts is not None and int(restarts[1]) >= 1
 
 
 def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
-    client: TestClient, start_worker: Start, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
     poison = submit(client, tmp_path, steps=POISON_STEPS)
     healthy = [submit(client, tmp_path) for _ in range(3)]
     workers = [start_worker(PAINT_POISON=str(POISON_STEPS)) for _ in range(2)]
-    deadline = time.monotonic() + 60
-    while status(client, poison)["status"] != "failed":
-        assert time.monotonic() < deadline
+
+    def has_failed() -> bool:
         for index, worker in enumerate(workers):
             if worker.poll() is not None:
+                expire_lease(jobs, poison)
                 workers[index] = start_worker(PAINT_POISON=str(POISON_STEPS))
-        time.sleep(0.05)
+        return bool(status(client, poison)["status"] == "failed")
+
+    wait_until(has_failed, "the job fails")
     failed = status(client, poison)
     assert failed["error"]["code"] == "worker_lost"
     assert failed["error"]["stage"] == "render"
     assert "3 workers" in failed["error"]["detail"]
     for job_id in healthy:
-        assert ended(client, job_id, timeout_s=40.0)["status"] == "succeeded"
+        assert ended(client, job_id)["status"] == "succeeded"
 
 
 def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
     client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
 ) -> None:
-    first = start_worker(step_s=0.2)
-    # It lasts until the other worker has started, however long that takes.
+    first = start_worker(step_s=LONG_STEP_S)
     job_id = submit(client, tmp_path, steps=200)
     rendering(client, job_id)
-    start_worker(step_s=0.2)
-    wait_until(lambda: ready_workers(jobs) == 2, "both are ready", 30.0)
+    start_worker(step_s=LONG_STEP_S)
+    wait_until(lambda: ready_workers(jobs) == 2, "both are ready")
     first.terminate()
-    assert first.wait(10) == 0
+    assert first.wait(GUARD_S) == 0
     left = status(client, job_id)["progress"]["step"]
-    wait_until(lambda: status(client, job_id)["progress"]["step"] > left, "the next step", 5.0)
+    wait_until(lambda: status(client, job_id)["progress"]["step"] > left, "the next step")
     assert status(client, job_id)["status"] == "running"
     metrics = client.get("/metrics").text
     assert "tcan_jobs_resumed_total 1.0" in metrics

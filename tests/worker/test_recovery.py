@@ -11,6 +11,7 @@ from service.stores.job_store import commands, events
 from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import Jobs
 from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
+from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.animation import Step
@@ -29,8 +30,8 @@ class Story:
     def take(self) -> int:
         """The server's time before a worker takes the job."""
         if self.token:
-            self.jobs.redis.zadd("tcan:leases", {self.id: 0})
-            self.jobs.run(commands.take_back(3))
+            expire_lease(self.jobs, self.id)
+            reclaim_expired(self.jobs)
         placed = self.jobs.run(commands.read(self.id))
         record = self.jobs.run(commands.take_next(Queue.RENDER, "w", 60_000))
         assert record is not None and placed is not None

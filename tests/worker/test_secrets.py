@@ -19,7 +19,7 @@ from service.settings import load_settings
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from tests import samples
-from tests.servers import S3Server, free_port, listens, running, valkey, wait_until
+from tests.servers import GUARD_S, S3Server, free_port, listens, running, valkey, wait_until
 from tests.service.keyholders import bearer, new_key, secret_in
 from tests.service.web import web_server
 from tests.worker.paint import black_video
@@ -78,12 +78,12 @@ def service(tmp_path: Path, s3_server: S3Server) -> Iterator[Running]:
         stack.enter_context(running(command, log, {**environment, **signs}))
         command = [sys.executable, str(WORKER)]
         stack.enter_context(running(command, tmp_path / "worker.log", environment, 0))
-        wait_until(lambda: listens(port), "the gateway listens", 30.0)
+        wait_until(lambda: listens(port), "the gateway listens")
         jobs = Jobs.connect(url)
         stack.callback(jobs.close)
         key = new_key(jobs, "ann", (Scope.ADMIN,))
         http = stack.enter_context(
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(key), timeout=20)
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(key), timeout=GUARD_S)
         )
         yield Running(http, jobs.redis, tmp_path, key)
 
@@ -97,7 +97,7 @@ def ended(http: httpx.Client, answer: httpx.Response) -> Any:
         found = http.get(where).json()
         return found if found["status"] in ENDED else None
 
-    return wait_until(job, "the job ends", 30.0)
+    return wait_until(job, "the job ends")
 
 
 def test_no_secret_is_in_logs_records_results_or_answers(

@@ -15,10 +15,11 @@ from redis import Redis
 
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.stores.job_store import commands, counts
+from service.stores.job_store import counts
 from service.stores.job_store.commands import Call
 from service.stores.job_store.store import Jobs
 from tests.servers import valkey, wait_until
+from tests.service.driver import reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker import job_runner
@@ -74,5 +75,5 @@ def test_a_take_whose_reply_was_lost_is_one_attempt(
     done, other = desk.record(first), desk.record(second)
     assert (done.state, done.queue, done.token) == (JobState.QUEUED, Queue.RENDER, 1)
     assert (other.state, other.queue, other.token) == (JobState.QUEUED, Queue.PREPARE, 0)
-    assert jobs.run(commands.take_back(3)) == []
+    assert reclaim_expired(jobs) == []
     assert ("leases_lost", "prepare") not in jobs.run(counts.snapshot()).counters

@@ -24,6 +24,7 @@ from service.stores.job_store.hints import NO_CALLBACKS, Hints, make_celery
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from tests import samples
+from tests.servers import GUARD_S
 from tests.worker.paint import PaintAnimator
 
 LEASE_MS = 60_000
@@ -95,7 +96,7 @@ def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: Jobs, redis_url
     Hints(jobs).send("a" * 32, Queue.PREPARE)
     with celery.connection_for_read() as connection:
         simple = connection.SimpleQueue(queue)
-        theirs, ours = simple.get(timeout=5), simple.get(timeout=5)
+        theirs, ours = simple.get(timeout=GUARD_S), simple.get(timeout=GUARD_S)
         for got in (theirs, ours):
             got.ack()
         simple.close()

@@ -64,9 +64,9 @@ def test_a_thousand_queued_jobs_delay_anothers_first_by_one_job_at_most(
         "PAINT_STEP_S": str(STEP_S),
     }
     with running([sys.executable, str(WORKER)], tmp_path / "worker.log", environment, 0):
-        wait_until(lambda: len(ended(jobs, "many")) >= 3, "the worker is at it", 30.0)
+        wait_until(lambda: len(ended(jobs, "many")) >= 3, "the worker is at it")
         make(jobs, "ben", 0)
-        [ben] = wait_until(lambda: ended(jobs, "ben"), "ben's job is done", 30.0)
+        [ben] = wait_until(lambda: ended(jobs, "ben"), "ben's job is done")
         others = ended(jobs, "many")
     assert ben.ended_ms is not None
     between = [each for each in others if ben.created_ms < (each.ended_ms or 0) < ben.ended_ms]

@@ -20,6 +20,7 @@ from service.stores.job_store import commands, requests
 from service.stores.job_store.requests import Upload
 from service.stores.job_store.store import Jobs
 from tests import samples
+from tests.servers import GUARD_S
 from tests.service.gateway import running_gateway
 from tests.service.keyholders import bearer, new_key
 
@@ -135,7 +136,7 @@ def test_a_burst_at_once_passes_no_more_than_the_policy(
     most = 50
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as other:
-        with httpx.Client(headers=key) as http, ThreadPoolExecutor(8) as pool:
+        with httpx.Client(headers=key, timeout=GUARD_S) as http, ThreadPoolExecutor(8) as pool:
             urls = [f"{(one, other)[number % 2]}/jobs?limit=1" for number in range(100)]
             statuses = list(pool.map(lambda url: http.get(url).status_code, urls))
     assert statuses.count(200) == most and statuses.count(429) == 50
@@ -153,7 +154,7 @@ def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs
 
         def ask(url: str) -> tuple[list[float], int]:
             passed, asked = [], 0
-            with httpx.Client(headers=key) as http:
+            with httpx.Client(headers=key, timeout=GUARD_S) as http:
                 while (now_s := time.monotonic()) < end_s:
                     asked += 1
                     if told(http.get(f"{url}/jobs?limit=1"), most).passed:

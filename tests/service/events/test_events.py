@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, events
 from service.stores.job_store.commands import Placed
 from service.stores.job_store.store import AsyncJobs, Jobs
+from tests.servers import GUARD_S
 from tests.service.driver import BROKEN, LEASE_MS, Driver, step
 from tests.service.served import Reader, Seen, served
 from tests.service.served import read_events as parse_events
@@ -37,7 +38,10 @@ def driver(jobs: Jobs) -> Driver:
 @pytest.fixture
 def http(folder_settings: Settings) -> Iterator[httpx.Client]:
     """A client of a gateway behind a real socket."""
-    with served(create_app(folder_settings)) as url, httpx.Client(base_url=url) as client:
+    with (
+        served(create_app(folder_settings)) as url,
+        httpx.Client(base_url=url, timeout=GUARD_S) as client,
+    ):
         yield client
 
 
@@ -183,7 +187,7 @@ def open_stream(http: httpx.Client, job_id: str) -> socket.socket:
     address = urlsplit(str(http.base_url))
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(30)
+    connection.settimeout(GUARD_S)
     connection.connect((address.hostname or "", address.port or 0))
     connection.sendall(f"GET /jobs/{job_id}/events HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return connection

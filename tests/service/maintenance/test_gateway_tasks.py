@@ -51,7 +51,7 @@ def test_a_lost_workers_job_waits_again_without_any_worker(
     assert jobs.run(commands.take(job_id, Queue.PREPARE, "dead", 60_000)) is not None
     jobs.redis.zadd("tcan:leases", {job_id: 0})
     wait_until(lambda: client.get(f"/jobs/{job_id}").json()["status"] == "queued", "it waits")
-    assert jobs.redis.llen(Queue.PREPARE.task) == 2
+    wait_until(lambda: jobs.redis.llen(Queue.PREPARE.task) == 2, "another hint is sent")
 
 
 def test_what_had_its_time_goes_without_any_worker(jobs: Jobs, folder_settings: Settings) -> None:

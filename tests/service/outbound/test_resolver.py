@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.outbound.guard import Resolver
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 
 AT_ONCE = 3
 real = socket.getaddrinfo
@@ -31,7 +31,7 @@ class Silence:
             self.asked.append(host)
             self._now += 1
             self.most = max(self.most, self._now)
-        self.answer.wait(30)
+        self.answer.wait(GUARD_S)
         with self._lock:
             self._now -= 1
         return real("127.0.0.1", port, **more)

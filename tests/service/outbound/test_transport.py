@@ -13,6 +13,7 @@ from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.outbound.transport import GuardedBackend
 from service.submission.fetch import fetch
+from tests.servers import GUARD_S
 from tests.service.web import web_server
 
 
@@ -36,7 +37,7 @@ class Names:
 def fetched(names: Names, url: str, folder: Path) -> bytes:
     """What the service gets from an address."""
     file = folder / "file"
-    asyncio.run(fetch(names.guard, url, file, 1000, 20.0, list[int]().append))
+    asyncio.run(fetch(names.guard, url, file, 1000, GUARD_S, list[int]().append))
     return file.read_bytes()
 
 
@@ -71,7 +72,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> N
         web.page("/file", b"x")
         url = web.url.replace("127.0.0.2", "two.example") + "/file"
         guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=both)
-        asyncio.run(fetch(guard, url, tmp_path / "file", 1000, 20.0, list[int]().append))
+        asyncio.run(fetch(guard, url, tmp_path / "file", 1000, GUARD_S, list[int]().append))
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
@@ -81,7 +82,7 @@ def test_addresses_that_are_silent_leave_time_for_one_that_answers() -> None:
 
     async def connect(port: int) -> None:
         guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=three)
-        stream = await GuardedBackend(guard).connect_tcp("three.example", port, timeout=0.6)
+        stream = await GuardedBackend(guard).connect_tcp("three.example", port, timeout=3.0)
         await stream.aclose()
 
     # A queue that is full: who connects now hears nothing, as from a machine that is off.

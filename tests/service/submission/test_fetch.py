@@ -12,7 +12,7 @@ from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.submission.fetch import MAX_REDIRECTS, fetch
-from tests.servers import free_port
+from tests.servers import GUARD_S, free_port
 from tests.service.web import Web, web_server
 
 # The test's own server is no public host.
@@ -25,7 +25,7 @@ def web() -> Iterator[Web]:
         yield web
 
 
-def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0) -> bytes:
+def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = GUARD_S) -> bytes:
     """What the service gets from an address."""
     file = folder / "file"
     asyncio.run(fetch(GUARD, url, file, max_bytes, timeout_s, list[int]().append))
@@ -33,7 +33,7 @@ def fetched(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20
 
 
 def refused(
-    url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = 20.0
+    url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = GUARD_S
 ) -> RejectedError:
     """Why it gets nothing."""
     with pytest.raises(RejectedError) as error:

@@ -19,6 +19,7 @@ from service.contract.workers import DeviceMemory, DiskSpace, WorkerInfo
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import Jobs
 from tests.servers import free_port, wait_until
+from tests.service.driver import expire_lease, reclaim_expired
 
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
@@ -62,8 +63,8 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
         progress = Progress(stage="denoise", step=step, steps=10, fraction=0.5)
         jobs.run(commands.renew("done", taken.token, LEASE_MS, progress))
     jobs.run(commands.succeed("done", taken.token, {}, [], {"prepare": 0.5, "denoise": 2.0}))
-    jobs.redis.zadd("tcan:leases", {"lost": 0})
-    jobs.run(commands.take_back(3))
+    expire_lease(jobs, "lost")
+    reclaim_expired(jobs)
     memory = DeviceMemory(device="cuda:0", used_bytes=3, total_bytes=8)
     info = WorkerInfo(
         id="w",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 from redis.asyncio import Redis as AsyncRedis
 
 from service.contract.job import DrivingKind, JobInputs
@@ -76,8 +77,14 @@ def test_an_answer_that_drips_is_cut_off_and_never_outlives_its_claim() -> None:
     with dripping() as url:
         attempt = posted(url)
     assert (attempt.status, attempt.error) == (None, "TimeoutError")
-    assert 400 <= attempt.took_ms < 3000
+    assert attempt.took_ms >= 400
     assert CLAIM_MS >= 2 * DEADLINE_S * 1000
+
+
+@pytest.mark.slow
+def test_dripping_answer_is_cut_off_within_three_seconds() -> None:
+    with dripping() as url:
+        assert posted(url).took_ms < 3000
 
 
 def test_a_look_up_that_hangs_is_cut_off() -> None:
@@ -98,7 +105,8 @@ def test_an_attempt_that_breaks_is_settled_as_failed(redis_url: str, jobs: Jobs)
     [delivery] = jobs.run(deliveries.deliveries(job_id))
     assert (delivery.state, delivery.attempts[0].error) == (DeliveryState.PENDING, "InternalError")
     assert delivery.due_ms is not None
-    assert delivery.due_ms - delivery.attempts[0].at_ms < 10_000
+    seconds, _ = jobs.redis.time()
+    assert delivery.due_ms < 1000 * int(seconds) + 10_000
 
 
 def test_a_moment_that_is_none_is_no_wish(redis_url: str, jobs: Jobs) -> None:

@@ -271,6 +271,7 @@ def test_the_face_goes_with_the_head(lost: list[Joint]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_four_hundred_frames_take_milliseconds() -> None:
     source, driving = standing(), moving(np.random.default_rng(10), 400)
     retarget(source, driving[:2])

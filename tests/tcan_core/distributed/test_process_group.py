@@ -12,7 +12,7 @@ import pytest
 from tcan_core.distributed.process_group import Alone, own_device
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
-from tests.servers import free_port
+from tests.servers import GUARD_S, free_port
 
 FRAMES, PROCESSES = 44, 2
 MAIN = "from cli.main import main; main()"
@@ -55,7 +55,7 @@ def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch
     ]
     try:
         for process in started:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=GUARD_S)
             assert process.returncode == 0, output
     finally:
         for process in started:

@@ -16,6 +16,7 @@ from tcan_core.errors import CanceledError
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import denoise
 from tcan_core.sampling.schedulers import Scheduler, build_scheduler
+from tests.servers import GUARD_S
 
 FRAMES = 40
 
@@ -29,7 +30,7 @@ class Table:
     wishes: dict[int, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.barrier = Barrier(self.count, timeout=30)
+        self.barrier = Barrier(self.count, timeout=GUARD_S)
 
 
 @dataclass

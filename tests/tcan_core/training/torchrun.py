@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
-from tests.servers import free_port
+from tests.servers import GUARD_S, free_port
 
 JOBS = Path("deploy") / "kubernetes" / "training"
 
@@ -75,7 +75,7 @@ class Run:
 
     def end(self) -> int:
         """Wait for the end and return the exit status."""
-        self.process.communicate(timeout=150)
+        self.process.communicate(timeout=GUARD_S)
         return self.process.returncode
 
 

@@ -24,6 +24,7 @@ from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects
 from tests.servers import free_port, wait_until
+from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner
@@ -83,8 +84,8 @@ class World:
 
     def lose(self, job_id: str) -> None:
         """The lease of the job's worker runs out."""
-        self.jobs.redis.zadd("tcan:leases", {job_id: 0})
-        assert self.jobs.run(commands.take_back(3)) == [(job_id, Queue.RENDER)]
+        expire_lease(self.jobs, job_id)
+        assert reclaim_expired(self.jobs) == [(job_id, Queue.RENDER)]
 
     def finish(self, job_id: str, painter: PaintAnimator) -> JobRecord:
         """The job after another worker had it."""
@@ -295,7 +296,7 @@ def test_dead_behind_its_result_and_before_it_says_so(
     done = desk.record(job_id)
     assert (done.state, done.token) == (JobState.SUCCEEDED, 2)
     second = PaintAnimator()
-    assert world.jobs.run(commands.take_back(3)) == []
+    assert reclaim_expired(world.jobs) == []
     assert world.finish(job_id, second) == done
     assert second.done == []
 
@@ -392,5 +393,5 @@ def test_a_cancel_ends_the_job_in_whatever_state_it_is(world: World, moment: str
         assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
         assert done <= step
         world.finish(job_id, PaintAnimator())
-        world.jobs.run(commands.take_back(3))
+        reclaim_expired(world.jobs)
         assert world.desk.record(job_id) == ended

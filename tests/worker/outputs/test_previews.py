@@ -24,7 +24,7 @@ from service.stores.job_store import commands, events
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from service.stores.object_store.s3 import make_client
-from tests.servers import S3Server, wait_until
+from tests.servers import GUARD_S, S3Server, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from tests.worker.slow_line import slow_line
@@ -107,13 +107,13 @@ def test_of_the_previews_that_wait_the_newest_is_published() -> None:
     def publish_slowly(step: int, packed: bytes) -> None:
         found.append(step)
         at_work.set()
-        assert go_on.wait(10)
+        assert go_on.wait(GUARD_S)
 
     with PreviewWriter(lambda step: None, publish_slowly) as writer:
         for number in range(1, 20):
             writer(Step("denoise", number, 20, number / 20, grey))
             if number == 3:
-                assert at_work.wait(10)
+                assert at_work.wait(GUARD_S)
         assert found == [3]
         go_on.set()
         wait_until(lambda: len(found) == 2, "the newest is published")

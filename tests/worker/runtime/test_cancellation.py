@@ -44,7 +44,7 @@ class Hearing:
                 self._jobs.run(commands.cancel(job_id))
                 lease = self.runner.at_work
                 assert lease is not None
-                wait_until(lambda: lease.stop is Stop.CANCELED, "the worker hears of it", 5.0)
+                wait_until(lambda: lease.stop is Stop.CANCELED, "the worker hears of it")
 
         self.painter.done, self.painter.on_step = [], cancel
         return self._desk.finish(job_id, self.runner).state

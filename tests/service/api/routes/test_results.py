@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from service.stores.object_store.s3 import make_client
-from tests.servers import S3Server, wait_until
+from tests.servers import GUARD_S, S3Server, wait_until
 from tests.service.driver import OUTPUTS, Driver
 from tests.service.gateway import running_gateway
 
@@ -41,7 +41,7 @@ def plain(url: str, headers: dict[str, str]) -> Answer:
     """By the standard library, which follows no rule but HTTP's."""
     request = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as got:
+        with urllib.request.urlopen(request, timeout=GUARD_S) as got:
             return Answer(got.status, lowered(got.headers), got.read())
     except HTTPError as refused:
         with refused:
@@ -92,7 +92,7 @@ def link(url: str) -> str:
     """The signed address to which the service sends callers."""
     opener = urllib.request.build_opener(NoRedirect)
     with pytest.raises(HTTPError) as sent:
-        opener.open(f"{url}/jobs/a/result", timeout=30)
+        opener.open(f"{url}/jobs/a/result", timeout=GUARD_S)
     with sent.value:
         assert sent.value.code == 307
         target = sent.value.headers["Location"]
@@ -134,11 +134,11 @@ def test_an_altered_address_is_refused(url: str, fetch: Fetch) -> None:
 
 
 def test_an_expired_address_is_refused(finished: Settings, fetch: Fetch) -> None:
-    with running_gateway(finished.model_copy(update={"link_ttl_s": 2})) as url:
-        address = link(url)
-        assert fetch(address, {}).status == 200
-        wait_until(lambda: fetch(address, {}).status == 403, "the link expires")
+    with running_gateway(finished) as url:
         assert fetch(link(url), {}).status == 200
+    with running_gateway(finished.model_copy(update={"link_ttl_s": 1})) as url:
+        address = link(url)
+        wait_until(lambda: fetch(address, {}).status == 403, "the link expires")
 
 
 def test_the_client_fetches_it(url: str, tmp_path: Path) -> None:

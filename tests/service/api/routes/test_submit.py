@@ -21,6 +21,7 @@ from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from service.submission.multipart import SMALL_BYTES
 from tests import samples
+from tests.servers import GUARD_S
 from tests.service.api.test_api import expect_problem, submit
 from tests.service.web import Web, web_server
 
@@ -186,10 +187,10 @@ def test_waiting_answers_with_the_ended_job(client: TestClient, jobs: Jobs, tmp_
 
     worker = threading.Thread(target=work)
     worker.start()
-    answer = submit_with(client, tmp_path, {"Prefer": "respond-async, wait=30"})
+    answer = submit_with(client, tmp_path, {"Prefer": "respond-async, wait=60"})
     worker.join()
     assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
-    assert answer.headers["preference-applied"] == "wait=30"
+    assert answer.headers["preference-applied"] == "wait=60"
     began_s = time.perf_counter()
     late = submit_with(client, tmp_path, {"Prefer": "wait=1"})
     took_s = time.perf_counter() - began_s
@@ -241,7 +242,7 @@ def test_a_request_that_is_being_accepted_is_not_accepted_twice(
     headers = {"Idempotency-Key": "k"}
     with ThreadPoolExecutor() as pool:
         first = pool.submit(client.post, "/animate", json=urls, headers=headers)
-        assert web.asked.wait(20)
+        assert web.asked.wait(GUARD_S)
         expect_problem(
             client.post("/animate", json=urls, headers=headers), 409, "idempotency_key_in_use"
         )

@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, requests
 from service.stores.job_store.store import Jobs, digest
 from tests import samples
-from tests.servers import free_port, valkey, wait_until
+from tests.servers import GUARD_S, free_port, valkey, wait_until
 from tests.service.api.test_api import expect_problem
 from tests.service.conftest import SERVED_HERE
 from tests.service.flaky_line import flaky_line
@@ -91,7 +91,7 @@ def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
     with ThreadPoolExecutor() as pool, gateway(url, tmp_path) as client:
         with valkey(folder, port, keeps=True) as (_, server):
             asked = pool.submit(ask)
-            assert web.asked.wait(20)
+            assert web.asked.wait(GUARD_S)
             server.kill()
             server.wait()
             web.release.set()
@@ -143,7 +143,7 @@ def test_a_request_that_takes_long_keeps_its_key(
 ) -> None:
     with ThreadPoolExecutor() as pool, gateway(redis_url, tmp_path) as client:
         asked = pool.submit(client.post, "/animate", json=body, headers=KEY)
-        assert web.asked.wait(20)
+        assert web.asked.wait(GUARD_S)
         with Redis.from_url(redis_url) as redis:
             key, left_ms = only_key(redis_url), CLAIM_MS // 2
             redis.pexpire(key, left_ms)

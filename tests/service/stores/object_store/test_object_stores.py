@@ -23,7 +23,7 @@ from service.stores.object_store.base import (
     open_objects,
 )
 from service.stores.object_store.folder import FolderObjects, read_signing_key
-from tests.servers import S3Server
+from tests.servers import GUARD_S, S3Server
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -152,9 +152,9 @@ def test_an_s3_link_serves_ranges_and_refuses_changes(s3_server: S3Server, uploa
     objects = open_objects(s3_server.settings(upload.parent))
     objects.put("jobs/c1/result.mp4", upload)
     link = objects.link("jobs/c1/result.mp4", "walk.mp4")
-    whole = httpx.get(link)
-    part = httpx.get(link, headers={"Range": "bytes=1-3"})
-    altered = httpx.get(link.replace("result.mp4", "poster.png"))
+    whole = httpx.get(link, timeout=GUARD_S)
+    part = httpx.get(link, headers={"Range": "bytes=1-3"}, timeout=GUARD_S)
+    altered = httpx.get(link.replace("result.mp4", "poster.png"), timeout=GUARD_S)
     assert (whole.status_code, whole.content) == (200, CONTENT)
     assert whole.headers["content-type"] == "video/mp4"
     assert "walk.mp4" in whole.headers["content-disposition"]

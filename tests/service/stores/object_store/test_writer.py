@@ -14,7 +14,7 @@ from service.stores.object_store.base import Copy, New, ObjectChangedError, open
 from service.stores.object_store.durable import sync_all, sync_each
 from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.writer import FolderWriter, ThreadWriter, open_writer
-from tests.servers import S3Server
+from tests.servers import GUARD_S, S3Server
 
 
 class Watched(FolderObjects):
@@ -33,7 +33,7 @@ class Watched(FolderObjects):
     def sync(self, keys: Iterable[str]) -> None:
         self.synced.append(list(keys))
         self.busy.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(GUARD_S)
         super().sync(self.synced[-1])
 
 
@@ -47,7 +47,7 @@ def test_requests_that_come_during_a_sync_share_the_next(tmp_path: Path) -> None
     async def main() -> None:
         writer = FolderWriter(objects)
         first = asyncio.create_task(writer.put({key(0): b"0"}))
-        await asyncio.to_thread(objects.busy.wait, 10)
+        await asyncio.to_thread(objects.busy.wait, GUARD_S)
         others = [asyncio.create_task(writer.put({key(n): b"x"})) for n in range(1, 20)]
         await asyncio.sleep(0)
         assert not first.done()
@@ -91,7 +91,7 @@ def test_a_request_that_is_gone_holds_up_nobody(tmp_path: Path) -> None:
     async def main() -> None:
         writer = FolderWriter(objects)
         gone = asyncio.create_task(writer.put({key(0): b"0"}))
-        await asyncio.to_thread(objects.busy.wait, 10)
+        await asyncio.to_thread(objects.busy.wait, GUARD_S)
         gone.cancel()
         objects.go_on.set()
         await writer.put({key(1): b"1"})
@@ -135,7 +135,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
 
         def put_new(self, objects: Mapping[str, New]) -> None:
             self.busy.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(GUARD_S)
             super().put_new(objects)
 
     objects = Slow(tmp_path / "objects", lambda: b"key")
@@ -143,7 +143,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
     async def main() -> None:
         writer = ThreadWriter(objects, writers=1, patience_s=0.05)
         gone = asyncio.create_task(writer.put({key(0): b"0"}))
-        await asyncio.to_thread(objects.busy.wait, 10)
+        await asyncio.to_thread(objects.busy.wait, GUARD_S)
         # Its caller leaves, and its thread still writes.
         gone.cancel()
         with pytest.raises(UnavailableError, match=r"no turn came within 0\.05 s"):
