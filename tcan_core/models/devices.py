@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from tcan_core.errors import ParameterError
 
@@ -43,11 +42,3 @@ def _known(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise ParameterError(f"there is no device {name!r}; use cpu, cuda or cuda:0") from error
-
-
-def takes_host_way(tensor: Tensor) -> bool:
-    """Whether a layer does what saves a processor time and costs it memory.
-
-    On tensors without contents too, so that the memory is counted (`pipelines.memory`).
-    """
-    return tensor.device.type in ("cpu", "meta")

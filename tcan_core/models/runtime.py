@@ -17,11 +17,8 @@ from torch import nn
 from tcan_core.errors import ConfigError
 from tcan_core.models.caches.pose_cache import keep_pose_features
 from tcan_core.models.networks.attention import KernelName, SelfAttention, find_kernel
-from tcan_core.models.networks.feed_forward import feed_forward_by_rows
 from tcan_core.models.networks.reference_attention import ReferenceReader, ReferenceWriter
-from tcan_core.models.networks.shared_skips import share_skips
 from tcan_core.models.networks.tcan import Tcan
-from tcan_core.models.networks.upsampling import fold_upsamplers
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # Stored at full precision under fp8: few weights, which everything passes.
@@ -83,8 +80,6 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     if options.attention != "sdpa":
         _use_kernel_everywhere(tcan)
     tcan.serial_guidance = options.serial_guidance
-    if not options.compile:
-        _suit_processors(tcan)
     dtype = options.torch_dtype
     for network in tcan.denoising_networks:
         nn.Module.to(network, dtype)  # diffusers' own warns of parts to keep in float32: none
@@ -101,17 +96,6 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     if options.compile:
         _compile(tcan)
     return tcan
-
-
-def _suit_processors(tcan: Tcan) -> None:
-    """What layers do in another way where they run on the host; each looks at its input.
-
-    Not for compiled layers, which see their shapes once.
-    """
-    feed_forward_by_rows(tcan.denoising_networks)
-    fold_upsamplers(tcan.denoising_unet)  # the reference UNet runs once, on one picture
-    if isinstance(tcan.denoising_unet, UNetMotionModel):
-        share_skips(tcan.denoising_unet)
 
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:

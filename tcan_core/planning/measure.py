@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from tcan_core.models.networks.tcan import Tcan
-from tcan_core.models.networks.upsampling import FoldedUpsample2D
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.meta_model import untrained_tcan
 from tcan_core.models.weights.presets import Preset
@@ -44,8 +43,6 @@ class Measured:
         """Build the preset's model and set it up."""
         with torch.device(device), torch.no_grad():
             tcan = set_up(untrained_tcan(preset, options.torch_dtype), options)
-            if device == META:
-                _fold(tcan)
         return cls(preset, tcan, options, device)
 
     def denoising(
@@ -93,13 +90,6 @@ class Measured:
     def _peak(self, networks: Networks, stage: Callable[[], object]) -> int:
         measure = accounted if self.device == META else allocated_on_cuda
         return measure(networks, stage)
-
-
-def _fold(tcan: Tcan) -> None:
-    """Make the kernels that are kept for good, so that they count with the weights."""
-    for module in tcan.denoising_unet.modules():
-        if isinstance(module, FoldedUpsample2D) and module.is_whole:
-            module.fold()
 
 
 class FusedAttention(TorchFunctionMode):

@@ -86,22 +86,18 @@ class MemoryTable:
 
 
 Entry = TypeVar("Entry", DenoisingMemory, CodecMemory)
-FLOAT32_NETWORKS = 2.05  # times the bytes of two-byte weights
 
 
 def widened(entry: Entry) -> Entry:
-    """What an entry of a type of two bytes takes in float32, at most.
+    """Return an upper bound in float32 for an entry that was measured with two-byte numbers.
 
-    Every tensor has the same shape and no more than twice the bytes, and what is cast to float32
-    on the way is not copied. Beside the networks' weights a processor keeps folded kernels
-    (`models.upsampling`). Measured of sd15: weights of the networks take 2.043 times as much,
-    the codec twice, denoising 1.82 to 1.86 times.
+    Every tensor has the same shape and at most twice the bytes, and no tensor is copied only to be
+    cast to float32.
     """
-    weights = FLOAT32_NETWORKS if isinstance(entry, DenoisingMemory) else 2.0
     return replace(
         entry,
         dtype="float32",
-        weights_bytes=int(weights * entry.weights_bytes),
+        weights_bytes=2 * entry.weights_bytes,
         peak_bytes=2 * entry.peak_bytes,
     )
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from tcan_core.models.networks.norms import note_frames
 from tcan_core.models.networks.reference_attention import ReferenceBank
-from tcan_core.models.networks.shared_skips import both_halves
 
 # Called between the passes of networks, so that whoever waits for a window may stop in it: what it
 # raises goes to the caller, and nothing of the window is kept.
@@ -104,8 +103,7 @@ class UpperHalf:
     def both(self, plain_rows: int) -> Sequence[Tensor]:
         """Return (b, c, f, h, w) for each half, the unconditional one first."""
         known = torch.cat(self._known) if self._known else None
-        with both_halves(self._unet, rows=len(self._lower.hidden_states)):
-            hidden, result = self._run(self._lower.twice(), known, plain_rows)
+        hidden, result = self._run(self._lower.twice(), known, plain_rows)
         self.left = list(hidden.chunk(2))
         return result.chunk(2)
 
