@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from media.watermark.embed import Marker
+    from media.watermark.embed import Watermarker
     from tcan_core.distributed.process_group import Ranks
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
@@ -122,7 +122,7 @@ def animate(
 
     Under `torchrun` the windows of the video are shared by its processes, a device for each.
     """
-    from media.watermark.embed import Marker
+    from media.watermark.embed import Watermarker
     from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
     from tcan_core.distributed.process_group import join_ranks, own_device
     from tcan_core.models.devices import check_device
@@ -181,7 +181,7 @@ def animate(
                 options,
                 (window_batch, decode_batch),
             )
-        marker = Marker(settings.seed & MARK_BITS) if watermark else None
+        marker = Watermarker(settings.seed & MARK_BITS) if watermark else None
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
         report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
     if report is not None:
@@ -192,7 +192,7 @@ class _Outputs(NamedTuple):
     video: Path
     poses: Path | None
     audio_from: Path | None
-    marker: Marker | None
+    marker: Watermarker | None
 
 
 def _render(
@@ -288,10 +288,10 @@ def _tell(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from media.watermark.marks import why_none
+    from media.watermark.pattern import no_watermark_reason
 
     out = outputs.video
-    unmarked = "turned off" if outputs.marker is None else why_none(*report.size)
+    unmarked = "turned off" if outputs.marker is None else no_watermark_reason(*report.size)
     if as_json:
         typer.echo(json.dumps(asdict(report) | {"unmarked": unmarked}))
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from media.watermark.detect import Finding
+    from media.watermark.detect import WatermarkResult
     from worker.outputs.provenance.reading import Manifest
 
 UNKNOWN_EXIT = 1
@@ -47,18 +47,18 @@ def verify_origin(
         raise typer.Exit(UNKNOWN_EXIT)
 
 
-def find_mark(file: Path, key: bytes | None) -> tuple[Finding, str]:
+def find_mark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
     """The mark in a file, decoded in a child process; and why it could not be looked for."""
     from contextlib import closing
 
     from media.limits import MediaLimits
-    from media.watermark.detect import Detector
-    from media.watermark.marks import PUBLIC_KEY
+    from media.watermark.detect import WatermarkDetector
+    from media.watermark.pattern import PUBLIC_KEY
     from service.contract.limits import InputLimits
     from worker.decoding import ChildSource
     from worker.failures import AnimationError
 
-    detector = Detector(key or PUBLIC_KEY)
+    detector = WatermarkDetector(key or PUBLIC_KEY)
     source = ChildSource(InputLimits())
     try:
         with closing(source), source.video(file, MediaLimits()) as frames:
@@ -81,7 +81,7 @@ def _c2pa_line(manifest: Manifest) -> str:
     return f"C2PA: valid, by {manifest.tool}, signed by {manifest.signer} ({trusted}){generated}"
 
 
-def _mark_line(finding: Finding, why: str) -> str:
+def _mark_line(finding: WatermarkResult, why: str) -> str:
     if why and not finding.found:
         return f"watermark: not looked for ({why})"
     said = f"score {finding.score:g} in {finding.frames} frames"
@@ -91,7 +91,7 @@ def _mark_line(finding: Finding, why: str) -> str:
     return f"watermark: found ({said}), payload {payload}"
 
 
-def _as_json(manifest: Manifest, finding: Finding, why: str) -> str:
+def _as_json(manifest: Manifest, finding: WatermarkResult, why: str) -> str:
     import json
     from dataclasses import asdict
 

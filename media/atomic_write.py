@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def unfinished_path(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Return a new hidden name beside `path` for the time in which it is written."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a name to write to; it becomes `path` when the block ends, and goes when it fails."""
-    unfinished = unfinished_path(path)
+    unfinished = temporary_path(path)
     try:
         yield unfinished
         unfinished.replace(path)

@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from media.errors import MediaError
 from media.files import MediaFile
+from media.kinds import HEAD_BYTES, demuxer
 from media.limits import MediaLimits
 from media.timing import StoredTimes
-from sandbox.kinds import HEAD_BYTES, demuxer
 
 DAMAGED = "the video is damaged and cannot be decoded"
 

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
-from media.atomic_write import written_whole
+from media.atomic_write import atomic_write
 from media.container import ffmpeg_errors
 from media.errors import ParameterError
 from media.video_writer import UNWRITABLE, VideoWriter
@@ -56,7 +56,7 @@ def open_writer(
         with VideoWriter(path, fps, size, audio_from=audio_from) as video:
             yield video
         return
-    with written_whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         if kind == ".zip":
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
                 yield _Pictures(archive)

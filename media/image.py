@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from media.alpha import over_white
-from media.atomic_write import written_whole
+from media.atomic_write import atomic_write
 from media.errors import MediaError, ParameterError
 from media.files import MediaFile, Source, media_file
 from media.limits import MediaLimits
@@ -75,7 +75,7 @@ def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
             " it must be uint8 (height, width, 3) or (height, width)"
         )
     try:
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             Image.fromarray(np.ascontiguousarray(image)).save(unfinished, format="PNG")
     except OSError as error:
         raise MediaError(f"{path.name}: cannot be written ({error})") from error

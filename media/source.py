@@ -47,7 +47,7 @@ class MediaSource(Protocol):
         """A video or a still image, open for the time of a block."""
 
 
-class HereSource:
+class LocalMediaSource:
     """Decodes in this process: for files that the user of this process vouches for."""
 
     def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:

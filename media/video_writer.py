@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from media.atomic_write import unfinished_path
+from media.atomic_write import temporary_path
 from media.audio import AudioTrack
 from media.container import ffmpeg_errors
 from media.errors import MediaError, ParameterError
@@ -81,7 +81,7 @@ class VideoWriter:
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
         self._options = _x264(crf, preset) if self._kind is MP4 else _vp9(crf)
         self._audio_from = None if audio_from is None else Path(audio_from)
-        self._unfinished = unfinished_path(self._path)
+        self._unfinished = temporary_path(self._path)
         self._audio: AudioTrack | None = None
 
     def __enter__(self) -> VideoWriter:

@@ -12,8 +12,8 @@ from typing import Any
 
 from media.limits import MediaLimits
 from media.poses.pose_file import write_pose_file
-from media.watermark.embed import Marker
-from media.watermark.marks import PUBLIC_KEY, why_none
+from media.watermark.embed import Watermarker
+from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.limits import InputLimits
@@ -287,7 +287,7 @@ class TcanAnimator:
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
-                frame_filter=None if mark is None else Marker(mark, self._watermark_key),
+                frame_filter=None if mark is None else Watermarker(mark, self._watermark_key),
             )
         except CanceledError as error:
             raise AnimationCanceledError from error
@@ -299,7 +299,7 @@ class TcanAnimator:
             # Without a cause: a traceback would hold on to the tensors of the failed attempt.
             failed = AnimationOutOfMemoryError()
         else:
-            unmarked = "" if mark is None else why_none(*done.size) or ""
+            unmarked = "" if mark is None else no_watermark_reason(*done.size) or ""
             made = {**asdict(done), "devices": [self._device, *self._more_devices]}
             return Rendering(outputs, done.seconds, made, unmarked=unmarked)
         free_unused(self._device)

@@ -75,7 +75,7 @@ class Pose:
         hand_left: (21, 3) x, y, confidence, or None.
         hand_right: (21, 3) x, y, confidence, or None.
         face: (70, 3) x, y, confidence, or None.
-        look: (64,) the torso's colours, see `look`, or None; not written to pose files.
+        appearance: (64,) histogram of the torso's colours, or None; not written to pose files.
 
     Raises:
         ValueError: an array has another shape, a confidence lies outside 0..1, or a detected joint
@@ -88,7 +88,7 @@ class Pose:
     hand_left: NDArray[np.float64] | None = None
     hand_right: NDArray[np.float64] | None = None
     face: NDArray[np.float64] | None = None
-    look: NDArray[np.float64] | None = None
+    appearance: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         keypoints = np.asarray(self.keypoints, dtype=np.float64)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from media.atomic_write import written_whole
+from media.atomic_write import atomic_write
 from media.errors import ParameterError, PoseFileError
 from media.poses.keypoints import Pose
 from media.poses.layouts import Layout
@@ -110,7 +110,7 @@ def write_pose_file(
     written = [_frame(people, canvas) for people in frames]
     document = written if fps is None else {"fps": float(fps), "frames": written}
     try:
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise PoseFileError(f"{path.name}: cannot be written ({error.strerror})") from error

@@ -16,7 +16,7 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
 from media.errors import ParameterError
-from media.watermark.marks import (
+from media.watermark.pattern import (
     PUBLIC_KEY,
     SYMBOL_BITS,
     SYMBOLS,
@@ -36,7 +36,7 @@ BRIGHTNESS = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 
 @dataclass(frozen=True)
-class Finding:
+class WatermarkResult:
     """What was found.
 
     Attributes:
@@ -52,7 +52,7 @@ class Finding:
     frames: int
 
 
-class Detector:
+class WatermarkDetector:
     """Takes frames one by one, and then tells.
 
     Args:
@@ -77,17 +77,17 @@ class Detector:
         self._sum = left if self._sum is None else self._sum + left
         self._frames += 1
 
-    def finding(self) -> Finding:
+    def finding(self) -> WatermarkResult:
         """What the frames so far show."""
         if self._sum is None:
-            return Finding(False, 0.0, None, 0)
+            return WatermarkResult(False, 0.0, None, 0)
         chosen = band(*self._sum.shape)
         rows, columns = chosen.shape
         waves = dctn(self._sum, norm="ortho")[:rows, :columns][chosen]
         score = _score(waves, presence(self._key), chosen)
         found = score >= LEAST_SCORE
         payload = self._payload(waves, chosen) if found else None
-        return Finding(found, round(score, 2), payload, self._frames)
+        return WatermarkResult(found, round(score, 2), payload, self._frames)
 
     def _payload(self, waves: NDArray[np.float32], chosen: NDArray[np.bool_]) -> int | None:
         payload = 0

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import ParameterError
-from media.watermark.marks import PAYLOAD_BITS, PUBLIC_KEY, pattern, why_none
+from media.watermark.pattern import PAYLOAD_BITS, PUBLIC_KEY, no_watermark_reason, pattern
 
 
-class Marker:
+class Watermarker:
     """Marks frames one by one. A frame's mark depends on its size alone, never on other frames.
 
-    Small frames stay as they are; `marks.why_none` says which, and why.
+    Small frames stay as they are; `pattern.no_watermark_reason` says which, and why.
 
     Args:
         payload: 32 bits that the mark carries.
@@ -31,7 +31,7 @@ class Marker:
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The frame with its mark; both (height, width, 3) uint8 RGB."""
         height, width = frame.shape[:2]
-        if why_none(height, width) is not None:
+        if no_watermark_reason(height, width) is not None:
             return frame
         if self._pattern.shape != (height, width):
             self._pattern = pattern(height, width, self._payload, self._key)

@@ -16,9 +16,9 @@ from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 from service.events.hub import EventHub
 from service.events.messages import event_frame, webhook_body
-from service.inspection.cache import Remembered
+from service.inspection.cache import InspectionCache
 from service.inspection.decoder import Decoder
-from service.inspection.memory_budget import Memory
+from service.inspection.memory_budget import MemoryBudget
 from service.jobs.policy import Policy, load_policy
 from service.maintenance.gateway_tasks import Upkeep
 from service.outbound.guard import Guard
@@ -44,9 +44,9 @@ class Gateway:
     objects: ObjectStore
     writer: Writer
     room: Room
-    probe_memory: Memory
+    probe_memory: MemoryBudget
     decoder: Decoder
-    remembered: Remembered
+    inspection_cache: InspectionCache
     events: EventHub
     signer: Signer
     gate: Gate
@@ -97,9 +97,9 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         objects=objects,
         writer=open_writer(objects),
         room=room,
-        probe_memory=Memory(settings.limits.probe_memory_bytes),
+        probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
-        remembered=Remembered(),
+        inspection_cache=InspectionCache(),
         events=EventHub(jobs, event_frame),
         signer=open_signer(settings),
         gate=gate,

@@ -23,7 +23,7 @@ from service.stores.object_store.base import Content, size_of
 
 
 @dataclass(frozen=True)
-class Inspected:
+class InputInfo:
     """What an input is.
 
     Attributes:
@@ -48,7 +48,7 @@ POSE_FPS = 25
 
 def inspect_inputs(
     files: Mapping[str, Content], limits: InputLimits, decoder: Decoder
-) -> dict[str, Inspected]:
+) -> dict[str, InputInfo]:
     """Make sure that an image and a driving video or pose file can be used.
 
     Args:
@@ -62,7 +62,7 @@ def inspect_inputs(
     if "image" in files:
         image = files["image"]
         suffix = _inspect_image(image, limits, decoder)
-        found["image"] = Inspected(suffix, size_bytes=size_of(image))
+        found["image"] = InputInfo(suffix, size_bytes=size_of(image))
     if "driving" in files:
         found["driving"] = _inspect_driving(files["driving"], limits, decoder)
     return found
@@ -93,11 +93,11 @@ def _inspect_image(content: Content, limits: InputLimits, decoder: Decoder) -> s
     return decoder.look("image", content, limits).suffix
 
 
-def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> Inspected:
+def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> InputInfo:
     size = size_of(content)
     if not looks_like_json(content):
         video = decoder.look("driving", content, limits)
-        return Inspected(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
+        return InputInfo(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
     if size > limits.max_pose_bytes:
         raise RejectedError(
             ErrorCode.BODY_TOO_LARGE,
@@ -108,7 +108,7 @@ def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) ->
         frames = inspect_poses(content, limits)
     else:
         frames = decoder.look("poses", content, limits).frames or 0
-    return Inspected(".json", DrivingKind.POSES, frames, frames / POSE_FPS, size)
+    return InputInfo(".json", DrivingKind.POSES, frames, frames / POSE_FPS, size)
 
 
 def looks_like_json(content: Content) -> bool:

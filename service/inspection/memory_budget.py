@@ -45,7 +45,7 @@ def needed_bytes(role: str, content: Content, limits: InputLimits) -> int:
     return whole if heavy else whole // 2
 
 
-class Memory:
+class MemoryBudget:
     """Bytes that looks at files share; who comes first is served first."""
 
     def __init__(self, most_bytes: int) -> None:
@@ -54,7 +54,7 @@ class Memory:
         self._freed = anyio.Event()
 
     @asynccontextmanager
-    async def taken(self, size_bytes: int) -> AsyncIterator[None]:
+    async def reserve(self, size_bytes: int) -> AsyncIterator[None]:
         """Have so many for the length of a `with` block; waits until there are."""
         async with self._first:
             while size_bytes > self._left:

@@ -11,7 +11,7 @@ import zlib
 from itertools import pairwise
 from typing import NamedTuple
 
-from sandbox.kinds import PNG
+from media.kinds import PNG
 
 HEADER = struct.Struct(">IIBBBBB")
 CHUNK = struct.Struct(">I4s")

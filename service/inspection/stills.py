@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.kinds import PNG
+from media.kinds import PNG
 
 JPEG = b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*")
@@ -17,7 +17,7 @@ def is_still(head: bytes) -> bool:
     A GIF is not told here: only its frames say whether it moves.
 
     Args:
-        head: the first `sandbox.kinds.HEAD_BYTES` of the file, or all of it.
+        head: the first `media.kinds.HEAD_BYTES` of the file, or all of it.
     """
     if head.startswith(PNG):
         return b"acTL" not in head  # the chunk that makes it an animation

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from sandbox.kinds import HEAD_BYTES, demuxer
+from media.kinds import HEAD_BYTES, demuxer
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import RejectedError

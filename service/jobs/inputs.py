@@ -12,7 +12,7 @@ from service.auth.callers import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
 from service.errors import RejectedError
-from service.inspection.inspector import Inspected, are_quick, inspect_inputs, memory_bytes
+from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
 from service.jobs.policy_check import Judged
 from service.stores.job_store import requests
 from service.stores.job_store.requests import Upload
@@ -74,11 +74,11 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     return files
 
 
-async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, Inspected]:
+async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, InputInfo]:
     if are_quick(contents):
         return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
     limits = gateway.settings.limits
-    async with gateway.probe_memory.taken(memory_bytes(contents, limits)):
+    async with gateway.probe_memory.reserve(memory_bytes(contents, limits)):
         return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
 
 
@@ -97,11 +97,11 @@ async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict
 
 async def _copied(
     gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, judged: Judged
-) -> dict[str, Inspected]:
+) -> dict[str, InputInfo]:
     """Copy uploads into the job: exactly those bytes that were looked at, and judged."""
     for looks_left in range(LOOKS - 1, -1, -1):
         copies: dict[str, New] = {}
-        found: dict[str, Inspected] = {}
+        found: dict[str, InputInfo] = {}
         for name, upload in uploads.items():
             tag, found[name] = await _looked_at(gateway, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
@@ -112,7 +112,7 @@ async def _copied(
             return found
         except ObjectChangedError:
             for name, upload in uploads.items():
-                gateway.remembered.forget(name, upload.key)
+                gateway.inspection_cache.forget(name, upload.key)
             if not looks_left:
                 raise
     raise AssertionError("not reached")
@@ -120,9 +120,9 @@ async def _copied(
 
 async def _looked_at(
     gateway: Gateway, name: str, upload: Upload, spool: Spool
-) -> tuple[str, Inspected]:
+) -> tuple[str, InputInfo]:
     """An upload's tag and what the file with that tag is."""
-    known = gateway.remembered.get(name, upload.key)
+    known = gateway.inspection_cache.get(name, upload.key)
     if known is not None and gateway.policy is None:
         return known
     file = spool.folder / name
@@ -141,9 +141,9 @@ async def _looked_at(
             ErrorCode.UPLOAD_NOT_FOUND, f"nothing was sent to the upload {upload.id!r} yet"
         ) from error
     found = (await _inspected(gateway, {name: file}))[name]
-    gateway.remembered.put(name, upload.key, version.tag, found)
+    gateway.inspection_cache.put(name, upload.key, version.tag, found)
     return version.tag, found
 
 
-def _key(job_id: str, name: str, found: Inspected) -> str:
+def _key(job_id: str, name: str, found: InputInfo) -> str:
     return f"jobs/{job_id}/inputs/{name}{found.suffix}"

@@ -17,7 +17,7 @@ _LEVELS = 4  # of each of red, green, blue
 _OVERLAP = 0.1  # of the smaller body's box; above it the one behind is partly covered
 
 
-def with_looks(people: Sequence[Pose], frame: NDArray[np.uint8]) -> list[Pose]:
+def with_appearance(people: Sequence[Pose], frame: NDArray[np.uint8]) -> list[Pose]:
     """Return the people of a frame, (height, width, 3) uint8 RGB, with what they look like.
 
     Who is partly covered by somebody else, or whose torso is not seen, keeps none.
@@ -26,19 +26,19 @@ def with_looks(people: Sequence[Pose], frame: NDArray[np.uint8]) -> list[Pose]:
     return [
         pose
         if any(_overlap(box, other) > _OVERLAP for other in boxes if other is not box)
-        else replace(pose, look=_look(pose, frame))
+        else replace(pose, appearance=_torso_histogram(pose, frame))
         for pose, box in zip(people, boxes, strict=True)
     ]
 
 
-def unlikeness(one: Floats | None, other: Floats | None) -> float | None:
+def appearance_distance(one: Floats | None, other: Floats | None) -> float | None:
     """Return how much two looks differ, 0 (alike) to 1; None where one is not known."""
     if one is None or other is None:
         return None
     return float(1.0 - np.sqrt(one * other).sum().clip(0.0, 1.0))
 
 
-def _look(pose: Pose, frame: NDArray[np.uint8]) -> Floats | None:
+def _torso_histogram(pose: Pose, frame: NDArray[np.uint8]) -> Floats | None:
     """Return the torso's histogram of colours, (64,) with sum 1."""
     if not pose.detected[_TORSO].all():
         return None

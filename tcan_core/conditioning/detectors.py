@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose, no_pose
-from tcan_core.conditioning.appearance import with_looks
+from tcan_core.conditioning.appearance import with_appearance
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.errors import ParameterError
 
@@ -39,7 +39,7 @@ class NamedDetector:
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `PoseDetector.detect`."""
         found = self._detector.detect(frames)
-        return [with_looks(people, frame) for people, frame in zip(found, frames, strict=True)]
+        return [with_appearance(people, frame) for people, frame in zip(found, frames, strict=True)]
 
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
         """Return the main person of one picture, (height, width, 3) uint8 RGB.

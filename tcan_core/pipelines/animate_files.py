@@ -23,7 +23,7 @@ from media.image import write_png
 from media.limits import MediaLimits
 from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
-from media.source import HereSource, MediaSource
+from media.source import LocalMediaSource, MediaSource
 from media.video import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
@@ -110,7 +110,7 @@ class Prepared:
             has_maps = len(archive.namelist()) > 1
         source_pose = content["source_pose"]
         return cls(
-            image=(media or HereSource()).image(image_path, limits),
+            image=(media or LocalMediaSource()).image(image_path, limits),
             source_pose=None if source_pose is None else pose_from_json(source_pose),
             poses=[pose_from_json(pose) for pose in content["poses"]],
             fps=Fraction(content["fps"]),
@@ -171,7 +171,7 @@ def prepare(
     """
     started = time.monotonic()
     limits = limits or MediaLimits()
-    image = (media or HereSource()).image(image_path, limits)
+    image = (media or LocalMediaSource()).image(image_path, limits)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     source_pose, told = _find_source(image, source_pose_path, detector, needed=retarget)
     found = find_poses(driving_path, limits, detector, cleaning, progress, media)

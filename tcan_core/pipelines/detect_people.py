@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from media.limits import MediaLimits
 from media.poses.keypoints import Pose
-from media.source import HereSource, MediaSource
+from media.source import LocalMediaSource, MediaSource
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import MediaError
 
@@ -37,7 +37,7 @@ def detect_people(
     find = build_detector(detector)
     people: list[list[Pose]] = []
     batch: list[NDArray[np.uint8]] = []
-    with (media or HereSource()).video(path, limits) as frames:
+    with (media or LocalMediaSource()).video(path, limits) as frames:
         for frame in frames:
             batch.append(frame)
             pixels = len(batch) * frame.shape[0] * frame.shape[1]

@@ -60,7 +60,7 @@ class _Brush:
     joints: Point
     size: int
     body: Body
-    looks: Appearance
+    appearance: Appearance
 
     @property
     def limb(self) -> float:
@@ -68,7 +68,7 @@ class _Brush:
 
     @property
     def outline(self) -> float:
-        return 0.012 * self.size * (self.looks.outline > 0)
+        return 0.012 * self.size * (self.appearance.outline > 0)
 
     def stroke(self, points: Sequence[Point], color: Color, width: float) -> None:
         """Draw a line with round ends through the points."""
@@ -79,7 +79,9 @@ class _Brush:
 
     def limb_stroke(self, points: Sequence[Point], color: Color, width: float) -> None:
         if self.outline:
-            self.stroke(points, darker(color, 0.9 * self.looks.outline), width + 2 * self.outline)
+            self.stroke(
+                points, darker(color, 0.9 * self.appearance.outline), width + 2 * self.outline
+            )
         self.stroke(points, color, width)
 
     def polygon(self, points: Point | Sequence[Point], color: Color) -> None:
@@ -108,19 +110,19 @@ def _head_frame(brush: _Brush) -> tuple[Point, float, float]:
 
 def _back_hair(brush: _Brush) -> None:
     centre, radius, turn = _head_frame(brush)
-    if brush.looks.hair_style == "long":
+    if brush.appearance.hair_style == "long":
         neck = brush.joints[Joint.NECK]
         down = (neck - centre) / max(float(np.hypot(*(neck - centre))), 1e-6)
-        brush.stroke([centre, centre + 1.25 * radius * down], brush.looks.hair, 1.95 * radius)
-    elif brush.looks.hair_style == "bun":
+        brush.stroke([centre, centre + 1.25 * radius * down], brush.appearance.hair, 1.95 * radius)
+    elif brush.appearance.hair_style == "bun":
         up = np.array([np.sin(np.radians(turn)), -np.cos(np.radians(turn))])
         brush.ellipse(
-            centre + 1.15 * radius * up, (0.5 * radius, 0.45 * radius), turn, brush.looks.hair
+            centre + 1.15 * radius * up, (0.5 * radius, 0.45 * radius), turn, brush.appearance.hair
         )
 
 
 def _legs(brush: _Brush) -> None:
-    looks, width = brush.looks, 1.1 * brush.limb
+    appearance, width = brush.appearance, 1.1 * brush.limb
     sides = (
         (Joint.LEFT_HIP, Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
         (Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
@@ -129,34 +131,34 @@ def _legs(brush: _Brush) -> None:
         hip, knee, ankle = brush.joints[list(side)]
         brush.limb_stroke(
             [hip, knee, ankle],
-            looks.leg_color if looks.leg_wear == "trousers" else looks.skin,
+            appearance.leg_color if appearance.leg_wear == "trousers" else appearance.skin,
             width,
         )
-        if looks.leg_wear == "shorts":
-            brush.stroke([hip, hip + 0.75 * (knee - hip)], looks.leg_color, 1.15 * width)
+        if appearance.leg_wear == "shorts":
+            brush.stroke([hip, hip + 0.75 * (knee - hip)], appearance.leg_color, 1.15 * width)
         out = 0.35 * width * np.sign(side[0] - Joint.RIGHT_HIP or -1)
         toe = ankle + np.array([out, 0.25 * width])
-        brush.limb_stroke([ankle, toe], looks.shoes, 0.95 * width)
+        brush.limb_stroke([ankle, toe], appearance.shoes, 0.95 * width)
 
 
 def _torso(brush: _Brush) -> None:
-    looks = brush.looks
+    appearance = brush.appearance
     corners = _torso_corners(brush)
-    if looks.leg_wear == "skirt":
+    if appearance.leg_wear == "skirt":
         _skirt(brush, corners)
     middle = (corners[2] + corners[3]) / 2
-    brush.limb_stroke([corners[3], middle, corners[2]], looks.leg_color, brush.limb)
+    brush.limb_stroke([corners[3], middle, corners[2]], appearance.leg_color, brush.limb)
     if brush.outline:
         brush.stroke(
             [*corners, corners[0]],
-            darker(looks.shirt, 0.9 * looks.outline),
+            darker(appearance.shirt, 0.9 * appearance.outline),
             0.7 * brush.limb + 2 * brush.outline,
         )
-    brush.polygon(corners, looks.shirt)
-    brush.stroke([*corners, corners[0]], looks.shirt, 0.7 * brush.limb)
+    brush.polygon(corners, appearance.shirt)
+    brush.stroke([*corners, corners[0]], appearance.shirt, 0.7 * brush.limb)
     _draw_pattern(brush, corners)
     neck, nose = brush.joints[Joint.NECK], brush.joints[Joint.NOSE]
-    brush.stroke([neck, neck + 0.4 * (nose - neck)], looks.skin, 0.8 * brush.limb)
+    brush.stroke([neck, neck + 0.4 * (nose - neck)], appearance.skin, 0.8 * brush.limb)
 
 
 def _torso_corners(brush: _Brush) -> Point:
@@ -170,84 +172,93 @@ def _skirt(brush: _Brush, corners: Point) -> None:
     knees = brush.joints[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]]
     hips = corners[2:]
     hem = hips + 0.7 * (knees - hips) + np.array([[0.5], [-0.5]]) * np.array([brush.limb, 0.0])
-    brush.polygon([corners[2], hem[0], hem[1], corners[3]], brush.looks.leg_color)
-    brush.stroke([corners[2], hem[0], hem[1], corners[3]], brush.looks.leg_color, 0.6 * brush.limb)
+    brush.polygon([corners[2], hem[0], hem[1], corners[3]], brush.appearance.leg_color)
+    brush.stroke(
+        [corners[2], hem[0], hem[1], corners[3]], brush.appearance.leg_color, 0.6 * brush.limb
+    )
 
 
 def _draw_pattern(brush: _Brush, corners: Point) -> None:
-    looks, count = brush.looks, brush.looks.pattern_count
+    appearance, count = brush.appearance, brush.appearance.pattern_count
     right_top, left_top, left_low, right_low = corners
     height = float(np.hypot(*(right_low - right_top)))
     steps = (np.arange(count) + 0.7) / (count + 0.2)
-    if looks.pattern == "stripes":
+    if appearance.pattern == "stripes":
         for at in steps:
             ends = [right_top + at * (right_low - right_top), left_top + at * (left_low - left_top)]
-            brush.stroke(ends, looks.pattern_color, 0.32 * height / count)
-    elif looks.pattern == "bars":
+            brush.stroke(ends, appearance.pattern_color, 0.32 * height / count)
+    elif appearance.pattern == "bars":
         for at in steps:
             ends = [
                 right_top + at * (left_top - right_top),
                 right_low + at * (left_low - right_low),
             ]
-            brush.stroke(ends, looks.pattern_color, 0.25 * height / count)
-    elif looks.pattern == "dots":
+            brush.stroke(ends, appearance.pattern_color, 0.25 * height / count)
+    elif appearance.pattern == "dots":
         for row in steps:
             for column in (0.25, 0.75):
                 top = right_top + column * (left_top - right_top)
                 low = right_low + column * (left_low - right_low)
                 brush.ellipse(
-                    top + row * (low - top), (0.09 * height, 0.09 * height), 0, looks.pattern_color
+                    top + row * (low - top),
+                    (0.09 * height, 0.09 * height),
+                    0,
+                    appearance.pattern_color,
                 )
-    elif looks.pattern == "emblem":
+    elif appearance.pattern == "emblem":
         brush.ellipse(
             corners.mean(axis=0) - 0.1 * height,
             (0.24 * height, 0.24 * height),
             0,
-            looks.pattern_color,
+            appearance.pattern_color,
         )
-    elif looks.pattern == "halves":
+    elif appearance.pattern == "halves":
         brush.polygon(
             [(right_top + left_top) / 2, left_top, left_low, (left_low + right_low) / 2],
-            looks.pattern_color,
+            appearance.pattern_color,
         )
 
 
 def _head(brush: _Brush) -> None:
-    looks = brush.looks
+    appearance = brush.appearance
     centre, radius, turn = _head_frame(brush)
     if brush.outline:
         edge = radius + brush.outline
-        brush.ellipse(centre, (edge, 1.12 * edge), turn, darker(looks.skin, 0.9 * looks.outline))
-    brush.ellipse(centre, (radius, 1.1 * radius), turn, looks.skin)
+        brush.ellipse(
+            centre, (edge, 1.12 * edge), turn, darker(appearance.skin, 0.9 * appearance.outline)
+        )
+    brush.ellipse(centre, (radius, 1.1 * radius), turn, appearance.skin)
     up = np.array([np.sin(np.radians(turn)), -np.cos(np.radians(turn))])
     _front_hair(brush, centre, radius, turn, up)
     nose = brush.joints[Joint.NOSE]
     for eye in brush.joints[[Joint.RIGHT_EYE, Joint.LEFT_EYE]]:
-        brush.ellipse(0.75 * eye + 0.25 * nose, (0.15 * radius, 0.2 * radius), turn, looks.eyes)
+        brush.ellipse(
+            0.75 * eye + 0.25 * nose, (0.15 * radius, 0.2 * radius), turn, appearance.eyes
+        )
     across = np.array([-up[1], up[0]])
     mouth = nose - 0.42 * radius * up
     brush.stroke(
         [mouth - 0.22 * radius * across, mouth + 0.22 * radius * across],
-        darker(looks.skin, 0.45),
+        darker(appearance.skin, 0.45),
         0.12 * radius,
     )
 
 
 def _front_hair(brush: _Brush, centre: Point, radius: float, turn: float, up: Point) -> None:
-    looks = brush.looks
-    if looks.hair_style == "bald":
+    appearance = brush.appearance
+    if appearance.hair_style == "bald":
         return
     arc = {"short": 190.0, "long": 215.0, "bun": 185.0, "spiky": 170.0, "cap": 150.0}[
-        looks.hair_style
+        appearance.hair_style
     ]
     brush.ellipse(
-        centre + 0.06 * radius * up, (1.06 * radius, 1.16 * radius), turn, looks.hair, arc
+        centre + 0.06 * radius * up, (1.06 * radius, 1.16 * radius), turn, appearance.hair, arc
     )
     brush.ellipse(
-        centre - 0.22 * radius * up, (0.82 * radius, 0.78 * radius), turn, looks.skin, 200
+        centre - 0.22 * radius * up, (0.82 * radius, 0.78 * radius), turn, appearance.skin, 200
     )
     across = np.array([-up[1], up[0]])
-    if looks.hair_style == "spiky":
+    if appearance.hair_style == "spiky":
         for at in (-0.7, 0.0, 0.7):
             root = centre + radius * (0.8 * up + at * across)
             sides = [
@@ -255,28 +266,28 @@ def _front_hair(brush: _Brush, centre: Point, radius: float, turn: float, up: Po
                 root + 0.65 * radius * up,
                 root + 0.35 * radius * across,
             ]
-            brush.polygon(sides, looks.hair)
-    elif looks.hair_style == "cap":
+            brush.polygon(sides, appearance.hair)
+    elif appearance.hair_style == "cap":
         brim = centre + 0.45 * radius * up
         brush.stroke(
             [brim - 1.1 * radius * across, brim + 1.1 * radius * across],
-            darker(looks.hair, 0.3),
+            darker(appearance.hair, 0.3),
             0.25 * radius,
         )
 
 
 def _arms(brush: _Brush) -> None:
-    looks, width = brush.looks, 0.9 * brush.limb
+    appearance, width = brush.appearance, 0.9 * brush.limb
     sides = (
         (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
         (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
     )
     for side in sides:
         shoulder, elbow, wrist = brush.joints[list(side)]
-        brush.limb_stroke([shoulder, elbow, wrist], looks.skin, width)
-        sleeve = [shoulder, shoulder + min(looks.sleeve, 1) * (elbow - shoulder)]
-        if looks.sleeve > 1:
-            sleeve.append(elbow + (looks.sleeve - 1) * 0.85 * (wrist - elbow))
-        if looks.sleeve > 0:
-            brush.stroke(sleeve, darker(looks.shirt, 0.12), 1.1 * width)
-        brush.ellipse(wrist, (0.62 * width, 0.62 * width), 0, looks.skin)
+        brush.limb_stroke([shoulder, elbow, wrist], appearance.skin, width)
+        sleeve = [shoulder, shoulder + min(appearance.sleeve, 1) * (elbow - shoulder)]
+        if appearance.sleeve > 1:
+            sleeve.append(elbow + (appearance.sleeve - 1) * 0.85 * (wrist - elbow))
+        if appearance.sleeve > 0:
+            brush.stroke(sleeve, darker(appearance.shirt, 0.12), 1.1 * width)
+        brush.ellipse(wrist, (0.62 * width, 0.62 * width), 0, appearance.skin)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from media.atomic_write import written_whole
+from media.atomic_write import atomic_write
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.models.weights.store import file_sha256
 
@@ -32,6 +32,6 @@ def export_preset(base: str, folder: Path, name: str) -> Path:
         "parts": {file.stem: {"file": file.name, "sha256": file_sha256(file)} for file in files},
     }
     path = folder / "preset.yaml"
-    with written_whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path

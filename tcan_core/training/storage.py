@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from media.atomic_write import written_whole
+from media.atomic_write import atomic_write
 from tcan_core.errors import ConfigError, StorageError
 
 
@@ -44,7 +44,7 @@ class FolderStorage:
         target = self._folder / checked_name(name)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(target) as unfinished:
+            with atomic_write(target) as unfinished:
                 shutil.copyfile(file, unfinished)
         except OSError as error:
             raise StorageError(f"{target}: cannot be written ({error.strerror})") from error
@@ -54,7 +54,7 @@ class FolderStorage:
         source = self._folder / checked_name(name)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as unfinished:
+            with atomic_write(file) as unfinished:
                 shutil.copyfile(source, unfinished)
         except FileNotFoundError:
             return False

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cli.main import main
-from media.watermark.embed import Marker
+from media.watermark.embed import Watermarker
 from tests import samples
 from worker.outputs.provenance.credentials import ROOT, development_credentials
 from worker.outputs.provenance.signing import Signer
@@ -32,7 +32,7 @@ def test_a_file_tells_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFix
     grey = np.full((256, 256, 3), 120, np.uint8)
     plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
     Image.fromarray(grey).save(plain)
-    Image.fromarray(Marker(0xABCD)(grey)).save(marked)
+    Image.fromarray(Watermarker(0xABCD)(grey)).save(marked)
     status, said = said_of(plain, capsys)
     assert (status, said["c2pa"]["state"], said["watermark"]["found"]) == (1, "absent", False)
     status, said = said_of(marked, capsys)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.appearance import unlikeness
+from tcan_core.conditioning.appearance import appearance_distance
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.errors import ParameterError
@@ -27,9 +27,9 @@ MAX_LOST_FRAMES = 30
 SIZE_WEIGHT = 0.1  # how much a doubling of size counts; a size is told only roughly
 OTHER_SIZE = 1.6  # tracks whose sizes differ by more show different people
 MIN_JOINED_FRAMES = 3
-LOOK_WEIGHT = 1.0  # how much another look counts, from alike to nothing in common
-OTHER_LOOK = 0.5  # tracks whose looks differ by more show different people
-LOOK_MEMORY = 0.9
+APPEARANCE_WEIGHT = 1.0  # how much another look counts, from alike to nothing in common
+DIFFERENT_APPEARANCE = 0.5  # tracks whose looks differ by more show different people
+APPEARANCE_MEMORY = 0.9
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Track:
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
     shown: dict[int, Pose] = field(default_factory=dict)
     weight: float = 0.0
-    look: Floats | None = None
+    appearance: Floats | None = None
 
     def expected(self, frame: int) -> Floats:
         """Return where the joints would be if the person went on at its speed, (18, 2)."""
@@ -59,9 +59,9 @@ class _Track:
         self.points = np.where(np.isnan(points), carried, points)
         self.height, self.last = height, frame
         self.shown[frame] = pose
-        if pose.look is not None:
-            known = pose.look if self.look is None else self.look
-            self.look = LOOK_MEMORY * known + (1 - LOOK_MEMORY) * pose.look
+        if pose.appearance is not None:
+            known = pose.appearance if self.appearance is None else self.appearance
+            self.appearance = APPEARANCE_MEMORY * known + (1 - APPEARANCE_MEMORY) * pose.appearance
         self.weight += height * float(pose.confidence.sum())
 
 
@@ -123,7 +123,7 @@ def _match(
     costs = np.array(
         [
             [
-                _cost(track, one, height, frame, pose.look)
+                _cost(track, one, height, frame, pose.appearance)
                 for one, height, pose in zip(points, heights, seen, strict=True)
             ]
             for track in tracks
@@ -133,7 +133,9 @@ def _match(
     return {int(b): tracks[a] for a, b in pairs if costs[a, b] < NEVER}
 
 
-def _cost(track: _Track, points: Floats, height: float, frame: int, look: Floats | None) -> float:
+def _cost(
+    track: _Track, points: Floats, height: float, frame: int, appearance: Floats | None
+) -> float:
     """Return how unlike the track's continuation a person is, in body heights."""
     apart = np.linalg.norm(points - track.expected(frame), axis=-1)
     if np.isnan(apart).all():
@@ -144,7 +146,11 @@ def _cost(track: _Track, points: Floats, height: float, frame: int, look: Floats
     if distance > min(allowed, FARTHEST):
         return NEVER
     other_size = SIZE_WEIGHT * abs(float(np.log2(track.height / height)))
-    return distance + other_size + LOOK_WEIGHT * (unlikeness(track.look, look) or 0.0)
+    return (
+        distance
+        + other_size
+        + APPEARANCE_WEIGHT * (appearance_distance(track.appearance, appearance) or 0.0)
+    )
 
 
 def parse_person(text: str | None) -> PersonChoice:
@@ -194,7 +200,7 @@ def _join(main: _Track, others: list[_Track]) -> dict[int, Pose]:
     chosen = dict(main.shown)
     height = _typical(main)
     for track in sorted(others, key=lambda track: -track.weight):
-        if (unlikeness(main.look, track.look) or 0.0) > OTHER_LOOK:
+        if (appearance_distance(main.appearance, track.appearance) or 0.0) > DIFFERENT_APPEARANCE:
             continue
         same_size = 1 / OTHER_SIZE < _typical(track) / height < OTHER_SIZE
         if len(track.shown) >= MIN_JOINED_FRAMES and same_size and not _overlap(chosen, track):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from media.watermark.detect import LEAST_SCORE
-from media.watermark.embed import Marker
-from media.watermark.marks import (
+from media.watermark.embed import Watermarker
+from media.watermark.pattern import (
     LEAST_SIDE,
     STRENGTH,
     band,
+    no_watermark_reason,
     pattern,
     presence,
-    why_none,
 )
 from tcan_core.errors import ParameterError
 from tcan_core.puppets.world import FIRST_TEST_SEED
@@ -68,9 +68,9 @@ def test_in_small_pictures_a_mark_would_not_last(tmp_path: Path, size: int) -> N
 @pytest.mark.parametrize("shape", [(64, 64), (LEAST_SIDE - 1, 512)])
 def test_small_pictures_stay_as_they_are_and_it_is_said(shape: tuple[int, int]) -> None:
     grey = np.full((*shape, 3), 128, np.uint8)
-    assert np.array_equal(Marker(PAYLOAD)(grey), grey)
-    assert f"{shape[1]}x{shape[0]}" in (why_none(*shape) or "")
-    assert why_none(LEAST_SIDE, LEAST_SIDE) is None
+    assert np.array_equal(Watermarker(PAYLOAD)(grey), grey)
+    assert f"{shape[1]}x{shape[0]}" in (no_watermark_reason(*shape) or "")
+    assert no_watermark_reason(LEAST_SIDE, LEAST_SIDE) is None
 
 
 def try_many(folder: Path, size: int, frames: int) -> list[Marked]:
@@ -109,10 +109,10 @@ def test_scores_of_what_bears_no_mark_are_those_of_chance() -> None:
 
 def test_a_mark_is_its_payloads_and_its_keys_alone() -> None:
     grey = np.full((256, 256, 3), 128, np.uint8)
-    assert np.array_equal(Marker(7)(grey), Marker(7)(grey))
-    assert not np.array_equal(Marker(7)(grey), Marker(8)(grey))
-    assert look([Marker(PAYLOAD)(grey)]).payload == PAYLOAD
-    assert not look([Marker(PAYLOAD, b"another key")(grey)]).found
+    assert np.array_equal(Watermarker(7)(grey), Watermarker(7)(grey))
+    assert not np.array_equal(Watermarker(7)(grey), Watermarker(8)(grey))
+    assert look([Watermarker(PAYLOAD)(grey)]).payload == PAYLOAD
+    assert not look([Watermarker(PAYLOAD, b"another key")(grey)]).found
     assert look([]).found is look([grey]).found is False
 
 
@@ -123,4 +123,4 @@ def test_a_pattern_has_its_strength_at_any_size() -> None:
 
 def test_a_payload_has_32_bits() -> None:
     with pytest.raises(ParameterError, match="at most 32 bits"):
-        Marker(1 << 32)
+        Watermarker(1 << 32)

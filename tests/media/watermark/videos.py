@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from media.image import read_image
 from media.video import VideoWriter, read_video
-from media.watermark.detect import Detector, Finding
-from media.watermark.marks import PUBLIC_KEY, pattern
+from media.watermark.detect import WatermarkDetector, WatermarkResult
+from media.watermark.pattern import PUBLIC_KEY, pattern
 from tcan_core.puppets.pairs import render_pair
 
 FPS = Fraction(25)
@@ -41,7 +41,7 @@ class Marked:
     psnr_db: float
     bit_rate: float
     half_rate: float
-    found: dict[str, Finding]
+    found: dict[str, WatermarkResult]
 
 
 def puppet_frames(folder: Path, seed: int, frames: int, size: int) -> Frames:
@@ -52,7 +52,7 @@ def puppet_frames(folder: Path, seed: int, frames: int, size: int) -> Frames:
 
 
 def laid(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame with the mark of its size, also where `Marker` lays none."""
+    """A frame with the mark of its size, also where `Watermarker` lays none."""
     height, width = frame.shape[:2]
     added = pattern(height, width, PAYLOAD, PUBLIC_KEY)[..., None]
     marked: NDArray[np.uint8] = np.clip(np.rint(frame + added), 0, 255).astype(np.uint8)
@@ -80,9 +80,9 @@ def try_mark(folder: Path, frames: Frames) -> Marked:
     )
 
 
-def look(frames: Frames) -> Finding:
+def look(frames: Frames) -> WatermarkResult:
     """What a detector finds."""
-    detector = Detector()
+    detector = WatermarkDetector()
     for frame in frames:
         detector.add(frame)
     return detector.finding()

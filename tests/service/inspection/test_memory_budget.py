@@ -16,7 +16,7 @@ from service.contract.limits import MIB, InputLimits
 from service.errors import RejectedError
 from service.inspection.decoder import Decoder
 from service.inspection.inspector import inspect_inputs, memory_bytes
-from service.inspection.memory_budget import Memory, needed_bytes
+from service.inspection.memory_budget import MemoryBudget, needed_bytes
 from service.stores.object_store.base import Content
 from tests import samples
 from tests.samples import pose_frames
@@ -28,13 +28,13 @@ WHOLE = LIMITS.probe_memory_bytes
 def test_who_needs_all_waits_for_all_and_is_not_passed_over() -> None:
     order: list[str] = []
 
-    async def look(memory: Memory, name: str, size: int, end: anyio.Event) -> None:
-        async with memory.taken(size):
+    async def look(memory: MemoryBudget, name: str, size: int, end: anyio.Event) -> None:
+        async with memory.reserve(size):
             order.append(name)
             await end.wait()
 
     async def main() -> None:
-        memory, ends = Memory(10), [anyio.Event() for _ in range(4)]
+        memory, ends = MemoryBudget(10), [anyio.Event() for _ in range(4)]
         group: TaskGroup
         async with anyio.create_task_group() as group:
             for name, size, end in zip("abcd", (5, 5, 10, 5), ends, strict=True):
@@ -57,13 +57,13 @@ def test_who_needs_all_waits_for_all_and_is_not_passed_over() -> None:
 
 def test_a_look_that_is_given_up_gives_its_memory_back() -> None:
     async def main() -> None:
-        memory = Memory(10)
-        async with memory.taken(10):
+        memory = MemoryBudget(10)
+        async with memory.reserve(10):
             with anyio.move_on_after(0.01):
-                async with memory.taken(1):
+                async with memory.reserve(1):
                     raise AssertionError("there is none left")
         with anyio.fail_after(5):
-            async with memory.taken(10):
+            async with memory.reserve(10):
                 pass
 
     anyio.run(main)

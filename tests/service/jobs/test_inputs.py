@@ -16,7 +16,7 @@ from service.contract.limits import InputLimits
 from service.errors import RejectedError
 from service.inspection.decoder import Decoder
 from service.inspection.images import FORMATS
-from service.inspection.inspector import Inspected, are_quick, inspect_inputs
+from service.inspection.inspector import InputInfo, are_quick, inspect_inputs
 from service.inspection.poses import inspect_poses
 from tests import samples
 
@@ -38,12 +38,12 @@ def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
     driving = written(tmp_path, samples.video(tmp_path))
     size = driving.stat().st_size
     found = inspect_inputs({"image": image, "driving": driving}, LIMITS, decoder)
-    assert found["image"] == Inspected(".png", size_bytes=image.stat().st_size)
-    assert found["driving"] == Inspected(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
+    assert found["image"] == InputInfo(".png", size_bytes=image.stat().st_size)
+    assert found["driving"] == InputInfo(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
     driving = written(tmp_path, b"\n " + samples.poses())
     size = driving.stat().st_size
     found = inspect_inputs({"driving": driving}, LIMITS, decoder)
-    assert found == {"driving": Inspected(".json", DrivingKind.POSES, 3, 3 / 25, size)}
+    assert found == {"driving": InputInfo(".json", DrivingKind.POSES, 3, 3 / 25, size)}
 
 
 @pytest.mark.parametrize(

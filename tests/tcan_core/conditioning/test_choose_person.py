@@ -107,7 +107,7 @@ def _meeting(looks: bool) -> tuple[list[Pose], list[Pose]]:
     across = np.linspace(0, 140, 40)
     colours = np.eye(64)[[3, 40]] if looks else [None, None]
     return tuple(  # type: ignore[return-value]
-        [replace(standing(20.0, neck=(x, 100.0), canvas=CANVAS), look=colour) for x in places]
+        [replace(standing(20.0, neck=(x, 100.0), canvas=CANVAS), appearance=colour) for x in places]
         for places, colour in zip((130 + across, 270 - across), colours, strict=True)
     )
 

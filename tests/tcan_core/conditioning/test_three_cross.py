@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.appearance import with_looks
+from tcan_core.conditioning.appearance import with_appearance
 from tcan_core.conditioning.cleaning import choose_person
 from tcan_core.puppets.drawing import draw_puppet
 from tcan_core.puppets.motion import sample_motion
@@ -40,7 +40,7 @@ def three_crossing(seed: int, looks: bool) -> tuple[list[list[Pose]], list[list[
         picture, shown = _together(drawn)
         seen = [name for name in range(3) if shown[name] >= HIDDEN]
         people = [_as_detected(random, tracks[name][1][index]) for name in seen]
-        people = with_looks(people, picture) if looks else people
+        people = with_appearance(people, picture) if looks else people
         order = random.permutation(len(seen))
         frames.append([people[place] for place in order])
         names.append([seen[place] for place in order])

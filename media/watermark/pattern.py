@@ -57,7 +57,7 @@ def band(height: int, width: int) -> NDArray[np.bool_]:
     return (waves >= SLOWEST) & (waves <= FASTEST) & fits
 
 
-def why_none(height: int, width: int) -> str | None:
+def no_watermark_reason(height: int, width: int) -> str | None:
     """Why pictures of this size bear no mark; None where they do."""
     if min(height, width) >= LEAST_SIDE:
         return None
