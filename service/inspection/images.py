@@ -10,7 +10,6 @@ from PIL import Image, UnidentifiedImageError
 from service.contract.errors import ErrorCode
 from service.contract.limits import InputLimits
 from service.errors import RejectedError
-from service.inspection.plain_png import Header, fault
 
 # Formats and the suffixes under which they are kept. Pillow knows many more, with more to go wrong.
 FORMATS = {
@@ -55,15 +54,6 @@ def inspect_image(source: BinaryIO, limits: InputLimits) -> str:
         ) from error
     except DAMAGED as error:
         raise RejectedError(ErrorCode.INVALID_IMAGE, f"image: damaged ({error})") from error
-
-
-def inspect_plain_png(content: bytes, header: Header, limits: InputLimits) -> str:
-    """The same for a small plain PNG, without a decoder. Raises RejectedError likewise."""
-    _check_size(header.width, header.height, limits)
-    wrong = fault(content, header)
-    if wrong is not None:
-        raise RejectedError(ErrorCode.INVALID_IMAGE, f"image: damaged ({wrong})")
-    return FORMATS["PNG"]
 
 
 def _check_size(width: int, height: int, limits: InputLimits) -> None:

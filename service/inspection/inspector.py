@@ -1,8 +1,6 @@
-"""The one door through which the gateway looks at a caller's files.
+"""Inspection of the files that callers send, before a job is made of them.
 
-Small pose files are read here, by pydantic's own JSON, and small plain PNGs are judged by their
-structure; everything else is decoded in a child process. `are_quick` tells which inputs need
-neither a child nor a thread.
+Small pose files are checked in this process; everything else is decoded in a child process.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ from service.contract.job import DrivingKind
 from service.contract.limits import InputLimits
 from service.errors import RejectedError
 from service.inspection.decoder import Decoder
-from service.inspection.images import inspect_plain_png
 from service.inspection.memory_budget import head_of, needed_bytes
-from service.inspection.plain_png import plain_header
 from service.inspection.poses import BYTE_ORDER_MARK, inspect_poses
 from service.stores.object_store.base import Content, size_of
 
@@ -61,7 +57,7 @@ def inspect_inputs(
     found = {}
     if "image" in files:
         image = files["image"]
-        suffix = _inspect_image(image, limits, decoder)
+        suffix = decoder.look("image", image, limits).suffix
         found["image"] = InputInfo(suffix, size_bytes=size_of(image))
     if "driving" in files:
         found["driving"] = _inspect_driving(files["driving"], limits, decoder)
@@ -69,11 +65,12 @@ def inspect_inputs(
 
 
 def are_quick(files: Mapping[str, Content]) -> bool:
-    """Whether inspecting all of them takes no longer than handing them to a thread."""
+    """Return whether all of them are pose files small enough to be checked in the event loop."""
     return all(
-        isinstance(content, bytes)
+        name == "driving"
+        and isinstance(content, bytes)
         and len(content) <= QUICK_BYTES
-        and (plain_header(content) if name == "image" else looks_like_json(content))
+        and looks_like_json(content)
         for name, content in files.items()
     )
 
@@ -85,12 +82,6 @@ def memory_bytes(files: Mapping[str, Content], limits: InputLimits) -> int:
         for name, content in files.items()
     }
     return max(needed_bytes(roles[name], content, limits) for name, content in files.items())
-
-
-def _inspect_image(content: Content, limits: InputLimits, decoder: Decoder) -> str:
-    if isinstance(content, bytes) and (header := plain_header(content)) is not None:
-        return inspect_plain_png(content, header, limits)
-    return decoder.look("image", content, limits).suffix
 
 
 def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> InputInfo:
