@@ -75,9 +75,9 @@ def check_broker(settings: Settings) -> None:
     """Warn of a broker that others reach too, and that asks nobody who they are."""
     import logging
 
-    from service.auth.broker import why_open
+    from service.auth.broker import unprotected_reason
 
-    told = why_open(settings.broker_url())
+    told = unprotected_reason(settings.broker_url())
     if told is not None:
         logging.getLogger(__name__).warning("the broker asks for no password: %s", told)
 

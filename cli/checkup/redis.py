@@ -9,7 +9,7 @@ from redis.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
-from service.auth.broker import HOW_TO, is_own
+from service.auth.broker import HOW_TO, is_local
 from service.settings import Settings
 
 AREA = "redis"
@@ -51,7 +51,7 @@ def look(settings: Settings) -> Iterator[Finding]:
 
 def guard(url: str) -> Finding:
     """Whether it asks who comes, by coming without a password and without a certificate."""
-    if is_own(url):
+    if is_local(url):
         return ok(AREA, "password", "this machine's own address; no password is needed")
     parts = parse_url(url)  # type: ignore[no-untyped-call]
     bare = {name: value for name, value in parts.items() if name not in CREDENTIALS}

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute
 
-from service.api.dependencies import open_gateway
-from service.api.lanes import LaneRoute, Lanes
 from service.api.middleware.body_limit import Bounded
 from service.api.middleware.telemetry import Observed
 from service.api.openapi import docs_pages
@@ -30,6 +28,7 @@ from service.api.routes import (
     submit,
     uploads,
 )
+from service.gateway import open_gateway
 from service.settings import Settings, load_settings
 from service.stores.job_store.store import Clock
 from service.stores.object_store.folder import UPLOAD_ROUTE
@@ -53,7 +52,7 @@ MODULES = (
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
     """The gateway for these settings, or for those of the environment.
 
-    Nothing is opened before the app starts; see `service.api.dependencies.open_gateway`.
+    Nothing is opened before the app starts; see `service.gateway.open_gateway`.
     """
     chosen = settings if settings is not None else load_settings()
 
@@ -78,8 +77,6 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.openapi = partial(openapi, app, _routes())  # type: ignore[method-assign]  # FastAPI's way to extend it
     add_handlers(app)
     app.state.metrics = GatewayMetrics()
-    lanes = [route for route in _routes() if isinstance(route, LaneRoute)]
-    app.add_middleware(Lanes, routes=lanes, documented=app)
     app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app

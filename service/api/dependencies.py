@@ -1,139 +1,44 @@
-"""What the routes stand on, opened once per gateway."""
+"""FastAPI dependencies of the routes: the gateway and the caller."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import Depends, Request
 
-from service.auth.callers import Caller, Gate
-from service.auth.stream_revocation import Stays
-from service.contract.errors import ErrorCode
-from service.errors import RejectedError
-from service.events.hub import EventHub
-from service.events.messages import event_frame, webhook_body
-from service.inspection.cache import InspectionCache
-from service.inspection.decoder import Decoder
-from service.inspection.memory_budget import MemoryBudget
-from service.jobs.policy import Policy, load_policy
-from service.maintenance.gateway_tasks import Upkeep
-from service.outbound.guard import Guard
-from service.settings import Settings
-from service.stores.job_store import commands
-from service.stores.job_store.store import AsyncJobs, Clock
-from service.stores.object_store.base import ObjectStore, open_objects
-from service.stores.object_store.folder import read_signing_key
-from service.stores.object_store.writer import Writer, open_writer
-from service.stores.scratch import sweep_scratch
-from service.submission.disk_budget import Room, open_room
-from service.telemetry.context import JOB_ID
-from service.webhooks.deliverer import Deliverer
-from service.webhooks.signing import Signer, read_private_keys
+from service.auth.authenticator import Caller, check_scope
+from service.auth.rate_limit import rate_headers, too_many
+from service.gateway import Gateway
 
-
-@dataclass(frozen=True)
-class Gateway:
-    """The stores behind the routes."""
-
-    settings: Settings
-    jobs: AsyncJobs
-    objects: ObjectStore
-    writer: Writer
-    room: Room
-    probe_memory: MemoryBudget
-    decoder: Decoder
-    inspection_cache: InspectionCache
-    events: EventHub
-    signer: Signer
-    gate: Gate
-    stays: Stays
-    guard: Guard
-    policy: Policy | None
-
-    async def read(self, job_id: str, caller: Caller) -> commands.Placed:
-        """A job that the caller may see; from here on logs name it.
-
-        Raises:
-            RejectedError: `job_not_found`.
-        """
-        placed = await self.jobs.run(commands.read(job_id))
-        if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
-            raise unknown_job(job_id)
-        JOB_ID.set(job_id)
-        return placed
-
-
-def unknown_job(job_id: str) -> RejectedError:
-    """The refusal of an id that no job has."""
-    return RejectedError(ErrorCode.JOB_NOT_FOUND, f"there is no job {job_id!r}")
-
-
-@asynccontextmanager
-async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
-    """Open the stores, listen for events, deliver webhooks, keep jobs going; close it at the end.
-
-    Args:
-        clock: now in ms since 1970; None takes the clock of the Redis server.
-
-    Raises:
-        SettingsError: a setting cannot be used.
-    """
-    url = settings.broker_url()
-    guard = Guard.allowing(settings.outbound_allow)
-    policy = None if settings.policy is None else load_policy(settings.policy)
-    room = open_room(settings.spool_bytes, settings.limits)
-    settings.spool_folder.mkdir(parents=True, exist_ok=True)
-    await to_thread.run_sync(sweep_scratch, settings.spool_folder)
-    jobs = AsyncJobs.connect(url, clock)
-    gate = Gate(jobs, settings.anonymous)
-    objects = open_objects(settings)
-    gateway = Gateway(
-        settings=settings,
-        jobs=jobs,
-        objects=objects,
-        writer=open_writer(objects),
-        room=room,
-        probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
-        decoder=Decoder(),
-        inspection_cache=InspectionCache(),
-        events=EventHub(jobs, event_frame),
-        signer=open_signer(settings),
-        gate=gate,
-        stays=Stays(gate.still),
-        guard=guard,
-        policy=policy,
-    )
-    try:
-        deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
-        async with gateway.events, gateway.stays, deliverer, Upkeep(settings, objects, clock):
-            yield gateway
-    finally:
-        gateway.decoder.close()
-        await gateway.writer.close()
-        await gateway.jobs.close()
-
-
-def open_signer(settings: Settings) -> Signer:
-    """What signs webhooks. Raises SettingsError when a key cannot be used."""
-    key = settings.webhook_key
-    private = settings.webhook_ed25519_keys
-    return Signer(
-        read_signing_key(settings.webhook_key_file)
-        if key is None
-        else key.get_secret_value().encode(),
-        () if private is None else read_private_keys(private.get_secret_value()),
-    )
+# Key in a request's scope: headers that the response gets, whatever its status.
+RESPONSE_HEADERS = "tcan.response_headers"
 
 
 def get_gateway(request: Request) -> Gateway:
-    """The gateway that serves this request."""
+    """Return the gateway that serves this request."""
     gateway = request.app.state.gateway
     assert isinstance(gateway, Gateway)
     return gateway
 
 
+async def get_caller(request: Request) -> Caller:
+    """Authenticate the request, count it against the caller's rate limit, and check its scope.
+
+    Raises:
+        RejectedError: `unauthorized`, `rate_limited` or `forbidden`.
+        UnavailableError: Redis does not answer.
+    """
+    authenticator = get_gateway(request).authenticator
+    caller = await authenticator.identify(request.headers, request.scope.get("server"))
+    limit = caller.limits.requests_per_minute
+    if limit is not None:
+        result = await authenticator.count_request(caller.id, limit)
+        request.scope[RESPONSE_HEADERS] = rate_headers(limit, result)
+        if not result.passed:
+            raise too_many(limit, result)
+    check_scope(caller, request.method)
+    return caller
+
+
 GatewayDep = Annotated[Gateway, Depends(get_gateway)]
+CallerDep = Annotated[Caller, Depends(get_caller)]

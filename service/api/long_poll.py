@@ -6,11 +6,11 @@ import logging
 import re
 import time
 
-from service.api.dependencies import Gateway
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.job import JobRecord
 from service.errors import UnavailableError
 from service.events.hub import EventHub
+from service.gateway import Gateway
 from service.stores.job_store.commands import Placed
 
 logger = logging.getLogger(__name__)

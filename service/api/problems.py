@@ -75,13 +75,6 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def answer_to(request: Request, error: ServiceError | ClientDisconnect) -> Response:
-    """The response to what a route raises on purpose."""
-    if isinstance(error, ServiceError):
-        return _service_error(request, error)
-    return _client_gone(request, error)
-
-
 def problem(
     request: Request,
     code: ErrorCode,

@@ -1,8 +1,8 @@
-"""Who may come in while there is no key: by default the users of this machine alone.
+"""Access without an API key while no key exists: by default for users of this machine only.
 
-A page in a browser of this machine can send requests here as well, and a name of its own can be
-made to lead here. So what came through loopback must also have been addressed to it, and what a
-page of elsewhere sends is refused.
+A page in a browser of this machine can also send requests here, and any DNS name can be made to
+resolve to loopback. So a request over loopback must also name a loopback host, and requests from
+pages of other sites are refused.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 
 Anonymous = Literal["loopback", "anywhere", "never"]
 
-HOW_TO = "make a key with 'tcan keys create NAME', or set TCAN_ANONYMOUS=anywhere to need none"
+HOW_TO = (
+    "create a key with 'tcan keys create NAME', or set TCAN_ANONYMOUS=anywhere to allow "
+    "everyone without a key"
+)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this address or name means this machine alone."""
+    """Return whether an address or name is a loopback one."""
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -30,27 +33,27 @@ def is_loopback(host: str) -> bool:
     return bool((mapped or address).is_loopback)
 
 
-def why_not(
+def denial_reason(
     anonymous: Anonymous, server: tuple[str, int | None] | None, headers: Mapping[str, str]
 ) -> str | None:
-    """Why a request without a key may not come in; None when it may.
+    """Return why a request without a key is denied, or None when it is allowed.
 
     Args:
-        server: the address that took the connection; a socket of the file system has no port.
-        headers: of the request, by lower-case names.
+        server: the address that accepted the connection; a Unix socket has no port.
+        headers: the request's headers, by lower-case names.
     """
     if anonymous == "never":
-        return f"the service is set up to need a key; {HOW_TO}"
+        return f"this service requires a key (TCAN_ANONYMOUS=never); {HOW_TO}"
     if anonymous == "anywhere" or server is None or not _is_address(server[0]):
         return None
     if not is_loopback(server[0]):
-        return f"there is no key, so only this machine may call; {HOW_TO}"
-    named = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    if not is_loopback(named):
-        return f"there is no key, so only this machine may call, by a name of its own; {HOW_TO}"
+        return f"no key exists, so only requests from this machine are allowed; {HOW_TO}"
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    if not is_loopback(host):
+        return f"no key exists, so the Host header must be a loopback name, not {host!r}; {HOW_TO}"
     origin = urlsplit(headers.get("origin", "")).hostname
     if "origin" in headers and not (origin and is_loopback(origin)):
-        return f"there is no key, so pages of elsewhere may not call; {HOW_TO}"
+        return f"no key exists, so cross-origin requests are refused; {HOW_TO}"
     return None
 
 

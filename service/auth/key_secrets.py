@@ -1,8 +1,8 @@
-"""The keys themselves: `tcan_`, an id, and a secret of 256 random bits.
+"""The text of an API key: `tcan_`, an id, and a secret of 256 random bits.
 
-Nobody can guess or enumerate 256 random bits, so a plain SHA-256 keeps them as safe as a slow hash
-would keep a password, and costs a request nothing. The id finds the digest; digests are compared in
-constant time.
+256 random bits can be neither guessed nor enumerated, so a plain SHA-256 protects them as well as a
+slow hash protects a password, and costs a request nothing. The id finds the digest; digests are
+compared in constant time.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ KEY = re.compile(r"tcan_(?P<id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 
 def new_secret() -> tuple[str, str]:
-    """A key's id, and the key."""
+    """Return a new key's id and its text."""
     key_id = token_hex(6)
     return key_id, f"tcan_{key_id}_{token_urlsafe(SECRET_BYTES)}"
 
 
 def id_of(text: str) -> str | None:
-    """The id in a key; None when it does not look like one."""
+    """Return the id in a key's text, or None when it does not look like a key."""
     found = KEY.fullmatch(text)
     return None if found is None else found["id"]
 
 
 def digest(text: str) -> str:
-    """What is kept of a key."""
+    """Return the digest that is stored for a key."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fits(text: str, key: ApiKey) -> bool:
-    """Whether the text is this key."""
+def matches(text: str, key: ApiKey) -> bool:
+    """Return whether the text is this key's."""
     return hmac.compare_digest(digest(text), key.digest)

@@ -1,4 +1,4 @@
-"""What callers are told of their rate: draft-ietf-httpapi-ratelimit-headers-10."""
+"""Rate limit headers (draft-ietf-httpapi-ratelimit-headers-10) and the error for HTTP 429."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from service.stores.job_store.keys import Turnstile
 POLICY = "requests"
 
 
-def rate_headers(most: int, count: Turnstile) -> dict[str, str]:
-    """The policy, what is left of it (`r`), and in how many seconds there is more (`t`)."""
+def rate_headers(limit: int, result: Turnstile) -> dict[str, str]:
+    """Return the policy, the remaining requests (`r`), and the seconds until more (`t`)."""
     return {
-        "RateLimit-Policy": f'"{POLICY}";q={most};w={WINDOW_S}',
-        "RateLimit": f'"{POLICY}";r={count.remaining};t={_seconds(count.more_in_ms)}',
+        "RateLimit-Policy": f'"{POLICY}";q={limit};w={WINDOW_S}',
+        "RateLimit": f'"{POLICY}";r={result.remaining};t={_seconds(result.more_in_ms)}',
     }
 
 
-def too_many(most: int, count: Turnstile) -> RejectedError:
-    """The refusal of one request too many."""
+def too_many(limit: int, result: Turnstile) -> RejectedError:
+    """Return the error for a request over the limit."""
+    wait_s = _seconds(result.more_in_ms)
     return RejectedError(
         ErrorCode.RATE_LIMITED,
-        f"{most} requests within {WINDOW_S} s are allowed, and were made",
-        headers={"Retry-After": str(_seconds(count.more_in_ms))},
+        f"more than {limit} requests within {WINDOW_S} s; retry in {wait_s} s",
+        headers={"Retry-After": str(wait_s)},
     )
 
 
 def _seconds(ms: int) -> int:
-    """Rounded up, so that who waits for so long has waited long enough."""
+    """Round up, so that a request after this wait is allowed."""
     return max(1, math.ceil(ms / 1000))

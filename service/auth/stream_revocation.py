@@ -1,4 +1,4 @@
-"""Answers that go on: each ends when whoever asked for it may come in no longer."""
+"""Close event streams when their API key is revoked."""
 
 from __future__ import annotations
 
@@ -8,82 +8,82 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from service.auth.keyring import BELIEVED_S
+from service.auth.keyring import CACHE_S
 from service.errors import UnavailableError
 from service.shutdown import unless
 
 logger = logging.getLogger(__name__)
 
-# With the time that a key is believed for, less than a second.
-LOOK_S = BELIEVED_S / 2
+# Together with the time that keys are cached, less than a second.
+CHECK_INTERVAL_S = CACHE_S / 2
 
 
-class Stay:
-    """One answer's leave to go on.
+class StreamPermit:
+    """Permission of one stream to send events.
 
     Args:
-        wake: called when it is over, so that nobody waits for what will not be sent.
+        wake: called on revocation, so that the stream stops waiting for events.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self._over = False
+        self._revoked = False
         self._wake = wake
 
-    def is_over(self) -> bool:
-        """Whether nothing more may be sent."""
-        return self._over
+    def is_revoked(self) -> bool:
+        """Return whether the stream must end."""
+        return self._revoked
 
-    def end(self) -> None:
-        """Nothing more may be sent."""
-        self._over = True
+    def revoke(self) -> None:
+        """End the stream."""
+        self._revoked = True
         self._wake()
 
 
-class Stays:
-    """Looks at the keys of all answers under way, for the length of an `async with` block.
+class StreamRevoker:
+    """Checks the keys of all open streams periodically, for the length of an `async with` block.
 
-    However many answers there are to one key, it is looked at once.
+    Each key is checked once, however many streams use it.
 
     Args:
-        may_stay: whether this key, or nobody's (None), still opens the service.
+        is_valid: whether this key, or no key (None), still grants access.
     """
 
-    def __init__(self, may_stay: Callable[[str | None], Awaitable[bool]]) -> None:
-        self._may_stay = may_stay
-        self._stays: dict[str | None, set[Stay]] = {}
+    def __init__(self, is_valid: Callable[[str | None], Awaitable[bool]]) -> None:
+        self._is_valid = is_valid
+        self._permits: dict[str | None, set[StreamPermit]] = {}
         self._stop = asyncio.Event()
-        self._looker: asyncio.Task[None] | None = None
+        self._checker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._looker = asyncio.create_task(self._look(), name="stays")
+        self._checker = asyncio.create_task(self._check(), name="stream revoker")
         return self
 
     async def __aexit__(self, *raised: object) -> None:
         self._stop.set()
-        assert self._looker is not None
-        await self._looker
+        assert self._checker is not None
+        await self._checker
 
     @contextmanager
-    def stay(self, key: str | None, wake: Callable[[], None]) -> Iterator[Stay]:
-        """Leave to go on, by the key that the request brought."""
-        stay = Stay(wake)
-        of_key = self._stays.setdefault(key, set())
-        of_key.add(stay)
+    def permit(self, key: str | None, wake: Callable[[], None]) -> Iterator[StreamPermit]:
+        """Register a stream of the request's key; the permit is revoked with the key."""
+        permit = StreamPermit(wake)
+        permits = self._permits.setdefault(key, set())
+        permits.add(permit)
         try:
-            yield stay
+            yield permit
         finally:
-            of_key.discard(stay)
-            if not of_key and self._stays.get(key) is of_key:
-                del self._stays[key]
+            permits.discard(permit)
+            if not permits and self._permits.get(key) is permits:
+                del self._permits[key]
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         while not self._stop.is_set():
-            await unless(self._stop, asyncio.sleep(LOOK_S))
+            await unless(self._stop, asyncio.sleep(CHECK_INTERVAL_S))
             try:
-                for key in tuple(self._stays):
-                    if not await self._may_stay(key):
-                        for stay in tuple(self._stays.get(key, ())):
-                            stay.end()
+                for key in tuple(self._permits):
+                    if not await self._is_valid(key):
+                        for permit in tuple(self._permits.get(key, ())):
+                            permit.revoke()
             except UnavailableError as error:
-                # Who came in stays until there is somebody to ask; nothing new is sent meanwhile.
-                logger.warning("streams: their keys cannot be looked at: %s", error)
+                # Open streams stay open until Redis answers; they receive no new events meanwhile.
+                logger.warning("could not check the keys of event streams: %s", error)

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 
-from service.api.dependencies import Gateway
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.limits import CLAIM_MS
 from service.errors import RejectedError, ServiceError
+from service.gateway import Gateway
 from service.stores.job_store import requests
 from service.stores.job_store.commands import Call
 from service.stores.job_store.requests import Claim, Claimed

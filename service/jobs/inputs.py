@@ -7,11 +7,11 @@ from functools import partial
 
 from anyio import to_thread
 
-from service.api.dependencies import Gateway
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobInputs
 from service.errors import RejectedError
+from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
 from service.jobs.policy_check import Judged
 from service.stores.job_store import requests

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions, Priority

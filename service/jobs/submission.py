@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import anyio
 from anyio import to_thread
 
-from service.api.dependencies import Gateway
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.queues import Queue
 from service.errors import RejectedError, UnavailableError
+from service.gateway import Gateway
 from service.jobs.idempotency import KEEP_MS, reserved
 from service.jobs.inputs import take_inputs
 from service.jobs.policy_check import check_options

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from fastapi.concurrency import run_in_threadpool
+from anyio import to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -77,12 +77,12 @@ async def receive(
             if len(batch) >= BATCH_BYTES:
                 had += len(batch)
                 _check_size(had, most)
-                await run_in_threadpool(receiver.feed, bytes(batch))
+                await to_thread.run_sync(receiver.feed, bytes(batch))
                 batch.clear()
         if had + len(batch) <= SMALL_BYTES:
             receiver.feed(bytes(batch))
         else:
-            await run_in_threadpool(receiver.feed, bytes(batch))
+            await to_thread.run_sync(receiver.feed, bytes(batch))
         return receiver.finish()
     finally:
         receiver.close()

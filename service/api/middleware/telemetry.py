@@ -11,8 +11,8 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.dependencies import RESPONSE_HEADERS
 from service.api.long_poll import WAITED_S
-from service.auth.callers import ANSWER_HEADERS
 from service.telemetry.context import JOB_ID, REQUEST_ID, TRACER
 from service.telemetry.metrics import GatewayMetrics
 
@@ -50,7 +50,7 @@ class Observed:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                more = scope.get(ANSWER_HEADERS, NO_HEADERS)
+                more = scope.get(RESPONSE_HEADERS, NO_HEADERS)
                 added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
                 message["headers"] = [*message.get("headers", ()), *added, (HEADER, request_id)]
                 self._note(scope, int(message["status"]), time.perf_counter() - began_s)

@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from service.api.dependencies import get_caller
 from service.api.problems import Problem, problem_responses
-from service.auth.callers import get_caller
 from service.contract.errors import ErrorCode
 from service.contract.requests import AnimateRequest, PosesRequest, UploadRequest
 

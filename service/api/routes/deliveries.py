@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from service.api.dependencies import Gateway, GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep
 from service.contract.delivery_views import (
     DeliveryList,
     DeliveryView,
@@ -18,6 +17,7 @@ from service.contract.delivery_views import (
 from service.contract.errors import ErrorCode
 from service.contract.job import moment
 from service.errors import RejectedError
+from service.gateway import Gateway
 from service.jobs.views import view_delivery
 from service.stores.job_store import deliveries as delivery_calls
 from service.stores.job_store.deliveries import Secret

@@ -14,10 +14,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep, presented
-from service.auth.stream_revocation import Stay
+from service.auth.authenticator import presented_key
+from service.auth.stream_revocation import StreamPermit
 from service.contract.errors import ErrorCode
 from service.contract.events import EventKind
 from service.contract.examples import JOB
@@ -62,7 +62,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
 }
 
-Staying = Callable[[Callable[[], None]], AbstractContextManager[Stay]]
+OpenPermit = Callable[[Callable[[], None]], AbstractContextManager[StreamPermit]]
 
 MAX_VERSION = 2**53
 Number = Annotated[int, Field(ge=0, le=MAX_VERSION)]
@@ -102,23 +102,27 @@ async def get_events(
     seen = min(last_event_id if last_event_id is not None else after or 0, newest)
     if placed.record.state.is_terminal and seen == newest:
         return Response(status_code=204)
-    staying = partial(gateway.stays.stay, presented(request.headers))
-    stream = read_events(gateway.events, staying, placed, seen)
+    open_permit = partial(gateway.revoker.permit, presented_key(request.headers))
+    stream = read_events(gateway.events, open_permit, placed, seen)
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 async def read_events(
-    hub: EventHub, staying: Staying, placed: Placed, seen: int, heartbeat_s: float = HEARTBEAT_S
+    hub: EventHub,
+    open_permit: OpenPermit,
+    placed: Placed,
+    seen: int,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[bytes]:
-    """The frames behind the version `seen`, until the job, the gateway or the stay ends."""
+    """Yield the frames after version `seen` until the job or the gateway ends, or on revocation."""
     yield HELLO
     try:
         async with hub.watch(placed.record.id, placed.record.version) as feed:
-            with staying(feed.wake) as stay:
-                while not (hub.closing or stay.is_over()):
+            with open_permit(feed.wake) as permit:
+                while not (hub.closing or permit.is_revoked()):
                     frames = await feed.after(seen)
                     for frame in frames:
-                        if stay.is_over():
+                        if permit.is_revoked():
                             return
                         yield frame.text
                         seen = frame.version

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import GatewayDep, get_caller
 from service.api.problems import RETRY_AFTER_S, problem_responses
-from service.auth.callers import get_caller
 from service.contract import examples
 from service.contract.errors import ErrorCode
 from service.contract.queues import Queue

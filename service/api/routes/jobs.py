@@ -11,18 +11,18 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator
 
-from service.api.dependencies import Gateway, GatewayDep, unknown_job
-from service.api.lanes import LaneRoute
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
 from service.api.pagination import CURSOR, next_page, read_cursor
 from service.api.problems import problem_responses
-from service.auth.callers import Caller, CallerDep
+from service.auth.authenticator import Caller
 from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
+from service.gateway import Gateway, job_not_found
 from service.jobs.views import view, view_placed
 from service.stores.job_store import commands
 
@@ -54,6 +54,7 @@ PAGED: dict[int | str, dict[str, Any]] = {
 }
 
 
+@router.get("/{job_id}", summary="How a job stands", response_model=JobView, responses=MISSING)
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
     placed = await gateway.read(job_id, caller)
@@ -64,17 +65,6 @@ async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Respon
     # The most frequent request of all: the view is written out once, not checked a second time.
     text = shown.model_dump_json()
     return Response(text, media_type="application/json", headers=headers)
-
-
-router.add_api_route(
-    "/{job_id}",
-    get_job,
-    methods=["GET"],
-    summary="How a job stands",
-    response_model=JobView,
-    responses=MISSING,
-    route_class_override=LaneRoute,
-)
 
 
 @router.get(
@@ -125,9 +115,11 @@ async def list_jobs(
 
 async def _whose(gateway: Gateway, caller: Caller, asked: str | None) -> Sequence[str]:
     """The callers whose jobs are listed; one who asks for another's finds none."""
+    if asked is not None:
+        return [asked] if caller.sees_all or asked == caller.id else [NOBODY]
     if caller.sees_all:
-        return [ANONYMOUS, *await gateway.gate.keyring.callers()] if asked is None else [asked]
-    return [caller.id] if asked in (None, caller.id) else [NOBODY]
+        return [ANONYMOUS, *await gateway.authenticator.keyring.callers()]
+    return [caller.id]
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)
@@ -136,7 +128,7 @@ async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Job
     await gateway.read(job_id, caller)
     record = await gateway.jobs.run(commands.cancel(job_id))
     if record is None:
-        raise unknown_job(job_id)
+        raise job_not_found(job_id)
     return view(record)
 
 

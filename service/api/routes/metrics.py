@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import GatewayDep, get_caller
 from service.api.problems import problem_responses
-from service.auth.callers import get_caller, presented
+from service.auth.authenticator import presented_key
 from service.contract import examples
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
@@ -49,7 +49,7 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
 
 async def _check_reader(request: Request, settings: Settings) -> None:
     """Raises RejectedError for who may not read of the whole service."""
-    given, token = presented(request.headers), settings.metrics_token
+    given, token = presented_key(request.headers), settings.metrics_token
     if settings.public_metrics:
         return
     if given is not None and token is not None:

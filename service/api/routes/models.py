@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep
 from service.contract import examples
 from service.contract.errors import ErrorCode
 from service.contract.workers import ModelInfo

@@ -8,9 +8,8 @@ from anyio import to_thread
 from fastapi import APIRouter, Path
 from fastapi.responses import RedirectResponse
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep
 from service.contract.errors import ErrorCode
 from service.contract.examples import redirect_to_object
 from service.errors import RejectedError

@@ -9,10 +9,9 @@ from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, RedirectResponse
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep
 from service.contract.errors import ErrorCode
 from service.contract.examples import redirect_to_object
 from service.contract.job import JobRecord, Output

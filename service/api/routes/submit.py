@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from service.api.dependencies import Gateway, GatewayDep
-from service.api.lanes import LaneRoute
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S, WAITED_S, wait_for_end, wished_wait_s
 from service.api.openapi.request_bodies import request_body
 from service.api.problems import problem_responses
-from service.auth.callers import Caller, CallerDep
+from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.contract.views import JobView
+from service.gateway import Gateway
 from service.jobs.submission import accept
 from service.jobs.views import view_placed
 from service.stores.job_store import keys
@@ -23,7 +23,7 @@ from service.stores.job_store.commands import Placed
 from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
 
-router = APIRouter(tags=["submit"], route_class=LaneRoute)
+router = APIRouter(tags=["submit"])
 
 # Routes that read their bodies as they arrive.
 STREAMED = {JobKind.ANIMATE: "/animate", JobKind.POSES: "/poses"}

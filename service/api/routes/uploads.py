@@ -9,10 +9,9 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request
 
-from service.api.dependencies import GatewayDep
+from service.api.dependencies import CallerDep, GatewayDep
 from service.api.openapi.request_bodies import schema_of
 from service.api.problems import problem_responses
-from service.auth.callers import CallerDep
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest

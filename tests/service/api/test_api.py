@@ -80,6 +80,35 @@ def test_a_submission_is_accepted_and_stored(
     assert list(settings.spool_folder.iterdir()) == []
 
 
+def test_submit_and_status_routes_answer_with_the_documented_statuses(
+    client: TestClient,
+) -> None:
+    files = {"image": ("i", samples.png()), "driving": ("d", samples.poses(3))}
+    key = {"Idempotency-Key": "k" * 8, "Prefer": "wait=1"}
+    made = client.post("/animate", files=files, data={"params": '{"seed": 1}'}, headers=key)
+    job = f"/jobs/{made.json()['id']}"
+    answers = [
+        made,
+        client.post("/animate", files=files, data={"params": '{"seed": 1}'}, headers=key),
+        client.post("/animate", files=files, headers={"Idempotency-Key": ""}),
+        client.post("/poses", files={"driving": files["driving"]}),
+        client.post("/animate", content=b"", headers={"Content-Type": "text/plain"}),
+        client.post("/animate", json={"image": 1}),
+        client.get(job),
+        client.head(job),
+        client.put(job),
+        client.get("/jobs/nobody"),
+        client.get("/jobs/no%2Fbody"),
+        client.get(f"{job}/x"),
+    ]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [202, 202, 422, 202, 415, 422, 200, 405, 405, 404, 404, 404]
+    assert all("x-request-id" in answer.headers for answer in answers)
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    assert answers[1].headers["preference-applied"] == "wait=1"
+    assert all(answer.headers["content-type"] == PROBLEM for answer in answers if answer.is_error)
+
+
 def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     [message] = jobs.redis.lrange(Queue.PREPARE.task, 0, -1)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service.api.dependencies import Gateway, open_gateway
 from service.api.long_poll import wait_for_end
-from service.auth.callers import Caller
+from service.auth.authenticator import Caller
 from service.contract.job import ANONYMOUS
 from service.contract.queues import Queue
 from service.contract.states import JobState
+from service.gateway import Gateway, open_gateway
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Placed

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from cli.serve import check_broker
-from service.auth.broker import why_open
+from service.auth.broker import unprotected_reason
 from service.settings import load_settings
 
 
@@ -25,7 +25,7 @@ from service.settings import load_settings
     ],
 )
 def test_what_asks_or_is_out_of_reach_is_right(url: str) -> None:
-    assert why_open(url) is None
+    assert unprotected_reason(url) is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from service.api.app import create_app
 from service.api.routes.events import HEARTBEAT, HELLO, read_events
-from service.auth.stream_revocation import Stays
+from service.auth.stream_revocation import StreamRevoker
 from service.contract.events import EventKind
 from service.contract.queues import Queue
 from service.events.feed import KEPT
@@ -234,8 +234,8 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
     async def listen() -> list[bytes]:
         jobs = AsyncJobs.connect(redis_url)
         async with EventHub(jobs, event_frame) as hub:
-            staying = partial(Stays(nobody_is_asked).stay, None)
-            stream = read_events(hub, staying, driver.placed(), 1, heartbeat_s=0.01)
+            open_permit = partial(StreamRevoker(nobody_is_asked).permit, None)
+            stream = read_events(hub, open_permit, driver.placed(), 1, heartbeat_s=0.01)
             heard = [await anext(stream), await anext(stream), await anext(stream)]
             assert hub.watched == {"a": 1}
             hub.close_streams()

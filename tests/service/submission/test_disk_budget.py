@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.dependencies import Gateway
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError
+from service.gateway import Gateway
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
 from service.submission.disk_budget import RETRY_S, Room, open_room

@@ -102,7 +102,10 @@ def test_each_error_has_words_of_its_own(document: dict[str, Any]) -> None:
 
 
 def test_every_refusal_of_an_input_is_told(document: dict[str, Any], repository: Path) -> None:
-    looks = [repository / "service/jobs/inputs.py", *(repository / "service/media").glob("*.py")]
+    looks = [
+        repository / "service/jobs/inputs.py",
+        *(repository / "service/inspection").glob("*.py"),
+    ]
     looks += (repository / "service/submission").glob("*.py")
     text = "".join(file.read_text("utf-8") for file in looks)
     raised = {ErrorCode[name] for name in re.findall(r"ErrorCode\.([A-Z_]+)", text)}

@@ -1,0 +1,116 @@
+"""Authentication: from a request's headers to the caller behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.auth.anonymous_access import Anonymous, denial_reason
+from service.auth.keyring import Keyring
+from service.contract.callers import ApiKey, CallerLimits, Scope
+from service.contract.errors import ErrorCode
+from service.contract.job import ANONYMOUS
+from service.contract.options import Priority
+from service.errors import RejectedError
+from service.stores.job_store import keys
+from service.stores.job_store.keys import Turnstile
+from service.stores.job_store.store import AsyncJobs
+
+READ_METHODS = ("GET", "HEAD")
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tcan"'}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The owner of jobs. `id` is part of keys in Redis: letters, digits, - and _."""
+
+    id: str
+    scopes: tuple[Scope, ...] = (Scope.READ, Scope.SUBMIT)
+    limits: CallerLimits = CallerLimits()
+    highest_priority: Priority = Priority.HIGH
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it may see the jobs of other callers."""
+        return Scope.ADMIN in self.scopes
+
+    def may(self, scope: Scope) -> bool:
+        """Return whether the caller has the scope."""
+        return scope in self.scopes or self.sees_all
+
+
+class Authenticator:
+    """Finds the caller of a request and counts requests.
+
+    Args:
+        anonymous: who may call without a key while no key exists.
+    """
+
+    def __init__(self, jobs: AsyncJobs, anonymous: Anonymous) -> None:
+        self.keyring = Keyring(jobs)
+        self._jobs = jobs
+        self._anonymous = anonymous
+
+    async def identify(
+        self, headers: Mapping[str, str], server: tuple[str, int | None] | None
+    ) -> Caller:
+        """Return the caller behind a request's headers.
+
+        Args:
+            headers: the request's headers, by lower-case names.
+            server: the address that accepted the connection.
+
+        Raises:
+            RejectedError: `unauthorized`.
+            UnavailableError: Redis does not answer.
+        """
+        text = presented_key(headers)
+        if text is None:
+            return await self._anonymous_caller(headers, server)
+        key = await self.keyring.find(text)
+        if key is None:
+            raise RejectedError(
+                ErrorCode.UNAUTHORIZED, "the key is unknown, expired or revoked", headers=CHALLENGE
+            )
+        return caller_of(key)
+
+    async def count_request(self, caller_id: str, limit: int) -> Turnstile:
+        """Count one request against a limit per minute. Raises UnavailableError."""
+        return await self._jobs.run(keys.count_request(caller_id, limit))
+
+    async def is_valid(self, text: str | None) -> bool:
+        """Return whether this key, or none, still grants access. Raises UnavailableError."""
+        if text is None:
+            return not await self.keyring.has_keys()
+        return await self.keyring.find(text) is not None
+
+    async def _anonymous_caller(
+        self, headers: Mapping[str, str], server: tuple[str, int | None] | None
+    ) -> Caller:
+        if await self.keyring.has_keys():
+            detail = "send a key as 'Authorization: Bearer ...' or as 'X-API-Key'"
+            raise RejectedError(ErrorCode.UNAUTHORIZED, detail, headers=CHALLENGE)
+        reason = denial_reason(self._anonymous, server, headers)
+        if reason is not None:
+            raise RejectedError(ErrorCode.UNAUTHORIZED, reason, headers=CHALLENGE)
+        return Caller(ANONYMOUS)
+
+
+def check_scope(caller: Caller, method: str) -> None:
+    """Raise RejectedError (`forbidden`) when the caller's scopes do not allow the HTTP method."""
+    scope = Scope.READ if method in READ_METHODS else Scope.SUBMIT
+    if not caller.may(scope):
+        raise RejectedError(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
+
+
+def caller_of(key: ApiKey) -> Caller:
+    """Return the caller that owns a key."""
+    return Caller(key.caller, key.scopes, key.limits, key.highest_priority)
+
+
+def presented_key(headers: Mapping[str, str]) -> str | None:
+    """Return the key in a request's headers, or None."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return headers.get("x-api-key")

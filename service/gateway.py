@@ -1,0 +1,127 @@
+"""The gateway's parts (stores, event hub, authenticator, ...), opened once per process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from anyio import to_thread
+
+from service.auth.authenticator import Authenticator, Caller
+from service.auth.stream_revocation import StreamRevoker
+from service.contract.errors import ErrorCode
+from service.errors import RejectedError
+from service.events.hub import EventHub
+from service.events.messages import event_frame, webhook_body
+from service.inspection.cache import InspectionCache
+from service.inspection.decoder import Decoder
+from service.inspection.memory_budget import MemoryBudget
+from service.jobs.policy import Policy, load_policy
+from service.maintenance.gateway_tasks import Upkeep
+from service.outbound.guard import Guard
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import AsyncJobs, Clock
+from service.stores.object_store.base import ObjectStore, open_objects
+from service.stores.object_store.folder import read_signing_key
+from service.stores.object_store.writer import Writer, open_writer
+from service.stores.scratch import sweep_scratch
+from service.submission.disk_budget import Room, open_room
+from service.telemetry.context import JOB_ID
+from service.webhooks.deliverer import Deliverer
+from service.webhooks.signing import Signer, read_private_keys
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The opened parts behind the routes and the use cases."""
+
+    settings: Settings
+    jobs: AsyncJobs
+    objects: ObjectStore
+    writer: Writer
+    room: Room
+    probe_memory: MemoryBudget
+    decoder: Decoder
+    inspection_cache: InspectionCache
+    events: EventHub
+    signer: Signer
+    authenticator: Authenticator
+    revoker: StreamRevoker
+    guard: Guard
+    policy: Policy | None
+
+    async def read(self, job_id: str, caller: Caller) -> commands.Placed:
+        """Return a job that the caller may see, and add its id to the log context.
+
+        Raises:
+            RejectedError: `job_not_found`.
+        """
+        placed = await self.jobs.run(commands.read(job_id))
+        if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
+            raise job_not_found(job_id)
+        JOB_ID.set(job_id)
+        return placed
+
+
+def job_not_found(job_id: str) -> RejectedError:
+    """Return the error for an id that no job has."""
+    return RejectedError(ErrorCode.JOB_NOT_FOUND, f"there is no job {job_id!r}")
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Open the stores, start the background tasks, and close all of it at the end.
+
+    Args:
+        clock: returns the time in ms since 1970; None uses the Redis server's clock.
+
+    Raises:
+        SettingsError: a setting is invalid.
+    """
+    url = settings.broker_url()
+    guard = Guard.allowing(settings.outbound_allow)
+    policy = None if settings.policy is None else load_policy(settings.policy)
+    room = open_room(settings.spool_bytes, settings.limits)
+    settings.spool_folder.mkdir(parents=True, exist_ok=True)
+    await to_thread.run_sync(sweep_scratch, settings.spool_folder)
+    jobs = AsyncJobs.connect(url, clock)
+    authenticator = Authenticator(jobs, settings.anonymous)
+    objects = open_objects(settings)
+    gateway = Gateway(
+        settings=settings,
+        jobs=jobs,
+        objects=objects,
+        writer=open_writer(objects),
+        room=room,
+        probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
+        decoder=Decoder(),
+        inspection_cache=InspectionCache(),
+        events=EventHub(jobs, event_frame),
+        signer=open_signer(settings),
+        authenticator=authenticator,
+        revoker=StreamRevoker(authenticator.is_valid),
+        guard=guard,
+        policy=policy,
+    )
+    try:
+        deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
+        async with gateway.events, gateway.revoker, deliverer, Upkeep(settings, objects, clock):
+            yield gateway
+    finally:
+        gateway.decoder.close()
+        await gateway.writer.close()
+        await gateway.jobs.close()
+
+
+def open_signer(settings: Settings) -> Signer:
+    """Return the signer of webhooks. Raises SettingsError when a key is invalid."""
+    key = settings.webhook_key
+    private = settings.webhook_ed25519_keys
+    return Signer(
+        read_signing_key(settings.webhook_key_file)
+        if key is None
+        else key.get_secret_value().encode(),
+        () if private is None else read_private_keys(private.get_secret_value()),
+    )
