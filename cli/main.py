@@ -54,6 +54,8 @@ COMMANDS = (
     Command("list", "cli.jobs", "List the newest jobs."),
     Command("deliveries", "cli.deliveries", "Show a job's webhooks, and send one again."),
 )
+# Commands whose own process computes with torch.
+USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models", "worker"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,6 +83,10 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     named = next((word for word in words if not word.startswith("-")), None)
     called = next((command.module for command in COMMANDS if command.name == named), None)
+    if named in USING_TORCH:
+        from tcan_core.openmp import use_passive_waiting
+
+        use_passive_waiting()
     if called is not None:
         import_module(called).register(app)
     for command in COMMANDS:

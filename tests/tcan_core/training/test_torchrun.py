@@ -69,10 +69,13 @@ def test_two_processes_equal_one(runs: TinyRuns, repository: Path) -> None:
     alone = train_alone(runs, "stage2")
 
     command, environment = one_node(repository, write_config(runs, "stage2"), "stage2")
-    with started(repository, command, environment, runs.root / "log") as run:
+    shown = {**environment, "OMP_DISPLAY_ENV": "VERBOSE"}  # OpenMP prints its settings
+    with started(repository, command, shown, runs.root / "log") as run:
         assert run.end() == 0, (runs.root / "log").read_text()
 
     compare("stage2", runs, alone)
+    # Idle threads of both processes sleep at once; torchrun's own computes nothing.
+    assert (runs.root / "log").read_text().count("GOMP_SPINCOUNT = '0'") == 2
 
 
 @pytest.mark.slow

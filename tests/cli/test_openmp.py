@@ -1,0 +1,63 @@
+"""Processes that compute with torch let idle OpenMP threads sleep."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from cli.main import USING_TORCH
+
+# With this variable libgomp prints its settings when it is loaded.
+DISPLAY = {"OMP_DISPLAY_ENV": "VERBOSE"}
+ANIMATE = ["-m", "cli.main", "animate", "--image=no.png", "--driving=no.json", "--out=x.mp4"]
+CHILD = """
+import subprocess, sys
+from cli.main import build_app
+build_app(["worker"])
+subprocess.run([sys.executable, "-c", "import torch"], check=True)
+"""
+
+
+def start_python(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments in an environment that says nothing about waiting."""
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_commands_that_use_torch_set_the_wait_policy_before_torch_is_loaded() -> None:
+    script = "import os, sys; from cli.main import COMMANDS, build_app\n"
+    script += "for command in COMMANDS:\n"
+    script += "    os.environ.pop('OMP_WAIT_POLICY', None); build_app([command.name])\n"
+    script += "    assert 'torch' not in sys.modules, command\n"
+    script += "    if os.environ.get('OMP_WAIT_POLICY') == 'PASSIVE': print(command.name)\n"
+    done = start_python(["-c", script])
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == USING_TORCH
+
+
+@pytest.mark.parametrize("arguments", [ANIMATE, ["-c", CHILD]], ids=["command", "child"])
+def test_openmp_is_loaded_with_passive_waiting(arguments: list[str]) -> None:
+    """Also in children of a command, such as the peer processes of a worker."""
+    assert spin_counts(start_python(arguments, **DISPLAY)) == ["0"]
+
+
+def test_wait_policy_of_the_user_is_kept() -> None:
+    done = start_python(["-c", CHILD], OMP_WAIT_POLICY="ACTIVE", GOMP_SPINCOUNT="7", **DISPLAY)
+    assert "OMP_WAIT_POLICY = 'ACTIVE'" in done.stderr
+    assert spin_counts(done) == ["7"]
+
+
+def spin_counts(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """How often a thread looks for work before it sleeps, of each OpenMP that was loaded."""
+    return re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)
