@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.storage import open_place
-
 if TYPE_CHECKING:
     from tcan_core.training.prepare.prepare import PrepareReport
 
 
 _SPLIT_BY_NAME = (
-    "Videos are set aside by a digest of their names: another --validation-share moves some, as "
-    "more videos do. Training goes on without clips for validation"
+    "Videos are chosen for validation by a digest of their names: another --validation-share or "
+    "more videos may choose one. Training works without validation clips"
 )
 
 
@@ -28,10 +26,11 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare(
-    videos: Annotated[Path, typer.Argument(help="Folder of videos, searched at any depth.")],
+    videos: Annotated[Path, typer.Argument(help="Folder of videos, searched recursively.")],
     out: Annotated[str, typer.Option(help="Folder for the shards, or s3://bucket/prefix.")],
     preset: Annotated[
-        str, typer.Option(help="Whose autoencoder encodes: a name, or a YAML.")
+        str,
+        typer.Option(help="Preset whose autoencoder is used: a name, or the path of a YAML file."),
     ] = "sd15",
     weights: Annotated[
         Path | None, typer.Option(help="Folder of the preset's parts. Default: its own files.")
@@ -42,26 +41,29 @@ def prepare(
     size: Annotated[
         int | None, typer.Option(min=32, help="Side of the clips in pixels. Default: the preset's.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where it is encoded: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device for encoding: cpu or cuda.")] = "cpu",
     validation_share: Annotated[
-        float, typer.Option(help="Of the videos, set aside for validation.")
+        float, typer.Option(help="Share of the videos used for validation, 0..1.")
     ] = 0.05,
-    min_frames: Annotated[int, typer.Option(help="The shortest clip.")] = 17,
-    min_joints: Annotated[float, typer.Option(help="Least share of joints seen.")] = 0.7,
+    min_frames: Annotated[int, typer.Option(help="Minimum frames of a clip.")] = 17,
+    min_joints: Annotated[
+        float, typer.Option(help="Minimum share of detected joints, 0..1.")
+    ] = 0.7,
     min_height: Annotated[
-        float, typer.Option(help="Least height of the person, of the picture's shorter side.")
+        float,
+        typer.Option(help="Minimum height of the person, as a share of the image's shorter side."),
     ] = 0.3,
     min_motion: Annotated[
-        float, typer.Option(help="Least mean speed of joints, body heights per second.")
+        float, typer.Option(help="Minimum mean speed of the joints, in body heights per second.")
     ] = 0.02,
-    max_people: Annotated[int, typer.Option(min=1, help="In a frame.")] = 1,
-    max_duration: Annotated[
-        float, typer.Option(help="Longest video that is read, in seconds.")
-    ] = 12 * 3600.0,
+    max_people: Annotated[int, typer.Option(min=1, help="Maximum people in a frame.")] = 1,
+    max_duration: Annotated[float, typer.Option(help="Maximum length of a video, in seconds.")] = 12
+    * 3600.0,
 ) -> None:
-    """Cut videos into clips of one person, drop what is no good, encode the rest into shards."""
+    """Cut videos into clips of one person, drop unsuitable ones and encode the rest into shards."""
     from tcan_core.training.prepare.prepare import PrepareSettings, prepare_videos
     from tcan_core.training.prepare.quality import QualitySettings
+    from tcan_core.training.storage import open_storage
 
     quality = QualitySettings(
         min_frames=min_frames,
@@ -80,14 +82,14 @@ def prepare(
         max_duration_s=max_duration,
         quality=quality,
     )
-    _tell(prepare_videos(videos, open_place(out), settings, _show), out)
+    _print_report(prepare_videos(videos, open_storage(out), settings, _print_progress), out)
 
 
-def _show(done: int, total: int, name: str) -> None:
+def _print_progress(done: int, total: int, name: str) -> None:
     typer.echo(f"{done + 1} of {total}: {name}", err=True)
 
 
-def _tell(report: PrepareReport, out: str) -> None:
+def _print_report(report: PrepareReport, out: str) -> None:
     typer.echo(
         f"{out}: {report.kept} clips, {report.kept_frames:,} of {report.frames:,} frames "
         f"of {report.videos} videos"
@@ -96,12 +98,12 @@ def _tell(report: PrepareReport, out: str) -> None:
     typer.echo("  " + ", ".join(f"{count} for {split}" for split, count in splits.items()))
     for split, count in splits.items():
         if not count:
-            typer.echo(f"warning: no clip for {split}. {_SPLIT_BY_NAME}", err=True)
+            typer.echo(f"warning: no clips for {split}. {_SPLIT_BY_NAME}", err=True)
     for kind, count in report.dropped().most_common():
         typer.echo(f"  dropped {count}: {kind}")
     for name, why in report.unreadable.items():
-        typer.echo(f"  not readable: {name}: {why}")
+        typer.echo(f"  unreadable: {name}: {why}")
 
 
 def _group() -> None:
-    """Keeps `prepare` a word of its own while it is the only command."""
+    """Keep `prepare` a subcommand although it is the only one."""

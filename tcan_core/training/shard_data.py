@@ -24,7 +24,7 @@ from tcan_core.training.config import ShardData
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
 from tcan_core.training.sheets import as_pictures
-from tcan_core.training.storage import OpenStorage, checked_name
+from tcan_core.training.storage import OpenStorage, checked_name, open_storage
 
 _DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
 
@@ -116,19 +116,19 @@ def local_folder(data: ShardData) -> Path:
     return Path(data.cache) / f"shards-{key}"
 
 
-def fetch_shards(settings: Any, open_storage: OpenStorage) -> None:
-    """Bring the shards that a stage's configuration names by an address into its cache.
+def fetch_shards(settings: Any, open_remote: OpenStorage = open_storage) -> None:
+    """Download the shards that a stage's configuration names by an address into its cache.
 
-    Every epoch reads all of them in random order, so they are fetched before training begins. All
-    of them, those of a folder too, are compared with their sha256; training reads them unseen.
+    Every epoch reads all of them in random order, so they are fetched before training begins. The
+    sha256 of each is checked here, local folders included; training does not check it again.
 
     Raises:
         ConfigError: a folder holds no prepared data.
-        StorageError: the place does not answer, or a shard is missing or damaged.
+        StorageError: the storage does not answer, or a shard is missing or damaged.
     """
     # Training and validation are mostly splits of one set, which is looked at once.
     for data in {local_folder(data): data for data in _shard_data(settings)}.values():
-        _fetch(data, open_storage)
+        _fetch(data, open_remote)
 
 
 def _shard_data(settings: Any) -> list[ShardData]:
@@ -141,9 +141,9 @@ def _shard_data(settings: Any) -> list[ShardData]:
     return [found for value in values for found in _shard_data(value)]
 
 
-def _fetch(data: ShardData, open_storage: OpenStorage) -> None:
+def _fetch(data: ShardData, open_remote: OpenStorage) -> None:
     folder = local_folder(data)
-    storage = open_storage(data.root) if "://" in data.root else None
+    storage = open_remote(data.root) if "://" in data.root else None
     if storage is not None and not storage.fetch(INDEX, folder / INDEX):
         raise StorageError(f"{data.root}: there is no {INDEX}")
     for name, digest in read_index(folder / INDEX).shards.items():

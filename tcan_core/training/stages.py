@@ -22,7 +22,7 @@ from tcan_core.training.ranges import check_ranges
 from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
-from tcan_core.training.storage import OpenStorage, open_folder
+from tcan_core.training.storage import open_storage
 
 CONFIGS_FOLDER = Path(__file__).parent / "configs"
 SUFFIXES = (".yaml", ".yml")
@@ -40,7 +40,6 @@ def run_stage(
     config: str,
     resume: bool,
     report: Callable[[int, int, dict[str, float]], None],
-    open_storage: OpenStorage = open_folder,
 ) -> None:
     """Run one training command from its YAML to the end.
 
@@ -48,24 +47,23 @@ def run_stage(
         name: one of `STAGES`.
         config: the path of a YAML, or the name of a shipped one, such as `sd15/stage1`.
         report: called with step, steps and scalars, in the first process.
-        open_storage: opens the places outside of this machine that the configuration names.
 
     Raises:
         ConfigError: unknown stage, or the configuration is wrong.
-        ParameterError: the device that it names is not here.
+        ParameterError: this machine does not have the configured device.
         WeightsError: an earlier stage's parts are missing, or the checkpoint does not fit.
-        StorageError: a place outside of this machine does not answer.
-        CanceledError: SIGTERM came; a checkpoint was kept.
+        StorageError: a remote storage does not answer.
+        CanceledError: SIGTERM arrived; a checkpoint was saved.
     """
     settings = read_stage_config(name, config)
     run: RunConfig = settings.run
     check_device(run.device)
     join_processes(run.device)
-    mirror = _open_mirror(run, open_storage)
+    mirror = _open_mirror(run)
     if local_rank() == 0:
         if mirror:
             mirror.pull()
-        fetch_shards(settings, open_storage)
+        fetch_shards(settings)
     wait_for_all()
     if rank() == 0:
         save_config(settings, Path(run.output) / "config.yaml")
@@ -121,7 +119,7 @@ def find_config(name: str) -> Path:
     return path
 
 
-def _open_mirror(run: RunConfig, open_storage: OpenStorage) -> Mirror | None:
+def _open_mirror(run: RunConfig) -> Mirror | None:
     if run.remote is None:
         return None
     output, export = Path(run.output), Path(run.export)

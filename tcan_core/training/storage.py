@@ -1,4 +1,4 @@
-"""Files in another place, by name: a folder here, S3 where the command line brings it."""
+"""Storage of checkpoints and training data: files by name, in a folder or in S3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tcan_core.errors import ConfigError, StorageError
 class Storage(Protocol):
     """Files by name. A name is a relative path with slashes.
 
-    Every method raises StorageError where the place does not answer.
+    Every method raises StorageError when the storage does not answer.
     """
 
     def put(self, name: str, file: Path) -> None:
@@ -31,6 +31,7 @@ class Storage(Protocol):
 
 
 OpenStorage = Callable[[str], Storage]
+S3 = "s3://"
 
 
 class FolderStorage:
@@ -77,15 +78,22 @@ class FolderStorage:
         return [name for name in names if name.startswith(prefix)]
 
 
-def open_folder(place: str) -> Storage:
-    """Return the storage of a local folder.
+def open_storage(address: str) -> Storage:
+    """Return the storage of a folder, or of `s3://bucket/prefix`.
 
     Raises:
-        ConfigError: the place is an address.
+        ConfigError: the address names no bucket, or has another scheme.
     """
-    if "://" in place:
-        raise ConfigError(f"{place}: only a folder is known here; `tcan` knows s3:// as well")
-    return FolderStorage(Path(place))
+    if address.startswith(S3):
+        bucket, _, prefix = address.removeprefix(S3).partition("/")
+        if not bucket:
+            raise ConfigError(f"{address}: no bucket; write s3://bucket/prefix")
+        from tcan_core.training.s3 import S3Storage, make_client  # boto3 takes time to import
+
+        return S3Storage(make_client(), bucket, prefix.strip("/"))
+    if "://" in address:
+        raise ConfigError(f"{address}: unknown scheme; use a folder or s3://bucket/prefix")
+    return FolderStorage(Path(address))
 
 
 def checked_name(name: str) -> str:
@@ -96,5 +104,7 @@ def checked_name(name: str) -> str:
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts:
-        raise StorageError(f"{name!r} is no name of a stored file")
+        raise StorageError(
+            f"{name!r} is not a valid name of a stored file; use a relative path without '..'"
+        )
     return name

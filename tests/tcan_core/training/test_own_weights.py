@@ -38,7 +38,7 @@ def option(words: list[str], name: str) -> str:
 def readme_training(repository: Path) -> dict[str, list[str]]:
     """The command lines of README's training part, by what they do."""
     text = (repository / "README.md").read_text()
-    lines = re.findall(r"^\.venv/bin/\w+ .*(?:data prepare|train stage\d) .*$", text, re.M)
+    lines = re.findall(r"^\.venv/bin/\w+ .*(?:data prepare|stage\d) .*$", text, re.M)
     words = [shlex.split(line, comments=True) for line in lines]
     return {
         next(word for word in one if word in ("prepare", "stage1", "stage2")): one for one in words

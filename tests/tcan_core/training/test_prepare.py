@@ -289,7 +289,7 @@ def test_clips_without_any_for_validation_are_trained_on_without_it(
     assert seen.validation is not None
 
 
-def test_the_command_tells_of_a_split_without_clips(
+def test_prepare_warns_of_a_split_without_clips(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "one.mp4", puppet(11, 20))
@@ -301,7 +301,7 @@ def test_the_command_tells_of_a_split_without_clips(
     told = capsys.readouterr()
     assert ended.value.code == 0
     assert "1 for train, 0 for validation" in told.out
-    assert "warning: no clip for validation" in told.err and "--validation-share" in told.err
+    assert "warning: no clips for validation" in told.err and "--validation-share" in told.err
 
 
 def test_videos_keep_their_split() -> None:

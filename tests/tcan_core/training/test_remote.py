@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from cli.storage import open_place
 from tcan_core.config import save_config
 from tcan_core.errors import CanceledError, ConfigError, StorageError
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.mirror import Mirror
 from tcan_core.training.stages import run_stage
-from tcan_core.training.storage import FolderStorage, Storage, checked_name
+from tcan_core.training.storage import FolderStorage, Storage, checked_name, open_storage
 from tests.servers import S3Server, free_port
 from tests.tcan_core.training.conftest import TinyRuns
 from tests.tcan_core.training.torchrun import losses_of, one_node, started
@@ -36,7 +35,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An empty place in a real S3."""
+    """Return the address of an empty prefix in a real S3."""
     monkeypatch.setenv("TCAN_S3_ENDPOINT_URL", s3_server.endpoint_url)
     monkeypatch.setenv("TCAN_S3_ACCESS_KEY", s3_server.access_key)
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", s3_server.secret_key)
@@ -47,7 +46,7 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """Each kind of storage."""
     name: str = str(tmp_path / "place")
-    return open_place(request.getfixturevalue("s3") if request.param == "s3" else name)
+    return open_storage(request.getfixturevalue("s3") if request.param == "s3" else name)
 
 
 def machine(runs: TinyRuns, name: str) -> TinyRuns:
@@ -69,13 +68,13 @@ def train_on(one: TinyRuns, stage: str, kill_at: int = 0, **changes: Any) -> lis
     config = one.root / "config.yaml"
     save_config(one.config(stage, steps=STEPS, **changes), config)
     try:
-        run_stage(stage, str(config), True, report, open_place)
+        run_stage(stage, str(config), True, report)
     except KilledError:
         pass
     return losses
 
 
-def test_a_place_holds_files_by_name(place: Storage, tmp_path: Path) -> None:
+def test_storage_puts_fetches_lists_and_removes_files(place: Storage, tmp_path: Path) -> None:
     file, back = tmp_path / "file", tmp_path / "new" / "back"
     file.write_bytes(b"first")
     place.put("run/a.bin", file)
@@ -91,24 +90,26 @@ def test_a_place_holds_files_by_name(place: Storage, tmp_path: Path) -> None:
         place.remove("parts/b.bin")
     assert list(place.names()) == ["run/a.bin"]
     for name in ("../a", "/a", "a/../../b", ""):
-        with pytest.raises(StorageError, match="no name of a stored file"):
+        with pytest.raises(StorageError, match="is not a valid name of a stored file"):
             place.put(name, file)
 
 
-def test_places_that_cannot_be_are_told(
+def test_invalid_and_unreachable_storages_raise(
     s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="no bucket; write s3://bucket/prefix"):
-        open_place("s3:///prefix")
-    with pytest.raises(ConfigError, match="gs://x: only a folder is known"):
-        open_place("gs://x")
+        open_storage("s3:///prefix")
+    with pytest.raises(
+        ConfigError, match="gs://x: unknown scheme; use a folder or s3://bucket/prefix"
+    ):
+        open_storage("gs://x")
     monkeypatch.setenv("TCAN_S3_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(StorageError, match="s3://away/run/: the object store does not answer"):
-        open_place("s3://away/run").names()
+        open_storage("s3://away/run").names()
 
 
 @pytest.mark.slow
-def test_a_fresh_machine_goes_on_from_s3(runs: TinyRuns, s3: str) -> None:
+def test_a_fresh_machine_resumes_from_s3(runs: TinyRuns, s3: str) -> None:
     changes: dict[str, Any] = {"checkpoint_every_s": 0.0}
     expected = train_on(machine(runs, "undisturbed"), "stage1", **changes)
 
@@ -119,7 +120,7 @@ def test_a_fresh_machine_goes_on_from_s3(runs: TinyRuns, s3: str) -> None:
 
     assert losses == expected
     assert losses_of(fresh.root / "stage1").keys() == set(range(1, STEPS + 1))
-    names = list(open_place(s3).names())
+    names = list(open_storage(s3).names())
     assert {"stage1/checkpoint.pt", "stage1/config.yaml", "parts/lora.safetensors"} <= set(names)
     assert not [name for name in names if "partial" in name]
     # The next stage, on another machine, begins from what this one has learned.
@@ -142,10 +143,10 @@ def test_a_run_that_is_asked_to_leave_keeps_a_checkpoint(runs: TinyRuns, s3: str
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(CanceledError, match="asked to leave at step 3; --resume goes on"):
-        run_stage("stage1", str(config), False, report, open_place)
+        run_stage("stage1", str(config), False, report)
 
     shutil.rmtree(one.root / "stage1")
-    assert open_place(s3).fetch("stage1/checkpoint.pt", runs.root / "kept.pt")
+    assert open_storage(s3).fetch("stage1/checkpoint.pt", runs.root / "kept.pt")
     assert load_checkpoint(runs.root / "kept.pt")["step"] == 3
     assert signal.getsignal(signal.SIGTERM) is before
 

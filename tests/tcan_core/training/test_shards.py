@@ -21,7 +21,7 @@ from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.config import ShardData
 from tcan_core.training.shard_data import ShardClips, fetch_shards
 from tcan_core.training.shards import INDEX, ShardIndex, ShardWriter, read_index
-from tcan_core.training.storage import FolderStorage, open_folder
+from tcan_core.training.storage import FolderStorage
 from tests.tcan_core.tiny_weights import tiny_preset
 from tests.tcan_core.training.conftest import TinyRuns
 
@@ -111,12 +111,12 @@ def test_a_set_is_replaced_whole_or_not_at_all(tmp_path: Path, weights: Path) ->
     with pytest.raises(StorageError):
         second.close()
     assert read_index(tmp_path / INDEX) == before
-    fetch_shards(config, open_folder)
+    fetch_shards(config)
 
     third = ShardWriter(FolderStorage(tmp_path), index_of(weights), shard_bytes=1)
     fill(third, "abc", seed=9)
     after = third.close()
-    fetch_shards(config, open_folder)
+    fetch_shards(config)
     assert set(FolderStorage(tmp_path).names()) == {INDEX, *after.shards}
 
 
@@ -133,13 +133,13 @@ def test_damage_in_a_local_folder_is_told_before_training(
     fill(writer, "a")
     [shard] = writer.close().shards
     config = runs.config("stage1", data=None, shards=ShardData(str(tmp_path)))
-    fetch_shards(config, open_folder)
+    fetch_shards(config)
 
     with (tmp_path / shard).open("r+b") as file:
         file.seek(-3, 2)
         file.write(b"xyz")
     with pytest.raises(StorageError, match=f"{shard} is missing or damaged"):
-        fetch_shards(config, open_folder)
+        fetch_shards(config)
     (tmp_path / shard).unlink()
     with pytest.raises(StorageError, match="is missing or damaged"):
-        fetch_shards(config, open_folder)
+        fetch_shards(config)

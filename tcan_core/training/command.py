@@ -1,0 +1,67 @@
+"""The training command, shared by `python -m tcan_core.training` and `tcan train`.
+
+Nothing heavy is imported before a stage runs, so that help texts come at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+STAGES = {
+    "autoencoder": "Train the image codec of a small preset.",
+    "pose-detector": "Train the puppets' pose detector.",
+    "prior": "Train a small preset's base UNet and pose ControlNet.",
+    "stage1": "Stage 1, appearance: reference UNet and LoRA.",
+    "stage2": "Stage 2, motion: motion modules of UNet and ControlNet.",
+}
+CONFIG_HELP = "Path of a YAML file, or name of a shipped one, such as sd15/stage1."
+RESUME_HELP = "Resume from the last checkpoint, if there is one."
+CHECK_HELP = "Only check the configuration; exit with 2 when it is wrong."
+
+
+def run_command(stage: str, config: str, *, resume: bool, check: bool) -> None:
+    """Check a configuration, or train with it. Raises as `stages.run_stage`."""
+    from tcan_core.training.stages import read_stage_config, run_stage
+
+    if check:
+        read_stage_config(stage, config)
+        return
+    with _progress_report() as report:
+        run_stage(stage, config, resume, report)
+
+
+@contextmanager
+def _progress_report() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    """Yield a report function: a moving bar on a terminal, one line per report elsewhere."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    last: tuple[int, float] | None = None
+
+    def report(step: int, steps: int, scalars: dict[str, float]) -> None:
+        nonlocal last
+        now_s = time.monotonic()
+        rate = f"{(step - last[0]) / (now_s - last[1]):.2f} steps/s " if last else ""
+        last = (step, now_s)
+        summary = rate + " ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+        bar.update(task, completed=step, total=steps, description=summary)
+        if not bar.console.is_terminal:
+            print(f"step {step} of {steps} {summary}", flush=True)
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ) as bar:
+        task = bar.add_task("drawing data", total=None)
+        yield report
