@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from media.watermark.embed import Watermarker
-    from tcan_core.distributed.process_group import Ranks
+    from tcan_core.distributed.process_group import ProcessGroup
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
@@ -124,7 +124,7 @@ def animate(
     """
     from media.watermark.embed import Watermarker
     from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
-    from tcan_core.distributed.process_group import join_ranks, own_device
+    from tcan_core.distributed.process_group import join_process_group, local_device
     from tcan_core.models.devices import check_device
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.models.weights.presets import load_preset
@@ -133,7 +133,7 @@ def animate(
     from tcan_core.pipelines.preflight import check_files
 
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
-    check_device(own_device(device))
+    check_device(local_device(device))
     options = RuntimeOptions(
         dtype=dtype,  # type: ignore[arg-type]  # checked there
         fp8_weights=fp8_weights,
@@ -144,7 +144,7 @@ def animate(
         attention=attention,  # type: ignore[arg-type]  # checked there
         compile=compile_blocks,
     )
-    ranks = join_ranks()
+    ranks = join_process_group()
     settings = AnimateSettings(
         seed=ranks.first(random_seed() if seed is None else seed),
         num_inference_steps=num_inference_steps,
@@ -175,7 +175,7 @@ def animate(
             _warn(bar, prepared.warnings)
         if memory_limit is not None:
             settings, options = _fitted(
-                (preset, own_device(device), memory_limit),
+                (preset, local_device(device), memory_limit),
                 prepared,
                 settings,
                 options,
@@ -199,19 +199,19 @@ def _render(
     preset: str,
     device: str,
     options: RuntimeOptions,
-    ranks: Ranks,
+    ranks: ProcessGroup,
     prepared: Prepared,
     settings: AnimateSettings,
     outputs: _Outputs,
     progress: Callable[[AnimateProgress], None],
 ) -> AnimateReport | None:
     """Animate; of several processes all but the first only take part, and report nothing."""
-    from tcan_core.distributed.process_group import own_device
+    from tcan_core.distributed.process_group import local_device
     from tcan_core.pipelines.animate import AnimatePipeline
     from tcan_core.pipelines.animate_files import follow, render
 
     pipeline = AnimatePipeline.from_preset(
-        preset, device=own_device(device), options=options, ranks=ranks
+        preset, device=local_device(device), options=options, ranks=ranks
     )
     if ranks.rank:
         follow(pipeline, prepared, settings)

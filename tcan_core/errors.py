@@ -12,9 +12,9 @@
     ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
     ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
     ├── StorageError           a place for checkpoints or training data does not answer
-    ├── TeammateError          another one of the processes that share a video's windows failed
-    │   └── TeammateMemoryError its memory ran out; a MemoryError as well
-    ├── TeamLostError          one of these processes died or is silent; the others cannot go on
+    ├── PeerError          another one of the processes that share a video's windows failed
+    │   └── PeerMemoryError its memory ran out; a MemoryError as well
+    ├── PeerLostError          one of these processes died or is silent; the others cannot go on
     └── CanceledError          the caller asked to stop
 
 Every class carries a stable `code`, which the service reports and callers may compare. A message
@@ -74,19 +74,19 @@ class StorageError(TcanError):
     code: ClassVar[str] = "storage"
 
 
-class TeammateError(TcanError):
+class PeerError(TcanError):
     """Another one of the processes that share a video's windows failed; its log has more."""
 
     code: ClassVar[str] = "teammate"
 
 
-class TeammateMemoryError(TeammateError, MemoryError):
+class PeerMemoryError(PeerError, MemoryError):
     """Memory ran out in another one of these processes."""
 
     code: ClassVar[str] = "teammate_memory"
 
 
-class TeamLostError(TcanError):
+class PeerLostError(TcanError):
     """One of these processes died or does not answer; the others can share nothing any more."""
 
     code: ClassVar[str] = "team_lost"

@@ -37,7 +37,7 @@ from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, Animat
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
-from tcan_core.pipelines.peer_processes import Companions
+from tcan_core.pipelines.peer_processes import PeerProcessGroup
 from tcan_core.planning.budget import Budget
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
@@ -118,7 +118,7 @@ class TcanAnimator:
         self._renders = renders
         self._more_devices = tuple(more_devices)
         self._on_loss = on_loss
-        self._companions: Companions | None = None
+        self._peers: PeerProcessGroup | None = None
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -128,7 +128,7 @@ class TcanAnimator:
 
         Raises:
             SettingsError: the model cannot fit the device.
-            ConfigError, ParameterError, TeamLostError, WeightsError: of `tcan_core`.
+            ConfigError, ParameterError, PeerLostError, WeightsError: of `tcan_core`.
         """
         self._media.start()
         preset = load_preset(self._preset)
@@ -142,7 +142,7 @@ class TcanAnimator:
         self._fit(preset)
         options = _options(self._runtime)
         if self._more_devices:  # they load beside this process
-            self._companions = Companions(
+            self._peers = PeerProcessGroup(
                 self._more_devices, self._preset, self._weights, options, self._on_loss
             )
         self._pipeline = AnimatePipeline.from_preset(
@@ -150,10 +150,10 @@ class TcanAnimator:
             self._device,
             folder=self._weights,
             options=options,
-            ranks=self._companions,
+            ranks=self._peers,
         )
-        if self._companions is not None:
-            self._companions.join()
+        if self._peers is not None:
+            self._peers.join()
         self._info = model_info(preset, self._weights, self._runtime)
 
     def _fit(self, preset: Preset) -> None:
@@ -178,8 +178,8 @@ class TcanAnimator:
 
     def close(self) -> None:
         """End the processes of further devices; a worker that ends need not, they end with it."""
-        if self._companions is not None:
-            self._companions.close()
+        if self._peers is not None:
+            self._peers.close()
 
     def prepare(
         self,
@@ -275,8 +275,8 @@ class TcanAnimator:
         try:
             ready = Prepared.load(prepared, image, self._limits, media)
             settings = settings if frugal else self._fitted(settings, ready)
-            if self._companions is not None:
-                self._companions.hand_over(prepared, ready.image, settings, resume)
+            if self._peers is not None:
+                self._peers.hand_over(prepared, ready.image, settings, resume)
             done = render(
                 self._pipeline,
                 ready,

@@ -22,10 +22,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tcan_core.errors import TeamLostError, TeammateError, TeammateMemoryError
+from tcan_core.errors import PeerError, PeerLostError, PeerMemoryError
 
 
-class Ranks(Protocol):
+class ProcessGroup(Protocol):
     """The processes, seen from one of them."""
 
     @property
@@ -58,13 +58,13 @@ class Ranks(Protocol):
     def together(self) -> AbstractContextManager[None]:
         """Return a block that all enter for one video, and in which one's failure is all's.
 
-        Who fails in it raises its error, the others `TeammateError` where they next meet, at the
+        Who fails in it raises its error, the others `PeerError` where they next meet, at the
         block's end at the latest. A block inside of another one is a part of that.
         """
         ...
 
 
-class Alone:
+class SingleProcess:
     """One process."""
 
     rank, count = 0, 1
@@ -96,11 +96,11 @@ class _State(IntEnum):
     OUT_OF_MEMORY = 3
 
 
-class TorchRanks:
+class TorchProcessGroup:
     """The processes of torch.distributed; tensors travel from host to host.
 
-    All but `rank` and `count` raises TeamLostError when one of them has died, and all but `first`
-    raises TeammateError when one has failed.
+    All but `rank` and `count` raises PeerLostError when one of them has died, and all but `first`
+    raises PeerError when one has failed.
 
     Args:
         group: carries tensors of the host (gloo); by default the default group.
@@ -152,7 +152,7 @@ class TorchRanks:
         try:
             yield
             self._hear(_State.WELL)
-        except (TeammateError, TeamLostError):
+        except (PeerError, PeerLostError):
             raise  # the others know, or are no more
         except Exception as error:
             is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
@@ -162,12 +162,12 @@ class TorchRanks:
             self._is_together = False
 
     def _hear(self, mine: _State) -> bool:
-        """Return whether one wishes to stop. Raises TeammateError when one has failed."""
+        """Return whether one wishes to stop. Raises PeerError when one has failed."""
         gravest = self._meet(mine)
         if gravest is _State.OUT_OF_MEMORY:
-            raise TeammateMemoryError("memory ran out in another process of this video's")
+            raise PeerMemoryError("memory ran out in another process of this video's")
         if gravest is _State.FAILED:
-            raise TeammateError("another process of this video's failed; its log says why")
+            raise PeerError("another process of this video's failed; its log says why")
         return gravest is _State.WISHES_TO_STOP
 
     def _meet(self, mine: _State) -> _State:
@@ -184,19 +184,19 @@ def _all_alive() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TeamLostError(f"a process of this video's is lost: {error}") from error
+        raise PeerLostError(f"a process of this video's is lost: {error}") from error
 
 
-def join_ranks() -> Ranks:
-    """Join the other processes where `torchrun` started this one, else return `Alone`."""
+def join_process_group() -> ProcessGroup:
+    """Join the other processes where `torchrun` started this one, else return `SingleProcess`."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Alone()
+        return SingleProcess()
     if not dist.is_initialized():
         dist.init_process_group("gloo")
-    return TorchRanks()
+    return TorchProcessGroup()
 
 
-def join_here(meeting_file: Path, rank: int, count: int) -> None:
+def join_local_group(meeting_file: Path, rank: int, count: int) -> None:
     """Join the other processes of this machine, over its loopback interface alone.
 
     Args:
@@ -204,7 +204,7 @@ def join_here(meeting_file: Path, rank: int, count: int) -> None:
         rank: of this process, 0..count - 1.
 
     Raises:
-        TeamLostError: one of them did not come.
+        PeerLostError: one of them did not come.
     """
     # Else gloo listens on the interface that the host's name leads to.
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
@@ -214,7 +214,7 @@ def join_here(meeting_file: Path, rank: int, count: int) -> None:
         dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
 
 
-def own_device(device: str) -> str:
+def local_device(device: str) -> str:
     """Return this process's device: of several that `torchrun` started, each has its own GPU."""
     number = os.environ.get("LOCAL_RANK")
     return f"cuda:{number}" if device == "cuda" and number is not None else device

@@ -91,8 +91,8 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     if options.tile_codec:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)
-    tcan.prompt_memory.keep()
-    tcan.pose_memory = keep_pose_features(tcan.controlnet)
+    tcan.prompt_cache.keep()
+    tcan.pose_cache = keep_pose_features(tcan.controlnet)
     if options.compile:
         _compile(tcan)
     return tcan

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, PoseMaps
-from tcan_core.distributed.process_group import Alone, Ranks
+from tcan_core.distributed.process_group import ProcessGroup, SingleProcess
 from tcan_core.errors import CanceledError as CanceledError
 from tcan_core.errors import ParameterError
-from tcan_core.models.caches.deep_features import DeepMemory
+from tcan_core.models.caches.deep_features import DeepFeatureCache
 from tcan_core.models.networks.attention import check_kernel
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
@@ -28,7 +28,7 @@ from tcan_core.models.weights.loading import load_tcan
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.fitting import Fit
-from tcan_core.pipelines.offload import Places
+from tcan_core.pipelines.offload import Offloader
 from tcan_core.pipelines.window_predictor import WindowPredictor
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
@@ -130,14 +130,14 @@ class AnimatePipeline:
         preset: Preset,
         device: str = "cpu",
         options: RuntimeOptions | None = None,
-        ranks: Ranks | None = None,
+        ranks: ProcessGroup | None = None,
     ) -> None:
         self.preset = preset
         self.device = device
-        self.ranks: Ranks = ranks or Alone()
+        self.ranks: ProcessGroup = ranks or SingleProcess()
         options = options or RuntimeOptions()
         self.tcan = set_up(tcan, options)
-        self._places = Places(self.tcan, device, offload=options.offload)
+        self._offloader = Offloader(self.tcan, device, offload=options.offload)
         self._drawer = PoseDrawer(preset, self.tcan.codec.factor)
 
     @classmethod
@@ -150,7 +150,7 @@ class AnimatePipeline:
         temporal_controlnet: bool = True,
         folder: Path | None = None,
         options: RuntimeOptions | None = None,
-        ranks: Ranks | None = None,
+        ranks: ProcessGroup | None = None,
     ) -> AnimatePipeline:
         """Load a preset's weights.
 
@@ -228,7 +228,7 @@ class AnimatePipeline:
 
         Raises:
             CheckpointError: `resume` belongs to another kind of run.
-            TeammateError, TeamLostError: another process failed, or died. All else as for a call.
+            PeerError, PeerLostError: another process failed, or died. All else as for a call.
         """
         report = progress or (lambda _: None)
         fit = self._drawer.fit(image)
@@ -259,7 +259,7 @@ class AnimatePipeline:
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of a picture whose sides the factor divides."""
         pixels = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        with self._places.codec():
+        with self._offloader.codec():
             return self.tcan.codec.encode(pixels)
 
     def place(
@@ -306,14 +306,14 @@ class AnimatePipeline:
             pose_maps,
             settings.ptm_tau,
             self._guidance(settings),
-            DeepMemory(settings.cache_interval, windows),
+            DeepFeatureCache(settings.cache_interval, windows),
             canceled if self.ranks.count == 1 else None,
         )
         steps = settings.num_inference_steps
         if steps is None:
             steps = defaults.num_inference_steps
         schedule = NoiseSchedule(prediction_type=self.preset.prediction_type)
-        with self._places.denoising(), self.tcan.one_video():
+        with self._offloader.denoising(), self.tcan.one_video():
             return denoise(
                 predict,
                 initial_noise(
@@ -360,13 +360,13 @@ class AnimatePipeline:
         if guess is None:
             return None
         middle = guess[:, :, guess.shape[2] // 2]
-        with self._places.codec():
+        with self._offloader.codec():
             images = self.tcan.codec.decode_preview(middle.to(self.device))
         return fit.to_caller(_pixels(images)[0])
 
     def _decode(self, latents: Tensor) -> Frames:
         """Return pictures (batch, height, width, 3) uint8 of latents (batch, c, h, w)."""
-        with self._places.codec():
+        with self._offloader.codec():
             return _pixels(self.tcan.codec.decode(latents.to(self.device)))
 
     def _overlap(self, settings: AnimateSettings) -> int:

@@ -296,7 +296,7 @@ def render(
         CanceledError: `canceled` returned True.
         CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
-        TeammateError, TeamLostError: another process that shares the windows failed, or died.
+        PeerError, PeerLostError: another process that shares the windows failed, or died.
     """
     clock = StageClock(progress)
     height, width = prepared.image.shape[:2]

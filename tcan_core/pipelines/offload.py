@@ -12,7 +12,7 @@ from tcan_core.models.networks.tcan import Tcan
 HOST = "cpu"
 
 
-class Places:
+class Offloader:
     """Brings networks to the device for a stage, and back to the host after it.
 
     The codec and the denoising networks are never there together: a stage inside of another one

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from media.limits import MediaLimits
 from media.source import Frames
-from tcan_core.distributed.process_group import TorchRanks, join_here
-from tcan_core.errors import CanceledError, TeamLostError, TeammateError
+from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
+from tcan_core.errors import CanceledError, PeerError, PeerLostError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, follow
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     try:
         serve(way)
-    except (EOFError, TeamLostError):  # the first one, which ends all, or tells of who died
+    except (EOFError, PeerLostError):  # the first one, which ends all, or tells of who died
         os._exit(1)
 
 
@@ -69,7 +69,7 @@ def serve(way: Connection) -> NoReturn:
 
     Raises:
         EOFError: its other end was closed.
-        TeamLostError: another process died.
+        PeerLostError: another process died.
         ConfigError, WeightsError: the model cannot be loaded.
     """
     told = json.loads(way.recv_bytes())
@@ -78,10 +78,10 @@ def serve(way: Connection) -> NoReturn:
         told["device"],
         folder=None if told["folder"] is None else Path(told["folder"]),
         options=RuntimeOptions(**told["options"]),
-        ranks=TorchRanks(),
+        ranks=TorchProcessGroup(),
     )
     way.send_bytes(DONE)
-    join_here(Path(told["meeting_file"]), told["rank"], told["count"])
+    join_local_group(Path(told["meeting_file"]), told["rank"], told["count"])
     way.send_bytes(DONE)
     while True:
         part = json.loads(way.recv_bytes())
@@ -93,7 +93,7 @@ def take_part(pipeline: AnimatePipeline, part: dict[str, Any], pixels: NDArray[n
     """Take part in one video, whose failure here is told to the others and logged.
 
     Raises:
-        TeamLostError: another process died.
+        PeerLostError: another process died.
     """
     try:
         with pipeline.ranks.together():
@@ -104,9 +104,9 @@ def take_part(pipeline: AnimatePipeline, part: dict[str, Any], pixels: NDArray[n
                 AnimateSettings(**part["settings"]),
                 None if part["resume"] is None else DenoiseState.load(Path(part["resume"])),
             )
-    except TeamLostError:
+    except PeerLostError:
         raise
-    except (CanceledError, TeammateError):
+    except (CanceledError, PeerError):
         pass  # the first process knows of it
     except Exception:
         logger.exception("the process on %s leaves a video", pipeline.device)

@@ -27,8 +27,8 @@ import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from tcan_core.distributed.process_group import TorchRanks, join_here
-from tcan_core.errors import TeamLostError
+from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
+from tcan_core.errors import PeerLostError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.animate import AnimateSettings
 
@@ -39,7 +39,7 @@ DEATH_S = 5.0
 
 
 @dataclass(frozen=True)
-class Companion:
+class PeerProcess:
     """One of the others, seen from the first.
 
     Attributes:
@@ -53,21 +53,21 @@ class Companion:
     way: Connection
 
     def tell(self, content: dict[str, Any], pixels: bytes | None = None) -> None:
-        """Send plain data, and the pixels of a picture. Raises TeamLostError."""
+        """Send plain data, and the pixels of a picture. Raises PeerLostError."""
         try:
             self.way.send_bytes(json.dumps(content).encode())
             if pixels is not None:
                 self.way.send_bytes(pixels)
         except OSError as error:
-            raise TeamLostError(f"the process on {self.device} does not listen: {error}") from error
+            raise PeerLostError(f"the process on {self.device} does not listen: {error}") from error
 
     def wait(self) -> None:
-        """Wait until it says that it is done. Raises TeamLostError when it ends instead."""
+        """Wait until it says that it is done. Raises PeerLostError when it ends instead."""
         try:
             self.way.recv_bytes()
         except (EOFError, OSError) as error:
             code = self.process.wait()
-            raise TeamLostError(
+            raise PeerLostError(
                 f"the process on {self.device} ended with {code} while it loaded its model; "
                 "what it said is in the log"
             ) from error
@@ -82,7 +82,7 @@ class Companion:
             self.process.wait()
 
 
-class Companions(TorchRanks):
+class PeerProcessGroup(TorchProcessGroup):
     """The ranks of a pipeline in the first process; starts the others, which load beside it.
 
     Args:
@@ -123,12 +123,12 @@ class Companions(TorchRanks):
         """Wait until all have loaded their model, and join them.
 
         Raises:
-            TeamLostError: one of them ended before.
+            PeerLostError: one of them ended before.
         """
         with self._meeting:
             for companion in self._all:
                 companion.wait()
-            join_here(Path(self._meeting_file), 0, len(self._all) + 1)
+            join_local_group(Path(self._meeting_file), 0, len(self._all) + 1)
             for companion in self._all:
                 companion.wait()
         for companion in self._all:
@@ -170,7 +170,7 @@ class Companions(TorchRanks):
             del handed_over  # large pictures are
             with super().together():
                 yield
-        except TeamLostError as error:
+        except PeerLostError as error:
             self._lose(str(error))
             raise
 
@@ -182,7 +182,7 @@ class Companions(TorchRanks):
         if dist.is_initialized():
             dist.destroy_process_group()
 
-    def _watch(self, companion: Companion) -> None:
+    def _watch(self, companion: PeerProcess) -> None:
         """Wait for the end of one, which may come while this process does not wait for it."""
         code = companion.process.wait()
         if not self._is_closing:
@@ -193,7 +193,7 @@ class Companions(TorchRanks):
         self._on_loss()
 
 
-def _start(device: str) -> Companion:
+def _start(device: str) -> PeerProcess:
     here, there = Pipe()
     with there:
         process = subprocess.Popen(
@@ -202,4 +202,4 @@ def _start(device: str) -> Companion:
             pass_fds=[there.fileno()],
             start_new_session=True,  # Ctrl-C is for the first, whose end ends it
         )
-    return Companion(device, process, here)
+    return PeerProcess(device, process, here)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.errors import CanceledError
-from tcan_core.models.caches.deep_features import DeepMemory
+from tcan_core.models.caches.deep_features import DeepFeatureCache
 from tcan_core.models.networks.tcan import Tcan
 
 # Host memory for temperature maps, which cost a few milliseconds each to make again.
@@ -39,7 +39,7 @@ class WindowPredictor:
         pose_maps: PoseMaps,
         ptm_tau: float,
         guidance_scale: float,
-        deep: DeepMemory | None = None,
+        deep: DeepFeatureCache | None = None,
         canceled: Callable[[], bool] | None = None,
     ) -> None:
         self.tcan = tcan
@@ -47,10 +47,10 @@ class WindowPredictor:
         self.pose_maps = RecentPoseMaps(pose_maps)
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
-        self._deep = deep or DeepMemory(1, [])
+        self._deep = deep or DeepFeatureCache(1, [])
         self._canceled = canceled
         self._read_at: float | None = None
-        self._memory = tcan.pose_memory
+        self._memory = tcan.pose_cache
         if self._memory is not None:
             self._memory.begin(len(pose_maps))
         height, width = pose_maps.size

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tcan_core.distributed.process_group import Alone, Ranks
+from tcan_core.distributed.process_group import ProcessGroup, SingleProcess
 from tcan_core.errors import CanceledError, CheckpointError, ParameterError
 from tcan_core.sampling.fusion import FusionKind, WindowFuser
 from tcan_core.sampling.schedulers import (
@@ -71,7 +71,7 @@ def denoise(
     progress: ProgressCallback | None = None,
     canceled: Callable[[], bool] | None = None,
     resume: DenoiseState | None = None,
-    ranks: Ranks | None = None,
+    ranks: ProcessGroup | None = None,
     state_every: int = 1,
 ) -> Tensor:
     """Turn noise into latents, (b, c, F, h, w) float32.
@@ -104,7 +104,7 @@ def denoise(
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
-    team, steps = ranks or Alone(), len(scheduler.timesteps)
+    team, steps = ranks or SingleProcess(), len(scheduler.timesteps)
     if resume is not None and resume.step % state_every and resume.step != steps:
         raise CheckpointError(
             f"the checkpoint is of step {resume.step}; this run can go on behind every"
@@ -200,7 +200,7 @@ def _predict_round(
     windows: Sequence[Sequence[int]],
     batches: list[range],
     fuser: WindowFuser,
-    team: Ranks,
+    team: ProcessGroup,
 ) -> None:
     """Predict this process's batch, and fuse the batches of all."""
     mine = None

@@ -29,7 +29,7 @@ class PlainTcan:
     """The same weights as a `Tcan`, which stays as it is."""
 
     def __init__(self, tcan: Tcan) -> None:
-        self.prompt, self.dtype, self.pose_memory = tcan.prompt, tcan.dtype, None
+        self.prompt, self.dtype, self.pose_cache = tcan.prompt, tcan.dtype, None
         unet = tcan.denoising_unet
         assert isinstance(unet, UNetMotionModel)
         assert isinstance(tcan.controlnet, TemporalControlNet)

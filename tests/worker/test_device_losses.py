@@ -16,7 +16,7 @@ import pytest
 from service.contract.limits import InputLimits
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
-from tcan_core.errors import TeamLostError, TeammateError
+from tcan_core.errors import PeerError, PeerLostError
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.recovery import repeated_steps
@@ -46,8 +46,8 @@ def on_devices(more: str) -> Iterator[tuple[TcanAnimator, int, threading.Event]]
     lost = threading.Event()
     animator = TcanAnimator("mini", "cpu", InputLimits(), more_devices=(more,), on_loss=lost.set)
     animator.load()
-    assert animator._companions is not None
-    [companion] = animator._companions._all
+    assert animator._peers is not None
+    [companion] = animator._peers._all
     try:
         yield animator, companion.process.pid, lost
     finally:
@@ -55,7 +55,7 @@ def on_devices(more: str) -> Iterator[tuple[TcanAnimator, int, threading.Event]]
 
 
 def test_a_device_that_is_not_here_is_told_at_the_start() -> None:
-    with pytest.raises(TeamLostError, match=r"process on cuda:7 ended with 1 while it loaded"):
+    with pytest.raises(PeerLostError, match=r"process on cuda:7 ended with 1 while it loaded"):
         with on_devices("cuda:7"):
             pass
 
@@ -66,7 +66,7 @@ def test_a_failure_of_the_other_process_fails_the_job_alone(pair: Path, tmp_path
         job = Attempt(animator, pair, tmp_path)
         job.prepare(pair / "driving_pose.json")
         for _ in range(2):
-            with pytest.raises(TeammateError, match="its log says why"):
+            with pytest.raises(PeerError, match="its log says why"):
                 job.render()
         assert not lost.is_set()
 
@@ -87,7 +87,7 @@ def test_a_render_ends_at_once_when_the_other_process_dies(pair: Path, tmp_path:
                 os.kill(companion, signal.SIGKILL)
 
         job.note = note  # type: ignore[method-assign]
-        with pytest.raises(TeamLostError):
+        with pytest.raises(PeerLostError):
             job.render()
         assert lost.wait(NOTICED_S)
 

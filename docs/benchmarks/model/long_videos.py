@@ -4,7 +4,7 @@
 
 Each length in processes of its own, two denoising steps. One counts tensors: the most bytes of them
 at one time, and the same without what lies on the host for the whole video, whatever the device:
-latents, and features of its poses where they are kept (`models.pose_memory`). On this device, the
+latents, and features of its poses where they are kept (`models.pose_cache`). On this device, the
 host, both come together; what is left is what a GPU would hold. The other counts nothing, which
 takes memory too, and tells its largest resident memory, all of that included.
 """

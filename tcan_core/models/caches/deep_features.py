@@ -40,7 +40,7 @@ class _Kept:
     uses_left: int
 
 
-class DeepMemory:
+class DeepFeatureCache:
     """Keeps the deep features of one video's windows.
 
     Args:

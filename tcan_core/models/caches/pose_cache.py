@@ -17,7 +17,7 @@ from torch import Tensor, nn
 KEEP_BYTES = 32 * 2**20
 
 
-class PoseMemory(nn.Module):
+class PoseCache(nn.Module):
     """Stands in for a ControlNet's condition embedding, and remembers a video's frames.
 
     Args:
@@ -69,13 +69,13 @@ class PoseMemory(nn.Module):
         return self._kept[frame]
 
 
-def keep_pose_features(controlnet: nn.Module) -> PoseMemory:
+def keep_pose_features(controlnet: nn.Module) -> PoseCache:
     """Put a memory around the ControlNet's condition embedding, once; for inference alone, since
     the weights' names change."""
     embedding = controlnet.get_submodule("controlnet_cond_embedding")
-    if isinstance(embedding, PoseMemory):
+    if isinstance(embedding, PoseCache):
         embedding.begin(0)
         return embedding
-    memory = PoseMemory(embedding)
+    memory = PoseCache(embedding)
     controlnet.register_module("controlnet_cond_embedding", memory)
     return memory

@@ -116,7 +116,7 @@ class SelfAttention:
 
 
 @dataclass
-class PromptMemory:
+class PromptCache:
     """Keys and values of the prompt.
 
     Attributes:
@@ -136,7 +136,7 @@ class PromptMemory:
 class PromptAttention:
     """Attention processor of a cross-attention to a prompt that all rows share."""
 
-    def __init__(self, memory: PromptMemory, kernel: Kernel) -> None:
+    def __init__(self, memory: PromptCache, kernel: Kernel) -> None:
         self.memory = memory
         self.kernel = kernel
 
@@ -167,9 +167,9 @@ class PromptAttention:
         return found
 
 
-def connect_prompt(networks: Iterable[nn.Module], kernel: Kernel) -> PromptMemory:
+def connect_prompt(networks: Iterable[nn.Module], kernel: Kernel) -> PromptCache:
     """Install `PromptAttention` on every cross-attention of the networks; return their memory."""
-    memory = PromptMemory()
+    memory = PromptCache()
     processor: Any = PromptAttention(memory, kernel)  # diffusers names its own kinds alone
     for network in networks:
         for module in network.modules():

@@ -13,8 +13,8 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 
 from tcan_core.models.caches.deep_features import DeepFeatures
-from tcan_core.models.caches.pose_cache import PoseMemory
-from tcan_core.models.networks.attention import Kernel, PromptMemory, connect_prompt
+from tcan_core.models.caches.pose_cache import PoseCache
+from tcan_core.models.networks.attention import Kernel, PromptCache, connect_prompt
 from tcan_core.models.networks.guided_unet import Between, UpperHalf, last_skips, run_lower
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.networks.reference_attention import ReferenceBank, connect_reference
@@ -44,14 +44,14 @@ class Tcan:
     kernel: Kernel = field(default_factory=Kernel)
     bank: ReferenceBank = field(init=False)
     temperature: Temperature = field(init=False)
-    prompt_memory: PromptMemory = field(init=False)
-    pose_memory: PoseMemory | None = field(init=False, default=None)
+    prompt_cache: PromptCache = field(init=False)
+    pose_cache: PoseCache | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         unet, controlnet = self.denoising_unet, self.controlnet
         self.bank = connect_reference(self.reference_unet, unet, self.kernel)
         self.temperature = connect_temperature([unet, controlnet], self.kernel)
-        self.prompt_memory = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
+        self.prompt_cache = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
 
     @property
     def has_motion(self) -> bool:

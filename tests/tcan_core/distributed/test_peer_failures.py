@@ -11,18 +11,18 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from tcan_core.distributed.process_group import TorchRanks, join_here
-from tcan_core.errors import TeamLostError, TeammateError, TeammateMemoryError
+from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
+from tcan_core.errors import PeerError, PeerLostError, PeerMemoryError
 
 # What the second process does, one line of its input after the other; it answers how each ended.
 SECOND = """
 import sys, torch
 from pathlib import Path
-from tcan_core.errors import TeammateError
-from tcan_core.distributed.process_group import TorchRanks, join_here
+from tcan_core.errors import PeerError
+from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
 
-join_here(Path(sys.argv[1]), 1, 2)
-ranks = TorchRanks()
+join_local_group(Path(sys.argv[1]), 1, 2)
+ranks = TorchProcessGroup()
 def share():
     return ranks.gather(torch.full((2,), 1.0), [(2,), (2,)])
 for line in sys.stdin:
@@ -66,19 +66,19 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
     ):
         patch.setattr(sys, "excepthook", sys.excepthook)  # joining changes it
         try:
-            join_here(file, 0, 2)
+            join_local_group(file, 0, 2)
             yield Second(process, before)
         finally:
             process.kill()
             dist.destroy_process_group()
 
 
-def share(ranks: TorchRanks) -> list[torch.Tensor]:
+def share(ranks: TorchProcessGroup) -> list[torch.Tensor]:
     return ranks.gather(torch.full((2,), 0.5), [(2,), (2,)])
 
 
 def test_what_is_shared_is_everybodys(second: Second) -> None:
-    ranks = TorchRanks()
+    ranks = TorchProcessGroup()
     second.does("ranks.agree(False); share()")
     with ranks.together():
         assert not ranks.agree(False)
@@ -89,21 +89,21 @@ def test_what_is_shared_is_everybodys(second: Second) -> None:
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
-        ("raise ValueError", TeammateError),
-        ("raise torch.OutOfMemoryError", TeammateMemoryError),
-        ("raise MemoryError", TeammateMemoryError),
-        ("share(); raise ValueError", TeammateError),
+        ("raise ValueError", PeerError),
+        ("raise torch.OutOfMemoryError", PeerMemoryError),
+        ("raise MemoryError", PeerMemoryError),
+        ("share(); raise ValueError", PeerError),
     ],
 )
 def test_anothers_failure_is_told_and_the_next_video_is_shared(
     second: Second, failure: str, told: type[Exception]
 ) -> None:
-    ranks = TorchRanks()
+    ranks = TorchProcessGroup()
     second.does(failure)
-    with pytest.raises(TeammateError) as failed, ranks.together():
+    with pytest.raises(PeerError) as failed, ranks.together():
         share(ranks)
     assert type(failed.value) is told
-    assert isinstance(failed.value, MemoryError) is (told is TeammateMemoryError)
+    assert isinstance(failed.value, MemoryError) is (told is PeerMemoryError)
     assert second.ended() == failure.split()[-1].removeprefix("torch.")
 
     second.does("with ranks.together(): share()")
@@ -113,15 +113,15 @@ def test_anothers_failure_is_told_and_the_next_video_is_shared(
 
 
 def test_ones_own_failure_is_told_to_others(second: Second) -> None:
-    ranks = TorchRanks()
+    ranks = TorchProcessGroup()
     second.does("share()")
     with pytest.raises(ZeroDivisionError), ranks.together():
         _ = 1 / 0
-    assert second.ended() == "TeammateError"
+    assert second.ended() == "PeerError"
 
 
 def test_all_stop_when_one_wishes(second: Second) -> None:
-    ranks = TorchRanks()
+    ranks = TorchProcessGroup()
     second.does("assert ranks.agree(False)")
     with ranks.together():
         assert ranks.agree(True)
@@ -149,7 +149,7 @@ def listening() -> dict[str, str]:
 
 def test_a_death_is_known_at_once(second: Second) -> None:
     """The last test of the module: there is no second process after it."""
-    ranks = TorchRanks()
+    ranks = TorchProcessGroup()
     second.does("import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(TeamLostError, match="a process of this video's is lost"), ranks.together():
+    with pytest.raises(PeerLostError, match="a process of this video's is lost"), ranks.together():
         share(ranks)

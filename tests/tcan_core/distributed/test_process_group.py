@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tcan_core.distributed.process_group import Alone, own_device
+from tcan_core.distributed.process_group import SingleProcess, local_device
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.servers import GUARD_S, free_port
@@ -64,9 +64,9 @@ def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch
 
 
 def test_alone_everything_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = Alone()
+    alone = SingleProcess()
     assert (alone.rank, alone.count, alone.first(3), alone.agree(True)) == (0, 1, 3, True)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert own_device("cuda") == "cuda"
+    assert local_device("cuda") == "cuda"
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert (own_device("cuda"), own_device("cpu")) == ("cuda:1", "cpu")
+    assert (local_device("cuda"), local_device("cpu")) == ("cuda:1", "cpu")

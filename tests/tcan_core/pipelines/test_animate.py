@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose, no_pose
 from tcan_core.errors import CanceledError, ContextWindowError, NoPersonError, ParameterError
-from tcan_core.models.caches.deep_features import DeepMemory
+from tcan_core.models.caches.deep_features import DeepFeatureCache
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.loading import load_tcan
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
@@ -79,8 +79,8 @@ def test_windows_whose_features_are_kept_and_others_go_together(
     usual = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
     pipeline(image, poses, **usual)
     bytes_per_frame = 2 * deep.pop()[0].nbytes
-    room = partial(DeepMemory, keep_bytes=3 * 4 * bytes_per_frame)
-    monkeypatch.setattr("tcan_core.pipelines.animate.DeepMemory", room)
+    room = partial(DeepFeatureCache, keep_bytes=3 * 4 * bytes_per_frame)
+    monkeypatch.setattr("tcan_core.pipelines.animate.DeepFeatureCache", room)
     whole: dict[int, int] = {}
     results = {}
     for window_batch in (1, 4):
@@ -325,7 +325,7 @@ class Residents:
 
     def __init__(self, pipeline: AnimatePipeline) -> None:
         self.seen: dict[str, set[int]] = {"codec": set(), "denoising": set()}
-        self.places, tcan = pipeline._places, pipeline.tcan
+        self.places, tcan = pipeline._offloader, pipeline.tcan
         for stage, network in (
             ("codec", tcan.codec.vae.encoder),
             ("codec", tcan.codec.vae.decoder),
@@ -353,7 +353,7 @@ def test_networks_off_stage_are_off_the_device_and_nothing_else_changes(
     assert np.array_equal(result, expected)
     assert residents.seen == {"codec": {1}, "denoising": {3}}
     assert any(picture is not None for picture in pictures)
-    assert offloading._places._here == ()
+    assert offloading._offloader._here == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from media.poses.keypoints import Pose
-from tcan_core.distributed.process_group import Alone
+from tcan_core.distributed.process_group import SingleProcess
 from tcan_core.errors import CanceledError
 from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.puppets.world import Scene
@@ -60,7 +60,7 @@ def test_a_cancel_stops_a_window_behind_the_part_at_work(watched: Watched) -> No
     assert np.array_equal(watched.frames(), undisturbed)
 
 
-class Twins(Alone):
+class Twins(SingleProcess):
     """This process beside one that predicts the same; what comes of it is of no account here."""
 
     count = 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tcan_core.models.caches.deep_features import DeepFeatures, DeepMemory
+from tcan_core.models.caches.deep_features import DeepFeatureCache, DeepFeatures
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.loading import load_tcan
@@ -84,7 +84,7 @@ def features(num_windows: int) -> DeepFeatures:
 
 
 def test_a_window_runs_whole_at_every_nth_step() -> None:
-    memory, window = DeepMemory(3, [[0, 1, 2]]), [[0, 1, 2]]
+    memory, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
     whole = []
     for step in range(7):
         if memory.knows(window[0]):
@@ -97,7 +97,7 @@ def test_a_window_runs_whole_at_every_nth_step() -> None:
 
 def test_each_window_gets_its_own_halves_back() -> None:
     windows = [[0, 1, 2], [2, 3, 4]]
-    memory = DeepMemory(9, windows)
+    memory = DeepFeatureCache(9, windows)
     memory.keep(windows, features(2))
     conditional = memory.take([[2, 3, 4]], CPU).halves[1]
     both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).halves[0]
@@ -109,7 +109,7 @@ def test_each_window_gets_its_own_halves_back() -> None:
 def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
     """8 bytes per frame, though windows share frames: room for two of the three windows."""
     windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    memory = DeepMemory(2, windows, keep_bytes=8 * 8)
+    memory = DeepFeatureCache(2, windows, keep_bytes=8 * 8)
     for first in range(0, 3, batch):
         some = windows[first : first + batch]
         memory.keep(some, features(len(some)))
@@ -117,4 +117,4 @@ def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
 
 
 def test_with_an_interval_of_one_nothing_is_wanted() -> None:
-    assert DeepMemory(1, []).wanted() is None
+    assert DeepFeatureCache(1, []).wanted() is None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tcan_core.models.caches.pose_cache import PoseMemory, keep_pose_features
+from tcan_core.models.caches.pose_cache import PoseCache, keep_pose_features
 
 FRAME_BYTES = 4 * 4 * 4 * 4  # 4 channels of 4x4 in float32
 
@@ -32,7 +32,7 @@ def maps() -> Tensor:
 
 
 @torch.no_grad()
-def embed(memory: PoseMemory, maps: Tensor, frames: list[int]) -> Tensor:
+def embed(memory: PoseCache, maps: Tensor, frames: list[int]) -> Tensor:
     memory.frames = frames
     features: Tensor = memory(maps[frames])
     return features
@@ -40,7 +40,7 @@ def embed(memory: PoseMemory, maps: Tensor, frames: list[int]) -> Tensor:
 
 def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseMemory(embedding, keep_bytes=6 * FRAME_BYTES)
+    memory = PoseCache(embedding, keep_bytes=6 * FRAME_BYTES)
     memory.begin(6)
     with torch.no_grad():
         expected = embedding.convolution(maps)
@@ -53,7 +53,7 @@ def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
 
 def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseMemory(embedding)
+    memory = PoseCache(embedding)
     memory.begin(6)
     for _ in range(3):
         embed(memory, maps, [0, 1, 2, 3])
@@ -67,7 +67,7 @@ def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
 
 def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseMemory(embedding, keep_bytes=5 * FRAME_BYTES)
+    memory = PoseCache(embedding, keep_bytes=5 * FRAME_BYTES)
     memory.begin(6)
     for _ in range(2):
         features = embed(memory, maps, [0, 1, 2])
@@ -81,7 +81,7 @@ def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
 
 def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseMemory(embedding)
+    memory = PoseCache(embedding)
     for _ in range(2):
         memory(maps)
     assert embedding.embedded == 12
