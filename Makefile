@@ -49,6 +49,7 @@ e2e-docker: $(VENV)/.stamp-dev ## Build the images and prove the compose file in
 	@$(BIN)/python -u -m tests.e2e_docker $(ARGS)
 
 fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
+	$(BIN)/python tools/generate_sync_client.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -98,7 +98,11 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 def sentence(error: Exception) -> str:
     """What to tell of an error: its own text, with its kind where nobody foresaw it."""
     text = str(error)
-    roots = (("service.errors", "ServiceError"), ("tcan_core.errors", "TcanError"))
+    roots = (
+        ("service.errors", "ServiceError"),
+        ("service.client.errors", "ClientError"),
+        ("tcan_core.errors", "TcanError"),
+    )
     if any(_is_a(error, module, name) for module, name in roots):
         return text
     if isinstance(error, OSError) and error.strerror:
@@ -113,7 +117,10 @@ def exit_code(error: Exception) -> int:
         or _is_a(error, "tcan_core.errors", "ConfigError")
         or _is_a(error, "service.errors", "RejectedError")
         or _is_a(error, "service.errors", "SettingsError")
-        or (_is_a(error, "service.errors", "ProblemError") and getattr(error, "status", 500) < 500)
+        or (
+            _is_a(error, "service.client.errors", "ProblemError")
+            and getattr(error, "status", 500) < 500
+        )
         or isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)
     )
     return USAGE_EXIT if at_fault else ERROR_EXIT

@@ -23,16 +23,20 @@ except SystemExit as end:
 """
 
 
-def loaded_after(code: str) -> set[str]:
-    """Run code in a fresh interpreter and return the top-level modules that it has loaded."""
-    report = (
-        "import json, sys; print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})))"
-    )
+def loaded_after(code: str, whole_names: bool = False) -> set[str]:
+    """Run code in a fresh interpreter and return the modules that it has loaded.
+
+    Args:
+        whole_names: also return the names of submodules.
+    """
+    report = "import json, sys; print(json.dumps(sorted(sys.modules)))"
     process = subprocess.run(
         [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, process.stderr
-    return set(json.loads(process.stdout.splitlines()[-1]))
+    loaded = set(json.loads(process.stdout.splitlines()[-1]))
+    top_level = {name.partition(".")[0] for name in loaded}
+    return loaded | top_level if whole_names else top_level
 
 
 def test_directions_of_imports_are_kept(repository: Path) -> None:
@@ -48,6 +52,15 @@ def test_gateway_starts_without_the_model_libraries() -> None:
     loaded = loaded_after("import service.api.app")
     assert "fastapi" in loaded
     assert loaded.isdisjoint({*HEAVY, "tcan_core", "worker"})
+
+
+def test_client_needs_neither_server_nor_stores() -> None:
+    loaded = loaded_after("import service.client", whole_names=True)
+    assert "httpx" in loaded
+    of_service = {name for name in loaded if name.startswith("service.")}
+    assert all(name.startswith(("service.client", "service.contract")) for name in of_service)
+    servers = {"boto3", "celery", "fastapi", "opentelemetry", "redis", "starlette"}
+    assert loaded.isdisjoint({*HEAVY, *servers, "tcan_core", "worker"})
 
 
 def test_help_loads_neither_model_nor_server() -> None:

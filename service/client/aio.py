@@ -1,4 +1,4 @@
-"""The awaited client; its methods are those of `service.client.sync.Client`."""
+"""The async client."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import httpx
 from service.client import requests
 from service.client.auth import key_auth
 from service.client.defaults import DEFAULT_URL, POLL_S, TIMEOUT, UPLOAD_ABOVE_BYTES
-from service.client.requests import Listing, Request
-from service.client.retries import RETRIES, Outcome, Patience, Retries
-from service.client.stream import Event, Following
+from service.client.errors import JobEndedError, ProblemError, UnreachableError
+from service.client.requests import JobPages, Request
+from service.client.retries import RETRIES, Outcome, Retries, RetryState
+from service.client.stream import Event, EventReader
 from service.client.submission import Source, Submission
 from service.contract.delivery_views import DeliveryView, Secrets
 from service.contract.job import Output
@@ -25,22 +26,22 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.contract.views import JobView
-from service.errors import JobEndedError, ProblemError, UnreachableError
 
 T = TypeVar("T")
 
 
 class AsyncClient:
-    """Talks to one service.
+    """A client of one service.
 
     Args:
-        url: where the gateway listens.
-        api_key: from `tcan keys create`; sent to the service alone, never to an object store.
-        pause: waits so many seconds.
-        retries: when the service is busy or does not answer.
-        upload_above_bytes: files above this go to the object store by a signed form.
+        url: the gateway's URL.
+        api_key: from `tcan keys create`; sent to the service only, never to an object store.
+        pause: sleeps for some seconds.
+        retries: limits on retries.
+        upload_above_bytes: larger files are uploaded to the object store by a signed form.
 
-    Every method raises ProblemError when the service refuses, UnreachableError without a service.
+    Every method raises ProblemError when the service refuses the request, and UnreachableError when
+    it does not answer.
     """
 
     def __init__(
@@ -75,13 +76,13 @@ class AsyncClient:
         options: JobOptions | None = None,
         on_update: Callable[[JobView], None] = lambda job: None,
     ) -> JobView:
-        """Make a job, wait for its end, and write its result to `out`.
+        """Submit a job, wait for its end, and write its result to `out`.
 
         Raises:
-            JobEndedError: it failed or was canceled.
+            JobEndedError: the job failed or was canceled.
         """
-        made = await self.submit(image, driving, params, options=options)
-        job = await self.wait(made.id, on_update)
+        submitted = await self.submit(image, driving, params, options=options)
+        job = await self.wait(submitted.id, on_update)
         if job.status is not JobState.SUCCEEDED:
             raise JobEndedError(job.id, job.status, job.error)
         if out is not None:
@@ -97,11 +98,11 @@ class AsyncClient:
         options: JobOptions | None = None,
         idempotency_key: str | None = None,
     ) -> JobView:
-        """Queue a job. Files are streamed, big ones straight to the object store.
+        """Submit a job. Files are streamed; big ones go directly to the object store.
 
         Args:
-            idempotency_key: the same request with the same key makes one job; drawn when absent,
-                so that tries of this call do.
+            idempotency_key: requests with the same key create one job; random when absent, which
+                makes the retries of this call safe.
 
         Raises:
             OSError: a file cannot be read.
@@ -118,16 +119,17 @@ class AsyncClient:
         options: JobOptions | None = None,
         idempotency_key: str | None = None,
     ) -> JobView:
-        """Queue a preview of a driver's poses; it leaves `pose` and `keypoints`."""
+        """Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`."""
         inputs = {"driving": driving}
         return await self._submit(Submission.of("/poses", inputs, None, options, idempotency_key))
 
     async def upload(self, file: Path) -> str:
-        """Send a file to the object store; its id, for a job within a day."""
-        return await self._run(requests.fill_in(await self._run(requests.form_for(file)), file))
+        """Upload a file to the object store and return its id, valid for a day."""
+        form = await self._run(requests.request_form(file))
+        return await self._run(requests.send_form(form, file))
 
     async def job(self, job_id: str) -> JobView:
-        """The job as it stands."""
+        """Read a job."""
         return await self._run(requests.job(job_id))
 
     async def jobs(
@@ -138,11 +140,11 @@ class AsyncClient:
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> list[JobView]:
-        """The newest jobs, at most `limit`; of these states and times alone."""
-        listing = Listing(limit, states, created_after, created_before)
-        while listing.next is not None:
-            listing.take(await self._run(listing.next))
-        return listing.jobs
+        """List the newest jobs, at most `limit`, filtered by state and time."""
+        pages = JobPages(limit, states, created_after, created_before)
+        while pages.next is not None:
+            pages.add(await self._run(pages.next))
+        return pages.jobs
 
     async def cancel(self, job_id: str) -> JobView:
         """Ask the job to stop."""
@@ -153,29 +155,29 @@ class AsyncClient:
         await self._run(requests.erase(job_id))
 
     async def deliveries(self, job_id: str) -> list[DeliveryView]:
-        """The messages to the job's webhook, with every attempt."""
+        """List the messages to the job's webhook, with every attempt."""
         return await self._run(requests.deliveries(job_id))
 
     async def redeliver(self, job_id: str, n: int) -> DeliveryView:
-        """Send one of them once more."""
+        """Send a webhook message again."""
         return await self._run(requests.redeliver(job_id, n))
 
     async def webhook_secrets(self) -> Secrets:
-        """What verifies webhooks."""
+        """Read the secrets that verify webhooks."""
         return await self._run(requests.webhook_secrets())
 
     async def events(
         self, job_id: str, last_event_id: int | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Every change of the job as it happens, up to its end; none is missed, none comes twice.
+        """Yield every change of the job until it ends, each exactly once.
 
-        A connection that breaks is made again, later each time, and goes on behind the last event.
+        A broken connection is reopened with growing pauses, after the last event.
 
         Args:
-            last_event_id: begin behind this event; at the job's first when absent.
+            last_event_id: start after this event; at the job's first when absent.
 
         Raises:
-            UnreachableError: the service stays away, or what lies between lets no events through.
+            UnreachableError: the service does not answer, or a proxy blocks event streams.
         """
         async with aclosing(self._follow(job_id, last_event_id or 0)) as found:
             async for event in found:
@@ -185,49 +187,49 @@ class AsyncClient:
     async def wait(
         self, job_id: str, on_update: Callable[[JobView], None] = lambda job: None
     ) -> JobView:
-        """Wait for the job's end; `on_update` sees the job as it changes.
+        """Wait for the job's end; `on_update` is called with each change.
 
-        A job that waits is polled, since its place moves without an event. While a worker has it,
-        its events tell; where none come through, it is polled as well.
+        A queued job is polled, since its position changes without an event. A running job is
+        followed by its events, or polled if event streams are blocked.
         """
-        follows = True
+        use_events = True
         while True:
             job = await self.job(job_id)
             on_update(job)
             if job.status.is_terminal:
                 return job
-            if follows and job.status.is_leased:
-                follows = await self._follow_work(job, on_update)
+            if use_events and job.status.is_leased:
+                use_events = await self._follow_work(job, on_update)
             else:
                 await self._pause(POLL_S)
 
     async def download(self, job_id: str, file: Path, output: Output = Output.RESULT) -> None:
-        """Write one of the job's outputs to a file, whole or not at all."""
+        """Write one of the job's outputs to a file atomically."""
         partial = file.with_name(f".{file.name}.part")
-        patience = Patience(self._retries, self._http.base_url)
+        retry_state = RetryState(self._retries, self._http.base_url)
         while not isinstance(outcome := await self._fetch(job_id, output, partial), Path):
-            await self._pause(patience.pause_s(outcome))
+            await self._pause(retry_state.pause_s(outcome))
         os.replace(partial, file)
 
     async def is_ready(self, timeout_s: float = 2.0) -> bool:
-        """Whether the service is there and does its work, and says so in time."""
+        """Return whether the service reports readiness within the timeout."""
         try:
             return not (await self._http.get("/readyz", timeout=timeout_s)).is_error
         except httpx.HTTPError:
             return False
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._http.aclose()
 
-    async def _submit(self, made: Submission) -> JobView:
-        files = made.to_upload(self._upload_above_bytes)
+    async def _submit(self, submission: Submission) -> JobView:
+        files = submission.to_upload(self._upload_above_bytes)
         uploads = {name: await self.upload(file) for name, file in files.items()}
-        return await self._run(requests.submit(made.uploaded(uploads)))
+        return await self._run(requests.submit(submission.uploaded(uploads)))
 
     async def _run(self, request: Request[T]) -> T:
-        """What the request comes to, after as many tries as it takes."""
-        patience = Patience(self._retries, self._http.base_url)
+        """Send a request, with retries, and return its parsed response."""
+        retry_state = RetryState(self._retries, self._http.base_url)
         while True:
             outcome: Outcome
             try:
@@ -237,42 +239,42 @@ class AsyncClient:
                     return request.read(outcome)
             except httpx.HTTPError as error:
                 outcome = error
-            await self._pause(patience.pause_s(outcome))
+            await self._pause(retry_state.pause_s(outcome))
 
     async def _fetch(self, job_id: str, output: Output, file: Path) -> Path | Outcome:
-        """Write an output to the file; the file, or why not."""
+        """Write an output to the file; return the file, or the failed attempt."""
         try:
-            async with self._http.stream("GET", f"/jobs/{job_id}/{output}") as answer:
-                if answer.is_error:
-                    await answer.aread()
-                    return answer
+            async with self._http.stream("GET", f"/jobs/{job_id}/{output}") as response:
+                if response.is_error:
+                    await response.aread()
+                    return response
                 with open(file, "wb") as stream:
-                    async for chunk in answer.aiter_bytes():
+                    async for chunk in response.aiter_bytes():
                         stream.write(chunk)
                 return file
         except httpx.HTTPError as error:
             return error
 
     async def _follow(self, job_id: str, seen: int) -> AsyncGenerator[Event | None, None]:
-        """The events behind `seen`, and None whenever the service says that there is nothing."""
-        following = Following(job_id, seen, self._retries, self._http.base_url)
-        while not following.ended:
+        """Yield the events after `seen`, and None for each keep-alive."""
+        reader = EventReader(job_id, seen, self._retries, self._http.base_url)
+        while not reader.ended:
             outcome: Outcome
             try:
-                async with self._http.stream(**following.request()) as outcome:
-                    if not following.opens(outcome):
+                async with self._http.stream(**reader.request()) as outcome:
+                    if not reader.accept(outcome):
                         await outcome.aread()
                     else:
                         async for chunk in outcome.aiter_bytes():
-                            for event in following.read(chunk):
+                            for event in reader.read(chunk):
                                 yield event
             except httpx.HTTPError as error:
                 outcome = error
-            if not following.ended:
-                await self._pause(following.pause_s(outcome))
+            if not reader.ended:
+                await self._pause(reader.pause_s(outcome))
 
     async def _follow_work(self, job: JobView, on_update: Callable[[JobView], None]) -> bool:
-        """Tell of the job's changes while a worker has it; False when no events come through."""
+        """Call `on_update` with a running job's events; return False if streams are blocked."""
         try:
             async with aclosing(self._follow(job.id, job.version)) as found:
                 async for event in found:

@@ -1,4 +1,7 @@
-"""A job's events as a client reads them, over as many connections as it takes."""
+"""Reading a job's server-sent events, with reconnects.
+
+The parser is our own because httpx-sse drops comments, which are the keep-alives of the service.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from typing import Any, NamedTuple
 import httpx
 from pydantic import ValidationError
 
-from service.client.retries import Outcome, Patience, Retries
+from service.client.errors import UnreachableError
+from service.client.retries import Outcome, Retries, RetryState
 from service.contract.events import EventKind
 from service.contract.views import JobView
-from service.errors import UnreachableError
 
 MEDIA_TYPE = "text/event-stream"
-# The service says every 15 s that it is there; a stream that is silent for three times that is
-# lost, even if the connection seems to live on.
+# The service sends a comment every 15 s; after three times that in silence, a stream counts as lost
+# even if its connection seems to be open.
 TIMEOUT = httpx.Timeout(45.0, connect=5.0)
 
 
@@ -23,9 +26,9 @@ class Event(NamedTuple):
     """A change of a job.
 
     Attributes:
-        id: its number, from 1 on; the job's `version` then.
+        id: the job's `version` at the change, from 1.
         kind: what changed.
-        job: the job as a poll would have shown it at that moment.
+        job: the job as GET /jobs/{id} showed it at that moment.
     """
 
     id: int
@@ -33,15 +36,15 @@ class Event(NamedTuple):
     job: JobView
 
 
-class Following:
-    """Where a reader of events stands; it neither sends nor waits, its client does.
+class EventReader:
+    """Position in a job's events. It parses; the client does the input and output.
 
     Args:
-        seen: id of the last event that is known; 0 for none.
-        base: where the service should be.
+        seen: id of the last event read; 0 for none.
+        base: the service's URL, for messages.
 
     Attributes:
-        ended: there are no more events.
+        ended: whether the last event was read.
     """
 
     def __init__(self, job_id: str, seen: int, retries: Retries, base: httpx.URL) -> None:
@@ -49,49 +52,49 @@ class Following:
         self._path = f"/jobs/{job_id}/events"
         self._seen = seen
         self._retries = retries
-        self._patience = Patience(retries, base)
+        self._retry_state = RetryState(retries, base)
         self._rest = b""
 
     def request(self) -> dict[str, Any]:
-        """The next connection, as keywords of httpx."""
+        """Return the httpx keyword arguments of the next connection."""
         headers = {"Accept": MEDIA_TYPE, "Last-Event-ID": str(self._seen)}
         return {"method": "GET", "url": self._path, "headers": headers, "timeout": TIMEOUT}
 
-    def opens(self, answer: httpx.Response) -> bool:
-        """Whether the answer brings events.
+    def accept(self, response: httpx.Response) -> bool:
+        """Return whether the response is an event stream.
 
         Raises:
-            UnreachableError: something else answers there.
+            UnreachableError: the response is not from this service.
         """
         self._rest = b""
-        self.ended = answer.status_code == httpx.codes.NO_CONTENT
-        if answer.is_error or self.ended:
+        self.ended = response.status_code == httpx.codes.NO_CONTENT
+        if response.is_error or self.ended:
             return False
-        if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
-            raise UnreachableError(f"what answers at {answer.url} sends no events")
+        if not response.headers.get("content-type", "").startswith(MEDIA_TYPE):
+            raise UnreachableError(f"the server at {response.url} sends no events")
         return True
 
     def read(self, chunk: bytes) -> Iterator[Event | None]:
-        """The events that the next bytes complete; None for a sign of life.
+        """Yield the events that the next bytes complete, and None for each keep-alive.
 
         Raises:
-            UnreachableError: they are none of this service's.
+            UnreachableError: an event is not from this service.
         """
-        # The service ends each line with one LF. Text of an event may hold other separators.
+        # The service ends each line with one LF. An event's text may contain other separators.
         *frames, self._rest = (self._rest + chunk).split(b"\n\n")
         for frame in frames:
             if frame.startswith(b":"):
-                self._patience.renew(self._retries.reconnects)
+                self._retry_state.reset(self._retries.reconnects)
                 yield None
             elif b"\ndata: " in frame:
                 yield from self._new(_event(frame))
 
     def pause_s(self, outcome: Outcome) -> float:
-        """Seconds to wait before the next connection; see `Patience`."""
-        return self._patience.pause_s(outcome)
+        """Return the seconds to wait before the next connection; see `RetryState`."""
+        return self._retry_state.pause_s(outcome)
 
     def _new(self, event: Event) -> Iterator[Event]:
-        self._patience.renew(self._retries.reconnects)
+        self._retry_state.reset(self._retries.reconnects)
         if event.id > self._seen:
             self._seen = event.id
             self.ended = event.job.status.is_terminal
@@ -107,4 +110,4 @@ def _event(frame: bytes) -> Event:
             JobView.model_validate_json(fields[b"data"]),
         )
     except (KeyError, ValueError, ValidationError) as error:
-        raise UnreachableError(f"this is no event of tcan: {error}") from error
+        raise UnreachableError(f"not an event of tcan: {error}") from error

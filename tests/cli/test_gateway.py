@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.client import Client
-from service.errors import ProblemError
+from service.client.errors import ProblemError
 from tests import samples
 from tests.servers import GUARD_S, free_port, listens, running, wait_until
 

@@ -12,9 +12,9 @@ import typer
 
 from cli import submit
 from service.client import Client
+from service.client.errors import ProblemError, UnreachableError
 from service.contract.options import JobOptions
 from service.contract.states import JobState
-from service.errors import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan, Up
 from tests.servers import wait_until

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.client import Client
-from service.errors import ProblemError
+from service.client.errors import ProblemError
 from service.settings import Settings
 from tests import samples
 from tests.cli.conftest import Tcan

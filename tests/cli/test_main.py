@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from cli.main import COMMANDS, build_app, exit_code, sentence
+from service.client.errors import ProblemError
 from service.contract.errors import ErrorCode
-from service.errors import ProblemError, RejectedError, SettingsError, UnavailableError
+from service.errors import RejectedError, SettingsError, UnavailableError
 from tcan_core.errors import ConfigError, MediaError, TcanError, WeightsError
 from tests.cli.conftest import Tcan
 

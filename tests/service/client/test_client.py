@@ -1,4 +1,4 @@
-"""The typed clients against a gateway that listens, with this test in the worker's place."""
+"""The clients against a running gateway; the tests do the workers' part."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from service.client import AsyncClient, Client, Retries
+from service.client.errors import JobEndedError, ProblemError, UnreachableError
 from service.contract.job import JobKind
 from service.contract.limits import CLAIM_MS
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, ResultFormat
 from service.contract.states import JobState
 from service.contract.views import JobView
-from service.errors import JobEndedError, ProblemError, UnreachableError
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import Jobs
@@ -58,7 +58,7 @@ def driving(tmp_path: Path) -> Path:
     return samples.write_video(tmp_path / "driving.mp4")
 
 
-def test_a_job_is_made_looked_at_and_erased(client: Client, image: Path, driving: Path) -> None:
+def test_client_submits_reads_and_erases_a_job(client: Client, image: Path, driving: Path) -> None:
     job = client.submit(image, driving, PARAMS, options=OPTIONS)
     assert (job.params, job.options) == (PARAMS, OPTIONS)
     assert client.job(job.id).status is JobState.QUEUED
@@ -74,7 +74,9 @@ def test_a_job_is_made_looked_at_and_erased(client: Client, image: Path, driving
         client.job(job.id)
 
 
-def test_a_list_goes_on_over_pages(client: Client, image: Path, driving: Path, jobs: Jobs) -> None:
+def test_client_lists_jobs_over_several_pages(
+    client: Client, image: Path, driving: Path, jobs: Jobs
+) -> None:
     placed = jobs.run(commands.read(client.submit(image, driving).id))
     assert placed is not None
     for number in range(250):
@@ -83,7 +85,7 @@ def test_a_list_goes_on_over_pages(client: Client, image: Path, driving: Path, j
     assert len(client.jobs(999)) == 251
 
 
-def test_files_go_by_a_form_when_one_input_lies_elsewhere(
+def test_files_are_uploaded_by_form_when_another_input_is_a_url(
     client: Client, image: Path, driving: Path, web: Web
 ) -> None:
     elsewhere = web.page("/walk.mp4", driving.read_bytes())
@@ -91,19 +93,19 @@ def test_files_go_by_a_form_when_one_input_lies_elsewhere(
     assert web.requests == ["/walk.mp4"]
 
 
-def test_big_files_go_by_a_form(url: str, image: Path, driving: Path, jobs: Jobs) -> None:
+def test_big_files_are_uploaded_by_form(url: str, image: Path, driving: Path, jobs: Jobs) -> None:
     with Client(url, upload_above_bytes=100) as client:
         assert client.submit(image, driving, PARAMS).params == PARAMS
     assert jobs.redis.hlen("tcan:uploads") == 2
 
 
-def test_the_same_key_makes_one_job(client: Client, image: Path, driving: Path) -> None:
-    made = {client.submit(image, driving, PARAMS, idempotency_key="k").id for _ in range(2)}
-    assert len(made) == 1
-    assert client.submit(image, driving, PARAMS).id not in made
+def test_same_idempotency_key_creates_one_job(client: Client, image: Path, driving: Path) -> None:
+    job_ids = {client.submit(image, driving, PARAMS, idempotency_key="k").id for _ in range(2)}
+    assert len(job_ids) == 1
+    assert client.submit(image, driving, PARAMS).id not in job_ids
 
 
-def test_a_job_without_a_result_is_an_error(
+def test_animate_raises_when_the_job_is_canceled(
     client: Client, image: Path, driving: Path, jobs: Jobs
 ) -> None:
     def cancel(job: JobView) -> None:
@@ -114,7 +116,7 @@ def test_a_job_without_a_result_is_an_error(
     assert ended.value.state is JobState.CANCELED
 
 
-def test_the_awaited_client_does_the_same(url: str, image: Path, driving: Path) -> None:
+def test_async_client_supports_the_same_calls(url: str, image: Path, driving: Path) -> None:
     async def use() -> None:
         async with AsyncClient(url) as client:
             job = await client.submit(image, driving, PARAMS, options=OPTIONS)
@@ -133,7 +135,7 @@ def test_the_awaited_client_does_the_same(url: str, image: Path, driving: Path) 
     asyncio.run(use())
 
 
-def test_a_busy_service_is_asked_again_when_it_says(web: Web) -> None:
+def test_client_retries_after_the_time_in_retry_after(web: Web) -> None:
     pauses: list[float] = []
     web.page("/jobs", b"{}", 503, {"Retry-After": "7"})
 
@@ -147,7 +149,7 @@ def test_a_busy_service_is_asked_again_when_it_says(web: Web) -> None:
     assert pauses == [7.0, 7.0]
 
 
-def test_patience_ends(web: Web) -> None:
+def test_client_gives_up_after_the_configured_attempts(web: Web) -> None:
     async def ask() -> None:
         pauses: list[float] = []
 
@@ -163,7 +165,7 @@ def test_patience_ends(web: Web) -> None:
     asyncio.run(ask())
 
 
-def test_a_key_in_use_is_waited_for_longer_than_a_gateway_that_died_holds_it(web: Web) -> None:
+def test_client_waits_for_a_key_in_use_longer_than_a_crashed_gateway_holds_it(web: Web) -> None:
     pauses: list[float] = []
     said = b'{"code": "idempotency_key_in_use", "detail": "wait"}'
     web.page("/jobs", said, 409, {"Retry-After": "1"})
@@ -174,7 +176,7 @@ def test_a_key_in_use_is_waited_for_longer_than_a_gateway_that_died_holds_it(web
     assert CLAIM_MS / 1000 + 5.0 < sum(pauses) <= Retries().claimed_s
 
 
-def test_what_is_not_this_service_is_told(web: Web) -> None:
+def test_response_of_another_service_is_reported(web: Web) -> None:
     web.page("/jobs", b"<html>")
     with Client(web.url) as client, pytest.raises(UnreachableError, match="is not tcan"):
         client.jobs()

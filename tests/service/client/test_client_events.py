@@ -1,21 +1,23 @@
-"""The clients follow a job's events over lines that break, and agree with who only polls."""
+"""The clients follow a job's events over broken connections; events agree with polling."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from service.client import AsyncClient, Client, Retries
+from service.client.errors import ProblemError, UnreachableError
 from service.contract.errors import ErrorCode, JobError
 from service.contract.events import EventKind
 from service.contract.queues import Queue
 from service.contract.views import JobView
-from service.errors import ProblemError, UnreachableError
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import Jobs
@@ -36,7 +38,7 @@ def url(folder_settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def line(url: str) -> Iterator[FlakyLine]:
-    """A line to the gateway that breaks when it is told to."""
+    """A proxy to the gateway that can break connections."""
     with flaky_line(port_of(url)) as line:
         yield line
 
@@ -58,17 +60,17 @@ def port_of(url: str) -> int:
     return port
 
 
-def patient(url: str) -> Client:
-    """A client that does not wait between its tries."""
+def client_without_pauses(url: str) -> Client:
+    """Return a client that does not pause between attempts."""
     return Client(url, pause=lambda seconds: None)
 
 
-def timeless(job: JobView) -> dict[str, Any]:
-    """The job without its estimate, which passes with time."""
+def without_eta(job: JobView) -> dict[str, Any]:
+    """Return the job without its estimate, which changes with time."""
     return job.model_dump(exclude={"eta"})
 
 
-def test_events_agree_with_polling_at_every_step_of_20_jobs_over_three_cuts_each(
+def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_each(
     url: str, line: FlakyLine, jobs: Jobs
 ) -> None:
     with Client(url) as poller:
@@ -76,20 +78,20 @@ def test_events_agree_with_polling_at_every_step_of_20_jobs_over_three_cuts_each
             line.connections = 0
             line.cuts.extend(cut + 37 * number for cut in CUTS)
             driver = Driver(jobs, f"job{number}")
-            with patient(line.url) as reader:
+            with client_without_pauses(line.url) as reader:
                 seen: list[int] = []
                 events = reader.events(driver.id)
                 for change in driver.life():
                     change()
                     event, polled = next(events), poller.job(driver.id)
-                    assert timeless(event.job) == timeless(polled)
+                    assert without_eta(event.job) == without_eta(polled)
                     seen.append(event.id)
                 assert list(events) == []
             assert seen == list(range(1, 14))
             assert (line.connections, list(line.cuts)) == (4, [])
 
 
-def test_the_awaited_client_follows_over_cuts_as_well(
+def test_async_client_follows_events_over_broken_connections(
     url: str, line: FlakyLine, driver: Driver
 ) -> None:
     async def follow() -> list[int]:
@@ -98,7 +100,7 @@ def test_the_awaited_client_follows_over_cuts_as_well(
             changes = driver.life()
             next(changes)()
             async for event in client.events(driver.id):
-                assert timeless(event.job) == timeless(await client.job(driver.id))
+                assert without_eta(event.job) == without_eta(await client.job(driver.id))
                 seen.append(event.id)
                 next(changes, lambda: None)()
         return seen
@@ -108,7 +110,7 @@ def test_the_awaited_client_follows_over_cuts_as_well(
     assert not line.cuts
 
 
-def test_events_go_on_when_the_gateway_is_replaced(
+def test_events_resume_when_the_gateway_is_replaced(
     folder_settings: Settings, driver: Driver
 ) -> None:
     driver.create()
@@ -124,7 +126,7 @@ def test_events_go_on_when_the_gateway_is_replaced(
             events.close()
 
 
-def test_events_may_begin_anywhere_and_end_with_the_job(url: str, driver: Driver) -> None:
+def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: Driver) -> None:
     for change in driver.life():
         change()
     with Client(url) as client:
@@ -136,7 +138,7 @@ def test_events_may_begin_anywhere_and_end_with_the_job(url: str, driver: Driver
             list(client.events("nobody"))
 
 
-def test_a_text_may_hold_every_kind_of_line_end(url: str, driver: Driver, jobs: Jobs) -> None:
+def test_event_text_may_contain_any_line_separator(url: str, driver: Driver, jobs: Jobs) -> None:
     detail = "one\u2028two\x85three\x0bfour\r\n\n: five"
     driver.create()
     driver.take(Queue.PREPARE)
@@ -148,7 +150,7 @@ def test_a_text_may_hold_every_kind_of_line_end(url: str, driver: Driver, jobs: 
     assert last.job.error.detail == detail
 
 
-def test_patience_ends_when_nobody_answers() -> None:
+def test_events_raise_after_retries_when_the_service_is_unreachable() -> None:
     pauses: list[float] = []
     retries = Retries(tries=3)
     with Client("http://127.0.0.1:1", pause=pauses.append, retries=retries) as client:
@@ -157,7 +159,7 @@ def test_patience_ends_when_nobody_answers() -> None:
     assert pauses == [0.5, 1.0]
 
 
-def test_streams_that_break_again_and_again_are_given_up(line: FlakyLine, driver: Driver) -> None:
+def test_events_raise_when_streams_keep_breaking(line: FlakyLine, driver: Driver) -> None:
     pauses: list[float] = []
     driver.create()
     line.cuts.extend([1500] + [400] * 20)
@@ -172,34 +174,37 @@ def test_streams_that_break_again_and_again_are_given_up(line: FlakyLine, driver
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/event-stream"}])
-def test_what_sends_no_events_is_told(web: Web, headers: dict[str, str]) -> None:
+def test_response_without_events_is_reported(web: Web, headers: dict[str, str]) -> None:
     web.page("/jobs/a/events", b"id: 1\ndata: <html>\n\n", headers=headers)
-    with Client(web.url) as client, pytest.raises(UnreachableError, match="no event"):
+    with (
+        Client(web.url) as client,
+        pytest.raises(UnreachableError, match="not an event|sends no events"),
+    ):
         list(client.events("a"))
 
 
 @pytest.mark.parametrize("no_streams", [False, True], ids=["events", "polling"])
-def test_waiting_follows_events_and_polls_where_none_come_through(
+def test_wait_uses_events_and_falls_back_to_polling(
     line: FlakyLine, driver: Driver, no_streams: bool
 ) -> None:
     line.no_streams = no_streams
     changes = driver.life()
     next(changes)()
     versions: list[int] = []
-    work = from_each(changes)
+    work = step_through(changes)
 
     def on_update(job: JobView) -> None:
         versions.append(job.version)
         work()
 
-    with patient(line.url) as client:
+    with client_without_pauses(line.url) as client:
         job = client.wait(driver.id, on_update)
     assert (job.status, job.version) == ("succeeded", 13)
     assert versions == sorted(versions)
     assert set(versions) == set(range(1, 14))
 
 
-def test_nothing_is_polled_while_events_come(url: str, driver: Driver) -> None:
+def test_wait_does_not_poll_while_events_arrive(url: str, driver: Driver) -> None:
     driver.create()
     driver.take(Queue.PREPARE)
     steps = iter(range(1, 21))
@@ -214,19 +219,14 @@ def test_nothing_is_polled_while_events_come(url: str, driver: Driver) -> None:
     assert pauses == []
 
 
-def test_both_clients_offer_the_same() -> None:
-    assert offered(Client) == offered(AsyncClient)
+def test_blocking_client_is_generated_from_the_async_one(repository: Path) -> None:
+    generator = repository / "tools" / "generate_sync_client.py"
+    process = subprocess.run(
+        [sys.executable, generator, "--print"], capture_output=True, text=True, check=True
+    )
+    assert process.stdout == (repository / "service/client/sync.py").read_text("utf-8")
 
 
-def offered(client: type) -> dict[str, Any]:
-    """The public methods with their parameters' names and what they say of themselves."""
-    return {
-        name: (list(inspect.signature(member).parameters), inspect.getdoc(member))
-        for name, member in inspect.getmembers(client, inspect.isfunction)
-        if not name.startswith("_")
-    }
-
-
-def from_each(changes: Iterator[Callable[[], None]]) -> Callable[[], None]:
-    """Does the next change; nothing once there is none left."""
+def step_through(changes: Iterator[Callable[[], None]]) -> Callable[[], None]:
+    """Return a function that makes the next change, or none after the last."""
     return lambda: next(changes, lambda: None)()
