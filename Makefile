@@ -10,11 +10,12 @@ CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constra
 PYTEST := $(BIN)/python -m pytest
 WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
+MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos check audit check-deploy e2e-docker fix up setup dwpose pose clean
+.PHONY: help demo test chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,13 +32,18 @@ test: $(VENV)/.stamp-dev ## Run the tests
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
 
-check: $(VENV)/.stamp-dev ## Lint, check types, the directions of imports, and what is known to be unsafe
+check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml sandbox media service worker tcan_core cli tools
+	$(BIN)/python tools/check_docs.py
+	$(MKDOCS)
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml media sandbox service worker tcan_core cli tools
 	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
+
+docs: $(VENV)/.stamp-dev .venv-docs/.stamp ## Build the documentation site into site/
+	$(MKDOCS)
 
 audit: $(VENV)/.stamp-dev ## Ask for known vulnerabilities of the pinned packages; fails when nobody can be asked
 	$(BIN)/python tools/audit.py $(CONSTRAINTS)
@@ -60,12 +66,18 @@ dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of re
 pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs demo site build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv-deploy/.stamp: deploy/check-requirements.txt | $(VENV)/.stamp-venv
 	@echo "Installing the tools of check-deploy into .venv-deploy (once)"
 	@$(BIN)/python -m venv .venv-deploy
 	@.venv-deploy/bin/python tools/install.py $(LOG) --requirement deploy/check-requirements.txt
+	@touch $@
+
+.venv-docs/.stamp: docs/requirements.txt | $(VENV)/.stamp-venv
+	@echo "Installing the documentation tools into .venv-docs (once)"
+	@$(BIN)/python -m venv .venv-docs
+	@.venv-docs/bin/python tools/install.py $(LOG) --requirement docs/requirements.txt
 	@touch $@
 
 $(VENV)/.stamp-venv:
