@@ -52,17 +52,17 @@ class Gateway:
     guard: Guard
     policy: Policy | None
 
-    async def read(self, job_id: str, caller: Caller) -> commands.Placed:
+    async def read(self, job_id: str, caller: Caller) -> commands.JobSnapshot:
         """Return a job that the caller may see, and add its id to the log context.
 
         Raises:
             RejectedError: `job_not_found`.
         """
-        placed = await self.jobs.run(commands.read(job_id))
-        if placed is None or not (caller.sees_all or placed.record.caller == caller.id):
+        snapshot = await self.jobs.run(commands.read(job_id))
+        if snapshot is None or not (caller.sees_all or snapshot.record.caller == caller.id):
             raise job_not_found(job_id)
         JOB_ID.set(job_id)
-        return placed
+        return snapshot
 
 
 def job_not_found(job_id: str) -> RejectedError:

@@ -25,7 +25,7 @@ def denoising(story: Sequence[JobEvent]) -> dict[int, list[JobEvent]]:
     """Reports of denoising by the token of the worker that made them."""
     found: dict[int, list[JobEvent]] = {}
     for event in story:
-        record = event.placed.record
+        record = event.snapshot.record
         # Taking a job shows the progress that was kept; that is nobody's work.
         if event.kind is EventKind.PROGRESS and record.progress is not None:
             if record.progress.stage == "denoise":
@@ -40,7 +40,7 @@ def repeated_steps(story: Sequence[JobEvent]) -> int:
     """
     came_to, repeated = 0.0, 0
     for reports in denoising(story).values():
-        done = [denoised_steps(report.placed.record) for report in reports]
+        done = [denoised_steps(report.snapshot.record) for report in reports]
         began_at = math.floor(done[0] + ROUNDING)
         repeated += max(0, math.ceil(came_to - began_at - ROUNDING))
         came_to = max(came_to, *done)
@@ -50,10 +50,10 @@ def repeated_steps(story: Sequence[JobEvent]) -> int:
 def next_step_ms(story: Sequence[JobEvent], token: int) -> int:
     """When a worker with a later token first told of a step of its own, or of decoding."""
     for event in story:
-        record = event.placed.record
+        record = event.snapshot.record
         if event.kind is EventKind.PROGRESS and record.token > token and record.progress:
             if record.progress.stage in ("denoise", "decode"):
-                return event.placed.now_ms
+                return event.snapshot.now_ms
     raise AssertionError(f"no worker went on behind the one with the token {token}")
 
 
@@ -62,17 +62,17 @@ def moved_on_ms(story: Sequence[JobEvent], harmed_ms: int) -> int | None:
 
     Being taken once more is no step forward. None when it was not at work, or did not move on.
     """
-    before = [event.placed.record for event in story if event.placed.now_ms <= harmed_ms]
+    before = [event.snapshot.record for event in story if event.snapshot.now_ms <= harmed_ms]
     if not before or not before[-1].state.is_leased:
         return None
     queue, kept = before[-1].queue, _fraction(before[-1])
     for event in story[len(before) :]:
-        record = event.placed.record
+        record = event.snapshot.record
         if event.kind is EventKind.STATE and record.queue is queue and record.state.is_leased:
             kept = _fraction(record)
         is_beyond = event.kind is EventKind.PROGRESS and _fraction(record) > kept
         if record.state.is_terminal or record.queue is not queue or is_beyond:
-            return event.placed.now_ms
+            return event.snapshot.now_ms
     return None
 
 

@@ -16,8 +16,8 @@ from service.contract.job import JobRecord
 from service.contract.queues import Queue
 from service.errors import UnavailableError
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Call, Hold
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
@@ -59,7 +59,7 @@ class JobRunner:
 
     jobs: Jobs
     objects: ObjectStore
-    hints: Hints
+    hints: HintSender
     animator: Animator
     worker: str
     preset: str
@@ -106,7 +106,7 @@ class JobRunner:
         A take whose reply was lost may have been done, or may yet be. Left alone, its lease would
         run out and count as a lost worker; asked again, it is the same take.
         """
-        take = commands.take_next(queue, self.worker, self.lease_ms)
+        take = commands.claim_next(queue, self.worker, self.lease_ms)
         while True:
             try:
                 return self.jobs.run(take)
@@ -132,7 +132,7 @@ class JobRunner:
         if self._given_back:
             # The job is out of these hands first: who dies in this pause costs it no attempt.
             self._pause(outage_pause_s(self._given_back))
-        if hold is not Hold.LOST:
+        if hold is not LeaseStatus.LOST:
             self._hint_if_it_waits(record.id)
 
     def _pause(self, seconds: float) -> None:
@@ -142,7 +142,9 @@ class JobRunner:
         finally:
             self.is_pausing = False
 
-    def _attempt(self, queue: Queue, record: JobRecord, lease: Lease) -> Call[Hold] | None:
+    def _attempt(
+        self, queue: Queue, record: JobRecord, lease: Lease
+    ) -> Command[LeaseStatus] | None:
         """Do the stage in a folder of its own; as `_outcome`, also when the disk takes nothing."""
         try:
             with scratch_folder(self.scratch) as folder:
@@ -158,7 +160,7 @@ class JobRunner:
 
     def _too_big_for_the_disk(
         self, queue: Queue, record: JobRecord, error: Exception
-    ) -> Call[Hold] | None:
+    ) -> Command[LeaseStatus] | None:
         """Leave it to its lease, so that the attempt counts; the last one fails the job."""
         logger.warning("job %s: its attempt %d: %s", record.id, record.attempts, error)
         if record.attempts < DISK_ATTEMPTS:
@@ -167,7 +169,7 @@ class JobRunner:
 
     def _outcome(
         self, queue: Queue, record: JobRecord, lease: Lease, folder: Path
-    ) -> Call[Hold] | None:
+    ) -> Command[LeaseStatus] | None:
         """Do the stage; the write that ends it, or None when the lease is gone.
 
         Raises what a disk is behind that takes nothing.
@@ -200,7 +202,7 @@ class JobRunner:
             return commands.end_canceled(record.id, record.token)
         return end
 
-    def _write(self, end: Call[Hold]) -> Hold:
+    def _write(self, end: Command[LeaseStatus]) -> LeaseStatus:
         """End the stage, with retries, or its work would be lost. Raises UnavailableError."""
         for _ in range(END_TRIES - 1):
             try:
@@ -212,9 +214,9 @@ class JobRunner:
 
     def _hint_if_it_waits(self, job_id: str) -> None:
         """Tell the workers of the next queue; without a hint the reconciler would, later."""
-        placed = self.jobs.run(commands.read(job_id))
-        if placed is not None and placed.position is not None:
-            self.hints.send(job_id, placed.record.queue)
+        snapshot = self.jobs.run(commands.read(job_id))
+        if snapshot is not None and snapshot.position is not None:
+            self.hints.send(job_id, snapshot.record.queue)
 
 
 def outage_pause_s(tries: int) -> float:

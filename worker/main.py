@@ -20,7 +20,7 @@ from service.maintenance.orphans import Orphans
 from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from service.telemetry.tracing import start_tracing
@@ -68,7 +68,7 @@ def run_worker(
     runner = JobRunner(
         jobs=jobs,
         objects=open_objects(settings),
-        hints=Hints(jobs),
+        hints=HintSender(jobs),
         animator=animator,
         worker=name,
         preset=settings.preset,

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from service.contract.job import Checkpoint, JobKind, JobRecord, Output
 from service.contract.queues import Queue
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectMissingError, ObjectStore
 from worker.animation import Animator, Rendering, Report, Step
@@ -65,7 +65,7 @@ class Stages:
         # A frugal render comes to the same steps again; its previews are other pictures.
         self._numbers = count(1)
 
-    def prepare(self) -> Call[Hold]:
+    def prepare(self) -> Command[LeaseStatus]:
         """Find the poses and draw them, for `render`; a preview of poses ends here."""
         record, began_s = self.record, time.monotonic()
         driving = self._fetch(record.inputs.driving)
@@ -85,7 +85,7 @@ class Stages:
             record.id, record.token, Queue.RENDER, key, warnings, _since(began_s)
         )
 
-    def render(self) -> Call[Hold]:
+    def render(self) -> Command[LeaseStatus]:
         """Animate, from the last checkpoint on where there is one."""
         inputs = self._digests()
         mark = self.provenance.payload(self.record, inputs, self.animator.describe())
@@ -165,7 +165,7 @@ class Stages:
         self.objects.put(kept.key, file)
         hold = self.jobs.run(commands.keep_checkpoint(self.record.id, self.record.token, kept))
         before, self.checkpoint = self.checkpoint, kept
-        if hold is Hold.LOST:
+        if hold is LeaseStatus.LOST:
             before, self.checkpoint = kept, None
         if before is not None:
             self._erase(before)
@@ -179,7 +179,7 @@ class Stages:
         seconds: dict[str, float],
         inputs: dict[str, str],
         mark: int | None,
-    ) -> Call[Hold]:
+    ) -> Command[LeaseStatus]:
         """Sign and store what was made, with its manifest; the write that ends the job."""
         self._unless_over()
         record, model = self.record, self.animator.describe()
@@ -230,7 +230,7 @@ class Stages:
         key = f"{folder}/preview-{step}.webp"
         self.objects.put(key, packed)
         added = commands.add_preview(self.record.id, self.record.token, key)
-        if self.jobs.run(added) is Hold.LOST:
+        if self.jobs.run(added) is LeaseStatus.LOST:
             self.objects.delete(folder)
 
     def _fetch(self, key: str) -> Path:

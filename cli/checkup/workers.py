@@ -21,7 +21,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     jobs = Jobs.connect(settings.broker_url())
     try:
         workers = jobs.run(presence.workers())
-        depths = jobs.run(counts.snapshot()).queues
+        depths = jobs.run(counts.service_stats()).queues
     except UnavailableError as failed:
         yield error(AREA, "heartbeats", str(failed), "mend what is said of redis first")
         return

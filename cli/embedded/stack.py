@@ -187,7 +187,7 @@ def tcan(*arguments: str) -> list[str]:
 
 
 def _locked(file: Path) -> IO[str]:
-    """Hold the folder for this process; the system lets go of it however the process ends."""
+    """Lock the folder for this process; the system releases the lock when the process ends."""
     stream = open(file, "w")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -34,7 +34,7 @@ async def get_caller(request: Request) -> Caller:
     if limit is not None:
         result = await authenticator.count_request(caller.id, limit)
         request.scope[RESPONSE_HEADERS] = rate_headers(limit, result)
-        if not result.passed:
+        if not result.allowed:
             raise too_many(limit, result)
     check_scope(caller, request.method)
     return caller

@@ -11,7 +11,7 @@ from service.contract.job import JobRecord
 from service.errors import UnavailableError
 from service.events.hub import EventHub
 from service.gateway import Gateway
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -36,22 +36,24 @@ def wished_wait_s(prefer: str | None) -> int | None:
     return min(wished, MAX_WAIT_S) or None
 
 
-async def wait_for_end(gateway: Gateway, caller: Caller, placed: Placed, wait_s: float) -> Placed:
+async def wait_for_end(
+    gateway: Gateway, caller: Caller, snapshot: JobSnapshot, wait_s: float
+) -> JobSnapshot:
     """The job once it has ended, or as it stands after `wait_s`; sooner when the gateway ends.
 
     The job is there, whatever happens now: a store that is lost meanwhile takes nothing from it, so
     the caller gets what is known.
     """
     deadline = time.monotonic() + wait_s
-    record = placed.record
+    record = snapshot.record
     if record.state.is_terminal:
-        return placed
+        return snapshot
     try:
         await _end(gateway.events, record, deadline)
         return await gateway.read(record.id, caller)
     except UnavailableError as error:
         logger.warning("job %s: nobody can wait for its end: %s", record.id, error)
-        return placed
+        return snapshot
 
 
 async def _end(hub: EventHub, record: JobRecord, deadline: float) -> None:

@@ -13,7 +13,7 @@ from service.contract.job import ANONYMOUS
 from service.contract.options import Priority
 from service.errors import RejectedError
 from service.stores.job_store import keys
-from service.stores.job_store.keys import Turnstile
+from service.stores.job_store.keys import RateLimitResult
 from service.stores.job_store.store import AsyncJobs
 
 READ_METHODS = ("GET", "HEAD")
@@ -74,7 +74,7 @@ class Authenticator:
             )
         return caller_of(key)
 
-    async def count_request(self, caller_id: str, limit: int) -> Turnstile:
+    async def count_request(self, caller_id: str, limit: int) -> RateLimitResult:
         """Count one request against a limit per minute. Raises UnavailableError."""
         return await self._jobs.run(keys.count_request(caller_id, limit))
 

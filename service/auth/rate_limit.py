@@ -7,22 +7,22 @@ import math
 from service.contract.callers import WINDOW_S
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
-from service.stores.job_store.keys import Turnstile
+from service.stores.job_store.keys import RateLimitResult
 
 POLICY = "requests"
 
 
-def rate_headers(limit: int, result: Turnstile) -> dict[str, str]:
+def rate_headers(limit: int, result: RateLimitResult) -> dict[str, str]:
     """Return the policy, the remaining requests (`r`), and the seconds until more (`t`)."""
     return {
         "RateLimit-Policy": f'"{POLICY}";q={limit};w={WINDOW_S}',
-        "RateLimit": f'"{POLICY}";r={result.remaining};t={_seconds(result.more_in_ms)}',
+        "RateLimit": f'"{POLICY}";r={result.remaining};t={_seconds(result.retry_after_ms)}',
     }
 
 
-def too_many(limit: int, result: Turnstile) -> RejectedError:
+def too_many(limit: int, result: RateLimitResult) -> RejectedError:
     """Return the error for a request over the limit."""
-    wait_s = _seconds(result.more_in_ms)
+    wait_s = _seconds(result.retry_after_ms)
     return RejectedError(
         ErrorCode.RATE_LIMITED,
         f"more than {limit} requests within {WINDOW_S} s; retry in {wait_s} s",

@@ -78,7 +78,10 @@ SAYS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.UNAUTHORIZED: (HERE, "the key is unknown, expired or revoked"),
     ErrorCode.FORBIDDEN: (SUBMIT, "the key lacks the scope 'submit'"),
     ErrorCode.RATE_LIMITED: (HERE, "60 requests within 60 s are allowed, and were made"),
-    ErrorCode.QUOTA_EXCEEDED: (SUBMIT, "queued_jobs: 100 jobs wait; at most 100 may"),
+    ErrorCode.QUOTA_EXCEEDED: (
+        SUBMIT,
+        "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one",
+    ),
     ErrorCode.CONSENT_REQUIRED: (
         SUBMIT,
         "options.consent: say on what ground those who are shown agree",

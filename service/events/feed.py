@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from service.stores.job_store import events as event_calls
-from service.stores.job_store.events import MOST_AT_ONCE, JobEvent
+from service.stores.job_store.events import MAX_EVENTS, JobEvent
 from service.stores.job_store.store import AsyncJobs
 
 KEPT = 256
@@ -59,7 +59,7 @@ class Feed:
                 self._frames.extend(found)
                 self.newest = found[-1].version
                 self.wake()
-                if len(found) < MOST_AT_ONCE:
+                if len(found) < MAX_EVENTS:
                     return
 
     async def after(self, version: int) -> list[Frame]:
@@ -91,6 +91,6 @@ class Feed:
     async def _read(self, after: int) -> list[Frame]:
         found = await self._jobs.run(event_calls.events(self._job_id, after))
         return [
-            Frame(event.version, self._encode(event), event.placed.record.state.is_terminal)
+            Frame(event.version, self._encode(event), event.snapshot.record.state.is_terminal)
             for event in found
         ]

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 
 from service.contract.job import moment
-from service.jobs.views import view_placed
-from service.stores.job_store.deliveries import Claimed
+from service.jobs.views import view_snapshot
+from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.events import JobEvent
 
 
 def event_frame(event: JobEvent) -> bytes:
     """A server-sent event with the job as a poll would have shown it."""
-    data = view_placed(event.placed).model_dump_json()
+    data = view_snapshot(event.snapshot).model_dump_json()
     return f"id: {event.version}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
 
-def webhook_body(message: Claimed) -> bytes:
+def webhook_body(message: ClaimedDelivery) -> bytes:
     """The JSON of a message: its type, when it happened, the job as it then stood."""
     happened = moment(message.delivery.created_ms)
     assert happened is not None
     body = {
         "type": message.delivery.event,
         "timestamp": happened.isoformat().replace("+00:00", "Z"),
-        "data": view_placed(message.placed).model_dump(mode="json"),
+        "data": view_snapshot(message.snapshot).model_dump(mode="json"),
     }
     return json.dumps(body).encode()

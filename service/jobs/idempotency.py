@@ -16,9 +16,9 @@ from service.contract.errors import ErrorCode
 from service.contract.limits import CLAIM_MS
 from service.errors import RejectedError, ServiceError
 from service.gateway import Gateway
-from service.stores.job_store import requests
-from service.stores.job_store.commands import Call
-from service.stores.job_store.requests import Claim, Claimed
+from service.stores.job_store import idempotency
+from service.stores.job_store.commands import Command
+from service.stores.job_store.idempotency import KeyClaim, KeyState
 from service.submission.receive import Received
 
 KEEP_MS = 24 * 3600 * 1000
@@ -47,7 +47,7 @@ class Reservation:
 async def reserved(
     gateway: Gateway, caller: Caller, header: str | None, received: Received
 ) -> AsyncIterator[Reservation]:
-    """Hold the request's key while it is accepted; an error gives it back.
+    """Hold the request's key while it is accepted; an error releases it.
 
     Raises:
         RejectedError: the key is malformed, belongs to another request, or to one under way.
@@ -56,29 +56,29 @@ async def reserved(
         yield Reservation()
         return
     key, owner = stored_key(header), token_hex(16)
-    claim = requests.claim(caller.id, key, await received.fingerprint(), owner, CLAIM_MS)
+    claim = idempotency.claim_key(caller.id, key, await received.fingerprint(), owner, CLAIM_MS)
     try:
         job_id = _read_claim(await gateway.jobs.run(claim))
         async with _renewed(gateway, claim):
             yield Reservation(key, owner, job_id)
     except BaseException:
-        await _give_back(gateway, requests.unclaim(caller.id, key, owner))
+        await _give_back(gateway, idempotency.release_key(caller.id, key, owner))
         raise
 
 
-def _read_claim(found: Claimed) -> str | None:
+def _read_claim(found: KeyClaim) -> str | None:
     """The job that the same request made before; None where the key is the claimer's now."""
-    if found.claim is Claim.OTHER:
+    if found.state is KeyState.OTHER:
         raise RejectedError(
             ErrorCode.IDEMPOTENCY_KEY_REUSED, "the key came before, with another body"
         )
-    if found.claim is Claim.PENDING:
-        raise requests.in_use("the same request is being accepted; ask again in a moment")
-    return found.job_id if found.claim is Claim.JOB else None
+    if found.state is KeyState.PENDING:
+        raise idempotency.in_use_error("the same request is being accepted; ask again in a moment")
+    return found.job_id if found.state is KeyState.JOB else None
 
 
 @asynccontextmanager
-async def _renewed(gateway: Gateway, claim: Call[Claimed]) -> AsyncIterator[None]:
+async def _renewed(gateway: Gateway, claim: Command[KeyClaim]) -> AsyncIterator[None]:
     """Claim again and again, since inputs may take long to come."""
 
     async def renew() -> None:
@@ -97,7 +97,7 @@ async def _renewed(gateway: Gateway, claim: Call[Claimed]) -> AsyncIterator[None
         renewing.cancel()
 
 
-async def _give_back(gateway: Gateway, unclaim: Call[str]) -> None:
+async def _give_back(gateway: Gateway, unclaim: Command[str]) -> None:
     """Give the key back after an error, which is what the caller shall hear of.
 
     Also where it may not have been taken: a server that was stopped runs the claim when it goes on.

@@ -14,8 +14,7 @@ from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
 from service.jobs.policy_check import Judged
-from service.stores.job_store import requests
-from service.stores.job_store.requests import Upload
+from service.stores.job_store.uploads import Upload, read_uploads
 from service.stores.object_store.base import (
     Content,
     Copy,
@@ -86,13 +85,13 @@ async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict
     """The caller's uploads that the request names. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}
-    known = await gateway.jobs.run(requests.read_uploads(tuple(received.uploads.values())))
-    uploads = {}
+    known = await gateway.jobs.run(read_uploads(tuple(received.uploads.values())))
+    found = {}
     for (name, upload_id), upload in zip(received.uploads.items(), known, strict=True):
         if upload is None or upload.caller != caller.id:
             raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
-        uploads[name] = upload
-    return uploads
+        found[name] = upload
+    return found
 
 
 async def _copied(

@@ -31,7 +31,7 @@ LOOK_UP_S = 5.0
 
 async def accept(
     gateway: Gateway, caller: Caller, received: Received, key: str | None, spool: Spool
-) -> tuple[commands.Placed, bool]:
+) -> tuple[commands.JobSnapshot, bool]:
     """Make the job, or find the one that the same request made before.
 
     Args:
@@ -73,12 +73,12 @@ async def accept(
             ),
         )
         try:
-            placed = await gateway.jobs.run(make)
+            snapshot = await gateway.jobs.run(make)
         except RejectedError:
             await _clear(gateway, job_id)
             raise
     JOB_ID.set(job_id)
-    return placed, False
+    return snapshot, False
 
 
 async def _clear(gateway: Gateway, job_id: str) -> None:
@@ -107,7 +107,7 @@ async def _check_webhook(gateway: Gateway, received: Received) -> None:
         return
 
 
-async def _again(gateway: Gateway, caller: Caller, job_id: str) -> commands.Placed:
+async def _again(gateway: Gateway, caller: Caller, job_id: str) -> commands.JobSnapshot:
     try:
         return await gateway.read(job_id, caller)
     except RejectedError as error:

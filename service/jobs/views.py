@@ -8,7 +8,7 @@ from service.contract.states import JobState
 from service.contract.views import Eta, JobView, Links, ProgressView, Timings
 from service.contract.webhooks import Attempt, Delivery
 from service.jobs.eta import estimate
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 
 
 def view(
@@ -46,9 +46,9 @@ def view(
     )
 
 
-def view_placed(placed: Placed, *, tell_caller: bool = False) -> JobView:
+def view_snapshot(snapshot: JobSnapshot, *, tell_caller: bool = False) -> JobView:
     """The caller's side of a record with its place in the queue and its estimate."""
-    return view(placed.record, placed.position, estimate(placed), tell_caller=tell_caller)
+    return view(snapshot.record, snapshot.position, estimate(snapshot), tell_caller=tell_caller)
 
 
 def _timings(record: JobRecord) -> Timings:

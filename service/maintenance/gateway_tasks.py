@@ -18,7 +18,7 @@ from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.shutdown import unless
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Clock, Jobs
 from service.stores.object_store.base import ObjectStore
 
@@ -43,7 +43,7 @@ class Upkeep:
         name = f"gateway-{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
         keeper = Reconciler(
             jobs,
-            Hints(jobs),
+            HintSender(jobs),
             name,
             settings.max_attempts,
             settings.hint_age_ms,

@@ -15,7 +15,7 @@ from itertools import islice
 from secrets import token_hex
 
 from service.maintenance.each import each
-from service.stores.job_store import requests
+from service.stores.job_store import retention
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
 
@@ -51,7 +51,7 @@ class Orphans:
             self._names = self.objects.folders("jobs")
             names = list(islice(self._names, self.batch))
         ids = [name for name in names if JOB_ID.fullmatch(name)]
-        unknown = self.jobs.run(requests.unknown(ids)) if ids else []
+        unknown = self.jobs.run(retention.missing_jobs(ids)) if ids else []
         if not unknown or not self._is_ours():
             return
         # Those that could not be erased before come last, and hold up none of the others.
@@ -65,7 +65,7 @@ class Orphans:
 
     def _is_ours(self) -> bool:
         """Whether no other job store's mark is here; ours is set where there is none."""
-        mine = self.jobs.run(requests.identify(token_hex(16)))
+        mine = self.jobs.run(retention.store_identity(token_hex(16)))
         marks = self._marks()
         if not marks:
             self.objects.put(_mark(mine), b"")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.contract.queues import Queue
 from service.stores.job_store import commands, presence
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Reconciler:
     """
 
     jobs: Jobs
-    hints: Hints
+    hints: HintSender
     keeper: str
     max_attempts: int
     hint_age_ms: int
@@ -42,15 +42,15 @@ class Reconciler:
         Raises:
             UnavailableError: a store does not answer; the next step does what this one could not.
         """
-        if not self.jobs.run(presence.preside(ROLE, self.keeper, ROLE_MS)):
+        if not self.jobs.run(presence.hold_role(ROLE, self.keeper, ROLE_MS)):
             return
-        for job_id in self.jobs.run(commands.expire()):
+        for job_id in self.jobs.run(commands.expire_deadlines()):
             logger.warning("job %s: its deadline is over", job_id)
-        taken_back = commands.take_back(self.max_attempts, grace_ms=self.lease_ms)
+        taken_back = commands.reclaim_expired(self.max_attempts, grace_ms=self.lease_ms)
         for job_id, queue in self.jobs.run(taken_back):
             logger.warning("job %s: its worker is lost; it waits in %s again", job_id, queue)
             self.hints.send(job_id, queue)
         for queue in Queue:
-            for job_id in self.jobs.run(commands.unhinted(queue, self.hint_age_ms)):
+            for job_id in self.jobs.run(commands.jobs_missing_hints(queue, self.hint_age_ms)):
                 logger.info("job %s: waits in %s without a hint; another is sent", job_id, queue)
                 self.hints.send(job_id, queue)

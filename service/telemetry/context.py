@@ -20,7 +20,7 @@ JOB_ID: ContextVar[str | None] = ContextVar("job_id", default=None)
 TRACER = "tcan"
 
 
-def carried() -> dict[str, str]:
+def context_fields() -> dict[str, str]:
     """What a new job's record takes along: `request_id` and `traceparent`, as far as known."""
     found: dict[str, str] = {}
     inject(found)

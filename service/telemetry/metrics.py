@@ -14,7 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from service.contract.workers import DiskSpace
-from service.stores.job_store.counts import Snapshot
+from service.stores.job_store.counts import ServiceStats
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 # Counters that have labels: their name in Redis, in Prometheus, what they say, their labels.
@@ -57,7 +57,7 @@ class GatewayMetrics:
             )
         series.observe(seconds)
 
-    def text(self, snapshot: Snapshot, readers: int, spool: DiskSpace | None) -> bytes:
+    def text(self, snapshot: ServiceStats, readers: int, spool: DiskSpace | None) -> bytes:
         """All metrics in Prometheus' text format.
 
         Args:
@@ -70,7 +70,7 @@ class GatewayMetrics:
 
 
 class _Families(Collector):
-    def __init__(self, snapshot: Snapshot, readers: int, spool: DiskSpace | None) -> None:
+    def __init__(self, snapshot: ServiceStats, readers: int, spool: DiskSpace | None) -> None:
         self._snapshot = snapshot
         self._readers = readers
         self._spool = spool
@@ -81,7 +81,9 @@ class _Families(Collector):
         yield _stages(self._snapshot)
         yield from _workers(self._snapshot)
         yield from _scratch(self._snapshot, self._spool)
-        yield _gauge("tcan_webhooks_due", "Messages still to be delivered.", self._snapshot.due)
+        yield _gauge(
+            "tcan_webhooks_due", "Messages still to be delivered.", self._snapshot.pending_messages
+        )
         yield _gauge(
             "tcan_webhooks_overdue_seconds",
             "For how long the first of them has been due.",
@@ -94,7 +96,7 @@ def _gauge(name: str, says: str, value: float) -> Metric:
     return GaugeMetricFamily(name, says, value=value)
 
 
-def _queues(snapshot: Snapshot) -> Iterable[Metric]:
+def _queues(snapshot: ServiceStats) -> Iterable[Metric]:
     waiting = GaugeMetricFamily("tcan_queue_jobs", "Jobs that wait.", labels=["queue"])
     oldest = GaugeMetricFamily(
         "tcan_queue_oldest_seconds",
@@ -114,7 +116,7 @@ def _queues(snapshot: Snapshot) -> Iterable[Metric]:
     return waiting, oldest, classes, leased
 
 
-def _counters(snapshot: Snapshot) -> Iterable[Metric]:
+def _counters(snapshot: ServiceStats) -> Iterable[Metric]:
     for stored, name, says, labels in COUNTERS:
         family = CounterMetricFamily(name, says, labels=labels)
         for parts, value in snapshot.counters.items():
@@ -123,7 +125,7 @@ def _counters(snapshot: Snapshot) -> Iterable[Metric]:
         yield family
 
 
-def _stages(snapshot: Snapshot) -> Metric:
+def _stages(snapshot: ServiceStats) -> Metric:
     family = SummaryMetricFamily(
         "tcan_stage_seconds", "Seconds of the stages of ended jobs.", labels=["stage"]
     )
@@ -134,7 +136,7 @@ def _stages(snapshot: Snapshot) -> Metric:
     return family
 
 
-def _workers(snapshot: Snapshot) -> Iterable[Metric]:
+def _workers(snapshot: ServiceStats) -> Iterable[Metric]:
     ready = GaugeMetricFamily("tcan_worker_ready", "1 when it takes jobs.", labels=["worker"])
     stalled = GaugeMetricFamily(
         "tcan_worker_stalled", "1 when it takes nothing although hints wait.", labels=["worker"]
@@ -157,7 +159,7 @@ def _workers(snapshot: Snapshot) -> Iterable[Metric]:
     return ready, stalled, used, total
 
 
-def _scratch(snapshot: Snapshot, spool: DiskSpace | None) -> Iterable[Metric]:
+def _scratch(snapshot: ServiceStats, spool: DiskSpace | None) -> Iterable[Metric]:
     free = GaugeMetricFamily(
         "tcan_scratch_free_bytes",
         "Room for files on their way: of each worker, and of this gateway.",

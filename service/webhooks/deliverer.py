@@ -15,7 +15,7 @@ from service.errors import UnavailableError
 from service.outbound.guard import Guard
 from service.shutdown import unless
 from service.stores.job_store import deliveries
-from service.stores.job_store.deliveries import Claimed
+from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobs
 from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
@@ -49,7 +49,7 @@ class Deliverer:
         self,
         jobs: AsyncJobs,
         signer: Signer,
-        body: Callable[[Claimed], bytes],
+        body: Callable[[ClaimedDelivery], bytes],
         guard: Guard,
         jitter: Callable[[], float] = UNSEEDED.random,
     ) -> None:
@@ -111,7 +111,7 @@ class Deliverer:
         first = asyncio.FIRST_COMPLETED
         await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=first)
 
-    async def _deliver(self, message: Claimed) -> None:
+    async def _deliver(self, message: ClaimedDelivery) -> None:
         JOB_ID.set(message.delivery.job_id)
         try:
             sent = await unless(self._stop, self._attempt(message))
@@ -121,7 +121,7 @@ class Deliverer:
         if sent is not None:
             await self._settle(message.delivery, sent)
 
-    async def _attempt(self, message: Claimed) -> Sent:
+    async def _attempt(self, message: ClaimedDelivery) -> Sent:
         delivery, body = message.delivery, self._body(message)
         generations = [secret.generation for secret in message.secrets]
         headers = self._signer.headers(

@@ -81,7 +81,7 @@ def make_report(
     ids, told = callers.accepted, callers.told()
     stories = {job_id: jobs.run(events.events(job_id, 0, 10_000)) for job_id in ids}
     finished = [job_id for job_id in ids if _state(stories[job_id]) is JobState.SUCCEEDED]
-    counted = jobs.run(counts.snapshot()).counters
+    counted = jobs.run(counts.service_stats()).counters
     recoveries = [_recovery_s(harm, list(stories.values())) for harm in harms]
     known = [seconds_ for seconds_ in recoveries if seconds_ is not None]
     return Report(
@@ -103,17 +103,17 @@ def make_report(
 
 
 def _has_ended(jobs: Jobs, job_id: str) -> bool:
-    placed = jobs.run(commands.read(job_id))
-    return placed is not None and placed.record.state.is_terminal
+    snapshot = jobs.run(commands.read(job_id))
+    return snapshot is not None and snapshot.record.state.is_terminal
 
 
 def _state(story: list[JobEvent]) -> JobState | None:
-    return story[-1].placed.record.state if story else None
+    return story[-1].snapshot.record.state if story else None
 
 
 def _is_twice(story: list[JobEvent]) -> bool:
-    ends = [event for event in story if event.placed.record.state.is_terminal]
-    attempts = {key.split("/")[2] for key in story[-1].placed.record.outputs.values()}
+    ends = [event for event in story if event.snapshot.record.state.is_terminal]
+    attempts = {key.split("/")[2] for key in story[-1].snapshot.record.outputs.values()}
     return len(ends) != 1 or len(attempts) > 1
 
 

@@ -102,10 +102,13 @@ def test_restarting_everything_in_turn_costs_nothing_but_time(
     assert wait_for_ends(site.jobs, callers.accepted, DRAIN_S) == []
 
     stories = {job_id: site.story(job_id) for job_id in callers.accepted}
-    ends = [story[-1].placed.record for story in stories.values()]
+    ends = [story[-1].snapshot.record for story in stories.values()]
     assert {record.state for record in ends} == {JobState.SUCCEEDED}
     # A restart is no attempt: whoever leaves gives its job back, and whoever has none waits.
-    assert {event.placed.record.attempts for story in stories.values() for event in story} <= {0, 1}
+    assert {event.snapshot.record.attempts for story in stories.values() for event in story} <= {
+        0,
+        1,
+    }
     passed_on = [story for story in stories.values() if len(denoising(story)) > 1]
     repeated = [repeated_steps(story) for story in passed_on]
     for job_id in stories:

@@ -171,7 +171,7 @@ def test_the_clock_of_an_s3_without_an_address_is_that_of_its_region() -> None:
 
 def worker(jobs: Jobs, name: str, **more: Any) -> None:
     info = {"id": name, "queues": tuple(Queue), "preset": "mini", "ready": True, **more}
-    jobs.run(presence.beat(WorkerInfo.model_validate(info), 60_000))
+    jobs.run(presence.heartbeat(WorkerInfo.model_validate(info), 60_000))
 
 
 def test_queues_without_workers_and_workers_that_differ(

@@ -9,7 +9,7 @@ from service.contract.job import DrivingKind, JobInputs, Output, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import Jobs
 
 LEASE_MS = 60_000
@@ -41,7 +41,7 @@ def reclaim_expired(jobs: Jobs) -> list[tuple[str, Queue]]:
 
     However long ago somebody last looked: a slow machine is no store that was unreachable.
     """
-    return jobs.run(commands.take_back(3, silence_ms=3_600_000))
+    return jobs.run(commands.reclaim_expired(3, silence_ms=3_600_000))
 
 
 class Driver:
@@ -55,7 +55,7 @@ class Driver:
         self.jobs.run(commands.create(self.id, JobParams(seed=7), INPUTS))
 
     def take(self, queue: Queue) -> None:
-        record = self.jobs.run(commands.take(self.id, queue, "w", LEASE_MS))
+        record = self.jobs.run(commands.claim(self.id, queue, "w", LEASE_MS))
         assert record is not None
         self.token = record.token
 
@@ -94,7 +94,7 @@ class Driver:
         yield lambda: self.advance(20)
         yield self.succeed
 
-    def placed(self) -> Placed:
+    def placed(self) -> JobSnapshot:
         found = self.jobs.run(commands.read(self.id))
         assert found is not None
         return found

@@ -14,7 +14,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore, open_objects
 from tests import samples
@@ -43,8 +43,8 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def hints(jobs: Jobs) -> Hints:
-    return Hints(jobs)
+def hints(jobs: Jobs) -> HintSender:
+    return HintSender(jobs)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def objects(settings: Settings) -> ObjectStore:
 
 
 @pytest.fixture
-def runner(settings: Settings, jobs: Jobs, hints: Hints, objects: ObjectStore) -> JobRunner:
+def runner(settings: Settings, jobs: Jobs, hints: HintSender, objects: ObjectStore) -> JobRunner:
     """A runner around the painting animator."""
     settings.spool_folder.mkdir(parents=True)
     return JobRunner(
@@ -106,9 +106,9 @@ class Desk:
 
     def record(self, job_id: str) -> JobRecord:
         """The job as it stands."""
-        placed = self._jobs.run(commands.read(job_id))
-        assert placed is not None
-        return placed.record
+        snapshot = self._jobs.run(commands.read(job_id))
+        assert snapshot is not None
+        return snapshot.record
 
     def finish(self, job_id: str, runner: JobRunner | None = None) -> JobRecord:
         """The job after both of its stages."""

@@ -45,9 +45,9 @@ class RealWorkers:
         return self.client.submit(pair / "source.png", pair / driving, params).id
 
     def record(self, job_id: str) -> JobRecord:
-        placed = self.jobs.run(commands.read(job_id))
-        assert placed is not None
-        return placed.record
+        snapshot = self.jobs.run(commands.read(job_id))
+        assert snapshot is not None
+        return snapshot.record
 
     def at_step(self, job_id: str, step: int) -> JobRecord | None:
         record = self.record(job_id)

@@ -109,7 +109,7 @@ def window_s(world: RealWorkers, job_id: str) -> float:
     """What one window of a job took, over its whole render; of the first step some are missing."""
     assert world.client.wait(job_id).status is JobState.SUCCEEDED
     [reports] = denoising(world.story(job_id)).values()
-    took_ms = reports[-1].placed.now_ms - reports[0].placed.now_ms
+    took_ms = reports[-1].snapshot.now_ms - reports[0].snapshot.now_ms
     return took_ms / 1000 / (STEPS * WINDOWS - 1)
 
 
@@ -130,7 +130,7 @@ def test_a_hundred_cancels_end_within_a_window(
     canceling.while_leaving()
     last = canceling.submit()
     assert world.client.wait(last).status is JobState.SUCCEEDED
-    assert world.jobs.run(commands.take_back(3)) == []
+    assert world.jobs.run(commands.reclaim_expired(3)) == []
     records = [world.record(job_id) for job_id in canceling.ids]
     assert [record.state for record in records] == 100 * [JobState.CANCELED]
     assert all(not record.outputs and record.error is None for record in records)

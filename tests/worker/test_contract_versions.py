@@ -16,7 +16,7 @@ from service.contract.version import CONTRACT, HEADER, PREPARED, Since
 from service.contract.webhooks import Webhook
 from service.maintenance.reconciler import Reconciler
 from service.stores.job_store import commands
-from service.stores.job_store.hints import Hints, message
+from service.stores.job_store.hints import HintSender, message
 from service.stores.job_store.store import Jobs
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner
@@ -52,20 +52,20 @@ def create(
 
 
 def state(jobs: Jobs, job_id: str) -> JobState:
-    placed = jobs.run(commands.read(job_id))
-    assert placed is not None
-    return placed.record.state
+    snapshot = jobs.run(commands.read(job_id))
+    assert snapshot is not None
+    return snapshot.record.state
 
 
 def test_a_worker_passes_over_what_it_does_not_know(jobs: Jobs) -> None:
     make(jobs, "later", LATER)
     make(jobs, "known")
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000))
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000))
     assert taken is not None and taken.id == "known"
-    assert jobs.run(commands.take_next(Queue.PREPARE, "old", 1000)) is None
-    assert jobs.run(commands.take("later", Queue.PREPARE, "old", 1000)) is None
+    assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000)) is None
+    assert jobs.run(commands.claim("later", Queue.PREPARE, "old", 1000)) is None
     assert state(jobs, "later") is JobState.QUEUED
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000, LATER))
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000, LATER))
     assert taken is not None and (taken.id, taken.contract) == ("later", LATER)
 
 
@@ -73,12 +73,12 @@ def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: Jobs) -> No
     for n in range(230):
         make(jobs, f"later{n}", LATER)
     make(jobs, "known")
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000))
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000))
     assert taken is not None and taken.id == "known"
 
 
 def test_a_refused_job_keeps_its_place_and_gets_another_hint(
-    desk: Desk, jobs: Jobs, hints: Hints, runner: JobRunner
+    desk: Desk, jobs: Jobs, hints: HintSender, runner: JobRunner
 ) -> None:
     make(jobs, "later", LATER)
     runner.run(Queue.PREPARE, "later")
@@ -91,22 +91,22 @@ def test_a_refused_job_keeps_its_place_and_gets_another_hint(
 
 def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: Jobs) -> None:
     make(jobs, "job")
-    record = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000))
+    record = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000))
     assert record is not None
     jobs.run(commands.hand_over("job", record.token, Queue.RENDER, "jobs/p", []))
     jobs.redis.hset("tcan:job:job", "contract", LATER)
-    assert jobs.run(commands.take_next(Queue.RENDER, "old", 1000)) is None
-    assert jobs.run(commands.take_next(Queue.RENDER, "new", 1000, LATER)) is not None
+    assert jobs.run(commands.claim_next(Queue.RENDER, "old", 1000)) is None
+    assert jobs.run(commands.claim_next(Queue.RENDER, "new", 1000, LATER)) is not None
 
 
 def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: Jobs) -> None:
     for job_id, contract in (("plain", 1), ("later", LATER)):
         make(jobs, job_id, contract)
-        record = jobs.run(commands.take(job_id, Queue.PREPARE, "new", 1000, LATER))
+        record = jobs.run(commands.claim(job_id, Queue.PREPARE, "new", 1000, LATER))
         assert record is not None and record.contract == contract
         jobs.run(commands.hand_over(job_id, record.token, Queue.RENDER, "jobs/p", []))
-        placed = jobs.run(commands.read(job_id))
-        assert placed is not None and placed.record.contract == max(contract, PREPARED)
+        snapshot = jobs.run(commands.read(job_id))
+        assert snapshot is not None and snapshot.record.contract == max(contract, PREPARED)
     assert PREPARED <= CONTRACT
 
 
@@ -116,7 +116,7 @@ def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: Jobs) -> None:
     kept = jobs.redis.hgetall("tcan:job:plain")
     assert json.loads(kept["params"]).keys() == FIRST_PARAMS
     assert json.loads(kept["options"]).keys() == FIRST_OPTIONS
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "old", 1000, 1))
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1))
     assert taken is not None and taken.params == JobParams(seed=7, num_inference_steps=4)
     assert taken.options == JobOptions(ttl_s=60)
 
@@ -134,8 +134,8 @@ def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
     jobs: Jobs, params: JobParams, options: JobOptions
 ) -> None:
     create(jobs, "later", params, options)
-    assert jobs.run(commands.take_next(Queue.PREPARE, "old", 1000, 1)) is None
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "new", 1000, 2))
+    assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1)) is None
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000, 2))
     assert taken is not None and taken.contract == 2
     assert (taken.params, taken.options) == (params, options)
 
@@ -168,11 +168,11 @@ def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
 def test_jobs_of_releases_without_a_number_are_known(jobs: Jobs) -> None:
     make(jobs, "job")
     jobs.redis.hdel("tcan:job:job", "contract")
-    taken = jobs.run(commands.take_next(Queue.PREPARE, "w", 1000))
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "w", 1000))
     assert taken is not None and taken.contract == 1
 
 
-def test_every_hint_carries_the_number(jobs: Jobs, hints: Hints) -> None:
+def test_every_hint_carries_the_number(jobs: Jobs, hints: HintSender) -> None:
     hints.send("job", Queue.RENDER)
     sent = json.loads(jobs.redis.lpop(Queue.RENDER.task))  # type: ignore[arg-type]
     made = json.loads(message("job", Queue.RENDER))

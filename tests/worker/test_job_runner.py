@@ -243,7 +243,7 @@ def test_the_reconciler_takes_back_what_a_dead_worker_held(
     desk: Desk, jobs: Jobs, keeper: Reconciler
 ) -> None:
     job_id = desk.submit()
-    jobs.run(commands.take(job_id, Queue.PREPARE, "dead", 60_000))
+    jobs.run(commands.claim(job_id, Queue.PREPARE, "dead", 60_000))
     keeper.act()
     assert desk.record(job_id).state is JobState.PREPARING
     jobs.redis.zadd("tcan:leases", {job_id: 0})
@@ -348,7 +348,7 @@ def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
 
 
 def test_only_one_reconciler_is_at_work(desk: Desk, jobs: Jobs, keeper: Reconciler) -> None:
-    jobs.run(presence.preside("reconciler", "another", 60_000))
+    jobs.run(presence.hold_role("reconciler", "another", 60_000))
     desk.submit()
     keeper.act()
     assert hints_in(jobs, Queue.PREPARE) == 0

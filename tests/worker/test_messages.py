@@ -68,8 +68,8 @@ def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
         jobs.run(commands.create("b", JobParams(seed=1), INPUTS, hint=hint))
 
         def state() -> bool:
-            placed = jobs.run(commands.read("b"))
-            return placed is not None and placed.record.state is JobState.SUCCEEDED
+            snapshot = jobs.run(commands.read("b"))
+            return snapshot is not None and snapshot.record.state is JobState.SUCCEEDED
 
         wait_until(state, "the job behind the messages is done")
     assert not mark.exists()

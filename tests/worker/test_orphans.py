@@ -10,7 +10,7 @@ import pytest
 from service.contract.job import new_job_id
 from service.maintenance.orphans import LEAST_AGE_S, MARKS, Orphans
 from service.settings import Settings
-from service.stores.job_store import requests
+from service.stores.job_store import retention
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import Copy, ObjectStore, open_objects
 from service.stores.object_store.folder import FolderObjects
@@ -96,5 +96,5 @@ def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> N
 
 
 def test_a_store_keeps_its_name(jobs: Jobs) -> None:
-    assert jobs.run(requests.identify("a")) == "a"
-    assert jobs.run(requests.identify("b")) == "a"
+    assert jobs.run(retention.store_identity("a")) == "a"
+    assert jobs.run(retention.store_identity("b")) == "a"

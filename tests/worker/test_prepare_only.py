@@ -110,9 +110,9 @@ def test_sd15_is_prepared_without_its_gigabytes(
     jobs.run(commands.create("j", JobParams(retarget=False), inputs))
 
     def handed_over() -> bool:
-        placed = jobs.run(commands.read("j"))
-        assert placed is not None and placed.record.state is not JobState.FAILED
-        return placed.record.prepared is not None
+        snapshot = jobs.run(commands.read("j"))
+        assert snapshot is not None and snapshot.record.state is not JobState.FAILED
+        return snapshot.record.prepared is not None
 
     with running([*COMMAND, "--queues", "prepare"], tmp_path / "log", environment, 0):
         wait_until(handed_over, "the job is prepared")

@@ -142,8 +142,8 @@ def test_the_next_job_is_prepared_while_this_one_renders(
     second = submit(client, tmp_path)
 
     def is_prepared() -> bool:
-        placed = jobs.run(commands.read(second))
-        return placed is not None and placed.record.prepared is not None
+        snapshot = jobs.run(commands.read(second))
+        return snapshot is not None and snapshot.record.prepared is not None
 
     wait_until(is_prepared, "the second job is prepared")
     assert status(client, first)["status"] == "running"

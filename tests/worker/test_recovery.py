@@ -32,11 +32,11 @@ class Story:
         if self.token:
             expire_lease(self.jobs, self.id)
             reclaim_expired(self.jobs)
-        placed = self.jobs.run(commands.read(self.id))
-        record = self.jobs.run(commands.take_next(Queue.RENDER, "w", 60_000))
-        assert record is not None and placed is not None
+        snapshot = self.jobs.run(commands.read(self.id))
+        record = self.jobs.run(commands.claim_next(Queue.RENDER, "w", 60_000))
+        assert record is not None and snapshot is not None
         self.token = record.token
-        return placed.now_ms
+        return snapshot.now_ms
 
     def tell(self, windows: Sequence[int]) -> None:
         """Progress behind each of the windows, counted from the beginning of the render."""
@@ -73,11 +73,11 @@ def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: Jobs) -> None:
     story.take()
     first = story.token
     story.tell([1, 2])
-    killed_ms = story.events()[-1].placed.now_ms
+    killed_ms = story.events()[-1].snapshot.now_ms
     story.take()
     assert moved_on_ms(story.events(), killed_ms) is None
     with pytest.raises(AssertionError, match="no worker went on"):
         next_step_ms(story.events(), first)
     story.tell([1])
-    begun = story.events()[-1].placed.now_ms
+    begun = story.events()[-1].snapshot.now_ms
     assert moved_on_ms(story.events(), killed_ms) == next_step_ms(story.events(), first) == begun

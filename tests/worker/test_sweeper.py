@@ -13,9 +13,9 @@ from service.maintenance.each import MOST_FAILURES
 from service.maintenance.orphans import Orphans
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
-from service.stores.job_store import commands, requests
-from service.stores.job_store.requests import Upload
+from service.stores.job_store import commands, uploads
 from service.stores.job_store.store import Jobs
+from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import ObjectStore
 from tests.worker.conftest import Desk
 
@@ -63,7 +63,7 @@ def test_an_upload_goes_when_its_time_is_over(
     jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, tmp_path: Path
 ) -> None:
     upload = Upload(id="ab", caller="me", max_bytes=9)
-    jobs.run(requests.note_upload(upload, 60_000))
+    jobs.run(uploads.register_upload(upload, 60_000))
     (tmp_path / "file").write_bytes(b"x")
     objects.put(upload.key, tmp_path / "file")
     sweeper.act()
@@ -71,7 +71,7 @@ def test_an_upload_goes_when_its_time_is_over(
     let_time_pass(jobs, "uploads:ends")
     sweeper.act()
     assert not objects.exists(upload.key)
-    assert jobs.run(requests.ended_uploads()) == []
+    assert jobs.run(uploads.expired_uploads()) == []
 
 
 def test_what_killed_parts_left_behind_goes(
@@ -97,7 +97,10 @@ def test_what_cannot_be_erased_holds_up_nothing_behind_it(
         for _ in range(2):
             let_time_pass(jobs, "expiries")
             sweeper.act()
-            assert (jobs.run(commands.expired()), jobs.run(commands.read(second))) == ([], None)
+            assert (jobs.run(commands.expired_jobs()), jobs.run(commands.read(second))) == (
+                [],
+                None,
+            )
         assert jobs.run(commands.read(first)) is not None
     let_time_pass(jobs, "expiries")
     sweeper.act()

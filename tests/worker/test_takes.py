@@ -16,7 +16,7 @@ from redis import Redis
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.stores.job_store import counts
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
 from service.stores.job_store.store import Jobs
 from tests.servers import valkey, wait_until
 from tests.service.driver import reclaim_expired
@@ -51,8 +51,8 @@ class Impatient(Jobs):
     def connect(cls, url: str, clock: Callable[[], int] | None = None) -> Impatient:
         return cls(Redis.from_url(url, decode_responses=True, socket_timeout=0.2))
 
-    def run(self, call: Call[T]) -> T:
-        self.takes += call.script == "take"
+    def run(self, call: Command[T]) -> T:
+        self.takes += call.script == "claim_job"
         return super().run(call)
 
 
@@ -76,4 +76,4 @@ def test_a_take_whose_reply_was_lost_is_one_attempt(
     assert (done.state, done.queue, done.token) == (JobState.QUEUED, Queue.RENDER, 1)
     assert (other.state, other.queue, other.token) == (JobState.QUEUED, Queue.PREPARE, 0)
     assert reclaim_expired(jobs) == []
-    assert ("leases_lost", "prepare") not in jobs.run(counts.snapshot()).counters
+    assert ("leases_lost", "prepare") not in jobs.run(counts.service_stats()).counters

@@ -39,7 +39,7 @@ class Heartbeat:
         """Say it once more. Raises UnavailableError."""
         room = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
         now = self._info.model_copy(update=room)
-        self._jobs.run(presence.beat(now, TTL_MS))
+        self._jobs.run(presence.heartbeat(now, TTL_MS))
 
     def is_ready(self, model: ModelInfo | None) -> None:
         """From now on the worker takes jobs, for this model; None where it only prepares them."""
@@ -58,4 +58,4 @@ class Heartbeat:
 
     def leave(self) -> None:
         """Say goodbye. Raises UnavailableError."""
-        self._jobs.run(presence.leave(self._info.id))
+        self._jobs.run(presence.deregister(self._info.id))

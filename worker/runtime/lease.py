@@ -9,7 +9,7 @@ from typing import Self
 from service.contract.job import JobRecord, Progress
 from service.errors import UnavailableError
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from worker.runtime.periodic import Periodic
 from worker.runtime.shutdown import Shutdown
@@ -55,7 +55,7 @@ class Lease:
         self._token = record.token
         self._lease_ms = lease_ms
         self._shutdown = shutdown
-        self._hold = Hold.HELD
+        self._hold = LeaseStatus.HELD
         self.in_step = False
         interval_s = lease_ms / 1000 / RENEWALS_PER_LEASE
         self._renewals = Periodic(f"lease of job {record.id}", interval_s, self.renew)
@@ -73,10 +73,10 @@ class Lease:
 
     def ask(self) -> None:
         """Learn at once what the store says, without a write, which would wait for its disk."""
-        self._learn(commands.ask(self.job_id, self._token))
+        self._learn(commands.check_lease(self.job_id, self._token))
 
-    def _learn(self, call: Call[Hold]) -> None:
-        if self._hold is Hold.LOST:
+    def _learn(self, call: Command[LeaseStatus]) -> None:
+        if self._hold is LeaseStatus.LOST:
             return
         try:
             hold = self._jobs.run(call)
@@ -86,17 +86,17 @@ class Lease:
             return
         self._heed(hold)
 
-    def _heed(self, hold: Hold) -> None:
+    def _heed(self, hold: LeaseStatus) -> None:
         # An answer from before a cancel may be the last to come; a cancel is never taken back.
-        if hold is not Hold.HELD and self._hold is not Hold.LOST:
+        if hold is not LeaseStatus.HELD and self._hold is not LeaseStatus.LOST:
             self._hold = hold
 
     @property
     def stop(self) -> Stop | None:
         """Why to stop, or None to go on."""
-        if self._hold is Hold.LOST:
+        if self._hold is LeaseStatus.LOST:
             return Stop.LOST
-        if self._hold is Hold.CANCEL:
+        if self._hold is LeaseStatus.CANCEL:
             return Stop.CANCELED
         if not self._shutdown.begun or (self.in_step and self._shutdown.step_may_end):
             return None
@@ -105,7 +105,7 @@ class Lease:
     @property
     def is_leaving(self) -> bool:
         """Whether the job goes to another worker, who may go on from here."""
-        return self._shutdown.begun and self._hold is Hold.HELD
+        return self._shutdown.begun and self._hold is LeaseStatus.HELD
 
     def let_go(self) -> None:
         """Give the job back at once, whatever is at work on it. Raises UnavailableError."""

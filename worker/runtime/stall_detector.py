@@ -67,7 +67,7 @@ class Watch:
             return False
         if runner.at_work is not None or runner.is_pausing:
             return False
-        return heard == runner.heard and runner.jobs.run(presence.waiting_hints(self.queues)) > 0
+        return heard == runner.heard and runner.jobs.run(presence.count_hints(self.queues)) > 0
 
     def _give_up(self, silent_s: float) -> None:
         logger.error("idle for %.0f s while hints wait; starting again", silent_s)

@@ -31,7 +31,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.hints import Hints
+from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from tcan_core.puppets.pairs import render_pair
@@ -65,7 +65,7 @@ class Bench:
         self.runner = JobRunner(
             jobs=jobs,
             objects=open_objects(settings),
-            hints=Hints(jobs),
+            hints=HintSender(jobs),
             animator=animator,
             worker="bench",
             preset="mini",
@@ -91,8 +91,8 @@ class Bench:
         began = Took(time.monotonic(), time.process_time())
         runner.run(Queue.RENDER, job_id)
         ended = Took(time.monotonic(), time.process_time())
-        placed = runner.jobs.run(commands.read(job_id))
-        assert placed is not None and placed.record.state is JobState.SUCCEEDED
+        snapshot = runner.jobs.run(commands.read(job_id))
+        assert snapshot is not None and snapshot.record.state is JobState.SUCCEEDED
         return Took(ended.wall_s - began.wall_s, ended.cpu_s - began.cpu_s)
 
 

@@ -39,7 +39,7 @@ def main() -> None:
         for _ in range(count):
             make(jobs)
         waiting = used(redis)
-        while (record := jobs.run(commands.take_next(Queue.PREPARE, "w", 60_000))) is not None:
+        while (record := jobs.run(commands.claim_next(Queue.PREPARE, "w", 60_000))) is not None:
             finish(jobs, record.id, record.token)
         redis.delete(Queue.PREPARE.task)
         ended, written = used(redis), int(redis.info("persistence")["aof_current_size"])
@@ -72,7 +72,7 @@ def make(jobs: Jobs) -> None:
 def finish(jobs: Jobs, job_id: str, token: int) -> None:
     """What workers write of it."""
     jobs.run(commands.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
-    record = jobs.run(commands.take(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
+    record = jobs.run(commands.claim(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
     assert record is not None
     for step in range(1, REPORTS + 1):
         progress = Progress(stage="denoise", step=step, steps=REPORTS, fraction=step / REPORTS)

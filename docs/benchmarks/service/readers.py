@@ -85,7 +85,7 @@ async def measure(
 ) -> dict[str, object]:
     """Write events one after the other while the readers read."""
     jobs.run(commands.create(JOB, JobParams(seed=7), INPUTS))
-    record = jobs.run(commands.take(JOB, Queue.PREPARE, "w", LEASE_MS))
+    record = jobs.run(commands.claim(JOB, Queue.PREPARE, "w", LEASE_MS))
     assert record is not None
     written: dict[int, float] = {}
     had: dict[int, list[float]] = {}

@@ -23,7 +23,7 @@ from service.contract.events import EventKind
 from service.contract.examples import JOB
 from service.errors import UnavailableError
 from service.events.hub import EventHub
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 
 router = APIRouter(tags=["jobs"])
 logger = logging.getLogger(__name__)
@@ -97,27 +97,27 @@ async def get_events(
     missed over a reconnection that sends `Last-Event-ID`, unless 10,000 newer events have come
     meanwhile, and nothing comes twice. A comment comes every 15 s when nothing else does.
     """
-    placed = await gateway.read(job_id, caller)
-    newest = placed.record.version
+    snapshot = await gateway.read(job_id, caller)
+    newest = snapshot.record.version
     seen = min(last_event_id if last_event_id is not None else after or 0, newest)
-    if placed.record.state.is_terminal and seen == newest:
+    if snapshot.record.state.is_terminal and seen == newest:
         return Response(status_code=204)
     open_permit = partial(gateway.revoker.permit, presented_key(request.headers))
-    stream = read_events(gateway.events, open_permit, placed, seen)
+    stream = read_events(gateway.events, open_permit, snapshot, seen)
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 async def read_events(
     hub: EventHub,
     open_permit: OpenPermit,
-    placed: Placed,
+    snapshot: JobSnapshot,
     seen: int,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[bytes]:
     """Yield the frames after version `seen` until the job or the gateway ends, or on revocation."""
     yield HELLO
     try:
-        async with hub.watch(placed.record.id, placed.record.version) as feed:
+        async with hub.watch(snapshot.record.id, snapshot.record.version) as feed:
             with open_permit(feed.wake) as permit:
                 while not (hub.closing or permit.is_revoked()):
                     frames = await feed.after(seen)
@@ -134,4 +134,4 @@ async def read_events(
                         yield HEARTBEAT
     except UnavailableError as error:
         # The answer has begun; its end makes the client come back with the last id that it saw.
-        logger.warning("job %s: a stream of events is cut off: %s", placed.record.id, error)
+        logger.warning("job %s: a stream of events is cut off: %s", snapshot.record.id, error)

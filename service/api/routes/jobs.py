@@ -23,7 +23,7 @@ from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
 from service.gateway import Gateway, job_not_found
-from service.jobs.views import view, view_placed
+from service.jobs.views import view, view_snapshot
 from service.stores.job_store import commands
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -57,10 +57,10 @@ PAGED: dict[int | str, dict[str, Any]] = {
 @router.get("/{job_id}", summary="How a job stands", response_model=JobView, responses=MISSING)
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
-    placed = await gateway.read(job_id, caller)
-    shown = view_placed(placed, tell_caller=caller.sees_all)
+    snapshot = await gateway.read(job_id, caller)
+    shown = view_snapshot(snapshot, tell_caller=caller.sees_all)
     headers = {"Cache-Control": "no-store"}
-    if not placed.record.state.is_terminal:
+    if not snapshot.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
     # The most frequent request of all: the view is written out once, not checked a second time.
     text = shown.model_dump_json()

@@ -41,7 +41,7 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
     await _check_reader(request, gateway.settings)
     metrics = request.app.state.metrics
     assert isinstance(metrics, GatewayMetrics)
-    snapshot = await gateway.jobs.run(counts.snapshot())
+    snapshot = await gateway.jobs.run(counts.service_stats())
     readers = sum(gateway.events.watched.values())
     text = metrics.text(snapshot, readers, disk_space(gateway.settings.spool_folder))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

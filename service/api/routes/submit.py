@@ -17,9 +17,9 @@ from service.contract.job import JobKind, Output
 from service.contract.views import JobView
 from service.gateway import Gateway
 from service.jobs.submission import accept
-from service.jobs.views import view_placed
+from service.jobs.views import view_snapshot
 from service.stores.job_store import keys
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
 
@@ -124,8 +124,8 @@ async def animate(
     The body is streamed; it is never in memory as a whole. What cannot work is refused here, with
     a code that says why; whether a person is seen in a video is found out by the job itself.
     """
-    placed, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _answer(request, gateway, caller, placed, replayed, prefer)
+    snapshot, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
+    return await _answer(request, gateway, caller, snapshot, replayed, prefer)
 
 
 @router.post(
@@ -148,17 +148,17 @@ async def poses(
     It leaves `pose`, a video of the skeletons, and `keypoints`, a pose file that `POST /animate`
     takes as its driver.
     """
-    placed, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
-    return await _answer(request, gateway, caller, placed, replayed, prefer)
+    snapshot, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
+    return await _answer(request, gateway, caller, snapshot, replayed, prefer)
 
 
 async def _take(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
-) -> tuple[Placed, bool]:
+) -> tuple[JobSnapshot, bool]:
     if key is None and caller.limits.bounds_jobs:
         # Files in the body are new; what JSON names may be uploads alone.
         new_bytes = 0 if is_json(request.headers) else 1
-        await gateway.jobs.run(keys.room_for_a_job(caller.id, caller.limits, new_bytes))
+        await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
     with Spool(gateway.settings.spool_folder, gateway.room) as spool:
         received = await read_request(
             kind,
@@ -174,23 +174,23 @@ async def _answer(
     request: Request,
     gateway: Gateway,
     caller: Caller,
-    placed: Placed,
+    snapshot: JobSnapshot,
     replayed: bool,
     prefer: str | None,
 ) -> Response:
     """200 with the ended job when the caller wished to wait for it, else 202."""
-    headers = {"Location": f"/jobs/{placed.record.id}"}
+    headers = {"Location": f"/jobs/{snapshot.record.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     wait_s, status = wished_wait_s(prefer), 202
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
         began_s = time.perf_counter()
-        placed = await wait_for_end(gateway, caller, placed, wait_s)
+        snapshot = await wait_for_end(gateway, caller, snapshot, wait_s)
         request.scope[WAITED_S] = time.perf_counter() - began_s
-    if wait_s is not None and placed.record.state.is_terminal:
+    if wait_s is not None and snapshot.record.state.is_terminal:
         status = 200
     else:
         headers["Retry-After"] = str(POLL_AFTER_S)
-    text = view_placed(placed).model_dump_json()
+    text = view_snapshot(snapshot).model_dump_json()
     return Response(text, status, headers, media_type="application/json")

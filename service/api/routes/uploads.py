@@ -17,8 +17,8 @@ from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest
 from service.contract.upload_views import UploadView
 from service.errors import RejectedError
-from service.stores.job_store import requests
-from service.stores.job_store.requests import Upload
+from service.stores.job_store import uploads
+from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import Content, ObjectMissingError
 from service.stores.object_store.folder import UPLOAD_ROUTE, FolderObjects
 from service.submission.multipart import Part, receive
@@ -65,7 +65,7 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     if wished is None:
         wished = caller.limits.input_bytes_per_day or most
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
-    await gateway.jobs.run(requests.note_upload(upload, KEEP_MS, caller.limits))
+    await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
     return UploadView(
         id=upload.id,

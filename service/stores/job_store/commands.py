@@ -1,17 +1,22 @@
-"""Every operation on jobs, described without doing it.
+"""Commands on jobs: each names a Lua script, its arguments and how to read its reply.
 
-A `Call` names a Lua script, its arguments and how to read the reply; `job_store.store` runs it,
-blocking in the worker and awaited in the gateway. Each script is atomic, so a check of a lease and
-the write under it cannot be parted.
+`service.stores.job_store.store` runs them: blocking in the worker, awaited in the gateway. Each
+script is atomic, so nothing happens between the check of a lease and the write under it.
 
-Keys, under one prefix (`tcan:`): `job:{id}` hash; `jobs:{caller}` and `jobs:{caller}:{state}`,
-ids by creation; `waiting:{queue}` ids of jobs that wait by their turn,
-`waiting:{queue}:age:{priority}` by creation; `turns:{priority}` the clock that turns are given by,
-and each caller's next one; `deadlines` ids by their next deadline; `leases` ids by the end of
-their lease;
-`expiries` ids of ended jobs by the end of their time; `pace:{kind}` what the last jobs took;
-`take:{name}` what a take found; and those of `presence`, `requests` and `keys` beside this.
-The scripts name keys that they compute, so this needs one primary, not a Redis cluster.
+Keys in Redis, all with the prefix `tcan:`; those of other modules are listed there:
+
+- `job:{id}`: hash, the record.
+- `jobs:{caller}`, `jobs:{caller}:{state}`: ids by creation time.
+- `waiting:{queue}`: ids of waiting jobs by virtual start time.
+- `waiting:{queue}:age:{priority}`: the same by creation time.
+- `turns:{priority}`: hash, the virtual clock and the end of each caller's work.
+- `leases`: ids by the end of their lease.
+- `deadlines`: ids by their next deadline.
+- `expiries`: ids of ended jobs by the end of their retention time.
+- `pace:{kind}`: durations of the last jobs; `pace:{kind}:means`.
+- `take:{request_id}`: the result of a claim, kept for a minute.
+
+Scripts compute key names, so the job store is a single primary, not a Redis cluster.
 """
 
 from __future__ import annotations
@@ -39,75 +44,87 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.version import CONTRACT, PREPARED, least_contract, stored
-from service.stores.job_store.quota import FREE, Quota
-from service.telemetry.context import carried
+from service.stores.job_store.quota import UNLIMITED, Quota
+from service.telemetry.context import context_fields
 
 T = TypeVar("T")
-Argument = str | int
 
 SILENCE_MS = 5000
 GRACE_MS = 6000
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
-    """One atomic operation: the script's name, its arguments, and how to read its reply."""
+class Command(Generic[T]):
+    """One atomic operation.
+
+    Attributes:
+        script: name of a Lua script.
+        arguments: the script's `args`; None leaves one out. Numbers arrive as doubles, so ids and
+            tokens are strings, and stored JSON is passed as text.
+        parse: reads the reply.
+    """
 
     script: str
-    arguments: tuple[Argument, ...]
+    arguments: Mapping[str, object]
     parse: Callable[[Any], T]
 
+    def encode(self, now_ms: int | None = None) -> str:
+        """Return the script's one argument: a JSON object, with the time if it is given."""
+        named = {**self.arguments, "now_ms": now_ms}
+        given = {name: value for name, value in named.items() if value is not None}
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
-class Hold(StrEnum):
-    """What a worker learns of its lease with each write.
 
-    A write that ends a stage may be repeated when its reply was lost: it says the same again.
+class LeaseStatus(StrEnum):
+    """State of a worker's lease, returned by each write under it.
+
+    A write that ends a stage may be repeated when its reply was lost: the status is the same again.
     """
 
     HELD = "held"
     CANCEL = "cancel"
-    """Still held, and the caller asked to cancel."""
+    """Still held; the caller asked to cancel."""
     LOST = "lost"
-    """Another may have the job: nothing was written."""
+    """Another worker may have the job: nothing was written."""
 
 
-class Crowd(NamedTuple):
-    """Who else is there while a job waits.
+class QueueContext(NamedTuple):
+    """What a waiting job's start depends on.
 
     Attributes:
-        workers: that live and are ready, in the one of the job's queues that has the fewest.
-        later: jobs that wait in the queue after the job's own; they go first.
-        at_work: jobs that workers have now.
+        workers: ready workers; of the job's remaining queues the one with the fewest counts.
+        waiting_next: jobs waiting in the job's next queue; they go first.
+        leased: jobs that workers have now.
     """
 
     workers: int
-    later: int
-    at_work: int
+    waiting_next: int
+    leased: int
 
 
 class Forecast(NamedTuple):
-    """What past jobs of the same kind tell of this one; times are those of workers at work.
+    """Durations expected from past jobs of the same kind, in seconds of work.
 
     Attributes:
-        own_s: what this job should take, by its size.
-        usual_s: what a job takes on average.
-        error: mean relative error of past estimates; None before there are any.
-        estimates: how many of them.
-        crowd: None when the job does not wait.
+        expected_s: duration of this job, by its size.
+        mean_s: mean duration of a job.
+        error: mean relative error of past estimates; None if there are none.
+        estimates: number of past estimates.
+        queue_context: None if the job does not wait.
     """
 
-    own_s: float
-    usual_s: float
+    expected_s: float
+    mean_s: float
     error: float | None
     estimates: int
-    crowd: Crowd | None = None
+    queue_context: QueueContext | None = None
 
 
-class Placed(NamedTuple):
-    """A job as it stood at one moment.
+class JobSnapshot(NamedTuple):
+    """A job at one moment.
 
     Attributes:
-        position: its place in its queue (0 is next), None when it does not wait.
+        position: position in its queue (0 is next), None if it does not wait.
         now_ms: the moment, by the server's clock.
         forecast: None before a job of its kind has ended.
     """
@@ -119,7 +136,7 @@ class Placed(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """The last job of a page; the next one goes on behind it, whether it still exists or not."""
+    """The last job of a page; it need not exist any more."""
 
     created_ms: int
     job_id: str
@@ -137,33 +154,42 @@ def create(
     key_owner: str = "",
     keep_key_ms: int = 0,
     hint: str = "",
-    quota: Quota = FREE,
+    quota: Quota = UNLIMITED,
     contract: int = 1,
-) -> Call[Placed]:
-    """Make the job; it waits in the first queue. Making it again changes nothing.
+) -> Command[JobSnapshot]:
+    """Create a job in the first queue; creating it again changes nothing.
 
-    An idempotency key that its owner claimed leads to the job from now on; RejectedError
-    (`idempotency_key_in_use`) when the claim is lost.
+    Raises RejectedError `idempotency_key_in_use` if the claim of the key is lost, and
+    `quota_exceeded` if a limit of the caller is exceeded.
 
     Args:
-        contract: workers that know a lower one leave the job to others; fields in use may need a
-            higher one.
-        hint: goes to the first queue's workers with the job, see `hints.message`.
-        quota: what the job is weighed against; RejectedError (`quota_exceeded`) if exceeded.
+        idempotency_key: leads to the job from now on.
+        key_owner: the owner that claimed the key.
+        hint: sent to the first queue with the job, see `service.stores.job_store.hints.message`.
+        quota: the job's size and the limits of its caller.
+        contract: the lowest contract of a worker that can do the job; fields in use may raise it.
     """
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
-    fields = [text for name, model in models.items() for text in (name, stored(model))]
-    units = work_units(inputs, params)
-    known = (job_id, Queue.PREPARE, caller, units, idempotency_key, keep_key_ms)
-    hinted = (Queue.PREPARE.task, hint, *quota)
-    fields += [text for pair in carried().items() for text in pair]
-    fields += ["contract", str(max(contract, least_contract(*models.values())))]
-    return Call("create", (*known, *hinted, key_owner, "kind", kind, *fields), read_placed)
+    fields = {name: stored(model) for name, model in models.items()} | context_fields()
+    fields |= {"kind": kind, "contract": str(max(contract, least_contract(*models.values())))}
+    arguments: dict[str, object] = {
+        "id": job_id,
+        "queue": Queue.PREPARE,
+        "caller": caller,
+        "units": work_units(inputs, params),
+        "fields": fields,
+        **quota._asdict(),
+    }
+    if idempotency_key:
+        arguments |= {"key": idempotency_key, "key_owner": key_owner, "key_ttl_ms": keep_key_ms}
+    if hint:
+        arguments |= {"hint": hint, "hint_list": Queue.PREPARE.task}
+    return Command("create", arguments, read_snapshot)
 
 
-def read(job_id: str) -> Call[Placed | None]:
-    """The job and its place in the queue; None when there is no such job."""
-    return Call("read", (job_id,), _placed_or_none)
+def read(job_id: str) -> Command[JobSnapshot | None]:
+    """Read a job; None if there is none."""
+    return Command("read", {"id": job_id}, _snapshot_or_none)
 
 
 def recent(
@@ -174,85 +200,108 @@ def recent(
     states: Sequence[JobState] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
-) -> Call[list[JobRecord]]:
-    """Up to `limit` jobs of a caller or several, newest first.
+) -> Command[list[JobRecord]]:
+    """List up to `limit` jobs, newest first.
 
     Args:
-        after: goes on behind this job.
-        states: of these alone; all when empty.
-        since_ms: made at this time or later.
-        until_ms: made before this time.
+        after: last job of the page before.
+        caller: one caller or several.
+        states: only jobs in these states; all if empty.
+        since_ms: only jobs created at this time or later.
+        until_ms: only jobs created before this time.
     """
-    cursor = ("", "") if after is None else after
-    times = ("-inf" if since_ms is None else since_ms, "+inf" if until_ms is None else until_ms)
-    callers = caller if isinstance(caller, str) else ",".join(dict.fromkeys(caller))
-    arguments = (callers, limit, *cursor, *times, *dict.fromkeys(states))
-    return Call("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
+    arguments = {
+        "callers": [caller] if isinstance(caller, str) else list(dict.fromkeys(caller)),
+        "limit": limit,
+        "after_ms": None if after is None else after.created_ms,
+        "after_id": None if after is None else after.job_id,
+        "since_ms": since_ms,
+        "until_ms": until_ms,
+        "states": list(dict.fromkeys(states)),
+    }
+    return Command("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
 
 
-def erase(job_id: str, *, go_on_sending: bool = False) -> Call[JobState | None]:
-    """Forget the job if it has ended; the state that it was in, None when there is no such job.
+def erase(job_id: str, *, keep_pending_deliveries: bool = False) -> Command[JobState | None]:
+    """Delete the job if it has ended; returns its state, None if there is no such job.
 
     Args:
-        go_on_sending: messages to its webhook that were not taken yet stay until they are, or are
-            given up; otherwise they go with the job.
+        keep_pending_deliveries: webhook messages that are not delivered yet stay until they are
+            delivered or given up; otherwise they are deleted with the job.
     """
-    given = (job_id, int(go_on_sending))
-    return Call("erase", given, lambda reply: JobState(reply) if reply else None)
+    arguments = {"id": job_id, "keep_pending": keep_pending_deliveries}
+    return Command("erase", arguments, lambda reply: JobState(reply) if reply else None)
 
 
-def expired(limit: int = 100) -> Call[list[str]]:
-    """Ended jobs whose time is over."""
-    return Call("expired", (limit,), list)
+def expired_jobs(limit: int = 100) -> Command[list[str]]:
+    """List ended jobs whose retention time has passed."""
+    return Command("expired_jobs", {"limit": limit}, list)
 
 
-def cancel(job_id: str) -> Call[JobRecord | None]:
-    """End a waiting job, ask a leased one to stop, leave an ended one; None when unknown."""
-    return Call("cancel", (job_id,), _record_or_none)
+def cancel(job_id: str) -> Command[JobRecord | None]:
+    """End a waiting job, ask a leased one to stop, leave an ended one; None if unknown."""
+    return Command("cancel", {"id": job_id}, _record_or_none)
 
 
-def take_next(
+def claim_next(
     queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
-) -> Call[JobRecord | None]:
-    """Take the lease of a queue's first job that this contract covers; None when none waits.
+) -> Command[JobRecord | None]:
+    """Claim a queue's first job that this contract covers; None if none waits.
 
-    Classes of priority come one after the other. Within a class every caller gets the same share
-    of the work, by its units, and of one caller the older job comes first.
+    Higher priorities come first. Within a priority every caller gets the same share of the work, in
+    units, and a caller's older jobs come first.
     """
-    return take("", queue, worker, lease_ms, contract)
+    return _claim(None, queue, worker, lease_ms, contract)
 
 
-def take(
+def claim(
     job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
-) -> Call[JobRecord | None]:
-    """Take this job's lease, whatever its turn; None when it waits elsewhere, or for others.
+) -> Command[JobRecord | None]:
+    """Claim this job, whatever its position; None if it does not wait here for this contract.
 
-    The same call once more, after a lost reply, finds the lease that it took."""
+    Running the same command again, after a lost reply, finds the lease that it took.
+    """
+    return _claim(job_id, queue, worker, lease_ms, contract)
+
+
+def _claim(
+    job_id: str | None, queue: Queue, worker: str, lease_ms: int, contract: int
+) -> Command[JobRecord | None]:
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
-    text = progress.model_dump_json()
-    arguments = (job_id, queue, queue.state, worker, lease_ms, text, contract, token_hex(8))
-    return Call("take", arguments, _record_or_none)
+    arguments = {
+        "id": job_id,
+        "queue": queue,
+        "state": queue.state,
+        "worker": worker,
+        "lease_ms": lease_ms,
+        "progress": progress.model_dump_json(),
+        "contract": contract,
+        "request_id": token_hex(8),
+    }
+    return Command("claim_job", arguments, _record_or_none)
 
 
-def renew(job_id: str, token: int, lease_ms: int, progress: Progress | None = None) -> Call[Hold]:
-    """Prolong the lease, and write progress under it."""
-    fields = () if progress is None else ("progress", progress.model_dump_json())
-    return Call("renew", (job_id, token, lease_ms, *fields), Hold)
+def renew(
+    job_id: str, token: int, lease_ms: int, progress: Progress | None = None
+) -> Command[LeaseStatus]:
+    """Renew the lease, and write progress under it."""
+    text = None if progress is None else progress.model_dump_json()
+    return _leased("renew", job_id, token, lease_ms=lease_ms, progress=text)
 
 
-def ask(job_id: str, token: int) -> Call[Hold]:
-    """What a renewal would say, without one."""
-    return Call("ask", (job_id, token), Hold)
+def check_lease(job_id: str, token: int) -> Command[LeaseStatus]:
+    """Read the lease's status without renewing it."""
+    return _leased("check_lease", job_id, token)
 
 
-def add_preview(job_id: str, token: int, key: str) -> Call[Hold]:
-    """Add the key of a preview frame; its number is that of the previews then."""
-    return Call("add_preview", (job_id, token, key), Hold)
+def add_preview(job_id: str, token: int, key: str) -> Command[LeaseStatus]:
+    """Add a preview frame, by its key in the object store."""
+    return _leased("add_preview", job_id, token, key=key)
 
 
-def keep_checkpoint(job_id: str, token: int, checkpoint: Checkpoint) -> Call[Hold]:
-    """From now on the job's render goes on from here when it is taken again."""
-    return Call("keep_checkpoint", (job_id, token, checkpoint.model_dump_json()), Hold)
+def keep_checkpoint(job_id: str, token: int, checkpoint: Checkpoint) -> Command[LeaseStatus]:
+    """Store the checkpoint from which the next worker resumes the render."""
+    return _leased("keep_checkpoint", job_id, token, checkpoint=checkpoint.model_dump_json())
 
 
 def hand_over(
@@ -262,11 +311,11 @@ def hand_over(
     prepared: str,
     warnings: Sequence[str],
     seconds: Mapping[str, float] | None = None,
-) -> Call[Hold]:
-    """Leave the job to its next queue, with the key of what was prepared."""
-    # What was prepared is read by a worker that may be of another release.
-    fields = ("prepared", prepared, *_report(warnings, seconds))
-    return Call("hand_over", (job_id, token, queue, PREPARED, *fields), Hold)
+) -> Command[LeaseStatus]:
+    """Move the job to its next queue, with the key of what was prepared."""
+    # A worker of another release may read what was prepared, so its contract is recorded.
+    fields = {"prepared": prepared, **_report(warnings, seconds)}
+    return _leased("hand_over", job_id, token, queue=queue, contract=PREPARED, fields=fields)
 
 
 def succeed(
@@ -275,66 +324,71 @@ def succeed(
     outputs: dict[Output, str],
     warnings: Sequence[str],
     seconds: Mapping[str, float] | None = None,
-) -> Call[Hold]:
-    """End the job with its outputs' keys, unless a cancel came before.
+) -> Command[LeaseStatus]:
+    """End the job with its outputs' keys, unless it was canceled before.
 
     Args:
-        seconds: that each stage took.
+        seconds: duration of each stage.
     """
-    fields = ("outputs", json.dumps(outputs), *_report(warnings, seconds))
-    return Call("finish", (job_id, token, JobState.SUCCEEDED, *fields), Hold)
+    fields = {"outputs": json.dumps(outputs), **_report(warnings, seconds)}
+    return _leased("finish", job_id, token, state=JobState.SUCCEEDED, fields=fields)
 
 
-def fail(job_id: str, token: int, error: JobError) -> Call[Hold]:
-    """End the job with an error, unless a cancel came before."""
-    fields = ("error", error.model_dump_json())
-    return Call("finish", (job_id, token, JobState.FAILED, *fields), Hold)
+def fail(job_id: str, token: int, error: JobError) -> Command[LeaseStatus]:
+    """End the job with an error, unless it was canceled before."""
+    fields = {"error": error.model_dump_json()}
+    return _leased("finish", job_id, token, state=JobState.FAILED, fields=fields)
 
 
-def end_canceled(job_id: str, token: int) -> Call[Hold]:
-    """End the job as its caller asked."""
-    return Call("finish", (job_id, token, JobState.CANCELED), Hold)
+def end_canceled(job_id: str, token: int) -> Command[LeaseStatus]:
+    """End the job as canceled."""
+    return _leased("finish", job_id, token, state=JobState.CANCELED, fields={})
 
 
-def release(job_id: str, token: int) -> Call[Hold]:
-    """Let go of the lease in good order; the job waits again and the attempt does not count."""
-    return Call("release", (job_id, token), Hold)
+def release(job_id: str, token: int) -> Command[LeaseStatus]:
+    """Give the lease back; the job waits again and the attempt does not count."""
+    return _leased("release", job_id, token)
 
 
-def take_back(
+def reclaim_expired(
     max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS
-) -> Call[list[tuple[str, Queue]]]:
-    """Take back leases that ran out; replies the jobs that wait again.
+) -> Command[list[tuple[str, Queue]]]:
+    """End expired leases; returns the jobs that wait again.
 
-    A job whose workers were lost `max_attempts` times in one queue fails with `worker_lost`.
+    A job that lost `max_attempts` workers in one queue fails with `worker_lost`.
 
     Args:
-        silence_ms: when nobody has called this for longer, the store itself was away, and workers
-            that live could not renew their leases.
-        grace_ms: what these leases then get on top, once.
+        silence_ms: if nobody called this for longer, the store was unavailable, and live workers
+            could not renew their leases.
+        grace_ms: extension of these leases, once.
     """
-    errors = [text for queue in Queue for text in (queue, _lost(queue, max_attempts))]
-    return Call("take_back", (max_attempts, silence_ms, grace_ms, *errors), _pairs)
+    arguments = {
+        "max_attempts": max_attempts,
+        "silence_ms": silence_ms,
+        "grace_ms": grace_ms,
+        "errors": {queue: _worker_lost(queue, max_attempts) for queue in Queue},
+    }
+    return Command("reclaim_expired", arguments, _pairs)
 
 
-def expire(limit: int = 100) -> Call[list[str]]:
-    """Fail jobs whose deadlines are over; their ids. Who works on one has lost its lease."""
-    start = "no worker took the job within the {start_deadline_s} s of its start_deadline_s"
-    run = "the job did not end within the {run_deadline_s} s of its run_deadline_s"
-    errors = (
-        JobError.of(ErrorCode.START_DEADLINE, start).model_dump_json(),
-        JobError.of(ErrorCode.RUN_DEADLINE, run).model_dump_json(),
-    )
-    return Call("expire", (limit, *errors), list)
+def expire_deadlines(limit: int = 100) -> Command[list[str]]:
+    """Fail jobs whose deadline has passed, also leased ones; returns their ids."""
+    start = "no worker started the job within {start_deadline_s} s (start_deadline_s)"
+    run = "the job did not end within {run_deadline_s} s (run_deadline_s)"
+    errors = {
+        "start_deadline_s": JobError.of(ErrorCode.START_DEADLINE, start).model_dump_json(),
+        "run_deadline_s": JobError.of(ErrorCode.RUN_DEADLINE, run).model_dump_json(),
+    }
+    return Command("expire_deadlines", {"limit": limit, "errors": errors}, list)
 
 
-def unhinted(queue: Queue, age_ms: int, limit: int = 100) -> Call[list[str]]:
-    """Jobs that wait for at least `age_ms` since their last hint while the broker's queue is empty.
+def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[list[str]]:
+    """List jobs that waited at least `age_ms` since their last hint, and count them as hinted.
 
-    Counts them as hinted now. A queue with hints in it is left alone: its workers will come to
-    them.
+    Empty if the broker holds hints for the queue: its workers will claim these jobs anyway.
     """
-    return Call("unhinted", (queue, queue.task, age_ms, limit), list)
+    arguments = {"queue": queue, "list": queue.task, "age_ms": age_ms, "limit": limit}
+    return Command("jobs_missing_hints", arguments, list)
 
 
 JSON_FIELDS = tuple(
@@ -342,8 +396,13 @@ JSON_FIELDS = tuple(
 )
 
 
-def _report(warnings: Sequence[str], seconds: Mapping[str, float] | None) -> tuple[str, ...]:
-    return ("warnings", json.dumps(list(warnings)), "seconds", json.dumps(dict(seconds or {})))
+def _leased(script: str, job_id: str, token: int, **arguments: object) -> Command[LeaseStatus]:
+    """Return a command that does nothing unless `token` holds the job's lease."""
+    return Command(script, {"id": job_id, "token": str(token), **arguments}, LeaseStatus)
+
+
+def _report(warnings: Sequence[str], seconds: Mapping[str, float] | None) -> dict[str, str]:
+    return {"warnings": json.dumps(list(warnings)), "seconds": json.dumps(dict(seconds or {}))}
 
 
 def _record(pairs: list[str]) -> JobRecord:
@@ -351,8 +410,8 @@ def _record(pairs: list[str]) -> JobRecord:
     for name in JSON_FIELDS:
         if name in fields:
             fields[name] = json.loads(fields[name])
-    # A later release may have written it: names that are not known here are passed over. In what
-    # callers send they are mistakes.
+    # A later release may have written it, so unknown fields are ignored. In requests they are
+    # errors.
     return JobRecord.model_validate(fields, extra="ignore")
 
 
@@ -360,26 +419,26 @@ def _record_or_none(pairs: list[str]) -> JobRecord | None:
     return _record(pairs) if pairs else None
 
 
-def read_placed(reply: tuple[list[str], int, int, list[str]]) -> Placed:
-    """The reply of `placed` in the scripts."""
-    pairs, place, now_ms, texts = reply
+def read_snapshot(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot:
+    """Parse the result of `snapshot` in the scripts."""
+    pairs, position, now_ms, texts = reply
     forecast = None
     if texts:
-        own_ms, usual_ms = float(texts[0]), float(texts[1])
+        expected_ms, mean_ms = float(texts[0]), float(texts[1])
         error = float(texts[2]) if texts[2] else None
-        crowd = Crowd(*map(int, texts[4:])) if len(texts) > 4 else None
-        forecast = Forecast(own_ms / 1000, usual_ms / 1000, error, int(texts[3]), crowd)
-    return Placed(_record(pairs), None if place < 0 else place, now_ms, forecast)
+        context = QueueContext(*map(int, texts[4:])) if len(texts) > 4 else None
+        forecast = Forecast(expected_ms / 1000, mean_ms / 1000, error, int(texts[3]), context)
+    return JobSnapshot(_record(pairs), None if position < 0 else position, now_ms, forecast)
 
 
-def _placed_or_none(reply: tuple[list[str], int, int, list[str]]) -> Placed | None:
-    return read_placed(reply) if reply[0] else None
+def _snapshot_or_none(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot | None:
+    return read_snapshot(reply) if reply[0] else None
 
 
 def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:
     return [(job_id, Queue(queue)) for job_id, queue in zip(reply[::2], reply[1::2], strict=True)]
 
 
-def _lost(queue: Queue, max_attempts: int) -> str:
+def _worker_lost(queue: Queue, max_attempts: int) -> str:
     detail = f"{max_attempts} workers were lost in the stage {queue.value!r} of this job"
     return JobError.of(ErrorCode.WORKER_LOST, detail, stage=queue.value).model_dump_json()

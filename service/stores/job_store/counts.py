@@ -1,7 +1,7 @@
-"""What the whole service has counted, and how its queues stand, for `/metrics`.
+"""Counters and queue depths of the whole service, for `/metrics`.
 
-The scripts count in the hash `counters` when they change a job, so the numbers are of all gateways
-and workers together and survive restarts. A counter's name is its parts with `|` between them.
+The scripts count in the hash `counters` when they change a job, so the numbers cover all gateways
+and workers and survive restarts. A counter's name is its parts, joined by `|`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import NamedTuple
 from service.contract.options import Priority
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
 
-# In the order in which the script tells them.
+# In the order of the script's reply.
 CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
-# Jobs that wait, jobs at work; of each class those that wait and the oldest's age in ms.
+# Waiting jobs, leased jobs; for each class waiting jobs and the age of the oldest in ms.
 Depth = tuple[int, int, list[tuple[int, int]]]
 
 
 class ClassDepth(NamedTuple):
-    """Jobs of a class in a queue.
+    """Waiting jobs of a priority in a queue.
 
     Attributes:
-        waiting: those that wait.
-        oldest_s: the age of the oldest of them; 0 when none waits.
+        waiting: number of jobs.
+        oldest_s: age of the oldest; 0 if none waits.
     """
 
     waiting: int
@@ -32,12 +32,12 @@ class ClassDepth(NamedTuple):
 
 
 class QueueDepth(NamedTuple):
-    """A queue.
+    """Jobs of a queue.
 
     Attributes:
-        waiting: jobs that wait.
-        leased: jobs at work.
-        by_class: those that wait, by their priority.
+        waiting: waiting jobs.
+        leased: jobs that workers have.
+        by_class: waiting jobs by priority.
     """
 
     waiting: int
@@ -45,30 +45,31 @@ class QueueDepth(NamedTuple):
     by_class: dict[Priority, ClassDepth]
 
 
-class Snapshot(NamedTuple):
-    """The service at one moment.
+class ServiceStats(NamedTuple):
+    """State of the service at one moment.
 
     Attributes:
         counters: by the parts of their names.
-        due: webhook messages that are still to be delivered.
+        pending_messages: webhook messages still to be delivered.
         overdue_s: how long the first of them has been due.
+        workers: live workers.
     """
 
     queues: dict[Queue, QueueDepth]
     counters: dict[tuple[str, ...], float]
-    due: int
+    pending_messages: int
     overdue_s: float
     workers: list[WorkerInfo]
 
 
-def snapshot() -> Call[Snapshot]:
-    """How everything stands."""
-    return Call("snapshot", tuple(Queue), _snapshot)
+def service_stats() -> Command[ServiceStats]:
+    """Read the state of the service."""
+    return Command("service_stats", {"queues": list(Queue)}, _stats)
 
 
-def _snapshot(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Snapshot:
-    depths, pairs, due, overdue_ms, workers = reply
-    return Snapshot(
+def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> ServiceStats:
+    depths, pairs, pending, overdue_ms, workers = reply
+    return ServiceStats(
         {
             queue: QueueDepth(waiting, leased, _by_class(classes))
             for queue, (waiting, leased, classes) in zip(Queue, depths, strict=True)
@@ -77,7 +78,7 @@ def _snapshot(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Snap
             tuple(name.split("|")): float(value)
             for name, value in zip(pairs[::2], pairs[1::2], strict=True)
         },
-        due,
+        pending,
         overdue_ms / 1000,
         [WorkerInfo.model_validate_json(text) for text in workers],
     )

@@ -1,11 +1,17 @@
 """The outbox of webhooks, in Redis.
 
-A message is put in by the script that changes the job's state, in the same step; so no restart
-loses one. Keys: `deliveries:{job}` events of a job in order (the place is the message's number);
-`delivery:{job}:{n}` hash, `delivery:{job}:{n}:attempts` its log; `deliveries:due:{caller}` when to
-try next, `deliveries:callers` callers by the first of theirs; `webhooks:disabled:{caller}` where
-410 was answered; `webhooks:secrets:{caller}` generations of the caller's secret. A gateway claims a
-message for a while; if it dies, the message is due again. Messages go when their job is erased.
+The script that changes a job's state also queues its message, so a restart loses none. A gateway
+claims a message for a limited time; if the gateway dies, the message is due again. Messages are
+deleted with their job.
+
+Keys in Redis:
+
+- `deliveries:{job}`: events of a job in order; the position is the message's number.
+- `delivery:{job}:{n}`: hash, a message; `delivery:{job}:{n}:attempts`, its log.
+- `deliveries:due:{caller}`: messages by the time of their next attempt.
+- `deliveries:callers`: callers by the time of their first message.
+- `webhooks:disabled:{caller}`: URLs that answered 410.
+- `webhooks:secrets:{caller}`: generations of the caller's secret.
 """
 
 from __future__ import annotations
@@ -15,76 +21,95 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
-from service.stores.job_store.commands import Call, Placed, read_placed
+from service.stores.job_store.commands import Command, JobSnapshot, read_snapshot
 
 
 class Secret(NamedTuple):
-    """A generation of a caller's secret; `retires_ms` is None while it is the newest."""
+    """A generation of a caller's secret; `retires_ms` is None for the newest."""
 
     generation: int
     retires_ms: int | None
 
 
-class Claimed(NamedTuple):
-    """A message to be sent now: the delivery, the job as it was stored, and which secrets sign."""
+class ClaimedDelivery(NamedTuple):
+    """A message to be sent now.
+
+    Attributes:
+        stored: the job's snapshot as stored in Redis.
+        secrets: the secrets that sign.
+    """
 
     delivery: Delivery
     stored: str
     secrets: list[Secret]
 
     @property
-    def placed(self) -> Placed:
-        """The job as it stood. Read only here, so that one that cannot be read spoils no other."""
-        record, place, now_ms, forecast = json.loads(self.stored)
-        return read_placed((record, place, int(now_ms), forecast))
+    def snapshot(self) -> JobSnapshot:
+        """The job at the event; parsed late, so that an error affects no other message."""
+        record, position, now_ms, forecast = json.loads(self.stored)
+        return read_snapshot((record, position, int(now_ms), forecast))
 
 
-def claim(limit: int, claim_ms: int, share: int, sending: Mapping[str, int]) -> Call[list[Claimed]]:
-    """Take messages that are due; they come due again after `claim_ms`.
+def claim(
+    limit: int, claim_ms: int, max_per_caller: int, sending: Mapping[str, int]
+) -> Command[list[ClaimedDelivery]]:
+    """Claim up to `limit` messages that are due; they are due again after `claim_ms`.
 
     Args:
-        limit: at most so many.
-        share: of a caller, with those of theirs that are being sent.
-        sending: callers, and how many of their messages this gateway is sending.
+        max_per_caller: messages of one caller being sent at a time.
+        sending: number of messages that this gateway is sending, by caller.
     """
-    counts = (word for pair in sending.items() for word in pair)
-    return Call(
-        "claim_deliveries",
-        (limit, claim_ms, share, *counts),
-        lambda reply: [_claimed(entry) for entry in reply],
+    arguments = {
+        "limit": limit,
+        "claim_ms": claim_ms,
+        "max_per_caller": max_per_caller,
+        "sending": dict(sending),
+    }
+    return Command(
+        "claim_deliveries", arguments, lambda reply: [_claimed(entry) for entry in reply]
     )
 
 
 def settle(
     delivery: Delivery, attempt: Attempt, state: DeliveryState, retry_in_ms: int = 0
-) -> Call[bool]:
-    """Log an attempt and its outcome; False when the message was claimed anew meanwhile."""
-    known = (f"{delivery.job_id}:{delivery.n}", delivery.claim)
-    outcome = (attempt.model_dump_json(), state, retry_in_ms)
-    return Call("settle_delivery", (*known, *outcome), bool)
+) -> Command[bool]:
+    """Log an attempt and its outcome; returns False if the message was claimed again meanwhile."""
+    arguments = {
+        "id": delivery.job_id,
+        "n": delivery.n,
+        "claim": delivery.claim,
+        "attempt": attempt.model_dump_json(),
+        "state": state,
+        "retry_ms": retry_in_ms,
+    }
+    return Command("settle_delivery", arguments, bool)
 
 
-def deliveries(job_id: str) -> Call[list[Delivery]]:
-    """The messages of a job, oldest first, each with its attempts."""
-    return Call("deliveries", (job_id,), lambda reply: [_delivery(*entry) for entry in reply])
+def deliveries(job_id: str) -> Command[list[Delivery]]:
+    """List the messages of a job, oldest first, with their attempts."""
+    return Command(
+        "deliveries", {"id": job_id}, lambda reply: [_delivery(*entry) for entry in reply]
+    )
 
 
-def redeliver(job_id: str, n: int) -> Call[Delivery | None]:
-    """Send a message once more, now, with all of its attempts before it; None when unknown.
+def redeliver(job_id: str, n: int) -> Command[Delivery | None]:
+    """Send a message again now, with all of its attempts left; None if unknown.
 
-    A receiver that was disabled is tried again.
+    Enables its receiver if it was disabled.
     """
-    return Call("redeliver", (job_id, n), lambda reply: _delivery(*reply) if reply else None)
+    return Command(
+        "redeliver", {"id": job_id, "n": n}, lambda reply: _delivery(*reply) if reply else None
+    )
 
 
-def secrets(caller: str) -> Call[list[Secret]]:
-    """The caller's secrets that sign now, newest first."""
-    return Call("webhook_secrets", (caller, ""), _secrets)
+def secrets(caller: str) -> Command[list[Secret]]:
+    """List the caller's secrets that sign now, newest first."""
+    return Command("webhook_secrets", {"caller": caller}, _secrets)
 
 
-def rotate_secret(caller: str, overlap_ms: int) -> Call[list[Secret]]:
-    """Make a new secret; those before it go on signing for at most `overlap_ms`."""
-    return Call("webhook_secrets", (caller, overlap_ms), _secrets)
+def rotate_secret(caller: str, overlap_ms: int) -> Command[list[Secret]]:
+    """Create a new secret; older ones sign for at most `overlap_ms` more."""
+    return Command("webhook_secrets", {"caller": caller, "overlap_ms": overlap_ms}, _secrets)
 
 
 def _delivery(pairs: list[str], attempts: list[str]) -> Delivery:
@@ -94,10 +119,10 @@ def _delivery(pairs: list[str], attempts: list[str]) -> Delivery:
     return Delivery.model_validate(fields)
 
 
-def _claimed(reply: tuple[list[str], list[str], list[str]]) -> Claimed:
+def _claimed(reply: tuple[list[str], list[str], list[str]]) -> ClaimedDelivery:
     pairs, attempts, generations = reply
     stored = pairs[pairs.index("placed") + 1]
-    return Claimed(_delivery(pairs, attempts), stored, _secrets(generations))
+    return ClaimedDelivery(_delivery(pairs, attempts), stored, _secrets(generations))
 
 
 def _secrets(reply: list[str]) -> list[Secret]:

@@ -1,10 +1,11 @@
-"""A job's events: a Redis stream per job, written by the scripts that change the record.
+"""Job events: a Redis stream per job, written by the scripts that change the record.
 
-Each change raises the record's `version`, which is the id of its event; so events come without
-gaps, and a poll tells by its `version` which event it agrees with. Of a job that is passed on for
-days the last 10,000 are kept. An event holds what a poll would have seen at that moment, apart from
-what never changes: `events` reads that from the record. The channel `changes` says which job has a
-new event; it carries nothing else, and who misses a message finds the event in the stream.
+Each change raises the record's `version`, which is the id of its event, so events have no gaps, and
+a record's `version` names the event that it agrees with. The last 10,000 events of a job are kept.
+
+An event holds the job's snapshot without the fields that never change; `events` reads those from
+the record. The channel `changes` publishes ids of jobs that have a new event and nothing else; a
+reader that misses a message finds the event in the stream.
 """
 
 from __future__ import annotations
@@ -13,23 +14,29 @@ import json
 from typing import NamedTuple
 
 from service.contract.events import EventKind
-from service.stores.job_store.commands import Call, Placed, read_placed
+from service.stores.job_store.commands import Command, JobSnapshot, read_snapshot
 
 CHANNEL = "changes"
-MOST_AT_ONCE = 100
+MAX_EVENTS = 100
 
 
 class JobEvent(NamedTuple):
-    """One change of a job: its number (1 is the first), what changed, the job as it then stood."""
+    """One change of a job.
+
+    Attributes:
+        version: number of the event; 1 is the first.
+        kind: what changed.
+        snapshot: the job after the change.
+    """
 
     version: int
     kind: EventKind
-    placed: Placed
+    snapshot: JobSnapshot
 
 
-def events(job_id: str, after: int, limit: int = MOST_AT_ONCE) -> Call[list[JobEvent]]:
-    """Up to `limit` events behind the version `after`, oldest first; none of an unknown job."""
-    return Call("events", (job_id, after, limit), _events)
+def events(job_id: str, after: int, limit: int = MAX_EVENTS) -> Command[list[JobEvent]]:
+    """List up to `limit` events after version `after`, oldest first; none for an unknown job."""
+    return Command("events", {"id": job_id, "after": after, "limit": limit}, _events)
 
 
 def _events(reply: tuple[list[str], list[tuple[str, list[str]]]]) -> list[JobEvent]:
@@ -39,6 +46,6 @@ def _events(reply: tuple[list[str], list[tuple[str, list[str]]]]) -> list[JobEve
 
 def _event(static: list[str], name: str, fields: list[str]) -> JobEvent:
     entry = dict(zip(fields[::2], fields[1::2], strict=True))
-    pairs, place, now_ms, forecast = json.loads(entry["placed"])
-    placed = read_placed((static + pairs, place, int(now_ms), forecast))
-    return JobEvent(int(name.split("-")[0]), EventKind(entry["kind"]), placed)
+    pairs, position, now_ms, forecast = json.loads(entry["placed"])
+    snapshot = read_snapshot((static + pairs, position, int(now_ms), forecast))
+    return JobEvent(int(name.split("-")[0]), EventKind(entry["kind"]), snapshot)

@@ -1,7 +1,7 @@
-"""Hints that work exists: Celery messages that carry a job's id and nothing else.
+"""Hints: wake-up messages to workers, sent through Celery, that carry only a job's id.
 
-A hint may get lost, come twice or come late: the job record decides. So a message is gone from the
-broker when a worker fetches it, and the reconciler of `service.upkeep` sends missing hints again.
+A hint may be lost, repeated or late; the job record is the truth. So a hint leaves the broker when
+a worker fetches it, and the reconciler sends missing hints again.
 """
 
 from __future__ import annotations
@@ -18,36 +18,34 @@ from celery import Celery
 
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT, HEADER
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
 from service.stores.job_store.store import Jobs
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
-    # Without these a worker whose server is gone waits for ever.
+    # Without these a worker waits for ever for a lost server.
     "socket_connect_timeout": 2.0,
     "socket_timeout": 5.0,
     "health_check_interval": 10,
-    # A hint that is fetched is not kept at the broker until its start: that writes, and a server
-    # whose memory is full refuses it. What a worker takes along when it is killed in between is
-    # sent again by the reconciler.
+    # Fetched hints are not kept at the broker until they are acknowledged: that needs writes, which
+    # a server with full memory refuses. The reconciler replaces hints lost with a killed worker.
     "ack_emulation": False,
 }
-# Of a rediss:// that says nothing more of TLS kombu believes every certificate (`_init_params` of
-# kombu/connection.py); redis-py, by which all else here speaks to the server, believes none that it
-# cannot. What the address does say (ssl_ca_certs, ...) takes this one's place, and redis-py checks.
-CHECKED = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+# For a rediss:// URL without TLS options kombu accepts any certificate (`_init_params` in
+# kombu/connection.py). This makes it verify, as redis-py does; options in the URL take precedence.
+VERIFY_TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 NO_CALLBACKS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 def make_celery(broker_url: str) -> Celery:
-    """A Celery app that speaks to the broker; `worker.celery_app` makes a consumer of it."""
+    """Return a Celery app for the broker; `worker.celery_app` makes a consumer of it."""
     app = Celery("tcan", broker=broker_url, set_as_current=False)
     app.conf.update(
-        # JSON only: a message must never be able to run code.
+        # JSON only: a message must not be able to run code.
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         broker_transport_options=TRANSPORT_OPTIONS,
-        broker_use_ssl=CHECKED if urlsplit(broker_url).scheme == "rediss" else None,
+        broker_use_ssl=VERIFY_TLS if urlsplit(broker_url).scheme == "rediss" else None,
         broker_connection_retry_on_startup=True,
         task_default_queue=Queue.PREPARE.task,
     )
@@ -55,10 +53,10 @@ def make_celery(broker_url: str) -> Celery:
 
 
 def message(job_id: str, queue: Queue) -> str:
-    """A hint as Celery's message (protocol 2) in kombu's envelope for Redis.
+    """Return a hint as a Celery message (protocol 2) in kombu's envelope for Redis.
 
-    The script that makes a job puts it into the queue's list itself: then no job is without its
-    hint, and a submit needs no second way to the broker. `Hints` sends the same for the others.
+    The script that creates a job pushes it to the queue's list, so that every job has its hint and
+    a submit needs no second round trip. `HintSender` sends hints in all other cases.
     """
     tag = str(uuid4())
     body = json.dumps([[job_id], {}, NO_CALLBACKS]).encode()
@@ -94,14 +92,16 @@ def message(job_id: str, queue: Queue) -> str:
 
 
 @dataclass(frozen=True)
-class Hints:
-    """Sends hints for those that make no job.
+class HintSender:
+    """Sends hints for jobs that exist.
 
-    By a script of our own: Celery's way to publish ends where a server's memory is full.
+    It uses a script, which a server with full memory allows; Celery's own `publish` is refused.
     """
 
     jobs: Jobs
 
     def send(self, job_id: str, queue: Queue) -> None:
-        """Tell the workers of a queue that a job waits in it. Raises UnavailableError."""
-        self.jobs.run(Call("hint", (queue.task, message(job_id, queue)), int))
+        """Wake up the workers of a queue because a job waits. Raises UnavailableError."""
+        self.jobs.run(
+            Command("send_hint", {"list": queue.task, "hint": message(job_id, queue)}, int)
+        )

@@ -1,8 +1,8 @@
-"""Operations on API keys, and what is counted of each caller.
+"""Commands on API keys, and on what callers use.
 
-Keys: `keys` hash of descriptions by the key's id, revoked ones included: a service that had a key
-once never opens without one again; `requests:{caller}` times of the requests of the last minute;
-`usage:{caller}:{day}` hash of what the caller's jobs of a day came to.
+Keys in Redis: `keys`, hash of descriptions by id, including revoked ones, so that anonymous access
+never returns once a key existed; `requests:{caller}`, times of the requests of the last minute;
+`usage:{caller}:{day}`, hash of what the caller's jobs used on a day.
 """
 
 from __future__ import annotations
@@ -10,72 +10,74 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from service.contract.callers import WINDOW_S, ApiKey, CallerLimits
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
 
 
-class Turnstile(NamedTuple):
-    """What a request's count came to.
+class RateLimitResult(NamedTuple):
+    """Whether a request is within the rate limit.
 
     Attributes:
-        passed: the request is within the limit, and counted.
-        remaining: requests that would pass now.
-        more_in_ms: when there will be one more of them.
+        allowed: within the limit, and counted.
+        remaining: further requests allowed now.
+        retry_after_ms: when one more will be allowed.
     """
 
-    passed: bool
+    allowed: bool
     remaining: int
-    more_in_ms: int
+    retry_after_ms: int
 
 
-def put_key(key: ApiKey) -> Call[str]:
-    """Keep a new key."""
-    return Call("put_key", (key.id, key.model_dump_json()), str)
+def put_key(key: ApiKey) -> Command[str]:
+    """Store a new key."""
+    return Command("put_key", {"id": key.id, "key": key.model_dump_json()}, str)
 
 
-def read_key(key_id: str) -> Call[ApiKey | None]:
-    """The key, valid or not; None when there is none of this id."""
-    return Call("read_key", (key_id,), lambda text: _key(text) if text else None)
+def read_key(key_id: str) -> Command[ApiKey | None]:
+    """Read a key, valid or not; None if there is none."""
+    return Command("read_key", {"id": key_id}, lambda text: _key(text) if text else None)
 
 
-def list_keys() -> Call[list[ApiKey]]:
-    """All keys that there ever were, oldest first."""
-    return Call("list_keys", (), lambda texts: sorted(map(_key, texts), key=_made))
+def list_keys() -> Command[list[ApiKey]]:
+    """List all keys ever created, oldest first."""
+    return Command("list_keys", {}, lambda texts: sorted(map(_key, texts), key=_age_order))
 
 
-def revoke_key(key_id: str) -> Call[bool]:
-    """End the key's life; False when there is none of this id. One that is revoked stays so."""
-    return Call("revoke_key", (key_id,), bool)
+def revoke_key(key_id: str) -> Command[bool]:
+    """Revoke a key; returns False if there is none. A revoked key stays as it is."""
+    return Command("revoke_key", {"id": key_id}, bool)
 
 
-def any_key() -> Call[bool]:
-    """Whether a key was ever made."""
-    return Call("any_key", (), bool)
+def any_key() -> Command[bool]:
+    """Return whether a key was ever created."""
+    return Command("any_key", {}, bool)
 
 
-def count_request(caller: str, most: int) -> Call[Turnstile]:
-    """Count a request of the caller, if it is one of at most `most` within the window."""
-    return Call(
+def count_request(caller: str, limit: int) -> Command[RateLimitResult]:
+    """Count a request of the caller if fewer than `limit` were allowed within the window."""
+    return Command(
         "count_request",
-        (caller, most, WINDOW_S * 1000),
-        lambda reply: Turnstile(bool(reply[0]), reply[1], reply[2]),
+        {"caller": caller, "limit": limit, "window_ms": WINDOW_S * 1000},
+        lambda reply: RateLimitResult(bool(reply[0]), reply[1], reply[2]),
     )
 
 
-def room_for_a_job(caller: str, limits: CallerLimits, new_bytes: int) -> Call[str]:
-    """Check that the caller may submit another job; raises RejectedError when the reply is read.
+def check_quota(caller: str, limits: CallerLimits, new_bytes: int) -> Command[str]:
+    """Check that the caller may submit another job; raises RejectedError if not.
 
-    `service.stores.job_store.commands.create` weighs it once more, by its true size.
+    `commands.create` checks again, with the job's real size.
 
     Args:
-        new_bytes: that its inputs have at least, beside uploads, whose forms have been counted.
+        new_bytes: minimum size of the inputs, without uploads, which were counted before.
     """
-    bounds = limits.model_dump_json(exclude_none=True)
-    return Call("room_for_a_job", (caller, bounds, new_bytes), str)
+    named = limits.model_dump(exclude_none=True)
+    return Command(
+        "check_quota", {"caller": caller, "limits": named, "input_bytes": new_bytes}, str
+    )
 
 
 def _key(text: str) -> ApiKey:
     return ApiKey.model_validate_json(text)
 
 
-def _made(key: ApiKey) -> tuple[int, str]:
+def _age_order(key: ApiKey) -> tuple[int, str]:
     return key.created_ms, key.id

@@ -1,7 +1,7 @@
-"""Operations on processes: which workers live, who holds a role, what waits for them.
+"""Commands on processes: live workers, roles, waiting hints.
 
-Keys: `workers`, `workers:alive` heartbeats; `workers:{queue}` of those that serve it; `role:{name}`
-one holder at a time.
+Keys in Redis: `workers`, hash of heartbeats; `workers:alive` and `workers:{queue}`, ids by the time
+at which they expire; `role:{name}`, its holder.
 """
 
 from __future__ import annotations
@@ -10,34 +10,41 @@ from collections.abc import Sequence
 
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
 
 
-def beat(info: WorkerInfo, ttl_ms: int) -> Call[str]:
-    """Say that a worker lives, for `ttl_ms`."""
-    return Call("beat", (info.id, info.model_dump_json(), ttl_ms), str)
+def heartbeat(info: WorkerInfo, ttl_ms: int) -> Command[str]:
+    """Register a worker as alive for `ttl_ms`."""
+    arguments = {
+        "worker": info.id,
+        "info": info.model_dump_json(),
+        "ready": info.ready,
+        "queues": info.queues,
+        "ttl_ms": ttl_ms,
+    }
+    return Command("heartbeat", arguments, str)
 
 
-def waiting_hints(queues: Sequence[Queue]) -> Call[int]:
-    """Hints that the broker holds for these queues and no worker has fetched."""
-    return Call("waiting_hints", tuple(queue.task for queue in queues), int)
+def count_hints(queues: Sequence[Queue]) -> Command[int]:
+    """Count the hints for these queues that no worker has fetched."""
+    return Command("count_hints", {"lists": [queue.task for queue in queues]}, int)
 
 
-def count_restart() -> Call[str]:
-    """Count a worker that starts itself again because it takes nothing."""
-    return Call("count_restart", (), str)
+def count_restart() -> Command[str]:
+    """Count a worker that restarts itself because it claimed no job although hints waited."""
+    return Command("count_restart", {}, str)
 
 
-def leave(worker: str) -> Call[str]:
-    """Say that a worker is gone."""
-    return Call("leave", (worker,), str)
+def deregister(worker: str) -> Command[str]:
+    """Remove a worker that shuts down."""
+    return Command("deregister_worker", {"worker": worker}, str)
 
 
-def workers() -> Call[list[WorkerInfo]]:
-    """The workers that are alive."""
-    return Call("workers", (), lambda reply: [*map(WorkerInfo.model_validate_json, reply)])
+def workers() -> Command[list[WorkerInfo]]:
+    """List live workers."""
+    return Command("workers", {}, lambda reply: [*map(WorkerInfo.model_validate_json, reply)])
 
 
-def preside(role: str, who: str, lease_ms: int) -> Call[bool]:
-    """Hold a role that only one may have at a time; whether `who` has it now."""
-    return Call("preside", (role, who, lease_ms), bool)
+def hold_role(role: str, holder: str, lease_ms: int) -> Command[bool]:
+    """Take or keep a role that has one holder at a time; returns whether `holder` has it."""
+    return Command("hold_role", {"role": role, "holder": holder, "lease_ms": lease_ms}, bool)

@@ -1,4 +1,4 @@
-"""What a new job is weighed against, and the refusal when it is too much."""
+"""Quotas: the limits that a new job is checked against, and the error when one is exceeded."""
 
 from __future__ import annotations
 
@@ -10,48 +10,51 @@ from service.contract.callers import CallerLimits
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 
-# A waiting job of the caller has begun by then, or not; there is no better guess.
+# A guess: when one of the caller's waiting jobs may have begun.
 QUEUE_RETRY_S = 5
 RAISED = re.compile(r"QUOTA (\w+) (\S+) (\S+) (\S+) (\d+)")
-SAYS = {
-    "queued_jobs": "{has} jobs wait; at most {most} may",
-    "input_bytes_per_day": "{has} bytes of inputs today, and now {more}; at most {most} a day",
-    "driving_s_per_day": "{has} s of driving motion today, and now {more}; at most {most} a day",
+DETAILS = {
+    "queued_jobs": "{used} jobs are queued, the limit is {limit}; wait or cancel one",
+    "input_bytes_per_day": "{used} bytes of inputs used today and {more} requested; "
+    "the limit is {limit} a day (UTC)",
+    "driving_s_per_day": "{used} s of driving motion used today and {more} s requested; "
+    "the limit is {limit} s a day (UTC)",
 }
 
 
 class Quota(NamedTuple):
-    """The caller's limits as JSON ('' for none), the job's size, and its uploads with commas."""
+    """Limits of a caller, and the size of a job.
 
-    limits: str
+    Attributes:
+        limits: by name; None if the caller has none, then nothing is counted.
+        uploads: ids of uploads among the inputs; their bytes were counted with their forms.
+    """
+
+    limits: dict[str, int] | None
     input_bytes: int
     driving_ms: int
-    uploads: str = ""
+    uploads: tuple[str, ...] = ()
 
 
-FREE = Quota("", 0, 0)
+UNLIMITED = Quota(None, 0, 0)
 
 
 def quota_of(
     limits: CallerLimits, input_bytes: int, driving_s: float, uploads: Iterable[str] = ()
 ) -> Quota:
-    """The quota of a job of this size; what callers without limits make is not counted.
-
-    Args:
-        uploads: ids of those among the inputs, whose forms have been counted.
-    """
+    """Return the quota for a job of this size; `UNLIMITED` if the caller's jobs have no limits."""
     if not limits.bounds_jobs:
-        return FREE
-    text = limits.model_dump_json(exclude_none=True)
-    return Quota(text, input_bytes, round(1000 * driving_s), ",".join(dict.fromkeys(uploads)))
+        return UNLIMITED
+    named = limits.model_dump(exclude_none=True)
+    return Quota(named, input_bytes, round(1000 * driving_s), tuple(dict.fromkeys(uploads)))
 
 
 def quota_error(raised: str) -> RejectedError | None:
-    """The refusal in the error of a script; None when it says something else."""
+    """Return the error for what a script raised; None if that was something else."""
     found = RAISED.search(raised)
     if found is None:
         return None
-    name, has, more, most, retry_s = found.groups()
-    detail = f"{name}: {SAYS[name].format(has=has, more=more, most=most)}"
+    name, used, more, limit, retry_s = found.groups()
+    detail = f"{name}: {DETAILS[name].format(used=used, more=more, limit=limit)}"
     retry = retry_s if retry_s != "0" else str(QUEUE_RETRY_S)
     return RejectedError(ErrorCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": retry})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha1
@@ -14,45 +15,47 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from service.contract.states import TRANSITIONS
 from service.errors import IllegalTransitionError, ServiceError, UnavailableError
-from service.stores.job_store.commands import Call
+from service.stores.job_store.commands import Command
+from service.stores.job_store.connection import SharedConnection
+from service.stores.job_store.idempotency import lost_claim_error
 from service.stores.job_store.quota import quota_error
-from service.stores.job_store.requests import claim_error
-from service.stores.job_store.runner import Pipe
 
 T = TypeVar("T")
 Clock = Callable[[], int]
 
 PREFIX = "tcan:"
 CONNECT_TIMEOUT_S = 2.0
-# A command that takes longer than this has lost its server; without a limit it would wait for ever.
+# For one command; without a limit a lost server would block for ever.
 SOCKET_TIMEOUT_S = 5.0
 
-# Scripts that write nothing: in the gateway they do not wait behind the syncs of those that do.
+# Scripts that write nothing: in the gateway they do not wait for the disk syncs of the others.
 READING = frozenset(
     (
-        "ask",
+        "check_lease",
         "read",
         "read_uploads",
         "events",
         "list",
-        "snapshot",
-        "waiting_hints",
+        "service_stats",
+        "count_hints",
         "read_key",
         "list_keys",
         "any_key",
-        "room_for_a_job",
+        "check_quota",
     )
 )
-# Scripts that a full server refuses.
-NEW_WORK = frozenset(("create", "claim", "upload"))
+# Scripts that a server with full memory refuses.
+NEW_WORK = frozenset(("create", "claim_idempotency_key", "register_upload"))
+
+REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
 
 
 class Jobs:
-    """The job store of a worker, and of what keeps jobs going in a gateway.
+    """The blocking job store, for workers and for maintenance in gateways.
 
     Args:
         redis: a client that decodes replies.
-        clock: now in ms since 1970; None takes the server's clock, the one that all workers share.
+        clock: now in ms since 1970; None takes the server's clock, which all workers share.
     """
 
     def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
@@ -62,55 +65,57 @@ class Jobs:
 
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> Jobs:
-        """The store on the server at `url`; connects with the first call."""
+        """Return the store on the server at `url`; connects with the first command."""
         return cls(Redis.from_url(url, **_options()), clock)
 
-    def run(self, call: Call[T]) -> T:
-        """Do it and read the reply. Raises UnavailableError when the server does not answer."""
+    def run(self, command: Command[T]) -> T:
+        """Run a command. Raises UnavailableError when the server does not answer."""
         try:
-            reply = self._scripts[call.script](keys=[PREFIX], args=_arguments(call, self._clock))
+            reply = self._scripts[command.script](
+                keys=[PREFIX], args=[_argument(command, self._clock)]
+            )
         except RedisError as error:
             raise _mapped(error) from error
-        return call.parse(reply)
+        return command.parse(reply)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.redis.close()
 
 
 class AsyncJobs:
-    """The job store of the gateway; arguments as in `Jobs`.
+    """The gateway's job store; arguments as in `Jobs`.
 
-    All calls share two connections, those that only read and the others; `redis` is for what needs
-    its own, such as a subscription.
+    All commands share two connections, one for reading and one for writing; `redis` is for what
+    needs its own, such as a subscription.
     """
 
     def __init__(self, redis: AsyncRedis, clock: Clock | None = None) -> None:
         self.redis = redis
         self._clock = clock
-        self._writes, self._reads = (_pipe(redis) for _ in range(2))
+        self._writes, self._reads = (_shared_connection(redis) for _ in range(2))
         self._digests = {name: digest(name) for name in scripts()}
 
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
-        """The store on the server at `url`; connects with the first call."""
+        """Return the store on the server at `url`; connects with the first command."""
         return cls(AsyncRedis.from_url(url, **_options()), clock)
 
-    async def run(self, call: Call[T]) -> T:
-        """Do it and read the reply. Raises UnavailableError when the server does not answer."""
-        given = (1, PREFIX, *_arguments(call, self._clock))
-        pipe = self._reads if call.script in READING else self._writes
+    async def run(self, command: Command[T]) -> T:
+        """Run a command. Raises UnavailableError when the server does not answer."""
+        given = (1, PREFIX, _argument(command, self._clock))
+        connection = self._reads if command.script in READING else self._writes
         try:
             try:
-                reply = await pipe.run("EVALSHA", self._digests[call.script], *given)
-            except NoScriptError:  # a server that is new, or came back
-                reply = await pipe.run("EVAL", scripts()[call.script], *given)
+                reply = await connection.run("EVALSHA", self._digests[command.script], *given)
+            except NoScriptError:  # a new or restarted server
+                reply = await connection.run("EVAL", scripts()[command.script], *given)
         except RedisError as error:
             raise _mapped(error) from error
-        return call.parse(reply)
+        return command.parse(reply)
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._reads.close()
         await self._writes.close()
         await self.redis.aclose()
@@ -118,20 +123,38 @@ class AsyncJobs:
 
 @cache
 def scripts() -> dict[str, str]:
-    """Name and text of every script, with the table of transitions and the prelude before it."""
+    """Return the text of every script by name, with the library parts that it requires."""
     folder = resources.files("service.stores.job_store") / "lua"
-    texts = {file.name.removesuffix(".lua"): file.read_text() for file in folder.iterdir()}
-    prelude = _legal_table() + texts.pop("prelude")
-    return {name: f"#!lua{_flags(name)}\n{prelude}{text}" for name, text in texts.items()}
+    parts = _texts(folder / "lib") | {"transitions": _transitions_table()}
+    return {name: _assemble(name, text, parts) for name, text in _texts(folder).items()}
 
 
 def digest(name: str) -> str:
-    """By this EVALSHA names a script; it protects nothing."""
+    """Return the SHA-1 that names a script in EVALSHA; it protects nothing."""
     return sha1(scripts()[name].encode(), usedforsecurity=False).hexdigest()
 
 
+def _texts(folder: Any) -> dict[str, str]:
+    files = [file for file in folder.iterdir() if file.name.endswith(".lua")]
+    return {file.name.removesuffix(".lua"): file.read_text() for file in files}
+
+
+def _assemble(name: str, text: str, parts: dict[str, str]) -> str:
+    included = ["base"]
+
+    def include(source: str) -> None:
+        found = REQUIRES.search(source)
+        for part in found[1].split(", ") if found else ():
+            if part not in included:
+                include(parts[part])
+                included.append(part)
+
+    include(text)
+    return f"#!lua{_flags(name)}\n{''.join(parts[part] for part in included)}{text}"
+
+
 def _flags(name: str) -> str:
-    """What a server may run when its memory is full: all but new work, so that memory gets free.
+    """Return the script's flags: a server with full memory runs all but new work, to free memory.
 
     A script is refused as a whole, before it has written anything.
     """
@@ -140,16 +163,16 @@ def _flags(name: str) -> str:
     return "" if name in NEW_WORK else " flags=allow-oom"
 
 
-def _legal_table() -> str:
+def _transitions_table() -> str:
     rows = (
         f"{state} = {{{', '.join(f'{to} = true' for to in sorted(targets))}}}"
         for state, targets in TRANSITIONS.items()
     )
-    return f"local legal = {{{', '.join(rows)}}}\n"
+    return f"local transitions = {{{', '.join(rows)}}}\n"
 
 
-def _pipe(redis: AsyncRedis) -> Pipe:
-    return Pipe(redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
+def _shared_connection(redis: AsyncRedis) -> SharedConnection:
+    return SharedConnection(redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
 
 
 def _options() -> dict[str, Any]:
@@ -161,16 +184,16 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _arguments(call: Call[T], clock: Clock | None) -> list[str | int]:
-    return ["" if clock is None else clock(), *call.arguments]
+def _argument(command: Command[T], clock: Clock | None) -> str:
+    return command.encode(None if clock is None else clock())
 
 
 def _mapped(error: RedisError) -> ServiceError:
-    """What a script raises has its own class; all else is the state of the server."""
+    """Map errors raised by scripts to their classes, all others to UnavailableError."""
     if isinstance(error, ResponseError) and "ILLEGAL" in str(error):
         return IllegalTransitionError(str(error))
     if isinstance(error, ResponseError):
-        refusal = quota_error(str(error)) or claim_error(str(error))
+        refusal = quota_error(str(error)) or lost_claim_error(str(error))
         if refusal is not None:
             return refusal
     return UnavailableError(f"the job store does not answer: {error}")

@@ -145,7 +145,7 @@ def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
                 made.append((arrival, turn))
                 submit(jobs, f"{len(made) - 1:03}", arrival)
         for queue in chance.sample(list(Queue), 2):
-            number, record = lines[queue].take(), jobs.run(commands.take_next(queue, "w", 60_000))
+            number, record = lines[queue].take(), jobs.run(commands.claim_next(queue, "w", 60_000))
             assert number == (None if record is None else int(record.id))
             if number is None or record is None:
                 continue

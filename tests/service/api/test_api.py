@@ -20,7 +20,7 @@ from service.contract.version import CONTRACT, HEADER
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores.job_store import commands, presence
-from service.stores.job_store.hints import NO_CALLBACKS, Hints, make_celery
+from service.stores.job_store.hints import NO_CALLBACKS, HintSender, make_celery
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
 from tests import samples
@@ -54,10 +54,10 @@ def expect_problem(answer: Any, status: int, code: str, says: str = "") -> None:
 
 def render(jobs: Jobs, job_id: str) -> JobRecord:
     """Take the job as far as the render stage, as workers would."""
-    prepared = jobs.run(commands.take(job_id, Queue.PREPARE, "w", LEASE_MS))
+    prepared = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", LEASE_MS))
     assert prepared is not None
     jobs.run(commands.hand_over(job_id, prepared.token, Queue.RENDER, "jobs/x/p.json", []))
-    running = jobs.run(commands.take(job_id, Queue.RENDER, "w", LEASE_MS))
+    running = jobs.run(commands.claim(job_id, Queue.RENDER, "w", LEASE_MS))
     assert running is not None
     return running
 
@@ -71,12 +71,12 @@ def test_a_submission_is_accepted_and_stored(
     assert answer.headers["location"] == f"/jobs/{job['id']}" == job["links"]["self"]
     assert int(answer.headers["retry-after"]) >= 1
     assert (job["status"], job["params"]["seed"], job["queue_position"]) == ("queued", 7, 0)
-    placed = jobs.run(commands.read(job["id"]))
-    assert placed is not None
+    snapshot = jobs.run(commands.read(job["id"]))
+    assert snapshot is not None
     objects = open_objects(settings)
-    objects.fetch(placed.record.inputs.image or "", tmp_path / "stored")
+    objects.fetch(snapshot.record.inputs.image or "", tmp_path / "stored")
     assert (tmp_path / "stored").read_bytes() == samples.png()
-    assert objects.exists(placed.record.inputs.driving)
+    assert objects.exists(snapshot.record.inputs.driving)
     assert list(settings.spool_folder.iterdir()) == []
 
 
@@ -122,7 +122,7 @@ def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: P
 def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: Jobs, redis_url: str) -> None:
     celery, queue = make_celery(redis_url), Queue.PREPARE.task
     celery.send_task(queue, args=["a" * 32], queue=queue, headers={HEADER: CONTRACT})
-    Hints(jobs).send("a" * 32, Queue.PREPARE)
+    HintSender(jobs).send("a" * 32, Queue.PREPARE)
     with celery.connection_for_read() as connection:
         simple = connection.SimpleQueue(queue)
         theirs, ours = simple.get(timeout=GUARD_S), simple.get(timeout=GUARD_S)
@@ -321,14 +321,14 @@ def test_an_ended_job_is_erased_with_its_objects(
     any_client: TestClient, settings: Settings, jobs: Jobs, tmp_path: Path
 ) -> None:
     job_id = submit(any_client, tmp_path).json()["id"]
-    placed = jobs.run(commands.read(job_id))
-    assert placed is not None
+    snapshot = jobs.run(commands.read(job_id))
+    assert snapshot is not None
     live = any_client.delete(f"/jobs/{job_id}")
     expect_problem(live, 409, "job_not_ended", "the job is queued")
     any_client.post(f"/jobs/{job_id}/cancel")
     assert any_client.get(f"/jobs/{job_id}").json()["expires_at"] is not None
     assert any_client.delete(f"/jobs/{job_id}").status_code == 204
-    assert not open_objects(settings).exists(placed.record.inputs.image or "")
+    assert not open_objects(settings).exists(snapshot.record.inputs.image or "")
     expect_problem(any_client.get(f"/jobs/{job_id}"), 404, "job_not_found")
     expect_problem(any_client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
 
@@ -362,9 +362,9 @@ def test_ready_means_that_each_queue_has_a_worker_with_its_model(
     assert client.get("/healthz").json() == {"status": "ok"}
     expect_problem(client.get("/readyz"), 503, "unavailable", "no worker is ready for: prepare")
     worker = {"id": "w", "queues": ("prepare", "render"), "preset": "mini", "ready": False}
-    jobs.run(presence.beat(WorkerInfo.model_validate(worker), 60_000))
+    jobs.run(presence.heartbeat(WorkerInfo.model_validate(worker), 60_000))
     expect_problem(client.get("/readyz"), 503, "unavailable", "(1 alive)")
-    jobs.run(presence.beat(WorkerInfo.model_validate({**worker, "ready": True}), 60_000))
+    jobs.run(presence.heartbeat(WorkerInfo.model_validate({**worker, "ready": True}), 60_000))
     assert client.get("/readyz").json()["workers"][0]["id"] == "w"
 
 
@@ -412,6 +412,6 @@ def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: Jobs)
     model = PaintAnimator().describe()
     for name in ("a", "b"):
         info = WorkerInfo(id=name, queues=(Queue.RENDER,), preset="p", ready=True, model=model)
-        jobs.run(presence.beat(info, 60_000))
+        jobs.run(presence.heartbeat(info, 60_000))
     [shown] = client.get("/models").json()["models"]
     assert shown == {**model.model_dump(mode="json"), "workers": 2}

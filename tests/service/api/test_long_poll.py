@@ -20,12 +20,12 @@ from service.contract.states import JobState
 from service.gateway import Gateway, open_gateway
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import Jobs
 from tests.servers import GUARD_S, valkey
 from tests.service.driver import Driver
 
-Waits = Callable[[float], Awaitable[Placed]]
+Waits = Callable[[float], Awaitable[JobSnapshot]]
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def driver(jobs: Jobs) -> Driver:
 
 def waiting(
     settings: Settings,
-    placed: Placed,
-    use: Callable[[Gateway, Waits], Awaitable[Placed]],
-) -> Placed:
+    snapshot: JobSnapshot,
+    use: Callable[[Gateway, Waits], Awaitable[JobSnapshot]],
+) -> JobSnapshot:
     """What `use` comes to, which may wait for the job's end in a gateway."""
 
-    async def act() -> Placed:
+    async def act() -> JobSnapshot:
         async with open_gateway(settings) as gateway:
 
-            async def wait(seconds: float) -> Placed:
-                return await wait_for_end(gateway, Caller(ANONYMOUS), placed, seconds)
+            async def wait(seconds: float) -> JobSnapshot:
+                return await wait_for_end(gateway, Caller(ANONYMOUS), snapshot, seconds)
 
             return await use(gateway, wait)
 
@@ -94,17 +94,17 @@ def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
     """Wait one second for a job that does not end; how long it took."""
     waited_s: list[float] = []
 
-    async def use(gateway: Gateway, wait: Waits) -> Placed:
+    async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         began_s = time.monotonic()
-        placed = await wait(1.0)
+        snapshot = await wait(1.0)
         waited_s.append(time.monotonic() - began_s)
         assert gateway.events.watched == {}
-        return placed
+        return snapshot
 
     before = driver.placed()
     with asked_of(driver.jobs.redis, driver.id) as asked:
-        placed = waiting(folder_settings, before, use)
-    assert placed.record.state is JobState.QUEUED
+        snapshot = waiting(folder_settings, before, use)
+    assert snapshot.record.state is JobState.QUEUED
     # Whether something happened before it listened, once more when the subscription stands and when
     # the script is new to the server; and how the job stands at the end.
     assert len(asked) <= 4, asked
@@ -114,15 +114,15 @@ def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
 def test_it_ends_with_the_job_over_all_that_happens_before(
     folder_settings: Settings, driver: Driver
 ) -> None:
-    async def use(gateway: Gateway, wait: Waits) -> Placed:
+    async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         waits = asyncio.ensure_future(wait(60.0))
         for change in list(driver.life())[1:]:
             await asyncio.to_thread(change)
             await asyncio.sleep(0)
         return await waits
 
-    placed = waiting(folder_settings, driver.placed(), use)
-    assert (placed.record.state, placed.record.version) == (JobState.SUCCEEDED, 13)
+    snapshot = waiting(folder_settings, driver.placed(), use)
+    assert (snapshot.record.state, snapshot.record.version) == (JobState.SUCCEEDED, 13)
 
 
 def test_an_end_that_only_others_have_seen_is_found(
@@ -131,7 +131,7 @@ def test_an_end_that_only_others_have_seen_is_found(
     before = driver.placed()
     driver.jobs.run(commands.cancel(driver.id))
 
-    async def use(gateway: Gateway, wait: Waits) -> Placed:
+    async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         async with gateway.events.watch(driver.id, driver.placed().record.version):
             return await wait(60.0)
 
@@ -139,7 +139,7 @@ def test_an_end_that_only_others_have_seen_is_found(
 
 
 def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> None:
-    async def use(gateway: Gateway, wait: Waits) -> Placed:
+    async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         waits = asyncio.ensure_future(wait(60.0))
         while not gateway.events.watched:
             await asyncio.sleep(0)
@@ -147,8 +147,8 @@ def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> 
         gateway.events.close_streams()
         return await waits
 
-    placed = waiting(folder_settings, driver.placed(), use)
-    assert placed.record.state is JobState.PREPARING
+    snapshot = waiting(folder_settings, driver.placed(), use)
+    assert snapshot.record.state is JobState.PREPARING
 
 
 def test_a_store_that_is_lost_meanwhile_takes_nothing_from_the_answer(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_store_that_is_lost_meanwhile_takes_nothing_from_the_answer(tmp_path: 
         before = driver.placed()
         jobs.close()
 
-        async def use(gateway: Gateway, wait: Waits) -> Placed:
+        async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
             server.kill()
             server.wait()
             return await wait(1.0)

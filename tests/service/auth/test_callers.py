@@ -70,7 +70,7 @@ def finished_job(jobs: Jobs, settings: Settings, holder: Holder) -> str:
 
 
 def taken(jobs: Jobs, job_id: str, queue: Queue) -> int:
-    record = jobs.run(commands.take(job_id, queue, "w", 60_000))
+    record = jobs.run(commands.claim(job_id, queue, "w", 60_000))
     assert record is not None
     return record.token
 

@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.contract.callers import WINDOW_S, CallerLimits
 from service.settings import Settings
-from service.stores.job_store import commands, requests
-from service.stores.job_store.requests import Upload
+from service.stores.job_store import commands, uploads
 from service.stores.job_store.store import Jobs
+from service.stores.job_store.uploads import Upload
 from tests import samples
 from tests.servers import GUARD_S
 from tests.service.gateway import running_gateway
@@ -182,7 +182,10 @@ def test_jobs_that_wait_are_bounded(
     made = [submit(client, key).json()["id"] for _ in range(2)]
     refused = submit(client, key)
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
-    assert refused.json()["detail"] == "queued_jobs: 2 jobs wait; at most 2 may"
+    assert (
+        refused.json()["detail"]
+        == "queued_jobs: 2 jobs are queued, the limit is 2; wait or cancel one"
+    )
     assert refused.headers["retry-after"] == "5"
     jobs.run(commands.cancel(made[0]))
     assert submit(client, key).status_code == 202
@@ -260,10 +263,10 @@ def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs:
 def test_a_form_that_is_noted_twice_counts_once(jobs: Jobs) -> None:
     """Its reply was lost, and the gateway sent it again."""
     limits = CallerLimits(input_bytes_per_day=1000)
-    note = requests.note_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
+    note = uploads.register_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
     assert [jobs.run(note) for _ in range(2)] == ["ok", "ok"]
     more = Upload(id="v", caller="ann", max_bytes=400)
-    jobs.run(requests.note_upload(more, 60_000, limits))
+    jobs.run(uploads.register_upload(more, 60_000, limits))
 
 
 def test_a_job_that_is_too_much_leaves_nothing(

@@ -77,10 +77,10 @@ def test_client_submits_reads_and_erases_a_job(client: Client, image: Path, driv
 def test_client_lists_jobs_over_several_pages(
     client: Client, image: Path, driving: Path, jobs: Jobs
 ) -> None:
-    placed = jobs.run(commands.read(client.submit(image, driving).id))
-    assert placed is not None
+    snapshot = jobs.run(commands.read(client.submit(image, driving).id))
+    assert snapshot is not None
     for number in range(250):
-        jobs.run(commands.create(f"{number:032x}", JobParams(), placed.record.inputs))
+        jobs.run(commands.create(f"{number:032x}", JobParams(), snapshot.record.inputs))
     assert len({job.id for job in client.jobs(240)}) == 240
     assert len(client.jobs(999)) == 251
 

@@ -22,7 +22,7 @@ from service.events.hub import EventHub
 from service.events.messages import event_frame
 from service.settings import Settings
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import Placed
+from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import AsyncJobs, Jobs
 from tests.servers import GUARD_S
 from tests.service.driver import BROKEN, LEASE_MS, Driver, step
@@ -45,10 +45,10 @@ def http(folder_settings: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def told(placed: Placed) -> dict[str, Any]:
+def told(snapshot: JobSnapshot) -> dict[str, Any]:
     """What an event tells of a job."""
     hidden = {"worker", "prepared", "previews", "contract"}
-    return {"position": placed.position, **placed.record.model_dump(exclude=hidden)}
+    return {"position": snapshot.position, **snapshot.record.model_dump(exclude=hidden)}
 
 
 def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -> None:
@@ -56,7 +56,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
         change()
         [event] = driver.events(after=number - 1)
         assert event.version == number == driver.placed().record.version
-        assert told(event.placed) == told(driver.placed())
+        assert told(event.snapshot) == told(driver.placed())
     kinds = [event.kind for event in driver.events()]
     assert kinds == [EventKind.STATE] * 6 + [
         EventKind.PREVIEW,
@@ -67,7 +67,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
         EventKind.PROGRESS,
         EventKind.STATE,
     ]
-    states = [event.placed.record.state for event in driver.events()]
+    states = [event.snapshot.record.state for event in driver.events()]
     assert (states[0], states[2], states[-1]) == ("queued", "queued", "succeeded")
 
 
@@ -85,7 +85,7 @@ def test_what_changes_nothing_is_no_event(driver: Driver, jobs: Jobs) -> None:
     jobs.run(commands.fail("a", driver.token, BROKEN))
     jobs.run(commands.cancel("a"))
     [end] = driver.events(after=3)
-    assert end.placed.record.state == "canceled"
+    assert end.snapshot.record.state == "canceled"
     assert jobs.run(events.events("nobody", 0)) == []
 
 

@@ -33,7 +33,7 @@ class Shop:
         for number in range(workers):
             name = f"{'-'.join(queues)}-{number}"
             info = WorkerInfo(id=name, queues=queues, preset="p", ready=ready)
-            self.jobs.run(presence.beat(info, ttl_ms))
+            self.jobs.run(presence.heartbeat(info, ttl_ms))
 
     def submit(self, *job_ids: str, kind: JobKind = JobKind.POSES) -> None:
         for job_id in job_ids:
@@ -41,7 +41,7 @@ class Shop:
             self.jobs.run(commands.create(job_id, JobParams(), INPUTS, kind=kind))
 
     def take(self, job_id: str, queue: Queue = Queue.PREPARE) -> int:
-        record = self.jobs.run(commands.take(job_id, queue, "w", LONG_MS))
+        record = self.jobs.run(commands.claim(job_id, queue, "w", LONG_MS))
         assert record is not None
         return record.token
 
@@ -53,9 +53,9 @@ class Shop:
         self.jobs.run(commands.succeed("earlier", token, {}, []))
 
     def eta(self, job_id: str) -> Eta | None:
-        placed = self.jobs.run(commands.read(job_id))
-        assert placed is not None
-        return estimate(placed)
+        snapshot = self.jobs.run(commands.read(job_id))
+        assert snapshot is not None
+        return estimate(snapshot)
 
     def seconds(self, job_id: str) -> float:
         eta = self.eta(job_id)
@@ -127,5 +127,5 @@ def test_without_a_worker_nothing_is_known(shop: Shop) -> None:
     shop.now_ms += 101
     assert shop.eta("a") is None
     shop.open(1, Queue.PREPARE)
-    shop.jobs.run(presence.leave("prepare-0"))
+    shop.jobs.run(presence.deregister("prepare-0"))
     assert shop.eta("a") is None

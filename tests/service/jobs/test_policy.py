@@ -127,8 +127,8 @@ def test_a_manifest_tells_of_no_consent_that_nobody_declared(
 
 def manifest(jobs: Jobs, job_id: str) -> dict[str, Any]:
     """What a worker would write of the job."""
-    placed = jobs.run(commands.read(job_id))
-    assert placed is not None and isinstance(placed.record, JobRecord)
+    snapshot = jobs.run(commands.read(job_id))
+    assert snapshot is not None and isinstance(snapshot.record, JobRecord)
     rendering = Rendering({Output.RESULT: Path("x")}, report={}, warnings=[])
     origin = Origin(inputs={}, mark=None, signed={})
-    return make_manifest(placed.record, rendering, PaintAnimator().describe(), {}, origin)
+    return make_manifest(snapshot.record, rendering, PaintAnimator().describe(), {}, origin)

@@ -48,7 +48,7 @@ def test_a_lost_workers_job_waits_again_without_any_worker(
     client: TestClient, jobs: Jobs, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
-    assert jobs.run(commands.take(job_id, Queue.PREPARE, "dead", 60_000)) is not None
+    assert jobs.run(commands.claim(job_id, Queue.PREPARE, "dead", 60_000)) is not None
     jobs.redis.zadd("tcan:leases", {job_id: 0})
     wait_until(lambda: client.get(f"/jobs/{job_id}").json()["status"] == "queued", "it waits")
     wait_until(lambda: jobs.redis.llen(Queue.PREPARE.task) == 2, "another hint is sent")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.telemetry.context import REQUEST_ID, carried, working_on
+from service.telemetry.context import REQUEST_ID, context_fields, working_on
 from service.telemetry.logs import JsonFormatter, redacted
 
 
@@ -41,9 +41,9 @@ def test_fields_and_exceptions_are_part_of_the_line() -> None:
 
 
 def test_a_request_id_travels_with_the_job() -> None:
-    assert carried() == {}
+    assert context_fields() == {}
     token = REQUEST_ID.set("r2")
-    assert carried() == {"request_id": "r2"}
+    assert context_fields() == {"request_id": "r2"}
     REQUEST_ID.reset(token)
 
 

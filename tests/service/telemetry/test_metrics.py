@@ -51,13 +51,13 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
         jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS))
     tokens = {}
     for job_id in ("works", "done", "bad", "lost"):
-        taken = jobs.run(commands.take(job_id, Queue.PREPARE, "w", LEASE_MS))
+        taken = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", LEASE_MS))
         assert taken is not None
         tokens[job_id] = taken.token
     error = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
     jobs.run(commands.fail("bad", tokens["bad"], error))
     jobs.run(commands.hand_over("done", tokens["done"], Queue.RENDER, "p", [], {"prepare": 0.5}))
-    taken = jobs.run(commands.take("done", Queue.RENDER, "w", LEASE_MS))
+    taken = jobs.run(commands.claim("done", Queue.RENDER, "w", LEASE_MS))
     assert taken is not None
     for step in (1, 4, 10):
         progress = Progress(stage="denoise", step=step, steps=10, fraction=0.5)
@@ -74,7 +74,7 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
         memory=memory,
         scratch=DiskSpace(free_bytes=1, total_bytes=4),
     )
-    jobs.run(presence.beat(info, LEASE_MS))
+    jobs.run(presence.heartbeat(info, LEASE_MS))
     yield jobs
 
 

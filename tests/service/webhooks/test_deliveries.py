@@ -57,10 +57,10 @@ class World:
 
     def work(self, job_id: str = "a") -> None:
         """The job runs and succeeds."""
-        first = self.jobs.run(commands.take(job_id, Queue.PREPARE, "w", MINUTE_MS))
+        first = self.jobs.run(commands.claim(job_id, Queue.PREPARE, "w", MINUTE_MS))
         assert first is not None
         self.jobs.run(commands.hand_over(job_id, first.token, Queue.RENDER, "p", []))
-        second = self.jobs.run(commands.take(job_id, Queue.RENDER, "w", MINUTE_MS))
+        second = self.jobs.run(commands.claim(job_id, Queue.RENDER, "w", MINUTE_MS))
         assert second is not None
         self.jobs.run(commands.succeed(job_id, second.token, {}, []))
 
@@ -138,7 +138,7 @@ def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
     world.submit(receiver.url, "d", (WebhookEvent.CANCELED,))
     world.jobs.run(commands.cancel("d"))
     world.submit(receiver.url, "e", (WebhookEvent.FAILED,))
-    taken = world.jobs.run(commands.take("e", Queue.PREPARE, "w", MINUTE_MS))
+    taken = world.jobs.run(commands.claim("e", Queue.PREPARE, "w", MINUTE_MS))
     assert taken is not None
     world.jobs.run(commands.fail("e", taken.token, NO_PERSON))
     world.round()
@@ -148,11 +148,11 @@ def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
 
 def test_a_job_that_starts_twice_says_so_once(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url, events=(WebhookEvent.RUNNING,))
-    first = world.jobs.run(commands.take("a", Queue.PREPARE, "w", MINUTE_MS))
+    first = world.jobs.run(commands.claim("a", Queue.PREPARE, "w", MINUTE_MS))
     assert first is not None
     world.jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "p", []))
     for _ in range(2):
-        taken = world.jobs.run(commands.take("a", Queue.RENDER, "w", MINUTE_MS))
+        taken = world.jobs.run(commands.claim("a", Queue.RENDER, "w", MINUTE_MS))
         assert taken is not None
         world.jobs.run(commands.release("a", taken.token))
     world.round()
@@ -224,7 +224,7 @@ def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
     world.work()
     world.round()
     [unsent] = [delivery for delivery in world.log() if delivery.state is DeliveryState.PENDING]
-    world.jobs.run(commands.erase("a", go_on_sending=True))
+    world.jobs.run(commands.erase("a", keep_pending_deliveries=True))
     message = f"tcan:delivery:a:{unsent.n}"
     due = {"tcan:deliveries:callers", "tcan:deliveries:due:anonymous"}
     assert world.keys() == {message, f"{message}:attempts"} | due

@@ -16,7 +16,7 @@ from service.contract.webhooks import Attempt, DeliveryState, Webhook
 from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.stores.job_store import commands, deliveries
-from service.stores.job_store.deliveries import Claimed
+from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobs, Jobs
 from service.webhooks.deliverer import AT_ONCE, CLAIM_MS, SHARE, Deliverer
 from service.webhooks.send import DEADLINE_S, Sender
@@ -47,7 +47,7 @@ def attempts(jobs: Jobs, job_id: str) -> list[Attempt]:
 
 
 def delivering(
-    url: str, act: Callable[[], object], body: Callable[[Claimed], bytes] = webhook_body
+    url: str, act: Callable[[], object], body: Callable[[ClaimedDelivery], bytes] = webhook_body
 ) -> None:
     """A gateway delivers while `act` runs in a thread."""
 
@@ -96,7 +96,7 @@ def test_a_look_up_that_hangs_is_cut_off() -> None:
 
 
 def test_an_attempt_that_breaks_is_settled_as_failed(redis_url: str, jobs: Jobs) -> None:
-    def broken(message: Claimed) -> bytes:
+    def broken(message: ClaimedDelivery) -> bytes:
         raise RecursionError("no body")
 
     [job_id] = canceled(jobs, "http://127.0.0.1:9/", "me")

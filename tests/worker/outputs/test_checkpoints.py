@@ -19,7 +19,7 @@ from service.maintenance.orphans import Orphans
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects
@@ -127,7 +127,7 @@ def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None
 def test_who_goes_on_shows_the_progress_that_was_kept(world: World) -> None:
     job_id = world.prepared()
     world.render_and_die(job_id, behind=3)
-    taken = world.jobs.run(commands.take(job_id, Queue.RENDER, "w2", 60_000))
+    taken = world.jobs.run(commands.claim(job_id, Queue.RENDER, "w2", 60_000))
     assert taken is not None and taken.progress is not None
     assert (taken.progress.stage, taken.progress.step, taken.progress.steps) == ("denoise", 3, 6)
     assert taken.progress.fraction > Queue.RENDER.begins_at
@@ -166,10 +166,10 @@ def test_a_superseded_worker_keeps_nothing(world: World) -> None:
         if step == 2:
             kept = world.kept(job_id, 2)
             world.lose(job_id)
-            taken = world.jobs.run(commands.take(job_id, Queue.RENDER, "w3", 60_000))
+            taken = world.jobs.run(commands.claim(job_id, Queue.RENDER, "w3", 60_000))
             assert taken is not None and taken.checkpoint == kept
             late = commands.keep_checkpoint(job_id, taken.token - 1, kept)
-            assert world.jobs.run(late) is Hold.LOST
+            assert world.jobs.run(late) is LeaseStatus.LOST
 
     world.finish(job_id, PaintAnimator(step_s=0.3, on_step=be_overtaken))
     now = world.desk.record(job_id)
@@ -283,7 +283,7 @@ def test_dead_behind_its_result_and_before_it_says_so(
     the first `test_a_killed_workers_job_goes_on_behind_its_last_step`."""
 
     class DiesBehindTheResult(Jobs):
-        def run(self, call: Call[T]) -> T:
+        def run(self, call: Command[T]) -> T:
             reply = super().run(call)
             if call.script == "finish":
                 raise Killed
@@ -306,7 +306,7 @@ class AtItsEnd(Jobs):
 
     happens: Callable[[], None]
 
-    def run(self, call: Call[T]) -> T:
+    def run(self, call: Command[T]) -> T:
         if call.script == "finish":
             self.happens()
         return super().run(call)

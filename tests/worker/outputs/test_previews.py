@@ -132,7 +132,7 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
     done = desk.finish(job_id, desk.with_animator(painter))
     assert (len(done.previews), done.preview_count, Output.RESULT in done.outputs) == (5, 5, True)
     told = [e for e in jobs.run(events.events(job_id, 0)) if e.kind is EventKind.PREVIEW]
-    assert [event.placed.record.preview_count for event in told] == [1, 2, 3, 4, 5]
+    assert [event.snapshot.record.preview_count for event in told] == [1, 2, 3, 4, 5]
     with TestClient(create_app(settings)) as client:
         job = client.get(f"/jobs/{job_id}").json()
         assert job["links"]["preview"] == f"/jobs/{job_id}/previews/5"

@@ -55,7 +55,7 @@ def test_hints_that_nobody_takes_for_too_long_restart_the_worker(watched: Watche
     assert watched.pass_s(2) == 1
     [told] = watched.jobs.run(presence.workers())
     assert (told.ready, told.stalled) == (False, True)
-    assert watched.jobs.run(counts.snapshot()).counters["worker_restarts",] == 1
+    assert watched.jobs.run(counts.service_stats()).counters["worker_restarts",] == 1
 
 
 def test_a_stalled_worker_shows_in_readiness_and_metrics(

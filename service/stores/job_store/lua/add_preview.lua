@@ -1,8 +1,9 @@
--- id, token, key. The job has one more preview; a cancel that was asked for shows in the reply, as with `renew`.
-local id, token, key = ARGV[2], ARGV[3], ARGV[4]
-if not holds(id, token) then return 'lost' end
+-- requires: records, leases, events
+-- Adds a preview's object key. Arguments: id, token, key. Returns held, cancel or lost.
+local id = args.id
+if not holds_lease(id, args.token) then return 'lost' end
 local keys = cjson.decode(get(id, 'previews') or '[]')
-keys[#keys + 1] = key
+keys[#keys + 1] = args.key
 set(id, 'previews', cjson.encode(keys), 'preview_count', #keys)
 emit(id, 'preview')
-return cancel_requested(id) and 'cancel' or 'held'
+return lease_status(id)

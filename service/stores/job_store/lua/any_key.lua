@@ -1,2 +1,3 @@
--- Whether there was ever a key.
-return redis.call('EXISTS', keys_key)
+-- requires: api_keys
+-- Returns whether an API key was ever created.
+return redis.call('EXISTS', api_keys_key)

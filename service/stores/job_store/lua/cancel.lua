@@ -1,10 +1,11 @@
--- id. A waiting job ends at once; a leased one is asked to stop, and its worker told; an ended one stays as it is.
-local id = ARGV[2]
+-- requires: records, leases, lifecycle, events
+-- Cancels a job. Arguments: id. A waiting job ends; a leased job is marked and its worker notified; an ended job stays
+-- as it is. Returns the record.
+local id = args.id
 local state = get(id, 'state')
 if state == 'queued' then
-  finish(id, 'canceled')
-  emit(id, 'state')
-elseif redis.call('ZSCORE', leases_key, id) ~= false then
+  end_canceled(id)
+elseif is_leased(id) then
   if not cancel_requested(id) then
     set(id, 'cancel_requested', '1')
     emit(id, 'cancel')

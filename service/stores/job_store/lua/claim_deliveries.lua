@@ -1,29 +1,30 @@
--- limit, claim in ms, share of a caller, then callers and how many of their messages the gateway is sending. Messages that
--- are due: each with its attempts so far and the caller's secrets. One whose receiver said that it is gone ends here.
-local limit, claim_ms, share = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local sending = {}
-for i = 5, #ARGV, 2 do sending[ARGV[i]] = tonumber(ARGV[i + 1]) end
+-- requires: deliveries, webhook_secrets
+-- Claims due messages for claim_ms. Arguments: limit, claim_ms, max_per_caller, sending (number of messages that this
+-- gateway is sending, by caller). Returns each message with its attempts so far and the caller's signing secrets. A
+-- message whose receiver answered 410 before ends here.
+local sending = args.sending
 
--- Earlier releases kept `deliveries:due` instead of `deliveries:callers`: messages at first, then callers as here. Parts of them
--- may run beside this one, so whatever they put in is taken over at each claim.
-local function take_over(earlier_key)
-  local earlier = redis.call('ZRANGE', earlier_key, 0, -1, 'WITHSCORES')
-  for i = 1, #earlier, 2 do
-    local caller = redis.call('HGET', delivery_key(earlier[i]), 'caller')
-    if caller then redis.call('ZADD', due_of(caller), earlier[i + 1], earlier[i]) end
-    follow_first(caller or earlier[i])
+-- Earlier releases kept `deliveries:due` instead of `deliveries:callers`: messages at first, later callers as here.
+-- They may run at the same time as this one, so their entries are moved at each claim.
+local function migrate(old_key)
+  local old = redis.call('ZRANGE', old_key, 0, -1, 'WITHSCORES')
+  for i = 1, #old, 2 do
+    local caller = redis.call('HGET', delivery_key(old[i]), 'caller')
+    if caller then redis.call('ZADD', due_key(caller), old[i + 1], old[i]) end
+    update_first_due(caller or old[i])
   end
-  redis.call('DEL', earlier_key)
+  redis.call('DEL', old_key)
 end
-take_over(prefix .. 'deliveries:due')
-local waiting, claimed = redis.call('ZRANGEBYSCORE', due_key, '-inf', now), {}
+migrate(prefix .. 'deliveries:due')
+local callers, claimed = redis.call('ZRANGEBYSCORE', due_callers_key, '-inf', now), {}
 
--- Of the callers that have less than their share, the one that has least; of equals, who waits longest.
+-- Returns the caller with the fewest messages being sent, if below the limit; of equals, the one that has waited
+-- longest.
 local function next_caller()
-  local least, found = share, nil
-  for _, caller in ipairs(waiting) do
-    local has = sending[caller] or 0
-    if has < least then least, found = has, caller end
+  local fewest, found = args.max_per_caller, nil
+  for _, caller in ipairs(callers) do
+    local num_sending = sending[caller] or 0
+    if num_sending < fewest then fewest, found = num_sending, caller end
   end
   return found
 end
@@ -31,23 +32,23 @@ end
 local function claim(caller, name)
   local key = delivery_key(name)
   local url, state = unpack(redis.call('HMGET', key, 'url', 'state'))
-  -- Erased, or settled by a release that looked for it elsewhere.
-  if state ~= 'pending' then return drop_due(caller, name) end
+  -- Erased, or settled by an earlier release that keeps it elsewhere.
+  if state ~= 'pending' then return clear_due(caller, name) end
   if redis.call('HEXISTS', disabled_key(caller), url) == 1 then return settle(name, 'disabled') end
-  set_due(caller, name, now + claim_ms)
+  set_due(caller, name, now + args.claim_ms)
   redis.call('HINCRBY', key, 'claim', 1)
   redis.call('HINCRBY', key, 'tries', 1)
   sending[caller] = (sending[caller] or 0) + 1
-  claimed[#claimed + 1] = {redis.call('HGETALL', key), redis.call('LRANGE', key .. ':attempts', 0, -1), secrets(caller)}
+  claimed[#claimed + 1] = {redis.call('HGETALL', key), read_attempts(key), signing_secrets(caller)}
 end
 
-for _ = 1, limit do
+for _ = 1, args.limit do
   local caller = next_caller()
   if not caller then break end
-  local name = redis.call('ZRANGE', due_of(caller), 0, 0)[1]
-  if name then claim(caller, name) else follow_first(caller) end
-  local first = redis.call('ZSCORE', due_key, caller)
-  -- Nothing more of theirs is due: they have enough.
-  if not first or tonumber(first) > now then sending[caller] = share end
+  local name = redis.call('ZRANGE', due_key(caller), 0, 0)[1]
+  if name then claim(caller, name) else update_first_due(caller) end
+  local first = redis.call('ZSCORE', due_callers_key, caller)
+  -- Nothing else of this caller is due: skip it from now on.
+  if not first or tonumber(first) > now then sending[caller] = args.max_per_caller end
 end
 return claimed

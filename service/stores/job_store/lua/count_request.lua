@@ -1,20 +1,20 @@
--- caller, most, window in ms. Counts a request unless `most` came within the window. Replies whether it may pass, how many
--- more may, and in how many ms there will be one more. The list holds the times of the requests that passed, oldest first.
-local key, most, window = prefix .. 'requests:' .. ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local at_once, gone = 100, 0
+-- Counts a request unless the caller's limit within the window is reached. Arguments: caller, limit, window_ms.
+-- Returns whether the request is allowed, how many more are, and the ms until one more is.
+-- The list holds the times of allowed requests, oldest first.
+local key, batch, expired = prefix .. 'requests:' .. args.caller, 100, 0
 repeat
-  gone = 0
-  for _, ms in ipairs(redis.call('LRANGE', key, 0, at_once - 1)) do
-    if tonumber(ms) > now - window then break end
-    gone = gone + 1
+  expired = 0
+  for _, ms in ipairs(redis.call('LRANGE', key, 0, batch - 1)) do
+    if tonumber(ms) > now - args.window_ms then break end
+    expired = expired + 1
   end
-  if gone > 0 then redis.call('LPOP', key, gone) end
-until gone < at_once
-local had = redis.call('LLEN', key)
-local passes = had < most
-if passes then
-  redis.call('RPUSH', key, whole(now))
-  redis.call('PEXPIRE', key, window)
-  had = had + 1
+  if expired > 0 then redis.call('LPOP', key, expired) end
+until expired < batch
+local requests = redis.call('LLEN', key)
+local allowed = requests < args.limit
+if allowed then
+  redis.call('RPUSH', key, integer_text(now))
+  redis.call('PEXPIRE', key, args.window_ms)
+  requests = requests + 1
 end
-return {passes and 1 or 0, math.max(0, most - had), redis.call('LINDEX', key, 0) + window - now}
+return {allowed and 1 or 0, math.max(0, args.limit - requests), redis.call('LINDEX', key, 0) + args.window_ms - now}

@@ -1,3 +1,4 @@
--- A worker that took nothing although hints waited starts itself again.
+-- requires: counters
+-- Counts a worker that restarts itself because it claimed no job although hints waited.
 count('worker_restarts')
 return 'ok'

@@ -1,8 +1,9 @@
--- job. Each message with its attempts, oldest first.
+-- requires: deliveries
+-- Returns the messages of job `id`, oldest first, each with its attempts.
 local found = {}
-for n = 1, redis.call('LLEN', deliveries_key(ARGV[2])) do
-  local key = delivery_key(ARGV[2] .. ':' .. n)
-  local pairs_ = redis.call('HGETALL', key)
-  if #pairs_ > 0 then found[#found + 1] = {pairs_, redis.call('LRANGE', key .. ':attempts', 0, -1)} end
+for n = 1, redis.call('LLEN', deliveries_key(args.id)) do
+  local key = delivery_key(delivery_name(args.id, n))
+  local fields = redis.call('HGETALL', key)
+  if #fields > 0 then found[#found + 1] = {fields, read_attempts(key)} end
 end
 return found

@@ -1,3 +1,4 @@
--- id. The checkpoints of this ended job are gone.
-redis.call('ZREM', spent_key, ARGV[2])
+-- requires: schedules
+-- Records that the checkpoints of ended job `id` are deleted.
+redis.call('ZREM', obsolete_checkpoints_key, args.id)
 return 'ok'

@@ -1,5 +1,6 @@
--- id. The file of this upload is gone.
-redis.call('HDEL', prefix .. 'uploads', ARGV[2])
-redis.call('HDEL', counted_key, ARGV[2])
-redis.call('ZREM', prefix .. 'uploads:ends', ARGV[2])
+-- requires: uploads, quotas
+-- Deletes the description of upload `id`, whose file is deleted.
+redis.call('HDEL', uploads_key, args.id)
+redis.call('HDEL', counted_key, args.id)
+redis.call('ZREM', upload_ends_key, args.id)
 return 'ok'

@@ -1,14 +1,11 @@
--- id, token, next queue, contract of what was prepared, then fields and values. The job waits in its next queue, where attempts
--- count anew.
-local id, token, queue = ARGV[2], ARGV[3], ARGV[4]
-if not holds(id, token) then return repeated(id, token, queue) end
-close(id, token, queue)
-if cancel_requested(id) then
-  finish(id, 'canceled')
-  emit(id, 'state')
-  return 'cancel'
-end
-set(id, 'attempts', 0, 'contract', math.max(tonumber(get(id, 'contract') or 1), tonumber(ARGV[5])), unpack(ARGV, 6))
-wait_in(id, queue)
+-- requires: records, lifecycle, events
+-- Moves a leased job to its next queue, where attempts are counted from 0. Arguments: id, token, queue, contract (that
+-- a worker needs to read what was prepared), fields. Returns held, cancel or lost.
+local id = args.id
+local reply = close_lease(id, args.token, args.queue)
+if reply then return reply end
+set(id, 'attempts', 0, 'contract', math.max(tonumber(get(id, 'contract') or 1), args.contract))
+set_fields(id, args.fields)
+requeue(id, args.queue)
 emit(id, 'state')
 return 'held'

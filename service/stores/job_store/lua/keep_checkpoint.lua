@@ -1,5 +1,6 @@
--- id, token, checkpoint. The job's render may go on from here. No event: callers learn of it by the progress of who goes on.
-local id, token = ARGV[2], ARGV[3]
-if not holds(id, token) then return 'lost' end
-set(id, 'checkpoint', ARGV[4])
-return cancel_requested(id) and 'cancel' or 'held'
+-- requires: records, leases
+-- Stores the checkpoint from which the job's render can resume. Arguments: id, token, checkpoint (JSON). Emits no
+-- event: callers see the checkpoint's progress when the job resumes. Returns held, cancel or lost.
+if not holds_lease(args.id, args.token) then return 'lost' end
+set(args.id, 'checkpoint', args.checkpoint)
+return lease_status(args.id)

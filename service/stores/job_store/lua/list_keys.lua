@@ -1,2 +1,3 @@
--- Descriptions of all keys.
-return redis.call('HVALS', keys_key)
+-- requires: api_keys
+-- Returns the descriptions of all API keys.
+return redis.call('HVALS', api_keys_key)

@@ -1,3 +1,4 @@
--- id, description. Keeps a new key.
-redis.call('HSET', keys_key, ARGV[2], ARGV[3])
+-- requires: api_keys
+-- Stores a new API key. Arguments: id, key (JSON).
+redis.call('HSET', api_keys_key, args.id, args.key)
 return 'ok'

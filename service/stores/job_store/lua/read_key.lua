@@ -1,2 +1,3 @@
--- id. The key's description, or '' when there is none.
-return redis.call('HGET', keys_key, ARGV[2]) or ''
+-- requires: api_keys
+-- Returns the description of API key `id`, '' if there is none.
+return redis.call('HGET', api_keys_key, args.id) or ''

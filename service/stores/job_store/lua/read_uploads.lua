@@ -1,7 +1,8 @@
--- ids. Of each upload its description, or '' when its time is over or there is none.
+-- requires: uploads
+-- Returns the description of each upload in `ids`; '' if it has expired or does not exist.
 local found = {}
-for i = 2, #ARGV do
-  local ends = redis.call('ZSCORE', prefix .. 'uploads:ends', ARGV[i])
-  found[#found + 1] = ends and tonumber(ends) > now and redis.call('HGET', prefix .. 'uploads', ARGV[i]) or ''
+for i, id in ipairs(args.ids) do
+  local ends = redis.call('ZSCORE', upload_ends_key, id)
+  found[i] = ends and tonumber(ends) > now and redis.call('HGET', uploads_key, id) or ''
 end
 return found

@@ -1,10 +1,11 @@
--- id, token, lease in ms, then fields and values to write (progress). Replies held, cancel or lost.
-local id, token, lease_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])
-if not holds(id, token) then return 'lost' end
-redis.call('ZADD', leases_key, now + lease_ms, id)
-if #ARGV > 4 then
-  count_steps(id, get(id, 'progress'), ARGV[6])
-  set(id, unpack(ARGV, 5))
+-- requires: records, leases, checkpoints, events
+-- Renews a lease. Arguments: id, token, lease_ms, progress (JSON, optional). Returns held, cancel or lost.
+local id = args.id
+if not holds_lease(id, args.token) then return 'lost' end
+set_lease(id, args.lease_ms)
+if args.progress then
+  count_steps(id, get(id, 'progress'), args.progress)
+  set(id, 'progress', args.progress)
   emit(id, 'progress')
 end
-return cancel_requested(id) and 'cancel' or 'held'
+return lease_status(id)

@@ -1,16 +1,18 @@
--- name, claim, attempt, state, ms until the next try. The log grows whoever holds the claim;
--- the state is the last claimer's business, but a message that was taken stays taken.
-local name, claim, attempt, state, retry_ms = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local key = delivery_key(name)
-local caller, url, current, event = unpack(redis.call('HMGET', key, 'caller', 'url', 'claim', 'event'))
+-- requires: deliveries, counters
+-- Logs an attempt and sets the message's state. Arguments: id, n, claim, attempt (JSON), state, retry_ms (until the
+-- next attempt). The attempt is always logged. The state is set only by the last claim, except that a delivered message
+-- stays delivered. Returns whether the state was set.
+local name = delivery_name(args.id, args.n)
+local key, state = delivery_key(name), args.state
+local caller, url, claim, event = unpack(redis.call('HMGET', key, 'caller', 'url', 'claim', 'event'))
 if not caller then return 0 end
-redis.call('RPUSH', key .. ':attempts', attempt)
-if current ~= claim and state ~= 'delivered' then return 0 end
+redis.call('RPUSH', key .. ':attempts', args.attempt)
+if tonumber(claim) ~= args.claim and state ~= 'delivered' then return 0 end
 count('webhooks', event, state == 'pending' and 'retried' or state)
 if state == 'disabled' then redis.call('HSET', disabled_key(caller), url, now) end
 if state == 'pending' then
-  set_due(caller, name, now + retry_ms)
-  redis.call('HSET', key, 'due_ms', string.format('%d', now + retry_ms))
+  set_due(caller, name, now + args.retry_ms)
+  redis.call('HSET', key, 'due_ms', integer_text(now + args.retry_ms))
 else
   settle(name, state)
 end

@@ -44,7 +44,7 @@ def document(folder_settings: Settings, jobs: Jobs) -> Iterator[OpenApiSchema]:
     assert schema_hooks.media()
     model = PaintAnimator().describe()
     worker = WorkerInfo(id="w", queues=tuple(Queue), preset="paint", ready=True, model=model)
-    jobs.run(presence.beat(worker, 3_600_000))
+    jobs.run(presence.heartbeat(worker, 3_600_000))
     with running_gateway(folder_settings) as url:
         config = SchemathesisConfig.from_path(CONFIG)
         yield schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)

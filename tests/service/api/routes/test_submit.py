@@ -54,10 +54,10 @@ def test_inputs_come_from_addresses(
     answer = client.post("/animate", json={**urls, "params": {"seed": 5}})
     assert answer.status_code == 202, answer.text
     assert answer.json()["params"]["seed"] == 5
-    placed = jobs.run(commands.read(answer.json()["id"]))
-    assert placed is not None
-    assert placed.record.inputs.frames == 5
-    assert open_objects(folder_settings).exists(placed.record.inputs.driving)
+    snapshot = jobs.run(commands.read(answer.json()["id"]))
+    assert snapshot is not None
+    assert snapshot.record.inputs.frames == 5
+    assert open_objects(folder_settings).exists(snapshot.record.inputs.driving)
     assert list(folder_settings.spool_folder.iterdir()) == []
 
 
@@ -91,11 +91,11 @@ def test_a_jobs_inputs_outlive_the_upload(
     image, _ = upload(client, samples.png())
     driving, _ = upload(client, samples.video(tmp_path))
     body = {"image_upload": image, "driving_upload": driving}
-    placed = jobs.run(commands.read(client.post("/animate", json=body).json()["id"]))
-    assert placed is not None and placed.record.inputs.image is not None
+    snapshot = jobs.run(commands.read(client.post("/animate", json=body).json()["id"]))
+    assert snapshot is not None and snapshot.record.inputs.image is not None
     objects = open_objects(folder_settings)
     objects.delete(f"uploads/{image}")
-    objects.fetch(placed.record.inputs.image, tmp_path / "fetched")
+    objects.fetch(snapshot.record.inputs.image, tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == samples.png()
     expect_problem(client.post("/animate", json=body), 404, "upload_not_found")
 
@@ -172,9 +172,9 @@ def test_a_preview_of_poses_needs_a_driver_alone(
 ) -> None:
     answer = client.post("/poses", files={"driving": ("d", samples.video(tmp_path))})
     assert (answer.status_code, answer.json()["kind"]) == (202, "poses"), answer.text
-    placed = jobs.run(commands.read(answer.json()["id"]))
-    assert placed is not None
-    assert (placed.record.inputs.image, placed.record.queue) == (None, Queue.PREPARE)
+    snapshot = jobs.run(commands.read(answer.json()["id"]))
+    assert snapshot is not None
+    assert (snapshot.record.inputs.image, snapshot.record.queue) == (None, Queue.PREPARE)
     refused = submit(client, tmp_path)
     assert refused.json()["kind"] == "animate"
 

@@ -35,16 +35,16 @@ def created(jobs: Jobs, job_id: str = "a") -> JobRecord:
 
 def taken(jobs: Jobs, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
     """The job `a`, taken by a worker."""
-    record = jobs.run(commands.take("a", queue, worker, LEASE_MS))
+    record = jobs.run(commands.claim("a", queue, worker, LEASE_MS))
     assert record is not None
     return record
 
 
 def state(jobs: Jobs, job_id: str = "a") -> JobRecord:
     """The job as it stands."""
-    placed = jobs.run(commands.read(job_id))
-    assert placed is not None
-    return placed.record
+    snapshot = jobs.run(commands.read(job_id))
+    assert snapshot is not None
+    return snapshot.record
 
 
 def rendering(jobs: Jobs) -> JobRecord:

@@ -18,7 +18,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.maintenance.orphans import Orphans
 from service.settings import Settings
-from service.stores.job_store import commands, requests
+from service.stores.job_store import commands, retention
 from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import open_objects
@@ -122,17 +122,17 @@ class Backup:
         return key
 
     def _begin(self, jobs: Jobs) -> JobRecord:
-        jobs.run(commands.take_back(3))
-        taken = jobs.run(commands.take_next(Queue.PREPARE, "w1", LEASE_MS))
+        jobs.run(commands.reclaim_expired(3))
+        taken = jobs.run(commands.claim_next(Queue.PREPARE, "w1", LEASE_MS))
         assert taken is not None
         jobs.run(commands.hand_over(taken.id, taken.token, Queue.RENDER, "jobs/a/p.json", []))
-        begun = jobs.run(commands.take(taken.id, Queue.RENDER, "w1", LEASE_MS))
+        begun = jobs.run(commands.claim(taken.id, Queue.RENDER, "w1", LEASE_MS))
         assert begun is not None
         return begun
 
     def record(self, job_id: str) -> JobRecord | None:
-        placed = self.jobs.run(commands.read(job_id))
-        return placed and placed.record
+        snapshot = self.jobs.run(commands.read(job_id))
+        return snapshot and snapshot.record
 
 
 @pytest.fixture
@@ -152,18 +152,18 @@ def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) 
 
     # Nobody looked for long, so leases that ran out first get a grace; its worker does not come.
     backup.now_ms += LEASE_MS + SILENCE_MS
-    assert jobs.run(commands.take_back(3)) == []
+    assert jobs.run(commands.reclaim_expired(3)) == []
     backup.now_ms += GRACE_MS // 2
-    assert jobs.run(commands.take_back(3)) == []
+    assert jobs.run(commands.reclaim_expired(3)) == []
     backup.now_ms += GRACE_MS // 2
-    assert jobs.run(commands.take_back(3)) == [(held.id, Queue.RENDER)]
-    again = jobs.run(commands.take_next(Queue.RENDER, "w2", LEASE_MS))
+    assert jobs.run(commands.reclaim_expired(3)) == [(held.id, Queue.RENDER)]
+    again = jobs.run(commands.claim_next(Queue.RENDER, "w2", LEASE_MS))
     assert again is not None and (again.id, again.attempts) == (held.id, 2)
     jobs.run(commands.succeed(again.id, again.token, OUTPUTS, []))
     done = backup.record(held.id)
     assert done is not None and done.state is JobState.SUCCEEDED
     # The others' turns are as they were.
-    first = jobs.run(commands.take_next(Queue.PREPARE, "w2", LEASE_MS))
+    first = jobs.run(commands.claim_next(Queue.PREPARE, "w2", LEASE_MS))
     assert first is not None and first.id in backup.before
 
 
@@ -173,7 +173,7 @@ def test_a_copy_under_a_name_of_its_own_erases_nothing_that_it_does_not_know(
     jobs, orphans = backup.jobs, Orphans(backup.jobs, backup.objects, ANY_AGE_S)
     assert not backup.objects.exists(backup.abandoned)
     # It takes itself for the one that it was copied from, whose bucket this is.
-    copied_name = jobs.run(requests.identify("new"))
+    copied_name = jobs.run(retention.store_identity("new"))
     assert copied_name != "new"
     manual = (repository / "docs/operations.md").read_text()
     restoring = manual.split("**Restore**")[1]

@@ -19,7 +19,7 @@ from service.contract.limits import CLAIM_MS
 from service.contract.params import JobParams
 from service.errors import RejectedError
 from service.settings import Settings
-from service.stores.job_store import commands, requests
+from service.stores.job_store import commands, idempotency
 from service.stores.job_store.store import Jobs, digest
 from tests import samples
 from tests.servers import GUARD_S, free_port, valkey, wait_until
@@ -71,7 +71,7 @@ def test_a_claim_whose_reply_was_lost_is_still_the_requests_own(
         there = f"redis://127.0.0.1:{urlsplit(line.url).port}/0"
         with gateway(there, tmp_path) as client:
             assert client.post("/animate", json=body, headers=KEY).status_code == 202
-            line.loses = digest("claim").encode()
+            line.loses = digest("claim_idempotency_key").encode()
             made = client.post("/animate", json=body, headers={"Idempotency-Key": "other"})
             assert made.status_code == 202, made.text
             assert line.loses is None
@@ -107,7 +107,7 @@ def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
 
 def test_who_lost_the_key_makes_no_job(jobs: Jobs) -> None:
     for owner in ("first", "second"):
-        jobs.run(requests.claim("me", "k", "f", owner, CLAIM_MS))
+        jobs.run(idempotency.claim_key("me", "k", "f", owner, CLAIM_MS))
         if owner == "first":
             jobs.redis.flushall()
     kept: dict[str, Any] = {"caller": "me", "idempotency_key": "k", "keep_key_ms": CLAIM_MS}

@@ -12,7 +12,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, presence
-from service.stores.job_store.commands import Hold
+from service.stores.job_store.commands import LeaseStatus
 from service.stores.job_store.store import NEW_WORK, READING, Jobs, scripts
 from tests.service.stores.job_store.records import INPUTS, NO_PERSON, PROGRESS, state
 
@@ -24,7 +24,7 @@ def full(jobs: Jobs) -> Iterator[Jobs]:
     """A store with two jobs, one of them at work, that has no memory left."""
     for job_id in ("a", "b"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, options=JobOptions(ttl_s=60)))
-    assert jobs.run(commands.take("a", Queue.PREPARE, "w", LEASE_MS)) is not None
+    assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is not None
     jobs.redis.config_set("maxmemory-policy", "noeviction")
     jobs.redis.config_set("maxmemory", 1)
     yield jobs
@@ -41,13 +41,13 @@ def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
 
 
 def test_jobs_at_work_go_on_and_end(full: Jobs) -> None:
-    assert full.run(commands.renew("a", 1, LEASE_MS, PROGRESS)) is Hold.HELD
-    assert full.run(presence.preside("reconciler", "w", LEASE_MS))
-    assert full.run(commands.fail("a", 1, NO_PERSON)) is Hold.HELD
+    assert full.run(commands.renew("a", 1, LEASE_MS, PROGRESS)) is LeaseStatus.HELD
+    assert full.run(presence.hold_role("reconciler", "w", LEASE_MS))
+    assert full.run(commands.fail("a", 1, NO_PERSON)) is LeaseStatus.HELD
     assert state(full, "a").state is JobState.FAILED
-    assert full.run(commands.take_next(Queue.PREPARE, "w", LEASE_MS)) is not None
-    assert full.run(commands.take_back(3)) == []
-    assert full.run(commands.expire()) == []
+    assert full.run(commands.claim_next(Queue.PREPARE, "w", LEASE_MS)) is not None
+    assert full.run(commands.reclaim_expired(3)) == []
+    assert full.run(commands.expire_deadlines()) == []
 
 
 def test_ended_jobs_can_be_erased(full: Jobs) -> None:

@@ -10,7 +10,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, counts, events
-from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from tests.service.stores.job_store.records import (
     INPUTS,
@@ -28,14 +28,14 @@ from tests.service.stores.job_store.records import (
 def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     late = PROGRESS.model_copy(update={"step": 5})
-    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.HELD
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is LeaseStatus.HELD
     jobs.run(commands.renew("a", token, LEASE_MS, late))
     clock.now_ms += LEASE_MS
-    jobs.run(commands.take_back(3))
+    jobs.run(commands.reclaim_expired(3))
     assert state(jobs).checkpoint == KEPT
     again = taken(jobs, Queue.RENDER)
     assert (again.progress, again.resumes, again.checkpoint) == (PROGRESS, 1, KEPT)
-    counted = jobs.run(counts.snapshot()).counters
+    counted = jobs.run(counts.service_stats()).counters
     assert (counted["resumed",], counted["steps_repeated",]) == (1, 2)
     jobs.run(commands.succeed("a", again.token, {}, []))
     assert state(jobs).checkpoint is None
@@ -45,49 +45,49 @@ def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Cl
     jobs.run(commands.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
     jobs.run(commands.keep_checkpoint("a", state(jobs).token, KEPT))
     clock.now_ms += LEASE_MS
-    jobs.run(commands.take_back(3))
+    jobs.run(commands.reclaim_expired(3))
     again = taken(jobs, Queue.RENDER)
     for report in ({"stage": "encode", "step": 0}, {"step": 4}, {"step": 5}):
         goes_on = PROGRESS.model_copy(update=report)
         jobs.run(commands.renew("a", again.token, LEASE_MS, goes_on))
-    assert jobs.run(counts.snapshot()).counters["steps",] == 5
+    assert jobs.run(counts.service_stats()).counters["steps",] == 5
 
 
 def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     clock.now_ms += LEASE_MS
-    jobs.run(commands.take_back(3))
-    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    jobs.run(commands.reclaim_expired(3))
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is LeaseStatus.LOST
     taken(jobs, Queue.RENDER)
-    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is Hold.LOST
+    assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is LeaseStatus.LOST
     assert state(jobs).checkpoint is None
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release"])
 def test_an_end_whose_reply_was_lost_may_be_written_again(jobs: Jobs, ending: str) -> None:
     token = rendering(jobs).token
-    write: Call[Hold] = {
+    write: Command[LeaseStatus] = {
         "succeed": commands.succeed("a", token, {Output.RESULT: "jobs/a/r"}, []),
         "fail": commands.fail("a", token, NO_PERSON),
         "hand_over": commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []),
         "release": commands.release("a", token),
     }[ending]
-    assert jobs.run(write) is Hold.HELD
+    assert jobs.run(write) is LeaseStatus.HELD
     after = state(jobs)
-    assert jobs.run(write) is Hold.HELD
+    assert jobs.run(write) is LeaseStatus.HELD
     assert state(jobs) == after
     others = [commands.end_canceled("a", token), commands.renew("a", token, LEASE_MS)]
-    assert [jobs.run(other) for other in others] == [Hold.LOST, Hold.LOST]
+    assert [jobs.run(other) for other in others] == [LeaseStatus.LOST, LeaseStatus.LOST]
 
 
 def test_leases_that_could_not_be_renewed_are_not_lost(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
-    jobs.run(commands.take_back(3))
+    jobs.run(commands.reclaim_expired(3))
     clock.now_ms += commands.SILENCE_MS + LEASE_MS
-    assert jobs.run(commands.take_back(3, grace_ms=LEASE_MS)) == []
-    assert jobs.run(commands.renew("a", token, LEASE_MS)) is Hold.HELD
+    assert jobs.run(commands.reclaim_expired(3, grace_ms=LEASE_MS)) == []
+    assert jobs.run(commands.renew("a", token, LEASE_MS)) is LeaseStatus.HELD
     clock.now_ms += LEASE_MS
-    assert jobs.run(commands.take_back(3, grace_ms=LEASE_MS)) == [("a", Queue.RENDER)]
+    assert jobs.run(commands.reclaim_expired(3, grace_ms=LEASE_MS)) == [("a", Queue.RENDER)]
 
 
 def late(jobs: Jobs, **deadlines: int) -> None:
@@ -98,13 +98,13 @@ def late(jobs: Jobs, **deadlines: int) -> None:
 def test_a_job_that_no_worker_takes_in_time_fails(jobs: Jobs, clock: Clock) -> None:
     late(jobs, start_deadline_s=5)
     clock.now_ms += 4999
-    assert jobs.run(commands.expire()) == []
+    assert jobs.run(commands.expire_deadlines()) == []
     clock.now_ms += 1
-    assert jobs.run(commands.expire()) == ["a"]
+    assert jobs.run(commands.expire_deadlines()) == ["a"]
     ended = state(jobs)
     assert (ended.state, ended.error and ended.error.code) == ("failed", ErrorCode.START_DEADLINE)
-    assert ended.error is not None and "within the 5 s" in ended.error.detail
-    assert jobs.run(commands.take_next(Queue.PREPARE, "w", LEASE_MS)) is None
+    assert ended.error is not None and "within 5 s" in ended.error.detail
+    assert jobs.run(commands.claim_next(Queue.PREPARE, "w", LEASE_MS)) is None
 
 
 def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: Clock) -> None:
@@ -112,7 +112,7 @@ def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: 
     token = taken(jobs).token
     clock.now_ms += 10_000
     jobs.run(commands.release("a", token))
-    assert jobs.run(commands.expire()) == []
+    assert jobs.run(commands.expire_deadlines()) == []
 
 
 @pytest.mark.parametrize("queued", [True, False])
@@ -124,19 +124,19 @@ def test_a_job_that_does_not_end_in_time_fails_and_its_worker_is_told(
     if queued:
         jobs.run(commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []))
     clock.now_ms += 30_000
-    assert jobs.run(commands.expire()) == ["a"]
+    assert jobs.run(commands.expire_deadlines()) == ["a"]
     ended = state(jobs)
     assert ended.error is not None
     assert (ended.state, ended.error.code) == ("failed", ErrorCode.RUN_DEADLINE)
-    assert jobs.run(commands.renew("a", token, LEASE_MS)) is Hold.LOST
-    assert jobs.run(commands.expire()) == []
+    assert jobs.run(commands.renew("a", token, LEASE_MS)) is LeaseStatus.LOST
+    assert jobs.run(commands.expire_deadlines()) == []
 
 
 def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
     late(jobs, run_deadline_s=1)
     jobs.run(commands.fail("a", taken(jobs).token, NO_PERSON))
     clock.now_ms += 10_000
-    assert jobs.run(commands.expire()) == []
+    assert jobs.run(commands.expire_deadlines()) == []
 
 
 @pytest.mark.slow

@@ -25,8 +25,8 @@ def test_positions_follow_the_order_of_creation(jobs: Jobs, clock: Clock) -> Non
         created(jobs, job_id)
         clock.now_ms += 1
     taken(jobs)
-    placed = [jobs.run(commands.read(job_id)) for job_id in ("a", "b", "c")]
-    assert [place.position for place in placed if place] == [None, 0, 1]
+    snapshots = [jobs.run(commands.read(job_id)) for job_id in ("a", "b", "c")]
+    assert [snapshot.position for snapshot in snapshots if snapshot] == [None, 0, 1]
     assert jobs.run(commands.read("nobody")) is None
 
 
@@ -91,11 +91,11 @@ def test_time_is_accounted_for(jobs: Jobs, clock: Clock) -> None:
 def test_past_jobs_tell_how_long_one_takes_and_how_far_that_was_off(
     jobs: Jobs, clock: Clock
 ) -> None:
-    def run(job_id: str, frames: int, took_ms: int) -> commands.Placed | None:
+    def run(job_id: str, frames: int, took_ms: int) -> commands.JobSnapshot | None:
         inputs = INPUTS.model_copy(update={"frames": frames})
         jobs.run(commands.create(job_id, JobParams(num_inference_steps=10), inputs))
         before = jobs.run(commands.read(job_id))
-        record = jobs.run(commands.take(job_id, Queue.PREPARE, "w", 10**6))
+        record = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", 10**6))
         assert record is not None
         clock.now_ms += took_ms
         jobs.run(commands.succeed(job_id, record.token, {}, []))
@@ -104,11 +104,11 @@ def test_past_jobs_tell_how_long_one_takes_and_how_far_that_was_off(
     first, second, third = run("a", 10, 1000), run("b", 20, 1000), run("c", 10, 500)
     assert first is not None and first.forecast is None
     assert second is not None and second.forecast == commands.Forecast(
-        2.0, 1.0, None, 0, commands.Crowd(0, 0, 0)
+        2.0, 1.0, None, 0, commands.QueueContext(0, 0, 0)
     )
     # 2 s were expected and 1 s was taken; 300 units took 2 s in all.
     assert third is not None and third.forecast is not None
-    assert third.forecast.own_s == pytest.approx(2 / 3, abs=0.01)
+    assert third.forecast.expected_s == pytest.approx(2 / 3, abs=0.01)
     assert (third.forecast.error, third.forecast.estimates) == (1.0, 1)
 
 
@@ -119,11 +119,11 @@ def test_an_ended_job_expires_and_a_live_one_never_does(jobs: Jobs, clock: Clock
     taken(jobs)
     jobs.run(commands.cancel("b"))
     clock.now_ms += 59_999
-    assert jobs.run(commands.expired()) == []
+    assert jobs.run(commands.expired_jobs()) == []
     clock.now_ms += 10**9
-    assert jobs.run(commands.expired()) == ["b"]
+    assert jobs.run(commands.expired_jobs()) == ["b"]
     assert jobs.run(commands.erase("a")) is JobState.PREPARING
     assert jobs.run(commands.erase("b")) is JobState.CANCELED
     assert jobs.run(commands.erase("b")) is None
-    assert jobs.run(commands.expired()) == []
+    assert jobs.run(commands.expired_jobs()) == []
     assert [record.id for record in jobs.run(commands.recent(9))] == ["a"]

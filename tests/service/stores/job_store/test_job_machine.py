@@ -24,7 +24,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import Call, Hold
+from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
 
@@ -69,7 +69,7 @@ class JobMachine(RuleBasedStateMachine):
             for record in self.records()
             if record.queue is queue and self.position(record.id) == 0
         ]
-        record = self.jobs.run(commands.take_next(queue, "w", LEASE_MS))
+        record = self.jobs.run(commands.claim_next(queue, "w", LEASE_MS))
         if record is None:
             assert first == []
             return self.nobody()
@@ -82,7 +82,7 @@ class JobMachine(RuleBasedStateMachine):
     def write(self, lease: JobRecord, what: str) -> None:
         key = f"jobs/{lease.id}/{lease.token}/x"
         kept = Checkpoint(key=key, model="m", progress=PROGRESS)
-        writes: dict[str, Call[Hold]] = {
+        writes: dict[str, Command[LeaseStatus]] = {
             "renew": commands.renew(lease.id, lease.token, LEASE_MS),
             "progress": commands.renew(lease.id, lease.token, LEASE_MS, PROGRESS),
             "checkpoint": commands.keep_checkpoint(lease.id, lease.token, kept),
@@ -93,7 +93,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(lease=leases, how=st.sampled_from(["succeed", "fail", "hand_over", "release", "cancel"]))
     def end(self, lease: JobRecord, how: str) -> None:
         key = f"jobs/{lease.id}/{lease.token}/x"
-        ends: dict[str, Call[Hold]] = {
+        ends: dict[str, Command[LeaseStatus]] = {
             "succeed": commands.succeed(lease.id, lease.token, {Output.RESULT: key}, []),
             "fail": commands.fail(lease.id, lease.token, ERROR),
             "hand_over": commands.hand_over(lease.id, lease.token, Queue.RENDER, key, []),
@@ -111,8 +111,8 @@ class JobMachine(RuleBasedStateMachine):
     @rule(passed_ms=st.sampled_from([1, LEASE_MS // 2, LEASE_MS, 3 * LEASE_MS]))
     def time_passes(self, passed_ms: int) -> None:
         self.clock.now_ms += passed_ms
-        self.jobs.run(commands.expire())
-        for job_id, queue in self.jobs.run(commands.take_back(CAP)):
+        self.jobs.run(commands.expire_deadlines())
+        for job_id, queue in self.jobs.run(commands.reclaim_expired(CAP)):
             record = self.record(job_id)
             assert (record.state, record.queue) == (JobState.QUEUED, queue)
 
@@ -157,10 +157,10 @@ class JobMachine(RuleBasedStateMachine):
         for record in self.records():
             found = self.jobs.run(events.events(record.id, 0, 1000))
             assert [event.version for event in found] == list(range(1, record.version + 1))
-            ends = [event for event in found if event.placed.record.state.is_terminal]
+            ends = [event for event in found if event.snapshot.record.state.is_terminal]
             assert len(ends) == record.state.is_terminal
 
-    def fenced(self, lease: JobRecord, call: Call[Hold]) -> None:
+    def fenced(self, lease: JobRecord, call: Command[LeaseStatus]) -> None:
         """Do it; an old token changes nothing."""
         if not lease.id or self.jobs.run(commands.read(lease.id)) is None:
             return
@@ -169,7 +169,7 @@ class JobMachine(RuleBasedStateMachine):
         if lease.token < before.token or not before.state.is_leased:
             assert self.record(lease.id) == before
         else:
-            assert hold is not Hold.LOST
+            assert hold is not LeaseStatus.LOST
 
     def nobody(self) -> JobRecord:
         inputs, params = INPUTS, JobParams()
@@ -179,19 +179,19 @@ class JobMachine(RuleBasedStateMachine):
         )  # fmt: skip
 
     def record(self, job_id: str) -> JobRecord:
-        placed = self.jobs.run(commands.read(job_id))
-        assert placed is not None
-        return placed.record
+        snapshot = self.jobs.run(commands.read(job_id))
+        assert snapshot is not None
+        return snapshot.record
 
     def position(self, job_id: str) -> int | None:
-        placed = self.jobs.run(commands.read(job_id))
-        return None if placed is None else placed.position
+        snapshot = self.jobs.run(commands.read(job_id))
+        return None if snapshot is None else snapshot.position
 
     def records(self) -> Iterator[JobRecord]:
         for job_id in IDS:
-            placed = self.jobs.run(commands.read(job_id))
-            if placed is not None:
-                yield placed.record
+            snapshot = self.jobs.run(commands.read(job_id))
+            if snapshot is not None:
+                yield snapshot.record
 
 
 def reachable(before: JobState, after: JobState) -> bool:

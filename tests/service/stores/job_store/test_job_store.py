@@ -12,10 +12,11 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import WorkerInfo
-from service.stores.job_store import commands, presence, requests
-from service.stores.job_store.commands import Call, Hold
-from service.stores.job_store.requests import Claim, Upload
+from service.stores.job_store import commands, idempotency, presence, uploads
+from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.idempotency import KeyState
 from service.stores.job_store.store import Jobs
+from service.stores.job_store.uploads import Upload
 from tests.service.stores.job_store.records import (
     INPUTS,
     LEASE_MS,
@@ -47,34 +48,34 @@ def test_creating_again_changes_nothing(jobs: Jobs) -> None:
 
 
 def test_a_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) -> None:
-    def claim(fingerprint: str, caller: str = "me", owner: str = "me-1") -> requests.Claimed:
-        return jobs.run(requests.claim(caller, "k", fingerprint, owner, 1000))
+    def claim(fingerprint: str, caller: str = "me", owner: str = "me-1") -> idempotency.KeyClaim:
+        return jobs.run(idempotency.claim_key(caller, "k", fingerprint, owner, 1000))
 
-    assert claim("f").claim is Claim.NEW
-    assert claim("f").claim is Claim.NEW  # sent again, its reply was lost
-    assert claim("f", owner="me-2").claim is Claim.PENDING
-    assert claim("g", owner="me-2").claim is Claim.OTHER
-    assert claim("g", "you").claim is Claim.NEW
-    jobs.run(requests.unclaim("me", "k", "another"))
-    assert claim("f", owner="me-2").claim is Claim.PENDING
-    jobs.run(requests.unclaim("me", "k", "me-1"))
-    assert claim("g").claim is Claim.NEW
+    assert claim("f").state is KeyState.NEW
+    assert claim("f").state is KeyState.NEW  # sent again, its reply was lost
+    assert claim("f", owner="me-2").state is KeyState.PENDING
+    assert claim("g", owner="me-2").state is KeyState.OTHER
+    assert claim("g", "you").state is KeyState.NEW
+    jobs.run(idempotency.release_key("me", "k", "another"))
+    assert claim("f", owner="me-2").state is KeyState.PENDING
+    jobs.run(idempotency.release_key("me", "k", "me-1"))
+    assert claim("g").state is KeyState.NEW
     kept: dict[str, Any] = {"idempotency_key": "k", "caller": "me", "keep_key_ms": 60_000}
     for job_id in ("a", "a"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, key_owner="me-1", **kept))
-    jobs.run(requests.unclaim("me", "k", "me-1"))
-    assert claim("g") == requests.Claimed(Claim.JOB, "a")
+    jobs.run(idempotency.release_key("me", "k", "me-1"))
+    assert claim("g") == idempotency.KeyClaim(KeyState.JOB, "a")
 
 
 def test_an_upload_is_known_until_its_time_is_over(jobs: Jobs, clock: Clock) -> None:
     upload = Upload(id="u", caller="me", max_bytes=10)
-    jobs.run(requests.note_upload(upload, 1000))
-    assert jobs.run(requests.read_uploads(["u", "v"])) == [upload, None]
+    jobs.run(uploads.register_upload(upload, 1000))
+    assert jobs.run(uploads.read_uploads(["u", "v"])) == [upload, None]
     clock.now_ms += 1000
-    assert jobs.run(requests.read_uploads(["u"])) == [None]
-    assert jobs.run(requests.ended_uploads()) == ["u"]
-    jobs.run(requests.forget_upload("u"))
-    assert jobs.run(requests.ended_uploads()) == []
+    assert jobs.run(uploads.read_uploads(["u"])) == [None]
+    assert jobs.run(uploads.expired_uploads()) == ["u"]
+    jobs.run(uploads.forget_upload("u"))
+    assert jobs.run(uploads.expired_uploads()) == []
 
 
 def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
@@ -83,25 +84,25 @@ def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
     assert (record.state, record.token, record.attempts) == (JobState.PREPARING, 1, 1)
     assert record.worker == "w1"
     assert record.progress == Progress(stage="prepare", step=0, steps=0, fraction=0.0)
-    assert jobs.run(commands.take("a", Queue.PREPARE, "w2", LEASE_MS)) is None
-    assert jobs.run(commands.take("a", Queue.RENDER, "w2", LEASE_MS)) is None
-    assert jobs.run(commands.take("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
+    assert jobs.run(commands.claim("a", Queue.PREPARE, "w2", LEASE_MS)) is None
+    assert jobs.run(commands.claim("a", Queue.RENDER, "w2", LEASE_MS)) is None
+    assert jobs.run(commands.claim("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
 
 
 def test_a_take_is_done_once_however_often_it_is_sent(jobs: Jobs, clock: Clock) -> None:
-    none_waited = commands.take_next(Queue.PREPARE, "w1", LEASE_MS)
+    none_waited = commands.claim_next(Queue.PREPARE, "w1", LEASE_MS)
     assert jobs.run(none_waited) is None
     created(jobs)
     created(jobs, "b")
-    take = commands.take_next(Queue.PREPARE, "w1", LEASE_MS)
+    take = commands.claim_next(Queue.PREPARE, "w1", LEASE_MS)
     record = jobs.run(take)
     assert record is not None and record.id == "a"
     clock.now_ms += LEASE_MS - 1
     assert jobs.run(take) == record
     clock.now_ms += LEASE_MS - 1
-    assert jobs.run(commands.take_back(3)) == []  # sent again, it prolongs the lease
+    assert jobs.run(commands.reclaim_expired(3)) == []  # sent again, it prolongs the lease
     clock.now_ms += 1
-    assert jobs.run(commands.take_back(3)) == [("a", Queue.PREPARE)]
+    assert jobs.run(commands.reclaim_expired(3)) == [("a", Queue.PREPARE)]
     assert taken(jobs, worker="w2").token == 2
     assert [jobs.run(take), jobs.run(none_waited)] == [None, None]
     assert state(jobs, "b").token == 0
@@ -110,7 +111,7 @@ def test_a_take_is_done_once_however_often_it_is_sent(jobs: Jobs, clock: Clock) 
 def test_progress_is_written_under_the_lease(jobs: Jobs) -> None:
     created(jobs)
     token = taken(jobs).token
-    assert jobs.run(commands.renew("a", token, LEASE_MS, PROGRESS)) is Hold.HELD
+    assert jobs.run(commands.renew("a", token, LEASE_MS, PROGRESS)) is LeaseStatus.HELD
     assert state(jobs).progress == PROGRESS
 
 
@@ -119,13 +120,15 @@ def test_a_job_goes_through_both_queues_to_its_outputs(jobs: Jobs, clock: Clock)
     first = taken(jobs)
     held = jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"]))
     waiting = state(jobs)
-    assert held is Hold.HELD
+    assert held is LeaseStatus.HELD
     assert (waiting.state, waiting.queue, waiting.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
     second = taken(jobs, Queue.RENDER)
     assert (second.state, second.token, second.prepared) == (JobState.RUNNING, 2, "jobs/a/p")
     clock.now_ms += 500
     outputs = {Output.RESULT: "jobs/a/result.mp4"}
-    assert jobs.run(commands.succeed("a", second.token, outputs, ["two people"])) is Hold.HELD
+    assert (
+        jobs.run(commands.succeed("a", second.token, outputs, ["two people"])) is LeaseStatus.HELD
+    )
     ended = state(jobs)
     assert (ended.state, ended.outputs) == (JobState.SUCCEEDED, outputs)
     assert ended.warnings == ["two people"]
@@ -137,7 +140,7 @@ def test_every_write_with_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> N
     created(jobs)
     old = taken(jobs).token
     clock.now_ms += LEASE_MS
-    assert jobs.run(commands.take_back(3)) == [("a", Queue.PREPARE)]
+    assert jobs.run(commands.reclaim_expired(3)) == [("a", Queue.PREPARE)]
     before = state(jobs)
     writes = [
         commands.renew("a", old, LEASE_MS, PROGRESS),
@@ -147,10 +150,10 @@ def test_every_write_with_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> N
         commands.end_canceled("a", old),
         commands.release("a", old),
     ]
-    assert [jobs.run(write) for write in writes] == [Hold.LOST] * len(writes)
+    assert [jobs.run(write) for write in writes] == [LeaseStatus.LOST] * len(writes)
     assert state(jobs) == before
     assert taken(jobs).token > old
-    assert [jobs.run(write) for write in writes] == [Hold.LOST] * len(writes)
+    assert [jobs.run(write) for write in writes] == [LeaseStatus.LOST] * len(writes)
 
 
 def test_a_renewed_lease_is_not_taken_back(jobs: Jobs, clock: Clock) -> None:
@@ -159,7 +162,7 @@ def test_a_renewed_lease_is_not_taken_back(jobs: Jobs, clock: Clock) -> None:
     clock.now_ms += LEASE_MS - 1
     jobs.run(commands.renew("a", token, LEASE_MS))
     clock.now_ms += LEASE_MS - 1
-    assert jobs.run(commands.take_back(3)) == []
+    assert jobs.run(commands.reclaim_expired(3)) == []
     assert state(jobs).state is JobState.PREPARING
 
 
@@ -168,12 +171,12 @@ def test_a_job_that_loses_three_workers_fails_and_names_the_stage(jobs: Jobs, cl
     for _ in range(3):
         taken(jobs)
         clock.now_ms += LEASE_MS
-        jobs.run(commands.take_back(3))
+        jobs.run(commands.reclaim_expired(3))
     ended = state(jobs)
     assert ended.state is JobState.FAILED
     assert ended.error is not None
     assert (ended.error.code, ended.error.stage) == (ErrorCode.WORKER_LOST, "prepare")
-    assert jobs.run(commands.take("a", Queue.PREPARE, "w", LEASE_MS)) is None
+    assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is None
 
 
 def test_a_released_job_waits_in_its_old_place_and_the_attempt_does_not_count(
@@ -183,10 +186,10 @@ def test_a_released_job_waits_in_its_old_place_and_the_attempt_does_not_count(
     token = taken(jobs).token
     clock.now_ms += 1
     created(jobs, "b")
-    assert jobs.run(commands.release("a", token)) is Hold.HELD
-    placed = jobs.run(commands.read("a"))
-    assert placed is not None
-    assert (placed.position, placed.record.attempts) == (0, 0)
+    assert jobs.run(commands.release("a", token)) is LeaseStatus.HELD
+    snapshot = jobs.run(commands.read("a"))
+    assert snapshot is not None
+    assert (snapshot.position, snapshot.record.attempts) == (0, 0)
 
 
 def test_a_waiting_job_is_canceled_at_once(jobs: Jobs) -> None:
@@ -195,7 +198,7 @@ def test_a_waiting_job_is_canceled_at_once(jobs: Jobs) -> None:
         record = jobs.run(commands.cancel("a"))
         assert record is not None
         assert record.state is JobState.CANCELED
-    assert jobs.run(commands.take("a", Queue.PREPARE, "w", LEASE_MS)) is None
+    assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is None
     assert jobs.run(commands.cancel("nobody")) is None
 
 
@@ -208,14 +211,14 @@ def test_an_accepted_cancel_wins_over_whatever_the_worker_does(
     asked = jobs.run(commands.cancel("a"))
     assert asked is not None
     assert (asked.state, asked.cancel_requested) == (JobState.PREPARING, True)
-    assert jobs.run(commands.renew("a", token, LEASE_MS)) is Hold.CANCEL
-    endings: dict[str, Call[Any]] = {
+    assert jobs.run(commands.renew("a", token, LEASE_MS)) is LeaseStatus.CANCEL
+    endings: dict[str, Command[Any]] = {
         "succeed": commands.succeed("a", token, {}, []),
         "fail": commands.fail("a", token, NO_PERSON),
         "hand_over": commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []),
         "release": commands.release("a", token),
         "stop": commands.end_canceled("a", token),
-        "lost": commands.take_back(3),
+        "lost": commands.reclaim_expired(3),
     }
     clock.now_ms += LEASE_MS
     jobs.run(endings[ending])
@@ -230,7 +233,7 @@ def test_an_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
     ended = state(jobs)
     clock.now_ms += 10 * LEASE_MS
     jobs.run(commands.cancel("a"))
-    jobs.run(commands.take_back(3))
+    jobs.run(commands.reclaim_expired(3))
     jobs.run(commands.succeed("a", token, {}, []))
     assert state(jobs) == ended
     assert ended.error == NO_PERSON
@@ -238,7 +241,7 @@ def test_an_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
 
 def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
-    unhinted = commands.unhinted(Queue.PREPARE, age_ms=3000)
+    unhinted = commands.jobs_missing_hints(Queue.PREPARE, age_ms=3000)
     assert jobs.run(unhinted) == []
     clock.now_ms += 3000
     jobs.redis.lpush(Queue.PREPARE.task, "a hint")
@@ -250,16 +253,16 @@ def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock)
 
 def test_a_worker_is_forgotten_when_it_falls_silent(jobs: Jobs, clock: Clock) -> None:
     info = WorkerInfo(id="w1", queues=(Queue.RENDER,), preset="mini", ready=True)
-    jobs.run(presence.beat(info, ttl_ms=100))
+    jobs.run(presence.heartbeat(info, ttl_ms=100))
     assert jobs.run(presence.workers()) == [info]
     clock.now_ms += 101
     assert jobs.run(presence.workers()) == []
-    jobs.run(presence.beat(info, ttl_ms=100))
-    jobs.run(presence.leave("w1"))
+    jobs.run(presence.heartbeat(info, ttl_ms=100))
+    jobs.run(presence.deregister("w1"))
     assert jobs.run(presence.workers()) == []
 
 
 def test_a_role_has_one_holder(jobs: Jobs) -> None:
-    assert jobs.run(presence.preside("reconciler", "w1", 60_000))
-    assert jobs.run(presence.preside("reconciler", "w1", 60_000))
-    assert not jobs.run(presence.preside("reconciler", "w2", 60_000))
+    assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
+    assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
+    assert not jobs.run(presence.hold_role("reconciler", "w2", 60_000))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -13,12 +15,14 @@ from service.contract.callers import CallerLimits
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.errors import UnavailableError
-from service.stores.job_store import commands, counts, events, keys, presence, requests
-from service.stores.job_store.commands import Call
-from service.stores.job_store.requests import Upload
+from service.stores.job_store import commands, counts, events, keys, presence, uploads
+from service.stores.job_store.commands import Command
 from service.stores.job_store.store import READING, AsyncJobs, Jobs, scripts
+from service.stores.job_store.uploads import Upload
 from tests.service.keyholders import new_key
 from tests.service.stores.job_store.records import created
+
+DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 
 def test_without_a_clock_the_servers_time_counts(redis_url: str) -> None:
@@ -31,16 +35,16 @@ def test_without_a_clock_the_servers_time_counts(redis_url: str) -> None:
 def test_the_gateway_awaits_the_same_calls(redis_url: str, jobs: Jobs) -> None:
     record = created(jobs)
 
-    async def read() -> commands.Placed | None:
+    async def read() -> commands.JobSnapshot | None:
         store = AsyncJobs.connect(redis_url)
         try:
             return await store.run(commands.read("a"))
         finally:
             await store.close()
 
-    placed = asyncio.run(read())
-    assert placed is not None
-    assert (placed.record, placed.position) == (record, 0)
+    snapshot = asyncio.run(read())
+    assert snapshot is not None
+    assert (snapshot.record, snapshot.position) == (record, 0)
 
 
 def test_a_server_that_is_gone_is_unavailable(unused_url: str) -> None:
@@ -51,34 +55,45 @@ def test_a_server_that_is_gone_is_unavailable(unused_url: str) -> None:
 
 def test_the_scripts_know_every_transition() -> None:
     texts = scripts()
-    assert set(texts) >= {"create", "take", "renew", "finish", "cancel", "take_back"}
+    assert set(texts) >= {"create", "claim_job", "renew", "finish", "cancel", "reclaim_expired"}
     for source, targets in TRANSITIONS.items():
         row = ", ".join(f"{target} = true" for target in sorted(targets))
-        assert f"{source} = {{{row}}}" in texts["take"]
+        assert f"{source} = {{{row}}}" in texts["claim_job"]
+
+
+def test_scripts_require_the_parts_that_they_use() -> None:
+    """A name without its part would fail only in the branch that uses it."""
+    folder = resources.files("service.stores.job_store") / "lua" / "lib"
+    parts = "".join(file.read_text() for file in folder.iterdir())
+    for script, text in scripts().items():
+        code = re.sub(r"--.*|'[^']*'", "", text)
+        for name in re.findall(DEFINITION, parts):
+            if re.search(rf"(?<![.\w]){name}\b", code):
+                assert name in re.findall(DEFINITION, code), f"{script} uses {name}"
 
 
 def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> None:
     created(jobs)
-    jobs.run(requests.note_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
+    jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
     key_id = id_of(new_key(jobs, "me")) or ""
-    reading: list[Call[Any]] = [
+    reading: list[Command[Any]] = [
         commands.read("a"),
-        commands.ask("a", 1),
+        commands.check_lease("a", 1),
         commands.recent(5),
-        requests.read_uploads(["u"]),
+        uploads.read_uploads(["u"]),
         events.events("a", 0),
-        counts.snapshot(),
-        presence.waiting_hints([Queue.RENDER]),
+        counts.service_stats(),
+        presence.count_hints([Queue.RENDER]),
         keys.read_key(key_id),
         keys.list_keys(),
         keys.any_key(),
-        keys.room_for_a_job("me", CallerLimits(queued_jobs=1), 1),
+        keys.check_quota("me", CallerLimits(queued_jobs=1), 1),
     ]
     jobs.redis.lpush(Queue.RENDER.task, "a hint")
     assert {call.script for call in reading} == READING
     for call in reading:
         text = scripts()[call.script]
-        assert jobs.redis.eval_ro(text, 1, "tcan:", "", *map(str, call.arguments))
+        assert jobs.redis.eval_ro(text, 1, "tcan:", call.encode())
 
 
 def test_only_the_three_endings_are_terminal() -> None:

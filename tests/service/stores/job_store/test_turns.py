@@ -39,7 +39,7 @@ class Line:
         return job_id
 
     def take(self, queue: Queue = Queue.PREPARE) -> JobRecord | None:
-        return self.jobs.run(commands.take_next(queue, "w", 60_000))
+        return self.jobs.run(commands.claim_next(queue, "w", 60_000))
 
     def prepare(self) -> None:
         """Bring every job to the render queue."""
@@ -58,8 +58,8 @@ class Line:
     def at(self, position: int) -> str | None:
         """Who says that it stands there."""
         for record in self.everyone():
-            placed = self.jobs.run(commands.read(record.id))
-            if placed is not None and placed.position == position:
+            snapshot = self.jobs.run(commands.read(record.id))
+            if snapshot is not None and snapshot.position == position:
                 return record.id
         return None
 
@@ -160,9 +160,9 @@ def test_positions_are_the_order_in_which_jobs_are_taken(
             jobs.run(commands.cancel(job_id))
     said = {}
     for record in line.everyone():
-        placed = jobs.run(commands.read(record.id))
-        if placed is not None and placed.position is not None:
-            said[placed.position] = record.id
+        snapshot = jobs.run(commands.read(record.id))
+        if snapshot is not None and snapshot.position is not None:
+            said[snapshot.position] = record.id
     assert sorted(said) == list(range(len(said)))
     taken = []
     while (next_one := line.take()) is not None:

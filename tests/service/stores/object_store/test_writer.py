@@ -22,13 +22,13 @@ class Watched(FolderObjects):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, lambda: b"key")
-        self.placed = 0
+        self.snapshot = 0
         self.synced: list[list[str]] = []
         self.busy, self.go_on = threading.Event(), threading.Event()
 
     def place(self, objects: Mapping[str, New]) -> None:
         super().place(objects)
-        self.placed += 1
+        self.snapshot += 1
 
     def sync(self, keys: Iterable[str]) -> None:
         self.synced.append(list(keys))

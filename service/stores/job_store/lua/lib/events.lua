@@ -1,0 +1,43 @@
+-- requires: records, snapshots, counters, deliveries
+-- Events of jobs. An event holds neither `static_fields`, which never change after `create`, nor `private_fields`,
+-- which callers do not see.
+local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
+  units = true, request_id = true, traceparent = true}
+local private_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
+  closed = true, turn = true, contract = true}
+-- Readers come back with the last version that they saw, so far fewer would do. The limit bounds memory for a job that
+-- is claimed and released for weeks because a store is unavailable.
+local max_events = 10000
+local function events_key(id) return prefix .. 'events:' .. id end
+
+-- Counts an ended job by state and error code, and the duration of its stages.
+local function count_end(id, state)
+  local error_ = get(id, 'error')
+  count('jobs_ended', state, error_ and cjson.decode(error_).code or '')
+  for stage, seconds in pairs(cjson.decode(get(id, 'seconds') or '{}')) do
+    redis.call('HINCRBYFLOAT', counters_key, 'stage_seconds|' .. stage, seconds)
+    count('stage_count', stage)
+  end
+end
+
+-- Publishes a change. Called after all fields of the change are written. Returns the snapshot.
+local function emit(id, kind)
+  local version = redis.call('HINCRBY', job_key(id), 'version', 1)
+  local job, fields = snapshot(id), {}
+  for i = 1, #job[1], 2 do
+    local name = job[1][i]
+    if not static_fields[name] and not private_fields[name] then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = job[1][i + 1]
+    end
+  end
+  redis.call('XADD', events_key(id), 'MAXLEN', '~', max_events, version .. '-0', 'kind', kind,
+    'placed', cjson.encode({fields, job[2], now, job[4]}))
+  redis.call('PUBLISH', prefix .. 'changes', id)
+  if kind == 'state' then
+    local state = get(id, 'state')
+    if is_final(state) then count_end(id, state) end
+    queue_delivery(id, job)
+  end
+  return job
+end

@@ -1,0 +1,28 @@
+-- requires: records, leases, lifecycle, counters, events
+-- Ends expired leases. Arguments: max_attempts, silence_ms, grace_ms, errors (job error as JSON, by queue). Returns id
+-- and queue of each job that waits again. If nobody called this for silence_ms, the store or all workers were
+-- unavailable and leases could not be renewed: they are extended by grace_ms instead, once.
+local expired = redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)
+local last_ms = redis.call('GET', prefix .. 'leases:looked_ms')
+redis.call('SET', prefix .. 'leases:looked_ms', integer_text(now))
+if last_ms and now - last_ms > args.silence_ms then
+  for _, id in ipairs(expired) do set_lease(id, args.grace_ms) end
+  return {}
+end
+local waiting = {}
+for _, id in ipairs(expired) do
+  local queue = get(id, 'queue')
+  count('leases_lost', queue)
+  if cancel_requested(id) then
+    end_job(id, 'canceled')
+  elseif tonumber(get(id, 'attempts')) >= args.max_attempts then
+    end_job(id, 'failed')
+    set(id, 'error', args.errors[queue])
+  else
+    requeue(id, queue)
+    waiting[#waiting + 1] = id
+    waiting[#waiting + 1] = queue
+  end
+  emit(id, 'state')
+end
+return waiting

@@ -1,0 +1,27 @@
+-- requires: records, queues, leases, counters, deliveries, workers
+-- Returns, for each of `queues`: waiting jobs, leased jobs, and for each priority class waiting jobs and the age of the
+-- oldest in ms; then the counters, the number of pending messages, for how many ms the first has been due, and
+-- descriptions of live workers.
+local leased = {}
+for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
+  local queue = get(id, 'queue')
+  if queue then leased[queue] = (leased[queue] or 0) + 1 end
+end
+local queues = {}
+for i, queue in ipairs(args.queues) do
+  local by_class = {}
+  for _, class in ipairs({'high', 'normal', 'low'}) do
+    local oldest = redis.call('ZRANGE', age_key(queue, class), 0, 0, 'WITHSCORES')
+    by_class[#by_class + 1] = {redis.call('ZCARD', age_key(queue, class)), oldest[2] and math.max(0, now - oldest[2]) or 0}
+  end
+  queues[i] = {redis.call('ZCARD', waiting_key(queue)), leased[queue] or 0, by_class}
+end
+local pending, first = 0, redis.call('ZRANGE', due_callers_key, 0, 0, 'WITHSCORES')
+for _, caller in ipairs(redis.call('ZRANGE', due_callers_key, 0, -1)) do
+  pending = pending + redis.call('ZCARD', due_key(caller))
+end
+local workers = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', alive_workers_key, '(' .. now, '+inf')) do
+  workers[#workers + 1] = redis.call('HGET', all_workers_key, id) or nil
+end
+return {queues, redis.call('HGETALL', counters_key), pending, first[2] and math.max(0, now - first[2]) or 0, workers}

@@ -1,0 +1,41 @@
+"""Commands for erasing objects that are not needed any more.
+
+Keys in Redis: `checkpoints:spent`, ended jobs whose checkpoints are still stored; `identity`, a
+name that distinguishes this job store from others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.stores.job_store.commands import Command
+
+
+def postpone(set_name: str, name: str, ms: int) -> Command[int]:
+    """Postpone an erasure that failed by so many ms.
+
+    Args:
+        set_name: `expiries`, `uploads:ends` or `checkpoints:spent`.
+        name: the member of that set.
+    """
+    return Command("postpone", {"set": set_name, "id": name, "ms": ms}, int)
+
+
+def obsolete_checkpoints(limit: int = 100) -> Command[list[str]]:
+    """List ended jobs whose checkpoints are still stored."""
+    return Command("obsolete_checkpoints", {"limit": limit}, list)
+
+
+def forget_checkpoints(job_id: str) -> Command[str]:
+    """Record that an ended job's checkpoints are deleted."""
+    return Command("forget_checkpoints", {"id": job_id}, str)
+
+
+def missing_jobs(job_ids: Sequence[str]) -> Command[list[str]]:
+    """Return those of the ids that have no job."""
+    return Command("missing_jobs", {"ids": list(job_ids)}, list)
+
+
+def store_identity(candidate: str) -> Command[str]:
+    """Return the job store's identity; the candidate becomes it if there was none."""
+    return Command("store_identity", {"candidate": candidate}, str)
