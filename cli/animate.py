@@ -144,9 +144,9 @@ def animate(
         attention=attention,  # type: ignore[arg-type]  # checked there
         compile=compile_blocks,
     )
-    ranks = join_process_group()
+    group = join_process_group()
     settings = AnimateSettings(
-        seed=ranks.first(random_seed() if seed is None else seed),
+        seed=group.broadcast(random_seed() if seed is None else seed),
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
         context_size=context_size,
@@ -171,7 +171,7 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
         )
-        if not ranks.rank:
+        if not group.rank:
             _warn(bar, prepared.warnings)
         if memory_limit is not None:
             settings, options = _fitted(
@@ -183,7 +183,7 @@ def animate(
             )
         marker = Watermarker(settings.seed & MARK_BITS) if watermark else None
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
-        report = _render(preset, device, options, ranks, prepared, settings, outputs, progress)
+        report = _render(preset, device, options, group, prepared, settings, outputs, progress)
     if report is not None:
         _tell(report, outputs, as_json)
 
@@ -199,7 +199,7 @@ def _render(
     preset: str,
     device: str,
     options: RuntimeOptions,
-    ranks: ProcessGroup,
+    group: ProcessGroup,
     prepared: Prepared,
     settings: AnimateSettings,
     outputs: _Outputs,
@@ -211,9 +211,9 @@ def _render(
     from tcan_core.pipelines.animate_files import follow, render
 
     pipeline = AnimatePipeline.from_preset(
-        preset, device=local_device(device), options=options, ranks=ranks
+        preset, device=local_device(device), options=options, group=group
     )
-    if ranks.rank:
+    if group.rank:
         follow(pipeline, prepared, settings)
         return None
     return render(

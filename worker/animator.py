@@ -37,7 +37,7 @@ from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, Animat
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
-from tcan_core.pipelines.peer_processes import PeerProcessGroup
+from tcan_core.pipelines.peer_process import PipelinePeers
 from tcan_core.planning.budget import Budget
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Canceled, Rendering, Report, Step
@@ -118,7 +118,7 @@ class TcanAnimator:
         self._renders = renders
         self._more_devices = tuple(more_devices)
         self._on_loss = on_loss
-        self._peers: PeerProcessGroup | None = None
+        self._peers: PipelinePeers | None = None
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
@@ -142,7 +142,7 @@ class TcanAnimator:
         self._fit(preset)
         options = _options(self._runtime)
         if self._more_devices:  # they load beside this process
-            self._peers = PeerProcessGroup(
+            self._peers = PipelinePeers(
                 self._more_devices, self._preset, self._weights, options, self._on_loss
             )
         self._pipeline = AnimatePipeline.from_preset(
@@ -150,7 +150,7 @@ class TcanAnimator:
             self._device,
             folder=self._weights,
             options=options,
-            ranks=self._peers,
+            group=self._peers,
         )
         if self._peers is not None:
             self._peers.join()
@@ -276,7 +276,7 @@ class TcanAnimator:
             ready = Prepared.load(prepared, image, self._limits, media)
             settings = settings if frugal else self._fitted(settings, ready)
             if self._peers is not None:
-                self._peers.hand_over(prepared, ready.image, settings, resume)
+                self._peers.set_next_video(prepared, ready.image, settings, resume)
             done = render(
                 self._pipeline,
                 ready,

@@ -1,1 +1,1 @@
-"""Processes that share the windows of one video."""
+"""Process groups: processes that share the windows of one video."""

@@ -1,11 +1,11 @@
-"""Several processes that share the windows of one video, each on its own device.
+"""Processes that share the windows of one video, each on its own device.
 
-Every process holds the whole video's latents and takes the same steps; what is shared is the
-network's work. In each round every process predicts one batch of windows; the predictions are
-gathered and fused in the order of the windows, so the result is that of one process, bit for bit.
+Every process holds the whole video's latents and takes the same steps; only the network's work is
+shared. In each round every process predicts one batch of windows. The predictions are gathered and
+fused in the order of the windows, so the result equals that of one process, bit for bit.
 
-Before anything is gathered the processes tell each other how they are, so that the failure of one
-is soon that of all, and all are ready for the next video.
+Before tensors are exchanged the processes exchange their status: if one has failed, the others
+raise PeerError, and all are ready for the next video.
 """
 
 from __future__ import annotations
@@ -26,169 +26,169 @@ from tcan_core.errors import PeerError, PeerLostError, PeerMemoryError
 
 
 class ProcessGroup(Protocol):
-    """The processes, seen from one of them."""
+    """A group of processes, seen from one of them; all call its methods in the same order."""
 
     @property
     def rank(self) -> int:
-        """Of this process; 0 tells of progress and writes results."""
+        """Number of this process; rank 0 reports progress and writes results."""
         ...
 
     @property
-    def count(self) -> int:
-        """How many there are."""
+    def world_size(self) -> int:
+        """Number of processes."""
         ...
 
-    def agree(self, wish: bool) -> bool:
-        """Return whether any process wishes it; all must ask."""
+    def all_reduce_any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process."""
         ...
 
-    def first(self, number: int) -> int:
-        """Return the first process's number; all must call."""
+    def broadcast(self, number: int) -> int:
+        """Return the number of rank 0."""
         ...
 
-    def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Return what the first processes have, in their order; all must call.
+    def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Return the tensors of the first `len(shapes)` ranks, in the order of ranks.
 
         Args:
-            mine: of this process; None where it is not among the first.
-            shapes: of each one's tensor; at most `count`.
+            tensor: this process's; None if its rank is not among them.
+            shapes: shape of each rank's tensor; at most `world_size`.
         """
         ...
 
-    def together(self) -> AbstractContextManager[None]:
-        """Return a block that all enter for one video, and in which one's failure is all's.
+    def sync_errors(self) -> AbstractContextManager[None]:
+        """Return a context, entered by all processes, that ends in all if one of them fails.
 
-        Who fails in it raises its error, the others `PeerError` where they next meet, at the
-        block's end at the latest. A block inside of another one is a part of that.
+        The failing process raises its own error, the others PeerError at their next sync, which is
+        the end of the context at the latest. Nested contexts are part of the outermost one.
         """
         ...
 
 
 class SingleProcess:
-    """One process."""
+    """A group of one process."""
 
-    rank, count = 0, 1
+    rank, world_size = 0, 1
 
-    def agree(self, wish: bool) -> bool:
-        """Return the wish."""
-        return wish
+    def all_reduce_any(self, flag: bool) -> bool:
+        """Return the flag."""
+        return flag
 
-    def first(self, number: int) -> int:
+    def broadcast(self, number: int) -> int:
         """Return the number."""
         return number
 
-    def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+    def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Return the tensor."""
-        assert mine is not None
-        return [mine]
+        assert tensor is not None
+        return [tensor]
 
-    def together(self) -> AbstractContextManager[None]:
-        """Return a block that does nothing."""
+    def sync_errors(self) -> AbstractContextManager[None]:
+        """Return a context that does nothing."""
         return nullcontext()
 
 
-class _State(IntEnum):
-    """How one process is; the highest of all is heeded."""
+class _Status(IntEnum):
+    """Status of one process; the highest of the group counts."""
 
-    WELL = 0
-    WISHES_TO_STOP = 1
+    OK = 0
+    STOP_REQUESTED = 1
     FAILED = 2
     OUT_OF_MEMORY = 3
 
 
 class TorchProcessGroup:
-    """The processes of torch.distributed; tensors travel from host to host.
+    """A group of torch.distributed; tensors are exchanged between hosts' memories.
 
-    All but `rank` and `count` raises PeerLostError when one of them has died, and all but `first`
-    raises PeerError when one has failed.
+    All methods raise PeerLostError if another process died; all but `broadcast` raise PeerError if
+    another one failed.
 
     Args:
-        group: carries tensors of the host (gloo); by default the default group.
+        group: a gloo group; by default the default group.
     """
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
         self._group = group
-        self._is_together = False
+        self._syncs_errors = False
 
     @property
     def rank(self) -> int:
-        """Of this process."""
+        """Number of this process."""
         return dist.get_rank(self._group)
 
     @property
-    def count(self) -> int:
-        """Processes of the group."""
+    def world_size(self) -> int:
+        """Number of processes."""
         return dist.get_world_size(self._group)
 
-    def agree(self, wish: bool) -> bool:
-        """Return whether any process wishes it."""
-        return self._hear(_State.WISHES_TO_STOP if wish else _State.WELL)
+    def all_reduce_any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process."""
+        return self._sync(_Status.STOP_REQUESTED if flag else _Status.OK)
 
-    def first(self, number: int) -> int:
-        """Return the first process's number."""
-        told = torch.tensor(number)
-        with _all_alive():
-            dist.broadcast(told, group_src=0, group=self._group)
-        return int(told.item())
+    def broadcast(self, number: int) -> int:
+        """Return the number of rank 0."""
+        tensor = torch.tensor(number)
+        with _map_lost_peers():
+            dist.broadcast(tensor, group_src=0, group=self._group)
+        return int(tensor.item())
 
-    def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Return the tensors as float32: each process sends its own to all."""
+    def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Return the tensors as float32. By broadcasts, because their shapes differ."""
         gathered = [torch.empty(tuple(shape)) for shape in shapes]
-        if mine is not None:
-            gathered[self.rank].copy_(mine)
-        self._hear(_State.WELL)  # from here on nothing fails in one alone
-        with _all_alive():
-            for sender, tensor in enumerate(gathered):
-                dist.broadcast(tensor, group_src=sender, group=self._group)
+        if tensor is not None:
+            gathered[self.rank].copy_(tensor)
+        self._sync(_Status.OK)  # what follows fails in all processes or in none
+        with _map_lost_peers():
+            for sender, part in enumerate(gathered):
+                dist.broadcast(part, group_src=sender, group=self._group)
         return gathered
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Meet the others once more: at the block's end, or where it fails here."""
-        if self._is_together:
+    def sync_errors(self) -> Iterator[None]:
+        """Exchange the status once more: at the end of the context, or when it fails here."""
+        if self._syncs_errors:
             yield
             return
-        self._is_together = True
+        self._syncs_errors = True
         try:
             yield
-            self._hear(_State.WELL)
+            self._sync(_Status.OK)
         except (PeerError, PeerLostError):
-            raise  # the others know, or are no more
+            raise  # the other processes know already, or are lost
         except Exception as error:
             is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-            self._meet(_State.OUT_OF_MEMORY if is_memory else _State.FAILED)
+            self._worst_status(_Status.OUT_OF_MEMORY if is_memory else _Status.FAILED)
             raise
         finally:
-            self._is_together = False
+            self._syncs_errors = False
 
-    def _hear(self, mine: _State) -> bool:
-        """Return whether one wishes to stop. Raises PeerError when one has failed."""
-        gravest = self._meet(mine)
-        if gravest is _State.OUT_OF_MEMORY:
-            raise PeerMemoryError("memory ran out in another process of this video's")
-        if gravest is _State.FAILED:
-            raise PeerError("another process of this video's failed; its log says why")
-        return gravest is _State.WISHES_TO_STOP
+    def _sync(self, status: _Status) -> bool:
+        """Return whether any process wants to stop. Raises PeerError if one has failed."""
+        worst = self._worst_status(status)
+        if worst is _Status.OUT_OF_MEMORY:
+            raise PeerMemoryError("another process that renders this video ran out of memory")
+        if worst is _Status.FAILED:
+            raise PeerError("another process that renders this video failed; its log says why")
+        return worst is _Status.STOP_REQUESTED
 
-    def _meet(self, mine: _State) -> _State:
-        """Return the gravest state of all; every process comes here equally often."""
-        gravest = torch.tensor(int(mine))
-        with _all_alive():
-            dist.all_reduce(gravest, dist.ReduceOp.MAX, self._group)
-        return _State(int(gravest.item()))
+    def _worst_status(self, status: _Status) -> _Status:
+        """Return the highest status of all processes; every one calls this equally often."""
+        worst = torch.tensor(int(status))
+        with _map_lost_peers():
+            dist.all_reduce(worst, dist.ReduceOp.MAX, self._group)
+        return _Status(int(worst.item()))
 
 
 @contextmanager
-def _all_alive() -> Iterator[None]:
-    """While processes wait for each other: gloo tells of closed connections and long silence."""
+def _map_lost_peers() -> Iterator[None]:
+    """Raise PeerLostError for gloo's errors: a closed connection, or a timeout."""
     try:
         yield
     except RuntimeError as error:
-        raise PeerLostError(f"a process of this video's is lost: {error}") from error
+        raise PeerLostError(f"lost another process that renders this video: {error}") from error
 
 
 def join_process_group() -> ProcessGroup:
-    """Join the other processes where `torchrun` started this one, else return `SingleProcess`."""
+    """Join the group of `torchrun`; without it return a `SingleProcess`."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return SingleProcess()
     if not dist.is_initialized():
@@ -196,25 +196,26 @@ def join_process_group() -> ProcessGroup:
     return TorchProcessGroup()
 
 
-def join_local_group(meeting_file: Path, rank: int, count: int) -> None:
-    """Join the other processes of this machine, over its loopback interface alone.
+def join_local_group(rendezvous_file: Path, rank: int, world_size: int) -> None:
+    """Join a group of processes of this machine, over its loopback interface only.
 
     Args:
-        meeting_file: the same for all; a new one, which nobody needs once all have joined.
-        rank: of this process, 0..count - 1.
+        rendezvous_file: a path that does not exist yet, the same for all processes; may be removed
+            once all have joined.
+        rank: number of this process, 0..world_size - 1.
 
     Raises:
-        PeerLostError: one of them did not come.
+        PeerLostError: another process did not join.
     """
-    # Else gloo listens on the interface that the host's name leads to.
+    # By default gloo listens on the interface that the host name resolves to.
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ["GLOO_SOCKET_IFNAME"] = loopback
-    meeting = f"file://{meeting_file}"
-    with _all_alive():
-        dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
+    address = f"file://{rendezvous_file}"
+    with _map_lost_peers():
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world_size)
 
 
 def local_device(device: str) -> str:
-    """Return this process's device: of several that `torchrun` started, each has its own GPU."""
-    number = os.environ.get("LOCAL_RANK")
-    return f"cuda:{number}" if device == "cuda" and number is not None else device
+    """Return this process's device: under `torchrun`, "cuda" is the GPU of its local rank."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local_rank}" if device == "cuda" and local_rank is not None else device

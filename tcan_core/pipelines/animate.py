@@ -130,11 +130,11 @@ class AnimatePipeline:
         preset: Preset,
         device: str = "cpu",
         options: RuntimeOptions | None = None,
-        ranks: ProcessGroup | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
         self.preset = preset
         self.device = device
-        self.ranks: ProcessGroup = ranks or SingleProcess()
+        self.group: ProcessGroup = group or SingleProcess()
         options = options or RuntimeOptions()
         self.tcan = set_up(tcan, options)
         self._offloader = Offloader(self.tcan, device, offload=options.offload)
@@ -150,7 +150,7 @@ class AnimatePipeline:
         temporal_controlnet: bool = True,
         folder: Path | None = None,
         options: RuntimeOptions | None = None,
-        ranks: ProcessGroup | None = None,
+        group: ProcessGroup | None = None,
     ) -> AnimatePipeline:
         """Load a preset's weights.
 
@@ -161,7 +161,7 @@ class AnimatePipeline:
             temporal_controlnet: False leaves them out of the ControlNet alone.
             folder: where the parts' safetensors lie; by default where the preset says.
             options: what costs memory or time, and changes nothing but rounding, or little.
-            ranks: processes that share every video's windows, this one among them; all call the
+            group: processes that share every video's windows, this one among them; all call the
                 same with the same arguments.
 
         Raises:
@@ -172,7 +172,7 @@ class AnimatePipeline:
         if options is not None:
             check_kernel(options.attention, device)
         tcan = load_tcan(preset, folder, motion, temporal_controlnet)
-        return cls(tcan, preset, device, options, ranks)
+        return cls(tcan, preset, device, options, group)
 
     def __call__(
         self,
@@ -236,13 +236,13 @@ class AnimatePipeline:
         def denoising(now: AnimateProgress) -> None:
             report(replace(now, picture=lambda: self._picture(now.preview(), fit)))
 
-        with self.ranks.together():
+        with self.group.sync_errors():
             report(AnimateProgress("encode", 0, 1))
             ref_image_latents = self.encode(fit.to_model(image))
             if maps is None or (maps.size, len(maps)) != (fit.padded, len(poses)):
                 maps = self.draw(image, poses, source_pose, settings)
             latents = self.denoise(ref_image_latents, maps, settings, denoising, canceled, resume)
-        if self.ranks.rank:
+        if self.group.rank:
             return  # the first process has the same latents, and decodes them
         yield from self.decode(latents, fit, settings, report, canceled)
 
@@ -307,7 +307,7 @@ class AnimatePipeline:
             settings.ptm_tau,
             self._guidance(settings),
             DeepFeatureCache(settings.cache_interval, windows),
-            canceled if self.ranks.count == 1 else None,
+            canceled if self.group.world_size == 1 else None,
         )
         steps = settings.num_inference_steps
         if steps is None:
@@ -333,7 +333,7 @@ class AnimatePipeline:
                 progress=lambda now: report(_denoise_progress(now)),
                 canceled=canceled,
                 resume=resume,
-                ranks=self.ranks,
+                group=self.group,
                 state_every=settings.cache_interval,
             )
 

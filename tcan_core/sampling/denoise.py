@@ -71,7 +71,7 @@ def denoise(
     progress: ProgressCallback | None = None,
     canceled: Callable[[], bool] | None = None,
     resume: DenoiseState | None = None,
-    ranks: ProcessGroup | None = None,
+    group: ProcessGroup | None = None,
     state_every: int = 1,
 ) -> Tensor:
     """Turn noise into latents, (b, c, F, h, w) float32.
@@ -92,7 +92,7 @@ def denoise(
         progress: called after every round of batches; a step's last follows the scheduler's step.
         canceled: asked before every round; one process's wish is all's.
         resume: where an earlier run of the same arguments was broken off; the end is the same.
-        ranks: processes that share the windows; all call with the same arguments, and get what one
+        group: processes that share the windows; all call with the same arguments, and get what one
             alone would get.
         state_every: steps, counted from the first, after which `predict` remembers nothing of those
             before, so that a run can go on from there.
@@ -104,24 +104,24 @@ def denoise(
         ContextWindowError: a frame is covered by no window.
         ParameterError: `window_batch` is below 1.
     """
-    team, steps = ranks or SingleProcess(), len(scheduler.timesteps)
+    group, steps = group or SingleProcess(), len(scheduler.timesteps)
     if resume is not None and resume.step % state_every and resume.step != steps:
         raise CheckpointError(
             f"the checkpoint is of step {resume.step}; this run can go on behind every"
             f" {state_every} steps only"
         )
-    rounds = _rounds(len(windows), window_batch, team.count)
+    rounds = _rounds(len(windows), window_batch, group.world_size)
     run = _Run(noise, scheduler, seed, resume)
     del noise  # a long video's is large, and needed no more
     for step, timestep in list(enumerate(scheduler.timesteps, 1))[run.step :]:
         model_input = scheduler.scale_model_input(run.latents, timestep)
         fuser = WindowFuser(windows, run.latents.shape, fusion)
         for batches in rounds:
-            if team.agree(canceled is not None and canceled()):
+            if group.all_reduce_any(canceled is not None and canceled()):
                 raise CanceledError(
                     f"canceled at step {step} of {steps}, window {batches[0][0] + 1}"
                 )
-            _predict_round(predict, model_input, timestep, windows, batches, fuser, team)
+            _predict_round(predict, model_input, timestep, windows, batches, fuser, group)
             if is_last := batches is rounds[-1]:
                 run.advance(timestep, model_input, fuser.result(), prediction_type)
             if progress is not None:
@@ -200,17 +200,17 @@ def _predict_round(
     windows: Sequence[Sequence[int]],
     batches: list[range],
     fuser: WindowFuser,
-    team: ProcessGroup,
+    group: ProcessGroup,
 ) -> None:
     """Predict this process's batch, and fuse the batches of all."""
     mine = None
-    if team.rank < len(batches):
-        chosen = [list(windows[index]) for index in batches[team.rank]]
+    if group.rank < len(batches):
+        chosen = [list(windows[index]) for index in batches[group.rank]]
         latents = torch.cat([model_input[:, :, window] for window in chosen])  # (n * b, c, f, h, w)
         mine = predict(latents, timestep, chosen)
     batch, channels, _, height, width = model_input.shape
     of_window = (channels, len(windows[0]), height, width)
     shapes = [(len(indices) * batch, *of_window) for indices in batches]
-    for indices, noise_pred in zip(batches, team.gather(mine, shapes), strict=True):
+    for indices, noise_pred in zip(batches, group.all_gather(mine, shapes), strict=True):
         for index, part in zip(indices, noise_pred.chunk(len(indices)), strict=True):
             fuser.add(index, part)

@@ -47,9 +47,9 @@ def on_devices(more: str) -> Iterator[tuple[TcanAnimator, int, threading.Event]]
     animator = TcanAnimator("mini", "cpu", InputLimits(), more_devices=(more,), on_loss=lost.set)
     animator.load()
     assert animator._peers is not None
-    [companion] = animator._peers._all
+    [peer] = animator._peers._peers
     try:
-        yield animator, companion.process.pid, lost
+        yield animator, peer.process.pid, lost
     finally:
         animator.close()
 
@@ -72,19 +72,19 @@ def test_a_failure_of_the_other_process_fails_the_job_alone(pair: Path, tmp_path
 
 
 def test_an_idle_worker_knows_at_once_that_the_other_process_died() -> None:
-    with on_devices("cpu") as (_, companion, lost):
-        os.kill(companion, signal.SIGKILL)
+    with on_devices("cpu") as (_, peer, lost):
+        os.kill(peer, signal.SIGKILL)
         assert lost.wait(NOTICED_S)
 
 
 def test_a_render_ends_at_once_when_the_other_process_dies(pair: Path, tmp_path: Path) -> None:
-    with on_devices("cpu") as (animator, companion, lost):
+    with on_devices("cpu") as (animator, peer, lost):
         job = Attempt(animator, pair, tmp_path)
         job.prepare(pair / "driving_pose.json")
 
         def note(step: Step) -> None:
             if step.stage == "denoise":
-                os.kill(companion, signal.SIGKILL)
+                os.kill(peer, signal.SIGKILL)
 
         job.note = note  # type: ignore[method-assign]
         with pytest.raises(PeerLostError):
@@ -103,17 +103,17 @@ def world(
         yield workers
 
 
-def companion_of(worker: int) -> int:
+def peer_of(worker: int) -> int:
     """The one further process of a worker."""
     children = Path(f"/proc/{worker}/task").glob("*/children")
     found = [
         int(child)
         for file in children
         for child in file.read_text().split()
-        if b"companion_process" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"peer_process" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
-    [companion] = found
-    return companion
+    [peer] = found
+    return peer
 
 
 def is_gone(process: int) -> bool:
@@ -138,14 +138,14 @@ def test_a_job_outlives_the_processes_of_its_worker(
         job_id = world.submit(pair, steps=STEPS)
         held = wait_until(partial(world.at_step, job_id, 3), "step 3")
         assert held is not None and held.worker is not None
-        companion = companion_of(int(held.worker.split("-")[-2]))
+        peer = peer_of(int(held.worker.split("-")[-2]))
         if of_companion:
-            os.kill(companion, how)
+            os.kill(peer, how)
             worker = world.replace_holder(held, signal.SIGCONT)  # it goes by itself
             assert worker.wait(NOTICED_S) == 1
         else:
             worker = world.replace_holder(held, how)
             assert worker.wait(10.0) == (0 if how is signal.SIGTERM else -how)
-        wait_until(partial(is_gone, companion), "the further process ended", NOTICED_S)
+        wait_until(partial(is_gone, peer), "the further process ended", NOTICED_S)
         assert np.array_equal(frames_of(world, job_id, tmp_path), undisturbed)
         assert repeated_steps(world.story(job_id)) <= (0 if how is signal.SIGTERM else 2)

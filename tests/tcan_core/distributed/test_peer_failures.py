@@ -1,4 +1,4 @@
-"""The failure of one process is all's, and its death is known at once: over real connections."""
+"""A failure or the death of one process is reported to the others, over real connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch.distributed as dist
 from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
 from tcan_core.errors import PeerError, PeerLostError, PeerMemoryError
 
-# What the second process does, one line of its input after the other; it answers how each ended.
+# The second process: executes each line of its input and prints how it ended.
 SECOND = """
 import sys, torch
 from pathlib import Path
@@ -22,12 +22,12 @@ from tcan_core.errors import PeerError
 from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
 
 join_local_group(Path(sys.argv[1]), 1, 2)
-ranks = TorchProcessGroup()
+group = TorchProcessGroup()
 def share():
-    return ranks.gather(torch.full((2,), 1.0), [(2,), (2,)])
+    return group.all_gather(torch.full((2,), 1.0), [(2,), (2,)])
 for line in sys.stdin:
     try:
-        with ranks.together():
+        with group.sync_errors():
             exec(line)
         print("done", flush=True)
     except Exception as error:
@@ -36,26 +36,26 @@ for line in sys.stdin:
 
 
 class Second:
-    """The second process, and what it answers."""
+    """The second process, and its answers."""
 
     def __init__(self, process: subprocess.Popen[str], listening_before: dict[str, str]) -> None:
         self.process = process
         self.listening_before = listening_before
 
-    def does(self, line: str) -> None:
+    def run(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def ended(self) -> str:
+    def outcome(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
-    """Joined with this process, which is the first."""
-    file = tmp_path_factory.mktemp("meeting") / "file"
+    """Return a process that has joined a group with this one, which has rank 0."""
+    file = tmp_path_factory.mktemp("rendezvous") / "file"
     before = listening()
     command = [sys.executable, "-c", SECOND, str(file)]
     with (
@@ -73,21 +73,21 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
             dist.destroy_process_group()
 
 
-def share(ranks: TorchProcessGroup) -> list[torch.Tensor]:
-    return ranks.gather(torch.full((2,), 0.5), [(2,), (2,)])
+def share(group: TorchProcessGroup) -> list[torch.Tensor]:
+    return group.all_gather(torch.full((2,), 0.5), [(2,), (2,)])
 
 
-def test_what_is_shared_is_everybodys(second: Second) -> None:
-    ranks = TorchProcessGroup()
-    second.does("ranks.agree(False); share()")
-    with ranks.together():
-        assert not ranks.agree(False)
-        assert [part.tolist() for part in share(ranks)] == [[0.5, 0.5], [1.0, 1.0]]
-    assert second.ended() == "done"
+def test_all_gather_returns_every_ranks_tensor(second: Second) -> None:
+    group = TorchProcessGroup()
+    second.run("group.all_reduce_any(False); share()")
+    with group.sync_errors():
+        assert not group.all_reduce_any(False)
+        assert [part.tolist() for part in share(group)] == [[0.5, 0.5], [1.0, 1.0]]
+    assert second.outcome() == "done"
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "expected"),
     [
         ("raise ValueError", PeerError),
         ("raise torch.OutOfMemoryError", PeerMemoryError),
@@ -95,41 +95,41 @@ def test_what_is_shared_is_everybodys(second: Second) -> None:
         ("share(); raise ValueError", PeerError),
     ],
 )
-def test_anothers_failure_is_told_and_the_next_video_is_shared(
-    second: Second, failure: str, told: type[Exception]
+def test_peer_failure_raises_peer_error_and_the_next_video_succeeds(
+    second: Second, failure: str, expected: type[Exception]
 ) -> None:
-    ranks = TorchProcessGroup()
-    second.does(failure)
-    with pytest.raises(PeerError) as failed, ranks.together():
-        share(ranks)
-    assert type(failed.value) is told
-    assert isinstance(failed.value, MemoryError) is (told is PeerMemoryError)
-    assert second.ended() == failure.split()[-1].removeprefix("torch.")
+    group = TorchProcessGroup()
+    second.run(failure)
+    with pytest.raises(PeerError) as failed, group.sync_errors():
+        share(group)
+    assert type(failed.value) is expected
+    assert isinstance(failed.value, MemoryError) is (expected is PeerMemoryError)
+    assert second.outcome() == failure.split()[-1].removeprefix("torch.")
 
-    second.does("with ranks.together(): share()")
-    with ranks.together():
-        share(ranks)
-    assert second.ended() == "done"
+    second.run("with group.sync_errors(): share()")
+    with group.sync_errors():
+        share(group)
+    assert second.outcome() == "done"
 
 
-def test_ones_own_failure_is_told_to_others(second: Second) -> None:
-    ranks = TorchProcessGroup()
-    second.does("share()")
-    with pytest.raises(ZeroDivisionError), ranks.together():
+def test_own_failure_is_reported_to_peers(second: Second) -> None:
+    group = TorchProcessGroup()
+    second.run("share()")
+    with pytest.raises(ZeroDivisionError), group.sync_errors():
         _ = 1 / 0
-    assert second.ended() == "PeerError"
+    assert second.outcome() == "PeerError"
 
 
-def test_all_stop_when_one_wishes(second: Second) -> None:
-    ranks = TorchProcessGroup()
-    second.does("assert ranks.agree(False)")
-    with ranks.together():
-        assert ranks.agree(True)
-    assert second.ended() == "done"
+def test_all_processes_stop_if_one_requests_it(second: Second) -> None:
+    group = TorchProcessGroup()
+    second.run("assert group.all_reduce_any(False)")
+    with group.sync_errors():
+        assert group.all_reduce_any(True)
+    assert second.outcome() == "done"
 
 
-def test_nobody_else_on_the_network_reaches_them(second: Second) -> None:
-    """What this process listens with since it joined is on the loopback interface."""
+def test_local_group_listens_on_loopback_only(second: Second) -> None:
+    """Every socket that joining opened is bound to the loopback interface."""
     joined = {
         socket: address
         for socket, address in listening().items()
@@ -140,16 +140,16 @@ def test_nobody_else_on_the_network_reaches_them(second: Second) -> None:
 
 
 def listening() -> dict[str, str]:
-    """This process's listening sockets and their addresses, as the kernel writes them."""
+    """Return this process's listening sockets and their addresses, as the kernel writes them."""
     own = {file.readlink().name for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]": row[1] for row in rows if row[3] == "0A"}
     return {socket: address for socket, address in sockets.items() if socket in own}
 
 
-def test_a_death_is_known_at_once(second: Second) -> None:
-    """The last test of the module: there is no second process after it."""
-    ranks = TorchProcessGroup()
-    second.does("import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(PeerLostError, match="a process of this video's is lost"), ranks.together():
-        share(ranks)
+def test_death_of_a_peer_raises_peer_lost_error(second: Second) -> None:
+    """Must be the last test of the module: it kills the second process."""
+    group = TorchProcessGroup()
+    second.run("import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(PeerLostError, match="lost another process"), group.sync_errors():
+        share(group)

@@ -1,4 +1,4 @@
-"""Two processes share the windows of one video: the same file as one process makes."""
+"""Two processes that share the windows of one video write the same file as one process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAIN = "from cli.main import main; main()"
 
 
 def start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
-    """`tcan` in a process of its own, on one thread."""
+    """Start `tcan` in a process of its own, with one thread."""
     command = [sys.executable, "-W", "ignore", "-c", MAIN, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     return subprocess.Popen(
@@ -29,7 +29,7 @@ def start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window_batch", [1, 2])
-def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch: int) -> None:
+def test_two_processes_write_the_same_file_as_one(tmp_path: Path, window_batch: int) -> None:
     """44 frames are 4 windows: two rounds of two; as batches of two, one round."""
     render_pair(tmp_path, FIRST_TEST_SEED + 700, FRAMES, 64)
     arguments = [
@@ -63,9 +63,13 @@ def test_two_processes_make_the_file_that_one_makes(tmp_path: Path, window_batch
     assert two.read_bytes() == one.read_bytes()
 
 
-def test_alone_everything_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = SingleProcess()
-    assert (alone.rank, alone.count, alone.first(3), alone.agree(True)) == (0, 1, 3, True)
+def test_single_process_returns_its_own_values() -> None:
+    group = SingleProcess()
+    assert (group.rank, group.world_size) == (0, 1)
+    assert group.broadcast(3) == 3 and group.all_reduce_any(True)
+
+
+def test_local_device_is_the_gpu_of_the_local_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert local_device("cuda") == "cuda"
     monkeypatch.setenv("LOCAL_RANK", "1")

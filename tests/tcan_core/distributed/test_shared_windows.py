@@ -1,4 +1,4 @@
-"""Processes that share the windows of a video, as threads that hand each other their parts."""
+"""Sharing the windows of a video, with threads in place of processes."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ FRAMES = 40
 
 
 @dataclass
-class Table:
-    """Where threads lay their parts for the others."""
+class Exchange:
+    """Tensors and flags that the threads exchange."""
 
-    count: int
+    world_size: int
     parts: dict[int, Tensor] = field(default_factory=dict)
-    wishes: dict[int, bool] = field(default_factory=dict)
+    flags: dict[int, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.barrier = Barrier(self.count, timeout=GUARD_S)
+        self.barrier = Barrier(self.world_size, timeout=GUARD_S)
 
 
 @dataclass
-class ThreadRank:
-    """One of the threads."""
+class ThreadGroup:
+    """The group, seen from one thread."""
 
-    table: Table
+    exchange: Exchange
     rank: int
 
     @property
-    def count(self) -> int:
-        return self.table.count
+    def world_size(self) -> int:
+        return self.exchange.world_size
 
-    def first(self, number: int) -> int:
+    def broadcast(self, number: int) -> int:
         return number
 
-    def together(self) -> AbstractContextManager[None]:
+    def sync_errors(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def agree(self, wish: bool) -> bool:
-        self.table.wishes[self.rank] = wish
-        self.table.barrier.wait()
-        wished = any(self.table.wishes.values())
-        self.table.barrier.wait()
-        return wished
+    def all_reduce_any(self, flag: bool) -> bool:
+        self.exchange.flags[self.rank] = flag
+        self.exchange.barrier.wait()
+        result = any(self.exchange.flags.values())
+        self.exchange.barrier.wait()
+        return result
 
-    def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        if mine is not None:
-            self.table.parts[self.rank] = mine
-        self.table.barrier.wait()
-        gathered = [self.table.parts[rank] for rank in range(len(shapes))]
+    def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        if tensor is not None:
+            self.exchange.parts[self.rank] = tensor
+        self.exchange.barrier.wait()
+        gathered = [self.exchange.parts[rank] for rank in range(len(shapes))]
         assert [part.shape for part in gathered] == [torch.Size(shape) for shape in shapes]
-        self.table.barrier.wait()
+        self.exchange.barrier.wait()
         return gathered
 
 
 class Network:
-    """Mixes the frames of a window, unevenly, and counts the windows that it was asked for."""
+    """Predicts a mix of a window's frames, and counts its windows."""
 
     def __init__(self) -> None:
         self.windows = 0
@@ -78,13 +78,13 @@ class Network:
         return torch.sin(latents + latents.cumsum(2) / 7 + timestep / 1000)
 
 
-def fresh() -> Scheduler:
-    """A scheduler of a run; made before threads begin, for it silences warnings of all of them."""
+def new_scheduler() -> Scheduler:
+    """Return a scheduler; must be called before threads start, since it silences warnings."""
     return build_scheduler("dpm++2m", 3)
 
 
 def run(
-    rank: ThreadRank | None, window_batch: int, scheduler: Scheduler, stop: bool = False
+    group: ThreadGroup | None, window_batch: int, scheduler: Scheduler, stop: bool = False
 ) -> tuple[Tensor, int]:
     noise = torch.randn(1, 2, FRAMES, 3, 3, generator=torch.Generator().manual_seed(0))
     network = Network()
@@ -96,35 +96,35 @@ def run(
         prediction_type="epsilon",
         window_batch=window_batch,
         canceled=lambda: stop,
-        ranks=rank,
+        group=group,
     )
     return latents, network.windows
 
 
 @pytest.mark.parametrize("window_batch", [1, 2, 5])
-@pytest.mark.parametrize("count", [2, 3])
-def test_the_result_is_that_of_one_bit_for_bit(count: int, window_batch: int) -> None:
-    expected, windows = run(None, window_batch, fresh())
-    table = Table(count)
-    with ThreadPoolExecutor(count) as pool:
-        ranks = [(ThreadRank(table, rank), fresh()) for rank in range(count)]
-        results = list(pool.map(lambda one: run(one[0], window_batch, one[1]), ranks))
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_result_equals_that_of_one_process_bit_for_bit(world_size: int, window_batch: int) -> None:
+    expected, windows = run(None, window_batch, new_scheduler())
+    exchange = Exchange(world_size)
+    with ThreadPoolExecutor(world_size) as pool:
+        groups = [(ThreadGroup(exchange, rank), new_scheduler()) for rank in range(world_size)]
+        results = list(pool.map(lambda pair: run(pair[0], window_batch, pair[1]), groups))
 
     assert all(torch.equal(latents, expected) for latents, _ in results)
     assert sum(done for _, done in results) == windows
     assert max(done for _, done in results) < windows
 
 
-def test_one_who_wishes_to_stop_stops_all() -> None:
-    table = Table(2)
+def test_cancel_in_one_process_stops_all() -> None:
+    exchange = Exchange(2)
 
-    schedulers = [fresh(), fresh()]
+    schedulers = [new_scheduler(), new_scheduler()]
 
-    def run_one(rank: ThreadRank) -> str:
+    def run_one(group: ThreadGroup) -> str:
         with pytest.raises(CanceledError) as stopped:
-            run(rank, 1, schedulers[rank.rank], stop=rank.rank == 1)
+            run(group, 1, schedulers[group.rank], stop=group.rank == 1)
         return str(stopped.value)
 
     with ThreadPoolExecutor(2) as pool:
-        told = set(pool.map(run_one, [ThreadRank(table, rank) for rank in range(2)]))
-    assert told == {"canceled at step 1 of 3, window 1"}
+        messages = set(pool.map(run_one, [ThreadGroup(exchange, rank) for rank in range(2)]))
+    assert messages == {"canceled at step 1 of 3, window 1"}

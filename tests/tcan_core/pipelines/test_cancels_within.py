@@ -63,18 +63,18 @@ def test_a_cancel_stops_a_window_behind_the_part_at_work(watched: Watched) -> No
 class Twins(SingleProcess):
     """This process beside one that predicts the same; what comes of it is of no account here."""
 
-    count = 2
+    world_size = 2
 
-    def gather(self, mine: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
-        assert mine is not None
-        return [mine] * len(shapes)
+    def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        assert tensor is not None
+        return [tensor] * len(shapes)
 
 
 def test_several_processes_stop_between_windows_alone(
     watched: Watched, pipeline: AnimatePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that left within a window would leave the others waiting for its prediction."""
-    monkeypatch.setattr(pipeline, "ranks", Twins())
+    monkeypatch.setattr(pipeline, "group", Twins())
     with pytest.raises(CanceledError, match="canceled at step 1 of 1, window 3"):
         watched.frames(cancel_behind="ControlNet")
     assert watched.ran == list(PARTS)
