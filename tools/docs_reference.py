@@ -105,7 +105,7 @@ def routes_page(openapi: Mapping[str, Any]) -> str:
     )
 
 
-def settings_page() -> str:
+def settings_page(groups: Mapping[str, str] = GROUPS) -> str:
     """Return the page of settings by group.
 
     Raises:
@@ -113,7 +113,7 @@ def settings_page() -> str:
     """
     from service.settings import PREFIX, Settings
 
-    grouped = [name for names in GROUPS.values() for name in names.split()]
+    grouped = [name for names in groups.values() for name in names.split()]
     if sorted(grouped) != sorted(Settings.model_fields):
         difference = set(grouped) ^ set(Settings.model_fields)
         raise ValueError(f"GROUPS in tools/docs_reference.py: correct {sorted(difference)}")
@@ -124,7 +124,7 @@ def settings_page() -> str:
         "[Weights](../weights.md) lists those of the models folder, "
         "[the command line](../command-line.md) those of clients.",
     ]
-    for title, names in GROUPS.items():
+    for title, names in groups.items():
         lines += [
             "",
             f"## {title}",
