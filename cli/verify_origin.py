@@ -54,7 +54,7 @@ def find_mark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
     from media.limits import MediaLimits
     from media.watermark.detect import WatermarkDetector
     from media.watermark.pattern import PUBLIC_KEY
-    from service.contract.limits import InputLimits
+    from service.input_limits import InputLimits
     from worker.decoding import ChildSource
     from worker.failures import AnimationError
 

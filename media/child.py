@@ -17,13 +17,13 @@ from media.files import MediaFile
 from media.image import read_image
 from media.limits import MediaLimits
 from media.video_reader import VideoReader
-from sandbox.wire import Out
+from sandbox.wire import MessageWriter
 
 # Modules that PyAV and numpy import no sooner than something needs them.
 LATE = ("av.subtitles.stream", "numpy.ma")
 
 
-def image(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
+def image(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
     """Hand over a still image.
 
     Args:
@@ -38,7 +38,7 @@ def image(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
     out.raw(pixels.data)
 
 
-def video(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
+def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
     """Hand over the frames of a video or a still image, one after the other.
 
     Args:

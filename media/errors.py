@@ -1,16 +1,18 @@
-"""Errors that `media` raises, and the root of those of `tcan_core`, which builds on it.
+"""Errors of `media`, and the root of the errors of `tcan_core`.
 
     TcanError
     └── InputError             an input cannot be used
-        ├── MediaError         a video or an image: broken, empty, of an unknown kind, over a limit
-        ├── PoseFileError      a pose file: not the format, or over a limit
-        └── ParameterError     a setting out of its range, or settings that contradict each other
+        ├── FileError          a file cannot be used; `problem` is the kind of rule that it breaks
+        │   ├── MediaError     a video or an image: broken, empty, unsupported, over a limit
+        │   └── PoseFileError  a pose file: wrong format, over a limit
+        └── ParameterError     a setting is out of range, or settings contradict each other
 
-Every class carries a stable `code`, which the service reports and callers may compare.
+Every class has a stable `code`, which the service reports and callers may compare.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -21,24 +23,47 @@ class TcanError(Exception):
 
 
 class InputError(TcanError):
-    """What the user gave cannot be used."""
+    """The user's input cannot be used."""
 
     code: ClassVar[str] = "invalid_input"
 
 
-class MediaError(InputError):
-    """A video or an image that is broken, empty, of an unknown kind, or over a limit."""
+class Problem(StrEnum):
+    """The kind of rule that a file breaks."""
+
+    INVALID = "invalid"  # damaged, empty, or not the format
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"  # too many bytes or pixels
+    TOO_LONG = "too_long"  # too many frames or seconds
+    TOO_NARROW = "too_narrow"
+
+
+class FileError(InputError):
+    """A file cannot be used.
+
+    Args:
+        message: one sentence for the user.
+        problem: the kind of rule that the file breaks.
+    """
+
+    def __init__(self, message: str, problem: Problem = Problem.INVALID) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class MediaError(FileError):
+    """A video or an image is broken, empty, unsupported, or over a limit."""
 
     code: ClassVar[str] = "invalid_media"
 
 
-class PoseFileError(InputError):
-    """A pose file that does not follow the format, or is over a limit."""
+class PoseFileError(FileError):
+    """A pose file has the wrong format or is over a limit."""
 
     code: ClassVar[str] = "invalid_pose_file"
 
 
 class ParameterError(InputError):
-    """A setting is out of its range, or settings contradict each other."""
+    """A setting is out of range, or settings contradict each other."""
 
     code: ClassVar[str] = "invalid_parameter"

@@ -1,7 +1,7 @@
-"""Which demuxer of FFmpeg reads a file, told by its first bytes.
+"""Kinds of videos and still images, recognized by the first bytes of a file.
 
-A file of a stranger is never left to FFmpeg's own guess, which tries every demuxer that it has:
-playlists that name other files and addresses, and many that nobody needs.
+FFmpeg must not guess the kind of an untrusted file: it would try all its demuxers, among them those
+of playlists, which open other files and addresses.
 """
 
 from __future__ import annotations
@@ -11,8 +11,21 @@ PNG = b"\x89PNG\r\n\x1a\n"
 TS_SYNC = 0x47
 TS_PACKET = 188
 
-# By where they stand in the file, and the name of the demuxer.
-MAGIC: tuple[tuple[int, bytes, str], ...] = (
+# FFmpeg's demuxers that read one file and nothing else, and the suffixes of their files.
+VIDEO_SUFFIXES = {
+    "mov": ".mp4",
+    "matroska": ".mkv",
+    "avi": ".avi",
+    "mpeg": ".mpg",
+    "mpegts": ".ts",
+    "flv": ".flv",
+    "ogg": ".ogv",
+    "asf": ".wmv",
+    "gif": ".gif",
+    "apng": ".png",
+}
+# (offset in the file, bytes there, demuxer)
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1aE\xdf\xa3", "matroska"),
     (0, b"GIF87a", "gif"),
     (0, b"GIF89a", "gif"),
@@ -22,16 +35,21 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x00\x00\x01\xba", "mpeg"),
     *((4, box, "mov") for box in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
 )
+_JPEG = b"\xff\xd8\xff"
+_TIFF = (b"II*\0", b"MM\0*")
+# Brands of HEIF (AVIF, HEIC): of still images, and of image sequences.
+_STILL_BRANDS = {b"avif", b"heic", b"heix", b"mif1"}
+_SEQUENCE_BRANDS = {b"avis", b"hevc", b"hevx", b"msf1"}
 
 
 def demuxer(head: bytes) -> str | None:
-    """The name of the demuxer for a file that begins so; None where none of them is meant.
+    """Return the name of FFmpeg's demuxer for a file, or None when its kind is unknown.
 
     Args:
         head: the first `HEAD_BYTES` of the file, or all of it.
     """
-    for at, magic, name in MAGIC:
-        if head.startswith(magic, at):
+    for offset, magic, name in _MAGIC:
+        if head.startswith(magic, offset):
             return name
     if head.startswith(b"RIFF") and head[8:11] == b"AVI":
         return "avi"
@@ -40,8 +58,27 @@ def demuxer(head: bytes) -> str | None:
     return "mpegts" if _is_transport_stream(head) else None
 
 
+def is_still(head: bytes) -> bool:
+    """Return whether a file is a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC without animation.
+
+    A GIF is not recognized: the number of its frames is not in its first bytes.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file, or all of it.
+    """
+    if head.startswith(PNG):
+        return b"acTL" not in head  # the chunk of animated PNGs
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return not (head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & 2)
+    if head[4:8] == b"ftyp":
+        box = head[: int.from_bytes(head[:4], "big")]
+        brands = {box[at : at + 4] for at in range(16, len(box), 4)}
+        return box[8:12] in _STILL_BRANDS and _SEQUENCE_BRANDS.isdisjoint(brands)
+    return head.startswith((_JPEG, *_TIFF)) or (head[:2] == b"BM" and head[6:10] == bytes(4))
+
+
 def _is_transport_stream(head: bytes) -> bool:
-    """Whether packets begin where they must, of 188 bytes or with four bytes before each."""
+    """Return whether packets of 188 bytes follow each other, or of 192 with a time stamp each."""
     return any(
         len(head) > first + 2 * size
         and all(head[first + index * size] == TS_SYNC for index in range(3))

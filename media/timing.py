@@ -10,7 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT_FPS = Fraction(25)
+from media.limits import DEFAULT_FPS
+
 MAX_FPS = 240
 _USUAL_FPS = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 60, 120)) + tuple(
     Fraction(rate)

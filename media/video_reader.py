@@ -10,11 +10,12 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from media.container import decoded_frames, frame_times, has_audio, opened_video
+from media.container import decoded_frames, has_audio, opened_video
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
+from media.frame_times import frame_times
 from media.image import is_still_image, read_image
-from media.limits import MediaLimits
+from media.limits import DEFAULT_FPS, MediaLimits
 from media.pixels import (
     display_matrix,
     square_pixel_size,
@@ -22,7 +23,7 @@ from media.pixels import (
     turns_sideways,
     upright,
 )
-from media.timing import DEFAULT_FPS, Timing, find_timing
+from media.timing import Timing, find_timing
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class VideoReader:
     def _find_timing(self, fps: Fraction | None) -> Timing:
         with opened_video(self._file, self._limits) as (container, stream):
             timing = find_timing(frame_times(self._file.name, container, stream, self._limits), fps)
-        self._limits.check_length(self._file.name, timing.num_frames, timing.duration_s)
+        self._limits.check_duration(self._file.name, timing.duration_s)
+        self._limits.check_frames(self._file.name, timing.num_frames)
         return timing
 
     def _look(self) -> VideoInfo:

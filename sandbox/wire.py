@@ -24,7 +24,7 @@ class Kind(IntEnum):
     STOPPED = 4  # JSON: the child could not go on, and says why
 
 
-class Out:
+class MessageWriter:
     """A child's way to its parent.
 
     Args:

@@ -23,13 +23,13 @@ from typing import Any, BinaryIO, NoReturn
 from sandbox.confine import confine
 from sandbox.errors import Reason
 from sandbox.limits import ChildLimits
-from sandbox.wire import Kind, Out
+from sandbox.wire import Kind, MessageWriter
 
 MOST_REQUEST_BYTES = 8192
 STATUS = struct.Struct("<i")
 READY = b"\1"
 
-Target = Callable[[BinaryIO, Any, Out], None]
+Target = Callable[[BinaryIO, Any, MessageWriter], None]
 
 
 class Zygote:
@@ -108,7 +108,7 @@ class Zygote:
 
 def _live(request: dict[str, Any], file: int, way: int) -> NoReturn:
     """All of a child's life."""
-    out, code = Out(way), 1
+    out, code = MessageWriter(way), 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.auth.anonymous_access import Anonymous
-from service.contract.limits import MIB, InputLimits
 from service.errors import SettingsError
+from service.input_limits import MIB, InputLimits
 
 PREFIX, NESTED = "TCAN_", "__"
 # Of the command line and of the model; not settings of the service.

@@ -10,16 +10,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from media.limits import MediaLimits
 from media.poses.pose_file import write_pose_file
 from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.errors import SettingsError
+from service.input_limits import InputLimits
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
@@ -104,7 +103,7 @@ class TcanAnimator:
     ) -> None:
         self._preset = preset
         self._device = device
-        self._limits = media_limits(limits)
+        self._limits = limits.image_or_video()
         self._media = ChildSource(limits)
         self._watermark_key = watermark_key or PUBLIC_KEY
         self._weights = weights
@@ -355,19 +354,6 @@ def _unless(canceled: Canceled) -> Callable[[], None]:
             raise AnimationCanceledError
 
     return check
-
-
-def media_limits(limits: InputLimits) -> MediaLimits:
-    """The service's limits as the core reads them, for an image and a video alike."""
-    return MediaLimits(
-        max_bytes=max(limits.max_image_bytes, limits.max_driving_bytes),
-        max_pixels=max(limits.max_image_pixels, limits.max_frame_pixels),
-        max_frames=limits.max_frames,
-        max_duration_s=limits.max_duration_s,
-        max_video_pixels=limits.max_driving_pixels,
-        min_side=limits.min_side,
-        max_aspect=limits.max_image_aspect,
-    )
 
 
 def animation_error(error: InputError) -> AnimationError:

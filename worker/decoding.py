@@ -22,8 +22,8 @@ from sandbox.children import Child, Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
-from service.contract.limits import InputLimits
 from service.errors import UnavailableError
+from service.input_limits import InputLimits
 from worker.failures import AnimationError
 
 # By its name: of the worker's modules the animator alone imports the core.

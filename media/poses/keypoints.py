@@ -1,4 +1,4 @@
-"""OpenPose-18 keypoints of one person.
+"""OpenPose-18 keypoints of one person in one frame.
 
 Keypoints are (x, y) in pixels of their canvas, x to the right, y down; the centre of the top left
 pixel is (0.5, 0.5). Confidence is 0..1 and 0 means "not detected": such a joint's coordinates carry
@@ -8,60 +8,11 @@ no meaning. Left and right are the person's own.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Joint(IntEnum):
-    """OpenPose's 18 body joints, in the order of its COCO model."""
-
-    NOSE = 0
-    NECK = 1
-    RIGHT_SHOULDER = 2
-    RIGHT_ELBOW = 3
-    RIGHT_WRIST = 4
-    LEFT_SHOULDER = 5
-    LEFT_ELBOW = 6
-    LEFT_WRIST = 7
-    RIGHT_HIP = 8
-    RIGHT_KNEE = 9
-    RIGHT_ANKLE = 10
-    LEFT_HIP = 11
-    LEFT_KNEE = 12
-    LEFT_ANKLE = 13
-    RIGHT_EYE = 14
-    LEFT_EYE = 15
-    RIGHT_EAR = 16
-    LEFT_EAR = 17
-
-
-NUM_JOINTS = len(Joint)
-NUM_HAND_JOINTS = 21
-NUM_FACE_JOINTS = 70
-
-# Limbs in the order in which the OpenPose ControlNet's training maps draw them: a later limb covers
-# an earlier one.
-LIMBS: tuple[tuple[Joint, Joint], ...] = (
-    (Joint.NECK, Joint.RIGHT_SHOULDER),
-    (Joint.NECK, Joint.LEFT_SHOULDER),
-    (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW),
-    (Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
-    (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW),
-    (Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
-    (Joint.NECK, Joint.RIGHT_HIP),
-    (Joint.RIGHT_HIP, Joint.RIGHT_KNEE),
-    (Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
-    (Joint.NECK, Joint.LEFT_HIP),
-    (Joint.LEFT_HIP, Joint.LEFT_KNEE),
-    (Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
-    (Joint.NECK, Joint.NOSE),
-    (Joint.NOSE, Joint.RIGHT_EYE),
-    (Joint.RIGHT_EYE, Joint.RIGHT_EAR),
-    (Joint.NOSE, Joint.LEFT_EYE),
-    (Joint.LEFT_EYE, Joint.LEFT_EAR),
-)
+from media.poses.joints import NUM_JOINTS
 
 
 @dataclass(frozen=True)

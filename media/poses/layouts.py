@@ -1,21 +1,14 @@
-"""Bodies of other joint layouts, converted to OpenPose-18."""
+"""Joint layouts of bodies in pose files."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
-from media.poses.keypoints import NUM_JOINTS, Joint
-
-Floats = NDArray[np.float64]
-
 
 class Layout(StrEnum):
-    """How a file orders a body's joints."""
+    """The order of a body's joints in a file."""
 
-    AUTO = "auto"  # OpenPose-18 or BODY_25, told apart by their number of joints
+    AUTO = "auto"  # OpenPose-18 or BODY_25, chosen by the number of joints
     OPENPOSE18 = "openpose18"
     BODY25 = "body25"
     COCO17 = "coco17"
@@ -23,45 +16,6 @@ class Layout(StrEnum):
 
 JOINT_COUNTS = {Layout.OPENPOSE18: 18, Layout.BODY25: 25, Layout.COCO17: 17}
 
-# BODY_25 has the middle of the hips as joint 8, and the feet at the end.
-_FROM_BODY25 = [*range(8), *range(9, 19)]
-# COCO-17: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, each left before right.
-_FROM_COCO17 = {
-    Joint.NOSE: 0,
-    Joint.LEFT_EYE: 1,
-    Joint.RIGHT_EYE: 2,
-    Joint.LEFT_EAR: 3,
-    Joint.RIGHT_EAR: 4,
-    Joint.LEFT_SHOULDER: 5,
-    Joint.RIGHT_SHOULDER: 6,
-    Joint.LEFT_ELBOW: 7,
-    Joint.RIGHT_ELBOW: 8,
-    Joint.LEFT_WRIST: 9,
-    Joint.RIGHT_WRIST: 10,
-    Joint.LEFT_HIP: 11,
-    Joint.RIGHT_HIP: 12,
-    Joint.LEFT_KNEE: 13,
-    Joint.RIGHT_KNEE: 14,
-    Joint.LEFT_ANKLE: 15,
-    Joint.RIGHT_ANKLE: 16,
-}
-
-
-def from_body25(joints: Floats) -> Floats:
-    """Convert OpenPose's BODY_25, (25, 3) x, y, confidence, to (18, 3); the feet are left out."""
-    return joints[_FROM_BODY25]
-
-
-def from_coco17(joints: Floats) -> Floats:
-    """Convert COCO's 17 keypoints, (17, 3) x, y, confidence, to (18, 3).
-
-    The neck is the middle of the shoulders, as sure as the less sure of them. Confidence may be
-    COCO's visibility flag: 1 (labelled, hidden) and 2 (visible) both count as 1.
-    """
-    converted = np.zeros((NUM_JOINTS, 3))
-    converted[list(_FROM_COCO17)] = joints[list(_FROM_COCO17.values())]
-    converted[:, 2] = np.minimum(converted[:, 2], 1.0)
-    left, right = converted[Joint.LEFT_SHOULDER], converted[Joint.RIGHT_SHOULDER]
-    if left[2] > 0 and right[2] > 0:
-        converted[Joint.NECK] = [*(left + right)[:2] / 2, min(left[2], right[2])]
-    return converted
+# The joints of BODY_25 that OpenPose-18 has, in its order: all but the middle of the hips (8) and
+# the feet (from 19).
+BODY25_JOINTS = (*range(8), *range(9, 19))

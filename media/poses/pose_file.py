@@ -1,15 +1,4 @@
-"""Pose files: the JSON that OpenPose editors exchange.
-
-A file is an array of frames, or `{"fps": F, "frames": [...]}`, or one frame alone. A frame is
-
-    {"people": [{"pose_keypoints_2d": [x, y, c, ... 18 joints],
-                 "hand_left_keypoints_2d": [...] or null, "hand_right_keypoints_2d": ...,
-                 "face_keypoints_2d": ...}],
-     "canvas_width": W, "canvas_height": H}
-
-with x, y in pixels of the canvas and c, the confidence, 0 where a joint was not detected; what
-stands in the place of its x and y is not read. Other keys are passed over.
-"""
+"""Read and write pose files; `document` describes the format."""
 
 from __future__ import annotations
 
@@ -24,9 +13,12 @@ from numpy.typing import NDArray
 
 from media.atomic_write import atomic_write
 from media.errors import ParameterError, PoseFileError
+from media.limits import PoseFileLimits
+from media.poses.conversion import from_body25, from_coco17
+from media.poses.document import Person, Points, parse_frames, parse_pose_file
+from media.poses.joints import NUM_FACE_JOINTS
 from media.poses.keypoints import Pose
-from media.poses.layouts import Layout
-from media.poses.pose_parser import PoseFileLimits, parse_fps, parse_frames
+from media.poses.layouts import JOINT_COUNTS, Layout
 
 
 @dataclass(frozen=True)
@@ -67,20 +59,9 @@ def read_pose_file(
     if layout not in list(Layout):
         raise ParameterError(f"layout is {layout!r}; it must be one of {', '.join(Layout)}")
     name, data = _content(source, limits)
-    try:
-        document = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise PoseFileError(f"{name}: not text in UTF-8 (byte {error.start})") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise PoseFileError(f"{name}: not JSON ({where}: {error.msg})") from error
-    except (RecursionError, ValueError) as error:
-        raise PoseFileError(
-            f"{name}: not a pose file (nested or numbered beyond reason)"
-        ) from error
-    frames, fps = _unwrap(name, document)
-    people, canvas = parse_frames(name, frames, Layout(layout), limits)
-    return PoseFile(people, canvas, parse_fps(name, fps))
+    document = parse_pose_file(name, data, Layout(layout), limits)
+    frames = [[_pose(person, document.canvas) for person in people] for people in document.frames]
+    return PoseFile(frames, document.canvas, document.fps)
 
 
 def write_pose_file(
@@ -127,15 +108,43 @@ def pose_from_json(content: Any) -> Pose:
     Raises:
         PoseFileError: it is no frame with one person.
     """
-    people, _ = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
-    if len(people[0]) != 1:
-        raise PoseFileError(f"the pose: there are {len(people[0])} people; there must be one")
-    return people[0][0]
+    frames, canvas = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
+    if len(frames[0]) != 1:
+        raise PoseFileError(f"the pose: there are {len(frames[0])} people; there must be one")
+    return _pose(frames[0][0], canvas)
+
+
+def _pose(person: Person, canvas: tuple[int, int]) -> Pose:
+    body = _array(person.body)
+    if len(body) == JOINT_COUNTS[Layout.BODY25]:
+        body = from_body25(body)
+    elif len(body) == JOINT_COUNTS[Layout.COCO17]:
+        body = from_coco17(body)
+    return Pose(
+        keypoints=body[:, :2],
+        confidence=body[:, 2],
+        canvas=canvas,
+        hand_left=None if person.hand_left is None else _array(person.hand_left),
+        hand_right=None if person.hand_right is None else _array(person.hand_right),
+        face=None if person.face is None else _face(person.face),
+    )
+
+
+def _face(points: Points) -> NDArray[np.float64]:
+    face = _array(points)
+    return np.concatenate([face, np.zeros((NUM_FACE_JOINTS - len(face), 3))])
+
+
+def _array(points: Points) -> NDArray[np.float64]:
+    """Return (n, 3) x, y, confidence of at most 1; zeros for joints that were not detected."""
+    array = np.array(points, dtype=np.float64).reshape(-1, 3)
+    array[array[:, 2] <= 0] = 0.0
+    array[:, 2] = np.minimum(array[:, 2], 1.0)
+    return array
 
 
 def _content(source: Path | str | bytes, limits: PoseFileLimits) -> tuple[str, bytes]:
     if isinstance(source, bytes):
-        limits.check_bytes("the pose file", len(source))
         return "the pose file", source
     path = Path(source)
     try:
@@ -143,20 +152,6 @@ def _content(source: Path | str | bytes, limits: PoseFileLimits) -> tuple[str, b
         return path.name, path.read_bytes()
     except OSError as error:
         raise PoseFileError(f"{path.name}: cannot be read ({error.strerror})") from error
-
-
-def _unwrap(name: str, document: Any) -> tuple[list[Any], Any]:
-    """Return the array of frames and the frame rate as the file gives them."""
-    if isinstance(document, dict):
-        frames = document.get("frames", [document] if "people" in document else None)
-        fps = document.get("fps")
-    else:
-        frames, fps = document, None
-    if not isinstance(frames, list):
-        raise PoseFileError(
-            f'{name}: not a pose file; it must be an array of frames, or {{"fps", "frames"}}'
-        )
-    return frames, fps
 
 
 def _common_canvas(

@@ -1,4 +1,1 @@
-"""Inspection of uploaded files before a job is created.
-
-Callers' bytes are decoded only in child processes that this package starts.
-"""
+"""Inspection of uploaded files: formats, sizes and lengths, before a job is made of them."""

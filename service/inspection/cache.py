@@ -1,4 +1,4 @@
-"""What stored files were found to be, so that one which many jobs use is looked at once."""
+"""Cache of inspection results, so that an upload that many jobs use is inspected once."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections import OrderedDict
 
 from service.inspection.inspector import InputInfo
 
-MOST = 4096
+MAX_ENTRIES = 4096
 
 
 class InspectionCache:
-    """Findings by the file's role and key, each with the tag of the file that was looked at.
+    """Inspection results by the file's role and object key, each with the object's tag.
 
-    A tag changes with the file, and whoever uses a finding makes sure of the tag.
+    A tag changes with the object; whoever uses a result must check that the tag is still the same.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._found: OrderedDict[tuple[str, str], tuple[str, InputInfo]] = OrderedDict()
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
+        self._results: OrderedDict[tuple[str, str], tuple[str, InputInfo]] = OrderedDict()
 
     def get(self, role: str, key: str) -> tuple[str, InputInfo] | None:
-        """The tag and the finding."""
-        found = self._found.get((role, key))
-        if found is not None:
-            self._found.move_to_end((role, key))
-        return found
+        """Return the tag and the result, or None."""
+        result = self._results.get((role, key))
+        if result is not None:
+            self._results.move_to_end((role, key))
+        return result
 
-    def put(self, role: str, key: str, tag: str, found: InputInfo) -> None:
-        """Remember a finding; the one that was not used for longest may go."""
-        self._found[role, key] = (tag, found)
-        while len(self._found) > self._most:
-            self._found.popitem(last=False)
+    def put(self, role: str, key: str, tag: str, result: InputInfo) -> None:
+        """Store a result; the least recently used one may be dropped."""
+        self._results[role, key] = (tag, result)
+        while len(self._results) > self._max_entries:
+            self._results.popitem(last=False)
 
     def forget(self, role: str, key: str) -> None:
-        """The file has changed."""
-        self._found.pop((role, key), None)
+        """Drop the result of an object that has changed."""
+        self._results.pop((role, key), None)

@@ -1,37 +1,38 @@
-"""What a decoding child of the gateway does: look at one file, and say what it is.
+"""Inspection of one file in a decoding child of the gateway.
 
-`service.inspection.decoder` is the other side. All that is said is plain data.
+`service.inspection.decoder` is the other side; the answer is one JSON message.
 """
 
 from __future__ import annotations
 
-import io
 from importlib import import_module
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image
 
-from sandbox.wire import Out
-from service.contract.limits import InputLimits
+from media.files import MediaFile
+from sandbox.wire import MessageWriter
 from service.errors import RejectedError
-from service.inspection.images import inspect_image
-from service.inspection.poses import inspect_poses
-from service.inspection.videos import inspect_video
+from service.input_limits import InputLimits
+from service.inspection.checks import inspect_image, inspect_poses, inspect_video
 
 
-def judge(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
-    """Say the suffix and the frames of a file, or why it is refused.
+def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
+    """Send the format and the length of a file, or the reason for its rejection.
 
     Args:
-        argument: the `role`, `image`, `driving` or `poses`, and the `limits`.
+        file: the open file.
+        argument: the `role` (`image`, `driving` or `poses`), and the `limits`.
+        out: receives the answer.
     """
-    limits = InputLimits.model_validate(argument["limits"])
-    source = io.BufferedReader(file, 64 * 1024)  # type: ignore[type-var]  # a raw file
+    role, limits = argument["role"], InputLimits.model_validate(argument["limits"])
+    source = MediaFile(Path(role), file.fileno())
     try:
-        if argument["role"] == "image":
+        if role == "image":
             out.json({"suffix": inspect_image(source, limits)})
-        elif argument["role"] == "poses":
-            out.json({"frames": inspect_poses(source.read(), limits)})
+        elif role == "poses":
+            out.json({"frames": inspect_poses(file.read(), limits)})
         else:
             out.json(inspect_video(source, limits)._asdict())
     except RejectedError as error:
@@ -39,6 +40,6 @@ def judge(file: BinaryIO, argument: dict[str, Any], out: Out) -> None:
 
 
 def load() -> None:
-    """Load what decoders load when they are first used: a child may open no file."""
+    """Load modules that decoders would load at first use: a child cannot open files."""
     Image.init()
     import_module("av.subtitles.stream")

@@ -1,8 +1,6 @@
-"""Asks a child process what a file is; the one place where the gateway has files decoded."""
+"""Inspection of files in sandboxed child processes; the gateway decodes files nowhere else."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,26 +8,26 @@ from sandbox.children import Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
-from service.contract.limits import InputLimits
 from service.errors import RejectedError, UnavailableError
-from service.inspection.memory_budget import needed_bytes
+from service.input_limits import InputLimits
+from service.inspection.memory_budget import required_bytes
 from service.stores.object_store.base import Content
 
 MODULE = "service.inspection.child"
-# To look at headers and at one picture. What takes longer would take the workers too long as well.
+# Enough for headers and one picture. A file that takes longer would take the workers too long.
 CPU_S, WAIT_S = 10, 20.0
 
 
-class Verdict(NamedTuple):
-    """What a file is: its suffix, and the frames and the seconds of a video; poses have frames."""
+class FileSummary(BaseModel):
+    """The answer of a child. It has read an untrusted file, so the answer is validated.
 
-    suffix: str
-    frames: int | None
-    seconds: float | None
-
-
-class _Said(BaseModel):
-    """What a child may say; it has seen a stranger's file and is believed no more than that."""
+    Attributes:
+        suffix: of the file's format; empty for a pose file.
+        frames: number of frames of a video or a pose file.
+        seconds: duration of a video.
+        code: reason of a rejection; None for a valid file.
+        detail: message of a rejection.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=False)
 
@@ -41,35 +39,35 @@ class _Said(BaseModel):
 
 
 class Decoder:
-    """A sandbox that looks at pictures, videos and pose files. Threads may share it."""
+    """A sandbox that inspects pictures, videos and pose files. Threads may share it."""
 
     def __init__(self) -> None:
         self._sandbox = Sandbox(MODULE)
 
     def close(self) -> None:
-        """End what is at work."""
+        """Stop all children."""
         self._sandbox.close()
 
-    def look(self, role: str, content: Content, limits: InputLimits) -> Verdict:
-        """What an `image`, a `driving` video or a file of `poses` is; blocks.
+    def inspect(self, role: str, content: Content, limits: InputLimits) -> FileSummary:
+        """Return the properties of an `image`, a `driving` video or a file of `poses`; blocks.
 
         Raises:
-            RejectedError: it cannot be used, or the decoder was ended by it.
+            RejectedError: the file cannot be used, or the decoder was stopped on it.
             UnavailableError: no decoder can be started.
         """
         argument = {"role": role, "limits": limits.model_dump()}
-        bounds = ChildLimits(needed_bytes(role, content, limits), CPU_S, WAIT_S)
+        bounds = ChildLimits(required_bytes(role, content, limits), CPU_S, WAIT_S)
         try:
-            with self._sandbox.child(f"{MODULE}:judge", content, argument, bounds) as child:
-                said = _Said.model_validate(child.json())
+            with self._sandbox.child(f"{MODULE}:inspect", content, argument, bounds) as child:
+                summary = FileSummary.model_validate(child.json())
         except ChildStoppedError as error:
             detail = f"{role}: the decoder {error.detail}"
             raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
         except ValidationError as error:
-            detail = f"{role}: the decoder said what it never says"
+            detail = f"{role}: the decoder sent an invalid answer"
             raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
         except SandboxUnusableError as error:
             raise UnavailableError(f"decoders: {error}") from error
-        if said.code is not None:
-            raise RejectedError(said.code, said.detail)
-        return Verdict(said.suffix, said.frames, said.seconds)
+        if summary.code is not None:
+            raise RejectedError(summary.code, summary.detail)
+        return summary

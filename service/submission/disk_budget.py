@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import Lock
 
 from service.contract.errors import ErrorCode
-from service.contract.limits import MIB, InputLimits
 from service.errors import RejectedError, SettingsError
+from service.input_limits import MIB, InputLimits
 
 # A big body takes about this long to come and to be stored.
 RETRY_S = 5

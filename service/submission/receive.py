@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
-from service.contract.limits import InputLimits
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.requests import AnimateRequest, PosesRequest
 from service.errors import RejectedError
+from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
 from service.submission.multipart import Part, receive
 from service.submission.spool import Spool

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 
 _TORSO = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import NUM_JOINTS, Joint
+from media.poses.joints import NUM_JOINTS, Joint
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from media.poses.keypoints import NUM_FACE_JOINTS, NUM_JOINTS, Pose
+from media.poses.joints import NUM_FACE_JOINTS, NUM_JOINTS
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.detector_weights import detector_files
 from tcan_core.errors import ConfigError, WeightsError

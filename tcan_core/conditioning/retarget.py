@@ -34,7 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import NUM_JOINTS, Joint, Pose
+from media.poses.joints import NUM_JOINTS, Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import (
     MIRROR,
     PARENTS,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Bools, Floats
 
 Indices = NDArray[np.intp]

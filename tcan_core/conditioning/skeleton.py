@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import LIMBS, NUM_JOINTS, Pose
+from media.poses.joints import LIMBS, NUM_JOINTS
+from media.poses.keypoints import Pose
 
 TRAINING_SIDE = 512
 STICK_HALF_WIDTH = 4.0

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.poses.keypoints import NUM_FACE_JOINTS, Joint, Pose
-from media.poses.layouts import from_coco17
+from media.poses.conversion import from_coco17
+from media.poses.joints import NUM_FACE_JOINTS, Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 
 NUM_WHOLEBODY = 133

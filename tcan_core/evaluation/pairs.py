@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from media.image import read_image
-from media.poses.keypoints import Joint, Pose, no_pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose, no_pose
 from media.poses.pose_file import read_pose_file
 from tcan_core.errors import MediaError
 from tcan_core.evaluation.metrics import Frames, Mask

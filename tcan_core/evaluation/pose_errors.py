@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from media.poses.keypoints import NUM_JOINTS, Pose
+from media.poses.joints import NUM_JOINTS
+from media.poses.keypoints import Pose
 from tcan_core.errors import ParameterError
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import NUM_JOINTS, Joint, Pose
+from media.poses.joints import NUM_JOINTS, Joint
+from media.poses.keypoints import Pose
 
 # (parent, child) in the order in which joints are placed, the neck first of all.
 BONES: tuple[tuple[Joint, Joint], ...] = (

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 from tcan_core.puppets.appearance import Appearance, Color, darker
 from tcan_core.puppets.body import Body
 

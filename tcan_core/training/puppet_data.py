@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from media.poses.keypoints import NUM_JOINTS, Pose
+from media.poses.joints import NUM_JOINTS
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import ConfigError
 from tcan_core.puppets.world import FIRST_TEST_SEED, WORLD_VERSION, sample_scene

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from media.poses.keypoints import NUM_FACE_JOINTS, NUM_HAND_JOINTS, Pose
+from media.poses.joints import NUM_FACE_JOINTS, NUM_HAND_JOINTS
+from media.poses.keypoints import Pose
 from tcan_core.config import build
 from tcan_core.errors import ConfigError, ParameterError
 from tcan_core.models.weights.store import file_sha256

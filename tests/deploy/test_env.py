@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from cli import serve
-from service.contract.limits import InputLimits
+from service.input_limits import InputLimits
 from service.settings import (
     NESTED,
     OTHERS_VARIABLES,

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from media.limits import MediaLimits
 from service.api.app import create_app
 from service.contract.errors import ErrorCode
-from service.contract.limits import InputLimits
+from service.input_limits import InputLimits
 from service.settings import Settings
 from tests import samples
 from tests.fuzz.mutations import by_hand, by_zzuf, with_checksums

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from service.contract.limits import InputLimits
+from service.input_limits import InputLimits
 from tests import samples
 from tests.hostile.conftest import Service, started
 from tests.hostile.test_hostile import ended

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from sandbox.wire import Kind, Out
+from sandbox.wire import Kind, MessageWriter
 
 OTHER_FILE = "/etc/hostname"
 
@@ -20,12 +20,12 @@ def load() -> None:
     """Nothing to load."""
 
 
-def tell(file: BinaryIO, argument: Any, out: Out) -> None:
+def tell(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Its file, its argument and its environment."""
     out.json({"file": file.read().decode(), "argument": argument, "names": sorted(os.environ)})
 
 
-def refused(file: BinaryIO, argument: Any, out: Out) -> None:
+def refused(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Which of the things that a taken-over decoder would do are refused, and which are not."""
     attempts: dict[str, Callable[[], object]] = {
         "open a file": lambda: open(OTHER_FILE),
@@ -41,7 +41,7 @@ def refused(file: BinaryIO, argument: Any, out: Out) -> None:
     out.json({name: _fails(attempt) for name, attempt in attempts.items()})
 
 
-def call(file: BinaryIO, argument: Any, out: Out) -> None:
+def call(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Make system calls by their numbers, past all libraries; the error number of each, or 0.
 
     Args:
@@ -56,56 +56,56 @@ def call(file: BinaryIO, argument: Any, out: Out) -> None:
     out.json(ended)
 
 
-def abort(file: BinaryIO, argument: Any, out: Out) -> None:
+def abort(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """End as C libraries do when they find their memory damaged."""
     os.abort()
 
 
-def hog(file: BinaryIO, argument: Any, out: Out) -> None:
+def hog(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Take memory without an end."""
     taken = []
     while True:
         taken.append(bytearray(16 * 1024 * 1024))
 
 
-def spin(file: BinaryIO, argument: Any, out: Out) -> None:
+def spin(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Compute without an end."""
     while True:
         pass
 
 
-def hang(file: BinaryIO, argument: Any, out: Out) -> None:
+def hang(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Do nothing for a long time."""
     time.sleep(600)
 
 
-def flood(file: BinaryIO, argument: Any, out: Out) -> None:
+def flood(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Send without an end."""
     while True:
         out.json("x" * 10_000)
 
 
-def crash(file: BinaryIO, argument: Any, out: Out) -> None:
+def crash(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Touch memory that is not there."""
     ctypes.string_at(8)
 
 
-def fail(file: BinaryIO, argument: Any, out: Out) -> None:
+def fail(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Raise what nobody foresaw."""
     raise LookupError("not foreseen")
 
 
-def leave(file: BinaryIO, argument: Any, out: Out) -> None:
+def leave(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """End without a word."""
     os._exit(0)
 
 
-def babble(file: BinaryIO, argument: Any, out: Out) -> None:
+def babble(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Say what is no JSON."""
     out.send(Kind.JSON, b"[" * 50_000)
 
 
-def write_on(file: BinaryIO, argument: Any, out: Out) -> None:
+def write_on(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Say where it lives, then do nothing."""
     out.json(os.getpid())
     time.sleep(600)

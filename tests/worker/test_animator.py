@@ -18,8 +18,8 @@ from media.poses.keypoints import Pose
 from media.poses.pose_file import read_pose_file
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams, ResultFormat
+from service.input_limits import InputLimits
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.puppets.pairs import render_pair

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.contract.limits import InputLimits
+from service.input_limits import InputLimits
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
 from tcan_core.errors import PeerError, PeerLostError

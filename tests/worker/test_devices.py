@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from service.contract.job import Output
-from service.contract.limits import InputLimits
+from service.input_limits import InputLimits
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.state import DenoiseState

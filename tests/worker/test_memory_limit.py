@@ -10,9 +10,9 @@ import pytest
 from cli.plan import read_bytes
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.errors import SettingsError
+from service.input_limits import InputLimits
 from service.settings import RuntimeSettings, load_settings
 from tcan_core.errors import ParameterError
 from tcan_core.models.runtime import RuntimeOptions

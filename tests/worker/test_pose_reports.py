@@ -14,9 +14,9 @@ import pytest
 from media.poses.pose_file import read_pose_file, write_pose_file
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, JobRecord, Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.input_limits import InputLimits
 from tcan_core.errors import ConfigError
 from tcan_core.pipelines.fitting import on_canvas
 from tests.tcan_core.tiny_weights import TINY, write_tiny_weights

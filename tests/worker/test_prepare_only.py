@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from service.contract.job import DrivingKind, JobInputs, JobKind, Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import ModelInfo
+from service.input_limits import InputLimits
 from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import Jobs

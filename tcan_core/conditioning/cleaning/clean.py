@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import Joint, Pose, no_pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
 from tcan_core.conditioning.cleaning.jumps import find_jumps

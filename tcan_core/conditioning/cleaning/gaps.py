@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.poses.keypoints import Joint
+from media.poses.joints import Joint
 from tcan_core.conditioning.bones import PARENTS, Bools, Floats
 from tcan_core.conditioning.cleaning.runs import runs
 

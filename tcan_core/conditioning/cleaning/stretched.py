@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.poses.keypoints import NUM_JOINTS
+from media.poses.joints import NUM_JOINTS
 from tcan_core.conditioning.bones import MIRROR, PARENTS, Bools, Floats, bone_lengths
 from tcan_core.conditioning.cleaning.size import typical_height
 

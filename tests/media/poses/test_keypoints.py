@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from media.poses.keypoints import LIMBS, NUM_JOINTS, Joint, Pose, no_pose
+from media.poses.joints import LIMBS, NUM_JOINTS, Joint
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.bones import MIRROR, PARENTS
 
 CANVAS = (48, 64)

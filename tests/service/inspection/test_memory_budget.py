@@ -12,11 +12,11 @@ from anyio.abc import TaskGroup
 from PIL import Image
 
 from service.contract.errors import ErrorCode
-from service.contract.limits import MIB, InputLimits
 from service.errors import RejectedError
+from service.input_limits import MIB, InputLimits
 from service.inspection.decoder import Decoder
 from service.inspection.inspector import inspect_inputs, memory_bytes
-from service.inspection.memory_budget import MemoryBudget, needed_bytes
+from service.inspection.memory_budget import MemoryBudget, required_bytes
 from service.stores.object_store.base import Content
 from tests import samples
 from tests.samples import pose_frames
@@ -81,8 +81,8 @@ def test_what_decoders_hold_several_times_gets_all_of_the_memory(tmp_path: Path)
         ("driving", webp),
         ("poses", b"[]"),
     ]
-    assert [needed_bytes(role, content, LIMITS) for role, content in wholes] == [WHOLE] * 3
-    assert [needed_bytes(role, content, LIMITS) for role, content in halves] == [WHOLE // 2] * 4
+    assert [required_bytes(role, content, LIMITS) for role, content in wholes] == [WHOLE] * 3
+    assert [required_bytes(role, content, LIMITS) for role, content in halves] == [WHOLE // 2] * 4
     assert memory_bytes({"image": samples.png(), "driving": big}, LIMITS) == WHOLE
     assert memory_bytes({"image": samples.png(), "driving": b"[]"}, LIMITS) == WHOLE // 2
 
@@ -126,4 +126,4 @@ def test_the_biggest_pictures_that_are_taken_fit(decoder: Decoder, tmp_path: Pat
         picture.save(tmp_path / name, **options)
     picture.convert("CMYK").save(tmp_path / "a.jpg", quality=95, progressive=True, subsampling=0)
     for file in sorted(tmp_path.iterdir()):
-        assert decoder.look("image", file, LIMITS).suffix == file.suffix
+        assert decoder.inspect("image", file, LIMITS).suffix == file.suffix

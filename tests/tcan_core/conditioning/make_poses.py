@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 
 # Each bone: inner joint, outer joint, length of a standing adult in units of nose-neck, direction
 # in degrees (0 to the right, 90 down).

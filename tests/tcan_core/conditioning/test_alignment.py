@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from media.poses.keypoints import Joint, no_pose
+from media.poses.joints import Joint
+from media.poses.keypoints import no_pose
 from tcan_core.conditioning.alignment import Alignment, align
 from tests.tcan_core.conditioning.make_poses import standing, without
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from media.poses.keypoints import Joint, Pose, no_pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.cleaning import CleanedPoses, CleaningSettings, clean_poses
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.evaluation.pose_errors import PoseErrors, with_errors

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.detectors import detectors
 from tcan_core.conditioning.dwpose_detector import (
     JOINTS_FILE,

@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from media.poses.keypoints import Joint, Pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose
 from tcan_core.conditioning.openpose_detector import FILES, SHORTER_SIDE, OpenposeDetector
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import WeightsError

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from media.poses.keypoints import Joint, Pose, no_pose
+from media.poses.joints import Joint
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.retarget import retarget
 from tests.tcan_core.conditioning.make_poses import (
     NUM_BONES,

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from media.poses.keypoints import LIMBS, Joint, Pose, no_pose
+from media.poses.joints import LIMBS, Joint
+from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.skeleton import (
     COLORS,
     HAND_EDGES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from media.poses.keypoints import Joint
+from media.poses.joints import Joint
 from tcan_core.conditioning.wholebody import from_wholebody
 
 # The index of each joint among COCO's 17, by its name there.

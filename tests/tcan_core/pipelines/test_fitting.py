@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from media.poses.keypoints import NUM_JOINTS, Pose
+from media.poses.joints import NUM_JOINTS
+from media.poses.keypoints import Pose
 from tcan_core.pipelines.fitting import fit_to, move_to_canvas, on_canvas
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from media.poses.keypoints import NUM_JOINTS, Joint
+from media.poses.joints import NUM_JOINTS, Joint
 from tcan_core.conditioning.retarget import retarget
 from tcan_core.puppets.appearance import (
     HAIR_STYLES,

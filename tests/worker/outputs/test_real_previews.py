@@ -11,8 +11,8 @@ from PIL import Image
 
 from media.video import read_video
 from service.contract.job import Output
-from service.contract.limits import InputLimits
 from service.contract.params import JobParams
+from service.input_limits import InputLimits
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.servers import wait_until

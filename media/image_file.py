@@ -1,0 +1,97 @@
+"""Open image files safely; numpy is not needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from media.errors import MediaError, Problem
+from media.files import MediaFile
+from media.limits import MediaLimits
+
+# Formats that are read, and the suffixes of their files. Pillow's other formats are a risk.
+IMAGE_SUFFIXES = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tiff",
+    "AVIF": ".avif",
+}
+# Pillow's exceptions for damaged files; the last two come from its decoders of AVIF and TIFF.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError)
+
+
+class NotAnImageError(MediaError):
+    """The first bytes of the file are those of no image format."""
+
+
+@contextmanager
+def opened_image(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
+    """Open an image and check the size that its header declares; nothing is decoded.
+
+    Raises:
+        MediaError: no such file, empty, not an image, or over a limit.
+    """
+    limits.check_file(file)
+    with file.open() as stream, _header(file.name, stream, limits) as image:
+        limits.check_size(file.name, image.height, image.width)
+        yield image
+
+
+@contextmanager
+def decoding_errors(name: str) -> Iterator[None]:
+    """Raise MediaError in place of Pillow's errors.
+
+    Args:
+        name: of the file, for the message.
+    """
+    try:
+        yield
+    except DAMAGED as error:
+        raise MediaError(f"{name}: the image is damaged ({error})") from error
+
+
+def check_image(file: MediaFile, limits: MediaLimits) -> str:
+    """Check that an image can be animated: its size, then that all of it can be decoded.
+
+    Returns:
+        The suffix of its format, such as `.png`.
+
+    Raises:
+        MediaError: not an image, damaged, or over a limit.
+    """
+    with opened_image(file, limits) as image:
+        limits.check_aspect(file.name, image.height, image.width)
+        suffix = IMAGE_SUFFIXES[image.format or ""]
+        with decoding_errors(file.name):
+            # A JPEG is decoded at a fraction of its size, but all of its bytes are read.
+            image.draft("RGB", (limits.min_side, limits.min_side))
+            image.load()
+        return suffix
+
+
+def _header(name: str, stream: BinaryIO, limits: MediaLimits) -> Image.Image:
+    try:
+        return Image.open(stream, formats=tuple(IMAGE_SUFFIXES))
+    except UnidentifiedImageError as error:
+        names = ", ".join(IMAGE_SUFFIXES)
+        raise NotAnImageError(f"{name}: not an image of a known kind ({names})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaError(_too_many_pixels(name, error, limits), Problem.TOO_LARGE) from error
+    except DAMAGED as error:
+        raise MediaError(f"{name}: the image is damaged ({error})") from error
+
+
+def _too_many_pixels(name: str, error: Exception, limits: MediaLimits) -> str:
+    # Pillow itself rejects huge images before it returns their size; its message has the number.
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    declared = f"{int(found[1]):,}" if found else "too many"
+    return (
+        f"{name}: the picture declares {declared} pixels; at most {limits.max_pixels:,} are allowed"
+    )

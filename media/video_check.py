@@ -1,0 +1,87 @@
+"""Check that a video can drive an animation, from its header and one frame; needs no numpy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from media.container import (
+    NOT_A_VIDEO,
+    decoded_frames,
+    ffmpeg_errors,
+    frame_packets,
+    opened_video,
+)
+from media.errors import MediaError, Problem
+from media.files import MediaFile
+from media.kinds import HEAD_BYTES, VIDEO_SUFFIXES, is_still
+from media.limits import DEFAULT_FPS, MediaLimits
+
+
+class VideoSummary(NamedTuple):
+    """Properties that a video's header declares.
+
+    Attributes:
+        suffix: of its format: `.mp4` for QuickTime and MPEG-4.
+        frames: number of frames.
+        seconds: duration, at least that of the frames at their rate.
+    """
+
+    suffix: str
+    frames: int
+    seconds: float
+
+
+def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
+    """Check a video's declared size and length, and decode its first frame.
+
+    Raises:
+        MediaError: not a video of a known kind, a still image, without pictures or frames, damaged,
+            or over a limit.
+    """
+    limits.check_file(file)
+    with file.open() as reader:
+        if is_still(reader.read(HEAD_BYTES)):
+            raise _still(file.name)
+    # A single thread: others would each hold frames, so that memory would grow with the processors.
+    with (
+        ffmpeg_errors(file.name, NOT_A_VIDEO),
+        opened_video(file, limits, known_kinds_only=True, max_threads=1) as (container, stream),
+    ):
+        declared_s = (container.duration or 0) / av.time_base
+        limits.check_duration(file.name, declared_s)
+        frames = _frame_count(file.name, container, stream, limits)
+        if frames == 1 and container.format.name in ("gif", "apng"):
+            raise _still(file.name)
+        limits.check_extent(file.name, frames, stream.height, stream.width)
+        container.seek(0)
+        if next(decoded_frames(file.name, container, stream), None) is None:
+            raise MediaError(f"{file.name}: no frame of the video can be decoded")
+        seconds = max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
+        kind = container.format.name.split(",")[0]
+        return VideoSummary(VIDEO_SUFFIXES[kind], frames, seconds)
+
+
+def _frame_count(
+    name: str, container: InputContainer, stream: VideoStream, limits: MediaLimits
+) -> int:
+    """Return the number of frames: the declared one, else counted without decoding."""
+    frames = stream.frames
+    if not frames:
+        for frames, _ in enumerate(frame_packets(container, stream), 1):
+            if frames > limits.max_frames:
+                raise MediaError(
+                    f"{name}: the video has more than {limits.max_frames:,} frames",
+                    Problem.TOO_LONG,
+                )
+    if not frames:
+        raise MediaError(f"{name}: the video holds no frames")
+    limits.check_frames(name, frames)
+    return frames
+
+
+def _still(name: str) -> MediaError:
+    return MediaError(f"{name}: a still image cannot drive; send a video or a pose file")
