@@ -154,7 +154,7 @@ def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> Non
         ({"image": samples.png(1, 1)}, 422, "image_too_small", "1x1"),
         ({"image": samples.png_that_declares(30_000, 30_000)}, 422, "image_too_large", "900,000"),
         ({"driving": samples.poses(joints=17)}, 422, "invalid_pose_file", "17 joints"),
-        ({"driving": samples.poses(people=0)}, 422, "no_person", "nobody"),
+        ({"driving": samples.poses(people=0)}, 422, "no_person", "no person"),
         ({"params": b'{"ptm_tau": -1}'}, 422, "invalid_params", "ptm_tau"),
         ({"params": b'{"sed": 1}'}, 422, "invalid_params", "sed"),
         ({"params": b"seed=1"}, 422, "invalid_params", "JSON"),
