@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.contract.errors import ErrorCode
@@ -24,7 +26,7 @@ def test_setting_without_a_group_is_an_error() -> None:
 
 
 def test_errors_page_has_every_code_with_its_routes() -> None:
-    operation = {
+    operation: dict[str, Any] = {
         "responses": {
             "404": {"content": {"application/problem+json": {"examples": {"job_not_found": {}}}}}
         }

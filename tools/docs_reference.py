@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.cli import get_docs_for_click
@@ -24,6 +25,15 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 MANY_ROUTES = 10
+TYPE_NAMES = {
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    str: "text",
+    Path: "path",
+    SecretStr: "secret",
+    ByteSize: "size",
+}
 # Settings in the order of the page; a setting in no group is an error.
 GROUPS = {
     "Stores": "data redis_url s3_bucket s3_endpoint_url s3_public_endpoint_url s3_region "
@@ -187,15 +197,20 @@ def _rows(variable: str, field: FieldInfo) -> Iterator[str]:
             yield from _rows(f"{variable}__{name.upper()}", inner)
         return
     default = None if field.default is PydanticUndefined else field.default
-    shown = "" if default is None or default == "" else f"`{default}`"
+    shown = "" if default is None or default == "" else f"`{_text(default)}`"
     yield f"| `{variable}` | {_type_name(kind)} | {shown} | {field.description or ''} |"
 
 
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _type_name(kind: Any) -> str:
-    text = kind.__name__ if isinstance(kind, type) else str(kind)
-    for prefix in ("pathlib.", "pydantic.types.", "typing.", "service.auth.anonymous_access."):
-        text = text.replace(prefix, "")
-    return text.replace(" | None", "").replace("SecretStr", "secret").replace("|", "or")
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) in (Union, UnionType):
+        return _type_name(next(one for one in get_args(kind) if one is not type(None)))
+    return TYPE_NAMES.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 if __name__ == "__main__":
