@@ -27,7 +27,7 @@ from service.stores.object_store.base import ObjectStore, open_objects
 from service.stores.object_store.folder import read_signing_key
 from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
-from service.submission.disk_budget import Room, open_room
+from service.submission.disk_budget import DiskBudget, open_disk_budget
 from service.telemetry.context import JOB_ID
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
@@ -41,7 +41,7 @@ class Gateway:
     jobs: AsyncJobs
     objects: ObjectStore
     writer: Writer
-    room: Room
+    disk_budget: DiskBudget
     probe_memory: MemoryBudget
     decoder: Decoder
     inspection_cache: InspectionCache
@@ -83,7 +83,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     url = settings.broker_url()
     guard = Guard.allowing(settings.outbound_allow)
     policy = None if settings.policy is None else load_policy(settings.policy)
-    room = open_room(settings.spool_bytes, settings.limits)
+    disk_budget = open_disk_budget(settings.spool_bytes, settings.limits)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobs.connect(url, clock)
@@ -94,7 +94,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
-        room=room,
+        disk_budget=disk_budget,
         probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),

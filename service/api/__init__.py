@@ -1,1 +1,1 @@
-"""HTTP: the app, what its routes depend on, one router per resource."""
+"""The HTTP API: the app, dependencies, problems, routes, middleware and the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""The gateway: an ASGI app made by `create_app`."""
+"""The gateway's ASGI app."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute
 
-from service.api.middleware.body_limit import Bounded
-from service.api.middleware.telemetry import Observed
+from service.api.middleware.body_limit import BodyLimitMiddleware
+from service.api.middleware.telemetry import TelemetryMiddleware
 from service.api.openapi import docs_pages
 from service.api.openapi.schema import openapi
 from service.api.problems import add_handlers
-from service.api.query_parameters import sent_once
+from service.api.query_parameters import reject_repeated_parameters
 from service.api.routes import (
     deliveries,
     events,
@@ -34,7 +34,7 @@ from service.stores.job_store.store import Clock
 from service.stores.object_store.folder import UPLOAD_ROUTE
 from service.telemetry.metrics import GatewayMetrics
 
-MODULES = (
+ROUTE_MODULES = (
     submit,
     uploads,
     jobs,
@@ -50,15 +50,15 @@ MODULES = (
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
-    """The gateway for these settings, or for those of the environment.
+    """Return the app for these settings, or for those of the environment.
 
-    Nothing is opened before the app starts; see `service.gateway.open_gateway`.
+    Connections are opened when the app starts; see `service.gateway.open_gateway`.
     """
-    chosen = settings if settings is not None else load_settings()
+    settings = settings if settings is not None else load_settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_gateway(chosen, clock) as gateway:
+        async with open_gateway(settings, clock) as gateway:
             app.state.gateway = gateway
             yield
 
@@ -69,18 +69,18 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(sent_once)],
+        dependencies=[Depends(reject_repeated_parameters)],
         generate_unique_id_function=lambda route: route.name,
     )
-    for module in MODULES:
+    for module in ROUTE_MODULES:
         app.include_router(module.router)
-    app.openapi = partial(openapi, app, _routes())  # type: ignore[method-assign]  # FastAPI's way to extend it
+    app.openapi = partial(openapi, app, _routes())  # type: ignore[method-assign]  # FastAPI's way to replace it
     add_handlers(app)
     app.state.metrics = GatewayMetrics()
-    app.add_middleware(Bounded, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
-    app.add_middleware(Observed, metrics=app.state.metrics)
+    app.add_middleware(BodyLimitMiddleware, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
+    app.add_middleware(TelemetryMiddleware, metrics=app.state.metrics)
     return app
 
 
 def _routes() -> list[BaseRoute]:
-    return [route for module in MODULES for route in module.router.routes]
+    return [route for module in ROUTE_MODULES for route in module.router.routes]

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N`: an answer that comes when the job has ended, or after N seconds."""
+"""`Prefer: wait=N`: respond when the job has ended, or after N seconds."""
 
 from __future__ import annotations
 
@@ -17,54 +17,52 @@ logger = logging.getLogger(__name__)
 
 POLL_AFTER_S = 1
 MAX_WAIT_S = 60
-# In a request's scope: seconds of it that its caller wished to wait.
+# Key in a request's scope: seconds spent in this wait.
 WAITED_S = "tcan.waited_s"
 
 WAIT = re.compile(r"(?:^|,)\s*wait\s*(?:=\s*\"?([0-9]{1,9})\"?)?\s*(?=,|;|$)", re.IGNORECASE)
 
 
-def wished_wait_s(prefer: str | None) -> int | None:
-    """Seconds that the header `Prefer` asks to wait, at most 60; None when it does not ask.
+def requested_wait_s(prefer: str | None) -> int | None:
+    """Return the seconds to wait from the header `Prefer`, at most 60, or None.
 
-    `wait` alone stands for 60. What cannot be understood is no wish: RFC 7240 lets a server
-    ignore a preference.
+    `wait` alone means 60. Invalid values are ignored, as RFC 7240 allows.
     """
     found = WAIT.search(prefer or "")
     if found is None:
         return None
-    wished = MAX_WAIT_S if found[1] is None else int(found[1])
-    return min(wished, MAX_WAIT_S) or None
+    requested = MAX_WAIT_S if found[1] is None else int(found[1])
+    return min(requested, MAX_WAIT_S) or None
 
 
 async def wait_for_end(
     gateway: Gateway, caller: Caller, snapshot: JobSnapshot, wait_s: float
 ) -> JobSnapshot:
-    """The job once it has ended, or as it stands after `wait_s`; sooner when the gateway ends.
+    """Return the job when it has ended, or after `wait_s`, or when the gateway shuts down.
 
-    The job is there, whatever happens now: a store that is lost meanwhile takes nothing from it, so
-    the caller gets what is known.
+    If Redis stops answering meanwhile, the last known view is returned: the job was accepted.
     """
     deadline = time.monotonic() + wait_s
     record = snapshot.record
     if record.state.is_terminal:
         return snapshot
     try:
-        await _end(gateway.events, record, deadline)
+        await _wait_for_last_event(gateway.events, record, deadline)
         return await gateway.read(record.id, caller)
     except UnavailableError as error:
-        logger.warning("job %s: nobody can wait for its end: %s", record.id, error)
+        logger.warning("job %s: could not wait for its end: %s", record.id, error)
         return snapshot
 
 
-async def _end(hub: EventHub, record: JobRecord, deadline: float) -> None:
-    """Return with the job's last event, at the deadline, or when the gateway ends."""
+async def _wait_for_last_event(hub: EventHub, record: JobRecord, deadline: float) -> None:
+    """Return at the job's last event, at the deadline, or when the gateway shuts down."""
     seen = record.version
     async with hub.watch(record.id, seen) as feed:
         while not hub.closing:
             frames = await feed.after(seen)
             if frames and not frames[-1].last:
                 seen = frames[-1].version
-            elif frames or seen < feed.newest:  # it has ended, or was erased meanwhile
+            elif frames or seen < feed.newest:  # the job has ended or was erased
                 return
             elif not await feed.changed(deadline - time.monotonic()):
                 return

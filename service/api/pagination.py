@@ -1,4 +1,4 @@
-"""Pages of a list: cursors and the `Link` header."""
+"""Pagination of lists: cursors and links to the next page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CURSOR = r"^([0-9]{1,15})-([0-9a-f]{32})$"
 
 
 def read_cursor(text: str) -> Cursor:
-    """The cursor in an address that fits `CURSOR`."""
+    """Parse a cursor that matches `CURSOR`."""
     created_ms, job_id = text.split("-")
     return Cursor(int(created_ms), job_id)
 
@@ -20,10 +20,10 @@ def read_cursor(text: str) -> Cursor:
 def next_page(
     path: str, query: Sequence[tuple[str, str]], records: Sequence[JobRecord], limit: int
 ) -> str | None:
-    """The address of the page behind these records; None when they are the last.
+    """Return the URL of the page after these records, or None after the last page.
 
     Args:
-        query: of this page; its cursor is replaced.
+        query: this page's query parameters; the cursor is replaced.
     """
     if len(records) < limit:
         return None

@@ -29,31 +29,31 @@ logger = logging.getLogger(__name__)
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """An invalid field."""
 
     field: str
     detail: str
 
 
 class Problem(BaseModel):
-    """An error."""
+    """An error response."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": problem_example(ErrorCode.JOB_NOT_FOUND)}
     )
 
-    type: str = Field(description="`urn:tcan:problem:` and the code.")
+    type: str = Field(description="`urn:tcan:problem:` followed by the code.")
     title: str
     status: int
-    code: ErrorCode = Field(description="Stable; compare this.")
+    code: ErrorCode = Field(description="Stable code for programs.")
     detail: str
-    instance: str = Field(description="The address that was asked.")
+    instance: str = Field(description="Path of the request.")
     errors: list[FieldProblem] | None = None
-    reason: str | None = Field(None, description="Of `policy_refused`: the policy's own code.")
+    reason: str | None = Field(None, description="The policy's own code, for `policy_refused`.")
 
 
 def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
-    """The entries of a route's documentation for the errors that it may answer, each by example."""
+    """Return the OpenAPI responses of a route's errors, each with an example."""
     entries: dict[int | str, dict[str, Any]] = {}
     for code in codes:
         kind = ERRORS[code]
@@ -67,11 +67,11 @@ def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error of the app as a problem."""
+    """Convert every error of the app to a problem response."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(ClientDisconnect, _client_gone)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -84,7 +84,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     reason: str | None = None,
 ) -> JSONResponse:
-    """The response for an error."""
+    """Return the response for an error."""
     kind = ERRORS[code]
     body = Problem(
         type=f"urn:tcan:problem:{code}",
@@ -113,7 +113,7 @@ def _service_error(request: Request, error: Exception) -> Response:
         )
     logger.error("%s %s: %s", request.method, request.url.path, error)
     if error.code is ErrorCode.UNAVAILABLE:
-        detail = "a part of the service does not answer; try again in a moment"
+        detail = "Redis or the object store does not answer; retry in a few seconds"
         return problem(request, error.code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
     return _unexpected(request, error)
 
@@ -137,7 +137,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of every route at this path; Starlette tells those of the first alone."""
+    """Return the methods of all routes at this path; Starlette returns those of the first."""
     found = set()
     for method in METHODS:
         scope = {**request.scope, "method": method}
@@ -146,11 +146,11 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(found))
 
 
-def _client_gone(request: Request, error: Exception) -> Response:
-    logger.info("%s %s: the client left in the middle", request.method, request.url.path)
+def _client_disconnected(request: Request, error: Exception) -> Response:
+    logger.info("client disconnected during %s %s", request.method, request.url.path)
     return Response(status_code=400)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    detail = "the cause is in the gateway's log"
+    detail = "unexpected error; see the gateway's log for the request's X-Request-Id"
     return problem(request, ErrorCode.INTERNAL, detail)

@@ -1,4 +1,4 @@
-"""A query parameter is sent once, unless it is described as a list."""
+"""Reject repeated query parameters, except those declared as lists."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 
-def sent_once(request: Request) -> None:
-    """Refuse a parameter with several values; FastAPI would take the last without a word.
+def reject_repeated_parameters(request: Request) -> None:
+    """Reject a parameter with several values, of which FastAPI would silently use the last.
 
-    A dependency of every route. What a route does not describe is passed over, as FastAPI does.
+    A dependency of every route. Unknown parameters are ignored, as FastAPI does.
 
     Raises:
-        RequestValidationError: names each such parameter.
+        RequestValidationError: names each repeated parameter.
     """
     route = request.scope.get("route")
     if not request.scope["query_string"] or not isinstance(route, APIRoute):
         return
-    sent = Counter(name for name, _ in request.query_params.multi_items())
-    wrong = [
-        {"type": "sent_once", "loc": ("query", field.alias), "msg": _told(sent[field.alias])}
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    errors = [
+        {
+            "type": "repeated_parameter",
+            "loc": ("query", field.alias),
+            "msg": f"was sent {counts[field.alias]} times; send it once",
+        }
         for field in route.dependant.query_params
-        if sent[field.alias] > 1 and not _is_list(field.field_info.annotation)
+        if counts[field.alias] > 1 and not _is_list(field.field_info.annotation)
     ]
-    if wrong:
-        raise RequestValidationError(wrong)
-
-
-def _told(times: int) -> str:
-    return f"was sent {times} times; send it once"
+    if errors:
+        raise RequestValidationError(errors)
 
 
 def _is_list(annotation: Any) -> bool:

@@ -23,7 +23,7 @@ from service.stores.object_store.base import (
     ObjectMissingError,
 )
 from service.submission.fetch import fetch
-from service.submission.receive import Received, parts_taken
+from service.submission.receive import Received, allowed_parts
 from service.submission.spool import Spool
 
 # An upload that is sent again while a job is made of it is looked at again, so many times.
@@ -67,9 +67,9 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     files: dict[str, Content] = {}
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
-        most = parts_taken(received.kind, gateway.settings.limits)[name].max_bytes
-        timeout_s, hold = gateway.settings.fetch_timeout_s, partial(spool.hold, name)
-        await fetch(gateway.guard, url, file, most, timeout_s, hold)
+        most = allowed_parts(received.kind, gateway.settings.limits)[name].max_bytes
+        timeout_s, reserve = gateway.settings.fetch_timeout_s, partial(spool.reserve, name)
+        await fetch(gateway.guard, url, file, most, timeout_s, reserve)
     return files
 
 
@@ -133,7 +133,7 @@ async def _looked_at(
             raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
             )
-        spool.hold(name, version.size_bytes)
+        spool.reserve(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
         raise RejectedError(

@@ -1,1 +1,1 @@
-"""How inputs reach the gateway: in the request, from a URL, from an upload."""
+"""Receiving a job's inputs: in the request body, from a URL, from an upload."""

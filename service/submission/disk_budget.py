@@ -1,4 +1,4 @@
-"""How much of the disk all requests of a gateway may hold together while they come in."""
+"""Limit on the disk space that incoming files of all requests use together."""
 
 from __future__ import annotations
 
@@ -8,50 +8,51 @@ from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError
 from service.input_limits import MIB, InputLimits
 
-# A big body takes about this long to come and to be stored.
+# Typical time to receive and store a big body.
 RETRY_S = 5
 
 
-class Room:
-    """Bytes of the spool. Threads may share it."""
+class DiskBudget:
+    """Bytes that the spool folder may hold. Thread-safe."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
-        self._taken = 0
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._used = 0
         self._lock = Lock()
 
     @property
-    def taken_bytes(self) -> int:
-        """That are spoken for."""
-        return self._taken
+    def used_bytes(self) -> int:
+        """Bytes that are reserved."""
+        return self._used
 
-    def take(self, size_bytes: int) -> None:
-        """Take so many more, at once. Raises RejectedError (`unavailable`) when there are fewer."""
+    def reserve(self, size_bytes: int) -> None:
+        """Reserve bytes. Raises RejectedError (`unavailable`) when too few are left."""
         with self._lock:
-            left = self._most - self._taken
-            if size_bytes > left:
+            if size_bytes > self._limit - self._used:
                 raise RejectedError(
                     ErrorCode.UNAVAILABLE,
-                    f"{self._taken:,} of {self._most:,} bytes that may come in at a time do so; "
-                    f"{size_bytes:,} more must wait",
+                    f"spool full: {self._used:,} of {self._limit:,} bytes are in use, "
+                    f"{size_bytes:,} more do not fit; retry later",
                     headers={"Retry-After": str(RETRY_S)},
                 )
-            self._taken += size_bytes
+            self._used += size_bytes
 
-    def give_back(self, size_bytes: int) -> None:
-        """What was taken is free again."""
+    def release(self, size_bytes: int) -> None:
+        """Release reserved bytes."""
         with self._lock:
-            self._taken -= size_bytes
+            self._used -= size_bytes
 
 
-def open_room(most_bytes: int, limits: InputLimits) -> Room:
-    """A gateway's room. Raises SettingsError when a request of the largest size has none.
+def open_disk_budget(limit_bytes: int, limits: InputLimits) -> DiskBudget:
+    """Return a gateway's budget. Raises SettingsError when the largest request does not fit.
 
-    Asked here and not where settings are read: workers hold to the same limits and have no room.
+    This is checked here and not when settings are read, because workers read the same limits and
+    have no spool.
     """
-    least = limits.max_image_bytes + limits.max_driving_bytes + MIB
-    if most_bytes < least:
+    minimum = limits.max_image_bytes + limits.max_driving_bytes + MIB
+    if limit_bytes < minimum:
         raise SettingsError(
-            f"TCAN_SPOOL_BYTES: is {most_bytes}; one request may need {least}, by TCAN_LIMITS__*"
+            f"TCAN_SPOOL_BYTES is {limit_bytes}, but one request may need {minimum} bytes by the "
+            f"limits TCAN_LIMITS__*; raise it or lower the limits"
         )
-    return Room(most_bytes)
+    return DiskBudget(limit_bytes)

@@ -1,8 +1,7 @@
-"""The one module that fetches addresses which callers give.
+"""Download inputs from URLs that callers give; no other module does.
 
-Bounded in bytes, in time and in redirects. `checked_url` decides which kinds of addresses are
-fetched, and the guard of `service.outbound` to which hosts connections go: for the first one and
-for each that a redirect leads to.
+Bytes, time and redirects are limited. `checked_url` decides which URLs are fetched, and the guard
+of `service.outbound` which hosts may be connected to: for the first URL and for each redirect.
 """
 
 from __future__ import annotations
@@ -22,96 +21,103 @@ from service.submission.multipart import declared_bytes
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 3
-# A server that sends nothing for this long is not worth waiting for.
-SILENCE_S = 10.0
-# What arrives is what is counted: nothing is unpacked on the way.
-Hold = Callable[[int], None]
+# Maximum time between two chunks.
+READ_TIMEOUT_S = 10.0
+Reserve = Callable[[int], None]
+# Without compression, the received bytes are the counted ones.
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tcan"}
 
 
 async def fetch(
-    guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: float, hold: Hold
+    guard: Guard, url: str, file: Path, max_bytes: int, timeout_s: float, reserve: Reserve
 ) -> None:
-    """Write what an address serves to a file.
+    """Download a URL to a file.
 
     Args:
-        guard: knows the hosts that may be connected to.
-        max_bytes: the transfer ends at the first byte that is too many.
-        timeout_s: for all of it, redirects included.
-        hold: makes sure that there is room for so many bytes, before they are written.
+        guard: decides which hosts may be connected to.
+        max_bytes: the transfer stops at the first byte over this limit.
+        timeout_s: limit on the whole transfer, redirects included.
+        reserve: reserves disk space for so many bytes in total, before they are written.
 
     Raises:
-        RejectedError: the URL is not allowed, gives no file, too large a file, or no file in time;
-            or what `hold` raises.
+        RejectedError: the URL is not allowed, returns no file, too large a file, or no file in
+            time; or the error of `reserve`.
     """
     try:
         with anyio.fail_after(timeout_s):
             async with httpx.AsyncClient(
-                timeout=SILENCE_S,
+                timeout=READ_TIMEOUT_S,
                 trust_env=False,
                 headers=HEADERS,
                 transport=GuardedTransport(guard),
             ) as client:
-                await _follow(client, checked_url(url), file, max_bytes, hold)
+                await _follow(client, checked_url(url), file, max_bytes, reserve)
     except TimeoutError as error:
-        raise _failed(url, f"not all of it came within {timeout_s:g} s") from error
+        raise _failed(url, f"the download did not finish within {timeout_s:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise _failed(url, type(error).__name__) from error
 
 
 def checked_url(url: str) -> str:
-    """The address, if it is one that is fetched. Raises RejectedError (`url_refused`)."""
+    """Return the URL if its form is allowed. Raises RejectedError (`url_refused`)."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError when it is no number
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
-        raise RejectedError(ErrorCode.URL_REFUSED, f"not an address: {error}") from error
+        raise RejectedError(ErrorCode.URL_REFUSED, f"not a URL: {error}") from error
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise RejectedError(
-            ErrorCode.URL_REFUSED, f"{parts.scheme or 'no scheme'}: only http and https are fetched"
+            ErrorCode.URL_REFUSED,
+            f"only http and https URLs with a host are allowed, got {parts.scheme or 'no scheme'}",
         )
     if parts.username is not None or parts.password is not None:
-        raise RejectedError(ErrorCode.URL_REFUSED, "an address with a user's name is not fetched")
+        raise RejectedError(
+            ErrorCode.URL_REFUSED, "URLs with a user name or password are not allowed"
+        )
     return url
 
 
 async def _follow(
-    client: httpx.AsyncClient, url: str, file: Path, max_bytes: int, hold: Hold
+    client: httpx.AsyncClient, url: str, file: Path, max_bytes: int, reserve: Reserve
 ) -> None:
     for _ in range(MAX_REDIRECTS + 1):
-        async with client.stream("GET", url) as answer:
-            if not answer.has_redirect_location:
-                await _save(answer, url, file, max_bytes, hold)
+        async with client.stream("GET", url) as response:
+            if not response.has_redirect_location:
+                await _save(response, url, file, max_bytes, reserve)
                 return
-            url = checked_url(urljoin(url, answer.headers["location"]))
+            url = checked_url(urljoin(url, response.headers["location"]))
     raise _failed(url, f"more than {MAX_REDIRECTS} redirects")
 
 
-async def _save(answer: httpx.Response, url: str, file: Path, max_bytes: int, hold: Hold) -> None:
-    if answer.status_code != 200:
-        raise _failed(url, f"HTTP {answer.status_code}")
-    declared = declared_bytes(answer.headers)
+async def _save(
+    response: httpx.Response, url: str, file: Path, max_bytes: int, reserve: Reserve
+) -> None:
+    if response.status_code != 200:
+        raise _failed(url, f"HTTP {response.status_code}")
+    declared = declared_bytes(response.headers)
     if declared > max_bytes:
         raise _too_large(url, max_bytes)
-    hold(declared)
+    reserve(declared)
     size = 0
     async with await anyio.open_file(file, "wb") as stream:
-        async for chunk in answer.aiter_raw():
+        async for chunk in response.aiter_raw():
             size += len(chunk)
             if size > max_bytes:
                 raise _too_large(url, max_bytes)
-            hold(size)
+            reserve(size)
             await stream.write(chunk)
 
 
-def _failed(url: str, why: str) -> RejectedError:
-    return RejectedError(ErrorCode.URL_FAILED, f"{_shown(url)}: {why}")
+def _failed(url: str, reason: str) -> RejectedError:
+    return RejectedError(ErrorCode.URL_FAILED, f"{_host(url)}: {reason}")
 
 
 def _too_large(url: str, max_bytes: int) -> RejectedError:
-    return RejectedError(ErrorCode.BODY_TOO_LARGE, f"{_shown(url)}: more than {max_bytes} bytes")
+    return RejectedError(
+        ErrorCode.BODY_TOO_LARGE, f"{_host(url)}: the file has more than {max_bytes} bytes"
+    )
 
 
-def _shown(url: str) -> str:
-    """The host alone: the rest of an address may hold a secret."""
-    return urlsplit(url).hostname or "the address"
+def _host(url: str) -> str:
+    """Return the host only: the rest of a URL may contain a secret."""
+    return urlsplit(url).hostname or "the URL"

@@ -1,6 +1,6 @@
-"""A multipart body, streamed part by part: a small one stays in memory, big parts go into files.
+"""Streaming parser of multipart bodies: small parts stay in memory, big ones go into files.
 
-Of a big body no more is in memory than one chunk and its small parts.
+Of a big body, only one chunk and the small parts are in memory.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from service.errors import RejectedError
 from service.stores.object_store.base import Content
 from service.submission.spool import Spool
 
-# A body that is no longer is read without a file and without a thread; of a longer one no part that
-# is.
+# A body up to this size is parsed without a thread; a part up to this size stays in memory.
 SMALL_BYTES = 256 * 1024
-# What is written and not yet on the disk would hold up everybody else's sync.
+# Sync in steps: much unsynced data delays the syncs of all other requests.
 SYNC_EVERY_BYTES = 16 * 1024 * 1024
-# One hop to a thread writes this much; the network's own chunks are smaller.
+# Bytes per call in a thread; chunks from the network are smaller.
 BATCH_BYTES = 256 * 1024
-# Of boundaries and heads, and of what stands before the first and behind the last of them.
+# Allowance for boundaries, part headers, preamble and epilogue.
 FRAME_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part that a route takes: at most so many bytes.
+    """A part that a route accepts.
 
     Attributes:
-        admit: asked when the part begins, with the parts before it. It tells how many bytes the
-            part may have by them, or raises RejectedError.
+        max_bytes: limit on its size.
+        admit: called when the part begins, with the parts before it; returns the part's limit in
+            bytes, or raises RejectedError.
     """
 
     max_bytes: int
@@ -50,36 +50,35 @@ async def receive(
     parts: Mapping[str, Part],
     spool: Spool,
 ) -> dict[str, Content]:
-    """Take a multipart body apart.
+    """Parse a multipart body as it arrives.
 
     Args:
-        headers: of the request: its `content-type`, and its `content-length` where it has one.
-        chunks: the body as it arrives.
-        parts: the parts that are taken, by name.
-        spool: where big parts go.
+        headers: the request's headers, with `content-type` and optionally `content-length`.
+        chunks: the body.
+        parts: the accepted parts by name.
+        spool: holds the files of big parts.
 
     Returns:
-        By their names: the bytes of small parts, the files of big ones.
+        By name: the bytes of small parts, the files of big ones.
 
     Raises:
-        RejectedError: not multipart, malformed, an unknown, doubled or missing part, one that is
-            not allowed, or too many bytes, at the first byte that is too many; or the spool has no
-            room for it now.
+        RejectedError: not multipart, malformed, an unknown, repeated, missing or refused part, or
+            too many bytes (raised at the first byte over the limit); or the spool is full.
     """
     boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
-    most = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
-    _check_size(declared, most)
+    limit = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
+    _check_size(declared, limit)
     receiver = _Receiver(boundary, parts, spool, declared)
     try:
-        batch, had = bytearray(), 0
+        batch, parsed = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
             if len(batch) >= BATCH_BYTES:
-                had += len(batch)
-                _check_size(had, most)
+                parsed += len(batch)
+                _check_size(parsed, limit)
                 await to_thread.run_sync(receiver.feed, bytes(batch))
                 batch.clear()
-        if had + len(batch) <= SMALL_BYTES:
+        if parsed + len(batch) <= SMALL_BYTES:
             receiver.feed(bytes(batch))
         else:
             await to_thread.run_sync(receiver.feed, bytes(batch))
@@ -89,14 +88,16 @@ async def receive(
 
 
 def declared_bytes(headers: Mapping[str, str]) -> int:
-    """The length that a message says it has; 0 when it says none."""
+    """Return the `content-length`, or 0 without one."""
     text = headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 
 
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise RejectedError(ErrorCode.BODY_TOO_LARGE, f"the body has more than {most} bytes")
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise RejectedError(
+            ErrorCode.BODY_TOO_LARGE, f"the body is over the limit of {limit} bytes"
+        )
 
 
 def _boundary(content_type: str | None) -> bytes:
@@ -104,22 +105,22 @@ def _boundary(content_type: str | None) -> bytes:
     if kind != b"multipart/form-data":
         raise RejectedError(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            f"multipart/form-data is taken here, not {kind.decode('latin-1') or 'nothing'}",
+            f"Content-Type must be multipart/form-data, got {kind.decode('latin-1') or 'none'}",
         )
     if not options.get(b"boundary"):
-        raise RejectedError(ErrorCode.MALFORMED_BODY, "the Content-Type names no boundary")
+        raise RejectedError(ErrorCode.MALFORMED_BODY, "the Content-Type has no boundary")
     return options[b"boundary"]
 
 
 @dataclass
 class _Headers:
-    """The headers of the part that begins."""
+    """Collects the headers of the current part."""
 
     name: bytes = b""
     value: bytes = b""
     disposition: bytes = b""
 
-    def end_of_one(self) -> None:
+    def end_header(self) -> None:
         if self.name.lower() == b"content-disposition":
             self.disposition = self.value
         self.name = self.value = b""
@@ -127,10 +128,11 @@ class _Headers:
 
 @dataclass
 class _Receiver:
-    """Callbacks of the parser; writes what it finds.
+    """Callbacks of the parser; stores the parts.
 
     Attributes:
-        declared: so much room is taken with the first file, so that none stops halfway for another.
+        declared: the body's length, reserved with the first file, so that no request stops halfway
+            for want of space.
     """
 
     boundary: bytes
@@ -142,7 +144,7 @@ class _Receiver:
     _headers: _Headers = field(default_factory=_Headers)
     _name: str = ""
     _size: int = 0
-    _most: int = 0
+    _limit: int = 0
     _written: int = 0
     _unsynced: int = 0
     _small: bytearray = field(default_factory=bytearray)
@@ -165,7 +167,7 @@ class _Receiver:
             )
         except FormParserError as error:
             raise RejectedError(
-                ErrorCode.MALFORMED_BODY, f"the boundary is not valid: {error}"
+                ErrorCode.MALFORMED_BODY, f"invalid multipart boundary: {error}"
             ) from error
 
     def feed(self, chunk: bytes) -> None:
@@ -173,12 +175,14 @@ class _Receiver:
             self._parser.write(chunk)
         except FormParserError as error:
             raise RejectedError(
-                ErrorCode.MALFORMED_BODY, f"not a multipart body: {error}"
+                ErrorCode.MALFORMED_BODY, f"malformed multipart body: {error}"
             ) from error
 
     def finish(self) -> dict[str, Content]:
         if not self.ended:
-            raise RejectedError(ErrorCode.MALFORMED_BODY, "the body ends before its last boundary")
+            raise RejectedError(
+                ErrorCode.MALFORMED_BODY, "the multipart body ends before its closing boundary"
+            )
         for name, part in self.parts.items():
             if part.required and name not in self.found:
                 raise RejectedError(ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing")
@@ -198,36 +202,38 @@ class _Receiver:
         self._headers.value += data[start:end]
 
     def _header_ends(self) -> None:
-        self._headers.end_of_one()
+        self._headers.end_header()
 
     def _headers_end(self) -> None:
         _, options = parse_options_header(self._headers.disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name not in self.parts:
-            taken = ", ".join(self.parts)
+            allowed = ", ".join(self.parts)
             raise RejectedError(
-                ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; taken are {taken}"
+                ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; allowed are {allowed}"
             )
         if name in self.found:
-            raise RejectedError(ErrorCode.INVALID_REQUEST, f"the part {name!r} comes twice")
+            raise RejectedError(
+                ErrorCode.INVALID_REQUEST, f"the part {name!r} was sent twice; send it once"
+            )
         part = self.parts[name]
         admitted = part.max_bytes if part.admit is None else part.admit(self.found)
-        self._most = min(part.max_bytes, admitted)
+        self._limit = min(part.max_bytes, admitted)
         self._name, self._size, self.found[name] = name, 0, b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
-        if self._size > self._most:
+        if self._size > self._limit:
             raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE,
-                f"the part {self._name!r} has more than {self._most} bytes",
+                f"the part {self._name!r} is over its limit of {self._limit} bytes",
             )
         piece = memoryview(data)[start:end]
         if self._stream is None and self._size <= SMALL_BYTES:
             self._small += piece
             return
         self._written += len(piece) if self._stream is not None else self._size
-        self.spool.hold("body", max(self.declared, self._written))
+        self.spool.reserve("body", max(self.declared, self._written))
         if self._stream is None:
             file = self.found[self._name] = self.spool.folder / self._name
             self._stream = open(file, "wb")

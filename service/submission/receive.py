@@ -1,4 +1,4 @@
-"""The body of a request that makes a job: multipart with the files, or JSON that names them."""
+"""Body of a submission: multipart with the files, or JSON with their URLs or upload ids."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Received:
-    """What a caller asks for.
+    """The body of a submission.
 
     Attributes:
-        files: the inputs that came with the request, by `image` and `driving`; big ones in files.
-        urls: addresses of the others.
-        uploads: ids of uploads that hold the others.
+        files: the inputs in the body, by `image` and `driving`: bytes, or files when big.
+        urls: URLs of inputs.
+        uploads: upload ids of inputs.
     """
 
     kind: JobKind
@@ -46,7 +46,7 @@ class Received:
     uploads: Mapping[str, str] = field(default_factory=dict)
 
     async def fingerprint(self) -> str:
-        """Equal for requests that ask for the same; reads the files."""
+        """Return a digest that equal requests share; it reads the files."""
         if any(isinstance(content, Path) for content in self.files.values()):
             return await to_thread.run_sync(self._fingerprint)
         return self._fingerprint()
@@ -73,11 +73,11 @@ async def read_request(
     """Read the body; big files are streamed into `spool`.
 
     Raises:
-        RejectedError: of another type, malformed, too big, or with parameters that are not valid.
+        RejectedError: wrong content type, malformed, too large, or invalid parameters.
     """
     if is_json(headers):
         return _from_json(kind, await _read_small(chunks))
-    files = await receive(headers, chunks, parts_taken(kind, limits), spool)
+    files = await receive(headers, chunks, allowed_parts(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
     return Received(kind, params, options, files=files)
@@ -86,26 +86,28 @@ async def read_request(
 async def read_json(
     model: type[M], headers: Mapping[str, str], chunks: AsyncIterator[bytes]
 ) -> M | None:
-    """The model in a small JSON body; None when there is no body.
+    """Parse a small JSON body, or return None without a body.
 
     Raises:
-        RejectedError: of another type, too big, or not valid.
+        RejectedError: wrong content type, too large, or invalid.
     """
     text = await _read_small(chunks)
     if not text:
         return None
     if not is_json(headers):
-        raise RejectedError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "application/json is taken here")
+        raise RejectedError(
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"
+        )
     return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
 
 
 def is_json(headers: Mapping[str, str]) -> bool:
-    """Whether the body says that it is JSON."""
+    """Return whether the Content-Type is JSON."""
     return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 
-def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
-    """The parts of a multipart body and their limits."""
+def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
+    """Return the parts of a multipart submission with their limits."""
     parts = {
         "driving": Part(limits.max_driving_bytes),
         "options": Part(MAX_JSON_BYTES, required=False),
@@ -119,7 +121,7 @@ def parts_taken(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
 def read_model(
     model: type[M], name: str, text: bytes, code: ErrorCode = ErrorCode.INVALID_PARAMS
 ) -> M:
-    """The model in a JSON text. Raises RejectedError with the code."""
+    """Parse a JSON text. Raises RejectedError with the code."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -129,7 +131,7 @@ def read_model(
 
 
 def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:
-    """Pydantic's complaints as one entry per field; those on no field are on the `whole`."""
+    """Convert pydantic's errors to one entry per field; errors of no field name the `whole`."""
     return [
         {
             "field": ".".join(str(step) for step in entry["loc"]) or whole,
@@ -145,11 +147,15 @@ def _from_json(kind: JobKind, text: bytes) -> Received:
     params = body.params if isinstance(body, AnimateRequest) else JobParams()
     given = body.model_dump(exclude={"params", "options"}, exclude_none=True)
     return Received(
-        kind, params, body.options, urls=_ending(given, "_url"), uploads=_ending(given, "_upload")
+        kind,
+        params,
+        body.options,
+        urls=_with_suffix(given, "_url"),
+        uploads=_with_suffix(given, "_upload"),
     )
 
 
-def _ending(given: Mapping[str, str], suffix: str) -> dict[str, str]:
+def _with_suffix(given: Mapping[str, str], suffix: str) -> dict[str, str]:
     return {
         name.removesuffix(suffix): value for name, value in given.items() if name.endswith(suffix)
     }
@@ -161,7 +167,7 @@ async def _read_small(chunks: AsyncIterator[bytes]) -> bytes:
         text += chunk
         if len(text) > MAX_JSON_BYTES:
             raise RejectedError(
-                ErrorCode.BODY_TOO_LARGE, f"the body has more than {MAX_JSON_BYTES} bytes"
+                ErrorCode.BODY_TOO_LARGE, f"the body is over the limit of {MAX_JSON_BYTES} bytes"
             )
     return bytes(text)
 

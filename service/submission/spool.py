@@ -1,4 +1,4 @@
-"""A folder for the big parts of one request; most requests have none."""
+"""Temporary folder for the big files of one request; most requests need none."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from typing import Self
 
 from service.errors import UnavailableError
 from service.stores.scratch import scratch_folder
-from service.submission.disk_budget import Room
+from service.submission.disk_budget import DiskBudget
 
 
 class Spool:
-    """Makes the folder when it is first asked for, and removes it at the end of a `with` block.
+    """Creates the folder on first use and removes it at the end of a `with` block.
 
-    Raises UnavailableError at the end of the block if a file could not be written.
+    The block raises UnavailableError for an OSError inside it.
 
     Args:
-        parent: exists.
-        room: that all spools of the gateway share.
+        parent: an existing folder.
+        budget: disk budget that all requests of the gateway share.
     """
 
-    def __init__(self, parent: Path, room: Room) -> None:
+    def __init__(self, parent: Path, budget: DiskBudget) -> None:
         self._parent = parent
-        self._room = room
-        self._held: dict[str, int] = {}
-        self._made: Path | None = None
+        self._budget = budget
+        self._reserved: dict[str, int] = {}
+        self._folder: Path | None = None
         self._stack = ExitStack()
 
     @property
     def folder(self) -> Path:
-        """The folder."""
-        if self._made is None:
-            self._made = self._stack.enter_context(scratch_folder(self._parent))
-        return self._made
+        """The folder, created on first use."""
+        if self._folder is None:
+            self._folder = self._stack.enter_context(scratch_folder(self._parent))
+        return self._folder
 
-    def hold(self, name: str, size_bytes: int) -> None:
-        """Have room for so many bytes of this file altogether, before they are written.
+    def reserve(self, name: str, size_bytes: int) -> None:
+        """Reserve space for so many bytes of a file in total, before they are written.
 
         Raises:
-            RejectedError: there is no room for them now.
+            RejectedError: the budget is used up.
         """
-        more = size_bytes - self._held.get(name, 0)
+        more = size_bytes - self._reserved.get(name, 0)
         if more > 0:
-            self._room.take(more)
-            self._held[name] = size_bytes
+            self._budget.reserve(more)
+            self._reserved[name] = size_bytes
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +57,6 @@ class Spool:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
-        self._room.give_back(sum(self._held.values()))
+        self._budget.release(sum(self._reserved.values()))
         if isinstance(error, OSError):
-            raise UnavailableError(f"the disk does not take what callers send: {error}") from error
+            raise UnavailableError(f"could not write to the spool folder: {error}") from error

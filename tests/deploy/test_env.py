@@ -23,7 +23,7 @@ from service.settings import (
     Settings,
     load_settings,
 )
-from service.submission.disk_budget import open_room
+from service.submission.disk_budget import open_disk_budget
 
 
 def example(repository: Path) -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_a_raised_limit_stops_no_worker(
             settings = load_settings()
         assert settings.limits.max_driving_bytes == 2**32
         if part == "gateway":
-            open_room(settings.spool_bytes, settings.limits)
+            open_disk_budget(settings.spool_bytes, settings.limits)
 
 
 def test_keys_that_sign_reach_those_alone_who_deliver(

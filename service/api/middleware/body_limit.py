@@ -1,4 +1,4 @@
-"""No body is longer than its route takes, whoever reads it and however its length is told."""
+"""Middleware: limit the size of request bodies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from service.contract.errors import ErrorCode
 from service.submission.receive import MAX_JSON_BYTES
 
 
-class Bounded:
-    """The app with the bodies of its requests bounded.
+class BodyLimitMiddleware:
+    """Limits request bodies to `MAX_JSON_BYTES`, whether or not they declare a length.
 
-    FastAPI reads a parsed body as a whole before it asks any dependency who calls. So no more than
-    `MAX_JSON_BYTES` of one are passed on: then the app sees its client leave, and the client sees
-    why.
+    FastAPI reads a whole body before it calls dependencies, which include authentication. Over the
+    limit, the app sees a disconnect and the client gets 413.
 
     Args:
-        streamed: paths of routes that read their bodies as they arrive, each with its own limits.
+        streamed: paths of routes that read their bodies as a stream, with limits of their own.
     """
 
     def __init__(self, app: ASGIApp, streamed: Collection[str]) -> None:
@@ -28,13 +27,13 @@ class Bounded:
         self._streamed = frozenset(streamed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+        """Handle a request."""
         if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
-        size, begun = 0, False
+        size, is_started = 0, False
 
-        async def bounded() -> Message:
+        async def limited_receive() -> Message:
             nonlocal size
             if size > MAX_JSON_BYTES:
                 return {"type": "http.disconnect"}
@@ -42,14 +41,14 @@ class Bounded:
             size += len(message.get("body", b""))
             return message if size <= MAX_JSON_BYTES else {"type": "http.disconnect"}
 
-        async def answer(message: Message) -> None:
-            nonlocal begun
-            if begun or size <= MAX_JSON_BYTES:
-                begun = True
+        async def limited_send(message: Message) -> None:
+            nonlocal is_started
+            if is_started or size <= MAX_JSON_BYTES:
+                is_started = True
                 await send(message)
 
-        await self._app(scope, bounded, answer)
-        if not begun:
-            detail = f"the body has more than {MAX_JSON_BYTES} bytes"
-            refusal = problem(Request(scope), ErrorCode.BODY_TOO_LARGE, detail)
-            await refusal(scope, receive, send)
+        await self._app(scope, limited_receive, limited_send)
+        if not is_started:
+            detail = f"the body is over the limit of {MAX_JSON_BYTES} bytes"
+            response = problem(Request(scope), ErrorCode.BODY_TOO_LARGE, detail)
+            await response(scope, receive, send)

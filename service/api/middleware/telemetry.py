@@ -1,4 +1,4 @@
-"""Around every request: an id, a span, a line in the log, a number in the metrics."""
+"""Middleware: request id, trace span, log line and metrics of every request."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 
 HEADER = b"x-request-id"
 TRACEPARENT = b"traceparent"
-GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNKNOWN_ROUTE = "unknown"
 NO_HEADERS: dict[str, str] = {}
 
 
-class Observed:
-    """The app with its requests observed.
+class TelemetryMiddleware:
+    """Observes requests. The id comes from the header `X-Request-Id` or is random.
 
-    A caller may give the request's id in `X-Request-Id`; every answer has it.
+    Every response has the header `X-Request-Id`.
     """
 
     def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
@@ -36,24 +36,24 @@ class Observed:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(HEADER, b"")
-        request_id = given if GIVEN.fullmatch(given) else token_hex(8).encode()
+        sent_id = headers.get(HEADER, b"")
+        request_id = sent_id if VALID_ID.fullmatch(sent_id) else token_hex(8).encode()
         request, job = REQUEST_ID.set(request_id.decode()), JOB_ID.set(None)
         traceparent = headers.get(TRACEPARENT)
         parent = {} if traceparent is None else {"traceparent": traceparent.decode("latin-1")}
-        began_s = time.perf_counter()
+        started_s = time.perf_counter()
 
-        async def answer(message: Message) -> None:
+        async def send_observed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                more = scope.get(RESPONSE_HEADERS, NO_HEADERS)
-                added = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+                extra = scope.get(RESPONSE_HEADERS, NO_HEADERS)
+                added = [(name.lower().encode(), value.encode()) for name, value in extra.items()]
                 message["headers"] = [*message.get("headers", ()), *added, (HEADER, request_id)]
-                self._note(scope, int(message["status"]), time.perf_counter() - began_s)
+                self._record(scope, int(message["status"]), time.perf_counter() - started_s)
             await send(message)
 
         tracer = trace.get_tracer(TRACER)
@@ -61,23 +61,23 @@ class Observed:
             with tracer.start_as_current_span(
                 scope["method"], extract(parent), kind=trace.SpanKind.SERVER
             ):
-                await self._app(scope, receive, answer)
+                await self._app(scope, receive, send_observed)
         except Exception:
-            self._note(scope, 500, time.perf_counter() - began_s)
+            self._record(scope, 500, time.perf_counter() - started_s)
             raise
         finally:
             JOB_ID.reset(job)
             REQUEST_ID.reset(request)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
         method = scope["method"] if route != UNKNOWN_ROUTE else "ANY"
-        # What a caller wished to wait (`Prefer: wait`) makes no gateway slow.
+        # Time spent in `Prefer: wait` is not latency of the gateway.
         self._metrics.observe(method, route, status, seconds - scope.get(WAITED_S, 0.0))
         span = trace.get_current_span()
         span.update_name(f"{method} {route}")
         span.set_attribute("http.response.status_code", status)
-        quiet = method in ("GET", "HEAD") and status < 400
+        is_successful_read = method in ("GET", "HEAD") and status < 400
         fields = {
             "method": scope["method"],
             "route": route,
@@ -85,7 +85,7 @@ class Observed:
             "seconds": round(seconds, 4),
         }
         logger.log(
-            logging.DEBUG if quiet else logging.INFO,
+            logging.DEBUG if is_successful_read else logging.INFO,
             "%s %s: %d",
             scope["method"],
             route,

@@ -1,4 +1,4 @@
-"""GET /docs: Swagger UI from files of a package, so that it works without a network."""
+"""GET /docs: Swagger UI with local files, so that it works offline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.errors import RejectedError
 
 router = APIRouter(include_in_schema=False)
 
-# The package fastapi-offline carries these files; nothing else of it is used.
+# From the package fastapi-offline, of which nothing else is used.
 FILES = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
@@ -23,7 +23,7 @@ FILES = {
 
 @router.get("/docs")
 async def get_docs() -> HTMLResponse:
-    """The page."""
+    """Return the page."""
     return get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="TCAN",
@@ -35,8 +35,8 @@ async def get_docs() -> HTMLResponse:
 
 @router.get("/docs/{name}")
 async def get_asset(name: str) -> Response:
-    """A file of the page."""
+    """Return an asset of the page."""
     if name not in FILES:
-        raise RejectedError(ErrorCode.NOT_FOUND, f"there is no {name!r} here")
+        raise RejectedError(ErrorCode.NOT_FOUND, f"no such file: {name!r}")
     content = (resources.files("fastapi_offline") / "static" / name).read_bytes()
     return Response(content, media_type=FILES[name], headers={"Cache-Control": "max-age=86400"})

@@ -1,4 +1,4 @@
-"""The bodies of `POST /animate` and `POST /poses` as OpenAPI describes them."""
+"""OpenAPI request bodies of `POST /animate` and `POST /poses`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLE_URLS = {
 
 
 def request_body(kind: JobKind) -> dict[str, Any]:
-    """Multipart with the files, or JSON that names them."""
+    """Return the body: multipart with the files, or JSON with their URLs or upload ids."""
     form = {"driving": _file(DRIVING), "options": schema_of(JobOptions)}
     json_model: type[PosesRequest] = PosesRequest
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
@@ -46,7 +46,7 @@ def request_body(kind: JobKind) -> dict[str, Any]:
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, str]:
-    """A reference to the model among the document's components."""
+    """Return a reference to a model in the document's components."""
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 

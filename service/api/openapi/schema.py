@@ -1,4 +1,4 @@
-"""openapi.json: FastAPI's own, with errors as the service answers them."""
+"""The OpenAPI document: FastAPI's, with the service's error responses and security schemes."""
 
 from __future__ import annotations
 
@@ -16,23 +16,32 @@ from service.contract.errors import ErrorCode
 from service.contract.requests import AnimateRequest, PosesRequest, UploadRequest
 
 TEMPLATE = "#/components/schemas/{model}"
-# FastAPI's description of an error that this service answers as a problem.
+# FastAPI's schemas of validation errors, which this service returns as problems.
 REPLACED = ("HTTPValidationError", "ValidationError")
-REFUSALS = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED)
+AUTH_ERRORS = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED)
 SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "From `tcan keys create`."},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key from `tcan keys create`.",
+    },
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same API key in a header.",
+    },
 }
 
 
 def openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """The document, made once; `routes` are those of the app's routers."""
+    """Return the document, built once; `routes` are those of the app's routers."""
     if app.openapi_schema is None:
-        app.openapi_schema = _document(app, _guarded(routes))
+        app.openapi_schema = _document(app, _authenticated_operations(routes))
     return app.openapi_schema
 
 
-def _document(app: FastAPI, guarded: set[tuple[str, str]]) -> dict[str, Any]:
+def _document(app: FastAPI, authenticated: set[tuple[str, str]]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -50,14 +59,14 @@ def _document(app: FastAPI, guarded: set[tuple[str, str]]) -> dict[str, Any]:
     document["components"]["securitySchemes"] = SCHEMES
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _answer_as_problems(operation["responses"])
-            if (path, method) in guarded:
-                _tell_of_keys(operation)
+            _replace_validation_error(operation["responses"])
+            if (path, method) in authenticated:
+                _add_security(operation)
     return document
 
 
-def _guarded(routes: Sequence[BaseRoute]) -> set[tuple[str, str]]:
-    """Path and method of the operations that ask who calls."""
+def _authenticated_operations(routes: Sequence[BaseRoute]) -> set[tuple[str, str]]:
+    """Return path and method of the operations that authenticate the caller."""
     return {
         (route.path_format, method.lower())
         for route in routes
@@ -67,10 +76,10 @@ def _guarded(routes: Sequence[BaseRoute]) -> set[tuple[str, str]]:
     }
 
 
-def _tell_of_keys(operation: dict[str, Any]) -> None:
-    """Without any key the service is open to its own machine: so none is an alternative."""
+def _add_security(operation: dict[str, Any]) -> None:
+    """Document the API keys; none is an alternative, since local access may need no key."""
     operation["security"] = [{name: []} for name in SCHEMES] + [{}]
-    for status, ours in problem_responses(*REFUSALS).items():
+    for status, ours in problem_responses(*AUTH_ERRORS).items():
         theirs = operation["responses"].setdefault(str(status), ours)
         problems = theirs["content"]["application/problem+json"]
         problems["examples"] = {
@@ -79,8 +88,8 @@ def _tell_of_keys(operation: dict[str, Any]) -> None:
         }
 
 
-def _answer_as_problems(responses: dict[str, Any]) -> None:
-    """Replace FastAPI's 422 by ours."""
+def _replace_validation_error(responses: dict[str, Any]) -> None:
+    """Replace FastAPI's response 422 by a problem."""
     answer = responses.get("422", {}).get("content", {})
     if "application/json" not in answer:
         return

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
-from service.api.long_poll import POLL_AFTER_S, WAITED_S, wait_for_end, wished_wait_s
+from service.api.long_poll import POLL_AFTER_S, WAITED_S, requested_wait_s, wait_for_end
 from service.api.openapi.request_bodies import request_body
 from service.api.problems import problem_responses
 from service.auth.authenticator import Caller
@@ -159,7 +159,7 @@ async def _take(
         # Files in the body are new; what JSON names may be uploads alone.
         new_bytes = 0 if is_json(request.headers) else 1
         await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
-    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
         received = await read_request(
             kind,
             request.headers,
@@ -182,7 +182,7 @@ async def _answer(
     headers = {"Location": f"/jobs/{snapshot.record.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
-    wait_s, status = wished_wait_s(prefer), 202
+    wait_s, status = requested_wait_s(prefer), 202
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
         began_s = time.perf_counter()

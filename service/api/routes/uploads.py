@@ -123,7 +123,7 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
         gateway.settings.limits.max_driving_bytes,
         admit=lambda found: objects.admit_form(_fields(found)),
     )
-    with Spool(gateway.settings.spool_folder, gateway.room) as spool:
+    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
         found = await receive(request.headers, request.stream(), parts, spool)
         await to_thread.run_sync(objects.put_form, _fields(found), found["file"])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.stores.scratch import NEW, WITHOUT_LOCK_S, scratch_folder, sweep_scratch
-from service.submission.disk_budget import Room
+from service.submission.disk_budget import DiskBudget
 from service.submission.spool import Spool
 
 OWNER = """
@@ -50,7 +50,7 @@ def test_a_folder_goes_when_its_owner_was_killed_and_not_before(
     ) as owner:
         assert owner.stdout is not None
         folder = Path(owner.stdout.readline().strip())
-        with scratch_folder(tmp_path) as mine, Spool(tmp_path, Room(0)) as spool:
+        with scratch_folder(tmp_path) as mine, Spool(tmp_path, DiskBudget(0)) as spool:
             living = {folder, mine, spool.folder}
             for path in living:
                 let_a_day_pass(path)

@@ -1,4 +1,4 @@
-"""What all requests together may hold on the gateway's disk: the rest is told to come later."""
+"""The disk budget of incoming files: requests over it are asked to retry later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.errors import RejectedError, SettingsError
 from service.gateway import Gateway
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
-from service.submission.disk_budget import RETRY_S, Room, open_room
+from service.submission.disk_budget import RETRY_S, DiskBudget, open_disk_budget
 from service.submission.spool import Spool
 from tests import samples
 from tests.service.web import Web, web_server
@@ -26,39 +26,41 @@ LIMITS = {"max_image_bytes": MIB, "max_driving_bytes": MIB}
 
 @pytest.fixture
 def http(folder_settings: Settings) -> Iterator[TestClient]:
-    """A gateway with room for 3 MiB, of which a request may need all."""
+    """A gateway with a budget of 3 MiB, which is also the size of the largest request."""
     limits = folder_settings.limits.model_copy(update=LIMITS)
     update = {"limits": limits, "spool_bytes": 3 * MIB, "outbound_allow": "127.0.0.1"}
     with TestClient(create_app(folder_settings.model_copy(update=update))) as client:
         yield client
 
 
-def room(http: TestClient) -> Room:
+def disk_budget(http: TestClient) -> DiskBudget:
     gateway = http.app.state.gateway  # type: ignore[attr-defined]  # Starlette types it as any app
     assert isinstance(gateway, Gateway)
-    return gateway.room
+    return gateway.disk_budget
 
 
-def test_spools_share_one_room_and_give_it_back(tmp_path: Path) -> None:
-    shared = Room(100)
+def test_spools_share_one_budget_and_release_it(tmp_path: Path) -> None:
+    shared = DiskBudget(100)
     with Spool(tmp_path, shared) as one, Spool(tmp_path, shared) as other:
-        one.hold("driving", 60)
-        one.hold("driving", 70)
-        one.hold("image", 5)
-        assert shared.taken_bytes == 75
+        one.reserve("driving", 60)
+        one.reserve("driving", 70)
+        one.reserve("image", 5)
+        assert shared.used_bytes == 75
         with pytest.raises(RejectedError, match="75 of 100 bytes") as full:
-            other.hold("driving", 26)
+            other.reserve("driving", 26)
         assert full.value.code is ErrorCode.UNAVAILABLE
-        other.hold("driving", 25)
-    assert shared.taken_bytes == 0
+        other.reserve("driving", 25)
+    assert shared.used_bytes == 0
 
 
-def test_a_gateway_without_room_for_one_request_does_not_start(folder_settings: Settings) -> None:
+def test_gateway_does_not_start_when_the_largest_request_exceeds_the_budget(
+    folder_settings: Settings,
+) -> None:
     small = folder_settings.model_copy(update={"spool_bytes": 1108344831})
-    says = "TCAN_SPOOL_BYTES: is 1108344831; one request may need 1108344832"
+    says = "TCAN_SPOOL_BYTES is 1108344831, but one request may need 1108344832"
     with pytest.raises(SettingsError, match=says), TestClient(create_app(small)):
         pass
-    open_room(1108344832, small.limits)
+    open_disk_budget(1108344832, small.limits)
 
 
 def by_body(http: TestClient, web: Web) -> Any:
@@ -66,7 +68,7 @@ def by_body(http: TestClient, web: Web) -> Any:
 
 
 def by_stream(http: TestClient, web: Web) -> Any:
-    """Its length is not told."""
+    """Send a body without a Content-Length."""
     head = b'--b\r\nContent-Disposition: form-data; name="driving"\r\n\r\n'
     chunks = iter([head, *[bytes(100_000)] * 6, b"\r\n--b--\r\n"])
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -84,21 +86,21 @@ def by_upload(http: TestClient, web: Web) -> Any:
     return http.post("/poses", json={"driving_upload": form["id"]})
 
 
-def by_address(http: TestClient, web: Web) -> Any:
+def by_url(http: TestClient, web: Web) -> Any:
     return http.post("/poses", json={"driving_url": web.page("/d", bytes(600_000))})
 
 
-@pytest.mark.parametrize("ask", [by_body, by_stream, by_form, by_upload, by_address])
-def test_what_has_no_room_comes_later(
-    http: TestClient, jobs: Jobs, ask: Callable[[TestClient, Web], Any]
+@pytest.mark.parametrize("send", [by_body, by_stream, by_form, by_upload, by_url])
+def test_request_over_the_budget_is_answered_503_with_retry_after(
+    http: TestClient, jobs: Jobs, send: Callable[[TestClient, Web], Any]
 ) -> None:
     with web_server() as web:
-        room(http).take(3 * MIB - 500_000)
-        answer = ask(http, web)
+        disk_budget(http).reserve(3 * MIB - 500_000)
+        answer = send(http, web)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
         assert answer.headers["retry-after"] == str(RETRY_S)
-        room(http).give_back(300_000)
-        assert ask(http, web).status_code in (204, 422)  # there was room; it is no video
-        assert room(http).taken_bytes == 3 * MIB - 800_000
+        disk_budget(http).release(300_000)
+        assert send(http, web).status_code in (204, 422)  # it fits, but is no video
+        assert disk_budget(http).used_bytes == 3 * MIB - 800_000
     small = http.post("/poses", files={"driving": ("d", samples.poses(3))})
     assert small.status_code == 202

@@ -1,4 +1,4 @@
-"""Bodies are bounded wherever they go, and callers are asked for before a body is read."""
+"""Body size limits, and authentication before a body is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message
 
 from service.api.app import create_app
-from service.api.middleware.body_limit import Bounded
+from service.api.middleware.body_limit import BodyLimitMiddleware
 from service.api.problems import add_handlers
 from service.contract.requests import UploadRequest
 from service.settings import Settings
@@ -33,10 +33,10 @@ def http(folder_settings: Settings) -> Iterator[TestClient]:
 
 
 class Sent:
-    """A request with a body without a length, straight into an app, and its answer.
+    """A request without a Content-Length, sent directly to an app, and its response.
 
     Attributes:
-        taken: chunks that the app asked for.
+        taken: number of chunks that the app read.
     """
 
     def __init__(self, path: str, chunks: Iterable[bytes], kind: str = "application/json") -> None:
@@ -66,12 +66,12 @@ class Sent:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """Status and code of the problem that answers."""
+        """Status and code of the problem response."""
         start, body = self.answer
         return start["status"], json.loads(body["body"])["code"]
 
 
-def test_a_body_that_fastapi_parses_is_not_read_beyond_the_bound() -> None:
+def test_body_parsed_by_fastapi_is_not_read_beyond_the_limit() -> None:
     app = FastAPI()
 
     @app.post("/parsed")
@@ -79,14 +79,14 @@ def test_a_body_that_fastapi_parses_is_not_read_beyond_the_bound() -> None:
         raise AssertionError("the body is too long to come here")
 
     add_handlers(app)
-    app.add_middleware(Bounded, streamed=[])
+    app.add_middleware(BodyLimitMiddleware, streamed=[])
     sent = asyncio.run(Sent("/parsed", [CHUNK] * 100).to(app))
     assert sent.refusal == (413, "body_too_large")
     assert sent.taken == MAX_JSON_BYTES // len(CHUNK) + 1
 
 
-def test_every_route_with_a_body_reads_it_itself(http: TestClient) -> None:
-    """So that FastAPI does not read one before the caller is known."""
+def test_no_route_lets_fastapi_parse_its_body(http: TestClient) -> None:
+    """FastAPI would read it before the caller is authenticated."""
     app = http.app
     assert isinstance(app, FastAPI)
     parsed = [route for route in app.routes if getattr(route, "body_field", None) is not None]
@@ -94,14 +94,16 @@ def test_every_route_with_a_body_reads_it_itself(http: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/animate", "/poses", "/uploads"])
-def test_who_has_no_key_sends_no_body(http: TestClient, jobs: Jobs, path: str) -> None:
+def test_request_without_a_key_is_refused_before_its_body_is_read(
+    http: TestClient, jobs: Jobs, path: str
+) -> None:
     new_key(jobs, "ann")
     sent = send(http, Sent(path, [CHUNK] * 100))
     assert (sent.refusal, sent.taken) == ((401, "unauthorized"), 0)
 
 
 def send(http: TestClient, sent: Sent) -> Sent:
-    """Ask the app of a client, in its own loop."""
+    """Send it to the client's app, in the app's event loop."""
     assert http.portal is not None
     return http.portal.call(sent.to, http.app)
 
@@ -116,15 +118,17 @@ def send(http: TestClient, sent: Sent) -> Sent:
         (b" " * (MAX_JSON_BYTES + 1), "application/json", "body_too_large"),
     ],
 )
-def test_a_wish_that_is_none_is_refused(
+def test_invalid_upload_request_is_refused(
     http: TestClient, body: bytes, kind: str, code: str
 ) -> None:
     answer = http.post("/uploads", content=body, headers={"Content-Type": kind})
     assert answer.json()["code"] == code, answer.text
 
 
-def test_a_forged_form_costs_no_disk(http: TestClient, folder_settings: Settings) -> None:
-    """The refusal comes while the file's first bytes arrive, and no folder was made for it."""
+def test_forged_form_is_refused_before_anything_is_written(
+    http: TestClient, folder_settings: Settings
+) -> None:
+    """The response comes with the file's first bytes, and no folder was created for it."""
     fields = {"key": "uploads/x/file", "max_bytes": "9", "expires": "9", "signature": "0"}
     spool, seen = folder_settings.spool_folder, list[Path]()
     for order in ([*fields, "file"], ["file", *fields], [*list(fields)[:3], "file", "signature"]):
@@ -135,7 +139,7 @@ def test_a_forged_form_costs_no_disk(http: TestClient, folder_settings: Settings
 
 
 def form(parts: list[tuple[str, str | None]], look: Callable[[], None]) -> Iterator[bytes]:
-    """The body of a form in chunks; a part without a value is a file of 2 MB."""
+    """Yield the body of a form in chunks; a part without a value is a file of 2 MB."""
     for name, value in parts:
         yield f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
         for _ in range(1 if value else 20):
@@ -145,7 +149,7 @@ def form(parts: list[tuple[str, str | None]], look: Callable[[], None]) -> Itera
     yield b"--b--\r\n"
 
 
-def test_an_empty_file_and_one_over_its_form_are_told_apart(http: TestClient) -> None:
+def test_empty_file_and_too_large_file_have_different_errors(http: TestClient) -> None:
     made = http.post("/uploads", json={"max_bytes": 9}).json()
     assert fill(http, made, b"")["code"] == "invalid_request"
     assert fill(http, made, b"x" * 10)["code"] == "body_too_large"
@@ -153,7 +157,7 @@ def test_an_empty_file_and_one_over_its_form_are_told_apart(http: TestClient) ->
 
 
 def fill(http: TestClient, made: Mapping[str, Any], content: bytes) -> dict[str, Any]:
-    """The problem that answers a form; nothing when it was taken."""
+    """Send a form; return the problem, or nothing when it was accepted."""
     answer = http.post(made["url"], data=made["fields"], files={"file": ("f", content)})
     problem: dict[str, Any] = {} if answer.status_code == 204 else answer.json()
     return problem
