@@ -1,4 +1,4 @@
-"""When a job should end, and how far such estimates were off."""
+"""Estimates of when a job ends, with the error of past estimates."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from service.contract.job import JobRecord
 from service.contract.views import Eta
 from service.stores.job_store.commands import Forecast, JobSnapshot, QueueContext
 
-# Below this fraction of a stage its pace says little.
-LEAST_FRACTION = 0.02
+# Below this fraction of a stage its speed is no basis for an estimate.
+MIN_FRACTION = 0.02
 
 
 def estimate(snapshot: JobSnapshot) -> Eta | None:
-    """The estimate for a job that has not ended; None while nothing is known.
+    """Return the estimate for a job, or None when it has ended or there is no basis for one.
 
-    A job at work is judged by its own pace, one that waits by past jobs: a usual job's time for
-    each one before it, shared among the workers that live. Without a worker nothing is known.
+    A running job is extrapolated from its own progress. A waiting job is estimated from past jobs:
+    a typical job's time for each job before it, shared among the live workers. Without a worker
+    there is no estimate.
     """
     record, forecast = snapshot.record, snapshot.forecast
     if record.state.is_terminal:
         return None
-    seconds = _at_work_s(record, snapshot.now_ms)
+    seconds = _running_s(record, snapshot.now_ms)
     if seconds is None and forecast is not None:
         seconds = _waiting_s(snapshot, forecast)
     if seconds is None:
@@ -32,11 +33,11 @@ def estimate(snapshot: JobSnapshot) -> Eta | None:
     )
 
 
-def _at_work_s(record: JobRecord, now_ms: int) -> float | None:
+def _running_s(record: JobRecord, now_ms: int) -> float | None:
     if record.taken_ms is None or record.progress is None:
         return None
     done = record.progress.fraction - record.queue.begins_at
-    if done < LEAST_FRACTION:
+    if done < MIN_FRACTION:
         return None
     return (now_ms - record.taken_ms) / 1000 * (1 - record.progress.fraction) / done
 
@@ -46,14 +47,14 @@ def _waiting_s(snapshot: JobSnapshot, forecast: Forecast) -> float | None:
     expected_s = max(0.0, forecast.expected_s - worked_s)
     if snapshot.position is None or forecast.queue_context is None:
         return expected_s
-    begins_s = _begins_in_s(snapshot.position, forecast.queue_context, forecast.mean_s)
-    return None if begins_s is None else begins_s + expected_s
+    starts_in_s = _starts_in_s(snapshot.position, forecast.queue_context, forecast.mean_s)
+    return None if starts_in_s is None else starts_in_s + expected_s
 
 
-def _begins_in_s(position: int, context: QueueContext, mean_s: float) -> float | None:
-    """When a worker will be free for a job that waits; None when there is none.
+def _starts_in_s(position: int, context: QueueContext, mean_s: float) -> float | None:
+    """Return the seconds until a worker starts a waiting job; None without workers.
 
-    Each worker takes a usual job's time for each job, and has done half of the one that it is at.
+    Each worker spends a typical job's time on each job, and has done half of its current one.
     """
     before, at_work = position + context.waiting_next, min(context.leased, context.workers)
     if context.workers == 0:

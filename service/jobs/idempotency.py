@@ -1,4 +1,4 @@
-"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a retried submit makes one job."""
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): retried submits create one job."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reservation:
-    """What a request's key stands for.
+    """The idempotency key of a request while it is being accepted.
 
     Attributes:
-        key: as it is stored, a digest; empty without a key.
-        owner: holds the key while the request is accepted.
-        job_id: of the job that the same request made before.
+        key: digest of the key; empty without one.
+        owner: random token of the request that holds the key.
+        job_id: id of the job that the same request created before.
     """
 
     key: str = ""
@@ -44,13 +44,13 @@ class Reservation:
 
 
 @asynccontextmanager
-async def reserved(
+async def reserve_key(
     gateway: Gateway, caller: Caller, header: str | None, received: Received
 ) -> AsyncIterator[Reservation]:
     """Hold the request's key while it is accepted; an error releases it.
 
     Raises:
-        RejectedError: the key is malformed, belongs to another request, or to one under way.
+        RejectedError: the key is malformed, was used for a different request, or is in use.
     """
     if header is None:
         yield Reservation()
@@ -59,27 +59,30 @@ async def reserved(
     claim = idempotency.claim_key(caller.id, key, await received.fingerprint(), owner, CLAIM_MS)
     try:
         job_id = _read_claim(await gateway.jobs.run(claim))
-        async with _renewed(gateway, claim):
+        async with _renewing(gateway, claim):
             yield Reservation(key, owner, job_id)
     except BaseException:
-        await _give_back(gateway, idempotency.release_key(caller.id, key, owner))
+        await _release(gateway, idempotency.release_key(caller.id, key, owner))
         raise
 
 
 def _read_claim(found: KeyClaim) -> str | None:
-    """The job that the same request made before; None where the key is the claimer's now."""
+    """Return the job that the same request created before; None when the key was claimed."""
     if found.state is KeyState.OTHER:
         raise RejectedError(
-            ErrorCode.IDEMPOTENCY_KEY_REUSED, "the key came before, with another body"
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            "Idempotency-Key: already used with a different request body; use a new key",
         )
     if found.state is KeyState.PENDING:
-        raise idempotency.in_use_error("the same request is being accepted; ask again in a moment")
+        raise idempotency.in_use_error(
+            "a request with the same Idempotency-Key is in progress; retry in a moment"
+        )
     return found.job_id if found.state is KeyState.JOB else None
 
 
 @asynccontextmanager
-async def _renewed(gateway: Gateway, claim: Command[KeyClaim]) -> AsyncIterator[None]:
-    """Claim again and again, since inputs may take long to come."""
+async def _renewing(gateway: Gateway, claim: Command[KeyClaim]) -> AsyncIterator[None]:
+    """Renew the claim in the background, since receiving inputs may take long."""
 
     async def renew() -> None:
         while True:
@@ -87,8 +90,8 @@ async def _renewed(gateway: Gateway, claim: Command[KeyClaim]) -> AsyncIterator[
             try:
                 await gateway.jobs.run(claim)
             except ServiceError as error:
-                # Who lost the key learns that when the job is to be made.
-                logger.warning("an idempotency key is not renewed: %s", error)
+                # A request that lost its key fails when it creates the job.
+                logger.warning("could not renew an idempotency key: %s", error)
 
     renewing = asyncio.create_task(renew(), name="idempotency key")
     try:
@@ -97,26 +100,26 @@ async def _renewed(gateway: Gateway, claim: Command[KeyClaim]) -> AsyncIterator[
         renewing.cancel()
 
 
-async def _give_back(gateway: Gateway, unclaim: Command[str]) -> None:
-    """Give the key back after an error, which is what the caller shall hear of.
+async def _release(gateway: Gateway, command: Command[str]) -> None:
+    """Release the key after an error, without replacing that error.
 
-    Also where it may not have been taken: a server that was stopped runs the claim when it goes on.
+    Also when the claim itself failed: a paused Redis server runs it when it resumes.
     """
     try:
-        await gateway.jobs.run(unclaim)
+        await gateway.jobs.run(command)
     except ServiceError as error:
-        logger.warning("an idempotency key is left to its end: %s", error)
+        logger.warning("could not release an idempotency key; it expires: %s", error)
 
 
 def stored_key(header: str) -> str:
-    """The digest of the key in a header, quoted as the draft says or bare.
+    """Return the digest of the key in a header, quoted as in the draft or bare.
 
     Raises:
-        RejectedError: empty, longer than 255 characters, or not of visible ASCII.
+        RejectedError: empty, longer than 255 characters, or not visible ASCII.
     """
     found = KEY.fullmatch(header.strip())
     if found is None:
         raise RejectedError(
-            ErrorCode.INVALID_REQUEST, "Idempotency-Key: 1 to 255 visible characters of ASCII"
+            ErrorCode.INVALID_REQUEST, "Idempotency-Key: must be 1 to 255 visible ASCII characters"
         )
     return hashlib.sha256((found["quoted"] or found["bare"]).encode()).hexdigest()

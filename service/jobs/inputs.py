@@ -1,4 +1,4 @@
-"""From the inputs that a request names to a job's own objects, looked at and stored."""
+"""Inspect the inputs of a request and store them as the job's own objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.contract.job import JobInputs
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
-from service.jobs.policy_check import Judged
+from service.jobs.policy_check import PolicyCheck
 from service.stores.job_store.uploads import Upload, read_uploads
 from service.stores.object_store.base import (
     Content,
@@ -26,28 +26,28 @@ from service.submission.fetch import fetch
 from service.submission.receive import Received, allowed_parts
 from service.submission.spool import Spool
 
-# An upload that is sent again while a job is made of it is looked at again, so many times.
-LOOKS = 3
+# Attempts to copy an upload that is replaced while it is being inspected.
+COPY_ATTEMPTS = 3
 
 
 async def take_inputs(
     gateway: Gateway, caller: Caller, received: Received, job_id: str, spool: Spool
 ) -> JobInputs:
-    """Store the inputs of a job; they are safe when it returns.
+    """Store the inputs of a job durably.
 
     Args:
-        spool: takes inputs that come from elsewhere.
+        spool: holds inputs that are fetched from URLs or uploads.
 
     Raises:
-        RejectedError: an input is not there, cannot be used, or is refused by the policy.
+        RejectedError: an input is missing, invalid, or refused by the policy.
         UnavailableError: the store does not answer.
     """
-    contents = {**received.files, **await _fetched(gateway, received, spool)}
-    found = await _inspected(gateway, contents)
-    uploads = await _uploads(gateway, caller, received)
-    judged = Judged(gateway.policy, received, caller, contents)
-    found |= await _copied(gateway, uploads, job_id, spool, judged)
-    keys = {name: _key(job_id, name, seen) for name, seen in found.items()}
+    contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
+    found = await _inspect(gateway, contents)
+    uploads = await _read_uploads(gateway, caller, received)
+    policy = PolicyCheck(gateway.policy, received, caller, contents)
+    found |= await _copy_uploads(gateway, uploads, job_id, spool, policy)
+    keys = {name: _key(job_id, name, info) for name, info in found.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
     driving = found["driving"]
@@ -58,12 +58,12 @@ async def take_inputs(
         driving_kind=driving.kind,
         frames=driving.frames,
         seconds=driving.seconds,
-        size_bytes=sum(seen.size_bytes for seen in found.values()),
+        size_bytes=sum(info.size_bytes for info in found.values()),
     )
 
 
-async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[str, Content]:
-    """Inputs that lie behind addresses, as files."""
+async def _fetch_urls(gateway: Gateway, received: Received, spool: Spool) -> dict[str, Content]:
+    """Download the inputs that are given by URL."""
     files: dict[str, Content] = {}
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
@@ -73,7 +73,7 @@ async def _fetched(gateway: Gateway, received: Received, spool: Spool) -> dict[s
     return files
 
 
-async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, InputInfo]:
+async def _inspect(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, InputInfo]:
     if are_quick(contents):
         return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
     limits = gateway.settings.limits
@@ -81,8 +81,8 @@ async def _inspected(gateway: Gateway, contents: Mapping[str, Content]) -> dict[
         return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
 
 
-async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
-    """The caller's uploads that the request names. Raises RejectedError (`upload_not_found`)."""
+async def _read_uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
+    """Return the uploads in a request. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}
     known = await gateway.jobs.run(read_uploads(tuple(received.uploads.values())))
@@ -94,17 +94,17 @@ async def _uploads(gateway: Gateway, caller: Caller, received: Received) -> dict
     return found
 
 
-async def _copied(
-    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, judged: Judged
+async def _copy_uploads(
+    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, policy: PolicyCheck
 ) -> dict[str, InputInfo]:
-    """Copy uploads into the job: exactly those bytes that were looked at, and judged."""
-    for looks_left in range(LOOKS - 1, -1, -1):
+    """Copy uploads into the job: exactly the bytes that were inspected and passed the policy."""
+    for attempts_left in range(COPY_ATTEMPTS - 1, -1, -1):
         copies: dict[str, New] = {}
         found: dict[str, InputInfo] = {}
         for name, upload in uploads.items():
-            tag, found[name] = await _looked_at(gateway, name, upload, spool)
+            tag, found[name] = await _inspect_upload(gateway, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
-        await judged.pass_on({name: spool.folder / name for name in uploads})
+        await policy.check({name: spool.folder / name for name in uploads})
         try:
             if copies:
                 await gateway.writer.put(copies)
@@ -112,18 +112,18 @@ async def _copied(
         except ObjectChangedError:
             for name, upload in uploads.items():
                 gateway.inspection_cache.forget(name, upload.key)
-            if not looks_left:
+            if not attempts_left:
                 raise
     raise AssertionError("not reached")
 
 
-async def _looked_at(
+async def _inspect_upload(
     gateway: Gateway, name: str, upload: Upload, spool: Spool
 ) -> tuple[str, InputInfo]:
-    """An upload's tag and what the file with that tag is."""
-    known = gateway.inspection_cache.get(name, upload.key)
-    if known is not None and gateway.policy is None:
-        return known
+    """Return an upload's tag and the description of the file with that tag."""
+    cached = gateway.inspection_cache.get(name, upload.key)
+    if cached is not None and gateway.policy is None:
+        return cached
     file = spool.folder / name
     try:
         version = await to_thread.run_sync(gateway.objects.version, upload.key)
@@ -131,15 +131,17 @@ async def _looked_at(
         most = limits.max_image_bytes if name == "image" else limits.max_driving_bytes
         if version.size_bytes > most:
             raise RejectedError(
-                ErrorCode.BODY_TOO_LARGE, f"the upload {upload.id!r} has more than {most} bytes"
+                ErrorCode.BODY_TOO_LARGE,
+                f"the upload {upload.id!r} has {version.size_bytes} bytes, the limit is {most}",
             )
         spool.reserve(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
         raise RejectedError(
-            ErrorCode.UPLOAD_NOT_FOUND, f"nothing was sent to the upload {upload.id!r} yet"
+            ErrorCode.UPLOAD_NOT_FOUND,
+            f"the upload {upload.id!r} has no file yet; send it to the upload's URL first",
         ) from error
-    found = (await _inspected(gateway, {name: file}))[name]
+    found = (await _inspect(gateway, {name: file}))[name]
     gateway.inspection_cache.put(name, upload.key, version.tag, found)
     return version.tag, found
 

@@ -1,12 +1,12 @@
-"""The operator's say in what is animated: a policy sees each job before it is queued.
+"""The operator's policy: it is called with each job before the job is queued, and may refuse it.
 
 There is none by default. `TCAN_POLICY=module:object` names an object with the method of `Policy`,
-or a class or function that gives one when it is called without arguments:
+or a class or function that returns one when called without arguments:
 
-    class NoStrangers:
-        def judge(self, asked: Asked) -> None:
-            if not known(asked.files["image"]):
-                raise PolicyRefusalError("unknown_face", "the picture shows nobody of the cast")
+    class CastOnly:
+        def judge(self, request: PolicyRequest) -> None:
+            if not shows_cast_member(request.files["image"]):
+                raise PolicyRefusalError("unknown_face", "the picture shows no cast member")
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ REASON = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a caller asks for.
+class PolicyRequest:
+    """A job that a caller wants to submit.
 
     Attributes:
-        caller: the name of its key, or `anonymous`.
-        consent: what the caller declared, in its own words.
-        files: the inputs by `image` and `driving`, already found to be usable: their bytes, or
-            files that are gone when the policy has spoken.
+        caller: the caller's name, or `anonymous`.
+        consent: the caller's declaration of consent, as free text.
+        files: the inspected inputs by `image` and `driving`: their bytes, or files that are deleted
+            after the policy returns.
     """
 
     kind: JobKind
@@ -44,16 +44,18 @@ class Asked:
 
 
 class PolicyRefusalError(Exception):
-    """What a policy raises to refuse a job.
+    """Raised by a policy to refuse a job.
 
     Args:
-        reason: stable, for programs: small letters, digits, `_`, `.` and `-`.
+        reason: stable code for programs: lower-case letters, digits, `_`, `.` and `-`.
         detail: one sentence for the caller.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         if not REASON.fullmatch(reason):
-            raise ValueError(f"a reason is 1 to 64 of a-z, 0-9, '_', '.' and '-', not {reason!r}")
+            raise ValueError(
+                f"reason must be 1 to 64 characters of a-z, 0-9, '_', '.' and '-', got {reason!r}"
+            )
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -61,28 +63,28 @@ class PolicyRefusalError(Exception):
 
 @runtime_checkable
 class Policy(Protocol):
-    """Decides whether a job may be done. It is called in a thread, several at a time."""
+    """Decides whether a job is accepted. Threads call it concurrently."""
 
-    def judge(self, asked: Asked) -> None:
-        """Return to let the job be queued.
+    def judge(self, request: PolicyRequest) -> None:
+        """Return to accept the job.
 
         Raises:
-            PolicyRefusalError: it may not be. Any other error refuses it as well, as `internal`.
+            PolicyRefusalError: the job is refused. Any other error fails it as `internal`.
         """
 
 
 def load_policy(name: str) -> Policy:
-    """The policy that a setting names. Raises SettingsError when it is none."""
+    """Return the policy at `module:object`. Raises SettingsError when there is none."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(f"TCAN_POLICY {name!r}: write it as module:object ({error})") from error
-    made = found if isinstance(found, Policy) and not isinstance(found, type) else _called(found)
-    if not isinstance(made, Policy):
-        raise SettingsError(f"TCAN_POLICY {name!r}: it has no method judge(asked)")
-    return made
-
-
-def _called(found: object) -> object:
-    return found() if callable(found) else found
+        raise SettingsError(
+            f"TCAN_POLICY={name!r} cannot be imported; write it as module:object ({error})"
+        ) from error
+    policy = found
+    if callable(found) and (isinstance(found, type) or not isinstance(found, Policy)):
+        policy = found()
+    if not isinstance(policy, Policy):
+        raise SettingsError(f"TCAN_POLICY={name!r} has no method judge(request)")
+    return policy

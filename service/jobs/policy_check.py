@@ -1,4 +1,4 @@
-"""What the operator says to a job before it is queued: the policy, and the consent it needs."""
+"""Checks before a job is queued: the operator's policy, consent and priority."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions, Priority
 from service.errors import RejectedError
-from service.jobs.policy import Asked, Policy, PolicyRefusalError
+from service.jobs.policy import Policy, PolicyRefusalError, PolicyRequest
 from service.stores.object_store.base import Content
 from service.submission.receive import Received
 
@@ -21,11 +21,11 @@ ORDER = tuple(Priority)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A request on its way to the policy.
+class PolicyCheck:
+    """The policy check of one request.
 
     Attributes:
-        contents: the inputs that are at hand.
+        contents: the inputs that came with the request or were fetched.
     """
 
     policy: Policy | None
@@ -33,11 +33,11 @@ class Judged:
     caller: Caller
     contents: Mapping[str, Content]
 
-    async def pass_on(self, uploads: Mapping[str, Path]) -> None:
-        """Let the policy see all inputs. Raises RejectedError (`policy_refused`)."""
+    async def check(self, uploads: Mapping[str, Path]) -> None:
+        """Call the policy with all inputs. Raises RejectedError (`policy_refused`)."""
         if self.policy is None:
             return
-        asked = Asked(
+        request = PolicyRequest(
             kind=self.received.kind,
             caller=self.caller.id,
             consent=self.received.options.consent,
@@ -45,27 +45,29 @@ class Judged:
             files={**self.contents, **uploads},
         )
         try:
-            await to_thread.run_sync(self.policy.judge, asked)
+            await to_thread.run_sync(self.policy.judge, request)
         except PolicyRefusalError as refusal:
             raise RejectedError(
                 ErrorCode.POLICY_REFUSED, refusal.detail, reason=refusal.reason
             ) from refusal
 
 
-def check_options(options: JobOptions, caller: Caller, kind: JobKind, needs_consent: bool) -> None:
-    """What can be refused before any input is looked at.
+def check_options(
+    options: JobOptions, caller: Caller, kind: JobKind, consent_required: bool
+) -> None:
+    """Check the options before any input is inspected.
 
     Raises:
-        RejectedError: a required consent is missing, or the priority is above the caller's.
+        RejectedError: consent is required and missing, or the priority is above the key's.
     """
-    if needs_consent and kind is JobKind.ANIMATE and not (options.consent or "").strip():
+    if consent_required and kind is JobKind.ANIMATE and not (options.consent or "").strip():
         raise RejectedError(
             ErrorCode.CONSENT_REQUIRED,
-            "options.consent: say on what ground those who are shown agree",
+            "options.consent is required: state the basis of consent of the people shown",
         )
     if ORDER.index(options.priority) < ORDER.index(caller.highest_priority):
         raise RejectedError(
             ErrorCode.FORBIDDEN,
-            f"options.priority: the key allows {caller.highest_priority.value!r} at most, "
-            f"not {options.priority.value!r}",
+            f"options.priority: {options.priority.value!r} is above the key's highest priority, "
+            f"{caller.highest_priority.value!r}",
         )

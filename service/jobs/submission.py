@@ -1,4 +1,4 @@
-"""From what a caller asks for to a job that waits."""
+"""Submit a job: check the request, store its inputs, create the record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.contract.job import new_job_id
 from service.contract.queues import Queue
 from service.errors import RejectedError, UnavailableError
 from service.gateway import Gateway
-from service.jobs.idempotency import KEEP_MS, reserved
+from service.jobs.idempotency import KEEP_MS, reserve_key
 from service.jobs.inputs import take_inputs
 from service.jobs.policy_check import check_options
 from service.stores.job_store import commands
@@ -26,35 +26,33 @@ from service.telemetry.context import JOB_ID
 
 logger = logging.getLogger(__name__)
 
-LOOK_UP_S = 5.0
+DNS_TIMEOUT_S = 5.0
 
 
-async def accept(
+async def submit_job(
     gateway: Gateway, caller: Caller, received: Received, key: str | None, spool: Spool
 ) -> tuple[commands.JobSnapshot, bool]:
-    """Make the job, or find the one that the same request made before.
+    """Create a job, or return the one that the same request created before.
 
     Args:
         key: the header `Idempotency-Key`.
-        spool: takes inputs that come from elsewhere.
+        spool: holds inputs that are fetched from URLs or uploads.
 
     Returns:
-        The job, and whether it was there before.
+        The job, and whether it existed before.
 
     Raises:
         RejectedError: the parameters or inputs are invalid, or the caller may not submit the job.
-        UnavailableError: a store does not answer; there is no job then.
+        UnavailableError: a store does not answer; no job was created.
     """
-    check_options(
-        received.options, caller, received.kind, needs_consent=gateway.settings.require_consent
-    )
+    check_options(received.options, caller, received.kind, gateway.settings.require_consent)
     await _check_webhook(gateway, received)
-    async with reserved(gateway, caller, key, received) as reservation:
+    async with reserve_key(gateway, caller, key, received) as reservation:
         if reservation.job_id is not None:
-            return await _again(gateway, caller, reservation.job_id), True
+            return await _read_existing(gateway, caller, reservation.job_id), True
         job_id = new_job_id()
         inputs = await take_inputs(gateway, caller, received, job_id, spool)
-        make = commands.create(
+        create = commands.create(
             job_id,
             received.params.with_seed(),
             inputs,
@@ -73,24 +71,24 @@ async def accept(
             ),
         )
         try:
-            snapshot = await gateway.jobs.run(make)
+            snapshot = await gateway.jobs.run(create)
         except RejectedError:
-            await _clear(gateway, job_id)
+            await _erase_inputs(gateway, job_id)
             raise
     JOB_ID.set(job_id)
     return snapshot, False
 
 
-async def _clear(gateway: Gateway, job_id: str) -> None:
-    """Erase the inputs of a job that was refused; what cannot be is an orphan, swept later."""
+async def _erase_inputs(gateway: Gateway, job_id: str) -> None:
+    """Erase the inputs of a refused job; on failure they are orphans, which are swept later."""
     try:
         await to_thread.run_sync(gateway.objects.delete, f"jobs/{job_id}")
     except UnavailableError as error:
-        logger.warning("job %s: refused, and its inputs are left: %s", job_id, error)
+        logger.warning("job %s: refused, could not erase its inputs: %s", job_id, error)
 
 
 async def _check_webhook(gateway: Gateway, received: Received) -> None:
-    """Refuse a receiver that messages could not be sent to, now instead of in 75 hours.
+    """Refuse a webhook URL with a forbidden address at submission, not at delivery.
 
     Raises:
         RejectedError: its host has an address that is not allowed. A host that cannot be resolved
@@ -101,16 +99,17 @@ async def _check_webhook(gateway: Gateway, received: Received) -> None:
         return
     parts = urlsplit(webhook.url)
     try:
-        with anyio.move_on_after(LOOK_UP_S):
+        with anyio.move_on_after(DNS_TIMEOUT_S):
             await gateway.guard.addresses(parts.hostname or "", parts.port or 443)
     except (OSError, UnicodeError):
         return
 
 
-async def _again(gateway: Gateway, caller: Caller, job_id: str) -> commands.JobSnapshot:
+async def _read_existing(gateway: Gateway, caller: Caller, job_id: str) -> commands.JobSnapshot:
     try:
         return await gateway.read(job_id, caller)
     except RejectedError as error:
         raise RejectedError(
-            ErrorCode.JOB_ERASED, f"this request made the job {job_id!r}, which was erased"
+            ErrorCode.JOB_ERASED,
+            f"the job {job_id!r} of this Idempotency-Key was erased; submit with a new key",
         ) from error

@@ -1,4 +1,4 @@
-"""Views of jobs and deliveries: records of the stores as callers see them."""
+"""Build the views of jobs and deliveries, which callers see, from the records in the stores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def view(
     position: int | None = None,
     eta: Eta | None = None,
     *,
-    tell_caller: bool = False,
+    show_caller: bool = False,
 ) -> JobView:
-    """The caller's side of a record."""
+    """Return the view of a record."""
     created_at = moment(record.created_ms)
     assert created_at is not None
     return JobView(
         id=record.id,
         version=record.version,
         kind=record.kind,
-        caller=record.caller if tell_caller else None,
+        caller=record.caller if show_caller else None,
         status=record.state,
         stage=_stage(record),
         progress=_progress(record),
@@ -46,9 +46,9 @@ def view(
     )
 
 
-def view_snapshot(snapshot: JobSnapshot, *, tell_caller: bool = False) -> JobView:
-    """The caller's side of a record with its place in the queue and its estimate."""
-    return view(snapshot.record, snapshot.position, estimate(snapshot), tell_caller=tell_caller)
+def view_snapshot(snapshot: JobSnapshot, *, show_caller: bool = False) -> JobView:
+    """Return the view of a job with its queue position and its estimate."""
+    return view(snapshot.record, snapshot.position, estimate(snapshot), show_caller=show_caller)
 
 
 def _timings(record: JobRecord) -> Timings:
@@ -85,7 +85,7 @@ def _links(record: JobRecord) -> Links:
 
 
 def view_delivery(delivery: Delivery) -> DeliveryView:
-    """The caller's side of a delivery."""
+    """Return the view of a delivery."""
     created_at = moment(delivery.created_ms)
     assert created_at is not None
     return DeliveryView(

@@ -58,7 +58,7 @@ PAGED: dict[int | str, dict[str, Any]] = {
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """The job with its progress; `Retry-After` says when to look again while it has not ended."""
     snapshot = await gateway.read(job_id, caller)
-    shown = view_snapshot(snapshot, tell_caller=caller.sees_all)
+    shown = view_snapshot(snapshot, show_caller=caller.sees_all)
     headers = {"Cache-Control": "no-store"}
     if not snapshot.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
@@ -109,7 +109,7 @@ async def list_jobs(
     following = next_page("/jobs", request.query_params.multi_items(), records, limit)
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
-    shown = [view(record, tell_caller=caller.sees_all) for record in records]
+    shown = [view(record, show_caller=caller.sees_all) for record in records]
     return JobList(jobs=shown, next=following)
 
 

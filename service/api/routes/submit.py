@@ -16,7 +16,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
 from service.contract.views import JobView
 from service.gateway import Gateway
-from service.jobs.submission import accept
+from service.jobs.submission import submit_job
 from service.jobs.views import view_snapshot
 from service.stores.job_store import keys
 from service.stores.job_store.commands import JobSnapshot
@@ -167,7 +167,7 @@ async def _take(
             gateway.settings.limits,
             spool,
         )
-        return await accept(gateway, caller, received, key, spool)
+        return await submit_job(gateway, caller, received, key, spool)
 
 
 async def _answer(

@@ -161,7 +161,7 @@ def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> Non
         ({"params": b'{"context_overlap": 16}'}, 422, "invalid_params", "less than context_size"),
         ({"image": None}, 422, "invalid_request", "'image' is missing"),
         ({"extra": b"1"}, 422, "invalid_request", "unknown part 'extra'"),
-        ({"params": b" " * 100_000}, 413, "body_too_large", "more than 65536 bytes"),
+        ({"params": b" " * 100_000}, 413, "body_too_large", "limit of 65536 bytes"),
     ],
 )
 def test_a_bad_submission_is_refused(
@@ -189,7 +189,7 @@ def test_an_upload_is_cut_at_its_limit(tmp_path: Path, redis_url: str) -> None:
     limits = {"max_driving_bytes": 1000}
     chosen = {"data": tmp_path / "data", "redis_url": redis_url, "limits": limits}
     with TestClient(create_app(Settings.model_validate(chosen))) as client:
-        expect_problem(submit(client, tmp_path), 413, "body_too_large", "more than 1000 bytes")
+        expect_problem(submit(client, tmp_path), 413, "body_too_large", "limit of 1000 bytes")
 
 
 @pytest.mark.parametrize(

@@ -316,7 +316,7 @@ def test_a_priority_above_the_keys_is_refused(service: TestClient, jobs: Jobs) -
     wish = {"options": '{"priority": "high"}'}
     refused = ann.submit(data=wish)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert "'normal' at most" in refused.json()["detail"]
+    assert "highest priority, 'normal'" in refused.json()["detail"]
     assert boss.submit(data=wish).status_code == 202
 
 

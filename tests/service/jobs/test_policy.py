@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.contract.job import JobRecord, Output
 from service.errors import SettingsError
-from service.jobs.policy import Asked, PolicyRefusalError, load_policy
+from service.jobs.policy import PolicyRefusalError, PolicyRequest, load_policy
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import Jobs
@@ -28,10 +28,10 @@ HERE = "tests.service.jobs.test_policy"
 class Cast:
     """Refuses who says nothing of consent; breaks where somebody consents to bugs."""
 
-    seen: ClassVar[list[Asked]] = []
+    seen: ClassVar[list[PolicyRequest]] = []
     sizes: ClassVar[list[dict[str, int]]] = []
 
-    def judge(self, asked: Asked) -> None:
+    def judge(self, asked: PolicyRequest) -> None:
         sizes = {
             name: len(content if isinstance(content, bytes) else content.read_bytes())
             for name, content in asked.files.items()

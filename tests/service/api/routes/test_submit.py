@@ -121,7 +121,9 @@ def test_an_upload_is_held_to_its_size(any_client: TestClient) -> None:
     assert sent.status_code in (400, 413), sent.text
     unfilled, _ = upload(any_client, b"")
     body = {"image_upload": unfilled, "driving_upload": unfilled}
-    expect_problem(any_client.post("/animate", json=body), 404, "upload_not_found", "nothing")
+    expect_problem(
+        any_client.post("/animate", json=body), 404, "upload_not_found", "has no file yet"
+    )
     body = {"image_upload": "0" * 32, "driving_upload": unfilled}
     expect_problem(any_client.post("/animate", json=body), 404, "upload_not_found")
 
