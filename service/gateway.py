@@ -23,8 +23,9 @@ from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import AsyncJobs, Clock
-from service.stores.object_store.base import ObjectStore, open_objects
+from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.folder import read_signing_key
+from service.stores.object_store.open import open_objects
 from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
 from service.submission.disk_budget import DiskBudget, open_disk_budget

@@ -22,7 +22,7 @@ from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from service.telemetry.tracing import start_tracing
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app

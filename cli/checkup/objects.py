@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.checkup.finding import Finding, error, ok, warning
 from service.errors import ServiceError
 from service.settings import Settings
-from service.stores.object_store.base import Copy, ObjectStore, open_objects
+from service.stores.object_store.base import Copy, ObjectStore
+from service.stores.object_store.open import open_objects
 
 AREA = "objects"
 CONTENT = b"tcan doctor was here"

@@ -138,7 +138,7 @@ SAYS: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.NO_RESULT: (RESULT, "the job canceled"),
     ErrorCode.INVALID_SIGNATURE: (
         f"/objects{HERE}/result.mp4",
-        "ask the job's own address for a new link",
+        "get a new link from the job",
     ),
     ErrorCode.UNAVAILABLE: (
         HERE,

@@ -1,8 +1,8 @@
-"""Folders for files on their way: erased by their owner, or by others once it was killed.
+"""Temporary folders, deleted by their owner, or by another process if the owner was killed.
 
-An owner holds the lock of a file in its folder, and the system lets go of it with the process. The
-folder takes its name only when the lock is held, so whoever finds one whose lock is free may erase
-it, whatever else lives in the same place.
+An owner locks a file in its folder; the system releases the lock when the process ends. The folder
+gets its final name only once the lock is held, so any process may delete a folder whose lock is
+free.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
 NEW, READY = ".new-", "at-"
-# What has no lock was left between two moments, or is nobody's of ours; so old it is erased.
+# Age at which entries without a lock file are deleted.
 WITHOUT_LOCK_S = 24 * 3600.0
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder for the length of a `with` block. Raises OSError when the disk takes none."""
+    """Create a folder for the length of a `with` block. Raises OSError."""
     made = Path(tempfile.mkdtemp(prefix=NEW, dir=parent))
     folder = made.with_name(made.name.replace(NEW, READY, 1))
     lock = None
     try:
-        # Only for reading: a disk on which a file is open for writing cannot become read-only.
+        # Read-only: a disk with a file open for writing cannot be remounted read-only.
         lock = os.open(made / LOCK, os.O_RDONLY | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         made.rename(folder)
@@ -47,39 +47,35 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def sweep_scratch(parent: Path) -> list[Path]:
-    """Erase the folders of owners that are gone; what cannot be erased is left.
-
-    Returns:
-        The folders that were erased.
-    """
-    erased = [folder for folder in sorted(parent.glob("*")) if _erased(folder)]
-    for folder in erased:
-        logger.info("%s: its owner is gone; it is erased", folder)
-    return erased
+    """Delete the folders of dead owners, as far as possible; returns those deleted."""
+    deleted = [folder for folder in sorted(parent.glob("*")) if _delete_if_dead(folder)]
+    for folder in deleted:
+        logger.info("scratch folder of a dead process deleted: folder=%s", folder)
+    return deleted
 
 
 def disk_space(folder: Path) -> DiskSpace | None:
-    """Room where the folder lies, for whoever is not root; None where the system tells none."""
+    """Return the disk space available to non-root users; None if it is unknown."""
     try:
-        told = os.statvfs(folder)
+        stats = os.statvfs(folder)
     except OSError:
         return None
     return DiskSpace(
-        free_bytes=told.f_bavail * told.f_frsize, total_bytes=told.f_blocks * told.f_frsize
+        free_bytes=stats.f_bavail * stats.f_frsize, total_bytes=stats.f_blocks * stats.f_frsize
     )
 
 
-def _erased(folder: Path) -> bool:
+def _delete_if_dead(folder: Path) -> bool:
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
-        return _is_old(folder) and _rid(folder)
+        return _is_old(folder) and _delete(folder)
     except OSError:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Without its name there is no owner yet: it is about to take the lock.
-        return (folder.name.startswith(READY) or _is_old(folder)) and _rid(folder)
+        # A folder without its final name is new: its owner is about to lock it.
+        return (folder.name.startswith(READY) or _is_old(folder)) and _delete(folder)
     except OSError:
         return False
     finally:
@@ -92,8 +88,8 @@ def _is_old(path: Path) -> bool:
     return False
 
 
-def _rid(path: Path) -> bool:
-    """Erase a folder, or a file; whether it is gone."""
+def _delete(path: Path) -> bool:
+    """Delete a folder or file; returns whether it is gone."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -16,7 +16,8 @@ from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import ObjectStore, open_objects
+from service.stores.object_store.base import ObjectStore
+from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.worker.paint import PaintAnimator, black_video
 from worker.job_runner import JobRunner

@@ -21,8 +21,9 @@ from service.maintenance.reconciler import Reconciler
 from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import Content, ObjectStore, open_objects
+from service.stores.object_store.base import Content, ObjectStore
 from service.stores.object_store.folder import FolderObjects
+from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import free_port, wait_until
 from tests.service.driver import expire_lease, reclaim_expired

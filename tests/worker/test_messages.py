@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import make_celery, message
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import running, wait_until
 from tests.service.driver import INPUTS

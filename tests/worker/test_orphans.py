@@ -12,8 +12,9 @@ from service.maintenance.orphans import LEAST_AGE_S, MARKS, Orphans
 from service.settings import Settings
 from service.stores.job_store import retention
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import Copy, ObjectStore, open_objects
+from service.stores.object_store.base import Copy, ObjectStore
 from service.stores.object_store.folder import FolderObjects
+from service.stores.object_store.open import open_objects
 from tests.servers import S3Server
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner

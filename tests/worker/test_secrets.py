@@ -17,7 +17,7 @@ from redis import Redis
 from service.contract.callers import Scope
 from service.settings import load_settings
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S, S3Server, free_port, listens, running, valkey, wait_until
 from tests.service.keyholders import bearer, new_key, secret_in

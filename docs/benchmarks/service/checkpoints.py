@@ -33,7 +33,7 @@ from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.servers import free_port, listens, wait_until

@@ -1,38 +1,32 @@
-"""Where bytes live: one interface over a local folder and S3."""
+"""The object store interface, with its types and errors."""
 
 from __future__ import annotations
 
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
-from service.settings import Settings
 
 KEY = re.compile(r"[a-z0-9]+(/[a-z0-9][a-z0-9._-]*)+")
 
 
-# Bytes on their way in: themselves, or a file that holds them and may be moved away.
+# What to store: bytes, or a file that may be moved away.
 Content = bytes | Path
 
 
 class Version(NamedTuple):
-    """What an object is at present.
-
-    Attributes:
-        tag: another one after each change.
-    """
+    """Size of an object, and a tag that changes with each write."""
 
     size_bytes: int
     tag: str
 
 
 class Copy(NamedTuple):
-    """An object that is to be the same as another one, as long as that has this tag."""
+    """A copy of another object, if that still has this tag."""
 
     source: str
     tag: str
@@ -49,16 +43,16 @@ class UploadForm(NamedTuple):
 
 
 class ObjectStore(Protocol):
-    """Bytes by key. A key is a path of plain names; its suffix tells the content type.
+    """Objects by key. A key is a path of plain names; its suffix gives the content type.
 
-    What cannot be done because the store is away, full or read-only raises UnavailableError.
+    Every method raises UnavailableError if the store is unavailable, full or read-only.
     """
 
     def put(self, key: str, content: Content) -> None:
-        """Store it, whole or not at all."""
+        """Store an object atomically."""
 
     def put_new(self, objects: Mapping[str, New]) -> None:
-        """Store objects by keys that nobody knows yet; all are safe when it returns.
+        """Store objects under new keys; all are durable when it returns.
 
         Raises ObjectChangedError.
         """
@@ -67,73 +61,58 @@ class ObjectStore(Protocol):
         """Write the object to `file`. Raises ObjectMissingError."""
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+        """Return whether the object exists."""
 
     def version(self, key: str) -> Version:
-        """The object's size and tag. Raises ObjectMissingError."""
+        """Return the object's size and tag. Raises ObjectMissingError."""
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """A signed form by which a caller sends one object of 1 to `max_bytes` bytes."""
+        """Return a signed form for uploading one object of 1 to `max_bytes` bytes."""
 
     def delete(self, prefix: str) -> None:
-        """Erase every object whose key begins with `prefix` and a slash."""
+        """Delete every object whose key begins with `prefix` and a slash."""
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Names that follow `prefix` and a slash, and have a slash behind them; read on demand."""
+        """Yield the names of folders in `prefix`, read on demand."""
 
     def age_s(self, prefix: str) -> float | None:
-        """Seconds since the newest object under `prefix` was stored; None when there is none."""
+        """Return the age of the newest object under `prefix`; None if there is none."""
 
     def link(self, key: str, filename: str) -> str:
-        """A signed URL that serves the object for a while under a file name; it honours Range.
+        """Return a short-lived signed URL of the object, with a file name; it supports Range.
 
         The folder store's URL is relative to the gateway.
         """
 
 
 class ObjectMissingError(RejectedError):
-    """There is no object under this key."""
+    """No object has this key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(ErrorCode.NOT_FOUND, f"there is no object {key!r}")
 
 
 class ObjectChangedError(RejectedError):
-    """The source of a copy is gone, or no longer what was looked at."""
+    """The source of a copy was deleted or changed."""
 
     def __init__(self, key: str) -> None:
         super().__init__(ErrorCode.UPLOAD_NOT_FOUND, f"the object {key!r} has just changed")
 
 
 def size_of(content: Content) -> int:
-    """Bytes of an object on its way in."""
+    """Return the size of content in bytes."""
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def open_objects(settings: Settings) -> ObjectStore:
-    """The store that the settings name: S3 when a bucket is set, else the data folder."""
-    if settings.s3_bucket is not None:
-        from service.stores.object_store.s3 import S3Objects
-
-        return S3Objects.connect(settings)
-    from service.stores.object_store.folder import FolderObjects, read_signing_key
-
-    return FolderObjects(
-        settings.objects_folder,
-        partial(read_signing_key, settings.signing_key_file),
-        link_ttl_s=settings.link_ttl_s,
-    )
-
-
 def checked(key: str) -> str:
-    """The key, if it cannot point outside of its store. Raises ObjectMissingError."""
+    """Return the key if it cannot point outside of the store. Raises ObjectMissingError."""
     if not KEY.fullmatch(key):
         raise ObjectMissingError(key)
     return key
 
 
 def content_type(key: str) -> str:
-    """The media type that the key's suffix tells."""
+    """Return the media type for the key's suffix."""
     # Python knows WebP from 3.13 on.
     if key.endswith(".webp"):
         return "image/webp"

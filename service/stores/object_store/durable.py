@@ -1,4 +1,4 @@
-"""What is on the disk stays there: syncs of files, of folders, and of all at once."""
+"""Sync files, folders and file systems to disk."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Before this version of Linux `syncfs` does not tell of writes that failed.
+# Older versions of Linux do not report failed writes from `syncfs`.
 SYNCFS_SINCE = (5, 8)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk. Raises OSError."""
+    """Wait until a file's bytes, or a folder's names, are on disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -26,10 +26,10 @@ def sync(path: Path) -> None:
 
 
 def sync_all(files: Iterable[Path], root: Path) -> None:
-    """Wait until new files, and the names that lead to them from `root`, are on the disk.
+    """Wait until new files, and their folders up to `root`, are on disk.
 
-    Where the system can, with one sync of the file system however many there are: measured, that
-    takes as long as the sync of one file. It also waits for what others wrote there.
+    Uses one sync of the whole file system if possible: measured, it takes as long as the sync of
+    one file. It also waits for writes of other processes.
 
     Raises:
         OSError: something could not be written.
@@ -48,7 +48,7 @@ def sync_all(files: Iterable[Path], root: Path) -> None:
 
 
 def sync_each(files: Iterable[Path], root: Path) -> None:
-    """The same, file by file and folder by folder."""
+    """Do the same, file by file and folder by folder."""
     folders: set[Path] = set()
     for file in files:
         sync(file)
@@ -59,10 +59,10 @@ def sync_each(files: Iterable[Path], root: Path) -> None:
 
 @cache
 def _syncfs() -> Any | None:
-    """`syncfs` of the C library; None where there is none that tells of failures."""
-    found = re.match(r"(\d+)\.(\d+)", platform.release())
-    if sys.platform != "linux" or not found:
+    """Return the C library's `syncfs`; None if it is missing or does not report failures."""
+    release = re.match(r"(\d+)\.(\d+)", platform.release())
+    if sys.platform != "linux" or not release:
         return None
-    if (int(found[1]), int(found[2])) < SYNCFS_SINCE:
+    if (int(release[1]), int(release[2])) < SYNCFS_SINCE:
         return None
     return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

@@ -1,4 +1,4 @@
-"""Objects in a local folder, with links that the gateway's own route serves."""
+"""Objects in a local folder, with links served by the gateway."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class FolderObjects:
     """One file per object.
 
     Args:
-        folder: where the files are; made when missing.
-        signing_key: gives the secret under the links; asked for when the first one is made, so
-            that a worker, which makes none, needs no access to it.
-        link_ttl_s: life of a link.
-        now_s: the time that links are measured by, in seconds since 1970.
+        folder: contains the files; created if missing.
+        signing_key: returns the key that signs links; called for the first link, so that a worker,
+            which makes none, needs no access to it.
+        link_ttl_s: lifetime of a link.
+        now_s: clock for links, in seconds since 1970.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class FolderObjects:
         self._now_s = now_s
 
     def path(self, key: str) -> Path:
-        """Where the object's file is, whether it exists or not."""
+        """Return the path of the object's file, which need not exist."""
         return self._folder / checked(key)
 
     def put(self, key: str, content: Content) -> None:
@@ -77,17 +77,17 @@ class FolderObjects:
             sync(target.parent)
 
     def put_new(self, objects: Mapping[str, New]) -> None:
-        """Store objects by keys that nobody knows yet; all are on the disk when it returns.
+        """Store objects under new keys; all are on the disk when it returns.
 
         Raises:
-            ObjectChangedError: the source of a copy is gone, or has another tag.
-            UnavailableError: the disk does not take them.
+            ObjectChangedError: the source of a copy was deleted or changed.
+            UnavailableError: they cannot be written.
         """
         self.place(objects)
         self.sync(objects)
 
     def place(self, objects: Mapping[str, New]) -> None:
-        """`put_new` without its end: a power cut may take them until `sync` has been called."""
+        """Do `put_new` without the sync: a power cut may lose the objects before `sync`."""
         placed = []
         try:
             for key, new in objects.items():
@@ -127,40 +127,43 @@ class FolderObjects:
             raise ObjectChangedError(copy.source)
 
     def fetch(self, key: str, file: Path) -> None:
-        """Copy the object out. Raises ObjectMissingError."""
+        """Copy the object to `file`. Raises ObjectMissingError."""
         try:
             shutil.copyfile(self.path(key), file)
         except FileNotFoundError:
             raise ObjectMissingError(key) from None
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+        """Return whether the object exists."""
         return self.path(key).is_file()
 
     def version(self, key: str) -> Version:
-        """The object's size and tag. Raises ObjectMissingError."""
+        """Return the object's size and tag. Raises ObjectMissingError."""
         try:
             return _version(self.path(key))
         except FileNotFoundError:
             raise ObjectMissingError(key) from None
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """A form for a route of the gateway, signed and short-lived."""
+        """Return a short-lived signed form for the gateway's upload route."""
         expires = str(int(self._now_s()) + ttl_s)
         signature = self._signature("upload", checked(key), str(max_bytes), expires)
         fields = {"key": key, "max_bytes": str(max_bytes), "expires": expires}
         return UploadForm(UPLOAD_ROUTE, {**fields, "signature": signature})
 
     def admit_form(self, fields: Mapping[str, str]) -> int:
-        """How many bytes the file of a form may have, before any of them has come.
+        """Check a form before its file is read; returns the maximum number of bytes.
 
         Raises:
-            RejectedError: the form was altered or is too old.
+            RejectedError: the form was altered or has expired.
         """
         key, max_bytes, expires = fields["key"], fields["max_bytes"], fields["expires"]
         genuine = self._signature("upload", key, max_bytes, expires)
         if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
-            raise RejectedError(ErrorCode.INVALID_SIGNATURE, "ask POST /uploads for a new form")
+            raise RejectedError(
+                ErrorCode.INVALID_SIGNATURE,
+                "get a new upload form from POST /uploads",
+            )
         return int(max_bytes)
 
     def put_form(self, fields: Mapping[str, str], content: Content) -> None:
@@ -168,30 +171,30 @@ class FolderObjects:
         if size_of(content) == 0:
             raise RejectedError(
                 ErrorCode.INVALID_REQUEST,
-                f"file: is empty; 1 to {fields['max_bytes']} bytes are taken",
+                f"file: is empty; 1 to {fields['max_bytes']} bytes are allowed",
             )
         self.put(fields["key"], content)
 
     def delete(self, prefix: str) -> None:
-        """Erase every object under `prefix`. Raises UnavailableError."""
+        """Delete every object under `prefix`. Raises UnavailableError."""
         folder = self.path(prefix)
         with _disk(prefix):
             while folder.is_dir():
-                # Somebody else may erase it as well.
+                # Another process may delete it at the same time.
                 with suppress(FileNotFoundError):
                     shutil.rmtree(folder)
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Names of the folders in `prefix`. Raises UnavailableError."""
+        """Yield the names of the folders in `prefix`. Raises UnavailableError."""
         with _disk(prefix), suppress(FileNotFoundError), os.scandir(self._folder / prefix) as found:
             for entry in found:
                 if entry.is_dir():
                     yield entry.name
 
     def age_s(self, prefix: str) -> float | None:
-        """Seconds since something under `prefix` took its name; None when there is nothing.
+        """Return the age of the newest object under `prefix`; None if there is none.
 
-        A copy is a second name of an older file: what tells is when the file last changed at all.
+        The status change time counts, since a copy is a hard link to an older file.
         """
         folder = self.path(prefix)
         times_s = []
@@ -202,18 +205,19 @@ class FolderObjects:
         return self._now_s() - max(times_s) if times_s else None
 
     def link(self, key: str, filename: str) -> str:
-        """A URL of the gateway, signed and short-lived."""
+        """Return a short-lived signed URL of the gateway."""
         expires = str(int(self._now_s()) + self._link_ttl_s)
         signature = self._signature("link", key, filename, expires)
         query = urlencode({"filename": filename, "expires": expires, "signature": signature})
         return f"{ROUTE}{quote(checked(key))}?{query}"
 
     def open_link(self, key: str, filename: str, expires: str, signature: str) -> Path:
-        """The file behind a link. Raises RejectedError when it was altered or is too old."""
+        """Return the file of a link. Raises RejectedError if it was altered or has expired."""
         genuine = self._signature("link", key, filename, expires)
         if not _equal(genuine, signature) or int(expires) < self._now_s():
             raise RejectedError(
-                ErrorCode.INVALID_SIGNATURE, "ask the job's own address for a new link"
+                ErrorCode.INVALID_SIGNATURE,
+                "get a new link from the job",
             )
         path = self.path(key)
         if not path.is_file():
@@ -226,7 +230,7 @@ class FolderObjects:
 
 
 def read_signing_key(file: Path) -> bytes:
-    """The secret in `file`; made at first use, and readable by its owner alone."""
+    """Return the secret in `file`; created at first use, readable only by its owner."""
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -235,7 +239,7 @@ def read_signing_key(file: Path) -> bytes:
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(secrets.token_bytes(32))
     try:
-        os.link(partial, file)  # unlike a rename this lets the first of two win
+        os.link(partial, file)  # fails if another process was first, unlike a rename
     except FileExistsError:
         pass
     finally:
@@ -245,11 +249,11 @@ def read_signing_key(file: Path) -> bytes:
 
 @contextmanager
 def _disk(key: str) -> Iterator[None]:
-    """A disk that is full or read-only is a store that does not answer."""
+    """Raise UnavailableError for a disk that is full or read-only."""
     try:
         yield
     except OSError as error:
-        raise UnavailableError(f"the disk does not take {key!r}: {error}") from error
+        raise UnavailableError(f"could not write {key!r}: {error}") from error
 
 
 def _forget(file: Path) -> None:

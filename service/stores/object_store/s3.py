@@ -1,4 +1,4 @@
-"""Objects in S3, or in anything that speaks it."""
+"""Objects in S3, or in a server with the same API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MISSING = ("404", "NoSuchKey", "NotFound")
 CHANGED = ("412", "PreconditionFailed")
-# Parts of a big file under way at a time; each costs memory (boto3's own choice is 10).
+# Concurrent parts of a large file; each needs memory (boto3's default is 10).
 TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=8 * 1024 * 1024)
 
 
@@ -40,10 +40,10 @@ class S3Objects:
     """One object per key of a bucket.
 
     Args:
-        client: how this process reaches S3.
-        public: how callers reach it; signs the links.
+        client: for this process.
+        public: signs links, with the endpoint that callers use.
         bucket: must exist.
-        link_ttl_s: life of a link.
+        link_ttl_s: lifetime of a link.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class S3Objects:
 
     @classmethod
     def connect(cls, settings: Settings) -> S3Objects:
-        """The store that the settings name; connects with the first call."""
+        """Return the store that the settings name; connects with the first request."""
         assert settings.s3_bucket is not None
         client = make_client(settings, settings.s3_endpoint_url)
         public = settings.s3_public_endpoint_url
@@ -68,7 +68,7 @@ class S3Objects:
         )
 
     def put(self, key: str, content: Content) -> None:
-        """Upload it, a file in parts when it is big."""
+        """Upload an object, a large file in parts."""
         try:
             if isinstance(content, bytes):
                 self._client.put_object(
@@ -89,10 +89,10 @@ class S3Objects:
             raise _mapped(error, key) from error
 
     def put_new(self, objects: Mapping[str, New]) -> None:
-        """Store them one after the other; S3 has what it has answered for.
+        """Store objects one after the other; S3 writes are durable when answered.
 
         Raises:
-            ObjectChangedError: the source of a copy is gone, or has another tag.
+            ObjectChangedError: the source of a copy was deleted or changed.
         """
         for key, new in objects.items():
             if isinstance(new, Copy):
@@ -123,7 +123,7 @@ class S3Objects:
             raise _mapped(error, key) from error
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+        """Return whether the object exists."""
         try:
             self._client.head_object(Bucket=self._bucket, Key=checked(key))
         except (BotoCoreError, ClientError) as error:
@@ -134,7 +134,7 @@ class S3Objects:
         return True
 
     def version(self, key: str) -> Version:
-        """The object's size and ETag. Raises ObjectMissingError."""
+        """Return the object's size and ETag. Raises ObjectMissingError."""
         try:
             head = self._client.head_object(Bucket=self._bucket, Key=checked(key))
         except (BotoCoreError, ClientError) as error:
@@ -142,7 +142,7 @@ class S3Objects:
         return Version(head["ContentLength"], head["ETag"])
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """A presigned POST to S3 itself, which holds to the number of bytes."""
+        """Return a presigned POST to S3, which enforces the number of bytes."""
         made = self._public.generate_presigned_post(
             self._bucket,
             checked(key),
@@ -152,7 +152,7 @@ class S3Objects:
         return UploadForm(made["url"], made["fields"])
 
     def delete(self, prefix: str) -> None:
-        """Erase every object under `prefix`."""
+        """Delete every object under `prefix`."""
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/"):
@@ -162,7 +162,7 @@ class S3Objects:
             raise _mapped(error, prefix) from error
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Names below `prefix`, a page of S3's answers at a time."""
+        """Yield the names of the folders in `prefix`, fetched page by page."""
         pages = self._client.get_paginator("list_objects_v2")
         whole = f"{prefix}/"
         try:
@@ -173,7 +173,7 @@ class S3Objects:
             raise _mapped(error, prefix) from error
 
     def age_s(self, prefix: str) -> float | None:
-        """Seconds since the newest object under `prefix` was stored, by this machine's clock."""
+        """Return the age of the newest object under `prefix`, by this machine's clock."""
         pages = self._client.get_paginator("list_objects_v2")
         try:
             stored = [
@@ -186,7 +186,7 @@ class S3Objects:
         return (datetime.now(UTC) - max(stored)).total_seconds() if stored else None
 
     def link(self, key: str, filename: str) -> str:
-        """A presigned URL of S3 itself."""
+        """Return a presigned URL of S3."""
         parameters = {
             "Bucket": self._bucket,
             "Key": checked(key),
@@ -199,7 +199,7 @@ class S3Objects:
 
 
 def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
-    """A client that gives up within seconds instead of boto3's minutes."""
+    """Return a client with timeouts of seconds instead of boto3's minutes."""
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path"} if endpoint_url else {},

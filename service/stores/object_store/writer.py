@@ -1,7 +1,7 @@
-"""How the gateway stores inputs: those of many requests with one sync.
+"""Store the inputs of many requests with one disk sync (group commit).
 
-Requests that come while a batch is being synced wait for the next one, so that under load the
-number of syncs is bound by the disk and not by the requests (group commit).
+Requests that arrive while a batch is being synced wait for the next batch, so the number of syncs
+is limited by the disk and not by the requests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from service.errors import UnavailableError
 from service.stores.object_store.base import New, ObjectStore
 from service.stores.object_store.folder import FolderObjects
 
-# Requests that write to a store that is far away at a time, and what others wait for their turn.
+# Concurrent requests that write to a remote store, and how long others wait.
 WRITERS = 32
 PATIENCE_S = 10.0
 
@@ -25,76 +25,75 @@ class Writer(Protocol):
     """Stores new objects."""
 
     async def put(self, objects: Mapping[str, New]) -> None:
-        """Store them by their keys; all are safe from a power cut when it returns.
+        """Store objects under new keys; all survive a power cut when it returns.
 
         Raises:
-            ObjectChangedError: the source of a copy is gone, or another than was looked at.
-            UnavailableError: the store cannot take them.
+            ObjectChangedError: the source of a copy was deleted or changed.
+            UnavailableError: the store cannot write them.
         """
 
     async def close(self) -> None:
-        """Let go of its thread."""
+        """Stop the writer's threads."""
 
 
 def open_writer(objects: ObjectStore) -> Writer:
-    """The writer that suits the store."""
+    """Return the writer for the store."""
     return FolderWriter(objects) if isinstance(objects, FolderObjects) else ThreadWriter(objects)
 
 
 class ThreadWriter:
-    """Each request in a thread of its own, for stores that are far away.
+    """Writes to a remote store, each request in its own thread.
 
-    The threads are not those that the other routes share: a store that is slow to take inputs holds
-    up nobody else.
+    The threads are not shared with other routes, which a slow store would block.
 
     Args:
-        writers: requests that write at a time.
-        patience_s: what others wait for their turn before they are sent away.
+        writers: concurrent requests.
+        patience_s: how long further requests wait before they fail.
     """
 
     def __init__(
         self, objects: ObjectStore, writers: int = WRITERS, patience_s: float = PATIENCE_S
     ) -> None:
         self._objects = objects
-        self._turns = asyncio.Semaphore(writers)
+        self._slots = asyncio.Semaphore(writers)
         self._threads = ThreadPoolExecutor(writers, "objects")
         self._patience_s = patience_s
 
     async def put(self, objects: Mapping[str, New]) -> None:
-        """As `Writer.put`."""
+        """See `Writer.put`."""
         try:
             async with asyncio.timeout(self._patience_s):
-                await self._turns.acquire()
+                await self._slots.acquire()
         except TimeoutError as error:
             raise UnavailableError(
-                f"the object store is slow: no turn came within {self._patience_s:g} s"
+                f"the object store is slow: {self._patience_s:g} s passed without a free writer"
             ) from error
         loop = asyncio.get_running_loop()
         writing = loop.run_in_executor(
             self._threads, copy_context().run, self._objects.put_new, objects
         )
-        writing.add_done_callback(self._thread_is_free)
-        # A request whose caller leaves keeps its turn as well: its thread goes on.
+        writing.add_done_callback(self._free_slot)
+        # The thread continues if the request is canceled, so the slot stays taken.
         await asyncio.shield(writing)
 
     async def close(self) -> None:
-        """As `Writer.close`; who still writes is not waited for."""
+        """See `Writer.close`; does not wait for running writes."""
         self._threads.shutdown(wait=False)
 
-    def _thread_is_free(self, writing: asyncio.Future[None]) -> None:
-        writing.exception()  # looked at, whether or not somebody still waits for it
-        self._turns.release()
+    def _free_slot(self, writing: asyncio.Future[None]) -> None:
+        writing.exception()  # retrieved, in case no request waits for it any more
+        self._slots.release()
 
 
 class _Group(NamedTuple):
-    """The objects of one request."""
+    """Objects of one request."""
 
     objects: Mapping[str, New]
     done: asyncio.Future[None]
 
 
 class FolderWriter:
-    """One thread; it stores what waits, group by group, and syncs once."""
+    """Writes to a folder in one thread, batch by batch, with one sync each."""
 
     def __init__(self, objects: FolderObjects) -> None:
         self._objects = objects
@@ -103,7 +102,7 @@ class FolderWriter:
         self._worker: asyncio.Task[None] | None = None
 
     async def put(self, objects: Mapping[str, New]) -> None:
-        """As `Writer.put`."""
+        """See `Writer.put`."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         self._waiting.append(_Group(objects, done))
@@ -112,7 +111,7 @@ class FolderWriter:
         await done
 
     async def close(self) -> None:
-        """As `Writer.close`; what waits is stored before."""
+        """See `Writer.close`; pending requests are stored first."""
         if self._worker is not None:
             await asyncio.wait((self._worker,))
         self._thread.shutdown()
@@ -121,22 +120,22 @@ class FolderWriter:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                became = await loop.run_in_executor(self._thread, self._store, batch)
+                failures = await loop.run_in_executor(self._thread, self._store, batch)
             except Exception as error:
-                became = [error] * len(batch)
-            for group, failure in zip(batch, became, strict=True):
+                failures: list[Exception | None] = [error] * len(batch)
+            for group, failure in zip(batch, failures, strict=True):
                 _settle(group.done, failure)
 
     def _store(self, batch: list[_Group]) -> list[Exception | None]:
-        """What became of each group; raises UnavailableError when their sync fails."""
-        errors = [_tried(self._objects.place, group) for group in batch]
+        """Store a batch; returns each group's error. Raises UnavailableError if the sync fails."""
+        errors = [_try_place(self._objects.place, group) for group in batch]
         placed = [group for group, error in zip(batch, errors, strict=True) if error is None]
         if placed:
             self._objects.sync([key for group in placed for key in group.objects])
         return errors
 
 
-def _tried(place: Callable[[Mapping[str, New]], None], group: _Group) -> Exception | None:
+def _try_place(place: Callable[[Mapping[str, New]], None], group: _Group) -> Exception | None:
     try:
         place(group.objects)
     except Exception as error:

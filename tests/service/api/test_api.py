@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.hints import NO_CALLBACKS, HintSender, make_celery
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S
 from tests.worker.paint import PaintAnimator

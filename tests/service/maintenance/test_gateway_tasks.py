@@ -15,7 +15,7 @@ from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tests.servers import wait_until
 from tests.service.api.test_api import submit
 from tests.service.receiver import Receiver, receiving

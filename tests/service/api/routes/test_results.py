@@ -17,7 +17,7 @@ from service.client import Client
 from service.contract.job import Output
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
 from tests.servers import GUARD_S, S3Server, wait_until
 from tests.service.driver import OUTPUTS, Driver

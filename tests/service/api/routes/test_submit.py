@@ -18,7 +18,7 @@ from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from service.submission.multipart import SMALL_BYTES
 from tests import samples
 from tests.servers import GUARD_S

@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, retention
 from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
 from service.stores.job_store.store import Jobs
-from service.stores.object_store.base import open_objects
+from service.stores.object_store.open import open_objects
 from tests.servers import valkey, wait_until
 from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
 

@@ -20,9 +20,9 @@ from service.stores.object_store.base import (
     ObjectChangedError,
     ObjectMissingError,
     ObjectStore,
-    open_objects,
 )
 from service.stores.object_store.folder import FolderObjects, read_signing_key
+from service.stores.object_store.open import open_objects
 from tests.servers import GUARD_S, S3Server
 
 CONTENT = bytes(range(256)) * 1000
