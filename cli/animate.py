@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from media.watermark.embed import Watermarker
     from tcan_core.distributed.process_group import ProcessGroup
     from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.pipelines.animate import AnimateProgress, AnimateSettings
+    from tcan_core.pipelines.animate import AnimateSettings
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
+    from tcan_core.progress import AnimateProgress
 
 # What a mark carries here: the seed, as far as it fits.
 MARK_BITS = 0xFFFFFFFF

@@ -7,41 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from tcan_core.progress import AnimateProgress
 
-Picture = Callable[[], NDArray[np.uint8] | None]
-
-
-class State(Protocol):
-    """Where a render stands after a step; later steps do not change it."""
-
-    def save(self, file: Path) -> None:
-        """Write it to a file, from which `Animator.render` goes on."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a stage has come; `fraction` is 0..1 of the stage.
-
-    `picture` makes one frame as it looks now, (height, width, 3) uint8 RGB, or None when there is
-    nothing to show yet; `state` tells where the render stands when a whole step is done. Both are
-    valid during the report alone.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    fraction: float
-    picture: Picture | None = None
-    state: Callable[[], State] | None = None
-
-
-Report = Callable[[Step], None]
+Report = Callable[[AnimateProgress], None]
 Canceled = Callable[[], bool]
 
 

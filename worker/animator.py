@@ -32,14 +32,15 @@ from tcan_core.errors import (
 )
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import Preset, load_preset
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
 from tcan_core.planning.budget import Budget
+from tcan_core.progress import AnimateProgress
 from tcan_core.sampling.state import DenoiseState
-from worker.animation import Canceled, Rendering, Report, Step
+from worker.animation import Canceled, Rendering, Report
 from worker.decoding import ChildSource
 from worker.failures import (
     AnimationCanceledError,
@@ -259,9 +260,6 @@ class TcanAnimator:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first, for a worker that renders"
 
-        def progress(now: AnimateProgress) -> None:
-            report(Step(now.stage, now.step, now.steps, now.fraction, now.picture, now.state))
-
         outputs = {
             Output.RESULT: folder / f"result.{params.format}",
             Output.POSTER: folder / "poster.png",
@@ -281,7 +279,7 @@ class TcanAnimator:
                 ready,
                 outputs[Output.RESULT],
                 settings,
-                progress=progress,
+                progress=report,
                 canceled=canceled,
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
@@ -340,9 +338,9 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
 
     def progress(done: int, expected: int) -> None:
         check()
-        report(Step("prepare", done, expected, done / max(expected, 1)))
+        report(AnimateProgress("prepare", done, expected, fraction=done / max(expected, 1)))
 
-    report(Step("prepare", 0, 0, 0.0))
+    report(AnimateProgress("prepare", 0, 0, fraction=0.0))
     return progress
 
 

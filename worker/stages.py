@@ -18,7 +18,8 @@ from service.stores.job_store import commands
 from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectMissingError, ObjectStore
-from worker.animation import Animator, Rendering, Report, Step
+from tcan_core.progress import AnimateProgress
+from worker.animation import Animator, Rendering, Report
 from worker.failures import (
     AnimationCanceledError,
     AnimationOutOfMemoryError,
@@ -155,7 +156,7 @@ class Stages:
         logger.info("job %s: goes on behind step %d", self.record.id, kept.progress.step)
         return file
 
-    def _keep(self, file: Path, step: Step) -> None:
+    def _keep(self, file: Path, step: AnimateProgress) -> None:
         """Make this the job's checkpoint, and erase the one before."""
         kept = Checkpoint(
             key=output_key(self.record, f"checkpoints/{step.step}/{file.name}"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.fitting import Fit
 from tcan_core.pipelines.offload import Offloader
 from tcan_core.pipelines.window_predictor import WindowPredictor
+from tcan_core.progress import AnimateProgress, ProgressCallback
 from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.denoise import DenoiseProgress, denoise
 from tcan_core.sampling.fusion import FusionKind
@@ -88,37 +89,6 @@ class AnimateSettings:
             value = getattr(self, name)
             if value is not None and value not in kinds:
                 raise ParameterError(f"{name} is {value!r}; it must be {' or '.join(kinds)}")
-
-
-@dataclass(frozen=True)
-class AnimateProgress:
-    """Where an animation stands.
-
-    Attributes:
-        stage: what is done now.
-        step: of `steps`, within the stage.
-        window: windows done of `windows` in this step; 0 of 0 outside of denoising.
-        fraction: 0..1 of the stage.
-        preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
-            None.
-        picture: likewise one frame of it, the middle one, (height, width, 3) uint8 in the image's
-            size; by the preset's preview decoder where it has one.
-        state: after a denoising step, returns where the run stands, for `frames` to go on from;
-            else None. Valid during the call that brings it.
-    """
-
-    stage: Literal["encode", "denoise", "decode"]
-    step: int
-    steps: int
-    window: int = 0
-    windows: int = 0
-    fraction: float = 0.0
-    preview: Callable[[], Tensor | None] = lambda: None
-    picture: Callable[[], Frames | None] = lambda: None
-    state: Callable[[], DenoiseState] | None = None
-
-
-ProgressCallback = Callable[[AnimateProgress], None]
 
 
 class AnimatePipeline:

@@ -40,12 +40,12 @@ from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateSettings,
     Canceled,
-    ProgressCallback,
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.pipelines.fitting import move_to_canvas
 from tcan_core.pipelines.stage_clock import StageClock
+from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)

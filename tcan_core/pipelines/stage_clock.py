@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tcan_core.pipelines.animate import AnimateProgress, ProgressCallback
+from tcan_core.progress import AnimateProgress, ProgressCallback
 
 
 class StageClock:

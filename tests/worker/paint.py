@@ -19,8 +19,9 @@ from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
+from tcan_core.progress import AnimateProgress, Picture
 from tests import samples
-from worker.animation import Canceled, Picture, Rendering, Report, Step
+from worker.animation import Canceled, Rendering, Report
 from worker.failures import (
     AnimationCanceledError,
     AnimationError,
@@ -67,7 +68,7 @@ class PaintAnimator:
     step_s: float = 0.0
     on_step: Callable[[int], None] = lambda step: None
     on_prepare: Callable[[int], None] = lambda step: None
-    picture: Picture | None = None
+    picture: Picture = lambda: None
     loaded: int = 0
     rendered: list[int] = field(default_factory=list)
     needs_frugality: bool = False
@@ -112,7 +113,7 @@ class PaintAnimator:
         report: Report,
         canceled: Canceled,
     ) -> list[str]:
-        report(Step("prepare", 0, 1, 0.0))
+        report(AnimateProgress("prepare", 0, 1, fraction=0.0))
         self.on_prepare(0)
         with av.open(str(driving)) as container:
             frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
@@ -143,11 +144,22 @@ class PaintAnimator:
             self.on_step(step)
             if canceled():
                 raise AnimationCanceledError
-            report(Step("denoise", step, steps, step / steps, self.picture))
+            report(
+                AnimateProgress("denoise", step, steps, fraction=step / steps, picture=self.picture)
+            )
             time.sleep(self.step_s)
             self.done.append(step + 1)
             state = partial(PaintState, step + 1)
-            report(Step("denoise", step + 1, steps, (step + 1) / steps, self.picture, state))
+            report(
+                AnimateProgress(
+                    "denoise",
+                    step + 1,
+                    steps,
+                    fraction=(step + 1) / steps,
+                    picture=self.picture,
+                    state=state,
+                )
+            )
         frames = json.loads(prepared.read_text())["frames"]
         result = samples.write_video(folder / "result.mp4", frames=frames)
         self.rendered.append(params.seed or 0)

@@ -22,10 +22,11 @@ from service.contract.params import JobParams, ResultFormat
 from service.input_limits import InputLimits
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
+from tcan_core.progress import AnimateProgress, RunState
 from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
-from worker.animation import Rendering, State, Step
+from worker.animation import Rendering
 from worker.animator import TcanAnimator
 from worker.failures import (
     AnimationCanceledError,
@@ -101,8 +102,8 @@ class Attempt:
     def __init__(self, animator: TcanAnimator, pair: Path, folder: Path) -> None:
         self.animator, self.pair, self.folder = animator, pair, folder
         self.prepared = folder / "prepared.zip"
-        self.steps: list[Step] = []
-        self.states: list[State] = []
+        self.steps: list[AnimateProgress] = []
+        self.states: list[RunState] = []
         self.stop_at: str | None = None
         self.stop_behind = 0
 
@@ -141,7 +142,7 @@ class Attempt:
             mark=7,
         )
 
-    def note(self, step: Step) -> None:
+    def note(self, step: AnimateProgress) -> None:
         self.steps.append(step)
         if step.state is not None:
             self.states.append(step.state())

@@ -17,6 +17,7 @@ from service.input_limits import InputLimits
 from service.settings import Settings
 from service.stores.job_store.store import Jobs
 from tcan_core.errors import PeerError, PeerLostError
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.recovery import repeated_steps
@@ -24,7 +25,6 @@ from tests.servers import wait_until
 from tests.worker.real_workers import RealWorkers, real_workers
 from tests.worker.test_animator import Attempt
 from tests.worker.test_kills import frames_of
-from worker.animation import Step
 from worker.animator import TcanAnimator
 
 FRAMES, STEPS = 44, 10
@@ -82,7 +82,7 @@ def test_a_render_ends_at_once_when_the_other_process_dies(pair: Path, tmp_path:
         job = Attempt(animator, pair, tmp_path)
         job.prepare(pair / "driving_pose.json")
 
-        def note(step: Step) -> None:
+        def note(step: AnimateProgress) -> None:
             if step.stage == "denoise":
                 os.kill(peer, signal.SIGKILL)
 

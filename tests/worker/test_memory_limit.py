@@ -20,10 +20,10 @@ from tcan_core.models.weights.presets import load_preset
 from tcan_core.planning.budget import run_of
 from tcan_core.planning.plan import predict
 from tcan_core.planning.table import load_table
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
 from tests.tcan_core.tiny_weights import TINY
 from tests.worker.paint import count_frames
-from worker.animation import Step
 from worker.animator import TcanAnimator
 from worker.failures import AnimationError
 from worker.model_info import model_info
@@ -110,7 +110,7 @@ def never() -> bool:
 def test_a_job_that_fits_is_done_and_another_refused_before_it_begins(
     small: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
-    image, prepared, steps = pair / "source.png", tmp_path / "prepared.zip", list[Step]()
+    image, prepared, steps = pair / "source.png", tmp_path / "prepared.zip", list[AnimateProgress]()
     params = JobParams(seed=1, num_inference_steps=1, retarget=False)
     small.prepare(image, pair / "driving_pose.json", prepared, params, steps.append, never)
     done = small.render(image, prepared, tmp_path, params, steps.append, never)

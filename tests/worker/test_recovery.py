@@ -10,11 +10,11 @@ from service.contract.queues import Queue
 from service.stores.job_store import commands, events
 from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import Jobs
+from tcan_core.progress import AnimateProgress
 from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
 from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
-from worker.animation import Step
 from worker.outputs.progress import progress_at
 
 STEPS, WINDOWS = 10, 4
@@ -40,15 +40,15 @@ class Story:
 
     def tell(self, windows: Sequence[int]) -> None:
         """Progress behind each of the windows, counted from the beginning of the render."""
-        self._tell(Step("encode", 0, 1, 0.0))
+        self._tell(AnimateProgress("encode", 0, 1, fraction=0.0))
         for done in windows:
             step = (done - 1) // WINDOWS + 1
-            self._tell(Step("denoise", step, STEPS, done / (STEPS * WINDOWS)))
+            self._tell(AnimateProgress("denoise", step, STEPS, fraction=done / (STEPS * WINDOWS)))
 
     def events(self) -> list[JobEvent]:
         return self.jobs.run(events.events(self.id, 0, 1000))
 
-    def _tell(self, step: Step) -> None:
+    def _tell(self, step: AnimateProgress) -> None:
         self.jobs.run(commands.renew(self.id, self.token, 60_000, progress_at(step)))
 
 

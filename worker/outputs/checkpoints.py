@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from service.contract.workers import ModelInfo
-from worker.animation import Report, State, Step
+from tcan_core.progress import AnimateProgress, RunState
+from worker.animation import Report
 from worker.runtime.background import Beside
 from worker.runtime.lease import Lease, Stop
 
@@ -25,12 +26,12 @@ logger = logging.getLogger(__name__)
 # Processor time spent on writing, as a part of all time that passes.
 MOST_COST = 0.01
 
-Publish = Callable[[Path, Step], None]
+Publish = Callable[[Path, AnimateProgress], None]
 
 
 class _Captured(NamedTuple):
-    step: Step
-    state: State
+    step: AnimateProgress
+    state: RunState
 
 
 class CheckpointWriter:
@@ -71,7 +72,7 @@ class CheckpointWriter:
         if self._lease.is_leaving and left is not None:
             self._write(left)
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: AnimateProgress) -> None:
         """Take one step."""
         self._report(step)
         self._lease.in_step = step.stage == "denoise" and step.state is None

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import ServiceError
-from worker.animation import Picture, Report, Step
+from tcan_core.progress import AnimateProgress, Picture
+from worker.animation import Report
 from worker.runtime.background import Beside
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,10 @@ class PreviewWriter:
     def __exit__(self, *raised: object) -> None:
         self._beside.close(wait=False)
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: AnimateProgress) -> None:
         """Take one step."""
         self._report(step)
-        if step.picture is None or step.step >= step.steps:
+        if step.stage != "denoise" or step.step >= step.steps:
             return
         every = max(1, step.steps // MOST)
         self._next = max(self._next, every)

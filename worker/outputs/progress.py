@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from service.contract.job import Progress
 from service.contract.queues import Queue
-from worker.animation import Step
+from tcan_core.progress import AnimateProgress, Stage
 
 # Where each stage lies in the fraction of the whole job. Denoising takes nearly all of the time.
-SHARES = {
+SHARES: dict[Stage, tuple[float, float]] = {
     "prepare": (Queue.PREPARE.begins_at, Queue.RENDER.begins_at),
     "encode": (Queue.RENDER.begins_at, 0.08),
     "denoise": (0.08, 0.95),
@@ -21,7 +21,7 @@ SHARES = {
 LEAST_PAUSE = 1 / 300
 
 
-def progress_at(step: Step, eta_s: float | None = None) -> Progress:
+def progress_at(step: AnimateProgress, eta_s: float | None = None) -> Progress:
     """The progress of a job after a step of a stage."""
     first, last = SHARES[step.stage]
     return Progress(
@@ -60,7 +60,7 @@ class ProgressWriter:
         self._began_s = 0.0
         self._written_s = float("-inf")
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: AnimateProgress) -> None:
         """Take one step."""
         now_s = self._monotonic_s()
         if step.stage != self._stage:
@@ -73,7 +73,7 @@ class ProgressWriter:
     def _pause_s(self, now_s: float) -> float:
         return max(self._interval_s, (now_s - self._first_s) * LEAST_PAUSE)
 
-    def _eta_s(self, step: Step, now_s: float) -> float | None:
+    def _eta_s(self, step: AnimateProgress, now_s: float) -> float | None:
         """Seconds until the stage ends, if it goes on as it went so far."""
         if step.fraction <= 0:
             return None

@@ -25,9 +25,10 @@ from tcan_core.models.runtime import DTYPES, RuntimeOptions
 from tcan_core.models.weights.inventory import inventory
 from tcan_core.models.weights.loading import count_parameters
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, render
 from tcan_core.pipelines.device_memory import peak_memory_bytes
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 from tests.tcan_core.random_tcan import random_tcan
 

@@ -17,8 +17,9 @@ from tcan_core.errors import CanceledError, ContextWindowError, NoPersonError, P
 from tcan_core.models.caches.deep_features import DeepFeatureCache
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.loading import load_tcan
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import Scene
 from tests.tcan_core.pipelines.conftest import FRAMES
 

@@ -17,7 +17,7 @@ from media.video import VideoReader, VideoWriter
 from tcan_core.conditioning.cleaning import CleaningSettings
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     Prepared,
     prepare,
@@ -26,6 +26,7 @@ from tcan_core.pipelines.animate_files import (
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Scene
 from tests.tcan_core.pipelines.conftest import DETECTOR, FRAMES, SIZE

@@ -17,8 +17,9 @@ from torch import Tensor
 from tcan_core.errors import ConfigError
 from tcan_core.models.weights.builders import build_preview_decoder
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress
+from tcan_core.pipelines.animate import AnimatePipeline
 from tcan_core.pipelines.fitting import fit_to
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import Scene
 from tcan_core.training.checkpoint import export_part
 from tests.tcan_core.pipelines.conftest import DETECTOR, SIZE

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tcan_core.errors import CanceledError, CheckpointError
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import Prepared, prepare, render
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.state import DenoiseState

@@ -11,9 +11,10 @@ import torch
 from tcan_core.errors import CanceledError
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.pipelines.animate import AnimatePipeline, AnimateProgress, AnimateSettings
+from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.planning.accounting import PeakAllocated
 from tcan_core.planning.measure import Measured, _denoise, accounted
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import Scene, sample_scene
 from tests.tcan_core.random_tcan import random_tcan
 from tests.tcan_core.tiny_weights import tiny_preset

@@ -24,11 +24,11 @@ from service.stores.job_store import commands, events
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
+from tcan_core.progress import AnimateProgress, Picture
 from tests.servers import GUARD_S, S3Server, wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from tests.worker.slow_line import slow_line
-from worker.animation import Picture, Step
 from worker.job_runner import JobRunner
 from worker.outputs.previews import MOST, PreviewWriter
 from worker.runtime.lease import Stop
@@ -48,15 +48,19 @@ def shown(pixels: Picture, made: list[int]) -> Picture:
     return picture
 
 
-def published(steps: int, picture: Picture | None = grey) -> dict[int, bytes]:
+def published(steps: int, picture: Picture = grey) -> dict[int, bytes]:
     """The previews of so many steps, of two windows each; no step comes before the last is out."""
     found: dict[int, bytes] = {}
     made: list[int] = []
-    counted = None if picture is None else shown(picture, made)
+    counted = shown(picture, made)
     with PreviewWriter(lambda step: None, found.__setitem__) as writer:
         for number in range(1, steps + 1):
             for _ in range(2):
-                writer(Step("denoise", number, steps, number / steps, counted))
+                writer(
+                    AnimateProgress(
+                        "denoise", number, steps, fraction=number / steps, picture=counted
+                    )
+                )
                 if picture is grey:
                     wait_until(lambda: len(found) == len(made), "it is published")
     return found
@@ -72,9 +76,8 @@ def test_a_few_previews_are_spread_over_the_steps() -> None:
         assert (image.format, image.size) == ("WEBP", (64, 48))
 
 
-def test_there_may_be_nothing_to_show() -> None:
+def test_steps_without_a_picture_publish_no_preview() -> None:
     assert published(20, lambda: None) == {}
-    assert published(20, None) == {}
 
 
 @pytest.mark.parametrize("error", [UnavailableError("gone"), OSError("full"), KeyError("a bug")])
@@ -86,10 +89,10 @@ def test_a_preview_that_fails_is_left_out(error: Exception) -> None:
         if step == 3:
             raise error
 
-    reported: list[Step] = []
+    reported: list[AnimateProgress] = []
     with PreviewWriter(reported.append, refuse_the_first) as writer:
         for number in (3, 6):
-            writer(Step("denoise", number, 20, 0.1, grey))
+            writer(AnimateProgress("denoise", number, 20, fraction=0.1, picture=grey))
             wait_until(lambda: tried[-1:] == [number], "it is tried")  # noqa: B023
     assert [step.step for step in reported] == [3, 6]
 
@@ -111,7 +114,7 @@ def test_of_the_previews_that_wait_the_newest_is_published() -> None:
 
     with PreviewWriter(lambda step: None, publish_slowly) as writer:
         for number in range(1, 20):
-            writer(Step("denoise", number, 20, number / 20, grey))
+            writer(AnimateProgress("denoise", number, 20, fraction=number / 20, picture=grey))
             if number == 3:
                 assert at_work.wait(GUARD_S)
         assert found == [3]

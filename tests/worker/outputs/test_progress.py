@@ -7,7 +7,7 @@ import math
 import pytest
 
 from service.contract.job import Progress
-from worker.animation import Step
+from tcan_core.progress import AnimateProgress
 from worker.outputs.progress import SHARES, ProgressWriter
 
 
@@ -19,7 +19,7 @@ class Watch:
         self.written: list[Progress] = []
         self.writer = ProgressWriter(self.written.append, interval_s, lambda: self.now_s)
 
-    def step(self, step: Step, after_s: float = 0.0) -> None:
+    def step(self, step: AnimateProgress, after_s: float = 0.0) -> None:
         self.now_s += after_s
         self.writer(step)
 
@@ -35,8 +35,8 @@ def test_stages_lie_one_after_the_other() -> None:
 def test_the_fraction_is_of_the_whole_job() -> None:
     watch = Watch()
     for stage in SHARES:
-        watch.step(Step(stage, 0, 2, 0.0))
-        watch.step(Step(stage, 2, 2, 1.0))
+        watch.step(AnimateProgress(stage, 0, 2, fraction=0.0))
+        watch.step(AnimateProgress(stage, 2, 2, fraction=1.0))
     fractions = [progress.fraction for progress in watch.written]
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
     assert fractions == sorted(fractions)
@@ -45,7 +45,7 @@ def test_the_fraction_is_of_the_whole_job() -> None:
 def test_writes_are_spaced_and_the_ends_of_a_stage_are_never_left_out() -> None:
     watch = Watch()
     for step in range(11):
-        watch.step(Step("denoise", step, 10, step / 10), after_s=0.1)
+        watch.step(AnimateProgress("denoise", step, 10, fraction=step / 10), after_s=0.1)
     assert [progress.step for progress in watch.written] == [0, 5, 10]
 
 
@@ -54,7 +54,7 @@ def test_progress_is_told_less_often_the_longer_a_job_takes() -> None:
     watch, steps = Watch(0.2), 36_000
     told = []
     for step in range(steps):
-        watch.step(Step("denoise", step, steps, step / steps), after_s=0.1)
+        watch.step(AnimateProgress("denoise", step, steps, fraction=step / steps), after_s=0.1)
         told.append(len(watch.written))
     in_a_minute, in_half_an_hour, in_an_hour = told[599], told[17_999], told[-1]
     assert 200 <= in_a_minute <= 300
@@ -64,6 +64,6 @@ def test_progress_is_told_less_often_the_longer_a_job_takes() -> None:
 
 def test_the_rest_of_a_stage_is_taken_to_go_on_as_it_went() -> None:
     watch = Watch()
-    watch.step(Step("denoise", 0, 20, 0.0))
-    watch.step(Step("denoise", 5, 20, 0.25), after_s=10.0)
+    watch.step(AnimateProgress("denoise", 0, 20, fraction=0.0))
+    watch.step(AnimateProgress("denoise", 5, 20, fraction=0.25), after_s=10.0)
     assert [progress.eta_s for progress in watch.written] == [None, pytest.approx(30.0)]

@@ -13,6 +13,7 @@ from media.video import read_video
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.input_limits import InputLimits
+from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.servers import wait_until
@@ -20,6 +21,7 @@ from worker.animator import TcanAnimator
 from worker.outputs.previews import PreviewWriter
 
 FRAMES, WIDTH, HEIGHT = 8, 80, 64
+STEPS, PREVIEWED = 12, [2, 4, 6, 8, 10]
 
 
 def read_webp(packed: bytes) -> NDArray[np.float64]:
@@ -37,7 +39,7 @@ def widen(file: Path) -> None:
     wide.save(file)
 
 
-def test_previews_have_the_pictures_size_and_come_closer_to_the_end(tmp_path: Path) -> None:
+def test_previews_have_the_size_of_the_image_and_approach_the_result(tmp_path: Path) -> None:
     pair = tmp_path / "pair"
     render_pair(pair, FIRST_TEST_SEED + 510, FRAMES, HEIGHT)
     widen(pair / "source.png")
@@ -46,12 +48,18 @@ def test_previews_have_the_pictures_size_and_come_closer_to_the_end(tmp_path: Pa
     found: dict[int, bytes] = {}
     prepared = tmp_path / "prepared.zip"
     image = pair / "source.png"
-    params = JobParams(seed=1, num_inference_steps=12)
+    params = JobParams(seed=1, num_inference_steps=STEPS)
     driving = pair / "driving.mp4"
     animator.prepare(image, driving, prepared, params, lambda step: None, lambda: False)
     with PreviewWriter(lambda step: None, found.__setitem__) as writer:
-        rendering = animator.render(image, prepared, tmp_path, params, writer, lambda: False)
-        wait_until(lambda: len(found) >= 4, "previews")
+
+        def report(now: AnimateProgress) -> None:
+            writer(now)
+            if now.stage == "denoise" and now.step in PREVIEWED:
+                wait_until(lambda: now.step in found, "the preview is published")
+
+        rendering = animator.render(image, prepared, tmp_path, params, report, lambda: False)
+    assert list(found) == PREVIEWED
     frames = np.stack(list(read_video(rendering.outputs[Output.RESULT]))).astype(np.float64)
     assert frames.shape == (FRAMES, HEIGHT, WIDTH, 3)
     # A preview shows the middle frame.
