@@ -1,1 +1,1 @@
-"""How good a result is: metrics against a truth, reports over pairs, differences with intervals."""
+"""Evaluation: metrics against ground truth, reports over pairs, and differences with intervals."""

@@ -1,4 +1,4 @@
-"""How a pipeline animates the pairs of an evaluation."""
+"""Adapters that run an animation pipeline on the pairs of an evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 
 
 class Pipeline(Protocol):
-    """What `tcan_core.pipelines.animate.AnimatePipeline` is, as far as an evaluation needs it."""
+    """The part of `tcan_core.pipelines.animate.AnimatePipeline` that an evaluation uses."""
 
     def __call__(
         self,
@@ -27,49 +27,49 @@ class Pipeline(Protocol):
         seed: int,
         **settings: Any,
     ) -> Frames:
-        """Animate a picture, (h, w, 3), with poses; returns (f, h, w, 3)."""
+        """Animate a picture, (h, w, 3), with poses; return (f, h, w, 3)."""
         ...
 
 
-class Prepared(Protocol):
-    """What the main job makes of its input files."""
+class PreparedInputs(Protocol):
+    """Input files after decoding, pose detection and cleaning."""
 
     @property
     def image(self) -> Frames:
-        """(h, w, 3)."""
+        """The source picture, (h, w, 3)."""
         ...
 
     @property
     def source_pose(self) -> Pose | None:
-        """Of the picture."""
+        """The pose of the person in the picture."""
         ...
 
     @property
     def poses(self) -> Sequence[Pose]:
-        """Of the driver, cleaned, one per frame."""
+        """The cleaned driving poses, one per frame."""
         ...
 
 
 @dataclass(frozen=True)
 class PipelineAnimator:
-    """Animates with true poses or, as the main job does, with what is detected in the pictures.
+    """An animator that uses true poses or, as the main job does, detected ones.
 
     Attributes:
-        pipeline: called for every pair.
-        prepare: from the paths of picture and driving video to what the pipeline takes.
-        settings: the pipeline's keyword arguments, such as `ptm_tau=0` or `retarget=False`.
-        errors: put into the driver's true poses; the source's pose stays as it is.
-        cleaning: of the driver's true poses after that; None leaves them as they are.
+        pipeline: the pipeline, called once per pair.
+        prepare: reads a source picture and a driving video and detects their poses.
+        settings: keyword arguments for the pipeline, such as `ptm_tau=0` or `retarget=False`.
+        errors: errors injected into the true driving poses; the source pose is left unchanged.
+        cleaning: how the true driving poses are cleaned after that; None skips cleaning.
     """
 
     pipeline: Pipeline
-    prepare: Callable[[Path, Path], Prepared]
+    prepare: Callable[[Path, Path], PreparedInputs]
     settings: Mapping[str, Any] = field(default_factory=dict)
     errors: PoseErrors = field(default_factory=PoseErrors)
     cleaning: CleaningSettings | None = None
 
     def __call__(self, pair: Pair, driving: Driving, seed: int) -> Frames:
-        """Animate one pair, see `Animator`; returns (f, h, w, 3)."""
+        """Animate one pair, see `Animator`; return (f, h, w, 3)."""
         prepared = (
             _TruePoses(pair.source(), pair.source_pose(), self._driving_poses(pair, seed))
             if driving == "pose"

@@ -15,7 +15,7 @@ from tcan_core.evaluation.metrics import Frames, Metric
 from tcan_core.evaluation.pairs import Pair, read_pairs
 from tcan_core.evaluation.report import ClipReport, Metrics, Report
 from tcan_core.evaluation.sheets import pair_sheet
-from tcan_core.evaluation.truth import Truth, known, repeat_source
+from tcan_core.evaluation.truth import Truth, finite_or_none, repeat_source
 
 Driving = Literal["pose", "video"]
 DRIVINGS: tuple[Driving, ...] = ("pose", "video")
@@ -23,33 +23,33 @@ REPEAT_SOURCE = "repeat_source"
 
 
 class Animator(Protocol):
-    """What is evaluated."""
+    """A method under evaluation."""
 
     def __call__(self, pair: Pair, driving: Driving, seed: int) -> Frames:
-        """Return the source doing the driver's motion, (f, h, w, 3) uint8.
+        """Return the source character doing the driving motion, (f, h, w, 3) uint8.
 
         Args:
-            pair: its truth is not to be looked at.
-            driving: "pose" gives the true poses, of the source too; "video" the pictures alone.
-            seed: of the noise.
+            pair: the pair to animate; its ground truth must not be used.
+            driving: "pose" provides the true poses of source and driver; "video" only the images.
+            seed: seed of the noise.
 
         Raises:
-            InputError: the pair cannot be animated so; the report says why and goes on.
-            ParameterError: a setting is wrong; ends the evaluation.
+            InputError: this pair cannot be animated; it is recorded and the evaluation continues.
+            ParameterError: a setting is wrong; the evaluation stops.
         """
         ...
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is animated, and measured.
+    """Options of an evaluation.
 
     Attributes:
-        drivings: the conditions, some of `DRIVINGS`.
-        seed: of the first pair; each following one has the next.
-        limit: at most so many pairs, or None for all.
-        about: goes into the report as it is.
-        more: metrics beside those of `Truth`, by name.
+        drivings: the conditions to evaluate, some of `DRIVINGS`.
+        seed: seed of the first pair; pair number i uses `seed + i`.
+        limit: maximum number of pairs, or None for all.
+        about: information copied into the report.
+        more: additional metrics by name.
     """
 
     drivings: tuple[Driving, ...] = DRIVINGS
@@ -65,7 +65,7 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class EvaluateProgress:
-    """How many animations are done, and what the last one was."""
+    """Number of finished animations, and the last one."""
 
     done: int
     total: int
@@ -82,18 +82,18 @@ def evaluate_pairs(
 ) -> Report:
     """Animate every pair of a folder and measure it.
 
-    The report is written anew after each pair, so that a run that is cut short leaves what it has,
-    and beside it a contact sheet of each pair, in `<out without .json>_sheets/`.
+    The report is rewritten after each pair, so an interrupted run keeps its results. A contact
+    sheet of each pair is written to `<out without .json>_sheets/`.
 
     Args:
-        pairs_dir: see `tcan_core.evaluation.pairs`.
-        animate: what is evaluated.
-        out: the report's JSON file.
-        options: what is animated.
+        pairs_dir: folder of pairs, see `tcan_core.evaluation.pairs`.
+        animate: the method under evaluation.
+        out: path of the JSON report.
+        options: options of the evaluation; None uses the defaults.
         progress: called after each animation.
 
     Raises:
-        MediaError: the folder holds no pairs, or a damaged one.
+        MediaError: the folder holds no pairs, or one of them is damaged.
     """
     options = options or EvaluateOptions()
     pairs = read_pairs(pairs_dir, options.limit)
@@ -104,7 +104,7 @@ def evaluate_pairs(
     done = 0
     for index, pair in enumerate(pairs):
         truth = Truth.read(pair)
-        clip = ClipReport(pair.name, len(truth.frames), known(pair.proportion_gap()))
+        clip = ClipReport(pair.name, len(truth.frames), finite_or_none(pair.proportion_gap()))
         measure = partial(truth.measure, more=options.more)
         clip.results[REPEAT_SOURCE] = measure(repeat_source(truth))
         results: dict[str, Frames] = {}
@@ -128,7 +128,7 @@ def _animate_one(
     clip: ClipReport,
     results: dict[str, Frames],
 ) -> None:
-    """Animate a pair in one way and note the outcome in its report."""
+    """Animate a pair under one condition and record the outcome in its report."""
     start = time.perf_counter()
     try:
         result = animate(pair, driving, seed)

@@ -1,8 +1,8 @@
-"""How far frames are from the truth, and how steady they stand.
+"""Metrics of frames against ground truth, and of their stability over time.
 
-Frames are uint8 RGB 0..255, a clip is (frames, height, width, 3). Differences are in levels of 255.
-What is defined per frame is averaged over the frames; a frame without the pixels in question does
-not count, and a clip without them has `nan`.
+Frames are uint8 RGB in 0..255; a clip is (frames, height, width, 3). Differences are in levels of
+255. Metrics defined per frame are averaged over frames. A frame without any pixel of the measured
+region is left out; a clip without such a pixel gives `nan`.
 
 Shapes: f frames, h height, w width
 """
@@ -31,20 +31,20 @@ SSIM_C2 = (0.03 * PEAK) ** 2
 
 
 def l1(result: Frames, truth: Frames) -> float:
-    """Mean absolute difference of two clips, (f, h, w, 3), in levels of 255."""
+    """Return the mean absolute difference of two clips, (f, h, w, 3), in levels of 255."""
     return _over_frames(_frame_l1, result, truth)
 
 
 def psnr(result: Frames, truth: Frames) -> float:
-    """Mean over the frames of the peak signal to noise ratio, dB; an exact frame counts 100."""
+    """Return the mean PSNR over frames in dB; an exact frame counts as 100."""
     return _over_frames(lambda one, other: _psnr(_squares(one, other)), result, truth)
 
 
 def ssim(result: Frames, truth: Frames) -> float:
-    """Mean structural similarity of two clips, (f, h, w, 3), at most 1.
+    """Return the mean structural similarity of two clips, (f, h, w, 3), at most 1.
 
-    Gaussian window of 11 x 11 and sigma 1.5, per colour channel, over the pixels whose window lies
-    inside the frame.
+    Uses a Gaussian window of 11x11 with sigma 1.5 per colour channel, over the pixels whose window
+    lies inside the frame.
 
     Raises:
         InputError: a side is shorter than the window.
@@ -58,13 +58,13 @@ def ssim(result: Frames, truth: Frames) -> float:
 
 
 def moving_region_mask(source: Frames, truth: Frames, threshold: int = 12, grow: int = 1) -> Mask:
-    """Return the pixels on which the truth differs from the source picture.
+    """Return the mask of pixels where the truth differs from the source picture.
 
     Args:
         source: (h, w, 3).
         truth: (f, h, w, 3).
-        threshold: a pixel moves where any channel differs by more than this, of 255.
-        grow: pixels by which the region grows, diagonals included.
+        threshold: a pixel moves if any channel differs by more than this, in levels of 255.
+        grow: dilation of the region in pixels, including diagonals.
 
     Returns:
         (f, h, w), the moving region of each frame.
@@ -77,7 +77,7 @@ def moving_region_mask(source: Frames, truth: Frames, threshold: int = 12, grow:
 
 
 def moving_region_psnr(result: Frames, truth: Frames, moving: Mask) -> float:
-    """Mean over the frames of the PSNR on the moving region, dB; an exact region counts 100.
+    """Return the mean over frames of the PSNR in the moving region in dB; exact counts as 100.
 
     Args:
         result: (f, h, w, 3).
@@ -94,19 +94,20 @@ def moving_region_psnr(result: Frames, truth: Frames, moving: Mask) -> float:
 
 
 def flicker(result: Frames, truth: Frames, moving: Mask) -> float:
-    """How much more the result flickers than the truth moves, on the moving region, of 255.
+    """Return how much more the result flickers than the truth, in levels of 255.
 
-    The mean absolute second difference over time of the result, minus that of the truth: 0 is as
-    steady as the truth, below 0 is smoother than it. Needs three frames.
+    This is the mean absolute second difference over time of the result in the moving region, minus
+    that of the truth: 0 is as steady as the truth, negative is smoother. Needs three frames.
     """
     _check_shapes(result, truth)
     return _jerk(result, moving) - _jerk(truth, moving)
 
 
 def flicker_error(result: Frames, truth: Frames, moving: Mask) -> float:
-    """Mean absolute second difference over time of the error, on the moving region, of 255.
+    """Return the mean absolute second difference over time of the error, in levels of 255.
 
-    At least 0; unlike `flicker`, lacking motion and false motion do not cancel out.
+    Measured in the moving region. It is at least 0; unlike in `flicker`, missing motion and false
+    motion do not cancel out.
     """
     _check_shapes(result, truth)
     error = result.astype(np.int16) - truth
@@ -114,11 +115,11 @@ def flicker_error(result: Frames, truth: Frames, moving: Mask) -> float:
 
 
 def background_motion(result: Frames, still: Mask) -> float:
-    """Mean absolute first difference over time where the background stands still, of 255.
+    """Return the mean absolute first difference over time in the background, in levels of 255.
 
     Args:
         result: (f, h, w, 3), at least two frames.
-        still: (h, w), pixels that are background in every frame of the truth.
+        still: (h, w), mask of the pixels that are background in every frame of the truth.
     """
     changes = [
         float(np.abs(after[still].astype(np.int16) - before[still]).mean())
@@ -129,7 +130,7 @@ def background_motion(result: Frames, still: Mask) -> float:
 
 
 def _jerk(frames: NDArray[np.uint8] | NDArray[np.int16], moving: Mask) -> float:
-    """Mean absolute second difference; the mask is the middle frame's."""
+    """Return the mean absolute second difference; the mask is that of the middle frame."""
     wide = (frame.astype(np.int32) for frame in frames)
     triples = _triples(wide)
     values = [

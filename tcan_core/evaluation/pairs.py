@@ -1,11 +1,11 @@
-"""Pairs with a known truth, as `tcan puppets render` writes them.
+"""Pairs with ground truth, in the layout that `tcan puppets render` writes.
 
-DIR/NNNN/source.png          the character
-DIR/NNNN/source_pose.json    its pose
-DIR/NNNN/driving.mp4         another character doing the motion
-DIR/NNNN/driving_pose.json   that one's poses
-DIR/NNNN/target/00000.png    the truth: the first character doing the motion
-DIR/NNNN/target_mask/00000.png   255 where the character is, 0 where the background is (optional)
+DIR/NNNN/source.png              the source character
+DIR/NNNN/source_pose.json        the pose of the source character
+DIR/NNNN/driving.mp4             another character doing the motion
+DIR/NNNN/driving_pose.json       the poses of the driving character
+DIR/NNNN/target/00000.png        ground truth: the source character doing the motion
+DIR/NNNN/target_mask/00000.png   255 on the character, 0 on the background (optional)
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tcan_core.errors import MediaError
 from tcan_core.evaluation.metrics import Frames, Mask
 
 REQUIRED = ("source.png", "source_pose.json", "driving.mp4", "driving_pose.json")
-STILL_LEVELS = 12  # of 255; without masks, a pixel that changes by no more is background
+STILL_LEVELS = 12  # of 255; without masks, a pixel that changes by at most this is background
 
-# From neck to ankles: how long a body is below its head.
+# The limbs from neck to ankles, which make up the length of the body below the head.
 _BODY = (
     (Joint.NECK, Joint.RIGHT_HIP),
     (Joint.RIGHT_HIP, Joint.RIGHT_KNEE),
@@ -40,7 +40,7 @@ _BODY = (
 
 @dataclass(frozen=True)
 class Pair:
-    """One folder; everything is read when asked for.
+    """One pair; its files are read on demand.
 
     Shapes: f frames, h height, w width
     """
@@ -59,7 +59,7 @@ class Pair:
 
     @property
     def driving_video_path(self) -> Path:
-        """The video of the driver."""
+        """The driving video."""
         return self.folder / "driving.mp4"
 
     def source(self) -> Frames:
@@ -71,17 +71,17 @@ class Pair:
         return _read_poses(self.folder / "source_pose.json")[0]
 
     def driving_poses(self) -> list[Pose]:
-        """Read the true poses of the driver, one per frame."""
+        """Read the true driving poses, one per frame."""
         return _read_poses(self.folder / "driving_pose.json")
 
     def truth(self) -> Frames:
-        """Read the frames that the result should be, (f, h, w, 3)."""
+        """Read the ground truth frames, (f, h, w, 3)."""
         return _read_frames(self.folder / "target")
 
     def still_background(self) -> Mask:
-        """Return the pixels that are background in every frame of the truth, (h, w).
+        """Return the mask of pixels that are background in every frame of the truth, (h, w).
 
-        Without masks: those that hardly change over time in the truth.
+        Without mask files, these are the pixels that hardly change over time in the truth.
         """
         masks = self.folder / "target_mask"
         if masks.is_dir():
@@ -91,10 +91,11 @@ class Pair:
         return np.asarray((spread <= STILL_LEVELS).all(axis=-1))
 
     def proportion_gap(self) -> float:
-        """Return how much the two bodies differ in proportion: 0 none, 0.7 one twice the other.
+        """Return how much the proportions of the two bodies differ.
 
-        The absolute difference of the logarithms of body length below the neck to nose-neck length;
-        `nan` where a joint that it needs is never seen.
+        This is the absolute difference of the logarithms of the ratio of body length below the
+        neck to nose-neck length: 0 is equal, 0.7 is a factor of two. It is `nan` if a joint that
+        it needs is never detected.
         """
         source = _proportion([self.source_pose()])
         driver = _proportion(self.driving_poses())
@@ -102,14 +103,14 @@ class Pair:
 
 
 def read_pairs(pairs_dir: Path, limit: int | None = None) -> list[Pair]:
-    """List the pairs of a folder, by name.
+    """List the pairs of a folder, sorted by name.
 
     Args:
-        pairs_dir: the folder that holds one folder per pair.
-        limit: at most so many, from the first.
+        pairs_dir: folder with one subfolder per pair.
+        limit: maximum number of pairs, from the first; None for all.
 
     Raises:
-        MediaError: there is no pair, or a pair lacks a file.
+        MediaError: there is no pair, or a file of a pair is missing.
     """
     if not pairs_dir.is_dir():
         raise MediaError(f"{pairs_dir}: no such folder")
@@ -120,7 +121,7 @@ def read_pairs(pairs_dir: Path, limit: int | None = None) -> list[Pair]:
         missing = [name for name in REQUIRED if not (folder / name).is_file()]
         missing += [] if any((folder / "target").glob("*.png")) else ["target/00000.png"]
         if missing:
-            raise MediaError(f"{folder}: lacks {', '.join(missing)}")
+            raise MediaError(f"{folder}: missing files: {', '.join(missing)}")
     return [Pair(folder) for folder in folders]
 
 
@@ -134,7 +135,10 @@ def _read_poses(path: Path) -> list[Pose]:
 
 
 def _proportion(poses: Sequence[Pose]) -> float:
-    """Body below the neck over nose-neck, each length the longest seen: the least foreshortened."""
+    """Return body length below the neck over nose-neck length.
+
+    Each length is the longest over the frames, which is the least foreshortened.
+    """
     below = sum(_longest(poses, first, second) for first, second in _BODY) / 2
     return below / _longest(poses, Joint.NECK, Joint.NOSE)
 

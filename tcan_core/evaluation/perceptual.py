@@ -1,7 +1,7 @@
-"""LPIPS: how different two pictures look, by a network calibrated on what people answered.
+"""LPIPS, a perceptual distance by a network calibrated on human judgements.
 
-Optional. The extra `lpips` brings the package, with the calibrated heads; AlexNet below them is
-looked for on this machine, and never fetched.
+Optional: the extra `lpips` installs the package with the calibrated heads. The weights of AlexNet
+are read from this machine and never downloaded.
 
 Source: Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
 arXiv 1801.03924, version 0.1 on AlexNet.
@@ -23,19 +23,19 @@ from tcan_core.models.weights.loading import load_strictly
 from tcan_core.models.weights.store import check_digest, store_folder
 
 BACKBONE_FILE = "alexnet-owt-7be5be79.pth"  # as torchvision publishes and caches it
-MIN_SIDE = 31  # pixels, of which AlexNet's poolings leave one
-_BATCH = 16  # frames that are looked at together
+MIN_SIDE = 31  # pixels; AlexNet's pooling layers reduce this to one
+_BATCH = 16  # frames per forward pass
 
 
 class Lpips:
-    """Mean LPIPS over the frames of two clips; 0 is the same, and smaller is more alike.
+    """Mean LPIPS over the frames of two clips; 0 is identical, smaller is more similar.
 
     Args:
-        device: of torch.
+        device: torch device.
 
     Raises:
         ConfigError: the extra `lpips` is not installed.
-        WeightsError: AlexNet's weights are not on this machine, or damaged.
+        WeightsError: AlexNet's weights are missing or damaged.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -54,14 +54,14 @@ class Lpips:
             raise InputError(f"the result is {result.shape}, the truth is {truth.shape}")
         if min(height, width) < MIN_SIDE:
             raise InputError(f"frames are {width}x{height}; LPIPS needs {MIN_SIDE}x{MIN_SIDE}")
-        found = [
+        distances = [
             self._network(
                 self._images(result[start : start + _BATCH]),
                 self._images(truth[start : start + _BATCH]),
             ).flatten()
             for start in range(0, len(truth), _BATCH)
         ]
-        return float(torch.cat(found).mean())
+        return float(torch.cat(distances).mean())
 
     def _images(self, frames: Frames) -> Tensor:
         """Return (frames, 3, height, width), -1..1."""
@@ -70,10 +70,10 @@ class Lpips:
 
 
 def backbone_file() -> Path:
-    """Return where AlexNet's weights lie: in the models folder, or where torchvision keeps them.
+    """Return the path of AlexNet's weights, in the models folder or in torchvision's cache.
 
     Raises:
-        WeightsError: they do not; it says where they may, and who brings them.
+        WeightsError: the file is in neither place.
     """
     own = store_folder("lpips") / BACKBONE_FILE
     cached = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
@@ -81,22 +81,23 @@ def backbone_file() -> Path:
         if path.is_file():
             return path
     raise WeightsError(
-        f"neither {own} nor {cached} is there; lay it there, or have it fetched by"
+        f"AlexNet's weights are missing: neither {own} nor {cached} exists; copy the file there or"
+        " download it with"
         " `python -c 'import torchvision; torchvision.models.alexnet(weights=\"DEFAULT\")'`"
     )
 
 
 def _network(library: Any, backbone: Path) -> nn.Module:
-    """Build LPIPS, with the heads of its package and AlexNet of a file."""
+    """Build LPIPS from its package's heads and a file with AlexNet's weights."""
     check_digest(backbone, None)
     try:
         state = torch.load(backbone, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for files that are no pickles
-        raise WeightsError(f"{backbone}: not a file of weights ({error})") from error
+    except Exception as error:  # torch raises many types for files that are not pickles
+        raise WeightsError(f"{backbone}: not a weights file ({error})") from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks torchvision by arguments of years ago
+        warnings.simplefilter("ignore")  # it calls torchvision with deprecated arguments
         network: nn.Module = library.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    # torchvision's `features.3.bias` is `slice2.3.bias` there.
+    # torchvision's `features.3.bias` is called `slice2.3.bias` in LPIPS.
     alexnet: nn.Module = network.net  # type: ignore[assignment]
     own = {f"features.{key.partition('.')[2]}": key for key in alexnet.state_dict()}
     layers = {own.get(key, key): state[key] for key in state if key.startswith("features.")}
@@ -109,7 +110,7 @@ def _lpips() -> Any:
         import lpips
     except ImportError as error:
         raise ConfigError(
-            f"it needs the extra `lpips` ({error}); install it by `make pose`"
+            f"LPIPS needs the extra `lpips` ({error}); install it with `make pose`"
             " or `pip install 'tcan[lpips]'`"
         ) from error
     return lpips

@@ -1,4 +1,4 @@
-"""Errors put into true poses on purpose, such as detectors make, to measure what they cost."""
+"""Injection of detector-like errors into true poses, to measure their effect."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from tcan_core.errors import ParameterError
 
 @dataclass(frozen=True)
 class PoseErrors:
-    """How often a joint is wrong, each joint of each frame by itself.
+    """Rates of pose errors, drawn independently for each joint of each frame.
 
     Attributes:
-        drop: the part of the joints that are not detected, 0..1.
-        throw: the part that is detected, as surely as before, anywhere in the frame, 0..1.
+        drop: fraction of joints that are not detected, 0..1.
+        throw: fraction of joints that are moved to a random place in the frame with unchanged
+            confidence, 0..1.
 
     Raises:
-        ParameterError: a part is outside 0..1, or both together are above 1.
+        ParameterError: a rate is outside 0..1, or their sum is above 1.
     """
 
     drop: float = 0.0
@@ -31,23 +32,23 @@ class PoseErrors:
         if not (self.drop >= 0 and self.throw >= 0 and self.drop + self.throw <= 1):
             raise ParameterError(
                 f"drop is {self.drop} and throw is {self.throw};"
-                " both must be at least 0 and together at most 1"
+                " both must be at least 0 and their sum at most 1"
             )
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Return whether any error is injected."""
         return self.drop > 0 or self.throw > 0
 
 
 def with_errors(poses: Sequence[Pose], errors: PoseErrors, seed: int) -> list[Pose]:
-    """Return the poses with errors in their joints; hands and faces stay as they are.
+    """Return the poses with errors in their body joints; hands and faces are unchanged.
 
     Args:
-        poses: the truth.
-        errors: how often joints are wrong.
-        seed: which joints, and where they are thrown.
+        poses: the true poses.
+        errors: error rates.
+        seed: seed that selects the joints and their random places.
     """
-    random = np.random.default_rng([seed, 0xE44])  # not the draws of the noise with this seed
+    random = np.random.default_rng([seed, 0xE44])  # independent of the noise with the same seed
     damaged = []
     for pose in poses:
         drawn = random.random(NUM_JOINTS)  # nosec B311

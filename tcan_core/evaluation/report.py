@@ -1,4 +1,4 @@
-"""What an evaluation found: metrics per clip and condition, their means, written as JSON."""
+"""Evaluation reports: metrics per clip and condition, and their means, as JSON."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tcan_core.evaluation.intervals import (
     paired_difference,
 )
 
-Metrics = dict[str, float | None]  # by metric; None where a clip has no pixels to measure
+Metrics = dict[str, float | None]  # metric name to value; None if a clip has no pixels to measure
 
 
 @dataclass(frozen=True)
 class ClipReport:
-    """One pair.
+    """Results of one pair.
 
     Attributes:
-        name: of the pair's folder.
-        frames: of the truth.
-        proportion_gap: how much source and driver differ in proportions, see `Pair`.
+        name: name of the pair's folder.
+        frames: number of frames of the truth.
+        proportion_gap: difference in proportions of source and driver, see `Pair`.
         results: metrics by condition.
-        errors: by condition, why there is no result.
-        seconds: by condition, how long the animation took.
+        errors: error message by condition, where there is no result.
+        seconds: duration of the animation by condition.
     """
 
     name: str
@@ -43,33 +43,33 @@ class ClipReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All pairs of one run.
+    """Results of all pairs of one run.
 
     Attributes:
-        about: preset, options, seed and what else tells how to repeat the run.
-        clips: one per pair.
+        about: preset, options, seed and other information to repeat the run.
+        clips: results, one per pair.
     """
 
     about: dict[str, Any]
     clips: list[ClipReport]
 
     def conditions(self) -> list[str]:
-        """Return the conditions of which any clip has a result, in the order of their making."""
+        """Return the conditions that any clip has a result for, in order of appearance."""
         return list(dict.fromkeys(name for clip in self.clips for name in clip.results))
 
     def metrics(self) -> list[str]:
-        """Return the metrics of which any clip has a value, in the order of their making."""
+        """Return the metrics that any clip has a value for, in order of appearance."""
         measured = (metrics for clip in self.clips for metrics in clip.results.values())
         return list(dict.fromkeys(name for metrics in measured for name in metrics))
 
     def interval(self, condition: str, metric: str) -> Interval | None:
-        """Return the mean over clips with its interval, or None where no clip has a value."""
+        """Return the mean over clips with its interval, or None if no clip has a value."""
         values = [_value(clip, condition, metric) for clip in self.clips]
-        known = [value for value in values if value is not None]
-        return bootstrap_interval(known) if known else None
+        measured = [value for value in values if value is not None]
+        return bootstrap_interval(measured) if measured else None
 
     def write(self, path: Path) -> None:
-        """Write the report as JSON; never half written."""
+        """Write the report as JSON, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
         text = json.dumps(self._content(), indent=2, allow_nan=False)
@@ -92,10 +92,10 @@ class Report:
 
 
 def read_report(path: Path) -> Report:
-    """Read what `Report.write` wrote.
+    """Read a report that `Report.write` wrote.
 
     Raises:
-        InputError: there is no such file, or it is no report.
+        InputError: the file does not exist or is not a report.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -111,20 +111,20 @@ def compare_conditions(
     other_condition: str,
     min_proportion_gap: float = 0.0,
 ) -> dict[str, PairedDifference]:
-    """Compare two runs, or two conditions of one, on the clips that both have.
+    """Compare two runs, or two conditions of one run, on their common clips.
 
     Args:
-        base: the run to compare with.
-        other: the run in question.
-        base_condition: such as "pose".
-        other_condition: likewise, of `other`.
-        min_proportion_gap: leaves out clips whose two bodies are more alike than this.
+        base: the baseline run.
+        other: the run to compare with it.
+        base_condition: condition of `base`, such as "pose".
+        other_condition: condition of `other`.
+        min_proportion_gap: clips with a smaller proportion gap are left out.
 
     Returns:
-        The change of each metric, over the clips that have it in both.
+        The change of each metric over the clips that have it in both.
 
     Raises:
-        InputError: no clip has both.
+        InputError: no clip has results for both.
     """
     others = {clip.name: clip for clip in other.clips}
     clips = [
@@ -138,15 +138,15 @@ def compare_conditions(
             (_value(one, base_condition, metric), _value(two, other_condition, metric))
             for one, two in clips
         ]
-        known = [(one, two) for one, two in values if one is not None and two is not None]
-        if known:
+        paired = [(one, two) for one, two in values if one is not None and two is not None]
+        if paired:
             changes[metric] = paired_difference(
-                [one for one, _ in known], [two for _, two in known]
+                [one for one, _ in paired], [two for _, two in paired]
             )
     if not changes:
         raise InputError(
-            f"no clip has both {base_condition!r} and {other_condition!r}"
-            f" at a proportion gap of at least {min_proportion_gap}"
+            f"no clip has results for both {base_condition!r} and {other_condition!r}"
+            f" with a proportion gap of at least {min_proportion_gap}"
         )
     return changes
 

@@ -1,4 +1,4 @@
-"""Pictures beside the numbers."""
+"""Contact sheets of evaluated pairs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SHEET_FRAMES = 6
 
 
 def pair_sheet(pair: Pair, truth: Truth, results: Mapping[str, Frames]) -> Frames:
-    """Lay driver, truth and results, (f, h, w, 3) each, under one another, a few frames of each."""
-    shown = np.linspace(0, len(truth.frames) - 1, min(SHEET_FRAMES, len(truth.frames)))
-    numbers = sorted({round(number) for number in shown})
+    """Return a sheet with a few frames of driver, truth and results, (f, h, w, 3), one per row."""
+    positions = np.linspace(0, len(truth.frames) - 1, min(SHEET_FRAMES, len(truth.frames)))
+    numbers = sorted({round(position) for position in positions})
     driver = list(islice(read_video(pair.driving_video_path), len(truth.frames)))
     rows = {"driver": driver, "truth": list(truth.frames)}
     rows |= {f"by {driving}": list(result) for driving, result in results.items()}

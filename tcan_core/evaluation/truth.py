@@ -1,4 +1,4 @@
-"""What a result is measured against, and the baseline that needs no model."""
+"""Ground truth of a pair, and the baseline that repeats the source picture."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tcan_core.evaluation.report import Metrics
 
 @dataclass(frozen=True)
 class Truth:
-    """What a result is measured against.
+    """Ground truth of a pair.
 
     Shapes: f frames, h height, w width
 
     Attributes:
-        source: (h, w, 3), the character's picture.
-        frames: (f, h, w, 3), what the result should be.
-        moving: (f, h, w), where these differ from the source.
-        still: (h, w), where all of these show background.
+        source: (h, w, 3), the source picture.
+        frames: (f, h, w, 3), the ideal result.
+        moving: (f, h, w), mask of the pixels where `frames` differ from `source`.
+        still: (h, w), mask of the pixels that show background in all frames.
     """
 
     source: Frames
@@ -34,19 +34,20 @@ class Truth:
 
     @classmethod
     def read(cls, pair: Pair) -> Truth:
-        """Read the truth of a pair."""
+        """Read the ground truth of a pair."""
         source, frames = pair.source(), pair.truth()
         moving = metrics.moving_region_mask(source, frames)
         return cls(source, frames, moving, pair.still_background())
 
     def measure(self, result: Frames, more: Mapping[str, Metric] | None = None) -> Metrics:
-        """Return every metric of a result, (f, h, w, 3).
+        """Return all metrics of a result, (f, h, w, 3).
 
         Args:
-            more: further metrics, by name: of the result and the truth's frames.
+            result: the result to measure.
+            more: additional metrics by name, called with the result and the true frames.
 
         Raises:
-            InputError: the result has another shape than the truth.
+            InputError: the shapes of result and truth differ.
         """
         measured = {
             "l1": metrics.l1(result, self.frames),
@@ -58,14 +59,15 @@ class Truth:
             "background_motion": metrics.background_motion(result, self.still),
         }
         measured |= {name: metric(result, self.frames) for name, metric in (more or {}).items()}
-        return {name: known(value) for name, value in measured.items()}
+        return {name: finite_or_none(value) for name, value in measured.items()}
 
 
 def repeat_source(truth: Truth) -> Frames:
-    """The baseline: the source picture, standing still, (f, h, w, 3)."""
+    """Return the baseline that repeats the source picture, (f, h, w, 3)."""
     return np.repeat(truth.source[None], len(truth.frames), axis=0)
 
 
-def known(value: float) -> float | None:
-    """Return the value, or None where it is not finite, as JSON has no word for that."""
+def finite_or_none(value: float) -> float | None:
+    """Return the value, or None if it is not finite, because JSON has no such numbers."""
+
     return value if math.isfinite(value) else None

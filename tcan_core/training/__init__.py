@@ -1,1 +1,1 @@
-"""Training: one flat loop, and for each stage what it learns, from which data, by which loss."""
+"""Training: one loop, and per stage its trained modules, data and loss."""

@@ -1,4 +1,4 @@
-"""Train the image codec of a small preset: reconstruction, and a little pressure on the latents."""
+"""Training of a small preset's autoencoder: reconstruction with a weak KL penalty."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class AutoencoderConfig:
     """Configuration of `tcan train autoencoder`.
 
     Attributes:
-        kl_weight: of the mean KL divergence per latent value from a unit normal.
-        edge_weight: of the absolute error between horizontal and vertical differences of pixels.
-        structure_weight: of 1 - SSIM.
-        initial_vae: folder with the `vae` to begin from; None begins from nothing.
-        decoder_only: leave the encoder as it is: the latents stay the same, and with them all that
-            was trained on them. Needs `initial_vae`.
+        kl_weight: weight of the mean KL divergence per latent value from a unit normal.
+        edge_weight: weight of the absolute error of horizontal and vertical pixel differences.
+        structure_weight: weight of 1 - SSIM.
+        initial_vae: folder with the `vae` to start from; None starts from random weights.
+        decoder_only: freeze the encoder, so that the latents and everything trained on them stay
+            valid. Needs `initial_vae`.
     """
 
     preset: str
@@ -49,11 +49,13 @@ class AutoencoderConfig:
 
     def __post_init__(self) -> None:
         if self.decoder_only and self.initial_vae is None:
-            raise ConfigError("decoder_only needs initial_vae: the encoder must have been trained")
+            raise ConfigError(
+                "decoder_only is true but initial_vae is not set; name a folder with a trained vae"
+            )
 
 
 class AutoencoderStage:
-    """Learns the codec from single pictures."""
+    """Training of the autoencoder on single pictures."""
 
     validation = None
 
@@ -73,7 +75,7 @@ class AutoencoderStage:
         self.pictures = load_puppets(config.data)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return squared error, edge error, KL and, where it weighs, 1 - SSIM of a batch."""
+        """Return the weighted sum of squared error, edge error, KL divergence and 1 - SSIM."""
         images = self._batch(samples).to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
         noise = normal(samples, mean.shape[1:]).to(mean.device)

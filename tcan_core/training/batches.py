@@ -1,4 +1,4 @@
-"""What stage 1 and stage 2 learn from, whichever world the pictures come from."""
+"""Batches of stages 1 and 2, and the interface of their data sources."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tcan_core.training.samples import Samples
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Source pictures and, for each, target frames with their poses; stage 1 has one frame each.
+    """Source pictures, each with target frames and their poses; stage 1 uses one frame each.
 
     Shapes: b batch, c latent channels, f frames, h w latent size
 
     Attributes:
         sources: (b, c, h, w) latents, unit variance.
-        latents: (b, c, f, h, w) of the target frames, unit variance.
-        pose_maps: (b, 3, f, height, width), 0..1.
+        latents: (b, c, f, h, w) latents of the target frames, unit variance.
+        pose_maps: (b, 3, f, height, width) in 0..1.
     """
 
     sources: Tensor
@@ -35,22 +35,27 @@ class ClipBatch:
 
 
 class ClipData(Protocol):
-    """Pictures of characters in motion, as the codec's latents."""
+    """Clips of characters in motion, as latents of the codec."""
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw a row for each sample, from its generator alone."""
+        """Draw one row per sample, using only that sample's generator."""
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return a batch for sample sheets, always the same, and its pictures.
+        """Return a fixed batch for sample sheets and its pictures.
 
         The pictures, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
         """
 
 
 def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tuple[int, int]:
-    """Return the source's frame and the first target frame, in a clip of `length` frames.
+    """Return the index of the source frame and of the first target frame.
 
-    A single target is never its own source.
+    A single target frame always differs from the source frame.
+
+    Args:
+        rng: random generator.
+        length: number of frames of the clip.
+        num_frames: number of target frames.
     """
     if num_frames == 1:
         source, target = rng.choice(length, 2, replace=False)

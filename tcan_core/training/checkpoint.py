@@ -1,4 +1,4 @@
-"""Resumable checkpoints, written atomically: a killed run continues as if it had not been."""
+"""Resumable checkpoints, written atomically; a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the state under a temporary name, flush it to disk, then rename it over the old one."""
+    """Write the state to a temporary file, flush it to disk, then rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
@@ -27,10 +27,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Open what `save_checkpoint` wrote.
+    """Open a checkpoint that `save_checkpoint` wrote.
 
-    Its tensors are the file's own pages, which processes of one machine share: at full size it is
-    14 GB. They keep the file until they go; what shall stay is to be copied.
+    Its tensors are memory-mapped, so that the processes of one machine share them (14 GB at full
+    size). Copy what must outlive the file.
 
     Raises:
         WeightsError: the file is missing or not a checkpoint.
@@ -40,7 +40,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no checkpoint to resume from") from error
     except Exception as error:
-        raise WeightsError(f"{path}: not a checkpoint of this program ({error})") from error
+        raise WeightsError(f"{path}: not a checkpoint of tcan ({error})") from error
     return state
 
 

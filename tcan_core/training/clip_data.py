@@ -1,4 +1,4 @@
-"""Where stage 1 and stage 2 take their batches from: puppets, folders of clips, or shards."""
+"""Data sources of stages 1 and 2: puppets, folders of clips, or prepared shards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tcan_core.training.sheets import fixed_choice
 
 @dataclass(frozen=True)
 class PuppetPairs:
-    """Two pictures of one puppet: a source, and a target with its pose."""
+    """Pairs of pictures of one puppet: a source, and a target with its pose."""
 
     puppets: PuppetLatents
 
@@ -31,11 +31,14 @@ class PuppetPairs:
         frames = self.puppets.latents.shape[1]
         characters = integers(samples, len(self.puppets))
         source = integers(samples, frames)
-        away = 1 + integers(samples, frames - 1)
-        return self.puppets.clips(characters, source, (source + away)[:, None] % frames)
+        offset = 1 + integers(samples, frames - 1)
+        return self.puppets.clips(characters, source, (source + offset)[:, None] % frames)
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return stances as sources, a picture in motion as target, (count, 2, size, size, 3)."""
+        """Return standing puppets as sources and moving ones as targets.
+
+        The pictures are (count, 2, size, size, 3).
+        """
         characters = fixed_choice(len(self.puppets), count)
         still, moving = np.zeros(count, np.int64), np.ones((count, 1), np.int64)
         return (
@@ -46,19 +49,19 @@ class PuppetPairs:
 
 @dataclass(frozen=True)
 class PuppetClips:
-    """Consecutive frames of one puppet, its stance being the source."""
+    """Clips of one puppet: its standing picture as source, consecutive frames as targets."""
 
     puppets: PuppetLatents
     num_frames: int
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw clips that begin anywhere."""
+        """Draw clips with random first frames."""
         characters = integers(samples, len(self.puppets))
         first = 1 + integers(samples, self.puppets.latents.shape[1] - self.num_frames)
         return self._clips(characters, first)
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return clips from their first frame on, (count, 1 + f, size, size, 3)."""
+        """Return clips from their first frame; the pictures are (count, 1 + f, size, size, 3)."""
         characters = fixed_choice(len(self.puppets), count)
         batch = self._clips(characters, np.ones(count, np.int64))
         return batch, self.puppets.pictures.images[characters][:, : self.num_frames + 1]
@@ -70,7 +73,7 @@ class PuppetClips:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """Where clips come from: one of three.
+    """The data source of a stage: exactly one of the three.
 
     Attributes:
         data: puppets.
@@ -83,21 +86,21 @@ class ClipSource:
     shards: ShardData | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("data", "folders", "shards") if getattr(self, name) is not None]
-        if len(given) != 1:
+        names = [name for name in ("data", "folders", "shards") if getattr(self, name) is not None]
+        if len(names) != 1:
             raise ConfigError(
-                "give one of `data` (puppets), `folders` (clips) and `shards` (prepared clips); "
-                f"got {', '.join(given) or 'none'}"
+                "set exactly one of `data` (puppets), `folders` (clips) and `shards` (prepared "
+                f"clips); got {', '.join(names) or 'none'}"
             )
 
 
 def open_clip_data(
     source: ClipSource, num_frames: int, preset: Preset, parts: PartFolders, codec: ImageCodec
 ) -> ClipData:
-    """Open the data of a stage that looks at `num_frames` target frames at once.
+    """Open the data of a stage with `num_frames` target frames per sample.
 
     Raises:
-        ConfigError: there is no clip of so many frames, or no data at all.
+        ConfigError: no clip has that many frames, or there is no data.
     """
     if source.shards is not None:
         return ShardClips(source.shards, num_frames, preset, parts, codec)
@@ -106,8 +109,8 @@ def open_clip_data(
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
         raise ConfigError(
-            f"{num_frames} target frames need puppets in at least {num_frames + 1} pictures, "
-            f"consecutive where they are a clip; got {data}"
+            f"{num_frames} target frames need at least {num_frames + 1} pictures per puppet, "
+            f"and `consecutive: true` for more than one target frame; got {data}"
         )
     puppets = load_latents(data, preset, parts, codec)
     return PuppetPairs(puppets) if num_frames == 1 else PuppetClips(puppets, num_frames)

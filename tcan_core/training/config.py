@@ -1,4 +1,4 @@
-"""What every training configuration shares: the run, the optimiser, the data."""
+"""Configuration shared by all stages: run, optimiser and data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Literal
 
 from tcan_core.errors import ConfigError
 
-# In place of a folder to begin from: the preset's own weights, shipped, pulled or imported.
+# Stands in for a folder of weights: the preset's own weights, shipped, pulled or imported.
 OWN = "preset"
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW and what surrounds a step.
+    """AdamW, its learning rate schedule, gradient clipping and weight averaging.
 
     Attributes:
-        learning_rate: after warm-up.
-        warmup_steps: linear rise from 0.
-        decay_steps: linear fall to a tenth at the end of the run; 0 for a constant rate.
-        max_grad_norm: gradients of all trained parameters together are clipped to this norm.
-        ema_decay: of the averaged weights that are exported; 0 exports the trained ones.
-        accumulation_steps: micro-batches per step.
-        name: "adamw", or "adamw8bit", which keeps its moments in 8 bits and needs a GPU and the
-            extra `cuda`.
+        learning_rate: learning rate after warm-up.
+        warmup_steps: steps of linear warm-up from 0.
+        decay_steps: steps of linear decay to a tenth at the end of the run; 0 keeps the rate.
+        max_grad_norm: maximum norm of the gradient over all trained parameters.
+        ema_decay: decay of the averaged weights, which are exported; 0 exports the trained ones.
+        accumulation_steps: micro-batches per optimiser step.
+        name: "adamw", or "adamw8bit" with 8-bit moments, which needs a GPU and the extra `cuda`.
     """
 
     learning_rate: float = 1e-5
@@ -41,26 +40,26 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How long a run lasts and what it leaves behind.
+    """Length, outputs and device settings of a run.
 
     Attributes:
-        output: folder of checkpoints, scalars and sheets.
-        export: folder that receives the trained parts as safetensors, and from which earlier
-            stages' parts are read.
-        parts: folder from which parts are read that `export` does not hold; None takes the preset's
-            own: shipped, pulled or imported.
-        remote: where `output` and `export` are kept as well, with each checkpoint: a folder, or
-            `s3://bucket/prefix`. A run on a fresh machine goes on with what lies there.
-        export_preset: name of a preset that is written beside the exported parts when the run ends:
-            the stage's own preset with these parts in it.
-        steps: optimiser steps in all.
+        output: folder of checkpoints, scalars and sample sheets.
+        export: folder for the trained parts as safetensors; parts of earlier stages are read from
+            it as well.
+        parts: folder of parts that `export` does not hold; None uses the preset's own weights,
+            shipped, pulled or imported.
+        remote: second place for `output` and `export`, updated with each checkpoint: a folder, or
+            `s3://bucket/prefix`. A run on a new machine resumes from it.
+        export_preset: name of a preset written next to the exported parts at the end of the run:
+            the stage's preset with these parts.
+        steps: total number of optimiser steps.
         batch_size: samples per micro-batch and process.
         checkpoint_every_s: seconds between resumable checkpoints.
         sheet_every: steps between sample sheets.
-        precision: of autocast; "fp16" scales the loss and needs CUDA.
-        gradient_checkpointing: recompute activations of UNets and ControlNet in the backward pass:
-            less memory for more time.
-        threads: CPU threads; 0 leaves the choice to torch.
+        precision: autocast precision; "fp16" scales the loss and needs CUDA.
+        gradient_checkpointing: recompute activations of UNets and ControlNet in the backward pass,
+            which saves memory and costs time.
+        threads: number of CPU threads; 0 uses torch's default.
     """
 
     output: str
@@ -81,23 +80,23 @@ class RunConfig:
 
     @property
     def part_folders(self) -> list[Path | None]:
-        """Where parts of earlier stages are looked for, in this order; None is the preset's own."""
+        """Folders searched for parts of earlier stages, in order; None is the preset's own."""
         return [Path(self.export), folder_of(self.parts or OWN)]
 
 
 def folder_of(place: str) -> Path | None:
-    """Return the folder that a configuration begins from; None is the preset's own weights."""
+    """Return the folder that a configuration names; None stands for the preset's own weights."""
     return None if place == OWN else Path(place)
 
 
 @dataclass(frozen=True)
 class PuppetData:
-    """Pictures from the puppet world, kept in memory.
+    """Pictures of puppets, kept in memory.
 
     Attributes:
-        characters: how many characters; their seeds run from `first_seed`.
-        frames: pictures of each character: the first is a stance, the others come from its motion.
-        consecutive: whether those others are consecutive frames (a clip) or spread at random.
+        characters: number of characters; their seeds start at `first_seed`.
+        frames: pictures per character: the first shows it standing, the others moving.
+        consecutive: whether the moving pictures are consecutive frames or randomly chosen.
     """
 
     characters: int = 1000
@@ -110,12 +109,12 @@ class PuppetData:
 
 @dataclass(frozen=True)
 class ShardData:
-    """Clips that `tcan data prepare` has cut, looked at and encoded.
+    """Encoded clips that `tcan data prepare` made.
 
     Attributes:
         root: a folder, or `s3://bucket/prefix`.
-        split: "train", or "validation" for the videos that were set aside.
-        cache: folder for what comes from elsewhere.
+        split: "train", or "validation" for the held-out videos.
+        cache: folder for downloaded shards.
     """
 
     root: str
@@ -125,13 +124,13 @@ class ShardData:
 
 @dataclass(frozen=True)
 class FolderData:
-    """TikTok-style clips: `<root>/<clip>/images/*`, and `<root>/<clip>/dwpose/*` by the same names.
+    """TikTok-style clips: `<root>/<clip>/images/*` and `<root>/<clip>/dwpose/*` with equal names.
 
     Attributes:
         size: side of the square crops in pixels.
-        crop_scale: the crop's side as a share of the picture's shorter side, drawn between the two.
-        left_out: names of clips that are kept for tests.
-        only: names of the clips that are taken; none takes all but those left out.
+        crop_scale: range of the crop's side as a fraction of the picture's shorter side.
+        left_out: names of clips to exclude, such as those held out for tests.
+        only: names of the clips to use; empty uses all except `left_out`.
     """
 
     root: str
@@ -143,6 +142,10 @@ class FolderData:
     def __post_init__(self) -> None:
         low, high = self.crop_scale
         if not 0 < low <= high <= 1:
-            raise ConfigError(f"crop_scale is {low}..{high}; it must rise and lie in 0..1")
+            raise ConfigError(
+                f"crop_scale is [{low}, {high}]; it must satisfy 0 < low <= high <= 1"
+            )
         if both := set(self.only) & set(self.left_out):
-            raise ConfigError(f"{', '.join(sorted(both))}: both in `only` and in `left_out`")
+            raise ConfigError(
+                f"{', '.join(sorted(both))}: listed in both `only` and `left_out`; remove one"
+            )

@@ -1,4 +1,4 @@
-"""The diffusion loss that prior, stage 1 and stage 2 share."""
+"""The diffusion loss shared by prior, stage 1 and stage 2."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MIN_WEIGHT, MAX_WEIGHT = 0.4, 3.0
 
 @dataclass(frozen=True)
 class NoisyLatents:
-    """A batch of latents with noise, and what the network should say about it.
+    """A batch of noisy latents and the training target.
 
     Attributes:
         noisy: (batch, ...) `sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise`.
-        timestep: (batch,) 0..999.
-        target: as `noisy`: noise, velocity or x0.
-        weight: (batch,) of each sample's squared error.
+        timestep: (batch,) in 0..999.
+        target: noise, velocity or x0, shaped like `noisy`.
+        weight: (batch,) weight of each sample's squared error.
     """
 
     noisy: Tensor
@@ -46,12 +46,13 @@ class NoisyLatents:
 def add_noise(latents: Tensor, prediction_type: PredictionType, samples: Samples) -> NoisyLatents:
     """Draw a timestep and noise for each sample.
 
-    x0 is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity are not
-    weighted.
+    An x0 target is weighted by its signal-to-noise ratio clipped to 0.4..3; epsilon and velocity
+    targets are not weighted.
 
     Args:
-        latents: (batch, ...), unit variance; one timestep per sample, noise independent everywhere.
-        samples: what each row of the batch draws from.
+        latents: (batch, ...), unit variance; each sample gets one timestep.
+        prediction_type: target of the network.
+        samples: random generators, one per row of the batch.
     """
     alphas = alphas_cumprod()
     timestep = torch.from_numpy(integers(samples, len(alphas)))

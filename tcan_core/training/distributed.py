@@ -1,6 +1,6 @@
-"""Processes under `torchrun`, by accelerate: devices, precision, DDP and accumulation.
+"""Processes under `torchrun` through accelerate: devices, precision, DDP and accumulation.
 
-Two processes of one thread each make more of two CPU cores than one process of two threads.
+On two CPU cores, two processes with one thread each are faster than one process with two threads.
 """
 
 from __future__ import annotations
@@ -19,39 +19,40 @@ from tcan_core.errors import ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-# The others wait while the first one writes a checkpoint, draws sheets and validates. So long they
-# may wait over NCCL for a machine that is lost, too.
-PATIENCE = timedelta(hours=1)
+# Other processes wait while the first one writes checkpoints and sheets and validates. Over NCCL
+# this is also how long they wait for a machine that is lost.
+COLLECTIVE_TIMEOUT = timedelta(hours=1)
 
 
 def join_processes(device: str) -> None:
-    """Join the other processes where `torchrun` started this one, and take this one's device.
+    """Join the process group if `torchrun` started this process, and select its device.
 
-    From here on "cuda" is the GPU that belongs to this process.
+    Afterwards "cuda" means the GPU of this process.
     """
     AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState(cpu=device == "cpu", **InitProcessGroupKwargs(timeout=PATIENCE).to_kwargs())
+    kwargs = InitProcessGroupKwargs(timeout=COLLECTIVE_TIMEOUT).to_kwargs()
+    PartialState(cpu=device == "cpu", **kwargs)
 
 
 def build_accelerator(run: RunConfig, optimizer: OptimizerConfig) -> Accelerator:
-    """Return what brings a loss to all processes of the run.
+    """Return the accelerator of this run.
 
     Raises:
         ConfigError: fp16 on a CPU.
     """
     if run.precision == "fp16" and run.device == "cpu":
-        raise ConfigError("precision is 'fp16' and device 'cpu'; a CPU trains in fp32 or bf16")
-    # accelerate keeps one state per process and refuses another precision; a second run of this
-    # process (a test, a notebook) is a run of its own.
+        raise ConfigError("precision is 'fp16' but device is 'cpu'; use 'fp32' or 'bf16' on a CPU")
+    # accelerate keeps one state per process and refuses a different precision; reset it so that a
+    # second run in the same process (a test, a notebook) is independent.
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(
         cpu=run.device == "cpu",
         mixed_precision=PRECISIONS[run.precision],
         gradient_accumulation_steps=optimizer.accumulation_steps,
         kwargs_handlers=[
-            InitProcessGroupKwargs(timeout=PATIENCE),
-            # Which parameters have no gradient differs from batch to batch: all references of
-            # one may be dropped, and the reference UNet's output is never looked at.
+            InitProcessGroupKwargs(timeout=COLLECTIVE_TIMEOUT),
+            # The set of parameters without a gradient differs between batches: all references of
+            # a batch may be dropped, and the reference UNet's output is never used.
             DistributedDataParallelKwargs(
                 find_unused_parameters=True, gradient_as_bucket_view=True
             ),
@@ -60,12 +61,12 @@ def build_accelerator(run: RunConfig, optimizer: OptimizerConfig) -> Accelerator
 
 
 def rank() -> int:
-    """Return this process's number, from 0; the first one writes files and tells progress."""
+    """Return the rank of this process, from 0; rank 0 writes files and reports progress."""
     return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
 
 
 def local_rank() -> int:
-    """Return this process's number on its machine, from 0."""
+    """Return the rank of this process on its machine, from 0."""
     return int(PartialState().local_process_index)
 
 
@@ -74,15 +75,15 @@ def world_size() -> int:
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
-def gathered(value: int) -> list[int]:
-    """Return the value of every process, in order."""
+def all_gather(value: int) -> list[int]:
+    """Return the value of every process, by rank."""
     values = [value] * world_size()
     if len(values) > 1:
         torch.distributed.all_gather_object(values, value)
     return values
 
 
-def wait_for_all() -> None:
-    """Return when every process has come here."""
+def barrier() -> None:
+    """Wait until every process has called this."""
     if world_size() > 1:
         torch.distributed.barrier()

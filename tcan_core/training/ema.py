@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps averaged copies of named parameters; the average warms up with the first steps."""
+    """Averaged copies of named parameters; the decay warms up during the first steps."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
@@ -19,7 +19,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take the parameters after step number `step` (from 0) into the average."""
+        """Update the average with the parameters after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages = [self.averages[name] for name in self._parameters]
         torch._foreach_lerp_(
@@ -28,16 +28,16 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the averages in place of the parameters, and the parameters back afterwards."""
-        kept = {name: value.detach().clone() for name, value in self._parameters.items()}
+        """Replace the parameters by their averages inside the context, and restore them after."""
+        originals = {name: value.detach().clone() for name, value in self._parameters.items()}
         self._copy(self.averages)
         try:
             yield
         finally:
-            self._copy(kept)
+            self._copy(originals)
 
     def load(self, averages: Mapping[str, Tensor]) -> None:
-        """Take over the averages of a checkpoint."""
+        """Restore the averages from a checkpoint."""
         for name, value in averages.items():
             self.averages[name].copy_(value)
 

@@ -1,4 +1,4 @@
-"""TikTok-style clip folders: frames and drawn poses as pictures, encoded when they are needed."""
+"""TikTok-style clip folders: frames and drawn poses as pictures, encoded on demand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Pictures = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip folder: its frames in order, and for each the picture of its pose."""
+    """One clip folder: its frames in order, and the pose picture of each."""
 
     name: str
     images: list[Path]
@@ -37,12 +37,12 @@ class Clip:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square part of a picture, in shares of its shorter side and of the room that is left.
+    """A square part of a picture, relative to the picture's size.
 
     Attributes:
-        side: share of the shorter side, above 0..1.
-        down: where the square lies in the room above and below it, 0..1.
-        across: the same from left to right.
+        side: side of the square as a fraction of the picture's shorter side, above 0, at most 1.
+        down: vertical position within the remaining space, 0 (top) to 1 (bottom).
+        across: horizontal position within the remaining space, 0 (left) to 1 (right).
     """
 
     side: float
@@ -50,7 +50,7 @@ class Crop:
     across: float
 
     def cut(self, picture: Pictures, size: int) -> Pictures:
-        """Return the square of (height, width, 3) as (size, size, 3)."""
+        """Cut the square out of (height, width, 3) and resize it to (size, size, 3)."""
         height, width = picture.shape[:2]
         side = max(round(self.side * min(height, width)), 1)
         top, left = round(self.down * (height - side)), round(self.across * (width - side))
@@ -60,22 +60,23 @@ class Crop:
 
 
 class FolderClips:
-    """Draws a source frame and consecutive target frames of a clip, cropped alike.
+    """Source and consecutive target frames drawn from clip folders, with the same crop.
 
-    A single target frame (stage 1) is never its own source; clips that are too short are left out.
+    A single target frame (stage 1) always differs from its source. Clips that are too short are
+    left out.
     """
 
     def __init__(self, data: FolderData, num_frames: int, codec: ImageCodec) -> None:
         """List the clips.
 
         Raises:
-            ConfigError: there is no usable clip, or a frame has no pose.
+            ConfigError: no clip is usable, or a frame has no pose.
         """
         self.data, self.num_frames, self.codec = data, num_frames, codec
         self.clips = find_clips(data, num_frames + (num_frames == 1))
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw a row for each sample; one crop for all pictures of a row."""
+        """Draw one row per sample, with one crop for all pictures of a row."""
         return self._encode([self._read(rng) for rng in numpy_generators(samples)])
 
     def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
@@ -108,26 +109,28 @@ class FolderClips:
     def _latents(self, pictures: Pictures) -> Tensor:
         device = next(self.codec.parameters()).device
         batches = torch.split(to_images(pictures), _ENCODE_BATCH)
-        # In the codec's own type, as shards and inference encode: a step draws under autocast.
+        # Encode in the codec's own dtype as shards and inference do; the caller uses autocast.
         with torch.autocast(device.type, enabled=False):
             return torch.cat([self.codec.encode(images.to(device)).cpu() for images in batches])
 
 
 def find_clips(data: FolderData, min_frames: int) -> list[Clip]:
-    """List the clips of at least `min_frames` frames, in order of their names.
+    """Return the clips with at least `min_frames` frames, sorted by name.
 
     Raises:
-        ConfigError: there is none, one that is named is missing, or a frame has no pose.
+        ConfigError: there is no such clip, a named clip is missing, or a frame has no pose.
     """
     folders = sorted(path.parent for path in Path(data.root).glob(f"*/{IMAGES}"))
     if missing := set(data.only) - {folder.name for folder in folders}:
-        raise ConfigError(f"{data.root}: no clip {', '.join(sorted(missing))}, which `only` names")
-    wanted = [path for path in folders if not data.only or path.name in data.only]
-    clips = [_open_clip(folder) for folder in wanted if folder.name not in data.left_out]
+        raise ConfigError(
+            f"{data.root}: clips listed in `only` do not exist: {', '.join(sorted(missing))}"
+        )
+    selected = [path for path in folders if not data.only or path.name in data.only]
+    clips = [_open_clip(folder) for folder in selected if folder.name not in data.left_out]
     usable = [clip for clip in clips if len(clip.images) >= min_frames]
     if not usable:
         raise ConfigError(
-            f"{data.root}: no clip with at least {min_frames} frames among {len(folders)} folders; "
+            f"{data.root}: no clip of {len(folders)} has at least {min_frames} frames; "
             f"expected <clip>/{IMAGES}/* and <clip>/{POSES}/*"
         )
     return usable
@@ -139,13 +142,13 @@ def _open_clip(folder: Path) -> Clip:
     missing = [path.name for path in images if path.stem not in poses]
     if missing:
         raise ConfigError(
-            f"{folder}: {len(missing)} of {len(images)} frames have no pose in {POSES}, "
-            f"{missing[0]} first"
+            f"{folder}: {len(missing)} of {len(images)} frames have no pose in {POSES}; "
+            f"the first is {missing[0]}"
         )
     return Clip(folder.name, images, [poses[path.stem] for path in images])
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Sort key under which 2.png comes before 10.png."""
+    """Return a sort key that orders 2.png before 10.png."""
     parts = re.split(r"(\d+)", path.stem)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

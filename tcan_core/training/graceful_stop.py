@@ -1,4 +1,4 @@
-"""A process that is asked to leave ends its step and keeps what it has learned."""
+"""Graceful stop on SIGTERM: the process finishes its step and writes a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from types import FrameType
 
 
 @contextmanager
-def asked_to_leave() -> Iterator[Callable[[], bool]]:
-    """Notice SIGTERM instead of dying of it; yields whether it has come.
+def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM inside the context; yield a function that returns whether it was received.
 
-    Outside of the main thread, which alone hears signals, nothing ever comes.
+    Outside of the main thread, which alone receives signals, the function returns False.
     """
-    came = False
+    received = False
 
-    # No threading.Event: a second signal, in the middle of setting it, would wait for the first.
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+    # Not a threading.Event: a second signal while setting it would wait for the first one's lock.
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: came
+        yield lambda: received
         return
-    before = signal.signal(signal.SIGTERM, note)
+    previous = signal.signal(signal.SIGTERM, handle)
     try:
-        yield lambda: came
+        yield lambda: received
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

@@ -1,4 +1,4 @@
-"""Puppet pictures as latents: encoded once with the trained autoencoder, then kept in a file."""
+"""Puppet pictures as latents, encoded once with the trained autoencoder and cached in a file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _ENCODE_BATCH = 128
 
 @dataclass(frozen=True)
 class PuppetLatents:
-    """Characters as latents and keypoints; picture 0 of each is its stance.
+    """Characters as latents and keypoints; picture 0 of each shows it standing.
 
     Attributes:
         latents: (characters, frames, channels, h, w) float16, unit variance.
-        pictures: the same characters as pixels and keypoints.
+        pictures: pixels and keypoints of the same characters.
     """
 
     latents: NDArray[np.float16]
@@ -55,7 +55,7 @@ class PuppetLatents:
         sources: NDArray[np.int64],
         frames: NDArray[np.int64],
     ) -> ClipBatch:
-        """Return a batch by its characters (b,), source frames (b,) and target frames (b, f)."""
+        """Return the batch of characters (b,), source frames (b,) and target frames (b, f)."""
         num_frames = frames.shape[1]
         latents, pose_maps = self.batch(characters.repeat(num_frames), frames.ravel())
         clips, maps = (
@@ -68,7 +68,7 @@ class PuppetLatents:
 def load_latents(
     data: PuppetData, preset: Preset, parts: PartFolders, codec: ImageCodec
 ) -> PuppetLatents:
-    """Open the cached latents, encoding the pictures first where they are missing."""
+    """Open the cached latents; encode the pictures first if the cache is empty."""
     pictures = load_puppets(data)
     weights = file_sha256(find_part(preset, "vae", parts))[:12]
     path = cache_folder(data) / f"latents-{weights}.npy"

@@ -1,8 +1,8 @@
 """The training loop of every stage.
 
-A stage says what is trained, what a sample is and what the loss is. Samples depend on the seed, the
-step and their place in the global batch alone, so that a resumed run continues exactly where the
-killed one would have gone on, whatever the number of processes.
+A stage defines the trained modules, the samples and the loss. A sample depends only on the seed,
+the step and its index in the global batch, so a resumed run repeats an uninterrupted one exactly,
+with any number of processes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 
 from tcan_core.errors import CanceledError, ConfigError
 from tcan_core.training.config import OptimizerConfig, RunConfig
-from tcan_core.training.distributed import gathered, rank, wait_for_all
-from tcan_core.training.graceful_stop import asked_to_leave
-from tcan_core.training.run_artifacts import Outputs
+from tcan_core.training.distributed import all_gather, barrier, rank
+from tcan_core.training.graceful_stop import stop_on_sigterm
+from tcan_core.training.run_artifacts import RunArtifacts
 from tcan_core.training.stage import Stage
 from tcan_core.training.trainer import Trainer
 
@@ -31,63 +31,69 @@ def train(
     report: Report,
     saved: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train to `run.steps`; checkpoints, scalars, sheets in `run.output`, parts in `run.export`.
+    """Train until `run.steps`.
+
+    Checkpoints, scalars and sample sheets go to `run.output`, trained parts to `run.export`.
 
     Args:
+        stage: the stage to train.
+        run: configuration of the run.
+        optimizer_config: configuration of the optimiser.
+        resume: continue from the last checkpoint, if there is one.
         report: called with the step and its scalars, in the first process.
         saved: called after each checkpoint, in the first process.
 
     Raises:
-        ConfigError: a checkpoint is in the way or not on every machine, or the configuration
-            cannot be followed.
-        WeightsError: the checkpoint is damaged or of another run.
-        CanceledError: SIGTERM came; a checkpoint was kept.
+        ConfigError: a checkpoint exists but `resume` is false, a checkpoint is missing on some
+            machine, or the configuration is not supported.
+        WeightsError: the checkpoint is damaged or belongs to another run.
+        CanceledError: SIGTERM was received; a checkpoint was written.
     """
     if run.threads:
         torch.set_num_threads(run.threads)
     trainer = Trainer(stage, run, optimizer_config)
-    outputs = Outputs(stage, trainer, run, saved)
-    start = _agreed(outputs.start(resume), run.output)
-    leads = rank() == 0
-    with outputs.scalars(start), asked_to_leave() as asked:
+    artifacts = RunArtifacts(stage, trainer, run, saved)
+    start = _check_start(artifacts.start(resume), run.output)
+    is_first = rank() == 0
+    with artifacts.scalars(start), stop_on_sigterm() as is_stopping:
         last_saved = time.monotonic()
         for step in range(start, run.steps):
-            # One optimiser step of all processes together.
-            scalars, leave = trainer.step(step, asked())
+            # One optimiser step over all processes.
+            scalars, stop = trainer.step(step, is_stopping())
             done = step + 1
 
-            # Say how it goes.
-            if leads and done % run.log_every == 0:
+            # Report progress.
+            if is_first and done % run.log_every == 0:
                 report(done, scalars)
-                outputs.write_scalars(done, scalars)
-            if leads and done % run.sheet_every == 0:
-                outputs.write_sheet(done)
-            if leads and stage.validation and done % stage.validation.every == 0:
-                outputs.validate(done)
+                artifacts.write_scalars(done, scalars)
+            if is_first and done % run.sheet_every == 0:
+                artifacts.write_sheet(done)
+            if is_first and stage.validation and done % stage.validation.every == 0:
+                artifacts.validate(done)
 
-            # Keep what was learned.
-            if leads and (leave or time.monotonic() - last_saved > run.checkpoint_every_s):
-                outputs.save(done)
+            # Write a checkpoint.
+            if is_first and (stop or time.monotonic() - last_saved > run.checkpoint_every_s):
+                artifacts.save(done)
                 last_saved = time.monotonic()
-            if leave:
-                wait_for_all()
-                raise CanceledError(f"asked to leave at step {done}; --resume goes on from there")
-        if leads:
-            outputs.finish(run.steps)
-    wait_for_all()
+            if stop:
+                barrier()
+                raise CanceledError(f"stopped by SIGTERM at step {done}; continue with --resume")
+        if is_first:
+            artifacts.finish(run.steps)
+    barrier()
 
 
-def _agreed(start: int, output: str) -> int:
-    """Return the step from which this process begins, where all begin from the same.
+def _check_start(start: int, output: str) -> int:
+    """Return the first step of this process, which must be the same in all processes.
 
     Raises:
-        ConfigError: they do not; the first process alone writes checkpoints, on its own machine.
+        ConfigError: the steps differ; only rank 0 writes checkpoints, on its own machine.
     """
-    starts = gathered(start)
+    starts = all_gather(start)
     if len(set(starts)) > 1:
-        told = ", ".join(f"{process}: {step}" for process, step in enumerate(starts))
+        steps = ", ".join(f"rank {process}: step {step}" for process, step in enumerate(starts))
         raise ConfigError(
-            f"the processes would begin at different steps ({told}): not every machine has the "
-            f"last checkpoint in {output}. `run.remote` or a shared disk brings it to all of them"
+            f"the processes would start at different steps ({steps}): the last checkpoint in "
+            f"{output} is not on every machine; set `run.remote` or use a shared disk"
         )
     return start

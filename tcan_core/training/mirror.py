@@ -1,4 +1,4 @@
-"""Keep a run's folders in another place as well, so that a fresh machine goes on with it."""
+"""Copy of a run's folders in a storage, from which a new machine can resume the run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Mirror:
-    """Folders of this machine, and what of them lies in a storage.
+    """Local folders and their copy in a storage.
 
     Args:
-        folders: by the name under which each lies in the storage.
+        storage: where the copy is kept.
+        folders: local folders by their name in the storage.
     """
 
     def __init__(self, storage: Storage, folders: Mapping[str, Path]) -> None:
@@ -25,9 +26,9 @@ class Mirror:
         self._same: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> None:
-        """Fetch the last checkpoint, over the one that is here, and what is missing beside it.
+        """Download the last checkpoint, overwriting the local one, and all missing files.
 
-        All machines of a run begin from the same checkpoint: that in the storage.
+        All machines of a run start from the checkpoint in the storage.
         """
         for prefix, folder in self._folders.items():
             for name in self._storage.names(f"{prefix}/"):
@@ -37,7 +38,7 @@ class Mirror:
                     self._same[name] = _stamp(file)
 
     def push(self) -> None:
-        """Store what has changed; the checkpoint last, so that it never misses what it needs.
+        """Upload changed files, the checkpoint last so that the files it needs are there.
 
         Raises:
             StorageError: the storage does not answer.
@@ -49,11 +50,11 @@ class Mirror:
                 self._same[name] = stamp
 
     def try_to_push(self) -> None:
-        """Store what has changed, or leave it for the next time."""
+        """Upload changed files; if the storage is unavailable, log a warning and return."""
         try:
             self.push()
         except StorageError as error:
-            log.warning("not stored, tried again with the next checkpoint: %s", error)
+            log.warning("upload failed, will be retried with the next checkpoint: %s", error)
 
     def _files(self) -> dict[str, Path]:
         return {
@@ -69,5 +70,5 @@ def _last(file: Path) -> tuple[bool, str]:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns

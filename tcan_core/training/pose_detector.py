@@ -1,4 +1,4 @@
-"""Train the puppets' pose detector; empty backgrounds teach it to find nobody."""
+"""Training of the puppets' pose detector, with empty backgrounds as negatives."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class PoseDetectorConfig:
     """Configuration of `tcan train pose-detector`.
 
     Attributes:
-        empty_share: share of pictures without a character.
-        compressed_share: share of pictures that pass through JPEG, as frames of a video have.
+        empty_share: fraction of pictures without a character, 0..1.
+        compressed_share: fraction of pictures with JPEG artefacts, as frames of a video have, 0..1.
     """
 
     preset: str
@@ -50,7 +50,7 @@ class PoseDetectorConfig:
 
 
 class PoseDetectorStage:
-    """Learns where joints are."""
+    """Training of the pose detector on single pictures."""
 
     validation = None
 
@@ -62,7 +62,7 @@ class PoseDetectorStage:
         self.pictures = load_puppets(config.data)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the cross entropy of the heatmaps, peaks weighted up, and the error in pixels."""
+        """Return the heatmaps' cross entropy, with higher weight on peaks, and the pixel error."""
         pictures, keypoints, empty = self._batch(numpy_generators(samples))
         target = target_heatmaps(keypoints, *pictures.shape[1:3])
         target[empty] = 0
@@ -72,23 +72,23 @@ class PoseDetectorStage:
         loss = (
             weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         ).mean()
-        found, _ = decode_heatmaps(logits.detach()[~empty])
-        return loss, {"pixels": float((found - keypoints[~empty]).norm(dim=-1).median())}
+        predicted, _ = decode_heatmaps(logits.detach()[~empty])
+        return loss, {"pixels": float((predicted - keypoints[~empty]).norm(dim=-1).median())}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return pictures, what the detector sees, and the truth."""
+        """Return rows of pictures, detected skeletons and true skeletons."""
         chosen = fixed_choice(len(self.pictures), SHEET_PICTURES)
         pictures = self.pictures.images[chosen, 1]
         size = pictures.shape[1]
         logits = self.detector(to_images(pictures).to(self._device)).cpu()
-        found, confidence = decode_heatmaps(logits)
+        keypoints, confidence = decode_heatmaps(logits)
         truth = self.pictures.keypoints[chosen, 1].astype(np.float64)
-        seen = [
-            draw_pose(Pose(joints.double().numpy(), sure.double().numpy(), (size, size)))
-            for joints, sure in zip(found, confidence, strict=True)
+        detected = [
+            draw_pose(Pose(joints.double().numpy(), scores.double().numpy(), (size, size)))
+            for joints, scores in zip(keypoints, confidence, strict=True)
         ]
         drawn = [draw_pose(Pose(joints, np.ones(len(joints)), (size, size))) for joints in truth]
-        return tile([pictures, np.stack(seen), np.stack(drawn)])
+        return tile([pictures, np.stack(detected), np.stack(drawn)])
 
     def export(self, folder: Path) -> None:
         """Write pose_detector.safetensors."""
@@ -97,7 +97,7 @@ class PoseDetectorStage:
     def _batch(
         self, generators: list[np.random.Generator]
     ) -> tuple[NDArray[np.uint8], Tensor, Tensor]:
-        """Return pictures, keypoints (batch, 18, 2), and which pictures are empty, (batch,)."""
+        """Return pictures, keypoints (batch, 18, 2) and the mask of empty pictures (batch,)."""
         drawn = [self._picture(rng) for rng in generators]
         pictures, keypoints, empty = (np.stack(part) for part in zip(*drawn, strict=True))
         return pictures, torch.from_numpy(keypoints), torch.from_numpy(empty)
@@ -120,11 +120,11 @@ class PoseDetectorStage:
 def _moved(
     picture: NDArray[np.uint8], keypoints: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Scale and shift a picture with its joints."""
+    """Scale and shift a picture together with its keypoints."""
     size = picture.shape[0]
     scale = rng.uniform(0.8, 1.15)
     shift = (1 - scale) * size / 2 + rng.uniform(-0.1, 0.1, 2) * size
-    # cv2 puts pixel centres at whole numbers, keypoints at halves.
+    # cv2 has pixel centres at integers, keypoints have them at half-integers.
     matrix = np.array(
         [[scale, 0, shift[0] + 0.5 * scale - 0.5], [0, scale, shift[1] + 0.5 * scale - 0.5]]
     )

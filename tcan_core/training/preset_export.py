@@ -1,4 +1,4 @@
-"""Trained parts as a preset of their own: a YAML that extends the one they were trained from."""
+"""Export of trained parts as a preset: a YAML that extends the preset they were trained from."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tcan_core.models.weights.store import file_sha256
 
 
 def export_preset(base: str, folder: Path, name: str) -> Path:
-    """Write `preset.yaml` beside exported parts; `tcan animate --preset` takes its path.
+    """Write `preset.yaml` next to exported parts; `tcan animate --preset` accepts its path.
 
     Args:
-        base: the preset that was trained, by name or path: what is not in the folder is its own.
-        folder: with `<part>.safetensors`, of stage 1 and of stage 2.
-        name: of the new preset.
+        base: name or path of the trained preset, which provides the parts not in the folder.
+        folder: folder with `<part>.safetensors` of stages 1 and 2.
+        name: name of the new preset.
 
     Returns:
-        The YAML's path.
+        The path of the YAML file.
     """
     parts = load_preset(base).parts
     files = [file for file in sorted(folder.glob("*.safetensors")) if file.stem in parts]

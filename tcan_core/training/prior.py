@@ -1,7 +1,7 @@
-"""Train the prior of a small preset: a base UNet and its pose ControlNet, together, from nothing.
+"""Training of a small preset's prior: a base UNet and its pose ControlNet, from random weights.
 
-They are to `mini` what SD 1.5 and its OpenPose ControlNet are to TCAN: they know what characters
-look like in any pose, and nothing of a source picture. Afterwards they stay frozen.
+They play the role that SD 1.5 and its OpenPose ControlNet play for TCAN: they draw characters in
+any pose without a source picture. They are frozen in the later stages.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PriorConfig:
 
 
 class PriorStage:
-    """Learns pictures from poses, without a reference."""
+    """Training of the prior: pictures from poses, without a reference."""
 
     validation = None
 
@@ -62,15 +62,15 @@ class PriorStage:
         parts = config.run.part_folders
         codec = load_codec(self.preset, parts)
         self.data = load_latents(config.data, self.preset, parts, codec)
-        # The reference UNet takes no part here: its bank stays empty.
-        idle = build_reference_unet(self.preset)
+        # The reference UNet is not used here: its bank stays empty.
+        reference_unet = build_reference_unet(self.preset)
         prompt = load_prompt(self.preset, parts)
-        self.tcan = Tcan(codec, unet, idle, controlnet, prompt).to(config.run.device)
+        self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
         if config.run.gradient_checkpointing:
             self.tcan.enable_gradient_checkpointing()
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch of stills with their poses."""
+        """Return the diffusion loss of a batch of single pictures with their poses."""
         latents, pose_maps = self._batch(samples)
         device = self.config.run.device
         noisy = add_noise(latents[:, :, None], self.preset.prediction_type, samples).to(device)
@@ -79,7 +79,7 @@ class PriorStage:
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return poses above what the model draws for them."""
+        """Return a row of poses above a row of pictures sampled for them."""
         characters = fixed_choice(len(self.data), SHEET_PICTURES)
         _, pose_maps = self.data.batch(characters, np.ones(SHEET_PICTURES, np.int64))
         images = sample_images(self.tcan, self.preset, pose_maps[:, :, None])

@@ -1,4 +1,4 @@
-"""Pictures and poses of the puppet world in memory-mapped files, drawn once for all stages."""
+"""Pictures and poses of puppets in memory-mapped files, drawn once for all stages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Drawn = tuple[NDArray[np.uint8], NDArray[np.float32]]  # pictures and keypoints
 
 @dataclass(frozen=True)
 class PuppetPictures:
-    """`characters` puppets in `frames` pictures each; picture 0 is the stance of a source picture.
+    """Pictures of puppets, `frames` per character; picture 0 shows it standing, as a source does.
 
     Attributes:
         images: (characters, frames, size, size, 3) uint8 RGB.
@@ -47,17 +47,17 @@ class PuppetPictures:
 
 
 def load_puppets(data: PuppetData) -> PuppetPictures:
-    """Open the cached pictures, drawing them first where they are missing (2,000 or so a second).
+    """Open the cached pictures; draw them first if the cache is empty (about 2,000 per second).
 
     Raises:
-        ConfigError: the seeds reach into those reserved for tests, or a motion has fewer frames.
+        ConfigError: seeds overlap those reserved for tests, or `frames` exceeds a motion's length.
     """
     if not 1 <= data.frames <= MOTION_FRAMES + 1:
-        raise ConfigError(f"frames is {data.frames}; it must lie in 1..{MOTION_FRAMES + 1}")
+        raise ConfigError(f"frames is {data.frames}; it must be in 1..{MOTION_FRAMES + 1}")
     if data.first_seed + data.characters > FIRST_TEST_SEED:
         raise ConfigError(
-            f"training seeds must stay below {FIRST_TEST_SEED}; "
-            f"got up to {data.first_seed + data.characters}"
+            f"first_seed + characters is {data.first_seed + data.characters}; "
+            f"training seeds must be below {FIRST_TEST_SEED}"
         )
     folder = cache_folder(data)
     if not (folder / "done").exists():
@@ -69,7 +69,7 @@ def load_puppets(data: PuppetData) -> PuppetPictures:
 
 
 def cache_folder(data: PuppetData) -> Path:
-    """Return the folder that belongs to these characters, sizes and frames."""
+    """Return the cache folder of these characters, sizes and frames."""
     described = asdict(data) | {"cache": "", "world": WORLD_VERSION}
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
     return Path(data.cache) / f"puppets-{key}"
@@ -81,7 +81,7 @@ def to_images(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def to_pose_maps(keypoints: NDArray[np.float32], size: int) -> Tensor:
-    """Draw (batch, 18, 2) fully detected joints as pose maps (batch, 3, size, size), 0..1."""
+    """Draw (batch, 18, 2) keypoints, all detected, as pose maps (batch, 3, size, size) in 0..1."""
     detected = np.ones(NUM_JOINTS)
     maps = [
         draw_pose(Pose(joints.astype(np.float64), detected, (size, size))) for joints in keypoints
@@ -110,7 +110,7 @@ def _draw_all(data: PuppetData, folder: Path) -> None:
 
 @contextmanager
 def _mapper(characters: int) -> Iterator[Callable[..., Iterable[_Drawn]]]:
-    """Yield a `map` over all processors, or over this one where there is little to do."""
+    """Yield a `map` over all processors, or over this process if there is little work."""
     if characters <= _CHUNK:
         yield map
     else:
@@ -123,11 +123,11 @@ def _draw_character(job: tuple[PuppetData, int]) -> _Drawn:
     seed = data.first_seed + index
     scene = sample_scene(seed, MOTION_FRAMES, data.size)
     rng = np.random.default_rng([seed, 1])
-    wanted = data.frames - 1
+    count = data.frames - 1
     if data.consecutive:
-        chosen = int(rng.integers(MOTION_FRAMES - wanted + 1)) + np.arange(wanted)
+        chosen = int(rng.integers(MOTION_FRAMES - count + 1)) + np.arange(count)
     else:
-        chosen = rng.choice(MOTION_FRAMES, wanted, replace=False)
+        chosen = rng.choice(MOTION_FRAMES, count, replace=False)
     motion_poses = scene.source.poses(scene.motion)
     poses = [scene.source_pose, *(motion_poses[frame] for frame in chosen)]
     images = np.stack([scene.source.draw(pose)[0] for pose in poses])

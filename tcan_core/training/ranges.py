@@ -1,4 +1,4 @@
-"""Which values the numbers of a training configuration may have, by the names of its keys."""
+"""Allowed ranges of the numbers in a training configuration, by key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tcan_core.errors import ConfigError
 
 
 class Range(NamedTuple):
-    """From `least` to `most`; an end may be left out of it."""
+    """A range from `least` to `most`; each end may be excluded."""
 
     least: float
     most: float = math.inf
@@ -18,7 +18,7 @@ class Range(NamedTuple):
     without_most: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies in it; infinity and what is no number never do."""
+        """Return whether the value is finite and inside the range."""
         above = self.least < value if self.without_least else self.least <= value
         below = value < self.most if self.without_most else value <= self.most
         return math.isfinite(value) and above and below
@@ -26,13 +26,13 @@ class Range(NamedTuple):
     def __str__(self) -> str:
         if self.most == math.inf:
             return f"more than {self.least:g}" if self.without_least else f"at least {self.least:g}"
-        first = f"{self.least:g}{' (without it)' if self.without_least else ''}"
-        return f"{first} to {self.most:g}{' (without it)' if self.without_most else ''}"
+        first = f"{self.least:g}{' (exclusive)' if self.without_least else ''}"
+        return f"{first} to {self.most:g}{' (exclusive)' if self.without_most else ''}"
 
 
 COUNT, SHARE = Range(1), Range(0, 1)
 POSITIVE, DECAY = Range(0, without_least=True), Range(0, 1, without_most=True)
-# No number of a configuration is negative.
+# All other numbers of a configuration must not be negative.
 OTHERS = Range(0)
 RANGES = {
     "learning_rate": POSITIVE,
@@ -66,7 +66,7 @@ def check_ranges(config: Any, where: str) -> None:
         where: its name in messages.
 
     Raises:
-        ConfigError: one is out of its range; names the key, the value and what is allowed.
+        ConfigError: a value is out of its range; the message names key, value and allowed range.
     """
     for field in dataclasses.fields(config):
         value, allowed = getattr(config, field.name), RANGES.get(field.name, OTHERS)

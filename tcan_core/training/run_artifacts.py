@@ -1,4 +1,4 @@
-"""What a run leaves behind: checkpoints, scalars, sheets, validation clips, trained parts."""
+"""Artifacts of a run: checkpoints, scalars, sample sheets, validation clips, trained parts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-class Outputs:
-    """The folders of one run. All but `start` is for the first process alone."""
+class RunArtifacts:
+    """The output folders of one run. All methods but `start` are for rank 0 only."""
 
     def __init__(
         self, stage: Stage, trainer: Trainer, run: RunConfig, saved: Callable[[], None]
@@ -32,27 +32,31 @@ class Outputs:
         self._writer: SummaryWriter | None = None
 
     def start(self, resume: bool) -> int:
-        """Take over the last checkpoint, if there is one and it is wanted, and return its step.
+        """Load the last checkpoint if there is one, and return its step, else 0.
 
         Raises:
-            ConfigError: there is one and it is not wanted, or it is past the steps of this run.
+            ConfigError: there is a checkpoint but `resume` is false, or its step is beyond the
+                steps of this run.
         """
         path = self._folder / CHECKPOINT
         if not path.exists():
             return 0
         if not resume:
             raise ConfigError(
-                f"{path} is of an earlier run: go on from it with --resume, remove it, "
+                f"{path} exists from an earlier run; continue it with --resume, remove the file, "
                 "or choose another output"
             )
         start = self._trainer.load(load_checkpoint(path), str(path))
         if start > self._run.steps:
-            raise ConfigError(f"{path} is at step {start}, past the {self._run.steps} of this run")
+            raise ConfigError(
+                f"{path} is at step {start}, but this run has only {self._run.steps} steps; "
+                "increase `run.steps` or choose another output"
+            )
         return start
 
     def save(self, step: int) -> None:
-        """Write checkpoint and parts."""
-        # What a run that goes on from here does not log again.
+        """Write a checkpoint and the trained parts."""
+        # A run that resumes from this checkpoint does not log these scalars again.
         if self._writer is not None:
             self._writer.flush()
         save_checkpoint(self._folder / CHECKPOINT, self._trainer.state(step))
@@ -61,7 +65,7 @@ class Outputs:
         self._saved()
 
     def finish(self, step: int) -> None:
-        """Write what a run ends with."""
+        """Write the last sample sheet, checkpoint and parts."""
         self.write_sheet(step)
         self.save(step)
 
@@ -73,7 +77,7 @@ class Outputs:
             write_png(path, self._stage.sheet())
 
     def validate(self, step: int) -> None:
-        """Measure the model on clips that it does not learn from."""
+        """Measure the model on held-out clips."""
         if self._stage.validation is None:
             return
         with self._evaluating():
@@ -82,14 +86,13 @@ class Outputs:
 
     @contextmanager
     def scalars(self, start: int) -> Iterator[None]:
-        """Keep TensorBoard's file open."""
+        """Keep the TensorBoard file open inside the context."""
         if rank() > 0:
             yield
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        # What the killed run logged after its last checkpoint comes again; that of step `start`
-        # itself does not.
+        # Scalars logged after the last checkpoint are logged again; those of step `start` are not.
         purge = start + 1 if start else None
         self._writer = SummaryWriter(str(self._folder / "scalars"), purge_step=purge)
         try:
@@ -98,14 +101,14 @@ class Outputs:
             self._writer.close()
 
     def write_scalars(self, step: int, scalars: dict[str, float]) -> None:
-        """Add a step to TensorBoard's file."""
+        """Write the scalars of a step to the TensorBoard file."""
         if self._writer is not None:
             for name, value in scalars.items():
                 self._writer.add_scalar(name, value, step)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Show the weights that are exported, without dropout and gradients."""
+        """Use the exported weights inside the context, without dropout and gradients."""
         self._stage.trained.eval()
         with self._trainer.exported_weights(), torch.no_grad():
             yield

@@ -1,8 +1,8 @@
-"""What the samples of a batch are drawn from.
+"""Random generators of the samples of a batch.
 
-A sample depends on the seed, the step and its place in the global batch, and on nothing else: not
-on how many processes, micro-batches or restarts the run is cut into. So the same global batch gives
-the same training on one device and on sixteen.
+A sample depends only on the seed, the step and its index in the global batch, not on the number of
+processes, micro-batches or restarts. So the same global batch gives the same training on one device
+and on sixteen.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# One generator for each sample of a micro-batch; all that is drawn for a sample comes from its own.
+# One generator per sample of a micro-batch; everything drawn for a sample comes from its own.
 Samples = Sequence[torch.Generator]
 
 
-def draw_samples(seed: int, step: int, places: range) -> list[torch.Generator]:
-    """Return the generators of the samples at these places of the global batch."""
-    return [torch.Generator().manual_seed(_seed(seed, step, place)) for place in places]
+def draw_samples(seed: int, step: int, indices: range) -> list[torch.Generator]:
+    """Return the generators of the samples at these indices of the global batch."""
+    return [torch.Generator().manual_seed(_seed(seed, step, index)) for index in indices]
 
 
 def uniform(samples: Samples) -> Tensor:
-    """Draw a number of 0..1 for each sample, (batch,)."""
+    """Draw a number in 0..1 for each sample, (batch,)."""
     return torch.cat([torch.rand(1, generator=one) for one in samples])
 
 
 def integers(samples: Samples, high: int) -> NDArray[np.int64]:
-    """Draw a whole number of 0..high - 1 for each sample, (batch,)."""
+    """Draw an integer in 0..high - 1 for each sample, (batch,)."""
     return torch.cat([torch.randint(high, (1,), generator=one) for one in samples]).numpy()
 
 
@@ -39,15 +39,19 @@ def normal(samples: Samples, shape: Sequence[int]) -> Tensor:
 
 
 def numpy_generators(samples: Samples) -> list[np.random.Generator]:
-    """Return a generator of numpy for each sample."""
+    """Return a numpy generator for each sample."""
     return [np.random.default_rng(int(torch.randint(2**62, (), generator=one))) for one in samples]
 
 
-def dropped_first(samples: Samples, share: float) -> tuple[list[torch.Generator], int]:
-    """Choose the samples that go without their reference, and put them in front.
+def move_dropped_to_front(samples: Samples, share: float) -> tuple[list[torch.Generator], int]:
+    """Choose samples whose reference is dropped, and move them to the front.
+
+    Args:
+        samples: the samples of a micro-batch.
+        share: probability that a sample's reference is dropped, 0..1.
 
     Returns:
-        The samples in their new order, and how many in front are chosen.
+        The reordered samples, and the number of chosen ones at the front.
     """
     chosen = (uniform(samples) < share).tolist()
     front = [one for one, drop in zip(samples, chosen, strict=True) if drop]

@@ -1,4 +1,4 @@
-"""Clips from shards: latents that were encoded before, poses drawn when they are needed."""
+"""Clips from prepared shards: stored latents, and pose maps drawn on demand."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ _DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
 
 
 class ShardClips:
-    """Draws a source frame and consecutive target frames of a clip.
+    """Source and consecutive target frames drawn from prepared clips.
 
-    A single target frame (stage 1) is never its own source; clips that are too short are left out.
+    A single target frame (stage 1) always differs from its source. Clips that are too short are
+    left out.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ShardClips:
         """Open the index.
 
         Raises:
-            ConfigError: there is none, or no usable clip, or another autoencoder made it.
+            ConfigError: there is no index or no usable clip, or another autoencoder made the data.
         """
         self.folder, self.num_frames, self.codec = local_folder(data), num_frames, codec
         self.index = read_index(self.folder / INDEX)
@@ -54,18 +55,18 @@ class ShardClips:
         self.clips = usable_clips(data, num_frames)
         if not self.clips:
             raise ConfigError(
-                f"{self.folder}: no clip with at least {_needed(num_frames)} frames among the "
-                f"{len(self.index.of_split(data.split))} of the split {data.split!r}"
+                f"{self.folder}: none of the {len(self.index.of_split(data.split))} clips of split "
+                f"{data.split!r} has at least {_min_frames(num_frames)} frames"
             )
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw a row for each sample."""
+        """Draw one row per sample."""
         return _stack([self._draw(rng) for rng in numpy_generators(samples)])
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return clips from their first frames on, and their decoded pictures.
+        """Return clips from their first frames, and their pictures, (count, 1 + f, size, size, 3).
 
-        The pictures, (count, 1 + f, size, size, 3), are as good as the autoencoder makes them.
+        The pictures are decoded latents and have the autoencoder's quality.
         """
         chosen = np.linspace(0, len(self.clips) - 1, count).round().astype(int)
         clips = [self.clips[index] for index in chosen]
@@ -79,7 +80,7 @@ class ShardClips:
 
     def _read(self, clip: ClipEntry, source: int, first: int) -> ClipBatch:
         last = first + self.num_frames
-        # Only the frames that are asked for are read; the file is mapped into memory.
+        # The file is memory-mapped; only the requested frames are read.
         with safe_open(self.folder / clip.shard, framework="pt") as shard:
             latents = shard.get_slice(f"{clip.name}/latents")
             sources, targets = latents[source : source + 1].float(), latents[first:last].float()
@@ -105,11 +106,11 @@ def usable_clips(data: ShardData, num_frames: int) -> list[ClipEntry]:
         ConfigError: there is no index.
     """
     clips = read_index(local_folder(data) / INDEX).of_split(data.split)
-    return [clip for clip in clips if clip.frames >= _needed(num_frames)]
+    return [clip for clip in clips if clip.frames >= _min_frames(num_frames)]
 
 
 def local_folder(data: ShardData) -> Path:
-    """Return the folder in which shards are read: their own, or the cache of an address."""
+    """Return the local folder of the shards: their own, or the cache of a remote address."""
     if "://" not in data.root:
         return Path(data.root)
     key = hashlib.sha256(data.root.encode()).hexdigest()[:12]
@@ -117,16 +118,20 @@ def local_folder(data: ShardData) -> Path:
 
 
 def fetch_shards(settings: Any, open_remote: OpenStorage = open_storage) -> None:
-    """Download the shards that a stage's configuration names by an address into its cache.
+    """Download the remote shards that a stage's configuration names into its cache.
 
-    Every epoch reads all of them in random order, so they are fetched before training begins. The
-    sha256 of each is checked here, local folders included; training does not check it again.
+    Every epoch reads all shards in random order, so they are downloaded before training starts.
+    The sha256 of every shard is checked here, local ones included; training does not check again.
+
+    Args:
+        settings: configuration of a stage.
+        open_remote: opens the storage of an address.
 
     Raises:
         ConfigError: a folder holds no prepared data.
-        StorageError: the storage does not answer, or a shard is missing or damaged.
+        StorageError: the storage is unavailable, or a shard is missing or damaged.
     """
-    # Training and validation are mostly splits of one set, which is looked at once.
+    # Training and validation are usually splits of one set, which is checked once.
     for data in {local_folder(data): data for data in _shard_data(settings)}.values():
         _fetch(data, open_remote)
 
@@ -138,25 +143,28 @@ def _shard_data(settings: Any) -> list[ShardData]:
     if not dataclasses.is_dataclass(settings):
         return []
     values = [getattr(settings, each.name) for each in dataclasses.fields(settings)]
-    return [found for value in values for found in _shard_data(value)]
+    return [data for value in values for data in _shard_data(value)]
 
 
 def _fetch(data: ShardData, open_remote: OpenStorage) -> None:
     folder = local_folder(data)
     storage = open_remote(data.root) if "://" in data.root else None
     if storage is not None and not storage.fetch(INDEX, folder / INDEX):
-        raise StorageError(f"{data.root}: there is no {INDEX}")
+        raise StorageError(f"{data.root}: {INDEX} does not exist; run `tcan data prepare` first")
     for name, digest in read_index(folder / INDEX).shards.items():
         file = folder / checked_name(name)
         if file.exists() and file_sha256(file) == digest:
             continue
         fetched = storage is not None and storage.fetch(name, file)
         if not fetched or file_sha256(file) != digest:
-            raise StorageError(f"{data.root}: {name} is missing or damaged (sha256 {digest})")
+            raise StorageError(
+                f"{data.root}: {name} is missing or damaged (expected sha256 {digest}); "
+                "prepare the data again"
+            )
 
 
-def _needed(num_frames: int) -> int:
-    """Frames that a clip must have: a single target is never its own source."""
+def _min_frames(num_frames: int) -> int:
+    """Return the minimum length of a clip; a single target needs another frame as its source."""
     return num_frames + (num_frames == 1)
 
 
@@ -164,8 +172,8 @@ def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFol
     digest = file_sha256(find_part(preset, "vae", parts))
     if digest != index.vae_sha256:
         raise ConfigError(
-            f"{folder}: made with the autoencoder {index.vae_sha256[:12]}, this run's is "
-            f"{digest[:12]}; prepare the data again"
+            f"{folder}: the data was made with autoencoder {index.vae_sha256[:12]}, but this run "
+            f"uses {digest[:12]}; prepare the data again"
         )
 
 

@@ -1,12 +1,12 @@
-"""Sharded files of encoded clips: safetensors, and an index in JSON.
+"""Shards of encoded clips: safetensors files and an index in JSON.
 
-`index.json` names every clip, with the shard that holds it. A shard is named by its content, so
-that no set overwrites a shard of another, and holds for each clip
+`index.json` lists every clip and the shard that holds it. A shard's name contains the hash of its
+content, so one set never overwrites a shard of another. For each clip it holds
 
     <clip>/latents  (frames, channels, h, w) float16, unit variance
     <clip>/body     (frames, 18, 3) float32: x, y in pixels of the clip's square, confidence
-    <clip>/hands    (frames, 2, 21, 3) float32, likewise, left and right; confidence 0: not seen
-    <clip>/face     (frames, 70, 3) float32, likewise; from format 2 on
+    <clip>/hands    (frames, 2, 21, 3) float32: left and right hand; confidence 0 if not detected
+    <clip>/face     (frames, 70, 3) float32; since format 2
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from tcan_core.training.storage import Storage
 
 INDEX = "index.json"
 FORMAT = 2
-READ_FORMATS = (1, FORMAT)  # 1 is without faces
+READ_FORMATS = (1, FORMAT)  # format 1 has no faces
 SHARD = "shard-"
 SHARD_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """A clip: where it lies, and where it is from.
+    """A clip: its shard and its origin.
 
     Attributes:
         split: "train" or "validation".
-        video: the file's path under the folder that was prepared.
-        first_frame: of the clip in its video.
+        video: path of the video relative to the prepared folder.
+        first_frame: index of the clip's first frame in its video.
     """
 
     name: str
@@ -59,12 +59,12 @@ class ClipEntry:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """What a folder of shards holds.
+    """The index of a folder of shards.
 
     Attributes:
         size: side of the clips' pictures in pixels.
-        vae_sha256: of the weights that made the latents.
-        shards: the sha256 of each file.
+        vae_sha256: sha256 of the autoencoder's weights that made the latents.
+        shards: sha256 of each shard, by file name.
     """
 
     size: int
@@ -76,7 +76,7 @@ class ShardIndex:
 
     @property
     def has_faces(self) -> bool:
-        """Whether the shards hold the points of faces."""
+        """Whether the shards contain face keypoints."""
         return self.format >= 2
 
     def of_split(self, split: str) -> list[ClipEntry]:
@@ -88,28 +88,28 @@ def read_index(path: Path) -> ShardIndex:
     """Read the index of a folder of shards.
 
     Raises:
-        ConfigError: there is none, or it is not one of this program.
+        ConfigError: the index is missing, damaged or of an unsupported format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path}: no prepared data; `tcan data prepare` makes it from videos"
+            f"{path}: file not found; prepare the data with `tcan data prepare`"
         ) from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not JSON ({error})") from error
     index: ShardIndex = build(ShardIndex, content, str(path))
     if index.format not in READ_FORMATS:
-        known = " and ".join(map(str, READ_FORMATS))
-        raise ConfigError(f"{path}: format is {index.format}; this program reads {known}")
+        supported = " and ".join(map(str, READ_FORMATS))
+        raise ConfigError(f"{path}: format is {index.format}; supported are {supported}")
     return index
 
 
 class ShardWriter:
-    """Writes clips into shards of about `shard_bytes`.
+    """Writer of clips into shards of about `shard_bytes`.
 
-    What the storage held before stays whole until `close`, which writes the index and then removes
-    the shards that it does not name.
+    An existing set in the storage stays complete until `close`, which writes the new index and then
+    removes the shards that it does not list.
     """
 
     def __init__(self, storage: Storage, index: ShardIndex, shard_bytes: int = SHARD_BYTES) -> None:
@@ -123,15 +123,15 @@ class ShardWriter:
 
         Args:
             latents: (frames, channels, h, w), unit variance.
-            poses: one for each frame, on the clip's square.
-            entry: the other fields of `ClipEntry`, without `shard`.
+            poses: one per frame, in pixels of the clip's square.
+            entry: the other fields of `ClipEntry`, except `shard`.
 
         Raises:
-            ParameterError: there is a clip of this name.
+            ParameterError: a clip of this name was already added.
         """
         clip = ClipEntry(shard="", frames=len(latents), **entry)
         if clip.name in self._clips:
-            raise ParameterError(f"clip {clip.name!r} was added before; each needs its own name")
+            raise ParameterError(f"clip {clip.name!r} was already added; clip names must be unique")
         self._clips[clip.name] = clip
         self._tensors |= {
             f"{clip.name}/latents": latents.half().contiguous(),
@@ -174,7 +174,7 @@ class ShardWriter:
 
 
 def put_text(storage: Storage, name: str, text: str) -> None:
-    """Store a small file of text."""
+    """Store a small text file."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "text"
         file.write_text(text, encoding="utf-8")
@@ -182,12 +182,12 @@ def put_text(storage: Storage, name: str, text: str) -> None:
 
 
 def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> list[Pose]:
-    """Return the poses of frames.
+    """Return one pose per frame.
 
     Args:
-        body: (frames, 18, 3) x, y in pixels, confidence.
-        hands: (frames, 2, 21, 3) likewise.
-        face: (frames, 70, 3) likewise; None of shards that know no faces.
+        body: (frames, 18, 3): x, y in pixels, confidence.
+        hands: (frames, 2, 21, 3) in the same units.
+        face: (frames, 70, 3) in the same units; None for shards without faces.
         size: side of the square in pixels.
     """
     points, both = body.double().numpy(), hands.double().numpy()
@@ -197,15 +197,15 @@ def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> lis
             joints[:, :2],
             joints[:, 2],
             (size, size),
-            hand_left=_seen(left),
-            hand_right=_seen(right),
-            face=None if points_of_face is None else _seen(points_of_face),
+            hand_left=_detected_or_none(left),
+            hand_right=_detected_or_none(right),
+            face=None if face_points is None else _detected_or_none(face_points),
         )
-        for joints, (left, right), points_of_face in zip(points, both, faces, strict=True)
+        for joints, (left, right), face_points in zip(points, both, faces, strict=True)
     ]
 
 
-def _seen(part: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _detected_or_none(part: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return part if (part[:, 2] > 0).any() else None
 
 
@@ -223,6 +223,6 @@ def _hands(poses: Sequence[Pose]) -> NDArray[np.float32]:
 
 
 def _parts(parts: Sequence[NDArray[np.float64] | None], joints: int) -> NDArray[np.float32]:
-    """Return (frames, joints, 3), zeros where there is none."""
+    """Return (frames, joints, 3), with zeros for missing parts."""
     none = np.zeros((joints, 3))
     return np.stack([none if part is None else part for part in parts]).astype(np.float32)

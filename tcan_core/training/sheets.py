@@ -1,4 +1,4 @@
-"""Sample sheets: what a model in training makes of a few fixed poses."""
+"""Sample sheets: pictures that a model in training generates for a few fixed poses."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ def sample_images(
     guidance_scale: float = 1.0,
     num_inference_steps: int = 12,
 ) -> Tensor:
-    """Denoise a batch of still pictures, or of windows where the model has motion modules.
+    """Denoise a batch of single pictures, or of windows if the model has motion modules.
 
     Shapes: b batch, f frames
 
     Args:
-        pose_maps: (b, 3, f, height, width), 0..1.
+        tcan: the model.
+        preset: the preset of the model.
+        pose_maps: (b, 3, f, height, width) in 0..1.
         ref_image_latents: (b, channels, h, w), or None for samples without a reference.
+        guidance_scale: classifier-free guidance scale; 1 turns guidance off.
+        num_inference_steps: number of denoising steps.
 
     Returns:
         (b * f, 3, height, width), -1..1.
@@ -59,21 +63,21 @@ def sample_images(
 
 
 def as_pictures(images: Tensor) -> NDArray[np.uint8]:
-    """Convert (batch, 3, height, width), -1..1, to (batch, height, width, 3) uint8."""
+    """Convert (batch, 3, height, width) in -1..1 to (batch, height, width, 3) uint8."""
     pixels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte()
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def tile(rows: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Lay rows of pictures, (batch, height, width, 3) each, under one another."""
+    """Stack rows of pictures, each (batch, height, width, 3), into one picture."""
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
 def maps_as_pictures(pose_maps: Tensor) -> NDArray[np.uint8]:
-    """Convert pose maps (batch, 3, height, width), 0..1, to (batch, height, width, 3) uint8."""
+    """Convert pose maps (batch, 3, height, width) in 0..1 to (batch, height, width, 3) uint8."""
     return (pose_maps * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def fixed_choice(count: int, size: int) -> NDArray[np.int64]:
-    """Return `size` indices below `count`, always the same."""
+    """Return `size` fixed indices below `count`."""
     return torch.randint(count, (size,), generator=torch.Generator().manual_seed(1)).numpy()

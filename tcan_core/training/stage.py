@@ -1,4 +1,4 @@
-"""What a training command is to the loop."""
+"""Interface of a training stage."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from tcan_core.training.samples import Samples
 
 
 class Validation(Protocol):
-    """Measures the model on clips that it does not learn from."""
+    """Measurement of the model on held-out clips."""
 
     @property
     def every(self) -> int:
         """Steps between validations."""
 
     def __call__(self, folder: Path) -> dict[str, float]:
-        """Write clips and sheets into a new folder and return the metrics' means."""
+        """Write clips and sheets into a new folder and return the mean metrics."""
 
 
 class Stage(Protocol):
-    """What one training command adds to the loop."""
+    """The part of a training command that differs between stages."""
 
     @property
     def trained(self) -> nn.ModuleDict:
-        """The modules whose parameters with `requires_grad` learn."""
+        """The trained modules; their parameters with `requires_grad` are optimised."""
 
     @property
     def validation(self) -> Validation | None:
-        """How the model is measured on the way, if at all."""
+        """Validation during training; None for none."""
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean loss of these samples (a scalar) and scalars to log."""
+        """Return the mean loss of these samples, a scalar, and scalars to log."""
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return a picture (height, width, 3) of what the model does now."""
+        """Return a sample sheet, (height, width, 3), of the current model."""
 
     def export(self, folder: Path) -> None:
         """Write the trained parts."""

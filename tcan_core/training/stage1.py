@@ -1,4 +1,4 @@
-"""Stage 1, appearance: reference UNet and LoRA learn; denoising UNet and ControlNet are frozen.
+"""Stage 1, appearance: trains reference UNet and LoRA; denoising UNet and ControlNet are frozen.
 
 A sample is two pictures of one character: the source, and the target with its pose.
 """
@@ -30,7 +30,7 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
-from tcan_core.training.samples import Samples, dropped_first
+from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images, tile
 from tcan_core.training.validation import ValidationConfig, open_validation
 
@@ -42,12 +42,12 @@ class Stage1Config(ClipSource):
     """Configuration of `tcan train stage1`, with one of `data`, `folders`, `shards`.
 
     Attributes:
-        reference_dropout: share of samples that learn without a reference, for the unconditional
-            half of guidance.
-        initial_reference: folder with the `reference_unet` to begin from, or "preset" for the
-            preset's own; None begins from the denoising UNet, which it has to speak to.
-        initial_lora: the same of the `lora`; None begins from the identity. Together they let a
-            preset learn on: a checkpoint is not needed.
+        reference_dropout: probability that a sample's reference is dropped, which trains the
+            unconditional prediction of classifier-free guidance, 0..1.
+        initial_reference: folder with the `reference_unet` to start from, or "preset" for the
+            preset's own; None starts from the denoising UNet.
+        initial_lora: folder with the `lora` to start from, or "preset"; None starts from the
+            identity. With both, training continues from a preset without a checkpoint.
     """
 
     preset: str
@@ -60,7 +60,7 @@ class Stage1Config(ClipSource):
 
 
 class Stage1:
-    """Learns to draw the source's character in the target's pose."""
+    """Training of the source character's appearance in a target pose."""
 
     def __init__(self, config: Stage1Config) -> None:
         self.config = config
@@ -72,13 +72,13 @@ class Stage1:
         controlnet.requires_grad_(False)
         reference_unet = build_reference_unet(self.preset)
         load_strictly(reference_unet, self._initial_reference(parts), "reference_unet")
-        # As stage 2 and inference will have them; APPA's LoRA comes on top.
+        # Merged as in stage 2 and at inference; APPA's LoRA is added on top.
         merge_stacked(self.preset, {"denoising_unet": unet, "reference_unet": reference_unet})
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
-            begun = read_part(self.preset, "lora", folder_of(config.initial_lora))
-            load_lora(unet, begun)
+            state = read_part(self.preset, "lora", folder_of(config.initial_lora))
+            load_lora(unet, state)
         codec, prompt = load_codec(self.preset, parts), load_prompt(self.preset, parts)
         self.data = open_clip_data(config, 1, self.preset, parts, codec)
         self.tcan = Tcan(codec, unet, reference_unet, controlnet, prompt).to(config.run.device)
@@ -88,21 +88,21 @@ class Stage1:
         self.validation = open_validation(config.validation, self.tcan, 1, self.preset, parts)
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch; the first few go without their reference."""
+        """Return the diffusion loss of a batch; the first samples have no reference."""
         device = self.config.run.device
-        samples, plain = dropped_first(samples, self.config.reference_dropout)
+        samples, dropped = move_dropped_to_front(samples, self.config.reference_dropout)
         batch = self.data.sample(samples)
         noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
         batch = batch.to(device)
-        self.tcan.read_reference(batch.sources[plain:], noisy.timestep[plain:])
-        self.tcan.bank.plain_rows = plain
+        self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
+        self.tcan.bank.plain_rows = dropped
         with torch.no_grad():
             residuals = self.tcan.control(noisy.noisy, noisy.timestep, batch.pose_maps)
         prediction = self.tcan.denoise(noisy.noisy, noisy.timestep, *residuals)
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return sources, poses, what the model draws, and the truth."""
+        """Return rows of sources, poses, sampled pictures and true pictures."""
         batch, pictures = self.data.examples(SHEET_PICTURES)
         images = sample_images(self.tcan, self.preset, batch.pose_maps, batch.sources)
         maps = maps_as_pictures(batch.pose_maps[:, :, 0])
@@ -110,8 +110,8 @@ class Stage1:
 
     def export(self, folder: Path) -> None:
         """Write reference_unet.safetensors and lora.safetensors."""
-        learned = self.tcan.reference_unet.state_dict()
-        reference = without_stacked(self.preset, "reference_unet", learned)
+        state = self.tcan.reference_unet.state_dict()
+        reference = without_stacked(self.preset, "reference_unet", state)
         export_part(folder / "reference_unet.safetensors", reference)
         export_part(folder / "lora.safetensors", lora_state(self.tcan.denoising_unet))
 

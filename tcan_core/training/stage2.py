@@ -1,4 +1,4 @@
-"""Stage 2, motion: only the motion modules of denoising UNet and ControlNet learn.
+"""Stage 2, motion: trains only the motion modules of denoising UNet and ControlNet.
 
 A sample is a source picture and 16 consecutive frames with their poses.
 """
@@ -38,7 +38,7 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
 from tcan_core.training.config import OptimizerConfig, RunConfig, folder_of
 from tcan_core.training.diffusion import add_noise
-from tcan_core.training.samples import Samples, dropped_first
+from tcan_core.training.samples import Samples, move_dropped_to_front
 from tcan_core.training.sheets import as_pictures, sample_images, tile
 from tcan_core.training.validation import ValidationConfig, open_validation
 
@@ -51,12 +51,13 @@ class Stage2Config(ClipSource):
     """Configuration of `tcan train stage2`, with one of `data`, `folders`, `shards`.
 
     Attributes:
-        reference_dropout: share of clips that learn without a reference.
-        num_frames: frames of a clip.
-        initial_motion: folder with the motion parts to begin from, or "preset" for the preset's
-            own; None begins from nothing. Where there are none for the ControlNet, these begin as
-            the UNet's. What has no place in this preset's networks is left out.
-        without_stage1: learn on the base model where stage 1 left nothing; refused otherwise.
+        reference_dropout: probability that a clip's reference is dropped, 0..1.
+        num_frames: frames per clip.
+        initial_motion: folder with the motion parts to start from, or "preset" for the preset's
+            own; None starts from new modules. If the folder has none for the ControlNet, its
+            modules start as copies of the UNet's. Weights without a counterpart in this preset's
+            networks are ignored.
+        without_stage1: train on the base model when there are no weights of stage 1.
     """
 
     preset: str
@@ -70,10 +71,10 @@ class Stage2Config(ClipSource):
 
 
 class Stage2:
-    """Learns to keep frames together over time.
+    """Training of consistent motion over time.
 
     Raises:
-        WeightsError: weights are missing or damaged, those of stage 1 too.
+        WeightsError: weights, including those of stage 1, are missing or damaged.
     """
 
     def __init__(self, config: Stage2Config) -> None:
@@ -105,21 +106,21 @@ class Stage2:
         )
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch; the first few clips go without their reference."""
+        """Return the diffusion loss of a batch; the first clips have no reference."""
         device = self.config.run.device
-        samples, plain = dropped_first(samples, self.config.reference_dropout)
+        samples, dropped = move_dropped_to_front(samples, self.config.reference_dropout)
         batch = self.data.sample(samples)
         noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
         batch = batch.to(device)
         with torch.no_grad():
-            self.tcan.read_reference(batch.sources[plain:], noisy.timestep[plain:])
-        self.tcan.bank.plain_rows = plain * self.config.num_frames
+            self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
+        self.tcan.bank.plain_rows = dropped * self.config.num_frames
         residuals = self.tcan.control(noisy.noisy, noisy.timestep, batch.pose_maps)
         prediction = self.tcan.denoise(noisy.noisy, noisy.timestep, *residuals)
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return for a few clips what the model draws above the truth, the source in front."""
+        """Return rows of sampled clips, each above its true clip, with the source in front."""
         batch, pictures = self.data.examples(SHEET_CLIPS)
         images = sample_images(self.tcan, self.preset, batch.pose_maps, batch.sources)
         clips = np.split(as_pictures(images), len(pictures))
@@ -137,7 +138,10 @@ class Stage2:
             export_part(folder / f"{part}.safetensors", motion_state(network))
 
     def _load_motion(self, unet: nn.Module, controlnet: nn.Module, folder: Path | None) -> None:
-        """AnimateDiff's modules may sit where this preset has none, in the mid block for one."""
+        """Load initial motion modules.
+
+        AnimateDiff may have modules where this preset has none, such as in the mid block.
+        """
         state = read_part(self.preset, UNET_MOTION, folder)
         load_motion_state(unet, with_place(unet, state), UNET_MOTION)
         if has_part(self.preset, CONTROLNET_MOTION, folder):
@@ -146,11 +150,11 @@ class Stage2:
 
 
 def _check_stage1(preset: Preset, parts: PartFolders) -> None:
-    """Raise WeightsError where stage 1 left no LoRA: presets may do without, a training may not."""
+    """Raise WeightsError if there is no LoRA of stage 1; a preset may lack it, training may not."""
     try:
         find_part(preset, "lora", parts)
     except WeightsError as error:
         raise WeightsError(
-            f"{error}; stage 1 leaves it in its `export` (and `remote`). To learn motion on the "
-            "base model as it is, set `without_stage1: true`"
+            f"{error}; run stage 1 first, which writes it to its `export` (and `remote`), or set "
+            "`without_stage1: true` to train motion on the base model"
         ) from error

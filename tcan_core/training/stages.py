@@ -1,4 +1,4 @@
-"""Training commands by name: which configuration and which stage belong together."""
+"""Training commands by name: the configuration and the stage of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tcan_core.models.devices import check_device
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.autoencoder import AutoencoderConfig, AutoencoderStage
 from tcan_core.training.config import RunConfig
-from tcan_core.training.distributed import join_processes, local_rank, rank, wait_for_all
+from tcan_core.training.distributed import barrier, join_processes, local_rank, rank
 from tcan_core.training.loop import train
 from tcan_core.training.mirror import Mirror
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
@@ -64,7 +64,7 @@ def run_stage(
         if mirror:
             mirror.pull()
         fetch_shards(settings)
-    wait_for_all()
+    barrier()
     if rank() == 0:
         save_config(settings, Path(run.output) / "config.yaml")
     stage = _in_turn(lambda: STAGES[name][1](settings))
@@ -127,14 +127,14 @@ def _open_mirror(run: RunConfig) -> Mirror | None:
 
 
 def _in_turn(build: Callable[[], Any]) -> Any:
-    """Build first in the first process, then in one of each machine, then in the others.
+    """Build in rank 0 first, then in one process of each machine, then in the others.
 
-    Each finds in place what those before it have cached.
+    Later processes use the caches that earlier ones wrote.
     """
     turn = 0 if rank() == 0 else 1 if local_rank() == 0 else 2
     built = None
     for current in range(3):
         if current == turn:
             built = build()
-        wait_for_all()
+        barrier()
     return built

@@ -1,4 +1,4 @@
-"""Structural similarity that a network can learn from."""
+"""Differentiable structural similarity (SSIM)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def structural_similarity(output: Tensor, images: Tensor) -> Tensor:
     The window and the constants are those of `evaluation.metrics.ssim`; output is not clamped.
 
     Args:
-        output: (batch, 3, height, width), about -1..1; both sides at least 11.
-        images: likewise.
+        output: (batch, 3, height, width), about -1..1; both sides at least 11 pixels.
+        images: true images of the same shape, in -1..1.
 
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity.
     """
@@ -35,7 +35,7 @@ def structural_similarity(output: Tensor, images: Tensor) -> Tensor:
 
 
 def _blur(planes: Tensor) -> Tensor:
-    """Weigh (n, 1, height, width) by the Gaussian window, where it lies inside."""
+    """Filter (n, 1, height, width) with the Gaussian window, without padding."""
     offsets = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, device=planes.device)
     window = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     window = window / window.sum()

@@ -1,4 +1,4 @@
-"""The state of a run, and one step of it: parameters, optimiser, averaged weights."""
+"""One training step, and the state of a run: parameters, optimiser, averaged weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tcan_core.training.stage import Stage
 
 
 class Objective(nn.Module):
-    """A stage's loss as a module that holds all that learns, whichever network it is part of.
+    """A stage's loss as one module that holds all trained parameters.
 
-    DDP averages what the forward pass of one module used; TCAN's networks call each other through
-    a bank of features, so that the loss alone shows which parameters took part.
+    DDP averages the gradients of parameters used in one module's forward pass. TCAN's networks
+    exchange features through a bank, so only the loss as a whole shows which parameters were used.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -30,24 +30,27 @@ class Objective(nn.Module):
         self._stage = stage
 
     def forward(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a micro-batch (a scalar) and what to log."""
+        """Return the loss of a micro-batch, a scalar, and scalars to log.
+
+        Shapes: see `Stage.loss`.
+        """
         return self._stage.loss(samples)
 
 
 class StepResult(NamedTuple):
-    """What a step tells, the same in every process.
+    """The outcome of a step, identical in every process.
 
     Attributes:
-        scalars: for the log, means over the global batch.
-        leave: whether a process was asked to leave.
+        scalars: scalars to log, as means over the global batch.
+        stop: whether any process received SIGTERM.
     """
 
     scalars: dict[str, float]
-    leave: bool
+    stop: bool
 
 
 class Trainer:
-    """Parameters, optimiser and average of one run, in every process alike."""
+    """Parameters, optimiser and averaged weights of one run; the same in every process."""
 
     def __init__(self, stage: Stage, run: RunConfig, config: OptimizerConfig) -> None:
         self.run, self.config = run, config
@@ -58,55 +61,56 @@ class Trainer:
         self.objective, self.optimizer = self.accelerator.prepare(Objective(stage), optimizer)
         self.average = WeightAverage(self.parameters, config.ema_decay)
 
-    def step(self, step: int, leave: bool = False) -> StepResult:
-        """Do one optimiser step over all micro-batches of all processes.
+    def step(self, step: int, stop: bool = False) -> StepResult:
+        """Run one optimiser step over all micro-batches of all processes.
 
         Args:
-            step: from 0.
-            leave: whether this process was asked to leave.
+            step: index of the step, from 0.
+            stop: whether this process received SIGTERM.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
 
         # Losses and gradients of this process's share of the global batch.
-        told: list[dict[str, float]] = []
+        logged: list[dict[str, float]] = []
         for micro_step in range(self.config.accumulation_steps):
             with self.accelerator.accumulate(self.objective):
                 loss, scalars = self.objective(self.samples(step, micro_step))
                 self.accelerator.backward(loss)
-            told.append({"loss": float(loss.detach())} | scalars)
+            logged.append({"loss": float(loss.detach())} | scalars)
 
-        # One step of the optimiser, the same everywhere: DDP has averaged the gradients.
+        # DDP has averaged the gradients, so the optimiser's step is the same in all processes.
         norm = self.accelerator.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(step)
 
-        means, anyone_leaves = self._agree(told, leave)
+        means, any_stop = self._all_reduce(logged, stop)
         rate = self.learning_rate(step)
-        return StepResult(means | {"grad_norm": float(norm), "learning_rate": rate}, anyone_leaves)
+        return StepResult(means | {"grad_norm": float(norm), "learning_rate": rate}, any_stop)
 
     def samples(self, step: int, micro_step: int) -> list[torch.Generator]:
-        """Return this process's share of the global batch: whole micro-batches, in turn."""
+        """Return this process's samples: one micro-batch of the global batch."""
         size = self.run.batch_size
-        turn = micro_step * self.accelerator.num_processes + self.accelerator.process_index
-        return draw_samples(self.run.seed, step, range(turn * size, (turn + 1) * size))
+        index = micro_step * self.accelerator.num_processes + self.accelerator.process_index
+        return draw_samples(self.run.seed, step, range(index * size, (index + 1) * size))
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, constant, and linear decay to a tenth over the last `decay_steps`."""
-        rise = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
-        left = self.run.steps - step
-        fall = (
-            1.0 if left >= self.config.decay_steps else 0.1 + 0.9 * left / self.config.decay_steps
-        )
-        return self.config.learning_rate * rise * fall
+        """Return the learning rate of a step.
+
+        Linear warm-up, then constant, then linear decay to a tenth over the last `decay_steps`.
+        """
+        warmup = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
+        remaining, decay_steps = self.run.steps - step, self.config.decay_steps
+        decay = 1.0 if remaining >= decay_steps else 0.1 + 0.9 * remaining / decay_steps
+        return self.config.learning_rate * warmup * decay
 
     def exported_weights(self) -> AbstractContextManager[None]:
-        """Put the averages in place of the parameters for a while, where there are averages."""
+        """Return a context in which the parameters are the averaged ones, if averages are kept."""
         return self.average.applied() if self.config.ema_decay else nullcontext()
 
     def state(self, step: int) -> dict[str, Any]:
-        """Return all that a run needs to go on after `step` steps."""
+        """Return the state needed to resume after `step` steps."""
         scaler = self.accelerator.scaler
         return {
             "step": step,
@@ -117,10 +121,14 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any], where: str) -> int:
-        """Copy what `state` returned, and return its step.
+        """Restore a state that `state` returned, and return its step.
+
+        Args:
+            state: the state.
+            where: name of its file, for error messages.
 
         Raises:
-            WeightsError: it is of other parameters.
+            WeightsError: the state belongs to other parameters.
         """
         check_keys(where, self.parameters, state["parameters"])
         with torch.no_grad():
@@ -128,22 +136,24 @@ class Trainer:
                 parameter.copy_(state["parameters"][name])
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        # Those of a CPU, and the counts of steps on any device, would be the checkpoint's own.
+        # Moments on the CPU, and step counts on any device, would share the checkpoint's memory.
         for moments in self.optimizer.state.values():
             moments |= {name: value.clone() for name, value in moments.items() if _on_cpu(value)}
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return int(state["step"])
 
-    def _agree(self, told: list[dict[str, float]], leave: bool) -> tuple[dict[str, float], bool]:
-        """Average what every process has to tell, in one message."""
-        means = {name: sum(one[name] for one in told) / len(told) for name in told[0]}
+    def _all_reduce(
+        self, logged: list[dict[str, float]], stop: bool
+    ) -> tuple[dict[str, float], bool]:
+        """Return the mean scalars over all processes, and whether any process must stop."""
+        means = {name: sum(one[name] for one in logged) / len(logged) for name in logged[0]}
         if self.accelerator.num_processes == 1:
-            return means, leave
-        values = [*means.values(), float(leave)]
-        together = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
-        *agreed, leaving = self.accelerator.reduce(together, "mean").tolist()
-        return dict(zip(means, agreed, strict=True)), leaving > 0
+            return means, stop
+        values = [*means.values(), float(stop)]
+        local = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
+        *reduced, stops = self.accelerator.reduce(local, "mean").tolist()
+        return dict(zip(means, reduced, strict=True)), stops > 0
 
 
 def _on_cpu(value: object) -> bool:

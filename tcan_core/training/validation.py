@@ -1,4 +1,4 @@
-"""Measure the model on clips that it does not learn from, as it stands."""
+"""Validation on held-out clips during training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from media.image import write_png
 from media.video import VideoWriter
 from tcan_core.evaluation import metrics
 from tcan_core.evaluation.metrics import Frames
-from tcan_core.evaluation.truth import known
+from tcan_core.evaluation.truth import finite_or_none
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.loading import PartFolders
 from tcan_core.models.weights.presets import Preset
@@ -25,22 +25,22 @@ from tcan_core.training.distributed import rank
 from tcan_core.training.shard_data import usable_clips
 from tcan_core.training.sheets import as_pictures, maps_as_pictures, sample_images
 
-_FPS = Fraction(12)  # of the clips that are written, to look at
+_FPS = Fraction(12)  # of the written clips
 _SHEET_FRAMES = 6
-NO_CLIPS = "%s has no clip of the split %r that is long enough; training goes on without validation"
+NO_CLIPS = "%s has no clip of split %r that is long enough; training continues without validation"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ValidationConfig(ClipSource):
-    """Which clips are animated, and when. They should not be among those that are learned.
+    """Configuration of validation; its clips should not be used for training.
 
     Attributes:
         every: steps between validations.
-        clips: how many.
-        num_inference_steps: None takes the preset's.
-        guidance_scale: None takes the preset's.
+        clips: number of clips.
+        num_inference_steps: denoising steps; None uses the preset's.
+        guidance_scale: guidance scale; None uses the preset's.
     """
 
     every: int = 1000
@@ -50,7 +50,7 @@ class ValidationConfig(ClipSource):
 
 
 class ClipValidation:
-    """Animates held-out clips and compares them with what they were."""
+    """Animation of held-out clips and comparison with the original frames."""
 
     def __init__(
         self, config: ValidationConfig, tcan: Tcan, preset: Preset, data: ClipData
@@ -60,7 +60,7 @@ class ClipValidation:
         self._batch, self._pictures = data.examples(config.clips)
 
     def __call__(self, folder: Path) -> dict[str, float]:
-        """Write the clips as mp4, `sheet.png` and `metrics.json`; return the means over clips."""
+        """Write the clips as mp4, `sheet.png` and `metrics.json`; return the mean metrics."""
         folder.mkdir(parents=True, exist_ok=True)
         rows, labels = list[list[Frames]](), list[str]()
         measured = []
@@ -71,9 +71,9 @@ class ClipValidation:
             if len(result) > 1:
                 _write_clip(folder / f"{index:02d}.mp4", truth, result)
             maps = maps_as_pictures(batch.pose_maps[0].transpose(0, 1))
-            shown = np.linspace(0, len(truth) - 1, min(_SHEET_FRAMES, len(truth))).astype(int)
+            numbers = np.linspace(0, len(truth) - 1, min(_SHEET_FRAMES, len(truth))).astype(int)
             for label, frames in (("poses", maps), ("result", result), ("truth", truth)):
-                rows.append([pictures[0], *(frames[number] for number in shown)])
+                rows.append([pictures[0], *(frames[number] for number in numbers)])
                 labels.append(f"{index:02d} {label}")
         write_png(folder / "sheet.png", contact_sheet(rows, labels, titles=["source"]))
         (folder / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
@@ -97,12 +97,12 @@ class ClipValidation:
 def open_validation(
     config: ValidationConfig | None, tcan: Tcan, num_frames: int, preset: Preset, parts: PartFolders
 ) -> ClipValidation | None:
-    """Open the held-out clips, where a configuration names some.
+    """Open the held-out clips if the configuration names any.
 
-    Prepared clips that hold none for it, as few videos may, are told of and done without.
+    If prepared data has no validation clip, a warning is logged and validation is skipped.
 
     Raises:
-        ConfigError: a folder or the puppets hold no clip of so many frames.
+        ConfigError: a folder or the puppets have no clip of `num_frames` frames.
     """
     if config is None:
         return None
@@ -115,15 +115,16 @@ def open_validation(
 
 
 def measure(source: Frames, truth: Frames, result: Frames) -> dict[str, float | None]:
-    """Return the metrics of one clip, and the PSNR of the source that stands still.
+    """Return the metrics of one clip, and the PSNR of the repeated source picture.
 
     Args:
-        source: (height, width, 3).
-        truth: (frames, height, width, 3), as `result`.
+        source: the source picture, (height, width, 3).
+        truth: the original frames, (frames, height, width, 3).
+        result: the animated frames, of the same shape as `truth`.
     """
     moving = metrics.moving_region_mask(source, truth)
     still = np.repeat(source[None], len(truth), axis=0)
-    found = {
+    values = {
         "l1": metrics.l1(result, truth),
         "psnr": metrics.psnr(result, truth),
         "ssim": metrics.ssim(result, truth),
@@ -131,8 +132,8 @@ def measure(source: Frames, truth: Frames, result: Frames) -> dict[str, float | 
         "repeat_source_moving_region_psnr": metrics.moving_region_psnr(still, truth, moving),
     }
     if len(truth) > 2:
-        found["flicker"] = metrics.flicker(result, truth, moving)
-    return {name: known(value) for name, value in found.items()}
+        values["flicker"] = metrics.flicker(result, truth, moving)
+    return {name: finite_or_none(value) for name, value in values.items()}
 
 
 def _means(measured: list[dict[str, float | None]]) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""Videos become training clips: cut, looked at, sorted out, encoded."""
+"""Preparation of videos as training data: shot cuts, quality checks, cropping and encoding."""

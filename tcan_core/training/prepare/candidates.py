@@ -1,4 +1,4 @@
-"""Candidates for clips: stretches of a shot that show one person."""
+"""Clip candidates: parts of a shot that show one person."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from tcan_core.errors import NoPersonError
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip
 from tcan_core.training.prepare.shots import ShotCutter, thumbnail
 
-People: TypeAlias = list[Pose]  # of one frame
+People: TypeAlias = list[Pose]  # the people in one frame
 
 _DETECT_BATCH = 32
-NOBODY = "nobody: no person in these frames"
+NO_PERSON = "no person: none was detected in these frames"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Some frames of a video, and why they are dropped, if they are.
+    """A range of frames of a video, and the reasons to drop it, if any.
 
     Attributes:
-        frames: of the video.
-        shot: number of the shot in the video.
-        poses: of the person, one for each frame; none where nobody is.
-        reasons: none for a clip that is kept.
+        frames: frame indices in the video.
+        shot: index of the shot in the video.
+        poses: the person's poses, one per frame; empty if there is no person.
+        quality: measured quality; None if there is no person.
+        reasons: reasons to drop the clip; empty for a clip to keep.
     """
 
     frames: range
@@ -44,27 +45,27 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """What became of it, in a word or two: "kept", or the kind of its first reason."""
+        """Either "kept" or the kind of the first reason."""
         return self.reasons[0].split(":")[0] if self.reasons else "kept"
 
 
-def look_at_video(
+def find_candidates(
     reader: VideoReader, detector: NamedDetector, settings: QualitySettings
 ) -> Iterator[Candidate]:
-    """Cut a video into shots, follow the main person of each, and judge what there is.
+    """Cut a video into shots, track the main person of each, and check the quality.
 
-    Candidates come in the order of their frames while the video is read, every frame in one of
-    them; the people of one shot are in memory at a time.
+    Candidates are yielded in frame order while the video is read; each frame belongs to exactly
+    one. Only the poses of one shot are in memory at a time.
 
     Raises:
         MediaError: the video is damaged.
     """
     for number, (shot, people) in enumerate(_shots(reader, detector)):
-        yield from _of_shot(number, shot, people, float(reader.fps), settings)
+        yield from _shot_candidates(number, shot, people, float(reader.fps), settings)
 
 
 def _shots(reader: VideoReader, detector: NamedDetector) -> Iterator[tuple[range, list[People]]]:
-    """Yield each shot with the people of its frames."""
+    """Yield each shot with the people in its frames."""
     cutter, waiting, start = ShotCutter(), list[People](), 0
     for people, small in _detect(reader, detector):
         waiting.append(people)
@@ -81,33 +82,33 @@ def _shots(reader: VideoReader, detector: NamedDetector) -> Iterator[tuple[range
 def _detect(
     reader: VideoReader, detector: NamedDetector
 ) -> Iterator[tuple[People, NDArray[np.float32]]]:
-    """Yield the people and the thumbnail of every frame, a few frames in memory at a time."""
+    """Yield the people and the thumbnail of every frame, with one batch in memory at a time."""
     frames = iter(reader)
     while batch := list(islice(frames, _DETECT_BATCH)):
         yield from zip(detector.detect(np.stack(batch)), map(thumbnail, batch), strict=True)
 
 
-def _of_shot(
+def _shot_candidates(
     number: int,
     shot: range,
-    inside: Sequence[People],
+    people: Sequence[People],
     fps: float,
     settings: QualitySettings,
 ) -> list[Candidate]:
     try:
-        cleaned = clean_poses(inside)
+        cleaned = clean_poses(people)
     except NoPersonError:
-        return [Candidate(shot, number, [], None, [NOBODY])]
-    there = np.array([pose.detected.any() for pose in cleaned.poses])
-    rejected_share = sum(cleaned.report.rejected.values()) / max(int(there.sum()), 1)
+        return [Candidate(shot, number, [], None, [NO_PERSON])]
+    present = np.array([pose.detected.any() for pose in cleaned.poses])
+    rejected_share = sum(cleaned.report.rejected.values()) / max(int(present.sum()), 1)
     candidates = []
-    for start, stop in sorted(runs(there) + runs(~there)):
+    for start, stop in sorted(runs(present) + runs(~present)):
         frames = range(shot.start + start, shot.start + stop)
-        if not there[start]:
-            candidates.append(Candidate(frames, number, [], None, [NOBODY]))
+        if not present[start]:
+            candidates.append(Candidate(frames, number, [], None, [NO_PERSON]))
             continue
         poses = cleaned.poses[start:stop]
-        counts = [sum(bool(p.detected.any()) for p in frame) for frame in inside[start:stop]]
+        counts = [sum(bool(p.detected.any()) for p in frame) for frame in people[start:stop]]
         rejected = round(rejected_share * len(poses))
         quality = measure_clip(poses, counts, rejected, fps, settings.max_people)
         candidates.append(Candidate(frames, number, poses, quality, quality.reasons(settings)))

@@ -1,4 +1,4 @@
-"""The square around a person that a clip is cut to."""
+"""The square crop around a person."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from media.poses.keypoints import Pose
 from tcan_core.training.prepare.quality import stack_points
 
-_MARGIN = 0.15  # of the person's extent, on each side: joints lie inside the body
+_MARGIN = 0.15  # of the person's extent, on each side, because joints lie inside the body
 
 
 @dataclass(frozen=True)
 class Square:
-    """A square of a picture, in its pixels."""
+    """A square region of a picture, in pixels."""
 
     left: int
     top: int
     side: int
 
     def cut(self, frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-        """Return the square of (height, width, 3) as (size, size, 3)."""
+        """Cut the square out of (height, width, 3) and resize it to (size, size, 3)."""
         square = frame[self.top : self.top + self.side, self.left : self.left + self.side]
         kind = cv2.INTER_AREA if self.side >= size else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(square, (size, size), interpolation=kind), np.uint8)
 
     def move(self, pose: Pose, size: int) -> Pose:
-        """Return a pose on the canvas of what `cut` returns."""
+        """Return the pose on the canvas of the picture that `cut` returns."""
         scale, corner = size / self.side, np.array([self.left, self.top])
         hands = [_moved(hand, corner, scale) for hand in (pose.hand_left, pose.hand_right)]
         return replace(
@@ -43,17 +43,17 @@ class Square:
         )
 
 
-def whole(picture: tuple[int, int]) -> Square:
-    """Return the square in the middle of a picture of (height, width)."""
-    height, width = picture
+def centered_square(size: tuple[int, int]) -> Square:
+    """Return the largest centered square of a picture of size (height, width)."""
+    height, width = size
     side = min(height, width)
     return Square((width - side) // 2, (height - side) // 2, side)
 
 
 def square_around(poses: Sequence[Pose]) -> Square:
-    """Return one square for a whole clip: all of the person's joints with room around them.
+    """Return one square for a clip that contains all of the person's joints, with a margin.
 
-    Where the person is larger than the picture's shorter side, the square has that side.
+    Its side is at most the shorter side of the picture.
     """
     height, width = poses[0].canvas
     points = stack_points(poses).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""A sheet of what was kept and dropped, to look at before anything is trained on it."""
+"""Contact sheet of kept and dropped clips, to check before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tcan_core.training.storage import Storage
 
 SHEET = "sheet.png"
 _COLUMNS = 6
-_MOST_ROWS = 60
+_MAX_ROWS = 60
 _CELL = 96
 
 
@@ -32,49 +32,53 @@ class ClipPicture:
 
 
 class SheetRows:
-    """As many pictures as a sheet has rows, spread evenly over all that are added.
+    """A bounded number of rows, spread evenly over all clips that are added.
 
-    Of many clips every second one is kept, then every fourth, and so on: those of hours of video
-    would fill the memory.
+    When there are too many, every second row is dropped and only every second, then every fourth,
+    clip is added, so that hours of video do not fill the memory.
     """
 
-    def __init__(self, most: int = _MOST_ROWS) -> None:
+    def __init__(self, max_rows: int = _MAX_ROWS) -> None:
         self.rows: list[ClipPicture] = []
-        self._most, self._every, self._added = most, 1, 0
+        self._max_rows, self._every, self._added = max_rows, 1, 0
 
-    def add(self, show: Callable[[], ClipPicture]) -> None:
-        """Add a clip; it is drawn if it is to be shown."""
+    def add(self, draw: Callable[[], ClipPicture]) -> None:
+        """Add a clip; `draw` is called only if the clip gets a row."""
         if self._added % self._every == 0:
-            self.rows.append(show())
+            self.rows.append(draw())
         self._added += 1
-        if len(self.rows) > self._most:
+        if len(self.rows) > self._max_rows:
             self.rows = self.rows[::2]
             self._every *= 2
 
 
-def show_clip(
+def draw_clip(
     name: str,
     clip: Candidate,
     square: Square,
     frames: NDArray[np.uint8],
     size: int,
 ) -> ClipPicture:
-    """Return a few frames of a candidate, the kept ones with their skeletons.
+    """Return a row with a few frames of a candidate; a kept one is drawn with its skeletons.
 
     Args:
-        frames: (frames, size, size, 3); all of a kept clip, some of a dropped one.
+        name: name of the video.
+        clip: the candidate.
+        square: the crop of the frames.
+        frames: (frames, size, size, 3); all frames of a kept clip, some of a dropped one.
+        size: side of the frames in pixels.
     """
     span = f"{clip.frames.start}-{clip.frames.stop - 1}"
     label = f"{Path(name).name[-24:]}  frames {span}: {clip.kind}"
     numbers = np.linspace(0, len(frames) - 1, min(_COLUMNS, len(frames))).round().astype(int)
-    shown = [frames[number] for number in numbers]
+    cells = [frames[number] for number in numbers]
     if not clip.reasons:
-        drawn = [draw_pose(square.move(clip.poses[number], size)) for number in numbers]
-        shown = [
+        skeletons = [draw_pose(square.move(clip.poses[number], size)) for number in numbers]
+        cells = [
             np.where(skeleton.any(axis=2, keepdims=True), skeleton, frame)
-            for skeleton, frame in zip(drawn, shown, strict=True)
+            for skeleton, frame in zip(skeletons, cells, strict=True)
         ]
-    return ClipPicture(label, shown)
+    return ClipPicture(label, cells)
 
 
 def put_sheet(storage: Storage, pictures: list[ClipPicture]) -> None:

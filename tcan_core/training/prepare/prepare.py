@@ -1,4 +1,4 @@
-"""Folders of videos become shards of encoded clips, with a report of what was kept and why."""
+"""Conversion of folders of videos into shards of encoded clips, with a report."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import find_part, load_codec
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.models.weights.store import file_sha256
-from tcan_core.training.prepare.candidates import Candidate, look_at_video
-from tcan_core.training.prepare.crops import Square, square_around, whole
-from tcan_core.training.prepare.pictures import SheetRows, put_sheet, show_clip
+from tcan_core.training.prepare.candidates import Candidate, find_candidates
+from tcan_core.training.prepare.crops import Square, centered_square, square_around
+from tcan_core.training.prepare.pictures import SheetRows, draw_clip, put_sheet
 from tcan_core.training.prepare.quality import QualitySettings
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.shards import ShardIndex, ShardWriter, put_text
@@ -40,16 +40,18 @@ _ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """What videos are made into.
+    """Settings of data preparation.
 
     Attributes:
-        preset: whose autoencoder encodes, and whose detector finds people if none is named.
-        weights: folder with the preset's parts; None takes the preset's own.
-        size: side of the clips in pixels; None takes the preset's.
-        detector: name of the pose detector; None takes the preset's.
-        validation_share: of the videos, set aside for validation by their names, 0..1.
-        max_clip_frames: longer stretches are cut into clips of about equal length.
-        max_duration_s: longer videos are not read.
+        preset: preset whose autoencoder encodes the clips.
+        weights: folder with the preset's parts; None uses the preset's own.
+        size: side of the clips in pixels; None uses the preset's.
+        detector: name of the pose detector; None uses the preset's.
+        device: torch device of the autoencoder.
+        validation_share: fraction of the videos held out for validation, chosen by name, 0..1.
+        max_clip_frames: longer clips are cut into parts of about equal length.
+        max_duration_s: longer videos are rejected.
+        quality: criteria for clips to keep.
 
     Raises:
         ParameterError: a value is out of its range.
@@ -79,7 +81,7 @@ class PrepareSettings:
             )
 
     def limits(self) -> MediaLimits:
-        """What is read: the user's own videos, which stream through, of any size and rate."""
+        """Return generous limits: the user's own videos are streamed, of any size and rate."""
         frames = max(1, round(self.max_duration_s * MAX_FPS))
         pixels = MediaLimits.max_pixels * frames
         return MediaLimits(
@@ -92,7 +94,7 @@ class PrepareSettings:
 
 @dataclass
 class PrepareReport:
-    """What was kept and dropped; `clips` holds one plain dictionary for each candidate."""
+    """Numbers of kept and dropped clips; `clips` has one dictionary per candidate."""
 
     videos: int = 0
     frames: int = 0
@@ -102,16 +104,16 @@ class PrepareReport:
 
     @property
     def kept(self) -> int:
-        """How many clips were kept."""
+        """Number of kept clips."""
         return sum(not clip["reasons"] for clip in self.clips)
 
     def splits(self) -> dict[str, int]:
-        """Return how many clips were kept for each split."""
-        kept = Counter(clip["split"] for clip in self.clips if not clip["reasons"])
-        return {split: kept[split] for split in SPLITS}
+        """Return the number of kept clips per split."""
+        counts = Counter(clip["split"] for clip in self.clips if not clip["reasons"])
+        return {split: counts[split] for split in SPLITS}
 
     def dropped(self) -> Counter[str]:
-        """Return how many candidates were dropped, by the kind of their first reason."""
+        """Return the number of dropped candidates by the kind of their first reason."""
         return Counter(clip["kind"] for clip in self.clips if clip["reasons"])
 
 
@@ -126,18 +128,20 @@ def prepare_videos(
 ) -> PrepareReport:
     """Prepare every video under a folder.
 
-    The storage gets shards, `report.json`, `sheet.png`, and the index last; shards of a set that
-    was there before go after that, so that a run that is cut short leaves that set whole.
+    Writes shards, `report.json`, `sheet.png` and last the index to the storage. Shards of an
+    earlier set are removed only after that, so an interrupted run leaves that set complete.
 
     Args:
-        folder: searched at any depth.
-        progress: called with videos done, videos in all, and the name of the one that comes.
+        folder: folder of videos, searched recursively.
+        storage: destination of the data.
+        settings: settings of the preparation.
+        progress: called with the number of finished videos, of all videos, and the next name.
 
     Raises:
-        ConfigError: there is no video, or no clip is left.
-        ParameterError: no such detector.
+        ConfigError: there is no video, or no clip was kept.
+        ParameterError: the detector does not exist.
         WeightsError: weights of the autoencoder or the detector are missing.
-        StorageError: the storage does not answer.
+        StorageError: the storage is unavailable.
     """
     videos = find_videos(folder)
     preparation = _Preparation(storage, settings)
@@ -145,12 +149,12 @@ def prepare_videos(
         name = video.relative_to(folder).as_posix()
         if progress is not None:
             progress(number, len(videos), name)
-        preparation.take(video, name)
+        preparation.add_video(video, name)
     return preparation.finish()
 
 
 class _Preparation:
-    """What is shared by the videos of one call."""
+    """Models, writer and report shared by all videos of a call."""
 
     def __init__(self, storage: Storage, settings: PrepareSettings) -> None:
         preset = load_preset(settings.preset)
@@ -166,22 +170,22 @@ class _Preparation:
         self.writer = ShardWriter(storage, ShardIndex(self.size, digest, self.detector.name))
         self.report, self.pictures = PrepareReport(), SheetRows()
 
-    def take(self, video: Path, name: str) -> None:
-        """Look at a video, encode what is kept of it, and note all of it.
+    def add_video(self, video: Path, name: str) -> None:
+        """Find the clips of a video, encode those to keep, and record all in the report.
 
-        The video is read twice side by side: by who looks, and a shot behind by who cuts clips. Of
-        one that proves damaged, what came before the damage stays.
+        The video is read twice in parallel: by detection, and one shot later by the cropping of
+        clips. If it is damaged, clips before the damage are kept.
         """
         self.report.videos += 1
         try:
             reader = VideoReader(video, self.limits)
-            found = look_at_video(reader, self.detector, self.settings.quality)
-            clips = cut_long_ones(found, self.settings.max_clip_frames)
+            candidates = find_candidates(reader, self.detector, self.settings.quality)
+            clips = split_long_candidates(candidates, self.settings.max_clip_frames)
             for clip, square, frames in _read(reader, clips, self.size):
                 self.report.frames += len(clip.frames)
                 if not clip.reasons:
                     self._keep(name, float(reader.fps), clip, square, frames)
-                self.pictures.add(partial(show_clip, name, clip, square, frames, self.size))
+                self.pictures.add(partial(draw_clip, name, clip, square, frames, self.size))
                 self.report.clips.append(_entry(name, self._split(name), clip))
         except MediaError as error:
             self.report.unreadable[name] = str(error)
@@ -190,10 +194,10 @@ class _Preparation:
         """Store sheet, report and index.
 
         Raises:
-            ConfigError: no clip is left.
+            ConfigError: no clip was kept.
         """
         if not self.report.kept:
-            raise ConfigError(_nothing_left(self.report))
+            raise ConfigError(_no_clips_message(self.report))
         put_sheet(self.storage, self.pictures.rows)
         put_text(self.storage, REPORT, json.dumps(_plain(self.report, self.settings), indent=1))
         self.writer.close()
@@ -205,7 +209,7 @@ class _Preparation:
         self.writer.add(
             _encode(frames, self.codec, self.settings.device),
             [square.move(pose, self.size) for pose in clip.poses],
-            name=f"{name}-{clip.frames.start:06d}",  # with its suffix: a.mp4 and a.mov are two
+            name=f"{name}-{clip.frames.start:06d}",  # with the suffix: a.mp4 and a.mov may coexist
             split=self._split(name),
             video=name,
             first_frame=clip.frames.start,
@@ -218,51 +222,51 @@ class _Preparation:
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """Return the videos under a folder, in order.
+    """Return the videos under a folder, sorted by path.
 
     Raises:
         ConfigError: there is none.
     """
     videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
     if not videos:
-        raise ConfigError(f"{folder}: no video in it (looked for {', '.join(VIDEO_SUFFIXES)})")
+        raise ConfigError(f"{folder}: no videos found; supported are {', '.join(VIDEO_SUFFIXES)}")
     return videos
 
 
 def split_of(name: str, validation_share: float) -> str:
-    """Return to which split a video belongs: by its name, so that it never changes sides."""
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
-    return VALIDATION if place < validation_share else TRAIN
+    """Return the split of a video, which depends only on its name and so never changes."""
+    position = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
+    return VALIDATION if position < validation_share else TRAIN
 
 
 def _read(
     reader: VideoReader, clips: Iterable[Candidate], size: int
 ) -> Iterator[tuple[Candidate, Square, NDArray[np.uint8]]]:
-    """Read a video from its beginning, and yield each candidate with its square and its frames.
+    """Read a video from its start, and yield each candidate with its square and its frames.
 
-    Candidates come in the order of their frames, which are (frames, size, size, 3); of a dropped
-    one a few are enough.
+    Candidates must be in frame order. Frames are (frames, size, size, 3); for a dropped candidate
+    only some are returned.
     """
     numbered = enumerate(reader)
     for clip in clips:
-        square = square_around(clip.poses) if clip.poses else whole(reader.size)
-        wanted = clip.frames[:: max(1, len(clip.frames) // 6)] if clip.reasons else clip.frames
-        taken = []
+        square = square_around(clip.poses) if clip.poses else centered_square(reader.size)
+        indices = clip.frames[:: max(1, len(clip.frames) // 6)] if clip.reasons else clip.frames
+        crops = []
         for index, frame in numbered:
-            if index in wanted:
-                taken.append(square.cut(frame, size))
+            if index in indices:
+                crops.append(square.cut(frame, size))
             if index == clip.frames.stop - 1:
                 break
-        yield clip, square, np.stack(taken)
+        yield clip, square, np.stack(crops)
 
 
-def cut_long_ones(candidates: Iterable[Candidate], most: int) -> Iterator[Candidate]:
-    """Cut what is kept and longer than `most` frames into clips of about equal length."""
-    return (part for candidate in candidates for part in _parts(candidate, most))
+def split_long_candidates(candidates: Iterable[Candidate], max_frames: int) -> Iterator[Candidate]:
+    """Split candidates to keep that are longer than `max_frames` into about equal parts."""
+    return (part for candidate in candidates for part in _parts(candidate, max_frames))
 
 
-def _parts(candidate: Candidate, most: int) -> list[Candidate]:
-    count = -(-len(candidate.frames) // most)
+def _parts(candidate: Candidate, max_frames: int) -> list[Candidate]:
+    count = -(-len(candidate.frames) // max_frames)
     if count <= 1 or candidate.reasons:
         return [candidate]
     edges = np.linspace(0, len(candidate.frames), count + 1).round().astype(int)
@@ -294,16 +298,16 @@ def _entry(name: str, split: str, clip: Candidate) -> dict[str, Any]:
 
 
 def _plain(report: PrepareReport, settings: PrepareSettings) -> dict[str, Any]:
-    told = asdict(settings) | {"weights": settings.weights and str(settings.weights)}
+    plain_settings = asdict(settings) | {"weights": settings.weights and str(settings.weights)}
     counts = {
         "kept": report.kept,
         "splits": report.splits(),
         "dropped": dict(report.dropped()),
     }
-    return {"settings": told} | counts | asdict(report)
+    return {"settings": plain_settings} | counts | asdict(report)
 
 
-def _nothing_left(report: PrepareReport) -> str:
+def _no_clips_message(report: PrepareReport) -> str:
     kinds = [f"{kind} ({count})" for kind, count in report.dropped().most_common()]
     kinds += [f"{name}: {why}" for name, why in list(report.unreadable.items())[:3]]
     return f"no clip of the {report.videos} videos was kept: {', '.join(kinds)}"

@@ -1,4 +1,4 @@
-"""Which clips are worth learning from."""
+"""Quality criteria for training clips."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.errors import ParameterError
 
-MOST_CROWDED = 0.1  # of the frames
+MAX_CROWDED = 0.1  # fraction of frames with too many people
 
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """What a clip must be.
+    """Criteria for clips to keep.
 
     Attributes:
-        min_frames: a clip of stage 2 has 16 target frames.
-        min_joints: mean share of the 18 joints that are seen, 0..1.
-        max_rejected: largest share of detections that jumped as no body does, 0..1.
-        min_height: the person's height as a share of the picture's shorter side.
-        min_motion: mean speed of the joints in body heights per second; below nobody moves.
-        max_people: in a frame; more than that in a tenth of the frames drops the clip.
+        min_frames: minimum length; a clip of stage 2 has 16 target frames and a source.
+        min_joints: minimum mean fraction of the 18 joints that are detected, 0..1.
+        max_rejected: maximum fraction of detections rejected as implausible jumps, 0..1.
+        min_height: minimum height of the person as a fraction of the picture's shorter side.
+        min_motion: minimum mean speed of the joints in body heights per second.
+        max_people: maximum number of people per frame; a clip is dropped if more than a tenth of
+            its frames exceed it.
 
     Raises:
         ParameterError: a value is out of its range.
@@ -41,7 +42,7 @@ class QualitySettings:
     def __post_init__(self) -> None:
         for name in ("min_joints", "max_rejected", "min_height"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+                raise ParameterError(f"{name} is {getattr(self, name)}; it must be in 0..1")
         if self.min_frames < 2 or self.max_people < 1 or self.min_motion < 0:
             raise ParameterError(
                 f"min_frames is {self.min_frames}, max_people {self.max_people}, min_motion "
@@ -51,10 +52,10 @@ class QualitySettings:
 
 @dataclass(frozen=True)
 class ClipQuality:
-    """What was measured of a clip; see `QualitySettings`.
+    """Measured quality of a clip; see `QualitySettings`.
 
     Attributes:
-        crowded: share of frames with more people than are wanted.
+        crowded: fraction of frames with more than the allowed number of people.
     """
 
     frames: int
@@ -65,12 +66,12 @@ class ClipQuality:
     crowded: float
 
     def reasons(self, settings: QualitySettings) -> list[str]:
-        """Return why the clip is dropped, as "kind: numbers" each; none keeps it."""
+        """Return the reasons to drop the clip, each as "kind: numbers"; empty to keep it."""
         checks = {
             f"too short: {self.frames} frames, under {settings.min_frames}": (
                 self.frames < settings.min_frames
             ),
-            f"joints unseen: {self.joints:.0%} seen, under {settings.min_joints:.0%}": (
+            f"joints missing: {self.joints:.0%} detected, under {settings.min_joints:.0%}": (
                 self.joints < settings.min_joints
             ),
             f"joints jump: {self.rejected:.1%}, over {settings.max_rejected:.1%}": (
@@ -79,11 +80,11 @@ class ClipQuality:
             f"too small: {self.height:.0%} of the side, under {settings.min_height:.0%}": (
                 self.height < settings.min_height
             ),
-            f"stands still: {self.motion:.3f} heights/s, under {settings.min_motion:g}": (
+            f"too still: {self.motion:.3f} heights/s, under {settings.min_motion:g}": (
                 self.motion < settings.min_motion
             ),
             f"crowded: over {settings.max_people} people in {self.crowded:.0%} of frames": (
-                self.crowded > MOST_CROWDED
+                self.crowded > MAX_CROWDED
             ),
         }
         return [reason for reason, holds in checks.items() if holds]
@@ -95,27 +96,29 @@ def measure_clip(
     """Measure a clip of one person.
 
     Args:
-        poses: of each frame, cleaned.
-        people: how many were seen in each frame.
-        rejected: detections of joints that were dropped in cleaning.
+        poses: cleaned poses, one per frame.
+        people: number of people detected in each frame.
+        rejected: number of joint detections rejected by cleaning.
+        fps: frames per second.
+        max_people: maximum number of people per frame.
     """
     points = stack_points(poses)
-    seen = ~np.isnan(points[..., 0])
+    detected = ~np.isnan(points[..., 0])
     height = typical_height(points)
     side = min(poses[0].canvas)
     speeds = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    moving = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else 0.0
-    told = body_heights(points)
+    mean_speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else 0.0
+    heights = body_heights(points)
     return ClipQuality(
         frames=len(poses),
-        joints=float(seen.mean()),
-        rejected=rejected / max(int(seen.sum()) + rejected, 1),
-        height=height / side if np.isfinite(told).any() else 0.0,
-        motion=moving * fps / height,
+        joints=float(detected.mean()),
+        rejected=rejected / max(int(detected.sum()) + rejected, 1),
+        height=height / side if np.isfinite(heights).any() else 0.0,
+        motion=mean_speed * fps / height,
         crowded=float(np.mean([count > max_people for count in people])),
     )
 
 
 def stack_points(poses: Sequence[Pose]) -> Floats:
-    """Return (frames, 18, 2) pixels, NaN where a joint was not seen."""
+    """Return (frames, 18, 2) keypoints in pixels, NaN where a joint was not detected."""
     return np.stack([np.where(p.detected[:, None], p.keypoints, np.nan) for p in poses])

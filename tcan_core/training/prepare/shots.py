@@ -1,4 +1,4 @@
-"""Where a video cuts from one shot to the next."""
+"""Detection of cuts between the shots of a video."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 16  # pixels of the small pictures that are compared
-LONGEST = 3_000  # frames of a shot whose people are in memory together
-_NEAR = 4  # frames on each side that a change is measured against
-# Of 255; less is no cut, however still the rest is. On puppets, motion changes at most 3 and cuts
-# at least 13.
+_SIDE = 16  # side of the compared thumbnails in pixels
+LONGEST = 3_000  # maximum frames per shot, because the people of a shot are in memory together
+_NEAR = 4  # number of neighbouring changes on each side that a change is compared with
+# In levels of 255; smaller changes are never cuts. On puppets, motion changes at most 3, cuts at
+# least 13.
 MIN_CHANGE = 8.0
-MIN_RATIO = 3.0  # a cut changes the picture so many times as much as the frames around it
+MIN_RATIO = 3.0  # minimum ratio of a cut's change to the median of the neighbouring changes
 
 
 def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what `find_shots` compares of a frame (height, width, 3): (16, 16, 3), 0..255."""
+    """Return the thumbnail of a frame (height, width, 3) for `ShotCutter`: (16, 16, 3) in Lab."""
     small = cv2.resize(frame, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), np.float32)
 
 
 class ShotCutter:
-    """Finds the cuts of a video while it is read.
+    """Streaming detector of cuts.
 
-    A cut is a change of the whole picture that stands out from the changes around it, so that a
-    quick motion or a shaking camera is none. Fades are not found. A shot that grows longer than
-    `longest` frames is cut there, so that who follows shot by shot needs no more memory for it.
+    A cut is a change of the whole picture that is much larger than the neighbouring changes, so
+    fast motion and a shaking camera are not cuts. Fades are not detected. A shot longer than
+    `longest` frames is cut there to bound memory.
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
@@ -38,14 +38,14 @@ class ShotCutter:
         self._judged = self._start = 0
 
     def add(self, small: NDArray[np.float32]) -> list[int]:
-        """Take the next frame's thumbnail, and return the first frames of shots that it settles."""
+        """Add the next frame's thumbnail, and return the first frames of newly found shots."""
         if self._last is not None:
             self._changes.append(float(np.abs(small - self._last).mean()))
         self._last = small
         return self._judge(len(self._changes) - _NEAR)
 
     def end(self) -> list[int]:
-        """Return the first frames of the shots that were not settled before the video's end."""
+        """Return the first frames of the shots found at the end of the video."""
         return self._judge(len(self._changes))
 
     def _judge(self, stop: int) -> list[int]:
@@ -59,10 +59,11 @@ class ShotCutter:
 
 
 def find_shots(thumbnails: Sequence[NDArray[np.float32]], longest: int = LONGEST) -> list[range]:
-    """Return the frames of each shot, in order, all frames in one of them; see `ShotCutter`.
+    """Return the frame range of each shot, in order; see `ShotCutter`.
 
     Args:
-        thumbnails: one for each frame, from `thumbnail`.
+        thumbnails: one per frame, from `thumbnail`.
+        longest: maximum number of frames per shot.
     """
     cutter = ShotCutter(longest)
     cuts = [cut for small in thumbnails for cut in cutter.add(small)] + cutter.end()
@@ -71,6 +72,6 @@ def find_shots(thumbnails: Sequence[NDArray[np.float32]], longest: int = LONGEST
 
 
 def _stands_out(changes: Sequence[float], index: int) -> bool:
-    around = [*changes[max(0, index - _NEAR) : index], *changes[index + 1 : index + 1 + _NEAR]]
-    usual = float(np.median(around)) if around else 0.0
-    return changes[index] >= MIN_CHANGE and changes[index] >= MIN_RATIO * usual
+    nearby = [*changes[max(0, index - _NEAR) : index], *changes[index + 1 : index + 1 + _NEAR]]
+    median = float(np.median(nearby)) if nearby else 0.0
+    return changes[index] >= MIN_CHANGE and changes[index] >= MIN_RATIO * median

@@ -44,7 +44,7 @@ def detect(image_path: Path, driving_path: Path) -> Detected:
     return Detected(np.zeros((32, 32, 3), np.uint8), no_pose((32, 32)), 3 * [no_pose((32, 32))])
 
 
-def test_driving_by_pose_gives_the_true_poses(pairs_dir: Path) -> None:
+def test_pose_driving_uses_the_true_poses(pairs_dir: Path) -> None:
     [pair] = read_pairs(pairs_dir, limit=1)
     pipeline = RepeatingPipeline()
     animate = PipelineAnimator(pipeline, detect, {"ptm_tau": 0.0, "retarget": False})
@@ -60,7 +60,7 @@ def test_driving_by_pose_gives_the_true_poses(pairs_dir: Path) -> None:
     assert call["source_pose"].keypoints.tolist() == pair.source_pose().keypoints.tolist()
 
 
-def test_driving_by_video_gives_what_is_detected(pairs_dir: Path) -> None:
+def test_video_driving_uses_detected_poses(pairs_dir: Path) -> None:
     [pair] = read_pairs(pairs_dir, limit=1)
     pipeline = RepeatingPipeline()
 

@@ -50,7 +50,7 @@ def test_the_truth_scores_best(pairs_dir: Path, tmp_path: Path) -> None:
     assert [clip.name for clip in report.clips] == ["0000", "0001", "0002"]
 
 
-def test_the_baseline_is_the_animator_that_repeats_the_source(
+def test_the_baseline_equals_an_animator_that_repeats_the_source(
     pairs_dir: Path, tmp_path: Path
 ) -> None:
     report = evaluate_pairs(pairs_dir, stand_still, tmp_path / "r.json")
@@ -59,9 +59,7 @@ def test_the_baseline_is_the_animator_that_repeats_the_source(
         assert clip.results["pose"] == clip.results["repeat_source"]
 
 
-def test_a_pair_that_cannot_be_animated_is_told_and_the_others_go_on(
-    pairs_dir: Path, tmp_path: Path
-) -> None:
+def test_a_failed_pair_is_reported_and_the_others_continue(pairs_dir: Path, tmp_path: Path) -> None:
     report = evaluate_pairs(pairs_dir, see_nobody_in_videos, tmp_path / "r.json")
 
     assert [clip.errors for clip in report.clips] == 3 * [
@@ -94,14 +92,14 @@ def test_progress_counts_animations_and_seeds_differ_by_pair(
     assert report.about == {"pairs": str(pairs_dir), "seed": 7, "preset": "mini"}
 
 
-def test_one_driving_alone(pairs_dir: Path, tmp_path: Path) -> None:
+def test_a_single_driving_condition_can_be_selected(pairs_dir: Path, tmp_path: Path) -> None:
     options = EvaluateOptions(drivings=("pose",), limit=1)
     report = evaluate_pairs(pairs_dir, tell_the_truth, tmp_path / "r.json", options)
 
     assert report.conditions() == ["repeat_source", "pose"]
 
 
-def test_a_sheet_shows_each_pair(pairs_dir: Path, tmp_path: Path) -> None:
+def test_a_contact_sheet_is_written_per_pair(pairs_dir: Path, tmp_path: Path) -> None:
     evaluate_pairs(pairs_dir, tell_the_truth, tmp_path / "r.json")
 
     sheets = sorted((tmp_path / "r_sheets").glob("*.png"))
@@ -111,7 +109,7 @@ def test_a_sheet_shows_each_pair(pairs_dir: Path, tmp_path: Path) -> None:
     assert width > 6 * 100
 
 
-def test_a_run_that_is_cut_short_leaves_what_it_has(pairs_dir: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_its_results(pairs_dir: Path, tmp_path: Path) -> None:
     def fail_at_last(pair: Pair, driving: Driving, seed: int) -> Frames:
         if pair.name == "0002":
             raise KeyboardInterrupt
@@ -123,7 +121,7 @@ def test_a_run_that_is_cut_short_leaves_what_it_has(pairs_dir: Path, tmp_path: P
     assert json.loads((tmp_path / "r.json").read_text())["num_clips"] == 2
 
 
-def test_a_wrong_setting_ends_the_evaluation(pairs_dir: Path, tmp_path: Path) -> None:
+def test_a_parameter_error_stops_the_evaluation(pairs_dir: Path, tmp_path: Path) -> None:
     def refuse(pair: Pair, driving: Driving, seed: int) -> Frames:
         raise ParameterError("ptm_tau is -1")
 
@@ -131,7 +129,7 @@ def test_a_wrong_setting_ends_the_evaluation(pairs_dir: Path, tmp_path: Path) ->
         evaluate_pairs(pairs_dir, refuse, tmp_path / "r.json")
 
 
-def test_a_result_of_another_length_is_told(pairs_dir: Path, tmp_path: Path) -> None:
+def test_a_result_of_another_length_is_reported(pairs_dir: Path, tmp_path: Path) -> None:
     def lose_a_frame(pair: Pair, driving: Driving, seed: int) -> Frames:
         return pair.truth()[:-1]
 

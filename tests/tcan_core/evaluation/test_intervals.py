@@ -23,14 +23,14 @@ def test_the_interval_is_that_of_the_normal_distribution_for_many_clips() -> Non
     assert interval.high == pytest.approx(values.mean() + half, abs=0.01)
 
 
-def test_it_is_seeded() -> None:
+def test_the_interval_is_reproducible_by_seed() -> None:
     values = [1.0, 5.0, 2.0, 9.0]
 
     assert bootstrap_interval(values, n=50, seed=1) == bootstrap_interval(values, n=50, seed=1)
     assert bootstrap_interval(values, n=50, seed=1) != bootstrap_interval(values, n=50, seed=2)
 
 
-def test_pairs_see_an_effect_that_the_spread_of_clips_hides() -> None:
+def test_paired_differences_detect_small_effects() -> None:
     rng = np.random.default_rng(0)
     base = rng.normal(20, 5, 48)
     other = base - 2 + rng.normal(0, 0.2, 48)
@@ -46,7 +46,7 @@ def test_pairs_see_an_effect_that_the_spread_of_clips_hides() -> None:
     assert change.relative.low < change.relative.mean < change.relative.high < 0
 
 
-def test_no_effect_is_not_claimed() -> None:
+def test_an_interval_without_effect_contains_zero() -> None:
     rng = np.random.default_rng(1)
     base = rng.normal(20, 5, 48)
 
@@ -62,7 +62,7 @@ def test_a_base_of_zero_has_no_relative_change() -> None:
     assert change.relative is None
 
 
-def test_only_finite_values_of_the_same_clips_are_compared() -> None:
+def test_values_that_are_unpaired_or_not_finite_are_rejected() -> None:
     with pytest.raises(InputError, match="2 clips cannot be paired with 1"):
         paired_difference([1.0, 2.0], [1.0])
     with pytest.raises(InputError, match="at least one clip"):

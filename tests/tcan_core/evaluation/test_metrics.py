@@ -28,7 +28,7 @@ def test_psnr_is_the_mean_over_frames() -> None:
     assert metrics.psnr(grey(100, 100), grey(105, 50)) == pytest.approx(expected)
 
 
-def test_psnr_of_the_truth_stays_finite() -> None:
+def test_psnr_of_the_truth_is_finite() -> None:
     assert metrics.psnr(grey(7), grey(7)) == 100
 
 
@@ -37,7 +37,7 @@ def test_ssim_of_the_truth_is_one_and_noise_is_near_zero() -> None:
     assert abs(metrics.ssim(noisy(0), noisy(1))) < 0.1
 
 
-def test_ssim_is_the_definition_window_by_window() -> None:
+def test_ssim_equals_its_definition() -> None:
     one, other = noisy(0, frames=1, size=14), noisy(0, frames=1, size=14) // 2 + 30
 
     assert metrics.ssim(one, other) == pytest.approx(_slow_ssim(one[0], other[0]), abs=1e-9)
@@ -65,12 +65,12 @@ def _slow_ssim(one: Frames, other: Frames) -> float:
     return float(np.mean(values))
 
 
-def test_ssim_refuses_frames_smaller_than_its_window() -> None:
+def test_ssim_rejects_frames_smaller_than_its_window() -> None:
     with pytest.raises(InputError, match="10x10"):
         metrics.ssim(grey(0, size=10), grey(0, size=10))
 
 
-def test_moving_region_is_where_the_truth_leaves_the_source_grown_by_one() -> None:
+def test_moving_region_is_the_dilated_difference_to_the_source() -> None:
     source, truth = grey(50, size=9)[0], grey(50, 50, size=9)
     truth[0, 4, 4, 1] = 50 + 13
     truth[1, 4, 4, :] = 50 - 12
@@ -84,7 +84,7 @@ def test_moving_region_is_where_the_truth_leaves_the_source_grown_by_one() -> No
     assert metrics.moving_region_mask(source, truth, grow=0).sum() == 1
 
 
-def test_moving_region_psnr_looks_at_the_moving_region_alone() -> None:
+def test_moving_region_psnr_ignores_other_pixels() -> None:
     truth, result = grey(100, 100), grey(0, 0)
     moving = np.zeros((2, 16, 16), dtype=bool)
     moving[0, 2:5, 2:5] = True
@@ -96,7 +96,7 @@ def test_moving_region_psnr_looks_at_the_moving_region_alone() -> None:
     assert math.isnan(metrics.moving_region_psnr(result, truth, np.zeros_like(moving)))
 
 
-def test_flicker_is_what_the_truth_does_not_do() -> None:
+def test_flicker_is_relative_to_the_truth() -> None:
     everywhere = np.ones((5, 16, 16), dtype=bool)
     steady, shaking = grey(10, 20, 30, 40, 50), grey(10, 24, 26, 44, 46)
 
@@ -106,7 +106,7 @@ def test_flicker_is_what_the_truth_does_not_do() -> None:
     assert metrics.flicker_error(steady, shaking, everywhere) == pytest.approx((12 + 16 + 16) / 3)
 
 
-def test_flicker_outside_the_moving_region_does_not_count() -> None:
+def test_flicker_ignores_pixels_outside_the_moving_region() -> None:
     truth, result = grey(10, 10, 10), grey(10, 10, 10)
     result[1, 0, 0] = 90
     moving = np.ones((3, 16, 16), dtype=bool)
@@ -127,6 +127,6 @@ def test_background_motion_is_the_mean_change_between_frames() -> None:
 
 
 @pytest.mark.parametrize("metric", [metrics.l1, metrics.psnr, metrics.ssim])
-def test_clips_of_different_lengths_are_refused(metric: metrics.Metric) -> None:
+def test_clips_of_different_lengths_are_rejected(metric: metrics.Metric) -> None:
     with pytest.raises(InputError, match=r"\(2, 16, 16, 3\), the truth is \(3, 16, 16, 3\)"):
         metric(grey(0, 0), grey(0, 0, 0))

@@ -46,7 +46,7 @@ def clip(seed: int, frames: int = 18, side: int = 40) -> Frames:
 
 
 @pytest.mark.pose
-def test_it_is_what_the_package_itself_says(cache: Path, alexnet: dict[str, Any]) -> None:
+def test_lpips_equals_the_packages_own_result(cache: Path, alexnet: dict[str, Any]) -> None:
     import lpips
     from torchvision.models import AlexNet_Weights
 
@@ -69,7 +69,7 @@ def test_it_is_what_the_package_itself_says(cache: Path, alexnet: dict[str, Any]
 
 
 @pytest.mark.pose
-def test_a_report_has_it_beside_the_others(
+def test_a_report_includes_lpips(
     cache: Path, alexnet: dict[str, Any], pairs_dir: Path, tmp_path: Path
 ) -> None:
     def tell_the_truth(pair: Pair, driving: Driving, seed: int) -> Frames:
@@ -86,17 +86,19 @@ def test_a_report_has_it_beside_the_others(
 
 
 @pytest.mark.pose
-def test_a_damaged_file_is_told(cache: Path, alexnet: dict[str, Any]) -> None:
+def test_a_damaged_weights_file_is_rejected(cache: Path, alexnet: dict[str, Any]) -> None:
     (cache / BACKBONE_FILE).write_bytes(b"half of a file")
-    with pytest.raises(WeightsError, match=f"{BACKBONE_FILE}: not a file of weights"):
+    with pytest.raises(WeightsError, match=f"{BACKBONE_FILE}: not a weights file"):
         Lpips()
     torch.save({"features.0.weight": alexnet["features.0.weight"]}, cache / BACKBONE_FILE)
     with pytest.raises(WeightsError, match=f"{BACKBONE_FILE}: keys 9 missing"):
         Lpips()
 
 
-def test_weights_are_taken_from_the_models_folder_first(cache: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=f"{BACKBONE_FILE} is there; .* fetched by `python -c"):
+def test_the_models_folder_takes_precedence(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        WeightsError, match=f"{BACKBONE_FILE} exists; .*download it with `python -c"
+    ):
         backbone_file()
     (cache / BACKBONE_FILE).touch()
     assert backbone_file() == cache / BACKBONE_FILE
@@ -106,7 +108,7 @@ def test_weights_are_taken_from_the_models_folder_first(cache: Path, tmp_path: P
     assert backbone_file() == own
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lpips", None)  # as where it is not installed
     with pytest.raises(ConfigError, match=r"needs the extra `lpips` .*'tcan\[lpips\]'"):
         Lpips()

@@ -12,7 +12,7 @@ from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 TRUTH = [Pose(np.full((18, 2), 20.0), np.full(18, 0.9), (64, 48)) for _ in range(500)]
 
 
-def test_joints_are_dropped_and_thrown_as_often_as_asked() -> None:
+def test_joints_are_dropped_and_thrown_at_the_configured_rates() -> None:
     damaged = with_errors(TRUTH, PoseErrors(drop=0.3, throw=0.05), seed=1)
     gone = np.mean([~pose.detected for pose in damaged])
     points = np.concatenate([pose.keypoints[pose.detected] for pose in damaged])
@@ -24,20 +24,20 @@ def test_joints_are_dropped_and_thrown_as_often_as_asked() -> None:
     assert {float(c) for pose in damaged for c in pose.confidence} == {0.0, 0.9}
 
 
-def test_a_seed_gives_the_same_errors_and_another_one_others() -> None:
+def test_pose_errors_are_reproducible_by_seed() -> None:
     errors = PoseErrors(drop=0.3)
     one, same, other = (with_errors(TRUTH[:5], errors, seed) for seed in (1, 1, 2))
     assert [p.detected.tolist() for p in one] == [p.detected.tolist() for p in same]
     assert [p.detected.tolist() for p in one] != [p.detected.tolist() for p in other]
 
 
-def test_without_errors_poses_stay_as_they_are() -> None:
+def test_without_errors_poses_are_unchanged() -> None:
     assert not PoseErrors() and PoseErrors(throw=0.1)
     [pose] = with_errors(TRUTH[:1], PoseErrors(), seed=0)
     assert np.array_equal(pose.keypoints, TRUTH[0].keypoints) and pose.detected.all()
 
 
 @pytest.mark.parametrize(("drop", "throw"), [(-0.1, 0.0), (0.0, 1.1), (0.6, 0.5), (np.nan, 0.0)])
-def test_parts_outside_their_range_are_refused(drop: float, throw: float) -> None:
-    with pytest.raises(ParameterError, match="together at most 1"):
+def test_rates_outside_their_range_are_rejected(drop: float, throw: float) -> None:
+    with pytest.raises(ParameterError, match="their sum at most 1"):
         PoseErrors(drop, throw)

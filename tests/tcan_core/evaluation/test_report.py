@@ -26,13 +26,13 @@ def report(shift: float = 0.0, clips: int = 4) -> Report:
     )
 
 
-def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_report_round_trips_through_json(tmp_path: Path) -> None:
     report().write(tmp_path / "new" / "report.json")
 
     assert read_report(tmp_path / "new" / "report.json") == report()
 
 
-def test_the_file_holds_means_and_intervals_beside_the_clips(tmp_path: Path) -> None:
+def test_the_report_contains_means_intervals_and_clips(tmp_path: Path) -> None:
     report().write(tmp_path / "report.json")
 
     content = json.loads((tmp_path / "report.json").read_text())
@@ -47,7 +47,7 @@ def test_the_file_holds_means_and_intervals_beside_the_clips(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
-def test_a_clip_that_failed_is_counted_and_leaves_the_mean_alone(tmp_path: Path) -> None:
+def test_a_failed_clip_is_counted_and_excluded_from_the_mean(tmp_path: Path) -> None:
     whole = report()
     failed = ClipReport(
         "0009", 24, None, {"repeat_source": {"psnr": 10.0}}, {"pose": "no_person: x"}
@@ -76,24 +76,24 @@ def test_two_conditions_of_one_run_are_compared() -> None:
     assert "flicker" not in changes
 
 
-def test_clips_of_alike_bodies_can_be_left_out() -> None:
+def test_clips_with_a_small_proportion_gap_can_be_excluded() -> None:
     changes = compare_conditions(report(), report(), "pose", "pose", min_proportion_gap=0.2)
 
     assert changes["psnr"].clips == 2
     assert changes["psnr"].base == 22.5
 
 
-def test_only_clips_of_both_runs_count() -> None:
+def test_only_common_clips_are_compared() -> None:
     assert compare_conditions(report(), report(clips=2), "pose", "pose")["psnr"].clips == 2
 
 
-def test_nothing_in_common_is_an_error() -> None:
-    with pytest.raises(InputError, match="no clip has both 'pose' and 'video'"):
+def test_runs_without_common_clips_are_rejected() -> None:
+    with pytest.raises(InputError, match="no clip has results for both 'pose' and 'video'"):
         compare_conditions(report(), report(), "pose", "video")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"about": {}, "clips": [{"nom": 1}]}'])
-def test_another_file_is_no_report(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_report_is_rejected(text: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(text)
 
     with pytest.raises(InputError, match="not a report of tcan evaluate"):

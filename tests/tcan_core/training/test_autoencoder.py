@@ -14,7 +14,7 @@ from tcan_core.training.structure import structural_similarity
 from tests.tcan_core.training.conftest import TinyRuns
 
 
-def test_the_decoder_learns_on_alone_from_where_it_stood(runs: TinyRuns) -> None:
+def test_decoder_only_training_starts_from_the_initial_vae(runs: TinyRuns) -> None:
     stage = runs.stage("autoencoder", initial_vae=str(runs.parts), decoder_only=True)
     fresh = runs.stage("autoencoder")
     before = {name: value.clone() for name, value in stage.codec.vae.state_dict().items()}
@@ -28,12 +28,12 @@ def test_the_decoder_learns_on_alone_from_where_it_stood(runs: TinyRuns) -> None
     assert latents_from and learned == before.keys() - latents_from
 
 
-def test_a_decoder_needs_an_encoder_that_was_trained(runs: TinyRuns) -> None:
-    with pytest.raises(ConfigError, match="decoder_only needs initial_vae"):
+def test_decoder_only_training_needs_an_initial_vae(runs: TinyRuns) -> None:
+    with pytest.raises(ConfigError, match="decoder_only is true but initial_vae is not set"):
         runs.config("autoencoder", decoder_only=True)
 
 
-def test_structure_can_be_learned_from(runs: TinyRuns) -> None:
+def test_structure_weight_trains_on_ssim(runs: TinyRuns) -> None:
     scalars = runs.train("autoencoder", structure_weight=0.5, steps=30, learning_rate=3e-3)
     plain = runs.train("autoencoder", steps=1, output=str(runs.root / "plain"))
 
@@ -43,7 +43,7 @@ def test_structure_can_be_learned_from(runs: TinyRuns) -> None:
     )
 
 
-def test_similarity_is_the_one_that_is_reported() -> None:
+def test_training_ssim_equals_the_evaluation_metric() -> None:
     rng = np.random.default_rng(0)
     smooth = ndimage.gaussian_filter(rng.uniform(0, 255, (3, 40, 32, 3)), (0, 2, 2, 0)) * 3 - 255
     noise = rng.normal(0, 20, smooth.shape)

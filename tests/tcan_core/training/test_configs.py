@@ -90,15 +90,15 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
             "run: precision: expected one of 'fp32', 'bf16', 'fp16', got 'fp8'",
         ),
         ({"data": {"puppets": 3}}, "data: unknown key puppets; known are characters, frames"),
-        ({"data": None}, "give one of `data` .*; got"),
-        ({"folders": {"root": "clips"}}, "give one of `data` .*; got"),
+        ({"data": None}, "set exactly one of `data` .*; got"),
+        ({"folders": {"root": "clips"}}, "set exactly one of `data` .*; got"),
         (
             {"data": None, "folders": {"root": "c", "crop_scale": [0.5, 2]}},
-            "folders: crop_scale is 0.5",
+            "folders: crop_scale is .0.5",
         ),
         (
             {"data": None, "folders": {"root": "c", "left_out": ["a"], "only": ["b", "a"]}},
-            "folders: a: both in `only` and in `left_out`",
+            "folders: a: listed in both `only` and `left_out`",
         ),
         (
             {"data": None, "folders": {"root": "c", "left_out": [201_002]}},
@@ -106,7 +106,9 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+def test_invalid_configurations_are_rejected_with_the_key(
+    tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
     path = tmp_path / "stage1.yaml"
     good = {
         "preset": "mini",
@@ -128,7 +130,7 @@ def test_a_run_keeps_its_resolved_configuration(runs: TinyRuns) -> None:
     assert load_config(runs.root / "stage1" / "config.yaml", Stage1Config) == config
 
 
-def test_an_unknown_stage_and_missing_parts_are_told(runs: TinyRuns) -> None:
+def test_unknown_stage_and_missing_parts_are_rejected(runs: TinyRuns) -> None:
     with pytest.raises(
         ConfigError, match="no training stage 'stage3'; there are autoencoder, pose"
     ):
@@ -138,7 +140,7 @@ def test_an_unknown_stage_and_missing_parts_are_told(runs: TinyRuns) -> None:
         runs.stage("stage1")
 
 
-def test_stage2_without_stage1_must_be_meant(runs: TinyRuns, tmp_path: Path) -> None:
+def test_stage2_without_stage1_needs_an_explicit_setting(runs: TinyRuns, tmp_path: Path) -> None:
     preset = yaml.safe_load(TINY.read_text())
     preset["parts"]["lora"]["absent"] = "leave_out"
     path = tmp_path / "preset.yaml"
@@ -151,7 +153,7 @@ def test_stage2_without_stage1_must_be_meant(runs: TinyRuns, tmp_path: Path) -> 
     runs.stage("stage2", preset=str(path), without_stage1=True)
 
 
-def test_parts_that_were_not_exported_are_read_elsewhere(runs: TinyRuns, weights: Path) -> None:
+def test_parts_not_exported_are_read_from_the_parts_folder(runs: TinyRuns, weights: Path) -> None:
     (runs.parts / "controlnet.safetensors").unlink()
 
     stage = runs.stage("stage1", parts=str(weights))
@@ -162,18 +164,18 @@ def test_parts_that_were_not_exported_are_read_elsewhere(runs: TinyRuns, weights
 @pytest.mark.parametrize(
     ("stage", "data", "told"),
     [
-        ("stage1", {"frames": 1}, "1 target frames need puppets in at least 2 pictures"),
-        ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need .* at least 7"),
-        ("stage2", {"frames": 9}, "consecutive where they are a clip"),
-        ("prior", {"frames": 60}, r"frames is 60; it must lie in 1..49"),
+        ("stage1", {"frames": 1}, "1 target frames need at least 2 pictures per puppet"),
+        ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need at least 7 pictures"),
+        ("stage2", {"frames": 9}, "`consecutive: true` for more than one target frame"),
+        ("prior", {"frames": 60}, r"frames is 60; it must be in 1..49"),
         (
             "prior",
             {"characters": 9, "first_seed": 999_992},
-            "training seeds must stay below 1000000",
+            "training seeds must be below 1000000",
         ),
     ],
 )
-def test_puppets_that_cannot_be_drawn_are_told(
+def test_invalid_puppet_data_is_rejected(
     runs: TinyRuns, stage: str, data: dict[str, Any], told: str
 ) -> None:
     puppets: dict[str, Any] = {"characters": 2, "size": 32, "cache": str(runs.root)} | data
@@ -182,6 +184,6 @@ def test_puppets_that_cannot_be_drawn_are_told(
         runs.stage(stage, data=PuppetData(**puppets))
 
 
-def test_folders_and_puppets_exclude_each_other(runs: TinyRuns) -> None:
+def test_folders_and_puppets_are_mutually_exclusive(runs: TinyRuns) -> None:
     with pytest.raises(ConfigError, match="got data, folders"):
         runs.config("stage2", folders=FolderData("clips"))

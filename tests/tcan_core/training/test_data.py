@@ -37,7 +37,7 @@ def some(count: int, seed: int = 0) -> Samples:
     return draw_samples(seed, 0, range(count))
 
 
-def test_pictures_are_those_of_the_scenes(data: PuppetData) -> None:
+def test_cached_pictures_equal_the_drawn_scenes(data: PuppetData) -> None:
     puppets = load_puppets(data)
 
     assert puppets.images.shape == (3, 9, 32, 32, 3)
@@ -65,7 +65,7 @@ def test_pictures_are_drawn_once(data: PuppetData, tmp_path: Path) -> None:
     assert [path.stat().st_mtime_ns for path in sorted(cache_folder(mine).iterdir())] == marks
 
 
-def test_half_drawn_pictures_are_drawn_again(data: PuppetData, tmp_path: Path) -> None:
+def test_an_incomplete_cache_is_drawn_again(data: PuppetData, tmp_path: Path) -> None:
     mine = replace(data, cache=str(tmp_path))
     expected = np.array(load_puppets(mine).images)
     (cache_folder(mine) / "done").unlink()
@@ -74,7 +74,7 @@ def test_half_drawn_pictures_are_drawn_again(data: PuppetData, tmp_path: Path) -
     assert np.array_equal(load_puppets(mine).images, expected)
 
 
-def test_other_data_lies_elsewhere(data: PuppetData, tmp_path: Path) -> None:
+def test_different_data_uses_a_different_cache_folder(data: PuppetData, tmp_path: Path) -> None:
     changes = ({"characters": 4}, {"frames": 8}, {"first_seed": 1}, {"consecutive": False})
     others = [replace(data, **change) for change in changes]
 
@@ -83,14 +83,14 @@ def test_other_data_lies_elsewhere(data: PuppetData, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_many_puppets_are_drawn_alike_by_all_processors(tmp_path: Path) -> None:
+def test_parallel_drawing_equals_serial_drawing(tmp_path: Path) -> None:
     many = PuppetData(characters=70, frames=2, size=32, cache=str(tmp_path))
     few = replace(many, characters=5, first_seed=65)
 
     assert np.array_equal(load_puppets(many).images[65:], load_puppets(few).images)
 
 
-def test_latents_are_the_codecs_and_encoded_once(
+def test_latents_are_encoded_once_by_the_codec(
     data: PuppetData, tiny: Preset, weights: Path
 ) -> None:
     codec = load_codec(tiny, weights)
@@ -126,7 +126,7 @@ def test_pairs_are_two_pictures_of_one_character(
         assert np.array_equal((pose_map * 255).round().byte().permute(1, 2, 0).numpy(), drawn)
 
 
-def test_clips_are_consecutive_and_their_source_is_the_stance(
+def test_clips_are_consecutive_and_their_source_is_the_standing_picture(
     data: PuppetData, tiny: Preset, weights: Path
 ) -> None:
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
@@ -145,7 +145,9 @@ def test_clips_are_consecutive_and_their_source_is_the_stance(
     assert pictures.shape == (2, 7, 32, 32, 3) and batch.latents.shape == (2, 4, 6, 4, 4)
 
 
-def test_the_generator_alone_decides(data: PuppetData, tiny: Preset, weights: Path) -> None:
+def test_samples_depend_only_on_their_generator(
+    data: PuppetData, tiny: Preset, weights: Path
+) -> None:
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
     for clips in (PuppetPairs(puppets), PuppetClips(puppets, 6)):
         first, second, other = (clips.sample(some(8, seed)) for seed in (1, 1, 2))
@@ -154,7 +156,7 @@ def test_the_generator_alone_decides(data: PuppetData, tiny: Preset, weights: Pa
         assert not torch.equal(first.latents, other.latents)
 
 
-def test_the_schedule_is_the_samplers() -> None:
+def test_training_uses_the_noise_schedule_of_the_sampler() -> None:
     scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear")
 
     torch.testing.assert_close(alphas_cumprod(), scheduler.alphas_cumprod, rtol=1e-4, atol=1e-6)

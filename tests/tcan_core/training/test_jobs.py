@@ -37,7 +37,7 @@ def test_manifests_are_valid(repository: Path) -> None:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
-def test_kustomizations_name_what_is_there(repository: Path) -> None:
+def test_kustomizations_name_existing_files(repository: Path) -> None:
     for folder in ("base", *KINDS):
         path = repository / JOBS / folder
         content = yaml.safe_load((path / "kustomization.yaml").read_text())
@@ -84,7 +84,7 @@ def test_preemption_costs_no_attempt_and_a_bad_configuration_ends_the_job(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pods_have_time_to_leave(repository: Path, kind: str) -> None:
+def test_pods_have_time_to_stop_gracefully(repository: Path, kind: str) -> None:
     job = read_job(repository, kind)
     pod = job["spec"]["template"]["spec"]
     train = container(job, "train")

@@ -53,7 +53,7 @@ def test_clipping_covers_every_trained_parameter(runs: TinyRuns, name: str) -> N
     assert float(norm) == pytest.approx(1e-3, rel=0.01)
 
 
-def test_the_rate_rises_holds_and_falls(tmp_path: Path) -> None:
+def test_the_learning_rate_warms_up_holds_and_decays(tmp_path: Path) -> None:
     rates: list[float] = []
     config = OptimizerConfig(learning_rate=1.0, warmup_steps=4, decay_steps=5)
 
@@ -65,7 +65,7 @@ def test_the_rate_rises_holds_and_falls(tmp_path: Path) -> None:
     )
 
 
-def test_a_constant_rate_stays(tmp_path: Path) -> None:
+def test_the_learning_rate_is_constant_without_decay_steps(tmp_path: Path) -> None:
     rates: list[float] = []
     config = OptimizerConfig(learning_rate=0.5, warmup_steps=0)
 
@@ -93,7 +93,7 @@ def test_the_average_follows_the_weights() -> None:
     assert weight.tolist() == [30, 30]
 
 
-def test_the_average_is_given_back_after_an_error() -> None:
+def test_parameters_are_restored_after_an_error_in_the_average_context() -> None:
     weight = nn.Parameter(torch.ones(1))
     average = WeightAverage({"weight": weight}, decay=0.9)
     with torch.no_grad():
@@ -106,7 +106,9 @@ def test_the_average_is_given_back_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("ema_decay", [0.9, 0.0])
-def test_the_average_is_exported_while_training_goes_on(tmp_path: Path, ema_decay: float) -> None:
+def test_the_average_is_exported_without_changing_the_training(
+    tmp_path: Path, ema_decay: float
+) -> None:
     stage = Lines()
     config = OptimizerConfig(learning_rate=0.1, warmup_steps=0, ema_decay=ema_decay)
 
@@ -115,7 +117,7 @@ def test_the_average_is_exported_while_training_goes_on(tmp_path: Path, ema_deca
     assert torch.equal(stage.exported[-1], stage.line.weight) is (ema_decay == 0)
 
 
-def test_frozen_weights_stay(tmp_path: Path) -> None:
+def test_frozen_weights_do_not_change(tmp_path: Path) -> None:
     stage = Lines()
     before = stage.frozen.weight.clone()
 
@@ -124,7 +126,7 @@ def test_frozen_weights_stay(tmp_path: Path) -> None:
     assert torch.equal(stage.frozen.weight, before)
 
 
-def test_a_run_leaves_scalars_sheets_and_a_checkpoint(tmp_path: Path) -> None:
+def test_a_run_writes_scalars_sheets_and_a_checkpoint(tmp_path: Path) -> None:
     reported: list[int] = []
     run = run_in(tmp_path, steps=5, log_every=2, sheet_every=2)
 
@@ -157,7 +159,7 @@ def test_every_stage_draws_a_sheet(runs: TinyRuns, name: str) -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_every_stage_learns_on_a_gpu(runs: TinyRuns, name: str, precision: str) -> None:
+def test_every_stage_trains_on_a_gpu(runs: TinyRuns, name: str, precision: str) -> None:
     losses = [
         [now["loss"] for now in runs.train(name, steps=2, device=device, precision=precision)]
         for device in ("cuda", "cpu")

@@ -16,14 +16,14 @@ PINNED: dict[str, list[float]] = {
 
 
 @pytest.mark.parametrize("stage", PINNED)
-def test_the_first_losses_are_what_they_were(runs: TinyRuns, stage: str) -> None:
+def test_the_first_losses_equal_recorded_ones(runs: TinyRuns, stage: str) -> None:
     scalars = runs.train(stage)
 
     assert [now["loss"] for now in scalars] == pytest.approx(PINNED[stage], rel=2e-3)
 
 
 @pytest.mark.parametrize("stage", PINNED)
-def test_bf16_learns_about_the_same(runs: TinyRuns, stage: str) -> None:
+def test_bf16_losses_are_close_to_fp32(runs: TinyRuns, stage: str) -> None:
     scalars = runs.train(stage, precision="bf16")
 
     assert [now["loss"] for now in scalars] == pytest.approx(PINNED[stage], rel=0.1)

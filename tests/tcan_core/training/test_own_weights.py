@@ -66,7 +66,7 @@ def test_the_commands_of_readme_find_data_and_weights(repository: Path, models: 
 
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
-def test_prepared_clips_and_folders_are_trained_on_alike(stage: str) -> None:
+def test_shards_and_folders_both_train(stage: str) -> None:
     folders: Any = read_stage_config(stage, f"sd15/{stage}")
     shards: Any = read_stage_config(stage, f"sd15/{stage}.shards")
 
@@ -76,7 +76,7 @@ def test_prepared_clips_and_folders_are_trained_on_alike(stage: str) -> None:
     assert (shards.shards.split, shards.validation.shards.split) == ("train", "validation")
 
 
-def test_the_stages_begin_from_what_was_pulled_or_imported(
+def test_stages_start_from_pulled_or_imported_weights(
     runs: TinyRuns, weights: Path, models: Path
 ) -> None:
     shutil.rmtree(runs.parts)
@@ -98,7 +98,7 @@ def test_the_stages_begin_from_what_was_pulled_or_imported(
         assert all(torch.equal(found[name], value) for name, value in given.items()), part
 
 
-def test_what_was_trained_comes_first_and_a_folder_that_is_named_leaves_out_the_preset(
+def test_exported_parts_come_first_and_a_parts_folder_replaces_the_preset(
     runs: TinyRuns, tiny: Preset, weights: Path, models: Path
 ) -> None:
     shutil.copytree(weights, models / "tiny")
@@ -115,7 +115,7 @@ def test_what_was_trained_comes_first_and_a_folder_that_is_named_leaves_out_the_
         find_part(tiny, "vae", named)
 
 
-def test_a_preset_with_a_file_of_its_own_is_not_given_its_bases(
+def test_a_preset_with_its_own_file_does_not_use_its_base(
     tiny: Preset, weights: Path, models: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(weights, models / "tiny")
@@ -130,7 +130,7 @@ def test_a_preset_with_a_file_of_its_own_is_not_given_its_bases(
 
 
 @pytest.mark.parametrize("stage", ["prior", "stage1", "stage2"])
-def test_mini_is_trained_on_nothing_of_the_shipped_model(stage: str) -> None:
+def test_mini_is_trained_without_the_shipped_weights(stage: str) -> None:
     run = read_stage_config(stage, f"mini/{stage}").run
 
     assert set(run.part_folders) == {Path(run.export)}

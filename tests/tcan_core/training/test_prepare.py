@@ -24,7 +24,7 @@ from tcan_core.models.weights.loading import load_codec
 from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.world import sample_scene
 from tcan_core.training.config import ShardData
-from tcan_core.training.prepare.candidates import look_at_video
+from tcan_core.training.prepare.candidates import find_candidates
 from tcan_core.training.prepare.crops import Square, square_around
 from tcan_core.training.prepare.pictures import ClipPicture, SheetRows
 from tcan_core.training.prepare.prepare import (
@@ -88,7 +88,7 @@ def prepared(
     return out, prepare_videos(videos, FolderStorage(out), settings)
 
 
-def test_cuts_are_found_and_quick_motion_is_none() -> None:
+def test_cuts_are_found_and_fast_motion_is_not_a_cut() -> None:
     frames = puppet(1, 12) + puppet(2, 9) + puppet(3, 15)
     assert find_shots([thumbnail(one) for one in frames]) == [
         range(12), range(12, 21), range(21, 36),
@@ -98,14 +98,14 @@ def test_cuts_are_found_and_quick_motion_is_none() -> None:
     assert find_shots([]) == [] and find_shots([thumbnail(frames[0])]) == [range(1)]
 
 
-def test_a_shot_without_end_is_cut_into_parts() -> None:
+def test_a_very_long_shot_is_cut_into_parts() -> None:
     small = [thumbnail(one) for one in puppet(1, 12) + puppet(2, 9)]
     assert find_shots(small, longest=5) == [
         range(5), range(5, 10), range(10, 12), range(12, 17), range(17, 21),
     ]  # fmt: skip
 
 
-def test_a_video_is_not_in_memory_as_a_whole(videos: Path) -> None:
+def test_a_video_is_streamed(videos: Path) -> None:
     read = 0
 
     class Counting(NamedDetector):
@@ -115,35 +115,35 @@ def test_a_video_is_not_in_memory_as_a_whole(videos: Path) -> None:
             return build_detector("puppet").detect(frames)
 
     reader = VideoReader(videos / "some" / "cuts.mp4")
-    clips = look_at_video(reader, Counting("puppet", build_detector("puppet")), QualitySettings())
+    clips = find_candidates(reader, Counting("puppet", build_detector("puppet")), QualitySettings())
 
     assert next(clips).frames == range(20) and read < 68
     assert sum(len(clip.frames) for clip in clips) == 48 and read == 68
 
 
-def test_a_sheet_shows_some_of_many_clips() -> None:
-    shown = SheetRows(most=10)
+def test_a_sheet_has_a_bounded_number_of_rows() -> None:
+    shown = SheetRows(max_rows=10)
     for number in range(100):
         shown.add(partial(ClipPicture, str(number), []))
     assert [row.label for row in shown.rows] == ["0", "16", "32", "48", "64", "80", "96"]
 
 
-def test_long_videos_are_read_up_to_the_limit_that_was_given(tmp_path: Path, weights: Path) -> None:
+def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Path) -> None:
     write(tmp_path / "long.mp4", nobody(1, 40), Fraction(1, 10))
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
-    with pytest.raises(ConfigError, match=r"was kept: nobody \(1\)"):
+    with pytest.raises(ConfigError, match=r"was kept: no person \(1\)"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
     with pytest.raises(ConfigError, match=r"the video lasts 400\.0 s; at most 399\.0 s are"):
         shorter = replace(settings, max_duration_s=399.0)
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), shorter)
 
 
-def test_what_was_kept_and_dropped_is_reported(prepared: tuple[Path, PrepareReport]) -> None:
+def test_the_report_counts_kept_and_dropped_clips(prepared: tuple[Path, PrepareReport]) -> None:
     out, report = prepared
 
     kept = [(clip["video"], clip["first_frame"]) for clip in report.clips if not clip["reasons"]]
     assert kept == [("some/cuts.mp4", 0), ("some/cuts.mp4", 20), ("some/cuts.mp4", 44)]
-    assert report.dropped() == {"nobody": 2, "stands still": 1, "too short": 1}
+    assert report.dropped() == {"no person": 2, "too still": 1, "too short": 1}
     assert list(report.unreadable) == ["broken.mp4"]
     assert sum(clip["frames"] for clip in report.clips) == report.frames == 68 + 28 + 10
     told = json.loads((out / "report.json").read_text())
@@ -208,7 +208,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
-def test_both_stages_learn_from_shards(
+def test_both_stages_train_on_shards(
     runs: TinyRuns, prepared: tuple[Path, PrepareReport], name: str
 ) -> None:
     shards = ShardData(str(prepared[0]))
@@ -219,7 +219,7 @@ def test_both_stages_learn_from_shards(
     assert (runs.root / name / "sheets" / "0000002.png").exists()
 
 
-def test_shards_of_another_place_are_fetched_once_and_checked(
+def test_remote_shards_are_downloaded_once_and_checked(
     prepared: tuple[Path, PrepareReport], runs: TinyRuns
 ) -> None:
     data = ShardData("far://away", cache=str(runs.root / "cache"))
@@ -238,22 +238,22 @@ def test_shards_of_another_place_are_fetched_once_and_checked(
     shard.write_bytes(b"damaged")
     fetch_shards(config, open_far)
     assert shard.stat().st_size > 1000
-    with pytest.raises(StorageError, match="far://away: there is no index.json"):
+    with pytest.raises(StorageError, match="far://away: index.json does not exist"):
         fetch_shards(config, lambda place: FolderStorage(runs.root / "nothing"))
 
 
-def test_shards_of_another_autoencoder_are_refused(
+def test_shards_of_another_autoencoder_are_rejected(
     prepared: tuple[Path, PrepareReport], runs: TinyRuns, weights: Path
 ) -> None:
     preset = tiny_preset()
     codec = load_codec(preset, weights)
     (runs.parts / "vae.safetensors").write_bytes(b"another")
 
-    with pytest.raises(ConfigError, match="made with the autoencoder .*prepare the data again"):
+    with pytest.raises(ConfigError, match="made with autoencoder .*prepare the data again"):
         ShardClips(ShardData(str(prepared[0])), 1, preset, runs.parts, codec)
 
 
-def test_a_square_follows_the_body_and_stays_inside() -> None:
+def test_a_crop_square_contains_the_body_and_stays_inside_the_picture() -> None:
     points = np.full((18, 2), 30.0)
     points[0], points[1] = (5, 10), (25, 50)
     pose = Pose(points, np.ones(18), (60, 100))
@@ -267,7 +267,7 @@ def test_a_square_follows_the_body_and_stays_inside() -> None:
 
 
 @pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
-def test_clips_without_any_for_validation_are_trained_on_without_it(
+def test_training_without_validation_clips_skips_validation(
     prepared: tuple[Path, PrepareReport],
     runs: TinyRuns,
     caplog: pytest.LogCaptureFixture,
@@ -284,12 +284,12 @@ def test_clips_without_any_for_validation_are_trained_on_without_it(
 
     assert stage.validation is None
     [told] = caplog.messages
-    assert "no clip of the split 'validation'" in told and "without validation" in told
+    assert "no clip of split 'validation'" in told and "without validation" in told
     seen = runs.stage(name, data=None, shards=data, validation=ValidationConfig(shards=data))
     assert seen.validation is not None
 
 
-def test_prepare_warns_of_a_split_without_clips(
+def test_data_prepare_reports_an_empty_split(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "one.mp4", puppet(11, 20))
@@ -304,7 +304,7 @@ def test_prepare_warns_of_a_split_without_clips(
     assert "warning: no clips for validation" in told.err and "--validation-share" in told.err
 
 
-def test_videos_keep_their_split() -> None:
+def test_a_videos_split_is_stable() -> None:
     names = [f"{number}.mp4" for number in range(400)]
     aside = [name for name in names if split_of(name, 0.1) == "validation"]
 
@@ -312,7 +312,7 @@ def test_videos_keep_their_split() -> None:
     assert all(split_of(name, 0.2) == "validation" for name in aside)
 
 
-def test_videos_that_differ_in_their_suffix_are_two(tmp_path: Path, weights: Path) -> None:
+def test_videos_that_differ_only_in_suffix_are_both_prepared(tmp_path: Path, weights: Path) -> None:
     for seed, name in enumerate(("a.mp4", "a.mov"), 11):
         write(tmp_path / "videos" / name, puppet(seed, 12))
     out, quality = FolderStorage(tmp_path / "out"), QualitySettings(min_frames=10)
@@ -326,11 +326,11 @@ def test_videos_that_differ_in_their_suffix_are_two(tmp_path: Path, weights: Pat
     assert not torch.equal(tensors[f"{mov.name}/latents"], tensors[f"{mp4.name}/latents"])
 
 
-def test_nothing_to_keep_is_told(tmp_path: Path, weights: Path) -> None:
+def test_preparation_without_a_kept_clip_fails(tmp_path: Path, weights: Path) -> None:
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
-    with pytest.raises(ConfigError, match="no video in it"):
+    with pytest.raises(ConfigError, match="no videos found"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
     write(tmp_path / "nobody.mp4", nobody(1, 3))
-    with pytest.raises(ConfigError, match=r"no clip of the 1 videos was kept: nobody \(1\)"):
+    with pytest.raises(ConfigError, match=r"no clip of the 1 videos was kept: no person \(1\)"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
     assert not (tmp_path / "out" / "index.json").exists()

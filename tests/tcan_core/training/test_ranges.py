@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
         ({"reference_dropout": 7}, "reference_dropout is 7.0; allowed is 0 to 1"),
         (
             {"optimizer": {"betas": [0.9, 1.0]}},
-            r"optimizer: betas is \(0.9, 1.0\); allowed is 0 to 1 \(without it\)",
+            r"optimizer: betas is \(0.9, 1.0\); allowed is 0 to 1 \(exclusive\)",
         ),
         ({"optimizer": {"learning_rate": 0}}, "learning_rate is 0.0; allowed is more than 0"),
         (
@@ -40,7 +40,9 @@ GOOD: dict[str, Any] = {
         ({"data": {"size": 0}}, "data: size is 0; allowed is at least 1"),
     ],
 )
-def test_a_run_does_not_begin(change: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_a_value_out_of_range_is_rejected(
+    change: dict[str, Any], told: str, tmp_path: Path
+) -> None:
     content = {
         key: GOOD.get(key, {}) | value if isinstance(value, dict) else value
         for key, value in (GOOD | change).items()

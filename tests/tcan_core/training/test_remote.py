@@ -109,7 +109,7 @@ def test_invalid_and_unreachable_storages_raise(
 
 
 @pytest.mark.slow
-def test_a_fresh_machine_resumes_from_s3(runs: TinyRuns, s3: str) -> None:
+def test_a_new_machine_resumes_from_s3(runs: TinyRuns, s3: str) -> None:
     changes: dict[str, Any] = {"checkpoint_every_s": 0.0}
     expected = train_on(machine(runs, "undisturbed"), "stage1", **changes)
 
@@ -132,7 +132,7 @@ def test_a_fresh_machine_resumes_from_s3(runs: TinyRuns, s3: str) -> None:
     assert (third.root / part).read_bytes() == (fresh.root / part).read_bytes()
 
 
-def test_a_run_that_is_asked_to_leave_keeps_a_checkpoint(runs: TinyRuns, s3: str) -> None:
+def test_a_run_writes_a_checkpoint_on_sigterm(runs: TinyRuns, s3: str) -> None:
     one = machine(runs, "asked")
     config = one.root / "config.yaml"
     save_config(one.config("stage1", steps=STEPS, remote=s3), config)
@@ -142,7 +142,7 @@ def test_a_run_that_is_asked_to_leave_keeps_a_checkpoint(runs: TinyRuns, s3: str
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(CanceledError, match="asked to leave at step 3; --resume goes on"):
+    with pytest.raises(CanceledError, match="stopped by SIGTERM at step 3; continue with --resume"):
         run_stage("stage1", str(config), False, report)
 
     shutil.rmtree(one.root / "stage1")
@@ -163,7 +163,7 @@ class Away(FolderStorage):
         super().put(name, file)
 
 
-def test_a_storage_that_is_away_is_tried_again(tmp_path: Path) -> None:
+def test_an_unavailable_storage_is_retried(tmp_path: Path) -> None:
     run, storage = tmp_path / "run", Away(tmp_path / "place")
     mirror = Mirror(storage, {"run": run})
     run.mkdir()
@@ -183,7 +183,7 @@ def test_a_storage_that_is_away_is_tried_again(tmp_path: Path) -> None:
     mirror.push()  # nothing has changed
 
 
-def test_the_storages_checkpoint_counts(tmp_path: Path) -> None:
+def test_the_checkpoint_in_the_storage_takes_precedence(tmp_path: Path) -> None:
     """All machines of a run begin from the same one, whatever a disk still holds."""
     storage = FolderStorage(tmp_path / "place")
     for name, here, there in (("checkpoint.pt", "old", "new"), ("scalars", "mine", "theirs")):
@@ -208,7 +208,7 @@ def pods(runs: TinyRuns, s3: str) -> Iterator[TinyRuns]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # several starts of torch in two processes each
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_pod_that_is_lost_is_followed_by_one_that_goes_on(
+def test_a_new_pod_resumes_the_run_of_a_lost_pod(
     runs: TinyRuns, pods: TinyRuns, s3: str, repository: Path, how: signal.Signals
 ) -> None:
     """The command line of the Kubernetes job, two processes; SIGTERM as the kubelet sends it."""

@@ -54,7 +54,7 @@ def equal(first: Any, second: Any) -> bool:
     "name",
     [pytest.param(name, marks=() if name == "stage2" else pytest.mark.slow) for name in STAGES],
 )
-def test_a_killed_run_goes_on_to_the_last_bit(runs: TinyRuns, name: str) -> None:
+def test_a_killed_run_resumes_bit_exactly(runs: TinyRuns, name: str) -> None:
     changes: dict[str, Any] = {"steps": STEPS, "checkpoint_every_s": 0.0, "decay_steps": 3}
     undisturbed = TinyRuns(runs.root / "undisturbed", runs.cache)
     shutil.copytree(runs.parts, undisturbed.parts)
@@ -71,33 +71,33 @@ def test_a_killed_run_goes_on_to_the_last_bit(runs: TinyRuns, name: str) -> None
         assert part.read_bytes() == (runs.parts / part.name).read_bytes(), part.name
 
 
-def test_a_finished_run_has_nothing_to_go_on_with(runs: TinyRuns) -> None:
+def test_resuming_a_finished_run_does_nothing(runs: TinyRuns) -> None:
     runs.train("prior", steps=2)
 
     assert runs.train("prior", steps=2, resume=True) == []
 
 
-def test_without_a_checkpoint_a_resumed_run_begins(runs: TinyRuns) -> None:
+def test_resuming_without_a_checkpoint_starts_a_new_run(runs: TinyRuns) -> None:
     (runs.root / "prior").mkdir()
     (runs.root / "prior" / "checkpoint.partial").write_bytes(b"killed while this was written")
 
     assert len(runs.train("prior", steps=2, resume=True)) == 2
 
 
-def test_what_was_learned_is_never_overwritten_or_rewound(runs: TinyRuns) -> None:
+def test_an_existing_checkpoint_is_never_overwritten_or_rewound(runs: TinyRuns) -> None:
     runs.train("autoencoder", steps=3)
     checkpoint = runs.root / "autoencoder" / "checkpoint.pt"
     before = checkpoint.read_bytes()
 
-    with pytest.raises(ConfigError, match="of an earlier run: go on from it with --resume"):
+    with pytest.raises(ConfigError, match="exists from an earlier run; continue it with --resume"):
         runs.train("autoencoder", steps=3)
-    with pytest.raises(ConfigError, match="is at step 3, past the 2 of this run"):
+    with pytest.raises(ConfigError, match="is at step 3, but this run has only 2 steps"):
         runs.train("autoencoder", steps=2, resume=True)
 
     assert checkpoint.read_bytes() == before
 
 
-def test_a_checkpoint_of_another_run_is_refused(runs: TinyRuns) -> None:
+def test_a_checkpoint_of_another_run_is_rejected(runs: TinyRuns) -> None:
     runs.train("prior", steps=1)
     (runs.root / "prior").rename(runs.root / "stage1")
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_run_is_refused(runs: TinyRuns) -> None:
         runs.train("stage1", resume=True)
 
 
-def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
 
@@ -115,13 +115,13 @@ def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert load_checkpoint(path) == {"step": 1}
 
 
-def test_files_that_are_no_checkpoint_are_told(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(WeightsError, match="no checkpoint to resume from"):
         load_checkpoint(path)
     save_checkpoint(path, {"weights": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(WeightsError, match="not a checkpoint of this program"):
+    with pytest.raises(WeightsError, match="not a checkpoint of tcan"):
         load_checkpoint(path)
 
 
@@ -129,11 +129,11 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     torch.save({"step": Path("/tmp")}, path)
 
-    with pytest.raises(WeightsError, match="not a checkpoint of this program"):
+    with pytest.raises(WeightsError, match="not a checkpoint of tcan"):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_is_mapped_and_let_go_when_it_was_taken_over(tmp_path: Path) -> None:
+def test_a_checkpoint_is_memory_mapped_and_released_after_loading(tmp_path: Path) -> None:
     """Each process of a machine would otherwise hold all of it in memory of its own."""
     run = RunConfig(str(tmp_path), str(tmp_path), steps=2, batch_size=8, log_every=1)
     train(Lines(), run, OptimizerConfig(), False, silent)

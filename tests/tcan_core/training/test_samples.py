@@ -7,15 +7,15 @@ import torch
 
 from tcan_core.training.samples import (
     draw_samples,
-    dropped_first,
     integers,
+    move_dropped_to_front,
     normal,
     numpy_generators,
     uniform,
 )
 
 
-def test_a_batch_in_parts_is_the_batch() -> None:
+def test_samples_do_not_depend_on_the_split_into_micro_batches() -> None:
     def drawn(places: range) -> torch.Tensor:
         samples = draw_samples(7, 3, places)
         numbers = torch.from_numpy(integers(samples, 1000)).float()[:, None]
@@ -29,7 +29,7 @@ def test_a_batch_in_parts_is_the_batch() -> None:
     assert len({tuple(row.tolist()) for row in whole}) == 6
 
 
-def test_seed_step_and_place_each_matter() -> None:
+def test_samples_differ_by_seed_step_and_index() -> None:
     drawn = {
         float(uniform(draw_samples(seed, step, range(place, place + 1))))
         for seed in (0, 1)
@@ -39,7 +39,7 @@ def test_seed_step_and_place_each_matter() -> None:
     assert len(drawn) == 8
 
 
-def test_draws_are_even() -> None:
+def test_integer_draws_are_uniform() -> None:
     samples = draw_samples(0, 0, range(4000))
 
     assert abs(float(uniform(samples).mean()) - 0.5) < 0.02
@@ -48,10 +48,10 @@ def test_draws_are_even() -> None:
     assert abs(float(noise.mean())) < 0.02 and abs(float(noise.std()) - 1) < 0.02
 
 
-def test_dropped_samples_come_first_and_stay_themselves() -> None:
+def test_dropped_samples_move_to_the_front_unchanged() -> None:
     for share in (0.0, 0.5, 1.0):
         places = range(20)
-        samples, dropped = dropped_first(draw_samples(0, 5, places), share)
+        samples, dropped = move_dropped_to_front(draw_samples(0, 5, places), share)
         expected = draw_samples(0, 5, places)
         chosen = uniform(expected) < share
         assert dropped == int(chosen.sum())

@@ -62,7 +62,7 @@ def maps_of(folder: Path, weights: Path) -> NDArray[np.uint8]:
     return np.asarray(maps.numpy(), np.uint8)
 
 
-def test_what_is_drawn_of_a_shard_is_what_inference_draws(tmp_path: Path, weights: Path) -> None:
+def test_pose_maps_from_shards_equal_those_of_inference(tmp_path: Path, weights: Path) -> None:
     writer = ShardWriter(FolderStorage(tmp_path), index_of(weights))
     fill(writer, "a")
     writer.close()
@@ -73,7 +73,7 @@ def test_what_is_drawn_of_a_shard_is_what_inference_draws(tmp_path: Path, weight
     assert not np.array_equal(drawn, draw_poses(poses(0, with_face=False)))
 
 
-def test_shards_without_faces_are_still_read(tmp_path: Path, weights: Path) -> None:
+def test_shards_of_format_1_without_faces_are_read(tmp_path: Path, weights: Path) -> None:
     writer = ShardWriter(FolderStorage(tmp_path), index_of(weights))
     fill(writer, "a")
     [shard] = writer.close().shards
@@ -86,7 +86,7 @@ def test_shards_without_faces_are_still_read(tmp_path: Path, weights: Path) -> N
     assert np.array_equal(maps_of(tmp_path, weights), draw_poses(poses(0, with_face=False)))
 
     (tmp_path / INDEX).write_text(json.dumps(index | {"format": 3}))
-    with pytest.raises(ConfigError, match="format is 3; this program reads 1 and 2"):
+    with pytest.raises(ConfigError, match="format is 3; supported are 1 and 2"):
         read_index(tmp_path / INDEX)
 
 
@@ -99,7 +99,7 @@ class Interrupted(FolderStorage):
         super().put(name, file)
 
 
-def test_a_set_is_replaced_whole_or_not_at_all(tmp_path: Path, weights: Path) -> None:
+def test_a_set_of_shards_is_replaced_atomically(tmp_path: Path, weights: Path) -> None:
     config = ShardData(str(tmp_path))
     first = ShardWriter(FolderStorage(tmp_path), index_of(weights), shard_bytes=1)
     fill(first, "ab")
@@ -120,13 +120,13 @@ def test_a_set_is_replaced_whole_or_not_at_all(tmp_path: Path, weights: Path) ->
     assert set(FolderStorage(tmp_path).names()) == {INDEX, *after.shards}
 
 
-def test_a_clip_of_the_same_name_overwrites_nothing(tmp_path: Path, weights: Path) -> None:
+def test_a_duplicate_clip_name_is_rejected(tmp_path: Path, weights: Path) -> None:
     writer = ShardWriter(FolderStorage(tmp_path), index_of(weights))
-    with pytest.raises(ParameterError, match="clip 'a' was added before"):
+    with pytest.raises(ParameterError, match="clip 'a' was already added"):
         fill(writer, "aa")
 
 
-def test_damage_in_a_local_folder_is_told_before_training(
+def test_damaged_local_shards_are_rejected_before_training(
     tmp_path: Path, weights: Path, runs: TinyRuns
 ) -> None:
     writer = ShardWriter(FolderStorage(tmp_path), index_of(weights))

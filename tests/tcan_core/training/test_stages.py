@@ -16,7 +16,7 @@ from tcan_core.models.networks.lora import load_lora, merge_lora
 from tcan_core.models.networks.motion import motion_state
 from tcan_core.models.weights.loading import load_tcan, unload_merged
 from tcan_core.models.weights.presets import Preset, load_preset
-from tcan_core.training.samples import draw_samples, dropped_first
+from tcan_core.training.samples import draw_samples, move_dropped_to_front
 from tests.tcan_core.tiny_weights import TINY
 from tests.tcan_core.training.conftest import TinyRuns
 
@@ -54,7 +54,7 @@ def test_stage_1_changes_the_reference_unet_and_the_lora(runs: TinyRuns) -> None
     assert "conv_in.weight" in learned and len(learned) > 0.8 * len(reference)
 
 
-def test_stage_2_changes_motion_modules_alone(runs: TinyRuns) -> None:
+def test_stage_2_changes_only_motion_modules(runs: TinyRuns) -> None:
     stage = runs.stage("stage2")
     tcan = stage.tcan
     networks = (tcan.codec, tcan.reference_unet, tcan.denoising_unet, tcan.controlnet)
@@ -73,7 +73,7 @@ def test_stage_2_changes_motion_modules_alone(runs: TinyRuns) -> None:
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
-def test_the_frozen_controlnet_gets_the_real_poses(runs: TinyRuns, name: str) -> None:
+def test_the_frozen_controlnet_receives_the_pose_maps(runs: TinyRuns, name: str) -> None:
     stage = runs.stage(name)
     seen = []
     hook = stage.tcan.controlnet.controlnet_cond_embedding.register_forward_pre_hook(
@@ -82,7 +82,7 @@ def test_the_frozen_controlnet_gets_the_real_poses(runs: TinyRuns, name: str) ->
     true = loss_of(stage)
     hook.remove()
 
-    samples, _ = dropped_first(draw_samples(0, 0, range(4)), stage.config.reference_dropout)
+    samples, _ = move_dropped_to_front(draw_samples(0, 0, range(4)), stage.config.reference_dropout)
     batch = stage.data.sample(samples)
     assert torch.equal(seen[0], batch.pose_maps.transpose(1, 2).flatten(0, 1))
     assert 0.01 < float(seen[0].mean()) < 0.5 and float(seen[0].max()) > 0.9
@@ -93,7 +93,7 @@ def test_the_frozen_controlnet_gets_the_real_poses(runs: TinyRuns, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
-def test_the_reference_matters(runs: TinyRuns, name: str) -> None:
+def test_the_prediction_depends_on_the_reference(runs: TinyRuns, name: str) -> None:
     stage = runs.stage(name, reference_dropout=0.0)
     true = loss_of(stage)
     stage.tcan.reference_unet.conv_in.register_forward_pre_hook(
@@ -104,7 +104,7 @@ def test_the_reference_matters(runs: TinyRuns, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
-def test_a_share_of_samples_learns_without_its_reference(
+def test_references_are_dropped_at_the_configured_rate(
     runs: TinyRuns, name: str, frames: int
 ) -> None:
     stage = runs.stage(name, reference_dropout=0.25, batch_size=4)
@@ -135,13 +135,13 @@ def test_without_dropout_every_row_has_its_reference(runs: TinyRuns) -> None:
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
-def test_batches_differ_by_seed_alone(runs: TinyRuns, name: str) -> None:
+def test_the_loss_depends_only_on_the_samples(runs: TinyRuns, name: str) -> None:
     stage = runs.stage(name)
 
     assert loss_of(stage, 1) == loss_of(stage, 1) != loss_of(stage, 2)
 
 
-def test_stage_2_begins_as_stage_1_left_it(runs: TinyRuns, tiny: Preset) -> None:
+def test_stage_2_starts_from_the_output_of_stage_1(runs: TinyRuns, tiny: Preset) -> None:
     stage = runs.stage("stage2", reference_dropout=0.0)
     still = load_tcan(tiny, runs.parts, motion=False)
     batch = stage.data.sample(draw_samples(0, 0, range(2)))
@@ -156,7 +156,7 @@ def test_stage_2_begins_as_stage_1_left_it(runs: TinyRuns, tiny: Preset) -> None
     torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-5)
 
 
-def test_motion_may_begin_from_other_modules(runs: TinyRuns, weights: Path) -> None:
+def test_motion_can_start_from_other_modules(runs: TinyRuns, weights: Path) -> None:
     """From both parts, or from a UNet's alone, as AnimateDiff ships them."""
     for part in ("motion_modules", "controlnet_motion_modules"):
         stage = runs.stage("stage2", initial_motion=str(weights))
@@ -177,7 +177,7 @@ def test_motion_may_begin_from_other_modules(runs: TinyRuns, weights: Path) -> N
     assert torch.equal(stage.tcan.controlnet.state_dict()[name], state[name])
 
 
-def test_motion_may_begin_from_modules_that_sit_in_more_places(
+def test_initial_motion_without_a_counterpart_is_ignored(
     runs: TinyRuns, weights: Path, tmp_path: Path
 ) -> None:
     """As AnimateDiff's do for `sd15-official`, whose mid blocks have none."""
@@ -211,7 +211,7 @@ def test_motion_may_begin_from_modules_that_sit_in_more_places(
         runs.stage("stage2", preset=str(path), initial_motion=str(alone))
 
 
-def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
+def test_the_reference_unet_starts_from_the_denoising_unet_or_a_folder(
     runs: TinyRuns, weights: Path
 ) -> None:
     for part, changes in (
@@ -223,9 +223,7 @@ def test_the_reference_unet_begins_as_the_denoising_unet_or_as_told(
         assert torch.equal(stage.tcan.reference_unet.conv_in.weight, state["conv_in.weight"])
 
 
-def test_stacked_loras_are_there_in_all_that_is_trained_and_run(
-    runs: TinyRuns, tmp_path: Path
-) -> None:
+def test_merged_loras_are_used_in_training_and_inference(runs: TinyRuns, tmp_path: Path) -> None:
     """And once: what stage 1 exports is without them."""
     module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     torch.manual_seed(1)
@@ -260,7 +258,7 @@ def test_stacked_loras_are_there_in_all_that_is_trained_and_run(
                 torch.testing.assert_close(value, learned.state_dict()[name], atol=1e-5, rtol=1e-5)
 
 
-def test_stage1_goes_on_from_a_lora(runs: TinyRuns, weights: Path) -> None:
+def test_stage1_can_start_from_a_lora(runs: TinyRuns, weights: Path) -> None:
     given = load_file(weights / "lora.safetensors")
 
     stage = runs.stage("stage1", initial_lora=str(weights))
@@ -271,7 +269,7 @@ def test_stage1_goes_on_from_a_lora(runs: TinyRuns, weights: Path) -> None:
     assert all(torch.equal(begun[name], given[name]) for name in given)
 
 
-def test_what_the_stages_export_makes_a_model(runs: TinyRuns, tiny: Preset) -> None:
+def test_exported_parts_load_as_a_model(runs: TinyRuns, tiny: Preset) -> None:
     for part in ("reference_unet", "lora", "motion_modules", "controlnet_motion_modules"):
         (runs.parts / f"{part}.safetensors").unlink()
 

@@ -81,7 +81,7 @@ def test_two_processes_equal_one(runs: TinyRuns, repository: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # several starts of torch in two processes each
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
-def test_two_processes_equal_one_also_when_they_were_killed(
+def test_two_killed_and_resumed_processes_equal_one(
     runs: TinyRuns, repository: Path, stage: str
 ) -> None:
     alone = train_alone(runs, stage)
@@ -119,9 +119,7 @@ def test_two_machines_equal_one_process(runs: TinyRuns, repository: Path, stage:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # several starts of torch in two processes each
-def test_machines_that_would_begin_at_different_steps_are_refused(
-    runs: TinyRuns, repository: Path
-) -> None:
+def test_machines_with_different_checkpoints_are_rejected(runs: TinyRuns, repository: Path) -> None:
     """Only the first machine has the checkpoint that it wrote; nothing else brings it."""
     machines = [TinyRuns(runs.root / f"machine-{number}", runs.cache) for number in range(2)]
     for machine in machines:

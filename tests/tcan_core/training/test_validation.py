@@ -59,7 +59,7 @@ def test_held_out_clips_are_animated_and_measured(runs: TinyRuns, name: str, fra
     assert values[1] == pytest.approx(np.mean([clip["psnr"] for clip in measured]), rel=1e-5)
 
 
-def test_a_perfect_result_is_told_from_a_still_one() -> None:
+def test_metrics_distinguish_a_perfect_result_from_a_still_one() -> None:
     source = np.zeros((32, 32, 3), np.uint8)
     truth = np.stack([np.roll(np.eye(32, dtype=np.uint8) * 200, step, 1) for step in range(4)])
     truth = np.repeat(truth[..., None], 3, axis=3)
@@ -89,23 +89,23 @@ def test_trained_parts_make_a_preset(runs: TinyRuns) -> None:
     assert yaml.safe_load(export_preset("mini", runs.parts, "x").read_text())["extends"] == "mini"
 
 
-def test_eight_bits_need_a_gpu_and_bitsandbytes() -> None:
+def test_adamw8bit_needs_a_gpu_and_bitsandbytes() -> None:
     config = OptimizerConfig(name="adamw8bit")
     parameters = [torch.nn.Parameter(torch.zeros(2))]
 
-    with pytest.raises(ConfigError, match="'adamw8bit' needs a GPU; the run's device is 'cpu'"):
+    with pytest.raises(ConfigError, match="'adamw8bit' needs a GPU, but device is 'cpu'"):
         build_optimizer(parameters, config, "cpu")
     with pytest.raises(ConfigError, match=r"needs bitsandbytes.*tcan\[cuda\]"):
         build_optimizer(parameters, config, "cuda")
 
 
 def test_fp16_needs_a_gpu(runs: TinyRuns) -> None:
-    with pytest.raises(ConfigError, match="a CPU trains in fp32 or bf16"):
+    with pytest.raises(ConfigError, match="use 'fp32' or 'bf16' on a CPU"):
         runs.train("prior", precision="fp16")
 
 
 @pytest.mark.gpu
-def test_eight_bits_learn_and_go_on(runs: TinyRuns) -> None:
+def test_adamw8bit_trains_and_resumes(runs: TinyRuns) -> None:
     changes: dict[str, Any] = {"name": "adamw8bit", "device": "cuda", "checkpoint_every_s": 0.0}
     expected = runs.train("stage1", steps=4, output=str(runs.root / "whole"), **changes)
 
