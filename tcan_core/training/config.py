@@ -85,7 +85,7 @@ class RunConfig:
 
 
 def folder_of(place: str) -> Path | None:
-    """Return the folder that a configuration names; None stands for the preset's own weights."""
+    """Return the folder that a configuration names; None means the preset's own weights."""
     return None if place == OWN else Path(place)
 
 

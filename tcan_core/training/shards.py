@@ -76,7 +76,7 @@ class ShardIndex:
 
     @property
     def has_faces(self) -> bool:
-        """Whether the shards contain face keypoints."""
+        """True if the shards contain face keypoints."""
         return self.format >= 2
 
     def of_split(self, split: str) -> list[ClipEntry]:

@@ -24,7 +24,7 @@ class Storage(Protocol):
         """Write it to `file`, whole or not at all; False where there is none."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is no error."""
+        """Remove a file; a missing file is not an error."""
 
     def names(self, prefix: str = "") -> Iterable[str]:
         """Return the names of all files that begin with `prefix`, in order."""

@@ -12,8 +12,8 @@ from tcan_core.evaluation.pairs import read_pairs
 
 
 @dataclass(frozen=True)
-class Detected:
-    """What a detector that sees nobody would make of the files."""
+class EmptyDetection:
+    """Prepared inputs in which no person was detected."""
 
     image: Frames
     source_pose: Pose | None
@@ -22,7 +22,7 @@ class Detected:
 
 @dataclass
 class RepeatingPipeline:
-    """Repeats the image for every pose, and writes down what it was given."""
+    """A pipeline that repeats the image for every pose and records its arguments."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -39,9 +39,11 @@ class RepeatingPipeline:
         return np.repeat(image[None], len(poses), axis=0)
 
 
-def detect(image_path: Path, driving_path: Path) -> Detected:
+def detect(image_path: Path, driving_path: Path) -> EmptyDetection:
     assert (image_path.name, driving_path.name) == ("source.png", "driving.mp4")
-    return Detected(np.zeros((32, 32, 3), np.uint8), no_pose((32, 32)), 3 * [no_pose((32, 32))])
+    return EmptyDetection(
+        np.zeros((32, 32, 3), np.uint8), no_pose((32, 32)), 3 * [no_pose((32, 32))]
+    )
 
 
 def test_pose_driving_uses_the_true_poses(pairs_dir: Path) -> None:

@@ -25,7 +25,7 @@ def stand_still(pair: Pair, driving: Driving, seed: int) -> Frames:
     return np.repeat(pair.source()[None], len(pair.truth()), axis=0)
 
 
-def see_nobody_in_videos(pair: Pair, driving: Driving, seed: int) -> Frames:
+def fail_on_videos(pair: Pair, driving: Driving, seed: int) -> Frames:
     if driving == "video":
         raise NoPersonError("no person in driving.mp4")
     return pair.truth()
@@ -60,7 +60,7 @@ def test_the_baseline_equals_an_animator_that_repeats_the_source(
 
 
 def test_a_failed_pair_is_reported_and_the_others_continue(pairs_dir: Path, tmp_path: Path) -> None:
-    report = evaluate_pairs(pairs_dir, see_nobody_in_videos, tmp_path / "r.json")
+    report = evaluate_pairs(pairs_dir, fail_on_videos, tmp_path / "r.json")
 
     assert [clip.errors for clip in report.clips] == 3 * [
         {"video": "no_person: no person in driving.mp4"}

@@ -1,6 +1,6 @@
-"""LPIPS by its own package, on an AlexNet of random weights where the real one would lie.
+"""LPIPS from its package, on an AlexNet with random weights.
 
-Needs torchvision: `make pose`, then `make test ARGS="-m pose"`; what is told without it needs none.
+Needs torchvision: run `make pose`, then `make test ARGS="-m pose"`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tcan_core.evaluation.perceptual import BACKBONE_FILE, Lpips, backbone_file
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torchvision keeps what it fetched; empty."""
+    """Return the empty cache folder of torchvision."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path / "models"))
     folder = tmp_path / "torch" / "hub" / "checkpoints"
@@ -54,30 +54,30 @@ def test_lpips_equals_the_packages_own_result(cache: Path, alexnet: dict[str, An
     torch.save(alexnet, cache / BACKBONE_FILE)
     one, other = clip(0), clip(1)
 
-    found = Lpips()
+    metric = Lpips()
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = lpips.LPIPS(net="alex", verbose=False)  # takes what lies in torchvision's cache
     images = [torch.from_numpy(c).permute(0, 3, 1, 2).float() / 127.5 - 1 for c in (one, other)]
     with torch.no_grad():
-        assert found(one, other) == pytest.approx(float(theirs(*images).mean()), rel=1e-5)
-    assert found(one, one) == 0.0 < found(one, other)
+        assert metric(one, other) == pytest.approx(float(theirs(*images).mean()), rel=1e-5)
+    assert metric(one, one) == 0.0 < metric(one, other)
     for wrong in (clip(1, 17), clip(1, side=30)):
         with pytest.raises(InputError):
-            found(wrong, wrong if len(wrong) == 18 else one)
+            metric(wrong, wrong if len(wrong) == 18 else one)
 
 
 @pytest.mark.pose
 def test_a_report_includes_lpips(
     cache: Path, alexnet: dict[str, Any], pairs_dir: Path, tmp_path: Path
 ) -> None:
-    def tell_the_truth(pair: Pair, driving: Driving, seed: int) -> Frames:
+    def repeat_truth(pair: Pair, driving: Driving, seed: int) -> Frames:
         return pair.truth()
 
     torch.save(alexnet, cache / BACKBONE_FILE)
     options = EvaluateOptions(drivings=("pose",), limit=1, more={"lpips": Lpips()})
-    report = evaluate_pairs(pairs_dir, tell_the_truth, tmp_path / "r.json", options)
+    report = evaluate_pairs(pairs_dir, repeat_truth, tmp_path / "r.json", options)
 
     [measured] = report.clips
     assert measured.results["pose"]["lpips"] == 0.0

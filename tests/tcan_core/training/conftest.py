@@ -21,7 +21,7 @@ EXTRAS["stage2"] = EXTRAS["stage1"] | {"num_frames": 6}
 
 @dataclass(frozen=True)
 class TinyRuns:
-    """Makes configurations and stages whose runs live in one folder.
+    """A factory of configurations and stages whose runs share one folder.
 
     Attributes:
         root: of checkpoints, sheets and parts.
@@ -33,11 +33,11 @@ class TinyRuns:
 
     @property
     def parts(self) -> Path:
-        """Where parts are read and exported."""
+        """The folder of exported parts."""
         return self.root / "parts"
 
     def config(self, name: str, **changes: Any) -> Any:
-        """The configuration of a stage; changes go to the run, the optimiser or the stage."""
+        """Return the configuration of a stage, with changes to any of its parts."""
         run = RunConfig(
             output=str(self.root / name), export=str(self.parts), steps=4, batch_size=4,
             log_every=1, sheet_every=1000,
@@ -55,7 +55,7 @@ class TinyRuns:
         return STAGES[name][0](**fields)
 
     def stage(self, name: str, **changes: Any) -> Any:
-        """A stage, ready to learn."""
+        """Return a stage, ready to train."""
         return STAGES[name][1](self.config(name, **changes))
 
     def train(self, name: str, *, resume: bool = False, **changes: Any) -> list[dict[str, float]]:

@@ -114,12 +114,12 @@ def test_pairs_are_two_pictures_of_one_character(
 
     assert batch.latents.shape == (40, 4, 1, 4, 4)
     assert batch.pose_maps.shape == (40, 3, 1, 32, 32)
-    known = torch.from_numpy(puppets.latents).float()
+    latents = torch.from_numpy(puppets.latents).float()
     for source, target, pose_map in zip(
         batch.sources, batch.latents[:, :, 0], batch.pose_maps[:, :, 0], strict=True
     ):
-        [[character, frame]] = (known == source).flatten(2).all(dim=2).nonzero().tolist()
-        [[same, other]] = (known == target).flatten(2).all(dim=2).nonzero().tolist()
+        [[character, frame]] = (latents == source).flatten(2).all(dim=2).nonzero().tolist()
+        [[same, other]] = (latents == target).flatten(2).all(dim=2).nonzero().tolist()
         assert same == character and other != frame
         joints = puppets.pictures.keypoints[same, other].astype(np.float64)
         drawn = draw_pose(Pose(joints, np.ones(18), (32, 32)))
@@ -132,13 +132,13 @@ def test_clips_are_consecutive_and_their_source_is_the_standing_picture(
     puppets = load_latents(data, tiny, weights, load_codec(tiny, weights))
     clips = PuppetClips(puppets, num_frames=6)
     batch = clips.sample(some(20))
-    known = torch.from_numpy(puppets.latents).float()
+    latents = torch.from_numpy(puppets.latents).float()
 
     starts = set()
     for source, clip in zip(batch.sources, batch.latents.transpose(1, 2), strict=True):
-        [[character, frame]] = (known == source).flatten(2).all(dim=2).nonzero().tolist()
+        [[character, frame]] = (latents == source).flatten(2).all(dim=2).nonzero().tolist()
         assert frame == 0
-        [start] = [s for s in range(1, 4) if torch.equal(known[character, s : s + 6], clip)]
+        [start] = [s for s in range(1, 4) if torch.equal(latents[character, s : s + 6], clip)]
         starts.add(start)
     assert starts == {1, 2, 3}  # up to the last frame
     batch, pictures = clips.examples(2)

@@ -29,11 +29,11 @@ def manifests(repository: Path) -> dict[str, Any]:
 
 
 def test_manifests_are_valid(repository: Path) -> None:
-    found = manifests(repository)
-    assert set(found) == {
+    files = manifests(repository)
+    assert set(files) == {
         "one-node/job.yaml", "several-nodes/job.yaml", "several-nodes/service.yaml",
     }  # fmt: skip
-    for manifest in found.values():
+    for manifest in files.values():
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
@@ -97,8 +97,8 @@ def test_pods_have_time_to_stop_gracefully(repository: Path, kind: str) -> None:
 
 
 def test_several_nodes_find_the_first(repository: Path) -> None:
-    found = manifests(repository)
-    service, job = found["several-nodes/service.yaml"], found["several-nodes/job.yaml"]
+    files = manifests(repository)
+    service, job = files["several-nodes/service.yaml"], files["several-nodes/job.yaml"]
     spec, pod = job["spec"], job["spec"]["template"]
     environment = {one["name"]: one.get("value") for one in container(job, "train")["env"]}
 

@@ -54,7 +54,7 @@ def puppet(seed: int, frames: int) -> Frames:
     return [scene.source.draw(pose)[0] for pose in scene.source.poses(scene.motion)]
 
 
-def nobody(seed: int, frames: int) -> Frames:
+def empty_video(seed: int, frames: int) -> Frames:
     return [draw_background(np.random.default_rng(seed), SIDE)] * frames
 
 
@@ -68,10 +68,10 @@ def write(path: Path, frames: Frames, fps: Fraction = Fraction(12)) -> None:
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("videos")
-    cuts = puppet(11, 20) + puppet(12, 18) + nobody(3, 6) + puppet(13, 24)
+    cuts = puppet(11, 20) + puppet(12, 18) + empty_video(3, 6) + puppet(13, 24)
     write(folder / "some" / "cuts.mp4", cuts)
     write(folder / "still.mp4", puppet(14, 1) * 20 + puppet(15, 8))
-    write(folder / "nobody.mp4", nobody(5, 10))
+    write(folder / "empty.mp4", empty_video(5, 10))
     (folder / "broken.mp4").write_bytes(b"no video" * 200)
     return folder
 
@@ -122,14 +122,14 @@ def test_a_video_is_streamed(videos: Path) -> None:
 
 
 def test_a_sheet_has_a_bounded_number_of_rows() -> None:
-    shown = SheetRows(max_rows=10)
+    sheet = SheetRows(max_rows=10)
     for number in range(100):
-        shown.add(partial(ClipPicture, str(number), []))
-    assert [row.label for row in shown.rows] == ["0", "16", "32", "48", "64", "80", "96"]
+        sheet.add(partial(ClipPicture, str(number), []))
+    assert [row.label for row in sheet.rows] == ["0", "16", "32", "48", "64", "80", "96"]
 
 
 def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Path) -> None:
-    write(tmp_path / "long.mp4", nobody(1, 40), Fraction(1, 10))
+    write(tmp_path / "long.mp4", empty_video(1, 40), Fraction(1, 10))
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
     with pytest.raises(ConfigError, match=r"was kept: no person \(1\)"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
@@ -141,13 +141,15 @@ def test_long_videos_are_read_up_to_the_given_limit(tmp_path: Path, weights: Pat
 def test_the_report_counts_kept_and_dropped_clips(prepared: tuple[Path, PrepareReport]) -> None:
     out, report = prepared
 
-    kept = [(clip["video"], clip["first_frame"]) for clip in report.clips if not clip["reasons"]]
-    assert kept == [("some/cuts.mp4", 0), ("some/cuts.mp4", 20), ("some/cuts.mp4", 44)]
+    kept_clips = [
+        (clip["video"], clip["first_frame"]) for clip in report.clips if not clip["reasons"]
+    ]
+    assert kept_clips == [("some/cuts.mp4", 0), ("some/cuts.mp4", 20), ("some/cuts.mp4", 44)]
     assert report.dropped() == {"no person": 2, "too still": 1, "too short": 1}
     assert list(report.unreadable) == ["broken.mp4"]
     assert sum(clip["frames"] for clip in report.clips) == report.frames == 68 + 28 + 10
-    told = json.loads((out / "report.json").read_text())
-    assert told["kept"] == 3 and told["kept_frames"] == 62
+    written = json.loads((out / "report.json").read_text())
+    assert written["kept"] == 3 and written["kept_frames"] == 62
     sheet = read_image(out / "sheet.png")
     assert sheet.shape[0] > 7 * 96 and sheet.std() > 30
 
@@ -165,11 +167,11 @@ def test_shards_hold_the_latents_and_poses_of_the_frames(
     assert tensors[f"{clip.name}/body"].shape == (18, 18, 3)
     scene = sample_scene(12, 18, SIDE)
     truth = np.stack([pose.keypoints for pose in scene.source.poses(scene.motion)])
-    found = tensors[f"{clip.name}/body"].double().numpy()[..., :2]
-    scales = np.ptp(found, axis=(0, 1)) / np.ptp(truth, axis=(0, 1))
+    keypoints = tensors[f"{clip.name}/body"].double().numpy()[..., :2]
+    scales = np.ptp(keypoints, axis=(0, 1)) / np.ptp(truth, axis=(0, 1))
     np.testing.assert_allclose(scales, scales.mean(), rtol=0.1)  # a square, at one scale
-    offset = found.mean(axis=(0, 1)) - truth.mean(axis=(0, 1)) * scales.mean()
-    assert np.abs(truth * scales.mean() + offset - found).mean() < 1.0
+    offset = keypoints.mean(axis=(0, 1)) - truth.mean(axis=(0, 1)) * scales.mean()
+    assert np.abs(truth * scales.mean() + offset - keypoints).mean() < 1.0
     # Encoded frames decode to what they show, as far as this autoencoder can.
     clips = ShardClips(
         ShardData(str(out)), 6, tiny_preset(), weights, load_codec(tiny_preset(), weights)
@@ -183,7 +185,7 @@ def test_every_frame_of_a_clip_may_be_drawn(
 ) -> None:
     preset = tiny_preset()
     clips = ShardClips(ShardData(str(prepared[0])), 6, preset, weights, load_codec(preset, weights))
-    known = {
+    latents = {
         name: tensor.float()
         for name, tensor in load_file(next(prepared[0].glob("shard-*"))).items()
         if name.endswith("latents")
@@ -199,12 +201,12 @@ def test_every_frame_of_a_clip_may_be_drawn(
     for row in batch.latents.transpose(1, 2):
         [(name, first)] = [
             (name, start)
-            for name, clip in known.items()
+            for name, clip in latents.items()
             for start in range(len(clip) - 5)
             if torch.equal(clip[start : start + 6], row)
         ]
         drawn.add(name)
-    assert drawn == set(known)
+    assert drawn == set(latents)
 
 
 @pytest.mark.parametrize("name", ["stage1", "stage2"])
@@ -283,8 +285,8 @@ def test_training_without_validation_clips_skips_validation(
     stage = runs.stage(name, data=None, shards=data, validation=held_out)
 
     assert stage.validation is None
-    [told] = caplog.messages
-    assert "no clip of split 'validation'" in told and "without validation" in told
+    [output] = caplog.messages
+    assert "no clip of split 'validation'" in output and "without validation" in output
     seen = runs.stage(name, data=None, shards=data, validation=ValidationConfig(shards=data))
     assert seen.validation is not None
 
@@ -298,10 +300,10 @@ def test_data_prepare_reports_an_empty_split(
     with pytest.raises(SystemExit) as ended:
         main([*words.split(), "--size", "32", "--validation-share", "0"])
 
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert ended.value.code == 0
-    assert "1 for train, 0 for validation" in told.out
-    assert "warning: no clips for validation" in told.err and "--validation-share" in told.err
+    assert "1 for train, 0 for validation" in output.out
+    assert "warning: no clips for validation" in output.err and "--validation-share" in output.err
 
 
 def test_a_videos_split_is_stable() -> None:
@@ -330,7 +332,7 @@ def test_preparation_without_a_kept_clip_fails(tmp_path: Path, weights: Path) ->
     settings = PrepareSettings(preset=str(TINY), weights=weights, size=32)
     with pytest.raises(ConfigError, match="no videos found"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
-    write(tmp_path / "nobody.mp4", nobody(1, 3))
+    write(tmp_path / "empty.mp4", empty_video(1, 3))
     with pytest.raises(ConfigError, match=r"no clip of the 1 videos was kept: no person \(1\)"):
         prepare_videos(tmp_path, FolderStorage(tmp_path / "out"), settings)
     assert not (tmp_path / "out" / "index.json").exists()

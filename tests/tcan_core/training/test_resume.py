@@ -1,4 +1,4 @@
-"""A killed run goes on as if it had not been killed."""
+"""A killed run resumes exactly where it stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS, KILLED_AT = 6, 4
 
 
 class KilledError(Exception):
-    """Stands for the end of the process."""
+    """Raised in place of a real kill."""
 
 
 def train_until_killed(stage: Any) -> list[float]:

@@ -90,8 +90,8 @@ def test_shards_of_format_1_without_faces_are_read(tmp_path: Path, weights: Path
         read_index(tmp_path / INDEX)
 
 
-class Interrupted(FolderStorage):
-    """The disk fails just when the index is to be written."""
+class FailingStorage(FolderStorage):
+    """A storage that fails when the index is written."""
 
     def put(self, name: str, file: Path) -> None:
         if name == INDEX:
@@ -106,7 +106,7 @@ def test_a_set_of_shards_is_replaced_atomically(tmp_path: Path, weights: Path) -
     before = first.close()
     assert len(before.shards) == 2 and before.clips[0].shard != before.clips[1].shard
 
-    second = ShardWriter(Interrupted(tmp_path), index_of(weights), shard_bytes=1)
+    second = ShardWriter(FailingStorage(tmp_path), index_of(weights), shard_bytes=1)
     fill(second, "abc", seed=7)
     with pytest.raises(StorageError):
         second.close()

@@ -1,4 +1,4 @@
-"""What stage 1 and stage 2 teach, to whom, and from what."""
+"""Stages 1 and 2: trained and frozen weights, data and starting points."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_stage_2_starts_from_the_output_of_stage_1(runs: TinyRuns, tiny: Preset)
 
 
 def test_motion_can_start_from_other_modules(runs: TinyRuns, weights: Path) -> None:
-    """From both parts, or from a UNet's alone, as AnimateDiff ships them."""
+    """Start from both parts, or only from a UNet's as AnimateDiff publishes them."""
     for part in ("motion_modules", "controlnet_motion_modules"):
         stage = runs.stage("stage2", initial_motion=str(weights))
         state = load_file(weights / f"{part}.safetensors")
@@ -180,7 +180,7 @@ def test_motion_can_start_from_other_modules(runs: TinyRuns, weights: Path) -> N
 def test_initial_motion_without_a_counterpart_is_ignored(
     runs: TinyRuns, weights: Path, tmp_path: Path
 ) -> None:
-    """As AnimateDiff's do for `sd15-official`, whose mid blocks have none."""
+    """AnimateDiff has motion modules in the mid block, `sd15-official` has none there."""
     changes = {
         "motion_modules": {"config": {"use_motion_mid_block": False}},
         "controlnet_motion_modules": {"config": {"down_blocks": [1], "mid_block": False}},
@@ -189,8 +189,8 @@ def test_initial_motion_without_a_counterpart_is_ignored(
     path.write_text(yaml.safe_dump({"extends": str(TINY), "name": "partial", "parts": changes}))
     alone = tmp_path / "animatediff"
     alone.mkdir()
-    given = load_file(weights / "motion_modules.safetensors")
-    save_file(given, alone / "motion_modules.safetensors")
+    weights_file = load_file(weights / "motion_modules.safetensors")
+    save_file(weights_file, alone / "motion_modules.safetensors")
 
     stage = runs.stage("stage2", preset=str(path), initial_motion=str(alone))
 
@@ -201,12 +201,12 @@ def test_initial_motion_without_a_counterpart_is_ignored(
         ),
         (stage.tcan.controlnet, {"down_blocks.1"}),
     ):
-        found = motion_state(network)
-        assert {".".join(name.split(".")[:2]) for name in found} == blocks
-        assert all(torch.equal(value, given[name]) for name, value in found.items())
+        state = motion_state(network)
+        assert {".".join(name.split(".")[:2]) for name in state} == blocks
+        assert all(torch.equal(value, weights_file[name]) for name, value in state.items())
 
-    del given["down_blocks.1.motion_modules.0.proj_out.weight"]
-    save_file(given, alone / "motion_modules.safetensors")
+    del weights_file["down_blocks.1.motion_modules.0.proj_out.weight"]
+    save_file(weights_file, alone / "motion_modules.safetensors")
     with pytest.raises(WeightsError, match="1 missing"):
         runs.stage("stage2", preset=str(path), initial_motion=str(alone))
 
@@ -224,7 +224,7 @@ def test_the_reference_unet_starts_from_the_denoising_unet_or_a_folder(
 
 
 def test_merged_loras_are_used_in_training_and_inference(runs: TinyRuns, tmp_path: Path) -> None:
-    """And once: what stage 1 exports is without them."""
+    """Merged LoRAs are applied once: stage 1 exports weights without them."""
     module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     torch.manual_seed(1)
     sizes: dict[str, tuple[int, ...]]
@@ -259,14 +259,14 @@ def test_merged_loras_are_used_in_training_and_inference(runs: TinyRuns, tmp_pat
 
 
 def test_stage1_can_start_from_a_lora(runs: TinyRuns, weights: Path) -> None:
-    given = load_file(weights / "lora.safetensors")
+    weights_file = load_file(weights / "lora.safetensors")
 
     stage = runs.stage("stage1", initial_lora=str(weights))
 
     stage.export(runs.root / "begun")
     begun = load_file(runs.root / "begun" / "lora.safetensors")
-    assert begun.keys() == given.keys()
-    assert all(torch.equal(begun[name], given[name]) for name in given)
+    assert begun.keys() == weights_file.keys()
+    assert all(torch.equal(begun[name], weights_file[name]) for name in weights_file)
 
 
 def test_exported_parts_load_as_a_model(runs: TinyRuns, tiny: Preset) -> None:

@@ -54,8 +54,8 @@ def compare(stage: str, together: TinyRuns, alone: TinyRuns) -> None:
     states = [load_checkpoint(one.root / stage / "checkpoint.pt") for one in (together, alone)]
     for kind in ("parameters", "average"):
         for name, expected in states[1][kind].items():
-            found = states[0][kind][name]
-            torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE, msg=name)
+            actual = states[0][kind][name]
+            torch.testing.assert_close(actual, expected, rtol=0, atol=TOLERANCE, msg=name)
     moved = [
         float((states[1]["parameters"][name] - states[1]["average"][name]).abs().max())
         for name in states[1]["parameters"]
@@ -69,8 +69,11 @@ def test_two_processes_equal_one(runs: TinyRuns, repository: Path) -> None:
     alone = train_alone(runs, "stage2")
 
     command, environment = one_node(repository, write_config(runs, "stage2"), "stage2")
-    shown = {**environment, "OMP_DISPLAY_ENV": "VERBOSE"}  # OpenMP prints its settings
-    with started(repository, command, shown, runs.root / "log") as run:
+    verbose = {
+        **environment,
+        "OMP_DISPLAY_ENV": "VERBOSE",
+    }  # OpenMP prints its settings
+    with started(repository, command, verbose, runs.root / "log") as run:
         assert run.end() == 0, (runs.root / "log").read_text()
 
     compare("stage2", runs, alone)
@@ -90,8 +93,8 @@ def test_two_killed_and_resumed_processes_equal_one(
     with started(repository, command, environment, runs.root / "log") as run:
         run.until(KILLED_AT)
         run.kill()
-    kept = load_checkpoint(runs.root / stage / "checkpoint.pt")["step"]
-    assert KILLED_AT - 1 <= kept < STEPS
+    saved_step = load_checkpoint(runs.root / stage / "checkpoint.pt")["step"]
+    assert KILLED_AT - 1 <= saved_step < STEPS
     with started(repository, command, environment, runs.root / "log") as run:
         assert run.end() == 0, (runs.root / "log").read_text()
 
@@ -139,5 +142,5 @@ def test_machines_with_different_checkpoints_are_rejected(runs: TinyRuns, reposi
         ]
         assert all(pod.end() != 0 for pod in ended)
 
-    told = logs[0].read_text()
-    assert "begin at different steps (0: 2, 1: 0)" in told and "`run.remote`" in told
+    log = logs[0].read_text()
+    assert "start at different steps (0: 2, 1: 0)" in log and "`run.remote`" in log

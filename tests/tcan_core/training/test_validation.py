@@ -53,9 +53,9 @@ def test_held_out_clips_are_animated_and_measured(runs: TinyRuns, name: str, fra
     for clip in clips:
         info = probe_video(folders[0] / clip)
         assert (info.num_frames_estimate, info.width, info.height) == (frames, 64, 32)
-    shown = event_accumulator.EventAccumulator(str(runs.root / name / "scalars"))
-    shown.Reload()
-    values = [event.value for event in shown.Scalars("validation/psnr")]
+    events = event_accumulator.EventAccumulator(str(runs.root / name / "scalars"))
+    events.Reload()
+    values = [event.value for event in events.Scalars("validation/psnr")]
     assert values[1] == pytest.approx(np.mean([clip["psnr"] for clip in measured]), rel=1e-5)
 
 

@@ -30,23 +30,25 @@ def container(job: dict[str, Any], name: str) -> dict[str, Any]:
     """Return one container of the job's pods."""
     pod = job["spec"]["template"]["spec"]
     every = [*pod["initContainers"], *pod["containers"]]
-    found: dict[str, Any] = next(one for one in every if one["name"] == name)
-    return found
+    train_container: dict[str, Any] = next(one for one in every if one["name"] == name)
+    return train_container
 
 
-def command_line(found: dict[str, Any], **replaced: str) -> tuple[list[str], dict[str, str]]:
+def command_line(
+    pod_container: dict[str, Any], **replaced: str
+) -> tuple[list[str], dict[str, str]]:
     """Return a container's command and environment as the kubelet makes them.
 
     Args:
         replaced: variables of the container's environment with the values of this machine.
     """
     environment: dict[str, str] = {}
-    for variable in found["env"]:
+    for variable in pod_container["env"]:
         value = replaced.get(variable["name"], variable.get("value"))
         assert value is not None, f"{variable['name']} comes from the cluster; give it"
         environment[variable["name"]] = _expanded(value, environment)
     assert set(replaced) <= set(environment), "a variable that the container does not have"
-    return [_expanded(word, environment) for word in found["command"]], environment
+    return [_expanded(word, environment) for word in pod_container["command"]], environment
 
 
 def _expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -128,11 +130,11 @@ def one_node(repository: Path, config: Path, stage: str, processes: int = 2) -> 
 
 def several_nodes(repository: Path, config: Path, stage: str) -> list[Any]:
     """Return the commands and the environments of both pods of the job for several nodes."""
-    found = container(read_job(repository, "several-nodes"), "train")
+    train_container = container(read_job(repository, "several-nodes"), "train")
     port = str(free_port())
     return [
         command_line(
-            found,
+            train_container,
             STAGE=stage,
             STAGE_CONFIG=str(config),
             NODE_RANK=str(node),
