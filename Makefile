@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
-# Once the pose extra is in, its torch stays: docs/decisions/0002.
+# Once the pose extra is installed, its torch stays: docs/decisions/0002.
 CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
 # A whole run takes four processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
 PYTEST := $(BIN)/python -m pytest
@@ -20,7 +20,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdo
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; leaves demo/result.mp4 and a contact sheet
+demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; writes demo/result.mp4 and a contact sheet
 	@$(BIN)/tcan demo --out demo/ $(ARGS)
 
 up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
@@ -45,21 +45,21 @@ check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directi
 docs: $(VENV)/.stamp-dev .venv-docs/.stamp ## Build the documentation site into site/
 	$(MKDOCS)
 
-audit: $(VENV)/.stamp-dev ## Ask for known vulnerabilities of the pinned packages; fails when nobody can be asked
+audit: $(VENV)/.stamp-dev ## Check pinned packages for known vulnerabilities; fails if no database answers
 	$(BIN)/python tools/audit.py $(CONSTRAINTS)
 
 check-deploy: $(VENV)/.stamp-dev .venv-deploy/.stamp ## Check images, manifests, rules and the compose file, without a cluster
 	@$(BIN)/python tools/check_deploy.py
 
-e2e-docker: $(VENV)/.stamp-dev ## Build the images and prove the compose file in this machine's Docker
+e2e-docker: $(VENV)/.stamp-dev ## Build the images and test the compose file in this machine's Docker
 	@$(BIN)/python -u -m tests.e2e_docker $(ARGS)
 
-fix: $(VENV)/.stamp-dev ## Let the linter mend and format what it can
+fix: $(VENV)/.stamp-dev ## Apply the linter's fixes and format
 	$(BIN)/python tools/generate_sync_client.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: $(VENV)/.stamp-dev ## Only prepare .venv, with the developers' tools
+setup: $(VENV)/.stamp-dev ## Only install .venv, with the development tools
 
 dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of real people (0.1 GB more)
 
@@ -89,7 +89,7 @@ $(VENV)/.stamp-base: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@$(INSTALL) $(CONSTRAINTS) --editable .
 	@touch $@
 
-# rtmlib asks for OpenCV builds that want a display's libraries; all else that it needs is there.
+# rtmlib requires OpenCV builds that need display libraries; its other dependencies are installed.
 RTMLIB = $(INSTALL) $(CONSTRAINTS) --no-deps rtmlib
 
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
@@ -104,7 +104,7 @@ $(VENV)/.stamp-dwpose: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@$(RTMLIB)
 	@touch $@ $(VENV)/.stamp-base
 
-# Both detectors' libraries ask for those builds, which overwrite the headless one; it serves them as well.
+# Both detector libraries require those builds, which overwrite the headless one; it works for both.
 HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \
 	&& $(INSTALL) $(CONSTRAINTS) --force-reinstall --no-deps opencv-python-headless
 

@@ -1,20 +1,20 @@
 # The HTTP side of the service: no model, no torch.
 #   docker build -f deploy/docker/gateway.Dockerfile -t tcan-gateway .
-# Only instructions that every builder knows, so that Compose 1.29 builds it as well.
+# Only classic builder instructions, so that Compose 1.29 builds it too.
 ARG BUILD_IMAGE=python:3.11.14-bookworm
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# What comes from PyPI; made again only when its two lists change.
+# PyPI packages; rebuilt only when the two lists change.
 FROM ${BUILD_IMAGE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-# Without pip: no installer goes into the image.
+# Without pip: the image contains no installer.
 RUN python3 -m venv --without-pip /opt/tcan
 COPY constraints.txt deploy/docker/gateway-requirements.txt ./
 RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement gateway-requirements.txt --constraint constraints.txt \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
-# What is ours, in a layer of its own: a change of code moves a few MB.
+# Project code in a separate layer: a code change moves a few MB.
 FROM packages AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY sandbox sandbox
@@ -35,7 +35,7 @@ ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \
     TCAN_DATA=/data
-# Any uid may write there: who runs this chooses the uid, and mounts a volume or memory.
+# Any uid may write there: the operator chooses the uid and mounts a volume or memory.
 RUN mkdir -p /data && chmod 1777 /data
 COPY --from=packages /opt/tcan /opt/tcan
 COPY --from=code /opt/app /opt/app
@@ -43,7 +43,7 @@ WORKDIR /data
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Patient: on a host that is overloaded, starting an interpreter takes seconds, and that is no illness.
+# Long timeout: on an overloaded host, starting an interpreter takes seconds.
 HEALTHCHECK --interval=15s --timeout=30s --start-period=60s --retries=3 CMD ["tcan", "health", "gateway"]
 ENTRYPOINT ["tcan"]
 CMD ["gateway", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,18 +1,18 @@
 # A worker with the model.
 #   docker build -f deploy/docker/worker.Dockerfile -t tcan-worker .                       # CUDA, xformers
 #   docker build -f deploy/docker/worker.Dockerfile -t tcan-worker:cpu --build-arg DEVICE=cpu .
-# Only instructions that every builder knows, so that Compose 1.29 builds it as well.
+# Only classic builder instructions, so that Compose 1.29 builds it too.
 ARG BUILD_IMAGE=python:3.11.14-bookworm
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# What comes from PyPI, several GB, with the detector of real people; made again only when its lists change.
+# PyPI packages, several GB, with the detector of real people; rebuilt only when the lists change.
 FROM ${BUILD_IMAGE} AS packages
-# cuda or cpu. PyPI's own torch is the CUDA build; the CPU build has an index of its own.
+# cuda or cpu. PyPI's torch is the CUDA build; the CPU build has a separate index.
 ARG DEVICE=cuda
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-# Without pip: no installer goes into the image.
+# Without pip: the image contains no installer.
 RUN python3 -m venv --without-pip /opt/tcan
 COPY constraints.txt pyproject.toml deploy/docker/requirements.py ./
 RUN python3 requirements.py pyproject.toml "${DEVICE}" > requirements.txt \
@@ -22,7 +22,7 @@ RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index
     && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --requirement alone.txt \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
-# What is ours, mini's weights among it, in a layer of its own: a change of code does not move torch.
+# Project code with mini's weights in a separate layer: a code change does not move torch.
 FROM packages AS code
 COPY README.md LICENSE ./
 COPY sandbox sandbox
@@ -41,8 +41,8 @@ LABEL org.opencontainers.image.title="tcan worker" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# The two of NVIDIA ask its container runtime for the driver. A uid without a name has no home and no user's
-# name, and torch asks for both.
+# The NVIDIA variables request the driver from its container runtime. torch needs a home and a user name,
+# which a uid without a name does not have.
 ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -54,15 +54,15 @@ ENV PATH=/opt/app/bin:/opt/tcan/bin:/usr/local/bin:/usr/bin:/bin \
     TCAN_DEVICE=${DEVICE} \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-# Any uid may write there: who runs this chooses the uid, and mounts volumes or memory.
+# Any uid may write there: the operator chooses the uid and mounts volumes or memory.
 RUN mkdir -p /data /models && chmod 1777 /data /models
 COPY --from=packages /opt/tcan /opt/tcan
 COPY --from=code /opt/app /opt/app
 WORKDIR /data
 USER 10001:10001
 STOPSIGNAL SIGTERM
-# Healthy is who takes jobs; one that takes none while hints wait is not.
-# Patient, for on a host that is overloaded starting an interpreter takes seconds.
+# A worker is healthy if it claims jobs, and unhealthy if it claims none while wake-up messages wait.
+# Long timeout: on an overloaded host, starting an interpreter takes seconds.
 HEALTHCHECK --interval=15s --timeout=30s --start-period=300s --retries=3 CMD ["tcan", "health", "worker"]
 ENTRYPOINT ["tcan"]
 CMD ["worker"]

@@ -190,8 +190,8 @@ def test_whoever_pulls_weights_is_told_which(repository: Path, compose: dict[str
 
 def test_metrics_are_not_for_those_outside(repository: Path) -> None:
     documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/ingress.yaml").read_text())
-    ingress, nobody = documents
+    ingress, no_pods = documents
     first, rest = ingress["spec"]["rules"][0]["http"]["paths"]
     assert (first["path"], rest["path"]) == ("/metrics", "/")
-    assert first["backend"]["service"]["name"] == nobody["metadata"]["name"]
-    assert "selector" not in nobody["spec"]
+    assert first["backend"]["service"]["name"] == no_pods["metadata"]["name"]
+    assert "selector" not in no_pods["spec"]
