@@ -1,1 +1,1 @@
-"""Data that gateway, worker and CLI agree on: pydantic and the standard library, nothing else."""
+"""Data types shared by gateway, worker, client and CLI; needs pydantic only."""

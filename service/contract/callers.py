@@ -1,4 +1,4 @@
-"""Who may call, and how much of the service they may have: data only."""
+"""API keys, their scopes and the limits of callers."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ WINDOW_S = 60
 
 
 class Scope(StrEnum):
-    """What a key opens."""
+    """What a key allows."""
 
     READ = "read"
-    """All that changes nothing."""
+    """Requests that change nothing."""
     SUBMIT = "submit"
-    """All that makes, changes or erases."""
+    """Requests that create, change or erase."""
     ADMIN = "admin"
-    """Both, and the jobs of every caller."""
+    """Both, for the jobs of every caller."""
 
 
 class CallerLimits(BaseModel):
-    """How much of the service a caller may have; what is absent has no bound."""
+    """Limits of a caller; None means unlimited."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests_per_minute: int | None = Field(
-        None, ge=1, le=1_000_000, description="Within any 60 s, over all gateways."
+        None, ge=1, le=1_000_000, description="Requests within any 60 s, over all gateways."
     )
-    queued_jobs: int | None = Field(None, ge=1, description="That wait at a time.")
+    queued_jobs: int | None = Field(None, ge=1, description="Jobs queued at a time.")
     input_bytes_per_day: int | None = Field(
-        None, ge=1, description="Of the inputs of jobs, by days of UTC."
+        None, ge=1, description="Bytes of job inputs per UTC day."
     )
     driving_s_per_day: int | None = Field(
-        None, ge=1, description="Seconds of driving motion, by days of UTC."
+        None, ge=1, description="Seconds of driving motion per UTC day."
     )
 
     @property
     def bounds_jobs(self) -> bool:
-        """Whether a new job must be weighed against what the caller had before."""
+        """Whether a new job must be checked against a quota."""
         return (self.queued_jobs, self.input_bytes_per_day, self.driving_s_per_day) != (None,) * 3
 
 
 class ApiKey(BaseModel):
-    """A key as it is kept: all of it but the secret, of which there is a digest.
+    """A stored key, with a digest in place of the secret.
 
-    Two keys of one caller see the same jobs; so a key is renewed by a second one.
+    All keys of a caller see the same jobs, so a key can be replaced by a new one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(description="Stands in the key itself; no secret.")
+    id: str = Field(description="Public part of the key.")
     caller: str = Field(pattern=CALLER)
-    digest: str = Field(description="SHA-256 of the whole key, hexadecimal.")
+    digest: str = Field(description="SHA-256 of the whole key, in hexadecimal.")
     scopes: tuple[Scope, ...] = Field(min_length=1)
     limits: CallerLimits = CallerLimits()
     highest_priority: Priority = Priority.NORMAL
@@ -65,5 +65,5 @@ class ApiKey(BaseModel):
     revoked_ms: int | None = None
 
     def is_valid(self, now_ms: float) -> bool:
-        """Whether it opens anything at this time."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked_ms is None and (self.expires_ms is None or now_ms < self.expires_ms)

@@ -1,4 +1,4 @@
-"""What callers see of webhooks."""
+"""Views of webhook messages and secrets."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from service.contract.webhooks import DeliveryState, WebhookEvent
 
 
 class AttemptView(BaseModel):
-    """One try to deliver a message."""
+    """One attempt to deliver a message."""
 
     at: datetime
     took_s: float
-    status: int | None = Field(None, description="Of HTTP; absent when there was no answer.")
-    error: str | None = Field(None, description="Why there was no answer.")
+    status: int | None = Field(None, description="HTTP status; absent without a response.")
+    error: str | None = Field(None, description="Why there was no response.")
 
 
 class DeliveryView(BaseModel):
-    """A message to the job's webhook."""
+    """A message to a job's webhook."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.DELIVERY})
 
-    n: int = Field(description="Its number within the job, from 1.")
-    id: str = Field(description="Its `webhook-id`, the same in every attempt.")
+    n: int = Field(description="Number of the message within the job, from 1.")
+    id: str = Field(description="The `webhook-id`, the same in every attempt.")
     event: WebhookEvent
     url: str
     status: DeliveryState
@@ -45,17 +45,19 @@ class DeliveryList(BaseModel):
 class SecretView(BaseModel):
     """A secret that signs the caller's messages."""
 
-    secret: str = Field(description="For any library of Standard Webhooks.")
-    retires_at: datetime | None = Field(None, description="Absent for the newest.")
+    secret: str = Field(description="Secret for a Standard Webhooks library.")
+    retires_at: datetime | None = Field(
+        None, description="End of its validity; absent for the newest."
+    )
 
 
-# Of nobody: they say what they are.
+# Examples, of no real caller.
 NEWER = "whsec_bmV3IHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="
 OLDER = "whsec_b2xkIHNlY3JldCBvZiB0aGlydHktdHdvIGJ5dGVzLi4="
 
 
 class Secrets(BaseModel):
-    """What verifies messages: any one of these."""
+    """Secrets and public keys that verify messages; one match is enough."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -72,5 +74,7 @@ class Secrets(BaseModel):
         }
     )
 
-    secrets: list[SecretView] = Field(description="For signatures `v1`, newest first.")
-    public_keys: list[str] = Field(description="For signatures `v1a`, where the service has keys.")
+    secrets: list[SecretView] = Field(description="Secrets of the signatures `v1`, newest first.")
+    public_keys: list[str] = Field(
+        description="Public keys of the signatures `v1a`, if any."
+    )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 
 class ErrorCode(StrEnum):
-    """What went wrong; callers may compare these, so a code never changes its meaning."""
+    """Stable error codes; a code never changes its meaning."""
 
     # The caller.
     UNAUTHORIZED = "unauthorized"
@@ -43,7 +43,7 @@ class ErrorCode(StrEnum):
     INVALID_INPUT = "invalid_input"
     INVALID_MEDIA = "invalid_media"
     NO_PERSON = "no_person"
-    # The address.
+    # The URL.
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     JOB_NOT_FOUND = "job_not_found"
@@ -64,28 +64,32 @@ class ErrorCode(StrEnum):
 
 
 class ErrorKind(NamedTuple):
-    """How a code shows over HTTP."""
+    """HTTP status and title of a code."""
 
     status: int
     title: str
 
 
 ERRORS: dict[ErrorCode, ErrorKind] = {
-    ErrorCode.UNAUTHORIZED: ErrorKind(401, "A valid key is needed"),
-    ErrorCode.FORBIDDEN: ErrorKind(403, "The caller may not do this"),
+    ErrorCode.UNAUTHORIZED: ErrorKind(401, "A valid API key is required"),
+    ErrorCode.FORBIDDEN: ErrorKind(403, "The key does not allow this"),
     ErrorCode.RATE_LIMITED: ErrorKind(429, "Too many requests"),
-    ErrorCode.QUOTA_EXCEEDED: ErrorKind(429, "The caller has as much as it may have"),
-    ErrorCode.CONSENT_REQUIRED: ErrorKind(422, "A declaration of consent is needed"),
-    ErrorCode.POLICY_REFUSED: ErrorKind(403, "The operator's policy refuses the job"),
+    ErrorCode.QUOTA_EXCEEDED: ErrorKind(429, "Quota exceeded"),
+    ErrorCode.CONSENT_REQUIRED: ErrorKind(422, "A declaration of consent is required"),
+    ErrorCode.POLICY_REFUSED: ErrorKind(403, "Refused by the operator's policy"),
     ErrorCode.MALFORMED_BODY: ErrorKind(400, "The body cannot be parsed"),
-    ErrorCode.UNSUPPORTED_MEDIA_TYPE: ErrorKind(415, "The body is of a type not taken here"),
-    ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request does not fit the route"),
-    ErrorCode.INVALID_PARAMS: ErrorKind(422, "The parameters are not valid"),
-    ErrorCode.BODY_TOO_LARGE: ErrorKind(413, "The upload is over the limit of bytes"),
-    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorKind(422, "The key was used for another request"),
-    ErrorCode.IDEMPOTENCY_KEY_IN_USE: ErrorKind(409, "A request of this key is being accepted"),
-    ErrorCode.URL_REFUSED: ErrorKind(422, "The address is not one that is fetched"),
-    ErrorCode.URL_FAILED: ErrorKind(422, "The address gave no file"),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: ErrorKind(415, "This content type is not supported"),
+    ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request is invalid"),
+    ErrorCode.INVALID_PARAMS: ErrorKind(422, "The parameters are invalid"),
+    ErrorCode.BODY_TOO_LARGE: ErrorKind(413, "The body is too large"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorKind(
+        422, "Idempotency key used for another request"
+    ),
+    ErrorCode.IDEMPOTENCY_KEY_IN_USE: ErrorKind(
+        409, "Idempotency key in use"
+    ),
+    ErrorCode.URL_REFUSED: ErrorKind(422, "This URL is not allowed"),
+    ErrorCode.URL_FAILED: ErrorKind(422, "The URL could not be downloaded"),
     ErrorCode.INVALID_IMAGE: ErrorKind(422, "The image cannot be read"),
     ErrorCode.IMAGE_TOO_SMALL: ErrorKind(422, "The image is too small"),
     ErrorCode.IMAGE_TOO_LARGE: ErrorKind(422, "The image has too many pixels"),
@@ -94,28 +98,28 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.VIDEO_TOO_SMALL: ErrorKind(422, "The driving video is too small"),
     ErrorCode.VIDEO_TOO_LARGE: ErrorKind(422, "The driving video has too many pixels"),
     ErrorCode.VIDEO_TOO_LONG: ErrorKind(422, "The driving motion is too long"),
-    ErrorCode.DECODER_STOPPED: ErrorKind(422, "The file breaks its decoder"),
-    ErrorCode.INVALID_POSE_FILE: ErrorKind(422, "The pose file cannot be used"),
-    ErrorCode.INVALID_PARAMETER: ErrorKind(422, "A parameter cannot be used with these inputs"),
-    ErrorCode.INVALID_INPUT: ErrorKind(422, "The input cannot be used"),
+    ErrorCode.DECODER_STOPPED: ErrorKind(422, "The decoder was stopped on this file"),
+    ErrorCode.INVALID_POSE_FILE: ErrorKind(422, "The pose file is invalid"),
+    ErrorCode.INVALID_PARAMETER: ErrorKind(422, "A parameter does not fit these inputs"),
+    ErrorCode.INVALID_INPUT: ErrorKind(422, "The input is invalid"),
     ErrorCode.INVALID_MEDIA: ErrorKind(422, "The image or the video cannot be read"),
     ErrorCode.NO_PERSON: ErrorKind(422, "No person was found"),
-    ErrorCode.NOT_FOUND: ErrorKind(404, "There is nothing at this address"),
-    ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, "The address does not take this method"),
-    ErrorCode.JOB_NOT_FOUND: ErrorKind(404, "There is no such job"),
-    ErrorCode.DELIVERY_NOT_FOUND: ErrorKind(404, "There is no such message to a webhook"),
+    ErrorCode.NOT_FOUND: ErrorKind(404, "Not found"),
+    ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, "Method not allowed"),
+    ErrorCode.JOB_NOT_FOUND: ErrorKind(404, "Job not found"),
+    ErrorCode.DELIVERY_NOT_FOUND: ErrorKind(404, "Webhook message not found"),
     ErrorCode.JOB_NOT_ENDED: ErrorKind(409, "The job has not ended yet"),
     ErrorCode.JOB_ERASED: ErrorKind(410, "The job was erased"),
-    ErrorCode.UPLOAD_NOT_FOUND: ErrorKind(404, "There is no such upload"),
-    ErrorCode.RESULT_NOT_READY: ErrorKind(409, "The job has not finished yet"),
+    ErrorCode.UPLOAD_NOT_FOUND: ErrorKind(404, "Upload not found"),
+    ErrorCode.RESULT_NOT_READY: ErrorKind(409, "The result is not ready"),
     ErrorCode.NO_RESULT: ErrorKind(404, "The job has no such result"),
     ErrorCode.INVALID_SIGNATURE: ErrorKind(403, "The link has expired or was altered"),
-    ErrorCode.WORKER_LOST: ErrorKind(500, "The workers that took the job were lost"),
-    ErrorCode.START_DEADLINE: ErrorKind(504, "No worker took the job in time"),
-    ErrorCode.RUN_DEADLINE: ErrorKind(504, "The job did not end in time"),
-    ErrorCode.OUT_OF_MEMORY: ErrorKind(500, "The job does not fit the worker's memory"),
-    ErrorCode.UNAVAILABLE: ErrorKind(503, "The service cannot do this just now"),
-    ErrorCode.INTERNAL: ErrorKind(500, "Something went wrong on our side"),
+    ErrorCode.WORKER_LOST: ErrorKind(500, "The workers of this job were lost"),
+    ErrorCode.START_DEADLINE: ErrorKind(504, "The job did not start before its deadline"),
+    ErrorCode.RUN_DEADLINE: ErrorKind(504, "The job did not end before its deadline"),
+    ErrorCode.OUT_OF_MEMORY: ErrorKind(500, "The worker ran out of memory"),
+    ErrorCode.UNAVAILABLE: ErrorKind(503, "The service is temporarily unavailable"),
+    ErrorCode.INTERNAL: ErrorKind(500, "Internal error"),
 }
 
 
@@ -129,5 +133,5 @@ class JobError(BaseModel, frozen=True):
 
     @classmethod
     def of(cls, code: ErrorCode, detail: str, stage: str | None = None) -> JobError:
-        """The error with the title that belongs to its code."""
+        """Return the error with the title of its code."""
         return cls(code=code, title=ERRORS[code].title, detail=detail, stage=stage)

@@ -1,4 +1,4 @@
-"""Events of a job: what a poll would have seen at each change of its record."""
+"""Kinds of a job's events."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class EventKind(StrEnum):
     """What changed; the `event:` of a server-sent event."""
 
     STATE = "state"
-    """The job's state, or the queue that it waits in."""
+    """The job's state or queue changed."""
     PROGRESS = "progress"
     PREVIEW = "preview"
-    """Another preview frame can be fetched."""
+    """A new preview frame is available."""
     CANCEL = "cancel"
-    """A cancel was asked for; the worker will hear of it."""
+    """Cancellation was requested; the worker will stop soon."""

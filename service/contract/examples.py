@@ -1,4 +1,4 @@
-"""What openapi.json shows: a job that is at work, and each error with words as callers get them."""
+"""Examples in openapi.json: a running job, and each error with its actual message."""
 
 from __future__ import annotations
 
@@ -72,36 +72,39 @@ tcan_queue_jobs{queue="prepare"} 0.0
 tcan_queue_jobs{queue="render"} 2.0
 """
 
-# Where each error may be met, and what it says there.
+# Path and detail of an example of each error.
 SUBMIT, RESULT = "/animate", f"{HERE}/result"
-SAYS: dict[ErrorCode, tuple[str, str]] = {
+ERROR_EXAMPLES: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.UNAUTHORIZED: (HERE, "the key is unknown, expired or revoked"),
     ErrorCode.FORBIDDEN: (SUBMIT, "the key lacks the scope 'submit'"),
-    ErrorCode.RATE_LIMITED: (HERE, "60 requests within 60 s are allowed, and were made"),
+    ErrorCode.RATE_LIMITED: (HERE, "more than 60 requests within 60 s; retry in 1 s"),
     ErrorCode.QUOTA_EXCEEDED: (
         SUBMIT,
         "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one",
     ),
     ErrorCode.CONSENT_REQUIRED: (
         SUBMIT,
-        "options.consent: say on what ground those who are shown agree",
+        "options.consent is required: state the basis of consent of the people shown",
     ),
-    ErrorCode.POLICY_REFUSED: (SUBMIT, "the picture is of a person under protection"),
-    ErrorCode.MALFORMED_BODY: (SUBMIT, "the body ends before its last boundary"),
+    ErrorCode.POLICY_REFUSED: (SUBMIT, "the picture shows a protected person"),
+    ErrorCode.MALFORMED_BODY: (SUBMIT, "the multipart body ends before its closing boundary"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: (
         SUBMIT,
-        "text/plain is not taken; send multipart/form-data or application/json",
+        "Content-Type must be multipart/form-data, got text/plain",
     ),
     ErrorCode.INVALID_REQUEST: ("/jobs", "query.limit: Input should be less than or equal to 200"),
     ErrorCode.INVALID_PARAMS: (
         SUBMIT,
         "ptm_tau: Input should be less than or equal to 10",
     ),
-    ErrorCode.BODY_TOO_LARGE: (SUBMIT, "driving: more than 1073741824 bytes"),
-    ErrorCode.IDEMPOTENCY_KEY_REUSED: (SUBMIT, "the key came before, with another body"),
+    ErrorCode.BODY_TOO_LARGE: (SUBMIT, "the part 'driving' is over its limit of 1073741824 bytes"),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: (
+        SUBMIT,
+        "Idempotency-Key: already used with a different request body; use a new key",
+    ),
     ErrorCode.IDEMPOTENCY_KEY_IN_USE: (
         SUBMIT,
-        "the same request is being accepted; ask again in a moment",
+        "a request with the same Idempotency-Key is in progress; retry in a moment",
     ),
     ErrorCode.URL_REFUSED: (
         SUBMIT,
@@ -129,7 +132,10 @@ SAYS: dict[ErrorCode, tuple[str, str]] = {
         f"job {JOB_ID} has no message 2",
     ),
     ErrorCode.JOB_NOT_ENDED: (HERE, "the job is running; cancel it before you erase it"),
-    ErrorCode.JOB_ERASED: (SUBMIT, f"this request made the job {JOB_ID!r}, which was erased"),
+    ErrorCode.JOB_ERASED: (
+        SUBMIT,
+        f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key",
+    ),
     ErrorCode.UPLOAD_NOT_FOUND: (
         SUBMIT,
         "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
@@ -142,7 +148,7 @@ SAYS: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.UNAVAILABLE: (
         HERE,
-        "a part of the service does not answer; try again in a moment",
+        "Redis or the object store does not answer; retry in a few seconds",
     ),
 }
 FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
@@ -156,8 +162,8 @@ FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
 
 
 def problem_example(code: ErrorCode) -> dict[str, Any]:
-    """An error as it is answered. Raises KeyError for one that no route is documented with."""
-    instance, detail = SAYS[code]
+    """Return an example of an error. Raises KeyError for a code that no route returns."""
+    instance, detail = ERROR_EXAMPLES[code]
     shown: dict[str, Any] = {
         "type": f"urn:tcan:problem:{code}",
         "title": ERRORS[code].title,
@@ -174,15 +180,15 @@ def problem_example(code: ErrorCode) -> dict[str, Any]:
 
 
 def redirect_to_object(name: str) -> dict[int | str, dict[str, Any]]:
-    """The documentation of a redirect to a signed address of a job's object."""
+    """Return the OpenAPI response of a redirect to a signed URL of a job's object."""
     signed = f"/objects{HERE}/{name}?filename=tcan-{name}&expires=1795341600&signature=..."
-    described = "A signed address that lives for a short time; S3's own on that store."
+    description = "A signed, short-lived URL; a presigned S3 URL on the S3 store."
     return {
         307: {
-            "description": "Where it is",
+            "description": "Redirect to the object",
             "headers": {
                 "Location": {
-                    "description": described,
+                    "description": description,
                     "schema": {"type": "string", "format": "uri-reference"},
                     "example": signed,
                 }

@@ -1,4 +1,4 @@
-"""The job record, written only through `service.stores.job_store.commands`."""
+"""The job record; only `service.stores.job_store.commands` writes it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 
 ANONYMOUS = "anonymous"
-# Stands for the preset's own number of steps where a job's length is estimated.
+# Used for estimates when a job leaves the number of steps to the preset.
 USUAL_STEPS = 20
 
 
 class JobKind(StrEnum):
-    """What is made."""
+    """Kind of job."""
 
     ANIMATE = "animate"
     POSES = "poses"
-    """A preview of the driver's poses; such a job ends after `prepare`."""
+    """Pose preview of a driving video; such a job ends after `prepare`."""
 
 
 class DrivingKind(StrEnum):
-    """What drives the animation."""
+    """Kind of driving input."""
 
     VIDEO = "video"
     POSES = "poses"
 
 
 class Output(StrEnum):
-    """What a finished job offers, each under `/jobs/{id}/{output}`."""
+    """Outputs of a finished job, each under `/jobs/{id}/{output}`."""
 
     RESULT = "result"
     POSTER = "poster"
@@ -45,42 +45,51 @@ class Output(StrEnum):
 
 
 class JobInputs(BaseModel):
-    """Keys of the job's inputs in the object store, and what they were found to be."""
+    """Object keys of the job's inputs, with what inspection found."""
 
     model_config = ConfigDict(frozen=True)
 
-    image: str | None = Field(None, description="A preview of poses has none.")
+    image: str | None = Field(None, description="Absent for a pose preview.")
     driving: str
     driving_kind: DrivingKind
-    frames: int | None = Field(None, description="Of the driver, as far as its header tells.")
-    seconds: float | None = Field(None, description="Likewise.")
-    size_bytes: int = Field(0, description="Of all inputs together.")
+    frames: int | None = Field(None, description="Frames of the driving input, if its header says.")
+    seconds: float | None = Field(
+        None, description="Duration of the driving input, if its header says."
+    )
+    size_bytes: int = Field(0, description="Total size of the inputs.")
 
 
-class Progress(BaseModel):
-    """How far a job has come; `fraction` is 0..1 over the whole job."""
+class ProgressView(BaseModel):
+    """Progress of a job."""
 
     model_config = ConfigDict(frozen=True)
 
-    stage: str
     step: int = Field(ge=0)
-    steps: int = Field(ge=0)
-    fraction: float = Field(ge=0.0, le=1.0)
-    eta_s: float | None = Field(None, ge=0.0, description="Seconds until the stage should end.")
+    steps: int = Field(ge=0, description="0 while unknown.")
+    fraction: float = Field(ge=0.0, le=1.0, description="Completed fraction of the whole job.")
+    eta_s: float | None = Field(None, description="Estimated seconds until the stage ends.")
+
+
+class Progress(ProgressView):
+    """Progress of a job as stored, with its stage; callers see it as a `ProgressView`."""
+
+    stage: str
 
 
 class Checkpoint(BaseModel):
-    """Where a job's render may go on, should its worker be lost or leave."""
+    """Saved state of a job's render, from which another worker can resume."""
 
     model_config = ConfigDict(frozen=True)
 
-    key: str = Field(description="Of the state, in the object store.")
-    model: str = Field(description="Mark of the model that made it; another one begins anew.")
-    progress: Progress = Field(description="As it was when the state was kept.")
+    key: str = Field(description="Object key of the state.")
+    model: str = Field(
+        description="Fingerprint of the model that saved it; another model starts over."
+    )
+    progress: Progress = Field(description="Progress when the state was saved.")
 
 
 class JobRecord(BaseModel):
-    """A job as it stands in Redis. Times are milliseconds since 1970 by the server's clock."""
+    """A job as stored in Redis. Times are milliseconds since 1970 by the server's clock."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,46 +101,46 @@ class JobRecord(BaseModel):
     params: JobParams
     options: JobOptions = JobOptions()
     inputs: JobInputs
-    request_id: str | None = Field(None, description="Of the request that made it.")
-    traceparent: str | None = Field(None, description="Where its trace goes on.")
-    contract: int = Field(1, description="The least that a worker must know to take it.")
+    request_id: str | None = Field(None, description="Id of the submitting request.")
+    traceparent: str | None = Field(None, description="Trace context of the submitting request.")
+    contract: int = Field(1, description="Lowest contract version that can process it.")
     created_ms: int
     started_ms: int | None = None
     ended_ms: int | None = None
-    expires_ms: int | None = Field(None, description="When an ended job is swept away.")
-    taken_ms: int | None = Field(None, description="When the present lease was taken.")
-    waited_ms: int = Field(0, description="In queues, all together.")
-    prepare_ms: int = Field(0, description="With workers of that queue, lost ones included.")
-    render_ms: int = Field(0, description="Likewise.")
+    expires_ms: int | None = Field(None, description="When the ended job is deleted.")
+    taken_ms: int | None = Field(None, description="Start of the current lease.")
+    waited_ms: int = Field(0, description="Total time in queues.")
+    prepare_ms: int = Field(0, description="Time with `prepare` workers, lost ones included.")
+    render_ms: int = Field(0, description="Time with `render` workers, lost ones included.")
     seconds: dict[str, float] = Field(
-        default_factory=dict, description="Of each stage, as its worker measured them."
+        default_factory=dict, description="Seconds of each stage, as measured by its worker."
     )
     version: int = Field(0, description="Number of the event that last changed the record.")
     token: int = 0
-    attempts: int = Field(0, description="Times a worker has taken the job in its present queue.")
+    attempts: int = Field(0, description="Leases of the job in its current queue.")
     worker: str | None = None
     cancel_requested: bool = False
     progress: Progress | None = None
-    previews: list[str] = Field(default_factory=list, description="Keys, oldest first.")
+    previews: list[str] = Field(default_factory=list, description="Object keys, oldest first.")
     preview_count: int = 0
-    prepared: str | None = Field(None, description="Key of what `prepare` left for `render`.")
+    prepared: str | None = Field(None, description="Object key of the output of `prepare`.")
     checkpoint: Checkpoint | None = None
-    resumes: int = Field(0, description="Times a worker went on from a checkpoint.")
+    resumes: int = Field(0, description="Resumes from a checkpoint.")
     outputs: dict[Output, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     error: JobError | None = None
 
 
 def work_units(inputs: JobInputs, params: JobParams) -> int:
-    """The size of a job: frames times steps. Jobs of equal size should take equally long."""
+    """Return the size of a job, frames times steps, to which its duration is proportional."""
     return max(1, inputs.frames or 1) * (params.num_inference_steps or USUAL_STEPS)
 
 
 def new_job_id() -> str:
-    """An id that cannot be guessed: 32 hexadecimal digits."""
+    """Return a random id of 32 hexadecimal digits."""
     return uuid4().hex
 
 
 def moment(time_ms: int | None) -> datetime | None:
-    """Milliseconds since 1970 as a time in UTC."""
+    """Convert milliseconds since 1970 to a UTC time."""
     return None if time_ms is None else datetime.fromtimestamp(time_ms / 1000, tz=UTC)

@@ -1,4 +1,4 @@
-"""Whole numbers as JSON has them: 5.0 is as whole as 5."""
+"""Integers in JSON: 5.0 is accepted as 5."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BeforeValidator
 
 
-def _without_point(value: Any) -> Any:
+def _float_to_int(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# Comes last among a number's annotations, so that its bounds are known as those of an integer.
-WHOLE = BeforeValidator(_without_point)
+# Must be the last annotation, so that the bounds before it appear in the JSON schema.
+WHOLE = BeforeValidator(_float_to_int)

@@ -1,4 +1,4 @@
-"""What a caller may choose about a job apart from the animation itself."""
+"""Options of a job that do not affect the animation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY_S = 24 * 3600
 
 
 class Priority(StrEnum):
-    """Classes of jobs: none begins while one of an earlier class waits in its queue."""
+    """Priority classes: a class starts only when no job of a higher one is queued."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -23,43 +23,43 @@ class Priority(StrEnum):
 
 
 def _text_or_null(schema: dict[str, Any]) -> None:
-    """Say so by one type: who tests against alternatives takes a text in null's place as wrong."""
+    """Use one `type` list in place of `anyOf`, which schema-based tests handle badly."""
     text, null = schema.pop("anyOf")
     schema |= {**text, "type": [text["type"], null["type"]]}
 
 
 class JobOptions(BaseModel):
-    """How a job is kept; everything has a default."""
+    """Job options; every field has a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    # A new field says by `Since` which contract brings it.
+    # Annotate a new field with `Since` and the contract version that adds it.
     ttl_s: Annotated[int, Field(ge=60, le=30 * DAY_S), WHOLE] = Field(
         7 * DAY_S,
-        description="Seconds for which the ended job and its results are kept.",
+        description="Seconds to keep the ended job and its results.",
     )
     priority: Priority = Field(
         Priority.NORMAL,
-        description="Jobs of a class share the workers fairly among their callers; none begins "
-        "while one of an earlier class waits.",
+        description="Priority class. Jobs of one class share the workers fairly among callers; a "
+        "class starts only when no job of a higher class is queued.",
     )
     start_deadline_s: Annotated[int, Field(ge=1, le=30 * DAY_S), WHOLE] | None = Field(
         None,
-        description="Seconds from its making within which a worker must have taken the job; else "
-        "it fails with `start_deadline`.",
+        description="Seconds from submission until a worker must start the job, which otherwise "
+        "fails with `start_deadline`.",
     )
     run_deadline_s: Annotated[int, Field(ge=1, le=30 * DAY_S), WHOLE] | None = Field(
         None,
-        description="Seconds from its first start within which the job must have ended; else it "
-        "fails with `run_deadline`.",
+        description="Seconds from the first start until the job must end, which otherwise fails "
+        "with `run_deadline`.",
     )
-    webhook: Webhook | None = Field(None, description="Who is told when the job ends.")
+    webhook: Webhook | None = Field(None, description="Notified when the job ends.")
     consent: Annotated[str | None, Since(2)] = Field(
         None,
         min_length=1,
         max_length=1000,
-        description="The caller's declaration that those who are shown agree, in words of their "
-        "own; the manifest tells it. Some services require it.",
+        description="Declaration of consent of the people shown, as free text. It is copied to the "
+        "manifest. Some services require it.",
         examples=["release form 2026-118, signed by the actor"],
         json_schema_extra=_text_or_null,
     )

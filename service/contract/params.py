@@ -15,7 +15,7 @@ MAX_SEED = 2**32 - 1
 
 
 class ResultFormat(StrEnum):
-    """Kinds of results; each value is the file's suffix."""
+    """Result formats; the value is the file suffix."""
 
     MP4 = "mp4"
     WEBM = "webm"
@@ -24,7 +24,7 @@ class ResultFormat(StrEnum):
 
 
 class Sampler(StrEnum):
-    """Schedulers that a caller may choose; see `tcan_core.sampling.schedulers`."""
+    """Available schedulers; see `tcan_core.sampling.schedulers`."""
 
     DDIM = "ddim"
     DPM_2M = "dpm++2m"
@@ -33,62 +33,62 @@ class Sampler(StrEnum):
 
 
 class JobParams(BaseModel):
-    """What a caller may choose about an animation; everything has a default."""
+    """Parameters of an animation; every field has a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    # A new field says by `Since` which contract brings it.
+    # Annotate a new field with `Since` and the contract version that adds it.
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE] | None = Field(
-        None, description="Seed of the initial noise; drawn at random and reported when absent."
+        None, description="Seed of the initial noise; random when absent, and reported in the job."
     )
     num_inference_steps: Annotated[int, Field(ge=1, le=200), WHOLE] | None = Field(
-        None, description="Denoising steps; the preset's own number when absent."
+        None, description="Denoising steps; the preset's default when absent."
     )
     guidance_scale: Annotated[float, Field(ge=1.0, le=20.0)] | None = Field(
         None,
         description="Classifier-free guidance towards the source picture; 1 turns it off and "
-        "halves the time. The preset's own scale when absent.",
+        "halves the time. The preset's default when absent.",
     )
     context_size: Annotated[int, Field(ge=2, le=32), WHOLE] = Field(
         16, description="Frames in one context window, denoised together."
     )
     context_overlap: Annotated[int, Field(ge=0, le=31), WHOLE] | None = Field(
         None,
-        description="Frames shared by neighbouring windows; under context_size. The preset's own "
-        "number when absent.",
+        description="Frames shared by neighbouring windows, less than context_size. The preset's "
+        "default when absent.",
     )
     ptm_tau: float = Field(
         3.0,
         ge=0.0,
         le=10.0,
-        description="Strength of the pose-driven temperature map, which calms the background; "
+        description="Strength of the pose-driven temperature map, which stabilizes the background; "
         "0 turns it off.",
     )
     retarget: bool = Field(
         True,
-        description="Move the driver's poses to the source character's proportions and place; "
-        "false uses them as they are.",
+        description="Adapt the driving poses to the proportions and position of the character; "
+        "false uses them unchanged.",
     )
     person: Annotated[Annotated[int, Field(ge=0, le=99), WHOLE] | None, Since(2)] = Field(
         None,
-        description="Which of several people in the driving video is followed, counted from the "
-        "left in the first frame that shows anybody, from 0; the main one when absent.",
+        description="Index of the person in the driving video to follow, counted from the left in "
+        "the first frame with people, from 0; the main person when absent.",
     )
 
     scheduler: Annotated[Sampler | None, Since(2)] = Field(
         None,
-        description="ddim; or, of use with few steps: dpm++2m, ays (Align Your Steps, ten steps), "
-        "lcm (two to eight, with an LCM-LoRA in the preset). The preset's own when absent.",
+        description="ddim, or for few steps: dpm++2m, ays (Align Your Steps, ten steps), lcm (two "
+        "to eight steps, needs an LCM-LoRA in the preset). The preset's default when absent.",
     )
     cache_interval: Annotated[int, Field(ge=1, le=10), WHOLE, Since(2)] = Field(
         1,
-        description="Every how many steps the whole network runs; 1 is always. Two or three are "
-        "faster and coarser: between, deep features of the step before are used.",
+        description="Run the whole network every n-th step and reuse its deep features between. 1 "
+        "turns caching off; 2 or 3 are faster and less exact.",
     )
 
     format: ResultFormat = Field(
         ResultFormat.MP4,
-        description="Of the result: mp4 (H.264), webm (VP9), gif (256 colours), or a zip of PNGs.",
+        description="Result format: mp4 (H.264), webm (VP9), gif (256 colours), or a zip of PNGs.",
     )
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class JobParams(BaseModel):
         return self
 
     def with_seed(self) -> JobParams:
-        """The same parameters with a seed drawn where none was given."""
+        """Return the parameters with a random seed if none was given."""
         return (
             self
             if self.seed is not None

@@ -1,4 +1,4 @@
-"""The two queues that a job passes: `prepare` on any processor, `render` beside the model."""
+"""The two queues of a job: `prepare` (CPU work) and `render` (the model)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from service.contract.states import JobState
 
 
 class Queue(StrEnum):
-    """A queue of jobs that wait for a worker, and the stage that the worker then does."""
+    """A queue of jobs, and the stage that its workers process."""
 
     PREPARE = "prepare"
     RENDER = "render"
 
     @property
     def state(self) -> JobState:
-        """The state of a job while a worker of this queue holds its lease."""
+        """State of a job while a worker of this queue holds its lease."""
         return JobState.PREPARING if self is Queue.PREPARE else JobState.RUNNING
 
     @property
     def begins_at(self) -> float:
-        """The fraction of a whole job that is done when this stage begins."""
+        """Fraction of the whole job that is complete when this stage starts."""
         return 0.0 if self is Queue.PREPARE else 0.05
 
     @property
     def task(self) -> str:
-        """The name of the Celery task, which is also the name of the broker's queue."""
+        """Name of the Celery task and of the broker's queue."""
         return f"tcan.{self.value}"

@@ -1,4 +1,4 @@
-"""JSON bodies of requests that make jobs."""
+"""JSON bodies of requests."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ Url = Annotated[
         max_length=2048,
         pattern=r"^https?://[^\s]+$",
         json_schema_extra={"format": "uri"},
-        description="An http or https address that the service fetches.",
+        description="An http or https URL that the service downloads.",
     ),
 ]
 UploadId = Annotated[
-    str, Field(pattern=r"^[0-9a-f]{32}$", description="From `POST /uploads`, once it is filled.")
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="Id of a finished upload.",
+    ),
 ]
 
 
 class Body(BaseModel):
-    """Strict; unknown names are mistakes."""
+    """Base of the bodies; unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PosesRequest(Body):
-    """A driving video from elsewhere, whose poses are to be seen; one of the two is given."""
+    """A pose preview. Give either `driving_url` or `driving_upload`."""
 
     driving_url: Url | None = None
     driving_upload: UploadId | None = None
@@ -44,7 +48,7 @@ class PosesRequest(Body):
 
 
 class AnimateRequest(PosesRequest):
-    """Inputs from elsewhere; one of `..._url` and `..._upload` is given for each."""
+    """An animation. Give either `..._url` or `..._upload` for each input."""
 
     image_url: Url | None = None
     image_upload: UploadId | None = None
@@ -57,12 +61,12 @@ class AnimateRequest(PosesRequest):
 
 
 class UploadRequest(Body):
-    """What is going to be uploaded."""
+    """A planned upload."""
 
     max_bytes: Annotated[int, Field(ge=1, strict=True), WHOLE] | None = Field(
         None,
-        description="The file has no more bytes; when absent the service's own limit, or what the "
-        "caller may send in a day where that is less.",
+        description="Maximum size of the file; by default the service's limit or the caller's "
+        "daily quota, whichever is less.",
     )
 
 

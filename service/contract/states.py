@@ -1,7 +1,7 @@
 """The states of a job and the one table of legal transitions.
 
-The Lua scripts of `service.stores` are generated from `TRANSITIONS`, so that no state changes
-behind its back.
+The Lua scripts of `service.stores` are generated from `TRANSITIONS`, so that no other state change
+is possible.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class JobState(StrEnum):
-    """Where a job stands. `queued` is honest: no worker holds the job's lease."""
+    """State of a job. In `queued`, no worker holds the job's lease."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -23,7 +23,7 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended; such a state never changes."""
+        """Whether the job has ended; a terminal state never changes."""
         return not TRANSITIONS[self]
 
     @property
@@ -32,14 +32,13 @@ class JobState(StrEnum):
         return self in (JobState.PREPARING, JobState.RUNNING)
 
 
-# A job goes back to `queued` when it waits for the next queue, or when its worker lets go of it or
-# is lost.
+# A job returns to `queued` for the next queue, or when its worker releases it or is lost.
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
         JobState.QUEUED: frozenset(
             {JobState.PREPARING, JobState.RUNNING, JobState.FAILED, JobState.CANCELED}
         ),
-        # A preview of poses succeeds here.
+        # A pose preview succeeds here.
         JobState.PREPARING: frozenset(
             {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
         ),

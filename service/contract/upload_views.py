@@ -1,4 +1,4 @@
-"""What callers see of an upload that they may make."""
+"""View of an upload form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class UploadView(BaseModel):
-    """Where to send the file: a multipart POST of `fields`, and then the file as `file`."""
+    """An upload form: POST `fields` and then the file as `file`, in multipart/form-data."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -22,8 +22,8 @@ class UploadView(BaseModel):
         }
     )
 
-    id: str = Field(description="For `image_upload` and `driving_upload`.")
-    url: str = Field(description="Relative to the service on the folder store.")
+    id: str = Field(description="Value for `image_upload` or `driving_upload`.")
+    url: str = Field(description="Relative to the service's URL on the folder store.")
     fields: dict[str, str]
     max_bytes: int
-    expires_at: datetime = Field(description="The form is of no use later.")
+    expires_at: datetime = Field(description="When the form expires.")

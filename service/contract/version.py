@@ -1,4 +1,4 @@
-"""The number of the contract between gateways and workers of different releases."""
+"""Version of the contract between gateways and workers of different releases."""
 
 from __future__ import annotations
 
@@ -7,55 +7,54 @@ from functools import cache
 
 from pydantic import BaseModel
 
-# Goes up by one when a worker of the release before could not do a job that this one makes, or go
-# on with what this one prepared: a new kind, a new field, a new meaning of one, another form of the
-# files between the stages. A worker does jobs of its own number and of lower ones; a job with a
-# higher one waits for a worker that knows it.
+# Incremented when a worker of the previous release could not process a job of this one or render
+# what it prepared: a new kind, a new or changed field, another format of the files between stages.
+# A worker processes jobs of its own version and of lower ones; a job of a higher version waits.
 CONTRACT = 2
-# The contract that brought what `prepare` leaves to `render` into its present form.
+# The contract version that introduced the current format of the output of `prepare`.
 PREPARED = 2
-# Carried by hints as a header, for whoever looks at the broker: the number of who sent it. What a
-# job needs stands in its record.
+# Header of wake-up messages with the sender's version, for debugging; a job's own version is in its
+# record.
 HEADER = "tcan_contract"
 
 
 @dataclass(frozen=True)
 class Since:
-    """Marks a field of `JobParams` or `JobOptions` that came after contract 1.
+    """Annotation of a field of `JobParams` or `JobOptions` that was added after contract 1.
 
-    At its default it must ask for what workers of earlier contracts do anyway.
+    The field's default must mean the behaviour of earlier contracts.
     """
 
     contract: int
 
 
 def least_contract(*models: BaseModel) -> int:
-    """The least contract that a worker must know to do what the models say."""
+    """Return the lowest contract version that supports the fields in use."""
     return max((since for model in models for since in _in_use(model).values()), default=1)
 
 
 def stored(model: BaseModel) -> str:
-    """The model as JSON for a record, such as whoever knows its `least_contract` can read.
+    """Return the model as JSON that workers of its `least_contract` can read.
 
-    Releases before contract 2 refuse names that they do not know; so fields of later contracts are
-    left out where nobody uses them.
+    Releases before contract 2 refuse unknown fields, so unused fields of later contracts are left
+    out.
     """
     return model.model_dump_json(exclude=_later(type(model)).keys() - _in_use(model).keys())
 
 
 @cache
 def _later(kind: type[BaseModel]) -> dict[str, int]:
-    """The fields that came after contract 1, with the contracts that brought them."""
+    """Return the fields that were added after contract 1, with their versions."""
     return {
-        name: mark.contract
+        name: since.contract
         for name, field in kind.model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, Since)
+        for since in field.metadata
+        if isinstance(since, Since)
     }
 
 
 def _in_use(model: BaseModel) -> dict[str, int]:
-    """Those of them that do not stand at their defaults."""
+    """Return those of them that differ from their defaults."""
     fields = type(model).model_fields
     return {
         name: since

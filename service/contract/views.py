@@ -1,4 +1,4 @@
-"""What callers see of a job."""
+"""Views of jobs, as the API returns them."""
 
 from __future__ import annotations
 
@@ -8,42 +8,35 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract import examples
 from service.contract.errors import JobError
-from service.contract.job import JobKind
+from service.contract.job import JobKind, ProgressView
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
 
 
-class ProgressView(BaseModel):
-    """How far a job has come."""
-
-    step: int = Field(ge=0)
-    steps: int = Field(ge=0, description="0 while they are not known.")
-    fraction: float = Field(ge=0.0, le=1.0, description="Of the whole job.")
-    eta_s: float | None = Field(None, description="Seconds until the stage should end.")
-
-
 class Timings(BaseModel):
-    """Seconds that the job has spent so far."""
+    """Seconds spent on the job so far."""
 
-    waited_s: float = Field(description="In queues, all together.")
-    prepare_s: float = Field(description="With workers that prepared it, lost ones included.")
-    render_s: float = Field(description="With workers that rendered it, lost ones included.")
-    stages: dict[str, float] = Field(description="Of each stage, as its worker measured them.")
+    waited_s: float = Field(description="Total time in queues.")
+    prepare_s: float = Field(description="Time with `prepare` workers, lost ones included.")
+    render_s: float = Field(description="Time with `render` workers, lost ones included.")
+    stages: dict[str, float] = Field(
+        description="Seconds of each stage, as measured by its worker."
+    )
 
 
 class Eta(BaseModel):
-    """When the job should end."""
+    """Estimate of when the job ends."""
 
-    seconds: float = Field(ge=0.0, description="From now.")
+    seconds: float = Field(ge=0.0, description="Seconds from now.")
     relative_error: float | None = Field(
-        None, description="Mean of |estimate - truth| / truth over past jobs; 0.1 is 10 %."
+        None, description="Mean of |estimate - actual| / actual over past jobs; 0.1 is 10 %."
     )
-    estimates: int = Field(ge=0, description="Past jobs behind `relative_error`.")
+    estimates: int = Field(ge=0, description="Number of past jobs in `relative_error`.")
 
 
 class Links(BaseModel):
-    """Where to go from here; results are there once the job has succeeded."""
+    """Related paths; results are present once the job has succeeded."""
 
     self: str
     cancel: str
@@ -62,22 +55,28 @@ class JobView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": examples.JOB})
 
     id: str
-    version: int = Field(description="Rises by one with each change; the `id` of its event.")
+    version: int = Field(
+        description="Incremented with each change; the `id` of the change's event."
+    )
     kind: JobKind
-    caller: str | None = Field(None, description="Whose job it is; told to the scope admin alone.")
+    caller: str | None = Field(
+        None, description="Owner of the job; shown to the scope `admin` only."
+    )
     status: JobState
-    stage: str = Field(description="What is done now, or what the job waits for.")
+    stage: str = Field(description="Current stage, or the queue of a queued job.")
     progress: ProgressView
-    queue_position: int | None = Field(None, description="0 is next; absent when not waiting.")
-    eta: Eta | None = Field(None, description="Absent when ended, or while nothing is known.")
-    attempts: int = Field(description="Times that a worker began the present stage.")
+    queue_position: int | None = Field(None, description="0 is next; absent when not queued.")
+    eta: Eta | None = Field(
+        None, description="Absent when the job has ended or there is no estimate."
+    )
+    attempts: int = Field(description="Times that a worker started the current stage.")
     timings: Timings
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    expires_at: datetime | None = Field(None, description="When the ended job is swept away.")
+    expires_at: datetime | None = Field(None, description="When the ended job is deleted.")
     cancel_requested: bool
-    params: JobParams = Field(description="As used, with the seed that was drawn.")
+    params: JobParams = Field(description="The parameters used, with the seed.")
     options: JobOptions
     warnings: list[str]
     error: JobError | None = None
@@ -97,4 +96,4 @@ class JobList(BaseModel):
     )
 
     jobs: list[JobView]
-    next: str | None = Field(None, description="The address of the next page.")
+    next: str | None = Field(None, description="Path of the next page.")

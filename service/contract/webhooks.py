@@ -1,4 +1,4 @@
-"""Webhooks: what a caller may ask for, and the log of what was sent."""
+"""Webhooks: their configuration and the log of deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_URL_LENGTH = 2000
 
 
 class WebhookEvent(StrEnum):
-    """What a caller can be told of; the `type` of a message."""
+    """Events that a webhook can receive; the `type` of a message."""
 
     RUNNING = "job.running"
     SUCCEEDED = "job.succeeded"
@@ -20,60 +20,60 @@ class WebhookEvent(StrEnum):
 
 
 class Webhook(BaseModel):
-    """Where to tell of a job, and what."""
+    """URL and events of a webhook."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field(
         max_length=MAX_URL_LENGTH,
-        description="Receives a POST as the Standard Webhooks specification has it.",
+        description="Receives a POST by the Standard Webhooks specification.",
         json_schema_extra={"format": "uri", "example": "https://studio.example/tcan"},
     )
     events: tuple[WebhookEvent, ...] = Field(
         (WebhookEvent.SUCCEEDED, WebhookEvent.FAILED, WebhookEvent.CANCELED),
         min_length=1,
         max_length=len(WebhookEvent),
-        description="Each comes at most once per job, and is sent until it is taken.",
+        description="Events to send, each at most once per job, with retries until accepted.",
     )
 
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError when it is no number
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an http or https address")
+            raise ValueError("must be an http or https URL")
         if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user name and no password")
+            raise ValueError("must not contain a user name or password")
         if not url.isascii() or not url.isprintable() or " " in url:
-            raise ValueError("must hold printable ASCII characters alone")
+            raise ValueError("must contain printable ASCII characters only")
         return url
 
 
 class DeliveryState(StrEnum):
-    """Where a message stands."""
+    """State of a message."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
     """Every attempt failed."""
     DISABLED = "disabled"
-    """The receiver answered 410, to this message or to an earlier one."""
+    """The receiver answered 410 to this message or an earlier one."""
 
 
 class Attempt(BaseModel):
-    """One try to deliver a message."""
+    """One attempt to deliver a message."""
 
     model_config = ConfigDict(frozen=True)
 
     at_ms: int
     took_ms: int
-    status: int | None = Field(None, description="Of HTTP; absent when there was no answer.")
-    error: str | None = Field(None, description="Why there was no answer.")
+    status: int | None = Field(None, description="HTTP status; absent without a response.")
+    error: str | None = Field(None, description="Why there was no response.")
 
     @property
     def succeeded(self) -> bool:
-        """Whether the receiver took the message; a redirect is a failure."""
+        """Whether the receiver accepted the message; a redirect is a failure."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -82,7 +82,7 @@ class Delivery(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str = Field(description="The `webhook-id`: the same for every attempt.")
+    id: str = Field(description="The `webhook-id`, the same in every attempt.")
     job_id: str
     n: int
     event: WebhookEvent

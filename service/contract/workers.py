@@ -1,4 +1,4 @@
-"""What a worker says of itself while it lives."""
+"""Status that workers report in their heartbeats."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class ModelInfo(BaseModel):
 
     preset: str
     description: str
-    resolution: int = Field(description="Side of the pictures that it was trained on, in pixels.")
-    num_inference_steps: int = Field(description="Used when a caller says nothing.")
-    guidance_scale: float = Field(description="Used when a caller says nothing.")
-    weights: dict[str, str] = Field(description="sha256 of each part's file.")
+    resolution: int = Field(description="Side of the training pictures, in pixels.")
+    num_inference_steps: int = Field(description="Default of the preset.")
+    guidance_scale: float = Field(description="Default of the preset.")
+    weights: dict[str, str] = Field(description="SHA-256 of each part's file.")
     stand_ins: dict[str, str] = Field(
         default_factory=dict,
-        description="Parts without weights of their own, and the part that stands in for each; "
-        "`nothing` where it is left out.",
+        description="Parts without own weights, with the part used in place of each, or `nothing` "
+        "if it is left out.",
     )
     zero_shot: bool = Field(
         default=False,
-        description="No part was trained by TCAN: reference attention works on a plain model.",
+        description="No part was trained for TCAN: reference attention on a plain model.",
     )
-    versions: dict[str, str] = Field(description="Of this project and the libraries below it.")
+    versions: dict[str, str] = Field(description="Versions of this project and its libraries.")
 
 
 class DeviceMemory(BaseModel):
-    """Memory of a worker's device; of its process where the device is the processor."""
+    """Memory of a worker's device, or of its process on a CPU."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class DeviceMemory(BaseModel):
 
 
 class DiskSpace(BaseModel):
-    """Of the file system that a folder lies on."""
+    """Space of the file system of a folder."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,13 +58,13 @@ class WorkerInfo(BaseModel):
     queues: tuple[Queue, ...]
     preset: str
     contract: int = 1
-    """The latest that it knows; jobs of later ones are left to others."""
+    """Its contract version; it skips jobs of later versions."""
     ready: bool
-    """All that its queues need is loaded, and it consumes them."""
+    """Whether it has loaded what its queues need and consumes them."""
     stalled: bool = False
-    """It takes nothing although hints wait, and is about to start itself again."""
+    """Whether it takes no jobs although wake-up messages wait; it is about to restart."""
     model: ModelInfo | None = None
-    """None until it is loaded, and of a worker that only prepares, which loads none."""
+    """None until it is loaded, and for workers that only prepare."""
     memory: DeviceMemory | None = None
     scratch: DiskSpace | None = None
-    """Where the files of its jobs are while it works on them."""
+    """File system of its working files."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.contract.delivery_views import AttemptView, DeliveryView
-from service.contract.job import JobRecord, Output, moment
+from service.contract.job import JobRecord, Output, ProgressView, moment
 from service.contract.states import JobState
-from service.contract.views import Eta, JobView, Links, ProgressView, Timings
+from service.contract.views import Eta, JobView, Links, Timings
 from service.contract.webhooks import Attempt, Delivery
 from service.jobs.eta import estimate
 from service.stores.job_store.commands import JobSnapshot
@@ -67,12 +67,10 @@ def _stage(record: JobRecord) -> str:
 
 
 def _progress(record: JobRecord) -> ProgressView:
-    shown = ProgressView(step=0, steps=0, fraction=0.0)
-    if record.progress is not None:
-        shown = ProgressView.model_validate(record.progress.model_dump(exclude={"stage"}))
+    progress = record.progress or ProgressView(step=0, steps=0, fraction=0.0)
     if record.state is JobState.SUCCEEDED:
-        return shown.model_copy(update={"fraction": 1.0, "eta_s": None})
-    return shown if record.state.is_leased else shown.model_copy(update={"eta_s": None})
+        return progress.model_copy(update={"fraction": 1.0, "eta_s": None})
+    return progress if record.state.is_leased else progress.model_copy(update={"eta_s": None})
 
 
 def _links(record: JobRecord) -> Links:
