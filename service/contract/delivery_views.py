@@ -75,6 +75,4 @@ class Secrets(BaseModel):
     )
 
     secrets: list[SecretView] = Field(description="Secrets of the signatures `v1`, newest first.")
-    public_keys: list[str] = Field(
-        description="Public keys of the signatures `v1a`, if any."
-    )
+    public_keys: list[str] = Field(description="Public keys of the signatures `v1a`, if any.")

@@ -82,12 +82,8 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.INVALID_REQUEST: ErrorKind(422, "The request is invalid"),
     ErrorCode.INVALID_PARAMS: ErrorKind(422, "The parameters are invalid"),
     ErrorCode.BODY_TOO_LARGE: ErrorKind(413, "The body is too large"),
-    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorKind(
-        422, "Idempotency key used for another request"
-    ),
-    ErrorCode.IDEMPOTENCY_KEY_IN_USE: ErrorKind(
-        409, "Idempotency key in use"
-    ),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorKind(422, "Idempotency key used for another request"),
+    ErrorCode.IDEMPOTENCY_KEY_IN_USE: ErrorKind(409, "Idempotency key in use"),
     ErrorCode.URL_REFUSED: ErrorKind(422, "This URL is not allowed"),
     ErrorCode.URL_FAILED: ErrorKind(422, "The URL could not be downloaded"),
     ErrorCode.INVALID_IMAGE: ErrorKind(422, "The image cannot be read"),
