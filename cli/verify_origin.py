@@ -67,8 +67,8 @@ def find_mark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
                 if detector.has_enough:
                     break
     except AnimationError as error:
-        return detector.finding(), error.detail
-    return detector.finding(), ""
+        return detector.result(), error.detail
+    return detector.result(), ""
 
 
 def _c2pa_line(manifest: Manifest) -> str:

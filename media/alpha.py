@@ -1,4 +1,4 @@
-"""Transparent pixels over white."""
+"""Compositing of transparent images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 def over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay a picture with alpha over white.
+    """Composite a picture with alpha over white.
 
     Args:
-        rgba: (height, width, 4) uint8, alpha not premultiplied, 0 is transparent.
+        rgba: (height, width, 4) uint8, straight alpha, 0 is transparent.
 
     Returns:
         (height, width, 3) uint8.

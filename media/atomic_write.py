@@ -1,4 +1,4 @@
-"""Write files so that they appear whole or not at all."""
+"""Atomic writing of files: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a new hidden name beside `path` for the time in which it is written."""
+    """Return an unused hidden path in the folder of `path`."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a name to write to; it becomes `path` when the block ends, and goes when it fails."""
-    unfinished = temporary_path(path)
+    """Yield a temporary path, renamed to `path` after the block, or removed on an error."""
+    temporary = temporary_path(path)
     try:
-        yield unfinished
-        unfinished.replace(path)
+        yield temporary
+        temporary.replace(path)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

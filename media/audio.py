@@ -1,4 +1,4 @@
-"""Carry the sound of one file over to another."""
+"""Copy the audio track of one file to another."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from av.packet import Packet
 
 from media.container import ffmpeg_errors, open_container
 
-_Sound: TypeAlias = "Packet[AudioStream]"
+_AudioPacket: TypeAlias = "Packet[AudioStream]"
 
-# What an mp4 file may hold as it is; other codecs are encoded anew as AAC.
+# Codecs that mp4 supports; others are re-encoded as AAC.
 COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"})
 
 
 class AudioTrack:
-    """The first sound track of `source`, written beside the pictures of `target` as they come.
+    """The first audio track of `source`, copied to `target` interleaved with its frames.
 
-    Its time counts from the first picture of `source`. A file without sound gives none.
+    Times are relative to the first frame of `source`. Without audio in `source` nothing is written.
 
     Raises:
         MediaError: `source` cannot be read.
@@ -32,47 +32,47 @@ class AudioTrack:
 
     def __init__(self, source: Path, target: OutputContainer) -> None:
         self._source, self._target = source, target
-        meaning = "its sound cannot be read"
+        meaning = "its audio cannot be read"
         with ffmpeg_errors(source.name, meaning), ExitStack() as opening:
             reader = opening.enter_context(open(source, "rb"))
             container = open_container(source.name, reader, meaning=meaning)
             self._input = opening.enter_context(container)
             self._opened = opening.pop_all()
-        self._packets: Iterator[_Sound] = iter(())
-        self._waiting: _Sound | None = None
+        self._packets: Iterator[_AudioPacket] = iter(())
+        self._pending: _AudioPacket | None = None
         if self._input.streams.audio:
             self._packets = self._begin(self._input.streams.audio[0])
 
     def write_until(self, time_s: float) -> None:
-        """Write the sound that begins before `time_s`."""
-        with ffmpeg_errors(self._source.name, "its sound is damaged"):
-            while (packet := self._waiting or next(self._packets, None)) is not None:
-                if _begins_s(packet) >= time_s:
-                    self._waiting = packet
+        """Write the audio that starts before `time_s`."""
+        with ffmpeg_errors(self._source.name, "its audio is damaged"):
+            while (packet := self._pending or next(self._packets, None)) is not None:
+                if _start_s(packet) >= time_s:
+                    self._pending = packet
                     return
-                self._waiting = None
+                self._pending = None
                 self._target.mux(packet)
 
     def close(self) -> None:
         """Close the source."""
-        self._packets, self._waiting = iter(()), None
+        self._packets, self._pending = iter(()), None
         self._opened.close()
 
-    def _begin(self, sound: AudioStream) -> Iterator[_Sound]:
-        start_s = _first_picture_s(self._input)
-        if sound.codec_context.name.removesuffix("float") in COPIED_CODECS:
-            written = self._target.add_stream_from_template(sound)
-            return _copied(self._input, sound, written, start_s)
-        rate = sound.codec_context.sample_rate
+    def _begin(self, audio: AudioStream) -> Iterator[_AudioPacket]:
+        start_s = _first_frame_s(self._input)
+        if audio.codec_context.name.removesuffix("float") in COPIED_CODECS:
+            written = self._target.add_stream_from_template(audio)
+            return _copied(self._input, audio, written, start_s)
+        rate = audio.codec_context.sample_rate
         encoded = self._target.add_stream("aac", rate=rate)
-        return _encoded(self._input, sound, encoded, start_s)
+        return _encoded(self._input, audio, encoded, start_s)
 
 
-def _begins_s(packet: _Sound) -> float:
+def _start_s(packet: _AudioPacket) -> float:
     return float((packet.pts or 0) * packet.time_base)
 
 
-def _first_picture_s(container: InputContainer) -> float:
+def _first_frame_s(container: InputContainer) -> float:
     pictures = container.streams.video
     if not pictures:
         return 0.0
@@ -80,15 +80,14 @@ def _first_picture_s(container: InputContainer) -> float:
 
 
 def _copied(
-    container: InputContainer, sound: AudioStream, written: AudioStream, start_s: float
-) -> Iterator[_Sound]:
-    shift = round(start_s / float(sound.time_base or 1))
-    for packet in container.demux(sound):
+    container: InputContainer, audio: AudioStream, written: AudioStream, start_s: float
+) -> Iterator[_AudioPacket]:
+    shift = round(start_s / float(audio.time_base or 1))
+    for packet in container.demux(audio):
         if packet.dts is None or packet.pts is None:
             continue
-        if (
-            packet.pts + (packet.duration or 0) < shift
-        ):  # one that ends just there warms up the next
+        # A packet that ends exactly at the first frame is kept: decoders need it for the next one.
+        if packet.pts + (packet.duration or 0) < shift:
             continue
         packet.pts -= shift
         packet.dts -= shift
@@ -97,23 +96,23 @@ def _copied(
 
 
 def _encoded(
-    container: InputContainer, sound: AudioStream, written: AudioStream, start_s: float
-) -> Iterator[_Sound]:
-    resampler = AudioResampler(format="fltp", layout=sound.layout, rate=written.rate)
-    for frame in container.decode(sound):
+    container: InputContainer, audio: AudioStream, written: AudioStream, start_s: float
+) -> Iterator[_AudioPacket]:
+    resampler = AudioResampler(format="fltp", layout=audio.layout, rate=written.rate)
+    for frame in container.decode(audio):
         if frame.time is not None and frame.time < start_s:
             continue
-        yield from _encode(written, resampler.resample(_from(frame, start_s)))
+        yield from _encode(written, resampler.resample(_shifted(frame, start_s)))
     yield from _encode(written, resampler.resample(None))
     yield from written.encode(None)
 
 
-def _from(frame: AudioFrame, start_s: float) -> AudioFrame:
+def _shifted(frame: AudioFrame, start_s: float) -> AudioFrame:
     if frame.pts is not None and frame.time_base is not None:
         frame.pts -= round(start_s / float(frame.time_base))
     return frame
 
 
-def _encode(written: AudioStream, frames: list[AudioFrame]) -> Iterator[_Sound]:
+def _encode(written: AudioStream, frames: list[AudioFrame]) -> Iterator[_AudioPacket]:
     for frame in frames:
         yield from written.encode(frame)

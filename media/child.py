@@ -1,7 +1,7 @@
-"""What a decoding child of the worker does: read one file, and hand its pictures over.
+"""Decoding of one file in a child of the worker; `worker.decoding` is the other side.
 
-The other side is `worker.decoding`. First comes JSON that tells the size, then one message of
-pixels per frame; a file that cannot be used is JSON with its code and why.
+The first message is JSON with the size, then one raw message of pixels per frame follows. For a
+file that cannot be used it is JSON with the error's code and message.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from media.limits import MediaLimits
 from media.video_reader import VideoReader
 from sandbox.wire import MessageWriter
 
-# Modules that PyAV and numpy import no sooner than something needs them.
-LATE = ("av.subtitles.stream", "numpy.ma")
+# Modules that PyAV and numpy import only when they are needed.
+LAZY_MODULES = ("av.subtitles.stream", "numpy.ma")
 
 
 def image(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Hand over a still image.
+    """Send a still image.
 
     Args:
+        file: the open file.
         argument: the file's `name` and the `limits`.
+        out: receives the messages.
     """
     try:
-        pixels = read_image(*_given(file, argument))
+        pixels = read_image(*_file_and_limits(file, argument))
     except InputError as error:
         out.json({"code": error.code, "detail": str(error)})
         return
@@ -39,16 +41,18 @@ def image(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
 
 
 def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Hand over the frames of a video or a still image, one after the other.
+    """Send the frames of a video or a still image one by one.
 
     Args:
-        argument: as for `image`.
+        file: the open file.
+        argument: the file's `name` and the `limits`.
+        out: receives the messages.
     """
     try:
-        reader = VideoReader(*_given(file, argument))
+        reader = VideoReader(*_file_and_limits(file, argument))
         height, width = reader.size
-        told = {"height": height, "width": width, "fps": str(reader.fps)}
-        out.json(told | {"frames": reader.expected})
+        size = {"height": height, "width": width}
+        out.json(size | {"fps": str(reader.fps), "frames": reader.expected})
         for frame in reader:
             out.raw(frame.data)
     except InputError as error:
@@ -56,12 +60,12 @@ def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
 
 
 def load() -> None:
-    """Load what decoders load when they are first used: a child may open no file."""
+    """Load modules that decoders would load at first use: a child cannot open files."""
     Image.init()
-    for module in LATE:
+    for module in LAZY_MODULES:
         import_module(module)
 
 
-def _given(file: BinaryIO, argument: dict[str, Any]) -> tuple[MediaFile, MediaLimits]:
+def _file_and_limits(file: BinaryIO, argument: dict[str, Any]) -> tuple[MediaFile, MediaLimits]:
     limits = MediaLimits(**argument["limits"])
     return MediaFile(Path(argument["name"]), file.fileno()), limits

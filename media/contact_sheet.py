@@ -1,4 +1,4 @@
-"""Many pictures in one: rows of frames with labels."""
+"""Contact sheets: many pictures in one, in labelled rows."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def contact_sheet(
     cell_height: int = 128,
     gap: int = 4,
 ) -> NDArray[np.uint8]:
-    """Lay rows of pictures on a white sheet.
+    """Arrange rows of pictures on a white sheet.
 
     Args:
         rows: pictures, (height, width, 3) uint8, of any sizes; rows may differ in length.
         labels: one per row, written to its left.
         titles: one per column, written above it.
-        cell_height: height of every picture on the sheet in pixels; small pictures grow without
-            blur.
+        cell_height: height of every picture on the sheet in pixels; small pictures are enlarged
+            without interpolation.
         gap: pixels between pictures.
 
     Returns:
         (height, width, 3) uint8.
 
     Raises:
-        ParameterError: no picture at all, or as many labels as there are not rows.
+        ParameterError: there are no pictures, or the numbers of labels and rows differ.
     """
     if not rows or not any(len(row) for row in rows):
         raise ParameterError("a contact sheet needs at least one picture")

@@ -1,6 +1,6 @@
-"""A media file that is read: by its path, or one that was opened by somebody else.
+"""Media files to read, given by path or as an open descriptor.
 
-A process that decodes what strangers send may open no file; it is handed one.
+A sandboxed process cannot open files; it gets descriptors.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BUFFER_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A file that may be opened many times, each time from its beginning.
+    """A file that can be opened many times, each time at its beginning.
 
     Attributes:
-        path: where it is, or what it is called in messages.
-        descriptor: of the open file; None for one that `path` leads to.
+        path: of the file; with a descriptor it is only the name in messages.
+        descriptor: of the open file; None to open `path`.
     """
 
     path: Path
@@ -31,36 +31,36 @@ class MediaFile:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name in messages."""
         return self.path.name
 
     def size_bytes(self) -> int | None:
-        """Its size; None when there is no such file."""
+        """Return the size, or None when there is no such file."""
         if self.descriptor is not None:
             return os.fstat(self.descriptor).st_size
         return self.path.stat().st_size if self.path.is_file() else None
 
     def open(self) -> BinaryIO:
-        """A reader with a position of its own. Raises OSError."""
+        """Return a reader with its own position. Raises OSError."""
         if self.descriptor is None:
             return open(self.path, "rb")
-        return io.BufferedReader(_Positioned(self.descriptor), BUFFER_BYTES)
+        return io.BufferedReader(_DescriptorReader(self.descriptor), BUFFER_BYTES)
 
 
 Source: TypeAlias = Path | str | MediaFile
 
 
 def media_file(source: Source) -> MediaFile:
-    """The file that a path leads to, or the open one that was given."""
+    """Return the source as a MediaFile."""
     return source if isinstance(source, MediaFile) else MediaFile(Path(source))
 
 
-class _Positioned(io.RawIOBase):
-    """Reads from a descriptor that it shares, at a position of its own."""
+class _DescriptorReader(io.RawIOBase):
+    """A reader of a shared descriptor, with its own position."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._at = 0
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -70,12 +70,13 @@ class _Positioned(io.RawIOBase):
 
     def readinto(self, buffer: Buffer) -> int:
         view = memoryview(buffer).cast("B")
-        taken = os.pread(self._descriptor, len(view), self._at)
-        view[: len(taken)] = taken
-        self._at += len(taken)
-        return len(taken)
+        data = os.pread(self._descriptor, len(view), self._position)
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         size = os.fstat(self._descriptor).st_size
-        self._at = max(0, {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence, size) + offset)
-        return self._at
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, size)
+        self._position = max(0, start + offset)
+        return self._position

@@ -1,4 +1,4 @@
-"""Writers of frames by the suffix of a file: mp4 and WebM video, GIF, a zip of PNGs."""
+"""Writers of animations by file suffix: mp4 and WebM video, GIF, zip of PNGs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = 256
 
 
 class FrameWriter(Protocol):
-    """Takes an animation frame by frame."""
+    """A writer of an animation, frame by frame."""
 
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Append one frame, (height, width, 3) uint8 RGB."""
@@ -36,37 +36,39 @@ class FrameWriter(Protocol):
 def open_writer(
     path: Path, fps: Fraction, size: tuple[int, int], audio_from: Path | None = None
 ) -> Iterator[FrameWriter]:
-    """A writer for the kind that the suffix names; the file appears when the block ends well.
+    """Open a writer for the format of the suffix; the file appears when the block succeeds.
 
-    `.gif` has 256 colours, chosen for each frame, and times in hundredths of a second; `.zip` holds
-    `00000.png`, `00001.png` and so on, exactly as they came; `.webm` is VP9; all else is mp4.
+    `.gif` has 256 colours per frame, and times in hundredths of a second; `.zip` contains
+    `00000.png`, `00001.png` and so on without loss; `.webm` is VP9; every other suffix is mp4.
 
     Args:
+        path: of the file.
+        fps: frames per second.
         size: (height, width) of every frame.
-        audio_from: a video whose sound is copied; mp4 only.
+        audio_from: a video whose audio is copied; mp4 only.
 
     Raises:
-        ParameterError: sound for a kind that takes none, no frame, or as `VideoWriter`.
+        ParameterError: audio for another format than mp4, no frame, or as `VideoWriter`.
         MediaError: the file cannot be written.
     """
     kind = path.suffix.lower()
     if audio_from is not None and kind in (".gif", ".zip", ".webm"):
-        raise ParameterError(f"{path.name}: only an mp4 is given sound")
+        raise ParameterError(f"{path.name}: only mp4 files can have audio")
     if kind not in (".gif", ".zip"):
         with VideoWriter(path, fps, size, audio_from=audio_from) as video:
             yield video
         return
-    with atomic_write(path) as unfinished:
+    with atomic_write(path) as temporary:
         if kind == ".zip":
-            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-                yield _Pictures(archive)
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+                yield _PngArchive(archive)
         else:
-            with _Gif(unfinished, fps, size) as gif:
+            with _Gif(temporary, fps, size) as gif:
                 yield gif
 
 
-class _Pictures:
-    """PNGs are packed already; the archive stores them as they are."""
+class _PngArchive:
+    """A writer of PNGs to an uncompressed archive."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -80,7 +82,7 @@ class _Pictures:
 
 
 class _Gif:
-    """One palette per frame, one frame in memory at a time."""
+    """A writer of a GIF with one palette per frame; it keeps one frame in memory."""
 
     def __init__(self, path: Path, fps: Fraction, size: tuple[int, int]) -> None:
         self._path, self._fps = path, fps
@@ -98,15 +100,15 @@ class _Gif:
     def write(self, frame: NDArray[np.uint8]) -> None:
         picture = Image.fromarray(frame).quantize(COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
         indices = np.asarray(picture, dtype=np.uint8)
-        moment = VideoFrame.from_ndarray(
+        video_frame = VideoFrame.from_ndarray(
             (indices, _palette(picture)),  # type: ignore[arg-type]  # a pair for pal8
             format="pal8",
         )
-        moment.pts = round(self._count * GIF_TICKS / self._fps)
-        moment.time_base = Fraction(1, GIF_TICKS)
+        video_frame.pts = round(self._count * GIF_TICKS / self._fps)
+        video_frame.time_base = Fraction(1, GIF_TICKS)
         self._count += 1
         with ffmpeg_errors(self._path.name, UNWRITABLE):
-            self._output.mux(self._stream.encode(moment))
+            self._output.mux(self._stream.encode(video_frame))
 
     def __exit__(self, *raised: object) -> None:
         with ffmpeg_errors(self._path.name, UNWRITABLE):
@@ -116,7 +118,7 @@ class _Gif:
 
 
 def _palette(picture: Image.Image) -> NDArray[np.uint8]:
-    """(256, 4) uint8, alpha first, as FFmpeg lays it out."""
+    """Return the palette as FFmpeg stores it: (256, 4) uint8, alpha first."""
     colours = np.array(picture.getpalette() or [], dtype=np.uint8).reshape(-1, 3)
     table = np.full((COLOURS, 4), 255, dtype=np.uint8)
     table[: len(colours), 1:] = colours

@@ -1,4 +1,4 @@
-"""From decoded frames to upright RGB pixels."""
+"""Conversion of decoded frames to upright RGB pixels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from media.alpha import over_white
 
 
 def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Convert a decoded frame as it is stored, before any rotation.
+    """Convert a decoded frame, without its rotation.
 
     Args:
-        frame: of any pixel format and colour space; alpha is laid over white.
+        frame: of any pixel format and colour space; transparent parts become white.
         size: (height, width) of the result.
 
     Returns:
@@ -29,7 +29,7 @@ def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """Return the (3, 3) matrix by which the file wants its frames turned, or None."""
+    """Return the (3, 3) matrix by which the frame must be rotated for display, or None."""
     matrix: object = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, Buffer):
         return None
@@ -37,15 +37,15 @@ def display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
 
 
 def turns_sideways(matrix: NDArray[np.int32] | None) -> bool:
-    """Return whether the matrix exchanges width and height."""
+    """Return whether the matrix swaps width and height."""
     return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
 
 
 def upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
-    """Turn and mirror a picture by its display matrix, in quarter turns.
+    """Rotate and mirror a picture by its display matrix, in quarter turns.
 
-    The matrix sends column x and row y of the stored picture to column a x + c y and row
-    b x + d y of the shown one, with a, b in its first row and c, d in its second.
+    The matrix maps column x and row y of the stored picture to column a x + c y and row
+    b x + d y of the displayed one, with a, b in its first row and c, d in its second.
     """
     if matrix is None:
         return pixels
@@ -64,7 +64,7 @@ def square_pixel_size(frame: VideoFrame, aspect: float | None) -> tuple[int, int
 
     Args:
         frame: a decoded frame.
-        aspect: width of a stored pixel over its height, or None where the file does not say.
+        aspect: width of a stored pixel over its height, or None when the file does not declare it.
     """
     if not aspect or not 0.1 < aspect < 10 or abs(aspect - 1) < 0.01:
         return frame.height, frame.width

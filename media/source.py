@@ -1,7 +1,7 @@
-"""How the pictures of files come in: decoded in this process, or somewhere safer.
+"""Sources of decoded pictures: this process, or a sandbox.
 
-Who runs files of strangers gives `prepare` a source of his own, which has them decoded in a child
-process by `media.child`.
+A service that decodes untrusted files passes its own source to `prepare`, which decodes them in a
+child process by `media.child`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from media.video_reader import VideoReader
 
 
 class Frames(Protocol):
-    """A video that is being read, (height, width, 3) uint8 RGB frame by frame.
+    """A video that is read frame by frame, (height, width, 3) uint8 RGB each.
 
     Attributes:
         fps: frames per second.
-        expected: how many frames there will be, as far as the file tells.
+        expected: number of frames that the file declares.
     """
 
     @property
@@ -38,17 +38,17 @@ class Frames(Protocol):
 
 
 class MediaSource(Protocol):
-    """Reads pictures and videos; raises what `read_image` and `VideoReader` raise."""
+    """A reader of pictures and videos; it raises the errors of `read_image` and `VideoReader`."""
 
     def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
-        """A still image, (height, width, 3) uint8 RGB."""
+        """Return a still image, (height, width, 3) uint8 RGB."""
 
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
-        """A video or a still image, open for the time of a block."""
+        """Open a video or a still image for the length of a `with` block."""
 
 
 class LocalMediaSource:
-    """Decodes in this process: for files that the user of this process vouches for."""
+    """A source that decodes trusted files in this process."""
 
     def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
         """See `MediaSource`."""

@@ -1,4 +1,4 @@
-"""Video files in and out: what the other packages import."""
+"""Reading and writing of videos: the names that other packages import."""
 
 from __future__ import annotations
 

@@ -28,15 +28,15 @@ from media.timing import Timing, find_timing
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is, as it will be read.
+    """Properties of a video as it is read.
 
     Attributes:
-        width: in pixels, upright and with square pixels.
-        height: likewise.
+        width: in pixels, after rotation and with square pixels.
+        height: in pixels, after rotation.
         fps: the constant rate at which the frames are read.
-        num_frames_estimate: frames at that rate; exact unless frames in the file are hidden.
+        num_frames_estimate: frames at that rate; exact unless the file hides frames.
         duration_s: in seconds.
-        has_audio: whether it holds sound.
+        has_audio: whether it has an audio stream.
     """
 
     width: int
@@ -48,7 +48,7 @@ class VideoInfo:
 
 
 def probe_video(source: Source, limits: MediaLimits | None = None) -> VideoInfo:
-    """Tell size, rate and length of a video or still image; one frame is decoded as a proof.
+    """Return the size, rate and length of a video or still image; one frame is decoded.
 
     Raises:
         MediaError: see `VideoReader`.
@@ -64,20 +64,19 @@ def read_video(
 
 
 class VideoReader:
-    """The frames of a video at a constant rate; each iteration begins at the first one.
+    """The frames of a video at a constant rate; each iteration starts at the first one.
 
-    Rotation, mirroring and pixel aspect are applied, transparent parts lie over white. A file of
-    variable rate is resampled to the rate that most of its frames keep; one of constant rate
-    gives exactly its stored frames. A still image is one frame.
+    Rotation, mirroring and pixel aspect are applied; transparent parts become white. A video of
+    variable rate is resampled to its most common rate; one of constant rate yields exactly its
+    stored frames. A still image is one frame.
 
     Args:
         source: any video that FFmpeg reads from a single file, or an image.
         limits: checked before frames are decoded.
-        fps: read at this rate in the place of the video's own.
+        fps: a rate to use instead of the video's own.
 
     Raises:
-        MediaError: no such file, empty, no video, without a picture, without frames, damaged,
-            or over a limit.
+        MediaError: no such file, empty, not a video, without frames, damaged, or over a limit.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class VideoReader:
         self._still = is_still_image(self._file, self._limits)
         self._stored_size = (0, 0)
         self._timing = _STILL if self._still else self._find_timing(fps)
-        self.info = self._look_at_still() if self._still else self._look()
+        self.info = self._still_info() if self._still else self._video_info()
 
     @property
     def fps(self) -> Fraction:
@@ -99,7 +98,7 @@ class VideoReader:
 
     @property
     def expected(self) -> int:
-        """How many frames there will be, as far as the file tells."""
+        """The number of frames that the file declares."""
         return self.info.num_frames_estimate
 
     @property
@@ -113,8 +112,8 @@ class VideoReader:
             return
         with opened_video(self._file, self._limits) as (container, stream):
             frames = decoded_frames(self._file.name, container, stream)
-            shown = _one_by_one(frames) if self._timing.as_stored else _held(frames, self._timing)
-            for frame, repeats in shown:
+            timed = _once(frames) if self._timing.as_stored else _repeated(frames, self._timing)
+            for frame, repeats in timed:
                 pixels = self._pixels(frame)
                 yield pixels
                 for _ in range(repeats - 1):
@@ -127,8 +126,8 @@ class VideoReader:
         self._limits.check_frames(self._file.name, timing.num_frames)
         return timing
 
-    def _look(self) -> VideoInfo:
-        """Decode the first frame: only it shows the rotation, and that the codec is known."""
+    def _video_info(self) -> VideoInfo:
+        """Decode the first frame, for the rotation and to prove that the codec works."""
         with opened_video(self._file, self._limits) as (container, stream):
             frame = next(decoded_frames(self._file.name, container, stream), None)
             if frame is None:
@@ -143,13 +142,13 @@ class VideoReader:
             self._limits.check_extent(self._file.name, frames, height, width)
             return self._info(height, width, has_audio(container))
 
-    def _look_at_still(self) -> VideoInfo:
+    def _still_info(self) -> VideoInfo:
         height, width = read_image(self._file, self._limits).shape[:2]
-        return self._info(height, width, sound=False)
+        return self._info(height, width, audio=False)
 
-    def _info(self, height: int, width: int, sound: bool) -> VideoInfo:
+    def _info(self, height: int, width: int, audio: bool) -> VideoInfo:
         timing = self._timing
-        return VideoInfo(width, height, timing.fps, timing.num_frames, timing.duration_s, sound)
+        return VideoInfo(width, height, timing.fps, timing.num_frames, timing.duration_s, audio)
 
     def _pixels(self, frame: VideoFrame) -> NDArray[np.uint8]:
         return upright(to_rgb(frame, self._stored_size), display_matrix(frame))
@@ -158,25 +157,25 @@ class VideoReader:
 _STILL = Timing(DEFAULT_FPS, 1, 0.0, float(1 / DEFAULT_FPS), as_stored=True, stored_fps=DEFAULT_FPS)
 
 
-def _one_by_one(frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
+def _once(frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
     return ((frame, 1) for frame in frames)
 
 
-def _held(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:
-    """Yield each stored frame that is shown with the number of frames for which it stays."""
-    waiting: VideoFrame | None = None
+def _repeated(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:
+    """Yield each displayed frame with the number of times it is repeated."""
+    pending: VideoFrame | None = None
     done = 0
     for index, frame in enumerate(frames):
-        slot = min(timing.slot(_shown_at_s(frame, index, timing)), timing.num_frames)
-        if waiting is not None and slot > done:
-            yield waiting, slot - done
+        slot = min(timing.slot(_display_time_s(frame, index, timing)), timing.num_frames)
+        if pending is not None and slot > done:
+            yield pending, slot - done
             done = slot
-        waiting = frame
-    if waiting is not None and timing.num_frames > done:
-        yield waiting, timing.num_frames - done
+        pending = frame
+    if pending is not None and timing.num_frames > done:
+        yield pending, timing.num_frames - done
 
 
-def _shown_at_s(frame: VideoFrame, index: int, timing: Timing) -> float:
+def _display_time_s(frame: VideoFrame, index: int, timing: Timing) -> float:
     if frame.pts is None:
         return timing.start_s + index / float(timing.stored_fps)
     return frame.time

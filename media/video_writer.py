@@ -25,7 +25,7 @@ UNWRITABLE = "the video cannot be written"
 
 
 class Kind(NamedTuple):
-    """A container, its muxer's options, and the codec within."""
+    """A container format with its muxer's options and its codec."""
 
     name: str
     options: dict[str, str]
@@ -37,27 +37,26 @@ WEBM = Kind("webm", {}, "libvpx-vp9")
 
 
 class VideoWriter:
-    """An mp4 file with H.264 yuv420p and the index in front, written as the frames come.
+    """A writer of mp4 files with H.264 yuv420p and the index at the beginning.
 
-    A path that ends in `.webm` gets VP9 yuv420p in WebM instead; `preset` does not count there.
+    For a path that ends in `.webm` it writes VP9 yuv420p in WebM; `preset` is ignored then. The
+    file appears at its path only when the `with` block succeeds.
 
-    The file appears under its name when the block ends without an error; until then, and after
-    an error, there is nothing by that name that was not there before.
-
-    yuv420p stores even sides only. An odd side is made even by repeating the last
-    column or row, so that no pixel of the picture is lost; `stored_size` tells the result.
+    yuv420p stores even sides only. An odd side is made even by repeating the last column or row, so
+    that no pixel is lost; `stored_size` is the result.
 
     Args:
         path: of the mp4 file; its folder exists.
-        fps: frames per second, kept exactly.
+        fps: frames per second, stored exactly.
         size: (height, width) of every frame.
         crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the original.
         preset: x264's speed, "ultrafast" to "veryslow".
-        audio_from: a file whose first sound track is copied, up to the end of the pictures; a
-            codec that mp4 does not hold is encoded anew as AAC. A file without sound gives none.
+        audio_from: a file whose first audio track is copied, up to the end of the pictures; a
+            codec that mp4 does not support is re-encoded as AAC.
 
     Raises:
-        ParameterError: an argument out of its range, a frame of another size or type, no frame.
+        ParameterError: an argument is out of range, a frame has another size or type, or there is
+            no frame.
         MediaError: `audio_from` cannot be read, or the disk fails.
     """
 
@@ -81,15 +80,15 @@ class VideoWriter:
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
         self._options = _x264(crf, preset) if self._kind is MP4 else _vp9(crf)
         self._audio_from = None if audio_from is None else Path(audio_from)
-        self._unfinished = temporary_path(self._path)
+        self._temporary = temporary_path(self._path)
         self._audio: AudioTrack | None = None
 
     def __enter__(self) -> VideoWriter:
         if not self._path.parent.is_dir():
-            raise MediaError(f"{self._path.name}: {UNWRITABLE} (there is no such folder)")
+            raise MediaError(f"{self._path.name}: {UNWRITABLE} (no such folder)")
         with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output: OutputContainer = av.open(
-                str(self._unfinished), "w", format=self._kind.name, options=self._kind.options
+                str(self._temporary), "w", format=self._kind.name, options=self._kind.options
             )
         try:
             self._stream = self._add_pictures()
@@ -155,7 +154,7 @@ class VideoWriter:
         with ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(None))
             self._close()
-            self._unfinished.replace(self._path)
+            self._temporary.replace(self._path)
 
     def _close(self) -> None:
         if self._audio is not None:
@@ -166,18 +165,20 @@ class VideoWriter:
         try:
             self._close()
         except (av.FFmpegError, OSError):
-            pass  # the error that led here is the one to show
-        self._unfinished.unlink(missing_ok=True)
+            pass  # the original error is raised
+        self._temporary.unlink(missing_ok=True)
 
 
 def _x264(crf: float, preset: str) -> dict[str, str]:
-    """x264's fast macroblock tree depends on what the memory held before, and on the processor; the
-    same frames would give another file each time."""
+    """Return x264's options for output that depends on the frames only.
+
+    By default x264's macroblock tree depends on uninitialized memory and on the processor.
+    """
     return {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
 
 
 def _vp9(crf: float) -> dict[str, str]:
-    """VP9's scale of constant quality runs to 63; x264's 18 is about its 25."""
+    """Return libvpx's options. Its quality scale ends at 63; 25 is about x264's 18."""
     quality = round(crf * 63 / 51 + 3) if crf else 0
     return {"crf": str(min(quality, 63)), "b": "0", "deadline": "good", "cpu-used": "4"}
 

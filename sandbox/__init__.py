@@ -1,6 +1,6 @@
-"""Functions on untrusted files, run in a child process that can do nothing else.
+"""Run functions on untrusted files in child processes that can only compute.
 
-It stands below all other packages and needs the standard library alone, so that gateway, worker and
-command line share it: `children` is their side, `zygote` forks, `confine` takes from a child what
-it does not need, `kinds` tells a file's kind by its first bytes.
+Gateway, worker and command line share this package; it needs only the standard library. `children`
+is the parent's side, `zygote` forks the children, `confine` drops their privileges, and `wire`
+defines their messages.
 """

@@ -1,4 +1,4 @@
-"""The parent's side: one sandbox per process, one child per file."""
+"""The parent's side of the sandbox: one sandbox per process, one child per file."""
 
 from __future__ import annotations
 
@@ -24,41 +24,43 @@ from sandbox.limits import MIB, ChildLimits
 from sandbox.wire import HEAD, Kind
 from sandbox.zygote import READY, STATUS
 
-# All that a child's environment holds: none of the service's secrets.
+# Variables that a child inherits; none of them is a secret of the service.
 ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
-# One thread until the file asks for more, and no address space set aside for each.
-SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+# One thread at the start, and few memory arenas: each reserves address space.
+SMALL_FOOTPRINT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 START_S = 60.0
-# How often a parent that waits asks whether what comes is still wanted.
-LOOK_S = 0.02
-DEATH_S = 5.0
+# How often a waiting parent calls `check`.
+CHECK_S = 0.02
+EXIT_S = 5.0
 
 
 class Sandbox:
-    """Runs functions of some modules on files, each time in a fresh child.
+    """A runner of functions on files, each call in a new child process.
 
-    The process that forks the children is started at the first use, and again when it was lost.
+    The zygote, which forks the children, is started at the first use, and again when it has died.
     Threads may share one sandbox.
 
     Args:
-        modules: loaded before children are forked, and the `load()` of each called, which loads
-            what a child could not any more. They must not start threads.
+        modules: imported by the zygote, which then calls `load()` of each, to load files that a
+            child cannot open. They must not start threads.
     """
 
     def __init__(self, *modules: str) -> None:
         self._modules = modules
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
-        self._end: weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None = None
+        self._stop: weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None = (
+            None
+        )
 
     def start(self) -> None:
-        """Begin to load the modules, if that was not begun; waits for nothing."""
+        """Start the zygote if it is not running; do not wait for its imports."""
         with self._lock:
             if self._control is None:
                 self._spawn()
 
     def close(self) -> None:
-        """End all children, and the process that forks them."""
+        """Stop all children and the zygote."""
         with self._lock:
             self._drop()
 
@@ -71,29 +73,33 @@ class Sandbox:
         limits: ChildLimits,
         check: Callable[[], None] | None = None,
     ) -> Iterator[Child]:
-        """A child that runs `module:function` of the file, the argument and its way to here.
+        """Start a child for the length of a `with` block.
 
         Args:
-            argument: plain data for JSON.
-            check: called every `LOOK_S` while the child is waited for; what it raises ends that.
+            target: `module:function`; called with the file, the argument and a `MessageWriter`.
+            file: path or content of the file.
+            argument: JSON-serializable data.
+            limits: resource limits of the child.
+            check: called every `CHECK_S` while the parent waits; may raise to stop waiting.
 
         Raises:
             OSError: the file cannot be opened.
-            SandboxUnusableError: no child can be made.
+            SandboxUnusableError: no child can be started.
         """
         request = {"target": target, "argument": argument, "limits": asdict(limits)}
-        here, there = socket.socketpair()
-        status, told = os.pipe()
+        channel, remote = socket.socketpair()
+        status, status_writer = os.pipe()
         try:
-            with _opened(file) as stream, there:
-                self._fork(json.dumps(request).encode(), [stream.fileno(), there.fileno(), told])
+            with _opened(file) as stream, remote:
+                descriptors = [stream.fileno(), remote.fileno(), status_writer]
+                self._fork(json.dumps(request).encode(), descriptors)
         except BaseException:
             os.close(status)
-            here.close()
+            channel.close()
             raise
         finally:
-            os.close(told)
-        child = Child(here, status, limits, check)
+            os.close(status_writer)
+        child = Child(channel, status, limits, check)
         try:
             yield child
         finally:
@@ -112,72 +118,73 @@ class Sandbox:
                 except OSError:
                     pass
                 self._drop()
-        raise SandboxUnusableError("the process that makes decoders was lost twice")
+        raise SandboxUnusableError("the process that forks decoders died twice")
 
     def _spawn(self) -> None:
-        here, there = socket.socketpair()
+        control, remote = socket.socketpair()
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        command = [sys.executable, "-P", "-m", "sandbox.zygote", str(there.fileno())]
-        with there:
+        command = [sys.executable, "-P", "-m", "sandbox.zygote", str(remote.fileno())]
+        with remote:
             process = subprocess.Popen(
                 [*command, *self._modules],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env=environment | SMALL,
-                pass_fds=[there.fileno()],
-                start_new_session=True,  # Ctrl-C is for the parent, whose end ends it
+                env=environment | SMALL_FOOTPRINT,
+                pass_fds=[remote.fileno()],
+                start_new_session=True,  # Ctrl-C stops the parent only; the zygote follows it
             )
-        here.settimeout(START_S)
-        self._control = here
-        self._end = weakref.finalize(self, _end, here, process)
+        control.settimeout(START_S)
+        self._control = control
+        self._finalizer = weakref.finalize(self, _stop, control, process)
 
     def _drop(self) -> None:
         self._control = None
-        if self._end is not None:
-            self._end()
+        if self._finalizer is not None:
+            self._finalizer()
 
 
-def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """Let the zygote see that nobody is there any more; it ends its children first."""
+def _stop(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Close the control socket, so that the zygote stops its children and exits."""
     control.close()
     try:
-        process.wait(DEATH_S)
+        process.wait(EXIT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 class Child:
-    """One child at work.
+    """A running child.
 
     Args:
-        way: on which its messages come.
-        status: on which the zygote tells how it ended; closing it ends the child.
-        check: called while it is waited for.
+        channel: delivers its messages.
+        status: pipe from which its exit status is read; closing the pipe stops the child.
+        limits: resource limits.
+        check: called while the parent waits for a message.
     """
 
     def __init__(
         self,
-        way: socket.socket,
+        channel: socket.socket,
         status: int,
         limits: ChildLimits,
         check: Callable[[], None] | None,
     ) -> None:
-        self._way, self._status, self._limits, self._check = way, status, limits, check
+        self._channel, self._status, self._limits, self._check = channel, status, limits, check
         self._left_s, self._left_bytes = limits.wait_s, limits.output_bytes
 
     def json(self) -> Any:
-        """Its next message, which must be plain data. Raises ChildStoppedError."""
+        """Return the next message, which must be JSON. Raises ChildStoppedError."""
         message = self.next()
         if not isinstance(message, bytes):
-            raise self._stopped(Reason.CRASH, "it did not say what it found")
-        return self._plain(message)
+            raise self._stopped(Reason.CRASH, "it sent no answer")
+        return self._parse(message)
 
     def next(self) -> bytes | bytearray | None:
-        """The next message: JSON as bytes, bytes as a bytearray, None at the end.
+        """Return the next message: JSON as bytes, raw data as a bytearray, None at the end.
 
         Raises:
-            ChildStoppedError: it crashed, or reached a limit.
+            ChildStoppedError: the child crashed or reached a limit.
         """
         kind, length = HEAD.unpack(self._read(HEAD.size))
         if length > self._left_bytes:
@@ -191,15 +198,15 @@ class Child:
                 return content
             case Kind.END:
                 return None
-        raise self._gave_up(bytes(content))
+        raise self._reported(bytes(content))
 
     def allow(self, output_bytes: int) -> None:
-        """Take so many bytes more of it."""
+        """Accept so many more bytes of messages."""
         self._left_bytes += output_bytes
 
     def close(self) -> None:
-        """End it if it still lives."""
-        self._way.close()
+        """Stop the child if it is still running."""
+        self._channel.close()
         if self._status >= 0:
             os.close(self._status)
             self._status = -1
@@ -208,67 +215,67 @@ class Child:
         content = bytearray(size)
         view = memoryview(content)
         while view:
-            taken = self._take(view)
-            if taken == 0:
-                raise self._ended()
-            view = view[taken:]
+            received = self._receive(view)
+            if received == 0:
+                raise self._exited()
+            view = view[received:]
         return content
 
-    def _take(self, view: memoryview) -> int:
-        """Some of what it says, as many bytes as came; 0 at its end."""
+    def _receive(self, view: memoryview) -> int:
+        """Receive bytes into the view; return how many, 0 at the end of the stream."""
         while True:
             wait_s = self._left_s
             if self._check is not None:
                 self._check()
-                wait_s = min(wait_s, LOOK_S)
-            began_s = time.monotonic()
-            self._way.settimeout(max(wait_s, 0.001))
+                wait_s = min(wait_s, CHECK_S)
+            start_s = time.monotonic()
+            self._channel.settimeout(max(wait_s, 0.001))
             try:
-                return self._way.recv_into(view)
+                return self._channel.recv_into(view)
             except TimeoutError:
                 pass
             except OSError:
                 return 0
             finally:
-                self._left_s -= time.monotonic() - began_s
+                self._left_s -= time.monotonic() - start_s
             if self._left_s <= 0:
                 raise self._stopped(Reason.TIME)
 
-    def _ended(self) -> ChildStoppedError:
-        """Why it ended in the middle of its work."""
+    def _exited(self) -> ChildStoppedError:
+        """Return the reason for which the child exited early."""
         if not select.select([self._status], [], [], max(self._left_s, 0.001))[0]:
             return self._stopped(Reason.TIME)
-        told = os.read(self._status, STATUS.size)
-        if len(told) < STATUS.size or not os.WIFSIGNALED(status := STATUS.unpack(told)[0]):
+        content = os.read(self._status, STATUS.size)
+        if len(content) < STATUS.size or not os.WIFSIGNALED(status := STATUS.unpack(content)[0]):
             return self._stopped(Reason.CRASH)
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
             return self._stopped(Reason.CPU)
         return self._stopped(Reason.CRASH, signal.Signals(number).name)
 
-    def _gave_up(self, told: bytes) -> ChildStoppedError:
-        """Why it says itself that it cannot go on."""
-        says = self._plain(told)
-        memory = isinstance(says, dict) and says.get("reason") == Reason.MEMORY
-        detail = says.get("detail", "") if isinstance(says, dict) else ""
+    def _reported(self, message: bytes) -> ChildStoppedError:
+        """Return the reason that the child itself reported."""
+        report = self._parse(message)
+        memory = isinstance(report, dict) and report.get("reason") == Reason.MEMORY
+        detail = report.get("detail", "") if isinstance(report, dict) else ""
         return self._stopped(Reason.MEMORY if memory else Reason.CRASH, str(detail))
 
-    def _plain(self, text: bytes) -> Any:
+    def _parse(self, text: bytes) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise self._stopped(Reason.CRASH, "what it says is no JSON") from error
+            raise self._stopped(Reason.CRASH, "its message is not valid JSON") from error
 
     def _stopped(self, reason: Reason, detail: str = "") -> ChildStoppedError:
         limits = self._limits
-        says = {
+        details = {
             Reason.MEMORY: f"needs more than {limits.memory_bytes // MIB:,} MiB of memory",
             Reason.CPU: f"needs more than {limits.cpu_s} s of processor time",
             Reason.TIME: f"needs more than {limits.wait_s:g} s",
-            Reason.OUTPUT: "gives more than the file may hold",
+            Reason.OUTPUT: "sends more data than the file may contain",
             Reason.CRASH: "crashed" + (f" ({detail})" if detail else ""),
         }
-        return ChildStoppedError(reason, says[reason])
+        return ChildStoppedError(reason, details[reason])
 
 
 @contextmanager

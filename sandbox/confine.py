@@ -1,8 +1,8 @@
-"""What a child gives up for good before it sees the file.
+"""Drop a child's privileges for good, before it reads the file.
 
-Memory, processor time and written files are bounded on every system. On Linux it also gives up new
-privileges, the right to be traced, and by a filter every system call but the few that computing on
-open files needs. What is open already stays: the file, and the way to the parent.
+Memory, processor time and file writes are limited on every system. On Linux the child also cannot
+gain privileges or be traced, and a seccomp filter allows only the system calls that computing on
+open files needs. Descriptors that are open stay usable: the file, and the channel to the parent.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 AT_NUMBER, AT_MACHINE, AT_FIRST_ARGUMENT = 0, 4, 16  # in struct seccomp_data
 
-# What a child may do, with the numbers of x86-64 and of aarch64: compute, take and give memory,
-# wait, use what is open already, tell the time, and end. All else is refused, known to us or not.
-# Not even `fcntl` and `ioctl` are here: they make the kernel send any signal to any process of the
-# same user when a socket has news (F_SETOWN and F_SETSIG).
+# Allowed system calls, with their numbers on x86-64 and aarch64: memory, waiting, open descriptors,
+# clocks, and exit. All others are refused, also `fcntl` and `ioctl`: with them the kernel can be
+# made to send any signal to any process of the same user when data arrives on a socket (F_SETOWN
+# and F_SETSIG).
 ALLOWED: Mapping[str, tuple[int, int]] = {
     "read": (0, 63),
     "write": (1, 64),
@@ -74,11 +74,11 @@ ALLOWED: Mapping[str, tuple[int, int]] = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
-# A thread may be made, a process not; a signal may go to threads of its own process, so that
-# abort() ends it as it should.
+# A thread may be created but no process; signals may be sent to threads of the own process, so that
+# abort() works.
 CLONE, TGKILL = (56, 220), (234, 131)
 CLONE3 = 435
-# The code in seccomp_data, and which column of the numbers.
+# Architecture code in seccomp_data, and column of the numbers above.
 MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 
@@ -89,7 +89,7 @@ class _Program(ctypes.Structure):
 
 
 def confine(limits: ChildLimits) -> None:
-    """Bound this process for good. Raises OSError where the system should, and does not."""
+    """Confine this process for good. Raises OSError when the system refuses."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
@@ -113,15 +113,15 @@ def confine(limits: ChildLimits) -> None:
 
 
 def filter_program(machine: int, column: int, process: int) -> bytes:
-    """The filter as instructions of the kernel's: what is not allowed fails with EPERM.
+    """Return the filter as BPF instructions; system calls that are not allowed fail with EPERM.
 
-    clone needs the flag of a thread, and clone3, whose flags a filter cannot see, is told not to
-    exist, so that the C library falls back on clone.
+    clone needs the flag of a thread. clone3, whose flags a filter cannot read, fails with ENOSYS,
+    so that the C library falls back on clone.
 
     Args:
-        machine: its code in seccomp_data; a call by the numbers of another one kills.
+        machine: architecture code in seccomp_data; a system call of another one kills the process.
         column: of the numbers in `ALLOWED`.
-        process: the one whose threads may be sent signals, the child itself.
+        process: id of the child; its threads may be sent signals.
     """
     make = INSTRUCTION.pack
     numbers = sorted(row[column] for row in ALLOWED.values())

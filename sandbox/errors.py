@@ -1,8 +1,8 @@
-"""What goes wrong with a child.
+"""Errors of the sandbox.
 
 SandboxError
-├── ChildStoppedError     the file broke it: a limit was reached, or it crashed
-└── SandboxUnusableError  no child can be made here, whatever the file
+├── ChildStoppedError     the child crashed on the file, or reached a limit
+└── SandboxUnusableError  no child can be started, whatever the file
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a child ended before it had done its work."""
+    """The reason for which a child stopped early."""
 
     MEMORY = "memory"
     CPU = "cpu"
@@ -21,15 +21,15 @@ class Reason(StrEnum):
 
 
 class SandboxError(Exception):
-    """The root."""
+    """The root of the sandbox's errors."""
 
 
 class ChildStoppedError(SandboxError):
-    """The file broke the child.
+    """The child crashed on the file, or reached a limit.
 
     Args:
         reason: the limit that was reached, or a crash.
-        detail: half a sentence for the reader, after "the decoder ".
+        detail: end of a sentence that begins with "the decoder ".
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -39,4 +39,4 @@ class ChildStoppedError(SandboxError):
 
 
 class SandboxUnusableError(SandboxError):
-    """No child can be made here, whatever the file."""
+    """No child can be started, whatever the file."""

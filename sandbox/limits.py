@@ -1,4 +1,4 @@
-"""How much a child may take."""
+"""Resource limits of a child."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """Bounds on one child, which is ended when it reaches one.
+    """Resource limits of one child, which is stopped when it reaches one.
 
     Attributes:
-        memory_bytes: beyond what the loaded libraries take.
+        memory_bytes: address space, in addition to the loaded libraries.
         cpu_s: processor time of all its threads.
-        wait_s: that the parent waits for it, altogether; what the parent does between two messages
-            does not count.
-        output_bytes: of all its messages.
+        wait_s: total time that the parent waits for messages.
+        output_bytes: total size of its messages.
     """
 
     memory_bytes: int = 2048 * MIB

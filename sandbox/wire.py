@@ -1,7 +1,7 @@
-"""Messages of a child to its parent: JSON, or bytes as they are. Never a pickle.
+"""Messages from a child to its parent: JSON or raw bytes, never a pickle.
 
-Each is a kind, its length, and that many bytes; the parent refuses what is longer than it allows
-before it takes any of it.
+A message is a kind, a length, and that many bytes. The parent rejects a message that is too long
+before it reads it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ HEAD = struct.Struct("<BQ")
 
 
 class Kind(IntEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     JSON = 1
     BYTES = 2
     END = 3
-    STOPPED = 4  # JSON: the child could not go on, and says why
+    STOPPED = 4  # JSON: the reason for which the child failed
 
 
 class MessageWriter:
-    """A child's way to its parent.
+    """A writer of a child's messages to its parent.
 
     Args:
-        descriptor: of a stream. It blocks while the parent does not read.
+        descriptor: of a stream, which blocks while the parent does not read.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def json(self, content: Any) -> None:
-        """Send plain data."""
+        """Send JSON-serializable data."""
         self.send(Kind.JSON, json.dumps(content).encode())
 
     def raw(self, content: bytes | memoryview) -> None:
-        """Send what a contiguous buffer holds."""
+        """Send the content of a contiguous buffer."""
         self.send(Kind.BYTES, content)
 
     def send(self, kind: Kind, content: bytes | memoryview = b"") -> None:

@@ -1,9 +1,9 @@
-"""The process that forks: it has loaded the decoders and nothing else, and never sees a file.
+"""The process that forks children; it has loaded the decoders and never reads a file.
 
-`python -m sandbox.zygote FD MODULE...` takes requests from the socket FD, each as JSON with three
-descriptors: the file, the child's way to the parent, and one on which the zygote tells how the
-child ended. A parent that closes its end of the last one wants the child ended; one that closes
-the socket, or dies, wants all of them ended.
+`python -m sandbox.zygote FD MODULE...` reads requests from the socket FD, each as JSON with three
+descriptors: the file, the child's channel to the parent, and a pipe to which the zygote writes the
+child's exit status. A parent closes its end of the pipe to stop the child; it closes the socket, or
+dies, to stop all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandbox.errors import Reason
 from sandbox.limits import ChildLimits
 from sandbox.wire import Kind, MessageWriter
 
-MOST_REQUEST_BYTES = 8192
+MAX_REQUEST_BYTES = 8192
 STATUS = struct.Struct("<i")
 READY = b"\1"
 
@@ -33,71 +33,71 @@ Target = Callable[[BinaryIO, Any, MessageWriter], None]
 
 
 class Zygote:
-    """Forks a child for each request, and tells how each ended.
+    """The server that forks a child for each request and reports its exit status.
 
     Args:
-        control: the socket on which requests come.
+        control: socket that delivers the requests.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._children: dict[int, int] = {}  # status descriptor of each process
-        self._woken, self._wake = os.pipe()
-        for end in (self._woken, self._wake):
+        self._children: dict[int, int] = {}  # process id -> status descriptor
+        self._wakeup_read, self._wakeup_write = os.pipe()
+        for end in (self._wakeup_read, self._wakeup_write):
             os.set_blocking(end, False)
 
     def serve(self) -> None:
         """Serve until the parent closes the socket."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wake)
-        while self._turn():
+        signal.set_wakeup_fd(self._wakeup_write)
+        while self._handle_events():
             pass
         for process in self._children:
             os.kill(process, signal.SIGKILL)
 
-    def _turn(self) -> bool:
-        """Wait for a request, a child's end or a parent that hangs up; False at the end."""
+    def _handle_events(self) -> bool:
+        """Wait for requests, exits of children and closed pipes; return False at the end."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        poll.register(self._woken, select.POLLIN)
+        poll.register(self._wakeup_read, select.POLLIN)
         by_status = {status: process for process, status in self._children.items()}
         for status in by_status:
             poll.register(status, 0)
         ready = {descriptor for descriptor, _ in poll.poll()}
         for status in ready & set(by_status):
             os.kill(by_status[status], signal.SIGKILL)
-        if self._woken in ready:
-            os.read(self._woken, 512)
-        self._bury()
-        return self._control.fileno() not in ready or self._take()
+        if self._wakeup_read in ready:
+            os.read(self._wakeup_read, 512)
+        self._reap()
+        return self._control.fileno() not in ready or self._accept()
 
-    def _bury(self) -> None:
-        """Tell how children ended."""
+    def _reap(self) -> None:
+        """Report the exit status of children that have exited."""
         while self._children:
             process, status = os.waitpid(-1, os.WNOHANG)
             if process == 0:
                 return
-            told = self._children.pop(process)
+            status_pipe = self._children.pop(process)
             try:
-                os.write(told, STATUS.pack(status))
+                os.write(status_pipe, STATUS.pack(status))
             except BrokenPipeError:
-                pass  # nobody wants to know any more
-            os.close(told)
+                pass  # the parent has closed it
+            os.close(status_pipe)
 
-    def _take(self) -> bool:
-        request, descriptors, _, _ = socket.recv_fds(self._control, MOST_REQUEST_BYTES, 3)
+    def _accept(self) -> bool:
+        request, descriptors, _, _ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 3)
         if not request:
             return False
-        file, way, status = descriptors
+        file, channel, status = descriptors
         try:
             process = os.fork()
         except OSError:
             process = -1
         if process == 0:
             os.close(status)
-            _live(json.loads(request), file, way)
+            _run_child(json.loads(request), file, channel)
         os.close(file)
-        os.close(way)
+        os.close(channel)
         if process < 0:
             os.close(status)
         else:
@@ -106,13 +106,13 @@ class Zygote:
         return True
 
 
-def _live(request: dict[str, Any], file: int, way: int) -> NoReturn:
-    """All of a child's life."""
-    out, code = MessageWriter(way), 1
+def _run_child(request: dict[str, Any], file: int, channel: int) -> NoReturn:
+    """Run the requested function in this child, then exit."""
+    out, code = MessageWriter(channel), 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _keep_only(file, way)
+        _keep_only(file, channel)
         module, _, name = request["target"].partition(":")
         target: Target = getattr(sys.modules[module], name)
         confine(ChildLimits(**request["limits"]))
@@ -123,20 +123,20 @@ def _live(request: dict[str, Any], file: int, way: int) -> NoReturn:
     except MemoryError:
         out.send(Kind.STOPPED, json.dumps({"reason": Reason.MEMORY}).encode())
     except BrokenPipeError:
-        pass  # the parent has seen enough
+        pass  # the parent has closed the channel
     except BaseException as error:
-        # Its text may name paths of this machine; what is told goes to the caller.
-        told = {"reason": Reason.CRASH, "detail": type(error).__name__}
-        out.send(Kind.STOPPED, json.dumps(told).encode())
+        # The error's message may contain paths of this machine, and the report goes to the caller.
+        report = {"reason": Reason.CRASH, "detail": type(error).__name__}
+        out.send(Kind.STOPPED, json.dumps(report).encode())
     finally:
         os._exit(code)
 
 
 def _keep_only(*kept: int) -> None:
-    """Close all other descriptors; the standard ones lead nowhere."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    """Close all other descriptors; connect the standard ones to /dev/null."""
+    devnull = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
-        os.dup2(nowhere, standard)
+        os.dup2(devnull, standard)
     first = 3
     for descriptor in (*sorted(kept), 1 << 16):
         os.closerange(first, descriptor)
@@ -144,11 +144,11 @@ def _keep_only(*kept: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Load the modules and serve."""
+    """Import the modules and serve requests."""
     control = socket.socket(fileno=int(arguments[0]))
     for module in arguments[1:]:
         import_module(module).load()
-    gc.freeze()  # a collection in a child would copy the pages that all share
+    gc.freeze()  # garbage collection in a child would copy the shared pages
     Zygote(control).serve()
 
 

@@ -1,4 +1,4 @@
-"""An imperceptible mark in the pictures of a video, and its way back.
+"""Invisible watermarks in videos.
 
-`marks` says what a mark is, `embed` lays it over frames, `detect` finds it.
+`pattern` defines a watermark, `embed` adds it to frames, `detect` finds it.
 """

@@ -1,9 +1,9 @@
-"""Find a mark in frames that were encoded, resized, or never marked.
+"""Find a watermark in frames that may have been encoded again or resized.
 
-The score of a pattern w over coefficients c is sum(w c) / sqrt(sum(c^2)): of unit variance where
-there is no mark, so thresholds are rates of error. What a picture shows itself is noise here;
-most of it goes by taking off its blurred self and clipping what is left: edges are tall and few,
-a mark is low and everywhere.
+The score of a pattern w over coefficients c is sum(w c) / sqrt(sum(c^2)). Without a watermark it
+has unit variance, so a threshold defines an error rate. The content of a picture is noise here;
+most of it is removed by subtracting the blurred picture and clipping the rest: edges are strong
+and rare, a watermark is weak and everywhere.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from media.watermark.pattern import (
     symbol,
 )
 
-# exp(-6^2 / 2) = 1.5e-8 for a mark, and 256 times that for one of a symbol's values.
-LEAST_SCORE = 6.0
-# More frames add little to the score.
-MOST_FRAMES = 64
+# False positive rate: exp(-6^2 / 2) = 1.5e-8 for a watermark, 256 times that for a symbol.
+MIN_SCORE = 6.0
+# More frames improve the score little.
+MAX_FRAMES = 64
 BLUR = 0.03  # of the shorter side
 CLIP = 4.0  # of 255
 BRIGHTNESS = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
@@ -37,13 +37,13 @@ BRIGHTNESS = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 @dataclass(frozen=True)
 class WatermarkResult:
-    """What was found.
+    """The result of a detection.
 
     Attributes:
-        found: whether there is a mark of the key.
-        score: of its presence, in standard deviations; unmarked frames score about 0.
-        payload: the 32 bits, or None where they cannot be read for certain.
-        frames: that were looked at.
+        found: whether there is a watermark of the key.
+        score: in standard deviations; about 0 without a watermark.
+        payload: the 32 bits, or None when they cannot be read with certainty.
+        frames: number of frames that were examined.
     """
 
     found: bool
@@ -53,10 +53,10 @@ class WatermarkResult:
 
 
 class WatermarkDetector:
-    """Takes frames one by one, and then tells.
+    """A detector of one watermark, which collects frames one by one.
 
     Args:
-        key: of the marks that are looked for.
+        key: secret that was used to embed the watermark.
     """
 
     def __init__(self, key: bytes = PUBLIC_KEY) -> None:
@@ -66,51 +66,52 @@ class WatermarkDetector:
 
     @property
     def has_enough(self) -> bool:
-        """Whether more frames are not needed."""
-        return self._frames >= MOST_FRAMES
+        """Whether more frames would not improve the result."""
+        return self._frames >= MAX_FRAMES
 
     def add(self, frame: NDArray[np.uint8]) -> None:
-        """Take one frame, (height, width, 3) uint8 RGB, all of one size."""
-        left = _without_picture(frame)
-        if self._sum is not None and self._sum.shape != left.shape:
-            raise ParameterError(f"a frame is {left.shape}; the others are {self._sum.shape}")
-        self._sum = left if self._sum is None else self._sum + left
+        """Add a frame, (height, width, 3) uint8 RGB; all frames must have the same size."""
+        residual = _residual(frame)
+        if self._sum is not None and self._sum.shape != residual.shape:
+            raise ParameterError(f"a frame is {residual.shape}; the others are {self._sum.shape}")
+        self._sum = residual if self._sum is None else self._sum + residual
         self._frames += 1
 
-    def finding(self) -> WatermarkResult:
-        """What the frames so far show."""
+    def result(self) -> WatermarkResult:
+        """Return the result for the frames added so far."""
         if self._sum is None:
             return WatermarkResult(False, 0.0, None, 0)
-        chosen = band(*self._sum.shape)
-        rows, columns = chosen.shape
-        waves = dctn(self._sum, norm="ortho")[:rows, :columns][chosen]
-        score = _score(waves, presence(self._key), chosen)
-        found = score >= LEAST_SCORE
-        payload = self._payload(waves, chosen) if found else None
+        used = band(*self._sum.shape)
+        rows, columns = used.shape
+        waves = dctn(self._sum, norm="ortho")[:rows, :columns][used]
+        score = _score(waves, presence(self._key), used)
+        found = score >= MIN_SCORE
+        payload = self._payload(waves, used) if found else None
         return WatermarkResult(found, round(score, 2), payload, self._frames)
 
-    def _payload(self, waves: NDArray[np.float32], chosen: NDArray[np.bool_]) -> int | None:
+    def _payload(self, waves: NDArray[np.float32], used: NDArray[np.bool_]) -> int | None:
         payload = 0
-        for place in range(SYMBOLS):
+        for position in range(SYMBOLS):
             scores = [
-                _score(waves, symbol(self._key, place, value), chosen)
+                _score(waves, symbol(self._key, position, value), used)
                 for value in range(1 << SYMBOL_BITS)
             ]
             best = int(np.argmax(scores))
-            if scores[best] < LEAST_SCORE:
+            if scores[best] < MIN_SCORE:
                 return None
             payload = payload << SYMBOL_BITS | best
         return payload
 
 
-def _without_picture(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _residual(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Remove most of the picture's content, (height, width)."""
     brightness = frame.astype(np.float32) @ BRIGHTNESS
     blurred = gaussian_filter(brightness, max(1.0, BLUR * min(brightness.shape)))
-    left: NDArray[np.float32] = np.clip(brightness - blurred, -CLIP, CLIP)
-    return left
+    residual: NDArray[np.float32] = np.clip(brightness - blurred, -CLIP, CLIP)
+    return residual
 
 
-def _score(waves: NDArray[np.float32], signs: Signs, chosen: NDArray[np.bool_]) -> float:
-    rows, columns = chosen.shape
+def _score(waves: NDArray[np.float32], signs: Signs, used: NDArray[np.bool_]) -> float:
+    rows, columns = used.shape
     length = float(np.linalg.norm(waves))
-    return float(waves @ signs[:rows, :columns][chosen]) / length if length > 0 else 0.0
+    return float(waves @ signs[:rows, :columns][used]) / length if length > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Lay a mark over frames."""
+"""Embed a watermark in frames."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from media.watermark.pattern import PAYLOAD_BITS, PUBLIC_KEY, no_watermark_reaso
 
 
 class Watermarker:
-    """Marks frames one by one. A frame's mark depends on its size alone, never on other frames.
+    """A function that embeds one watermark in frames; it depends on the frame's size only.
 
-    Small frames stay as they are; `pattern.no_watermark_reason` says which, and why.
+    Small frames are not changed; see `pattern.no_watermark_reason`.
 
     Args:
-        payload: 32 bits that the mark carries.
-        key: of those who shall find it.
+        payload: 32 bits that the watermark carries.
+        key: secret shared with the detector.
 
     Raises:
-        ParameterError: the payload has more bits.
+        ParameterError: the payload has more than 32 bits.
     """
 
     def __init__(self, payload: int, key: bytes = PUBLIC_KEY) -> None:
@@ -29,12 +29,12 @@ class Watermarker:
         self._pattern: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The frame with its mark; both (height, width, 3) uint8 RGB."""
+        """Return the frame with its watermark; both (height, width, 3) uint8 RGB."""
         height, width = frame.shape[:2]
         if no_watermark_reason(height, width) is not None:
             return frame
         if self._pattern.shape != (height, width):
             self._pattern = pattern(height, width, self._payload, self._key)
         marked = np.rint(frame + self._pattern[..., None])
-        within: NDArray[np.uint8] = np.clip(marked, 0, 255).astype(np.uint8)
-        return within
+        clipped: NDArray[np.uint8] = np.clip(marked, 0, 255).astype(np.uint8)
+        return clipped

@@ -1,14 +1,14 @@
-"""What a mark is: a pattern of signs over the slow waves of a picture.
+"""The watermark: a pattern of signs over the low spatial frequencies of a picture.
 
-Spread spectrum in the two-dimensional cosine transform of the whole picture. A coefficient (u, v)
-has u half waves down and v half waves across, whatever the size of the picture, so a resized
-picture holds the same signs in the same places, and nothing needs to be aligned. The mark is the
-same in every frame: a video's frames add up.
+It is spread spectrum in the two-dimensional cosine transform of the whole picture. Coefficient
+(u, v) has u half waves vertically and v horizontally for any picture size, so a resized picture has
+the same signs at the same coefficients, and no alignment is needed. All frames of a video have the
+same watermark, so the detector can sum them.
 
-A mark carries 32 bits as four symbols. Each symbol has one pattern per value (256), drawn from the
-key; one more pattern says that there is a mark at all. Signs are independent and fair, so over any
-picture that does not know the key the score of a pattern (see `detect`) passes t with a probability
-of at most exp(-t^2 / 2), by Hoeffding's inequality, whatever the picture.
+A watermark carries 32 bits as four symbols of 8 bits. Each symbol has one pattern per value, drawn
+from the key; another pattern marks the presence of a watermark. Signs are independent and fair. So
+for any picture that is independent of the key, the score of a pattern (see `detect`) exceeds t with
+a probability of at most exp(-t^2 / 2), by Hoeffding's inequality.
 """
 
 from __future__ import annotations
@@ -21,68 +21,71 @@ from numpy.typing import NDArray
 from scipy.fft import idctn
 
 VERSION = 1
-# Known to all: who has the program can find the mark of everybody who uses this key, and wipe it.
+# The default key is public: with it anyone can find and remove the watermarks that use it.
 PUBLIC_KEY = b"tcan"
-SLOWEST, FASTEST = 12, 128  # half waves in the picture
-SIDE = FASTEST + 1
-# A picture's own last tenth of waves does not outlive encoding.
-MOST_OF_SIDE = 0.9
+MIN_FREQUENCY, MAX_FREQUENCY = 12, 128  # half waves per picture
+SIDE = MAX_FREQUENCY + 1
+# Encoding removes the highest tenth of a picture's frequencies.
+MAX_SIDE_SHARE = 0.9
 SYMBOLS, SYMBOL_BITS = 4, 8
 PAYLOAD_BITS = SYMBOLS * SYMBOL_BITS
-PRESENCE_SHARE = 0.5  # of the mark's energy
+PRESENCE_SHARE = 0.5  # of the watermark's energy
 STRENGTH = 1.0  # root mean square, of 255: 48 dB
-# Of the shorter side. Smaller pictures have too few waves for a mark that is not seen: one of this
-# strength does not outlive a second encoding, and they are looked at enlarged, where it is grain.
-LEAST_SIDE = 256
+# Shorter side in pixels. Smaller pictures have too few coefficients: a watermark of this strength
+# does not survive a second encoding, and is visible as grain when the picture is enlarged.
+MIN_SIDE = 256
 
 Signs = NDArray[np.int8]
 
 
 def presence(key: bytes) -> Signs:
-    """The pattern of every mark of a key, (SIDE, SIDE) of -1 and 1."""
+    """Return the presence pattern of a key, (SIDE, SIDE) of -1 and 1."""
     return _signs(key, "presence")
 
 
-def symbol(key: bytes, place: int, value: int) -> Signs:
-    """The pattern of one value, 0..255, in one of the four places."""
-    return _signs(key, f"symbol {place} {value}")
+def symbol(key: bytes, position: int, value: int) -> Signs:
+    """Return the pattern of a value, 0..255, of the symbol at a position, 0..3."""
+    return _signs(key, f"symbol {position} {value}")
 
 
 def band(height: int, width: int) -> NDArray[np.bool_]:
-    """Which coefficients a picture of this size has for a mark, at most (SIDE, SIDE)."""
+    """Return which coefficients a picture of this size uses, at most (SIDE, SIDE)."""
     down = np.arange(min(height, SIDE))[:, None]
     across = np.arange(min(width, SIDE))[None, :]
     waves = np.hypot(down, across)
-    fits = (down < MOST_OF_SIDE * height) & (across < MOST_OF_SIDE * width)
-    return (waves >= SLOWEST) & (waves <= FASTEST) & fits
+    fits = (down < MAX_SIDE_SHARE * height) & (across < MAX_SIDE_SHARE * width)
+    return (waves >= MIN_FREQUENCY) & (waves <= MAX_FREQUENCY) & fits
 
 
 def no_watermark_reason(height: int, width: int) -> str | None:
-    """Why pictures of this size bear no mark; None where they do."""
-    if min(height, width) >= LEAST_SIDE:
+    """Return why pictures of this size get no watermark; None when they get one."""
+    if min(height, width) >= MIN_SIDE:
         return None
-    least = f"{LEAST_SIDE}x{LEAST_SIDE}"
-    return f"pictures of {width}x{height} hold no mark that is not seen; those of {least} do"
+    minimum = f"{MIN_SIDE}x{MIN_SIDE}"
+    return f"{width}x{height} is too small for an invisible watermark; the minimum is {minimum}"
 
 
 def symbols_of(payload: int) -> Sequence[int]:
-    """The four values of 32 bits, the highest first."""
+    """Return the four symbols of 32 bits, the highest first."""
     return payload.to_bytes(SYMBOLS, "big")
 
 
 def pattern(height: int, width: int, payload: int, key: bytes) -> NDArray[np.float32]:
-    """What is added to the brightness of a picture, (height, width), in units of 0..255.
+    """Return the watermark that is added to the brightness, (height, width), in units of 0..255.
 
     Args:
-        payload: 0 up to 2^32.
+        height: of the picture.
+        width: of the picture.
+        payload: 32 bits.
+        key: see `Watermarker`.
     """
     mixed = np.sqrt(PRESENCE_SHARE) * presence(key)
-    for place, value in enumerate(symbols_of(payload)):
-        mixed = mixed + np.sqrt((1 - PRESENCE_SHARE) / SYMBOLS) * symbol(key, place, value)
-    chosen = band(height, width)
+    for position, value in enumerate(symbols_of(payload)):
+        mixed = mixed + np.sqrt((1 - PRESENCE_SHARE) / SYMBOLS) * symbol(key, position, value)
+    used = band(height, width)
     waves = np.zeros((height, width))
-    rows, columns = chosen.shape
-    waves[:rows, :columns] = np.where(chosen, mixed[:rows, :columns], 0.0)
+    rows, columns = used.shape
+    waves[:rows, :columns] = np.where(used, mixed[:rows, :columns], 0.0)
     picture = idctn(waves, norm="ortho")
     return (STRENGTH / max(float(picture.std()), 1e-9) * picture).astype(np.float32)
 

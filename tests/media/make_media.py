@@ -1,4 +1,4 @@
-"""Real media files for the tests, good and bad."""
+"""Valid and invalid media files for the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def flag(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """A picture whose corners differ: red, green above; blue, white below."""
+    """Return a picture with red and green at the top, blue and white at the bottom."""
     picture = np.empty((height, width, 3), np.uint8)
     picture[: height // 2, : width // 2] = RED
     picture[: height // 2, width // 2 :] = GREEN
@@ -31,19 +31,19 @@ def flag(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
 
 
 def corners(picture: NDArray[np.uint8]) -> list[tuple[int, ...]]:
-    """The colours near the corners, each channel 0 or 255: above left, right, below left, right."""
+    """Return colours near the corners, channels 0 or 255: top left, right, bottom left, right."""
     height, width = picture.shape[:2]
     points = [(3, 3), (3, width - 4), (height - 4, 3), (height - 4, width - 4)]
     return [tuple(255 * (int(v) > 127) for v in picture[point]) for point in points]
 
 
 def grey_levels(frames: Sequence[NDArray[np.uint8]]) -> list[int]:
-    """The grey level of each frame in steps of 10."""
+    """Return the grey level of each frame in steps of 10."""
     return [round(float(frame.mean()) / 10) for frame in frames]
 
 
 def steps(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:
-    """Grey frames that grow lighter by 10 of 255."""
+    """Return grey frames, each 10 of 255 lighter than the last."""
     return [np.full((height, width, 3), 10 * (i + 1), np.uint8) for i in range(count)]
 
 
@@ -58,10 +58,10 @@ def make_video(
     rotation: int = 0,
     mirrored: bool = False,
     pixel_aspect: Fraction | None = None,
-    sound: str | None = None,
+    audio: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write frames, (h, w, 3) or (h, w, 4), with PyAV and nothing of the project."""
+    """Write frames, (h, w, 3) or (h, w, 4), with PyAV only."""
     movflags = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
     with av.open(str(path), "w", options=movflags) as output:
         stream = output.add_stream(codec, rate=fps, options=options or {})
@@ -74,8 +74,8 @@ def make_video(
         stream.codec_context.time_base = tick
         if rotation or mirrored:
             stream.set_display_rotation(rotation, hflip=mirrored)
-        if sound is not None:
-            add_tone(output, sound, len(frames) / float(fps))
+        if audio is not None:
+            add_tone(output, audio, len(frames) / float(fps))
         for i, pixels in enumerate(frames):
             kind = "rgba" if pixels.shape[-1] == 4 else "rgb24"
             frame = VideoFrame.from_ndarray(pixels, format=kind).reformat(format=pix_fmt)
@@ -87,7 +87,7 @@ def make_video(
 
 
 def add_tone(output: OutputContainer, codec: str, duration_s: float) -> None:
-    """Add a sound track of 440 Hz."""
+    """Add an audio track of 440 Hz."""
     rate = 48_000 if codec != "aac" else 44_100
     stream = output.add_stream(codec, rate=rate, layout="mono")
     assert isinstance(stream, AudioStream)
@@ -104,9 +104,9 @@ def add_tone(output: OutputContainer, codec: str, duration_s: float) -> None:
 
 
 def trim(path: Path, source: Path, start_s: float) -> Path:
-    """Copy what comes after a time, from the key frame before it, as `ffmpeg -ss -c copy` does.
+    """Copy a video from a time on, with its key frame, as `ffmpeg -ss -c copy` does.
 
-    An edit list hides the frames from the key frame to `start_s`; players do not show them.
+    An edit list hides the frames from the key frame to `start_s`; players skip them.
     """
     with av.open(str(source)) as reader, av.open(str(path), "w") as output:
         stream = reader.streams.video[0]
@@ -123,26 +123,26 @@ def trim(path: Path, source: Path, start_s: float) -> Path:
 
 
 def show_only(path: Path, start_ms: int, duration_ms: int) -> None:
-    """Change the edit list of an mp4 file, as phones trim: every frame stays in the file."""
+    """Trim an mp4 file by its edit list, as phones do; every frame stays in the file."""
     data = bytearray(path.read_bytes())
     scale_at, edits_at = data.index(b"mdhd") + 16, data.index(b"elst") + 8
     (scale,) = struct.unpack_from(">I", data, scale_at)
     count, _, first = struct.unpack_from(">IIi", data, edits_at)
     assert count == 1
-    media_time = first + start_ms * scale // 1000  # the first one makes up for B-frames
+    media_time = first + start_ms * scale // 1000  # the first frame's offset is for B-frames
     struct.pack_into(">Ii", data, edits_at + 4, duration_ms, media_time)
     path.write_bytes(data)
 
 
-def make_sound(path: Path, codec: str = "aac", duration_s: float = 0.5) -> Path:
-    """Write a file that holds sound alone."""
+def make_audio(path: Path, codec: str = "aac", duration_s: float = 0.5) -> Path:
+    """Write a file with audio only."""
     with av.open(str(path), "w") as output:
         add_tone(output, codec, duration_s)
     return path
 
 
 def make_song_with_cover(path: Path) -> Path:
-    """Write sound with a picture attached, as players show for a song."""
+    """Write audio with cover art."""
     with av.open(str(path), "w", format="mp4") as output:
         stream = output.add_stream("mjpeg", rate=1)
         assert isinstance(stream, VideoStream)
@@ -156,7 +156,7 @@ def make_song_with_cover(path: Path) -> Path:
 
 
 def make_empty_track(path: Path) -> Path:
-    """Write a Matroska file with a video track and not one frame."""
+    """Write a Matroska file with a video track without frames."""
     with av.open(str(path), "w", format="matroska") as output:
         stream = output.add_stream("libx264", rate=25)
         assert isinstance(stream, VideoStream)
@@ -166,7 +166,7 @@ def make_empty_track(path: Path) -> Path:
 
 
 def make_png_header(path: Path, height: int, width: int) -> Path:
-    """Write a PNG that declares a size and holds next to no pixels."""
+    """Write a PNG that declares a size and contains almost no pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))

@@ -1,4 +1,4 @@
-"""Contact sheets show every picture where it belongs."""
+"""Contact sheets place every picture in its row and column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _plain(colour: tuple[int, int, int], height: int = 64, width: int = 64) -> n
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def test_pictures_lie_in_rows_and_columns() -> None:
+def test_pictures_are_arranged_in_rows_and_columns() -> None:
     sheet = contact_sheet([[_plain(RED), _plain(GREEN)], [_plain(BLUE)]], cell_height=64, gap=4)
     assert sheet.shape == (4 + 2 * 68, 4 + 2 * 68, 3)
     assert sheet[10, 10].tolist() == list(RED)
@@ -23,14 +23,14 @@ def test_pictures_lie_in_rows_and_columns() -> None:
     assert sheet[100, 100].tolist() == [255, 255, 255]
 
 
-def test_small_pictures_grow_without_blur() -> None:
+def test_small_pictures_are_enlarged_without_blur() -> None:
     sheet = contact_sheet([[flag(16, 16)]], cell_height=64, gap=0)
     assert sheet.shape == (64, 64, 3)
     assert corners(sheet) == corners(flag(16, 16))
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) == 4
 
 
-def test_labels_and_titles_make_room_beside_the_pictures() -> None:
+def test_labels_and_titles_do_not_cover_pictures() -> None:
     rows = [[_plain(RED), _plain(GREEN)], [_plain(BLUE), _plain(RED)]]
     bare = contact_sheet(rows, cell_height=64)
     sheet = contact_sheet(rows, ["source", "result"], titles=["0", "1"], cell_height=64)
@@ -40,7 +40,7 @@ def test_labels_and_titles_make_room_beside_the_pictures() -> None:
     assert sheet[:, : grown[1]].min() < 100
 
 
-def test_a_sheet_needs_pictures_and_matching_labels() -> None:
+def test_missing_pictures_and_mismatched_labels_are_rejected() -> None:
     with pytest.raises(ParameterError, match="at least one picture"):
         contact_sheet([])
     with pytest.raises(ParameterError, match="1 labels for 2 rows"):

@@ -1,4 +1,4 @@
-"""Every kind of result holds the frames that were written, at their pace."""
+"""Every output format contains the frames that were written, at their rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FPS, SIZE = Fraction(12), (32, 48)
 
 
 def frames(count: int = 12) -> list[NDArray[np.uint8]]:
-    """A bright bar that moves over a gradient, (32, 48, 3)."""
+    """Return frames of a bright bar that moves over a gradient, (32, 48, 3)."""
     made = []
     for index in range(count):
         frame = np.zeros((*SIZE, 3), dtype=np.uint8)
@@ -31,7 +31,7 @@ def frames(count: int = 12) -> list[NDArray[np.uint8]]:
 
 
 def written(path: Path) -> Path:
-    """A file with those frames."""
+    """Write a file with these frames."""
     with open_writer(path, FPS, SIZE) as writer:
         for frame in frames():
             writer.write(frame)
@@ -41,7 +41,7 @@ def written(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("suffix", "codec", "most"), [("mp4", "h264", 8), ("webm", "vp9", 10), ("gif", "gif", 6)]
 )
-def test_moving_kinds_hold_the_frames_at_their_pace(
+def test_animated_formats_keep_frames_and_rate(
     tmp_path: Path, suffix: str, codec: str, most: float
 ) -> None:
     with av.open(str(written(tmp_path / f"x.{suffix}"))) as container:
@@ -58,7 +58,7 @@ def test_moving_kinds_hold_the_frames_at_their_pace(
     assert [entry.name for entry in tmp_path.iterdir()] == [f"x.{suffix}"]
 
 
-def test_a_zip_holds_the_frames_exactly(tmp_path: Path) -> None:
+def test_zip_contains_the_exact_frames(tmp_path: Path) -> None:
     with zipfile.ZipFile(written(tmp_path / "x.zip")) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f"{index:05d}.png" for index in range(12)]
@@ -67,15 +67,15 @@ def test_a_zip_holds_the_frames_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "zip"])
-def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path: Path, suffix: str) -> None:
+def test_failed_write_leaves_no_file(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(KeyError), open_writer(tmp_path / f"x.{suffix}", FPS, SIZE) as writer:
         writer.write(frames()[0])
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_an_mp4_is_given_sound(tmp_path: Path) -> None:
+def test_audio_for_other_formats_than_mp4_is_rejected(tmp_path: Path) -> None:
     song = written(tmp_path / "song.mp4")
-    with pytest.raises(ParameterError, match="only an mp4"):
+    with pytest.raises(ParameterError, match="only mp4 files can have audio"):
         with open_writer(tmp_path / "x.gif", FPS, SIZE, song):
             pass

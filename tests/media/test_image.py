@@ -1,4 +1,4 @@
-"""Images are read upright, over white, after a look at their declared size."""
+"""Images are read upright, over white, after a check of their declared size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.media.make_media import (
 )
 
 
-def test_a_png_is_read_back_exactly(tmp_path: Path) -> None:
+def test_png_is_read_back_exactly(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)
     write_png(tmp_path / "a.png", picture)
     assert np.array_equal(read_image(tmp_path / "a.png"), picture)
@@ -32,7 +32,7 @@ def test_a_png_is_read_back_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"])
-def test_kinds_are_known_by_content(tmp_path: Path, kind: str) -> None:
+def test_format_is_detected_by_content(tmp_path: Path, kind: str) -> None:
     Image.fromarray(flag()).save(tmp_path / "picture", format=kind)
     assert corners(read_image(tmp_path / "picture")) == [RED, GREEN, BLUE, WHITE]
     assert is_still_image(tmp_path / "picture")
@@ -48,7 +48,7 @@ def test_kinds_are_known_by_content(tmp_path: Path, kind: str) -> None:
         (8, [GREEN, WHITE, RED, BLUE]),
     ],
 )
-def test_exif_orientation_is_honoured(
+def test_exif_orientation_is_applied(
     tmp_path: Path, orientation: int, expected: list[tuple[int, int, int]]
 ) -> None:
     image = Image.fromarray(flag())
@@ -59,7 +59,7 @@ def test_exif_orientation_is_honoured(
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
-def test_alpha_lies_over_white(tmp_path: Path, mode: str) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path, mode: str) -> None:
     picture = np.zeros((32, 32, 4), np.uint8)
     picture[:16, :, 3] = 255
     image = Image.fromarray(picture)
@@ -73,13 +73,13 @@ def test_alpha_lies_over_white(tmp_path: Path, mode: str) -> None:
     assert (read[:16] == 0).all() and (read[16:] == 255).all()
 
 
-def test_half_transparent_is_half_white(tmp_path: Path) -> None:
+def test_half_transparent_pixels_become_half_white(tmp_path: Path) -> None:
     picture = np.full((16, 16, 4), (0, 100, 200, 128), np.uint8)
     Image.fromarray(picture).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png")[0, 0].tolist() == [127, 177, 227]
 
 
-def test_sixteen_bits_keep_their_tones(tmp_path: Path) -> None:
+def test_16_bit_grey_levels_are_scaled(tmp_path: Path) -> None:
     ramp = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 32, axis=0)
     Image.fromarray(ramp).save(tmp_path / "a.png")
     read = read_image(tmp_path / "a.png")
@@ -94,26 +94,26 @@ def test_cmyk_and_grey_become_rgb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [8_000, 10_000, 30_000])
-def test_a_huge_picture_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+def test_huge_image_is_rejected_by_its_header(tmp_path: Path, side: int) -> None:
     path = make_png_header(tmp_path / "a.png", side, side)
     with pytest.raises(MediaError, match=rf"{side * side:,} pixels; at most 50,000,000"):
         read_image(path)
 
 
-def test_a_tiny_picture_is_refused(tmp_path: Path) -> None:
+def test_tiny_image_is_rejected(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(MediaError, match="1x1 pixels; each side must have at least 16"):
         read_image(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png", MediaLimits(min_side=1)).shape == (1, 1, 3)
 
 
-def test_a_damaged_picture(tmp_path: Path) -> None:
+def test_damaged_image_is_rejected(tmp_path: Path) -> None:
     path = make_png_header(tmp_path / "a.png", 64, 64)
     with pytest.raises(MediaError, match=r"^a\.png: the image is damaged"):
         read_image(path)
 
 
-def test_a_cut_off_picture(tmp_path: Path) -> None:
+def test_truncated_image_is_rejected(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for kind in ("PNG", "JPEG", "WEBP"):
         Image.fromarray(noise).save(tmp_path / "a", format=kind)
@@ -123,7 +123,7 @@ def test_a_cut_off_picture(tmp_path: Path) -> None:
             read_image(tmp_path / "a")
 
 
-def test_what_is_no_image(tmp_path: Path) -> None:
+def test_other_file_is_not_an_image(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("text")
     (tmp_path / "b.png").touch()
     video = make_video(tmp_path / "c.mp4", steps(2))
@@ -138,7 +138,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
     assert not is_still_image(video)
 
 
-def test_only_pixels_are_written(tmp_path: Path) -> None:
+def test_write_png_rejects_other_arrays(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="float64"):
         write_png(tmp_path / "a.png", np.zeros((4, 4, 3)))  # type: ignore[arg-type]
     with pytest.raises(MediaError, match="cannot be written"):

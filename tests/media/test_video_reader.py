@@ -39,7 +39,7 @@ from tests.media.make_media import (
         ("a.h264", "libx264", "yuv420p"),
     ],
 )
-def test_frames_and_rate_of_a_constant_video_are_its_own(
+def test_constant_rate_video_is_read_frame_by_frame(
     tmp_path: Path, name: str, codec: str, pix_fmt: str
 ) -> None:
     path = make_video(tmp_path / name, steps(12), codec=codec, pix_fmt=pix_fmt)
@@ -54,7 +54,7 @@ def test_frames_and_rate_of_a_constant_video_are_its_own(
 
 @pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25, 2)])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_broken_rates_are_kept_exactly(tmp_path: Path, name: str, fps: Fraction) -> None:
+def test_fractional_rates_are_exact(tmp_path: Path, name: str, fps: Fraction) -> None:
     path = make_video(tmp_path / name, steps(20), fps=fps)
 
     reader = VideoReader(path)
@@ -74,7 +74,7 @@ def test_broken_rates_are_kept_exactly(tmp_path: Path, name: str, fps: Fraction)
         (90, True, (64, 48), [WHITE, GREEN, BLUE, RED]),
     ],
 )
-def test_rotation_metadata_is_honoured(
+def test_rotation_is_applied(
     tmp_path: Path,
     rotation: int,
     mirrored: bool,
@@ -93,7 +93,7 @@ def test_rotation_metadata_is_honoured(
 
 @pytest.mark.parametrize("b_frames", ["0", "3"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
-def test_what_a_lossless_trim_hides_is_not_shown(
+def test_frames_hidden_by_a_lossless_trim_are_not_read(
     tmp_path: Path, suffix: str, b_frames: str
 ) -> None:
     options = {"g": "20", "bf": b_frames}
@@ -107,7 +107,7 @@ def test_what_a_lossless_trim_hides_is_not_shown(
 
 
 @pytest.mark.parametrize("b_frames", ["0", "3"])
-def test_an_edit_list_hides_both_ends(tmp_path: Path, b_frames: str) -> None:
+def test_edit_list_hides_both_ends(tmp_path: Path, b_frames: str) -> None:
     path = make_video(tmp_path / "a.mp4", steps(24), options={"g": "10", "bf": b_frames})
     show_only(path, 400, 320)
 
@@ -117,8 +117,8 @@ def test_an_edit_list_hides_both_ends(tmp_path: Path, b_frames: str) -> None:
     assert grey_levels(list(reader)) == list(range(11, 19))
 
 
-def test_a_variable_rate_becomes_constant(tmp_path: Path) -> None:
-    # 40 ms apart, then one frame that stays for 200 ms, then 40 ms again.
+def test_variable_rate_becomes_constant(tmp_path: Path) -> None:
+    # 40 ms apart, then one frame of 200 ms, then 40 ms again.
     times_ms = [0, 40, 80, 120, 320, 360, 400]
     path = make_video(tmp_path / "a.mp4", steps(7), times_ms=times_ms)
 
@@ -129,7 +129,7 @@ def test_a_variable_rate_becomes_constant(tmp_path: Path) -> None:
     assert reader.info.duration_s == pytest.approx(0.44)
 
 
-def test_jitter_of_the_clock_repeats_and_drops_nothing(tmp_path: Path) -> None:
+def test_clock_jitter_repeats_and_drops_no_frame(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     times_ms = [round(i * 1000 / 30 + random.uniform(-6, 6)) + 10 for i in range(25)]
     path = make_video(tmp_path / "a.mkv", steps(25), times_ms=times_ms, fps=Fraction(30))
@@ -140,7 +140,7 @@ def test_jitter_of_the_clock_repeats_and_drops_nothing(tmp_path: Path) -> None:
     assert grey_levels(list(reader)) == list(range(1, 26))
 
 
-def test_another_rate_on_request(tmp_path: Path) -> None:
+def test_requested_rate_is_used(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", steps(12), fps=Fraction(24))
 
     halved = list(read_video(path, fps=Fraction(12)))
@@ -161,10 +161,12 @@ def test_another_rate_on_request(tmp_path: Path) -> None:
         ("a.webm", "libvpx", "yuva420p"),
     ],
 )
-def test_alpha_lies_over_white(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+def test_transparent_pixels_become_white(
+    tmp_path: Path, name: str, codec: str, pix_fmt: str
+) -> None:
     picture = np.zeros((48, 64, 4), np.uint8)
     picture[:, :32] = (255, 0, 0, 255)
-    # libvpx takes alpha only without alternate reference frames.
+    # libvpx encodes alpha only without alternate reference frames.
     options = {"auto-alt-ref": "0"} if codec == "libvpx" else {}
     frames = [picture] * 3
     path = make_video(tmp_path / name, frames, codec=codec, pix_fmt=pix_fmt, options=options)
@@ -172,7 +174,7 @@ def test_alpha_lies_over_white(tmp_path: Path, name: str, codec: str, pix_fmt: s
     assert corners(next(read_video(path))) == [RED, WHITE, RED, WHITE]
 
 
-def test_wide_pixels_are_squared(tmp_path: Path) -> None:
+def test_pixel_aspect_is_applied(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", [flag(48, 48)] * 2, pixel_aspect=Fraction(4, 3))
 
     reader = VideoReader(path)
@@ -182,7 +184,7 @@ def test_wide_pixels_are_squared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.mp4"])
-def test_a_still_image_is_one_frame_whatever_its_name(tmp_path: Path, name: str) -> None:
+def test_still_image_with_any_name_is_one_frame(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     Image.fromarray(flag()).save(path, format="PNG" if name == "a.mp4" else None)
 
@@ -194,7 +196,7 @@ def test_a_still_image_is_one_frame_whatever_its_name(tmp_path: Path, name: str)
     assert [corners(frame) for frame in frames] == [[RED, GREEN, BLUE, WHITE]]
 
 
-def test_a_size_that_changes_within_the_file_is_scaled_to_the_first(tmp_path: Path) -> None:
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path: Path) -> None:
     parts = [make_video(tmp_path / f"{w}.h264", [flag(w // 2, w)] * 3) for w in (64, 128)]
     path = tmp_path / "both.h264"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -205,7 +207,7 @@ def test_a_size_that_changes_within_the_file_is_scaled_to_the_first(tmp_path: Pa
     assert corners(frames[5]) == [RED, GREEN, BLUE, WHITE]
 
 
-def test_an_animated_image_is_a_video(tmp_path: Path) -> None:
+def test_animated_image_is_a_video(tmp_path: Path) -> None:
     pages = [Image.fromarray(frame) for frame in steps(5)]
     pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=100)
 
@@ -215,8 +217,8 @@ def test_an_animated_image_is_a_video(tmp_path: Path) -> None:
     assert grey_levels(list(reader)) == [1, 2, 3, 4, 5]
 
 
-def test_probe_tells_what_will_be_read(tmp_path: Path) -> None:
-    path = make_video(tmp_path / "a.mp4", steps(24), fps=Fraction(12), rotation=90, sound="aac")
+def test_probe_returns_the_properties_of_the_reader(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", steps(24), fps=Fraction(12), rotation=90, audio="aac")
 
     info = probe_video(path)
 
@@ -226,14 +228,14 @@ def test_probe_tells_what_will_be_read(tmp_path: Path) -> None:
     assert info.has_audio
 
 
-def test_colours_follow_the_files_colour_space(tmp_path: Path) -> None:
+def test_colour_space_of_the_file_is_applied(tmp_path: Path) -> None:
     picture = np.full((48, 64, 3), (200, 60, 20), np.uint8)
     path = make_video(tmp_path / "a.mkv", [picture], codec="ffv1", pix_fmt="yuv444p")
 
     assert np.abs(next(read_video(path))[24, 32].astype(int) - (200, 60, 20)).max() <= 2
 
 
-def test_frames_are_read_one_by_one(tmp_path: Path) -> None:
+def test_frames_are_read_lazily(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", steps(20))
 
     frames = read_video(path, limits=MediaLimits(max_frames=20))

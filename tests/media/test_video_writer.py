@@ -1,4 +1,4 @@
-"""Videos are written as H.264 at the driver's rate, whole or not at all."""
+"""Videos are written as H.264 at a given rate, atomically."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from av.audio.stream import AudioStream
 
 from media.video import VideoReader, VideoWriter
 from tcan_core.errors import MediaError, ParameterError
-from tests.media.make_media import flag, grey_levels, make_sound, make_video, steps
+from tests.media.make_media import flag, grey_levels, make_audio, make_video, steps
 
 
 @pytest.mark.parametrize(
     "fps", [Fraction(25), Fraction(30000, 1001), Fraction(25, 2), Fraction(60)]
 )
-def test_what_is_written_is_h264_at_the_given_rate(tmp_path: Path, fps: Fraction) -> None:
+def test_output_is_h264_at_the_given_rate(tmp_path: Path, fps: Fraction) -> None:
     path = tmp_path / "a.mp4"
     with VideoWriter(path, fps, (48, 64)) as writer:
         for frame in steps(20):
@@ -38,7 +38,7 @@ def test_what_is_written_is_h264_at_the_given_rate(tmp_path: Path, fps: Fraction
     assert grey_levels(list(reader)) == list(range(1, 21))
 
 
-def test_the_index_stands_in_front(tmp_path: Path) -> None:
+def test_index_is_at_the_beginning(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with VideoWriter(path, 25, (48, 64)) as writer:
         for frame in steps(20):
@@ -48,7 +48,7 @@ def test_the_index_stands_in_front(tmp_path: Path) -> None:
     assert 0 < data.index(b"moov") < data.index(b"mdat")
 
 
-def test_colours_survive(tmp_path: Path) -> None:
+def test_colours_are_preserved(tmp_path: Path) -> None:
     picture = np.empty((64, 64, 3), np.uint8)
     picture[:32], picture[32:] = (220, 40, 60), (30, 90, 200)
     with VideoWriter(tmp_path / "a.mp4", 25, (64, 64), crf=4) as writer:
@@ -59,7 +59,7 @@ def test_colours_survive(tmp_path: Path) -> None:
     assert off[8:24].max() <= 3 and off[40:56].max() <= 3
 
 
-def test_an_odd_side_keeps_every_pixel(tmp_path: Path) -> None:
+def test_odd_side_keeps_every_pixel(tmp_path: Path) -> None:
     picture = flag(45, 63)
     with VideoWriter(tmp_path / "a.mp4", 25, (45, 63), crf=1) as writer:
         writer.write(picture)
@@ -71,61 +71,61 @@ def test_an_odd_side_keeps_every_pixel(tmp_path: Path) -> None:
     assert np.abs(read[45].astype(int) - read[44]).max() <= 4
 
 
-def test_sound_is_copied_bit_by_bit(tmp_path: Path) -> None:
-    driver = make_video(tmp_path / "driver.mp4", steps(20), sound="aac")
-    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=driver) as writer:
+def test_audio_is_copied_bit_by_bit(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", steps(20), audio="aac")
+    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=source) as writer:
         for frame in steps(20):
             writer.write(frame)
 
-    copied, original = _sound_packets(tmp_path / "a.mp4"), _sound_packets(driver)
+    copied, original = _audio_packets(tmp_path / "a.mp4"), _audio_packets(source)
     assert copied == original[: len(copied)]
     assert len(copied) >= len(original) - 2
     assert len(list(VideoReader(tmp_path / "a.mp4"))) == 20
 
 
-def test_sound_ends_with_the_pictures(tmp_path: Path) -> None:
-    driver = make_video(tmp_path / "driver.mp4", steps(20), sound="aac")
-    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=driver) as writer:
+def test_audio_ends_with_the_pictures(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", steps(20), audio="aac")
+    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=source) as writer:
         for frame in steps(5):
             writer.write(frame)
 
     with av.open(str(tmp_path / "a.mp4")) as container:
-        sound = container.streams.audio[0]
-        assert _seconds(sound) == pytest.approx(0.2, abs=0.05)
+        audio = container.streams.audio[0]
+        assert _seconds(audio) == pytest.approx(0.2, abs=0.05)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("d.mkv", "pcm_s16le"), ("d.mkv", "mp2")])
-def test_sound_that_mp4_does_not_hold_becomes_aac(tmp_path: Path, name: str, codec: str) -> None:
-    driver = make_video(tmp_path / name, steps(20), sound=codec)
-    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=driver) as writer:
+def test_audio_that_mp4_does_not_support_becomes_aac(tmp_path: Path, name: str, codec: str) -> None:
+    source = make_video(tmp_path / name, steps(20), audio=codec)
+    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=source) as writer:
         for frame in steps(20):
             writer.write(frame)
 
     with av.open(str(tmp_path / "a.mp4")) as container:
-        sound = container.streams.audio[0]
-        assert sound.codec_context.name == "aac"
-        assert _seconds(sound) == pytest.approx(0.8, abs=0.05)
+        audio = container.streams.audio[0]
+        assert audio.codec_context.name == "aac"
+        assert _seconds(audio) == pytest.approx(0.8, abs=0.05)
 
 
-def test_a_silent_driver_gives_a_silent_video(tmp_path: Path) -> None:
-    driver = make_video(tmp_path / "driver.mp4", steps(3))
-    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=driver) as writer:
+def test_source_without_audio_gives_a_silent_video(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", steps(3))
+    with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=source) as writer:
         writer.write(flag())
 
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert not container.streams.audio
 
 
-def test_sound_alone_may_give_the_sound(tmp_path: Path) -> None:
-    song = make_sound(tmp_path / "song.mp4", duration_s=0.4)
+def test_audio_file_can_be_the_source(tmp_path: Path) -> None:
+    song = make_audio(tmp_path / "song.mp4", duration_s=0.4)
     with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=song) as writer:
         for frame in steps(10):
             writer.write(frame)
 
-    assert len(_sound_packets(tmp_path / "a.mp4")) > 10
+    assert len(_audio_packets(tmp_path / "a.mp4")) > 10
 
 
-def test_an_error_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+def test_error_leaves_the_folder_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"before")
     with pytest.raises(RuntimeError), VideoWriter(path, 25, (48, 64)) as writer:
@@ -136,14 +136,14 @@ def test_an_error_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_without_frames_is_refused(tmp_path: Path) -> None:
+def test_file_without_frames_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no frame was written"):
         with VideoWriter(tmp_path / "a.mp4", 25, (48, 64)):
             pass
     assert not list(tmp_path.iterdir())
 
 
-def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_frame_of_another_size_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"frame 1 is uint8 \(64, 48, 3\); it must be uint8"):
         with VideoWriter(tmp_path / "a.mp4", 25, (48, 64)) as writer:
             writer.write(flag())
@@ -151,7 +151,7 @@ def test_frames_of_another_size_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_arguments_out_of_range(tmp_path: Path) -> None:
+def test_arguments_out_of_range_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="fps is 0"):
         VideoWriter(tmp_path / "a.mp4", 0, (48, 64))
     with pytest.raises(ParameterError, match="size is"):
@@ -160,30 +160,30 @@ def test_arguments_out_of_range(tmp_path: Path) -> None:
         VideoWriter(tmp_path / "a.mp4", 25, (48, 64), crf=60)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"^a\.mp4: the video cannot be written"):
         VideoWriter(tmp_path / "missing" / "a.mp4", 25, (48, 64)).__enter__()
 
 
-def test_an_unreadable_source_of_sound(tmp_path: Path) -> None:
-    (tmp_path / "driver.mp4").write_text("text " * 100)
-    writer = VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=tmp_path / "driver.mp4")
-    with pytest.raises(MediaError, match=r"^driver\.mp4: its sound cannot be read"):
+def test_unreadable_audio_source_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "source.mp4").write_text("text " * 100)
+    writer = VideoWriter(tmp_path / "a.mp4", 25, (48, 64), audio_from=tmp_path / "source.mp4")
+    with pytest.raises(MediaError, match=r"^source\.mp4: its audio cannot be read"):
         writer.__enter__()
-    assert [path.name for path in tmp_path.iterdir()] == ["driver.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
 
 
 def _seconds(stream: AudioStream) -> float:
     return float((stream.duration or 0) * (stream.time_base or 0))
 
 
-def _sound_packets(path: Path) -> list[bytes]:
+def _audio_packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
-def test_the_same_frames_give_the_same_file_whatever_the_memory_held(tmp_path: Path) -> None:
-    """glibc fills new memory with another byte in each process."""
+def test_output_does_not_depend_on_uninitialized_memory(tmp_path: Path) -> None:
+    """glibc fills new memory with a different byte in each process."""
     script = """
 import sys
 import os
@@ -195,7 +195,7 @@ from media.video import VideoWriter
 from tcan_core.puppets.world import sample_scene
 scene = sample_scene(1_000_600, 20, 64)
 with VideoWriter(Path(sys.argv[1]), Fraction(12), (64, 64)) as writer:
-    for frame in scene.driver.frames(scene.driver.poses(scene.motion)):
+    for frame in scene.source.frames(scene.source.poses(scene.motion)):
         writer.write(frame)
 """
     for filler in ("1", "170"):

@@ -1,4 +1,4 @@
-"""What children of the tests do, good and bad."""
+"""Functions that the tests' children run, most of them badly behaved."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OTHER_FILE = "/etc/hostname"
 
 
 def load() -> None:
-    """Nothing to load."""
+    """Load nothing."""
 
 
-def tell(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Its file, its argument and its environment."""
+def report(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Report the file, the argument and the names of the environment."""
     out.json({"file": file.read().decode(), "argument": argument, "names": sorted(os.environ)})
 
 
-def refused(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Which of the things that a taken-over decoder would do are refused, and which are not."""
+def attack(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Try what a compromised decoder would try, and report which attempts are refused."""
     attempts: dict[str, Callable[[], object]] = {
         "open a file": lambda: open(OTHER_FILE),
         "write a file": lambda: open(argument["path"], "w"),
@@ -42,34 +42,34 @@ def refused(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
 
 
 def call(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Make system calls by their numbers, past all libraries; the error number of each, or 0.
+    """Make system calls by number, without libraries; report each error number, or 0.
 
     Args:
-        argument: a list of (number, arguments); numbers stay so, text becomes a C string, a list
-            of numbers an array of 64 bits.
+        argument: a list of (number, arguments); a text becomes a C string, a list of numbers an
+            array of 64-bit integers.
     """
     system = ctypes.CDLL(None, use_errno=True)
-    ended = []
+    errors = []
     for number, arguments in argument:
         failed = system.syscall(ctypes.c_long(number), *map(_c_value, arguments)) == -1
-        ended.append(ctypes.get_errno() if failed else 0)
-    out.json(ended)
+        errors.append(ctypes.get_errno() if failed else 0)
+    out.json(errors)
 
 
 def abort(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """End as C libraries do when they find their memory damaged."""
+    """Abort, as C libraries do when their memory is corrupt."""
     os.abort()
 
 
 def hog(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Take memory without an end."""
-    taken = []
+    """Allocate memory forever."""
+    blocks = []
     while True:
-        taken.append(bytearray(16 * 1024 * 1024))
+        blocks.append(bytearray(16 * 1024 * 1024))
 
 
 def spin(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Compute without an end."""
+    """Compute forever."""
     while True:
         pass
 
@@ -80,33 +80,33 @@ def hang(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
 
 
 def flood(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Send without an end."""
+    """Send messages forever."""
     while True:
         out.json("x" * 10_000)
 
 
 def crash(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Touch memory that is not there."""
+    """Read from an invalid address."""
     ctypes.string_at(8)
 
 
 def fail(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Raise what nobody foresaw."""
-    raise LookupError("not foreseen")
+    """Raise an unexpected exception."""
+    raise LookupError("unexpected")
 
 
 def leave(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """End without a word."""
+    """Exit without a message."""
     os._exit(0)
 
 
-def babble(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Say what is no JSON."""
+def send_invalid_json(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Send invalid JSON."""
     out.send(Kind.JSON, b"[" * 50_000)
 
 
-def write_on(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Say where it lives, then do nothing."""
+def report_process(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Report the process id, then do nothing."""
     out.json(os.getpid())
     time.sleep(600)
 

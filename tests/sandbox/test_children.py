@@ -1,4 +1,4 @@
-"""Children that behave badly, and what their parent sees of it."""
+"""Errors that the parent gets for children that misbehave."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ IMPATIENT = ChildLimits(wait_s=0.3)
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox for the bad functions."""
+    """Return a sandbox for the misbehaving functions."""
     shared = Sandbox(MODULE)
     yield shared
     shared.close()
 
 
-def test_a_child_sees_its_file_and_none_of_the_secrets(
+def test_child_reads_its_file_but_no_secrets(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", "hidden")
     (tmp_path / "file").write_bytes(b"content")
     for file in (tmp_path / "file", b"content"):
-        with sandbox.child(f"{MODULE}:tell", file, {"a": [1]}, LIMITS) as child:
-            told = child.json()
+        with sandbox.child(f"{MODULE}:report", file, {"a": [1]}, LIMITS) as child:
+            report = child.json()
             assert child.next() is None
-        assert (told["file"], told["argument"]) == ("content", {"a": [1]})
-        assert "TCAN_S3_SECRET_KEY" not in told["names"]
+        assert (report["file"], report["argument"]) == ("content", {"a": [1]})
+        assert "TCAN_S3_SECRET_KEY" not in report["names"]
 
 
 @pytest.mark.parametrize(
-    ("target", "limits", "reason", "says"),
+    ("target", "limits", "reason", "detail"),
     [
         ("hog", LIMITS, Reason.MEMORY, "needs more than 256 MiB of memory"),
         ("spin", LIMITS, Reason.CPU, "needs more than 1 s of processor time"),
         ("hang", IMPATIENT, Reason.TIME, "needs more than 0.3 s"),
-        ("flood", LIMITS, Reason.OUTPUT, "gives more than the file may hold"),
+        ("flood", LIMITS, Reason.OUTPUT, "sends more data than the file may contain"),
         ("crash", LIMITS, Reason.CRASH, "crashed (SIGSEGV)"),
         ("abort", LIMITS, Reason.CRASH, "crashed (SIGABRT)"),
         ("fail", LIMITS, Reason.CRASH, "crashed (LookupError)"),
         ("leave", LIMITS, Reason.CRASH, "crashed"),
-        ("babble", LIMITS, Reason.CRASH, "crashed (what it says is no JSON)"),
+        ("send_invalid_json", LIMITS, Reason.CRASH, "crashed (its message is not valid JSON)"),
     ],
 )
-def test_a_child_that_misbehaves_is_ended(
-    sandbox: Sandbox, target: str, limits: ChildLimits, reason: Reason, says: str
+def test_misbehaving_child_is_stopped(
+    sandbox: Sandbox, target: str, limits: ChildLimits, reason: Reason, detail: str
 ) -> None:
     with (
         pytest.raises(ChildStoppedError) as stopped,
@@ -65,33 +65,33 @@ def test_a_child_that_misbehaves_is_ended(
     ):
         while child.json() is not None:
             pass
-    assert (stopped.value.reason, stopped.value.detail) == (reason, says)
+    assert (stopped.value.reason, stopped.value.detail) == (reason, detail)
 
 
-def test_a_child_may_compute_and_nothing_else(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_child_can_compute_but_nothing_else(sandbox: Sandbox, tmp_path: Path) -> None:
     assert sys.platform == "linux", "the filter of system calls is Linux's"
     victim = tmp_path / "victim"
     victim.write_text("still here")
     argument = {"path": str(victim), "parent": os.getpid()}
-    with sandbox.child(f"{MODULE}:refused", b"", argument, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:attack", b"", argument, LIMITS) as child:
         refused = child.json()
     assert victim.read_text() == "still here"
     assert refused.pop("start a thread") is False
     assert all(refused.values()), refused
 
 
-def test_a_parent_that_has_seen_enough_ends_its_child(sandbox: Sandbox) -> None:
-    with sandbox.child(f"{MODULE}:write_on", b"", None, LIMITS) as child:
+def test_leaving_the_block_stops_the_child(sandbox: Sandbox) -> None:
+    with sandbox.child(f"{MODULE}:report_process", b"", None, LIMITS) as child:
         process = child.json()
         assert alive(process)
     wait_for_death(process)
 
 
 class EnoughError(Exception):
-    """Somebody wishes no more of it."""
+    """Raised by a check to stop waiting."""
 
 
-def test_a_parent_that_waits_is_asked_again_and_again(sandbox: Sandbox) -> None:
+def test_check_is_called_repeatedly_while_waiting(sandbox: Sandbox) -> None:
     asked: list[float] = []
 
     def check() -> None:
@@ -107,31 +107,31 @@ def test_a_parent_that_waits_is_asked_again_and_again(sandbox: Sandbox) -> None:
     assert max(after - before for before, after in pairwise(asked)) < 1.0
 
 
-def test_a_sandbox_may_be_started_before_it_is_needed() -> None:
+def test_sandbox_can_be_started_early() -> None:
     early = Sandbox(MODULE)
     early.start()
     started = early._control
     early.start()
-    with early.child(f"{MODULE}:tell", b"it", None, LIMITS) as child:
+    with early.child(f"{MODULE}:report", b"it", None, LIMITS) as child:
         assert child.json()["file"] == "it"
     assert early._control is started is not None
     early.close()
 
 
-def test_a_zygote_that_was_killed_is_started_again(sandbox: Sandbox) -> None:
-    with sandbox.child(f"{MODULE}:write_on", b"", None, LIMITS) as child:
+def test_killed_zygote_is_restarted(sandbox: Sandbox) -> None:
+    with sandbox.child(f"{MODULE}:report_process", b"", None, LIMITS) as child:
         process = child.json()
         parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(parent, signal.SIGKILL)
         with pytest.raises(ChildStoppedError, match="crashed"):
             child.next()
     wait_for_death(process)
-    with sandbox.child(f"{MODULE}:tell", b"more", None, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:report", b"more", None, LIMITS) as child:
         assert child.json()["file"] == "more"
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this machine lives and is no zombie."""
+    """Return whether a process is running and not a zombie."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

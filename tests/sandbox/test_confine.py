@@ -1,4 +1,4 @@
-"""System calls by their numbers: what a child that was taken over would try, past all libraries."""
+"""System calls by number, as a compromised child would make them, without libraries."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sandbox.limits import MIB, ChildLimits
 
 LIMITS = ChildLimits(memory_bytes=256 * MIB, cpu_s=5, wait_s=20.0)
 HERE, KILL = -100, int(signal.SIGKILL)  # AT_FDCWD
-# The beginning of struct siginfo: the signal, no error, and SI_QUEUE, which may be sent to others.
+# Beginning of struct siginfo: the signal, no error, and SI_QUEUE, which other processes may get.
 INFO = [KILL, 0xFFFFFFFF, *(0,) * 14]
 F_SETOWN, F_SETSIG, FIOSETOWN = 8, 10, 0x8901
 
 Arguments = Callable[[int, str], list[int | str | list[int]]]
-# Of each call: its numbers on x86-64 (None where it has none) and aarch64, and arguments that would
-# do harm to the process `v`, or to the file `f`.
+# Per call: its numbers on x86-64 (None if it has none) and aarch64, and arguments that would harm
+# the process `v` or the file `f`.
 HARM: dict[str, tuple[int | None, int, Arguments]] = {
     "kill": (62, 129, lambda v, f: [v, KILL]),
     "tkill": (200, 130, lambda v, f: [v, KILL]),
@@ -83,20 +83,20 @@ HARM: dict[str, tuple[int | None, int, Arguments]] = {
     "perf_event_open": (298, 241, lambda v, f: [[0] * 16, v, -1, -1, 0]),
     "add_key": (248, 217, lambda v, f: ["user", "a", "b", 1, -2]),
     "landlock_create_ruleset": (444, 444, lambda v, f: [0, 0, 1]),
-    "kill by the numbers of x32": (0x40000000 | 62, 129, lambda v, f: [v, KILL]),
-    "what no kernel has yet": (900, 900, lambda v, f: []),
+    "kill with the x32 number": (0x40000000 | 62, 129, lambda v, f: [v, KILL]),
+    "unassigned number": (900, 900, lambda v, f: []),
 }
 
 
 @pytest.fixture
 def victim() -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the same user, as gateway and worker are."""
+    """Start a process of the same user, like gateway and worker."""
     with subprocess.Popen(["sleep", "600"]) as process:
         yield process
         process.kill()
 
 
-def test_no_call_does_harm_to_another_process_or_to_a_file(
+def test_no_system_call_harms_another_process_or_a_file(
     victim: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     assert sys.platform == "linux" and platform.machine() in MACHINES
@@ -109,9 +109,9 @@ def test_no_call_does_harm_to_another_process_or_to_a_file(
     module = "tests.sandbox.misbehave"
     sandbox = Sandbox(module)
     with sandbox.child(f"{module}:call", b"", calls, LIMITS) as child:
-        ended = dict(zip(tried, child.json(), strict=True))
+        errors = dict(zip(tried, child.json(), strict=True))
     sandbox.close()
-    assert {name: code for name, code in ended.items() if code != errno.EPERM} == {}
+    assert {name: code for name, code in errors.items() if code != errno.EPERM} == {}
     assert victim.poll() is None and os.getpriority(os.PRIO_PROCESS, victim.pid) == priority
     after = file.stat()
     assert (after.st_mtime_ns, after.st_mode) == (before.st_mtime_ns, before.st_mode)
@@ -119,8 +119,8 @@ def test_no_call_does_harm_to_another_process_or_to_a_file(
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_the_filter_of_each_machine_allows_what_is_named_and_nothing_else(name: str) -> None:
-    """Run by an interpreter of its own, since this machine runs the filter of one kind alone."""
+def test_filter_of_each_architecture_allows_only_the_listed_calls(name: str) -> None:
+    """Interpret the filters in Python, since this machine can only run its own architecture's."""
     machine, column = MACHINES[name]
     code, own = program(machine, column, 77), {row[column] for row in ALLOWED.values()}
 
@@ -141,7 +141,12 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 
 
 def run(code: bytes, call: dict[int, int]) -> int:
-    """What a filter says of a call, given as the words of struct seccomp_data by their offsets."""
+    """Return a filter's result for a call.
+
+    Args:
+        code: the filter.
+        call: words of struct seccomp_data by offset.
+    """
     steps = list(INSTRUCTION.iter_unpack(code))
     at, loaded = 0, 0
     while True:

@@ -166,7 +166,7 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
         assert poster.size == (32, 32)
     report = json.loads(json.dumps(rendering.report))
     assert (report["frames"], report["seed"]) == (FRAMES, 1)
-    assert rendering.unmarked.startswith("pictures of 32x32 hold no mark")
+    assert rendering.unmarked.startswith("32x32 is too small for")
     assert set(rendering.seconds) == {"prepare", "encode", "denoise", "decode"}
 
 

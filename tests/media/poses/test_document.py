@@ -25,7 +25,7 @@ def _frame(*people: Any, **more: Any) -> dict[str, Any]:
 
 
 def _joint(x: Any, y: Any, confidence: Any, joints: int = 18) -> list[Any]:
-    """Two frames; the second has a person whose fourth joint is this one."""
+    """Return two frames; the second has a person with this fourth joint."""
     person = _person(joints)
     person["pose_keypoints_2d"][9:12] = [x, y, confidence]
     return [_frame(_person()), _frame(_person(), person)]
@@ -72,7 +72,7 @@ GOOD: dict[str, Any] = {
     "byte order mark": b"\xef\xbb\xbf" + json.dumps(_file()).encode(),
 }
 
-# With a part of the message.
+# Invalid documents, each with a part of the message.
 BAD: dict[str, tuple[Any, str]] = {
     "canvas changes": (
         [_frame(_person()), _frame(canvas_width=65)],

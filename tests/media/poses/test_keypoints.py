@@ -1,4 +1,4 @@
-"""A pose checks what it is made of."""
+"""A pose validates its arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tcan_core.conditioning.bones import MIRROR, PARENTS
 CANVAS = (48, 64)
 
 
-def test_joints_and_limbs_are_openposes() -> None:
+def test_joints_and_limbs_match_openpose() -> None:
     assert [joint.name for joint in Joint][:5] == [
         "NOSE",
         "NECK",
@@ -21,13 +21,13 @@ def test_joints_and_limbs_are_openposes() -> None:
         "RIGHT_WRIST",
     ]
     assert NUM_JOINTS == 18 and len(LIMBS) == 17
-    # The order in which controlnet-aux draws limbs, counted from 1; it leaves out two to the ears.
+    # Limbs in the drawing order of controlnet-aux, counted from 1, without two limbs to the ears.
     counted = [[2, 3], [2, 6], [3, 4], [4, 5], [6, 7], [7, 8], [2, 9], [9, 10], [10, 11], [2, 12]]
     counted += [[12, 13], [13, 14], [2, 1], [1, 15], [15, 17], [1, 16], [16, 18]]
     assert [[start + 1, end + 1] for start, end in LIMBS] == counted
 
 
-def test_the_limbs_are_the_bones_of_the_tree() -> None:
+def test_limbs_match_the_bone_tree() -> None:
     assert {(parent, joint) for joint, parent in PARENTS.items()} == set(LIMBS)
     placed = {Joint.NECK}
     for joint, parent in PARENTS.items():
@@ -35,13 +35,13 @@ def test_the_limbs_are_the_bones_of_the_tree() -> None:
         placed.add(joint)
 
 
-def test_mirror_changes_sides() -> None:
+def test_mirror_swaps_sides() -> None:
     assert MIRROR[MIRROR].tolist() == list(range(18))
     assert MIRROR[Joint.NOSE] == Joint.NOSE
     assert MIRROR[Joint.LEFT_WRIST] == Joint.RIGHT_WRIST
 
 
-def test_detected_joints_are_those_with_confidence() -> None:
+def test_joints_with_confidence_are_detected() -> None:
     pose = Pose(np.full((18, 2), np.nan), np.zeros(18), CANVAS)
     assert not pose.detected.any()
     confidence = np.zeros(18)
@@ -54,12 +54,12 @@ def test_lists_become_arrays() -> None:
     assert pose.keypoints.dtype == pose.confidence.dtype == np.float64
 
 
-def test_no_pose_has_no_joint() -> None:
+def test_no_pose_has_no_detected_joint() -> None:
     assert no_pose(CANVAS).canvas == CANVAS
     assert not no_pose(CANVAS).detected.any()
 
 
-def test_other_keypoints_for_the_same_person() -> None:
+def test_with_keypoints_keeps_the_other_fields() -> None:
     pose = Pose(np.ones((18, 2)), np.ones(18), CANVAS, hand_left=np.ones((21, 3)))
     moved = pose.with_keypoints(pose.keypoints + 1)
     assert (moved.keypoints == 2).all() and moved.hand_left is pose.hand_left
@@ -77,7 +77,7 @@ def test_other_keypoints_for_the_same_person() -> None:
         (np.full((18, 2), np.nan), np.ones(18), r"not a finite number"),
     ],
 )
-def test_what_is_no_pose_is_refused(
+def test_invalid_arrays_are_rejected(
     keypoints: np.ndarray, confidence: np.ndarray, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Pose files are read and written exactly, and bad ones are refused with the place of the fault."""
+"""Pose files are read and written exactly; invalid files are rejected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def assert_equal(pose: Pose, other: Pose) -> None:
 
 
 @pytest.mark.parametrize("fps", [None, 25.0, 30000 / 1001])
-def test_what_is_written_is_read_back_exactly(tmp_path: Path, fps: float | None) -> None:
+def test_written_file_is_read_back_exactly(tmp_path: Path, fps: float | None) -> None:
     random = np.random.default_rng(0)
     frames = [[with_random_gaps(random, pose, 0.2)] for pose in moving(random, 10)]
     frames[3] = []
@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path, fps: float | None)
     assert [path.name for path in tmp_path.iterdir()] == ["poses.json"]
 
 
-def test_the_format_is_that_of_the_editors(tmp_path: Path) -> None:
+def test_format_matches_openpose_editors(tmp_path: Path) -> None:
     write_pose_file(tmp_path / "poses.json", [[without(standing(), 0)]])
     (frame,) = json.loads((tmp_path / "poses.json").read_text())
     assert set(frame) == {"people", "canvas_width", "canvas_height"}
@@ -82,12 +82,12 @@ def test_arrays_objects_and_single_frames_are_read() -> None:
     assert _read([frame]).canvas == (48, 64)
 
 
-def test_a_mark_at_the_files_beginning_is_passed_over() -> None:
+def test_byte_order_mark_is_ignored() -> None:
     data = "\ufeff".encode() + json.dumps([_frame()]).encode()
     assert read_pose_file(data).frames == [[]]
 
 
-def test_frames_without_people_and_parts_without_points() -> None:
+def test_empty_frames_and_parts_are_read() -> None:
     person = _person(hand_left_keypoints_2d=None, hand_right_keypoints_2d=[], face=3)
     result = _read([_frame(), _frame(person)])
     assert result.frames[0] == []
@@ -95,21 +95,21 @@ def test_frames_without_people_and_parts_without_points() -> None:
     assert (pose.hand_left, pose.hand_right, pose.face) == (None, None, None)
 
 
-def test_what_stands_in_the_place_of_an_undetected_joint_is_not_read() -> None:
+def test_coordinates_of_undetected_joints_are_ignored() -> None:
     person = _person()
     person["pose_keypoints_2d"][6:9] = [None, float("nan"), 0]
     (pose,) = _read([_frame(person)]).frames[0]
     assert pose.keypoints[2].tolist() == [0, 0] and not pose.detected[2]
 
 
-def test_faces_without_pupils_and_confidence_just_above_one() -> None:
+def test_face_without_pupils_and_confidence_above_one_are_read() -> None:
     person = _person(face_keypoints_2d=[1.0, 2.0, 1.04] * 68)
     (pose,) = _read([_frame(person)]).frames[0]
     assert pose.face.shape == (70, 3)
     assert (pose.face[:68, 2] == 1).all() and (pose.face[68:] == 0).all()
 
 
-def test_body25_is_known_by_its_number_of_joints() -> None:
+def test_body25_is_detected_by_its_number_of_joints() -> None:
     joints = [[10.0 * i, 10.0 * i + 1, 0.9] for i in range(25)]
     (pose,) = _read([_frame({"pose_keypoints_2d": sum(joints, [])})]).frames[0]
     order = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
@@ -117,7 +117,7 @@ def test_body25_is_known_by_its_number_of_joints() -> None:
     assert pose.keypoints[Joint.RIGHT_HIP, 0] == 90 and pose.keypoints[Joint.LEFT_EAR, 0] == 180
 
 
-def test_coco17_is_read_on_request_alone() -> None:
+def test_coco17_is_read_only_when_requested() -> None:
     joints = [[10.0 * i, 5.0 * i, 0.5 + i / 50] for i in range(17)]
     document = [_frame({"pose_keypoints_2d": sum(joints, [])})]
     (pose,) = _read(document, layout="coco17").frames[0]
@@ -130,7 +130,7 @@ def test_coco17_is_read_on_request_alone() -> None:
         _read(document)
 
 
-def test_cocos_visibility_flags_count_as_confidence() -> None:
+def test_coco_visibility_flags_become_confidence() -> None:
     flags = [1.0, 1.0, 2] * 5 + [0, 0, 0] + [1.0, 1.0, 1] * 11
     (pose,) = _read([_frame({"pose_keypoints_2d": flags})], layout="coco17").frames[0]
     assert pose.confidence[Joint.NOSE] == 1
@@ -140,7 +140,7 @@ def test_cocos_visibility_flags_count_as_confidence() -> None:
 @pytest.mark.parametrize(
     ("layout", "joints"), [("openpose18", 25), ("body25", 18), ("coco17", 18), ("auto", 17)]
 )
-def test_a_layout_that_was_asked_for_is_the_only_one_read(layout: str, joints: int) -> None:
+def test_other_layouts_than_the_requested_one_are_rejected(layout: str, joints: int) -> None:
     with pytest.raises(PoseFileError, match=rf"\({joints} joints\); it must hold"):
         _read([_frame(_person(joints))], layout=layout)
 
@@ -213,7 +213,7 @@ def _with(field: int, value: Any) -> list[Any]:
         ),
     ],
 )
-def test_a_fault_is_named_with_its_place(document: Any, message: str) -> None:
+def test_error_names_its_place(document: Any, message: str) -> None:
     with pytest.raises(PoseFileError, match=message):
         _read(document)
 
@@ -231,12 +231,12 @@ def test_a_fault_is_named_with_its_place(document: Any, message: str) -> None:
         ),
     ],
 )
-def test_what_is_no_json_is_refused(data: bytes, message: str) -> None:
+def test_invalid_json_is_rejected(data: bytes, message: str) -> None:
     with pytest.raises(PoseFileError, match=message):
         read_pose_file(data)
 
 
-def test_limits() -> None:
+def test_limits_are_enforced() -> None:
     document = [_frame(_person(), _person())] * 3
     with pytest.raises(PoseFileError, match=r"has [\d,]+ bytes; at most 100 are allowed"):
         _read(document, limits=PoseFileLimits(max_bytes=100))
@@ -248,7 +248,7 @@ def test_limits() -> None:
         PoseFileLimits(max_people=0)
 
 
-def test_files_that_are_not_there_or_cannot_be_written(tmp_path: Path) -> None:
+def test_missing_and_unwritable_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(PoseFileError, match=r"^a\.json: cannot be read \(No such file"):
         read_pose_file(tmp_path / "a.json")
     with pytest.raises(PoseFileError, match=r"^a\.json: cannot be written"):
@@ -257,7 +257,7 @@ def test_files_that_are_not_there_or_cannot_be_written(tmp_path: Path) -> None:
         _read([_frame()], layout="halpe")
 
 
-def test_one_pose_goes_through_json() -> None:
+def test_pose_is_restored_from_json() -> None:
     hand = np.random.default_rng(1).uniform(0, 1, (21, 3))
     pose = without(replace(standing(), hand_right=hand), Joint.NOSE)
     assert_equal(pose_from_json(json.loads(json.dumps(pose_to_json(pose)))), pose)
@@ -265,7 +265,7 @@ def test_one_pose_goes_through_json() -> None:
         pose_from_json(_frame())
 
 
-def test_writing_needs_frames_and_one_canvas(tmp_path: Path) -> None:
+def test_write_rejects_missing_frames_and_mixed_canvases(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(ParameterError, match="at least one frame"):
         write_pose_file(path, [])

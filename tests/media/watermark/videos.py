@@ -1,4 +1,4 @@
-"""Puppets that are marked, encoded again as others would, and looked at."""
+"""Puppet videos that are watermarked, encoded again, and examined."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Frames = Sequence[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Marked:
-    """One video with its mark and without, and what is found in it.
+class Trial:
+    """One video with and without its watermark, and the detection results.
 
     Attributes:
-        psnr_db: of the marked frames to the unmarked ones.
-        bit_rate: of the encoded result, marked over unmarked.
+        psnr_db: of the watermarked frames.
+        bit_rate: ratio of the encoded videos, watermarked over plain.
         half_rate: bits of the copy at half the bit rate over those of the result.
-        found: in the result, at half the bit rate, resized, and in the unmarked result.
+        found: in the result, at half the bit rate, resized, and in the plain result.
     """
 
     psnr_db: float
@@ -45,51 +45,51 @@ class Marked:
 
 
 def puppet_frames(folder: Path, seed: int, frames: int, size: int) -> Frames:
-    """The truth of a pair of puppets."""
+    """Return the target frames of a pair of puppets."""
     folder.mkdir()
     render_pair(folder, seed=seed, num_frames=frames, size=size)
     return [read_image(path) for path in sorted((folder / "target").glob("*.png"))]
 
 
-def laid(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame with the mark of its size, also where `Watermarker` lays none."""
+def watermarked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a frame with a watermark, also below the minimum size."""
     height, width = frame.shape[:2]
     added = pattern(height, width, PAYLOAD, PUBLIC_KEY)[..., None]
     marked: NDArray[np.uint8] = np.clip(np.rint(frame + added), 0, 255).astype(np.uint8)
     return marked
 
 
-def try_mark(folder: Path, frames: Frames) -> Marked:
-    """Mark a video, encode it as the service does, then as others would, and look."""
-    marked = [laid(frame) for frame in frames]
+def try_watermark(folder: Path, frames: Frames) -> Trial:
+    """Watermark a video, encode it as the service does, encode that again, and detect."""
+    marked = [watermarked(frame) for frame in frames]
     plain = encoded(folder / "plain.mp4", frames)
     result = encoded(folder / "result.mp4", marked)
     shown, bits = list(read_video(result)), result.stat().st_size * 8
     half, half_bits = at_bit_rate(shown, bits / len(frames) * float(FPS) / 2)
     small = [resized(frame, THREE_QUARTERS) for frame in shown]
-    return Marked(
+    return Trial(
         psnr_db=psnr_db(frames, marked),
         bit_rate=result.stat().st_size / plain.stat().st_size,
         half_rate=half_bits / bits,
         found={
-            "result": look(shown),
-            "half": look(half),
-            "resized": look(list(read_video(encoded(folder / "small.mp4", small)))),
-            "unmarked": look(list(read_video(plain))),
+            "result": detect(shown),
+            "half": detect(half),
+            "resized": detect(list(read_video(encoded(folder / "small.mp4", small)))),
+            "unmarked": detect(list(read_video(plain))),
         },
     )
 
 
-def look(frames: Frames) -> WatermarkResult:
-    """What a detector finds."""
+def detect(frames: Frames) -> WatermarkResult:
+    """Return the detection result of the frames."""
     detector = WatermarkDetector()
     for frame in frames:
         detector.add(frame)
-    return detector.finding()
+    return detector.result()
 
 
 def encoded(file: Path, frames: Frames) -> Path:
-    """The frames as the service encodes them."""
+    """Encode the frames as the service does."""
     with VideoWriter(file, FPS, frames[0].shape[:2]) as writer:
         for frame in frames:
             writer.write(frame)
@@ -97,18 +97,18 @@ def encoded(file: Path, frames: Frames) -> Path:
 
 
 def at_bit_rate(frames: Frames, bits_per_s: float) -> tuple[Frames, int]:
-    """The frames encoded by x264 at this mean bit rate and decoded again, and their bits.
+    """Encode the frames with x264 at this mean bit rate; return them decoded, and their bits.
 
-    Short clips miss the rate asked for, so the rate is raised or lowered until the file is of the
-    size wished, within a tenth.
+    Short clips miss the requested rate, so it is adjusted until the file has the target size,
+    within a tenth.
     """
-    wished, asked = bits_per_s * len(frames) / float(FPS), bits_per_s
+    target, rate = bits_per_s * len(frames) / float(FPS), bits_per_s
     for _ in range(6):
-        file = _x264(frames, asked)
+        file = _x264(frames, rate)
         bits = len(file.getvalue()) * 8
-        if abs(bits / wished - 1) < 0.1:
+        if abs(bits / target - 1) < 0.1:
             break
-        asked *= min(2.0, max(0.5, wished / bits))
+        rate *= min(2.0, max(0.5, target / bits))
     with av.open(file, "r") as container:
         shown = [
             np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in container.decode(video=0)
@@ -117,14 +117,14 @@ def at_bit_rate(frames: Frames, bits_per_s: float) -> tuple[Frames, int]:
 
 
 def resized(frame: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """A frame at a part of its size, by area."""
+    """Return a frame scaled by a factor, by area averaging."""
     height, width = (round(side * factor / 2) * 2 for side in frame.shape[:2])
     small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)
 
 
 def psnr_db(one: Frames, other: Frames) -> float:
-    """Of all frames together."""
+    """Return the PSNR over all frames."""
     error = np.stack(one).astype(np.float64) - np.stack(other)
     return float(10 * np.log10(255**2 / np.mean(error**2)))
 
