@@ -4,7 +4,7 @@
     ├── RejectedError            the request or its inputs are invalid
     ├── UnavailableError         Redis or the object store does not answer; a retry may help
     ├── SettingsError            the service is misconfigured
-    └── IllegalTransitionError   a change that `service.contract.states` forbids: a bug
+    └── IllegalTransitionError   a job state change that is not allowed: a bug
 
 Foreign errors are mapped once, where the foreign library is called. `str(error)` is one sentence
 for the user.

@@ -18,7 +18,7 @@ from service.inspection.cache import InspectionCache
 from service.inspection.decoder import Decoder
 from service.inspection.memory_budget import MemoryBudget
 from service.jobs.policy import Policy, load_policy
-from service.maintenance.gateway_tasks import Upkeep
+from service.maintenance.gateway_tasks import GatewayTasks
 from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores.job_store import commands
@@ -108,7 +108,12 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     )
     try:
         deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
-        async with gateway.events, gateway.revoker, deliverer, Upkeep(settings, objects, clock):
+        async with (
+            gateway.events,
+            gateway.revoker,
+            deliverer,
+            GatewayTasks(settings, objects, clock),
+        ):
             yield gateway
     finally:
         gateway.decoder.close()

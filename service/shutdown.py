@@ -1,7 +1,7 @@
-"""Work that is broken off when its owner ends.
+"""Cancel waiting work at shutdown.
 
-Only what waits is broken off. A command to Redis is finished: one that is canceled while it
-connects leaves an open socket behind.
+Use it only for waiting. Let a command to Redis finish: one that is canceled while it connects
+leaks an open socket.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` gives; None when `stop` is set before, and `work` is canceled then."""
+async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return the result of `work`; if `stop` is set first, cancel `work` and return None."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)

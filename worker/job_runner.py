@@ -21,7 +21,7 @@ from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
-from service.telemetry.context import working_on
+from service.telemetry.context import job_context
 from worker.animation import Animator
 from worker.disk import is_of_the_disk, takes_files
 from worker.failures import AnimationCanceledError, job_error
@@ -89,7 +89,7 @@ class JobRunner:
                 return
             job_id = record.id
             logger.info("job %s: %s, attempt %d", job_id, queue, record.attempts)
-            with working_on(job_id, queue, record.request_id, record.traceparent):
+            with job_context(job_id, queue, record.request_id, record.traceparent):
                 self._work(queue, record)
         except UnavailableError as error:
             logger.warning("job %s: left to its lease: %s", job_id, error)

@@ -16,7 +16,7 @@ from celery import signals
 from service.contract.queues import Queue
 from service.errors import UnavailableError
 from service.maintenance import reconciler, sweeper
-from service.maintenance.orphans import Orphans
+from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
@@ -83,7 +83,7 @@ def run_worker(
         jobs, runner.hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )
     sweeping = Sweeper(
-        jobs, runner.objects, name, settings.spool_folder, Orphans(jobs, runner.objects)
+        jobs, runner.objects, name, settings.spool_folder, OrphanSweeper(jobs, runner.objects)
     )
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))

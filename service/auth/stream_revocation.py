@@ -10,7 +10,7 @@ from typing import Self
 
 from service.auth.keyring import CACHE_S
 from service.errors import UnavailableError
-from service.shutdown import unless
+from service.shutdown import run_unless_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class StreamRevoker:
 
     async def _check(self) -> None:
         while not self._stop.is_set():
-            await unless(self._stop, asyncio.sleep(CHECK_INTERVAL_S))
+            await run_unless_stopped(self._stop, asyncio.sleep(CHECK_INTERVAL_S))
             try:
                 for key in tuple(self._permits):
                     if not await self._is_valid(key):

@@ -1,1 +1,1 @@
-"""Events of jobs on their way to many readers."""
+"""Distribution of job events to many readers."""

@@ -1,7 +1,7 @@
-"""The newest events of one watched job, shared by all of its readers in this process.
+"""The newest events of one watched job, shared by all its readers in this process.
 
-A reader has a position and no queue of its own: however slow it is, it holds nothing back and costs
-nothing. What it asks for is taken from here, or from the job's stream in Redis when it is older.
+A reader has a position and no queue, so a slow reader delays no other and needs no memory. Events
+that are no longer here are read from the job's stream in Redis.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from service.stores.job_store import events as event_calls
 from service.stores.job_store.events import MAX_EVENTS, JobEvent
 from service.stores.job_store.store import AsyncJobs
 
-KEPT = 256
+MAX_FRAMES = 256
 
 
 class Frame(NamedTuple):
-    """An event as it goes over the wire; encoded once for all readers.
+    """An encoded event, shared by all readers.
 
     Attributes:
-        last: no event comes after it.
+        last: no event follows it.
     """
 
     version: int
@@ -34,12 +34,12 @@ Encode = Callable[[JobEvent], bytes]
 
 
 class Feed:
-    """Events behind the version `after`, as `refresh` finds them.
+    """Events after the version `after`.
 
     Args:
-        job_id: the job that is watched.
-        after: the version that the first reader knows.
-        encode: makes the bytes of an event.
+        job_id: the watched job.
+        after: version that the first reader has.
+        encode: converts an event to bytes.
     """
 
     def __init__(self, jobs: AsyncJobs, job_id: str, after: int, encode: Encode) -> None:
@@ -48,12 +48,12 @@ class Feed:
         self._jobs = jobs
         self._job_id = job_id
         self._encode = encode
-        self._frames: deque[Frame] = deque(maxlen=KEPT)
+        self._frames: deque[Frame] = deque(maxlen=MAX_FRAMES)
         self._changed = asyncio.Event()
         self._refreshing = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Take in what is new and wake the readers. Raises UnavailableError."""
+        """Read new events and wake the readers. Raises UnavailableError."""
         async with self._refreshing:
             while found := await self._read(self.newest):
                 self._frames.extend(found)
@@ -63,10 +63,10 @@ class Feed:
                     return
 
     async def after(self, version: int) -> list[Frame]:
-        """Some of the frames behind `version`, in order; none when there is none yet.
+        """Return some of the frames after `version`, in order; empty if there are none yet.
 
         Raises:
-            UnavailableError: they are no longer here, and Redis does not answer.
+            UnavailableError: they are only in Redis, which does not answer.
         """
         if version >= self.newest:
             return []
@@ -75,7 +75,7 @@ class Feed:
         return await self._read(version)
 
     async def changed(self, timeout_s: float) -> bool:
-        """Wait for something new; False when nothing came in time."""
+        """Wait for new events; returns False after the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
@@ -84,7 +84,7 @@ class Feed:
         return True
 
     def wake(self) -> None:
-        """Let every reader look again."""
+        """Wake all readers."""
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -1,7 +1,7 @@
-"""One subscription per gateway, whatever the number of readers.
+"""One Redis subscription per gateway for the events of all watched jobs.
 
-A message names a job that changed. It is a hint: the hub reads the events themselves from the job's
-stream, and looks at every watched job again after a silence or a lost connection.
+A message contains only the id of a changed job. The hub reads the events from the job's stream, and
+checks every watched job after a silence or a lost connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
-from service.shutdown import unless
+from service.shutdown import run_unless_stopped
 from service.stores.job_store.events import CHANNEL
 from service.stores.job_store.store import PREFIX, AsyncJobs
 
@@ -28,11 +28,11 @@ RECONNECT_S = 1.0
 
 
 class EventHub:
-    """Feeds of the jobs that somebody watches, for the length of an `async with` block.
+    """Feeds of watched jobs, during an `async with` block.
 
     Args:
         jobs: the job store.
-        encode: makes the bytes of an event.
+        encode: converts an event to bytes.
     """
 
     def __init__(self, jobs: AsyncJobs, encode: Encode) -> None:
@@ -57,29 +57,29 @@ class EventHub:
 
     @property
     def watched(self) -> dict[str, int]:
-        """Readers of each watched job."""
+        """Number of readers of each watched job."""
         return {job_id: feed.readers for job_id, feed in self._feeds.items()}
 
     def close_streams(self) -> None:
-        """End every stream now; clients come back elsewhere, with the last id that they saw."""
+        """End every stream; clients reconnect elsewhere with their last event id."""
         self.closing = True
         for feed in self._feeds.values():
             feed.wake()
 
     def close_streams_soon(self) -> None:
-        """The same, from a signal handler."""
+        """Do the same from a signal handler."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.close_streams)
 
     @asynccontextmanager
     async def watch(self, job_id: str, version: int) -> AsyncIterator[Feed]:
-        """The feed of a job whose newest known event is `version`."""
+        """Return the feed of a job whose newest known event is `version`."""
         feed = self._feeds.get(job_id)
         if feed is None:
             feed = self._feeds[job_id] = Feed(self._jobs, job_id, version, self._encode)
         feed.readers += 1
         try:
-            # Something may have happened between the read of `version` and this moment.
+            # The job may have changed since `version` was read.
             await feed.refresh()
             yield feed
         finally:
@@ -94,19 +94,19 @@ class EventHub:
                     await pubsub.subscribe(f"{PREFIX}{CHANNEL}")
                     await self._follow(pubsub)
             except (RedisError, UnavailableError, OSError) as error:
-                logger.warning("events: %s", error)
-                await unless(self._stop, asyncio.sleep(RECONNECT_S))
+                logger.warning("event subscription lost: %s", error)
+                await run_unless_stopped(self._stop, asyncio.sleep(RECONNECT_S))
 
     async def _follow(self, pubsub: PubSub) -> None:
         while not self._stop.is_set():
-            changed = await unless(self._stop, _changed_jobs(pubsub)) or self._feeds
+            changed = await run_unless_stopped(self._stop, _changed_jobs(pubsub)) or self._feeds
             watched = [self._feeds.get(job_id) for job_id in tuple(changed)]
             for feed in filter(None, watched):
                 await feed.refresh()
 
 
 async def _changed_jobs(pubsub: PubSub) -> set[str]:
-    """Jobs that changed; none after a silence, or when the subscription is new."""
+    """Return changed jobs; none after a silence or for a new subscription."""
     message = await pubsub.get_message(timeout=SILENCE_S)
     changed: set[str] = set()
     while message is not None:

@@ -1,1 +1,1 @@
-"""Background maintenance of the job store and the object store, in every gateway and worker."""
+"""Maintenance in each gateway and worker: the reconciler and the sweeper."""

@@ -1,4 +1,4 @@
-"""Do something to each of many, so that one that fails holds up none of the others."""
+"""Act on many names, so that a failure does not block the others."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable
 
 logger = logging.getLogger(__name__)
 
-# When so many fail in one round, the store itself is away: the rest is left to the next one.
-MOST_FAILURES = 3
+# After so many failures the store is assumed unavailable; the rest is left to the next round.
+MAX_FAILURES = 3
 
 
 def each(names: Iterable[str], act: Callable[[str], object]) -> list[str]:
-    """Act on each; those that failed, at most `MOST_FAILURES`."""
+    """Call `act` for each name; returns the names that failed, at most `MAX_FAILURES`."""
     failed: list[str] = []
     for name in names:
         try:
             act(name)
         except Exception as error:
-            logger.warning("%s is left for later: %s", name, error)
+            logger.warning("postponed after an error: name=%s %s", name, error)
             failed.append(name)
-        if len(failed) == MOST_FAILURES:
+        if len(failed) == MAX_FAILURES:
             break
     return failed

@@ -1,4 +1,4 @@
-"""Upkeep beside a gateway: deadlines, lost workers and retention wait for no worker to be there."""
+"""Maintenance tasks of a gateway, so that deadlines and retention do not depend on workers."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import Self
 from anyio import CapacityLimiter, to_thread
 
 from service.maintenance import reconciler, sweeper
-from service.maintenance.orphans import Orphans
+from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
-from service.shutdown import unless
+from service.shutdown import run_unless_stopped
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import Clock, Jobs
 from service.stores.object_store.base import ObjectStore
 
 logger = logging.getLogger(__name__)
 
-# What is under way at the end; a store that is away may hold it for longer.
-LEAVE_S = 2.0
+# How long to wait at shutdown; a store that does not answer may block for longer.
+SHUTDOWN_S = 2.0
 
 
-class Upkeep:
-    """Keeps jobs going for the length of an `async with` block; in threads that no route waits for.
+class GatewayTasks:
+    """Runs the reconciler and the sweeper in their own threads, during an `async with` block.
 
     Args:
-        clock: now in ms since 1970; None takes the clock of the Redis server.
+        clock: now in ms since 1970; None takes the Redis server's clock.
 
     Raises:
-        SettingsError: no Redis is known.
+        SettingsError: no Redis URL is set.
     """
 
     def __init__(self, settings: Settings, objects: ObjectStore, clock: Clock | None) -> None:
         self._jobs = jobs = Jobs.connect(settings.broker_url(), clock)
         name = f"gateway-{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
-        keeper = Reconciler(
+        holder = Reconciler(
             jobs,
             HintSender(jobs),
             name,
@@ -49,9 +49,9 @@ class Upkeep:
             settings.hint_age_ms,
             settings.lease_ms,
         )
-        sweeping = Sweeper(jobs, objects, name, settings.spool_folder, Orphans(jobs, objects))
+        sweeping = Sweeper(jobs, objects, name, settings.spool_folder, OrphanSweeper(jobs, objects))
         self._steps = (
-            (reconciler.INTERVAL_S, keeper.act),
+            (reconciler.INTERVAL_S, holder.act),
             (sweeper.INTERVAL_S, sweeping.act),
         )
         self._stop = asyncio.Event()
@@ -60,14 +60,14 @@ class Upkeep:
     async def __aenter__(self) -> Self:
         threads = CapacityLimiter(len(self._steps))
         self._tasks = [
-            asyncio.create_task(self._every(interval_s, act, threads), name="upkeep")
+            asyncio.create_task(self._every(interval_s, act, threads), name="maintenance")
             for interval_s, act in self._steps
         ]
         return self
 
     async def __aexit__(self, *raised: object) -> None:
         self._stop.set()
-        _, late = await asyncio.wait(self._tasks, timeout=LEAVE_S)
+        _, late = await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
         for task in late:
             task.cancel()
         self._jobs.close()
@@ -79,5 +79,5 @@ class Upkeep:
             try:
                 await to_thread.run_sync(act, limiter=threads, abandon_on_cancel=True)
             except Exception as error:
-                logger.warning("upkeep: %s", error)
-            await unless(self._stop, asyncio.sleep(interval_s))
+                logger.warning("maintenance failed: %s", error)
+            await run_unless_stopped(self._stop, asyncio.sleep(interval_s))

@@ -1,8 +1,8 @@
-"""Erases objects of jobs that do not exist: of submits that failed half-way, or whose job is gone.
+"""Garbage collection of orphans: objects whose job does not exist.
 
-Inputs are stored before there is a record of their job, so only what is long there counts. And
-since an empty or another's job store would make orphans of all jobs, nothing is erased from an
-object store that another job store has put its mark on.
+Inputs are stored before their job's record, so only old objects are deleted. With an empty or wrong
+job store all objects would seem to be orphans, so each job store marks its object store, and
+nothing is deleted from an object store with another mark.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ logger = logging.getLogger(__name__)
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 MARKS = "marks"
 # Much longer than any submit takes.
-LEAST_AGE_S = 3600.0
-# Jobs that are looked at in one round; the next round goes on behind them.
+MIN_AGE_S = 3600.0
+# Jobs checked in one round; the next round continues after them.
 BATCH = 1000
 
 
 @dataclass
-class Orphans:
-    """One round of it is `sweep`.
+class OrphanSweeper:
+    """Deletes orphans, a batch with each `sweep`.
 
     Attributes:
-        least_age_s: nothing under a job's prefix may be younger.
+        min_age_s: minimum age of the newest object of a job.
+        batch: jobs checked by one `sweep`.
     """
 
     jobs: Jobs
     objects: ObjectStore
-    least_age_s: float = LEAST_AGE_S
+    min_age_s: float = MIN_AGE_S
     batch: int = BATCH
     _failed: set[str] = field(default_factory=set, init=False)
     _names: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
 
     def sweep(self) -> None:
-        """Look at the next jobs in the object store. Raises UnavailableError."""
+        """Check the next batch of jobs in the object store. Raises UnavailableError."""
         names = list(islice(self._names, self.batch))
         if not names:
             self._names = self.objects.folders("jobs")
@@ -54,17 +55,17 @@ class Orphans:
         unknown = self.jobs.run(retention.missing_jobs(ids)) if ids else []
         if not unknown or not self._is_ours():
             return
-        # Those that could not be erased before come last, and hold up none of the others.
+        # Names that failed before come last, so that they do not block the others.
         self._failed = set(each(sorted(unknown, key=self._failed.__contains__), self._erase))
 
     def _erase(self, job_id: str) -> None:
         age_s = self.objects.age_s(f"jobs/{job_id}")
-        if age_s is not None and age_s > self.least_age_s:
+        if age_s is not None and age_s > self.min_age_s:
             self.objects.delete(f"jobs/{job_id}")
-            logger.info("job %s: there is no such job; its objects are erased", job_id)
+            logger.info("objects of a missing job deleted: job=%s", job_id)
 
     def _is_ours(self) -> bool:
-        """Whether no other job store's mark is here; ours is set where there is none."""
+        """Return whether the only mark is this job store's; sets it if there is none."""
         mine = self.jobs.run(retention.store_identity(token_hex(16)))
         marks = self._marks()
         if not marks:
@@ -72,14 +73,14 @@ class Orphans:
             marks = self._marks()
         if marks != [mine]:
             logger.warning(
-                "objects without a job are left: the object store has the marks %s, and this job "
-                "store is %s; delete those under %s/ whose job stores are no more",
+                "orphans kept: the object store is marked by job stores %s, this one is %s; delete "
+                "the marks of retired job stores under %s/",
                 ", ".join(marks), mine, MARKS,
             )  # fmt: skip
         return marks == [mine]
 
     def _marks(self) -> list[str]:
-        # Some stores list a folder for a while after its last object is gone.
+        # Some stores list a folder for a while after its last object was deleted.
         return [name for name in self.objects.folders(MARKS) if self.objects.exists(_mark(name))]
 
 

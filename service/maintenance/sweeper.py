@@ -1,7 +1,7 @@
-"""Erases what has had its time: ended jobs with their objects, uploads, and what others left.
+"""Delete what has expired: ended jobs with their objects, checkpoints, uploads, orphans.
 
-A job stands in the set that is swept only once it has ended, and `erase` looks again; so a live
-job is never touched. Objects go before the record: a sweep that is cut off is done again.
+Only ended jobs are listed for deletion, and `erase` checks again, so a live job is never touched.
+Objects are deleted before the record, so an interrupted sweep is repeated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.maintenance.each import each
-from service.maintenance.orphans import Orphans
+from service.maintenance.orphans import OrphanSweeper
 from service.stores.job_store import commands, presence, retention, uploads
 from service.stores.job_store.store import Jobs
 from service.stores.object_store.base import ObjectStore
@@ -23,29 +23,28 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 10.0
 ROLE = "sweeper"
 ROLE_MS = 30_000
-PUT_OFF_MS = 10 * 60 * 1000
+POSTPONE_MS = 10 * 60 * 1000
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """One step of it is `act`. Each gateway and worker has one; one of all is at work at a time.
+    """The sweeper. Each gateway and worker has one; only the holder of the role acts.
 
     Attributes:
-        keeper: the name of its process.
-        scratch: where this process, and others on this machine, keep their files on the way; each
-            looks after that by itself.
+        holder: name of this process.
+        scratch: folder for temporary files on this machine; swept by each process.
     """
 
     jobs: Jobs
     objects: ObjectStore
-    keeper: str
+    holder: str
     scratch: Path
-    orphans: Orphans
+    orphans: OrphanSweeper
 
     def act(self) -> None:
-        """Erase a batch of each. Raises UnavailableError when the job store does not answer."""
+        """Delete a batch of each kind. Raises UnavailableError if the job store does not answer."""
         sweep_scratch(self.scratch)
-        if not self.jobs.run(presence.hold_role(ROLE, self.keeper, ROLE_MS)):
+        if not self.jobs.run(presence.hold_role(ROLE, self.holder, ROLE_MS)):
             return
         self._each("expiries", self.jobs.run(commands.expired_jobs()), self._erase_job)
         spent = self.jobs.run(retention.obsolete_checkpoints())
@@ -56,10 +55,10 @@ class Sweeper:
     def _erase_job(self, job_id: str) -> None:
         self.objects.delete(f"jobs/{job_id}")
         self.jobs.run(commands.erase(job_id, keep_pending_deliveries=True))
-        logger.info("job %s: its time is over; it is erased", job_id)
+        logger.info("expired job deleted: job=%s", job_id)
 
     def _erase_checkpoints(self, job_id: str) -> None:
-        """Those of every worker that had the job, also what a killed one could not note."""
+        """Delete the checkpoints of all workers that had the job, including killed ones."""
         for token in list(self.objects.folders(f"jobs/{job_id}")):
             self.objects.delete(f"jobs/{job_id}/{token}/checkpoints")
         self.jobs.run(retention.forget_checkpoints(job_id))
@@ -68,11 +67,11 @@ class Sweeper:
         self.objects.delete(f"uploads/{upload_id}")
         self.jobs.run(uploads.forget_upload(upload_id))
 
-    def _each(self, ends: str, names: list[str], erase: Callable[[str], None]) -> None:
-        """Erase them all; what cannot be is put off, so that the next batch holds others.
+    def _each(self, set_name: str, names: list[str], erase: Callable[[str], None]) -> None:
+        """Delete all; postpone failures, so that they do not block the next batch.
 
         Args:
-            ends: the set in which they stand by the end of their time.
+            set_name: the set that lists the names by the time at which they expire.
         """
         for name in each(names, erase):
-            self.jobs.run(retention.postpone(ends, name, PUT_OFF_MS))
+            self.jobs.run(retention.postpone(set_name, name, POSTPONE_MS))

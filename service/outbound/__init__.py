@@ -1,1 +1,1 @@
-"""The way out: every connection that the service makes because a caller named an address."""
+"""Outgoing connections to hosts that callers name."""

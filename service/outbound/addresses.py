@@ -1,7 +1,7 @@
-"""Which addresses are the public internet's, whatever they are written as.
+"""Classify IP addresses as public or not.
 
-Only addresses are judged here, never the text of a name: how a host is spelled (127.1, 0x7f000001,
-2130706433, a name that leads there) is the resolver's business.
+Only resolved addresses are checked, never host names: spellings such as 127.1, 0x7f000001 or
+2130706433 are left to the resolver.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Not for us, though `ipaddress` calls them global: the relay of 6to4 is gone, and the last is where
-# a virtual machine of Azure finds its host, which hands out credentials.
-MORE_REFUSED: tuple[IPv4Network, ...] = (
+# Not public, though `ipaddress` calls them global: the abandoned 6to4 relays, and Azure's endpoint
+# that gives credentials to virtual machines.
+NOT_PUBLIC: tuple[IPv4Network, ...] = (
     IPv4Network("192.88.99.0/24"),
     IPv4Network("192.0.0.0/24"),
     IPv4Network("168.63.129.16/32"),
 )
-# The only part of IPv6 that has public hosts; all that carries an IPv4 address is judged by that.
+# The only part of IPv6 with public hosts. Addresses that embed an IPv4 address are checked by it.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 DOCUMENTATION = IPv6Network("3fff::/20")
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -33,17 +33,17 @@ ISATAP = (0x5EFE, 0x200_5EFE)
 
 
 def parse_address(text: str) -> Address:
-    """The address that a resolver answered; a scope behind % is left out."""
+    """Parse a resolver's answer, without the scope after %."""
     return ip_address(text.partition("%")[0])
 
 
 def parse_network(text: str) -> Network:
-    """A network, or one address. Raises ValueError."""
+    """Parse a network or one address. Raises ValueError."""
     return ip_network(text, strict=False)
 
 
 def embedded(address: Address) -> list[IPv4Address]:
-    """The IPv4 addresses that an IPv6 address stands for or leads through."""
+    """Return the IPv4 addresses that an IPv6 address embeds."""
     if isinstance(address, IPv4Address):
         return []
     last = IPv4Address(int(address) & 0xFFFF_FFFF)
@@ -61,16 +61,16 @@ def embedded(address: Address) -> list[IPv4Address]:
 
 
 def is_public(address: Address) -> bool:
-    """Whether a public host may have this address.
+    """Return whether the address is public.
 
-    An IPv6 address that carries an IPv4 one is at most as public as that.
+    An IPv6 address that embeds an IPv4 address is public only if that is.
     """
     if isinstance(address, IPv4Address):
         special = address.is_multicast or address.is_reserved or address.is_unspecified
         return (
             address.is_global
             and not special
-            and not any(address in network for network in MORE_REFUSED)
+            and not any(address in network for network in NOT_PUBLIC)
         )
     if not all(is_public(inner) for inner in embedded(address)):
         return False

@@ -1,4 +1,4 @@
-"""Where the service connects to for its callers: a host is resolved once, and judged by address."""
+"""Check hosts named by callers: resolve once, then check the addresses (against SSRF)."""
 
 from __future__ import annotations
 
@@ -14,38 +14,35 @@ from service.errors import RejectedError, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address, parse_network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-LOOK_UPS = 100
+MAX_LOOKUPS = 100
 
 
 class AddressRefusedError(RejectedError):
-    """A host that callers may not have the service connect to.
+    """A host that is not allowed.
 
-    It says nothing of where the host leads: names of an inner network are not for callers.
+    The message does not contain its addresses, which may be those of an internal network.
     """
 
     def __init__(self, host: str) -> None:
-        super().__init__(
-            ErrorCode.URL_REFUSED, f"{host}: leads to an address that is not of the public internet"
-        )
+        super().__init__(ErrorCode.URL_REFUSED, f"{host}: does not resolve to a public address")
 
 
 class Resolver:
-    """The system's resolver, in threads of its own.
+    """The system's resolver, in its own threads.
 
-    A name whose servers are silent holds a thread for half a minute, whether anybody still waits
-    for it or not. The event loop's own look-ups share a handful of threads, so a few such names
-    would stop them all; and those that were given up count here until they end, so that a flood
-    of such names takes no more threads than these.
+    A name whose servers do not answer blocks a thread for half a minute, even if the request was
+    canceled. The event loop's own look-ups share a few threads, which a few such names would all
+    block.
 
     Args:
-        at_once: look-ups; others wait until one ends, or are given up.
+        max_lookups: concurrent look-ups; others wait.
     """
 
-    def __init__(self, at_once: int = LOOK_UPS) -> None:
-        self._threads = ThreadPoolExecutor(at_once, "look-up")
+    def __init__(self, max_lookups: int = MAX_LOOKUPS) -> None:
+        self._threads = ThreadPoolExecutor(max_lookups, "look-up")
 
     async def __call__(self, host: str, port: int) -> list[str]:
-        """The addresses of a host. Raises OSError, UnicodeError."""
+        """Return the addresses of a host. Raises OSError, UnicodeError."""
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -56,9 +53,9 @@ class Guard:
     """Decides where connections may go.
 
     Attributes:
-        hosts: names that lead wherever they like, in lower case.
-        networks: addresses that are allowed though they are not public.
-        resolve: finds a host's addresses.
+        hosts: names that are allowed whatever they resolve to, in lower case.
+        networks: addresses that are allowed although not public.
+        resolve: returns a host's addresses.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -67,10 +64,10 @@ class Guard:
 
     @classmethod
     def allowing(cls, text: str) -> Guard:
-        """A guard with exceptions: hosts, addresses and networks, with commas between them.
+        """Return a guard that also allows these hosts, addresses and networks, separated by commas.
 
         Raises:
-            SettingsError: one of them is none.
+            SettingsError: an entry is not valid.
         """
         hosts, networks = set[str](), list[Network]()
         for word in filter(None, (word.strip().lower() for word in text.split(","))):
@@ -86,10 +83,10 @@ class Guard:
         return cls(frozenset(hosts), tuple(networks))
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """Where a connection to the host may go, in the resolver's order.
+        """Return the addresses of an allowed host, in the resolver's order.
 
         Raises:
-            AddressRefusedError: any of its addresses is refused.
+            AddressRefusedError: one of its addresses is not allowed.
             OSError, UnicodeError: it cannot be resolved.
         """
         found = await self.resolve(host, port)

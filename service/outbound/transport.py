@@ -1,7 +1,7 @@
-"""An HTTP client whose connections go where its guard lets them.
+"""An HTTP transport that connects only to addresses allowed by a guard.
 
-The guard stands at the place where a connection is made, so it judges the very address that is
-connected to; there is no second look-up in between. `Host` and the name in TLS stay the URL's own.
+The address that is checked is the one that is connected to, without a second look-up (against DNS
+rebinding). The `Host` header and the TLS server name stay those of the URL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from service.outbound.guard import Guard
 
 
 class GuardedBackend(AsyncNetworkBackend):
-    """Opens connections for httpcore's pool."""
+    """A network backend for httpcore that checks addresses."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
@@ -34,27 +34,27 @@ class GuardedBackend(AsyncNetworkBackend):
         """Connect to the first of the host's addresses that answers.
 
         Args:
-            timeout: seconds for all addresses together; each has its share of what is left.
+            timeout: seconds for all addresses together, shared equally among the remaining ones.
 
         Raises:
-            AddressRefusedError: the host leads to where callers may not go.
-            httpcore.ConnectError: nothing answers, or there is no such host.
+            AddressRefusedError: the host is not allowed.
+            httpcore.ConnectError: no address answers, or the host cannot be resolved.
         """
         try:
             addresses = await self._guard.addresses(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(type(error).__name__) from error
         ends_s = None if timeout is None else time.monotonic() + timeout
-        for left in range(len(addresses), 0, -1):
-            share_s = None if ends_s is None else max(0.0, ends_s - time.monotonic()) / left
+        for remaining in range(len(addresses), 0, -1):
+            share_s = None if ends_s is None else max(0.0, ends_s - time.monotonic()) / remaining
             try:
                 return await self._backend.connect_tcp(
-                    addresses[-left], port, share_s, local_address, socket_options
+                    addresses[-remaining], port, share_s, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if left == 1:
+                if remaining == 1:
                     raise
-        raise AssertionError("the guard gives an address or raises")
+        raise AssertionError("the guard returns an address or raises")
 
     async def connect_unix_socket(
         self,
@@ -62,24 +62,23 @@ class GuardedBackend(AsyncNetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
-        """No caller has business there."""
-        raise httpcore.ConnectError("sockets of the file system are not connected to")
+        """Refuse: callers must not connect to Unix sockets."""
+        raise httpcore.ConnectError("Unix sockets are not allowed")
 
     async def sleep(self, seconds: float) -> None:
-        """As httpcore asks for."""
+        """Sleep, as httpcore requires."""
         await self._backend.sleep(seconds)
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport on connections of a `GuardedBackend`.
+    """httpx's transport with a `GuardedBackend`.
 
-    Each request has a connection of its own, and none waits for that of another: who sends them
-    bounds how many there are at once.
+    Each request has its own connection; the caller limits their number.
     """
 
     def __init__(self, guard: Guard) -> None:
         super().__init__(trust_env=False)
-        # httpx has no parameter for it: https://github.com/encode/httpx/discussions/2979
+        # httpx has no parameter for the backend: https://github.com/encode/httpx/discussions/2979
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=None,

@@ -1,7 +1,7 @@
-"""Which request and which job the present work belongs to; logs and traces read it.
+"""The ids of the current request and job, for logs and traces.
 
-The gateway sets the request's id around each request, and the job's where it makes or reads one. A
-job record carries the request's id and the trace's parent from the gateway to the workers.
+The gateway sets the request's id for each request, and the job's id when it creates or reads a job.
+The job record carries the request's id and the trace's parent to the workers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TRACER = "tcan"
 
 
 def context_fields() -> dict[str, str]:
-    """What a new job's record takes along: `request_id` and `traceparent`, as far as known."""
+    """Return `request_id` and `traceparent` for a new job's record, as far as known."""
     found: dict[str, str] = {}
     inject(found)
     request_id = REQUEST_ID.get()
@@ -31,10 +31,10 @@ def context_fields() -> dict[str, str]:
 
 
 @contextmanager
-def working_on(
+def job_context(
     job_id: str, stage: str, request_id: str | None, traceparent: str | None
 ) -> Iterator[None]:
-    """A worker's stage of a job: its logs name the job, its span goes on with the request's."""
+    """Set a job's ids for logs, and start a span within the request's trace."""
     job, request = JOB_ID.set(job_id), REQUEST_ID.set(request_id)
     parent = extract({"traceparent": traceparent} if traceparent else {})
     tracer = trace.get_tracer(TRACER)
@@ -47,6 +47,6 @@ def working_on(
 
 
 def trace_id() -> str | None:
-    """The present trace as 32 hexadecimal digits; None when nothing is traced."""
+    """Return the current trace id, 32 hexadecimal digits; None if nothing is traced."""
     span = trace.get_current_span(otel_context.get_current()).get_span_context()
     return trace.format_trace_id(span.trace_id) if span.is_valid else None

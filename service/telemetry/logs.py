@@ -1,4 +1,4 @@
-"""One JSON object per line, with the request and the job that it belongs to, and no secrets."""
+"""JSON logs, one object per line, with request and job ids and with secrets redact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from service.telemetry.context import JOB_ID, REQUEST_ID, trace_id
 
 REDACTED = "***"
-# Each pattern's first group stays.
+# The first group of each pattern is kept.
 SECRETS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -25,28 +25,28 @@ SECRETS = tuple(
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as JSON: time, level, logger, message, and ids as far as known."""
+    """Formats a log record as JSON: time, level, logger, message and known ids."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its line break."""
         moment = datetime.fromtimestamp(record.created, UTC)
         fields = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": redact(record.getMessage()),
             "request_id": REQUEST_ID.get(),
             "job_id": JOB_ID.get(),
             "trace_id": trace_id(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            fields["exception"] = redacted(self.formatException(record.exc_info))
+            fields["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
-def redacted(text: str) -> str:
-    """The text with what looks like a secret left out."""
+def redact(text: str) -> str:
+    """Return the text without anything that looks like a secret."""
     for pattern in SECRETS:
         text = pattern.sub(rf"\g<1>{REDACTED}", text)
     return text

@@ -1,4 +1,4 @@
-"""The Prometheus text of a snapshot of the service, and of this gateway's own requests."""
+"""Prometheus metrics of the whole service and of this gateway's requests."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from service.contract.workers import DiskSpace
 from service.stores.job_store.counts import ServiceStats
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-# Counters that have labels: their name in Redis, in Prometheus, what they say, their labels.
+# Counters: name in Redis, name in Prometheus, help, labels.
 COUNTERS = (
-    ("jobs_ended", "tcan_jobs_ended", "Jobs that ended.", ("state", "code")),
-    ("leases_lost", "tcan_leases_lost", "Leases that ran out.", ("queue",)),
-    ("webhooks", "tcan_webhook_attempts", "Attempts by outcome.", ("event", "outcome")),
+    ("jobs_ended", "tcan_jobs_ended", "Ended jobs.", ("state", "code")),
+    ("leases_lost", "tcan_leases_lost", "Leases that expired.", ("queue",)),
+    ("webhooks", "tcan_webhook_attempts", "Webhook attempts by outcome.", ("event", "outcome")),
     (
         "worker_restarts",
         "tcan_worker_restarts",
-        "Workers that took no hints in time.",
+        "Restarts of workers that claimed no jobs although hints waited.",
         (),
     ),
-    ("resumed", "tcan_jobs_resumed", "Times a worker went on from a checkpoint.", ()),
-    ("steps_repeated", "tcan_denoising_steps_repeated", "Steps that were done again.", ()),
-    ("steps", "tcan_denoising_steps", "Denoising steps that workers reported.", ()),
+    ("resumed", "tcan_jobs_resumed", "Jobs resumed from a checkpoint.", ()),
+    ("steps_repeated", "tcan_denoising_steps_repeated", "Denoising steps that were repeated.", ()),
+    ("steps", "tcan_denoising_steps", "Denoising steps reported by workers.", ()),
 )
 
 
 class GatewayMetrics:
-    """This gateway's own numbers; `text` adds those of the whole service."""
+    """Metrics of this gateway; `text` adds those of the whole service."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Histogram(
             "tcan_http_request_seconds",
-            "Seconds until the head of an answer, by this gateway.",
+            "Seconds until the response header, of this gateway.",
             ("method", "route", "status"),
             buckets=BUCKETS_S,
             registry=self._registry,
@@ -57,57 +57,59 @@ class GatewayMetrics:
             )
         series.observe(seconds)
 
-    def text(self, snapshot: ServiceStats, readers: int, spool: DiskSpace | None) -> bytes:
-        """All metrics in Prometheus' text format.
+    def text(self, stats: ServiceStats, readers: int, spool: DiskSpace | None) -> bytes:
+        """Return all metrics in Prometheus' text format.
 
         Args:
-            readers: have a stream of events open here.
-            spool: where uploads to this gateway are on their way.
+            readers: number of open event streams.
+            spool: disk for incoming uploads.
         """
         registry = CollectorRegistry()
-        registry.register(_Families(snapshot, readers, spool))
+        registry.register(_Families(stats, readers, spool))
         return generate_latest(registry) + generate_latest(self._registry)
 
 
 class _Families(Collector):
-    def __init__(self, snapshot: ServiceStats, readers: int, spool: DiskSpace | None) -> None:
-        self._snapshot = snapshot
+    def __init__(self, stats: ServiceStats, readers: int, spool: DiskSpace | None) -> None:
+        self._stats = stats
         self._readers = readers
         self._spool = spool
 
     def collect(self) -> Iterable[Metric]:
-        yield from _queues(self._snapshot)
-        yield from _counters(self._snapshot)
-        yield _stages(self._snapshot)
-        yield from _workers(self._snapshot)
-        yield from _scratch(self._snapshot, self._spool)
+        yield from _queues(self._stats)
+        yield from _counters(self._stats)
+        yield _stages(self._stats)
+        yield from _workers(self._stats)
+        yield from _scratch(self._stats, self._spool)
         yield _gauge(
-            "tcan_webhooks_due", "Messages still to be delivered.", self._snapshot.pending_messages
+            "tcan_webhooks_due",
+            "Webhook messages to be delivered.",
+            self._stats.pending_messages,
         )
         yield _gauge(
             "tcan_webhooks_overdue_seconds",
-            "For how long the first of them has been due.",
-            self._snapshot.overdue_s,
+            "How long the first pending webhook message has been due.",
+            self._stats.overdue_s,
         )
-        yield _gauge("tcan_event_readers", "Open streams of events, here.", self._readers)
+        yield _gauge("tcan_event_readers", "Open event streams of this gateway.", self._readers)
 
 
-def _gauge(name: str, says: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, says, value=value)
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=value)
 
 
-def _queues(snapshot: ServiceStats) -> Iterable[Metric]:
-    waiting = GaugeMetricFamily("tcan_queue_jobs", "Jobs that wait.", labels=["queue"])
+def _queues(stats: ServiceStats) -> Iterable[Metric]:
+    waiting = GaugeMetricFamily("tcan_queue_jobs", "Waiting jobs.", labels=["queue"])
     oldest = GaugeMetricFamily(
         "tcan_queue_oldest_seconds",
-        "Age of the oldest job of a class that waits.",
+        "Age of the oldest waiting job by priority.",
         labels=["queue", "priority"],
     )
     classes = GaugeMetricFamily(
-        "tcan_queue_class_jobs", "Jobs that wait, by class.", labels=["queue", "priority"]
+        "tcan_queue_class_jobs", "Waiting jobs by priority.", labels=["queue", "priority"]
     )
-    leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs that workers hold.", labels=["queue"])
-    for queue, depth in snapshot.queues.items():
+    leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs leased by workers.", labels=["queue"])
+    for queue, depth in stats.queues.items():
         waiting.add_metric([queue], depth.waiting)
         leased.add_metric([queue], depth.leased)
         for priority, jobs in depth.by_class.items():
@@ -116,40 +118,44 @@ def _queues(snapshot: ServiceStats) -> Iterable[Metric]:
     return waiting, oldest, classes, leased
 
 
-def _counters(snapshot: ServiceStats) -> Iterable[Metric]:
-    for stored, name, says, labels in COUNTERS:
-        family = CounterMetricFamily(name, says, labels=labels)
-        for parts, value in snapshot.counters.items():
+def _counters(stats: ServiceStats) -> Iterable[Metric]:
+    for stored, name, help_text, labels in COUNTERS:
+        family = CounterMetricFamily(name, help_text, labels=labels)
+        for parts, value in stats.counters.items():
             if parts[0] == stored:
                 family.add_metric(parts[1:], value)
         yield family
 
 
-def _stages(snapshot: ServiceStats) -> Metric:
+def _stages(stats: ServiceStats) -> Metric:
     family = SummaryMetricFamily(
-        "tcan_stage_seconds", "Seconds of the stages of ended jobs.", labels=["stage"]
+        "tcan_stage_seconds", "Duration of the stages of ended jobs.", labels=["stage"]
     )
-    for (name, *rest), seconds in snapshot.counters.items():
+    for (name, *rest), seconds in stats.counters.items():
         if name == "stage_seconds":
-            count = snapshot.counters[("stage_count", *rest)]
+            count = stats.counters[("stage_count", *rest)]
             family.add_metric(rest, count_value=int(count), sum_value=seconds)
     return family
 
 
-def _workers(snapshot: ServiceStats) -> Iterable[Metric]:
-    ready = GaugeMetricFamily("tcan_worker_ready", "1 when it takes jobs.", labels=["worker"])
+def _workers(stats: ServiceStats) -> Iterable[Metric]:
+    ready = GaugeMetricFamily("tcan_worker_ready", "1 if the worker is ready.", labels=["worker"])
     stalled = GaugeMetricFamily(
-        "tcan_worker_stalled", "1 when it takes nothing although hints wait.", labels=["worker"]
+        "tcan_worker_stalled",
+        "1 if the worker claims no jobs despite hints.",
+        labels=["worker"],
     )
     used = GaugeMetricFamily(
         "tcan_device_memory_used_bytes",
-        "Of the worker's device; of its process where the device is the processor.",
+        "Used memory of the worker's device; on a CPU, of its process.",
         labels=["worker", "device"],
     )
     total = GaugeMetricFamily(
-        "tcan_device_memory_bytes", "All that there is.", labels=["worker", "device"]
+        "tcan_device_memory_bytes",
+        "Memory of the worker's device.",
+        labels=["worker", "device"],
     )
-    for worker in snapshot.workers:
+    for worker in stats.workers:
         ready.add_metric([worker.id], float(worker.ready))
         stalled.add_metric([worker.id], float(worker.stalled))
         if worker.memory is not None:
@@ -159,16 +165,16 @@ def _workers(snapshot: ServiceStats) -> Iterable[Metric]:
     return ready, stalled, used, total
 
 
-def _scratch(snapshot: ServiceStats, spool: DiskSpace | None) -> Iterable[Metric]:
+def _scratch(stats: ServiceStats, spool: DiskSpace | None) -> Iterable[Metric]:
     free = GaugeMetricFamily(
         "tcan_scratch_free_bytes",
-        "Room for files on their way: of each worker, and of this gateway.",
+        "Free disk space for temporary files of each worker and of this gateway.",
         labels=["holder"],
     )
     total = GaugeMetricFamily("tcan_scratch_bytes", "Size of that disk.", labels=["holder"])
-    rooms = [(worker.id, worker.scratch) for worker in snapshot.workers]
-    for holder, room in [*rooms, ("gateway", spool)]:
-        if room is not None:
-            free.add_metric([holder], room.free_bytes)
-            total.add_metric([holder], room.total_bytes)
+    disks = [(worker.id, worker.scratch) for worker in stats.workers]
+    for holder, space in [*disks, ("gateway", spool)]:
+        if space is not None:
+            free.add_metric([holder], space.free_bytes)
+            total.add_metric([holder], space.total_bytes)
     return free, total

@@ -1,4 +1,4 @@
-"""Traces to an OpenTelemetry collector when an endpoint is set; else nothing is recorded."""
+"""Traces, sent to an OpenTelemetry collector if an endpoint is set."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def start_tracing(endpoint: str | None, part: str) -> Callable[[], None]:
     """Send this process's spans to `endpoint`, an OTLP receiver over HTTP.
 
     Args:
-        endpoint: such as http://collector:4318/v1/traces; None records nothing.
-        part: the process's name among the service's, such as gateway.
+        endpoint: for example http://collector:4318/v1/traces; None disables tracing.
+        part: name of this part of the service, for example gateway.
 
     Returns:
-        What sends the last spans and ends it.
+        A function that sends the last spans and stops tracing.
 
     Raises:
         SettingsError: the extra `otel` is not installed.

@@ -1,4 +1,4 @@
-"""Sends what is in the outbox. Each gateway has one; the claims in Redis keep them apart."""
+"""Send messages from the outbox. Each gateway does it; claims in Redis prevent duplicates."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ from typing import Self
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import UnavailableError
 from service.outbound.guard import Guard
-from service.shutdown import unless
+from service.shutdown import run_unless_stopped
 from service.stores.job_store import deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobs
 from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
-from service.webhooks.send import DEADLINE_S, Sender, Sent
+from service.webhooks.send import DEADLINE_S, Sender, SendResult
 from service.webhooks.signing import Signer
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
-AT_ONCE = 32
-# Of one caller: receivers that do not answer leave room for those of others.
-SHARE = 8
-# A gateway that died with a message leaves it to another after this; one that lives has settled it
-# well before.
+POLL_INTERVAL_S = 0.5
+MAX_SENDING = 32
+# Leaves slots for other callers if one caller's receivers do not answer.
+MAX_PER_CALLER = 8
+# After this time another gateway sends the message; longer than an attempt takes.
 CLAIM_MS = int(DEADLINE_S * 1000) + 15_000
 GONE = 410
-# Not the generator that the whole process shares, and may seed.
+# Independent of the process-wide generator, which may be seeded.
 UNSEEDED = SystemRandom()
 
 
 class Deliverer:
-    """Delivers messages for the length of an `async with` block.
+    """Delivers messages during an `async with` block.
 
     Args:
-        body: the JSON of a message; the same for each of its attempts.
-        guard: knows the hosts that may be connected to.
-        jitter: 0..1, a new one for each attempt.
+        body: returns the JSON of a message, equal for all attempts.
+        guard: decides which hosts are allowed.
+        jitter: returns 0..1, called for each attempt.
     """
 
     def __init__(
@@ -59,8 +58,8 @@ class Deliverer:
         self._jitter = jitter
         self._sender = Sender(guard)
         self._stop = asyncio.Event()
-        # Tasks, each with the caller whose message it delivers.
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        # Caller of each task's message.
+        self._sending: dict[asyncio.Task[None], str] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,60 +67,62 @@ class Deliverer:
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        """What is under way is broken off; it comes due again, and the same id tells of it."""
+        """Cancel running attempts; their messages become due again, with the same ids."""
         self._stop.set()
         if self._loop is not None:
             await self._loop
         await self.finish()
         await self._sender.close()
 
-    async def start_due(self) -> int:
-        """Begin to deliver what is due; how many messages. Raises UnavailableError."""
-        free = AT_ONCE - len(self._under_way)
+    async def send_due(self) -> int:
+        """Start sending due messages; returns their number. Raises UnavailableError."""
+        free = MAX_SENDING - len(self._sending)
         if free == 0:
             return 0
-        sending = Counter(self._under_way.values())
-        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS, SHARE, sending))
+        sending = Counter(self._sending.values())
+        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS, MAX_PER_CALLER, sending))
         for message in claimed:
             task = asyncio.create_task(self._deliver(message))
-            self._under_way[task] = message.delivery.caller
-            task.add_done_callback(self._under_way.pop)
+            self._sending[task] = message.delivery.caller
+            task.add_done_callback(self._sending.pop)
         return len(claimed)
 
     async def finish(self) -> None:
-        """Wait for what is under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        """Wait for running attempts."""
+        while self._sending:
+            await asyncio.wait(self._sending)
 
     async def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                await self.start_due()
+                await self.send_due()
             except UnavailableError as error:
-                logger.warning("webhooks: %s", error)
-            except Exception:  # whatever it is, the messages of others go on
-                logger.exception("webhooks: what is due cannot be taken")
-            await unless(self._stop, self._until_next_look())
+                logger.warning("could not claim webhook messages: %s", error)
+            except Exception:  # delivery of other messages must continue
+                logger.exception("could not send webhook messages")
+            await run_unless_stopped(self._stop, self._until_next_poll())
 
-    async def _until_next_look(self) -> None:
-        """A moment, or less: until a slot is free again."""
-        if not self._under_way:
-            await asyncio.sleep(LOOK_EVERY_S)
+    async def _until_next_poll(self) -> None:
+        """Wait for the poll interval, or until a slot is free."""
+        if not self._sending:
+            await asyncio.sleep(POLL_INTERVAL_S)
             return
         first = asyncio.FIRST_COMPLETED
-        await asyncio.wait(self._under_way, timeout=LOOK_EVERY_S, return_when=first)
+        await asyncio.wait(self._sending, timeout=POLL_INTERVAL_S, return_when=first)
 
     async def _deliver(self, message: ClaimedDelivery) -> None:
         JOB_ID.set(message.delivery.job_id)
         try:
-            sent = await unless(self._stop, self._attempt(message))
-        except Exception:  # an attempt that is not settled would be made again for ever
-            logger.exception("job %s: an attempt broke", message.delivery.job_id)
-            sent = Sent(Attempt(at_ms=round(1000 * time.time()), took_ms=0, error="InternalError"))
+            sent = await run_unless_stopped(self._stop, self._attempt(message))
+        except Exception:  # an attempt that is not settled would be repeated for ever
+            logger.exception("webhook attempt failed: job=%s", message.delivery.job_id)
+            sent = SendResult(
+                Attempt(at_ms=round(1000 * time.time()), took_ms=0, error="InternalError")
+            )
         if sent is not None:
             await self._settle(message.delivery, sent)
 
-    async def _attempt(self, message: ClaimedDelivery) -> Sent:
+    async def _attempt(self, message: ClaimedDelivery) -> SendResult:
         delivery, body = message.delivery, self._body(message)
         generations = [secret.generation for secret in message.secrets]
         headers = self._signer.headers(
@@ -129,11 +130,11 @@ class Deliverer:
         )
         return await self._sender.post(delivery.url, headers, body)
 
-    async def _settle(self, delivery: Delivery, sent: Sent) -> None:
+    async def _settle(self, delivery: Delivery, sent: SendResult) -> None:
         retry_ms = next_delay_ms(delivery.tries, self._jitter(), sent.retry_after_s)
         state = outcome(sent.attempt, last=retry_ms is None)
         logger.info(
-            "job %s: %s, attempt %d: %s (%s)",
+            "webhook attempt: job=%s event=%s attempt=%d result=%s state=%s",
             delivery.job_id,
             delivery.event,
             delivery.tries,
@@ -145,11 +146,11 @@ class Deliverer:
                 deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
             )
         except UnavailableError as error:
-            logger.warning("job %s: an attempt is not on record: %s", delivery.job_id, error)
+            logger.warning("could not log webhook attempt: job=%s %s", delivery.job_id, error)
 
 
 def outcome(attempt: Attempt, *, last: bool) -> DeliveryState:
-    """Where a message stands after an attempt."""
+    """Return a message's state after an attempt."""
     if attempt.succeeded:
         return DeliveryState.DELIVERED
     if attempt.status == GONE:

@@ -1,4 +1,4 @@
-"""The one place that speaks to a receiver of webhooks."""
+"""Post messages to webhook receivers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from service.outbound.guard import AddressRefusedError, Guard
 from service.outbound.transport import GuardedTransport
 from service.webhooks.schedule import read_retry_after
 
-# For all of an attempt: the look-up of the host, the connection, TLS, the head of the answer. A
-# receiver should take a message and do its work later.
+# For a whole attempt: host look-up, connection, TLS, response header. A receiver should accept the
+# message first and do its work later.
 DEADLINE_S = 15.0
-# To all addresses of a host together.
+# For all addresses of a host together.
 CONNECT_S = 8.0
 
 
-class Sent(NamedTuple):
-    """An attempt, and the seconds after which the receiver wants the next one."""
+class SendResult(NamedTuple):
+    """An attempt, and the seconds until the next one that the receiver asked for."""
 
     attempt: Attempt
     retry_after_s: float | None = None
 
 
 class Sender:
-    """Posts messages; follows no redirect and reads no answer beyond its head.
+    """Posts messages; follows no redirects and does not read response bodies.
 
     Args:
-        guard: knows the hosts that may be connected to.
-        deadline_s: for an attempt. A timeout of httpx would not do: it begins anew with each byte
-            that a receiver lets drip.
+        guard: decides which hosts are allowed.
+        deadline_s: for an attempt; httpx's own timeout restarts with each byte received.
     """
 
     def __init__(self, guard: Guard, deadline_s: float = DEADLINE_S) -> None:
@@ -47,8 +46,8 @@ class Sender:
             headers={"user-agent": f"tcan/{version('tcan')}", "content-type": "application/json"},
         )
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Sent:
-        """Try once; an answer that does not come is told in the attempt, and never raised."""
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> SendResult:
+        """Make one attempt; errors are recorded in it, never raised."""
         began_ms, began_s = round(time.time() * 1000), time.monotonic()
         status, error, retry_after_s = None, None, None
         try:
@@ -64,8 +63,8 @@ class Sender:
             error = type(problem).__name__
         took_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error)
-        return Sent(attempt, retry_after_s)
+        return SendResult(attempt, retry_after_s)
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._http.aclose()

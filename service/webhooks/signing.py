@@ -1,8 +1,7 @@
 """Signatures of the Standard Webhooks specification: `v1` (HMAC) and `v1a` (ed25519).
 
-A caller's secret is derived from one key of the service, the caller's id and the secret's
-generation. So Redis knows which generations sign and holds no secret, and only a process that has
-the key can sign.
+A caller's secret is derived from the service's key, the caller's id and the secret's generation. So
+Redis stores generations but no secrets, and only a process with the key can sign.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ class Signer:
     """Signs messages.
 
     Attributes:
-        key: the service's own; all secrets come from it.
-        private_keys: of ed25519; each adds a signature `v1a`. Two of them make a rotation.
+        key: the service's key; all secrets are derived from it.
+        private_keys: ed25519 keys; each adds a signature `v1a`. Use two for a rotation.
     """
 
     key: bytes
     private_keys: tuple[Ed25519PrivateKey, ...] = ()
 
     def secret(self, caller: str, generation: int) -> str:
-        """A caller's secret as receivers take it: `whsec_` and base64 of 32 bytes."""
+        """Return a caller's secret for its receivers: `whsec_` and base64 of 32 bytes."""
         return f"whsec_{_base64(self._secret(caller, generation))}"
 
     def public_keys(self) -> list[str]:
-        """What verifies `v1a`: `whpk_` and base64 of 32 bytes each."""
+        """Return the public keys for `v1a`: `whpk_` and base64 of 32 bytes each."""
         return [f"whpk_{_base64(key.public_key().public_bytes_raw())}" for key in self.private_keys]
 
     def headers(
         self, message_id: str, time_s: int, body: bytes, caller: str, generations: list[int]
     ) -> dict[str, str]:
-        """The three headers of a message, with a signature per secret and per key."""
+        """Return the three headers of a message, with one signature per secret and key."""
         content = f"{message_id}.{time_s}.".encode() + body
         signatures = [
             f"v1,{_base64(hmac.digest(self._secret(caller, generation), content, 'sha256'))}"
@@ -62,10 +61,10 @@ class Signer:
 
 
 def read_private_keys(text: str) -> tuple[Ed25519PrivateKey, ...]:
-    """Keys of the form `whsk_` and base64, with spaces between them.
+    """Parse keys of the form `whsk_` and base64, separated by spaces.
 
     Raises:
-        SettingsError: one of them is none.
+        SettingsError: one of them is not a key.
     """
     return tuple(_private_key(word) for word in text.split())
 
@@ -78,7 +77,7 @@ def _private_key(word: str) -> Ed25519PrivateKey:
     # The public key may follow the seed.
     if not word.startswith("whsk_") or len(raw) not in (SEED_BYTES, 2 * SEED_BYTES):
         raise SettingsError(
-            "TCAN_WEBHOOK_ED25519_KEYS: a key is 'whsk_' and the base64 of its 32 bytes"
+            "TCAN_WEBHOOK_ED25519_KEYS: each key must be 'whsk_' and base64 of 32 bytes"
         )
     return Ed25519PrivateKey.from_private_bytes(raw[:SEED_BYTES])
 

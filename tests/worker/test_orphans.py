@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.contract.job import new_job_id
-from service.maintenance.orphans import LEAST_AGE_S, MARKS, Orphans
+from service.maintenance.orphans import MARKS, MIN_AGE_S, OrphanSweeper
 from service.settings import Settings
 from service.stores.job_store import retention
 from service.stores.job_store.store import Jobs
@@ -51,9 +51,9 @@ def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
 ) -> None:
     live, orphan = Desk(jobs, objects, runner, tmp_path).submit(), abandoned(objects)
     objects.put("jobs/mine/notes.txt", b"no job's")
-    Orphans(jobs, objects, LEAST_AGE_S).sweep()
+    OrphanSweeper(jobs, objects, MIN_AGE_S).sweep()
     assert objects.exists(orphan)
-    Orphans(jobs, objects, ANY_AGE_S).sweep()
+    OrphanSweeper(jobs, objects, ANY_AGE_S).sweep()
     assert not objects.exists(orphan)
     assert objects.exists(f"jobs/{live}/inputs/image.png")
     assert objects.exists("jobs/mine/notes.txt")
@@ -61,7 +61,7 @@ def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
 
 def test_rounds_are_bounded_and_come_to_everything(jobs: Jobs, objects: ObjectStore) -> None:
     keys = [abandoned(objects) for _ in range(5)]
-    orphans = Orphans(jobs, objects, ANY_AGE_S, batch=2)
+    orphans = OrphanSweeper(jobs, objects, ANY_AGE_S, batch=2)
     left = []
     # Others' folders lie there as well: earlier tests share the bucket.
     for _ in range(len(list(objects.folders("jobs")))):
@@ -72,7 +72,7 @@ def test_rounds_are_bounded_and_come_to_everything(jobs: Jobs, objects: ObjectSt
 
 
 def test_what_belongs_to_another_job_store_stays(jobs: Jobs, objects: ObjectStore) -> None:
-    orphans, first = Orphans(jobs, objects, ANY_AGE_S), abandoned(objects)
+    orphans, first = OrphanSweeper(jobs, objects, ANY_AGE_S), abandoned(objects)
     orphans.sweep()
     assert not objects.exists(first)
     # The job store lost everything, or the settings name another one.

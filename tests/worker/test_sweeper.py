@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.contract.job import new_job_id
-from service.maintenance.each import MOST_FAILURES
-from service.maintenance.orphans import Orphans
+from service.maintenance.each import MAX_FAILURES
+from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands, uploads
@@ -22,7 +22,7 @@ from tests.worker.conftest import Desk
 
 @pytest.fixture
 def sweeper(jobs: Jobs, objects: ObjectStore, settings: Settings) -> Sweeper:
-    return Sweeper(jobs, objects, "w1", settings.spool_folder, Orphans(jobs, objects, -60.0))
+    return Sweeper(jobs, objects, "w1", settings.spool_folder, OrphanSweeper(jobs, objects, -60.0))
 
 
 @contextmanager
@@ -110,11 +110,11 @@ def test_what_cannot_be_erased_holds_up_nothing_behind_it(
 def test_an_orphan_that_cannot_be_erased_holds_up_no_other(
     objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
-    names = sorted(new_job_id() for _ in range(MOST_FAILURES + 1))
+    names = sorted(new_job_id() for _ in range(MAX_FAILURES + 1))
     for name in names:
         objects.put(f"jobs/{name}/inputs/image.png", b"me")
     with ExitStack() as stack:
-        for name in names[:MOST_FAILURES]:
+        for name in names[:MAX_FAILURES]:
             stack.enter_context(undeletable(settings, name))
         for _ in range(2):
             sweeper.act()

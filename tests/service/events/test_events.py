@@ -17,7 +17,7 @@ from service.api.routes.events import HEARTBEAT, HELLO, read_events
 from service.auth.stream_revocation import StreamRevoker
 from service.contract.events import EventKind
 from service.contract.queues import Queue
-from service.events.feed import KEPT
+from service.events.feed import MAX_FRAMES
 from service.events.hub import EventHub
 from service.events.messages import event_frame
 from service.settings import Settings
@@ -171,7 +171,7 @@ def test_a_reader_that_reads_nothing_holds_nobody_back_and_misses_nothing(
     stalled = open_stream(http, "a")
     reader = Reader(http, "a")
     reader.connect()
-    many = 3 * KEPT
+    many = 3 * MAX_FRAMES
     for number in range(many):
         driver.advance(number, many)
     jobs.run(commands.fail("a", driver.token, BROKEN))

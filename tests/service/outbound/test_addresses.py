@@ -81,7 +81,7 @@ def where(guard: Guard, host: str) -> list[str]:
 def test_the_resolver_reads_every_spelling(host: str) -> None:
     with pytest.raises(AddressRefusedError) as refused:
         where(Guard(), host)
-    assert refused.value.detail == f"{host}: leads to an address that is not of the public internet"
+    assert refused.value.detail == f"{host}: does not resolve to a public address"
 
 
 def test_one_bad_address_among_good_ones_is_enough() -> None:

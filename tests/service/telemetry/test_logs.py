@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.telemetry.context import REQUEST_ID, context_fields, working_on
-from service.telemetry.logs import JsonFormatter, redacted
+from service.telemetry.context import REQUEST_ID, context_fields, job_context
+from service.telemetry.logs import JsonFormatter, redact
 
 
 def line(message: str, *arguments: object, **more: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def line(message: str, *arguments: object, **more: Any) -> dict[str, Any]:
 
 
 def test_a_line_names_the_job_and_the_request() -> None:
-    with working_on("j1", "render", "r1", None):
+    with job_context("j1", "render", "r1", None):
         inside = line("step %d", 3)
     assert (inside["job_id"], inside["request_id"], inside["message"]) == ("j1", "r1", "step 3")
     assert (inside["level"], inside["logger"]) == ("info", "tcan.test")
@@ -62,10 +62,10 @@ def test_a_request_id_travels_with_the_job() -> None:
     ],
 )
 def test_secrets_are_left_out(text: str, secret: str) -> None:
-    assert secret not in redacted(text)
-    assert "***" in redacted(text)
+    assert secret not in redact(text)
+    assert "***" in redact(text)
 
 
 def test_plain_text_stays() -> None:
     text = "job 8f14: prepare, attempt 1 (http://127.0.0.1:8000/jobs/8f14)"
-    assert redacted(text) == text
+    assert redact(text) == text

@@ -72,7 +72,7 @@ class World:
             jobs = AsyncJobs(AsyncRedis.from_url(self._url, decode_responses=True), self.clock)
             guard = Guard.allowing("127.0.0.1")
             deliverer = Deliverer(jobs, SIGNER, webhook_body, guard, jitter=lambda: 0.0)
-            started = await deliverer.start_due()
+            started = await deliverer.send_due()
             await deliverer.finish()
             await deliverer.__aexit__()
             await jobs.close()

@@ -18,7 +18,8 @@ from service.outbound.guard import Guard
 from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobs, Jobs
-from service.webhooks.deliverer import AT_ONCE, CLAIM_MS, SHARE, Deliverer
+from service.webhooks.deliverer import CLAIM_MS, MAX_SENDING, Deliverer
+from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
 from tests.servers import wait_until
@@ -128,11 +129,11 @@ def test_a_message_that_cannot_be_read_spoils_no_other(redis_url: str, jobs: Job
 
 def test_a_caller_whose_receiver_hangs_holds_up_no_other(redis_url: str, jobs: Jobs) -> None:
     with dripping() as slow, receiving() as good:
-        held_up = canceled(jobs, slow, "slow", 3 * AT_ONCE)
-        canceled(jobs, good.url, "good", 2 * SHARE)
+        held_up = canceled(jobs, slow, "slow", 3 * MAX_SENDING)
+        canceled(jobs, good.url, "good", 2 * LIMIT)
 
         def wait() -> None:
-            wait_until(lambda: len(good.got) == 2 * SHARE, "all of the other's are sent")
+            wait_until(lambda: len(good.got) == 2 * LIMIT, "all of the other's are sent")
 
         delivering(redis_url, wait)
     assert not any(attempts(jobs, job_id) for job_id in held_up)
@@ -140,20 +141,25 @@ def test_a_caller_whose_receiver_hangs_holds_up_no_other(redis_url: str, jobs: J
 
 def test_the_next_slot_is_for_whom_the_fewest_are_sent(jobs: Jobs) -> None:
     def claimed(limit: int, **sending: int) -> list[str]:
-        found = jobs.run(deliveries.claim(limit, CLAIM_MS, SHARE, sending))
+        found = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
         return [message.delivery.caller for message in found]
 
     for caller in ("first", "second", "third"):
-        canceled(jobs, "http://127.0.0.1:9/", caller, 2 * SHARE)
-    assert claimed(4, first=SHARE, second=3, third=1) == ["third", "third", "second", "third"]
+        canceled(jobs, "http://127.0.0.1:9/", caller, 2 * LIMIT)
+    assert claimed(4, first=LIMIT, second=3, third=1) == [
+        "third",
+        "third",
+        "second",
+        "third",
+    ]
     assert claimed(3) == ["first", "second", "third"]
-    assert claimed(AT_ONCE, second=SHARE, third=SHARE) == ["first"] * SHARE
-    assert claimed(AT_ONCE, first=SHARE, second=SHARE, third=SHARE) == []
+    assert claimed(MAX_SENDING, second=LIMIT, third=LIMIT) == ["first"] * LIMIT
+    assert claimed(MAX_SENDING, first=LIMIT, second=LIMIT, third=LIMIT) == []
 
 
 def test_a_claim_passes_over_thousands_of_others(jobs: Jobs) -> None:
     jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
     jobs.redis.zadd("tcan:deliveries:callers", {"busy": 0})
     canceled(jobs, "http://127.0.0.1:9/", "other")
-    [message] = jobs.run(deliveries.claim(AT_ONCE, CLAIM_MS, SHARE, {"busy": SHARE}))
+    [message] = jobs.run(deliveries.claim(MAX_SENDING, CLAIM_MS, LIMIT, {"busy": LIMIT}))
     assert message.delivery.caller == "other"

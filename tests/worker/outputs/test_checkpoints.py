@@ -15,7 +15,7 @@ from redis import Redis
 from service.contract.job import Checkpoint, JobRecord, Output
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.maintenance.orphans import Orphans
+from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands
@@ -44,7 +44,7 @@ class World:
 
     def __init__(self, desk: Desk, jobs: Jobs, objects: ObjectStore, folder: Path) -> None:
         self.desk, self.jobs, self.folder = desk, jobs, folder
-        self.sweep = Sweeper(jobs, objects, "w1", folder / "no", Orphans(jobs, objects)).act
+        self.sweep = Sweeper(jobs, objects, "w1", folder / "no", OrphanSweeper(jobs, objects)).act
 
     def prepared(self, steps: int = 6) -> str:
         """A job that waits to be rendered."""

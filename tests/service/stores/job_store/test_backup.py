@@ -16,7 +16,7 @@ from service.contract.job import JobRecord, new_job_id
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.maintenance.orphans import Orphans
+from service.maintenance.orphans import OrphanSweeper
 from service.settings import Settings
 from service.stores.job_store import commands, retention
 from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
@@ -96,7 +96,7 @@ class Backup:
         with valkey(first, keeps=True) as (url, _):
             jobs = Jobs.connect(url)
             self.abandoned = self._stored()
-            Orphans(jobs, self.objects, ANY_AGE_S).sweep()
+            OrphanSweeper(jobs, self.objects, ANY_AGE_S).sweep()
             with Submits(jobs) as submits:
                 submits.wait_for(20)
                 self.at_work = self._begin(jobs)
@@ -170,7 +170,7 @@ def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) 
 def test_a_copy_under_a_name_of_its_own_erases_nothing_that_it_does_not_know(
     backup: Backup, repository: Path
 ) -> None:
-    jobs, orphans = backup.jobs, Orphans(backup.jobs, backup.objects, ANY_AGE_S)
+    jobs, orphans = backup.jobs, OrphanSweeper(backup.jobs, backup.objects, ANY_AGE_S)
     assert not backup.objects.exists(backup.abandoned)
     # It takes itself for the one that it was copied from, whose bucket this is.
     copied_name = jobs.run(retention.store_identity("new"))
