@@ -108,7 +108,7 @@ ERROR_EXAMPLES: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.URL_REFUSED: (
         SUBMIT,
-        "intranet.example: leads to an address that is not of the public internet",
+        "intranet.example: does not resolve to a public address",
     ),
     ErrorCode.URL_FAILED: (SUBMIT, "assets.example: HTTP 404"),
     ErrorCode.INVALID_IMAGE: (SUBMIT, "image: not a picture"),

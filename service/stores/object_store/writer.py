@@ -119,10 +119,11 @@ class FolderWriter:
     async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
+            failures: list[Exception | None]
             try:
                 failures = await loop.run_in_executor(self._thread, self._store, batch)
             except Exception as error:
-                failures: list[Exception | None] = [error] * len(batch)
+                failures = [error] * len(batch)
             for group, failure in zip(batch, failures, strict=True):
                 _settle(group.done, failure)
 
