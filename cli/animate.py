@@ -209,13 +209,13 @@ def _render(
     """Animate; of several processes all but the first only take part, and report nothing."""
     from tcan_core.distributed.process_group import local_device
     from tcan_core.pipelines.animate import AnimatePipeline
-    from tcan_core.pipelines.animate_files import follow, render
+    from tcan_core.pipelines.animate_files import render, render_as_peer
 
     pipeline = AnimatePipeline.from_preset(
         preset, device=local_device(device), options=options, group=group
     )
     if group.rank:
-        follow(pipeline, prepared, settings)
+        render_as_peer(pipeline, prepared, settings)
         return None
     return render(
         pipeline,

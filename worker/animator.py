@@ -132,7 +132,7 @@ class TcanAnimator:
         """
         self._media.start()
         preset = load_preset(self._preset)
-        self._drawer = PoseDrawer.of(preset)
+        self._drawer = PoseDrawer.from_preset(preset)
         self._detector = self._detector or preset.detector
         if self._detects:
             build_detector(self._detector)
@@ -205,10 +205,10 @@ class TcanAnimator:
                 media=media,
                 retarget=params.retarget,
             )
-            maps = self._drawer.draw(
+            pose_maps = self._drawer.pose_maps(
                 found.image, found.poses, found.source_pose, retarget=params.retarget
             )
-        replace(found, maps=maps).save(prepared, progress)
+        replace(found, pose_maps=pose_maps).save(prepared, progress)
         return found.warnings
 
     def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
@@ -280,7 +280,7 @@ class TcanAnimator:
                 outputs[Output.RESULT],
                 settings,
                 progress=report,
-                canceled=canceled,
+                is_canceled=canceled,
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),

@@ -15,7 +15,7 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import nn
 
 from tcan_core.errors import ConfigError
-from tcan_core.models.caches.pose_cache import keep_pose_features
+from tcan_core.models.caches.pose_cache import install_pose_cache
 from tcan_core.models.networks.attention import KernelName, SelfAttention, find_kernel
 from tcan_core.models.networks.reference_attention import ReferenceReader, ReferenceWriter
 from tcan_core.models.networks.tcan import Tcan
@@ -92,7 +92,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)
     tcan.prompt_cache.keep()
-    tcan.pose_cache = keep_pose_features(tcan.controlnet)
+    tcan.pose_cache = install_pose_cache(tcan.controlnet)
     if options.compile:
         _compile(tcan)
     return tcan

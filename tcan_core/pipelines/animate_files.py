@@ -1,7 +1,6 @@
-"""The main job on files: prepare (decode, detect, clean) and render (animate, encode).
+"""An animation job on files: prepare (decode, detect, clean) and render (animate, encode).
 
-The two may run in different processes; what lies between them is an archive of poses and drawn
-skeletons.
+The two may run in different processes, with an archive of poses and drawn poses between them.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from media.frame_writers import FrameWriter, open_writer
+from media.frame_writers import open_writer
 from media.image import write_png
 from media.limits import MediaLimits
 from media.poses.keypoints import Pose
@@ -30,16 +29,11 @@ from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.errors import (
-    ConfigError,
-    NoPersonError,
-    PoseFileError,
-    WeightsError,
-)
+from tcan_core.errors import ConfigError, NoPersonError, PoseFileError, WeightsError
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateSettings,
-    Canceled,
+    IsCanceled,
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
@@ -54,17 +48,17 @@ _POSES_MEMBER = "prepared.json"
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that rendering needs.
+    """The input of a render.
 
     Attributes:
         image: (height, width, 3) uint8 RGB, the character.
-        source_pose: of the character in the image; None where nobody asked for it.
-        poses: the driver's, cleaned, in the driver's canvas.
-        fps: of the driver, and of the result.
-        warnings: what the user should know, one sentence each.
-        seconds: time taken by each stage so far.
-        quality: of the poses, plain JSON: what cleaning found, and how source and driver agree.
-        maps: the skeletons that steer the model, where they were drawn already.
+        source_pose: pose of the character in the image; None if it is not needed.
+        poses: driving poses, cleaned, in the driving video's canvas.
+        fps: frame rate of the driving video and of the result.
+        warnings: sentences for the user.
+        seconds: time of each stage so far.
+        quality: plain JSON: what cleaning found, and how well source and driving poses agree.
+        pose_maps: the drawn poses, if they exist already.
     """
 
     image: NDArray[np.uint8]
@@ -74,14 +68,14 @@ class Prepared:
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
-    maps: PoseMaps | None = None
+    pose_maps: PoseMaps | None = None
 
     def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write all but the image into a zip: `prepared.json`, and the skeletons as PNGs.
+        """Write all but the image into a zip: `prepared.json`, and the drawn poses as PNGs.
 
         Args:
             path: ends in `.zip`.
-            progress: called with skeletons drawn, and skeletons in all; may raise.
+            progress: called with the number of drawn frames, and of all; may raise.
         """
         content = {
             "source_pose": self.source_pose and pose_to_json(self.source_pose),
@@ -91,9 +85,9 @@ class Prepared:
             "seconds": self.seconds,
             "quality": self.quality,
         }
-        if self.maps is not None:
-            write_pose_maps(path, self.maps, progress)
-        with zipfile.ZipFile(path, "w" if self.maps is None else "a") as archive:
+        if self.pose_maps is not None:
+            write_pose_maps(path, self.pose_maps, progress)
+        with zipfile.ZipFile(path, "w" if self.pose_maps is None else "a") as archive:
             archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
 
     @classmethod
@@ -104,7 +98,7 @@ class Prepared:
         limits: MediaLimits | None = None,
         media: MediaSource | None = None,
     ) -> Prepared:
-        """Read what `save` wrote, with the image from its own file; skeletons stay in the zip."""
+        """Read the zip of `save`, drawn poses on demand, and the image from its own file."""
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(_POSES_MEMBER))
             has_maps = len(archive.namelist()) > 1
@@ -117,18 +111,18 @@ class Prepared:
             warnings=content["warnings"],
             seconds=content["seconds"],
             quality=content["quality"],
-            maps=StoredPoseMaps(path) if has_maps else None,
+            pose_maps=StoredPoseMaps(path) if has_maps else None,
         )
 
 
 @dataclass(frozen=True)
 class AnimateReport:
-    """What a render did.
+    """A summary of one render.
 
     Attributes:
         size: (height, width) of the result in pixels.
-        seconds: time taken by each stage.
-        peak_memory_bytes: the process's largest resident memory so far.
+        seconds: time of each stage.
+        peak_memory_bytes: largest resident memory of the process so far.
     """
 
     frames: int
@@ -153,27 +147,27 @@ def prepare(
     retarget: bool = True,
     media: MediaSource | None = None,
 ) -> Prepared:
-    """Read the inputs, find the people in them, and clean the driver's poses.
+    """Read the inputs, detect poses in them, and clean the driving poses.
 
     Args:
-        source_pose_path: a pose file of the picture, whose canvas has the picture's size; without
-            it the person is looked for in the picture.
-        retarget: whether the source's pose is needed; where it is not, it is still looked for, to
-            tell how the driver fits the picture into which nothing moves it.
         driving_path: a video or still image, or a pose file (`.json`).
         progress: called with frames done and the number of frames expected.
-        media: decodes the picture and the video; this process does by default.
+        source_pose_path: a pose file of the image, with a canvas of the image's size; by default
+            the pose is detected.
+        retarget: whether the source pose is needed; if not, it is still used to report how well
+            the driving poses fit the image.
+        media: decodes the image and the video; by default this process does.
 
     Raises:
         MediaError: image or video cannot be used.
         PoseFileError: the pose file cannot be used.
-        NoPersonError: nobody is in the image, or in any frame of the driving video.
+        NoPersonError: no person was found in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
     limits = limits or MediaLimits()
     image = (media or LocalMediaSource()).image(image_path, limits)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
-    source_pose, told = _find_source(image, source_pose_path, detector, needed=retarget)
+    source_pose, source_warnings = _find_source(image, source_pose_path, detector, needed=retarget)
     found = find_poses(driving_path, limits, detector, cleaning, progress, media)
     canvas = (image.shape[0], image.shape[1])
     driving = found.poses if retarget else move_to_canvas(found.poses, canvas)
@@ -183,7 +177,7 @@ def prepare(
         source_pose if retarget else None,
         found.poses,
         found.fps,
-        found.warnings + told + (agreement.warnings(retarget) if agreement else []),
+        found.warnings + source_warnings + (agreement.warnings(retarget) if agreement else []),
         {"prepare": time.monotonic() - started},
         found.quality | {"alignment": agreement.as_json() if agreement else None},
     )
@@ -192,16 +186,16 @@ def prepare(
 def _find_source(
     image: NDArray[np.uint8], path: Path | None, detector: str, *, needed: bool
 ) -> tuple[Pose | None, list[str]]:
-    """The source's pose; where it is not needed, None if there is none, and what stood in the way.
+    """Return the source pose, or None and warnings if it was not found and is not needed.
 
-    Raises as `prepare`, where it is needed.
+    Raises as `prepare`, if it is needed.
     """
     try:
         return _source_pose(image, path, detector), []
     except (NoPersonError, PoseFileError, ConfigError, WeightsError) as error:
         if needed:
             raise
-        unknown = f"how well the driver fits the picture is not known: {error}"
+        unknown = f"could not check how well the driving poses fit the image: {error}"
         return None, [] if isinstance(error, NoPersonError) else [unknown]
 
 
@@ -228,7 +222,7 @@ def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> 
 
 @dataclass(frozen=True)
 class FoundPoses:
-    """The driver's poses, cleaned, in the driver's canvas, with its frame rate."""
+    """Driving poses, cleaned, in the driving video's canvas, with its frame rate."""
 
     poses: list[Pose]
     fps: Fraction
@@ -244,14 +238,14 @@ def find_poses(
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
 ) -> FoundPoses:
-    """Read a driver, find the people in it, and clean the poses of the one who is followed.
+    """Read a driving file, detect people in it, and clean the poses of one of them.
 
     Args:
         driving_path, progress, media: as in `prepare`.
 
     Raises:
-        MediaError, PoseFileError: the driver cannot be used.
-        NoPersonError: nobody is in any frame.
+        MediaError, PoseFileError: the driving file cannot be used.
+        NoPersonError: no person was found in any frame.
     """
     if driving_path.suffix.lower() == ".json":
         file = read_pose_file(driving_path)
@@ -273,47 +267,50 @@ def render(
     settings: AnimateSettings,
     *,
     progress: ProgressCallback | None = None,
-    canceled: Canceled | None = None,
+    is_canceled: IsCanceled | None = None,
     poster_path: Path | None = None,
     pose_path: Path | None = None,
     audio_from: Path | None = None,
     resume: DenoiseState | None = None,
     frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
-    """Animate and write an mp4; nothing is left at `out_path` unless all of it is written.
+    """Animate and write a video file; `out_path` appears only when it is complete.
 
     Args:
-        out_path: at the driver's frame rate, in the image's size; `.webm`, `.gif` and `.zip` get
-            their kinds, all else is mp4 with H.264.
-        poster_path: receives the first frame as PNG.
-        pose_path: receives an mp4 of the skeletons that steered the result.
+        out_path: written at the driving video's frame rate, in the image's size; `.webm`, `.gif`
+            and `.zip` select their formats, all else is mp4 with H.264.
+        poster_path: PNG of the first frame.
+        pose_path: mp4 of the drawn poses.
         audio_from: a video whose sound is copied.
-        resume: where an earlier render of the same arguments was broken off; the result is the
-            same, byte for byte.
-        frame_filter: the last change of each frame, such as a watermark.
+        resume: checkpoint of an earlier render with the same arguments; the result is the same
+            file, byte for byte.
+        frame_filter: applied to each frame before it is written, such as a watermark.
 
     Raises:
-        CanceledError: `canceled` returned True.
+        CanceledError: `is_canceled` returned True.
         CheckpointError: `resume` belongs to another kind of run.
         NoPersonError, ParameterError, MediaError: as `AnimatePipeline` and `VideoWriter`.
-        PeerError, PeerLostError: another process that shares the windows failed, or died.
+        PeerError, PeerLostError: another process of the group failed, or died.
     """
     clock = StageClock(progress)
-    height, width = prepared.image.shape[:2]
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
+    size = image.shape[0], image.shape[1]
     frames = pipeline.frames(
-        image, poses, source_pose, settings, clock.note, canceled, resume, prepared.maps
+        image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
-    shown = frames if frame_filter is None else map(frame_filter, frames)
-    with open_writer(out_path, prepared.fps, (height, width), audio_from) as writer:
-        _write_frames(writer, shown, poster_path)
+    with open_writer(out_path, prepared.fps, size, audio_from) as writer:
+        for index, frame in enumerate(frames):
+            filtered = frame if frame_filter is None else frame_filter(frame)
+            writer.write(filtered)
+            if index == 0 and poster_path is not None:
+                write_png(poster_path, filtered)
     if pose_path is not None:
-        placed = pipeline.place(image, poses, source_pose, settings)
+        placed = pipeline.drawer.place(image, poses, source_pose, retarget=settings.retarget)
         write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
-        frames=len(prepared.poses),
+        frames=len(poses),
         fps=float(prepared.fps),
-        size=(height, width),
+        size=size,
         seconds=prepared.seconds | clock.finish(),
         peak_memory_bytes=peak_memory_bytes(),
         seed=settings.seed,
@@ -322,32 +319,22 @@ def render(
     )
 
 
-def follow(
+def render_as_peer(
     pipeline: AnimatePipeline,
     prepared: Prepared,
     settings: AnimateSettings,
     resume: DenoiseState | None = None,
 ) -> None:
-    """Take part, in another process than the first, in the denoising of what the first renders."""
+    """Take part in a render of rank 0, from another process of its group; writes nothing."""
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     for _ in pipeline.frames(
-        image, poses, source_pose, settings, resume=resume, maps=prepared.maps
+        image, poses, source_pose, settings, resume=resume, pose_maps=prepared.pose_maps
     ):
-        raise AssertionError("only the first process decodes")
-
-
-def _write_frames(
-    writer: FrameWriter, frames: Iterable[NDArray[np.uint8]], poster_path: Path | None
-) -> None:
-    """Write the frames, and the first of them as PNG where a path is given."""
-    for index, frame in enumerate(frames):
-        writer.write(frame)
-        if index == 0 and poster_path is not None:
-            write_png(poster_path, frame)
+        raise AssertionError("only rank 0 decodes")
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
-    """Write a video of skeletons on black."""
+    """Write a video of drawn poses on black."""
     with VideoWriter(path, fps, poses[0].canvas) as writer:
         for pose in poses:
             writer.write(draw_pose(pose))
@@ -356,8 +343,3 @@ def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
 def random_seed() -> int:
     """Return a seed below 2**31."""
     return int(np.random.default_rng().integers(2**31))
-
-
-def with_fresh_seed(settings: AnimateSettings, seed: int | None) -> AnimateSettings:
-    """Return the settings with the seed given, or with a random one below 2**31."""
-    return replace(settings, seed=random_seed() if seed is None else seed)

@@ -1,4 +1,4 @@
-"""From poses to the skeletons that steer a model; of the model it needs the sizes, no network."""
+"""Poses placed in an image and drawn in the model's size; needs a preset's sizes, no weights."""
 
 from __future__ import annotations
 
@@ -20,36 +20,23 @@ from tcan_core.pipelines.fitting import Fit, fit_to, move_to_canvas
 
 @dataclass(frozen=True)
 class PoseDrawer:
-    """Brings poses into a picture, and draws them in the size of a preset's model.
+    """Places poses in an image, and draws them in the size of a preset's model.
 
     Attributes:
-        factor: pixels per latent along each side, of the preset's codec.
+        factor: image pixels per latent along each side.
     """
 
     preset: Preset
     factor: int
 
     @classmethod
-    def of(cls, preset: Preset) -> PoseDrawer:
-        """The drawer of a preset, whose weights need not be at hand."""
+    def from_preset(cls, preset: Preset) -> PoseDrawer:
+        """Return the drawer of a preset; its weights may be absent."""
         return cls(preset, build_codec_on_meta(preset).factor)
 
     def fit(self, image: NDArray[np.uint8]) -> Fit:
-        """How a picture (height, width, 3) becomes one of the model's size."""
+        """Return how an image (height, width, 3) is brought to the model's size."""
         return fit_to((image.shape[0], image.shape[1]), self.preset.resolution, self.factor)
-
-    def draw(
-        self,
-        image: NDArray[np.uint8],
-        poses: Sequence[Pose],
-        source_pose: Pose | None,
-        *,
-        retarget: bool,
-    ) -> DrawnPoseMaps:
-        """Return the skeletons that steer the model, in its size; arguments as for `place`."""
-        fit = self.fit(image)
-        placed = self.place(image, poses, source_pose, retarget=retarget)
-        return DrawnPoseMaps([fit.pose(pose) for pose in placed])
 
     def place(
         self,
@@ -59,17 +46,17 @@ class PoseDrawer:
         *,
         retarget: bool,
     ) -> list[Pose]:
-        """Bring the driver's poses into the image: retargeted, or only scaled to the canvas.
+        """Return the driving poses in the image's canvas: retargeted, or only scaled.
 
         Args:
             image: (height, width, 3) uint8 RGB, the character.
-            poses: the driver's, one per frame, in the driver's canvas.
-            source_pose: the character's pose in the image; detected where needed and not given.
-            retarget: whether the driver's limbs take the source character's lengths.
+            poses: one driving pose per frame, in the driving video's canvas.
+            source_pose: pose of the character in the image; detected if it is needed and None.
+            retarget: whether poses are adapted to the character's limb lengths.
 
         Raises:
             ParameterError: there are no poses.
-            NoPersonError: nobody was found in the image, or no pose has a joint.
+            NoPersonError: no person was found in the image, or no pose has a joint.
         """
         if not poses:
             raise ParameterError("there are no poses: a driving video needs at least one frame")
@@ -82,3 +69,19 @@ class PoseDrawer:
                 "no person was found in the image; give its pose, or switch retargeting off"
             )
         return retarget_poses(source=source_pose, driving=poses)
+
+    def draw(self, placed: Sequence[Pose], fit: Fit) -> DrawnPoseMaps:
+        """Return the pose maps of poses in the image's canvas, in the model's size."""
+        return DrawnPoseMaps([fit.pose(pose) for pose in placed])
+
+    def pose_maps(
+        self,
+        image: NDArray[np.uint8],
+        poses: Sequence[Pose],
+        source_pose: Pose | None,
+        *,
+        retarget: bool,
+    ) -> DrawnPoseMaps:
+        """Fit the image, place the poses in it and draw them; arguments as for `place`."""
+        placed = self.place(image, poses, source_pose, retarget=retarget)
+        return self.draw(placed, self.fit(image))

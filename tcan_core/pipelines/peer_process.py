@@ -31,7 +31,7 @@ from tcan_core.distributed.process_group import TorchProcessGroup, join_local_gr
 from tcan_core.errors import CanceledError, PeerError, PeerLostError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, follow
+from tcan_core.pipelines.animate_files import Prepared, render_as_peer
 from tcan_core.pipelines.device_memory import free_unused
 from tcan_core.sampling.state import DenoiseState
 
@@ -153,7 +153,7 @@ def render_shared(
     try:
         with pipeline.group.sync_errors():
             prepared = Path(message["prepared"])
-            follow(
+            render_as_peer(
                 pipeline,
                 Prepared.load(prepared, prepared, media=DecodedImage(pixels)),
                 AnimateSettings(**message["settings"]),

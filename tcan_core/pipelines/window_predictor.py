@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -15,8 +15,8 @@ from tcan_core.errors import CanceledError
 from tcan_core.models.caches.deep_features import DeepFeatureCache
 from tcan_core.models.networks.tcan import Tcan
 
-# Host memory for temperature maps, which cost a few milliseconds each to make again.
-KEPT_TEMPERATURES_BYTES = 64 * 2**20
+# Host memory for temperature maps, each of which takes a few milliseconds to compute again.
+TEMPERATURE_CACHE_BYTES = 64 * 2**20
 
 
 class WindowPredictor:
@@ -24,12 +24,12 @@ class WindowPredictor:
 
     Args:
         ref_image_latents: (1, channels, h, w) on the model's device.
-        pose_maps: of the whole video; a window's are read when it is predicted.
-        ptm_tau: strength of the pose-driven temperature; 0 switches it off.
-        guidance_scale: 1 computes no unconditional half.
-        deep: which windows need not pass the whole network; by default all always do.
-        canceled: asked within a window, between the passes of networks, which takes nothing; None
-            where several processes must agree on it, which they do between windows.
+        pose_maps: drawn poses of the whole video; those of a window are read when it is predicted.
+        ptm_tau: strength of the pose-driven temperature; 0 disables it.
+        guidance_scale: 1 skips the unconditional prediction.
+        deep_cache: deep features of windows; by default none are cached.
+        is_canceled: called between the passes of networks; None if several processes share the
+            windows, since they can only stop together, between windows.
     """
 
     def __init__(
@@ -39,100 +39,98 @@ class WindowPredictor:
         pose_maps: PoseMaps,
         ptm_tau: float,
         guidance_scale: float,
-        deep: DeepFeatureCache | None = None,
-        canceled: Callable[[], bool] | None = None,
+        deep_cache: DeepFeatureCache | None = None,
+        is_canceled: Callable[[], bool] | None = None,
     ) -> None:
         self.tcan = tcan
         self.ref_image_latents = ref_image_latents
         self.pose_maps = RecentPoseMaps(pose_maps)
         self.ptm_tau = ptm_tau
         self.guidance_scale = guidance_scale
-        self._deep = deep or DeepFeatureCache(1, [])
-        self._canceled = canceled
-        self._read_at: float | None = None
-        self._memory = tcan.pose_cache
-        if self._memory is not None:
-            self._memory.begin(len(pose_maps))
+        self._deep_cache = deep_cache or DeepFeatureCache(1, [])
+        self._is_canceled = is_canceled
+        self._reference_timestep: float | None = None
+        self._pose_cache = tcan.pose_cache
+        if self._pose_cache is not None:
+            self._pose_cache.begin(len(pose_maps))
         height, width = pose_maps.size
-        self._room = max(1, KEPT_TEMPERATURES_BYTES // (4 * height * width))
+        self._max_temperatures = max(1, TEMPERATURE_CACHE_BYTES // (4 * height * width))
         self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame
 
     def forget_reference(self) -> None:
-        """Read the reference anew, also at a timestep at which it was read."""
-        self._read_at = None
+        """Read the reference again at the next call, even if its timestep is the same."""
+        self._reference_timestep = None
 
     def __call__(self, latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-        """Predict for n windows; latents (n, c, f, h, w) from any device, and likewise back.
+        """Predict n windows, (n, c, f, h, w); the latents may be on any device.
 
         Raises:
-            CanceledError: `canceled` returned True.
+            CanceledError: `is_canceled` returned True.
         """
         device, dtype = self.ref_image_latents.device, self.tcan.dtype
-        if self._read_at != float(timestep):
-            ref_image_latents = self.ref_image_latents.to(dtype)
-            self.tcan.read_reference(ref_image_latents, timestep.to(device)[None])
-            self._read_at = float(timestep)
-            self._between()
-        known = [self._deep.knows(window) for window in windows]
-        if all(known) or not any(known):
-            return self._predict(latents, timestep, windows, is_known=all(known))
-        predictions = [
-            self._predict(latents[index : index + 1], timestep, [window], is_known=is_known)
-            for index, (window, is_known) in enumerate(zip(windows, known, strict=True))
-        ]
-        return torch.cat(predictions)
+        self._read_reference(timestep)
+        is_cached = [self._deep_cache.has(window) for window in windows]
+        # Only windows that are all cached, or all not, can pass the network together.
+        batch = len(windows) if len(set(is_cached)) == 1 else 1
+        predictions = []
+        for first in range(0, len(windows), batch):
+            chosen = windows[first : first + batch]
+            cache = self._deep_cache
+            deep = cache.take(chosen, device) if is_cached[first] else cache.empty()
+            pose_maps = self._load_poses(chosen).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
+            with self._pose_features_of(chosen):
+                prediction = self.tcan.predict(
+                    latents[first : first + batch].to(device, dtype),
+                    timestep.to(device).expand(len(chosen)),
+                    pose_maps,
+                    self.guidance_scale,
+                    deep,
+                    self._check_canceled,
+                )
+            if deep is not None and not is_cached[first]:
+                cache.keep(chosen, deep)
+            predictions.append(prediction)
+        return torch.cat(predictions) if len(predictions) > 1 else predictions[0]
 
-    def _predict(
-        self, latents: Tensor, timestep: Tensor, windows: list[list[int]], *, is_known: bool
-    ) -> Tensor:
-        """Predict for windows whose deep features are all kept, or for none of which they are."""
-        device, dtype = self.ref_image_latents.device, self.tcan.dtype
-        maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
-        self.tcan.temperature.maps = self._stacked_temperatures(windows, maps, device)
-        pose_maps = torch.stack(maps).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
-        steps = timestep.to(device).expand(len(windows))
-        deep = self._deep.take(windows, device) if is_known else self._deep.wanted()
-        with self._remembering([frame for window in windows for frame in window]):
-            prediction = self.tcan.predict(
-                latents.to(device, dtype),
-                steps,
-                pose_maps,
-                self.guidance_scale,
-                deep,
-                self._between,
-            )
-        if deep is not None and not is_known:
-            self._deep.keep(windows, deep)
-        return prediction
+    def _read_reference(self, timestep: Tensor) -> None:
+        """Read the reference at a timestep (), unless that was done already."""
+        if self._reference_timestep == float(timestep):
+            return
+        ref_image_latents = self.ref_image_latents.to(self.tcan.dtype)
+        self.tcan.read_reference(ref_image_latents, timestep.to(ref_image_latents.device)[None])
+        self._reference_timestep = float(timestep)
+        self._check_canceled()
 
-    def _between(self) -> None:
-        if self._canceled is not None and self._canceled():
+    def _check_canceled(self) -> None:
+        if self._is_canceled is not None and self._is_canceled():
             raise CanceledError("canceled within a window")
 
+    def _load_poses(self, windows: list[list[int]]) -> Tensor:
+        """Return pose maps (n, f, height, width, 3) uint8, and set the temperature maps."""
+        maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
+        temperatures = None
+        if self.ptm_tau != 0:
+            found = [self._temperature(w[0], m) for w, m in zip(windows, maps, strict=True)]
+            temperatures = torch.stack(found).to(self.ref_image_latents.device)
+        self.tcan.temperature.maps = temperatures
+        return torch.stack(maps)
+
     @contextmanager
-    def _remembering(self, frames: list[int]) -> Iterator[None]:
-        """While these frames are predicted, their poses' features are kept or known already."""
-        if self._memory is not None:
-            self._memory.frames = frames
+    def _pose_features_of(self, windows: Sequence[Sequence[int]]) -> Iterator[None]:
+        """Cache the features of these windows' poses, or use cached ones, in this context."""
+        if self._pose_cache is not None:
+            self._pose_cache.frames = [frame for window in windows for frame in window]
         try:
             yield
         finally:
-            if self._memory is not None:
-                self._memory.frames = None
+            if self._pose_cache is not None:
+                self._pose_cache.frames = None
 
-    def _stacked_temperatures(
-        self, windows: list[list[int]], maps: list[Tensor], device: torch.device
-    ) -> Tensor | None:
-        """Return the windows' temperature maps (n, height, width)."""
-        if self.ptm_tau == 0:
-            return None
-        found = [self._temperature(window[0], of) for window, of in zip(windows, maps, strict=True)]
-        return torch.stack(found).to(device)
-
-    def _temperature(self, first: int, maps: Tensor) -> Tensor:
+    def _temperature(self, first: int, pose_maps: Tensor) -> Tensor:
+        """Return the temperature map (height, width) of the window that starts at a frame."""
         if first not in self._temperatures:
-            made = torch.from_numpy(temperature_map(maps.numpy(), self.ptm_tau))
-            self._temperatures[first] = made
-            if len(self._temperatures) > self._room:
+            computed = torch.from_numpy(temperature_map(pose_maps.numpy(), self.ptm_tau))
+            self._temperatures[first] = computed
+            if len(self._temperatures) > self._max_temperatures:
                 self._temperatures.popitem(last=False)
         return self._temperatures[first]

@@ -1,2 +1,1 @@
-"""From noise to latents: context windows, their fusion, guidance, schedulers and the denoising
-loop."""
+"""From noise to latents: context windows, their fusion, schedulers and the denoising loop."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.presets import Preset
-from tcan_core.sampling.denoise import denoise
+from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 
@@ -54,9 +54,9 @@ def sample_images(
         return tcan.predict(latents.to(device), steps, pose_maps.to(device), guidance_scale)
 
     scheduler = build_scheduler("ddim", num_inference_steps, schedule)
-    latents = denoise(
-        predict, noise, scheduler, [list(range(frames))], prediction_type=preset.prediction_type
-    )
+    loop = DenoisingLoop(predict, scheduler, [list(range(frames))], preset.prediction_type)
+    with torch.no_grad():
+        latents = loop.run(noise)
     stills = latents.transpose(1, 2).flatten(0, 1)
     parts = torch.split(stills, _DECODE_BATCH)
     return torch.cat([tcan.codec.decode(part.to(device)) for part in parts])

@@ -95,10 +95,10 @@ class Stage1:
         noisy = add_noise(batch.latents, self.preset.prediction_type, samples).to(device)
         batch = batch.to(device)
         self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
-        self.tcan.bank.plain_rows = dropped
+        self.tcan.bank.uncond_rows = dropped
         with torch.no_grad():
             residuals = self.tcan.control(noisy.noisy, noisy.timestep, batch.pose_maps)
-        prediction = self.tcan.denoise(noisy.noisy, noisy.timestep, *residuals)
+        prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, *residuals)
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:

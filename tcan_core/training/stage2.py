@@ -114,9 +114,9 @@ class Stage2:
         batch = batch.to(device)
         with torch.no_grad():
             self.tcan.read_reference(batch.sources[dropped:], noisy.timestep[dropped:])
-        self.tcan.bank.plain_rows = dropped * self.config.num_frames
+        self.tcan.bank.uncond_rows = dropped * self.config.num_frames
         residuals = self.tcan.control(noisy.noisy, noisy.timestep, batch.pose_maps)
-        prediction = self.tcan.denoise(noisy.noisy, noisy.timestep, *residuals)
+        prediction = self.tcan.run_unet(noisy.noisy, noisy.timestep, *residuals)
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:

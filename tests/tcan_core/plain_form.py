@@ -19,7 +19,7 @@ from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcan_core.models.networks.guided_unet import Between
+from tcan_core.models.networks.guided_unet import CheckCanceled
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.networks.temperature import connect_temperature
@@ -64,7 +64,7 @@ class PlainTcan:
         pose_maps: Tensor,
         guidance_scale: float,
         deep: None = None,
-        between: Between = lambda: None,
+        check_canceled: CheckCanceled = lambda: None,
     ) -> Tensor:
         """Predict for one window at a time; as `Tcan.predict`, with no deep features kept."""
         maps, predictions = self.temperature.maps, []

@@ -54,7 +54,7 @@ def main() -> None:
 
 def measure(frames: int, count: bool) -> dict[str, int]:
     """Animate a puppet in two steps; bytes."""
-    from tcan_core.models.caches.pose_cache import KEEP_BYTES
+    from tcan_core.models.caches.pose_cache import MAX_BYTES
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.device_memory import peak_memory_bytes
     from tcan_core.planning.accounting import PeakAllocated
@@ -81,7 +81,7 @@ def measure(frames: int, count: bool) -> dict[str, int]:
         animate()
     return {
         "latents": latents,
-        "features": frames * of_frame if frames * of_frame <= KEEP_BYTES else 0,
+        "features": frames * of_frame if frames * of_frame <= MAX_BYTES else 0,
         "tensors": tensors.peak_bytes,
         "beyond": beyond.peak_bytes,
     }

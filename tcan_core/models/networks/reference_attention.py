@@ -38,13 +38,13 @@ class ReferenceBank:
 
     Attributes:
         features: per self-attention, (sources, tokens, channels), unit variance.
-        plain_rows: how many rows at the front of the denoising UNet's batch see their own tokens
+        uncond_rows: how many rows at the front of the denoising UNet's batch see their own tokens
             alone: the unconditional half of guidance, and dropped references in training.
         last: the self-attention that the reference UNet comes to last.
     """
 
     features: dict[str, Tensor] = field(default_factory=dict)
-    plain_rows: int = 0
+    uncond_rows: int = 0
     last: str = ""
     _projected: dict[str, _Projected] = field(default_factory=dict)
     _is_reading: bool = False
@@ -123,11 +123,11 @@ class ReferenceReader:
     ) -> Tensor:
         """Attend over (rows, tokens, channels), rows being batch x frames.
 
-        Rows after the first `plain_rows` belong to the bank's sources in order, the same number of
+        Rows after the first `uncond_rows` belong to the bank's sources in order, the same number of
         frames for each. Without a bank every row sees its own tokens alone.
         """
         own = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        plain = self.bank.plain_rows if self.name in self.bank.features else len(hidden_states)
+        plain = self.bank.uncond_rows if self.name in self.bank.features else len(hidden_states)
         attended = []
         if plain:
             query, key, value = (part[:plain] for part in own)

@@ -1,4 +1,4 @@
-"""The assembled model: one prediction for a batch of windows, guidance included."""
+"""The assembled model, which predicts a batch of windows with guidance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from torch import Tensor, nn
 from tcan_core.models.caches.deep_features import DeepFeatures
 from tcan_core.models.caches.pose_cache import PoseCache
 from tcan_core.models.networks.attention import Kernel, PromptCache, connect_prompt
-from tcan_core.models.networks.guided_unet import Between, UpperHalf, last_skips, run_lower
+from tcan_core.models.networks.guided_unet import (
+    CheckCanceled,
+    count_last_skips,
+    run_decoder,
+    run_encoder,
+)
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.networks.reference_attention import ReferenceBank, connect_reference
 from tcan_core.models.networks.temperature import Temperature, connect_temperature
@@ -27,12 +32,12 @@ class Tcan:
     """TCAN's networks, connected.
 
     The denoising UNet and the ControlNet each come with motion modules (stage 2, inference) or
-    without (stage 1); without them every frame is denoised alone.
+    without (stage 1); without them every frame is predicted alone.
 
     Attributes:
         prompt: (1, tokens, dim), the embedding of the empty prompt.
-        serial_guidance: whether the halves of guidance pass the upper half of the denoising UNet
-            one after the other: half of its activations, and a little more time.
+        serial_guidance: whether the unconditional and the conditional prediction pass the UNet's
+            decoder one after the other: half of its activations, and a little more time.
     """
 
     codec: ImageCodec
@@ -70,7 +75,7 @@ class Tcan:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the denoising networks compute in."""
+        """Type in which the denoising networks compute."""
         return self.prompt.dtype
 
     def to(self, device: str) -> Tcan:
@@ -81,13 +86,13 @@ class Tcan:
         return self
 
     def enable_gradient_checkpointing(self) -> None:
-        """Recompute activations in the backward pass instead of keeping them."""
+        """Recompute activations in the backward pass instead of storing them."""
         for network in (self.denoising_unet, self.reference_unet, self.controlnet):
             network.enable_gradient_checkpointing()
 
     @contextmanager
     def one_video(self) -> Iterator[None]:
-        """While a video is denoised; what was kept for its windows leaves the device at the end."""
+        """Context for denoising one video; what is cached for its windows is freed at the end."""
         try:
             yield
         finally:
@@ -95,12 +100,12 @@ class Tcan:
             self.temperature.maps = None
 
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
-        """Fill the bank from the source pictures' clean latents.
+        """Fill the bank from the clean latents of source images.
 
         Args:
             ref_image_latents: (sources, channels, h, w), means of the autoencoder, unit variance;
-                no sources leave the bank empty.
-            timestep: (sources,) of the step that is denoised.
+                without sources the bank stays empty.
+            timestep: (sources,), that of the noisy latents to predict.
         """
         prompt = self.prompt.expand(len(ref_image_latents), -1, -1)
         with self.bank.reading():
@@ -114,9 +119,9 @@ class Tcan:
         pose_maps: Tensor,
         guidance_scale: float = 1.0,
         deep: DeepFeatures | None = None,
-        between: Between = lambda: None,
+        check_canceled: CheckCanceled = lambda: None,
     ) -> Tensor:
-        """Predict for a batch of windows; `read_reference` comes first.
+        """Predict a batch of windows, with guidance; `read_reference` must be called before.
 
         Shapes: b windows, c latent channels, f frames, h w latent size
 
@@ -124,91 +129,106 @@ class Tcan:
             latents: (b, c, f, h, w) noisy latents.
             timestep: (b,).
             pose_maps: (b, 3, f, height, width), 0..1.
-            guidance_scale: 1 computes no unconditional half. The unconditional half has no
-                reference, but pose and temperature.
-            deep: of these windows, to be used or to be filled; without motion modules it is left
-                as it is.
-            between: see `models.halves`.
+            guidance_scale: 1 skips the unconditional prediction, which has pose and temperature
+                but no reference.
+            deep: deep features of these windows, to be used, or filled if empty; ignored without
+                motion modules.
+            check_canceled: called between the passes of networks; raises to cancel.
 
         Returns:
-            (b, c, f, h, w): noise, velocity or sample, as the preset's prediction type says.
+            (b, c, f, h, w): noise, velocity or sample, by the preset's prediction type.
         """
         unet, rows = self.denoising_unet, latents.shape[0] * latents.shape[2]
         if not isinstance(unet, UNetMotionModel):
-            residuals, mid_residual = self.control(latents, timestep, pose_maps)
-            return self._predict_images(latents, timestep, residuals, mid_residual, guidance_scale)
-        known = [] if deep is None else deep.halves
-        lower = run_lower(unet, latents, timestep, self._text(latents), deep=not known)
-        between()
-        if known:
-            count = last_skips(unet)
-            lower = lower.add(self._first_residuals(latents, timestep, pose_maps, count))
-        else:
-            lower = lower.add(*self.control(latents, timestep, pose_maps))
-        upper = UpperHalf(self.bank, unet, lower, known, between)
+            return self._predict_images(latents, timestep, pose_maps, guidance_scale)
+        cached = [] if deep is None else deep.tensors
+        encoded = run_encoder(unet, latents, timestep, self._text(latents), deep=not cached)
+        check_canceled()
+        count = count_last_skips(unet) if cached else None
+        encoded = encoded.add(*self.control(latents, timestep, pose_maps, count))
         if guidance_scale == 1:
-            prediction = upper.one(0, plain_rows=0)
+            passes = [(encoded, 0)]
+        elif self.serial_guidance:
+            passes = [(encoded, rows), (encoded, 0)]
         else:
-            unconditional, conditional = (
-                (upper.one(0, plain_rows=rows), upper.one(1, plain_rows=0))
-                if self.serial_guidance
-                else upper.both(plain_rows=rows)
-            )
-            prediction = unconditional + guidance_scale * (conditional - unconditional)
-        if deep is not None and not known:
-            deep.halves = upper.left
-        return prediction
+            passes = [(encoded.repeat(), rows)]
+            cached = [torch.cat(cached)] if cached else []
+        features: list[Tensor] = []
+        predictions: list[Tensor] = []
+        for index, (inputs, uncond_rows) in enumerate(passes):
+            self.bank.uncond_rows = uncond_rows
+            known = cached[index] if cached else None
+            hidden, prediction = run_decoder(unet, inputs, known, check_canceled)
+            copies = len(hidden) // rows  # 2 if both predictions share a pass
+            features += hidden.chunk(copies)
+            predictions += prediction.chunk(copies)
+        if deep is not None and not cached:
+            deep.tensors = features
+        if guidance_scale == 1:
+            return predictions[0]
+        unconditional, conditional = predictions
+        return unconditional + guidance_scale * (conditional - unconditional)
 
     def _predict_images(
-        self,
-        latents: Tensor,
-        timestep: Tensor,
-        residuals: list[Tensor],
-        mid_residual: Tensor,
-        guidance_scale: float,
+        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, guidance_scale: float
     ) -> Tensor:
-        """See `predict`; without motion modules, as between the stages of training."""
+        """Predict without motion modules, as after training stage 1; see `predict`."""
+        residuals, mid_residual = self.control(latents, timestep, pose_maps)
+        assert mid_residual is not None
         if guidance_scale == 1:
-            self.bank.plain_rows = 0
-            return self.denoise(latents, timestep, residuals, mid_residual)
-        self.bank.plain_rows = latents.shape[0] * latents.shape[2]
-        both = self.denoise(
+            self.bank.uncond_rows = 0
+            return self.run_unet(latents, timestep, residuals, mid_residual)
+        self.bank.uncond_rows = latents.shape[0] * latents.shape[2]
+        predictions = self.run_unet(
             torch.cat([latents, latents]),
             torch.cat([timestep, timestep]),
             [torch.cat([residual, residual]) for residual in residuals],
             torch.cat([mid_residual, mid_residual]),
         )
-        unconditional, conditional = both.chunk(2)
+        unconditional, conditional = predictions.chunk(2)
         return unconditional + guidance_scale * (conditional - unconditional)
 
     def control(
-        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor
-    ) -> tuple[list[Tensor], Tensor]:
-        """Return the ControlNet's residuals, (b * f, channels, h', w') each; see `predict`."""
+        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, count: int | None = None
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Return the ControlNet's residuals; inputs as for `predict`.
+
+        Args:
+            count: only the first so many, which are those of the last up block; None is all.
+
+        Returns:
+            Residuals of the skips and of the mid block, (b * f, channels, h', w') each; with
+            `count` the latter is None.
+        """
         frames = latents.shape[2]
         maps, text = _as_images(pose_maps), self._text(latents)
         if isinstance(self.controlnet, TemporalControlNet):
-            residuals: tuple[list[Tensor], Tensor] = self.controlnet(latents, timestep, text, maps)
+            residuals: tuple[list[Tensor], Tensor | None] = self.controlnet(
+                latents, timestep, text, maps, count
+            )
             return residuals
         down, mid = self.controlnet(
             _as_images(latents), timestep.repeat_interleave(frames), text, maps, return_dict=False
         )
-        return list(down), mid
+        return list(down[:count]), mid if count is None else None
 
-    def _first_residuals(
-        self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, count: int
-    ) -> list[Tensor]:
-        """The first residuals of `control`, with no more work than they need."""
-        if not isinstance(self.controlnet, TemporalControlNet):
-            return self.control(latents, timestep, pose_maps)[0][:count]
-        maps, text = _as_images(pose_maps), self._text(latents)
-        residuals: list[Tensor] = self.controlnet(latents, timestep, text, maps, count)[0]
-        return residuals
-
-    def denoise(
-        self, latents: Tensor, timestep: Tensor, residuals: list[Tensor], mid_residual: Tensor
+    def run_unet(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        residuals: list[Tensor],
+        mid_residual: Tensor | None,
     ) -> Tensor:
-        """Run the denoising UNet on (b, c, f, h, w) with residuals of as many frames."""
+        """Run the whole denoising UNet, in training and without motion modules.
+
+        Args:
+            latents: (b, c, f, h, w), noisy.
+            timestep: (b,).
+            residuals: the ControlNet's, (b * f, channels, h', w') each; `mid_residual` likewise.
+
+        Returns:
+            (b, c, f, h, w).
+        """
         frames = latents.shape[2]
         common = {
             "encoder_hidden_states": self._text(latents),
@@ -229,5 +249,5 @@ class Tcan:
 
 
 def _as_images(video: Tensor) -> Tensor:
-    """(b, c, f, h, w) to (b * f, c, h, w)."""
+    """Reshape (b, c, f, h, w) to (b * f, c, h, w)."""
     return video.transpose(1, 2).flatten(0, 1)

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from tcan_core.distributed.process_group import SingleProcess
 from tcan_core.errors import CanceledError
 from tcan_core.sampling.context_windows import context_windows
-from tcan_core.sampling.denoise import denoise
+from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.schedulers import Scheduler, build_scheduler
 from tests.servers import GUARD_S
 
@@ -88,17 +89,15 @@ def run(
 ) -> tuple[Tensor, int]:
     noise = torch.randn(1, 2, FRAMES, 3, 3, generator=torch.Generator().manual_seed(0))
     network = Network()
-    latents = denoise(
+    loop = DenoisingLoop(
         network,
-        noise,
         scheduler,
-        context_windows(FRAMES, 8, 5),  # three windows and more cover a frame
-        prediction_type="epsilon",
+        context_windows(FRAMES, 8, 5),  # at least three windows cover a frame
+        "epsilon",
         window_batch=window_batch,
-        canceled=lambda: stop,
-        group=group,
+        group=group or SingleProcess(),
     )
-    return latents, network.windows
+    return loop.run(noise, is_canceled=lambda: stop), network.windows
 
 
 @pytest.mark.parametrize("window_batch", [1, 2, 5])

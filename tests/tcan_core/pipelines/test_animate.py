@@ -80,7 +80,7 @@ def test_windows_whose_features_are_kept_and_others_go_together(
     usual = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
     pipeline(image, poses, **usual)
     bytes_per_frame = 2 * deep.pop()[0].nbytes
-    room = partial(DeepFeatureCache, keep_bytes=3 * 4 * bytes_per_frame)
+    room = partial(DeepFeatureCache, max_bytes=3 * 4 * bytes_per_frame)
     monkeypatch.setattr("tcan_core.pipelines.animate.DeepFeatureCache", room)
     whole: dict[int, int] = {}
     results = {}
@@ -235,7 +235,7 @@ def test_cancelling_stops_before_the_next_window(
     told: list[AnimateProgress] = []
 
     with pytest.raises(CanceledError, match="canceled at step 2 of 2, window 2"):
-        pipeline(image, poses, progress=told.append, canceled=lambda: len(told) == 6, **WINDOWS)
+        pipeline(image, poses, progress=told.append, is_canceled=lambda: len(told) == 6, **WINDOWS)
 
     assert len(told) == 6  # encode, and five windows
     assert pipeline(image, poses[:2]).shape == (2, *image.shape)  # and it goes on working

@@ -21,8 +21,8 @@ from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     Prepared,
     prepare,
+    random_seed,
     render,
-    with_fresh_seed,
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
@@ -133,10 +133,10 @@ def test_a_render_of_kept_skeletons_is_one_of_skeletons_drawn_anew(
     pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
-    drawn = pipeline.draw(image, poses, source_pose, FAST)
-    replace(prepared, maps=drawn).save(tmp_path / "prepared.zip")
+    drawn = pipeline.drawer.pose_maps(image, poses, source_pose, retarget=True)
+    replace(prepared, pose_maps=drawn).save(tmp_path / "prepared.zip")
     kept = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
-    assert isinstance(kept.maps, StoredPoseMaps) and len(kept.maps) == FRAMES
+    assert isinstance(kept.pose_maps, StoredPoseMaps) and len(kept.pose_maps) == FRAMES
 
     render(pipeline, prepared, tmp_path / "anew.mp4", FAST)
     render(pipeline, kept, tmp_path / "kept.mp4", FAST)
@@ -148,10 +148,10 @@ def test_kept_skeletons_are_what_steers_and_those_of_another_size_are_not(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
-    backwards = pipeline.draw(image, poses[::-1], source_pose, FAST)
+    backwards = pipeline.drawer.pose_maps(image, poses[::-1], source_pose, retarget=True)
     small = DrawnPoseMaps([replace(pose, canvas=(8, 8)) for pose in poses])
     for name, maps in (("anew", None), ("backwards", backwards), ("small", small)):
-        render(pipeline, replace(prepared, maps=maps), tmp_path / f"{name}.mp4", FAST)
+        render(pipeline, replace(prepared, pose_maps=maps), tmp_path / f"{name}.mp4", FAST)
     anew, other, ignored = (
         (tmp_path / f"{name}.mp4").read_bytes() for name in ("anew", "backwards", "small")
     )
@@ -210,7 +210,7 @@ def test_a_pose_that_is_not_the_pictures_only_warns_where_it_is_not_needed(
     for name, told in (("two.json", "2 people"), ("broken.json", "broken.json")):
         prepared = prepare(image, driving, source_pose_path=tmp_path / name, retarget=False)
         assert prepared.source_pose is None
-        [warning] = [line for line in prepared.warnings if "is not known" in line]
+        [warning] = [line for line in prepared.warnings if "could not check" in line]
         assert told in warning
 
 
@@ -257,7 +257,7 @@ def test_a_canceled_render_leaves_nothing(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     with pytest.raises(CanceledError):
-        render(pipeline, prepared, tmp_path / "out.mp4", FAST, canceled=lambda: True)
+        render(pipeline, prepared, tmp_path / "out.mp4", FAST, is_canceled=lambda: True)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -274,7 +274,6 @@ def test_the_drivers_sound_is_copied_when_asked(
 
 
 def test_a_missing_seed_is_drawn() -> None:
-    assert with_fresh_seed(FAST, 7).seed == 7
-    drawn = {with_fresh_seed(FAST, None).seed for _ in range(4)}
+    drawn = {random_seed() for _ in range(4)}
     assert len(drawn) == 4 and all(0 <= seed < 2**31 for seed in drawn)
     assert peak_memory_bytes() > 50e6

@@ -39,7 +39,7 @@ class Watched:
         """The animation, unless a cancel comes behind one of the parts."""
         self.ran.clear()
         return self._pipeline(
-            self._image, self._poses, canceled=lambda: cancel_behind in self.ran, **SETTINGS
+            self._image, self._poses, is_canceled=lambda: cancel_behind in self.ran, **SETTINGS
         )
 
 

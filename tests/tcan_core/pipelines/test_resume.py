@@ -54,7 +54,7 @@ def test_a_render_goes_on_to_the_same_bytes(
     render(mini, prepared, whole, settings)
     first = Kept(tmp_path, stop_behind=2)
     with pytest.raises(CanceledError, match="step 3 of 3"):
-        render(mini, prepared, cut, settings, progress=first, canceled=first.canceled)
+        render(mini, prepared, cut, settings, progress=first, is_canceled=first.canceled)
     assert not cut.exists()
 
     second = Kept(tmp_path)
@@ -119,5 +119,5 @@ def test_a_cancel_is_heard_between_decoded_frames(
             tmp_path / "out.mp4",
             settings,
             progress=told.append,
-            canceled=lambda: [now.step for now in told if now.stage == "decode"] == [4, 8],
+            is_canceled=lambda: [now.step for now in told if now.stage == "decode"] == [4, 8],
         )

@@ -93,7 +93,8 @@ def test_what_is_kept_for_windows_is_gone_before_a_video_is_decoded(
     """The codec then has the device to itself, as the planner counts it."""
     image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
     settings = AnimateSettings(num_inference_steps=1, context_size=4, context_overlap=1)
-    maps, bank = pipeline.draw(image, poses, scene.source_pose, settings), pipeline.tcan.bank
+    maps = pipeline.drawer.pose_maps(image, poses, scene.source_pose, retarget=True)
+    bank = pipeline.tcan.bank
     at_work: list[int] = []
 
     def note(_: AnimateProgress) -> None:

@@ -9,7 +9,7 @@ from diffusers.schedulers.scheduling_utils import AysSchedules
 
 from tcan_core.errors import ParameterError
 from tcan_core.sampling.context_windows import context_windows
-from tcan_core.sampling.denoise import denoise
+from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import (
     NoiseSchedule,
@@ -60,13 +60,8 @@ def _assert_recovers(
     scheduler = build_scheduler(name, steps, replace(SCHEDULE, prediction_type=prediction_type))
     predictor = PerfectPredictor(random_video(3), scheduler, prediction_type)
 
-    latents = denoise(
-        predictor,
-        initial_noise(3, (4, 4, 4), seed=1),
-        scheduler,
-        context_windows(3),
-        prediction_type=prediction_type,
-    )
+    loop = DenoisingLoop(predictor, scheduler, context_windows(3), prediction_type)
+    latents = loop.run(initial_noise(3, (4, 4, 4), seed=1))
 
     torch.testing.assert_close(latents, predictor.x0, atol=tolerance, rtol=0)
 

@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tcan_core.errors import CanceledError, CheckpointError, ParameterError
+from tcan_core.progress import AnimateProgress
 from tcan_core.sampling.context_windows import context_windows
-from tcan_core.sampling.denoise import DenoiseProgress, denoise
+from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import SOLVER_ORDERS, build_scheduler
 from tcan_core.sampling.state import FORMAT, DenoiseState
@@ -60,33 +61,37 @@ def network(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tens
 class Run:
     """Runs with one scheduler; each step's state is saved to a file."""
 
-    def __init__(self, name: str, folder: Path, frames: int = FRAMES, state_every: int = 1) -> None:
+    def __init__(
+        self, name: str, folder: Path, frames: int = FRAMES, state_interval: int = 1
+    ) -> None:
         self.name, self.folder, self.frames = name, folder, frames
-        self.state_every = state_every
+        self.state_interval = state_interval
         self.scheduler = build_scheduler(name, STEPS)
         self.steps_done: list[int] = []
 
-    def __call__(self, resume: DenoiseState | None = None, stop_behind: int = 10**6) -> Tensor:
+    def __call__(self, resume: DenoiseState | None = None, stop_after: int = 10**6) -> Tensor:
         self.scheduler = build_scheduler(self.name, STEPS)
         self.steps_done = []
-        return denoise(
+        loop = DenoisingLoop(
             network,
-            initial_noise(self.frames, (4, 4, 4), seed=0),
             self.scheduler,
             context_windows(self.frames),
-            prediction_type="epsilon",
+            "epsilon",
             seed=5,
-            progress=self._keep,
-            canceled=lambda: len(self.steps_done) >= stop_behind,
-            resume=resume,
-            state_every=self.state_every,
+            state_interval=self.state_interval,
+        )
+        return loop.run(
+            initial_noise(self.frames, (4, 4, 4), seed=0),
+            self._keep,
+            lambda: len(self.steps_done) >= stop_after,
+            resume,
         )
 
     def state(self, step: int) -> DenoiseState:
         return DenoiseState.load(self.folder / f"{step}.safetensors")
 
-    def _keep(self, now: DenoiseProgress) -> None:
-        offered = now.step % self.state_every == 0 or now.step == now.steps
+    def _keep(self, now: AnimateProgress) -> None:
+        offered = now.step % self.state_interval == 0 or now.step == now.steps
         assert (now.state is not None) == (offered and now.window == now.windows)
         if now.state is not None:
             self.steps_done.append(now.step)
@@ -102,7 +107,7 @@ class Run:
 def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) -> None:
     run = Run(name, tmp_path)
     with pytest.raises(CanceledError):
-        run(stop_behind=2)
+        run(stop_after=2)
     broken_off = run.state(2)
     undisturbed = run()
     steps = run.steps_done
@@ -119,15 +124,14 @@ def test_ancestral_and_multistep_schedulers_are_among_them() -> None:
 def test_a_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:
     states: list[DenoiseState] = []
     run = Run("dpm++2m", tmp_path)
-    denoise(
-        network,
-        initial_noise(FRAMES, (4, 4, 4), seed=0),
-        run.scheduler,
-        context_windows(FRAMES),
-        prediction_type="epsilon",
-        seed=5,
-        progress=lambda now: states.append(now.state()) if now.state else None,
-    )
+
+    def collect(now: AnimateProgress) -> None:
+        state = now.state and now.state()
+        if isinstance(state, DenoiseState):
+            states.append(state)
+
+    loop = DenoisingLoop(network, run.scheduler, context_windows(FRAMES), "epsilon", seed=5)
+    loop.run(initial_noise(FRAMES, (4, 4, 4), seed=0), collect)
     undisturbed = run()
     assert [state.step for state in states] == list(range(1, STEPS + 1))
     for state in states:
@@ -166,9 +170,9 @@ def test_a_state_off_the_steps_that_a_run_offers_is_refused(step: int, tmp_path:
     """A network that remembers every other step is never asked to begin between them."""
     undisturbed = Run("ddim", tmp_path)()
     state = Run("ddim", tmp_path).state(step)
-    run = Run("ddim", tmp_path, state_every=2)
+    run = Run("ddim", tmp_path, state_interval=2)
     if step % 2 and step != STEPS:
-        with pytest.raises(CheckpointError, match=f"of step {step}; .* behind every 2 steps"):
+        with pytest.raises(CheckpointError, match=f"of step {step}; .* after every 2 steps"):
             run(resume=state)
     else:
         assert torch.equal(run(resume=state), undisturbed)
@@ -223,18 +227,12 @@ def test_what_a_file_cannot_hold_is_told(tmp_path: Path) -> None:
     run = Run("ddim", tmp_path)
     run()
 
-    def remember(now: DenoiseProgress) -> None:
+    def remember(now: AnimateProgress) -> None:
         vars(scheduler)["a_stream"] = object()
         if now.state is not None:
             now.state()
 
     scheduler = build_scheduler("ddim", STEPS)
+    loop = DenoisingLoop(network, scheduler, context_windows(4), "epsilon")
     with pytest.raises(CheckpointError, match="keeps a object in 'a_stream'"):
-        denoise(
-            network,
-            initial_noise(4, (4, 4, 4), seed=0),
-            scheduler,
-            context_windows(4),
-            prediction_type="epsilon",
-            progress=remember,
-        )
+        loop.run(initial_noise(4, (4, 4, 4), seed=0), remember)

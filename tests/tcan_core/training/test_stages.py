@@ -111,7 +111,7 @@ def test_references_are_dropped_at_the_configured_rate(
     plain = []
     for seed in range(60):
         loss_of(stage, seed)
-        plain.append(stage.tcan.bank.plain_rows)
+        plain.append(stage.tcan.bank.uncond_rows)
 
     assert all(rows % frames == 0 for rows in plain)
     assert sum(plain) / (60 * 4 * frames) == pytest.approx(0.25, abs=0.08)
@@ -130,7 +130,7 @@ def test_without_dropout_every_row_has_its_reference(runs: TinyRuns) -> None:
     stage = runs.stage("stage1", reference_dropout=0.0)
     loss_of(stage)
 
-    assert stage.tcan.bank.plain_rows == 0
+    assert stage.tcan.bank.uncond_rows == 0
     assert {len(features) for features in stage.tcan.bank.features.values()} == {4}
 
 

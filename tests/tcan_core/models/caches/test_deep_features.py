@@ -45,7 +45,7 @@ def test_features_of_the_same_step_give_the_same_prediction(
 ) -> None:
     deep = DeepFeatures([])
     whole = tcan.predict(*inputs, guidance_scale, deep)
-    assert len(deep.halves) == (1 if guidance_scale == 1 else 2)
+    assert len(deep.tensors) == (1 if guidance_scale == 1 else 2)
     torch.testing.assert_close(tcan.predict(*inputs, guidance_scale), whole)
     torch.testing.assert_close(tcan.predict(*inputs, guidance_scale, deep), whole)
 
@@ -55,7 +55,7 @@ def test_features_of_another_step_are_used_as_they_are(tcan: Tcan, inputs: Input
     tcan.predict(*inputs, 3.0, deep)
     whole = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
     shallow = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, deep)
-    nothing = DeepFeatures([torch.zeros_like(half) for half in deep.halves])
+    nothing = DeepFeatures([torch.zeros_like(half) for half in deep.tensors])
     wrong = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, nothing)
     assert 0 < (shallow - whole).abs().mean() < (wrong - whole).abs().mean()
 
@@ -87,7 +87,7 @@ def test_a_window_runs_whole_at_every_nth_step() -> None:
     memory, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
     whole = []
     for step in range(7):
-        if memory.knows(window[0]):
+        if memory.has(window[0]):
             memory.take(window, CPU)
         else:
             whole.append(step)
@@ -99,8 +99,8 @@ def test_each_window_gets_its_own_halves_back() -> None:
     windows = [[0, 1, 2], [2, 3, 4]]
     memory = DeepFeatureCache(9, windows)
     memory.keep(windows, features(2))
-    conditional = memory.take([[2, 3, 4]], CPU).halves[1]
-    both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).halves[0]
+    conditional = memory.take([[2, 3, 4]], CPU).tensors[1]
+    both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).tensors[0]
     assert conditional.flatten().tolist() == [-3, -4, -5]
     assert both.flatten().tolist() == [3, 4, 5, 0, 1, 2]
 
@@ -109,12 +109,12 @@ def test_each_window_gets_its_own_halves_back() -> None:
 def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
     """8 bytes per frame, though windows share frames: room for two of the three windows."""
     windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    memory = DeepFeatureCache(2, windows, keep_bytes=8 * 8)
+    memory = DeepFeatureCache(2, windows, max_bytes=8 * 8)
     for first in range(0, 3, batch):
         some = windows[first : first + batch]
         memory.keep(some, features(len(some)))
-    assert [memory.knows(window) for window in windows] == [True, True, False]
+    assert [memory.has(window) for window in windows] == [True, True, False]
 
 
 def test_with_an_interval_of_one_nothing_is_wanted() -> None:
-    assert DeepFeatureCache(1, []).wanted() is None
+    assert DeepFeatureCache(1, []).empty() is None

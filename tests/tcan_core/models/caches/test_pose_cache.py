@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tcan_core.models.caches.pose_cache import PoseCache, keep_pose_features
+from tcan_core.models.caches.pose_cache import PoseCache, install_pose_cache
 
 FRAME_BYTES = 4 * 4 * 4 * 4  # 4 channels of 4x4 in float32
 
@@ -40,7 +40,7 @@ def embed(memory: PoseCache, maps: Tensor, frames: list[int]) -> Tensor:
 
 def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding, keep_bytes=6 * FRAME_BYTES)
+    memory = PoseCache(embedding, max_bytes=6 * FRAME_BYTES)
     memory.begin(6)
     with torch.no_grad():
         expected = embedding.convolution(maps)
@@ -67,7 +67,7 @@ def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
 
 def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding, keep_bytes=5 * FRAME_BYTES)
+    memory = PoseCache(embedding, max_bytes=5 * FRAME_BYTES)
     memory.begin(6)
     for _ in range(2):
         features = embed(memory, maps, [0, 1, 2])
@@ -90,8 +90,8 @@ def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
 def test_a_controlnet_gets_one_memory(maps: Tensor) -> None:
     controlnet = nn.Module()
     controlnet.controlnet_cond_embedding = Embedding()
-    memory = keep_pose_features(controlnet)
+    memory = install_pose_cache(controlnet)
     memory.frames = [0]
-    assert keep_pose_features(controlnet) is memory
+    assert install_pose_cache(controlnet) is memory
     assert controlnet.get_submodule("controlnet_cond_embedding") is memory
     assert memory.frames is None

@@ -43,19 +43,19 @@ def naive(attention: Attention, queries: Tensor, tokens: Tensor) -> Tensor:
     return output
 
 
-@pytest.mark.parametrize("plain_rows", [0, 2, 3])
+@pytest.mark.parametrize("uncond_rows", [0, 2, 3])
 def test_reference_rows_attend_to_own_and_reference_tokens(
-    attention: Attention, plain_rows: int
+    attention: Attention, uncond_rows: int
 ) -> None:
-    sources = 1 if plain_rows == 3 else 2
+    sources = 1 if uncond_rows == 3 else 2
     hidden, reference = torch.randn(ROWS, TOKENS, CHANNELS), torch.randn(sources, 7, CHANNELS)
-    reader = ReferenceReader(ReferenceBank({"here": reference}, plain_rows), "here")
+    reader = ReferenceReader(ReferenceBank({"here": reference}, uncond_rows), "here")
 
     result = reader(attention, hidden)
 
-    frames = (ROWS - plain_rows) // sources
-    expected = [naive(attention, row, row) for row in hidden[:plain_rows, None]]
-    for index, row in enumerate(hidden[plain_rows:, None]):
+    frames = (ROWS - uncond_rows) // sources
+    expected = [naive(attention, row, row) for row in hidden[:uncond_rows, None]]
+    for index, row in enumerate(hidden[uncond_rows:, None]):
         own_and_reference = torch.cat([row, reference[index // frames, None]], dim=1)
         expected.append(naive(attention, row, own_and_reference))
     torch.testing.assert_close(result, torch.cat(expected), rtol=1e-5, atol=1e-6)
@@ -94,7 +94,7 @@ def test_what_the_bank_holds_steers_the_unet(tiny: Preset, weights: Path) -> Non
         plain = unet(latents, 7, prompt).sample
         reference_unet(torch.randn(1, 4, 4, 4), 7, prompt[:1])
         steered = unet(latents, 7, prompt).sample
-        bank.plain_rows = 1
+        bank.uncond_rows = 1
         half = unet(latents, 7, prompt).sample
 
     assert not torch.allclose(steered, plain)

@@ -1,0 +1,86 @@
+"""Settings of one animation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
+
+from tcan_core.errors import ParameterError
+from tcan_core.models.weights.presets import Preset, SamplingDefaults
+from tcan_core.sampling.context_windows import context_windows
+from tcan_core.sampling.fusion import FusionKind
+from tcan_core.sampling.noise import NoiseKind
+
+_MINIMUM = {"ptm_tau": 0, "guidance_scale": 0, "cache_interval": 1, "decode_batch": 1}
+_KINDS = {"fusion": get_args(FusionKind), "noise": get_args(NoiseKind)}
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """Settings of one animation; None takes the preset's value.
+
+    Attributes:
+        seed: seed of the initial noise, at least 0.
+        num_inference_steps: denoising steps, 1..1000.
+        guidance_scale: at least 0; 1 skips the unconditional prediction and takes half the time.
+        context_size: frames in a window; at most the positions of the motion modules.
+        context_overlap: frames that neighbouring windows share; the preset's value is reduced for
+            small windows.
+        ptm_tau: strength of the pose-driven temperature, at least 0; 0 disables it.
+        retarget: whether poses are adapted to the limb lengths of the character in the image.
+        scheduler: "ddim", "dpm++2m", "ays", "lcm", or a scheduler class of diffusers.
+        cache_interval: the whole network runs every so many steps; 1 is every step. The steps
+            between reuse cached deep features: faster, not exact, and without checkpoints.
+        fusion: weights of overlapping windows, "pyramid" or "flat".
+        noise: initial noise, "independent" per frame or the "freenoise" shuffle.
+        window_batch: windows per forward pass; changes memory and time, not the result.
+        decode_batch: frames decoded together, at least 1; changes memory and time only.
+    """
+
+    seed: int = 0
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    context_size: int = 16
+    context_overlap: int | None = None
+    ptm_tau: float = 3.0
+    retarget: bool = True
+    scheduler: str | None = None
+    cache_interval: int = 1
+    fusion: FusionKind = "pyramid"
+    noise: NoiseKind | None = None
+    window_batch: int = 1
+    decode_batch: int = 16
+
+    def __post_init__(self) -> None:
+        for name, minimum in _MINIMUM.items():
+            value = getattr(self, name)
+            if value is not None and value < minimum:
+                raise ParameterError(f"{name} is {value}; it must be at least {minimum}")
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and value not in kinds:
+                raise ParameterError(f"{name} is {value!r}; it must be {' or '.join(kinds)}")
+
+    def sampling(self, preset: Preset) -> SamplingDefaults:
+        """Return the preset's sampling parameters, replaced by those that are set here."""
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in asdict(preset.sampling)}
+        if self.context_overlap is None:
+            largest = max(self.context_size - 1, 0)
+            chosen["context_overlap"] = min(preset.sampling.context_overlap, largest)
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return replace(preset.sampling, **given)
+
+    def windows(self, num_frames: int, preset: Preset) -> list[list[int]]:
+        """Return the frame indices of each window of a video.
+
+        Raises:
+            ParameterError: a window has more frames than the motion modules have positions.
+        """
+        overlap = self.sampling(preset).context_overlap
+        windows = context_windows(num_frames, self.context_size, overlap)
+        if len(windows[0]) > preset.max_context_size:
+            raise ParameterError(
+                f"context_size is {self.context_size}; the motion modules of "
+                f"{preset.name} take at most {preset.max_context_size} frames"
+            )
+        return windows
