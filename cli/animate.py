@@ -246,12 +246,12 @@ def _fitted(
 
     from cli.plan import plan_within, read_bytes
     from tcan_core.models.weights.presets import load_preset
-    from tcan_core.planning.budget import freedom_on, run_of
+    from tcan_core.planning.budget import choices_on, run_of
 
     preset, device, limit = where
     height, width = prepared.image.shape[:2]
     run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
-    found = plan_within(run, read_bytes(limit), options, freedom_on(device), *most)
+    found = plan_within(run, read_bytes(limit), options, choices_on(device), *most)
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.models.weights.presets import Preset
-    from tcan_core.planning.plan import Freedom, Plan, Run
+    from tcan_core.planning.plan import Choices, Plan, Run
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
@@ -42,7 +42,7 @@ def plan(
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.models.weights.presets import load_preset
     from tcan_core.planning.budget import run_of
-    from tcan_core.planning.table import known_memory
+    from tcan_core.planning.table import load_tables
 
     loaded, limit_bytes = load_preset(preset), read_bytes(memory)
     picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
@@ -56,51 +56,51 @@ def plan(
         return
     for line in described(found):
         typer.echo(line)
-    typer.echo(f"measured: {known_memory().source}")
+    typer.echo(f"measured: {load_tables().source}")
 
 
 def plan_run(
-    run: Run, limit_bytes: int, options: RuntimeOptions, freedom: Freedom | None = None
+    run: Run, limit_bytes: int, options: RuntimeOptions, choices: Choices | None = None
 ) -> Plan:
     """Plan by what is known on this machine. Raises ParameterError."""
     from tcan_core.planning.plan import ALL, plan
-    from tcan_core.planning.table import known_memory
+    from tcan_core.planning.table import load_tables
 
-    return plan(run, limit_bytes, options, known_memory(), freedom or ALL)
+    return plan(run, limit_bytes, options, load_tables(), choices or ALL)
 
 
 def plan_within(
     run: Run,
     limit_bytes: int,
     options: RuntimeOptions,
-    freedom: Freedom,
+    choices: Choices,
     window_batch: int | None,
     decode_batch: int | None,
 ) -> Plan:
     """Plan with no more windows and frames at a time than are given. Raises ParameterError."""
     from dataclasses import replace
 
-    from tcan_core.planning.budget import up_to
+    from tcan_core.planning.budget import window_batches_up_to
 
     if window_batch is not None:
-        freedom = replace(freedom, window_batches=up_to(window_batch))
-    found = plan_run(run, limit_bytes, options, freedom)
+        choices = replace(choices, window_batches=window_batches_up_to(window_batch))
+    found = plan_run(run, limit_bytes, options, choices)
     return replace(found, decode_batch=min(found.decode_batch, decode_batch or found.decode_batch))
 
 
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
     """Measure what a run takes, and keep it for this machine, where nothing is known of it."""
-    from tcan_core.planning.plan import is_known
+    from tcan_core.planning.plan import is_measured
     from tcan_core.planning.survey import survey
-    from tcan_core.planning.table import keep, known_memory
+    from tcan_core.planning.table import load_tables, save_own
 
-    if is_known(run, options, known_memory()):
+    if is_measured(run, options, load_tables()):
         return
 
-    def tell(told: str) -> None:
-        typer.echo(told, err=True)
+    def report(line: str) -> None:
+        typer.echo(line, err=True)
 
-    keep(survey(preset, options.dtype, [run.size], run.window, tell=tell))
+    save_own(survey(preset, options.dtype, [run.size], run.window, report=report))
 
 
 def described(found: Plan) -> list[str]:

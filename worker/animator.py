@@ -159,17 +159,17 @@ class TcanAnimator:
     def _fit(self, preset: Preset) -> None:
         """Choose how the model runs, where something bounds its memory. Raises as `load`."""
         options = _options(self._runtime)
-        budget = Budget.of(preset, self._device, self._memory_limit)
+        budget = Budget.for_device(preset, self._device, self._memory_limit)
         if budget is None:
             return
-        if self._memory_limit is None and not budget.knows(options):
+        if self._memory_limit is None and not budget.has_measurements(options):
             logger.warning("%s: its memory is not known; %s", preset.name, UNMEASURED)
             return
         try:
             found = budget.plan(options, self._runtime.window_batch)
         except MemoryLimitError as error:
             raise SettingsError(f"{preset.name} on {self._device}: {error}. {NO_ROOM}") from error
-        logger.info("%s on %s: %s", preset.name, self._device, budget.told(found))
+        logger.info("%s on %s: %s", preset.name, self._device, budget.summary(found))
         if found.window_batch < self._runtime.window_batch:
             logger.warning(FEWER_WINDOWS, self._runtime.window_batch, found.window_batch)
         self._budget = budget

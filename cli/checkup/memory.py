@@ -25,14 +25,16 @@ def look(settings: Settings, device: str) -> Iterator[Finding]:
     options = RuntimeOptions(**settings.runtime.model_dump(exclude={"window_batch"}))
     try:
         preset = load_preset(settings.preset)
-        budget = Budget.of(preset, device, settings.memory_limit, idle=True)
+        budget = Budget.for_device(preset, device, settings.memory_limit, idle=True)
         if budget is None:
             yield skipped(AREA, NAME, UNBOUNDED)
-        elif not budget.knows(options):
+        elif not budget.has_measurements(options):
             told = f"what {preset.name} takes is not known, so jobs may run out of it"
             yield warning(AREA, NAME, told, f"tcan plan --preset {preset.name} --measure ...")
         else:
-            yield ok(AREA, NAME, budget.told(budget.plan(options, settings.runtime.window_batch)))
+            yield ok(
+                AREA, NAME, budget.summary(budget.plan(options, settings.runtime.window_batch))
+            )
     except MemoryLimitError as failed:
         yield error(AREA, NAME, f"{failed}; workers that render do not start", MEND)
     except ConfigError as failed:

@@ -1,8 +1,8 @@
-"""The largest sum of tensors that are alive at once, counted by their shapes.
+"""Peak memory of tensors, counted by their shapes.
 
-It works on tensors without contents too (the meta device), so that a model of any size is measured
-in seconds and in no memory. What it does not see is what kernels take for themselves, and what an
-allocator keeps in reserve.
+This also works on tensors without contents (the meta device), so that a model of any size is
+measured in seconds and without memory. Workspaces of kernels and reserves of the allocator are not
+counted.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torch.utils._pytree import tree_leaves
 
 
 class PeakAllocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the tensors that are made in its block, and the most bytes of them at one time.
+    """A context that counts the bytes of the tensors created in it, and their peak.
 
     Args:
-        is_counted: which sizes, in bytes, count; all, by default.
+        is_counted: whether tensors of so many bytes are counted; by default all are.
     """
 
     def __init__(self, is_counted: Callable[[int], bool] = lambda num_bytes: True) -> None:
@@ -31,7 +31,7 @@ class PeakAllocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak_bytes = 0
 
     def include(self, tensors: Iterable[Tensor]) -> None:
-        """Count tensors that were there before, and may be replaced in the block."""
+        """Count tensors that exist already and may be replaced in the context."""
         for tensor in tensors:
             self._note(tensor)
 
@@ -42,11 +42,11 @@ class PeakAllocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Do the operation, and count what it makes; views of what was there are nothing new."""
+        """Run an operation and count its new tensors; views of its inputs are not new."""
         result = func(*args, **(kwargs or {}))
-        given = {_storage_of(leaf) for leaf in tree_leaves((args, kwargs)) if _is_tensor(leaf)}
+        inputs = {_storage_of(leaf) for leaf in tree_leaves((args, kwargs)) if _is_tensor(leaf)}
         for leaf in tree_leaves(result):
-            if _is_tensor(leaf) and _storage_of(leaf) not in given:
+            if _is_tensor(leaf) and _storage_of(leaf) not in inputs:
                 self._note(leaf)
         return result
 

@@ -1,4 +1,4 @@
-"""What of a preset decides the memory that it takes: the sizes of its networks, not its name."""
+"""Digests of the sizes of a preset's networks, which decide the memory that it takes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ DENOISING = (
 
 
 class Architecture(NamedTuple):
-    """Digests of what each stage computes with; presets with equal ones take equal memory."""
+    """Digests of the networks of each stage; presets with equal digests take equal memory."""
 
     denoising: str
     codec: str
 
 
 def architecture_of(preset: Preset) -> Architecture:
-    """Return the digests of a preset: other weights change nothing, LoRAs are merged."""
+    """Return the digests of a preset; they do not depend on weights or LoRAs."""
     configs = preset.config_of
     vae, text = configs["vae"], configs["text_encoder"]
     denoising = {name: configs.get(name, {}) for name in DENOISING}
-    beside = {
+    related = {
         "norm_grouping": preset.norm_grouping,
         "prompt_tokens": text.get("max_position_embeddings", 77) if text else 1,
         "latents": (vae["latent_channels"], len(vae["block_out_channels"]), vae.get("patch_size")),
     }
-    return Architecture(_digest(denoising | beside), _digest(vae))
+    return Architecture(_digest(denoising | related), _digest(vae))
 
 
 def _digest(content: dict[str, Any]) -> str:

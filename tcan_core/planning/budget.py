@@ -1,4 +1,4 @@
-"""What a loaded model may take of its device: planned once for all jobs, looked at for each."""
+"""The memory budget of a loaded model: planned once, and checked for every job."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tcan_core.planning.plan import (
     COARSE,
     EXACT,
     WINDOW_BATCHES,
-    Freedom,
+    Choices,
     Plan,
     Run,
     gib,
-    is_known,
+    is_measured,
     plan,
     switches_of,
 )
-from tcan_core.planning.table import MemoryTable, Size, known_memory
+from tcan_core.planning.table import MemoryTable, Size, load_tables
 
-# Frames in a window: the most that a job may ask for, and what it gets where it says nothing.
+# Frames in a window: the largest number that a job may request, and the default.
 WINDOWS = (32, 16)
-# Of what a device has free: kernels' own memory and the allocator's reserve, which nobody counts.
+# Share of free memory reserved for kernels and the allocator, which are not counted.
 UNCOUNTED = 0.1
-NARROWER = "a smaller context_size takes less, and so does a picture closer to a square"
+HINT = "a smaller context_size takes less, and so does an image closer to a square"
 
 
 def run_of(preset: Preset, picture: Size, frames: int, context_size: int) -> Run:
-    """The animation of a picture of (height, width) pixels, as it is looked up."""
+    """Return the table's key for animating an image of (height, width) pixels."""
     codec = build_codec_on_meta(preset)
     return Run(
         preset.name,
@@ -48,28 +48,28 @@ def run_of(preset: Preset, picture: Size, frames: int, context_size: int) -> Run
     )
 
 
-def freedom_on(device: str) -> Freedom:
-    """All that may be chosen on a device of torch; on the host nothing is won by offload."""
-    return Freedom(switches=frozenset(EXACT + COARSE) - _useless(is_host(device)))
+def choices_on(device: str) -> Choices:
+    """Return all choices for a device of torch; on the host, offload saves nothing."""
+    return Choices(switches=frozenset(EXACT + COARSE) - _without_effect(is_host(device)))
 
 
-def up_to(window_batch: int) -> tuple[int, ...]:
-    """Windows at a time: as many as are wished, or fewer that are measured."""
+def window_batches_up_to(window_batch: int) -> tuple[int, ...]:
+    """Return the requested windows at a time, then the smaller numbers that are measured."""
     return (window_batch, *(fewer for fewer in WINDOW_BATCHES if fewer < window_batch))
 
 
 def is_host(device: str) -> bool:
-    """Whether a device of torch has no memory of its own."""
+    """Return whether a device of torch has no memory of its own."""
     return torch.device(device).type == "cpu"
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Memory for the tensors of a preset's model.
+    """Device memory for the tensors of a preset's model.
 
     Attributes:
-        table: what was measured.
-        limit_bytes: of the device.
+        table: measured memory.
+        limit_bytes: limit of device memory.
         on_host: whether the device is the host.
     """
 
@@ -79,14 +79,14 @@ class Budget:
     on_host: bool
 
     @classmethod
-    def of(
+    def for_device(
         cls, preset: Preset, device: str, limit_bytes: int | None = None, *, idle: bool = False
     ) -> Budget | None:
-        """The budget on a device; None where nothing bounds it: on the host, without a limit.
+        """Return the budget on a device; None on the host without a limit.
 
         Args:
-            limit_bytes: by default what a CUDA device has free, but for what nobody counts.
-            idle: whether what is in use of the device now counts as free.
+            limit_bytes: by default the free memory of a CUDA device, without `UNCOUNTED`.
+            idle: whether memory that is in use now counts as free.
         """
         if limit_bytes is None:
             found = cuda_memory(device)
@@ -94,99 +94,100 @@ class Budget:
                 return None
             free_bytes = found.total_bytes - (0 if idle else found.used_bytes)
             limit_bytes = int(free_bytes * (1 - UNCOUNTED))
-        return cls(preset, known_memory(), limit_bytes, is_host(device))
+        return cls(preset, load_tables(), limit_bytes, is_host(device))
 
-    def knows(self, options: RuntimeOptions) -> bool:
-        """Whether anything was measured of such a model."""
-        return any(is_known(run, options, self.table) for run in self._runs())
+    def has_measurements(self, options: RuntimeOptions) -> bool:
+        """Return whether memory was measured for such a model."""
+        return any(is_measured(run, options, self.table) for run in self._runs())
 
     def plan(self, options: RuntimeOptions, window_batch: int) -> Plan:
-        """Choose how square pictures of the preset's size fit, with the longest windows that do.
+        """Choose options with which square images fit, for the longest windows possible.
 
-        Nothing is chosen that changes pictures beyond rounding, nor more windows at a time.
+        Only options that change the result by no more than rounding are added, and the number of
+        windows at a time is only reduced.
 
         Args:
-            options, window_batch: what the operator wants.
+            options, window_batch: the operator's choice.
 
         Raises:
-            MemoryLimitError: not even windows of the usual length fit; it says what would.
-            ParameterError: nothing was measured of such a model.
+            MemoryLimitError: windows of the default length do not fit; the message says what would.
+            ParameterError: no memory was measured for such a model.
         """
         runs = self._runs()
-        known = [run for run in runs if is_known(run, options, self.table)] or runs
-        freedom = Freedom(up_to(window_batch), self._exact)
+        known = [run for run in runs if is_measured(run, options, self.table)] or runs
+        choices = Choices(window_batches_up_to(window_batch), self._exact)
         for run in known[:-1]:
             try:
-                return self._plan(run, options, freedom)
+                return self._plan(run, options, choices)
             except MemoryLimitError:
                 continue
         try:
-            return self._plan(known[-1], options, freedom)
+            return self._plan(known[-1], options, choices)
         except MemoryLimitError as error:
             raise MemoryLimitError(f"{error}{self._advice(known[-1], options)}") from error
 
     def fit_job(
         self, settings: AnimateSettings, options: RuntimeOptions, picture: Size, num_frames: int
     ) -> AnimateSettings:
-        """Return a job's settings with as many windows and frames at a time as fit.
+        """Return a job's settings, with windows and frames at a time reduced until they fit.
 
-        They stay as they are where nothing was measured of such a job.
+        They are returned unchanged if no memory was measured for such a job.
 
         Args:
-            options: of the loaded model.
+            options: options of the loaded model.
             picture: (height, width) of the job's image.
 
         Raises:
-            MemoryLimitError: it does not fit.
+            MemoryLimitError: the job does not fit.
         """
         run = run_of(self.preset, picture, num_frames, settings.context_size)
-        chosen = settings.guidance_scale
-        if (self.preset.sampling.guidance_scale if chosen is None else chosen) == 1:
-            options = replace(options, serial_guidance=True)  # one half alone takes no more
-        if not is_known(run, options, self.table):
+        if settings.sampling(self.preset).guidance_scale == 1:
+            # A single prediction takes no more memory than two in turn.
+            options = replace(options, serial_guidance=True)
+        if not is_measured(run, options, self.table):
             return settings
-        freedom = Freedom(up_to(settings.window_batch), frozenset())
+        choices = Choices(window_batches_up_to(settings.window_batch), frozenset())
         try:
-            found = self._plan(run, options, freedom)
+            found = self._plan(run, options, choices)
         except MemoryLimitError as error:
-            raise MemoryLimitError(f"{error}; {NARROWER}") from error
+            raise MemoryLimitError(f"{error}; {HINT}") from error
         decode_batch = min(found.decode_batch, settings.decode_batch)
         return replace(settings, window_batch=found.window_batch, decode_batch=decode_batch)
 
-    def told(self, found: Plan) -> str:
-        """A plan of `plan`, with the numbers, in one line."""
+    def summary(self, found: Plan) -> str:
+        """Return a plan and its memory in one line."""
         side = self.preset.resolution
         return (
             f"{side}x{side} with windows of {found.window} frames takes {gib(found.peak_bytes)} of "
-            f"{gib(self.limit_bytes)} ({found.told}; {found.window_batch} windows and "
+            f"{gib(self.limit_bytes)} ({found.summary}; {found.window_batch} windows and "
             f"{found.decode_batch} frames at a time)"
         )
 
     @property
     def _exact(self) -> frozenset[str]:
-        return frozenset(EXACT) - _useless(self.on_host)
+        return frozenset(EXACT) - _without_effect(self.on_host)
 
-    def _plan(self, run: Run, options: RuntimeOptions, freedom: Freedom) -> Plan:
+    def _plan(self, run: Run, options: RuntimeOptions, choices: Choices) -> Plan:
         counted = replace(options, offload=options.offload and not self.on_host)
-        return plan(run, self.limit_bytes, counted, self.table, freedom)
+        return plan(run, self.limit_bytes, counted, self.table, choices)
 
     def _runs(self) -> list[Run]:
-        """Square pictures, with windows from the longest to the usual."""
-        side, most = self.preset.resolution, self.preset.max_context_size
-        windows = dict.fromkeys(min(window, most) for window in WINDOWS)
+        """Return runs of square images, from the longest windows to the default ones."""
+        side, largest = self.preset.resolution, self.preset.max_context_size
+        windows = dict.fromkeys(min(window, largest) for window in WINDOWS)
         return [run_of(self.preset, (side, side), window, window) for window in windows]
 
     def _advice(self, run: Run, options: RuntimeOptions) -> str:
-        """What would fit, and is for the operator to choose since it changes pictures."""
-        half = replace(options, dtype="bfloat16") if options.dtype == "float32" else options
+        """Return a hint at options that would fit; an operator must choose them: results change."""
+        low = replace(options, dtype="bfloat16") if options.dtype == "float32" else options
         for switches in (self._exact, self._exact | set(COARSE)):
             try:
-                found = self._plan(run, half, Freedom((1,), switches))
+                found = self._plan(run, low, Choices((1,), switches))
             except ParameterError:
                 continue
             return f"; with {switches_of(found.options)} it takes {gib(found.peak_bytes)}"
         return ""
 
 
-def _useless(on_host: bool) -> frozenset[str]:
+def _without_effect(on_host: bool) -> frozenset[str]:
     return frozenset({"offload"} if on_host else ())

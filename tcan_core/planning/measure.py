@@ -1,4 +1,4 @@
-"""Measure what each stage takes: by accounting on tensors without contents, or on a GPU."""
+"""Measure the memory of each stage: by counting tensors without contents, or on a GPU."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ META = "meta"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A model to measure, with nothing in its weights.
+class MeasuredModel:
+    """A model to measure, with uninitialized weights.
 
     Attributes:
-        options: that it was set up with.
-        device: "meta" counts tensors; on "cuda" the allocator is asked.
+        options: options of the model.
+        device: "meta" counts tensors; "cuda" measures torch's allocator.
     """
 
     preset: Preset
@@ -39,8 +39,8 @@ class Measured:
     device: str = META
 
     @classmethod
-    def build(cls, preset: Preset, options: RuntimeOptions, device: str = META) -> Measured:
-        """Build the preset's model and set it up."""
+    def build(cls, preset: Preset, options: RuntimeOptions, device: str = META) -> MeasuredModel:
+        """Build the preset's model and apply the options."""
         with torch.device(device), torch.no_grad():
             tcan = set_up(untrained_tcan(preset, options.torch_dtype), options)
         return cls(preset, tcan, options, device)
@@ -51,10 +51,10 @@ class Measured:
         """Measure the denoising networks.
 
         Args:
-            size: (height, width) of the model's pictures, in pixels.
-            frames: in a window.
-            windows: predicted together.
-            serial_guidance: in place of the option.
+            size: (height, width) of the model's images, in pixels.
+            frames: frames in a window.
+            windows: windows predicted together.
+            serial_guidance: replaces the option.
         """
         tcan = self.tcan
         tcan.serial_guidance = serial_guidance
@@ -73,7 +73,7 @@ class Measured:
         )
 
     def codec(self, size: Size, frames: int) -> CodecMemory:
-        """Measure the codec: a picture encoded, then some frames decoded together."""
+        """Measure the codec: encode an image, then decode some frames together."""
         codec = self.tcan.codec
         return CodecMemory(
             self.preset.name,
@@ -93,19 +93,19 @@ class Measured:
 
 
 class FusedAttention(TorchFunctionMode):
-    """Attention as a fused kernel leaves memory: its output alone, no matrix of scores."""
+    """A mode in which attention allocates only its output, like fused kernels."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Pass everything on but attention, of which only the output is made."""
+        """Run all functions unchanged but attention."""
         if func is F.scaled_dot_product_attention:
             return torch.empty_like(args[0])
         return func(*args, **(kwargs or {}))
 
 
 def accounted(networks: Networks, stage: Callable[[], object]) -> int:
-    """Return the most bytes of tensors that a stage had at one time, beyond the weights."""
+    """Return a stage's peak bytes of tensors, without the weights."""
     allocated = PeakAllocated()
     with FusedAttention(), allocated:
         for network in networks:
@@ -116,7 +116,7 @@ def accounted(networks: Networks, stage: Callable[[], object]) -> int:
 
 
 def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:
-    """Return the same of torch's allocator, on the current CUDA device."""
+    """Return a stage's peak bytes in torch's allocator on the current CUDA device."""
     before = int(torch.cuda.memory_allocated())
     torch.cuda.reset_peak_memory_stats()
     stage()
@@ -124,7 +124,7 @@ def allocated_on_cuda(networks: Networks, stage: Callable[[], object]) -> int:
 
 
 def _denoise(tcan: Tcan, size: Size, frames: int, windows: int) -> None:
-    """A step of two batches of windows: the second has all that is kept of the first."""
+    """Predict two batches of windows; the second runs with filled caches."""
     kind: dict[str, Any] = {"dtype": tcan.dtype, "device": tcan.prompt.device}
     factor, channels = tcan.codec.factor, tcan.codec.latent_channels
     height, width = size[0] // factor, size[1] // factor

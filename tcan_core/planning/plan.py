@@ -1,4 +1,4 @@
-"""Choose how a run fits a device, from what was measured; or refuse, with the numbers."""
+"""Choose options with which a run fits a device, from measured memory; or raise an error."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tcan_core.planning.table import (
 )
 
 WINDOW_BATCHES, DECODE_BATCHES = (4, 2, 1), (16, 4, 1)
-# Options that save memory: these change no picture but for rounding, those a little.
+# Options that save memory: EXACT ones change results by rounding only, COARSE ones a little.
 EXACT, COARSE = ("serial_guidance", "offload"), ("tile_codec", "fp8_weights")
 
 
 @dataclass(frozen=True)
-class Freedom:
-    """What the planner may choose beside what a caller wants in any case; by default all.
+class Choices:
+    """What the planner may choose in addition to the caller's options; by default everything.
 
     Attributes:
-        window_batches: windows predicted together, the most first.
+        window_batches: windows predicted together, largest first.
         switches: fields of `RuntimeOptions`, of `EXACT` and `COARSE`.
     """
 
@@ -36,22 +36,21 @@ class Freedom:
     switches: frozenset[str] = frozenset(EXACT + COARSE)
 
 
-ALL = Freedom()
+ALL = Choices()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run fits.
+    """Options with which a run fits, and its memory.
 
     Attributes:
         window_batch, decode_batch: see `AnimateSettings`.
         window: frames in a window.
-        denoise_bytes, codec_bytes: the most that each stage has on the device, weights included.
-        latents_bytes: one copy of the video's latents, on the host. It grows with the length, as
-            there do features of poses (up to 32 MiB) and, with `cache_interval`, of deep blocks (up
-            to 4 GiB); nothing on the device does.
-        measured_size: (height, width) of the entries that this was looked up in; no smaller than
-            what was asked for.
+        denoise_bytes, codec_bytes: peak device memory of each stage, weights included.
+        latents_bytes: one copy of the video's latents in host memory. Host memory grows with the
+            video's length, as do the caches of poses (up to 32 MiB) and, with `cache_interval`, of
+            deep features (up to 4 GiB); device memory does not.
+        measured_size: (height, width) of the table entries used; at least the run's size.
     """
 
     options: RuntimeOptions
@@ -65,25 +64,25 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """The most that the run has on the device."""
+        """Peak device memory of the run."""
         return max(self.denoise_bytes, self.codec_bytes)
 
     @property
-    def told(self) -> str:
-        """What each stage takes, and with what, in words."""
+    def summary(self) -> str:
+        """Memory of each stage and the options, in words."""
         stages = f"denoising {gib(self.denoise_bytes)}, codec {gib(self.codec_bytes)}"
         return f"{stages}, with {switches_of(self.options)}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is to be planned.
+    """A run to plan.
 
     Attributes:
-        preset: its name, for people.
-        architecture: by which it is looked up.
-        size: (height, width) of the model's pictures, in pixels.
-        num_frames: of the whole video.
+        preset: name of the preset, for messages.
+        architecture: digests for the lookup.
+        size: (height, width) of the model's images, in pixels.
+        num_frames: frames in the whole video.
         window: frames in a window.
         latent: (channels, factor) of the codec.
     """
@@ -101,57 +100,59 @@ def plan(
     limit_bytes: int,
     options: RuntimeOptions,
     table: MemoryTable,
-    freedom: Freedom = ALL,
+    choices: Choices = ALL,
 ) -> Plan:
-    """Return the fastest way that fits: windows batched, then one, then serial halves, then
-    networks off the device between stages, then the codec in tiles, then 8-bit weights.
+    """Return the fastest plan that fits: windows in batches, then single windows, then serial
+    guidance, then offload, then a tiled codec, then 8-bit weights.
 
     Args:
-        limit_bytes: of the device, for tensors.
-        options: what the caller wants in any case; the planner adds to it.
+        limit_bytes: device memory for tensors.
+        options: the caller's options, to which the planner adds.
 
     Raises:
         MemoryLimitError: nothing fits.
-        ParameterError: nothing of this size was measured.
+        ParameterError: no memory was measured for this size.
     """
-    ways = list(_ways(run, options, table, freedom))
-    if not ways:
+    plans = list(_plans(run, options, table, choices))
+    if not plans:
         raise ParameterError(
             f"no memory was measured for {run.preset} at {run.size[0]}x{run.size[1]} with windows "
-            f"of {run.window} frames in {options.dtype}; {measured_of(run, table)}. "
+            f"of {run.window} frames in {options.dtype}; {describe_entries(run, table)}. "
             "`tcan plan --measure` measures it here, without a GPU, in minutes"
         )
-    fitting = next((way for way in ways if way.peak_bytes <= limit_bytes), None)
+    fitting = next((plan for plan in plans if plan.peak_bytes <= limit_bytes), None)
     if fitting is None:
-        least = min(ways, key=lambda way: way.peak_bytes)
+        least = min(plans, key=lambda plan: plan.peak_bytes)
         raise MemoryLimitError(
             f"{run.size[0]}x{run.size[1]} with windows of {run.window} frames takes at least "
-            f"{gib(least.peak_bytes)} of device memory ({least.told}); "
+            f"{gib(least.peak_bytes)} of device memory ({least.summary}); "
             f"the limit is {gib(limit_bytes)}"
         )
     return fitting
 
 
-def is_known(run: Run, options: RuntimeOptions, table: MemoryTable) -> bool:
-    """Whether any way of the ladder was measured for this run."""
-    return next(_ways(run, options, table, ALL), None) is not None
+def is_measured(run: Run, options: RuntimeOptions, table: MemoryTable) -> bool:
+    """Return whether memory was measured for this run with any allowed options."""
+    return next(_plans(run, options, table, ALL), None) is not None
 
 
-def measured_of(run: Run, table: MemoryTable) -> str:
-    """What the table knows of a run's architecture, in words."""
-    entries = [one for one in table.denoising if one.architecture == run.architecture.denoising]
+def describe_entries(run: Run, table: MemoryTable) -> str:
+    """Describe the table's entries for a run's architecture."""
+    entries = [
+        entry for entry in table.denoising if entry.architecture == run.architecture.denoising
+    ]
     if not entries:
         known = ", ".join(dict.fromkeys(entry.preset for entry in table.denoising))
         return f"measured are {known}, and presets with networks of the same sizes as theirs"
-    cases = sorted({(one.dtype, one.frames, one.size) for one in entries})
-    told = ", ".join(f"{size[0]}x{size[1]} in {dtype} ({n} frames)" for dtype, n, size in cases)
-    return f"measured are, height first, {told}"
+    cases = sorted({(entry.dtype, entry.frames, entry.size) for entry in entries})
+    listed = ", ".join(f"{size[0]}x{size[1]} in {dtype} ({n} frames)" for dtype, n, size in cases)
+    return f"measured are, height first, {listed}"
 
 
 def predict(
     run: Run, options: RuntimeOptions, window_batch: int, decode_batch: int, table: MemoryTable
 ) -> Plan | None:
-    """Return what a run takes with these very options, or None where that was not measured."""
+    """Return a run's memory with exactly these options, or None if it was not measured."""
     stored = (options.fp8_weights, options.serial_guidance)
     denoising = _smallest(run, run.architecture.denoising, _in(denoising_dtype(options.dtype), [
         entry for entry in table.denoising
@@ -179,44 +180,44 @@ def predict(
     )
 
 
-def _ways(
-    run: Run, options: RuntimeOptions, table: MemoryTable, freedom: Freedom
+def _plans(
+    run: Run, options: RuntimeOptions, table: MemoryTable, choices: Choices
 ) -> Iterator[Plan]:
-    """The measured ways from the fastest on."""
-    for wanted, window_batch in _rungs(options, freedom):
+    """Yield the measured plans, fastest first."""
+    for candidate, window_batch in _candidates(options, choices):
         for decode_batch in DECODE_BATCHES:
-            found = predict(run, wanted, window_batch, decode_batch, table)
+            found = predict(run, candidate, window_batch, decode_batch, table)
             if found is not None:
                 yield found
 
 
-def _rungs(options: RuntimeOptions, freedom: Freedom) -> Iterator[tuple[RuntimeOptions, int]]:
-    """Options and windows at a time, from the fastest on."""
-    for window_batch in freedom.window_batches:
+def _candidates(options: RuntimeOptions, choices: Choices) -> Iterator[tuple[RuntimeOptions, int]]:
+    """Yield options and windows at a time, fastest first."""
+    for window_batch in choices.window_batches:
         yield options, window_batch
-    ways = [options]
+    added = [options]
     for name in ("serial_guidance", "offload", "tile_codec"):
-        if name in freedom.switches:
-            added: dict[str, Any] = {name: True}
-            ways.append(replace(ways[-1], **added))
-            yield ways[-1], 1
-    if "fp8_weights" in freedom.switches:
-        for way in ways[-2:]:
-            yield replace(way, fp8_weights=True), 1
+        if name in choices.switches:
+            switch: dict[str, Any] = {name: True}
+            added.append(replace(added[-1], **switch))
+            yield added[-1], 1
+    if "fp8_weights" in choices.switches:
+        for base in added[-2:]:
+            yield replace(base, fp8_weights=True), 1
 
 
 def _in(dtype: str, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries of a type; float32 takes no more than those of two bytes, widened."""
+    """Return the entries of a type; for float32, also bfloat16 entries scaled up to float32."""
     found = [entry for entry in entries if entry.dtype == dtype]
     if dtype == "float32":
-        # 8-bit weights are as large in any type, and are not widened with it.
+        # 8-bit weights have the same size with any type, and are not scaled.
         plain = [entry for entry in entries if not getattr(entry, "fp8_weights", False)]
         found += [widened(entry) for entry in plain if entry.dtype == "bfloat16"]
     return found
 
 
 def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | None:
-    """The entry of the least memory whose pictures are no smaller than the run's, or None."""
+    """Return the entry of least memory for images of at least the run's size, or None."""
     pixels = run.size[0] * run.size[1]
     large_enough = [
         entry
@@ -227,11 +228,11 @@ def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | 
 
 
 def switches_of(options: RuntimeOptions) -> str:
-    """The type, and what saves memory, in words."""
+    """Return the type and the memory-saving options, in words."""
     saving = (name for name in EXACT + COARSE if getattr(options, name))
     return ", ".join([options.dtype, *saving])
 
 
 def gib(num_bytes: int) -> str:
-    """Bytes in words."""
+    """Format bytes as GiB."""
     return f"{num_bytes / 2**30:.2f} GiB"

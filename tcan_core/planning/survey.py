@@ -1,4 +1,4 @@
-"""Measure all that the planner asks of one architecture at some sizes."""
+"""Measure all that the planner needs for one architecture at some sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import Preset
-from tcan_core.planning.measure import META, Measured
+from tcan_core.planning.measure import META, MeasuredModel
 from tcan_core.planning.plan import DECODE_BATCHES, WINDOW_BATCHES
 from tcan_core.planning.table import (
     CodecMemory,
@@ -30,31 +30,31 @@ def survey(
     *,
     window_batches: Iterable[int] = WINDOW_BATCHES,
     device: str = META,
-    tell: Callable[[str], None] = lambda told: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> MemoryTable:
-    """Measure every way of the planner's ladder; on the meta device some ten seconds for each.
+    """Measure all options that the planner may choose; each takes about ten seconds on "meta".
 
     Args:
-        dtype: of the networks; it is measured in the one that `table` looks it up in.
-        sizes: (height, width) of the model's pictures, in pixels.
+        dtype: type of the networks; measured in the type under which `table` looks it up.
+        sizes: (height, width) of the model's images, in pixels.
         window: frames in a window.
         window_batches: windows predicted together.
-        tell: called with what was measured.
+        report: called with a line of text after each measurement.
     """
     sizes = list(sizes)
     denoising: list[DenoisingMemory] = []
     codec: list[CodecMemory] = []
     for entry in _denoising(preset, denoising_dtype(dtype), sizes, window, window_batches, device):
         denoising.append(entry)
-        tell(f"{preset.name}: denoising {_called(entry)}")
+        report(f"{preset.name}: denoising {_describe(entry)}")
     for decoding in _codec(preset, codec_dtype(dtype), sizes, device):
         codec.append(decoding)
-        tell(f"{preset.name}: codec {_called(decoding)}")
+        report(f"{preset.name}: codec {_describe(decoding)}")
     return MemoryTable(source_of(device), tuple(denoising), tuple(codec))
 
 
 def source_of(device: str) -> str:
-    """How it is measured there, and with what."""
+    """Describe how memory is measured on a device."""
     how = (
         "tensors counted on the meta device, without kernels' own memory"
         if device == META
@@ -71,21 +71,21 @@ def _denoising(
     window_batches: Iterable[int],
     device: str,
 ) -> Iterator[DenoisingMemory]:
-    usual = _options(dtype=dtype)
-    model = Measured.build(preset, usual, device)
+    options = _options(dtype=dtype)
+    model = MeasuredModel.build(preset, options, device)
     for size in sizes:
         for count in window_batches:
             yield model.denoising(size, window, count, False)
         yield model.denoising(size, window, 1, True)
-    if dtype != "float32":  # 8-bit weights only beside 16-bit arithmetic
-        stored = Measured.build(preset, replace(usual, fp8_weights=True), device)
+    if dtype != "float32":  # 8-bit weights are used with 16-bit arithmetic only
+        stored = MeasuredModel.build(preset, replace(options, fp8_weights=True), device)
         for size in sizes:
             yield stored.denoising(size, window, 1, True)
 
 
 def _codec(preset: Preset, dtype: str, sizes: list[Size], device: str) -> Iterator[CodecMemory]:
     for tiled in (False, True):
-        model = Measured.build(preset, _options(dtype=dtype, tile_codec=tiled), device)
+        model = MeasuredModel.build(preset, _options(dtype=dtype, tile_codec=tiled), device)
         for size in sizes:
             for frames in DECODE_BATCHES:
                 yield model.codec(size, frames)
@@ -95,6 +95,6 @@ def _options(**options: Any) -> RuntimeOptions:
     return RuntimeOptions(**options)
 
 
-def _called(entry: DenoisingMemory | CodecMemory) -> str:
+def _describe(entry: DenoisingMemory | CodecMemory) -> str:
     height, width = entry.size
     return f"{height}x{width}, {entry.frames} frames, {entry.dtype}"

@@ -1,4 +1,4 @@
-"""What was measured, as a table; nothing is in it that was not."""
+"""The table of measured memory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ OWN_NAME = "memory.json"
 
 @dataclass(frozen=True)
 class DenoisingMemory:
-    """The denoising networks at work.
+    """Memory of the denoising networks.
 
     Attributes:
-        preset: the one that was measured.
-        architecture: what is the same in all presets that this is true of; see `Architecture`.
-        size: (height, width) of the model's pictures, in pixels.
-        frames: in a window.
-        windows: predicted together, with both halves of guidance.
+        preset: the measured preset.
+        architecture: digest, equal in all presets to which this applies; see `Architecture`.
+        size: (height, width) of the model's images, in pixels.
+        frames: frames in a window.
+        windows: windows predicted together, with guidance.
         dtype, fp8_weights, serial_guidance: see `RuntimeOptions`.
-        weights_bytes: of the networks.
-        peak_bytes: beyond the weights.
+        weights_bytes: weights of the networks.
+        peak_bytes: peak without the weights.
     """
 
     preset: str
@@ -45,7 +45,7 @@ class DenoisingMemory:
 
 @dataclass(frozen=True)
 class CodecMemory:
-    """The codec at work: a picture encoded, then `frames` decoded together; see above."""
+    """Memory of the codec: encode an image, then decode `frames` together; see above."""
 
     preset: str
     architecture: str
@@ -59,10 +59,10 @@ class CodecMemory:
 
 @dataclass(frozen=True)
 class MemoryTable:
-    """All that was measured.
+    """All measurements.
 
     Attributes:
-        source: how, and with what.
+        source: how they were made.
     """
 
     source: str
@@ -70,15 +70,15 @@ class MemoryTable:
     codec: tuple[CodecMemory, ...]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, an entry per line."""
+        """Write the table as JSON, one entry per line."""
         lines = [f'"source": {json.dumps(self.source)}']
         for name, entries in (("denoising", self.denoising), ("codec", self.codec)):
             lines.append(f'"{name}": [\n  {_lines(entries)}\n]')
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
 
-    def plus(self, other: MemoryTable) -> MemoryTable:
-        """Both tables' entries; of those of one case the other's."""
+    def merge(self, other: MemoryTable) -> MemoryTable:
+        """Return the entries of both tables; the other's replace those of the same case."""
         denoising = {_case(entry): entry for entry in (*self.denoising, *other.denoising)}
         codec = {_case(entry): entry for entry in (*self.codec, *other.codec)}
         sources = dict.fromkeys((self.source, other.source))
@@ -103,34 +103,34 @@ def widened(entry: Entry) -> Entry:
 
 
 def denoising_dtype(dtype: str) -> str:
-    """The type in which the denoising networks are looked up: all types of two bytes are one."""
+    """Return the type under which the denoising networks are looked up: bfloat16 for float16."""
     return "bfloat16" if dtype == "float16" else dtype
 
 
 def codec_dtype(dtype: str) -> str:
-    """The type in which the codec is looked up: under float16 it stays in float32."""
+    """Return the type under which the codec is looked up: float32 for float16."""
     return "float32" if dtype == "float16" else dtype
 
 
 def own_table() -> Path:
-    """Where `tcan plan --measure` keeps what it measured on this machine; it need not exist."""
+    """Return the file in which `tcan plan --measure` stores measurements; it may not exist."""
     return models_folder() / OWN_NAME
 
 
-def known_memory() -> MemoryTable:
-    """All that is known here: what is shipped, and what was measured on this machine."""
+def load_tables() -> MemoryTable:
+    """Return the shipped table, merged with the measurements of this machine."""
     shipped, own = load_table(), own_table()
-    return shipped.plus(load_table(own)) if own.exists() else shipped
+    return shipped.merge(load_table(own)) if own.exists() else shipped
 
 
-def keep(found: MemoryTable) -> None:
-    """Add to what was measured on this machine."""
+def save_own(found: MemoryTable) -> None:
+    """Add measurements to those of this machine."""
     own = own_table()
-    (load_table(own).plus(found) if own.exists() else found).save(own)
+    (load_table(own).merge(found) if own.exists() else found).save(own)
 
 
 def load_table(path: Path = TABLE) -> MemoryTable:
-    """Read what `save` wrote; by default the one that is shipped. Raises ConfigError."""
+    """Read a table, by default the shipped one. Raises ConfigError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return MemoryTable(
@@ -140,14 +140,14 @@ def load_table(path: Path = TABLE) -> MemoryTable:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(
-            f"{path}: not a table of memory ({error}); remove it, and measure anew"
+            f"{path}: not a table of memory ({error}); remove it and measure again"
         ) from error
 
 
 def _case(entry: DenoisingMemory | CodecMemory) -> tuple[object, ...]:
-    """What an entry is about, without what was found."""
-    found = ("preset", "weights_bytes", "peak_bytes")
-    return tuple(value for name, value in asdict(entry).items() if name not in found)
+    """Return what an entry describes, without its measured values."""
+    measured = ("preset", "weights_bytes", "peak_bytes")
+    return tuple(value for name, value in asdict(entry).items() if name not in measured)
 
 
 def _with_size(entry: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from media.poses.pose_file import write_pose_file
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.planning.budget import run_of
-from tcan_core.planning.plan import Freedom
+from tcan_core.planning.plan import Choices
 from tests.cli.conftest import Tcan
 from tests.tcan_core.tiny_weights import TINY
 
@@ -92,7 +92,7 @@ def test_batches_that_are_named_are_not_exceeded_under_a_limit() -> None:
     options = RuntimeOptions(dtype="bfloat16")
 
     def batches(limit_bytes: int, *most: int | None) -> tuple[int, int]:
-        found = plan_within(run, limit_bytes, options, Freedom(), *most)
+        found = plan_within(run, limit_bytes, options, Choices(), *most)
         return found.window_batch, found.decode_batch
 
     assert batches(10**12, None, None) == (4, 16)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.planning.measure import GUIDANCE, META, FusedAttention, Measured
+from tcan_core.planning.measure import GUIDANCE, META, FusedAttention, MeasuredModel
 from tcan_core.sampling.context_windows import context_windows
 
 WINDOW = 16
@@ -45,7 +45,7 @@ def main() -> None:
 def counted(name: str, frames: int) -> dict[str, float]:
     """Operations of each part of a job of so many frames, with the preset's own settings."""
     preset = load_preset(name)
-    tcan = Measured.build(preset, RuntimeOptions()).tcan
+    tcan = MeasuredModel.build(preset, RuntimeOptions()).tcan
     codec, side, sampling = tcan.codec, preset.resolution, preset.sampling
     steps, factor = sampling.num_inference_steps, codec.factor
     windows = len(context_windows(frames, WINDOW, sampling.context_overlap))

@@ -72,9 +72,9 @@ def main() -> None:
                 one.window,
                 window_batches=one.window_batches,
                 device=asked.device,
-                tell=lambda told: print(told, flush=True),
+                report=lambda line: print(line, flush=True),
             )
-            table = table.plus(found)
+            table = table.merge(found)
             table.save(asked.out)
 
 

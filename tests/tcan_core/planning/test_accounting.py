@@ -1,4 +1,4 @@
-"""What is counted is what tensors take; and a longer video takes no more of it."""
+"""Memory accounting matches real tensors, and does not grow with the video's length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.planning.accounting import PeakAllocated
-from tcan_core.planning.measure import Measured, _denoise, accounted
+from tcan_core.planning.measure import MeasuredModel, _denoise, accounted
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import Scene, sample_scene
 from tests.tcan_core.random_tcan import random_tcan
@@ -22,7 +22,7 @@ from tests.tcan_core.tiny_weights import tiny_preset
 KIB = 1024
 
 
-def test_tensors_are_counted_while_they_are_alive_and_views_are_not() -> None:
+def test_live_tensors_are_counted_and_views_are_not() -> None:
     before = torch.zeros(KIB, dtype=torch.uint8)
     with PeakAllocated() as allocated:
         first = torch.zeros(KIB, dtype=torch.uint8)
@@ -37,17 +37,17 @@ def test_tensors_are_counted_while_they_are_alive_and_views_are_not() -> None:
     assert allocated.now_bytes == 0
 
 
-def test_tensors_that_were_there_may_be_included_and_sizes_left_out() -> None:
+def test_existing_tensors_can_be_included_and_sizes_excluded() -> None:
     with PeakAllocated(lambda num_bytes: num_bytes > 10) as allocated:
-        kept = [torch.zeros(100, dtype=torch.uint8), torch.zeros(4, dtype=torch.uint8)]
-        allocated.include(kept)
+        tensors = [torch.zeros(100, dtype=torch.uint8), torch.zeros(4, dtype=torch.uint8)]
+        allocated.include(tensors)
         assert allocated.peak_bytes == 100
-        kept[0] = torch.zeros(60, dtype=torch.uint8)
+        tensors[0] = torch.zeros(60, dtype=torch.uint8)
         assert allocated.now_bytes == 60
 
 
 @pytest.mark.parametrize("serial", [False, True])
-def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) -> None:
+def test_meta_model_takes_the_same_memory_as_the_real_one(serial: bool) -> None:
     preset, options = tiny_preset(), RuntimeOptions(serial_guidance=serial)
     size, frames, windows = (32, 32), 4, 2
     with torch.inference_mode():
@@ -56,7 +56,7 @@ def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) ->
         denoise()  # caches made from the weights count with them
         real = accounted(tcan.denoising_networks, denoise)
 
-    found = Measured.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
+    found = MeasuredModel.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
 
     assert found.peak_bytes == pytest.approx(real, rel=0.02)
     parameters = sum(
@@ -68,72 +68,72 @@ def test_a_model_without_contents_takes_what_the_real_one_takes(serial: bool) ->
 
 
 @pytest.mark.slow
-def test_options_take_less() -> None:
+def test_memory_saving_options_reduce_memory() -> None:
     preset, size = load_preset("mini"), (64, 64)
-    model = Measured.build(preset, RuntimeOptions())
-    usual, serial = (model.denoising(size, 16, 1, serial) for serial in (False, True))
-    halved, stored = (
-        Measured.build(preset, options).denoising(size, 16, 1, False)
+    model = MeasuredModel.build(preset, RuntimeOptions())
+    default, serial = (model.denoising(size, 16, 1, serial) for serial in (False, True))
+    bfloat16, fp8 = (
+        MeasuredModel.build(preset, options).denoising(size, 16, 1, False)
         for options in (
             RuntimeOptions(dtype="bfloat16"),
             RuntimeOptions(dtype="bfloat16", fp8_weights=True),
         )
     )
-    assert serial.peak_bytes < 0.75 * usual.peak_bytes
-    assert usual.weights_bytes == 2 * halved.weights_bytes
-    assert halved.peak_bytes < 0.6 * usual.peak_bytes
-    assert stored.weights_bytes < 0.6 * halved.weights_bytes
-    assert stored.peak_bytes < 1.6 * halved.peak_bytes
+    assert serial.peak_bytes < 0.75 * default.peak_bytes
+    assert default.weights_bytes == 2 * bfloat16.weights_bytes
+    assert bfloat16.peak_bytes < 0.6 * default.peak_bytes
+    assert fp8.weights_bytes < 0.6 * bfloat16.weights_bytes
+    assert fp8.peak_bytes < 1.6 * bfloat16.peak_bytes
     assert model.codec(size, 1).peak_bytes < model.codec(size, 16).peak_bytes
 
 
-def test_what_is_kept_for_windows_is_gone_before_a_video_is_decoded(
+def test_caches_of_windows_are_freed_before_decoding(
     pipeline: AnimatePipeline, scene: Scene
 ) -> None:
-    """The codec then has the device to itself, as the planner counts it."""
+    """The planner counts the codec alone."""
     image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
     settings = AnimateSettings(num_inference_steps=1, context_size=4, context_overlap=1)
     maps = pipeline.drawer.pose_maps(image, poses, scene.source_pose, retarget=True)
     bank = pipeline.tcan.bank
-    at_work: list[int] = []
+    while_denoising: list[int] = []
 
     def note(_: AnimateProgress) -> None:
-        at_work.append(counted.now_bytes)
+        while_denoising.append(counted.now_bytes)
 
-    # What is kept of poses has a bound of its own.
+    # The pose cache is not counted: it has a limit of its own.
     with torch.inference_mode(), PeakAllocated(partial(not_in, {pose_bytes(pipeline)})) as counted:
         latents = pipeline.encode(np.zeros((*maps.size, 3), np.uint8))
-        pipeline.denoise(latents, maps, settings, note, None)  # the prompt is projected for good
+        pipeline.denoise(latents, maps, settings, note, None)  # fills the prompt cache
         before = counted.now_bytes
         pipeline.denoise(latents, maps, settings, note, None)
-        assert counted.now_bytes == before < max(at_work)
+        assert counted.now_bytes == before < max(while_denoising)
         with pytest.raises(CanceledError):
             pipeline.denoise(latents, maps, settings, note, lambda: bool(bank.features))
     assert not bank.features and counted.now_bytes == before
 
 
 def pose_bytes(pipeline: AnimatePipeline) -> int:
-    """Of the features of a drawn pose, in latents of 4x4."""
+    """Return the bytes of one pose's features, for latents of 4x4."""
     return int(4 * pipeline.tcan.controlnet.config["block_out_channels"][0] * 4 * 4)
 
 
-def not_in(kept: set[int], size: int) -> bool:
-    return size not in kept
+def not_in(excluded: set[int], size: int) -> bool:
+    return size not in excluded
 
 
-def test_a_longer_video_takes_no_more_but_what_the_host_keeps(pipeline: AnimatePipeline) -> None:
-    """And features of its poses: both lie on the host, whatever the device."""
+def test_longer_video_takes_no_more_device_memory(pipeline: AnimatePipeline) -> None:
+    """Latents and features of poses are excluded, as they are in host memory on any device."""
     peaks = []
     for frames in (64, 160):
         scene = sample_scene(1_000_000, frames, 48)
         image = scene.source.draw(scene.source_pose)[0]
         poses = scene.driver.poses(scene.motion)
         latents_bytes = 4 * 4 * frames * 4 * 4
-        kept = {latents_bytes, pose_bytes(pipeline)}
-        with PeakAllocated(partial(not_in, kept)) as counted:
+        on_host = {latents_bytes, pose_bytes(pipeline)}
+        with PeakAllocated(partial(not_in, on_host)) as counted:
             settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
-            shown = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
-        assert shown == frames
+            count = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
+        assert count == frames
         peaks.append(counted.peak_bytes)
     assert peaks[1] == pytest.approx(peaks[0], rel=0.10)
     assert np.min(peaks) > 0

@@ -1,4 +1,4 @@
-"""The planner picks the fastest way that fits, from what was measured, or says what is missing."""
+"""The planner picks the fastest options that fit, from measured memory, or raises an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tcan_core.errors import ConfigError, ParameterError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.planning.architecture import Architecture, architecture_of
-from tcan_core.planning.measure import Measured
+from tcan_core.planning.measure import MeasuredModel
 from tcan_core.planning.plan import Plan, Run, plan, predict
 from tcan_core.planning.table import (
     CodecMemory,
@@ -39,31 +39,31 @@ def planned(gib: float, run: Run = RUN) -> Plan:
 
 
 def switches(options: RuntimeOptions) -> tuple[bool, bool, bool]:
-    """What the planner may add."""
+    """Return the options that the planner may add."""
     return options.serial_guidance, options.offload, options.fp8_weights
 
 
-def test_less_memory_is_met_step_by_step() -> None:
+def test_less_memory_adds_options_step_by_step() -> None:
     found = [planned(24)]
     while True:
         try:
             found.append(plan(RUN, found[-1].peak_bytes - 1, HALF, TABLE))
-        except ParameterError as refused:
-            told = str(refused)
+        except ParameterError as error:
+            message = str(error)
             break
-    ways = [(way.window_batch, *switches(way.options)) for way in found]
-    assert ways[0] == (4, False, False, False) and ways[-1] == (1, True, True, True)
-    assert (1, True, False, False) in ways
+    chosen = [(plan.window_batch, *switches(plan.options)) for plan in found]
+    assert chosen[0] == (4, False, False, False) and chosen[-1] == (1, True, True, True)
+    assert (1, True, False, False) in chosen
     assert all(after.peak_bytes < before.peak_bytes for before, after in pairwise(found))
-    assert f"{found[-1].peak_bytes / GIB:.2f} GiB" in told and "the limit is" in told
+    assert f"{found[-1].peak_bytes / GIB:.2f} GiB" in message and "the limit is" in message
 
 
-def test_what_does_not_fit_is_refused_with_the_numbers() -> None:
+def test_error_names_least_memory_and_the_limit() -> None:
     with pytest.raises(ParameterError, match=r"at least \d+\.\d\d GiB .*the limit is 1\.00 GiB"):
         planned(1)
 
 
-def test_a_size_is_looked_up_in_one_that_is_not_smaller() -> None:
+def test_lookup_uses_the_next_larger_measured_size() -> None:
     between = Run("sd15", SD15, (576, 512), num_frames=16, window=16, latent=(4, 8))
     found, square = planned(80, between), planned(80)
     assert found.measured_size == (768, 512) and square.measured_size == (512, 512)
@@ -76,8 +76,8 @@ def test_a_size_is_looked_up_in_one_that_is_not_smaller() -> None:
         Run("sd15", SD15, (512, 40960), num_frames=16, window=16, latent=(4, 8)),
         Run("sd15", SD15, (512, 512), num_frames=48, window=48, latent=(4, 8)),
         Run(
-            "nobody",
-            Architecture("of", "none"),
+            "other",
+            Architecture("not", "measured"),
             (512, 512),
             num_frames=16,
             window=16,
@@ -86,13 +86,13 @@ def test_a_size_is_looked_up_in_one_that_is_not_smaller() -> None:
     ],
     ids=["size", "window", "preset"],
 )
-def test_nothing_is_guessed_that_was_not_measured(run: Run) -> None:
+def test_unmeasured_run_is_rejected(run: Run) -> None:
     with pytest.raises(ParameterError, match="no memory was measured"):
         planned(1000, run)
 
 
-def test_presets_are_told_apart_by_their_networks_alone(tmp_path: Path) -> None:
-    """Another base model, a LoRA and another name take what sd15 takes; other widths do not."""
+def test_architecture_depends_on_network_sizes_only(tmp_path: Path) -> None:
+    """Other weights, a LoRA and another name give the same digests; other sizes do not."""
     mine, wider = tmp_path / "mine.yaml", tmp_path / "wider.yaml"
     mine.write_text(
         "extends: sd15\nname: mine\nparts: {denoising_unet: {source: elsewhere}}\n"
@@ -110,7 +110,7 @@ def test_presets_are_told_apart_by_their_networks_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sd15", "sd15-official"])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("tiled", [False, True])
-def test_full_size_is_known_in_every_type(
+def test_full_size_is_measured_in_every_type(
     name: str, dtype: Literal["float32", "float16", "bfloat16"], tiled: bool
 ) -> None:
     preset, options = load_preset(name), RuntimeOptions(dtype=dtype, tile_codec=tiled)
@@ -120,17 +120,19 @@ def test_full_size_is_known_in_every_type(
 
 
 def in_both(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
-    """What bfloat16 says of float32, beside what was measured in float32."""
+    """Return pairs of the upper bound from bfloat16 and the measurement in float32."""
     empty: dict[str, Any] = {"dtype": "float32", "weights_bytes": 0, "peak_bytes": 0}
-    wide = {str(replace(one, **empty)): one for one in entries if one.dtype == "float32"}
-    narrow = [one for one in entries if one.dtype == "bfloat16"]
+    wide = {str(replace(each, **empty)): each for each in entries if each.dtype == "float32"}
+    narrow = [each for each in entries if each.dtype == "bfloat16"]
     return [
-        (widened(one), wide[case]) for one in narrow if (case := str(replace(one, **empty))) in wide
+        (widened(each), wide[case])
+        for each in narrow
+        if (case := str(replace(each, **empty))) in wide
     ]
 
 
-def test_float32_takes_no_more_than_two_bytes_widened() -> None:
-    """The rule that stands for entries of float32 holds for all that were measured in both."""
+def test_scaled_bfloat16_entry_bounds_the_float32_measurement() -> None:
+    """Checked for all entries that were measured in both types."""
     denoising, codec = in_both(TABLE.denoising), in_both(TABLE.codec)
     pairs: list[tuple[DenoisingMemory | CodecMemory, DenoisingMemory | CodecMemory]] = []
     pairs += denoising
@@ -141,24 +143,24 @@ def test_float32_takes_no_more_than_two_bytes_widened() -> None:
         assert measured.peak_bytes <= bound.peak_bytes < 1.11 * measured.peak_bytes
 
 
-def test_two_bytes_are_two_bytes() -> None:
-    """What float16 takes is looked up under bfloat16; its codec is that of float32."""
+def test_float16_takes_the_same_memory_as_bfloat16() -> None:
+    """float16 is looked up under bfloat16, its codec under float32."""
     size, preset = (32, 32), tiny_preset()
-    half, brain, full = (
-        Measured.build(preset, options)
+    float16, bfloat16, float32 = (
+        MeasuredModel.build(preset, options)
         for options in (
             RuntimeOptions(dtype="float16"),
             RuntimeOptions(dtype="bfloat16"),
             RuntimeOptions(dtype="float32"),
         )
     )
-    found, same = (model.denoising(size, 4, 2, False) for model in (half, brain))
+    found, same = (model.denoising(size, 4, 2, False) for model in (float16, bfloat16))
     assert replace(found, dtype=denoising_dtype("float16")) == same
-    assert half.codec(size, 2) == full.codec(size, 2)
-    assert half.codec(size, 2).dtype == codec_dtype("float16") == "float32"
+    assert float16.codec(size, 2) == float32.codec(size, 2)
+    assert float16.codec(size, 2).dtype == codec_dtype("float16") == "float32"
 
 
-def test_the_codec_is_tiled_where_nothing_milder_fits() -> None:
+def test_tiled_codec_and_fp8_weights_reduce_memory() -> None:
     tall = Run("sd15", SD15, (912, 512), num_frames=16, window=16, latent=(4, 8))
     whole = predict(tall, replace(HALF, offload=True, serial_guidance=True), 1, 1, TABLE)
     assert whole is not None
@@ -169,19 +171,19 @@ def test_the_codec_is_tiled_where_nothing_milder_fits() -> None:
     assert stored is not None and stored.denoise_bytes < tiled.denoise_bytes
 
 
-def test_a_window_is_looked_up_in_one_that_is_not_shorter() -> None:
+def test_lookup_uses_the_next_longer_measured_window() -> None:
     short = replace(RUN, window=8)
     assert planned(24, short).denoise_bytes == planned(24).denoise_bytes
 
 
-def test_the_length_is_met_by_the_host_alone() -> None:
+def test_video_length_changes_host_memory_only() -> None:
     long = Run("sd15", SD15, (512, 512), num_frames=1600, window=16, latent=(4, 8))
     assert planned(24, long).peak_bytes == planned(24).peak_bytes
     assert planned(24, long).latents_bytes == 10 * planned(24).latents_bytes
     assert planned(24).latents_bytes == 160 * 4 * 64 * 64 * 4
 
 
-def test_offload_keeps_one_stages_networks_on_the_device() -> None:
+def test_offload_keeps_only_one_stages_networks_on_the_device() -> None:
     together = predict(RUN, HALF, 1, 1, TABLE)
     apart = predict(RUN, RuntimeOptions(dtype="bfloat16", offload=True), 1, 1, TABLE)
     assert together is not None and apart is not None
@@ -191,10 +193,10 @@ def test_offload_keeps_one_stages_networks_on_the_device() -> None:
     assert together.codec_bytes - apart.codec_bytes > 5e9
 
 
-def test_a_table_survives_its_file(tmp_path: Path) -> None:
+def test_table_is_saved_and_loaded(tmp_path: Path) -> None:
     TABLE.save(tmp_path / "table.json")
     assert load_table(tmp_path / "table.json") == TABLE
-    assert len(TABLE.plus(TABLE).denoising) == len(TABLE.denoising)
+    assert len(TABLE.merge(TABLE).denoising) == len(TABLE.denoising)
     (tmp_path / "table.json").write_text("{}")
     with pytest.raises(ConfigError, match="not a table of memory"):
         load_table(tmp_path / "table.json")
