@@ -45,9 +45,11 @@ def contact_sheet(
     widths = _column_widths(cells)
     font_size = max(10, cell_height // 9)
     font = ImageFont.load_default(size=font_size)
-    left = max((round(font.getlength(label)) for label in labels), default=-2 * gap) + 2 * gap
+    label_width = (
+        max((round(font.getlength(label)) for label in labels), default=-2 * gap) + 2 * gap
+    )
     top = round(font_size * 1.4) + gap if titles else gap
-    lefts = [left + gap + sum(widths[:i]) + i * gap for i in range(len(widths) + 1)]
+    lefts = [label_width + gap + sum(widths[:i]) + i * gap for i in range(len(widths) + 1)]
     sheet = Image.new("RGB", (lefts[-1], top + len(rows) * (cell_height + gap)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for title, x in zip(titles, lefts, strict=False):

@@ -90,8 +90,8 @@ def _header(name: str, stream: BinaryIO, limits: MediaLimits) -> Image.Image:
 
 def _too_many_pixels(name: str, error: Exception, limits: MediaLimits) -> str:
     # Pillow itself rejects huge images before it returns their size; its message has the number.
-    found = re.search(r"\((\d+) pixels\)", str(error))
-    declared = f"{int(found[1]):,}" if found else "too many"
+    match = re.search(r"\((\d+) pixels\)", str(error))
+    declared = f"{int(match[1]):,}" if match else "too many"
     return (
         f"{name}: the picture declares {declared} pixels; at most {limits.max_pixels:,} are allowed"
     )

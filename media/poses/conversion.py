@@ -33,15 +33,15 @@ _FROM_COCO17 = {
 
 
 def from_body25(joints: Floats) -> Floats:
-    """Convert OpenPose's BODY_25, (25, 3) x, y, confidence, to (18, 3); the feet are left out."""
+    """Convert OpenPose's BODY_25, (25, 3) x, y, confidence, to (18, 3); the feet are dropped."""
     return joints[list(BODY25_JOINTS)]
 
 
 def from_coco17(joints: Floats) -> Floats:
     """Convert COCO's 17 keypoints, (17, 3) x, y, confidence, to (18, 3).
 
-    The neck is the middle of the shoulders, as sure as the less sure of them. Confidence may be
-    COCO's visibility flag: 1 (labelled, hidden) and 2 (visible) both count as 1.
+    The neck is the middle of the shoulders, with the lower one of their confidences. Confidence may
+    be COCO's visibility flag: 1 (labelled, hidden) and 2 (visible) both become 1.
     """
     converted = np.zeros((NUM_JOINTS, 3))
     converted[list(_FROM_COCO17)] = joints[list(_FROM_COCO17.values())]

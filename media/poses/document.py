@@ -43,7 +43,8 @@ class Person:
 
     Attributes:
         body: 18, 25 or 17 joints, by the layout.
-        hand_left: 21 joints, or None; likewise `hand_right`.
+        hand_left: 21 joints, or None.
+        hand_right: 21 joints, or None.
         face: 70 or 68 joints, or None.
     """
 
@@ -54,7 +55,7 @@ class Person:
 
     @property
     def is_detected(self) -> bool:
-        """Whether a joint that OpenPose-18 has was detected."""
+        """True if a joint of OpenPose-18 was detected."""
         confidences = self.body[2::3]
         if len(confidences) == JOINT_COUNTS[Layout.BODY25]:
             confidences = [confidences[joint] for joint in BODY25_JOINTS]

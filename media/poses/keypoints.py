@@ -1,7 +1,7 @@
 """OpenPose-18 keypoints of one person in one frame.
 
 Keypoints are (x, y) in pixels of their canvas, x to the right, y down; the centre of the top left
-pixel is (0.5, 0.5). Confidence is 0..1 and 0 means "not detected": such a joint's coordinates carry
+pixel is (0.5, 0.5). Confidence is 0..1; 0 means "not detected", and such a joint's coordinates have
 no meaning. Left and right are the person's own.
 """
 
@@ -22,14 +22,14 @@ class Pose:
     Attributes:
         keypoints: (18, 2) float, pixels of `canvas`.
         confidence: (18,) float, 0..1; 0 is "not detected".
-        canvas: (height, width) in pixels of the picture in which the keypoints lie.
+        canvas: (height, width) of the picture in pixels.
         hand_left: (21, 3) x, y, confidence, or None.
         hand_right: (21, 3) x, y, confidence, or None.
         face: (70, 3) x, y, confidence, or None.
         appearance: (64,) histogram of the torso's colours, or None; not written to pose files.
 
     Raises:
-        ValueError: an array has another shape, a confidence lies outside 0..1, or a detected joint
+        ValueError: an array has the wrong shape, a confidence is outside 0..1, or a detected joint
             is not finite.
     """
 

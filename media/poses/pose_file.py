@@ -23,12 +23,12 @@ from media.poses.layouts import JOINT_COUNTS, Layout
 
 @dataclass(frozen=True)
 class PoseFile:
-    """People over time.
+    """The content of a pose file.
 
     Attributes:
-        frames: the people of each frame, none where nobody was found.
+        frames: the people of each frame.
         canvas: (height, width) in pixels, the same in every frame.
-        fps: frames per second, where the file says so.
+        fps: frames per second, or None when the file does not declare it.
     """
 
     frames: list[list[Pose]]
@@ -46,14 +46,14 @@ def read_pose_file(
 
     Args:
         source: a path, or the file's content as bytes.
-        layout: "auto" takes bodies of 18 joints (OpenPose) and of 25 (BODY_25); "openpose18" and
-            "body25" take only that; "coco17" takes COCO's 17 joints, which are never guessed.
-        limits: how large a file may be.
+        layout: "auto" accepts bodies of 18 joints (OpenPose) and of 25 (BODY_25); "openpose18",
+            "body25" and "coco17" (COCO's 17 joints) accept only that layout.
+        limits: size limits of the file.
 
     Raises:
-        PoseFileError: no such file, not JSON, not this format, or over a limit; it names the
-            frame, the field, the value and what is allowed.
-        ParameterError: no such layout.
+        PoseFileError: no such file, not JSON, not this format, or over a limit; the message has
+            the frame, the field, the value, and what is allowed.
+        ParameterError: there is no such layout.
     """
     limits = limits or PoseFileLimits()
     if layout not in list(Layout):
@@ -71,42 +71,41 @@ def write_pose_file(
     *,
     canvas: tuple[int, int] | None = None,
 ) -> None:
-    """Write people over time as a pose file; never half written.
+    """Write a pose file atomically.
 
-    Numbers are written so that they are read back exactly. Coordinates of joints that were not
-    detected are written as 0.
+    Numbers are written with full precision. Coordinates of undetected joints are written as 0.
 
     Args:
-        path: of the JSON file.
+        path: of the file.
         frames: the people of each frame, all on one canvas.
-        fps: frames per second; without it the file is a plain array.
-        canvas: (height, width); needed only where no frame has a person.
+        fps: frames per second; without it the file is an array.
+        canvas: (height, width); required only when no frame has a person.
 
     Raises:
-        ParameterError: no frames, or no canvas, or canvases that differ.
+        ParameterError: there are no frames, there is no canvas, or canvases differ.
         PoseFileError: the file cannot be written.
     """
     path = Path(path)
     canvas = _common_canvas(frames, canvas)
-    written = [_frame(people, canvas) for people in frames]
-    document = written if fps is None else {"fps": float(fps), "frames": written}
+    content = [_frame(people, canvas) for people in frames]
+    document = content if fps is None else {"fps": float(fps), "frames": content}
     try:
-        with atomic_write(path) as unfinished:
-            unfinished.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise PoseFileError(f"{path.name}: cannot be written ({error.strerror})") from error
 
 
 def pose_to_json(pose: Pose) -> dict[str, Any]:
-    """Return one pose as plain JSON: a frame of a pose file with one person."""
+    """Return a pose as JSON-serializable data: a frame of a pose file with one person."""
     return _frame([pose], pose.canvas)
 
 
 def pose_from_json(content: Any) -> Pose:
-    """Return the pose that `pose_to_json` made plain.
+    """Return a pose from the output of `pose_to_json`.
 
     Raises:
-        PoseFileError: it is no frame with one person.
+        PoseFileError: the content is not a frame with one person.
     """
     frames, canvas = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
     if len(frames[0]) != 1:
@@ -189,8 +188,8 @@ def _person(pose: Pose) -> dict[str, Any]:
 
 
 def _numbers(points: NDArray[np.float64] | None) -> list[float] | None:
-    """Flatten (n, 3) points, with zeros for those that were not detected."""
+    """Flatten (n, 3) points, with zeros for undetected ones."""
     if points is None:
         return None
-    known = np.where(points[:, 2:] > 0, points, 0.0)
-    return [float(value) for value in known.ravel()]
+    detected = np.where(points[:, 2:] > 0, points, 0.0)
+    return [float(value) for value in detected.ravel()]

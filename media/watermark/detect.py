@@ -66,7 +66,7 @@ class WatermarkDetector:
 
     @property
     def has_enough(self) -> bool:
-        """Whether more frames would not improve the result."""
+        """True if more frames would not improve the result."""
         return self._frames >= MAX_FRAMES
 
     def add(self, frame: NDArray[np.uint8]) -> None:
@@ -85,9 +85,9 @@ class WatermarkDetector:
         rows, columns = used.shape
         waves = dctn(self._sum, norm="ortho")[:rows, :columns][used]
         score = _score(waves, presence(self._key), used)
-        found = score >= MIN_SCORE
-        payload = self._payload(waves, used) if found else None
-        return WatermarkResult(found, round(score, 2), payload, self._frames)
+        is_present = score >= MIN_SCORE
+        payload = self._payload(waves, used) if is_present else None
+        return WatermarkResult(is_present, round(score, 2), payload, self._frames)
 
     def _payload(self, waves: NDArray[np.float32], used: NDArray[np.bool_]) -> int | None:
         payload = 0

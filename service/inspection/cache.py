@@ -12,7 +12,7 @@ MAX_ENTRIES = 4096
 class InspectionCache:
     """Inspection results by the file's role and object key, each with the object's tag.
 
-    A tag changes with the object; whoever uses a result must check that the tag is still the same.
+    A tag changes with the object; users of a result must check that the tag is still the same.
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:

@@ -54,14 +54,14 @@ def inspect_inputs(
         RejectedError: a file cannot be read or is over a limit.
         UnavailableError: no decoder can be started.
     """
-    found = {}
+    infos = {}
     if "image" in files:
         image = files["image"]
         suffix = decoder.inspect("image", image, limits).suffix
-        found["image"] = InputInfo(suffix, size_bytes=size_of(image))
+        infos["image"] = InputInfo(suffix, size_bytes=size_of(image))
     if "driving" in files:
-        found["driving"] = _inspect_driving(files["driving"], limits, decoder)
-    return found
+        infos["driving"] = _inspect_driving(files["driving"], limits, decoder)
+    return infos
 
 
 def are_quick(files: Mapping[str, Content]) -> bool:

@@ -1,1 +1,1 @@
-"""What steers the model: keypoints, cleaned and retargeted, drawn skeletons, temperature maps."""
+"""Inputs that control the model: cleaned and retargeted poses, skeletons, temperature maps."""

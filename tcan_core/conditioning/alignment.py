@@ -1,4 +1,4 @@
-"""How well a driver's body fits the source's picture, before anything is rendered."""
+"""Agreement of the driving poses with the source pose, before anything is rendered."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.size import typical_height
 
-LOW = 0.5  # an agreement below is worth a warning
-_FAR = 0.5  # of the canvas: bodies this far apart agree in nothing
-_OFTEN = 0.5  # of the frames in which a joint must be seen to count as shown
+LOW = 0.5  # a lower agreement causes a warning
+_FAR = 0.5  # of the canvas: at this distance the agreement of position is 0
+_OFTEN = 0.5  # share of frames in which a joint must be detected to count as visible
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Agreement of source and driver, each 0 (none) to 1 (full).
+    """Agreement of source and driving poses, each part 0 (none) to 1 (full).
 
     Attributes:
-        scale: smaller body height over larger one, each as a part of its canvas's height.
-        position: 1 where the middles of both bodies lie at the same place of their canvases,
-            falling evenly to 0 at half a canvas apart. The driver's is that of its first frames.
-        visibility: joints that both show over joints that either shows.
+        scale: ratio of the body heights, each relative to its canvas.
+        position: 1 when the centres of both bodies are at the same relative position, falling
+            linearly to 0 at a distance of half a canvas. The first driving pose counts.
+        visibility: intersection over union of the visible joints.
     """
 
     scale: float
@@ -33,7 +33,7 @@ class Alignment:
 
     @property
     def score(self) -> float:
-        """The geometric mean: one thing that does not agree at all is not made up for."""
+        """The geometric mean, which is 0 when one part is 0."""
         return float((self.scale * self.position * self.visibility) ** (1 / 3))
 
     def as_json(self) -> dict[str, float]:
@@ -42,37 +42,37 @@ class Alignment:
         return {name: round(value, 3) for name, value in ({"score": self.score} | parts).items()}
 
     def warnings(self, retargeted: bool = True) -> list[str]:
-        """Return what a user should know, one sentence each.
+        """Return warnings for the user, one sentence each.
 
         Args:
-            retargeted: whether the driver will be brought to the source's size and place.
+            retargeted: whether the driving poses will be retargeted to the source's body.
         """
-        stays = "" if retargeted else ", and stays so without retargeting"
-        told = {
-            "scale": "the driver's body is of another size in its frame than the source's",
-            "position": "the driver stands elsewhere in its frame than the source",
-            "visibility": "the driver shows other joints than the source",
+        kept = "" if retargeted else ", and is not corrected without retargeting"
+        sentences = {
+            "scale": "the driving person has another size in its frame than the source",
+            "position": "the driving person has another position in its frame than the source",
+            "visibility": "the driving person shows other joints than the source",
         }
         return [
-            f"{sentence}{stays if name != 'visibility' else ''}"
+            f"{sentence}{kept if name != 'visibility' else ''}"
             f" (agreement {getattr(self, name):.2f} of 1)"
-            for name, sentence in told.items()
+            for name, sentence in sentences.items()
             if getattr(self, name) < LOW
         ]
 
 
 def align(source: Pose, driving: Sequence[Pose]) -> Alignment | None:
-    """Compare a source with its driver; None where either shows nobody."""
-    shown = [pose for pose in driving if pose.detected.any()]
-    if not source.detected.any() or not shown:
+    """Compare a source with its driving poses; None when either has no person."""
+    present = [pose for pose in driving if pose.detected.any()]
+    if not source.detected.any() or not present:
         return None
-    seen = np.mean([pose.detected for pose in shown], axis=0) >= _OFTEN
-    sizes = _size([source]), _size(shown)
-    apart = float(np.linalg.norm(_middle(source) - _middle(shown[0])))
+    visible = np.mean([pose.detected for pose in present], axis=0) >= _OFTEN
+    sizes = _size([source]), _size(present)
+    apart = float(np.linalg.norm(_middle(source) - _middle(present[0])))
     return Alignment(
         scale=min(sizes) / max(sizes),
         position=max(0.0, 1.0 - apart / _FAR),
-        visibility=_jaccard(source.detected, seen),
+        visibility=_jaccard(source.detected, visible),
     )
 
 
@@ -82,7 +82,7 @@ def _size(poses: Sequence[Pose]) -> float:
 
 
 def _middle(pose: Pose) -> Floats:
-    """Return the median of the joints that are seen, (2,) in parts of width and height."""
+    """Return the median of the detected joints, (2,) relative to width and height."""
     height, width = pose.canvas
     middle = np.median(pose.keypoints[pose.detected], axis=0)
     return np.asarray(middle / [width, height], np.float64)

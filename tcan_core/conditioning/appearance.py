@@ -1,4 +1,4 @@
-"""What a person looks like: the colours of the torso, by which people who cross are told apart."""
+"""Appearance of a person: the colours of the torso, to distinguish people who cross."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tcan_core.conditioning.bones import Floats
 
 _TORSO = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP]
 _LEVELS = 4  # of each of red, green, blue
-_OVERLAP = 0.1  # of the smaller body's box; above it the one behind is partly covered
+_OVERLAP = 0.1  # of the smaller body's box; above it one person partly covers the other
 
 
 def with_appearance(people: Sequence[Pose], frame: NDArray[np.uint8]) -> list[Pose]:
-    """Return the people of a frame, (height, width, 3) uint8 RGB, with what they look like.
+    """Return the people of a frame, (height, width, 3) uint8 RGB, with their appearance.
 
-    Who is partly covered by somebody else, or whose torso is not seen, keeps none.
+    People who overlap with others, or whose torso is not detected, get none.
     """
     boxes = [_box(pose) for pose in people]
     return [
@@ -33,14 +33,14 @@ def with_appearance(people: Sequence[Pose], frame: NDArray[np.uint8]) -> list[Po
 
 
 def appearance_distance(one: Floats | None, other: Floats | None) -> float | None:
-    """Return how much two looks differ, 0 (alike) to 1; None where one is not known."""
+    """Return the distance of two appearances, 0 (equal) to 1; None if one is unknown."""
     if one is None or other is None:
         return None
     return float(1.0 - np.sqrt(one * other).sum().clip(0.0, 1.0))
 
 
 def _torso_histogram(pose: Pose, frame: NDArray[np.uint8]) -> Floats | None:
-    """Return the torso's histogram of colours, (64,) with sum 1."""
+    """Return the colour histogram of the torso, (64,) with sum 1."""
     if not pose.detected[_TORSO].all():
         return None
     corners = pose.keypoints[_TORSO]
@@ -58,7 +58,7 @@ def _torso_histogram(pose: Pose, frame: NDArray[np.uint8]) -> Floats | None:
 
 
 def _box(pose: Pose) -> Floats:
-    """Return left, top, right, bottom of the joints that are seen."""
+    """Return left, top, right, bottom of the detected joints."""
     seen = pose.keypoints[pose.detected]
     return np.concatenate([seen.min(axis=0), seen.max(axis=0)]) if len(seen) else np.zeros(4)
 

@@ -1,4 +1,4 @@
-"""The body as a tree of bones that begins at the neck; a bone bears the name of its outer joint."""
+"""The body as a tree of bones with the neck as root; a bone is named after its outer joint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from media.poses.joints import NUM_JOINTS, Joint
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Joint to the joint on which it hangs, from the neck outwards.
+# Parent of each joint, in order from the neck outwards.
 PARENTS: dict[Joint, Joint] = {
     Joint.NOSE: Joint.NECK,
     Joint.RIGHT_SHOULDER: Joint.NECK,
@@ -46,21 +46,21 @@ def bone_lengths(points: Floats, seen: Bools) -> Floats:
     """Measure every bone in every frame.
 
     Args:
-        points: (frames, 18, 2) pixels; undetected joints are not read.
-        seen: (frames, 18) whether each joint was detected.
+        points: (frames, 18, 2) pixels; undetected joints are ignored.
+        seen: (frames, 18), True where a joint was detected.
 
     Returns:
-        (frames, 18) pixels at the bone's outer joint, NaN where an end was not detected and at
-        the neck, which ends no bone.
+        (frames, 18) pixels at the bone's outer joint; NaN where an end was not detected, and at
+        the neck.
     """
-    known = np.where(seen[..., None], points, np.nan)
-    lengths: Floats = np.linalg.norm(known - known[:, _PARENT], axis=-1)
+    detected = np.where(seen[..., None], points, np.nan)
+    lengths: Floats = np.linalg.norm(detected - detected[:, _PARENT], axis=-1)
     lengths[:, Joint.NECK] = np.nan
     return lengths
 
 
 def first_lengths(lengths: Floats) -> Floats:
-    """Return each bone's length in the first frame that shows it, (18,), NaN where none does."""
+    """Return each bone's length in the first frame that has it, (18,); NaN if none has."""
     if not len(lengths):
         return np.full(NUM_JOINTS, np.nan)
     first = np.argmax(~np.isnan(lengths), axis=0)
@@ -68,5 +68,5 @@ def first_lengths(lengths: Floats) -> Floats:
 
 
 def longest_of_pairs(lengths: Floats) -> Floats:
-    """Give left and right bones the longer of the two lengths, (18,); NaN where both are."""
+    """Return the longer of the left and the right bone for both, (18,); NaN where both are."""
     return np.asarray(np.fmax(lengths, lengths[MIRROR]), np.float64)

@@ -1,4 +1,4 @@
-"""Where the weights of the detectors of real people lie, and whether they are what was pulled."""
+"""Weights of the detectors of real people: their folder and their integrity."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tcan_core.models.weights.store import check_digest, store_folder
 
 
 def detector_files(detector: str, names: Sequence[str]) -> Path:
-    """Return the folder that holds a detector's files, where `tcan models pull` leaves them.
+    """Return the folder of a detector's files, to which `tcan models pull` writes them.
 
-    That is `<TCAN_MODELS>/<detector>`, by default under `~/.cache/tcan/models`; what is pulled is
+    It is `<TCAN_MODELS>/<detector>`, by default under `~/.cache/tcan/models`; the files are
     listed in `tcan_core/presets/<detector>/files.yaml`.
 
     Raises:
-        WeightsError: a file is missing; it says which, and how to get it. Or it is another one than
-            `files.yaml` pins, or the store's lock says.
+        WeightsError: a file is missing, or differs from the digest in `files.yaml` or in the
+            store's lock file.
     """
     folder = store_folder(detector)
     missing = [name for name in names if not (folder / name).is_file()]

@@ -1,6 +1,6 @@
-"""Pose detectors by name: `puppet`, `openpose`, `dwpose`, and what is registered.
+"""Pose detectors by name: `puppet`, `openpose`, `dwpose`, and registered ones.
 
-A name may carry the device on which the detector runs: `dwpose@cuda`, `openpose@cuda:1`.
+A name may include the device of the detector: `dwpose@cuda`, `openpose@cuda:1`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tcan_core.errors import ParameterError
 
 
 class PoseDetector(Protocol):
-    """What a detector is: frames to people."""
+    """A function from frames to people."""
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame, on the frame's own canvas.
@@ -30,7 +30,7 @@ class PoseDetector(Protocol):
 
 
 class NamedDetector:
-    """A detector under the name by which it was built."""
+    """A detector with the name by which it was built."""
 
     def __init__(self, name: str, detector: PoseDetector) -> None:
         self.name = name
@@ -44,21 +44,21 @@ class NamedDetector:
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
         """Return the main person of one picture, (height, width, 3) uint8 RGB.
 
-        Where nobody is, no joint of the pose is detected.
+        Without a person no joint of the pose is detected.
         """
         (main,) = choose_person(self.detect(image[None]))
         return main or no_pose((image.shape[0], image.shape[1]))
 
 
 def build_detector(name: str) -> NamedDetector:
-    """Return the detector of this name; its weights are loaded once per process and device.
+    """Return the detector with this name; its weights are loaded once per process and device.
 
     Args:
-        name: one of `detectors()`, alone (which is on the CPU) or as `NAME@DEVICE`.
+        name: one of `detectors()`, for the CPU, or `NAME@DEVICE`.
 
     Raises:
-        ParameterError: no such detector, or device.
-        ConfigError: its libraries are not installed, or not for that device.
+        ParameterError: there is no such detector or device.
+        ConfigError: its libraries are not installed, or do not support the device.
         WeightsError: its weights are missing or damaged.
     """
     kind, _, device = name.partition("@")
@@ -68,12 +68,12 @@ def build_detector(name: str) -> NamedDetector:
 
 
 def detectors() -> list[str]:
-    """Return the names that `build_detector` takes."""
+    """Return the names that `build_detector` accepts."""
     return sorted(_FACTORIES)
 
 
 def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
-    """Add a detector of the CPU; `factory` is called when it is first needed.
+    """Register a detector for the CPU; `factory` is called at its first use.
 
     Raises:
         ParameterError: the name is taken.
@@ -83,7 +83,7 @@ def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
     _FACTORIES[name] = lambda device: factory()
 
 
-# Imported when built: networks bring torch, which reading a pose file must not load.
+# Detectors are imported when they are built: they need torch, which is slow to load.
 
 
 def _puppet(device: str) -> PoseDetector:

@@ -1,4 +1,4 @@
-"""DWPose for real people: YOLOX finds them, DWPose their 133 keypoints; both by rtmlib."""
+"""DWPose for real people: YOLOX detects people, DWPose their 133 keypoints; both by rtmlib."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class DwposeDetector:
-    """Finds everybody in a frame, with hands and faces.
+    """A detector of all people in a frame, with hands and faces.
 
     Args:
-        folder: where both ONNX files lie; by default where `tcan models pull dwpose` leaves them.
+        folder: of both ONNX files; by default the one of `tcan models pull dwpose`.
         device: "cpu", or "cuda" or "cuda:N" with onnxruntime's GPU build.
 
     Raises:
         ConfigError: the extra `dwpose`, or the device's provider, is not installed.
         ParameterError: there is no such device.
-        WeightsError: a file is missing, damaged, or another one than was pulled.
+        WeightsError: a file is missing or damaged, or its digest is wrong.
     """
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
@@ -53,34 +53,34 @@ class DwposeDetector:
         return [self._people(frame) for frame in frames]
 
     def _people(self, frame: NDArray[np.uint8]) -> list[Pose]:
-        # YOLOX learned on BGR, DWPose on RGB: https://github.com/Tau-J/rtmlib/issues/48
+        # YOLOX was trained on BGR, DWPose on RGB: https://github.com/Tau-J/rtmlib/issues/48
         boxes, classes = self._find_people(np.ascontiguousarray(frame[..., ::-1]))
         people = boxes[classes == _PERSON]
-        if not len(people):  # rtmlib would take the whole frame for a person
+        if not len(people):  # rtmlib would use the whole frame as one person
             return []
         points, scores = self._find_joints(frame, bboxes=people)
-        found = [self._pose(*person, frame) for person in zip(points, scores, strict=True)]
-        return [pose for pose in found if pose.detected.any()]
+        poses = [self._pose(*person, frame) for person in zip(points, scores, strict=True)]
+        return [pose for pose in poses if pose.detected.any()]
 
     def _pose(self, points: Floats, scores: Floats, frame: NDArray[np.uint8]) -> Pose:
         # rtmlib puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5).
-        together = np.column_stack([points + 0.5, scores]).astype(np.float64)
-        return from_wholebody(together, (frame.shape[0], frame.shape[1]))
+        keypoints = np.column_stack([points + 0.5, scores]).astype(np.float64)
+        return from_wholebody(keypoints, (frame.shape[0], frame.shape[1]))
 
 
 def _loaded(network: Callable[..., Any], file: Path, size: tuple[int, int], **more: Any) -> Any:
     """Build one of rtmlib's networks from its file."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as told
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     try:
         with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
             return network(str(file), size, **more)
-    except (told.InvalidArgument, told.InvalidGraph, told.InvalidProtobuf) as error:
+    except (errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf) as error:
         raise WeightsError(f"{file}: not a network that onnxruntime reads ({error})") from error
 
 
 def _rtmlib(device: str) -> Any:
-    """Return the library, once it is sure that the device will be used."""
+    """Return the library after a check that it supports the device."""
     if not _DEVICE.fullmatch(device):
         raise ParameterError(f"detector dwpose cannot run on {device!r}; use cpu, cuda or cuda:0")
     try:
@@ -92,7 +92,7 @@ def _rtmlib(device: str) -> Any:
             " or `pip install 'tcan[dwpose]'`"
         ) from error
     providers = onnxruntime.get_available_providers()
-    # Without the provider onnxruntime would go on silently, and slowly, on the CPU.
+    # Without the provider onnxruntime would silently use the CPU.
     if device.startswith("cuda") and "CUDAExecutionProvider" not in providers:
         raise ConfigError(
             f"detector dwpose cannot run on {device}: onnxruntime has {', '.join(providers)};"

@@ -1,4 +1,4 @@
-"""OpenPose for real people, by controlnet-aux: bodies, and hands and faces in their crops.
+"""OpenPose for real people, by controlnet-aux: bodies, then hands and faces in crops.
 
 OpenPose's licence allows non-commercial use only.
 """
@@ -22,21 +22,21 @@ from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.models.devices import check_device
 
 FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
-SHORTER_SIDE = 512  # pixels at which frames are looked at; crops of hands need them
+SHORTER_SIDE = 512  # pixels to which frames are scaled; crops of hands need the detail
 _FACE_THRESHOLD = 0.05  # of a heatmap's peak, as in controlnet-aux
 
 
 class OpenposeDetector:
-    """Finds everybody in a frame, with hands and faces.
+    """A detector of all people in a frame, with hands and faces.
 
     Args:
-        folder: where the three files lie; by default where `tcan models pull openpose` leaves them.
+        folder: of the three files; by default the one of `tcan models pull openpose`.
         device: of torch.
 
     Raises:
         ConfigError: the extra `pose` is not installed.
-        ParameterError: the device is not here.
-        WeightsError: a file is missing, damaged, or another one than was pulled.
+        ParameterError: the device is not available.
+        WeightsError: a file is missing or damaged, or its digest is wrong.
     """
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
@@ -55,7 +55,7 @@ class OpenposeDetector:
         seen = _scaled(frame)
         bgr = np.ascontiguousarray(seen[..., ::-1])
         bodies = self._networks.body_estimation
-        # Not `detect_poses`: that forgets how sure the joints are.
+        # Not `detect_poses`, which drops the confidences.
         people = bodies.format_body_result(*bodies(bgr))
         ratio = np.array([frame.shape[1] / seen.shape[1], frame.shape[0] / seen.shape[0]])
         return [self._pose(person, bgr, ratio, frame) for person in people]
@@ -79,9 +79,9 @@ class OpenposeDetector:
         )
 
     def _face(self, person: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | None:
-        """Return (70, 3), or None where no face is seen.
+        """Return (70, 3), or None without a face.
 
-        Not `detect_face`: where it does not see a point, it gives its number to the next one.
+        `detect_face` is not used: it skips undetected points, so that later ones get wrong indices.
         """
         crop = self._find_face(person, bgr)
         if crop is None:
@@ -91,9 +91,9 @@ class OpenposeDetector:
         heat = heat[:NUM_FACE_JOINTS]  # the last map is the background
         peaks = heat.reshape(NUM_FACE_JOINTS, -1).argmax(axis=1)
         y, x = np.unravel_index(peaks, heat.shape[1:])
-        sure = heat.max(axis=(1, 2)).astype(np.float64).clip(0.0, 1.0)
-        sure = np.where(sure > _FACE_THRESHOLD, sure, 0.0)
-        return _if_seen(_placed(np.column_stack([x + left, y + top, sure]), ratio))
+        confidence = heat.max(axis=(1, 2)).astype(np.float64).clip(0.0, 1.0)
+        confidence = np.where(confidence > _FACE_THRESHOLD, confidence, 0.0)
+        return _if_seen(_placed(np.column_stack([x + left, y + top, confidence]), ratio))
 
 
 def _scaled(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -104,20 +104,20 @@ def _scaled(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _placed(points: Floats, ratio: Floats) -> Floats:
-    """Carry (n, 3) from pixel indices of the scaled frame to pixels of the frame's own canvas."""
+    """Convert (n, 3) from pixel indices of the scaled frame to pixels of the original frame."""
     placed = np.asarray(points, np.float64).copy()
     placed[:, :2] = (placed[:, :2] + 0.5) * ratio
     return placed
 
 
 def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | None:
-    """Return (21, 3) from what `detect_hands` gives: parts of the picture, below 0 where unseen."""
+    """Return (21, 3) from the relative positions of `detect_hands`, negative if not detected."""
     if keypoints is None:
         return None
     parts = np.array([(point.x, point.y) for point in keypoints], np.float64)
     seen: NDArray[np.bool_] = np.all(parts >= 0, axis=1)
     pixels = np.where(seen[:, None], parts, 0.0) * [bgr.shape[1], bgr.shape[0]]
-    # It does not tell how sure they are.
+    # It returns no confidence.
     return _if_seen(_placed(np.column_stack([pixels, seen]), ratio))
 
 
@@ -131,17 +131,17 @@ def _loaded(library: Any, folder: Path) -> Any:
     for build, name in zip((library.Body, library.Hand, library.Face), FILES, strict=True):
         try:
             networks.append(build(str(folder / name)))
-        except Exception as error:  # torch raises many kinds for files that hold no such weights
+        except Exception as error:  # torch raises many kinds of errors for other files
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise WeightsError(f"{folder / name}: not a network of OpenPose ({reason})") from error
     return library.OpenposeDetector(*networks)
 
 
 def _library() -> Any:
-    """Return controlnet-aux's module of OpenPose."""
+    """Import controlnet-aux's OpenPose module."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it brings all its annotators, and their warnings
+            warnings.simplefilter("ignore")  # it imports all its annotators, which warn
             from controlnet_aux import open_pose
     except ImportError as error:
         raise ConfigError(

@@ -1,7 +1,6 @@
-"""A video of drawn skeletons, of which never more than a few frames are in memory.
+"""A video of drawn skeletons, with only a few frames in memory.
 
-They are drawn when they are asked for, or read from where `write_pose_maps` left them; both give
-the same bytes.
+Frames are drawn on demand, or read from an archive of `write_pose_maps`; both give the same bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class PoseMaps(Protocol):
 
 
 class DrawnPoseMaps:
-    """Skeletons that are drawn whenever they are asked for.
+    """Skeletons that are drawn on demand.
 
     Args:
         poses: one per frame, at least one, all on one canvas.
@@ -68,13 +67,13 @@ class DrawnPoseMaps:
 
 
 class StoredPoseMaps:
-    """Skeletons in a zip of PNGs, `00000.png` and on; other members are left alone.
+    """Skeletons in a zip of PNGs, `00000.png` and so on; other members are ignored.
 
     Args:
-        path: what `write_pose_maps` wrote.
+        path: a file of `write_pose_maps`.
 
     Raises:
-        MediaError: the file is missing or damaged, or holds no frame.
+        MediaError: the file is missing or damaged, or has no frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +84,7 @@ class StoredPoseMaps:
             raise MediaError(f"{path.name}: not a readable archive ({error})") from error
         self._count = sum(name.endswith(".png") for name in self._archive.namelist())
         if not self._count:
-            raise MediaError(f"{path.name}: there is no picture in it")
+            raise MediaError(f"{path.name}: it contains no picture")
         self._size = self.frame(0).shape[:2]
 
     def __len__(self) -> int:
@@ -108,11 +107,11 @@ class StoredPoseMaps:
 def write_pose_maps(
     path: Path, maps: PoseMaps, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write a zip of PNGs, without loss; the file appears when all of it is written.
+    """Write a zip of PNGs, without loss and atomically.
 
     Args:
         path: ends in `.zip`.
-        progress: called after each frame with frames done and frames in all; may raise.
+        progress: called after each frame with the frames done and their total; may raise.
     """
     with open_writer(path, _ANY_RATE, maps.size) as writer:
         for index in range(len(maps)):
@@ -122,27 +121,27 @@ def write_pose_maps(
 
 
 class RecentPoseMaps:
-    """Passes frames on and keeps the last ones, so that neighbouring windows share their work.
+    """A cache of the most recent frames, which neighbouring windows share.
 
     Args:
-        maps: where frames come from.
-        keep_bytes: memory for kept frames; one is kept in any case.
+        maps: source of the frames.
+        keep_bytes: memory of the cache, which has room for at least one frame.
     """
 
     def __init__(self, maps: PoseMaps, keep_bytes: int = 64 * 2**20) -> None:
         self._maps = maps
         height, width = maps.size
-        self._room = max(1, keep_bytes // (height * width * 3))
-        self._kept: OrderedDict[int, Map] = OrderedDict()
+        self._max_frames = max(1, keep_bytes // (height * width * 3))
+        self._frames: OrderedDict[int, Map] = OrderedDict()
 
     def frames(self, indices: Sequence[int]) -> Map:
         """Return some frames, (frames, height, width, 3) uint8 RGB."""
         return np.stack([self._frame(index) for index in indices])
 
     def _frame(self, index: int) -> Map:
-        if index not in self._kept:
-            self._kept[index] = self._maps.frame(index)
-            if len(self._kept) > self._room:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(index)
-        return self._kept[index]
+        if index not in self._frames:
+            self._frames[index] = self._maps.frame(index)
+            if len(self._frames) > self._max_frames:
+                self._frames.popitem(last=False)
+        self._frames.move_to_end(index)
+        return self._frames[index]

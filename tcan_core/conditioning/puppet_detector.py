@@ -1,4 +1,4 @@
-"""The detector of puppets: a small heatmap network, one character per frame."""
+"""Detector of puppets: a small heatmap network, for one character per frame."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tcan_core.models.networks.pose_detector import build_pose_detector, decode_
 from tcan_core.models.weights.loading import load_strictly, read_part
 from tcan_core.models.weights.presets import load_preset
 
-# A joint below JOINT_THRESHOLD was not detected; a frame with fewer joints than MIN_JOINTS holds
-# nobody.
+# Joints with less confidence than JOINT_THRESHOLD count as not detected; a frame with fewer joints
+# than MIN_JOINTS has no person.
 JOINT_THRESHOLD = 0.3
 MIN_JOINTS = 6
 
 
 class PuppetDetector:
-    """Finds the one character of a frame; the frame is scaled and padded to a square.
+    """A detector of one character per frame, which is scaled and padded to a square.
 
     Raises:
-        ParameterError: the device is not here.
+        ParameterError: the device is not available.
         WeightsError: the weights are missing or damaged.
     """
 
@@ -49,16 +49,16 @@ class PuppetDetector:
         images = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 127.5 - 1
         keypoints, confidence = decode_heatmaps(self._network(images.to(self._device)).cpu())
         points = keypoints.double().numpy() / scale
-        sure = confidence.double().numpy()
-        sure = np.where(sure >= JOINT_THRESHOLD, sure, 0.0)
+        scores = confidence.double().numpy()
+        scores = np.where(scores >= JOINT_THRESHOLD, scores, 0.0)
         return [
             [Pose(joints, seen, (height, width))] if (seen > 0).sum() >= MIN_JOINTS else []
-            for joints, seen in zip(points, sure, strict=True)
+            for joints, seen in zip(points, scores, strict=True)
         ]
 
 
 def _square(frame: NDArray[np.uint8], side: int, scale: float) -> NDArray[np.uint8]:
-    """Scale a frame into the top left corner of a square whose rest repeats its border."""
+    """Scale a frame into the top left corner of a square, and repeat its border in the rest."""
     height, width = (max(round(length * scale), 1) for length in frame.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(frame, (width, height), interpolation=method), np.uint8)

@@ -1,27 +1,27 @@
-"""Give the driver's motion to the source character's body.
+"""Retarget the motion of the driving poses to the body of the source character.
 
-Bones run from the neck outwards (`bones.PARENTS`). Each keeps the direction that it has in the
-driver's frame and takes the source's length, times the driver's foreshortening
+Here the driver is the person in the driving video. Bones run from the neck outwards
+(`bones.PARENTS`). Each keeps its direction in the driver's frame and gets the source's length,
+times the driver's foreshortening
 
-    clip(length now / length in the first frame in which the driver shows the bone, 0, 1.1).
+    clip(length now / length in the first frame in which the driver has the bone, 0, 1.1).
 
-Left and right bones of the source take the longer of the two. The neck starts at the source's neck
-and follows the driver's neck, scaled by the ratio of the two nose-neck lengths. Hands hang on their
-wrist, scaled as the forearm is; the face hangs on the nose, scaled as the head is.
+Left and right bones of the source get the longer of the two lengths. The neck starts at the neck of
+the source and follows the driver's, scaled by the ratio of the nose-neck lengths. Hands follow
+their wrist and are scaled like the forearm; the face follows the nose and is scaled like the head.
 
-What is missing:
+Missing data:
 
-- A joint that the driver's frame lacks is missing in the result too (confidence 0). What hangs on
-  it is placed from its nearest ancestor in that frame: the straight distance between the two,
-  scaled by the ratio of the two paths' lengths. A lacking neck is put where the frame's other
-  joints say it is (`root.find_necks`).
-- A bone that the source lacks, or that has no length there, takes the other side's length, else
-  the driver's length times the scale of the motion.
-- Where nose and neck give no scale, the torso does, else the shoulders, else the median of all
-  bones that both figures show, else the heights of the canvases.
+- A joint that is missing in a driver's frame is missing in the result (confidence 0). Its children
+  are placed from their nearest detected ancestor: the offset between the two, scaled by the
+  ratio of the path lengths. A missing neck is estimated from other joints (`root.find_necks`).
+- A bone that the source lacks, or that has no length there, gets the length of the other side, else
+  the driver's length times the motion scale.
+- If nose and neck define no scale, the torso does, else the shoulders, else the median of all bones
+  of both figures, else the heights of the canvases.
 - A hand without its wrist is dropped.
 
-Coordinates of joints that were not detected are never read.
+Coordinates of undetected joints are never used.
 
 Source: TCAN, arXiv 2407.09012, pose retargeting; robust where the official code is not.
 """
@@ -48,9 +48,9 @@ from tcan_core.conditioning.bones import (
 from tcan_core.conditioning.root import find_necks, reference_frame, source_neck
 
 MAX_STRETCH = 1.1
-# A bone shorter than this part of the figure's longest one tells nothing about its true length ...
+# Relative to the longest bone of a figure: a shorter bone has no usable length ...
 NO_LENGTH = 0.02
-# ... and one shorter than this part nothing about the figure's size.
+# ... and a shorter one is not used for the motion scale.
 NO_SCALE = 0.05
 _HEAD = [Joint.RIGHT_EYE, Joint.LEFT_EYE, Joint.RIGHT_EAR, Joint.LEFT_EAR]
 _FACE_ANCHORS = [Joint.NOSE, *_HEAD, Joint.NECK]
@@ -58,14 +58,14 @@ _FACE_ANCHORS = [Joint.NOSE, *_HEAD, Joint.NECK]
 
 @dataclass(frozen=True)
 class _Driver:
-    """The driver over time, in its own pixels.
+    """The driver's measures, in pixels of its own canvas.
 
     Attributes:
         points: (frames, 18, 2), 0 where not detected.
         seen: (frames, 18).
         necks: (frames, 2), known in every frame.
-        first: (18,) each bone's length in the first frame that shows it.
-        longest: (18,) each bone's greatest length.
+        first: (18,) each bone's length in the first frame that has it.
+        longest: (18,) each bone's largest length.
     """
 
     points: Floats
@@ -76,14 +76,14 @@ class _Driver:
 
 
 def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
-    """Return the driver's motion done by the source's body, on the source's canvas.
+    """Return the driver's motion with the source's body, on the source's canvas.
 
     Args:
-        source: the source character in its picture.
-        driving: the driver, frame by frame, on a canvas of any size.
+        source: pose of the source character.
+        driving: poses of the driver, on a canvas of any size.
 
     Returns:
-        One pose for each of the driver's, with its confidences.
+        One pose per driving pose, with its confidences.
     """
     if not driving:
         return []
@@ -102,19 +102,19 @@ def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
 
 
 def motion_scale(source: Floats, driver: Floats, otherwise: float) -> float:
-    """Return how many of the source's pixels one pixel of the driver's motion becomes.
+    """Return the scale of the motion, in pixels of the source per pixel of the driver.
 
     Args:
         source: (18,) bone lengths, NaN where unknown.
-        driver: (18,) likewise.
-        otherwise: the scale where no bone tells.
+        driver: (18,) bone lengths, NaN where unknown.
+        otherwise: scale to use when no bone defines one.
     """
-    told = ~(_too_short(source, NO_SCALE) | _too_short(driver, NO_SCALE))
-    ratios = np.divide(source, driver, out=np.full(NUM_JOINTS, np.nan), where=told)
+    usable = ~(_too_short(source, NO_SCALE) | _too_short(driver, NO_SCALE))
+    ratios = np.divide(source, driver, out=np.full(NUM_JOINTS, np.nan), where=usable)
     torso = [Joint.RIGHT_HIP, Joint.LEFT_HIP]
     shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
     for bones in ([Joint.NOSE], torso, shoulders, list(Joint)):
-        if told[bones].any():
+        if usable[bones].any():
             return float(np.nanmedian(ratios[bones]))
     return otherwise
 
@@ -133,14 +133,14 @@ def _source_lengths(source: Pose) -> Floats:
     return longest_of_pairs(lengths)
 
 
-def _too_short(lengths: Floats, part: float) -> Bools:
-    """Return which bones are unknown or shorter than a part of the longest one, (18,)."""
-    long_enough: Bools = (lengths > 0) & (lengths >= part * np.fmax.reduce(lengths))
+def _too_short(lengths: Floats, fraction: float) -> Bools:
+    """Return which bones are unknown or shorter than a fraction of the longest one, (18,)."""
+    long_enough: Bools = (lengths > 0) & (lengths >= fraction * np.fmax.reduce(lengths))
     return ~long_enough
 
 
 def _complete(source: Floats, driver: Floats, scale: float) -> tuple[Floats, Floats]:
-    """Fill in the bones that one figure lacks from the other; 0 where both lack it and its pair."""
+    """Fill missing bones of each figure from the other; 0 if both lack a bone and its pair."""
     driver = np.where(np.isnan(driver), driver[MIRROR], driver)
     source = np.where(np.isnan(source), driver * scale, source)
     driver = np.where(np.isnan(driver), source / scale, driver)
@@ -172,9 +172,9 @@ def _place(
 
 
 def _stretch(now: Floats, path: Floats, driver_path: Floats, scale: float) -> Floats:
-    """Return by how much the driver's offset is multiplied, (frames,).
+    """Return the factor for the driver's offset, (frames,).
 
-    Its direction stays; its length becomes path * clip(now / driver_path, 0, 1.1).
+    Its direction is kept; its length becomes path * clip(now / driver_path, 0, 1.1).
     """
     unknown = (path == 0) & (driver_path == 0)
     length = path * np.minimum(_quotient(now, driver_path, np.inf), MAX_STRETCH)
@@ -188,12 +188,12 @@ def _quotient(above: Floats, below: Floats, otherwise: float) -> Floats:
 
 
 def _ratios(lengths: Floats, driver: Floats, scale: float) -> dict[str, float]:
-    """Return how much larger than the driver's the source's hands and face are."""
+    """Return the size of the source's hands and face relative to the driver's."""
     usable = (lengths > 0) & ~_too_short(driver, NO_LENGTH)
 
     def ratio(bones: list[Joint]) -> float:
-        known = [bone for bone in bones if usable[bone]]
-        return float(lengths[known].sum() / driver[known].sum()) if known else scale
+        chosen = [bone for bone in bones if usable[bone]]
+        return float(lengths[chosen].sum() / driver[chosen].sum()) if chosen else scale
 
     return {
         "hand_left": ratio([Joint.LEFT_WRIST]),
@@ -220,7 +220,7 @@ def _carry(
     anchors: list[Joint],
     ratio: float,
 ) -> NDArray[np.float64] | None:
-    """Move hand or face points, (n, 3), with the first of the joints that was detected."""
+    """Move hand or face points, (n, 3), with the first detected one of the anchors."""
     anchor = next((joint for joint in anchors if pose.detected[joint]), None)
     if part is None or anchor is None:
         return None

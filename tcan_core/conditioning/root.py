@@ -1,4 +1,4 @@
-"""Where the neck is, also where it was not detected: the root from which a body is built."""
+"""Position of the neck, the root of a body, estimated when it was not detected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tcan_core.conditioning.bones import Bools, Floats
 
 Indices = NDArray[np.intp]
 SHOULDERS = (Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER)
-# Joints, or the middle of two, from which the neck can be told; the surest first.
+# Joints, or the middle of two, from which the neck can be estimated; the most reliable first.
 ANCHORS: tuple[tuple[Joint, ...], ...] = (
     SHOULDERS,
     (Joint.RIGHT_SHOULDER,),
@@ -25,50 +25,50 @@ ANCHORS: tuple[tuple[Joint, ...], ...] = (
 
 
 def find_necks(points: Floats, seen: Bools) -> Floats:
-    """Tell the neck's place in every frame.
+    """Return the position of the neck in every frame.
 
-    Where the neck was not detected, it keeps the offset from another joint that it has in the
-    nearest frame that shows both; without such a frame it lies between the shoulders, else where
-    it was in the nearest frame that tells, else in the middle of what is seen.
+    A neck that was not detected keeps its offset from another joint in the nearest frame that has
+    both. Without such a frame it is between the shoulders, else at its position in the nearest
+    frame that has one, else at the mean of the detected joints.
 
     Args:
-        points: (frames, 18, 2) pixels; undetected joints are not read.
+        points: (frames, 18, 2) pixels; undetected joints are ignored.
         seen: (frames, 18).
 
     Returns:
         (frames, 2) pixels, always finite.
     """
     necks = np.where(seen[:, Joint.NECK, None], points[:, Joint.NECK], 0.0)
-    told = seen[:, Joint.NECK].copy()
-    with_neck = told.copy()
+    has_neck = seen[:, Joint.NECK].copy()
+    with_neck = has_neck.copy()
     for places, present, anchor in _anchors(points, seen):
-        wanted, known = np.flatnonzero(present & ~told), np.flatnonzero(present & with_neck)
-        if len(wanted) and len(known):
-            near = _nearest(wanted, known)
-            necks[wanted] = places[wanted] + points[near, Joint.NECK] - places[near]
+        missing, both = np.flatnonzero(present & ~has_neck), np.flatnonzero(present & with_neck)
+        if len(missing) and len(both):
+            near = _nearest(missing, both)
+            necks[missing] = places[missing] + points[near, Joint.NECK] - places[near]
         elif anchor == SHOULDERS:
-            necks[wanted] = places[wanted]
+            necks[missing] = places[missing]
         else:
             continue
-        told[wanted] = True
-    return _fill_untold(necks, told, points, seen)
+        has_neck[missing] = True
+    return _fill_missing(necks, has_neck, points, seen)
 
 
 def reference_frame(seen: Bools) -> int:
-    """Return the first frame in which the neck's place is sure, else the first with any joint."""
-    sure = seen[:, Joint.NECK] | seen[:, list(SHOULDERS)].all(axis=1)
-    return int(np.argmax(sure if sure.any() else seen.any(axis=1)))
+    """Return the first frame with neck or shoulders, else the first with any joint."""
+    reliable = seen[:, Joint.NECK] | seen[:, list(SHOULDERS)].all(axis=1)
+    return int(np.argmax(reliable if reliable.any() else seen.any(axis=1)))
 
 
 def source_neck(source: Pose, points: Floats, seen: Bools, necks: Floats, scale: float) -> Floats:
-    """Tell the source's neck, (2,) pixels, from the driver's build where it was not detected.
+    """Return the source's neck, (2,) pixels, estimated with the driver if it was not detected.
 
     Args:
-        source: the source character.
-        points: (frames, 18, 2) the driver's joints.
+        source: pose of the source character.
+        points: (frames, 18, 2) joints of the driver.
         seen: (frames, 18).
-        necks: (frames, 2) the driver's necks, see `find_necks`.
-        scale: source pixels to a driver's pixel.
+        necks: (frames, 2) necks of the driver, see `find_necks`.
+        scale: pixels of the source per pixel of the driver.
     """
     own_neck: Floats = source.keypoints[Joint.NECK]
     if source.detected[Joint.NECK]:
@@ -86,7 +86,7 @@ def source_neck(source: Pose, points: Floats, seen: Bools, necks: Floats, scale:
 
 
 def _middle(source: Pose) -> Floats:
-    """Return the middle of what the source shows, or of its canvas."""
+    """Return the mean of the source's detected joints, or the centre of its canvas."""
     if source.detected.any():
         return np.asarray(source.keypoints[source.detected].mean(axis=0), np.float64)
     height, width = source.canvas
@@ -94,7 +94,7 @@ def _middle(source: Pose) -> Floats:
 
 
 def _anchors(points: Floats, seen: Bools) -> Iterator[tuple[Floats, Bools, tuple[Joint, ...]]]:
-    """Yield each anchor's places (frames, 2), the frames that show it (frames,), and its joints."""
+    """Yield each anchor's positions (frames, 2), the frames that have it (frames,), its joints."""
     for anchor in ANCHORS:
         joints = list(anchor)
         present: Bools = np.asarray(seen[:, joints].all(axis=1))
@@ -102,18 +102,18 @@ def _anchors(points: Floats, seen: Bools) -> Iterator[tuple[Floats, Bools, tuple
         yield places, present, anchor
 
 
-def _nearest(wanted: Indices, known: Indices) -> Indices:
-    """Return for each frame wanted the nearest known one; both ascend."""
-    after = np.searchsorted(known, wanted).clip(0, len(known) - 1)
+def _nearest(frames: Indices, candidates: Indices) -> Indices:
+    """Return the nearest candidate of each frame; both arguments are sorted."""
+    after = np.searchsorted(candidates, frames).clip(0, len(candidates) - 1)
     before = (after - 1).clip(0)
-    nearer_before = wanted - known[before] <= np.abs(known[after] - wanted)
-    return np.asarray(np.where(nearer_before, known[before], known[after]), np.intp)
+    nearer_before = frames - candidates[before] <= np.abs(candidates[after] - frames)
+    return np.asarray(np.where(nearer_before, candidates[before], candidates[after]), np.intp)
 
 
-def _fill_untold(necks: Floats, told: Bools, points: Floats, seen: Bools) -> Floats:
-    untold = np.flatnonzero(~told)
-    if told.any():
-        necks[untold] = necks[_nearest(untold, np.flatnonzero(told))]
+def _fill_missing(necks: Floats, has_neck: Bools, points: Floats, seen: Bools) -> Floats:
+    missing = np.flatnonzero(~has_neck)
+    if has_neck.any():
+        necks[missing] = necks[_nearest(missing, np.flatnonzero(has_neck))]
         return necks
     count = seen.sum(axis=1, keepdims=True)
     total = np.where(seen[..., None], points, 0.0).sum(axis=1)

@@ -1,10 +1,10 @@
 """Draw poses as the coloured skeletons that the SD 1.5 OpenPose ControlNet was trained on.
 
-The training maps were drawn on a canvas of 512 pixels with limbs 8 pixels wide (at 60 % brightness)
-under joints of radius 4; hands as 20 edges 2 pixels wide, coloured round the circle of hues, under
-blue joints of radius 4; faces as white points of radius 3. Other canvases scale these sizes by
-their shorter side, down to limbs that are 2 pixels wide; small canvases are drawn four times larger
-and averaged down, so that a joint between two pixels shows in both.
+The training maps have a canvas of 512 pixels, limbs 8 pixels wide (at 60 % brightness) under joints
+of radius 4; hands as 20 edges 2 pixels wide in all hues, under blue joints of radius 4; faces as
+white points of radius 3. On other canvases these sizes are scaled by the shorter side; limbs are at
+least 2 pixels wide. Small canvases are drawn four times larger and averaged down, so that a joint
+between two pixels is visible in both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUPERSAMPLED_BELOW = 256
 SUPERSAMPLING = 4
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
 _FILL = 0.5  # pixels by which cv2 fills discs beyond their radius when it counts in fractions
-_FAR = 1e6  # pixels, outside of every canvas
+_FAR = 1e6  # pixels, outside every canvas
 
 # RGB; limb i and joint i take colour i.
 COLORS: tuple[tuple[int, int, int], ...] = (
@@ -51,8 +51,7 @@ COLORS: tuple[tuple[int, int, int], ...] = (
     (255, 0, 170),
     (255, 0, 85),
 )
-# A hand's joints: the wrist, then four of each finger from the thumb on, outwards. Edge i takes hue
-# i / 20.
+# Joints of a hand: the wrist, then four per finger, from the thumb on. Edge i has hue i / 20.
 HAND_EDGES: tuple[tuple[int, int], ...] = tuple(
     (0 if place == 0 else finger + place, finger + place + 1)
     for finger in range(0, 20, 4)
@@ -68,7 +67,7 @@ def draw_pose(pose: Pose, canvas: tuple[int, int] | None = None) -> NDArray[np.u
     """Draw one skeleton on black.
 
     Args:
-        pose: joints with confidence 0 are left out, with every limb that ends in them.
+        pose: joints with confidence 0 and their limbs are not drawn.
         canvas: (height, width) of the map, to which the pose is scaled; by default its own canvas.
 
     Returns:
@@ -97,12 +96,12 @@ def draw_poses(poses: Sequence[Pose], canvas: tuple[int, int] | None = None) -> 
 
 
 def draw_people(people: Sequence[Pose], canvas: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw everybody of a frame, (height, width, 3) uint8 RGB; later people cover earlier ones."""
-    together = np.zeros((*canvas, 3), np.uint8)
+    """Draw all people of a frame, (height, width, 3) uint8 RGB; later ones cover earlier ones."""
+    combined = np.zeros((*canvas, 3), np.uint8)
     for pose in people:
         drawn = draw_pose(pose, canvas)
-        together = np.where(drawn.any(axis=2, keepdims=True), drawn, together)
-    return together
+        combined = np.where(drawn.any(axis=2, keepdims=True), drawn, combined)
+    return combined
 
 
 def _draw_limbs(skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_width: float) -> None:
@@ -116,7 +115,7 @@ def _draw_limbs(skeleton: Map, pose: Pose, scale: NDArray[np.float64], half_widt
 def _limb_polygon(
     start: NDArray[np.float64], end: NDArray[np.float64], half_width: float
 ) -> NDArray[np.int32]:
-    """Return the ellipse around a limb as a polygon of whole pixels."""
+    """Return the ellipse around a limb as a polygon with integer coordinates."""
     centre = (start + end) / 2
     along = end - start
     axes = (max(int(hypot(*along) / 2), 1), max(int(half_width), 1))
@@ -165,15 +164,15 @@ def _draw_points(
 def _draw_disc(
     skeleton: Map, centre: NDArray[np.float64], radius: float, color: tuple[int, int, int]
 ) -> None:
-    at, width = _fixed_point(centre), max(int(radius * 2**_SHIFT), 1)
-    cv2.circle(skeleton, at, width, color, -1, cv2.LINE_8, _SHIFT)
+    position, width = _fixed_point(centre), max(int(radius * 2**_SHIFT), 1)
+    cv2.circle(skeleton, position, width, color, -1, cv2.LINE_8, _SHIFT)
 
 
 def _fixed_point(point: NDArray[np.float64]) -> tuple[int, int]:
-    """Return a place as cv2 takes it with `_SHIFT` fractional bits.
+    """Return a point in cv2's fixed-point format with `_SHIFT` fractional bits.
 
-    cv2 puts the centre of pixel (0, 0) at the origin, keypoints put it at (0.5, 0.5). What lies far
-    outside is brought near, as cv2 counts in 32 bits.
+    For cv2 the centre of pixel (0, 0) is the origin, for keypoints it is (0.5, 0.5). Distant points
+    are clipped, because cv2 uses 32 bits.
     """
     x, y = np.rint((point - 0.5).clip(-_FAR, _FAR) * 2**_SHIFT).astype(int)
     return int(x), int(y)

@@ -1,6 +1,6 @@
 """The pose-driven temperature map (PTM): how freely each pixel may mix the frames of a window.
 
-Source: TCAN, arXiv 2407.09012; the unit of half a diagonal and tau = 3 are the official code's.
+Source: TCAN, arXiv 2407.09012; half a diagonal as unit and tau = 3 are from the official code.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from tcan_core.errors import ParameterError
 def temperature_map(pose_maps: NDArray[np.uint8], tau: float = 3.0) -> NDArray[np.float32]:
     """Return T = 1 + tau * D.
 
-    D is the Euclidean distance from each pixel to the nearest pixel on which any of the frames
-    draws a skeleton, in units of half of the image diagonal.
+    D is the Euclidean distance from each pixel to the nearest skeleton pixel of any frame, in units
+    of half of the image diagonal.
 
     Args:
-        pose_maps: (frames, height, width, 3) uint8, drawn skeletons on black, as they were drawn:
-            a map that went through a lossy codec has grown.
-        tau: how much hotter a pixel grows over half a diagonal; 0 switches PTM off.
+        pose_maps: (frames, height, width, 3) uint8, skeletons on black. They must not have been
+            compressed with loss, which makes skeletons larger.
+        tau: increase of temperature over half a diagonal; 0 disables PTM.
 
     Returns:
-        (height, width) float32, 1 on the skeletons; all ones where no frame has a skeleton.
+        (height, width) float32, 1 on the skeletons; all ones when no frame has a skeleton.
 
     Raises:
         ParameterError: another shape, no pixels, or a negative tau.
@@ -43,11 +43,11 @@ def temperature_map(pose_maps: NDArray[np.uint8], tau: float = 3.0) -> NDArray[n
 
 
 def _distance(drawn: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the distance in pixels from each pixel to the nearest one that is drawn.
+    """Return the distance in pixels from each pixel to the nearest drawn one.
 
-    OpenCV's square roots differ in the last bit with the address of the memory that they are taken
-    in. The squares are whole numbers, so rounding them (safe below 2,000 pixels) gives the same
-    distances every time, and a seed the same video.
+    The last bit of OpenCV's square roots depends on memory alignment. The squares are integers, so
+    rounding them (safe below 2,000 pixels) makes the distances, and with them a seed's video,
+    reproducible.
     """
     elsewhere = (~drawn).astype(np.uint8)
     rough = cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

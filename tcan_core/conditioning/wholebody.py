@@ -1,4 +1,4 @@
-"""COCO-WholeBody's 133 keypoints, which DWPose finds, converted to a `Pose`.
+"""Conversion of COCO-WholeBody's 133 keypoints, the output of DWPose, to a `Pose`.
 
 Their order: 17 of the body, 6 of the feet, 68 of the face, 21 of the left hand, 21 of the right.
 """
@@ -20,31 +20,31 @@ _HAND_LEFT, _HAND_RIGHT = slice(91, 112), slice(112, 133)
 def from_wholebody(points: Floats, canvas: tuple[int, int], min_confidence: float = 0.3) -> Pose:
     """Convert one person.
 
-    The neck is the middle of the shoulders; OpenPose's two pupils, which COCO does not have, are
-    the eyes; the feet are left out.
+    The neck is the middle of the shoulders; OpenPose's pupils, which COCO does not have, get the
+    positions of the eyes; the feet are dropped.
 
     Args:
         points: (133, 3) x, y in pixels of the canvas, confidence.
         canvas: (height, width).
-        min_confidence: what is less sure counts as not detected, 0..1.
+        min_confidence: keypoints with less confidence count as not detected, 0..1.
 
     Raises:
-        ValueError: the array has another shape.
+        ValueError: the array has the wrong shape.
     """
     if points.shape != (NUM_WHOLEBODY, 3):
         raise ValueError(f"points have shape {points.shape}; they must be ({NUM_WHOLEBODY}, 3)")
-    sure = points.copy()
-    sure[:, 2] = np.where(sure[:, 2] < min_confidence, 0.0, sure[:, 2].clip(0.0, 1.0))
-    body = from_coco17(sure[_BODY])
+    clean = points.copy()
+    clean[:, 2] = np.where(clean[:, 2] < min_confidence, 0.0, clean[:, 2].clip(0.0, 1.0))
+    body = from_coco17(clean[_BODY])
     pupils = body[[Joint.RIGHT_EYE, Joint.LEFT_EYE]]
-    face = np.concatenate([sure[_FACE], pupils])
+    face = np.concatenate([clean[_FACE], pupils])
     assert len(face) == NUM_FACE_JOINTS
     return Pose(
         keypoints=body[:, :2],
         confidence=body[:, 2],
         canvas=canvas,
-        hand_left=_if_seen(sure[_HAND_LEFT]),
-        hand_right=_if_seen(sure[_HAND_RIGHT]),
+        hand_left=_if_seen(clean[_HAND_LEFT]),
+        hand_right=_if_seen(clean[_HAND_RIGHT]),
         face=_if_seen(face),
     )
 

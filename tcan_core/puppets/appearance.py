@@ -1,4 +1,4 @@
-"""A puppet's looks: skin, hair, clothes with patterns, shoes. Colours are RGB, 0..255."""
+"""Appearance of a puppet: skin, hair, clothes with patterns, shoes. Colours are RGB, 0..255."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNUSUAL_SKIN = ((150, 200, 150), (160, 180, 230), (215, 170, 215))
 
 @dataclass(frozen=True)
 class Appearance:
-    """Everything that makes a character recognisable, the same in every frame."""
+    """Colours and styles of a character, the same in every frame."""
 
     skin: Color
     hair: Color
@@ -44,7 +44,7 @@ class Appearance:
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw a character's looks."""
+    """Sample the appearance of a character."""
     skin_tones = _UNUSUAL_SKIN if rng.uniform() < 0.1 else _SKIN
     shirt = sample_color(rng)
     return Appearance(
@@ -69,7 +69,7 @@ def sample_color(
     saturation: tuple[float, float] = (0.1, 0.65),
     value: tuple[float, float] = (0.38, 0.88),
 ) -> Color:
-    """Draw a colour with any hue, its saturation and value (0..1) between the given ends."""
+    """Sample a colour with any hue, and saturation and value (0..1) in the given ranges."""
     red, green, blue = colorsys.hsv_to_rgb(
         rng.uniform(), rng.uniform(*saturation), rng.uniform(*value)
     )
@@ -77,7 +77,7 @@ def sample_color(
 
 
 def darker(color: Color, amount: float) -> Color:
-    """Return the colour with `amount` (0..1) of its light taken away."""
+    """Return the colour darkened by `amount`, 0..1."""
     red, green, blue = (round(channel * (1 - amount)) for channel in color)
     return red, green, blue
 

@@ -1,4 +1,4 @@
-"""Still backgrounds: a gradient, a floor, and fixed shapes that would betray a moving camera."""
+"""Still backgrounds: a gradient, a floor, and fixed shapes that make camera motion visible."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _gradient(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 
 def _draw_shape(picture: NDArray[np.float32], rng: np.random.Generator, size: int) -> None:
-    """Lay one half transparent window, disc, post or slope over the picture."""
+    """Draw one translucent window, disc, post or slope on the picture."""
     layer = picture.copy()
     color = tuple(float(channel) for channel in sample_color(rng, _MUTED, _LIGHT))
     x, y = (int(value) for value in rng.uniform(0, size, 2))

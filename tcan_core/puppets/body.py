@@ -1,7 +1,7 @@
-"""A puppet's body: bone lengths from tall to chibi, and how joints follow from bone directions.
+"""Body of a puppet: bone lengths from tall to chibi, and joints from bone directions.
 
-Every bone has the same direction for all characters that do the same motion; only lengths differ.
-So the retargeting of the TCAN method lands on the truth exactly.
+All characters with the same motion have the same bone directions and differ only in lengths. So
+TCAN's retargeting reproduces the ground truth exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from media.poses.joints import NUM_JOINTS, Joint
 from media.poses.keypoints import Pose
 
-# (parent, child) in the order in which joints are placed, the neck first of all.
+# (parent, child) in the order in which joints are placed, starting from the neck.
 BONES: tuple[tuple[Joint, Joint], ...] = (
     (Joint.NECK, Joint.NOSE),
     (Joint.NECK, Joint.RIGHT_SHOULDER),
@@ -36,7 +36,7 @@ BONES: tuple[tuple[Joint, Joint], ...] = (
 )
 NUM_BONES = len(BONES)
 
-# Lengths in units of nose-neck, of the two ends of the range: (tall, chibi).
+# Lengths in units of nose-neck, at both ends of the range: (tall, chibi).
 _SHOULDER = (0.85, 0.52)
 _TORSO = (2.15, 1.05)
 _UPPER_ARM, _LOWER_ARM = (1.3, 0.52), (1.2, 0.5)
@@ -53,7 +53,7 @@ class Body:
         lengths: (17,) length of each bone of `BONES`.
         limb_width: width of arms and legs.
         chibi: 0 (tall) .. 1 (chibi).
-        height: from the sole to the top of the head when standing straight.
+        height: from the sole to the top of the head, standing straight.
     """
 
     lengths: NDArray[np.float64]
@@ -63,7 +63,7 @@ class Body:
 
     @property
     def nose_neck(self) -> float:
-        """Length between nose and neck, the unit of every motion."""
+        """Length between nose and neck, the unit of motions."""
         return float(self.lengths[0])
 
     @property
@@ -73,12 +73,12 @@ class Body:
 
     @property
     def below_neck(self) -> float:
-        """From the neck to the ankle when standing straight."""
+        """Length from the neck to the ankle, standing straight."""
         return float(0.97 * self.lengths[3] + self.lengths[11] + self.lengths[15])
 
 
 def sample_body(rng: np.random.Generator, chibi: float | None = None) -> Body:
-    """Draw a body; `chibi` fixes its place between tall (0) and chibi (1)."""
+    """Sample a body; `chibi` sets its proportions between tall (0) and chibi (1)."""
     chibi = float(rng.uniform()) if chibi is None else chibi
     height = float(rng.uniform(0.66, 0.84))
 
@@ -104,7 +104,7 @@ def place_joints(
     foreshortening: NDArray[np.float64],
     size: int,
 ) -> Pose:
-    """Follow the bones from the neck outwards.
+    """Place the joints along the bones, from the neck outwards.
 
     Args:
         neck: (2,) x, y as fractions of the canvas.

@@ -1,7 +1,6 @@
-"""Draw a puppet on its background, four times larger than asked and averaged down.
+"""Draw a puppet on its background, with fourfold supersampling.
 
-The order of drawing is the same in every frame: back hair, legs, torso, head, arms. Arms and legs
-cover what lies behind.
+The drawing order is the same in every frame: back hair, legs, torso, head, arms.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def draw_puppet(
 
 @dataclass(frozen=True)
 class _Brush:
-    """The enlarged canvas (RGB and coverage) with what every part needs to draw itself."""
+    """The enlarged canvas (RGB and coverage) and the character, for drawing its parts."""
 
     canvas: Picture
     joints: Point
@@ -72,7 +71,7 @@ class _Brush:
         return 0.012 * self.size * (self.appearance.outline > 0)
 
     def stroke(self, points: Sequence[Point], color: Color, width: float) -> None:
-        """Draw a line with round ends through the points."""
+        """Draw a polyline with round ends."""
         path = [np.rint(np.array(points) * 2**_SHIFT).astype(np.int32).reshape(-1, 1, 2)]
         cv2.polylines(
             self.canvas, path, False, (*color, 255), max(round(width), 1), cv2.LINE_8, _SHIFT
@@ -92,7 +91,7 @@ class _Brush:
     def ellipse(
         self, centre: Point, axes: tuple[float, float], angle: float, color: Color, arc: float = 360
     ) -> None:
-        """Fill an ellipse turned by `angle` degrees, or its upper part of `arc` degrees."""
+        """Fill an ellipse rotated by `angle` degrees, or its upper sector of `arc` degrees."""
         start = -90 - arc / 2
         x, y, width, height = (int(round(value * 2**_SHIFT)) for value in (*centre, *axes))
         cv2.ellipse(
@@ -102,7 +101,7 @@ class _Brush:
 
 
 def _head_frame(brush: _Brush) -> tuple[Point, float, float]:
-    """Return the head's centre, its radius, and how far it is turned in degrees."""
+    """Return the head's centre, its radius, and its rotation in degrees."""
     nose, neck = brush.joints[Joint.NOSE], brush.joints[Joint.NECK]
     up = (nose - neck) / max(float(np.hypot(*(nose - neck))), 1e-6)
     radius = brush.body.head_radius * brush.size
@@ -163,7 +162,7 @@ def _torso(brush: _Brush) -> None:
 
 
 def _torso_corners(brush: _Brush) -> Point:
-    """Return right shoulder, left shoulder, left hip, right hip, drawn in a little."""
+    """Return right shoulder, left shoulder, left hip, right hip, moved inwards a little."""
     names = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP]
     corners = brush.joints[names]
     return np.asarray(corners + 0.08 * (corners.mean(axis=0) - corners))

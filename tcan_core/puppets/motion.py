@@ -1,7 +1,7 @@
-"""Motions: bone directions, foreshortening and the neck's path over time, the same for every body.
+"""Motions: bone directions, foreshortening and neck path over time, independent of the body.
 
 Angles are in radians: 0 points down, a quarter turn to the right of the picture (the puppet faces
-us, so its left).
+the viewer, so its left).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EAR_ANGLE = np.deg2rad(99)
 
 @dataclass(frozen=True)
 class Motion:
-    """What a body does, without the body.
+    """A motion of any body.
 
     Attributes:
         directions: (frames, 17) radians, one for each bone of `BONES`.
@@ -43,7 +43,7 @@ class Motion:
 
 @dataclass
 class _Joints:
-    """Relative angles over time, (frames,) each; r and l are the puppet's own sides."""
+    """Relative angles over time, (frames,) each; r and l are right and left of the puppet."""
 
     lean: Curve
     tilt: Curve
@@ -69,7 +69,7 @@ def _wave(rng: np.random.Generator, time: Curve, low: float, high: float) -> Cur
 
 
 def _stance(rng: np.random.Generator, frames: int) -> _Joints:
-    """Return a random way of standing, held still."""
+    """Return a random stance without motion."""
 
     def hold(low: float, high: float) -> Curve:
         return np.full(frames, rng.uniform(low, high))
@@ -98,7 +98,7 @@ def _greet(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
 
 
 def _walk(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
-    """Step on the spot: legs in turn, arms against them, knees towards us."""
+    """Walk in place: alternate legs, opposite arms, knees towards the viewer."""
     step = _wave(rng, time, 0.5, 0.9)
     stride = rng.uniform(0.25, 0.5)
     joints.leg_r, joints.leg_l = -0.08 + stride * step, 0.08 - stride * step
@@ -109,7 +109,7 @@ def _walk(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
 
 
 def _dance(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
-    """Swing arms, hips and head, each at its own pace."""
+    """Swing arms, hips and head at different frequencies."""
     joints.arm_r = -rng.uniform(0.7, 1.7) + 0.8 * _wave(rng, time, 0.3, 0.9)
     joints.arm_l = rng.uniform(0.7, 1.7) + 0.8 * _wave(rng, time, 0.3, 0.9)
     joints.elbow_r = 0.9 * _wave(rng, time, 0.3, 0.9)
@@ -128,7 +128,7 @@ def _bend(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
 
 
 def _squat(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
-    """Go down in the knees and up again."""
+    """Bend and stretch the knees."""
     depth = 0.5 - 0.5 * np.cos(2 * np.pi * rng.uniform(0.3, 0.7) * time)
     joints.leg_r, joints.leg_l = -0.15 - 0.6 * depth, 0.15 + 0.6 * depth
     joints.knee_r, joints.knee_l = 0.1 + 0.8 * depth, -0.1 - 0.8 * depth
@@ -145,7 +145,7 @@ def _jacks(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
 
 
 def _reach(joints: _Joints, rng: np.random.Generator, time: Curve) -> None:
-    """Fold one forearm across the chest while the other arm reaches up, then change."""
+    """Fold one forearm across the chest while the other arm reaches up, alternately."""
     fold = _wave(rng, time, 0.3, 0.7)
     joints.arm_r, joints.elbow_r = -0.5 - 1.1 * np.maximum(-fold, 0), 1.9 * np.maximum(fold, 0)
     joints.arm_l, joints.elbow_l = 0.5 + 1.1 * np.maximum(fold, 0), -1.9 * np.maximum(-fold, 0)
@@ -158,7 +158,7 @@ MOTIONS: dict[str, Callable[[_Joints, np.random.Generator, Curve], None]] = {
 
 
 def sample_motion(rng: np.random.Generator, num_frames: int, name: str | None = None) -> Motion:
-    """Draw a motion of `num_frames` frames at `FPS`; `name` picks one of `MOTIONS`."""
+    """Sample a motion of `num_frames` frames at `FPS`; `name` selects one of `MOTIONS`."""
     time = np.arange(num_frames) / FPS
     joints = _stance(rng, num_frames)
     MOTIONS[name or str(rng.choice(list(MOTIONS)))](joints, rng, time)
@@ -167,7 +167,7 @@ def sample_motion(rng: np.random.Generator, num_frames: int, name: str | None = 
     joints.neck_x = joints.neck_x + 0.25 * (lambda sway: sway - sway[0])(
         _wave(rng, time, 0.15, 0.5)
     )
-    for side in ("near_r", "near_l"):  # a forearm that swings towards us looks shorter
+    for side in ("near_r", "near_l"):  # a forearm that swings towards the viewer looks shorter
         if rng.uniform() < 0.4:
             setattr(
                 joints,
@@ -178,7 +178,7 @@ def sample_motion(rng: np.random.Generator, num_frames: int, name: str | None = 
 
 
 def sample_stance(rng: np.random.Generator) -> Motion:
-    """Draw one still frame without foreshortening: a pose for a source picture."""
+    """Sample one frame without foreshortening, as pose of a source picture."""
     moving = sample_motion(rng, 2)
     still = np.ones((1, NUM_BONES))
     return Motion(moving.directions[1:], still, np.zeros((1, 2)))

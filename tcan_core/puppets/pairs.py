@@ -1,4 +1,4 @@
-"""Write pairs with a known truth: a source picture, a driver in motion, the source doing as it."""
+"""Write pairs with ground truth: source picture, driving video, source with the same motion."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ def render_pair(
 ) -> None:
     """Write one pair.
 
-    `source.png` and `source_pose.json`; `driving.mp4` and `driving_pose.json`, another character
-    doing the motion; `target/00000.png`... and `target.mp4`, the truth; `target_mask/00000.png`...,
-    255 where the character is.
+    The files are `source.png` and `source_pose.json`; `driving.mp4` and `driving_pose.json`, the
+    motion of another character; `target/00000.png`... and `target.mp4`, the ground truth;
+    `target_mask/00000.png`..., 255 on the character.
 
     Args:
+        directory: of the files.
         seed: of the scene; below 1,000,000 for training, from it upwards for tests.
         num_frames: at least 1.
         size: side of the square pictures in pixels, 32..1024, even.
         proportions: "any", or "crossed" for a tall and a chibi character.
 
     Raises:
-        ParameterError: an argument is out of its range.
+        ParameterError: an argument is out of range.
     """
     if num_frames < 1 or seed < 0:
         raise ParameterError(

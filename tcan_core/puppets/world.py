@@ -1,4 +1,4 @@
-"""Seeded scenes: a character, its background, a motion, and another character as its driver.
+"""Seeded scenes: a character, its background, a motion, and another character that drives it.
 
 Seeds below `FIRST_TEST_SEED` are for training, those from it upwards for tests.
 """
@@ -19,12 +19,12 @@ from tcan_core.puppets.drawing import draw_puppet
 from tcan_core.puppets.motion import Motion, sample_motion, sample_stance
 
 FIRST_TEST_SEED = 1_000_000
-WORLD_VERSION = 2  # grows whenever a seed gives other pictures
+WORLD_VERSION = 2  # incremented whenever a seed gives other pictures
 
 
 @dataclass(frozen=True)
 class Character:
-    """A puppet in its own picture: body, looks, background, and where its neck begins."""
+    """A puppet in its own picture: body, appearance, background, and initial neck position."""
 
     body: Body
     appearance: Appearance
@@ -32,7 +32,7 @@ class Character:
     neck: NDArray[np.float64]  # (2,) fractions of the canvas
 
     def poses(self, motion: Motion) -> list[Pose]:
-        """Return the joints of this character doing the motion, one pose for each frame."""
+        """Return the poses of this character for a motion, one per frame."""
         size = self.background.shape[0]
         necks = self.neck + motion.neck * self.body.nose_neck
         frames = zip(necks, motion.directions, motion.foreshortening, strict=True)
@@ -46,13 +46,13 @@ class Character:
         return draw_puppet(self.background, pose, self.body, self.appearance)
 
     def frames(self, poses: list[Pose]) -> Iterator[NDArray[np.uint8]]:
-        """Draw frame after frame."""
+        """Draw the frames lazily."""
         return (self.draw(pose)[0] for pose in poses)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One pair: the source character and the driver, with the motion that both do."""
+    """One pair: the source character and the driving character, with their common motion."""
 
     source: Character
     driver: Character
@@ -61,12 +61,12 @@ class Scene:
 
     @property
     def source_pose(self) -> Pose:
-        """The pose of the source picture; its neck lies where the target's first frame has it."""
+        """The pose of the source picture; its neck is where the target's first frame has it."""
         return self.source.poses(self.stance)[0]
 
 
 def sample_character(rng: np.random.Generator, size: int, chibi: float | None = None) -> Character:
-    """Draw a character with its background; `chibi` (0..1) fixes its proportions."""
+    """Sample a character with its background; `chibi` (0..1) sets its proportions."""
     body = sample_body(rng, chibi)
     sole = rng.uniform(0.88, 0.95)
     neck = np.array([rng.uniform(0.4, 0.6), sole - 0.2 * body.nose_neck - body.below_neck])
@@ -74,7 +74,7 @@ def sample_character(rng: np.random.Generator, size: int, chibi: float | None = 
 
 
 def sample_scene(seed: int, num_frames: int, size: int, proportions: str = "any") -> Scene:
-    """Draw the scene of a seed.
+    """Sample the scene of a seed.
 
     Args:
         proportions: "any"; "crossed" makes one of the two characters tall and the other chibi.

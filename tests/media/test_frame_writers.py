@@ -47,12 +47,12 @@ def test_animated_formats_keep_frames_and_rate(
     with av.open(str(written(tmp_path / f"x.{suffix}"))) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name.startswith(codec)
-        shown = [
+        decoded = [
             (frame.time or 0.0, frame.to_ndarray(format="rgb24"))
             for frame in container.decode(stream)
         ]
-    assert len(shown) == 12
-    for index, ((time_s, seen), truth) in enumerate(zip(shown, frames(), strict=True)):
+    assert len(decoded) == 12
+    for index, ((time_s, seen), truth) in enumerate(zip(decoded, frames(), strict=True)):
         assert time_s == pytest.approx(index / 12, abs=0.006)
         assert np.abs(seen.astype(float) - truth).mean() < most
     assert [entry.name for entry in tmp_path.iterdir()] == [f"x.{suffix}"]

@@ -52,9 +52,9 @@ def test_high_time_base_is_not_used_as_rate() -> None:
 @pytest.mark.parametrize("fps", [Fraction(8), Fraction(15), Fraction(24), Fraction(60)])
 def test_dropped_frames_do_not_change_rate_or_duration(fps: Fraction) -> None:
     random = np.random.default_rng(1)
-    kept = np.flatnonzero(random.random(200) > 0.2).tolist()
-    timing = find_timing(_times([i / float(fps) for i in kept]))
+    indices = np.flatnonzero(random.random(200) > 0.2).tolist()
+    timing = find_timing(_times([i / float(fps) for i in indices]))
     assert timing.fps == fps
-    assert timing.num_frames == pytest.approx(kept[-1] - kept[0] + 1, abs=1)
-    slots = [timing.slot(i / float(fps)) for i in kept]
-    assert slots == [i - kept[0] for i in kept]
+    assert timing.num_frames == pytest.approx(indices[-1] - indices[0] + 1, abs=1)
+    slots = [timing.slot(i / float(fps)) for i in indices]
+    assert slots == [i - indices[0] for i in indices]

@@ -49,7 +49,7 @@ def test_constant_rate_video_is_read_frame_by_frame(
     assert (reader.size, reader.info.num_frames_estimate) == ((48, 64), 12)
     assert reader.fps == 25
     assert grey_levels(list(reader)) == list(range(1, 13))
-    assert grey_levels(list(reader)) == list(range(1, 13)), "a second reading begins anew"
+    assert grey_levels(list(reader)) == list(range(1, 13)), "a second iteration restarts"
 
 
 @pytest.mark.parametrize("fps", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25, 2)])

@@ -1,4 +1,4 @@
-"""Detected people become one person's poses: chosen, mended, smoothed."""
+"""Cleaning of detected poses: choose one person, repair and smooth its poses."""
 
 from tcan_core.conditioning.cleaning.clean import CleanedPoses, clean_poses
 from tcan_core.conditioning.cleaning.gaps import fill_gaps

@@ -31,31 +31,31 @@ class CleanedPoses:
 def clean_poses(
     frames: Sequence[Sequence[Pose]], settings: CleaningSettings | None = None
 ) -> CleanedPoses:
-    """Choose one person, drop joints that jump, fill short gaps, smooth.
+    """Choose one person, reject joints that jump, fill short gaps, and smooth.
 
-    Hands and face move with the wrist or nose that carries them, and go where that was rejected.
+    Hands and face move with their wrist or the nose, and are dropped when that was rejected.
 
     Args:
         frames: the people of each frame, all on one canvas.
-        settings: which steps to take, and how.
+        settings: of the steps.
 
     Returns:
-        One pose per frame; without any joint where nobody is.
+        One pose per frame, without joints if the person is not in the frame.
 
     Raises:
-        NoPersonError: nobody is in any frame.
+        NoPersonError: no frame has a person.
     """
     settings = settings or CleaningSettings()
     sure = [[_sure_joints(pose, settings.min_confidence) for pose in people] for people in frames]
-    found = [any(pose.detected.any() for pose in people) for people in sure]
-    if not any(found):
+    has_person = [any(pose.detected.any() for pose in people) for people in sure]
+    if not any(has_person):
         raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
     chosen = choose_person(sure, settings.person) if settings.choose_person else _first_people(sure)
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
     points, confidence = _stack(poses)
     missing = np.isnan(points[..., 0])
-    rejected, filled = _mend(points, confidence, settings)
+    rejected, filled = _repair(points, confidence, settings)
     cleaned = [
         _cleaned(pose, points[index], confidence[index], rejected[index])
         for index, pose in enumerate(poses)
@@ -64,7 +64,7 @@ def clean_poses(
         frames=len(frames),
         most_people=max(sum(bool(pose.detected.any()) for pose in people) for people in sure),
         followed=_followed(settings),
-        frames_without_person=[index for index, anyone in enumerate(found) if not anyone],
+        frames_without_person=[index for index, anyone in enumerate(has_person) if not anyone],
         frames_left_empty=[i for i, pose in enumerate(cleaned) if not pose.detected.any()],
         missing=_by_joint(missing),
         rejected=_by_joint(rejected),
@@ -85,8 +85,12 @@ def _followed(settings: CleaningSettings) -> str:
     return f"number {person} from the left"
 
 
-def _mend(points: Floats, confidence: Floats, settings: CleaningSettings) -> tuple[Bools, Bools]:
-    """Change points (frames, 18, 2) and confidence (frames, 18) in place; say where."""
+def _repair(points: Floats, confidence: Floats, settings: CleaningSettings) -> tuple[Bools, Bools]:
+    """Repair points (frames, 18, 2) and confidence (frames, 18) in place.
+
+    Returns:
+        (frames, 18) twice: where a joint was rejected, and where it was filled.
+    """
     rejected = filled = np.zeros(confidence.shape, dtype=np.bool_)
     if settings.reject_jumps:
         rejected = find_jumps(points, settings.max_speed)
@@ -116,7 +120,7 @@ def _stack(poses: list[Pose]) -> tuple[Floats, Floats]:
 
 
 def _by_joint(flags: Bools) -> dict[str, int]:
-    """Count the frames in which each joint is flagged, by the joint's name; no zeros."""
+    """Return the number of flagged frames by joint name, without zeros."""
     counts = flags.sum(axis=0)
     return {joint.name.lower(): int(counts[joint]) for joint in Joint if counts[joint]}
 
@@ -135,7 +139,7 @@ def _cleaned(pose: Pose, points: Floats, confidence: Floats, rejected: Bools) ->
 def _carried(
     part: NDArray[np.float64] | None, pose: Pose, points: Floats, rejected: Bools, joint: Joint
 ) -> NDArray[np.float64] | None:
-    """Move hand or face points, (n, 3), as far as the joint that carries them was moved."""
+    """Move hand or face points, (n, 3), by the same offset as their joint."""
     if part is None or rejected[joint]:
         return None
     if not pose.detected[joint]:

@@ -1,4 +1,4 @@
-"""Fill short gaps."""
+"""Filling of short gaps in detections."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tcan_core.conditioning.cleaning.runs import runs
 def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
     """Interpolate joints over gaps of at most `max_gap` frames, in place.
 
-    A gap is filled by the cubic that joins its ends with their speeds, or by a line where an end
-    has no frame before (after) it to tell its speed. Longer gaps, and those at the beginning and at
-    the end, stay; see `carry_ends` for the latter.
+    A gap is filled by the cubic that matches position and speed at both ends, or by a line when
+    the speed at an end is unknown. Longer gaps are not filled; `carry_ends` fills those at the
+    beginning and the end of a video.
 
     Args:
         points: (frames, joints, 2) pixels, NaN where missing.
-        confidence: (frames, joints); a filled joint takes the lower one of the gap's ends.
+        confidence: (frames, joints); a filled joint gets the lower one of the gap's ends.
         max_gap: in frames.
 
     Returns:
-        (frames, joints), True where a joint was filled in.
+        (frames, joints), True where a joint was filled.
     """
     missing = np.isnan(points[..., 0])
     filled = np.zeros_like(missing)
@@ -37,43 +37,42 @@ def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
 
 
 def carry_ends(points: Floats, confidence: Floats, max_frames: int) -> Bools:
-    """Carry joints on over short gaps at the beginning and at the end of a video, in place.
+    """Extrapolate joints over short gaps at the beginning and at the end of a video, in place.
 
-    A joint keeps the place on its body that it has in the nearest frame that shows it: its bone's
-    inner joint moves it along where that is known, nothing where it is not. A frame without anyone
-    stays empty.
+    A joint keeps its offset from its parent joint in the nearest frame that has it; without the
+    parent it keeps its position. A frame without a person stays empty.
 
     Args:
         points: (frames, 18, 2) pixels, NaN where missing.
-        confidence: (frames, 18); a carried joint takes that of the frame from which it comes.
+        confidence: (frames, 18); an extrapolated joint gets that of the nearest frame.
         max_frames: the longest gap that is filled.
 
     Returns:
-        (frames, 18), True where a joint was carried.
+        (frames, 18), True where a joint was extrapolated.
     """
-    anyone: Bools = ~np.all(np.isnan(points[..., 0]), axis=1)
-    carried = np.zeros(confidence.shape, dtype=np.bool_)
-    for joint in (Joint.NECK, *PARENTS):  # from the neck outwards, so that the inner joint is known
-        shown = np.flatnonzero(~np.isnan(points[:, joint, 0]))
-        if not len(shown):
+    has_person: Bools = ~np.all(np.isnan(points[..., 0]), axis=1)
+    extrapolated = np.zeros(confidence.shape, dtype=np.bool_)
+    for joint in (Joint.NECK, *PARENTS):  # from the neck outwards: parents first
+        detections = np.flatnonzero(~np.isnan(points[:, joint, 0]))
+        if not len(detections):
             continue
-        first, last = int(shown[0]), int(shown[-1])
+        first, last = int(detections[0]), int(detections[-1])
         for source, gap in ((first, range(first)), (last, range(last + 1, len(points)))):
             if len(gap) > max_frames:
                 continue
             for frame in gap:
-                if anyone[frame]:
-                    points[frame, joint] = _carried(points, joint, source, frame)
+                if has_person[frame]:
+                    points[frame, joint] = _extrapolated(points, joint, source, frame)
                     confidence[frame, joint] = confidence[source, joint]
-                    carried[frame, joint] = True
-    return carried
+                    extrapolated[frame, joint] = True
+    return extrapolated
 
 
-def _carried(points: Floats, joint: Joint, source: int, frame: int) -> Floats:
-    """Return the joint's place in `frame` from that in `source`, (2,)."""
+def _extrapolated(points: Floats, joint: Joint, source: int, frame: int) -> Floats:
+    """Return the joint's position in `frame`, extrapolated from `source`, (2,)."""
     parent = PARENTS.get(joint, Joint.NECK)
-    moved = points[frame, parent] - points[source, parent]
-    return np.asarray(points[source, joint] + np.nan_to_num(moved), np.float64)
+    offset = points[frame, parent] - points[source, parent]
+    return np.asarray(points[source, joint] + np.nan_to_num(offset), np.float64)
 
 
 def _bridge(track: Floats, left: int, right: int) -> Floats:
@@ -89,7 +88,7 @@ def _bridge(track: Floats, left: int, right: int) -> Floats:
 
 
 def _speed(track: Floats, end: int, outwards: int, otherwise: Floats) -> Floats:
-    """Return pixels per frame at an end of a gap, from the two frames outside it."""
+    """Return the speed at an end of a gap, in pixels per frame, from the two frames outside it."""
     outside = end + 2 * outwards
     if not 0 <= outside < len(track) or np.isnan(track[[end + outwards, outside]]).any():
         return otherwise

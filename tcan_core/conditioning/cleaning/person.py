@@ -1,4 +1,4 @@
-"""Follow people over time, and choose the main one."""
+"""Tracking of people over time, and choice of the main one."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.errors import ParameterError
 
-# Who is asked for: a number from the left, 0 first, or the nearest to a point, (x, y) in parts of
-# width and height, each in the first frame that shows anybody; None is the main person.
+# The person to follow, in the first frame with people: an index from the left, or the nearest to a
+# point (x, y) relative to width and height. None is the main person.
 PersonChoice = int | tuple[float, float] | None
 
 # Distances are in body heights.
-NEAR = 0.5  # the farthest that a person is from where the track expects it ...
-NEAR_PER_LOST_FRAME = 0.05  # ... how this grows while the person is not seen ...
-FARTHEST = 1.0  # ... and how far
-NEVER = 1000.0
+MAX_DISTANCE = 0.5  # between a person and the position that its track predicts ...
+MAX_DISTANCE_PER_LOST_FRAME = 0.05  # ... increased for each frame without the person ...
+MAX_DISTANCE_AFTER_LOSS = 1.0  # ... up to this
+IMPOSSIBLE = 1000.0  # cost of a match
 MAX_LOST_FRAMES = 30
-SIZE_WEIGHT = 0.1  # how much a doubling of size counts; a size is told only roughly
-OTHER_SIZE = 1.6  # tracks whose sizes differ by more show different people
+SIZE_WEIGHT = 0.1  # cost of a doubled size; small, because sizes are estimated roughly
+MAX_SIZE_RATIO = 1.6  # of tracks of the same person
 MIN_JOINED_FRAMES = 3
-APPEARANCE_WEIGHT = 1.0  # how much another look counts, from alike to nothing in common
-DIFFERENT_APPEARANCE = 0.5  # tracks whose looks differ by more show different people
+APPEARANCE_WEIGHT = 1.0  # cost of a completely different appearance
+DIFFERENT_APPEARANCE = 0.5  # distance above which tracks are different people
 APPEARANCE_MEMORY = 0.9
 
 
 @dataclass
 class _Track:
-    """One person: where it was seen last, where it goes, and the frames that show it."""
+    """The track of one person: its last position, its velocity, and its frames."""
 
     points: Floats
     height: float
     last: int
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
-    shown: dict[int, Pose] = field(default_factory=dict)
+    poses: dict[int, Pose] = field(default_factory=dict)
     weight: float = 0.0
     appearance: Floats | None = None
 
     def expected(self, frame: int) -> Floats:
-        """Return where the joints would be if the person went on at its speed, (18, 2)."""
+        """Return the joints predicted by the velocity, (18, 2)."""
         return self.points + self.velocity * min(frame - self.last, 5)
 
     def see(self, frame: int, pose: Pose, points: Floats, height: float) -> None:
-        """Note that the person is here in this frame."""
+        """Add a frame with the person."""
         moved = points - self.points
         if frame > self.last and np.isfinite(moved).any():
             speed = np.nanmedian(moved, axis=0) / (frame - self.last)
             self.velocity = 0.5 * self.velocity + 0.5 * speed
-        # A joint that is not seen now is expected to have moved with the others.
+        # An undetected joint is assumed to move with the others.
         carried = self.expected(frame)
         self.points = np.where(np.isnan(points), carried, points)
         self.height, self.last = height, frame
-        self.shown[frame] = pose
+        self.poses[frame] = pose
         if pose.appearance is not None:
-            known = pose.appearance if self.appearance is None else self.appearance
-            self.appearance = APPEARANCE_MEMORY * known + (1 - APPEARANCE_MEMORY) * pose.appearance
+            last = pose.appearance if self.appearance is None else self.appearance
+            self.appearance = APPEARANCE_MEMORY * last + (1 - APPEARANCE_MEMORY) * pose.appearance
         self.weight += height * float(pose.confidence.sum())
 
 
 def choose_person(
     frames: Sequence[Sequence[Pose]], person: PersonChoice = None
 ) -> list[Pose | None]:
-    """Choose a person of a video and keep to it, also when people cross.
+    """Choose one person of a video and follow it, also when people cross.
 
-    People are followed from frame to frame by where their joints are expected, and by what they
-    look like where that is known. The main person is the one that is largest, longest and surest
-    in sum. While it is not seen the result is None, except that a person of its size and look that
-    comes only when it has gone counts as its return.
+    People are tracked by the predicted positions of their joints, and by their appearance if it is
+    known. The main person has the largest sum of size times confidence over all frames. In frames
+    without it the result is None, unless another track of the same size and appearance covers only
+    such frames: this is taken as the person's return.
 
     Args:
         frames: the people of each frame.
-        person: who is asked for, see `PersonChoice`.
+        person: the person to follow, see `PersonChoice`.
 
     Returns:
         One person, or None, for each frame.
 
     Raises:
-        ParameterError: there are not so many people.
+        ParameterError: the index is too large.
     """
     tracks = _follow(frames)
     if not tracks:
@@ -117,7 +117,7 @@ def _match(
     seen: list[Pose],
     frame: int,
 ) -> dict[int, _Track]:
-    """Give each person the track that it continues, where there is one."""
+    """Return the track that each person continues, by the person's index."""
     if not tracks or not points:
         return {}
     costs = np.array(
@@ -130,21 +130,21 @@ def _match(
         ]
     )
     pairs = zip(*linear_sum_assignment(costs), strict=True)
-    return {int(b): tracks[a] for a, b in pairs if costs[a, b] < NEVER}
+    return {int(b): tracks[a] for a, b in pairs if costs[a, b] < IMPOSSIBLE}
 
 
 def _cost(
     track: _Track, points: Floats, height: float, frame: int, appearance: Floats | None
 ) -> float:
-    """Return how unlike the track's continuation a person is, in body heights."""
+    """Return the cost of a person as continuation of a track, in body heights."""
     apart = np.linalg.norm(points - track.expected(frame), axis=-1)
     if np.isnan(apart).all():
-        return NEVER
+        return IMPOSSIBLE
     size = max(track.height, height)
     distance = float(np.nanmedian(apart)) / size
-    allowed = NEAR + NEAR_PER_LOST_FRAME * (frame - track.last - 1)
-    if distance > min(allowed, FARTHEST):
-        return NEVER
+    allowed = MAX_DISTANCE + MAX_DISTANCE_PER_LOST_FRAME * (frame - track.last - 1)
+    if distance > min(allowed, MAX_DISTANCE_AFTER_LOSS):
+        return IMPOSSIBLE
     other_size = SIZE_WEIGHT * abs(float(np.log2(track.height / height)))
     return (
         distance
@@ -154,10 +154,10 @@ def _cost(
 
 
 def parse_person(text: str | None) -> PersonChoice:
-    """Read a choice as people write it: "1", or "0.25,0.5".
+    """Parse a choice such as "1" or "0.25,0.5".
 
     Raises:
-        ParameterError: it is neither.
+        ParameterError: the text is neither an index nor a point.
     """
     if text is None:
         return None
@@ -167,28 +167,28 @@ def parse_person(text: str | None) -> PersonChoice:
         x, y = (float(part) for part in text.split(","))
     except ValueError as error:
         raise ParameterError(
-            f"person is {text!r}; it must be a number from the left (0, 1, ...)"
-            " or a point X,Y in parts of width and height, such as 0.25,0.5"
+            f"person is {text!r}; it must be an index from the left (0, 1, ...)"
+            " or a point X,Y relative to width and height, such as 0.25,0.5"
         ) from error
     return x, y
 
 
 def _main(tracks: list[_Track], person: PersonChoice) -> _Track:
-    """Return the track of the person who is asked for."""
+    """Return the track of the requested person."""
     if person is None:
         return max(tracks, key=lambda track: track.weight)
-    first = min(min(track.shown) for track in tracks)
-    there = [(track, track.shown[first]) for track in tracks if first in track.shown]
+    first = min(min(track.poses) for track in tracks)
+    present = [(track, track.poses[first]) for track in tracks if first in track.poses]
     if isinstance(person, tuple):
-        height, width = there[0][1].canvas
+        height, width = present[0][1].canvas
         point = np.array(person) * [width, height]
-        return min(there, key=lambda one: float(np.linalg.norm(_middle(one[1]) - point)))[0]
-    if not 0 <= person < len(there):
+        return min(present, key=lambda one: float(np.linalg.norm(_middle(one[1]) - point)))[0]
+    if not 0 <= person < len(present):
         raise ParameterError(
-            f"person is {person}; frame {first}, the first that shows anybody, has {len(there)},"
-            f" so it must be 0 to {len(there) - 1}, from the left"
+            f"person is {person}; frame {first}, the first with people, has {len(present)},"
+            f" so it must be 0 to {len(present) - 1}, from the left"
         )
-    return sorted(there, key=lambda one: float(_middle(one[1])[0]))[person][0]
+    return sorted(present, key=lambda one: float(_middle(one[1])[0]))[person][0]
 
 
 def _middle(pose: Pose) -> Floats:
@@ -196,27 +196,27 @@ def _middle(pose: Pose) -> Floats:
 
 
 def _join(main: _Track, others: list[_Track]) -> dict[int, Pose]:
-    """Return a track, joined by those that show the same person at other times."""
-    chosen = dict(main.shown)
+    """Return a track, joined with other tracks of the same person."""
+    chosen = dict(main.poses)
     height = _typical(main)
     for track in sorted(others, key=lambda track: -track.weight):
         if (appearance_distance(main.appearance, track.appearance) or 0.0) > DIFFERENT_APPEARANCE:
             continue
-        same_size = 1 / OTHER_SIZE < _typical(track) / height < OTHER_SIZE
-        if len(track.shown) >= MIN_JOINED_FRAMES and same_size and not _overlap(chosen, track):
-            chosen |= track.shown
+        same_size = 1 / MAX_SIZE_RATIO < _typical(track) / height < MAX_SIZE_RATIO
+        if len(track.poses) >= MIN_JOINED_FRAMES and same_size and not _overlap(chosen, track):
+            chosen |= track.poses
     return chosen
 
 
 def _overlap(chosen: dict[int, Pose], track: _Track) -> bool:
-    """Return whether a frame was chosen between a track's first and last."""
-    first, last = min(track.shown), max(track.shown)
+    """Return whether a chosen frame lies between the first and last frame of a track."""
+    first, last = min(track.poses), max(track.poses)
     return any(first <= index <= last for index in chosen)
 
 
 def _typical(track: _Track) -> float:
-    shown = [np.where(p.detected[:, None], p.keypoints, np.nan) for p in track.shown.values()]
-    return typical_height(np.stack(shown))
+    points = [np.where(p.detected[:, None], p.keypoints, np.nan) for p in track.poses.values()]
+    return typical_height(np.stack(points))
 
 
 def _height(points: Floats) -> float:

@@ -1,4 +1,4 @@
-"""What cleaning found and changed."""
+"""Report of the cleaning of driving poses."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _JUMPY = 0.02  # of all joints in all frames
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """Counts of frames; everything in it is plain JSON.
+    """Numbers of frames; all values are JSON-serializable.
 
     Attributes:
-        frames: in the video.
-        most_people: in one frame.
-        followed: who was, in words.
-        frames_without_person: in which nobody was detected, by index.
-        frames_left_empty: in which nobody is after cleaning, by index.
-        missing: by joint, frames in which the chosen person's joint was not detected.
-        rejected: by joint, frames in which it had jumped.
-        filled: by joint, frames in which it was filled in.
-        left_missing: by joint, frames in which it is missing after cleaning.
+        frames: number of frames of the video.
+        most_people: largest number of people in one frame.
+        followed: the person that was followed, in words.
+        frames_without_person: indices of frames in which no person was detected.
+        frames_left_empty: indices of frames without a person after cleaning.
+        missing: by joint, number of frames in which it was not detected.
+        rejected: by joint, number of frames in which it was rejected.
+        filled: by joint, number of frames in which it was filled.
+        left_missing: by joint, number of frames in which it is missing after cleaning.
     """
 
     frames: int
@@ -36,20 +36,20 @@ class CleaningReport:
     left_missing: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report as plain dictionaries, lists and numbers."""
+        """Return the report as JSON-serializable data."""
         return asdict(self)
 
     def warnings(self) -> list[str]:
-        """Return what a user should know, one sentence each."""
-        found = []
+        """Return warnings for the user, one sentence each."""
+        warnings = []
         if self.most_people > 1:
-            found.append(
+            warnings.append(
                 f"up to {self.most_people} people were found in a frame;"
                 f" {self.followed} was followed"
             )
         if self.frames_left_empty:
             count = len(self.frames_left_empty)
-            found.append(f"nobody was found in {count} of {self.frames} driving frames")
+            warnings.append(f"no person was found in {count} of {self.frames} driving frames")
         empty = len(self.frames_left_empty)
         often = [
             joint.replace("_", " ")
@@ -58,7 +58,9 @@ class CleaningReport:
         ]
         jumped = sum(self.rejected.values())
         if jumped > _JUMPY * 18 * self.frames:
-            found.append(f"{jumped} joints had jumped and were repaired; the detector is unsure")
+            warnings.append(f"{jumped} joints jumped and were repaired; detection is unreliable")
         if often:
-            found.append(f"seen in less than {1 - _OFTEN:.0%} of the frames: {', '.join(often)}")
-        return found
+            warnings.append(
+                f"detected in less than {1 - _OFTEN:.0%} of the frames: {', '.join(often)}"
+            )
+        return warnings

@@ -1,4 +1,4 @@
-"""Stretches of frames in which something holds."""
+"""Runs of consecutive frames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from tcan_core.conditioning.bones import Bools
 
 
 def runs(flags: Bools) -> list[tuple[int, int]]:
-    """Return (start, stop) of each stretch of True in (frames,)."""
+    """Return (start, stop) of each run of True in (frames,)."""
     edges = np.flatnonzero(np.diff(np.pad(flags.astype(np.int8), 1)))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]

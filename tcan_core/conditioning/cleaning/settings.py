@@ -1,4 +1,4 @@
-"""What cleaning does."""
+"""Settings of the cleaning."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from tcan_core.errors import ParameterError
 
 @dataclass(frozen=True)
 class CleaningSettings:
-    """Each step can be switched off.
+    """Settings of the cleaning steps, each of which can be disabled.
 
     Attributes:
-        person: who is followed, see `person.PersonChoice`.
-        choose_person: follow the main person; otherwise take the first of every frame.
-        reject_jumps: drop joints that move as no body does.
+        person: the person to follow, see `person.PersonChoice`.
+        choose_person: follow one person; otherwise take the first one of every frame.
+        reject_jumps: reject joints that move in an impossible way.
         fill_gaps: interpolate joints over short gaps.
-        smooth: Savitzky-Golay smoothing.
-        min_confidence: joints below count as not detected, 0..1.
-        max_gap: the longest gap that is filled, in frames; longer ones stay missing.
-        max_carried: the longest gap at the beginning and at the end that is filled, in frames.
-        max_speed: the fastest that a joint moves, in body heights per frame.
+        smooth: smooth by Savitzky-Golay.
+        min_confidence: joints with less confidence count as not detected, 0..1.
+        max_gap: longest gap that is filled, in frames.
+        max_carried: longest gap at the beginning and at the end that is filled, in frames.
+        max_speed: highest speed of a joint, in body heights per frame.
         smooth_window: frames, odd.
         smooth_order: degree of the fitted polynomial, below `smooth_window`.
 
     Raises:
-        ParameterError: a value is out of its range.
+        ParameterError: a value is out of range.
     """
 
     person: PersonChoice = None

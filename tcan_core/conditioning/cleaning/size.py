@@ -1,4 +1,4 @@
-"""How large a body is in the picture."""
+"""Size of a body in the picture."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from tcan_core.conditioning.bones import Floats
 
-# A standing body is about this many times as high as its joints lie from their median.
+# Height of a standing body over the median distance of its joints from their centre.
 _HEIGHTS_PER_SPREAD = 3.6
 
 
 def body_heights(points: Floats) -> Floats:
-    """Estimate a body's height in every frame from how far its joints spread.
+    """Estimate the height of a body in every frame from the spread of its joints.
 
-    A few misplaced joints change it little.
+    The estimate is robust to a few misplaced joints.
 
     Args:
         points: (frames, 18, 2) pixels, NaN where not detected.
@@ -32,10 +32,10 @@ def body_heights(points: Floats) -> Floats:
 
 
 def typical_height(points: Floats) -> float:
-    """Return the median of `body_heights`, or the largest extent where no frame tells; above 0."""
+    """Return the median of `body_heights`, or the largest extent if all are NaN; above 0."""
     heights = body_heights(points)
-    told = heights[np.isfinite(heights) & (heights > 0)]
-    if len(told):
-        return float(np.median(told))
-    known = points[~np.isnan(points[..., 0])]
-    return max(float(np.ptp(known, axis=0).max()), 1.0) if len(known) else 1.0
+    valid = heights[np.isfinite(heights) & (heights > 0)]
+    if len(valid):
+        return float(np.median(valid))
+    detected = points[~np.isnan(points[..., 0])]
+    return max(float(np.ptp(detected, axis=0).max()), 1.0) if len(detected) else 1.0

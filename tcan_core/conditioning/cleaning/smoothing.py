@@ -1,4 +1,4 @@
-"""Take the jitter out of joints, and leave their motion alone."""
+"""Smoothing of jitter without flattening motion."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.cleaning.runs import runs
 
 _MEDIAN_TO_SIGMA = 1 / 0.6745
-_ORDER = 6  # differences of this order hold next to nothing of a smooth motion
-_ENOUGH = 12  # differences from which a joint's own jitter is told
+_ORDER = 6  # smooth motion has almost no differences of this order
+_ENOUGH = 12  # differences that are needed to estimate a joint's jitter
 _MOST_SIGMAS = 2.0
 
 
 def smooth(points: Floats, window: int = 7, order: int = 2) -> Floats:
-    """Smooth tracks by Savitzky-Golay, moving no joint further than its jitter reaches.
+    """Smooth tracks by Savitzky-Golay, moving each joint by at most twice its jitter.
 
-    A polynomial fitted to a few frames also flattens quick motion, which is worse than a little
-    jitter. So each joint's jitter is measured first (robustly, from sixth differences over time),
-    and no joint is moved by more than twice that. Clean tracks stay as they are.
+    A polynomial fitted to a few frames also flattens fast motion, which is worse than a little
+    jitter. So each joint's jitter is estimated first (robustly, from sixth differences over time)
+    and limits its movement. Clean tracks are not changed.
 
     Args:
         points: (frames, joints, 2) pixels, NaN where missing.
-        window: frames under the polynomial, odd. A stretch with fewer frames stays as it is.
-        order: the polynomial's degree.
+        window: frames per polynomial, odd. Shorter runs are not smoothed.
+        order: degree of the polynomial.
 
     Returns:
         (frames, joints, 2), NaN where it was.
@@ -48,22 +48,22 @@ def jitter(points: Floats) -> Floats:
         points: (frames, joints, 2) pixels, NaN where missing.
 
     Returns:
-        (joints,) pixels; a joint that is seen too briefly takes the median of the others.
+        (joints,) pixels; a joint with too few detections gets the median of the others.
     """
     joints = points.shape[1]
     sigmas = np.full(joints, np.nan)
     if len(points) > _ORDER:
         gain = np.sqrt(sum(comb(_ORDER, k) ** 2 for k in range(_ORDER + 1)))
         differences = np.abs(np.diff(points, n=_ORDER, axis=0)) / gain
-        told = np.flatnonzero((~np.isnan(differences)).sum(axis=(0, 2)) >= _ENOUGH)
-        for joint in told:
+        measurable = np.flatnonzero((~np.isnan(differences)).sum(axis=(0, 2)) >= _ENOUGH)
+        for joint in measurable:
             sigmas[joint] = _MEDIAN_TO_SIGMA * np.nanmedian(differences[:, joint])
-    known = sigmas[~np.isnan(sigmas)]
-    return np.where(np.isnan(sigmas), np.median(known) if len(known) else 0.0, sigmas)
+    measured = sigmas[~np.isnan(sigmas)]
+    return np.where(np.isnan(sigmas), np.median(measured) if len(measured) else 0.0, sigmas)
 
 
 def _fit(track: Floats, window: int, order: int) -> Floats:
-    """Return the Savitzky-Golay fit of (frames, 2); at the ends, the first and last polynomial."""
+    """Return the Savitzky-Golay fit of (frames, 2); the outer polynomials cover the ends."""
     half = window // 2
     powers = np.vander(np.arange(-half, half + 1), order + 1, increasing=True)
     projection = powers @ np.linalg.pinv(powers)

@@ -1,4 +1,4 @@
-"""Find single joints that lie beside the path of their own neighbours in time."""
+"""Detection of spikes: single joints far from the path of their neighbours in time."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ import numpy as np
 from tcan_core.conditioning.bones import Bools, Floats
 from tcan_core.conditioning.cleaning.size import typical_height
 
-_BEND = 0.12  # body heights by which a joint may leave the line between its neighbours in time
+_BEND = 0.12  # allowed distance from the line between the neighbours in time, in body heights
 _BEND_SPARE = 5.0
-_ENOUGH = 5  # detections with neighbours from which a joint's usual motion is told
-_NEIGHBOURS = 2  # detections on each side that are asked
-_SPAN = 10  # frames; neighbours further apart say nothing
-_PASSES = 3  # a spike that hid another is gone in the next pass
+_ENOUGH = 5  # detections with neighbours that are needed to know the usual motion
+_NEIGHBOURS = 2  # detections on each side that are compared
+_SPAN = 10  # frames; neighbours further apart are ignored
+_PASSES = 3  # a spike can hide another one until the next pass
 
 
 def find_spikes(points: Floats) -> Bools:
-    """Find single detections that lie far beside the line between their neighbours in time.
+    """Find single detections that are far from the line between their neighbours in time.
 
-    The two detections before and the two after are asked in pairs, over gaps too, so that neither
-    a gap nor a second spike nearby hides one. Where no pair is near, and where the step through
-    the detection is no longer than the way around it, it stays: that is motion.
+    The two detections before and the two after are compared in pairs, also over gaps, so that
+    neither a gap nor a second spike nearby hides one. A detection without near neighbours is kept,
+    and so is one that is closer to the line than its neighbours are to each other: this is motion.
 
     Args:
         points: (frames, joints, 2) pixels, NaN where not detected.
 
     Returns:
-        (frames, joints), True where a detection is to be rejected.
+        (frames, joints), True where a detection must be rejected.
     """
-    found = np.zeros(points.shape[:2], dtype=np.bool_)
+    rejected = np.zeros(points.shape[:2], dtype=np.bool_)
     limit = _BEND * typical_height(points)
     for joint in range(points.shape[1]):
         for _ in range(_PASSES):
-            kept = np.flatnonzero(~np.isnan(points[:, joint, 0]) & ~found[:, joint])
-            spikes = _spikes(points[kept, joint], kept.astype(np.float64), limit)
+            frames = np.flatnonzero(~np.isnan(points[:, joint, 0]) & ~rejected[:, joint])
+            spikes = _spikes(points[frames, joint], frames.astype(np.float64), limit)
             if not spikes.any():
                 break
-            found[kept[spikes], joint] = True
-    return found
+            rejected[frames[spikes], joint] = True
+    return rejected
 
 
 def _spikes(track: Floats, times: Floats, limit: float) -> Bools:
     """Find the spikes of one joint's detections (n, 2) at frames (n,)."""
-    beside = _beside(track, times)
-    told = beside[~np.isnan(beside)]
-    if len(told) < _ENOUGH:
+    distances = _line_distances(track, times)
+    valid = distances[~np.isnan(distances)]
+    if len(valid) < _ENOUGH:
         return np.zeros(len(track), dtype=np.bool_)
-    around = np.pad(np.nan_to_num(beside), 1)
-    peak = (beside >= around[:-2]) & (beside >= around[2:])
-    found: Bools = (beside > max(limit, _BEND_SPARE * float(np.median(told)))) & peak
-    return found
+    around = np.pad(np.nan_to_num(distances), 1)
+    peak = (distances >= around[:-2]) & (distances >= around[2:])
+    spikes: Bools = (distances > max(limit, _BEND_SPARE * float(np.median(valid)))) & peak
+    return spikes
 
 
-def _beside(track: Floats, times: Floats) -> Floats:
-    """Return how far each detection is from the nearest of the lines between neighbours, (n,).
+def _line_distances(track: Floats, times: Floats) -> Floats:
+    """Return the distance of each detection from the nearest line between neighbours, (n,).
 
-    NaN at the ends. The line that a step from one place to another crosses is left out.
+    It is NaN at the ends, and 0 when the neighbours are further apart than that.
     """
     count = len(track)
     nearest = np.full(count, np.nan)

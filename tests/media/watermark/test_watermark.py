@@ -83,11 +83,11 @@ def try_many(folder: Path, size: int, frames: int) -> list[Trial]:
         tried.append(try_watermark(place, puppet_frames(place / "pair", seed, frames, size)))
     print(f"\n{size}x{size}, {frames} frames: change, found, payload read, scores min/median/max")
     for change in tried[0].found:
-        found = [one.found[change] for one in tried]
-        scores = [one.score for one in found]
-        read = sum(one.payload == PAYLOAD for one in found)
+        results = [one.found[change] for one in tried]
+        scores = [one.score for one in results]
+        read = sum(one.payload == PAYLOAD for one in results)
         spread = f"{min(scores):.1f} {statistics.median(scores):.1f} {max(scores):.1f}"
-        print(f"{change:9} {sum(one.found for one in found)} of {VIDEOS}, {read}, {spread}")
+        print(f"{change:9} {sum(one.found for one in results)} of {VIDEOS}, {read}, {spread}")
     for name in ("psnr_db", "bit_rate", "half_rate"):
         values = [getattr(one, name) for one in tried]
         print(f"{name}: {min(values):.2f} {statistics.median(values):.2f} {max(values):.2f}")

@@ -64,15 +64,15 @@ def try_watermark(folder: Path, frames: Frames) -> Trial:
     marked = [watermarked(frame) for frame in frames]
     plain = encoded(folder / "plain.mp4", frames)
     result = encoded(folder / "result.mp4", marked)
-    shown, bits = list(read_video(result)), result.stat().st_size * 8
-    half, half_bits = at_bit_rate(shown, bits / len(frames) * float(FPS) / 2)
-    small = [resized(frame, THREE_QUARTERS) for frame in shown]
+    decoded, bits = list(read_video(result)), result.stat().st_size * 8
+    half, half_bits = at_bit_rate(decoded, bits / len(frames) * float(FPS) / 2)
+    small = [resized(frame, THREE_QUARTERS) for frame in decoded]
     return Trial(
         psnr_db=psnr_db(frames, marked),
         bit_rate=result.stat().st_size / plain.stat().st_size,
         half_rate=half_bits / bits,
         found={
-            "result": detect(shown),
+            "result": detect(decoded),
             "half": detect(half),
             "resized": detect(list(read_video(encoded(folder / "small.mp4", small)))),
             "unmarked": detect(list(read_video(plain))),
@@ -110,10 +110,10 @@ def at_bit_rate(frames: Frames, bits_per_s: float) -> tuple[Frames, int]:
             break
         rate *= min(2.0, max(0.5, target / bits))
     with av.open(file, "r") as container:
-        shown = [
+        decoded = [
             np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in container.decode(video=0)
         ]
-    return shown, bits
+    return decoded, bits
 
 
 def resized(frame: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:

@@ -34,7 +34,7 @@ TREE: tuple[tuple[Joint, Joint, float, float], ...] = (
 STANDING_LENGTHS = np.array([bone[2] for bone in TREE])
 STANDING_DIRECTIONS = np.deg2rad([bone[3] for bone in TREE])
 NUM_BONES = len(TREE)
-# The index of each bone's twin on the other side.
+# Index of each bone's counterpart on the other side.
 TWINS = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def build(
     neck: Sequence[float] | Floats = (128.0, 80.0),
     canvas: tuple[int, int] = (256, 256),
 ) -> Pose:
-    """Follow the bones from the neck; lengths in pixels (17,), directions in radians (17,)."""
+    """Return joints from lengths in pixels (17,) and directions in radians (17,)."""
     points = np.zeros((18, 2))
     points[Joint.NECK] = neck
     for (inner, outer, _, _), length, angle in zip(TREE, lengths, directions, strict=True):
@@ -55,18 +55,18 @@ def build(
 
 
 def standing(unit: float = 20.0, **placing: object) -> Pose:
-    """An adult who stands, `unit` pixels from nose to neck."""
+    """Return a standing adult with `unit` pixels from nose to neck."""
     return build(unit * STANDING_LENGTHS, STANDING_DIRECTIONS, **placing)  # type: ignore[arg-type]
 
 
 def random_lengths(random: np.random.Generator, unit: float = 20.0) -> Floats:
-    """Bone lengths of some figure in pixels, equal on both sides."""
+    """Return random bone lengths in pixels, equal on both sides."""
     lengths = unit * STANDING_LENGTHS * random.uniform(0.4, 1.6, NUM_BONES)
     return np.where(np.arange(NUM_BONES) < np.array(TWINS), lengths, lengths[TWINS])
 
 
 def random_motion(random: np.random.Generator, frames: int) -> tuple[Floats, Floats]:
-    """Bone directions in radians (frames, 17) and the neck's path in pixels (frames, 2)."""
+    """Return random bone directions in radians (frames, 17) and a neck path (frames, 2)."""
     time = np.linspace(0, 2 * np.pi, frames)[:, None]
     swing = random.uniform(-0.9, 0.9, NUM_BONES) * np.sin(time + random.uniform(0, 6, NUM_BONES))
     path = random.uniform(-15, 15, 2) * np.sin(time + random.uniform(0, 6, 2))
@@ -76,19 +76,19 @@ def random_motion(random: np.random.Generator, frames: int) -> tuple[Floats, Flo
 def moving(
     random: np.random.Generator, frames: int = 24, lengths: Floats | None = None
 ) -> list[Pose]:
-    """One figure that moves smoothly with all its joints."""
+    """Return poses of a figure that moves all joints smoothly."""
     lengths = random_lengths(random) if lengths is None else lengths
     directions, path = random_motion(random, frames)
     return [build(lengths, angles, neck) for angles, neck in zip(directions, path, strict=True)]
 
 
 def without(pose: Pose, *joints: int, junk: float = 1e6) -> Pose:
-    """The pose without some joints, with junk in the place of their coordinates."""
+    """Return the pose without some joints, whose coordinates become junk."""
     points, confidence = pose.keypoints.copy(), pose.confidence.copy()
     points[list(joints)], confidence[list(joints)] = junk, 0.0
     return Pose(points, confidence, pose.canvas, pose.hand_left, pose.hand_right, pose.face)
 
 
 def with_random_gaps(random: np.random.Generator, pose: Pose, part: float) -> Pose:
-    """The pose without a random part of its joints."""
+    """Return the pose without a random share of its joints."""
     return without(pose, *np.flatnonzero(random.random(18) < part), junk=np.nan)

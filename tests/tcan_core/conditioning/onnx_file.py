@@ -1,4 +1,4 @@
-"""Small ONNX files, written byte by byte: the `onnx` package is not needed for a few nodes.
+"""Small ONNX files, written byte by byte, so that the `onnx` package is not needed.
 
 Field numbers are those of onnx.proto (ONNX IR version 8, operator set 13).
 """
@@ -18,7 +18,7 @@ _IR_VERSION, _OPERATOR_SET = 8, 13
 
 @dataclass(frozen=True)
 class Node:
-    """One operation; attributes are whole numbers or lists of them."""
+    """An operation; attributes are integers or lists of integers."""
 
     kind: str
     inputs: Sequence[str]

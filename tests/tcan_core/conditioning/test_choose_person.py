@@ -1,4 +1,4 @@
-"""The main person is chosen and kept, whoever walks by."""
+"""The main person is chosen and followed, also when others pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANVAS = (400, 400)
 
 
 def _walkers(random: np.random.Generator, frames: int) -> tuple[list[Pose], list[Pose]]:
-    """Two people of about one size who walk through each other."""
+    """Return two people of similar size who cross."""
     walkers = []
     for start, stop in ((80.0, 320.0), (320.0, 80.0)):
         lengths = random_lengths(random, 20 * random.uniform(0.9, 1.1))
@@ -48,7 +48,7 @@ def _is(pose: Pose | None, other: Pose) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_same_person_is_kept_when_two_cross(seed: int) -> None:
+def test_same_person_is_followed_when_two_cross(seed: int) -> None:
     random = np.random.default_rng(seed)
     one, other = _walkers(random, 40)
     hidden = range(18, 22) if seed % 2 else range(0)
@@ -65,25 +65,25 @@ def test_the_same_person_is_kept_when_two_cross(seed: int) -> None:
     assert before[0] == after[0] and all(after) == any(after), "and the same to the end"
 
 
-def test_the_larger_person_is_the_main_one() -> None:
+def test_larger_person_is_the_main_one() -> None:
     large, small = standing(20.0), standing(9.0, neck=(220.0, 100.0))
     assert all(_is(pose, large) for pose in choose_person([[small, large]] * 10))
 
 
-def test_the_one_who_stays_is_the_main_one() -> None:
+def test_person_with_more_frames_is_the_main_one() -> None:
     stays, visits = standing(15.0), standing(20.0, neck=(220.0, 100.0))
     frames = [[stays, visits] if 10 <= i < 16 else [stays] for i in range(40)]
     assert all(_is(pose, stays) for pose in choose_person(frames))
 
 
-def test_where_only_another_is_seen_the_main_person_is_missing() -> None:
+def test_main_person_is_missing_in_frames_with_others_only() -> None:
     main, other = standing(20.0), standing(12.0, neck=(230.0, 100.0))
     frames = [[main, other] if i not in (10, 11) else [other] for i in range(30)]
     chosen = choose_person(frames)
     assert [i for i, pose in enumerate(chosen) if pose is None] == [10, 11]
 
 
-def test_a_person_who_comes_back_is_the_same() -> None:
+def test_returning_person_is_recognized() -> None:
     person = standing(20.0)
     elsewhere = standing(19.0, neck=(40.0, 100.0))
     frames: list[list[Pose]] = [[person]] * 20 + [[]] * 50 + [[elsewhere]] * 20
@@ -92,18 +92,18 @@ def test_a_person_who_comes_back_is_the_same() -> None:
     assert chosen[20:70] == [None] * 50
 
 
-def test_a_much_smaller_person_is_another() -> None:
+def test_much_smaller_person_is_someone_else() -> None:
     frames: list[list[Pose]] = [[standing(20.0)]] * 20 + [[]] * 50 + [[standing(8.0)]] * 20
     assert choose_person(frames)[70:] == [None] * 20
 
 
-def test_nobody_gives_nobody() -> None:
+def test_frames_without_people_give_none() -> None:
     assert choose_person([]) == []
     assert choose_person([[], [no_pose(CANVAS)]]) == [None, None]
 
 
 def _meeting(looks: bool) -> tuple[list[Pose], list[Pose]]:
-    """Two of one build who walk through each other, in two colours or in unknown ones."""
+    """Return two people of the same build who cross, with different or unknown colours."""
     across = np.linspace(0, 140, 40)
     colours = np.eye(64)[[3, 40]] if looks else [None, None]
     return tuple(  # type: ignore[return-value]
@@ -113,9 +113,7 @@ def _meeting(looks: bool) -> tuple[list[Pose], list[Pose]]:
 
 
 @pytest.mark.parametrize(("looks", "kept"), [(True, True), (False, False)])
-def test_who_is_hidden_for_long_while_crossing_is_known_by_the_look(
-    looks: bool, kept: bool
-) -> None:
+def test_person_hidden_while_crossing_is_recognized_by_appearance(looks: bool, kept: bool) -> None:
     one, other = _meeting(looks)
     hidden = range(13, 27)  # longer than a track goes on at its speed
     frames = [[] if i in hidden else [one[i], other[i]] for i in range(40)]
@@ -125,7 +123,7 @@ def test_who_is_hidden_for_long_while_crossing_is_known_by_the_look(
     assert all(_is(chosen[i], mine[i]) for i in range(27, 40)) is kept
 
 
-def test_the_person_asked_for_is_chosen_by_number_or_by_place() -> None:
+def test_requested_person_is_chosen_by_index_or_position() -> None:
     left, middle, right = (
         standing(size, neck=(x, 100.0), canvas=CANVAS)
         for size, x in ((10, 60), (20, 200), (10, 340))
@@ -146,11 +144,11 @@ def test_the_person_asked_for_is_chosen_by_number_or_by_place() -> None:
 
 
 @pytest.mark.parametrize("text", ["left", "1,", "1,2,3", "0.5"])
-def test_a_choice_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ParameterError, match=f"person is '{text}'; it must be a number"):
+def test_invalid_choice_is_rejected(text: str) -> None:
+    with pytest.raises(ParameterError, match=f"person is '{text}'; it must be an index"):
         parse_person(text)
 
 
-def test_choices_are_read_as_people_write_them() -> None:
+def test_choice_is_parsed() -> None:
     assert parse_person(None) is None
     assert parse_person("2") == 2 and parse_person("0.25,0.5") == (0.25, 0.5)

@@ -1,4 +1,4 @@
-"""Cleaning mends what a detector breaks, and leaves alone what is right."""
+"""Cleaning repairs detection errors and keeps correct poses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _clean(poses: list[Pose], settings: CleaningSettings | None = None) -> Clean
 
 
 def _error(poses: list[Pose], truth: list[Pose]) -> float:
-    """The mean distance of detected joints from the truth, in pixels."""
+    """Return the mean distance of detected joints from the truth, in pixels."""
     apart = [
         np.linalg.norm(pose.keypoints - true.keypoints, axis=1)[pose.detected]
         for pose, true in zip(poses, truth, strict=True)
@@ -43,7 +43,7 @@ def _moved(pose: Pose, joint: Joint, by: tuple[float, float]) -> Pose:
 
 
 @pytest.mark.parametrize("seed", range(1_000_000, 1_000_020))
-def test_true_poses_of_puppets_stay_as_they_are(seed: int) -> None:
+def test_true_poses_of_puppets_are_not_changed(seed: int) -> None:
     scene = sample_scene(seed, num_frames=24, size=64)
     poses = scene.driver.poses(scene.motion)
 
@@ -66,7 +66,7 @@ def test_jitter_is_smoothed(sigma: float) -> None:
     assert _error(_clean(noisy).poses, truth) < 0.75 * _error(noisy, truth)
 
 
-def test_dropped_joints_come_back() -> None:
+def test_dropped_joints_are_filled() -> None:
     random = np.random.default_rng(1)
     truth = moving(random, 40)
     broken = list(truth)
@@ -83,7 +83,7 @@ def test_dropped_joints_come_back() -> None:
     assert cleaned.report.left_missing == {}
 
 
-def test_a_whole_frame_without_a_person_comes_back() -> None:
+def test_frame_without_a_person_is_filled() -> None:
     truth = moving(np.random.default_rng(2), 30)
     frames = _alone(truth)
     frames[10] = []
@@ -96,7 +96,7 @@ def test_a_whole_frame_without_a_person_comes_back() -> None:
     assert _error(cleaned.poses, truth) < 0.5
 
 
-def test_long_gaps_stay_missing_at_the_ends_too() -> None:
+def test_long_gaps_are_not_filled() -> None:
     truth = moving(np.random.default_rng(3), 40)
     gaps = {Joint.LEFT_WRIST: range(10, 19), Joint.NOSE: range(5), Joint.NECK: range(34, 40)}
     broken = [
@@ -108,7 +108,7 @@ def test_long_gaps_stay_missing_at_the_ends_too() -> None:
     assert cleaned.report.filled == {}
 
 
-def test_short_gaps_at_the_ends_move_with_the_body() -> None:
+def test_short_gaps_at_the_ends_follow_the_body() -> None:
     truth = moving(np.random.default_rng(3), 40)
     gaps = {Joint.LEFT_WRIST: range(3), Joint.NOSE: range(38, 40)}
     broken = [
@@ -119,13 +119,13 @@ def test_short_gaps_at_the_ends_move_with_the_body() -> None:
     assert cleaned.report.filled == {"left_wrist": 3, "nose": 2}
     assert cleaned.report.left_missing == {}
     before, after = cleaned.poses[3], cleaned.poses[0]
-    carried = after.keypoints[Joint.LEFT_WRIST] - after.keypoints[Joint.LEFT_ELBOW]
-    kept = before.keypoints[Joint.LEFT_WRIST] - before.keypoints[Joint.LEFT_ELBOW]
-    assert np.linalg.norm(carried - kept) < 0.5
+    offset = after.keypoints[Joint.LEFT_WRIST] - after.keypoints[Joint.LEFT_ELBOW]
+    expected = before.keypoints[Joint.LEFT_WRIST] - before.keypoints[Joint.LEFT_ELBOW]
+    assert np.linalg.norm(offset - expected) < 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_third_of_the_joints_dropped_and_some_thrown_is_mended(seed: int) -> None:
+def test_dropped_and_misplaced_joints_are_repaired(seed: int) -> None:
     scene = sample_scene(1_000_100 + seed, num_frames=24, size=64)
     truth = scene.driver.poses(scene.motion)
     broken = with_errors(truth, PoseErrors(drop=0.3, throw=0.05), seed)
@@ -135,7 +135,7 @@ def test_a_third_of_the_joints_dropped_and_some_thrown_is_mended(seed: int) -> N
     assert sum(cleaned.report.left_missing.values()) < 0.02 * 18 * 24
 
 
-def test_a_filled_joint_is_no_surer_than_its_neighbours() -> None:
+def test_filled_joint_has_the_lower_confidence_of_its_neighbours() -> None:
     poses = [replace(p, confidence=np.full(18, 0.4)) for p in moving(np.random.default_rng(4), 12)]
     poses[5] = without(poses[5], Joint.NOSE)
     assert _clean(poses).poses[5].confidence[Joint.NOSE] == 0.4
@@ -143,7 +143,7 @@ def test_a_filled_joint_is_no_surer_than_its_neighbours() -> None:
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 7])
 @pytest.mark.parametrize("first", [0, 11, 25])
-def test_jumps_that_no_body_makes_are_rejected(frames: int, first: int) -> None:
+def test_impossible_jumps_are_rejected(frames: int, first: int) -> None:
     truth = moving(np.random.default_rng(5), 40)
     broken = list(truth)
     last = min(first + (frames if first else min(frames, 3)), 40)
@@ -166,7 +166,7 @@ def test_rejected_jumps_are_filled_like_gaps() -> None:
     assert _error(cleaned.poses, truth) < 0.1
 
 
-def test_a_lasting_change_of_place_is_no_jump() -> None:
+def test_permanent_change_of_position_is_kept() -> None:
     before, after = standing(neck=(60.0, 80.0)), standing(neck=(190.0, 80.0))
     cleaned = _clean([before] * 20 + [after] * 20)
     assert cleaned.report.rejected == {}
@@ -174,13 +174,13 @@ def test_a_lasting_change_of_place_is_no_jump() -> None:
     assert np.allclose(cleaned.poses[-1].keypoints, after.keypoints)
 
 
-def test_quick_motion_at_a_low_frame_rate_is_no_jump() -> None:
+def test_fast_motion_at_a_low_frame_rate_is_kept() -> None:
     swing = [(70 * np.cos(2 * np.pi * i / 6), 70 * np.sin(2 * np.pi * i / 6)) for i in range(30)]
     poses = [_moved(standing(), Joint.LEFT_WRIST, by) for by in swing]
     assert _clean(poses).report.rejected == {}
 
 
-def test_each_step_can_be_switched_off() -> None:
+def test_each_step_can_be_disabled() -> None:
     random = np.random.default_rng(7)
     poses = [
         p.with_keypoints(p.keypoints + random.normal(0, 2, (18, 2))) for p in moving(random, 30)
@@ -205,7 +205,7 @@ def test_each_step_can_be_switched_off() -> None:
     assert not np.array_equal(smoothing.poses[3].keypoints, poses[3].keypoints)
 
 
-def test_unsure_joints_count_as_missing() -> None:
+def test_joints_with_low_confidence_count_as_missing() -> None:
     poses = [replace(p, confidence=np.full(18, 0.3)) for p in moving(np.random.default_rng(8), 9)]
     assert _clean(poses).poses[0].detected.all()
     with pytest.raises(NoPersonError):
@@ -213,20 +213,20 @@ def test_unsure_joints_count_as_missing() -> None:
 
 
 @pytest.mark.parametrize("frames", [[], [[]], [[], [no_pose((64, 64))]]])
-def test_a_video_without_a_person_is_refused(frames: list[list[Pose]]) -> None:
+def test_video_without_a_person_is_rejected(frames: list[list[Pose]]) -> None:
     with pytest.raises(NoPersonError, match=f"in any of the {len(frames)} driving frames"):
         clean_poses(frames)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
-def test_short_videos_stay_as_they_are(count: int) -> None:
+def test_short_videos_are_not_changed(count: int) -> None:
     poses = moving(np.random.default_rng(9), count)
     cleaned = _clean(poses)
     for pose, truth in zip(cleaned.poses, poses, strict=True):
         assert np.allclose(pose.keypoints, truth.keypoints)
 
 
-def test_hands_move_with_their_wrist_and_go_with_it() -> None:
+def test_hands_follow_their_wrist_or_are_dropped() -> None:
     random = np.random.default_rng(10)
     truth = moving(random, 20)
     hand = np.ones((21, 3))
@@ -244,7 +244,7 @@ def test_hands_move_with_their_wrist_and_go_with_it() -> None:
         assert (carried[:, 2] == 1).all()
 
 
-def test_the_report_is_plain_json() -> None:
+def test_report_is_json_serializable() -> None:
     poses = moving(np.random.default_rng(11), 20)
     frames = [[pose, standing(6.0, neck=(30.0, 30.0))] for pose in poses]
     frames[4] = []
@@ -257,7 +257,7 @@ def test_the_report_is_plain_json() -> None:
     assert report.as_json()["frames"] == 20 and report.most_people == 2
     assert report.warnings() == [
         "up to 2 people were found in a frame; the main one was followed",
-        "seen in less than 75% of the frames: left ear",
+        "detected in less than 75% of the frames: left ear",
     ]
 
 
@@ -269,7 +269,7 @@ def test_the_report_is_plain_json() -> None:
         (CleaningSettings(choose_person=False), "the first one of each frame was followed"),
     ],
 )
-def test_the_report_tells_who_was_followed(settings: CleaningSettings, followed: str) -> None:
+def test_report_names_the_followed_person(settings: CleaningSettings, followed: str) -> None:
     frames = [
         [pose, standing(6.0, neck=(30.0, 30.0))] for pose in moving(np.random.default_rng(11), 20)
     ]
@@ -279,12 +279,12 @@ def test_the_report_tells_who_was_followed(settings: CleaningSettings, followed:
     )
 
 
-def test_frames_that_stay_empty_are_reported() -> None:
+def test_frames_left_empty_are_reported() -> None:
     frames = _alone(moving(np.random.default_rng(12), 30))
     frames[10:22] = [[]] * 12
     report = clean_poses(frames).report
     assert report.frames_left_empty == list(range(10, 22))
-    assert report.warnings() == ["nobody was found in 12 of 30 driving frames"]
+    assert report.warnings() == ["no person was found in 12 of 30 driving frames"]
 
 
 @pytest.mark.parametrize(
@@ -298,6 +298,6 @@ def test_frames_that_stay_empty_are_reported() -> None:
         ("smooth_order", 7),
     ],
 )
-def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
+def test_settings_out_of_range_are_rejected(name: str, value: float) -> None:
     with pytest.raises(ParameterError, match=f"{name} is {value}; it must be"):
         replace(CleaningSettings(), **{name: value})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Detectors are built by name, once, and see whom the picture shows."""
+"""Detectors are built by name, once per process, and find people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.tcan_core.conditioning.make_poses import standing
 
 
 class BrightnessDetector:
-    """Sees a large and a small person in light frames, and nobody in dark ones."""
+    """A detector of a large and a small person in light frames, and of none in dark ones."""
 
     built = 0
 
@@ -35,7 +35,7 @@ class BrightnessDetector:
         return [people if frame.mean() > 127 else [] for frame in frames]
 
 
-def test_a_registered_detector_is_built_when_needed_and_once() -> None:
+def test_registered_detector_is_built_once_on_demand() -> None:
     register_detector("brightness", BrightnessDetector)
     assert "brightness" in detectors() and BrightnessDetector.built == 0
 
@@ -51,7 +51,7 @@ def test_a_registered_detector_is_built_when_needed_and_once() -> None:
         register_detector("brightness", BrightnessDetector)
 
 
-def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+def test_unknown_name_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"detector is 'eyes'; it must be one of .*puppet"):
         build_detector("eyes")
 
@@ -59,10 +59,10 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("name", "extra"), [("openpose", "pose"), ("dwpose", "dwpose"), ("dwpose@cuda", "dwpose")]
 )
-def test_detectors_of_real_people_say_what_they_need(
+def test_missing_requirements_of_a_detector_are_named(
     name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the extra, what to install; with it, what to pull."""
+    """Without the extra it is the package, with it the weights."""
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     for module in ("controlnet_aux", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
@@ -70,7 +70,7 @@ def test_detectors_of_real_people_say_what_they_need(
         build_detector(name)
 
 
-def test_weights_that_are_missing_are_named_with_the_command_that_brings_them(
+def test_missing_weights_are_named_with_the_pull_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
@@ -80,7 +80,7 @@ def test_weights_that_are_missing_are_named_with_the_command_that_brings_them(
         detector_files("dwpose", ["a.onnx", "b.onnx", "c.onnx"])
 
 
-def test_weights_are_held_to_what_is_pinned_and_to_the_lock(
+def test_weights_must_match_the_pinned_digest_and_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
@@ -107,13 +107,13 @@ def test_weights_are_held_to_what_is_pinned_and_to_the_lock(
 
 
 @pytest.mark.parametrize("name", ["puppet@cuda:99", "dwpose@tpu"])
-def test_a_device_that_is_not_here_is_refused(name: str) -> None:
+def test_unavailable_device_is_rejected(name: str) -> None:
     with pytest.raises(ParameterError, match="use cpu"):
         build_detector(name)
 
 
 @pytest.mark.parametrize("detector", ["openpose", "dwpose"])
-def test_what_a_detector_reads_is_what_is_pulled_for_it(detector: str) -> None:
+def test_detector_reads_the_files_that_are_pulled(detector: str) -> None:
     files = load_file_set(detector).files
     read = {"openpose": openpose_detector.FILES, "dwpose": (PEOPLE_FILE, JOINTS_FILE)}[detector]
     assert set(files) == set(read)
@@ -123,10 +123,11 @@ def test_what_a_detector_reads_is_what_is_pulled_for_it(detector: str) -> None:
         assert file.revision and len(file.revision) == 40
 
 
-def test_conditioning_loads_no_torch_until_a_detector_is_built() -> None:
-    modules = "cleaning, detectors, pose_file, retarget, skeleton, temperature_map"
+def test_conditioning_does_not_import_torch() -> None:
+    modules = "cleaning, detectors, retarget, skeleton, temperature_map"
     code = (
-        f"from tcan_core.conditioning import {modules}; import sys; print('torch' in sys.modules)"
+        "import media.poses.pose_file, media.video, sys;"
+        f"from tcan_core.conditioning import {modules}; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -1,4 +1,4 @@
-"""rtmlib's own classes on networks whose answers are known: each keypoint lands where it was."""
+"""rtmlib's classes on networks with known outputs: every keypoint is at its known position."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Box = tuple[float, float, float, float]  # x, y of the middle, width, height, in
 
 
 def write_people(path: Path, boxes: list[tuple[Box, int]]) -> None:
-    """YOLOX as it is exported, which sees these boxes of these classes in pictures with blue."""
+    """Write an exported YOLOX that detects these boxes of these classes in blue pictures."""
     answer = np.zeros((1, ANCHORS, 85), np.float32)
     for (x, y, width, height), kind in boxes:
         column, row = int(x // STRIDE), int(y // STRIDE)
-        found = answer[0, FIRST + row * CELLS + column]
-        found[:2] = x / STRIDE - column, y / STRIDE - row
-        found[2:4] = np.log([width / STRIDE, height / STRIDE])
-        found[[4, 5 + kind]] = 1.0
-    # The picture is BGR, 0..255: the brightest blue becomes the score of what is seen.
+        anchor = answer[0, FIRST + row * CELLS + column]
+        anchor[:2] = x / STRIDE - column, y / STRIDE - row
+        anchor[2:4] = np.log([width / STRIDE, height / STRIDE])
+        anchor[[4, 5 + kind]] = 1.0
+    # The picture is BGR, 0..255; the brightest blue is the score.
     certain = np.ones((1, 1, 85), np.float32)
     certain[..., 4] = 0.0
     nodes = [
@@ -60,7 +60,7 @@ def write_people(path: Path, boxes: list[tuple[Box, int]]) -> None:
 
 
 def write_known_joints(path: Path, columns: np.ndarray, rows: np.ndarray, sure: float) -> None:
-    """DWPose with peaks at these half pixels of its input, (133,) each, whatever it sees."""
+    """Write a DWPose with fixed peaks at these half pixels of its input, (133,) each."""
     simcc_x, simcc_y = np.zeros((1, 133, 2 * WIDTH)), np.zeros((1, 133, 2 * HEIGHT))
     simcc_x[0, np.arange(133), columns] = sure
     simcc_y[0, np.arange(133), rows] = sure
@@ -75,7 +75,7 @@ def write_known_joints(path: Path, columns: np.ndarray, rows: np.ndarray, sure: 
 
 
 def write_red_finder(path: Path) -> None:
-    """DWPose that puts every keypoint on the reddest column and row of what it is shown."""
+    """Write a DWPose that puts every keypoint on the reddest column and row of its input."""
     nodes = [Node("Gather", ["input", "red"], "channel", {"axis": 1})]
     for name, axis in (("x", 1), ("y", 2)):
         nodes += [
@@ -102,7 +102,7 @@ def write_red_finder(path: Path) -> None:
 
 
 def in_frame(box: Box, scale: float, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Where half pixels of the input lie in the frame: in a box grown by 1.25 and to its shape."""
+    """Convert half pixels of the input to the frame; the box is enlarged by 1.25 and padded."""
     x, y, width, height = (side / scale for side in box)
     width, height = (
         1.25 * max(width, height * WIDTH / HEIGHT),
@@ -114,7 +114,7 @@ def in_frame(box: Box, scale: float, columns: np.ndarray, rows: np.ndarray) -> n
 
 
 def everything(pose: Pose) -> np.ndarray:
-    """All points of a pose, (n, 2)."""
+    """Return all points of a pose, (n, 2)."""
     assert pose.face is not None and pose.hand_left is not None and pose.hand_right is not None
     parts = [pose.keypoints, pose.face[:, :2], pose.hand_left[:, :2], pose.hand_right[:, :2]]
     return np.concatenate(parts)
@@ -126,7 +126,7 @@ ADULT: Box = (200.0, 300.0, 120.0, 400.0)
 CHILD: Box = (330.0, 420.0, 90.0, 150.0)
 
 
-def test_peaks_at_known_places_are_exactly_these_keypoints(tmp_path: Path) -> None:
+def test_known_peaks_become_exactly_these_keypoints(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     columns, rows = random.integers(0, 2 * WIDTH, 133), random.integers(0, 2 * HEIGHT, 133)
     write_people(tmp_path / PEOPLE_FILE, [(ADULT, PERSON), (CHILD, PERSON)])
@@ -152,7 +152,7 @@ def test_peaks_at_known_places_are_exactly_these_keypoints(tmp_path: Path) -> No
         assert pose.canvas == (480, 320)
 
 
-def test_what_it_sees_is_the_person_s_box_in_rgb(tmp_path: Path) -> None:
+def test_network_gets_the_person_box_in_rgb(tmp_path: Path) -> None:
     frame = BLUE.copy()
     frame[236:239, 140:143] = (255, 0, 0)  # red, its middle at (141.5, 237.5)
     write_people(tmp_path / PEOPLE_FILE, [(ADULT, PERSON)])
@@ -163,7 +163,7 @@ def test_what_it_sees_is_the_person_s_box_in_rgb(tmp_path: Path) -> None:
     np.testing.assert_allclose(everything(pose), [[141.5, 237.5]] * (18 + 70 + 42), atol=1.5)
 
 
-def test_nobody_and_animals_are_nobody(tmp_path: Path) -> None:
+def test_animals_are_not_people(tmp_path: Path) -> None:
     write_people(tmp_path / PEOPLE_FILE, [(ADULT, DOG), (CHILD, PERSON)])
     write_known_joints(tmp_path / JOINTS_FILE, np.full(133, 9), np.full(133, 9), 0.8)
     detector = DwposeDetector(tmp_path)
@@ -171,13 +171,13 @@ def test_nobody_and_animals_are_nobody(tmp_path: Path) -> None:
     assert [len(people) for people in detector.detect(np.stack([BLUE, red]))] == [1, 0]
 
 
-def test_a_person_without_a_sure_joint_is_nobody(tmp_path: Path) -> None:
+def test_person_without_confident_joints_is_dropped(tmp_path: Path) -> None:
     write_people(tmp_path / PEOPLE_FILE, [(ADULT, PERSON)])
     write_known_joints(tmp_path / JOINTS_FILE, np.full(133, 9), np.full(133, 9), 0.2)
     assert DwposeDetector(tmp_path).detect(BLUE[None]) == [[]]
 
 
-def test_it_says_nothing_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_people(tmp_path / PEOPLE_FILE, [])
     write_known_joints(tmp_path / JOINTS_FILE, np.zeros(133, int), np.zeros(133, int), 0.8)
     assert DwposeDetector(tmp_path).detect(BLUE[None]) == [[]]
@@ -187,7 +187,7 @@ def test_it_says_nothing_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("damaged", [PEOPLE_FILE, JOINTS_FILE])
 @pytest.mark.parametrize("half", [True, False])
-def test_a_damaged_file_is_named(tmp_path: Path, damaged: str, half: bool) -> None:
+def test_damaged_file_is_named(tmp_path: Path, damaged: str, half: bool) -> None:
     write_people(tmp_path / PEOPLE_FILE, [])
     write_known_joints(tmp_path / JOINTS_FILE, np.zeros(133, int), np.zeros(133, int), 0.8)
     whole = (tmp_path / damaged).read_bytes()

@@ -1,4 +1,4 @@
-"""controlnet-aux's own classes: built from files, and on heatmaps whose answers are known.
+"""controlnet-aux's classes: built from files, and on known heatmaps.
 
 Needs the extra: `make pose`, then `make test ARGS="-m pose"`.
 """
@@ -40,7 +40,7 @@ CANVAS = (360, 640)
 
 
 def bump(places: np.ndarray, height: int, width: int, peak: float = 0.9) -> Tensor:
-    """Gaussians of one cell around places (n, 2) in cells; the largest counts. (height, width)."""
+    """Return the maximum of Gaussians of one cell around points (n, 2), (height, width)."""
     y, x = np.mgrid[:height, :width]
     squares = [(x - place[0]) ** 2 + (y - place[1]) ** 2 for place in places]
     if not squares:
@@ -49,7 +49,7 @@ def bump(places: np.ndarray, height: int, width: int, peak: float = 0.9) -> Tens
 
 
 class KnownBodies(nn.Module):
-    """Answers as OpenPose's body network would on a frame with these people."""
+    """A body network with the output of OpenPose's for these people."""
 
     def __init__(self, people: list[Pose]) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class KnownBodies(nn.Module):
 
 
 class KnownHand(nn.Module):
-    """Sees point i of a hand at (0.3 + 0.02 i, 0.5) of its crop; point 5 nowhere."""
+    """A hand network that finds point i at (0.3 + 0.02 i, 0.5) of its crop, but not point 5."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,14 +96,14 @@ class KnownHand(nn.Module):
 
 
 class KnownFace(nn.Module):
-    """Sees every point of a face in the middle of its crop; point 10 nowhere."""
+    """A face network that finds every point in the middle of its crop, but not point 10."""
 
     def __init__(self) -> None:
         super().__init__()
         self.anchor = nn.Parameter(torch.zeros(1))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the stages' (1, 71, h, w), of which the last counts."""
+        """Return (1, 71, h, w) per stage, of which the last one is used."""
         side = images.shape[2] // 8
         maps = bump(np.array([[(side - 1) / 2] * 2]), side, side).repeat(71, 1, 1)
         maps[10] = 0.0
@@ -112,7 +112,7 @@ class KnownFace(nn.Module):
 
 @pytest.fixture(scope="module")
 def library() -> Any:
-    """controlnet-aux, whose other annotators warn while they are imported."""
+    """Import controlnet-aux, whose other annotators warn."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from controlnet_aux import open_pose
@@ -121,12 +121,12 @@ def library() -> Any:
 
 @pytest.fixture(scope="module")
 def folder(library: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three files in their real format, keys and shapes, with random weights."""
+    """Write the three files with their real keys and shapes, and random weights."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("openpose")
 
     def without_block(network: nn.Module) -> dict[str, Tensor]:
-        """As the files of body and hand are: keys without the block's name."""
+        """Remove the block's name from the keys, as in the files of body and hand."""
         return {key.partition(".")[2]: value for key, value in network.state_dict().items()}
 
     torch.save(without_block(library.body.bodypose_model()), path / "body_pose_model.pth")
@@ -137,7 +137,7 @@ def folder(library: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def known(folder: Path) -> Callable[[list[Pose]], OpenposeDetector]:
-    """Build the real detector, with networks in place of the random ones that know the answers."""
+    """Build the real detector with networks of known outputs."""
 
     def build(people: list[Pose]) -> OpenposeDetector:
         detector = OpenposeDetector(folder)
@@ -154,13 +154,13 @@ def person() -> Pose:
     return standing(40.0, neck=(200.0, 80.0), canvas=CANVAS)
 
 
-def test_random_weights_load_and_see_nobody(folder: Path) -> None:
+def test_random_weights_are_loaded_and_find_no_people(folder: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, 72, 64, 3), np.uint8)
     assert OpenposeDetector(folder).detect(noise) == [[]]
 
 
 @pytest.mark.parametrize("damaged", FILES)
-def test_a_damaged_file_is_told(folder: Path, tmp_path: Path, damaged: str) -> None:
+def test_damaged_file_is_rejected(folder: Path, tmp_path: Path, damaged: str) -> None:
     for name in FILES:
         (tmp_path / name).symlink_to(folder / name)
     (tmp_path / damaged).unlink()
@@ -169,19 +169,19 @@ def test_a_damaged_file_is_told(folder: Path, tmp_path: Path, damaged: str) -> N
         OpenposeDetector(tmp_path)
 
 
-def test_heatmaps_at_known_places_are_these_keypoints(
+def test_known_heatmaps_become_these_keypoints(
     known: Callable[[list[Pose]], OpenposeDetector], person: Pose
 ) -> None:
     [people] = known([person]).detect(np.zeros((1, *CANVAS, 3), np.uint8))
     [pose] = people
     assert pose.canvas == CANVAS and pose.detected.all()
-    # A cell of its heatmaps is 16 pixels of this frame.
+    # A cell of the heatmaps is 16 pixels of this frame.
     np.testing.assert_allclose(pose.keypoints, person.keypoints, atol=2.5)
     assert abs(np.mean(pose.keypoints - person.keypoints)) < 1.0
     assert 0.6 < pose.confidence.min() <= pose.confidence.max() <= 1.0
 
 
-def test_two_people_are_told_apart(
+def test_two_people_are_separated(
     known: Callable[[list[Pose]], OpenposeDetector], person: Pose
 ) -> None:
     other = person.with_keypoints(person.keypoints + [260.0, 5.0])
@@ -193,7 +193,7 @@ def test_two_people_are_told_apart(
         np.testing.assert_allclose(found.keypoints, true.keypoints, atol=2.5)
 
 
-def test_hands_lie_beyond_their_wrists_and_keep_their_order(
+def test_hands_are_at_their_wrists_in_order(
     known: Callable[[list[Pose]], OpenposeDetector], person: Pose
 ) -> None:
     [[pose]] = known([person]).detect(np.zeros((1, *CANVAS, 3), np.uint8))
@@ -212,7 +212,7 @@ def test_hands_lie_beyond_their_wrists_and_keep_their_order(
         assert hand[:, 2].tolist() == [float(index != 5) for index in range(21)]
 
 
-def test_a_face_lies_on_the_nose_and_a_missing_point_moves_no_other(
+def test_missing_point_of_a_face_does_not_shift_others(
     known: Callable[[list[Pose]], OpenposeDetector], person: Pose
 ) -> None:
     [[pose]] = known([person]).detect(np.zeros((1, *CANVAS, 3), np.uint8))
@@ -222,14 +222,14 @@ def test_a_face_lies_on_the_nose_and_a_missing_point_moves_no_other(
     np.testing.assert_allclose(seen[:, :2] - person.keypoints[Joint.NOSE], 0.0, atol=3.0)
 
 
-def test_bodies_and_faces_are_drawn_as_by_controlnet_aux(library: Any) -> None:
-    """The maps that the ControlNet learned from came from this code's ancestor."""
+def test_bodies_and_faces_are_drawn_like_controlnet_aux(library: Any) -> None:
+    """The ControlNet's training maps were drawn by an earlier version of this code."""
     random = np.random.default_rng(0)
     side = SHORTER_SIDE
     pose = standing(50.0, neck=(256.0, 120.0), canvas=(side, side))
     face = np.column_stack([random.uniform(300, 420, (70, 2)), np.ones(70)])
     keypoint = library.Keypoint
-    # Without hands, for which it would need matplotlib.
+    # Without hands, which need matplotlib.
     drawn = library.draw_poses(
         [
             library.PoseResult(

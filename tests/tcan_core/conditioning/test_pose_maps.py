@@ -1,4 +1,4 @@
-"""Drawn skeletons: on demand or from an archive, the same bytes; never all in memory."""
+"""Skeletons drawn on demand and read from an archive are equal, and few are in memory."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def poses() -> list[Pose]:
     return [replace(pose, keypoints=pose.keypoints + shift) for shift in range(FRAMES)]
 
 
-class Counted(DrawnPoseMaps):
-    """Counts how often each frame is drawn."""
+class CountingPoseMaps(DrawnPoseMaps):
+    """Pose maps that record which frames are drawn."""
 
     def __init__(self, poses: list[Pose]) -> None:
         super().__init__(poses)
@@ -42,20 +42,20 @@ class Counted(DrawnPoseMaps):
         return super().frame(index)
 
 
-def test_stored_skeletons_are_those_that_were_drawn(poses: list[Pose], tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_stored_skeletons_equal_drawn_ones(poses: list[Pose], tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
     drawn = DrawnPoseMaps(poses)
-    write_pose_maps(tmp_path / "maps.zip", drawn, lambda *now: told.append(now))
+    write_pose_maps(tmp_path / "maps.zip", drawn, lambda *now: calls.append(now))
     stored = StoredPoseMaps(tmp_path / "maps.zip")
 
     assert (len(stored), stored.size) == (len(drawn), drawn.size) == (FRAMES, poses[0].canvas)
     expected = draw_poses(poses)
     for maps in (drawn, stored):
         assert np.array_equal(np.stack([maps.frame(i) for i in range(FRAMES)]), expected)
-    assert told == [(done + 1, FRAMES) for done in range(FRAMES)]
+    assert calls == [(done + 1, FRAMES) for done in range(FRAMES)]
 
 
-def test_writing_that_is_broken_off_leaves_nothing(poses: list[Pose], tmp_path: Path) -> None:
+def test_interrupted_write_leaves_no_file(poses: list[Pose], tmp_path: Path) -> None:
     def stop(done: int, expected: int) -> None:
         raise InterruptedError
 
@@ -64,7 +64,7 @@ def test_writing_that_is_broken_off_leaves_nothing(poses: list[Pose], tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_archive_is_told(poses: list[Pose], tmp_path: Path) -> None:
+def test_damaged_archive_is_rejected(poses: list[Pose], tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("note.txt", "")
@@ -80,14 +80,14 @@ def test_a_damaged_archive_is_told(poses: list[Pose], tmp_path: Path) -> None:
             StoredPoseMaps(tmp_path / name)
 
 
-def test_only_the_last_frames_are_kept(poses: list[Pose]) -> None:
-    counted = Counted(poses)
+def test_only_recent_frames_are_cached(poses: list[Pose]) -> None:
+    counted = CountingPoseMaps(poses)
     height, width = counted.size
     recent = RecentPoseMaps(counted, keep_bytes=3 * height * width * 3)
 
     first = recent.frames([0, 1, 2])
     assert np.array_equal(first, draw_poses(poses[:3]))
-    recent.frames([1, 2, 3])  # 0 goes
+    recent.frames([1, 2, 3])  # 0 is dropped
     recent.frames([2, 3])
     recent.frames([0])
     assert counted.drawn == [0, 1, 2, 3, 0]

@@ -1,4 +1,4 @@
-"""Retargeting lands on the source's bones laid along the driver's directions."""
+"""Retargeted poses have the source's bone lengths and the driver's directions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def assert_same(poses: list[Pose], expected: list[Pose], atol: float = 1e-9) -> 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_sources_bones_do_the_drivers_motion(seed: int) -> None:
+def test_source_bones_follow_the_driving_motion(seed: int) -> None:
     random = np.random.default_rng(seed)
     own, drivers = random_lengths(random, 12.0), random_lengths(random, 25.0)
     directions, path = random_motion(random, 20)
@@ -55,7 +55,7 @@ def test_the_sources_bones_do_the_drivers_motion(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_drivers_foreshortening_is_kept(seed: int) -> None:
+def test_foreshortening_is_kept(seed: int) -> None:
     random = np.random.default_rng(seed)
     own, drivers = random_lengths(random), random_lengths(random)
     directions, path = random_motion(random, 20)
@@ -74,7 +74,7 @@ def test_the_drivers_foreshortening_is_kept(seed: int) -> None:
     assert_same(result, [build(own * factor, d, n) for factor, d, n in frames])
 
 
-def test_pairs_of_the_source_take_the_longer_side() -> None:
+def test_bones_get_the_longer_length_of_both_sides() -> None:
     random = np.random.default_rng(0)
     uneven = 20 * STANDING_LENGTHS * random.uniform(0.3, 1.0, NUM_BONES)
     driving = moving(random)
@@ -85,12 +85,12 @@ def test_pairs_of_the_source_take_the_longer_side() -> None:
     assert _lengths(result[0]) == pytest.approx(even)
 
 
-def test_a_figure_that_drives_itself_stays_as_it_is() -> None:
+def test_figure_that_drives_itself_is_not_changed() -> None:
     driving = moving(np.random.default_rng(1), lengths=20 * STANDING_LENGTHS)
     assert_same(retarget(driving[0], driving), driving)
 
 
-def test_the_size_of_the_drivers_canvas_does_not_matter() -> None:
+def test_size_of_the_driving_canvas_does_not_matter() -> None:
     source = standing(9.0)
     driving = moving(np.random.default_rng(2))
     larger = [replace(p, keypoints=3 * p.keypoints, canvas=(768, 768)) for p in driving]
@@ -102,7 +102,7 @@ def test_no_frames_give_no_frames() -> None:
 
 
 @pytest.mark.parametrize("joint", [joint for joint in Joint if joint is not Joint.NECK])
-def test_a_joint_that_a_frame_lacks_is_missing_and_harms_no_other(joint: Joint) -> None:
+def test_missing_joint_is_missing_without_harm_to_others(joint: Joint) -> None:
     source, driving = standing(13.0), moving(np.random.default_rng(3))
     complete = retarget(source, driving)
     driving[7] = without(driving[7], joint)
@@ -115,12 +115,12 @@ def test_a_joint_that_a_frame_lacks_is_missing_and_harms_no_other(joint: Joint) 
     others = [j for j in Joint if j not in below]
     assert np.allclose(result[7].keypoints[others], complete[7].keypoints[others])
     assert_same(result[:7] + result[8:], complete[:7] + complete[8:])
-    # What hangs on the missing joint is near where it would have been.
+    # Children of the missing joint are near their expected positions.
     on_it = sorted(below - {joint})
     assert np.abs(result[7].keypoints[on_it] - complete[7].keypoints[on_it]).max(initial=0) < 13
 
 
-def test_a_missing_elbow_keeps_the_wrists_direction_and_share_of_the_arm() -> None:
+def test_wrist_without_elbow_keeps_direction_and_distance() -> None:
     source, driver = standing(10.0), standing(30.0)
     (result,) = retarget(source, [without(driver, Joint.RIGHT_ELBOW)])
     assert np.allclose(
@@ -128,7 +128,7 @@ def test_a_missing_elbow_keeps_the_wrists_direction_and_share_of_the_arm() -> No
     )
 
 
-def test_a_missing_neck_is_told_by_its_neighbours() -> None:
+def test_missing_neck_is_estimated_from_other_joints() -> None:
     source, driving = standing(13.0), moving(np.random.default_rng(4))
     complete = retarget(source, driving)
     for frame in (0, 9, 23):
@@ -143,7 +143,7 @@ def test_a_missing_neck_is_told_by_its_neighbours() -> None:
         assert off.max() < 8
 
 
-def test_a_driver_without_any_neck_still_moves() -> None:
+def test_driving_poses_without_necks_still_move() -> None:
     driving = [without(pose, Joint.NECK) for pose in moving(np.random.default_rng(5))]
     result = retarget(standing(13.0), driving)
     assert all(pose.detected.sum() == 17 for pose in result)
@@ -151,7 +151,7 @@ def test_a_driver_without_any_neck_still_moves() -> None:
 
 
 @pytest.mark.parametrize("side", ["RIGHT", "LEFT"])
-def test_a_joint_that_the_source_lacks_takes_the_other_sides_length(side: str) -> None:
+def test_missing_source_joint_gets_the_length_of_the_other_side(side: str) -> None:
     own = random_lengths(np.random.default_rng(6))
     driving = moving(np.random.default_rng(7))
     source = build(own, STANDING_DIRECTIONS)
@@ -160,13 +160,13 @@ def test_a_joint_that_the_source_lacks_takes_the_other_sides_length(side: str) -
         assert_same(retarget(without(source, Joint[f"{side}_{part}"]), driving), complete)
 
 
-def test_a_limb_that_the_source_lacks_takes_the_drivers_length_in_scale() -> None:
+def test_missing_source_limb_gets_the_scaled_driving_length() -> None:
     source = without(standing(10.0), *_below(Joint.RIGHT_KNEE), *_below(Joint.LEFT_KNEE))
     (result,) = retarget(source, [standing(30.0)])
     assert np.allclose(result.keypoints, standing(10.0).keypoints)
 
 
-def test_a_neck_that_the_source_lacks_is_told_by_the_drivers_build() -> None:
+def test_missing_source_neck_is_estimated_from_the_driving_poses() -> None:
     whole = standing(10.0)
     for joints in ([Joint.NECK], [Joint.NECK, Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]):
         (result,) = retarget(without(whole, *joints), [standing(30.0)])
@@ -174,7 +174,7 @@ def test_a_neck_that_the_source_lacks_is_told_by_the_drivers_build() -> None:
 
 
 @pytest.mark.parametrize("degenerate", ["source", "driver", "both"])
-def test_a_nose_on_the_neck_takes_the_scale_from_the_torso(degenerate: str) -> None:
+def test_degenerate_nose_bone_uses_the_scale_of_the_torso(degenerate: str) -> None:
     flat = STANDING_LENGTHS.copy()
     flat[0] = 0.0
     own = 10 * (flat if degenerate != "driver" else STANDING_LENGTHS)
@@ -189,14 +189,14 @@ def test_a_nose_on_the_neck_takes_the_scale_from_the_torso(degenerate: str) -> N
     _assert_sound(result)
 
 
-def test_without_nose_and_hips_the_shoulders_give_the_scale() -> None:
+def test_scale_comes_from_shoulders_without_nose_and_hips() -> None:
     lost = (Joint.NOSE, Joint.RIGHT_HIP, Joint.LEFT_HIP)
     driving = [without(standing(30.0, neck=(x, 90.0)), *lost) for x in (100.0, 130.0)]
     result = retarget(without(standing(10.0), *lost), driving)
     assert np.allclose(result[1].keypoints[Joint.NECK] - result[0].keypoints[Joint.NECK], [10, 0])
 
 
-def test_figures_that_share_no_bone_are_scaled_by_their_canvases() -> None:
+def test_figures_without_common_bones_are_scaled_by_canvas() -> None:
     arms = [j for j in Joint if "ELBOW" in j.name or "WRIST" in j.name]
     source = without(standing(10.0, canvas=(128, 128)), *(set(Joint) - set(arms)))
     driving = [without(standing(30.0), *arms)] * 2
@@ -204,7 +204,7 @@ def test_figures_that_share_no_bone_are_scaled_by_their_canvases() -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_mix_of_missing_joints_gives_a_sound_pose(seed: int) -> None:
+def test_any_missing_joints_give_a_valid_pose(seed: int) -> None:
     random = np.random.default_rng(seed)
     parts = random.choice([0.0, 0.3, 0.7, 0.95, 1.0], 2)
     source = with_random_gaps(random, standing(17.0), parts[0])
@@ -217,7 +217,7 @@ def test_any_mix_of_missing_joints_gives_a_sound_pose(seed: int) -> None:
         assert np.array_equal(pose.confidence, driver.confidence)
 
 
-def test_coordinates_of_undetected_joints_are_never_read() -> None:
+def test_coordinates_of_undetected_joints_are_never_used() -> None:
     random = np.random.default_rng(8)
     lost = [np.flatnonzero(random.random(18) < 0.4) for _ in range(13)]
     driving = moving(random, 12)
@@ -238,7 +238,7 @@ def test_frames_without_a_person_stay_empty() -> None:
     assert_same(result[1:-1], complete)
 
 
-def test_hands_hang_on_the_wrist_in_the_forearms_scale() -> None:
+def test_hands_follow_the_wrist_in_the_scale_of_the_forearm() -> None:
     driver = standing(30.0)
     wrist = driver.keypoints[Joint.LEFT_WRIST]
     hand = np.concatenate([wrist + np.arange(42).reshape(21, 2), np.ones((21, 1))], axis=1)
@@ -247,19 +247,19 @@ def test_hands_hang_on_the_wrist_in_the_forearms_scale() -> None:
 
     assert result.hand_right is None and result.hand_left is not None
     expected = result.keypoints[Joint.LEFT_WRIST] + np.arange(42).reshape(21, 2) / 3
-    shown = hand[:, 2] > 0
-    assert np.allclose(result.hand_left[shown, :2], expected[shown])
+    detected = hand[:, 2] > 0
+    assert np.allclose(result.hand_left[detected, :2], expected[detected])
     assert result.hand_left[4].tolist() == [0, 0, 0]
 
 
-def test_a_hand_without_its_wrist_is_dropped() -> None:
+def test_hand_without_its_wrist_is_dropped() -> None:
     driver = replace(standing(30.0), hand_right=np.ones((21, 3)), hand_left=np.ones((21, 3)))
     (result,) = retarget(standing(), [without(driver, Joint.RIGHT_WRIST)])
     assert result.hand_right is None and result.hand_left is not None
 
 
 @pytest.mark.parametrize("lost", [[], [Joint.NOSE]])
-def test_the_face_goes_with_the_head(lost: list[Joint]) -> None:
+def test_face_follows_the_head(lost: list[Joint]) -> None:
     driver = standing(30.0)
     face = np.concatenate(
         [driver.keypoints[[0] * 70] + np.arange(70)[:, None], np.ones((70, 1))], 1
@@ -288,11 +288,11 @@ def _lengths(pose: Pose) -> Floats:
 
 
 def _below(joint: Joint) -> set[Joint]:
-    found = {joint}
+    joints = {joint}
     for inner, outer, _, _ in TREE:
-        if inner in found:
-            found.add(outer)
-    return found
+        if inner in joints:
+            joints.add(outer)
+    return joints
 
 
 def _assert_sound(poses: list[Pose]) -> None:

@@ -1,4 +1,4 @@
-"""Skeletons look as the OpenPose ControlNet was taught, on any canvas."""
+"""Skeletons are drawn like the OpenPose ControlNet's training maps, on any canvas."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def large() -> Pose:
     return standing(50.0, neck=(256.0, 130.0), canvas=(512, 512))
 
 
-def test_every_joint_has_its_colour_at_its_place(large: Pose) -> None:
+def test_every_joint_has_its_colour(large: Pose) -> None:
     skeleton = draw_pose(large)
     for joint in Joint:
         assert _at(skeleton, large.keypoints[joint]) == list(COLORS[joint])
 
 
-def test_every_limb_has_its_dimmed_colour_in_its_middle(large: Pose) -> None:
+def test_every_limb_has_its_dimmed_colour(large: Pose) -> None:
     skeleton = draw_pose(large)
     for (start, end), color in zip(LIMBS, COLORS, strict=False):
         middle = (large.keypoints[start] + large.keypoints[end]) / 2
@@ -52,7 +52,7 @@ def test_limbs_are_eight_pixels_wide_on_the_training_canvas(large: Pose) -> None
     assert 8 <= int(draw_pose(legs)[row].any(axis=-1).sum()) <= 10
 
 
-def test_a_missing_joint_takes_its_limbs_along(large: Pose) -> None:
+def test_limbs_of_a_missing_joint_are_not_drawn(large: Pose) -> None:
     skeleton = draw_pose(without(large, Joint.RIGHT_ELBOW, junk=np.nan))
     for other in (Joint.RIGHT_SHOULDER, Joint.RIGHT_WRIST):
         middle = (large.keypoints[Joint.RIGHT_ELBOW] + large.keypoints[other]) / 2
@@ -61,7 +61,7 @@ def test_a_missing_joint_takes_its_limbs_along(large: Pose) -> None:
 
 
 @pytest.mark.parametrize("canvas", [(64, 64), (96, 48), (200, 300), (512, 768), (1024, 1024)])
-def test_it_scales_to_any_canvas(large: Pose, canvas: tuple[int, int]) -> None:
+def test_skeleton_is_scaled_to_any_canvas(large: Pose, canvas: tuple[int, int]) -> None:
     skeleton = draw_pose(large, canvas)
     assert skeleton.shape == (*canvas, 3) and skeleton.dtype == np.uint8
     covered = skeleton.any(axis=-1).mean()
@@ -70,23 +70,23 @@ def test_it_scales_to_any_canvas(large: Pose, canvas: tuple[int, int]) -> None:
     assert max(_at(skeleton, hip)) > 100
 
 
-def test_nobody_is_black() -> None:
+def test_map_without_a_person_is_black() -> None:
     assert not draw_pose(no_pose((48, 64))).any()
 
 
-def test_people_outside_the_canvas_draw_nothing(large: Pose) -> None:
+def test_people_outside_the_canvas_are_not_drawn(large: Pose) -> None:
     far = large.with_keypoints(large.keypoints + 1e6)
     assert not draw_pose(far).any()
 
 
-def test_hands_are_drawn_where_they_are_seen(large: Pose) -> None:
+def test_detected_hands_are_drawn(large: Pose) -> None:
     hand = np.tile([300.0, 20.0, 1.0], (21, 1))
     hand[10:] = (np.nan, np.nan, 0.0)
     assert draw_pose(replace(large, hand_left=hand))[20, 300].any()
     assert not draw_pose(large)[20, 300].any()
 
 
-def test_hands_are_edges_round_the_circle_of_hues_under_blue_joints(large: Pose) -> None:
+def test_hands_are_coloured_edges_under_blue_joints(large: Pose) -> None:
     hand = np.array([[20.0 + 24 * (i % 5), 20.0 + 24 * (i // 5), 1.0] for i in range(21)])
     skeleton = draw_pose(replace(large, hand_right=hand))
     expected = {0: [255, 0, 0], 5: [128, 255, 0], 10: [0, 255, 255], 15: [128, 0, 255]}
@@ -107,7 +107,7 @@ def test_faces_are_white_points(large: Pose) -> None:
     assert (skeleton == 255).all(axis=-1).sum() == pytest.approx(np.pi * 3**2, abs=8)
 
 
-def test_puppets_are_drawn_as_they_were_when_mini_learned() -> None:
+def test_puppet_skeletons_have_not_changed_since_mini_was_trained() -> None:
     scene = sample_scene(1_000_000, num_frames=4, size=64)
     poses = scene.driver.poses(scene.motion)
     assert all(pose.hand_left is pose.hand_right is pose.face is None for pose in poses)
@@ -115,7 +115,7 @@ def test_puppets_are_drawn_as_they_were_when_mini_learned() -> None:
     assert digest == "7d9132fdc4886822f0bfeec88882d774714913f9ed23f996fe6599abcf7ca96a"
 
 
-def test_a_video_is_its_frames(large: Pose) -> None:
+def test_draw_poses_stacks_the_frames(large: Pose) -> None:
     random = np.random.default_rng(0)
     poses = [with_random_gaps(random, large, 0.3) for _ in range(3)]
     maps = draw_poses(poses, (64, 64))
@@ -123,7 +123,7 @@ def test_a_video_is_its_frames(large: Pose) -> None:
     assert all(np.array_equal(m, draw_pose(p, (64, 64))) for m, p in zip(maps, poses, strict=True))
 
 
-def test_everybody_of_a_frame_is_drawn(large: Pose) -> None:
+def test_all_people_of_a_frame_are_drawn(large: Pose) -> None:
     other = standing(20.0, neck=(60.0, 60.0), canvas=(512, 512))
     together = draw_people([large, other], (512, 512))
     both = draw_pose(large).any(axis=-1) | draw_pose(other).any(axis=-1)

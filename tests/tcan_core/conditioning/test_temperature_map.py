@@ -25,7 +25,7 @@ def _by_definition(pose_maps: NDArray[np.uint8], tau: float) -> NDArray[np.float
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 96), (97, 33), (5, 200)])
 @pytest.mark.parametrize("count", [1, 3, 40])
-def test_it_equals_the_definition(size: tuple[int, int], count: int) -> None:
+def test_map_equals_the_definition(size: tuple[int, int], count: int) -> None:
     random = np.random.default_rng(count)
     maps = np.zeros((4, *size, 3), np.uint8)
     for _ in range(count):
@@ -35,18 +35,18 @@ def test_it_equals_the_definition(size: tuple[int, int], count: int) -> None:
     result = temperature_map(maps)
 
     assert result.dtype == np.float32 and result.shape == size
-    # To the last bit: a seed is a result.
+    # To the last bit, so that a seed's video is reproducible.
     assert np.array_equal(result, np.asarray(_by_definition(maps, 3.0), np.float32))
 
 
-def test_it_is_exact_on_large_maps() -> None:
+def test_large_map_is_exact() -> None:
     maps = np.zeros((1, 512, 768, 3), np.uint8)
     maps[0, 40, 30, 1] = 1
     maps[0, 500, 700, 2] = 255
     assert np.allclose(temperature_map(maps, 1.5), _by_definition(maps, 1.5), atol=1e-6)
 
 
-def test_it_is_the_union_over_drawn_frames() -> None:
+def test_map_uses_the_union_of_all_frames() -> None:
     poses = [standing(12.0, neck=(x, 60.0), canvas=(160, 128)) for x in (30.0, 64.0, 90.0)]
     maps = np.stack([draw_pose(pose) for pose in poses])
     result = temperature_map(maps)
@@ -54,18 +54,18 @@ def test_it_is_the_union_over_drawn_frames() -> None:
     assert (result[(maps > 0).any(axis=(0, 3))] == 1).all()
 
 
-def test_without_any_skeleton_it_is_one() -> None:
+def test_map_without_skeletons_is_one() -> None:
     assert (temperature_map(np.zeros((3, 32, 48, 3), np.uint8)) == 1).all()
     assert (temperature_map(np.zeros((0, 32, 48, 3), np.uint8)) == 1).all()
 
 
-def test_tau_of_zero_switches_it_off() -> None:
+def test_tau_of_zero_disables_the_map() -> None:
     maps = np.zeros((1, 32, 32, 3), np.uint8)
     maps[0, 0, 0] = 255
     assert (temperature_map(maps, tau=0) == 1).all()
 
 
-def test_what_is_no_map_is_refused() -> None:
+def test_invalid_map_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"shape \(32, 32, 3\); it must be \(frames, height"):
         temperature_map(np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(ParameterError, match="tau is -1"):

@@ -1,7 +1,7 @@
-"""Three people walk across each other: the one who is followed stays the same.
+"""The followed person stays the same when three people cross.
 
-Puppets, drawn together, the nearer over the farther; joints as a detector would give them: noisy,
-with gaps, and those of whoever is mostly hidden not at all.
+The people are puppets in one picture, the nearer ones in front. Their joints are noisy and have
+gaps, as from a detector; a person who is mostly covered is not detected.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tcan_core.puppets.world import Character, sample_character
 from tests.tcan_core.conditioning.make_poses import with_random_gaps
 
 SIZE, FRAMES = 128, 48
-HIDDEN = 0.5  # of a body covered by nearer ones: a detector no longer sees it
+MIN_VISIBLE = 0.5  # visible share of a body below which it is not detected
 
 
-def three_crossing(seed: int, looks: bool) -> tuple[list[list[Pose]], list[list[int]]]:
-    """The people of each frame in no order, and who each of them is."""
+def three_crossing(seed: int, use_appearance: bool) -> tuple[list[list[Pose]], list[list[int]]]:
+    """Return the people of each frame in random order, and the index of each."""
     random = np.random.default_rng(seed)
     tracks = [_walker(random, start) for start in (0.2, 0.5, 0.8)]
     frames, names = [], []
@@ -37,10 +37,10 @@ def three_crossing(seed: int, looks: bool) -> tuple[list[list[Pose]], list[list[
             )
             for character, poses in tracks
         ]
-        picture, shown = _together(drawn)
-        seen = [name for name in range(3) if shown[name] >= HIDDEN]
+        picture, visible = _compose(drawn)
+        seen = [name for name in range(3) if visible[name] >= MIN_VISIBLE]
         people = [_as_detected(random, tracks[name][1][index]) for name in seen]
-        people = with_appearance(people, picture) if looks else people
+        people = with_appearance(people, picture) if use_appearance else people
         order = random.permutation(len(seen))
         frames.append([people[place] for place in order])
         names.append([seen[place] for place in order])
@@ -48,7 +48,7 @@ def three_crossing(seed: int, looks: bool) -> tuple[list[list[Pose]], list[list[
 
 
 def _walker(random: np.random.Generator, start: float) -> tuple[Character, list[Pose]]:
-    """A character and its poses: from `start` to the other side of the frame."""
+    """Return a character and its poses on a walk from `start` to the other side."""
     character = sample_character(random, SIZE, chibi=float(random.uniform(0.0, 0.2)))
     poses = character.poses(sample_motion(random, FRAMES))
     stop = 1.0 - start if start != 0.5 else float(random.choice([0.1, 0.9]))
@@ -60,19 +60,19 @@ def _walker(random: np.random.Generator, start: float) -> tuple[Character, list[
     return character, moved
 
 
-def _together(
+def _compose(
     drawn: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
 ) -> tuple[NDArray[np.uint8], list[float]]:
-    """One picture, the last in front, and the part of each that is seen."""
+    """Return one picture, the last person in front, and the visible share of each."""
     picture = np.full((SIZE, SIZE, 3), 128, np.uint8)
-    shown = []
+    visible = []
     for index, (frame, cover) in enumerate(drawn):
         picture = np.where(cover[..., None] > 127, frame, picture)
         own = cover > 127
         nearer = [other > 127 for _, other in drawn[index + 1 :]]
         hidden = np.any(nearer, axis=0) if nearer else np.zeros_like(own)
-        shown.append(float((own & ~hidden).sum() / max(own.sum(), 1)))
-    return picture, shown
+        visible.append(float((own & ~hidden).sum() / max(own.sum(), 1)))
+    return picture, visible
 
 
 def _as_detected(random: np.random.Generator, pose: Pose) -> Pose:
@@ -80,9 +80,9 @@ def _as_detected(random: np.random.Generator, pose: Pose) -> Pose:
     return with_random_gaps(random, noisy, 0.15)
 
 
-def changes(seed: int, looks: bool = True, person: int | None = None) -> list[int]:
-    """Whom the frames show one after the other, without repeats."""
-    frames, names = three_crossing(seed, looks)
+def changes(seed: int, use_appearance: bool = True, person: int | None = None) -> list[int]:
+    """Return the sequence of followed people, without repeats."""
+    frames, names = three_crossing(seed, use_appearance)
     chosen = choose_person(frames, person)
     who = [
         name
@@ -95,20 +95,23 @@ def changes(seed: int, looks: bool = True, person: int | None = None) -> list[in
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_followed_person_does_not_change(seed: int) -> None:
+def test_followed_person_does_not_change(seed: int) -> None:
     assert len(changes(seed)) == 1
 
 
 @pytest.mark.parametrize("person", [0, 1, 2])
-def test_the_person_asked_for_is_followed(person: int) -> None:
+def test_requested_person_is_followed(person: int) -> None:
     assert changes(11, person=person) == [person]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_how_often_the_followed_person_changes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_followed_person_rarely_changes(capsys: pytest.CaptureFixture[str]) -> None:
     seeds = range(100, 140)
-    kept = {looks: sum(len(changes(seed, looks)) == 1 for seed in seeds) for looks in (True, False)}
+    unchanged = {
+        use_appearance: sum(len(changes(seed, use_appearance)) == 1 for seed in seeds)
+        for use_appearance in (True, False)
+    }
     with capsys.disabled():
-        print(f"\nkept in {kept[True]} of {len(seeds)} videos; by motion alone in {kept[False]}")
-    assert kept[True] >= 0.95 * len(seeds)
+        print(f"\n{unchanged[True]} of {len(seeds)} unchanged; by motion alone {unchanged[False]}")
+    assert unchanged[True] >= 0.95 * len(seeds)

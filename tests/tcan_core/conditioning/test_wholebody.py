@@ -1,4 +1,4 @@
-"""COCO-WholeBody's keypoints find their places in OpenPose's."""
+"""COCO-WholeBody's keypoints are converted to OpenPose's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from media.poses.joints import Joint
 from tcan_core.conditioning.wholebody import from_wholebody
 
-# The index of each joint among COCO's 17, by its name there.
+# Index of each joint in COCO's 17, by its name there.
 COCO = [
     "NOSE", "LEFT_EYE", "RIGHT_EYE", "LEFT_EAR", "RIGHT_EAR", "LEFT_SHOULDER", "RIGHT_SHOULDER",
     "LEFT_ELBOW", "RIGHT_ELBOW", "LEFT_WRIST", "RIGHT_WRIST", "LEFT_HIP", "RIGHT_HIP", "LEFT_KNEE",
@@ -17,12 +17,12 @@ COCO = [
 
 
 def _numbered() -> np.ndarray:
-    """Point i lies at (i, 1000 + i), as sure as 0.4 + i / 1000."""
+    """Return points i at (i, 1000 + i), with confidence 0.4 + i / 1000."""
     index = np.arange(133.0)
     return np.column_stack([index, 1000 + index, 0.4 + index / 1000])
 
 
-def test_every_body_joint_comes_from_its_namesake() -> None:
+def test_every_body_joint_comes_from_the_same_joint() -> None:
     pose = from_wholebody(_numbered(), (480, 640))
     for index, name in enumerate(COCO):
         joint = Joint[name]
@@ -31,13 +31,13 @@ def test_every_body_joint_comes_from_its_namesake() -> None:
     assert pose.canvas == (480, 640)
 
 
-def test_the_neck_is_the_middle_of_the_shoulders_and_as_sure_as_the_less_sure_one() -> None:
+def test_neck_is_the_middle_of_the_shoulders() -> None:
     pose = from_wholebody(_numbered(), (480, 640))
     assert pose.keypoints[Joint.NECK].tolist() == [5.5, 1005.5]
     assert pose.confidence[Joint.NECK] == 0.4 + 5 / 1000
 
 
-def test_hands_and_face_keep_their_order_and_the_eyes_stand_for_the_pupils() -> None:
+def test_hands_and_face_keep_their_order_and_pupils_are_the_eyes() -> None:
     points = _numbered()
     pose = from_wholebody(points, (480, 640))
     assert pose.face is not None and pose.hand_left is not None and pose.hand_right is not None
@@ -47,7 +47,7 @@ def test_hands_and_face_keep_their_order_and_the_eyes_stand_for_the_pupils() -> 
     np.testing.assert_array_equal(pose.hand_right, points[112:133])
 
 
-def test_what_is_unsure_was_not_detected() -> None:
+def test_low_confidence_is_not_detected() -> None:
     points = _numbered()
     points[5, 2] = 0.29  # the left shoulder, and with it the neck
     points[91:112, 2] = 0.0
@@ -59,6 +59,6 @@ def test_what_is_unsure_was_not_detected() -> None:
     assert pose.hand_right is not None and pose.hand_right[0, 2] == 1.0
 
 
-def test_another_number_of_points_is_refused() -> None:
+def test_wrong_number_of_points_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"shape \(134, 3\); they must be \(133, 3\)"):
         from_wholebody(np.zeros((134, 3)), (1, 1))

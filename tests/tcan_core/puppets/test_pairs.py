@@ -1,4 +1,4 @@
-"""Pairs as `tcan puppets render` writes them."""
+"""Pairs of `tcan puppets render`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scene() -> Scene:
     return sample_scene(SEED, FRAMES, SIZE)
 
 
-def test_a_pair_holds_the_files_that_were_promised(pair: Path) -> None:
+def test_pair_has_the_documented_files(pair: Path) -> None:
     names = sorted(path.relative_to(pair).as_posix() for path in pair.rglob("*") if path.is_file())
 
     numbers = [f"{index:05d}.png" for index in range(FRAMES)]
@@ -40,7 +40,7 @@ def test_a_pair_holds_the_files_that_were_promised(pair: Path) -> None:
     )
 
 
-def test_pictures_and_masks_are_the_scenes(pair: Path, scene: Scene) -> None:
+def test_pictures_and_masks_match_the_scene(pair: Path, scene: Scene) -> None:
     source = read_image(pair / "source.png")
     assert np.array_equal(source, scene.source.draw(scene.source_pose)[0])
     for index, pose in enumerate(scene.source.poses(scene.motion)):
@@ -51,7 +51,7 @@ def test_pictures_and_masks_are_the_scenes(pair: Path, scene: Scene) -> None:
         assert np.array_equal(mask[..., 0] == 255, coverage > 0)
 
 
-def test_pose_files_hold_the_exact_joints(pair: Path, scene: Scene) -> None:
+def test_pose_files_have_the_exact_joints(pair: Path, scene: Scene) -> None:
     driving = read_pose_file(pair / "driving_pose.json")
     source = read_pose_file(pair / "source_pose.json")
 
@@ -62,7 +62,7 @@ def test_pose_files_hold_the_exact_joints(pair: Path, scene: Scene) -> None:
         assert person.canvas == (SIZE, SIZE)
 
 
-def test_videos_show_the_driver_and_the_truth(pair: Path, scene: Scene) -> None:
+def test_videos_show_the_driving_character_and_the_target(pair: Path, scene: Scene) -> None:
     for name, character in (("driving", scene.driver), ("target", scene.source)):
         reader = VideoReader(pair / f"{name}.mp4")
         frames = list(reader)
@@ -74,13 +74,13 @@ def test_videos_show_the_driver_and_the_truth(pair: Path, scene: Scene) -> None:
             assert np.abs(frame.astype(int) - drawn).mean() < 8  # as far as H.264 keeps it
 
 
-def test_the_driver_is_another_character_elsewhere(scene: Scene) -> None:
+def test_driving_character_differs_from_the_source(scene: Scene) -> None:
     assert scene.driver.appearance != scene.source.appearance
     assert not np.array_equal(scene.driver.background, scene.source.background)
     assert not np.allclose(scene.driver.neck, scene.source.neck)
 
 
-def test_a_pair_is_written_the_same_twice(pair: Path, tmp_path: Path) -> None:
+def test_pair_is_reproducible(pair: Path, tmp_path: Path) -> None:
     render_pair(tmp_path, SEED, FRAMES, SIZE)
 
     for name in ("source.png", "driving_pose.json", "target/00004.png", "target_mask/00004.png"):
@@ -88,7 +88,7 @@ def test_a_pair_is_written_the_same_twice(pair: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "frames", "size", "told"),
+    ("seed", "frames", "size", "message"),
     [
         (0, 0, 64, "frames is 0"),
         (-1, 2, 64, "seed -1"),
@@ -97,9 +97,9 @@ def test_a_pair_is_written_the_same_twice(pair: Path, tmp_path: Path) -> None:
         (0, 2, 2048, "size is 2048"),
     ],
 )
-def test_arguments_out_of_range_are_told(
-    tmp_path: Path, seed: int, frames: int, size: int, told: str
+def test_arguments_out_of_range_are_rejected(
+    tmp_path: Path, seed: int, frames: int, size: int, message: str
 ) -> None:
-    with pytest.raises(ParameterError, match=told):
+    with pytest.raises(ParameterError, match=message):
         render_pair(tmp_path / "none", seed, frames, size)
     assert not (tmp_path / "none").exists()

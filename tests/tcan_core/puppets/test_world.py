@@ -1,4 +1,4 @@
-"""The puppet world: seeded, exact, varied, and still where it should be still."""
+"""The puppet world is reproducible, exact and varied, with still backgrounds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEEDS = range(FIRST_TEST_SEED, FIRST_TEST_SEED + 6)
 
 
 def looks(**changes: object) -> Appearance:
-    """An appearance whose colours are easy to find in a picture."""
+    """Return an appearance with colours that are easy to find in a picture."""
     chosen: dict[str, object] = dict(
         skin=(250, 200, 170), hair=(20, 20, 20), hair_style="bald", eyes=(0, 0, 0),
         shirt=(0, 0, 255), pattern="plain", pattern_color=(255, 255, 0), pattern_count=3,
@@ -38,7 +38,7 @@ def looks(**changes: object) -> Appearance:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_seed_is_a_scene(seed: int) -> None:
+def test_seed_defines_the_scene(seed: int) -> None:
     first, second, other = (sample_scene(s, FRAMES, SIZE) for s in (seed, seed, seed + 1))
     frames = [scene.source.draw(scene.source_pose)[0] for scene in (first, second, other)]
 
@@ -49,7 +49,7 @@ def test_a_seed_is_a_scene(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_scene_is_the_same_at_any_size(seed: int) -> None:
+def test_scene_is_the_same_at_any_size(seed: int) -> None:
     small, large = (sample_scene(seed, FRAMES, size) for size in (SIZE, 2 * SIZE))
 
     for before, after in zip(
@@ -60,7 +60,7 @@ def test_a_scene_is_the_same_at_any_size(seed: int) -> None:
 
 @pytest.mark.parametrize("proportions", ["any", "crossed"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_retargeting_the_driver_lands_on_the_truth(seed: int, proportions: str) -> None:
+def test_retargeting_reproduces_the_target(seed: int, proportions: str) -> None:
     scene = sample_scene(seed, FRAMES, SIZE, proportions)
 
     retargeted = retarget(scene.source_pose, scene.driver.poses(scene.motion))
@@ -71,7 +71,7 @@ def test_retargeting_the_driver_lands_on_the_truth(seed: int, proportions: str) 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_source_stands_where_the_target_begins(seed: int) -> None:
+def test_source_has_the_position_of_the_first_target_frame(seed: int) -> None:
     scene = sample_scene(seed, FRAMES, SIZE)
     source, target = scene.source_pose, scene.source.poses(scene.motion)[0]
 
@@ -92,7 +92,7 @@ def test_crossed_proportions_pair_tall_with_chibi() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_background_stands_still_outside_the_character(seed: int) -> None:
+def test_background_is_still(seed: int) -> None:
     scene = sample_scene(seed, FRAMES, SIZE)
     character = scene.source
 
@@ -105,7 +105,7 @@ def test_the_background_stands_still_outside_the_character(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_character_covers_its_own_joints(seed: int) -> None:
+def test_character_covers_its_joints(seed: int) -> None:
     scene = sample_scene(seed, FRAMES, SIZE)
     limbs = [Joint.NECK, Joint.RIGHT_ELBOW, Joint.LEFT_WRIST, Joint.RIGHT_KNEE, Joint.LEFT_ANKLE]
     for pose in scene.source.poses(scene.motion)[::4]:
@@ -115,7 +115,7 @@ def test_the_character_covers_its_own_joints(seed: int) -> None:
                 assert coverage[int(y), int(x)] > 128
 
 
-def test_bones_keep_their_lengths_but_for_foreshortening() -> None:
+def test_bone_lengths_change_only_by_foreshortening() -> None:
     rng = np.random.default_rng(0)
     body, motion = sample_body(rng), sample_motion(rng, FRAMES)
     neck = np.array([0.5, 0.3])
@@ -130,14 +130,14 @@ def test_bones_keep_their_lengths_but_for_foreshortening() -> None:
         assert pose.confidence.tolist() == [1.0] * NUM_JOINTS
 
 
-def test_the_same_joint_is_reached_once() -> None:
+def test_each_joint_is_placed_once() -> None:
     assert Counter(child for _, child in BONES) == {
         joint: 1 for joint in Joint if joint != Joint.NECK
     }
 
 
 @pytest.mark.parametrize("name", MOTIONS)
-def test_every_motion_moves_and_stays_in_its_ranges(name: str) -> None:
+def test_every_motion_moves_within_its_ranges(name: str) -> None:
     for seed in range(4):
         motion = sample_motion(np.random.default_rng(seed), 4 * FPS, name)
 
@@ -149,7 +149,7 @@ def test_every_motion_moves_and_stays_in_its_ranges(name: str) -> None:
         np.testing.assert_array_equal(motion.neck[0], 0)
 
 
-def test_motions_are_drawn_by_chance() -> None:
+def test_motions_are_sampled_randomly() -> None:
     by_name = {
         name: sample_motion(np.random.default_rng(7), FRAMES, name).directions for name in MOTIONS
     }
@@ -158,7 +158,7 @@ def test_motions_are_drawn_by_chance() -> None:
     assert len({directions.tobytes() for directions in [*by_name.values(), *drawn]}) == 12 + 7
 
 
-def test_a_stance_is_one_frame_at_full_length() -> None:
+def test_stance_is_one_frame_without_foreshortening() -> None:
     stance = sample_stance(np.random.default_rng(0))
 
     assert stance.directions.shape == (1, NUM_BONES)
@@ -177,7 +177,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize("change", VARIANTS, ids=lambda change: "-".join(map(str, *change.items())))
 @pytest.mark.parametrize("chibi", [0.0, 1.0])
-def test_every_choice_of_looks_shows(change: dict[str, object], chibi: float) -> None:
+def test_every_appearance_choice_is_visible(change: dict[str, object], chibi: float) -> None:
     rng = np.random.default_rng(3)
     character = sample_character(rng, 64, chibi)
     [pose] = character.poses(sample_stance(rng))
@@ -190,7 +190,7 @@ def test_every_choice_of_looks_shows(change: dict[str, object], chibi: float) ->
     assert (np.abs(plain - other).max(axis=2) > 12).sum() >= 8
 
 
-def test_looks_are_varied_and_in_range() -> None:
+def test_appearances_are_varied_and_in_range() -> None:
     drawn = [sample_appearance(np.random.default_rng(seed)) for seed in range(200)]
 
     assert {one.hair_style for one in drawn} == set(HAIR_STYLES)
@@ -202,7 +202,7 @@ def test_looks_are_varied_and_in_range() -> None:
     assert darker((200, 100, 0), 0.25) == (150, 75, 0)
 
 
-def test_backgrounds_are_varied_pictures() -> None:
+def test_backgrounds_are_varied() -> None:
     pictures = [draw_background(np.random.default_rng(seed), SIZE) for seed in range(8)]
 
     assert all(one.shape == (SIZE, SIZE, 3) and one.dtype == np.uint8 for one in pictures)
