@@ -49,9 +49,9 @@ class Sandbox:
         self._modules = modules
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
-        self._stop: weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None = (
-            None
-        )
+        self._finalizer: (
+            weakref.finalize[[socket.socket, subprocess.Popen[bytes]], Sandbox] | None
+        ) = None
 
     def start(self) -> None:
         """Start the zygote if it is not running; do not wait for its imports."""
