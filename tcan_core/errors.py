@@ -1,24 +1,25 @@
-"""Everything that `tcan_core` raises on purpose.
+"""Errors of `tcan_core`.
 
     TcanError
-    ├── InputError             what the user gave cannot be used
-    │   ├── MediaError         a video or an image: broken, empty, of an unknown kind, over a limit
-    │   ├── PoseFileError      a pose file: not the format, or over a limit
-    │   ├── NoPersonError      no person where one is needed
-    │   └── ParameterError     a setting out of its range, or settings that contradict each other
-    │       └── MemoryLimitError   what is asked for takes more memory than the device has
-    ├── WeightsError           weights missing, damaged, or for another network
-    ├── ContextWindowError     context windows that leave a frame uncovered, or cannot be cut
-    ├── CheckpointError        a checkpoint: damaged, of another run, or of what cannot be kept
-    ├── ConfigError            a configuration file: unknown key, wrong type, value out of range
-    ├── StorageError           a place for checkpoints or training data does not answer
-    ├── PeerError          another one of the processes that share a video's windows failed
-    │   └── PeerMemoryError its memory ran out; a MemoryError as well
-    ├── PeerLostError          one of these processes died or is silent; the others cannot go on
-    └── CanceledError          the caller asked to stop
+    ├── InputError             an input cannot be used
+    │   ├── FileError          (of `media.errors`) a file cannot be used
+    │   │   ├── MediaError     a video or an image: broken, empty, unsupported, over a limit
+    │   │   └── PoseFileError  a pose file: wrong format, over a limit
+    │   ├── NoPersonError      an input has no person
+    │   └── ParameterError     a setting is out of range, or settings contradict each other
+    │       └── MemoryLimitError   the settings need more memory than the device has
+    ├── WeightsError           weights are missing, damaged, or for another network
+    ├── ContextWindowError     context windows do not cover a frame, or are impossible
+    ├── CheckpointError        a checkpoint is damaged, of another run, or cannot be written
+    ├── ConfigError            a configuration file has an unknown key, wrong type or invalid value
+    ├── StorageError           the storage of checkpoints or training data does not respond
+    ├── PeerError              another process of the process group failed
+    │   └── PeerMemoryError    it ran out of memory; also a MemoryError
+    ├── PeerLostError          a process of the process group died or does not respond
+    └── CanceledError          the caller canceled the work
 
-Every class carries a stable `code`, which the service reports and callers may compare. A message
-names the values and what would be allowed; it never needs a traceback beside it.
+Every class has a stable `code`, which the service reports and callers may compare. Messages include
+the values and what is allowed, so that no traceback is needed.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from media.errors import TcanError as TcanError
 
 
 class NoPersonError(InputError):
-    """No person was found where one is needed."""
+    """An input has no person."""
 
     code: ClassVar[str] = "no_person"
 
 
 class MemoryLimitError(ParameterError):
-    """What is asked for takes more memory than there is, by what was measured before."""
+    """The settings need more memory than the device has, by earlier measurements."""
 
     code: ClassVar[str] = "out_of_memory"
 
@@ -51,48 +52,48 @@ class WeightsError(TcanError):
 
 
 class ContextWindowError(TcanError):
-    """Context windows leave a frame uncovered, or cannot be cut as asked."""
+    """Context windows do not cover a frame, or are impossible for the settings."""
 
     code: ClassVar[str] = "context_window"
 
 
 class CheckpointError(TcanError):
-    """A checkpoint is damaged, belongs to another run, or cannot hold what a run remembers."""
+    """A checkpoint is damaged, belongs to another run, or cannot store a run's state."""
 
     code: ClassVar[str] = "checkpoint"
 
 
 class ConfigError(TcanError):
-    """A configuration file holds an unknown key, a wrong type, or a value out of range."""
+    """A configuration file has an unknown key, a wrong type, or a value out of range."""
 
     code: ClassVar[str] = "config"
 
 
 class StorageError(TcanError):
-    """A place in which checkpoints or training data are kept does not answer."""
+    """The storage of checkpoints or training data does not respond."""
 
     code: ClassVar[str] = "storage"
 
 
 class PeerError(TcanError):
-    """Another one of the processes that share a video's windows failed; its log has more."""
+    """Another process of the process group failed; its log has the details."""
 
     code: ClassVar[str] = "teammate"
 
 
 class PeerMemoryError(PeerError, MemoryError):
-    """Memory ran out in another one of these processes."""
+    """Another process of the process group ran out of memory."""
 
     code: ClassVar[str] = "teammate_memory"
 
 
 class PeerLostError(TcanError):
-    """One of these processes died or does not answer; the others can share nothing any more."""
+    """A process of the process group died or does not respond; the group is unusable."""
 
     code: ClassVar[str] = "team_lost"
 
 
 class CanceledError(TcanError):
-    """The caller asked to stop."""
+    """The caller canceled the work."""
 
     code: ClassVar[str] = "canceled"

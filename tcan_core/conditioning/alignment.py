@@ -47,14 +47,14 @@ class Alignment:
         Args:
             retargeted: whether the driving poses will be retargeted to the source's body.
         """
-        kept = "" if retargeted else ", and is not corrected without retargeting"
+        suffix = "" if retargeted else ", and is not corrected without retargeting"
         sentences = {
             "scale": "the driving person has another size in its frame than the source",
             "position": "the driving person has another position in its frame than the source",
             "visibility": "the driving person shows other joints than the source",
         }
         return [
-            f"{sentence}{kept if name != 'visibility' else ''}"
+            f"{sentence}{suffix if name != 'visibility' else ''}"
             f" (agreement {getattr(self, name):.2f} of 1)"
             for name, sentence in sentences.items()
             if getattr(self, name) < LOW

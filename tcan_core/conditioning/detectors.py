@@ -38,8 +38,8 @@ class NamedDetector:
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `PoseDetector.detect`."""
-        found = self._detector.detect(frames)
-        return [with_appearance(people, frame) for people, frame in zip(found, frames, strict=True)]
+        pairs = zip(self._detector.detect(frames), frames, strict=True)
+        return [with_appearance(people, frame) for people, frame in pairs]
 
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
         """Return the main person of one picture, (height, width, 3) uint8 RGB.

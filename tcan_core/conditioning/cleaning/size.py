@@ -24,9 +24,9 @@ def body_heights(points: Floats) -> Floats:
     heights = np.full(len(points), np.nan)
     enough = (~np.isnan(points[..., 0])).sum(axis=1) >= 3
     if enough.any():
-        shown = points[enough]
-        middle = np.nanmedian(shown, axis=1, keepdims=True)
-        spread = np.nanmedian(np.linalg.norm(shown - middle, axis=-1), axis=1)
+        detected = points[enough]
+        middle = np.nanmedian(detected, axis=1, keepdims=True)
+        spread = np.nanmedian(np.linalg.norm(detected - middle, axis=-1), axis=1)
         heights[enough] = _HEIGHTS_PER_SPREAD * spread
     return heights
 

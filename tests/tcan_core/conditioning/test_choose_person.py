@@ -102,25 +102,27 @@ def test_frames_without_people_give_none() -> None:
     assert choose_person([[], [no_pose(CANVAS)]]) == [None, None]
 
 
-def _meeting(looks: bool) -> tuple[list[Pose], list[Pose]]:
+def _meeting(different: bool) -> tuple[list[Pose], list[Pose]]:
     """Return two people of the same build who cross, with different or unknown colours."""
     across = np.linspace(0, 140, 40)
-    colours = np.eye(64)[[3, 40]] if looks else [None, None]
+    colours = np.eye(64)[[3, 40]] if different else [None, None]
     return tuple(  # type: ignore[return-value]
         [replace(standing(20.0, neck=(x, 100.0), canvas=CANVAS), appearance=colour) for x in places]
         for places, colour in zip((130 + across, 270 - across), colours, strict=True)
     )
 
 
-@pytest.mark.parametrize(("looks", "kept"), [(True, True), (False, False)])
-def test_person_hidden_while_crossing_is_recognized_by_appearance(looks: bool, kept: bool) -> None:
-    one, other = _meeting(looks)
-    hidden = range(13, 27)  # longer than a track goes on at its speed
+@pytest.mark.parametrize(("different", "recognized"), [(True, True), (False, False)])
+def test_person_hidden_while_crossing_is_recognized_by_appearance(
+    different: bool, recognized: bool
+) -> None:
+    one, other = _meeting(different)
+    hidden = range(13, 27)  # longer than a track is predicted
     frames = [[] if i in hidden else [one[i], other[i]] for i in range(40)]
     chosen = choose_person(frames)
     mine = one if _is(chosen[0], one[0]) else other
     assert all(_is(chosen[i], mine[i]) for i in range(13))
-    assert all(_is(chosen[i], mine[i]) for i in range(27, 40)) is kept
+    assert all(_is(chosen[i], mine[i]) for i in range(27, 40)) is recognized
 
 
 def test_requested_person_is_chosen_by_index_or_position() -> None:

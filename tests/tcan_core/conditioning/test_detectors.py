@@ -45,8 +45,8 @@ def test_registered_detector_is_built_once_on_demand() -> None:
     light, dark = np.full((256, 256, 3), 200, np.uint8), np.zeros((256, 256, 3), np.uint8)
     assert [len(people) for people in detector.detect(np.stack([light, dark]))] == [2, 0]
     assert np.array_equal(detector.detect_one(light).keypoints, standing(20.0).keypoints)
-    nobody = detector.detect_one(dark[:100])
-    assert nobody.canvas == no_pose((100, 256)).canvas and not nobody.detected.any()
+    empty = detector.detect_one(dark[:100])
+    assert empty.canvas == no_pose((100, 256)).canvas and not empty.detected.any()
     with pytest.raises(ParameterError, match="there is a detector 'brightness' already"):
         register_detector("brightness", BrightnessDetector)
 

@@ -1,4 +1,4 @@
-"""What is refused before a job is made of it, and why."""
+"""The gateway inspects files and rejects unusable ones with the error codes of the API."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from service.inspection.checks import inspect_poses
 from service.inspection.decoder import Decoder
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs
 from tests import samples
+from tests.media.make_media import make_song_with_cover
 
 LIMITS = InputLimits()
 TEXT = b"This is a text file that somebody renamed.\n" * 50
-HUGE_CANVAS = samples.poses().replace(b'_width": 64', b'_width": 1e9')
 
 
 def written(folder: Path, content: bytes) -> Path:
-    """A file without a suffix, as the gateway keeps an upload."""
+    """Write a file without a suffix, like an upload of the gateway."""
     file = folder / "upload"
     file.write_bytes(content)
     return file
 
 
-def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
+def test_valid_inputs_are_recognized(decoder: Decoder, tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(samples.png())
     driving = written(tmp_path, samples.video(tmp_path))
     size = driving.stat().st_size
-    found = inspect_inputs({"image": image, "driving": driving}, LIMITS, decoder)
-    assert found["image"] == InputInfo(".png", size_bytes=image.stat().st_size)
-    assert found["driving"] == InputInfo(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
+    infos = inspect_inputs({"image": image, "driving": driving}, LIMITS, decoder)
+    assert infos["image"] == InputInfo(".png", size_bytes=image.stat().st_size)
+    assert infos["driving"] == InputInfo(".mp4", DrivingKind.VIDEO, 5, 0.5, size)
     driving = written(tmp_path, b"\n " + samples.poses())
     size = driving.stat().st_size
-    found = inspect_inputs({"driving": driving}, LIMITS, decoder)
-    assert found == {"driving": InputInfo(".json", DrivingKind.POSES, 3, 3 / 25, size)}
+    infos = inspect_inputs({"driving": driving}, LIMITS, decoder)
+    assert infos == {"driving": InputInfo(".json", DrivingKind.POSES, 3, 3 / 25, size)}
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "says"),
+    ("content", "code", "message"),
     [
         (
             samples.png(1, 1),
@@ -70,23 +70,25 @@ def test_good_inputs_are_told_apart(decoder: Decoder, tmp_path: Path) -> None:
         (b"", ErrorCode.INVALID_IMAGE, "the file is empty"),
     ],
 )
-def test_an_image_is_refused(
-    decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, says: str
+def test_unusable_image_is_rejected(
+    decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, message: str
 ) -> None:
-    with pytest.raises(RejectedError, match=says) as refused:
+    with pytest.raises(RejectedError, match=message) as refused:
         decoder.inspect("image", written(tmp_path, content), LIMITS)
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("content", [TEXT, b"", b"\x00" * 4096, samples.png()])
-def test_what_is_no_video_is_refused(decoder: Decoder, tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_video_is_rejected(
+    decoder: Decoder, tmp_path: Path, content: bytes
+) -> None:
     with pytest.raises(RejectedError) as refused:
         decoder.inspect("driving", written(tmp_path, content), LIMITS)
     assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
-def moving(kind: str, frames: int) -> bytes:
-    """A picture of so many frames, 64x64."""
+def animated(kind: str, frames: int) -> bytes:
+    """Return an image of 64x64 with this number of frames."""
     first, *others = [Image.new("RGB", (64, 64), (80 * index, 0, 0)) for index in range(frames)]
     stream = io.BytesIO()
     if others:
@@ -97,8 +99,8 @@ def moving(kind: str, frames: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", IMAGE_SUFFIXES)
-def test_a_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -> None:
-    still = moving(kind, 1)
+def test_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -> None:
+    still = animated(kind, 1)
     for content in (still, written(tmp_path, still)):
         with pytest.raises(
             RejectedError, match="a still image cannot drive; send a video"
@@ -107,25 +109,24 @@ def test_a_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
-def test_pictures_that_move_are_no_still_images(decoder: Decoder) -> None:
+def test_animated_images_can_drive(decoder: Decoder) -> None:
     for kind in ("GIF", "PNG"):
-        assert decoder.inspect("driving", moving(kind, 3), LIMITS).frames == 3
-    assert decoder.inspect("driving", moving("AVIF", 3), LIMITS).suffix == ".mp4"
+        assert decoder.inspect("driving", animated(kind, 3), LIMITS).frames == 3
+    assert decoder.inspect("driving", animated("AVIF", 3), LIMITS).suffix == ".mp4"
     with pytest.raises(RejectedError, match="not a video"):
-        decoder.inspect("driving", moving("WEBP", 3), LIMITS)
+        decoder.inspect("driving", animated("WEBP", 3), LIMITS)
 
 
-def test_a_video_without_a_picture_or_with_its_end_missing_is_refused(
-    decoder: Decoder, tmp_path: Path
-) -> None:
+def test_file_without_pictures_or_truncated_is_rejected(decoder: Decoder, tmp_path: Path) -> None:
     whole = samples.video(tmp_path, frames=30)
-    for content in (samples.sound(tmp_path), whole[: len(whole) // 2]):
+    cover = make_song_with_cover(tmp_path / "song.mp4").read_bytes()
+    for content in (samples.sound(tmp_path), cover, whole[: len(whole) // 2]):
         with pytest.raises(RejectedError) as refused:
             decoder.inspect("driving", written(tmp_path, content), LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
-def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_path: Path) -> None:
+def test_playlist_that_names_another_file_is_rejected(decoder: Decoder, tmp_path: Path) -> None:
     target = samples.write_video(tmp_path / "secret.mp4")
     for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
         with pytest.raises(RejectedError):
@@ -133,7 +134,7 @@ def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("limits", "code", "says"),
+    ("limits", "code", "message"),
     [
         ({"max_frames": 4}, ErrorCode.VIDEO_TOO_LONG, "5 frames; at most 4"),
         ({"max_duration_s": 0.4}, ErrorCode.VIDEO_TOO_LONG, "0.5 s; at most 0.4 s"),
@@ -141,24 +142,24 @@ def test_a_playlist_that_names_another_file_is_refused(decoder: Decoder, tmp_pat
         ({"min_side": 65}, ErrorCode.VIDEO_TOO_SMALL, "each side must have at least 65"),
     ],
 )
-def test_a_video_over_a_limit_is_refused(
-    decoder: Decoder, tmp_path: Path, limits: dict[str, float], code: ErrorCode, says: str
+def test_video_over_a_limit_is_rejected(
+    decoder: Decoder, tmp_path: Path, limits: dict[str, float], code: ErrorCode, message: str
 ) -> None:
     file = written(tmp_path, samples.video(tmp_path))
-    with pytest.raises(RejectedError, match=says) as refused:
+    with pytest.raises(RejectedError, match=message) as refused:
         decoder.inspect("driving", file, InputLimits.model_validate(limits))
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("joints", [18, 25])
-def test_poses_of_openpose_are_taken(joints: int) -> None:
+def test_openpose_and_body25_files_are_accepted(joints: int) -> None:
     assert inspect_poses(samples.poses(joints=joints), LIMITS) == 3
     document = {"fps": 30, "frames": samples.pose_frames(joints=joints)}
     assert inspect_poses(json.dumps(document).encode(), LIMITS) == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "says"),
+    ("text", "code", "message"),
     [
         (
             samples.poses(joints=17),
@@ -189,8 +190,8 @@ def test_poses_of_openpose_are_taken(joints: int) -> None:
         ),
     ],
 )
-def test_a_pose_file_is_refused(text: bytes, code: ErrorCode, says: str) -> None:
-    with pytest.raises(RejectedError, match=says) as refused:
+def test_unusable_pose_file_is_rejected(text: bytes, code: ErrorCode, message: str) -> None:
+    with pytest.raises(RejectedError, match=message) as refused:
         inspect_poses(text, LIMITS)
     assert refused.value.code is code
 
@@ -203,10 +204,10 @@ def test_only_small_pose_files_are_checked_without_a_thread() -> None:
     assert not are_quick({"driving": b"RIFF"})
 
 
-def test_bytes_and_files_are_inspected_alike(decoder: Decoder, tmp_path: Path) -> None:
+def test_bytes_and_paths_give_the_same_result(decoder: Decoder, tmp_path: Path) -> None:
     video, picture = samples.video(tmp_path), samples.png()
     files = {"image": written(tmp_path, picture), "driving": tmp_path / "sample.mp4"}
-    found = inspect_inputs({"image": picture, "driving": video}, LIMITS, decoder)
-    assert found == inspect_inputs(files, LIMITS, decoder)
+    infos = inspect_inputs({"image": picture, "driving": video}, LIMITS, decoder)
+    assert infos == inspect_inputs(files, LIMITS, decoder)
     with pytest.raises(RejectedError):
         inspect_inputs({"driving": b""}, LIMITS, decoder)
