@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from tcan_core.models.weights.hub.files import FileSet, HubFile
-    from tcan_core.models.weights.importing.checking import Checked
+    from tcan_core.models.weights.importing.checking import ImportPlan
     from tcan_core.models.weights.importing.kinds import Kind
     from tcan_core.models.weights.presets import Preset
 
@@ -131,7 +131,7 @@ def pull(name: NameToPull) -> None:
     """
     from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.importing.pulling import pull_preset, pullable
-    from tcan_core.models.weights.inventory import checked_files, damaged_parts
+    from tcan_core.models.weights.inventory import count_files, damaged_parts
     from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
@@ -139,7 +139,7 @@ def pull(name: NameToPull) -> None:
         return
     preset = load_preset(name)
     files = pullable(preset)
-    if not files and (count := checked_files(preset)):
+    if not files and (count := count_files(preset)):
         told = f"preset {preset.name} names nothing to pull"
         _tell_verdict(told, damaged_parts(preset), count)
     else:
@@ -180,13 +180,17 @@ def import_files(
     motion modules, the official TCAN outputs and LoRAs. A file of which one key does not fit is
     refused, and then nothing is written. Pickles are read as weights only.
     """
-    from tcan_core.models.weights.importing.importer import check_files, refuse_misfits, write_parts
+    from tcan_core.models.weights.importing.importer import (
+        check_files,
+        reject_mismatches,
+        write_parts,
+    )
     from tcan_core.models.weights.presets import load_preset
 
     chosen = load_preset(preset)
     checked = check_files(files, chosen, _kind(kind), part)
     try:
-        refuse_misfits(checked)
+        reject_mismatches(checked)
         if not dry_run:
             write_parts(checked, into or chosen.store)
     finally:
@@ -199,14 +203,14 @@ def verify(name: NameToPull) -> None:
     The detector is that of TCAN_DETECTOR where it is given, as for `pull`.
     """
     from tcan_core.models.weights.hub.files import file_set_path
-    from tcan_core.models.weights.inventory import checked_files, damaged_parts
+    from tcan_core.models.weights.inventory import count_files, damaged_parts
     from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _verify_set(name)
         return
     preset = load_preset(name)
-    _tell_verdict(name, damaged_parts(preset), checked_files(preset))
+    _tell_verdict(name, damaged_parts(preset), count_files(preset))
     detector = _pulled_detector(preset)
     if detector is not None:
         _verify_set(detector)
@@ -261,7 +265,7 @@ def _kind(name: str | None) -> Kind | None:
     return Kind(name)
 
 
-def _tell_reports(checked: list[Checked], as_json: bool) -> None:
+def _tell_reports(checked: list[ImportPlan], as_json: bool) -> None:
     import json
 
     reports = [one.report for one in checked]

@@ -8,7 +8,7 @@ from platform import python_version
 
 from service.contract.workers import ModelInfo
 from service.settings import RuntimeSettings
-from tcan_core.models.weights.inventory import is_zero_shot, known_sha256, without_weights
+from tcan_core.models.weights.inventory import is_zero_shot, recorded_sha256, substituted_parts
 from tcan_core.models.weights.presets import Preset
 from tcan_core.models.weights.store import file_sha256
 
@@ -33,7 +33,7 @@ def model_info(
     changed = runtime.model_dump(exclude_defaults=True, exclude={"offload"}) if runtime else {}
     ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = _files(preset, folder) if loaded else {}
-    known = {} if folder else {name: known_sha256(preset, name) for name in files}
+    known = {} if folder else {name: recorded_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
@@ -41,7 +41,7 @@ def model_info(
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
         weights={name: known.get(name) or file_sha256(path) for name, path in files.items()},
-        stand_ins=without_weights(preset, folder) if loaded else {},
+        stand_ins=substituted_parts(preset, folder) if loaded else {},
         zero_shot=loaded and is_zero_shot(preset, folder),
         versions={
             "python": python_version(),

@@ -1,4 +1,4 @@
-"""Devices that models are put on."""
+"""Validation of device names."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from tcan_core.errors import ParameterError
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that is not here, before a model is loaded for it.
+    """Check that a device exists, before a model is loaded for it.
 
     Raises:
-        ParameterError: torch knows no such device, or does not see it.
+        ParameterError: the name is not a torch device, or the device does not exist.
     """
-    device = _known(name)
-    seen = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= seen:
+    device = _parse_device(name)
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
         raise ParameterError(
-            f"the device {name!r} is not here: torch {torch.__version__} sees {seen} CUDA devices; "
-            "use cpu"
+            f"device {name!r} does not exist: torch {torch.__version__} finds {count} CUDA "
+            "devices; use cpu"
         )
 
 
 def check_devices(names: Sequence[str]) -> None:
-    """Refuse devices that cannot share a video, a GPU that is named twice among them.
+    """Check that all devices exist and no GPU is named twice.
 
     Raises:
-        ParameterError: as `check_device`, or of the second naming.
+        ParameterError: a device does not exist, or a GPU is named twice.
     """
-    gpus = [device.index or 0 for device in map(_known, names) if device.type == "cuda"]
+    gpus = [device.index or 0 for device in map(_parse_device, names) if device.type == "cuda"]
     if len(set(gpus)) < len(gpus):
-        raise ParameterError(f"{','.join(names)} names a GPU twice; each device shares once")
+        raise ParameterError(f"devices {','.join(names)} name a GPU twice; name each GPU once")
     for name in names:
         check_device(name)
 
 
-def _known(name: str) -> torch.device:
+def _parse_device(name: str) -> torch.device:
     try:
         return torch.device(name)
     except RuntimeError as error:
-        raise ParameterError(f"there is no device {name!r}; use cpu, cuda or cuda:0") from error
+        raise ParameterError(f"{name!r} is not a device; use cpu, cuda or cuda:0") from error

@@ -1,6 +1,6 @@
-"""How a model runs: what costs memory or time and changes nothing but rounding, or little.
+"""Runtime options of a model: memory and speed, with little or no effect on the result.
 
-A model is set up once, after its weights are loaded and before its first prediction.
+They are applied once, after the weights are loaded and before the first prediction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tcan_core.models.networks.reference_attention import ReferenceReader, Refer
 from tcan_core.models.networks.tcan import Tcan
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# Stored at full precision under fp8: few weights, which everything passes.
+# Layers kept at full precision under fp8: they have few weights but affect everything.
 NOT_IN_FP8 = ("norm", "pos_embed", "time_embedding", "conv_in", "conv_out", "cond_embedding")
 TILE_PIXELS = 512
 
@@ -31,19 +31,19 @@ class RuntimeOptions:
     """Options of a loaded model.
 
     Attributes:
-        dtype: of the networks' arithmetic; latents between steps are float32 in any case, and so
-            is the codec under float16, in which SD's decoder overflows.
-        fp8_weights: whether weights are stored in 8 bits (e4m3) and brought to `dtype` layer by
-            layer; half the memory of 16 bits, some quality.
+        dtype: dtype of the networks' arithmetic. Latents between steps are always float32, and so
+            is the codec under float16, because SD's decoder overflows in it.
+        fp8_weights: store weights in 8 bits (e4m3) and cast them to `dtype` layer by layer; half
+            the memory of 16 bits at some loss of quality.
         serial_guidance: see `Tcan`; exact.
-        offload: whether the codec and the denoising networks are on the device only while their
-            stage lasts; exact. On the host it does nothing.
-        tile_codec: whether pictures above 512 pixels are decoded in overlapping tiles, blended;
-            changes pixels a little, since each tile has its own norms.
-        channels_last: memory layout of the convolutions; exact up to rounding.
-        attention: the kernel, "sdpa" or "xformers" (CUDA); exact up to rounding.
-        compile: whether the denoising blocks go through torch.compile, for windows of one shape;
-            exact up to rounding. The first step takes minutes.
+        offload: keep the codec and the denoising networks on the device only during their stage;
+            exact. No effect on a CPU.
+        tile_codec: decode pictures above 512 pixels in overlapping, blended tiles; changes pixels
+            slightly, because each tile has its own norm statistics.
+        channels_last: use this memory layout for convolutions; exact up to rounding.
+        attention: attention kernel, "sdpa" or "xformers" (CUDA); exact up to rounding.
+        compile: compile the denoising blocks with torch.compile for windows of one shape; exact up
+            to rounding. The first step takes minutes.
     """
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -57,24 +57,24 @@ class RuntimeOptions:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype is {self.dtype!r}; it must be {', '.join(DTYPES)}")
+            raise ConfigError(f"dtype is {self.dtype!r}; it must be one of {', '.join(DTYPES)}")
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """Of the denoising networks."""
+        """Torch dtype of the denoising networks."""
         return DTYPES[self.dtype]
 
     @property
     def codec_dtype(self) -> torch.dtype:
-        """Of the codec."""
+        """Torch dtype of the codec."""
         return torch.float32 if self.dtype == "float16" else self.torch_dtype
 
 
 def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
-    """Bring a model whose weights are loaded into its running form, and return it.
+    """Apply the options to a model with loaded weights, and return it.
 
     Raises:
-        ConfigError: xformers is asked for and not installed.
+        ConfigError: xformers is selected but not installed.
     """
     tcan.kernel.compute = find_kernel(options.attention)
     if options.attention != "sdpa":
@@ -82,7 +82,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     tcan.serial_guidance = options.serial_guidance
     dtype = options.torch_dtype
     for network in tcan.denoising_networks:
-        nn.Module.to(network, dtype)  # diffusers' own warns of parts to keep in float32: none
+        nn.Module.to(network, dtype)  # diffusers' own `to` warns about parts to keep in float32
         if options.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if options.fp8_weights:
@@ -99,7 +99,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
 
 
 def _use_kernel_everywhere(tcan: Tcan) -> None:
-    """Put the kernel into the self-attentions that are diffusers' own."""
+    """Use the kernel in diffusers' own self-attentions as well."""
     plain: Any = SelfAttention(tcan.kernel)
     for network in tcan.denoising_networks:
         for name, module in network.named_modules():
@@ -113,13 +113,13 @@ def _use_kernel_everywhere(tcan: Tcan) -> None:
 def _tile(tcan: Tcan) -> None:
     vae: Any = tcan.codec.vae
     vae.enable_tiling()
-    # Of what the autoencoder itself sees: patches, where the codec folds pixels.
+    # In units of the autoencoder's input, which are patches if the codec folds pixels.
     vae.tile_sample_min_size = TILE_PIXELS // tcan.codec.patch_size
     vae.tile_latent_min_size = TILE_PIXELS // tcan.codec.factor
 
 
 def _compile(tcan: Tcan) -> None:
-    """Compile block by block: each is a graph without the choices that lie between them."""
+    """Compile layer by layer; each layer is one graph without control flow."""
     layers: list[nn.Module] = []
     for network in (tcan.denoising_unet, tcan.controlnet):
         blocks: list[nn.Module] = [*network.down_blocks.children()]
@@ -130,10 +130,11 @@ def _compile(tcan: Tcan) -> None:
             for name, layer in block.named_children():
                 if name in ("resnets", "motion_modules", "attentions"):
                     layers += layer.children()
-    # Graphs are counted by function, which all layers of a class share; past the limit (8) a layer
-    # would run as it is, without a word. Each has one graph for a half of guidance, one for both.
+    # torch counts graphs per function, which all layers of a class share, and silently skips
+    # compilation beyond the limit of 8. Each layer has a graph for the conditional prediction and
+    # one for both predictions of guidance.
     torch._dynamo.config.recompile_limit = max(
         torch._dynamo.config.recompile_limit, 2 * len(layers)
     )
-    for each in layers:
-        each.compile(dynamic=False)
+    for layer in layers:
+        layer.compile(dynamic=False)

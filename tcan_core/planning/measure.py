@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
-from tcan_core.models.weights.meta_model import untrained_tcan
+from tcan_core.models.weights.meta_model import uninitialized_tcan
 from tcan_core.models.weights.presets import Preset
 from tcan_core.planning.accounting import PeakAllocated
 from tcan_core.planning.architecture import architecture_of
@@ -42,7 +42,7 @@ class MeasuredModel:
     def build(cls, preset: Preset, options: RuntimeOptions, device: str = META) -> MeasuredModel:
         """Build the preset's model and apply the options."""
         with torch.device(device), torch.no_grad():
-            tcan = set_up(untrained_tcan(preset, options.torch_dtype), options)
+            tcan = set_up(uninitialized_tcan(preset, options.torch_dtype), options)
         return cls(preset, tcan, options, device)
 
     def denoising(

@@ -24,7 +24,7 @@ from tcan_core.models.weights.loading import (
     load_strictly,
     read_part,
 )
-from tcan_core.models.weights.merged_loras import merge_stacked, without_stacked
+from tcan_core.models.weights.merged_loras import merge_loras, unmerge_loras
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.training.checkpoint import export_part
 from tcan_core.training.clip_data import ClipSource, open_clip_data
@@ -73,7 +73,7 @@ class Stage1:
         reference_unet = build_reference_unet(self.preset)
         load_strictly(reference_unet, self._initial_reference(parts), "reference_unet")
         # Merged as in stage 2 and at inference; APPA's LoRA is added on top.
-        merge_stacked(self.preset, {"denoising_unet": unet, "reference_unet": reference_unet})
+        merge_loras(self.preset, {"denoising_unet": unet, "reference_unet": reference_unet})
         lora = self.preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         if config.initial_lora is not None:
@@ -111,7 +111,7 @@ class Stage1:
     def export(self, folder: Path) -> None:
         """Write reference_unet.safetensors and lora.safetensors."""
         state = self.tcan.reference_unet.state_dict()
-        reference = without_stacked(self.preset, "reference_unet", state)
+        reference = unmerge_loras(self.preset, "reference_unet", state)
         export_part(folder / "reference_unet.safetensors", reference)
         export_part(folder / "lora.safetensors", lora_state(self.tcan.denoising_unet))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.weights.builders import build_text_encoder, constant_prompt, empty_prompt
-from tcan_core.models.weights.meta_model import building_in, untrained_tcan
+from tcan_core.models.weights.meta_model import uninitialized_tcan, uninitialized_weights
 from tcan_core.models.weights.presets import Preset, load_preset
 
 DRAWN = 999_983  # a prime
@@ -24,7 +24,7 @@ def wide_preset() -> Preset:
 def random_tcan(preset: Preset, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tcan:
     """Build a preset's model, frozen; every weight is random, zeroed layers included."""
     generator = torch.Generator().manual_seed(seed)
-    tcan = untrained_tcan(preset, dtype)
+    tcan = uninitialized_tcan(preset, dtype)
     for network in tcan.networks:
         randomize(network, generator)
     tcan.prompt = _prompt(preset, dtype, generator)
@@ -52,7 +52,7 @@ def randomize(network: nn.Module, generator: torch.Generator) -> None:
 
 
 def _prompt(preset: Preset, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    with building_in(dtype):
+    with uninitialized_weights(dtype):
         text_encoder = build_text_encoder(preset)
     if text_encoder is None:
         return constant_prompt(preset).to(dtype)

@@ -1,4 +1,4 @@
-"""Build a preset's networks from its configuration, untrained; `loading` fills in the weights."""
+"""Builders of a preset's networks with random weights; `loading` loads the trained ones."""
 
 from __future__ import annotations
 
@@ -29,28 +29,25 @@ def build_codec(preset: Preset) -> ImageCodec:
 
 
 def build_preview_decoder(preset: Preset) -> AutoencoderTiny:
-    """Build the small autoencoder whose decoder makes previews.
+    """Build the small autoencoder whose decoder renders previews.
 
     Raises:
-        ConfigError: its latents are not those of the codec.
+        ConfigError: its latents differ in shape from the codec's.
     """
     tiny: AutoencoderTiny = AutoencoderTiny(**preset.parts["preview_decoder"].config)
     codec = build_codec_on_meta(preset)
     factor = 2 ** (len(tiny.config["num_decoder_blocks"]) - 1)
-    found, wanted = (
-        (int(tiny.config["latent_channels"]), factor),
-        (codec.latent_channels, codec.factor),
-    )
-    if found != wanted:
+    channels = int(tiny.config["latent_channels"])
+    if (channels, factor) != (codec.latent_channels, codec.factor):
         raise ConfigError(
-            f"preset {preset.name}: preview_decoder has {found[0]} latent channels at 1/{found[1]} "
-            f"of the size; the vae has {wanted[0]} at 1/{wanted[1]}"
+            f"preset {preset.name}: preview_decoder has {channels} latent channels at 1/{factor} "
+            f"of the size; it must match the vae, {codec.latent_channels} at 1/{codec.factor}"
         )
     return tiny
 
 
 def build_codec_on_meta(preset: Preset) -> ImageCodec:
-    """Build the image codec without memory for its weights: to ask for its sizes."""
+    """Build the image codec on the meta device, to read its sizes without allocating weights."""
     with torch.device("meta"):
         return build_codec(preset)
 
@@ -86,9 +83,9 @@ def build_motion_adapter(preset: Preset) -> MotionAdapter:
 
 
 def controlnet_motion(preset: Preset) -> dict[str, Any]:
-    """Return the settings of the ControlNet's motion modules: those of the denoising UNet.
+    """Return the settings of the ControlNet's motion modules.
 
-    The part's own configuration says where they sit.
+    They default to those of the denoising UNet; the part's own configuration sets the blocks.
     """
     config = preset.parts["motion_modules"].config
     return {
@@ -100,16 +97,16 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
 
 
 def build_text_encoder(preset: Preset) -> CLIPTextModel | None:
-    """Build the text encoder, or return None where a constant stands for the empty prompt."""
+    """Build the text encoder, or return None if the preset uses a constant prompt embedding."""
     config = preset.parts["text_encoder"].config
     return CLIPTextModel(CLIPTextConfig(**config)) if config else None
 
 
 def build_part(preset: Preset, name: str) -> nn.Module | None:
-    """Build the network whose weights a part's file holds, or None where it has none.
+    """Build the network of a part, or return None if the part has no weights.
 
     Raises:
-        KeyError: the part is no network of its own: a LoRA, the ControlNet's motion modules.
+        KeyError: the part is not a network of its own: a LoRA or the ControlNet's motion modules.
     """
     builders: dict[str, Callable[[Preset], nn.Module | None]] = {
         "vae": lambda preset: build_codec(preset).vae,
@@ -126,7 +123,7 @@ def build_part(preset: Preset, name: str) -> nn.Module | None:
 
 @torch.no_grad()
 def empty_prompt(text_encoder: CLIPTextModel) -> Tensor:
-    """Embed the empty prompt: a start token, and end tokens up to the full length.
+    """Return the embedding of the empty prompt: a start token, then end tokens to full length.
 
     Returns:
         (1, tokens, dim).
@@ -140,6 +137,6 @@ def empty_prompt(text_encoder: CLIPTextModel) -> Tensor:
 def constant_prompt(preset: Preset) -> Tensor:
     """Return the prompt embedding of a preset without a text encoder: (1, 1, dim), all ones.
 
-    TCAN's prompt is always empty, so a small preset learns with any constant in its place.
+    TCAN's prompt is always empty, so a small preset can be trained with any constant instead.
     """
     return torch.ones(1, 1, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))

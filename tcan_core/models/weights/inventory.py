@@ -1,4 +1,4 @@
-"""What a preset consists of: parameters counted on the meta device, files found and checked."""
+"""Inventory of a preset: parameter counts (on the meta device), and presence of weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tcan_core.models.weights.builders import (
     build_part,
     controlnet_motion,
 )
-from tcan_core.models.weights.loading import PartFolders, count_parameters, weights_taken
+from tcan_core.models.weights.loading import PartFolders, count_parameters, weights_source
 from tcan_core.models.weights.presets import REFUSE, Preset
 from tcan_core.models.weights.store import file_sha256, locked_file
 
@@ -27,12 +27,13 @@ class PartInventory:
     """One part of a preset.
 
     Attributes:
-        parameters: trained or pre-trained numbers in it.
-        source: where its weights come from.
-        sha256: of its file as the preset or its store's lock says, or None where neither does.
-        present: whether its weights are at hand (or none are needed).
-        license: of what `tcan models pull` fetches for it.
-        absent: what happens without weights, as the preset says.
+        name: name of the part.
+        parameters: number of parameters.
+        source: origin of its weights.
+        sha256: expected sha256 of its file by the preset or the store's lock; None if unknown.
+        present: whether its weights are available, or none are needed.
+        license: licence of the file that `tcan models pull` downloads.
+        absent: the preset's rule for missing weights.
     """
 
     name: str
@@ -45,7 +46,7 @@ class PartInventory:
 
 
 def inventory(preset: Preset) -> list[PartInventory]:
-    """List the parts of a preset; nothing is loaded."""
+    """List the parts of a preset without loading them."""
     return [_entry(preset, name) for name in preset.parts]
 
 
@@ -81,49 +82,49 @@ def part_parameters(preset: Preset, name: str) -> int:
         return 0 if network is None else count_parameters(network)
 
 
-def known_sha256(preset: Preset, name: str) -> str | None:
-    """Return the digest of a part's file that the preset or a lock says, without reading it."""
+def recorded_sha256(preset: Preset, name: str) -> str | None:
+    """Return the sha256 of a part's file recorded in the preset or a lock, without reading it."""
     locked = locked_file(preset.part_file(name))
     return preset.parts[name].sha256 or (locked.sha256 if locked else None)
 
 
-def without_weights(preset: Preset, folder: PartFolders = None) -> dict[str, str]:
-    """Return the parts without weights of their own, and what each has instead.
+def substituted_parts(preset: Preset, folder: PartFolders = None) -> dict[str, str]:
+    """Return the parts without own weights and their substitutes: a part's name or "nothing".
 
     Raises:
-        WeightsError: a part has none, and its preset refuses that.
+        WeightsError: a part has no weights, and the preset does not allow that.
     """
-    taken = {
-        name: weights_taken(preset, name, folder)
+    sources = {
+        name: weights_source(preset, name, folder)
         for name, part in preset.parts.items()
         if part.absent != REFUSE
     }
-    return {name: one or "nothing" for name, one in taken.items() if one != name}
+    return {name: source or "nothing" for name, source in sources.items() if source != name}
 
 
 def is_zero_shot(preset: Preset, folder: PartFolders = None) -> bool:
-    """Whether nothing of the model was trained by TCAN: it has no APPA, which stage 1 leaves."""
-    return "lora" in preset.parts and without_weights(preset, folder).get("lora") == "nothing"
+    """Return whether the model lacks weights trained by TCAN: stage 1 would leave a LoRA."""
+    return "lora" in preset.parts and substituted_parts(preset, folder).get("lora") == "nothing"
 
 
 def damaged_parts(preset: Preset) -> dict[str, str]:
-    """Check every file that is at hand and return what is wrong, by part."""
-    wrong = {}
-    for name, path, wanted in _files(preset):
+    """Check every file of the preset and return the problems, by part."""
+    problems = {}
+    for name, path, expected in _files(preset):
         locked = locked_file(path)
         if not path.exists():
-            wrong[name] = f"{path.name} is missing"
-        elif wanted or locked:
-            found = file_sha256(path)
-            if wanted and found != wanted:
-                wrong[name] = f"{path.name} has another sha256 than the preset says"
-            elif locked and found != locked.sha256:
-                wrong[name] = f"{path.name} has another sha256 than when it was stored"
-    return wrong
+            problems[name] = f"{path.name} is missing"
+        elif expected or locked:
+            actual = file_sha256(path)
+            if expected and actual != expected:
+                problems[name] = f"{path.name} does not have the sha256 in the preset"
+            elif locked and actual != locked.sha256:
+                problems[name] = f"{path.name} has changed since it was stored (sha256)"
+    return problems
 
 
-def checked_files(preset: Preset) -> int:
-    """Return how many files `damaged_parts` looks at."""
+def count_files(preset: Preset) -> int:
+    """Return the number of files that `damaged_parts` checks."""
     return len(list(_files(preset)))
 
 

@@ -1,4 +1,4 @@
-"""Read weights, and tell whether they fit a network and which keys do not."""
+"""Reading of weights files, and comparison of their keys with a network's."""
 
 from __future__ import annotations
 
@@ -15,35 +15,41 @@ from tcan_core.models.weights.store import check_digest
 NAMED_KEYS = 5
 
 
-def check_keys(what: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Compare a network's weights with those that it should load.
+def check_keys(what: str, own: Mapping[str, Tensor], loaded: Mapping[str, Tensor]) -> None:
+    """Check that loaded weights fit a network.
+
+    Args:
+        what: name of the weights, for the error message.
+        own: the network's weights.
+        loaded: the weights to load.
 
     Raises:
-        WeightsError: names missing and unexpected keys, and shapes that differ.
+        WeightsError: keys are missing or unexpected, or shapes differ; the message names some.
     """
     faults = {
-        "missing": sorted(set(own) - set(given)),
-        "unexpected": sorted(set(given) - set(own)),
-        "of another shape": [k for k in own if k in given and own[k].shape != given[k].shape],
+        "missing": sorted(set(own) - set(loaded)),
+        "unexpected": sorted(set(loaded) - set(own)),
+        "of another shape": [k for k in own if k in loaded and own[k].shape != loaded[k].shape],
     }
-    told = [
+    problems = [
         f"{len(keys)} {fault} ({', '.join(keys[:NAMED_KEYS])})"
         for fault, keys in faults.items()
         if keys
     ]
-    if told:
-        raise WeightsError(f"{what}: keys {'; '.join(told)}")
+    if problems:
+        raise WeightsError(f"{what}: keys {'; '.join(problems)}")
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """Read a file of weights, as float32.
+    """Read a weights file as float32.
 
     Args:
-        sha256: that the preset says.
+        path: path of the file.
+        sha256: expected digest by the preset; None skips this check.
 
     Raises:
-        WeightsError: the file is damaged, or has another sha256 than the preset, or the lock of
-            the store in which it lies, says.
+        WeightsError: the file is damaged, or its digest differs from the preset's or from the lock
+            of its store.
     """
     check_digest(path, sha256)
     try:

@@ -1,4 +1,4 @@
-"""Load the weights of a preset's parts, strictly, and assemble the model."""
+"""Strict loading of a preset's weights, and assembly of the model."""
 
 from __future__ import annotations
 
@@ -35,73 +35,73 @@ from tcan_core.models.weights.builders import (
     empty_prompt,
 )
 from tcan_core.models.weights.keys import check_keys, read_safetensors
-from tcan_core.models.weights.merged_loras import merge_stacked
+from tcan_core.models.weights.merged_loras import merge_loras
 from tcan_core.models.weights.presets import LEAVE_OUT, REFUSE, Preset
 
-# Where parts lie as `<name>.safetensors`: one folder, or several, searched in this order. None is
-# the preset's own files: beside its YAML, or in its store.
+# Folders of `<name>.safetensors`: one, or several in search order. None means the preset's own
+# files, next to its YAML or in its store.
 PartFolders = Path | Sequence[Path | None] | None
 
 
 def find_part(preset: Preset, name: str, folder: PartFolders = None) -> Path:
-    """Return the file that holds a part's weights.
+    """Return the file with a part's weights.
 
     Raises:
         WeightsError: there is none.
     """
     paths = _part_paths(preset, name, folder)
-    found = next((path for path in paths if path.exists()), None)
-    if found is None:
+    existing = next((path for path in paths if path.exists()), None)
+    if existing is None:
         where = f" at {', '.join(map(str, paths))}" if paths else ""
-        hint = _how_to_get(preset, name) if None in _each(folder) else ""
+        hint = _how_to_get(preset, name) if None in _as_sequence(folder) else ""
         raise WeightsError(f"preset {preset.name}: no weights for {name}{where}{hint}")
-    return found
+    return existing
 
 
 def _part_paths(preset: Preset, name: str, folder: PartFolders) -> list[Path]:
     paths = (
         preset.part_file(name) if one is None else one / f"{name}.safetensors"
-        for one in _each(folder)
+        for one in _as_sequence(folder)
     )
     return [path for path in paths if path]
 
 
-def _each(folder: PartFolders) -> Sequence[Path | None]:
+def _as_sequence(folder: PartFolders) -> Sequence[Path | None]:
     return [folder] if folder is None or isinstance(folder, Path) else folder
 
 
 def _how_to_get(preset: Preset, name: str) -> str:
     pull = f"`tcan models pull {preset.name}` or " if preset.parts[name].pull else ""
-    return f"; {pull}`tcan models import FILE --preset {preset.name}` brings them"
+    return f"; run {pull}`tcan models import FILE --preset {preset.name}`"
 
 
 def read_part(preset: Preset, name: str, folder: PartFolders = None) -> dict[str, Tensor]:
-    """Read the weights of one part, as float32.
+    """Read the weights of one part as float32.
 
     Raises:
-        WeightsError: the file is missing, damaged, or has another sha256 than the preset or its
-            store's lock says.
+        WeightsError: the file is missing or damaged, or its digest differs from the preset's or
+            from the lock of its store.
     """
     path = find_part(preset, name, folder)
-    is_own = None in _each(folder) and path == preset.part_file(name)
-    wanted = preset.parts[name].sha256 if is_own else None
-    return read_safetensors(path, wanted)
+    is_own = None in _as_sequence(folder) and path == preset.part_file(name)
+    expected = preset.parts[name].sha256 if is_own else None
+    return read_safetensors(path, expected)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load weights; every key must fit.
+    """Load weights into a network; every key must match.
 
     Raises:
-        WeightsError: names missing and unexpected keys, and shapes that differ.
+        WeightsError: keys are missing or unexpected, or shapes differ.
     """
     check_keys(what, network.state_dict(), state)
     network.load_state_dict(state)
 
 
 def load_prompt(preset: Preset, folder: PartFolders = None) -> Tensor:
-    """Return the embedding of the empty prompt, (1, tokens, dim), of which TCAN knows no other.
+    """Return the embedding of the empty prompt, the only one that TCAN uses, (1, tokens, dim).
 
-    A preset without a text encoder has a constant in its place.
+    A preset without a text encoder uses a constant instead.
     """
     text_encoder = build_text_encoder(preset)
     if text_encoder is None:
@@ -118,13 +118,13 @@ def load_codec(preset: Preset, folder: PartFolders = None) -> ImageCodec:
 
 
 def load_preview_decoder(preset: Preset, folder: PartFolders = None) -> AutoencoderTiny | None:
-    """Build what decodes previews, or return None where the codec does it.
+    """Build the preview decoder, or return None if the codec decodes previews.
 
     Raises:
-        WeightsError: its weights do not fit, or there are none and the preset refuses that.
+        WeightsError: its weights do not fit, or are missing and the preset does not allow that.
     """
     name = "preview_decoder"
-    if name not in preset.parts or weights_taken(preset, name, folder) != name:
+    if name not in preset.parts or weights_source(preset, name, folder) != name:
         return None
     decoder = build_preview_decoder(preset)
     load_strictly(decoder, read_part(preset, name, folder), name)
@@ -134,7 +134,7 @@ def load_preview_decoder(preset: Preset, folder: PartFolders = None) -> Autoenco
 def load_prior(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel]:
-    """Build denoising UNet and ControlNet as they are before TCAN: no motion modules, no LoRA."""
+    """Build denoising UNet and ControlNet without motion modules and LoRA."""
     unet, controlnet = build_denoising_unet(preset), build_controlnet(preset)
     load_strictly(unet, read_part(preset, "denoising_unet", folder), "denoising_unet")
     load_strictly(controlnet, read_part(preset, "controlnet", folder), "controlnet")
@@ -144,39 +144,39 @@ def load_prior(
 def load_appearance(
     preset: Preset, folder: PartFolders = None
 ) -> tuple[UNet2DConditionModel, ControlNetModel, UNet2DConditionModel]:
-    """Build what stage 1 leaves: denoising UNet with LoRA merged, ControlNet, reference UNet."""
+    """Build the model of stage 1: denoising UNet with merged LoRA, ControlNet, reference UNet."""
     unet, controlnet = load_prior(preset, folder)
     reference_unet = build_reference_unet(preset)
-    taken = weights_taken(preset, "reference_unet", folder) or "reference_unet"
-    load_strictly(reference_unet, read_part(preset, taken, folder), "reference_unet")
-    if weights_taken(preset, "lora", folder) is not None:
+    source = weights_source(preset, "reference_unet", folder) or "reference_unet"
+    load_strictly(reference_unet, read_part(preset, source, folder), "reference_unet")
+    if weights_source(preset, "lora", folder) is not None:
         lora = preset.parts["lora"].config
         add_lora(unet, lora["rank"], lora["alpha"])
         load_lora(unet, read_part(preset, "lora", folder))
         merge_lora(unet)
         unload_merged(unet)
-    merge_stacked(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
+    merge_loras(preset, {"denoising_unet": unet, "reference_unet": reference_unet})
     return unet, controlnet, reference_unet
 
 
-def weights_taken(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
-    """Return the part whose weights a part takes: its own, or what its preset says without them.
+def weights_source(preset: Preset, name: str, folder: PartFolders = None) -> str | None:
+    """Return the name of the part whose weights a part uses.
 
     Returns:
-        The part's name, the name of the part that stands in, or None where it is left out.
+        The part's own name, the name of its substitute, or None if the part is left out.
 
     Raises:
-        WeightsError: it has no weights, and the preset refuses that.
+        WeightsError: the part has no weights, and the preset does not allow that.
     """
     absent = preset.parts[name].absent
     if absent == REFUSE or has_part(preset, name, folder):
         find_part(preset, name, folder)
         return name
-    return None if absent == LEAVE_OUT else weights_taken(preset, absent, folder)
+    return None if absent == LEAVE_OUT else weights_source(preset, absent, folder)
 
 
 def has_part(preset: Preset, name: str, folder: PartFolders = None) -> bool:
-    """Whether a part's own weights are there."""
+    """Return whether a part's own weights exist."""
     return any(path.exists() for path in _part_paths(preset, name, folder))
 
 
@@ -186,13 +186,13 @@ def load_tcan(
     motion: bool = True,
     temporal_controlnet: bool = True,
 ) -> Tcan:
-    """Build the whole model with its weights, ready for inference: frozen, LoRA merged.
+    """Build the whole model for inference: weights loaded, LoRA merged, parameters frozen.
 
     Args:
-        folder: where the parts lie as `<name>.safetensors`; by default the preset's own files.
-        motion: whether UNet and ControlNet carry motion modules; without them it is stage 1's
-            model.
-        temporal_controlnet: False leaves them out of the ControlNet alone.
+        preset: the preset.
+        folder: folders of `<name>.safetensors`; None uses the preset's own files.
+        motion: whether UNet and ControlNet have motion modules; False gives the model of stage 1.
+        temporal_controlnet: False omits only the ControlNet's motion modules.
     """
     unet, controlnet, reference_unet = load_appearance(preset, folder)
     denoising_unet: UNet2DConditionModel | UNetMotionModel = unet
@@ -207,31 +207,31 @@ def load_tcan(
     codec.preview_decoder = load_preview_decoder(preset, folder)
     prompt = load_prompt(preset, folder)
     tcan = Tcan(codec, denoising_unet, reference_unet, temporal, prompt)
-    for frozen in tcan.networks:
-        frozen.requires_grad_(False).eval()
+    for network in tcan.networks:
+        network.requires_grad_(False).eval()
     return tcan
 
 
 def load_temporal(
     preset: Preset, controlnet: ControlNetModel, folder: PartFolders = None
 ) -> ControlNetModel | TemporalControlNet:
-    """Give the ControlNet its motion modules; without weights for them, what the preset says.
+    """Add motion modules to the ControlNet, following the preset's rule if weights are missing.
 
-    Where the denoising UNet's stand in, the ControlNet takes those that have a place in it.
+    If the denoising UNet's weights are the substitute, those with a counterpart are used.
     """
-    taken = weights_taken(preset, "controlnet_motion_modules", folder)
-    if taken is None:
+    source = weights_source(preset, "controlnet_motion_modules", folder)
+    if source is None:
         return controlnet
     temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
-    state = read_part(preset, taken, folder)
-    if taken != "controlnet_motion_modules":
+    state = read_part(preset, source, folder)
+    if source != "controlnet_motion_modules":
         state = with_place(temporal, state)
     load_motion_state(temporal, state, "controlnet_motion_modules")
     return temporal
 
 
 def unload_merged(unet: nn.Module) -> None:
-    """Put merged layers back in place of peft's wrappers: keys are the plain network's again."""
+    """Replace peft's wrappers by the merged layers, so that keys are the plain network's again."""
     from peft.tuners.lora import Linear
 
     for name, module in list(unet.named_modules()):

@@ -1,4 +1,4 @@
-"""A preset's whole model without weights: to count what it takes, and to fill with random ones."""
+"""Models without weights, to measure their memory or to fill them with random weights."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tcan_core.models.weights.builders import (
 from tcan_core.models.weights.presets import Preset
 
 
-def untrained_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tcan:
-    """Build a preset's model, frozen, in one type from the start; its weights and prompt are unset.
+def uninitialized_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tcan:
+    """Build a preset's frozen model in one dtype, with uninitialized weights and prompt.
 
-    Nothing is built in a wider type first, so that it fits where the model itself fits.
+    No network is built in a wider dtype first, so building needs no more memory than the model.
     """
-    with building_in(dtype):
+    with uninitialized_weights(dtype):
         unet = add_motion(
             build_denoising_unet(preset), build_motion_adapter(preset), preset.norm_grouping
         )
@@ -40,19 +40,19 @@ def untrained_tcan(preset: Preset, dtype: torch.dtype = torch.float32) -> Tcan:
 
 
 def _no_prompt(preset: Preset) -> Tensor:
-    """A prompt of the preset's shape, (1, tokens, dim), with nothing set."""
+    """Return an uninitialized prompt embedding, (1, tokens, dim)."""
     text_encoder = preset.parts["text_encoder"].config
     tokens = int(text_encoder.get("max_position_embeddings", 77)) if text_encoder else 1
     return torch.empty(1, tokens, int(preset.parts["denoising_unet"].config["cross_attention_dim"]))
 
 
 @contextmanager
-def building_in(dtype: torch.dtype) -> Iterator[None]:
-    """Networks built in this block are of this type from the start, and their weights unset."""
-    before = torch.get_default_dtype()
+def uninitialized_weights(dtype: torch.dtype) -> Iterator[None]:
+    """Build networks inside the context in this dtype, without initializing their weights."""
+    previous = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
         with no_init_weights():
             yield
     finally:
-        torch.set_default_dtype(before)
+        torch.set_default_dtype(previous)

@@ -1,4 +1,4 @@
-"""A preset's YAML as one mapping: what it says, over what the preset that it extends says."""
+"""Inheritance of presets: a YAML merged over the preset that it extends."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from tcan_core.errors import ConfigError
 FindPreset = Callable[[str, Path | None], Path]
 MAX_DEPTH = 8
 
-# Keys that say which weights a part has; with one of them it no longer takes its base's.
+# Keys that select a part's weights; a part with one of them does not inherit its base's weights.
 _WEIGHTS = ("file", "pull")
-_OF_A_FILE = ("file", "sha256", "source", "pull")
+_FILE_KEYS = ("file", "sha256", "source", "pull")
 
 
 def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
-    """Read a preset's YAML and what it extends, whole.
+    """Read a preset's YAML, merged over the presets that it extends.
 
     Args:
-        find: the YAML of a preset by name, or by a path that counts from a folder.
+        path: path of the YAML.
+        find: returns the YAML of a preset by name, or by a path relative to a folder.
+        depth: number of presets above this one, used to detect cycles.
 
     Raises:
-        ConfigError: a file is missing or not YAML, or presets extend one another.
+        ConfigError: a file is missing or not YAML, or presets extend each other in a cycle.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -33,7 +35,7 @@ def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
         entries = content.get(section)
         if isinstance(entries, dict):
             content[section] = {
-                name: _placed(name, entry, path.parent, str(content.get("name", "")))
+                name: _with_store(name, entry, path.parent, str(content.get("name", "")))
                 for name, entry in entries.items()
             }
     base = content.get("extends")
@@ -42,13 +44,16 @@ def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
     if not content.get("name"):
         raise ConfigError(f"{path}: a preset that extends {base!r} needs a name of its own")
     if depth == MAX_DEPTH:
-        raise ConfigError(f"{path}: extends {base!r}: {MAX_DEPTH} presets extend one another")
+        raise ConfigError(
+            f"{path}: extends {base!r}, but more than {MAX_DEPTH} presets extend each other; "
+            "remove the cycle"
+        )
     base_path = find(base, path.parent)
     return _merged(preset_content(base_path, find, depth + 1), content, base_path.parent)
 
 
-def _placed(name: str, entry: Any, folder: Path, store: str) -> Any:
-    """Say in which store a part lies, and take its digest over from `SHA256SUMS`."""
+def _with_store(name: str, entry: Any, folder: Path, store: str) -> Any:
+    """Return a part's entry with its store and its digest from `SHA256SUMS`."""
     if not isinstance(entry, dict):
         return entry
     sums = _sums(folder)
@@ -69,7 +74,8 @@ def _merged(base: Any, own: dict[str, Any], base_folder: Path) -> dict[str, Any]
         merged["sampling"] = base["sampling"] | own["sampling"]
     for section in ("parts", "loras"):
         before = {
-            name: _anchored(entry, base_folder) for name, entry in base.get(section, {}).items()
+            name: _with_absolute_file(entry, base_folder)
+            for name, entry in base.get(section, {}).items()
         }
         after = own.get(section, {})
         if isinstance(after, dict):
@@ -79,8 +85,8 @@ def _merged(base: Any, own: dict[str, Any], base_folder: Path) -> dict[str, Any]
     return merged
 
 
-def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Let a base's file be found from any folder."""
+def _with_absolute_file(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a base's entry with a file path that is valid from any folder."""
     return entry | {"file": str(folder / entry["file"])} if entry.get("file") else entry
 
 
@@ -89,7 +95,7 @@ def _merged_part(base: dict[str, Any] | None, own: Any) -> Any:
         return own
     other_weights = any(key in own for key in _WEIGHTS)
     merged = {
-        **{key: value for key, value in base.items() if not (other_weights and key in _OF_A_FILE)},
+        **{key: value for key, value in base.items() if not (other_weights and key in _FILE_KEYS)},
         **{key: value for key, value in own.items() if other_weights or key != "store"},
     }
     if isinstance(base.get("config"), dict) and isinstance(own.get("config"), dict):

@@ -1,8 +1,9 @@
-"""Presets: a YAML names the parts of a model, their sizes and where their weights come from.
+"""Presets: YAML files with the parts of a model, their sizes and the origin of their weights.
 
-A preset is one of those shipped (`tcan_core/presets/<name>/preset.yaml`), one in the models folder
-(`<models>/<name>/preset.yaml`), or the path of a YAML. It may extend another: it then says only
-what differs. Weights lie beside the YAML where a part names a file, else in the preset's store.
+A preset is shipped (`tcan_core/presets/<name>/preset.yaml`), in the models folder
+(`<models>/<name>/preset.yaml`), or any YAML by its path. It may extend another preset and then
+contains only the differences. If a part names a file, its weights are next to the YAML, otherwise
+in the preset's store.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tcan_core.models.weights.hub.files import PRESETS_FOLDER, HubFile
 from tcan_core.models.weights.preset_inheritance import preset_content
 from tcan_core.models.weights.store import models_folder, store_folder
 
-# What happens where a part's weights are not at hand; any other value names a part that stands in.
+# Rules for a part without weights; any other value names a part that substitutes it.
 REFUSE, LEAVE_OUT = "refuse", "leave_out"
 
 NormGrouping = Literal["per_frame", "official", "diffusers"]
@@ -31,13 +32,12 @@ class Part:
 
     Attributes:
         config: keyword arguments of its diffusers class.
-        file: weights beside the preset, or None where they lie in the preset's store.
-        sha256: of the file.
-        source: where the weights come from, for people.
-        pull: where `tcan models pull` gets them.
-        absent: what happens without weights: "refuse", "leave_out", or a part that stands in.
-        store: the preset in whose store pulled or imported weights lie; filled in by
-            `load_preset`.
+        file: weights file next to the preset; None for weights in the preset's store.
+        sha256: digest of the file.
+        source: origin of the weights, for display.
+        pull: file on the hub that `tcan models pull` downloads.
+        absent: rule for missing weights: "refuse", "leave_out", or the name of a substitute part.
+        store: the preset whose store holds pulled or imported weights; set by `load_preset`.
     """
 
     config: dict[str, Any] = field(default_factory=dict)
@@ -50,17 +50,17 @@ class Part:
 
 
 @dataclass(frozen=True)
-class StackedLora:
-    """A LoRA that is merged into the UNets when the model is loaded, beside APPA's own.
+class MergedLora:
+    """A LoRA that is merged into the UNets when the model is loaded, in addition to APPA's.
 
     Attributes:
-        weight: how much of it is added; 1 is all.
-        file: as `tcan models import` writes it, beside the preset; None takes the store's.
-        sha256: of the file.
-        source: where it comes from, for people.
-        pull: where `tcan models pull` gets it.
+        weight: scale of the LoRA; 1 is full strength.
+        file: file next to the preset, in the format of `tcan models import`; None for the store's.
+        sha256: digest of the file.
+        source: origin of the LoRA, for display.
+        pull: file on the hub that `tcan models pull` downloads.
         into: the UNets that it is merged into.
-        store: as of a part.
+        store: the preset whose store holds the file; set by `load_preset`.
     """
 
     weight: float = 1.0
@@ -72,14 +72,16 @@ class StackedLora:
     store: str = ""
 
     def __post_init__(self) -> None:
-        wrong = set(self.into) - {"denoising_unet", "reference_unet"}
-        if wrong:
-            raise ConfigError(f"into: {', '.join(wrong)}; allowed: denoising_unet, reference_unet")
+        unknown = set(self.into) - {"denoising_unet", "reference_unet"}
+        if unknown:
+            raise ConfigError(
+                f"into: {', '.join(unknown)}; allowed: denoising_unet, reference_unet"
+            )
 
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """What `animate` uses where the caller says nothing."""
+    """Default sampling settings of a preset."""
 
     num_inference_steps: int = 25
     guidance_scale: float = 7.5
@@ -90,17 +92,20 @@ class SamplingDefaults:
 
 @dataclass(frozen=True)
 class Preset:
-    """A model by its parts.
+    """A model as a set of parts.
 
     Attributes:
-        name: unique among presets; also the name of its store.
-        resolution: side of the pictures that it was trained on, in pixels.
-        prediction_type: what the denoising UNet predicts; "sample" is x0.
-        detector: the pose detector for pictures of this preset.
-        loras: merged on top, by name.
-        norm_grouping: over which frames group norms take their statistics; see `models.norms`.
-        extends: the preset that it is made from.
-        folder: where the YAML was read.
+        name: unique name; also the name of its store.
+        description: one line for display.
+        resolution: side of the training pictures in pixels.
+        prediction_type: prediction of the denoising UNet; "sample" is x0.
+        detector: name of the pose detector for its pictures.
+        parts: networks by name.
+        sampling: default sampling settings.
+        loras: LoRAs merged into the UNets, by name.
+        norm_grouping: the frames that share statistics in group norms; see `networks.norms`.
+        extends: the preset that it extends.
+        folder: folder of its YAML.
     """
 
     name: str
@@ -110,7 +115,7 @@ class Preset:
     detector: str
     parts: dict[str, Part]
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    loras: dict[str, StackedLora] = field(default_factory=dict)
+    loras: dict[str, MergedLora] = field(default_factory=dict)
     norm_grouping: NormGrouping = "per_frame"
     extends: str = ""
     folder: str = ""
@@ -118,7 +123,7 @@ class Preset:
     def __post_init__(self) -> None:
         for name in (self.name, *self.loras):
             if not _NAME.fullmatch(name):
-                raise ConfigError(f"name is {name!r}; allowed are letters, digits, '.', '_', '-'")
+                raise ConfigError(f"name is {name!r}; allowed: letters, digits, '.', '_' and '-'")
         for name, part in self.parts.items():
             self._check_absent(name, part)
 
@@ -128,8 +133,8 @@ class Preset:
         other = self.parts.get(part.absent)
         if other is None or other.absent not in (REFUSE, LEAVE_OUT):
             raise ConfigError(
-                f"parts.{name}: absent is {part.absent!r}; allowed: {REFUSE}, {LEAVE_OUT}, or a "
-                "part that nothing stands in for"
+                f"parts.{name}: absent is {part.absent!r}; allowed: {REFUSE}, {LEAVE_OUT}, or the "
+                "name of a part that has no substitute itself"
             )
 
     @property
@@ -139,21 +144,21 @@ class Preset:
 
     @property
     def max_context_size(self) -> int:
-        """Frames that the motion modules can see together: their number of positions."""
+        """Maximum number of frames per window: the motion modules' number of positions."""
         return int(self.config_of["motion_modules"].get("motion_max_seq_length", 32))
 
     @property
     def store(self) -> Path:
-        """Where its pulled and imported weights lie."""
+        """Folder of its pulled and imported weights."""
         return store_folder(self.name)
 
     def part_file(self, name: str) -> Path | None:
-        """Return where the weights of a part lie, or None where none are named nor stored."""
+        """Return the weights file of a part, or None if none is named or stored."""
         part = self.parts[name]
         return self._file(part.file, f"{name}.safetensors", part.store)
 
     def lora_file(self, name: str) -> Path | None:
-        """Return where a stacked LoRA lies; as `part_file`."""
+        """Return the file of a merged LoRA, or None if none is named or stored."""
         lora = self.loras[name]
         return self._file(lora.file, f"loras/{name}.safetensors", lora.store)
 
@@ -165,46 +170,45 @@ class Preset:
 
 
 def load_preset(name: str) -> Preset:
-    """Read a preset: a shipped one or one of the models folder by name, any by its YAML's path.
+    """Read a preset by name (shipped or in the models folder) or by the path of its YAML.
 
     Raises:
-        ConfigError: no such preset, or its YAML is wrong.
+        ConfigError: there is no such preset, or its YAML is invalid.
     """
     path = preset_path(name)
     preset: Preset = build(Preset, preset_content(path, preset_path), str(path))
     return replace(preset, folder=str(path.parent))
 
 
-def preset_path(name: str, beside: Path | None = None) -> Path:
+def preset_path(name: str, relative_to: Path | None = None) -> Path:
     """Return the YAML of a preset.
 
     Args:
-        name: of a preset, or path of a YAML.
-        beside: the folder from which a relative path counts.
+        name: name of a preset, or path of a YAML.
+        relative_to: base folder of a relative path; None uses the working directory.
 
     Raises:
         ConfigError: there is none.
     """
     if name.endswith((".yaml", ".yml")):
-        paths = [(beside or Path()) / name]
+        paths = [(relative_to or Path()) / name]
     else:
         paths = [folder / name / "preset.yaml" for folder in (PRESETS_FOLDER, models_folder())]
-    found = next((path for path in paths if path.exists()), None)
-    if found is None:
+    existing = next((path for path in paths if path.exists()), None)
+    if existing is None:
         raise ConfigError(
-            f"no preset {name!r}; shipped are {', '.join(shipped_presets())}, "
-            "or give the path of a YAML"
+            f"no preset {name!r}; use one of {', '.join(shipped_presets())}, or the path of a YAML"
         )
-    return found
+    return existing
 
 
 def shipped_presets() -> list[str]:
-    """Return the names of the presets in this package."""
+    """Return the names of the shipped presets."""
     return _presets_in(PRESETS_FOLDER)
 
 
 def own_presets() -> list[str]:
-    """Return the names of the presets that the user put into the models folder."""
+    """Return the names of the user's presets in the models folder."""
     return [name for name in _presets_in(models_folder()) if name not in shipped_presets()]
 
 

@@ -1,11 +1,11 @@
-"""Where weights live that did not come with the package: one folder per preset, with a lock file.
+"""The store of weights that are not shipped: one folder per preset, with a lock file.
 
-    <models>/<preset>/<part>.safetensors     what the networks load
-    <models>/<preset>/loras/<name>.safetensors
-    <models>/<preset>/weights.lock.json      digest and origin of each of them
+    <models>/<preset>/<part>.safetensors          weights of a part
+    <models>/<preset>/loras/<name>.safetensors    merged LoRAs
+    <models>/<preset>/weights.lock.json           digest and origin of each file
 
-`<models>` is `TCAN_MODELS`, by default `~/.cache/tcan/models`. The lock is what makes a first pull
-binding: where a preset pins no revision or digest, later pulls must bring what the first one did.
+`<models>` is `TCAN_MODELS`, by default `~/.cache/tcan/models`. If a preset pins no revision or
+digest, the lock pins those of the first pull, and later pulls must match them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ LOCK_NAME = "weights.lock.json"
 
 
 @dataclass(frozen=True)
-class Locked:
-    """What is known of one file of a store.
+class LockEntry:
+    """Digest and origin of one file in a store.
 
     Attributes:
-        sha256: of the file as it lies there.
-        origin: where it came from, for people: a repository's file, or a path.
-        kind: what was read: "hub" for a file kept as it is, else the format it was imported from.
-        repo: of the hub, or None for a file of this machine.
-        revision: the commit that the hub named.
-        source_sha256: of the file as it was before conversion.
+        sha256: digest of the stored file.
+        origin: origin for display: a file of a repository, or a path.
+        kind: "hub" for a file stored as downloaded, otherwise the format it was imported from.
+        repo: repository on the hub; None for a local file.
+        revision: commit that the hub reported.
+        source_sha256: digest of the file before conversion.
     """
 
     sha256: str
@@ -45,7 +45,7 @@ class Locked:
 
 
 def models_folder() -> Path:
-    """Return the folder of all stores; it need not exist."""
+    """Return the folder of all stores, which may not exist."""
     setting = os.environ.get(MODELS_SETTING)
     if setting:
         return Path(setting).expanduser()
@@ -54,12 +54,12 @@ def models_folder() -> Path:
 
 
 def store_folder(name: str) -> Path:
-    """Return the store of a preset, or of a set of files, by its name."""
+    """Return the store of a preset or of a file set."""
     return models_folder() / name
 
 
-def read_lock(folder: Path) -> dict[str, Locked]:
-    """Return what is locked in a store, by the file's name; nothing where there is no lock.
+def read_lock(folder: Path) -> dict[str, LockEntry]:
+    """Return the lock entries of a store by file name; empty if there is no lock.
 
     Raises:
         WeightsError: the lock is damaged.
@@ -69,20 +69,22 @@ def read_lock(folder: Path) -> dict[str, Locked]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Locked(**entry) for name, entry in content["files"].items()}
+        return {name: LockEntry(**entry) for name, entry in content["files"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{path}: not a lock file ({error}); remove it to trust anew") from error
+        raise WeightsError(
+            f"{path}: not a lock file ({error}); remove it to pin the files again"
+        ) from error
 
 
-def locked_file(path: Path | None) -> Locked | None:
-    """Return what a lock says of a file: that of its store, wherever `--into` put the store.
+def locked_file(path: Path | None) -> LockEntry | None:
+    """Return the lock entry of a file, or None if it has none.
 
     Raises:
         WeightsError: the lock is damaged.
     """
     if path is None:
         return None
-    for store in (path.parent, path.parent.parent):  # a LoRA lies in its store's `loras`
+    for store in (path.parent, path.parent.parent):  # a LoRA is in the subfolder `loras`
         entry = read_lock(store).get(path.relative_to(store).as_posix())
         if entry is not None:
             return entry
@@ -90,36 +92,37 @@ def locked_file(path: Path | None) -> Locked | None:
 
 
 def check_digest(path: Path, sha256: str | None) -> None:
-    """Hold a file to what the preset says, and to its store's lock: a pull trusts once.
+    """Check a file's digest against the preset and the lock of its store.
 
-    A gigabyte takes about a second of each load.
+    It takes about a second per gigabyte at each load.
 
     Args:
-        sha256: that a preset, or a set of files, pins.
+        path: path of the file.
+        sha256: digest pinned by a preset or a file set; None if there is none.
 
     Raises:
-        WeightsError: it is another file.
+        WeightsError: the digest differs.
     """
     locked = locked_file(path)
-    known = {"the preset": sha256, LOCK_NAME: locked.sha256 if locked else None}
-    if not any(known.values()):
+    expected = {"the preset": sha256, LOCK_NAME: locked.sha256 if locked else None}
+    if not any(expected.values()):
         return
-    found = file_sha256(path)
-    for who, wanted in known.items():
-        if wanted not in (None, found):
-            raise WeightsError(f"{path}: sha256 is {found}, {who} says {wanted}")
+    actual = file_sha256(path)
+    for source, digest in expected.items():
+        if digest not in (None, actual):
+            raise WeightsError(f"{path}: sha256 is {actual}, but {source} has {digest}")
 
 
-def lock(folder: Path, entries: Mapping[str, Locked]) -> None:
-    """Add entries to a store's lock, whole or not at all."""
-    known = read_lock(folder) | dict(entries)
-    content = {"files": {name: asdict(known[name]) for name in sorted(known)}}
-    fresh = folder / f".{LOCK_NAME}.{os.getpid()}"
-    fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(folder / LOCK_NAME)
+def lock(folder: Path, entries: Mapping[str, LockEntry]) -> None:
+    """Add entries to a store's lock, atomically."""
+    merged = read_lock(folder) | dict(entries)
+    content = {"files": {name: asdict(merged[name]) for name in sorted(merged)}}
+    temporary = folder / f".{LOCK_NAME}.{os.getpid()}"
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / LOCK_NAME)
 
 
 def file_sha256(path: Path) -> str:
-    """Return the hex digest of a file."""
+    """Return the SHA-256 hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

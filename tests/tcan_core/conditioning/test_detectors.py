@@ -17,7 +17,7 @@ from tcan_core.conditioning.detectors import build_detector, detectors, register
 from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
 from tcan_core.models.weights.hub.files import load_file_set
-from tcan_core.models.weights.store import Locked, file_sha256, lock
+from tcan_core.models.weights.store import LockEntry, file_sha256, lock
 from tests.tcan_core.conditioning.make_poses import standing
 
 
@@ -95,7 +95,7 @@ def test_weights_must_match_the_pinned_digest_and_the_lock(
         f"  pupil.onnx: {{repo: a/b, file: pupil.onnx, sha256: '{pinned}'}}\n"
     )
     names = ("iris.onnx", "pupil.onnx")
-    lock(store, {"iris.onnx": Locked(file_sha256(store / "iris.onnx"), "a hub")})
+    lock(store, {"iris.onnx": LockEntry(file_sha256(store / "iris.onnx"), "a hub")})
     assert detector_files("eyes", names) == store
 
     for name, who in (("iris.onnx", "weights.lock.json"), ("pupil.onnx", "the preset")):

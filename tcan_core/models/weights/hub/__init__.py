@@ -1,1 +1,1 @@
-"""Files from the Hugging Face hub or a mirror of it: pinned, resumed, verified, locked."""
+"""Downloads from the Hugging Face hub or a mirror: pinned, resumable, verified and locked."""

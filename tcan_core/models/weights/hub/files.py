@@ -1,4 +1,4 @@
-"""What can be pulled: single files of the hub, and named sets of them."""
+"""Files on the hub, and named sets of files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class HubFile:
     """One file of a repository on the hub.
 
     Attributes:
-        repo: owner and name.
+        repo: owner and name of the repository.
         file: path in the repository.
-        revision: a commit. None takes `main` at the first pull, and what that was ever after.
-        sha256: of the file. None trusts the first pull, and holds later ones to it.
-        license: name of its licence, shown before it is fetched.
+        revision: commit; None uses `main` at the first pull and that commit at later ones.
+        sha256: digest of the file; None trusts the first pull and checks later ones against it.
+        license: name of its licence, shown before the download.
     """
 
     repo: str
@@ -35,10 +35,12 @@ class HubFile:
 
 @dataclass(frozen=True)
 class FileSet:
-    """Files that are kept as they are: `files.yaml` in `tcan_core/presets/<name>` or in a store.
+    """A set of unconverted files: `files.yaml` in `tcan_core/presets/<name>` or in a store.
 
     Attributes:
-        files: by the name under which each is kept.
+        name: name of the set.
+        description: one line for display.
+        files: files on the hub by their local name.
     """
 
     name: str
@@ -47,12 +49,12 @@ class FileSet:
 
     @property
     def licences(self) -> list[str]:
-        """The names of its files' licences, each once."""
+        """The names of the files' licences, without duplicates."""
         return sorted({file.license for file in self.files.values() if file.license})
 
 
 def file_sets() -> list[str]:
-    """Return the names of all sets: shipped ones, then those of the models folder."""
+    """Return the names of all sets: shipped ones, then those in the models folder."""
     shipped, own = (
         sorted(path.parent.name for path in folder.glob("*/files.yaml"))
         for folder in (PRESETS_FOLDER, models_folder())
@@ -61,20 +63,20 @@ def file_sets() -> list[str]:
 
 
 def file_set_path(name: str) -> Path:
-    """Return where the YAML of a set lies, shipped or in the models folder; it need not exist."""
+    """Return the path of a set's YAML, shipped or in the models folder; it may not exist."""
     shipped = PRESETS_FOLDER / name / "files.yaml"
     return shipped if shipped.exists() else store_folder(name) / "files.yaml"
 
 
 def load_file_set(name: str) -> FileSet:
-    """Read a set of files.
+    """Read a file set.
 
     Raises:
-        ConfigError: there is none of that name, or its YAML is wrong.
+        ConfigError: there is no set of that name, or its YAML is invalid.
     """
     return load_config(file_set_path(name), FileSet)
 
 
 def pulled_file(set_name: str, name: str) -> Path:
-    """Return where a set's file lies once `tcan models pull` has fetched it."""
+    """Return the path of a set's file after `tcan models pull`."""
     return store_folder(set_name) / name

@@ -1,4 +1,4 @@
-"""Pull files: what is pinned is held to, and what is not is trusted once and locked."""
+"""Pull files: pinned files are verified; others are trusted once and then locked."""
 
 from __future__ import annotations
 
@@ -8,68 +8,71 @@ from pathlib import Path
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.hub.files import HubFile
 from tcan_core.models.weights.hub.transfer import fetch
-from tcan_core.models.weights.store import Locked, file_sha256, lock, read_lock
+from tcan_core.models.weights.store import LockEntry, file_sha256, lock, read_lock
 
-# Name of the file, bytes that are there, bytes in all where known.
+# Called with the file's name, the bytes downloaded so far, and the total if known.
 PullProgress = Callable[[str, int, int | None], None]
 
 
 def pull_files(
     files: Mapping[str, HubFile], folder: Path, progress: PullProgress | None = None
 ) -> dict[str, Path]:
-    """Fetch files into a folder; what lies there already and is right stays.
+    """Download files into a folder; correct existing files are kept.
 
     Args:
-        files: by the name, or relative path, that each gets in the folder.
-        progress: told while a file comes.
+        files: files on the hub by their local name or relative path.
+        folder: destination.
+        progress: called during the download of a file.
 
     Returns:
-        Where each file lies.
+        The local path of each file.
 
     Raises:
-        WeightsError: a file cannot be reached, or is not the one that is pinned or locked. Files
-            before it stay; of itself nothing is left but what a broken transfer goes on with.
+        WeightsError: a file cannot be downloaded, or differs from the pinned or locked one. Earlier
+            files are kept; an interrupted download is resumed at the next call.
     """
     return {name: pull_file(name, file, folder, progress) for name, file in files.items()}
 
 
 def pull_file(name: str, file: HubFile, folder: Path, progress: PullProgress | None = None) -> Path:
-    """Fetch one file, as `pull_files` does, and lock it."""
-    target, known = folder / name, locked_pull(file, read_lock(folder).get(name))
-    digest = file.sha256 or (known.source_sha256 if known else None)
+    """Download one file, see `pull_files`, and lock it."""
+    target, entry = folder / name, matching_lock(file, read_lock(folder).get(name))
+    digest = file.sha256 or (entry.source_sha256 if entry else None)
     if target.exists() and digest is not None and file_sha256(target) == digest:
         return target
-    revision = file.revision or (known.revision if known else None)
+    revision = file.revision or (entry.revision if entry else None)
     report = progress or (lambda name, done, total: None)
     fetched = fetch(file, revision, digest, target, lambda done, total: report(name, done, total))
-    found = file_sha256(fetched.part)
-    wanted = digest or fetched.announced
-    if wanted not in (None, found):
+    actual = file_sha256(fetched.part)
+    expected = digest or fetched.announced
+    if expected not in (None, actual):
         fetched.part.unlink()
-        whose = "the preset's" if file.sha256 else "the first pull's" if digest else "the hub's"
-        raise WeightsError(f"{file}: sha256 must be {whose} {wanted}, but is {found}; not kept")
+        source = "the preset's" if file.sha256 else "the first pull's" if digest else "the hub's"
+        raise WeightsError(
+            f"{file}: sha256 is {actual}, but must be {source} {expected}; the file was discarded"
+        )
     fetched.part.replace(target)
     revision = fetched.revision or revision
-    entry = Locked(found, str(file), repo=file.repo, revision=revision, source_sha256=found)
-    lock(folder, {name: entry})
+    new = LockEntry(actual, str(file), repo=file.repo, revision=revision, source_sha256=actual)
+    lock(folder, {name: new})
     return target
 
 
 def damaged_files(files: Mapping[str, HubFile], folder: Path) -> dict[str, str]:
-    """Check files that were pulled and return what is wrong, by name."""
-    known, wrong = read_lock(folder), {}
+    """Check pulled files and return the problems by name."""
+    entries, problems = read_lock(folder), {}
     for name, file in files.items():
         path = folder / name
-        digest = file.sha256 or (known[name].sha256 if name in known else None)
+        digest = file.sha256 or (entries[name].sha256 if name in entries else None)
         if not path.exists():
-            wrong[name] = f"{name} is missing"
+            problems[name] = f"{name} is missing"
         elif digest is None or file_sha256(path) != digest:
-            wrong[name] = f"{name} has another sha256 than when it was pulled"
-    return wrong
+            problems[name] = f"{name} has changed since it was pulled (sha256)"
+    return problems
 
 
-def locked_pull(file: HubFile, known: Locked | None) -> Locked | None:
-    """Return a lock's entry where it speaks of this very file at this very revision."""
-    if known is None or known.origin != str(file):
+def matching_lock(file: HubFile, entry: LockEntry | None) -> LockEntry | None:
+    """Return the lock entry if it belongs to this file and revision, otherwise None."""
+    if entry is None or entry.origin != str(file):
         return None
-    return known if file.revision in (None, known.revision) else None
+    return entry if file.revision in (None, entry.revision) else None

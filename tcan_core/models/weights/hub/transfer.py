@@ -1,4 +1,4 @@
-"""One file from the hub, or from a mirror, into a part file that a broken transfer goes on with."""
+"""Download of one file from the hub or a mirror into a part file, from which it can resume."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A file as it came, not yet looked at.
+class PartFile:
+    """A downloaded file before verification.
 
     Attributes:
-        part: where it lies.
-        revision: the commit it belongs to, or None where a mirror does not tell.
-        announced: sha256 that the hub gave for it, or None; small files have none.
+        part: path of the part file.
+        revision: commit of the file; None if a mirror does not report it.
+        announced: sha256 reported by the hub; None for small files, which have none.
     """
 
     part: Path
@@ -41,21 +41,23 @@ class Fetched:
 
 def fetch(
     file: HubFile, revision: str | None, digest: str | None, target: Path, progress: Progress
-) -> Fetched:
-    """Bring a file beside `target`, going on with what an earlier call left there.
+) -> PartFile:
+    """Download a file next to `target`, resuming an earlier interrupted download.
 
     Args:
-        revision: commit to take; None takes `main`.
-        digest: sha256 that it must have, where one is known.
-        progress: told bytes that are there, and bytes in all where known.
+        file: file on the hub.
+        revision: commit; None uses `main`.
+        digest: required sha256; None if unknown.
+        target: final path of the file.
+        progress: called with the bytes downloaded so far and the total if known.
 
     Raises:
-        WeightsError: the file is not there, is another one than asked for, or cannot be reached.
+        WeightsError: the file does not exist, differs from the required one, or is unreachable.
     """
     endpoint = os.environ.get(ENDPOINT_SETTING) or None
     if endpoint is not None and not endpoint.startswith(("http://", "https://")):
         return _copy(file, Path(endpoint.removeprefix("file://")), target, progress)
-    with _told(file):
+    with _map_errors(file):
         return _download(file, endpoint, revision, digest, target, progress)
 
 
@@ -66,65 +68,68 @@ def _download(
     digest: str | None,
     target: Path,
     progress: Progress,
-) -> Fetched:
+) -> PartFile:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = hf_hub_url(file.repo, file.file, revision=revision, endpoint=endpoint)
-    found = get_hf_file_metadata(url, endpoint=endpoint)
-    if revision is not None and found.commit_hash not in (None, revision):
-        raise WeightsError(f"{file}: asked for {revision}, got {found.commit_hash}")
-    etag = found.etag or "unknown"
+    metadata = get_hf_file_metadata(url, endpoint=endpoint)
+    if revision is not None and metadata.commit_hash not in (None, revision):
+        raise WeightsError(
+            f"{file}: revision {revision} was requested, but the hub returned "
+            f"{metadata.commit_hash}"
+        )
+    etag = metadata.etag or "unknown"
     announced = etag if _DIGEST.fullmatch(etag) else None
     if None not in (digest, announced) and announced != digest:
-        raise WeightsError(f"{file}: sha256 must be {digest}, the hub announces {etag}")
+        raise WeightsError(f"{file}: sha256 must be {digest}, but the hub reports {etag}")
     headers: dict[str, str] = build_hf_headers()
-    if urlsplit(found.location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # a token is for the hub, not for where it stores files
+    if urlsplit(metadata.location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)  # the token is for the hub, not for its file storage
     part = _part_file(target, etag)
-    there = part.stat().st_size if part.exists() else 0
+    existing_bytes = part.stat().st_size if part.exists() else 0
     with part.open("ab") as stream, _quiet():
-        counted = _Counted(stream, there, lambda done: progress(done, found.size))
+        counter = _ByteCounter(stream, existing_bytes, lambda done: progress(done, metadata.size))
         http_get(
-            found.location,
-            cast(BinaryIO, counted),
-            resume_size=there,
+            metadata.location,
+            cast(BinaryIO, counter),
+            resume_size=existing_bytes,
             headers=headers,
-            expected_size=found.size,
+            expected_size=metadata.size,
         )
-    return Fetched(part, found.commit_hash, announced)
+    return PartFile(part, metadata.commit_hash, announced)
 
 
-def _copy(file: HubFile, mirror: Path, target: Path, progress: Progress) -> Fetched:
-    """Take a file of a local mirror, `<mirror>/<owner>/<name>/<file>`."""
+def _copy(file: HubFile, mirror: Path, target: Path, progress: Progress) -> PartFile:
+    """Copy a file from a local mirror, `<mirror>/<owner>/<name>/<file>`."""
     source = mirror / file.repo / file.file
     if not source.is_file():
-        raise WeightsError(f"{file}: the mirror {mirror} has no {source}")
+        raise WeightsError(f"{file}: not in the mirror {mirror}; expected {source}")
     part = _part_file(target, "mirror")
     shutil.copyfile(source, part)
     size = part.stat().st_size
     progress(size, size)
-    return Fetched(part, None)
+    return PartFile(part, None)
 
 
 def _part_file(target: Path, etag: str) -> Path:
-    """Name the part file after what is fetched, so that two versions never mix in one."""
-    mark = new_sha256(etag.encode()).hexdigest()[:12]
+    """Return the part file of this version, so that two versions never mix in one file."""
+    version = new_sha256(etag.encode()).hexdigest()[:12]
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}.{mark}.part")
+    return target.with_name(f".{target.name}.{version}.part")
 
 
-class _Counted(BufferedIOBase):
-    """A file that tells how much of it is there; a transfer that starts anew counts anew."""
+class _ByteCounter(BufferedIOBase):
+    """A file that reports its size while it is written; a restarted download counts from 0."""
 
-    def __init__(self, stream: BinaryIO, there: int, tell: Callable[[int], None]) -> None:
-        self._stream, self._there, self._tell_size = stream, there, tell
+    def __init__(self, stream: BinaryIO, size: int, report: Callable[[int], None]) -> None:
+        self._stream, self._size, self._report = stream, size, report
 
     def write(self, chunk: Any) -> int:
         written = self._stream.write(chunk)
-        self._there += written
-        self._tell_size(self._there)
+        self._size += written
+        self._report(self._size)
         return written
 
     def tell(self) -> int:
@@ -134,13 +139,13 @@ class _Counted(BufferedIOBase):
         return self._stream.seek(offset, whence)
 
     def truncate(self, size: int | None = None) -> int:
-        self._there = self._stream.truncate(size)
-        return self._there
+        self._size = self._stream.truncate(size)
+        return self._size
 
 
 @contextmanager
-def _told(file: HubFile) -> Iterator[None]:
-    """Turn what the hub's client raises into one sentence."""
+def _map_errors(file: HubFile) -> Iterator[None]:
+    """Map errors of the hub's client to WeightsError."""
     import httpx2
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -154,22 +159,25 @@ def _told(file: HubFile) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise WeightsError(
-            f"{file}: its owner asks for consent first; accept it on the hub, then set HF_TOKEN"
+            f"{file}: access is gated; accept the terms on the hub, then set HF_TOKEN"
         ) from error
     except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-        raise WeightsError(f"{file}: the hub has no such repository, revision or file") from error
+        raise WeightsError(
+            f"{file}: repository, revision or file does not exist on the hub"
+        ) from error
     except HfHubHTTPError as error:
-        raise WeightsError(f"{file}: the hub answered {error.response.status_code}") from error
+        status = error.response.status_code
+        raise WeightsError(f"{file}: the hub answered with HTTP status {status}") from error
     except (httpx2.HTTPError, OSError) as error:
         raise WeightsError(
-            f"{file}: the transfer broke ({type(error).__name__}: {error}); "
-            "call the command again to go on with it"
+            f"{file}: the download was interrupted ({type(error).__name__}: {error}); "
+            "run the command again to resume it"
         ) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the client's own progress bar and its warnings about retries out of ours."""
+    """Hide the client's own progress bar and its retry warnings."""
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -177,12 +185,12 @@ def _quiet() -> Iterator[None]:
     )
 
     logger = logging.getLogger("huggingface_hub.file_download")
-    shown, level = not are_progress_bars_disabled(), logger.level
+    bars_enabled, level = not are_progress_bars_disabled(), logger.level
     disable_progress_bars()
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         logger.setLevel(level)
-        if shown:
+        if bars_enabled:
             enable_progress_bars()

@@ -1,1 +1,1 @@
-"""Weights of other programs, in the formats that users bring, into the parts of a preset."""
+"""Import of weights in the formats of other programs into the parts of a preset."""

@@ -1,4 +1,4 @@
-"""Hold a source against a preset: which keys fit which part, without touching the weights."""
+"""Comparison of a source's keys and shapes with a preset's parts, without reading the weights."""
 
 from __future__ import annotations
 
@@ -22,90 +22,100 @@ from tcan_core.models.weights.importing.converters import (
 from tcan_core.models.weights.importing.expected import Shapes, expected_shapes, unread_by_reference
 from tcan_core.models.weights.importing.hints import add_hints
 from tcan_core.models.weights.importing.kinds import Kind, guess_kind
-from tcan_core.models.weights.importing.loras import LoraKeys, folded, lora_keys, lora_mismatches
+from tcan_core.models.weights.importing.loras import (
+    LoraKeys,
+    fold_alpha,
+    lora_keys,
+    lora_mismatches,
+)
 from tcan_core.models.weights.importing.reading import Source
 from tcan_core.models.weights.importing.report import FileReport
-from tcan_core.models.weights.importing.tracing import Traced, source_name, trace
+from tcan_core.models.weights.importing.tracing import KeyOrigin, source_name, trace
 from tcan_core.models.weights.presets import Preset
 
 UNETS = ("denoising_unet", "reference_unet")
 
 
 @dataclass
-class Checked:
-    """A source and what became of it.
+class ImportPlan:
+    """A source with its report and the parts that it provides.
 
     Attributes:
-        take: the weights of each part, read when they are written.
+        source: the source.
+        report: the outcome of the comparison.
+        readers: functions that read the weights of each part, called when they are written.
     """
 
     source: Source
     report: FileReport
-    take: dict[str, Callable[[], dict[str, Tensor]]] = field(default_factory=dict)
+    readers: dict[str, Callable[[], dict[str, Tensor]]] = field(default_factory=dict)
 
 
 def check_source(
     source: Source, preset: Preset, kind: Kind | None = None, part: str | None = None
-) -> Checked:
-    """Find the parts that a source holds, and what of it does not fit them.
+) -> ImportPlan:
+    """Find the parts that a source provides, and the keys that do not fit them.
 
     Args:
-        kind: of the file; guessed from its keys where None.
-        part: what its network becomes, where that is open: a UNet may be either of two, a LoRA
-            may be APPA's ("lora") or one to stack ("loras/NAME").
+        source: the source.
+        preset: the preset.
+        kind: format of the file; None guesses it from the keys.
+        part: target part if there is a choice: a UNet can become either UNet, a LoRA can be APPA's
+            ("lora") or one to merge ("loras/NAME").
 
     Raises:
-        WeightsError: the kind cannot be told, or the preset has no such part.
+        WeightsError: the format is unknown, or the preset has no such part.
     """
     kind = kind or guess_kind(source.tensors, str(source.path))
-    checked = Checked(source, FileReport(str(source.path), str(kind), dtypes=_types(source)))
+    plan = ImportPlan(source, FileReport(str(source.path), str(kind), dtypes=_types(source)))
     if kind == Kind.LORA:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.path.stem).strip("-.")
-        _check_lora(checked, preset, part or f"loras/{name}")
+        _check_lora(plan, preset, part or f"loras/{name}")
     else:
-        _check_networks(checked, preset, kind, part)
-    add_hints(checked.report, kind, preset)
-    return checked
+        _check_networks(plan, preset, kind, part)
+    add_hints(plan.report, kind, preset)
+    return plan
 
 
 def _types(source: Source) -> dict[str, int]:
     return dict(Counter(str(t.dtype).removeprefix("torch.") for t in source.tensors.values()))
 
 
-def _check_networks(checked: Checked, preset: Preset, kind: Kind, part: str | None) -> None:
-    tensors, report = checked.source.tensors, checked.report
+def _check_networks(plan: ImportPlan, preset: Preset, kind: Kind, part: str | None) -> None:
+    tensors, report = plan.source.tensors, plan.report
     by_part = trace(converter(kind, preset, part), tensors)
-    left = set(tensors)
+    remaining = set(tensors)
     for name, origins in by_part.items():
         if name not in preset.parts:
             parts = ", ".join(preset.parts)
             raise WeightsError(f"preset {preset.name} has no part {name}; it has {parts}")
         shapes = expected_shapes(preset, name)
         if name == "text_encoder" and not shapes:
-            continue  # a constant stands for the empty prompt
-        left -= {origin.source for origin in origins.values()}
+            continue  # the preset uses a constant prompt embedding
+        remaining -= {origin.source for origin in origins.values()}
         filled = unread_by_reference(preset, shapes) if kind == Kind.OFFICIAL_REFERENCE else set()
         _compare(report, name, origins, shapes, tensors, filled - set(origins))
-        checked.take[name] = _taker(origins, tensors, {k: shapes[k] for k in filled - set(origins)})
-    beside = (LDM_VAE, LDM_CLIP) if part else ()
+        zeros = {key: shapes[key] for key in filled - set(origins)}
+        plan.readers[name] = _reader(origins, tensors, zeros)
+    skipped = (LDM_VAE, LDM_CLIP) if part else ()
     if not preset.parts["text_encoder"].config:
-        beside = (*beside, LDM_CLIP)
-    unused = {key for key in left if is_ignored(key) or (beside and key.startswith(beside))}
+        skipped = (*skipped, LDM_CLIP)
+    unused = {key for key in remaining if is_ignored(key) or (skipped and key.startswith(skipped))}
     report.ignored = len(unused)
-    report.unexpected += sorted(left - unused)
-    report.mismatched += _other_positions(tensors, preset)
+    report.unexpected += sorted(remaining - unused)
+    report.mismatched += _position_mismatches(tensors, preset)
 
 
 def _compare(
     report: FileReport,
     part: str,
-    origins: Mapping[str, Traced],
+    origins: Mapping[str, KeyOrigin],
     shapes: Shapes,
     tensors: Mapping[str, Tensor],
     filled: set[str],
 ) -> None:
-    lacking = sorted(set(shapes) - set(origins) - filled)
-    report.missing += [source_name(key, origins) for key in lacking]
+    missing = sorted(set(shapes) - set(origins) - filled)
+    report.missing += [source_name(key, origins) for key in missing]
     report.unexpected += sorted(origins[key].source for key in set(origins) - set(shapes))
     report.filled += len(filled)
     fitting = 0
@@ -113,36 +123,36 @@ def _compare(
         shape = origins[key].take(tensors).shape
         fitting += shape == shapes[key]
         if shape != shapes[key]:
-            wanted, name = tuple(shapes[key]), origins[key].source
-            report.mismatched.append(f"{name}: {tuple(shape)} instead of {wanted}")
+            expected, name = tuple(shapes[key]), origins[key].source
+            report.mismatched.append(f"{name}: {tuple(shape)} instead of {expected}")
     report.matched[part] = fitting
 
 
-def _taker(
-    origins: Mapping[str, Traced], tensors: Mapping[str, Tensor], zeros: Shapes
+def _reader(
+    origins: Mapping[str, KeyOrigin], tensors: Mapping[str, Tensor], zeros: Shapes
 ) -> Callable[[], dict[str, Tensor]]:
-    def take() -> dict[str, Tensor]:
+    def read() -> dict[str, Tensor]:
         state = {key: origin.take(tensors) for key, origin in origins.items()}
         dtype = next(iter(state.values())).dtype
         return state | {key: torch.zeros(shape, dtype=dtype) for key, shape in zeros.items()}
 
-    return take
+    return read
 
 
-def _other_positions(tensors: Mapping[str, Tensor], preset: Preset) -> list[str]:
-    """Motion modules know as many frames as they were trained with."""
-    wanted = preset.max_context_size
+def _position_mismatches(tensors: Mapping[str, Tensor], preset: Preset) -> list[str]:
+    """Return the position embeddings whose length differs from the preset's."""
+    expected = preset.max_context_size
     return [
-        f"{key}: {tensor.shape[1]} positions, motion_max_seq_length is {wanted}"
+        f"{key}: {tensor.shape[1]} positions, motion_max_seq_length is {expected}"
         for key, tensor in tensors.items()
-        if key.endswith(IGNORED_ENDS[1:]) and tensor.dim() == 3 and tensor.shape[1] != wanted
+        if key.endswith(IGNORED_ENDS[1:]) and tensor.dim() == 3 and tensor.shape[1] != expected
     ]
 
 
-def _check_lora(checked: Checked, preset: Preset, part: str) -> None:
-    tensors, report = checked.source.tensors, checked.report
+def _check_lora(plan: ImportPlan, preset: Preset, part: str) -> None:
+    tensors, report = plan.source.tensors, plan.report
     if part != "lora" and (not part.startswith("loras/") or len(Path(part).parts) != 2):
-        raise WeightsError(f"a LoRA becomes the part lora, or loras/NAME to stack; not {part!r}")
+        raise WeightsError(f"part is {part!r}; a LoRA can become 'lora', or 'loras/NAME' to merge")
     unet = expected_shapes(preset, UNETS[0])
     layers = preset.parts[UNETS[0]].config.get("layers_per_block", 2)
     keys = lora_keys(tensors, layers)
@@ -152,22 +162,22 @@ def _check_lora(checked: Checked, preset: Preset, part: str) -> None:
     if part == "lora":
         _compare(report, part, keys.origins, expected_shapes(preset, "lora"), tensors, set())
     else:
-        wrong = len(report.missing) + len(unknown) + len(report.mismatched)
-        report.matched = {part: max(0, len(keys.origins) - wrong)} if keys.origins else {}
-    checked.take[part] = _lora_taker(checked.source, keys, preset if part == "lora" else None)
+        faults = len(report.missing) + len(unknown) + len(report.mismatched)
+        report.matched = {part: max(0, len(keys.origins) - faults)} if keys.origins else {}
+    plan.readers[part] = _lora_reader(plan.source, keys, preset if part == "lora" else None)
 
 
-def _lora_taker(
-    source: Source, keys: LoraKeys, own: Preset | None
+def _lora_reader(
+    source: Source, keys: LoraKeys, appa_preset: Preset | None
 ) -> Callable[[], dict[str, Tensor]]:
-    """As a LoRA to stack, or as APPA's own, whose alpha is the preset's."""
+    """Return a reader of a LoRA to merge, or of APPA's own with the preset's alpha."""
 
-    def take() -> dict[str, Tensor]:
-        state = folded(keys, source.tensors, source.facts)
-        if own is None:
+    def read() -> dict[str, Tensor]:
+        state = fold_alpha(keys, source.tensors, source.metadata)
+        if appa_preset is None:
             return state
-        lora = own.parts["lora"].config
+        lora = appa_preset.parts["lora"].config
         scale = lora["rank"] / lora["alpha"]
         return {k: v * scale if ".lora_B." in k else v for k, v in state.items()}
 
-    return take
+    return read

@@ -1,4 +1,4 @@
-"""From each format to the keys of a preset's parts; diffusers' own converters do what they can."""
+"""Conversion of each format to the keys of a preset's parts, by diffusers where possible."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from tcan_core.models.weights.presets import Preset
 LDM_UNET, LDM_CONTROLNET, LDM_VAE = "model.diffusion_model.", "control_model.", "first_stage_model."
 LDM_CLIP = "cond_stage_model."
 
-# Keys that carry nothing that a network loads: schedules, averages beside the weights, losses,
-# positions that are computed, counters.
+# Keys that no network loads: schedules, weight averages, losses, computed positions, counters.
 IGNORED = (
     "model_ema.",
     "loss.",
@@ -44,10 +43,12 @@ IGNORED_ENDS = ("position_ids", "pos_encoder.pe", "pos_embed.pe")
 
 
 def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
-    """Return what turns a file of a kind into parts of the preset.
+    """Return the converter from a format to the preset's parts.
 
     Args:
-        part: the part that the file's one network becomes, where the kind leaves a choice.
+        kind: the format.
+        preset: the preset.
+        part: target part, if the format leaves a choice.
     """
     unet = part or "denoising_unet"
     by_kind: dict[Kind, Converter] = {
@@ -69,23 +70,23 @@ def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
 
 
 def is_ignored(key: str) -> bool:
-    """Whether a key carries nothing that a network would load."""
+    """Return whether no network loads this key."""
     name = key.removeprefix("module.")
     return name.startswith(IGNORED) or name.endswith(IGNORED_ENDS)
 
 
 def _without_wrapper(convert: Converter) -> Converter:
-    """Drop what is ignored, and the `module.` that training on several devices leaves."""
+    """Drop ignored keys, and the prefix `module.` that distributed training adds."""
 
-    def converted(tags: Tags) -> dict[str, Tags]:
+    def convert_plain(tags: Tags) -> dict[str, Tags]:
         plain = {k.removeprefix("module."): tag for k, tag in tags.items() if not is_ignored(k)}
         return {part: state for part, state in convert(plain).items() if state}
 
-    return converted
+    return convert_plain
 
 
 def _from_ldm(preset: Preset, part: str | None, tags: Tags) -> dict[str, Tags]:
-    """A Civitai or LDM checkpoint: UNet, and VAE and text encoder where it has them."""
+    """Convert a Civitai or LDM checkpoint: a UNet, with VAE and text encoder if present."""
     parts = {part or "denoising_unet": _from_ldm_unet(preset, tags)}
     if part is None:
         parts["vae"] = _from_ldm_vae(preset, _beginning(tags, LDM_VAE))
@@ -117,13 +118,13 @@ def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _converted(convert: Callable[..., Any], tags: Tags, config: dict[str, Any]) -> Tags:
-    """Run a converter of diffusers; what it was asked for and the file lacks comes as None."""
+    """Run a converter of diffusers, and drop the None values of keys that the file lacks."""
     state: dict[str, Any] = convert(dict(tags), config)
     return {key: tag for key, tag in state.items() if tag is not None}
 
 
 def _as_vae(preset: Preset, tags: Tags) -> Tags:
-    """A VAE under diffusers' names, or under those that its attentions had before 2023."""
+    """Rename the keys of a VAE, whose attentions had other names in diffusers before 2023."""
     with torch.device("meta"):
         vae = build_codec(preset).vae
     state = OrderedDict(tags)
@@ -132,7 +133,7 @@ def _as_vae(preset: Preset, tags: Tags) -> Tags:
 
 
 def _as_text_encoder(tags: Tags) -> Tags:
-    """transformers 5.6 took the level `text_model` out of the names."""
+    """Remove the prefix `text_model.`, which transformers 5.6 dropped."""
     return {key.removeprefix("text_model."): tag for key, tag in tags.items()}
 
 
@@ -142,7 +143,7 @@ def _from_animatediff(tags: Tags) -> Tags:
 
 
 def _from_official_unet(tags: Tags) -> dict[str, Tags]:
-    """The official `[UNet]`: weights under peft's wrappers, LoRA, and motion modules in stage 2."""
+    """Convert TCAN's official `[UNet]`: wrapped by peft, with LoRA, and motion since stage 2."""
     lora = {
         key.replace(".default.", "."): tag
         for key, tag in tags.items()
@@ -156,10 +157,10 @@ def _from_official_unet(tags: Tags) -> dict[str, Tags]:
     return _split_motion("denoising_unet", "motion_modules", rest) | {"lora": lora}
 
 
-def _split_motion(still: str, moving: str, tags: Tags) -> dict[str, Tags]:
+def _split_motion(network_part: str, motion_part: str, tags: Tags) -> dict[str, Tags]:
     motion = {key: tag for key, tag in tags.items() if ".motion_modules." in key}
     rest = {key: tag for key, tag in tags.items() if key not in motion}
-    return {still: rest, moving: _from_animatediff(motion)}
+    return {network_part: rest, motion_part: _from_animatediff(motion)}
 
 
 def _beginning(tags: Tags, prefix: str) -> Tags:

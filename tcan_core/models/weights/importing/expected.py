@@ -1,4 +1,4 @@
-"""What a preset's parts hold: keys and shapes, at whatever widths its configuration gives."""
+"""Expected keys and shapes of a preset's parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shapes = dict[str, Size]
 
 
 def expected_shapes(preset: Preset, part: str) -> Shapes:
-    """Return the shape of every weight of a part; nothing is allocated."""
+    """Return the shape of every weight of a part, without allocating them."""
     with torch.device("meta"):
         if part == "lora":
             unet = build_denoising_unet(preset)
@@ -37,14 +37,14 @@ def expected_shapes(preset: Preset, part: str) -> Shapes:
 
 
 def unread_by_reference(preset: Preset, keys: Iterable[str]) -> set[str]:
-    """Return the reference UNet's keys on which what it is read for does not depend.
+    """Return the reference UNet's keys that do not affect the features read from it.
 
-    The last thing that is read is what enters the last self-attention, so that attention and all
-    behind it may hold anything. The official code's appearance encoder does not have them.
+    The last feature read is the input of the last self-attention, so that attention and all later
+    layers are unused. The official code's appearance encoder does not have them.
     """
     config = preset.parts["reference_unet"].config
     last_block = len(config["up_block_types"]) - 1
     last = f"up_blocks.{last_block}.attentions.{config.get('layers_per_block', 2)}."
     read = tuple(last + name for name in ("norm.", "proj_in.", "transformer_blocks.0.norm1."))
-    behind = ("conv_norm_out.", "conv_out.", last)
-    return {key for key in keys if key.startswith(behind) and not key.startswith(read)}
+    later = ("conv_norm_out.", "conv_out.", last)
+    return {key for key in keys if key.startswith(later) and not key.startswith(read)}

@@ -1,4 +1,4 @@
-"""What a report says beyond keys: the usual reasons why a file does not fit."""
+"""Hints in a report: common reasons why a file does not fit."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ _MID, _MOTION = "mid_block.motion_modules", "motion_modules."
 
 
 def add_hints(report: FileReport, kind: Kind, preset: Preset) -> None:
-    """Add to a report what its faults, and the parts that it lacks, usually mean."""
+    """Add the usual causes of a report's faults and missing parts."""
     if kind == Kind.LDM and "denoising_unet" in report.matched and "vae" not in report.matched:
-        report.hints.append("it has no VAE; give one beside it, as of sd-vae-ft-mse")
+        report.hints.append("the file has no VAE; import one as well, such as sd-vae-ft-mse")
     if kind == Kind.OFFICIAL_UNET and "motion_modules" not in report.matched:
-        report.hints.append("it is of stage 1: it has no motion modules")
+        report.hints.append("the file is from stage 1: it has no motion modules")
     if kind in (Kind.ANIMATEDIFF, Kind.MOTION_ADAPTER, Kind.OFFICIAL_UNET):
         _add_motion_hints(report)
     if kind == Kind.OFFICIAL_CONTROLNET and any(
         _MOTION in key for key in (*report.missing, *report.unexpected)
     ):
         report.hints.append(
-            "where a ControlNet's motion modules sit is said by controlnet_motion_modules.config "
-            "of the preset; in the official code it is {down_blocks: [2, 3], mid_block: false}"
+            "the blocks with motion modules are set by controlnet_motion_modules.config of the "
+            "preset; the official code uses {down_blocks: [2, 3], mid_block: false}"
         )
     if kind.startswith("official") and preset.norm_grouping != "official":
         report.hints.append(
-            f"norm_grouping of {preset.name} is {preset.norm_grouping}; weights of the official "
-            "code give its outputs with norm_grouping: official, as in the preset sd15-official"
+            f"norm_grouping of {preset.name} is {preset.norm_grouping}; official weights need "
+            "norm_grouping: official, as in the preset sd15-official, to reproduce its outputs"
         )
     if kind == Kind.LORA and not any(f"loras/{name}" in report.matched for name in preset.loras):
         names = [part.removeprefix("loras/") for part in report.matched if part != "lora"]
         report.hints += [
-            f"a preset takes it with `loras: {{{name}: {{weight: 1.0}}}}`; {preset.name} does not"
+            f"{preset.name} does not use this LoRA; a preset with "
+            f"`loras: {{{name}: {{weight: 1.0}}}}` does"
             for name in names
         ]
 
@@ -40,11 +41,11 @@ def add_hints(report: FileReport, kind: Kind, preset: Preset) -> None:
 def _add_motion_hints(report: FileReport) -> None:
     if any(_MID in key for key in report.missing):
         report.hints.append(
-            "it has no motion module in the mid block (AnimateDiff v1 and v3): the preset then "
-            "says use_motion_mid_block: false"
+            "the file has no motion module in the mid block (AnimateDiff v1 and v3); set "
+            "use_motion_mid_block: false in the preset"
         )
     if any(_MID in key for key in report.unexpected):
         report.hints.append(
-            "it has a motion module in the mid block (AnimateDiff v2): the preset then says "
-            "use_motion_mid_block: true"
+            "the file has a motion module in the mid block (AnimateDiff v2); set "
+            "use_motion_mid_block: true in the preset"
         )

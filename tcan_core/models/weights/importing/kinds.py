@@ -1,4 +1,4 @@
-"""Formats of weights, and how they are told apart by their keys."""
+"""Formats of weights, and their recognition by keys."""
 
 from __future__ import annotations
 
@@ -27,31 +27,37 @@ class Kind(StrEnum):
     LORA = "lora"
 
 
-_LORA_MARKS = (".lora_down.", ".lora_up.", "lora.down.", "lora.up.", ".lora_A.", ".lora_B.")
+_LORA_INFIXES = (".lora_down.", ".lora_up.", "lora.down.", "lora.up.", ".lora_A.", ".lora_B.")
 _LAST_LAYERS = ("conv_norm_out.", "conv_out.")
 
 
 def guess_kind(names: Iterable[str], where: str) -> Kind:
-    """Tell a format by its keys; no single key decides, so that a damaged file is told as well.
+    """Recognise a format by its keys.
+
+    No single key decides, so that a file with missing keys is recognised as well.
+
+    Args:
+        names: keys of the file.
+        where: name of the file, for the error message.
 
     Raises:
-        WeightsError: they are of no format that is known.
+        WeightsError: the format is unknown.
     """
     keys = [name.removeprefix("module.") for name in names]
-    found = _guess_wrapped(keys) or _guess_diffusers(keys)
-    if found is None:
+    kind = _guess_wrapped(keys) or _guess_diffusers(keys)
+    if kind is None:
         raise WeightsError(
-            f"{where}: of no known kind; its keys begin with {', '.join(sorted(keys)[:3])}. "
-            f"--kind names it: {', '.join(Kind)}"
+            f"{where}: unknown format; its first keys are {', '.join(sorted(keys)[:3])}. "
+            f"Name it with --kind, one of {', '.join(Kind)}"
         )
-    return found
+    return kind
 
 
 def _guess_wrapped(keys: list[str]) -> Kind | None:
-    """Tell formats of other programs than diffusers, and LoRAs."""
+    """Recognise LoRAs and the formats of programs other than diffusers."""
     if _any_has(keys, ".base_layer."):
         return Kind.OFFICIAL_UNET
-    if any(_any_has(keys, mark) for mark in _LORA_MARKS):
+    if any(_any_has(keys, infix) for infix in _LORA_INFIXES):
         return Kind.LORA
     if _any_has(keys, "control_model.") or _any_has(keys, "input_hint_block."):
         return Kind.LDM_CONTROLNET
@@ -63,13 +69,13 @@ def _guess_wrapped(keys: list[str]) -> Kind | None:
 
 
 def _guess_diffusers(keys: list[str]) -> Kind | None:
-    """Tell what goes by the names of diffusers or transformers."""
-    moving, whole = _any_has(keys, "motion_modules."), _any_begins(keys, "conv_in.")
+    """Recognise formats with the key names of diffusers or transformers."""
+    has_motion, has_unet = _any_has(keys, "motion_modules."), _any_begins(keys, "conv_in.")
     if _any_begins(keys, "controlnet_"):
-        return Kind.OFFICIAL_CONTROLNET if moving else Kind.CONTROLNET
-    if moving and whole:
+        return Kind.OFFICIAL_CONTROLNET if has_motion else Kind.CONTROLNET
+    if has_motion and has_unet:
         return Kind.OFFICIAL_UNET
-    if moving:
+    if has_motion:
         animatediff = _any_has(keys, ".temporal_transformer.")
         return Kind.ANIMATEDIFF if animatediff else Kind.MOTION_ADAPTER
     if _any_begins(keys, "encoder.down_blocks."):
@@ -78,14 +84,14 @@ def _guess_diffusers(keys: list[str]) -> Kind | None:
         return Kind.TINY_VAE
     if _any_has(keys, "embeddings.token_embedding."):
         return Kind.TEXT_ENCODER
-    if whole and _any_begins(keys, "up_blocks."):
-        ends = any(_any_begins(keys, name) for name in _LAST_LAYERS)
-        return Kind.UNET if ends else Kind.OFFICIAL_REFERENCE
+    if has_unet and _any_begins(keys, "up_blocks."):
+        has_last_layers = any(_any_begins(keys, name) for name in _LAST_LAYERS)
+        return Kind.UNET if has_last_layers else Kind.OFFICIAL_REFERENCE
     return None
 
 
-def _any_has(keys: list[str], mark: str) -> bool:
-    return any(mark in key for key in keys)
+def _any_has(keys: list[str], infix: str) -> bool:
+    return any(infix in key for key in keys)
 
 
 def _any_begins(keys: list[str], prefix: str) -> bool:

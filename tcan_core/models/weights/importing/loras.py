@@ -1,7 +1,7 @@
-"""LoRAs in the key styles of kohya, of diffusers old and new, and of peft, to one style.
+"""Conversion of LoRAs in the key styles of kohya, diffusers (old and new) and peft to one style.
 
-What comes out is what `models.stacked` merges: `<module>.lora_A.weight` and `.lora_B.weight` under
-the UNet's names, with alpha already in B.
+The result is the style of `merged_loras`: `<module>.lora_A.weight` and `.lora_B.weight` with the
+UNet's module names, and alpha multiplied into B.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Size, Tensor
 
-from tcan_core.models.weights.importing.tracing import Tags, Traced, trace
+from tcan_core.models.weights.importing.tracing import KeyOrigin, Tags, trace
 from tcan_core.models.weights.merged_loras import DOWN, UP
 
 _TEXT = ("lora_te_", "lora_te1_", "lora_te2_", "text_encoder.", "base_model.model.text_model.")
@@ -30,17 +30,17 @@ _LEAVES = ("lora_down.weight", "lora_up.weight")
 
 @dataclass
 class LoraKeys:
-    """A LoRA's keys, sorted.
+    """The classified keys of a LoRA.
 
     Attributes:
-        origins: by the name in our style.
-        alphas: the file's key that holds alpha, by module.
-        missing: halves of a pair that are not there, by the file's name.
-        unexpected: keys of no style that is known.
-        ignored: how many belong to the text encoder, which only ever reads the empty prompt.
+        origins: origin of each key in the common style.
+        alphas: the file's key of alpha, by module.
+        missing: missing keys of incomplete A/B pairs, named in the file's style.
+        unexpected: keys of an unknown style.
+        ignored: number of keys of the text encoder, which only encodes the empty prompt.
     """
 
-    origins: dict[str, Traced] = field(default_factory=dict)
+    origins: dict[str, KeyOrigin] = field(default_factory=dict)
     alphas: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
@@ -48,10 +48,11 @@ class LoraKeys:
 
 
 def lora_keys(tensors: Mapping[str, Tensor], layers_per_block: int) -> LoraKeys:
-    """Sort a LoRA's keys, whichever style they have.
+    """Classify the keys of a LoRA of any style.
 
     Args:
-        layers_per_block: of the UNet; LoRAs that count blocks as LDM does are renumbered by it.
+        tensors: weights of the file.
+        layers_per_block: setting of the UNet, needed to convert LDM's block numbers.
     """
     own = {key: value for key, value in tensors.items() if not key.startswith(_TEXT)}
     if any(key.startswith("lora_unet_") for key in own):
@@ -64,23 +65,23 @@ def lora_keys(tensors: Mapping[str, Tensor], layers_per_block: int) -> LoraKeys:
 
 def _kohya(tensors: Mapping[str, Tensor], layers_per_block: int) -> LoraKeys:
     keys = LoraKeys(unexpected=[key for key in tensors if not _KOHYA.fullmatch(key)])
-    known = {key: value for key, value in tensors.items() if key not in keys.unexpected}
-    for module in sorted({key.split(".")[0] for key in known}):
-        lacking = [f"{module}.{leaf}" for leaf in _LEAVES if f"{module}.{leaf}" not in known]
-        keys.missing += lacking
-        if lacking:
-            known = {key: value for key, value in known.items() if key.split(".")[0] != module}
-    converted = trace(lambda tags: {"lora": _from_kohya(tags, layers_per_block)}, known)["lora"]
+    valid = {key: value for key, value in tensors.items() if key not in keys.unexpected}
+    for module in sorted({key.split(".")[0] for key in valid}):
+        missing = [f"{module}.{leaf}" for leaf in _LEAVES if f"{module}.{leaf}" not in valid]
+        keys.missing += missing
+        if missing:
+            valid = {key: value for key, value in valid.items() if key.split(".")[0] != module}
+    converted = trace(lambda tags: {"lora": _from_kohya(tags, layers_per_block)}, valid)["lora"]
     for key, origin in converted.items():
         keys.origins[key] = origin
         alpha = f"{origin.source.split('.')[0]}.alpha"
-        if alpha in known:
+        if alpha in valid:
             keys.alphas[key.removesuffix(DOWN).removesuffix(UP)] = alpha
     return keys
 
 
 def _from_kohya(tags: Tags, layers_per_block: int) -> Tags:
-    """Let diffusers rename; its own rename of the halves has nothing but tags to work on."""
+    """Rename the keys with diffusers' converter, which here sees tags instead of weights."""
 
     class Config:
         pass
@@ -99,7 +100,7 @@ def _plain(key: str) -> str:
 
 
 def _by_modules(tensors: Mapping[str, Tensor]) -> LoraKeys:
-    """The styles of diffusers and peft, in which modules keep their names."""
+    """Classify keys in the styles of diffusers and peft, which keep the module names."""
     keys = LoraKeys()
     for name in tensors:
         (plain,) = convert_unet_state_dict_to_peft({_plain(name): None})  # type: ignore[no-untyped-call]
@@ -107,21 +108,22 @@ def _by_modules(tensors: Mapping[str, Tensor]) -> LoraKeys:
         if match is None:
             keys.unexpected.append(name)
             continue
-        half = DOWN if match["side"] == "A" else UP
-        keys.origins[match["module"] + half] = Traced(name, tensors[name].dim())
+        side = DOWN if match["side"] == "A" else UP
+        keys.origins[match["module"] + side] = KeyOrigin(name, tensors[name].dim())
     for key, origin in keys.origins.items():
-        module, half = key.removesuffix(DOWN).removesuffix(UP), UP if key.endswith(DOWN) else DOWN
-        if module + half not in keys.origins:
-            keys.missing.append(_other_half(origin.source))
+        module, other = key.removesuffix(DOWN).removesuffix(UP), UP if key.endswith(DOWN) else DOWN
+        if module + other not in keys.origins:
+            keys.missing.append(_counterpart(origin.source))
     return keys
 
 
-def _other_half(name: str) -> str:
+def _counterpart(name: str) -> str:
+    """Return the name of the other matrix of an A/B pair, in the file's style."""
     pairs = (("lora_A", "lora_B"), ("down", "up"))
     for one, other in pairs:
         for before, after in ((one, other), (other, one)):
-            head, mark, tail = name.rpartition(f"{before}.")
-            if mark:
+            head, separator, tail = name.rpartition(f"{before}.")
+            if separator:
                 return f"{head}{after}.{tail}"
     return name
 
@@ -129,10 +131,12 @@ def _other_half(name: str) -> str:
 def lora_mismatches(
     keys: LoraKeys, tensors: Mapping[str, Tensor], shapes: Mapping[str, Size]
 ) -> tuple[list[str], list[str]]:
-    """Return the file's keys for which the UNet has no module, and those of another shape.
+    """Return the file's keys without a module in the UNet, and those of another shape.
 
     Args:
-        shapes: of the UNet's weights.
+        keys: classified keys of the LoRA.
+        tensors: weights of the file.
+        shapes: shapes of the UNet's weights.
     """
     unknown, differing = [], []
     for key, origin in keys.origins.items():
@@ -142,13 +146,13 @@ def lora_mismatches(
         if weight is None:
             unknown.append(origin.source)
         elif other is not None and not _fits(key, origin, other, tensors, weight):
-            shape, wanted = tuple(tensors[origin.source].shape), tuple(weight)
-            differing.append(f"{origin.source}: {shape} for a weight of {wanted}")
+            shape, expected = tuple(tensors[origin.source].shape), tuple(weight)
+            differing.append(f"{origin.source}: {shape} for a weight of {expected}")
     return unknown, differing
 
 
 def _fits(
-    key: str, origin: Traced, other: Traced, tensors: Mapping[str, Tensor], weight: Size
+    key: str, origin: KeyOrigin, other: KeyOrigin, tensors: Mapping[str, Tensor], weight: Size
 ) -> bool:
     value, pair = tensors[origin.source], tensors[other.source]
     if key.endswith(UP):
@@ -156,11 +160,11 @@ def _fits(
     return value[0].numel() == weight[1:].numel() and pair[0].numel() == value.shape[0]
 
 
-def folded(
-    keys: LoraKeys, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
+def fold_alpha(
+    keys: LoraKeys, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """Return the LoRA in our style; B is scaled by alpha over rank."""
-    common = _alpha_of(facts)
+    """Return the LoRA in the common style, with B scaled by alpha over rank."""
+    common = _global_alpha(metadata)
     state = {}
     for key, origin in keys.origins.items():
         value = tensors[origin.source]
@@ -173,10 +177,10 @@ def folded(
     return state
 
 
-def _alpha_of(facts: Mapping[str, Any]) -> float | None:
-    """Alpha of all modules: from peft's configuration or diffusers' metadata; None means rank."""
-    said = facts
-    if isinstance(facts.get("lora_adapter_metadata"), str):
-        said = json.loads(facts["lora_adapter_metadata"])
-    alpha = said.get("lora_alpha", said.get("unet.lora_alpha"))
+def _global_alpha(metadata: Mapping[str, Any]) -> float | None:
+    """Return alpha from peft's configuration or diffusers' metadata; None means alpha = rank."""
+    settings = metadata
+    if isinstance(metadata.get("lora_adapter_metadata"), str):
+        settings = json.loads(metadata["lora_adapter_metadata"])
+    alpha = settings.get("lora_alpha", settings.get("unet.lora_alpha"))
     return None if alpha is None else float(alpha)

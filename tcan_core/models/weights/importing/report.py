@@ -1,4 +1,4 @@
-"""What an import found in one file: told in full to programs, in a few lines to people."""
+"""Report of the import of one file: complete as JSON, and a few lines for display."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ NAMED_KEYS = 5
 
 @dataclass
 class FileReport:
-    """A file against the preset's parts. Keys go by the file's own names where those are known.
+    """Comparison of a file with the preset's parts, with the file's own key names if known.
 
     Attributes:
-        file: path as given.
-        kind: the format, guessed or given.
-        matched: keys that fit, by part.
+        file: path of the file.
+        kind: format, guessed or chosen by the user.
+        matched: number of fitting keys by part.
         missing: keys that a part needs and the file lacks.
-        unexpected: keys that no part has a place for.
+        unexpected: keys that fit no part.
         mismatched: keys of another shape, with both shapes.
-        filled: weights that the file lacks and nothing depends on; they become zero.
-        ignored: keys that carry no weights, or belong to what the preset has not.
-        dtypes: number of tensors by type.
-        hints: what may help, or is good to know.
-        written: file of each part, once written.
+        filled: number of missing weights that have no effect and are set to zero.
+        ignored: number of keys without weights, or of parts that the preset does not have.
+        dtypes: number of tensors by dtype.
+        hints: possible causes and other information.
+        written: path of each part, after writing.
     """
 
     file: str
@@ -40,32 +40,32 @@ class FileReport:
 
     @property
     def fits(self) -> bool:
-        """Whether every key has its place and every place its key."""
+        """True if all keys of the file and of the parts match."""
         return bool(self.matched) and not (self.missing or self.unexpected or self.mismatched)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the report as plain data."""
         return asdict(self) | {"fits": self.fits}
 
     def faults(self) -> str:
-        """Return what does not fit, a few keys of each fault named."""
+        """Return a summary of the faults, with a few keys of each."""
         by_fault = {
             "missing": self.missing,
             "unexpected": self.unexpected,
             "of another shape": self.mismatched,
         }
-        told = [f"{len(keys)} {fault} ({_some(keys)})" for fault, keys in by_fault.items() if keys]
-        return "; ".join(told) or "no weights that the preset has a place for"
+        faults = [f"{len(keys)} {name} ({_some(keys)})" for name, keys in by_fault.items() if keys]
+        return "; ".join(faults) or "no weights for any part of the preset"
 
     def lines(self) -> list[str]:
-        """Return the report for people."""
+        """Return the report as lines for display."""
         parts = ", ".join(f"{part} {count}" for part, count in self.matched.items()) or "none"
         types = ", ".join(f"{count} {name}" for name, count in self.dtypes.items())
         lines = [f"{self.file}: {self.kind}", f"  matched: {parts}", f"  types: {types}"]
         if not self.fits:
             lines.append(f"  does not fit: {self.faults()}")
         if self.filled:
-            lines.append(f"  filled with zeros, nothing depends on them: {self.filled}")
+            lines.append(f"  set to zero, without effect: {self.filled}")
         if self.ignored:
             lines.append(f"  ignored: {self.ignored}")
         return lines + [f"  {hint}" for hint in self.hints]

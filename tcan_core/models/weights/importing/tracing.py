@@ -1,9 +1,9 @@
-"""Where each key of a converted file comes from, whoever converts it.
+"""Tracing of keys through converters.
 
-A converter is run once on tags instead of weights: tensors of one element, of the weights' rank,
-that hold the number of the key they stand for. What comes out tells which key became which, also
-through code that is not ours, and costs neither time nor memory. So a report can name the keys as
-the user's file does, and nothing that a converter passes over goes unseen.
+A converter is run once on tags instead of weights: one-element tensors of the weights' rank that
+hold the index of their key. The output shows which key became which, also through third-party
+code, at no cost in time or memory. So a report can use the names of the user's file, and keys that
+a converter drops are noticed.
 """
 
 from __future__ import annotations
@@ -15,56 +15,57 @@ import torch
 from torch import Tensor
 
 Tags = dict[str, Tensor]
-NOBODY = -1
-# Tags by the file's keys, to tags by the keys of each part of a preset.
+NO_KEY = -1
+# From tags by the file's keys to tags by the keys of each part of a preset.
 Converter = Callable[[Tags], Mapping[str, Tags]]
 
 
 @dataclass(frozen=True)
-class Traced:
-    """A key's origin.
+class KeyOrigin:
+    """The origin of a key.
 
     Attributes:
         source: the file's key.
-        rank: dimensions that the converter left of it; it squeezes 1x1 kernels of old attentions.
+        rank: number of dimensions after conversion, which squeezes 1x1 kernels of old attentions.
     """
 
     source: str
     rank: int
 
     def take(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Return the weights, in the rank that the network has."""
+        """Return the weights with the network's number of dimensions."""
         value = tensors[self.source]
         kernel = value.shape[self.rank :]
         return value.reshape(value.shape[: self.rank]) if kernel.numel() == 1 else value
 
 
-def trace(convert: Converter, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Traced]]:
-    """Return the origin of each key by part, as the converter has it."""
+def trace(convert: Converter, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, KeyOrigin]]:
+    """Return the origin of each converted key, by part."""
     names = list(tensors)
     tags = {
         name: torch.full((1,) * tensors[name].dim(), number, dtype=torch.int64)
         for number, name in enumerate(names)
     }
-    # diffusers' converters take some biases only where the weight is, and ask for keys that a file
-    # may lack: the former get a stand-in beside them, the latter come as None.
+    # diffusers' converters use some biases only if the weight exists, so missing weights get a
+    # placeholder tag. Requested keys that the file lacks are None in the output.
+
     partners = {f"{name.removesuffix('bias')}weight" for name in names if name.endswith(".bias")}
-    tags |= {name: torch.tensor([NOBODY]) for name in partners - set(names)}
+    tags |= {name: torch.tensor([NO_KEY]) for name in partners - set(names)}
     return {
         part: {
-            key: Traced(names[int(tag)], tag.dim())
+            key: KeyOrigin(names[int(tag)], tag.dim())
             for key, tag in converted.items()
-            if tag is not None and int(tag) != NOBODY
+            if tag is not None and int(tag) != NO_KEY
         }
         for part, converted in convert(tags).items()
     }
 
 
-def source_name(key: str, origins: Mapping[str, Traced]) -> str:
-    """Return what a key that is missing would be called in the file, or the key where unknown.
+def source_name(key: str, origins: Mapping[str, KeyOrigin]) -> str:
+    """Return the name that a missing key would have in the file, or the key itself if unknown.
 
-    A converted neighbour tells: of those whose names differ in one word, the one that differs last.
-    The same word is then exchanged in the file's name.
+    It is derived from the most similar converted key, which differs in one word, as late as
+    possible; the same word is replaced in that key's name in the file.
     """
     words, best, name = key.split("."), -1, key
     for neighbour, origin in origins.items():
@@ -73,8 +74,8 @@ def source_name(key: str, origins: Mapping[str, Traced]) -> str:
             continue
         differing = [n for n, word in enumerate(words) if word != others[n]]
         word = others[differing[0]] if len(differing) == 1 else ""
-        found = origin.source.split(".")
-        if differing[0] > best and word in found and not word.isdigit():
-            best, place = differing[0], len(found) - 1 - found[::-1].index(word)
-            name = ".".join([*found[:place], words[best], *found[place + 1 :]])
+        parts = origin.source.split(".")
+        if differing[0] > best and word in parts and not word.isdigit():
+            best, index = differing[0], len(parts) - 1 - parts[::-1].index(word)
+            name = ".".join([*parts[:index], words[best], *parts[index + 1 :]])
     return name

@@ -22,7 +22,7 @@ from tcan_core.models.weights.loading import (
     read_part,
 )
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import Locked, file_sha256, lock, store_folder
+from tcan_core.models.weights.store import LockEntry, file_sha256, lock, store_folder
 from tcan_core.training.checkpoint import export_part
 
 KEY = "conv_in.weight"
@@ -110,7 +110,7 @@ def test_a_file_that_changed_in_its_store_is_not_loaded(
     path = store / "denoising_unet.safetensors"
     path.write_bytes((weights / path.name).read_bytes())
     locked = file_sha256(path)
-    lock(store, {path.name: Locked(locked, "a hub")})
+    lock(store, {path.name: LockEntry(locked, "a hub")})
     preset = with_file(tiny, path)
 
     assert KEY in read_part(preset, "denoising_unet")
@@ -130,7 +130,7 @@ def test_the_lock_beside_an_imported_file_holds_outside_the_models_folder_too(
     path = tmp_path / f"{name}.safetensors"
     path.parent.mkdir(exist_ok=True)
     save_file({KEY: torch.zeros(2)}, path)
-    lock(tmp_path, {f"{name}.safetensors": Locked(file_sha256(path), "a file")})
+    lock(tmp_path, {f"{name}.safetensors": LockEntry(file_sha256(path), "a file")})
     assert KEY in read_safetensors(path)
 
     save_file({KEY: torch.ones(2)}, path)

@@ -12,8 +12,8 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from tcan_core.errors import WeightsError
 from tcan_core.models.networks.motion import TemporalControlNet, motion_state, with_place
-from tcan_core.models.weights.inventory import is_zero_shot, without_weights
-from tcan_core.models.weights.loading import load_appearance, load_tcan, read_part, weights_taken
+from tcan_core.models.weights.inventory import is_zero_shot, substituted_parts
+from tcan_core.models.weights.loading import load_appearance, load_tcan, read_part, weights_source
 from tcan_core.models.weights.presets import Preset, load_preset
 
 ZERO_SHOT = {
@@ -52,7 +52,7 @@ def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, ba
     base = read_part(preset, "denoising_unet", bare)
     assert all(torch.equal(v, base[k]) for k, v in tcan.reference_unet.state_dict().items())
     assert isinstance(tcan.controlnet, ControlNetModel)
-    assert without_weights(preset, bare) == {
+    assert substituted_parts(preset, bare) == {
         "reference_unet": "denoising_unet",
         "lora": "nothing",
         "controlnet_motion_modules": "nothing",
@@ -83,8 +83,8 @@ def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: 
 def test_own_weights_are_taken_where_they_are(tiny: Preset, weights: Path) -> None:
     preset = with_absent(tiny, reference_unet="denoising_unet", lora="leave_out")
 
-    assert weights_taken(preset, "reference_unet", weights) == "reference_unet"
-    assert without_weights(preset, weights) == {}
+    assert weights_source(preset, "reference_unet", weights) == "reference_unet"
+    assert substituted_parts(preset, weights) == {}
     assert not is_zero_shot(preset, weights)
     lent, _, _ = load_appearance(preset, weights)
     own, _, _ = load_appearance(tiny, weights)
@@ -93,5 +93,5 @@ def test_own_weights_are_taken_where_they_are(tiny: Preset, weights: Path) -> No
 
 
 def test_nothing_of_mini_is_lent() -> None:
-    assert without_weights(load_preset("mini")) == {}
+    assert substituted_parts(load_preset("mini")) == {}
     assert not is_zero_shot(load_preset("mini"))

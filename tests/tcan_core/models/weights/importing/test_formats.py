@@ -122,7 +122,7 @@ def test_a_unet_can_become_the_reference_unet(whole: Preset, tmp_path: Path) -> 
 
     checked = check_files([path], whole, part="reference_unet")
 
-    assert set(checked[0].take) == {"reference_unet"}
+    assert set(checked[0].readers) == {"reference_unet"}
     assert checked[0].report.fits
 
 
@@ -133,8 +133,8 @@ def test_an_external_vae_goes_before_the_one_inside(whole: Preset, tmp_path: Pat
 
     first, second = check_files([inside, outside], whole)
 
-    assert "vae" not in first.take
-    assert set(second.take) == {"vae"}
+    assert "vae" not in first.readers
+    assert set(second.readers) == {"vae"}
     assert f"vae is taken from {outside} instead" in first.report.hints
     assert "it has no VAE" in check_files([lacking], whole)[0].report.hints[0]
 
@@ -186,7 +186,7 @@ def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) 
         changed.load_state_dict(plain)
         before = changed(*inputs).sample
         (checked,) = check_files([write(tmp_path, "lora.safetensors", file)], tiny)
-        merge_into(changed.state_dict(), checked.take["loras/lora"](), 1.0, "lora")
+        merge_into(changed.state_dict(), checked.readers["loras/lora"](), 1.0, "lora")
         after = changed(*inputs).sample
 
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-4)

@@ -71,7 +71,7 @@ def test_pickles_of_the_old_format_and_wrappers_are_read(tmp_path: Path) -> None
 
     for name in ("old.pth", "wrapped.ckpt", "twice.ckpt"):
         assert names(tmp_path / name) == sorted(STATE)
-    assert read_sources(tmp_path / "wrapped.ckpt")[0].facts == {"epoch": 3}
+    assert read_sources(tmp_path / "wrapped.ckpt")[0].metadata == {"epoch": 3}
 
 
 def test_a_folder_is_read_from_shards(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_pipelines_folder_is_read_model_by_model(tmp_path: Path) -> None:
     sources = read_sources(tmp_path)
 
     assert [source.path.name for source in sources] == ["unet", "vae"]
-    assert sources[1].facts == {"scaling_factor": 0.2}
+    assert sources[1].metadata == {"scaling_factor": 0.2}
 
 
 @pytest.mark.parametrize(
