@@ -100,7 +100,7 @@ def animate(tcan: Tcan, folder: Path, preset: Path, seed: str = "1") -> bytes:
     return out.read_bytes()
 
 
-def test_files_become_a_preset_that_animates(
+def test_imported_files_make_a_preset_that_animates(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path
 ) -> None:
     files = write_files(tmp_path, load_preset(str(mine)))
@@ -122,7 +122,10 @@ def test_files_become_a_preset_that_animates(
     lora = tmp_path / "some_style.safetensors"
     save_file(make("lcm-lora", load_preset(str(mine)), small).state, lora)
     done = tcan("models", "import", str(lora), "--preset", str(mine), "--part", "loras/style")
-    assert "a preset takes it with `loras: {style: {weight: 1.0}}`; mine does not" in done.out
+    assert (
+        "mine does not use this LoRA; a preset with `loras: {style: {weight: 1.0}}` does"
+        in done.out
+    )
     mine.write_text(MINE + STYLE, encoding="utf-8")
 
     styled = animate(tcan, tmp_path, mine)
@@ -132,7 +135,7 @@ def test_files_become_a_preset_that_animates(
     assert animate(tcan, tmp_path, mine) == plain
 
 
-def test_show_and_verify_know_what_was_imported(
+def test_show_and_verify_report_imported_parts(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path
 ) -> None:
     tcan("models", "import", *write_files(tmp_path, load_preset(str(mine))), "--preset", str(mine))
@@ -148,7 +151,7 @@ def test_show_and_verify_know_what_was_imported(
         file.write(b"x")
     done = tcan("models", "verify", str(mine))
     assert done.code == 1
-    assert "vae.safetensors has another sha256 than when it was stored" in done.err
+    assert "vae.safetensors has changed since it was stored" in done.err
 
 
 def test_a_dry_run_writes_nothing(tcan: Tcan, mine: Path, models: Path, tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_a_dry_run_writes_nothing(tcan: Tcan, mine: Path, models: Path, tmp_path
     assert not models.exists()
 
 
-def test_kinds_are_named(tcan: Tcan, mine: Path, tmp_path: Path) -> None:
+def test_an_unknown_kind_error_lists_the_kinds(tcan: Tcan, mine: Path, tmp_path: Path) -> None:
     done = tcan("models", "import", "x.ckpt", "--preset", str(mine), "--kind", "sdxl")
     assert done.code == 2
     assert "--kind is 'sdxl'; allowed are unet, vae" in done.err
@@ -212,7 +215,7 @@ def test_a_preset_is_pulled_converted_and_locked(
     assert left == {"weights.lock.json"}  # what was fetched lies there once, converted
 
 
-def test_weights_for_another_part_are_refused_and_not_stored(
+def test_pulled_weights_for_another_part_are_rejected(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = "  denoising_unet: {pull: {repo: some/unet, file: weights.safetensors}}"
@@ -229,7 +232,7 @@ def test_weights_for_another_part_are_refused_and_not_stored(
     assert not (models / "mine" / "denoising_unet.safetensors").exists()
 
 
-def test_a_set_of_files_is_pulled_as_it_is(
+def test_a_file_set_is_pulled_unconverted(
     tcan: Tcan, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (models / "mine-too").mkdir(parents=True)
@@ -247,12 +250,12 @@ def test_a_set_of_files_is_pulled_as_it_is(
     assert pulled_file("mine-too", "body.onnx").read_bytes() == b"network"
     assert tcan("models", "verify", "mine-too").out == "mine-too: 1 files are as they should be\n"
     pulled_file("mine-too", "body.onnx").write_bytes(b"another")
-    assert "body.onnx has another sha256" in tcan("models", "verify", "mine-too").err
+    assert "body.onnx has changed since it was pulled" in tcan("models", "verify", "mine-too").err
     pulled_file("mine-too", "body.onnx").unlink()
     assert "body.onnx is missing" in tcan("models", "verify", "mine-too").err
 
 
-def test_with_a_preset_comes_what_its_detector_needs(
+def test_pulling_a_preset_pulls_its_detector(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine.write_text(
@@ -279,7 +282,7 @@ def test_with_a_preset_comes_what_its_detector_needs(
     assert "body.onnx is missing" in tcan("models", "verify", str(mine)).err
 
 
-def test_sd15_names_a_file_of_the_hub_for_every_part_that_is_not_trained() -> None:
+def test_sd15_has_a_hub_file_for_every_pretrained_part() -> None:
     preset = load_preset("sd15")
     pulls = pullable(preset)
 
@@ -289,9 +292,7 @@ def test_sd15_names_a_file_of_the_hub_for_every_part_that_is_not_trained() -> No
         assert preset.parts[name].absent == "leave_out"
 
 
-def test_a_preset_that_names_nothing_to_pull_is_verified(
-    tcan: Tcan, models: Path, tmp_path: Path
-) -> None:
+def test_pull_verifies_a_preset_without_hub_files(tcan: Tcan, models: Path, tmp_path: Path) -> None:
     done = tcan("models", "pull", "mini")
     assert done.code == 0, done.err
     assert "preset mini names nothing to pull: 8 files are as they should be" in done.out
@@ -299,10 +300,10 @@ def test_a_preset_that_names_nothing_to_pull_is_verified(
     alone.write_text(f"extends: {TINY}\nname: alone\ndescription: without weights\n")
     lacking = tcan("models", "pull", str(alone))
     assert lacking.code == 1
-    assert "preset alone names nothing to pull" in lacking.err
+    assert "preset alone has no parts to pull" in lacking.err
 
 
-def test_the_detector_of_the_settings_is_pulled_in_the_presets_place(
+def test_the_detector_in_the_settings_replaces_the_presets(
     tcan: Tcan, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (models / "eyes").mkdir(parents=True)
@@ -322,7 +323,7 @@ def test_the_detector_of_the_settings_is_pulled_in_the_presets_place(
     assert "eyes: 1 files are as they should be" in tcan("models", "verify", "mini").out
 
 
-def test_presets_of_the_models_folder_are_listed(tcan: Tcan, mine: Path, models: Path) -> None:
+def test_presets_in_the_models_folder_are_listed(tcan: Tcan, mine: Path, models: Path) -> None:
     (models / "mine").mkdir(parents=True)
     (models / "mine" / "preset.yaml").write_text(MINE, encoding="utf-8")
 
@@ -349,14 +350,14 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
     assert {file["license"] for file in files} == {"Apache-2.0"}
 
 
-def test_a_preset_tells_what_its_detector_needs(tcan: Tcan, models: Path) -> None:
+def test_show_lists_the_files_of_a_presets_detector(tcan: Tcan, models: Path) -> None:
     told = tcan("models", "show", "sd15").out.splitlines()[-1]
     assert "dwpose, licence: Apache-2.0; not at hand" in told
     assert "`tcan models pull dwpose`" in told
     assert "detector of poses" not in tcan("models", "show", "mini").out
 
 
-def test_motion_modules_of_a_controlnet_are_pulled_into_it(
+def test_pulled_controlnet_motion_modules_go_to_their_part(
     tcan: Tcan, mine: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = "  controlnet_motion_modules: {pull: {repo: some/controlnet, file: motion.safetensors}}"

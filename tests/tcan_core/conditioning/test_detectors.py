@@ -101,7 +101,7 @@ def test_weights_must_match_the_pinned_digest_and_the_lock(
     for name, who in (("iris.onnx", "weights.lock.json"), ("pupil.onnx", "the preset")):
         right = (store / name).read_bytes()
         (store / name).write_bytes(b"another")
-        with pytest.raises(WeightsError, match=f"{name}: sha256 is .*, {who} says"):
+        with pytest.raises(WeightsError, match=f"{name}: sha256 is .*, but {who} has"):
             detector_files("eyes", names)
         (store / name).write_bytes(right)
 

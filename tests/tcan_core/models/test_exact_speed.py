@@ -54,7 +54,7 @@ def read(tcan: Tcan | PlainTcan, inputs: Inputs) -> None:
 
 
 @pytest.mark.parametrize("grouping", ["official", "diffusers"])
-def test_other_groupings_of_norms_are_exact_too(
+def test_accelerations_are_exact_for_every_norm_grouping(
     tiny: Preset, weights: Path, inputs: Inputs, grouping: NormGrouping
 ) -> None:
     tcan = load_tcan(replace(tiny, norm_grouping=grouping), weights)
@@ -76,7 +76,7 @@ def test_other_groupings_of_norms_are_exact_too(
     ],
     ids=["default", "serial", "channels_last"],
 )
-def test_the_accelerated_form_is_the_plain_one(
+def test_the_accelerated_form_equals_the_plain_form(
     tcan: Tcan, inputs: Inputs, options: RuntimeOptions, guidance_scale: float
 ) -> None:
     plain = PlainTcan(tcan)
@@ -116,9 +116,7 @@ class Projections:
         self.rows.append(len(arguments[0]))
 
 
-def test_the_reference_is_read_at_batch_1_no_further_than_needed_and_projected_once(
-    tcan: Tcan, inputs: Inputs
-) -> None:
+def test_the_reference_is_read_and_projected_once_per_step(tcan: Tcan, inputs: Inputs) -> None:
     ran: list[str] = []
     for name, module in tcan.reference_unet.named_modules():
         if name in ("conv_in", "conv_out", "up_blocks.1.attentions.1.proj_out"):
@@ -140,7 +138,9 @@ def test_the_reference_is_read_at_batch_1_no_further_than_needed_and_projected_o
     assert projected[4:] == [rows, 1]
 
 
-def test_what_both_halves_share_is_computed_once(tcan: Tcan, inputs: Inputs) -> None:
+def test_features_shared_by_both_guidance_predictions_are_computed_once(
+    tcan: Tcan, inputs: Inputs
+) -> None:
     rows: dict[str, list[int]] = {"conv_in": [], "down_blocks.0": [], "up_blocks.0": []}
     for name, noted in rows.items():
         tcan.denoising_unet.get_submodule(name).register_forward_hook(
@@ -183,17 +183,17 @@ def test_keys_and_values_are_expanded_not_copied(tcan: Tcan, inputs: Inputs) -> 
     assert copies.called == []
 
 
-def test_a_kernel_that_is_not_there_is_told() -> None:
+def test_a_missing_attention_kernel_is_rejected() -> None:
     with pytest.raises(ConfigError, match="xformers"):
         find_kernel("xformers")
 
 
-def test_a_kernel_of_cuda_is_refused_on_a_cpu_before_anything_is_loaded() -> None:
+def test_a_cuda_kernel_is_rejected_on_a_cpu_before_loading() -> None:
     with pytest.raises(ConfigError, match="CUDA alone, and the device is 'cpu'; use 'sdpa'"):
         AnimatePipeline.from_preset("mini", options=RuntimeOptions(attention="xformers"))
 
 
-def test_16_bits_and_8_bit_weights_stay_near(tcan: Tcan, inputs: Inputs) -> None:
+def test_16_bit_and_8_bit_results_are_close_to_float32(tcan: Tcan, inputs: Inputs) -> None:
     read(tcan, inputs)
     expected = tcan.predict(*inputs, 3.0)
     spread = float(expected.std())
@@ -217,7 +217,7 @@ def test_16_bits_and_8_bit_weights_stay_near(tcan: Tcan, inputs: Inputs) -> None
 @pytest.mark.timeout(900)
 # torch's own compiler imports what torch has deprecated.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-def test_compiled_blocks_give_the_same_and_compile_once(tcan: Tcan, inputs: Inputs) -> None:
+def test_compiled_blocks_are_equal_and_compile_once(tcan: Tcan, inputs: Inputs) -> None:
     """A minute or two: a C++ compiler builds each block. None is left out for what they share."""
     plain = PlainTcan(tcan)
     read(plain, inputs)

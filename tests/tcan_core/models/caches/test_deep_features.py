@@ -50,7 +50,7 @@ def test_features_of_the_same_step_give_the_same_prediction(
     torch.testing.assert_close(tcan.predict(*inputs, guidance_scale, deep), whole)
 
 
-def test_features_of_another_step_are_used_as_they_are(tcan: Tcan, inputs: Inputs) -> None:
+def test_cached_features_of_another_step_are_reused_unchanged(tcan: Tcan, inputs: Inputs) -> None:
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
     whole = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
@@ -60,7 +60,7 @@ def test_features_of_another_step_are_used_as_they_are(tcan: Tcan, inputs: Input
     assert 0 < (shallow - whole).abs().mean() < (wrong - whole).abs().mean()
 
 
-def test_known_features_leave_the_deep_blocks_out(tcan: Tcan, inputs: Inputs) -> None:
+def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> None:
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
     ran: set[str] = set()
@@ -83,7 +83,7 @@ def features(num_windows: int) -> DeepFeatures:
     return DeepFeatures([rows, -rows])
 
 
-def test_a_window_runs_whole_at_every_nth_step() -> None:
+def test_a_window_runs_completely_at_every_nth_step() -> None:
     memory, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
     whole = []
     for step in range(7):
@@ -95,7 +95,7 @@ def test_a_window_runs_whole_at_every_nth_step() -> None:
     assert whole == [0, 3, 6]
 
 
-def test_each_window_gets_its_own_halves_back() -> None:
+def test_each_window_gets_its_own_features_back() -> None:
     windows = [[0, 1, 2], [2, 3, 4]]
     memory = DeepFeatureCache(9, windows)
     memory.keep(windows, features(2))
@@ -106,7 +106,7 @@ def test_each_window_gets_its_own_halves_back() -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
+def test_the_memory_bound_does_not_depend_on_batches(batch: int) -> None:
     """8 bytes per frame, though windows share frames: room for two of the three windows."""
     windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
     memory = DeepFeatureCache(2, windows, max_bytes=8 * 8)
@@ -116,5 +116,5 @@ def test_the_bound_does_not_depend_on_batches(batch: int) -> None:
     assert [memory.has(window) for window in windows] == [True, True, False]
 
 
-def test_with_an_interval_of_one_nothing_is_wanted() -> None:
+def test_an_interval_of_one_disables_the_feature_cache() -> None:
     assert DeepFeatureCache(1, []).empty() is None

@@ -38,7 +38,7 @@ def embed(memory: PoseCache, maps: Tensor, frames: list[int]) -> Tensor:
     return features
 
 
-def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
+def test_cached_pose_features_equal_the_embedding(maps: Tensor) -> None:
     embedding = Embedding()
     memory = PoseCache(embedding, max_bytes=6 * FRAME_BYTES)
     memory.begin(6)
@@ -51,7 +51,7 @@ def test_features_are_those_of_the_embedding(maps: Tensor) -> None:
         torch.testing.assert_close(features, expected[frames])
 
 
-def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
+def test_each_frame_is_embedded_once_within_the_memory_bound(maps: Tensor) -> None:
     embedding = Embedding()
     memory = PoseCache(embedding)
     memory.begin(6)
@@ -65,7 +65,7 @@ def test_each_frame_is_embedded_once_where_there_is_room(maps: Tensor) -> None:
     assert embedding.embedded == 8 + 2 * looked
 
 
-def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
+def test_a_video_beyond_the_memory_bound_is_not_cached(maps: Tensor) -> None:
     embedding = Embedding()
     memory = PoseCache(embedding, max_bytes=5 * FRAME_BYTES)
     memory.begin(6)
@@ -79,7 +79,7 @@ def test_of_a_video_that_does_not_fit_nothing_is_kept(maps: Tensor) -> None:
     assert embedding.embedded == 6 + 1 + 3 + 1
 
 
-def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
+def test_without_frame_indices_nothing_is_cached(maps: Tensor) -> None:
     embedding = Embedding()
     memory = PoseCache(embedding)
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_without_frames_nothing_is_kept(maps: Tensor) -> None:
     assert embedding.embedded == 12
 
 
-def test_a_controlnet_gets_one_memory(maps: Tensor) -> None:
+def test_a_controlnet_gets_one_pose_cache(maps: Tensor) -> None:
     controlnet = nn.Module()
     controlnet.controlnet_cond_embedding = Embedding()
     memory = install_pose_cache(controlnet)

@@ -23,7 +23,7 @@ def adapted(network: nn.Module) -> list[str]:
     return [name for name, module in network.named_modules() if isinstance(module, Linear)]
 
 
-def test_lora_hits_the_spatial_queries_keys_and_values(tiny: Preset) -> None:
+def test_lora_adapts_spatial_queries_keys_and_values(tiny: Preset) -> None:
     unet = build_denoising_unet(tiny)
     attentions = [name.removesuffix(".processor") for name in unet.attn_processors]
     add_lora(unet, 2, 2)
@@ -33,7 +33,7 @@ def test_lora_hits_the_spatial_queries_keys_and_values(tiny: Preset) -> None:
     )
 
 
-def test_lora_leaves_motion_modules_alone(tiny: Preset) -> None:
+def test_lora_does_not_adapt_motion_modules(tiny: Preset) -> None:
     still = build_denoising_unet(tiny)
     add_lora(still, 2, 2)
     moving = add_motion(build_denoising_unet(tiny), build_motion_adapter(tiny))
@@ -99,7 +99,7 @@ def test_lora_weights_that_do_not_fit_are_named(tiny: Preset, weights: Path) -> 
     assert set(lora_state(unet)) == set(state)
 
 
-def test_a_plain_network_takes_no_adapted_keys(tiny: Preset) -> None:
+def test_a_network_without_lora_rejects_lora_keys(tiny: Preset) -> None:
     unet = build_denoising_unet(tiny)
     state = unet.state_dict()
     add_lora(unet, 2, 2)

@@ -49,7 +49,7 @@ def moving_unet(tiny: Preset) -> UNetMotionModel:
 
 
 @torch.no_grad()
-def test_untrained_modules_leave_the_unet_as_it_was(tiny: Preset, weights: Path) -> None:
+def test_new_motion_modules_do_not_change_the_unet(tiny: Preset, weights: Path) -> None:
     unet, _ = load_prior(tiny, weights)
     inflated = add_motion(unet, build_motion_adapter(tiny))
     zero_motion_output(inflated)
@@ -62,7 +62,7 @@ def test_untrained_modules_leave_the_unet_as_it_was(tiny: Preset, weights: Path)
 
 
 @torch.no_grad()
-def test_an_untrained_temporal_controlnet_is_the_controlnet(tiny: Preset, weights: Path) -> None:
+def test_a_new_temporal_controlnet_equals_the_controlnet(tiny: Preset, weights: Path) -> None:
     _, controlnet = load_prior(tiny, weights)
     temporal = TemporalControlNet(deepcopy(controlnet), controlnet_motion(tiny))
     zero_motion_output(temporal)
@@ -80,7 +80,7 @@ def test_an_untrained_temporal_controlnet_is_the_controlnet(tiny: Preset, weight
 
 
 @torch.no_grad()
-def test_frames_meet_in_attention_alone(moving_unet: UNetMotionModel) -> None:
+def test_frames_interact_only_in_temporal_attention(moving_unet: UNetMotionModel) -> None:
     latents = torch.randn(LATENTS)
     changed = latents.clone()
     changed[:, :, 3] += 1
@@ -111,7 +111,7 @@ def test_norm_per_frame_normalises_each_frame() -> None:
     torch.testing.assert_close(result, expected)
 
 
-def test_motion_weights_go_by_the_names_of_the_motion_adapter(
+def test_motion_weights_use_the_key_names_of_the_motion_adapter(
     tiny: Preset, moving_unet: UNetMotionModel
 ) -> None:
     adapter = build_motion_adapter(tiny).state_dict()
@@ -132,7 +132,7 @@ def test_the_controlnets_motion_modules_are_named_as_the_unets_encoder(
     assert {name: value.shape for name, value in motion_state(temporal).items()} == encoder
 
 
-def test_motion_weights_load_back(tiny: Preset, moving_unet: UNetMotionModel) -> None:
+def test_motion_weights_round_trip(tiny: Preset, moving_unet: UNetMotionModel) -> None:
     fresh = add_motion(build_denoising_unet(tiny), build_motion_adapter(tiny))
 
     load_motion_state(fresh, motion_state(moving_unet), "motion_modules")

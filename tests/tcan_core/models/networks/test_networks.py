@@ -34,7 +34,7 @@ def test_latents_are_eight_times_smaller(tiny: Preset, weights: Path) -> None:
     assert decoded.min() >= -1 and decoded.max() <= 1
 
 
-def test_the_scaling_factor_goes_in_and_out(tiny: Preset, weights: Path) -> None:
+def test_the_scaling_factor_is_applied_in_encode_and_decode(tiny: Preset, weights: Path) -> None:
     codec = load_codec(tiny, weights)
     images = torch.rand(1, 3, 32, 32) * 2 - 1
     latents, decoded = codec.encode(images), codec.decode(codec.encode(images))
@@ -45,7 +45,7 @@ def test_the_scaling_factor_goes_in_and_out(tiny: Preset, weights: Path) -> None
     torch.testing.assert_close(codec.decode(codec.encode(images)), decoded)
 
 
-def test_folding_keeps_every_pixel(tiny: Preset, weights: Path) -> None:
+def test_folding_pixels_into_patches_is_lossless(tiny: Preset, weights: Path) -> None:
     codec = load_codec(tiny, weights)
     identity = ImageCodec(codec.vae, patch_size=4)
     images = torch.rand(1, 3, 32, 32)
@@ -56,7 +56,7 @@ def test_folding_keeps_every_pixel(tiny: Preset, weights: Path) -> None:
     assert torch.equal(torch.nn.functional.pixel_shuffle(folded, 4), images)
 
 
-def test_the_pose_embedding_begins_at_zero(tiny: Preset) -> None:
+def test_the_pose_embedding_starts_at_zero(tiny: Preset) -> None:
     pose_maps = torch.rand(2, 3, 32, 48)
 
     assert torch.equal(PatchPoseEmbedding(8, 6, 10)(pose_maps), torch.zeros(2, 10, 4, 6))

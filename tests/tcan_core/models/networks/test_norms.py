@@ -104,7 +104,9 @@ def moving_unet(tiny: Preset, grouping: NormGrouping) -> UNetMotionModel:
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
-def test_the_denoising_unets_norms(tiny: Preset, grouping: NormGrouping) -> None:
+def test_norms_of_the_denoising_unet_equal_a_reference(
+    tiny: Preset, grouping: NormGrouping
+) -> None:
     unet = moving_unet(tiny, grouping)
     latents = torch.randn(LATENTS) * torch.arange(1, FRAMES + 1)[:, None, None]
 
@@ -114,7 +116,7 @@ def test_the_denoising_unets_norms(tiny: Preset, grouping: NormGrouping) -> None
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
-def test_the_temporal_controlnets_norms(
+def test_norms_of_the_temporal_controlnet_equal_a_reference(
     tiny: Preset, weights: Path, grouping: NormGrouping
 ) -> None:
     _, controlnet = load_prior(tiny, weights)
@@ -131,7 +133,7 @@ def test_the_temporal_controlnets_norms(
 
 
 @torch.no_grad()
-def test_groupings_differ_and_a_copy_counts_for_itself(tiny: Preset) -> None:
+def test_norm_groupings_differ_and_are_copied_with_the_network(tiny: Preset) -> None:
     latents = torch.randn(LATENTS) * torch.arange(1, FRAMES + 1)[:, None, None]
     unets = {grouping: moving_unet(tiny, grouping) for grouping in GROUPINGS}
     results = {name: unet(latents, TIMESTEP, TEXT).sample for name, unet in unets.items()}
@@ -146,7 +148,7 @@ def test_groupings_differ_and_a_copy_counts_for_itself(tiny: Preset) -> None:
 
 
 @torch.no_grad()
-def test_a_controlnet_may_have_motion_modules_in_some_blocks_alone(
+def test_controlnet_motion_modules_can_be_limited_to_some_blocks(
     tiny: Preset, weights: Path
 ) -> None:
     _, controlnet = load_prior(tiny, weights)

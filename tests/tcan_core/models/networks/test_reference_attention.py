@@ -61,7 +61,7 @@ def test_reference_rows_attend_to_own_and_reference_tokens(
     torch.testing.assert_close(result, torch.cat(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_unconditional_rows_see_only_their_own_tokens(attention: Attention) -> None:
+def test_unconditional_rows_attend_only_to_their_own_tokens(attention: Attention) -> None:
     hidden = torch.randn(ROWS, TOKENS, CHANNELS)
     results = [
         ReferenceReader(ReferenceBank({"here": torch.randn(1, 7, CHANNELS)}, 4), "here")(
@@ -74,7 +74,7 @@ def test_unconditional_rows_see_only_their_own_tokens(attention: Attention) -> N
     assert not torch.isclose(results[0][4:], results[1][4:]).all()
 
 
-def test_without_a_bank_the_unet_is_the_plain_one(tiny: Preset, weights: Path) -> None:
+def test_an_empty_bank_leaves_the_unet_unchanged(tiny: Preset, weights: Path) -> None:
     unet, _ = load_prior(tiny, weights)
     plain = deepcopy(unet)
     connect_reference(build_reference_unet(tiny), unet)
@@ -84,7 +84,7 @@ def test_without_a_bank_the_unet_is_the_plain_one(tiny: Preset, weights: Path) -
         assert torch.equal(unet(latents, 7, prompt).sample, plain(latents, 7, prompt).sample)
 
 
-def test_what_the_bank_holds_steers_the_unet(tiny: Preset, weights: Path) -> None:
+def test_the_bank_changes_the_prediction(tiny: Preset, weights: Path) -> None:
     unet, _ = load_prior(tiny, weights)
     reference_unet = build_reference_unet(tiny)
     bank = connect_reference(reference_unet, unet)
@@ -115,7 +115,7 @@ def test_gradients_reach_the_reference_unet(tiny: Preset, weights: Path) -> None
     assert gradient is not None and gradient.abs().sum() > 0
 
 
-def test_the_full_size_model_reads_in_ten_blocks() -> None:
+def test_the_full_size_model_reads_references_in_ten_blocks() -> None:
     preset = load_preset("sd15")
     with torch.device("meta"):
         unet, reference_unet = build_denoising_unet(preset), build_reference_unet(preset)

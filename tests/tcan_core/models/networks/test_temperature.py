@@ -50,7 +50,7 @@ def test_scaled_queries_equal_divided_scores() -> None:
 
 
 @pytest.mark.parametrize("maps", [None, 1 + 3 * torch.rand(2, 2, 3)])
-def test_more_rows_than_a_kernel_takes_are_attended_in_parts(
+def test_attention_splits_rows_beyond_the_kernel_limit(
     maps: Tensor | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -73,7 +73,7 @@ def test_more_rows_than_a_kernel_takes_are_attended_in_parts(
     assert torch.equal(found, expected)
 
 
-def test_without_a_map_it_is_the_attention_of_diffusers() -> None:
+def test_without_a_temperature_map_attention_equals_diffusers() -> None:
     torch.manual_seed(0)
     attention = Attention(CHANNELS, heads=HEADS, dim_head=CHANNELS // HEADS)
     hidden = torch.randn(6, FRAMES, CHANNELS)
@@ -99,7 +99,7 @@ class OneModule(nn.Module):
 
 
 @torch.no_grad()
-def test_each_pixel_of_an_oblong_map_takes_its_own_temperature() -> None:
+def test_a_non_square_temperature_map_applies_per_pixel() -> None:
     torch.manual_seed(0)
     network = OneModule()
     shaken(network, 0.3)
@@ -118,7 +118,7 @@ def test_each_pixel_of_an_oblong_map_takes_its_own_temperature() -> None:
 
 
 @torch.no_grad()
-def test_a_temperature_of_one_is_none(tcan: Tcan) -> None:
+def test_a_temperature_of_one_has_no_effect(tcan: Tcan) -> None:
     latents, timestep, pose_maps = _windows(1)
     tcan.read_reference(torch.randn(1, 4, 4, 4), timestep)
 
@@ -130,7 +130,7 @@ def test_a_temperature_of_one_is_none(tcan: Tcan) -> None:
 
 
 @torch.no_grad()
-def test_windows_of_a_batch_keep_their_own_maps_in_both_halves_of_guidance(tcan: Tcan) -> None:
+def test_batched_windows_keep_their_own_temperature_maps(tcan: Tcan) -> None:
     latents, timestep, pose_maps = _windows(2)
     maps = 1 + 3 * torch.rand(2, 32, 48)
     tcan.read_reference(torch.randn(1, 4, 4, 4), timestep[:1])
@@ -145,7 +145,7 @@ def test_windows_of_a_batch_keep_their_own_maps_in_both_halves_of_guidance(tcan:
 
 
 @torch.no_grad()
-def test_guidance_is_the_step_away_from_the_half_without_reference(tcan: Tcan) -> None:
+def test_guidance_extrapolates_from_the_unconditional_prediction(tcan: Tcan) -> None:
     latents, timestep, pose_maps = _windows(1)
     tcan.temperature.maps = 1 + 3 * torch.rand(1, 32, 48)
     tcan.read_reference(torch.randn(1, 4, 4, 4), timestep)

@@ -28,13 +28,11 @@ def with_files(preset: Preset, folder: Path) -> Preset:
         ("text_encoder", 123_060_480),
     ],
 )
-def test_the_full_size_model_has_the_published_numbers_of_parameters(
-    part: str, published: int
-) -> None:
+def test_the_full_size_model_has_the_published_parameter_counts(part: str, published: int) -> None:
     assert part_parameters(load_preset("sd15"), part) == published
 
 
-def test_motion_modules_without_a_mid_block_are_those_of_v1() -> None:
+def test_motion_modules_without_a_mid_block_have_the_size_of_animatediff_v1() -> None:
     preset = load_preset("sd15")
     motion = preset.parts["motion_modules"]
     v1 = replace(motion, config=motion.config | {"use_motion_mid_block": False})
@@ -49,7 +47,7 @@ def test_every_shipped_part_can_be_counted() -> None:
         assert (part.parameters > 0) is (part.name != "text_encoder"), part
 
 
-def test_counts_are_those_of_the_weights(tiny: Preset, weights: Path) -> None:
+def test_parameter_counts_equal_those_of_the_weights(tiny: Preset, weights: Path) -> None:
     from safetensors.torch import load_file
 
     for part in inventory(tiny):
@@ -58,7 +56,7 @@ def test_counts_are_those_of_the_weights(tiny: Preset, weights: Path) -> None:
             assert part.parameters == sum(value.numel() for value in stored.values()), part.name
 
 
-def test_weights_are_at_hand_where_their_file_is(tiny: Preset, weights: Path) -> None:
+def test_a_part_is_present_if_its_file_exists(tiny: Preset, weights: Path) -> None:
     assert {part.name for part in inventory(tiny) if part.present} == {"text_encoder"}
 
     present = {part.name: part.present for part in inventory(with_files(tiny, weights))}
@@ -74,6 +72,6 @@ def test_missing_and_damaged_files_are_found(tiny: Preset, tmp_path: Path) -> No
 
     wrong = damaged_parts(replace(preset, parts=parts))
 
-    assert wrong["vae"] == "vae.safetensors has another sha256 than the preset says"
+    assert wrong["vae"] == "vae.safetensors does not have the sha256 in the preset"
     assert wrong["lora"] == "lora.safetensors is missing"
     assert damaged_parts(tiny) == {}

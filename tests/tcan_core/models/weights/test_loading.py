@@ -48,7 +48,7 @@ def test_missing_renamed_and_reshaped_keys_are_named(tiny: Preset) -> None:
         load_strictly(unet, state | {KEY: state[KEY][:1]}, "unet")
 
 
-def test_only_the_first_names_of_many_are_told(tiny: Preset) -> None:
+def test_long_lists_of_keys_are_shortened(tiny: Preset) -> None:
     unet = build_denoising_unet(tiny)
 
     with pytest.raises(WeightsError) as raised:
@@ -68,7 +68,7 @@ def test_nothing_is_loaded_when_a_key_is_missing(tiny: Preset) -> None:
     assert torch.equal(unet.conv_in.weight, before)
 
 
-def test_weights_come_back_as_they_were_exported(tiny: Preset, weights: Path) -> None:
+def test_exported_weights_round_trip(tiny: Preset, weights: Path) -> None:
     unet, controlnet = load_prior(tiny, weights)
 
     for network, part in ((unet, "denoising_unet"), (controlnet, "controlnet")):
@@ -96,11 +96,11 @@ def test_a_preset_reads_its_own_file_and_checks_its_sha256(
     path.write_bytes((weights / "denoising_unet.safetensors").read_bytes())
 
     assert KEY in read_part(with_file(tiny, path, file_sha256(path)), "denoising_unet")
-    with pytest.raises(WeightsError, match=f"sha256 is {file_sha256(path)}, the preset says 00"):
+    with pytest.raises(WeightsError, match=f"sha256 is {file_sha256(path)}, but the preset has 00"):
         read_part(with_file(tiny, path, "00"), "denoising_unet")
 
 
-def test_a_file_that_changed_in_its_store_is_not_loaded(
+def test_a_changed_file_in_the_store_is_rejected(
     tiny: Preset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pulled preset pins no digest: what holds is the lock that its first pull wrote."""
@@ -116,16 +116,14 @@ def test_a_file_that_changed_in_its_store_is_not_loaded(
     assert KEY in read_part(preset, "denoising_unet")
     save_file({key: value + 1 for key, value in load_file(path).items()}, path)
 
-    told = f"sha256 is {file_sha256(path)}, weights.lock.json says {locked}"
+    told = f"sha256 is {file_sha256(path)}, but weights.lock.json has {locked}"
     for folder in (None, store):
         with pytest.raises(WeightsError, match=told):
             read_part(preset, "denoising_unet", folder)
 
 
 @pytest.mark.parametrize("name", ["denoising_unet", "loras/style"])
-def test_the_lock_beside_an_imported_file_holds_outside_the_models_folder_too(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_lock_outside_the_models_folder_is_checked(name: str, tmp_path: Path) -> None:
     """`tcan models import --into` writes the lock into the folder that it is given."""
     path = tmp_path / f"{name}.safetensors"
     path.parent.mkdir(exist_ok=True)
@@ -134,14 +132,16 @@ def test_the_lock_beside_an_imported_file_holds_outside_the_models_folder_too(
     assert KEY in read_safetensors(path)
 
     save_file({KEY: torch.ones(2)}, path)
-    with pytest.raises(WeightsError, match=r"weights\.lock\.json says"):
+    with pytest.raises(WeightsError, match=r"weights\.lock\.json has"):
         read_safetensors(path)
 
 
-def test_missing_and_damaged_files_are_told(tiny: Preset, tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_rejected(tiny: Preset, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"preset tiny: no weights for vae at .*vae.safetensors"):
         load_codec(tiny, tmp_path)
-    with pytest.raises(WeightsError, match=r"preset tiny: no weights for vae; `tcan models import"):
+    with pytest.raises(
+        WeightsError, match=r"preset tiny: no weights for vae; run `tcan models import"
+    ):
         load_codec(tiny)
     (tmp_path / "vae.safetensors").write_bytes(b"half of a file")
     with pytest.raises(WeightsError, match="vae.safetensors: not a safetensors file"):

@@ -44,7 +44,7 @@ def stored(preset: str, part: str) -> Path:
     return path
 
 
-def test_what_is_not_said_is_the_bases(models: Path, tmp_path: Path) -> None:
+def test_unset_keys_are_inherited_from_the_base(models: Path, tmp_path: Path) -> None:
     write(models / "base" / "preset.yaml", BASE)
     path = write(
         tmp_path / "own" / "mine.yaml",
@@ -67,9 +67,7 @@ def test_what_is_not_said_is_the_bases(models: Path, tmp_path: Path) -> None:
     assert preset.loras["style"].weight == 0.5
 
 
-def test_a_part_with_weights_of_its_own_takes_none_of_the_bases(
-    models: Path, tmp_path: Path
-) -> None:
+def test_a_part_with_its_own_weights_does_not_inherit_weights(models: Path, tmp_path: Path) -> None:
     base = write(tmp_path / "base.yaml", BASE)
     own = "extends: {}\nname: mine\nparts: {{vae: {{file: own.safetensors}}, lora: {{{}}}}}\n"
     stored("base", "lora")
@@ -84,7 +82,7 @@ def test_a_part_with_weights_of_its_own_takes_none_of_the_bases(
     assert inherits.parts["vae"].config == {"a": 1, "b": 2}
 
 
-def test_own_weights_come_before_inherited_ones(models: Path, tmp_path: Path) -> None:
+def test_own_weights_take_precedence_over_inherited_ones(models: Path, tmp_path: Path) -> None:
     write(tmp_path / "base.yaml", BASE)
     mine = load_preset(write(tmp_path / "mine.yaml", "extends: base.yaml\nname: mine\n"))
     stored("base", "motion_modules")
@@ -96,7 +94,7 @@ def test_own_weights_come_before_inherited_ones(models: Path, tmp_path: Path) ->
     assert find_part(mine, "motion_modules") == own
 
 
-def test_presets_of_the_models_folder_go_by_name(models: Path) -> None:
+def test_presets_in_the_models_folder_load_by_name(models: Path) -> None:
     write(models / "mine" / "preset.yaml", "extends: mini\nname: mine\n")
     write(models / "mini" / "preset.yaml", "name: a shipped one cannot be replaced\n")
 
@@ -105,17 +103,17 @@ def test_presets_of_the_models_folder_go_by_name(models: Path) -> None:
     assert load_preset("mini").name == "mini"
 
 
-def test_presets_that_extend_one_another_are_refused(tmp_path: Path) -> None:
+def test_cyclic_inheritance_is_rejected(tmp_path: Path) -> None:
     write(tmp_path / "a.yaml", "extends: b.yaml\nname: a\n")
     write(tmp_path / "b.yaml", "extends: a.yaml\nname: b\n")
-    with pytest.raises(ConfigError, match="8 presets extend one another"):
+    with pytest.raises(ConfigError, match="more than 8 presets extend each other"):
         load_preset(str(tmp_path / "a.yaml"))
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: ../elsewhere", "name is '../elsewhere'; allowed are letters"),
+        ("name: ../elsewhere", "name is '../elsewhere'; allowed: letters"),
         ("parts: {lora: {absent: nobody}}", "parts.lora: absent is 'nobody'; allowed: refuse"),
         ("parts: {lora: {absent: lora}}", "parts.lora: absent is 'lora'"),
         ("loras: {x: {into: [vae]}}", "into: vae; allowed: denoising_unet, reference_unet"),
@@ -124,7 +122,7 @@ def test_presets_that_extend_one_another_are_refused(tmp_path: Path) -> None:
         ("name: ''", "a preset that extends 'mini' needs a name of its own"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_presets_are_rejected_with_the_cause(tmp_path: Path, text: str, told: str) -> None:
     lines = ["extends: mini", "name: mine"]
     key = text.split(":")[0]
     kept = [line for line in lines if not line.startswith(f"{key}:")]
@@ -132,6 +130,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
         load_preset(write(tmp_path / "mine.yaml", "\n".join([*kept, text])))
 
 
-def test_missing_weights_tell_how_to_get_them(models: Path) -> None:
-    with pytest.raises(WeightsError, match="no weights for vae; `tcan models pull sd15` or `tcan"):
+def test_the_error_for_missing_weights_names_the_commands(models: Path) -> None:
+    with pytest.raises(
+        WeightsError, match="no weights for vae; run `tcan models pull sd15` or `tcan"
+    ):
         find_part(load_preset("sd15"), "vae")

@@ -43,8 +43,8 @@ def test_every_shipped_preset_loads_with_all_parts() -> None:
         assert PARTS <= set(preset.parts)
 
 
-def test_an_unknown_name_tells_what_ships() -> None:
-    with pytest.raises(ConfigError, match="no preset 'maxi'; shipped are mini, sd15, "):
+def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
+    with pytest.raises(ConfigError, match="no preset 'maxi'; use one of mini, sd15, "):
         load_preset("maxi")
     with pytest.raises(ConfigError, match=r"no preset '/nowhere/preset.yaml'"):
         load_preset("/nowhere/preset.yaml")
@@ -75,7 +75,7 @@ def test_missing_keys_and_broken_yaml_are_named(tmp_path: Path) -> None:
         load_preset(write(tmp_path, ""))
 
 
-def test_files_lie_beside_the_yaml(tmp_path: Path) -> None:
+def test_part_files_are_relative_to_the_yaml(tmp_path: Path) -> None:
     preset = load_preset(write(tmp_path, SMALL))
 
     assert preset.part_file("vae") == tmp_path / "codec.safetensors"
@@ -83,7 +83,7 @@ def test_files_lie_beside_the_yaml(tmp_path: Path) -> None:
     assert preset.config_of == {"vae": {}, "lora": {}}
 
 
-def test_sums_beside_the_yaml_name_files_and_digests(tmp_path: Path) -> None:
+def test_sha256sums_provide_files_and_digests(tmp_path: Path) -> None:
     (tmp_path / "SHA256SUMS").write_text("11  lora.safetensors\n22 *codec.safetensors\n")
 
     preset = load_preset(write(tmp_path, SMALL))

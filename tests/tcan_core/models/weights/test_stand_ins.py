@@ -39,12 +39,16 @@ def bare(weights: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_absent_weights_are_refused_unless_the_preset_allows_it(tiny: Preset, bare: Path) -> None:
+def test_missing_weights_are_rejected_unless_the_preset_allows_them(
+    tiny: Preset, bare: Path
+) -> None:
     with pytest.raises(WeightsError, match="preset tiny: no weights for reference_unet"):
         load_tcan(tiny, bare)
 
 
-def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, bare: Path) -> None:
+def test_a_zero_shot_model_equals_the_base_with_reference_attention(
+    tiny: Preset, bare: Path
+) -> None:
     preset = with_absent(tiny, **ZERO_SHOT)
 
     tcan = load_tcan(preset, bare)
@@ -66,7 +70,7 @@ def test_a_zero_shot_model_is_the_base_with_reference_attention(tiny: Preset, ba
     assert result.isfinite().all()
 
 
-def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: Path) -> None:
+def test_the_unets_motion_modules_can_substitute_the_controlnets(tiny: Preset, bare: Path) -> None:
     lent = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
     preset = with_absent(tiny, **lent)
 
@@ -80,7 +84,7 @@ def test_the_unets_motion_modules_can_begin_the_controlnets(tiny: Preset, bare: 
         assert torch.equal(value, expected[name]), name
 
 
-def test_own_weights_are_taken_where_they_are(tiny: Preset, weights: Path) -> None:
+def test_existing_own_weights_are_used_instead_of_a_substitute(tiny: Preset, weights: Path) -> None:
     preset = with_absent(tiny, reference_unet="denoising_unet", lora="leave_out")
 
     assert weights_source(preset, "reference_unet", weights) == "reference_unet"
@@ -92,6 +96,6 @@ def test_own_weights_are_taken_where_they_are(tiny: Preset, weights: Path) -> No
         assert torch.equal(value, lent.state_dict()[key]), key
 
 
-def test_nothing_of_mini_is_lent() -> None:
+def test_mini_has_no_substituted_parts() -> None:
     assert substituted_parts(load_preset("mini")) == {}
     assert not is_zero_shot(load_preset("mini"))

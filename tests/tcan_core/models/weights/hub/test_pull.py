@@ -50,7 +50,7 @@ def test_a_first_pull_locks_revision_and_digest(hub: Hub, tmp_path: Path) -> Non
     assert left(tmp_path) == {NAME, LOCK_NAME}
 
 
-def test_later_pulls_take_the_locked_revision_not_main(hub: Hub, tmp_path: Path) -> None:
+def test_later_pulls_use_the_locked_revision(hub: Hub, tmp_path: Path) -> None:
     pull_files({NAME: FILE}, tmp_path)
     hub.put(FILE.repo, FILE.file, b"something newer", SECOND)
     (tmp_path / NAME).unlink()
@@ -61,14 +61,14 @@ def test_later_pulls_take_the_locked_revision_not_main(hub: Hub, tmp_path: Path)
     assert [revision for _, revision, _ in hub.asked] == ["main", FIRST]
 
 
-def test_what_lies_there_already_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
     pull_files({NAME: FILE}, tmp_path)
     pull_files({NAME: FILE}, tmp_path)
 
     assert len(hub.asked) == 1
 
 
-def test_a_pinned_revision_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+def test_a_pinned_revision_is_requested(hub: Hub, tmp_path: Path) -> None:
     hub.put(FILE.repo, FILE.file, b"something newer", SECOND)
 
     pull_files({NAME: replace(FILE, revision=FIRST)}, tmp_path)
@@ -77,7 +77,7 @@ def test_a_pinned_revision_is_asked_for(hub: Hub, tmp_path: Path) -> None:
     assert read_lock(tmp_path)[NAME].revision == FIRST
 
 
-def test_a_broken_transfer_goes_on_within_one_pull(hub: Hub, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_within_a_pull(hub: Hub, tmp_path: Path) -> None:
     hub.put(FILE.repo, FILE.file, LONG, FIRST)
     hub.cut_after = CHUNK + 1000
 
@@ -87,11 +87,11 @@ def test_a_broken_transfer_goes_on_within_one_pull(hub: Hub, tmp_path: Path) -> 
     assert hub.ranges == ["", f"bytes={CHUNK}-"]
 
 
-def test_a_pull_that_broke_off_is_gone_on_with_by_the_next(hub: Hub, tmp_path: Path) -> None:
+def test_the_next_pull_resumes_an_interrupted_download(hub: Hub, tmp_path: Path) -> None:
     hub.put(FILE.repo, FILE.file, LONG, FIRST)
     hub.cut_after, hub.down_for = CHUNK + 1000, 1
 
-    with pytest.raises(WeightsError, match="the hub answered 500"):
+    with pytest.raises(WeightsError, match="the hub answered with HTTP status 500"):
         pull_files({NAME: FILE}, tmp_path)
     assert not (tmp_path / NAME).exists()
     pull_files({NAME: FILE}, tmp_path)
@@ -101,24 +101,24 @@ def test_a_pull_that_broke_off_is_gone_on_with_by_the_next(hub: Hub, tmp_path: P
     assert left(tmp_path) == {NAME, LOCK_NAME}
 
 
-def test_a_wrong_digest_is_refused_before_anything_is_sent(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="sha256 must be 0{64}, the hub announces"):
+def test_a_wrong_digest_is_rejected_before_the_download(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="sha256 must be 0{64}, but the hub reports"):
         pull_files({NAME: replace(FILE, sha256="0" * 64)}, tmp_path)
 
     assert left(tmp_path) == set()
     assert hub.asked == []
 
 
-def test_bytes_that_broke_on_the_way_are_not_kept(hub: Hub, tmp_path: Path) -> None:
+def test_a_corrupted_download_is_discarded(hub: Hub, tmp_path: Path) -> None:
     hub.damaged = True
 
-    with pytest.raises(WeightsError, match="must be the hub's .*, but is .*; not kept"):
+    with pytest.raises(WeightsError, match="must be the hub's .*; the file was discarded"):
         pull_files({NAME: FILE}, tmp_path)
 
     assert left(tmp_path) == set()
 
 
-def test_other_bytes_than_at_the_first_pull_are_not_kept(
+def test_a_file_that_differs_from_the_first_pull_is_discarded(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = tmp_path / "mirror"
@@ -129,13 +129,13 @@ def test_other_bytes_than_at_the_first_pull_are_not_kept(
     pinned.unlink()
     monkeypatch.setenv("TCAN_HUB_ENDPOINT", str(mirror))
 
-    with pytest.raises(WeightsError, match="must be the first pull's .*, but is .*; not kept"):
+    with pytest.raises(WeightsError, match="must be the first pull's .*; the file was discarded"):
         pull_files({NAME: FILE}, store)
 
     assert left(store) == {LOCK_NAME}
 
 
-def test_a_local_folder_can_stand_for_the_hub(
+def test_a_local_folder_can_serve_as_a_hub_mirror(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "mirror" / FILE.repo / FILE.file
@@ -147,22 +147,26 @@ def test_a_local_folder_can_stand_for_the_hub(
     pull_files({NAME: replace(FILE, sha256=digest)}, tmp_path / "store")
 
     assert (tmp_path / "store" / NAME).read_bytes() == CONTENT
-    with pytest.raises(WeightsError, match=r"the mirror .* has no .*other\.safetensors"):
+    with pytest.raises(WeightsError, match=r"not in the mirror .*; expected .*other\.safetensors"):
         pull_files({NAME: replace(FILE, file="other.safetensors")}, tmp_path / "store")
 
 
-def test_what_the_hub_does_not_have_is_named(
+def test_errors_of_the_hub_are_mapped(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(WeightsError, match="other.bin: the hub has no such repository, revision"):
+    with pytest.raises(
+        WeightsError, match="other.bin: repository, revision or file does not exist"
+    ):
         pull_files({NAME: replace(FILE, file="other.bin")}, tmp_path)
     monkeypatch.setenv("TCAN_HUB_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(WeightsError, match=r"the transfer broke \(ConnectError.*call the command"):
+    with pytest.raises(
+        WeightsError, match=r"the download was interrupted \(ConnectError.*run the command"
+    ):
         pull_files({NAME: FILE}, tmp_path)
     assert left(tmp_path) == set()
 
 
-def test_a_damaged_lock_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_lock_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / LOCK_NAME).write_text('{"files": []}')
-    with pytest.raises(WeightsError, match="not a lock file .*; remove it to trust anew"):
+    with pytest.raises(WeightsError, match="not a lock file .*; remove it to pin the files again"):
         pull_files({NAME: FILE}, tmp_path)

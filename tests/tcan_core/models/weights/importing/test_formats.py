@@ -69,7 +69,7 @@ def write(folder: Path, name: str, state: dict[str, Tensor]) -> Path:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_weights_arrive_unchanged(name: str, whole: Preset, tmp_path: Path) -> None:
+def test_imported_weights_are_unchanged(name: str, whole: Preset, tmp_path: Path) -> None:
     torch.manual_seed(0)
     preset = as_official(whole, [1]) if name.startswith("official") else whole
     made = make(name, preset, lambda *shape: torch.randn(shape, dtype=torch.float16))
@@ -88,7 +88,7 @@ def test_the_weights_arrive_unchanged(name: str, whole: Preset, tmp_path: Path) 
 
 @pytest.mark.parametrize("how", ["removed", "renamed", "reshaped"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_damaged_file_is_refused_with_the_keys_name(
+def test_a_damaged_file_is_rejected_with_the_key(
     name: str, how: str, whole: Preset, tmp_path: Path
 ) -> None:
     preset = as_official(whole, [1]) if name.startswith("official") else whole
@@ -126,7 +126,7 @@ def test_a_unet_can_become_the_reference_unet(whole: Preset, tmp_path: Path) -> 
     assert checked[0].report.fits
 
 
-def test_an_external_vae_goes_before_the_one_inside(whole: Preset, tmp_path: Path) -> None:
+def test_an_external_vae_replaces_the_one_in_a_checkpoint(whole: Preset, tmp_path: Path) -> None:
     inside = write(tmp_path, "model.safetensors", make("ldm", whole, torch.randn).state)
     outside = write(tmp_path, "vae.pt", make("ldm-vae", whole, torch.randn).state)
     lacking = write(tmp_path, "m.safetensors", make("ldm-without-vae", whole, torch.randn).state)
@@ -136,10 +136,10 @@ def test_an_external_vae_goes_before_the_one_inside(whole: Preset, tmp_path: Pat
     assert "vae" not in first.readers
     assert set(second.readers) == {"vae"}
     assert f"vae is taken from {outside} instead" in first.report.hints
-    assert "it has no VAE" in check_files([lacking], whole)[0].report.hints[0]
+    assert "the file has no VAE" in check_files([lacking], whole)[0].report.hints[0]
 
 
-def test_one_misfit_among_several_leaves_nothing_written(tiny: Preset, tmp_path: Path) -> None:
+def test_one_mismatch_prevents_the_whole_import(tiny: Preset, tmp_path: Path) -> None:
     good = write(tmp_path, "good.safetensors", make("unet", tiny, torch.randn).state)
     state = make("controlnet", tiny, torch.randn).state
     del state["conv_in.weight"]
@@ -151,7 +151,9 @@ def test_one_misfit_among_several_leaves_nothing_written(tiny: Preset, tmp_path:
     assert not (tmp_path / "store").exists()
 
 
-def test_motion_modules_of_other_positions_are_refused(tiny: Preset, tmp_path: Path) -> None:
+def test_motion_modules_with_another_number_of_positions_are_rejected(
+    tiny: Preset, tmp_path: Path
+) -> None:
     state = foreign.animatediff(make("motion-adapter", tiny, torch.randn).state, 24)
 
     (checked,) = check_files([write(tmp_path, "mm.ckpt", state)], tiny)
@@ -160,7 +162,7 @@ def test_motion_modules_of_other_positions_are_refused(tiny: Preset, tmp_path: P
     assert not checked.report.fits
 
 
-def test_a_lora_of_the_text_encoder_is_left_out(tiny: Preset, tmp_path: Path) -> None:
+def test_text_encoder_keys_of_a_lora_are_ignored(tiny: Preset, tmp_path: Path) -> None:
     made = make("lcm-lora", tiny, torch.randn)
     text = {"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(2, 2)}
 
@@ -170,7 +172,7 @@ def test_a_lora_of_the_text_encoder_is_left_out(tiny: Preset, tmp_path: Path) ->
     assert checked.report.ignored == 1
 
 
-def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) -> None:
+def test_lora_alpha_scales_as_in_diffusers_and_peft(tiny: Preset, tmp_path: Path) -> None:
     """Our merge of a kohya file, against diffusers' loader and peft's layers on the same file."""
     torch.manual_seed(0)
     unet = shaken(build_denoising_unet(tiny))
@@ -193,7 +195,7 @@ def test_alpha_scales_as_diffusers_and_peft_scale(tiny: Preset, tmp_path: Path) 
     assert (before - expected).abs().max() > 0.1
 
 
-def test_what_the_appearance_encoder_lacks_changes_nothing_that_is_read(tiny: Preset) -> None:
+def test_keys_missing_in_the_appearance_encoder_have_no_effect(tiny: Preset) -> None:
     torch.manual_seed(0)
     reference, other = (shaken(build_reference_unet(tiny)) for _ in range(2))
     state = reference.state_dict()
@@ -214,9 +216,9 @@ def test_what_the_appearance_encoder_lacks_changes_nothing_that_is_read(tiny: Pr
         assert torch.equal(features, banks[1][name]), name
 
 
-def test_what_is_of_no_known_kind_is_refused(tiny: Preset, tmp_path: Path) -> None:
+def test_a_file_of_unknown_format_is_rejected(tiny: Preset, tmp_path: Path) -> None:
     path = write(tmp_path, "x.safetensors", {"layer.weight": torch.zeros(2)})
-    with pytest.raises(WeightsError, match="of no known kind; its keys begin with layer.weight"):
+    with pytest.raises(WeightsError, match="unknown format; its first keys are layer.weight"):
         check_files([path], tiny)
 
     (checked,) = check_files([path], tiny, Kind.VAE)
@@ -224,7 +226,7 @@ def test_what_is_of_no_known_kind_is_refused(tiny: Preset, tmp_path: Path) -> No
     assert len(checked.report.missing) == len(expected_shapes(tiny, "vae"))
 
 
-def test_weights_of_another_network_are_refused(tiny: Preset, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_rejected(tiny: Preset, tmp_path: Path) -> None:
     wide = dict(tiny.parts)
     config = wide["denoising_unet"].config | {"block_out_channels": [16, 32]}
     wide["denoising_unet"] = replace(wide["denoising_unet"], config=config)

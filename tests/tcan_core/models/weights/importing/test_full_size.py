@@ -117,7 +117,7 @@ def test_every_key_of_every_format_is_matched(
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["removed", "renamed", "reshaped"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_damaged_file_is_refused_with_the_keys_name(
+def test_a_damaged_file_is_rejected_with_the_key(
     name: str, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     preset = preset_for(name)
@@ -145,7 +145,7 @@ def test_motion_modules_without_a_mid_block_fit_a_preset_without(tmp_path: Path)
     assert "use_motion_mid_block: false" in v2.report.hints[0]
 
 
-def test_the_official_preset_is_what_the_official_code_builds() -> None:
+def test_the_official_preset_matches_the_official_networks() -> None:
     official, made = load_preset("sd15-official"), as_official(load_preset("sd15"), [2, 3])
 
     assert official.config_of == made.config_of
