@@ -1,1 +1,1 @@
-"""The worker: takes jobs by lease, animates, and writes what came of it."""
+"""The worker: claims jobs by lease, animates, and stores the results."""

@@ -1,4 +1,4 @@
-"""What the job runner asks of a model. `worker.animator` answers with the real one."""
+"""The model's interface for the job runner; `worker.animator` implements it with the real model."""
 
 from __future__ import annotations
 
@@ -10,42 +10,52 @@ from typing import Any, Protocol
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
-from tcan_core.progress import AnimateProgress
-
-Report = Callable[[AnimateProgress], None]
-Canceled = Callable[[], bool]
+from tcan_core.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """Files of a finished animation, and how it went."""
+    """The files of a finished animation.
+
+    Attributes:
+        seconds: time taken by each stage.
+        report: details for the manifest.
+        warnings: for the caller.
+        no_watermark_reason: why the images carry no watermark; empty if they carry one, or if the
+            service makes none.
+    """
 
     outputs: dict[Output, Path]
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of each stage."""
     report: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    unmarked: str = ""
-    """Why its pictures bear no watermark; empty where they do, or where the service makes none."""
+    no_watermark_reason: str = ""
 
 
 class Animator(Protocol):
-    """A model with the two stages of a job. Paths are local; nothing is kept between calls.
+    """A model with the two stages of a job. Paths are local; no state is kept between calls.
 
-    Both stages report steps, stop soon when `canceled`, and raise the errors of `worker.failures`.
+    Both stages report progress, stop soon after `is_canceled` returns True, and raise the errors of
+    `worker.failures`.
     """
 
     def load(self) -> None:
-        """Load what the worker's queues need; done once, before it takes jobs."""
+        """Load what the worker's queues need; called once, before the first job."""
 
     def memory(self) -> DeviceMemory:
-        """Memory of the device, now."""
+        """Return the current memory use of the device."""
 
     def describe(self) -> ModelInfo:
-        """The model, for callers and for manifests; its weights as far as they are loaded."""
+        """Describe the model for callers and manifests; only loaded weights are listed."""
 
-    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
-        """Find and clean the driver's poses; a video of them and a pose file into `folder`."""
+    def preview(
+        self,
+        driving: Path,
+        folder: Path,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
+    ) -> Rendering:
+        """Detect and clean the driving video's poses; write a video and a pose file to `folder`."""
 
     def prepare(
         self,
@@ -53,10 +63,10 @@ class Animator(Protocol):
         driving: Path,
         prepared: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
     ) -> list[str]:
-        """Read the inputs, find, clean and draw the poses, and write what `render` needs of them.
+        """Read the inputs, detect, clean and draw the poses, and write what `render` needs.
 
         Args:
             prepared: the file to write; its name ends in `.zip`.
@@ -71,23 +81,23 @@ class Animator(Protocol):
         prepared: Path,
         folder: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
         *,
         resume: Path | None = None,
-        frugal: bool = False,
-        mark: int | None = None,
+        low_memory: bool = False,
+        watermark: int | None = None,
     ) -> Rendering:
         """Animate into files of `folder`.
 
         Args:
-            resume: the saved state of an earlier render of the same job, by the same model; what
-                was done there is not done again, and the result is the same.
-            frugal: take less memory and more time.
-            mark: 32 bits that the watermark of all pictures carries; None leaves them unmarked, and
-                pictures that can hold none stay so, which the rendering tells.
+            resume: the saved state of an earlier render of the same job by the same model; its
+                steps are not repeated, and the result is the same.
+            low_memory: use less memory and more time.
+            watermark: 32 bits for the watermark of all images; None makes no watermark. Images that
+                can hold none stay without, and the rendering says so.
 
         Raises:
             CheckpointUnusableError: `resume` cannot be used.
-            AnimationOutOfMemoryError: memory ran out; being frugal may help.
+            AnimationOutOfMemoryError: memory ran out; `low_memory` may help.
         """

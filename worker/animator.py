@@ -1,5 +1,7 @@
-"""The real model behind the job runner: with `model_info` all of the worker that imports
-`tcan_core`."""
+"""The real model behind the job runner.
+
+Only this module and `worker.model_info` import more of `tcan_core` than its progress type.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,9 @@ from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_u
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
 from tcan_core.planning.budget import Budget
-from tcan_core.progress import AnimateProgress
+from tcan_core.progress import AnimateProgress, ProgressCallback
 from tcan_core.sampling.state import DenoiseState
-from worker.animation import Canceled, Rendering, Report
+from worker.animation import Rendering
 from worker.decoding import ChildSource
 from worker.failures import (
     AnimationCanceledError,
@@ -50,40 +52,35 @@ from worker.failures import (
 )
 from worker.memory import process_memory
 from worker.model_info import model_info
-from worker.runtime.shutdown import end_at_once
+from worker.runtime.shutdown import exit_at_once
 
 logger = logging.getLogger(__name__)
 
-# One window at a time, one frame decoded at a time.
-FRUGAL: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
-UNMEASURED = "jobs may run out of it. `tcan plan --measure` measures it"
-FEWER_WINDOWS = "TCAN_RUNTIME__WINDOW_BATCH is %d; %d are measured to fit, and taken"
-NO_ROOM = "TCAN_RUNTIME__* says how it runs, TCAN_MEMORY_LIMIT what there is"
+LOW_MEMORY: dict[str, Any] = {"window_batch": 1, "decode_batch": 1}
+UNMEASURED = "jobs may run out of memory; measure it with `tcan plan --measure`"
+FEWER_WINDOWS = "TCAN_RUNTIME__WINDOW_BATCH is %d, but only %d fit; using %d"
+DOES_NOT_FIT = "Change TCAN_RUNTIME__* or raise TCAN_MEMORY_LIMIT"
 # For callers, who need not know where this machine keeps its weights; the log has the reason.
-NO_DETECTOR = "the worker cannot look for people: its pose detector cannot be loaded"
+NO_DETECTOR = "the worker cannot detect people: its pose detector cannot be loaded"
 
 
 class TcanAnimator:
-    """A preset of TCAN on one device, or on several that share the windows of each video; of a
-    worker that only prepares, its sizes and a detector.
+    """A preset of TCAN on one device, or on several that share the windows of each video.
 
     Args:
         preset: name of the preset.
-        device: of torch.
-        limits: what inputs are taken; the same that the gateway holds to.
-        weights: folder of the parts' safetensors; by default where the preset says.
-        runtime: how the model runs; the same in every worker that may go on with a job.
-        detector: of poses; by default the preset's.
-        watermark_key: of those who shall find the marks; by default the one that all know.
-        memory_limit: bytes of the device for tensors; by default what a CUDA device has free. What
-            fits is chosen by it, without one jobs run as `runtime` says.
-        detects: whether it will prepare jobs, for which the detector is loaded with the model; a
-            worker that only renders needs none.
-        renders: whether it will render jobs; a worker that only prepares loads no network of the
-            preset, and needs no weights of it.
-        more_devices: each gets a process of its own with the same model, which takes part in every
-            render; the result is the same.
-        on_loss: called when one of these has died. This process can render nothing any more.
+        device: torch device.
+        limits: limits of inputs, the same as the gateway's.
+        weights: folder of the parts' safetensors; the preset's own place by default.
+        runtime: options of the model; the same in every worker that may resume a job.
+        detector: pose detector; the preset's by default.
+        watermark_key: secret shared with the watermark's detector; a public one by default.
+        memory_limit: bytes of device memory for tensors; the free memory of a CUDA device by
+            default. Options are chosen to fit it; without one jobs run as `runtime` says.
+        detects: whether to load the detector, for a worker that prepares jobs.
+        renders: whether to load the networks, for a worker that renders jobs.
+        more_devices: devices of further processes that share every render; the result is the same.
+        on_loss: called when one of these processes has died, after which none can render.
     """
 
     def __init__(
@@ -100,7 +97,7 @@ class TcanAnimator:
         detects: bool = True,
         renders: bool = True,
         more_devices: Sequence[str] = (),
-        on_loss: Callable[[], None] = end_at_once,
+        on_loss: Callable[[], None] = exit_at_once,
     ) -> None:
         self._preset = preset
         self._device = device
@@ -122,13 +119,11 @@ class TcanAnimator:
         self._info: ModelInfo | None = None
 
     def load(self) -> None:
-        """Load a detector where poses will be looked for, and the weights where jobs are rendered.
-
-        What is lacking for them is told before minutes are spent on the model.
+        """Load the detector first, which may fail, then the weights, which takes minutes.
 
         Raises:
-            SettingsError: the model cannot fit the device.
-            ConfigError, ParameterError, PeerLostError, WeightsError: of `tcan_core`.
+            SettingsError: the model does not fit the device.
+            ConfigError, ParameterError, PeerLostError, WeightsError: from `tcan_core`.
         """
         self._media.start()
         preset = load_preset(self._preset)
@@ -141,7 +136,7 @@ class TcanAnimator:
             return
         self._fit(preset)
         options = _options(self._runtime)
-        if self._more_devices:  # they load beside this process
+        if self._more_devices:  # they load while this process does
             self._peers = PipelinePeers(
                 self._more_devices, self._preset, self._weights, options, self._on_loss
             )
@@ -157,27 +152,30 @@ class TcanAnimator:
         self._info = model_info(preset, self._weights, self._runtime)
 
     def _fit(self, preset: Preset) -> None:
-        """Choose how the model runs, where something bounds its memory. Raises as `load`."""
+        """Choose options that fit the memory limit, if there is one. Raises as `load`."""
         options = _options(self._runtime)
         budget = Budget.for_device(preset, self._device, self._memory_limit)
         if budget is None:
             return
         if self._memory_limit is None and not budget.has_measurements(options):
-            logger.warning("%s: its memory is not known; %s", preset.name, UNMEASURED)
+            logger.warning("memory use unknown: preset=%s; %s", preset.name, UNMEASURED)
             return
         try:
-            found = budget.plan(options, self._runtime.window_batch)
+            plan = budget.plan(options, self._runtime.window_batch)
         except MemoryLimitError as error:
-            raise SettingsError(f"{preset.name} on {self._device}: {error}. {NO_ROOM}") from error
-        logger.info("%s on %s: %s", preset.name, self._device, budget.summary(found))
-        if found.window_batch < self._runtime.window_batch:
-            logger.warning(FEWER_WINDOWS, self._runtime.window_batch, found.window_batch)
+            raise SettingsError(
+                f"{preset.name} on {self._device}: {error}. {DOES_NOT_FIT}"
+            ) from error
+        logger.info("%s on %s: %s", preset.name, self._device, budget.summary(plan))
+        if plan.window_batch < self._runtime.window_batch:
+            batch = plan.window_batch
+            logger.warning(FEWER_WINDOWS, self._runtime.window_batch, batch, batch)
         self._budget = budget
-        chosen = {**asdict(found.options), "window_batch": found.window_batch}
+        chosen = {**asdict(plan.options), "window_batch": plan.window_batch}
         self._runtime = RuntimeSettings.model_validate(chosen)
 
     def close(self) -> None:
-        """End the processes of further devices; a worker that ends need not, they end with it."""
+        """End the processes of further devices; they also end when this process does."""
         if self._peers is not None:
             self._peers.close()
 
@@ -187,14 +185,14 @@ class TcanAnimator:
         driving: Path,
         prepared: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
     ) -> list[str]:
         """See `worker.animation.Animator`."""
         assert self._drawer is not None, "load() comes first"
-        progress = _detecting(report, canceled)
-        media = self._media.asking(_unless(canceled))
-        with _told():
+        progress = _detection_progress(report, is_canceled)
+        media = self._media.with_check(_cancel_check(is_canceled))
+        with _mapped_errors():
             found = prepare(
                 image,
                 driving,
@@ -211,11 +209,17 @@ class TcanAnimator:
         replace(found, pose_maps=pose_maps).save(prepared, progress)
         return found.warnings
 
-    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
+    def preview(
+        self,
+        driving: Path,
+        folder: Path,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
+    ) -> Rendering:
         """See `worker.animation.Animator`."""
-        progress = _detecting(report, canceled)
-        media = self._media.asking(_unless(canceled))
-        with _told():
+        progress = _detection_progress(report, is_canceled)
+        media = self._media.with_check(_cancel_check(is_canceled))
+        with _mapped_errors():
             found = find_poses(
                 driving, self._limits, self._detector, progress=progress, media=media
             )
@@ -234,10 +238,10 @@ class TcanAnimator:
 
     def memory(self) -> DeviceMemory:
         """See `worker.animation.Animator`."""
-        found = cuda_memory(self._device)
-        if found is None:
+        memory = cuda_memory(self._device)
+        if memory is None:
             return process_memory()
-        return DeviceMemory(device=self._device, **found._asdict())
+        return DeviceMemory(device=self._device, **memory._asdict())
 
     def describe(self) -> ModelInfo:
         """See `worker.animation.Animator`."""
@@ -250,28 +254,27 @@ class TcanAnimator:
         prepared: Path,
         folder: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
         *,
         resume: Path | None = None,
-        frugal: bool = False,
-        mark: int | None = None,
+        low_memory: bool = False,
+        watermark: int | None = None,
     ) -> Rendering:
         """See `worker.animation.Animator`."""
         assert self._pipeline is not None, "load() comes first, for a worker that renders"
-
         outputs = {
             Output.RESULT: folder / f"result.{params.format}",
             Output.POSTER: folder / "poster.png",
             Output.POSE: folder / "pose.mp4",
         }
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
-        if frugal:
-            settings = replace(settings, **FRUGAL)
-        media = self._media.asking(_unless(canceled))
+        if low_memory:
+            settings = replace(settings, **LOW_MEMORY)
+        media = self._media.with_check(_cancel_check(is_canceled))
         try:
             ready = Prepared.load(prepared, image, self._limits, media)
-            settings = settings if frugal else self._fitted(settings, ready)
+            settings = settings if low_memory else self._fitted(settings, ready)
             if self._peers is not None:
                 self._peers.set_next_video(prepared, ready.image, settings, resume)
             done = render(
@@ -280,11 +283,13 @@ class TcanAnimator:
                 outputs[Output.RESULT],
                 settings,
                 progress=report,
-                is_canceled=canceled,
+                is_canceled=is_canceled,
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
-                frame_filter=None if mark is None else Watermarker(mark, self._watermark_key),
+                frame_filter=(
+                    None if watermark is None else Watermarker(watermark, self._watermark_key)
+                ),
             )
         except CanceledError as error:
             raise AnimationCanceledError from error
@@ -293,17 +298,17 @@ class TcanAnimator:
         except InputError as error:
             raise animation_error(error) from error
         except OUT_OF_MEMORY:
-            # Without a cause: a traceback would hold on to the tensors of the failed attempt.
-            failed = AnimationOutOfMemoryError()
+            # Raised below without a cause: a traceback would keep the failed attempt's tensors.
+            out_of_memory = AnimationOutOfMemoryError()
         else:
-            unmarked = "" if mark is None else no_watermark_reason(*done.size) or ""
-            made = {**asdict(done), "devices": [self._device, *self._more_devices]}
-            return Rendering(outputs, done.seconds, made, unmarked=unmarked)
+            reason = "" if watermark is None else no_watermark_reason(*done.size) or ""
+            details = {**asdict(done), "devices": [self._device, *self._more_devices]}
+            return Rendering(outputs, done.seconds, details, no_watermark_reason=reason)
         free_unused(self._device)
-        raise failed
+        raise out_of_memory
 
     def _fitted(self, settings: AnimateSettings, ready: Prepared) -> AnimateSettings:
-        """As many windows and frames at a time as fit the device. Raises MemoryLimitError."""
+        """Return settings whose batches fit the device. Raises MemoryLimitError."""
         if self._budget is None:
             return settings
         height, width = ready.image.shape[:2]
@@ -312,7 +317,7 @@ class TcanAnimator:
 
 
 def animate_settings(params: JobParams) -> AnimateSettings:
-    """What a caller chose, as the pipeline takes it."""
+    """Return the pipeline's settings for a job's parameters."""
     return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
 
 
@@ -321,8 +326,8 @@ def _options(runtime: RuntimeSettings) -> RuntimeOptions:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Errors of the core while poses are found, under codes of jobs."""
+def _mapped_errors() -> Iterator[None]:
+    """Raise the core's errors of pose detection as AnimationError."""
     try:
         yield
     except InputError as error:
@@ -331,10 +336,11 @@ def _told() -> Iterator[None]:
         raise AnimationError(ErrorCode.UNAVAILABLE, NO_DETECTOR) from error
 
 
-def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]:
-    """Tell of each batch of frames, and stop when it is wished."""
-
-    check = _unless(canceled)
+def _detection_progress(
+    report: ProgressCallback, is_canceled: Callable[[], bool]
+) -> Callable[[int, int], None]:
+    """Return a function that reports each batch of frames, or raises after a cancel."""
+    check = _cancel_check(is_canceled)
 
     def progress(done: int, expected: int) -> None:
         check()
@@ -344,16 +350,16 @@ def _detecting(report: Report, canceled: Canceled) -> Callable[[int, int], None]
     return progress
 
 
-def _unless(canceled: Canceled) -> Callable[[], None]:
-    """What stops the work where that is wished."""
+def _cancel_check(is_canceled: Callable[[], bool]) -> Callable[[], None]:
+    """Return a function that raises AnimationCanceledError after a cancel."""
 
     def check() -> None:
-        if canceled():
+        if is_canceled():
             raise AnimationCanceledError
 
     return check
 
 
 def animation_error(error: InputError) -> AnimationError:
-    """A refusal of the core, under the code that it carries."""
+    """Return the core's error under the same code."""
     return AnimationError(ErrorCode(error.code), str(error))

@@ -1,4 +1,4 @@
-"""The Celery side of a worker: one thread takes hints, the others stay responsive meanwhile."""
+"""The Celery app of a worker: one thread runs jobs, the main thread stays responsive."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from service.stores.job_store.hints import make_celery
 
 
 def make_worker_app(broker_url: str) -> Celery:
-    """A Celery app that consumes; `job_store.hints` has how it reaches the broker."""
+    """Return a Celery app for a consumer; `job_store.hints` configures the broker."""
     app = make_celery(broker_url)
     app.conf.update(
-        # Not declared: that writes their names, which a server whose memory is full refuses. Who
-        # sends hints knows the lists by their names.
+        # Not declared: that writes their names, which a server with full memory refuses. Senders
+        # know the queues by name.
         task_queues=[kombu.Queue(queue.task, no_declare=True) for queue in Queue],
-        # Whatever else it refuses is no reason to leave.
+        # Other errors of the broker are no reason to exit.
         broker_channel_error_retry=True,
         # One job at a time, in a thread: forking does not mix with CUDA, and the main thread stays
         # free for the broker and for signals.
         worker_pool="worker.runtime.pool:PromptPool",
         worker_concurrency=1,
-        # A hint is fetched only when the thread is free, so that no hint waits behind a long job
+        # A message is fetched only when the thread is free, so that none waits behind a long job
         # while another worker is idle.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
-        # Acknowledged at the start: what then happens to the job is the record's and its lease's
-        # business. Late acknowledgement would deliver healthy long jobs twice.
+        # Acknowledged at the start: from then on the job's record and lease count. Late
+        # acknowledgement would deliver healthy long jobs twice.
         task_acks_late=False,
-        # Nobody needs to reach into the worker through the broker.
+        # Nobody controls the worker through the broker.
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        # Connections lost in the middle of a job are no reason to stop it: its lease decides.
+        # A lost connection is no reason to stop a job: its lease decides.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     return app
 
 
 def make_worker(app: Celery, name: str, queues: Sequence[Queue]) -> Worker:
-    """The consumer of these queues; `start` runs it until SIGTERM or SIGINT."""
+    """Return the consumer of these queues; its `start` runs until SIGTERM or SIGINT."""
     return app.Worker(
         hostname=name,
         queues=[queue.task for queue in queues],
         quiet=True,
-        # Of our own logs too: Celery would set the root logger to its default, warnings alone.
+        # Also for our own logs: Celery would set the root logger to WARNING.
         loglevel="INFO",
         without_gossip=True,
         without_mingle=True,

@@ -1,7 +1,6 @@
-"""Pictures and videos of callers, decoded in a child process and handed over as pixels.
+"""A `MediaSource` that decodes images and videos of callers in a child process.
 
-It is the `MediaSource` that the animator gives to the core. A child has seen a stranger's file: the
-sizes that it tells are held to the limits here again.
+A child has read an untrusted file, so the sizes that it reports are checked here again.
 """
 
 from __future__ import annotations
@@ -26,15 +25,14 @@ from service.errors import UnavailableError
 from service.input_limits import InputLimits
 from worker.failures import AnimationError
 
-# By its name: of the worker's modules the animator alone imports the core.
 MODULE = "media.child"
 CHANNELS = 3
-# The parent waits longer than the child computes: it is rarely alone on its processor.
+# Wall time allowed per second of CPU time: a child shares its processor.
 WAIT_PER_CPU_S = 4
 
 
-class Told(BaseModel):
-    """What a child says beside the pixels."""
+class ChildReport(BaseModel):
+    """What a child reports about its file, or its error."""
 
     height: int = Field(0, ge=0)
     width: int = Field(0, ge=0)
@@ -46,40 +44,42 @@ class Told(BaseModel):
 
 @dataclass
 class ChildFrames:
-    """The frames of a child as they come, (height, width, 3) uint8 RGB; they are read once.
+    """The frames of a child as they arrive, (height, width, 3) uint8 RGB; readable once.
 
     Attributes:
-        shape: of each frame.
-        expected: how many the child says there will be.
-        most: how many are taken.
+        shape: shape of each frame.
+        expected: number of frames that the child announced.
+        max_frames: number of frames that are accepted.
     """
 
     child: Child
     shape: tuple[int, int, int]
     fps: Fraction
     expected: int
-    most: int
+    max_frames: int
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        for _ in range(self.most):
+        for _ in range(self.max_frames):
             frame = _pixels(self.child, self.shape)
             if frame is None:
                 return
             yield frame
         if self.child.next() is not None:
-            raise AnimationError(ErrorCode.DECODER_STOPPED, f"more than {self.most:,} frames came")
+            raise AnimationError(
+                ErrorCode.DECODER_STOPPED, f"the decoder sent more than {self.max_frames:,} frames"
+            )
 
 
 class ChildSource:
     """Decodes each file in a fresh child process.
 
     Args:
-        limits: those of the service; what the core allows comes with each call.
+        limits: the service's limits for decoders; the core's limits come with each call.
     """
 
     def __init__(self, limits: InputLimits) -> None:
         self._sandbox = Sandbox(MODULE)
-        self._bounds = ChildLimits(
+        self._child_limits = ChildLimits(
             limits.decoder_memory_bytes,
             limits.decoder_cpu_s,
             WAIT_PER_CPU_S * limits.decoder_cpu_s,
@@ -87,48 +87,50 @@ class ChildSource:
         self._check: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """Begin to load the decoders, which the first file would else wait for."""
+        """Start loading the decoders, so that the first file does not wait for it."""
         self._sandbox.start()
 
-    def asking(self, check: Callable[[], None]) -> ChildSource:
-        """The same decoders, for one piece of work.
+    def with_check(self, check: Callable[[], None]) -> ChildSource:
+        """Return a source with the same decoders for one job.
 
         Args:
-            check: called whenever a decoder is waited for, and may raise.
+            check: called while a decoder is waited for; may raise to stop the wait.
         """
-        asking = copy(self)
-        asking._check = check
-        return asking
+        source = copy(self)
+        source._check = check
+        return source
 
     def image(self, path: Path, limits: Any) -> NDArray[np.uint8]:
-        """A still image, (height, width, 3) uint8 RGB. Raises AnimationError."""
+        """Return a still image, (height, width, 3) uint8 RGB. Raises AnimationError."""
         with self._child("image", path, limits) as child:
-            pixels = _pixels(child, _shape(_told(child), limits))
+            pixels = _pixels(child, _shape(_report(child), limits))
         if pixels is None:
-            raise AnimationError(ErrorCode.DECODER_STOPPED, f"{path.name}: no pixels came")
+            raise AnimationError(
+                ErrorCode.DECODER_STOPPED, f"{path.name}: the decoder sent no pixels"
+            )
         return pixels
 
     def video(self, path: Path, limits: Any) -> AbstractContextManager[ChildFrames]:
-        """A video or a still image, open for the time of a block, which raises AnimationError."""
+        """Open a video or a still image for a `with` block, which may raise AnimationError."""
         return self._video(path, limits)
 
     def close(self) -> None:
-        """End what is at work."""
+        """End the running decoders."""
         self._sandbox.close()
 
     @contextmanager
     def _video(self, path: Path, limits: Any) -> Iterator[ChildFrames]:
         with self._child("video", path, limits) as child:
-            told = _told(child)
-            shape = _shape(told, limits)
-            yield ChildFrames(child, shape, Fraction(told.fps), told.frames, limits.max_frames)
+            report = _report(child)
+            shape = _shape(report, limits)
+            yield ChildFrames(child, shape, Fraction(report.fps), report.frames, limits.max_frames)
 
     @contextmanager
-    def _child(self, what: str, path: Path, limits: Any) -> Iterator[Child]:
+    def _child(self, function: str, path: Path, limits: Any) -> Iterator[Child]:
         argument = {"name": path.name, "limits": asdict(limits)}
         try:
             with self._sandbox.child(
-                f"{MODULE}:{what}", path, argument, self._bounds, self._check
+                f"{MODULE}:{function}", path, argument, self._child_limits, self._check
             ) as child:
                 yield child
         except ChildStoppedError as error:
@@ -138,42 +140,43 @@ class ChildSource:
             raise UnavailableError(f"decoders: {error}") from error
 
 
-def _told(child: Child) -> Told:
-    """What it says of its file. Raises AnimationError when it refuses the file."""
+def _report(child: Child) -> ChildReport:
+    """Read the child's report. Raises AnimationError when it rejects the file."""
     try:
-        told = Told.model_validate(child.json())
+        report = ChildReport.model_validate(child.json())
     except ValidationError as error:
-        detail = "the decoder said what it never says"
+        detail = "the decoder sent an invalid report"
         raise AnimationError(ErrorCode.DECODER_STOPPED, detail) from error
-    if told.code is not None:
-        raise AnimationError(told.code, told.detail)
-    return told
+    if report.code is not None:
+        raise AnimationError(report.code, report.detail)
+    return report
 
 
-def _shape(told: Told, limits: Any) -> tuple[int, int, int]:
-    if not 0 < told.height * told.width <= limits.max_pixels:
-        detail = f"the decoder told of {told.width}x{told.height} pixels"
+def _shape(report: ChildReport, limits: Any) -> tuple[int, int, int]:
+    if not 0 < report.height * report.width <= limits.max_pixels:
+        detail = f"the decoder reported {report.width}x{report.height} pixels"
         raise AnimationError(ErrorCode.DECODER_STOPPED, detail)
-    return told.height, told.width, CHANNELS
+    return report.height, report.width, CHANNELS
 
 
 def _pixels(child: Child, shape: tuple[int, int, int]) -> NDArray[np.uint8] | None:
-    """The next frame, or None at the end. Raises AnimationError when the file is damaged there."""
+    """Return the next frame, or None at the end. Raises AnimationError for a damaged file."""
     size = shape[0] * shape[1] * shape[2]
     child.allow(size)
     message = child.next()
     if message is None:
         return None
     if isinstance(message, bytes):
-        raise _refusal(message)
+        raise _error(message)
     if len(message) != size:
-        raise AnimationError(ErrorCode.DECODER_STOPPED, "a frame of another size came")
+        raise AnimationError(ErrorCode.DECODER_STOPPED, "the decoder sent a frame of another size")
     return np.frombuffer(message, np.uint8).reshape(shape)
 
 
-def _refusal(message: bytes) -> AnimationError:
+def _error(message: bytes) -> AnimationError:
     try:
-        told = Told.model_validate_json(message)
+        report = ChildReport.model_validate_json(message)
     except ValidationError:
-        told = Told()
-    return AnimationError(told.code or ErrorCode.DECODER_STOPPED, told.detail or "it broke off")
+        report = ChildReport()
+    code = report.code or ErrorCode.DECODER_STOPPED
+    return AnimationError(code, report.detail or "the decoder stopped early")

@@ -1,4 +1,4 @@
-"""Whether the disk is to blame for a failure: full or read-only, it fails jobs without a fault."""
+"""Detection of errors that a full or read-only disk causes, which are not the job's fault."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import os
 import tempfile
 from pathlib import Path
 
-# What the system says of such a disk; a broken input is never told by these.
+# A damaged input never causes these.
 ERRORS = frozenset((errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 PROBE_BYTES = 16 * 1024 * 1024
 
 
-def is_of_the_disk(error: BaseException) -> bool:
-    """Whether a disk that took no file is behind the error, whatever it was wrapped in."""
-    below: BaseException | None = error
-    while below is not None:
-        # FFmpeg's errors carry the system's number, too, and are not always an OSError.
-        if getattr(below, "errno", None) in ERRORS:
+def is_disk_error(error: BaseException) -> bool:
+    """Return whether a full or read-only disk caused the error, at any depth of its causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # FFmpeg's errors have an errno, too, and are not always an OSError.
+        if getattr(cause, "errno", None) in ERRORS:
             return True
-        below = below.__cause__ or below.__context__
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
-def takes_files(folder: Path) -> bool:
-    """Whether the disk takes a file there, of `PROBE_BYTES`."""
+def can_write(folder: Path) -> bool:
+    """Return whether a file of `PROBE_BYTES` can be written to a folder."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(PROBE_BYTES))

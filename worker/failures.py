@@ -1,14 +1,14 @@
-"""Why a job may fail, and what the record then says.
+"""Errors of jobs, and the error that a failed job's record gets.
 
     WorkerError
     ├── AnimationError             the job cannot succeed: its inputs, its parameters, its size
-    ├── AnimationCanceledError     the animator stopped because it was asked to
-    ├── AnimationOutOfMemoryError  the device's memory ran out; it is tried once more, frugally
-    └── CheckpointUnusableError    a checkpoint is damaged or of another run; the job begins anew
+    ├── AnimationCanceledError     the animator stopped because of a cancel
+    ├── AnimationOutOfMemoryError  the device's memory ran out; tried once more with less
+    └── CheckpointUnusableError    a checkpoint is damaged or of another run; the job restarts
 
-Stores that do not answer (`service.errors.UnavailableError`) are not the job's fault, nor is a full
-disk (`worker.disk`): the worker gives the job back and the attempt does not count. All
-else is a bug: the job fails with `internal` and the log has the traceback.
+Unavailable stores (`service.errors.UnavailableError`) and a full disk (`worker.disk`) are not the
+job's fault: the worker releases the job and the attempt does not count. Any other error is a bug:
+the job fails with `internal` and the log has the traceback.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class AnimationError(WorkerError):
     """The job cannot succeed.
 
     Args:
-        code: what is wrong, as callers see it.
+        code: error code for the caller.
         detail: one sentence for the caller.
     """
 
@@ -36,7 +36,7 @@ class AnimationError(WorkerError):
 
 
 class AnimationCanceledError(WorkerError):
-    """The animator stopped because it was asked to."""
+    """The animator stopped because of a cancel."""
 
 
 class AnimationOutOfMemoryError(WorkerError):
@@ -48,13 +48,13 @@ class CheckpointUnusableError(WorkerError):
 
 
 def job_error(error: Exception, queue: Queue) -> JobError:
-    """What the record of a failed job says.
+    """Return the error for a failed job's record.
 
-    Of an error that nobody foresaw it tells the kind alone: its text may not be for callers.
+    An unexpected error shows only its class, because its text may not be meant for callers.
     """
     if isinstance(error, AnimationError):
         return JobError.of(error.code, error.detail, stage=queue.value)
     if isinstance(error, MemoryError | AnimationOutOfMemoryError):
         return JobError.of(ErrorCode.OUT_OF_MEMORY, "memory ran out", stage=queue.value)
-    detail = f"an unexpected {type(error).__name__}; the worker's log has more"
+    detail = f"unexpected {type(error).__name__}; see the worker's log"
     return JobError.of(ErrorCode.INTERNAL, detail, stage=queue.value)

@@ -1,8 +1,8 @@
-"""One job's stage, from taking its lease to letting go of it.
+"""One stage of one job, from claiming the job to releasing its lease.
 
-A worker may start only by taking the lease; a hint that comes twice or late finds nothing to take.
-Every write carries the lease's token, and outputs go to keys that hold the token, so that a worker
-which lost its job cannot touch the result of the one that has it now.
+Only the holder of the lease works on a job: a wake-up message that arrives twice or late finds no
+job to claim. Every write carries the lease's fencing token and every output key contains it, so a
+worker that lost its lease cannot change the result of the worker that holds it now.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
 from service.telemetry.context import job_context
 from worker.animation import Animator
-from worker.disk import is_of_the_disk, takes_files
+from worker.disk import can_write, is_disk_error
 from worker.failures import AnimationCanceledError, job_error
 from worker.outputs.provenance.finish import Provenance
-from worker.runtime.lease import Lease, Stop
+from worker.runtime.lease import Lease, StopReason
 from worker.runtime.shutdown import Shutdown
 from worker.stages import Stages
 
@@ -34,27 +34,27 @@ logger = logging.getLogger(__name__)
 
 END_TRIES = 10
 END_PAUSE_S = 1.0
-TAKE_PAUSE_S = 1.0
-# A store that does not answer gets so much time before a job that needs it is taken again; twice as
-# much each time in a row, since every try is two events that the job keeps.
-OUTAGE_PAUSE_S, LONGEST_PAUSE_S = 3.0, 60.0
-# A job that fills the disk by itself is tried so often.
+CLAIM_PAUSE_S = 1.0
+# The pause after a job was released because a store did not answer. It doubles with every release
+# in a row, because each try adds two events to the job.
+OUTAGE_PAUSE_S, MAX_PAUSE_S = 3.0, 60.0
+# A job that fills the disk by itself is tried this often.
 DISK_ATTEMPTS = 2
 
 
 @dataclass
 class JobRunner:
-    """Does stages of jobs, one at a time.
+    """Runs stages of jobs, one at a time.
 
     Attributes:
-        scratch: a folder for the files of the job at work; on one file system with the objects.
-        checkpoint_s: the least time between two checkpoints; infinity keeps only those of a
-            worker that leaves.
-        shutdown: begun when this worker must leave; the job at work is then given back.
-        provenance: what is done to results so that they say what they are.
-        at_work: the lease of that job.
-        is_pausing: whether this worker leaves hints alone until a store may be back.
-        heard: hints that have come so far.
+        scratch: folder for the files of the current job, on the objects' file system.
+        checkpoint_s: minimum time between two checkpoints; infinity saves one only when the worker
+            shuts down.
+        shutdown: begins when this worker must exit; the current job is then released.
+        provenance: watermarks and signs results.
+        lease: of the current job, if any.
+        is_pausing: whether this worker ignores wake-up messages until a store may be back.
+        hints_received: wake-up messages received so far.
     """
 
     jobs: Jobs
@@ -68,72 +68,73 @@ class JobRunner:
     shutdown: Shutdown
     checkpoint_s: float = 0.0
     provenance: Provenance = Provenance()
-    at_work: Lease | None = None
+    lease: Lease | None = None
     is_pausing: bool = False
-    heard: int = 0
-    _given_back: int = field(default=0, init=False)
+    hints_received: int = 0
+    _releases_in_a_row: int = field(default=0, init=False)
 
     def run(self, queue: Queue, job_id: str) -> None:
-        """Do a stage of the job whose turn it is in this queue; never raises for a job's sake.
+        """Run a stage of the next job in this queue. An error of the job is never raised.
 
         Args:
-            job_id: of the hint. Another job may have come first meanwhile, or none may wait.
+            job_id: from the wake-up message; the job that is claimed may be another one.
         """
-        self.heard += 1
-        if self.shutdown.begun:
+        self.hints_received += 1
+        if self.shutdown.has_begun:
             return
         try:
-            record = self._take(queue)
+            record = self._claim(queue)
             if record is None:
-                logger.info("job %s: hinted at, but none waits in %s", job_id, queue)
+                logger.info("job %s: notified, but queue %s is empty", job_id, queue)
                 return
             job_id = record.id
-            logger.info("job %s: %s, attempt %d", job_id, queue, record.attempts)
+            logger.info("job %s: started queue=%s attempt=%d", job_id, queue, record.attempts)
             with job_context(job_id, queue, record.request_id, record.traceparent):
                 self._work(queue, record)
         except UnavailableError as error:
-            logger.warning("job %s: left to its lease: %s", job_id, error)
+            logger.warning("job %s: left until its lease expires: %s", job_id, error)
 
-    def hear_of_cancel(self, job_id: str) -> None:
-        """Ask the store at once what it says of this job, if it is the one at work."""
-        lease = self.at_work
+    def on_cancel_request(self, job_id: str) -> None:
+        """Check the lease at once, if this is the current job."""
+        lease = self.lease
         if lease is not None and lease.job_id == job_id:
-            lease.ask()
+            lease.check()
 
-    def _take(self, queue: Queue) -> JobRecord | None:
-        """Take the next job; asks until it is known whether this worker has one.
+    def _claim(self, queue: Queue) -> JobRecord | None:
+        """Claim the next job; repeat until the store has answered.
 
-        A take whose reply was lost may have been done, or may yet be. Left alone, its lease would
-        run out and count as a lost worker; asked again, it is the same take.
+        A claim whose reply was lost may have been executed. Repeating the same command returns the
+        same claim; without that its lease would expire and count as a lost worker.
         """
-        take = commands.claim_next(queue, self.worker, self.lease_ms)
+        claim = commands.claim_next(queue, self.worker, self.lease_ms)
         while True:
             try:
-                return self.jobs.run(take)
+                return self.jobs.run(claim)
             except UnavailableError as error:
-                logger.warning("whether a job was taken in %s is not known yet: %s", queue, error)
-                if self.shutdown.wait(TAKE_PAUSE_S):
+                logger.warning("claim not answered, trying again: queue=%s: %s", queue, error)
+                if self.shutdown.wait(CLAIM_PAUSE_S):
                     return None
 
     def _work(self, queue: Queue, record: JobRecord) -> None:
-        # Known before its first renewal, which tells of a cancel that came just before.
-        self.at_work = lease = Lease(self.jobs, record, self.lease_ms, self.shutdown)
+        # Set before the first renewal, which may already report a cancel request.
+        self.lease = lease = Lease(self.jobs, record, self.lease_ms, self.shutdown)
         with lease:
             try:
                 end = self._attempt(queue, record, lease)
                 if end is None:
-                    logger.warning("job %s: no longer this worker's", record.id)
+                    logger.warning("job %s: lease lost or left to expire", record.id)
                     return
-                hold = self._write(end)
+                status = self._write(end)
             finally:
-                self.at_work = None
-        logger.info("job %s: %s of %s ends (%s)", record.id, end.script, queue, hold)
-        self._given_back = self._given_back + 1 if end.script == "release" else 0
-        if self._given_back:
-            # The job is out of these hands first: who dies in this pause costs it no attempt.
-            self._pause(outage_pause_s(self._given_back))
-        if hold is not LeaseStatus.LOST:
-            self._hint_if_it_waits(record.id)
+                self.lease = None
+        logger.info("job %s: ended queue=%s by=%s lease=%s", record.id, queue, end.script, status)
+        is_released = end.script == "release"
+        self._releases_in_a_row = self._releases_in_a_row + 1 if is_released else 0
+        if is_released:
+            # The job is released already: dying in this pause costs it no attempt.
+            self._pause(outage_pause_s(self._releases_in_a_row))
+        if status is not LeaseStatus.LOST:
+            self._notify_if_queued(record.id)
 
     def _pause(self, seconds: float) -> None:
         self.is_pausing = True
@@ -145,80 +146,74 @@ class JobRunner:
     def _attempt(
         self, queue: Queue, record: JobRecord, lease: Lease
     ) -> Command[LeaseStatus] | None:
-        """Do the stage in a folder of its own; as `_outcome`, also when the disk takes nothing."""
+        """Run the stage in a scratch folder of its own.
+
+        Returns:
+            The command that ends the stage, or None when the lease is lost or must expire.
+        """
+        end: Command[LeaseStatus] | None
         try:
             with scratch_folder(self.scratch) as folder:
-                return self._outcome(queue, record, lease, folder)
+                stages = Stages(
+                    self.jobs,
+                    self.objects,
+                    self.animator,
+                    record,
+                    lease,
+                    folder,
+                    self.checkpoint_s,
+                    self.provenance,
+                )
+                end = stages.prepare() if queue is Queue.PREPARE else stages.render()
+        except AnimationCanceledError:
+            end = commands.release(record.id, record.token)
+        except UnavailableError as error:
+            logger.warning("job %s: released: %s", record.id, error)
+            end = commands.release(record.id, record.token)
         except Exception as error:
-            if not is_of_the_disk(error):
-                raise
-            # The folder is gone: who still finds no room is not kept from it by this job.
-            if takes_files(self.scratch):
-                return self._too_big_for_the_disk(queue, record, error)
-            logger.warning("job %s: given back: %s", record.id, error)
-            return commands.release(record.id, record.token)
+            if is_disk_error(error):
+                end = self._end_after_disk_error(queue, record, error)
+            else:
+                logger.exception("job %s: failed queue=%s", record.id, queue)
+                end = commands.fail(record.id, record.token, job_error(error, queue))
+        if lease.stop_reason is StopReason.LOST:
+            return None
+        if lease.stop_reason is StopReason.CANCELED:
+            return commands.end_canceled(record.id, record.token)
+        return end
 
-    def _too_big_for_the_disk(
+    def _end_after_disk_error(
         self, queue: Queue, record: JobRecord, error: Exception
     ) -> Command[LeaseStatus] | None:
-        """Leave it to its lease, so that the attempt counts; the last one fails the job."""
-        logger.warning("job %s: its attempt %d: %s", record.id, record.attempts, error)
+        """Release the job if the disk is full without it; otherwise the job itself filled it.
+
+        Then its lease must expire, so that the attempt counts; the last attempt fails the job.
+        """
+        if not can_write(self.scratch):  # the job's own folder is removed by now
+            logger.warning("job %s: released, the disk is not writable: %s", record.id, error)
+            return commands.release(record.id, record.token)
+        logger.warning("job %s: disk error attempt=%d: %s", record.id, record.attempts, error)
         if record.attempts < DISK_ATTEMPTS:
             return None
         return commands.fail(record.id, record.token, job_error(error, queue))
 
-    def _outcome(
-        self, queue: Queue, record: JobRecord, lease: Lease, folder: Path
-    ) -> Command[LeaseStatus] | None:
-        """Do the stage; the write that ends it, or None when the lease is gone.
-
-        Raises what a disk is behind that takes nothing.
-        """
-        stages = Stages(
-            self.jobs,
-            self.objects,
-            self.animator,
-            record,
-            lease,
-            folder,
-            self.checkpoint_s,
-            self.provenance,
-        )
-        try:
-            end = stages.prepare() if queue is Queue.PREPARE else stages.render()
-        except AnimationCanceledError:
-            end = commands.release(record.id, record.token)
-        except UnavailableError as error:
-            logger.warning("job %s: given back: %s", record.id, error)
-            end = commands.release(record.id, record.token)
-        except Exception as error:
-            if is_of_the_disk(error):
-                raise
-            logger.exception("job %s: %s failed", record.id, queue)
-            end = commands.fail(record.id, record.token, job_error(error, queue))
-        if lease.stop is Stop.LOST:
-            return None
-        if lease.stop is Stop.CANCELED:
-            return commands.end_canceled(record.id, record.token)
-        return end
-
     def _write(self, end: Command[LeaseStatus]) -> LeaseStatus:
-        """End the stage, with retries, or its work would be lost. Raises UnavailableError."""
+        """Write the end of the stage, with retries. Raises UnavailableError."""
         for _ in range(END_TRIES - 1):
             try:
                 return self.jobs.run(end)
             except UnavailableError as error:
-                logger.warning("the end of a stage is not written yet: %s", error)
+                logger.warning("end of the stage not written, trying again: %s", error)
                 time.sleep(END_PAUSE_S)
         return self.jobs.run(end)
 
-    def _hint_if_it_waits(self, job_id: str) -> None:
-        """Tell the workers of the next queue; without a hint the reconciler would, later."""
+    def _notify_if_queued(self, job_id: str) -> None:
+        """Notify the workers of the next queue at once; the reconciler would do it later."""
         snapshot = self.jobs.run(commands.read(job_id))
         if snapshot is not None and snapshot.position is not None:
             self.hints.send(job_id, snapshot.record.queue)
 
 
-def outage_pause_s(tries: int) -> float:
-    """How long a worker waits after so many tries in a row that gave their job back; 1 or more."""
-    return float(min(OUTAGE_PAUSE_S * 2 ** min(tries - 1, 10), LONGEST_PAUSE_S))
+def outage_pause_s(releases_in_a_row: int) -> float:
+    """Return the pause after this many releases in a row, at least 1."""
+    return float(min(OUTAGE_PAUSE_S * 2 ** min(releases_in_a_row - 1, 10), MAX_PAUSE_S))

@@ -1,4 +1,4 @@
-"""A worker process, from its settings to its end."""
+"""A worker process, from its settings to its exit."""
 
 from __future__ import annotations
 
@@ -28,42 +28,40 @@ from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app
 from worker.job_runner import JobRunner
 from worker.outputs.provenance.finish import open_provenance
-from worker.runtime import heartbeat
-from worker.runtime import stall_detector as watching
-from worker.runtime.cancellation import Cancels
+from worker.runtime import heartbeat, stall_detector
+from worker.runtime.cancellation import CancelListener
 from worker.runtime.heartbeat import Heartbeat
 from worker.runtime.lease import Lease
 from worker.runtime.periodic import Periodic
 from worker.runtime.shutdown import Shutdown
-from worker.runtime.stall_detector import Watch
+from worker.runtime.stall_detector import StallDetector
 from worker.tasks import register_tasks
 
 logger = logging.getLogger(__name__)
 
-# Of the last second before a worker is cut off.
-GIVE_BACK_S = 1.0
+# Time to release the job before a worker that exceeded its shutdown deadline is killed.
+RELEASE_S = 1.0
 
 
 def run_worker(
     settings: Settings, animator: Animator, queues: Sequence[Queue] = tuple(Queue)
 ) -> int:
-    """Load the model, then take jobs until SIGTERM or SIGINT.
+    """Load the model, then run jobs until SIGTERM or SIGINT.
 
-    When the signal comes, the step at work may end and is kept, and the job is given back. A
-    worker that has not left after `shutdown.LEAVE_S` gives its job back as it is, and is cut
-    off.
+    After the signal the current step may finish and is saved, and the job is released. A worker
+    that has not exited after `shutdown.EXIT_S` releases its job as it is and is killed.
 
     Returns:
         The exit code: 0 after a signal.
 
     Raises:
-        SettingsError: no Redis is known, or what signs results cannot be used.
-        Whatever the animator raises when its model cannot be loaded.
+        SettingsError: there is no Redis address, or the signing certificate cannot be used.
+        The animator's errors of loading its model.
     """
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
     jobs = Jobs.connect(url)
-    shutdown = Shutdown(lambda: _cut_off(runner))
+    shutdown = Shutdown(lambda: _kill_process(runner))
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
         jobs=jobs,
@@ -78,7 +76,7 @@ def run_worker(
         checkpoint_s=settings.checkpoint_s,
         provenance=open_provenance(settings, queues),
     )
-    alive = Heartbeat(jobs, name, queues, settings.preset, animator.memory, settings.spool_folder)
+    beats = Heartbeat(jobs, name, queues, settings.preset, animator.memory, settings.spool_folder)
     keeper = Reconciler(
         jobs, runner.hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
     )
@@ -88,32 +86,34 @@ def run_worker(
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))
         stack.callback(jobs.close)
-        stack.callback(_say_goodbye, alive)
-        stack.enter_context(Periodic("heartbeat", heartbeat.INTERVAL_S, alive.beat))
+        stack.callback(_deregister, beats)
+        stack.enter_context(Periodic("heartbeat", heartbeat.INTERVAL_S, beats.beat))
         stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
         stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
-        load_apart(animator)
-        logger.info("worker %s: %r is loaded for %s", name, settings.preset, ", ".join(queues))
-        stack.enter_context(Cancels(jobs, runner.hear_of_cancel))
-        watch = Watch(runner, alive, queues, settings.stalled_s)
-        stack.enter_context(Periodic("watch", watching.INTERVAL_S, watch.act))
-        return _consume(url, runner, alive, shutdown, queues)
+        load_in_thread(animator)
+        logger.info(
+            "model loaded: worker=%s preset=%s queues=%s", name, settings.preset, ",".join(queues)
+        )
+        stack.enter_context(CancelListener(jobs, runner.on_cancel_request))
+        detector = StallDetector(runner, beats, queues, settings.stalled_s)
+        stack.enter_context(Periodic("stall detector", stall_detector.INTERVAL_S, detector.check))
+        return _consume(url, runner, beats, shutdown, queues)
 
 
-def load_apart(animator: Animator) -> None:
-    """Load the model in a thread that ends with it.
+def load_in_thread(animator: Animator) -> None:
+    """Load the model in a thread that ends afterwards. Raises as the animator.
 
-    The one that renders is another, and a team of OpenMP threads left behind here would make it
-    1.5 times as slow (decision 0018). Raises whatever the animator raises.
+    Jobs are rendered in another thread: OpenMP threads left over from loading would make that 1.5
+    times as slow (decision 0018).
     """
-    with ThreadPoolExecutor(1, "load") as apart:
-        apart.submit(animator.load).result()
+    with ThreadPoolExecutor(1, "load") as executor:
+        executor.submit(animator.load).result()
 
 
 def _consume(
     url: str,
     runner: JobRunner,
-    alive: Heartbeat,
+    beats: Heartbeat,
     shutdown: Shutdown,
     queues: Sequence[Queue],
 ) -> int:
@@ -121,7 +121,7 @@ def _consume(
     register_tasks(app, runner)
 
     def on_ready(**_: object) -> None:
-        alive.is_ready(runner.animator.describe() if Queue.RENDER in queues else None)
+        beats.report_ready(runner.animator.describe() if Queue.RENDER in queues else None)
 
     def on_shutdown(**_: object) -> None:
         shutdown.begin()
@@ -133,26 +133,26 @@ def _consume(
     return int(worker.exitcode or 0)
 
 
-def _cut_off(runner: JobRunner) -> None:
-    """End this process now, whatever it does; its job waits again if the store still answers."""
-    lease = runner.at_work
-    logger.warning("worker %s: cut off, it did not leave in time", runner.worker)
+def _kill_process(runner: JobRunner) -> None:
+    """Release the current job if the store answers, and exit at once."""
+    lease = runner.lease
+    logger.warning("shutdown deadline exceeded, exiting: worker=%s", runner.worker)
     if lease is not None:
-        giving_back = threading.Thread(target=_let_go, args=(lease,), daemon=True)
-        giving_back.start()
-        giving_back.join(GIVE_BACK_S)
+        release = threading.Thread(target=_release, args=(lease,), daemon=True)
+        release.start()
+        release.join(RELEASE_S)
     os._exit(0)
 
 
-def _let_go(lease: Lease) -> None:
+def _release(lease: Lease) -> None:
     try:
-        lease.let_go()
+        lease.release()
     except UnavailableError as error:
-        logger.warning("the job is left to its lease: %s", error)
+        logger.warning("job not released, its lease will expire: %s", error)
 
 
-def _say_goodbye(alive: Heartbeat) -> None:
+def _deregister(beats: Heartbeat) -> None:
     try:
-        alive.leave()
+        beats.deregister()
     except UnavailableError as error:
-        logger.warning("no goodbye: %s", error)
+        logger.warning("could not deregister worker: %s", error)

@@ -1,4 +1,4 @@
-"""Memory of this process, for models that run on the processor."""
+"""Memory of this process, for models that run on the CPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ KIB = 1024
 
 
 def process_memory() -> DeviceMemory:
-    """Resident memory of this process (its largest so far where only that is known), and all."""
+    """Return this process's resident memory and the machine's memory.
+
+    Without /proc the resident memory is the largest so far.
+    """
     page = os.sysconf("SC_PAGE_SIZE")
     return DeviceMemory(
         device="cpu", used_bytes=_resident(page), total_bytes=page * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""What a worker says of its model: the digests of its files, and how it runs."""
+"""The description of a worker's model: digests of its files, and options that change results."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def model_info(
     *,
     loaded: bool = True,
 ) -> ModelInfo:
-    """What a preset is, with the digests of its files; reads the files that it has none for.
+    """Describe a preset, with the digests of its files; files without a known digest are read.
 
-    How it runs is among the versions where it is not as usual: another way rounds otherwise, so a
-    job begun in one is not gone on with in the other. Offload moves networks and rounds nothing.
+    Runtime options that are not the default are listed under versions: they change rounding, so a
+    job started with one set is not resumed with another. Offload changes no rounding.
 
     Args:
-        loaded: whether its networks are; of those that are not, no weights are told.
+        loaded: whether the networks are loaded; otherwise no weights are listed.
     """
     changed = runtime.model_dump(exclude_defaults=True, exclude={"offload"}) if runtime else {}
-    ways = {f"runtime.{name}": str(value) for name, value in changed.items()}
+    options = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = _files(preset, folder) if loaded else {}
     known = {} if folder else {name: recorded_sha256(preset, name) for name in files}
     return ModelInfo(
@@ -46,13 +46,13 @@ def model_info(
         versions={
             "python": python_version(),
             **{name: version(name) for name in LIBRARIES},
-            **ways,
+            **options,
         },
     )
 
 
 def _files(preset: Preset, folder: Path | None) -> dict[str, Path]:
-    """The files that are loaded, by the names of parts and LoRAs."""
+    """Return the files that are loaded, by the names of parts and LoRAs."""
     files = {
         name: path
         for name in preset.parts

@@ -1,4 +1,4 @@
-"""The Celery tasks: a job's id comes in, the job record says what to do."""
+"""The Celery tasks: each receives a job's id, and the job record says what to do."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from worker.job_runner import JobRunner
 def register_tasks(app: Celery, runner: JobRunner) -> None:
     """Add one task per queue to the app."""
     for queue in Queue:
-        app.task(name=queue.task)(_stage(runner, queue))
+        app.task(name=queue.task)(_task(runner, queue))
 
 
-def _stage(runner: JobRunner, queue: Queue) -> Callable[[str], None]:
-    def stage(job_id: str) -> None:
+def _task(runner: JobRunner, queue: Queue) -> Callable[[str], None]:
+    def run_stage(job_id: str) -> None:
         runner.run(queue, job_id)
 
-    return stage
+    return run_stage

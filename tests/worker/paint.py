@@ -1,4 +1,4 @@
-"""An animator without a model: it paints real mp4 files, to test the rest of the worker."""
+"""An animator without a model: it writes real mp4 files, to test the rest of the worker."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from service.contract.errors import ErrorCode
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.contract.workers import DeviceMemory, ModelInfo
-from tcan_core.progress import AnimateProgress, Picture
+from tcan_core.progress import AnimateProgress, Picture, ProgressCallback
 from tests import samples
-from worker.animation import Canceled, Rendering, Report
+from worker.animation import Rendering
 from worker.failures import (
     AnimationCanceledError,
     AnimationError,
@@ -33,7 +33,7 @@ from worker.memory import process_memory
 
 @dataclass(frozen=True)
 class PaintState:
-    """Steps that were painted."""
+    """The state after a painted step."""
 
     step: int
 
@@ -50,19 +50,19 @@ class PaintState:
 
 @dataclass
 class PaintAnimator:
-    """Paints as many frames as the driving video has, in as many steps as the parameters say.
+    """Paints as many frames as the driving video has, in the number of steps of the parameters.
 
-    A driving video that is black all over has nobody in it.
+    An entirely black driving video shows no person.
 
     Attributes:
-        step_s: how long a step takes.
+        step_s: duration of a step.
         on_step: called before each step with its number.
         on_prepare: called while the job is prepared.
-        picture: what previews show.
-        needs_frugality: runs out of memory otherwise.
-        mark: of its weights.
-        done: numbers of the steps that were painted.
-        poison_steps: a job of so many steps kills this process.
+        picture: makes the images of previews.
+        needs_low_memory: run out of memory unless asked to use less.
+        weights_sha256: digest of its weights.
+        done: numbers of the painted steps.
+        poison_steps: a job with this many steps kills this process.
     """
 
     step_s: float = 0.0
@@ -71,8 +71,8 @@ class PaintAnimator:
     picture: Picture = lambda: None
     loaded: int = 0
     rendered: list[int] = field(default_factory=list)
-    needs_frugality: bool = False
-    mark: str = "0" * 64
+    needs_low_memory: bool = False
+    weights_sha256: str = "0" * 64
     done: list[int] = field(default_factory=list)
     poison_steps: int = 0
 
@@ -89,13 +89,19 @@ class PaintAnimator:
             resolution=samples.SIDE,
             num_inference_steps=5,
             guidance_scale=1.0,
-            weights={"brush": self.mark},
+            weights={"brush": self.weights_sha256},
             versions={"paint": "1"},
         )
 
-    def preview(self, driving: Path, folder: Path, report: Report, canceled: Canceled) -> Rendering:
+    def preview(
+        self,
+        driving: Path,
+        folder: Path,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
+    ) -> Rendering:
         prepared = folder / "prepared.json"
-        warnings = self.prepare(driving, driving, prepared, JobParams(), report, canceled)
+        warnings = self.prepare(driving, driving, prepared, JobParams(), report, is_canceled)
         frames = json.loads(prepared.read_text())["frames"]
         (folder / "keypoints.json").write_bytes(samples.poses(frames))
         outputs = {
@@ -110,8 +116,8 @@ class PaintAnimator:
         driving: Path,
         prepared: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
     ) -> list[str]:
         report(AnimateProgress("prepare", 0, 1, fraction=0.0))
         self.on_prepare(0)
@@ -128,21 +134,21 @@ class PaintAnimator:
         prepared: Path,
         folder: Path,
         params: JobParams,
-        report: Report,
-        canceled: Canceled,
+        report: ProgressCallback,
+        is_canceled: Callable[[], bool],
         *,
         resume: Path | None = None,
-        frugal: bool = False,
-        mark: int | None = None,
+        low_memory: bool = False,
+        watermark: int | None = None,
     ) -> Rendering:
-        if not frugal and self.needs_frugality:
+        if not low_memory and self.needs_low_memory:
             raise AnimationOutOfMemoryError
         steps = params.num_inference_steps or 5
         if steps == self.poison_steps:
             os.kill(os.getpid(), signal.SIGKILL)
         for step in range(0 if resume is None else PaintState.load(resume).step, steps):
             self.on_step(step)
-            if canceled():
+            if is_canceled():
                 raise AnimationCanceledError
             report(
                 AnimateProgress("denoise", step, steps, fraction=step / steps, picture=self.picture)
@@ -167,7 +173,7 @@ class PaintAnimator:
 
 
 def black_video(file: Path, frames: int = 3) -> Path:
-    """A video with nobody in it."""
+    """Write a black video, without a person."""
     with av.open(str(file), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width = stream.height = samples.SIDE
@@ -180,6 +186,6 @@ def black_video(file: Path, frames: int = 3) -> Path:
 
 
 def count_frames(file: Path) -> int:
-    """Frames that can be decoded."""
+    """Count the frames that can be decoded."""
     with av.open(str(file)) as container:
         return sum(1 for _ in container.decode(video=0))

@@ -35,7 +35,7 @@ from worker.failures import (
     CheckpointUnusableError,
 )
 from worker.model_info import model_info
-from worker.outputs.checkpoints import mark_of
+from worker.outputs.checkpoints import model_fingerprint
 
 FRAMES = 5
 DETECTOR = "one-known-pose"
@@ -126,7 +126,7 @@ class Attempt:
         self,
         kind: ResultFormat = ResultFormat.MP4,
         resume: Path | None = None,
-        frugal: bool = False,
+        low_memory: bool = False,
     ) -> Rendering:
         image = self.pair / "source.png"
         params = JobParams(seed=1, num_inference_steps=2, format=kind)
@@ -138,8 +138,8 @@ class Attempt:
             self.note,
             self.canceled,
             resume=resume,
-            frugal=frugal,
-            mark=7,
+            low_memory=low_memory,
+            watermark=7,
         )
 
     def note(self, step: AnimateProgress) -> None:
@@ -166,7 +166,7 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
         assert poster.size == (32, 32)
     report = json.loads(json.dumps(rendering.report))
     assert (report["frames"], report["seed"]) == (FRAMES, 1)
-    assert rendering.unmarked.startswith("32x32 is too small for")
+    assert rendering.no_watermark_reason.startswith("32x32 is too small for")
     assert set(rendering.seconds) == {"prepare", "encode", "denoise", "decode"}
 
 
@@ -220,7 +220,7 @@ def test_a_model_that_runs_otherwise_is_another_models(animator: TcanAnimator) -
     preset, folder = animator._pipeline.preset, animator._weights  # type: ignore[union-attr]
     same = model_info(preset, folder, RuntimeSettings())
     halved = model_info(preset, folder, RuntimeSettings(dtype="bfloat16"))
-    assert mark_of(same) == mark_of(usual) != mark_of(halved)
+    assert model_fingerprint(same) == model_fingerprint(usual) != model_fingerprint(halved)
     assert halved.versions["runtime.dtype"] == "bfloat16"
 
 
@@ -343,6 +343,6 @@ def test_memory_that_runs_out_is_told_and_being_frugal_helps(attempt: Attempt) -
         with pytest.raises(AnimationOutOfMemoryError):
             attempt.render()
         assert device.decoded == []
-        rendering = attempt.render(frugal=True)
+        rendering = attempt.render(low_memory=True)
         assert device.decoded == FRAMES * [1]
     assert count_frames(rendering.outputs[Output.RESULT]) == FRAMES

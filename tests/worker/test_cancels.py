@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 
 class Canceling:
-    """Cancels jobs, and notes how long after the answer each had ended."""
+    """Cancels jobs and measures how long each takes to end after the response."""
 
     def __init__(self, world: RealWorkers, pair: Path) -> None:
         self.world, self.pair, self.chosen = world, pair, random.Random(SEED)

@@ -109,5 +109,5 @@ def test_memory_that_runs_out_is_told_and_both_are_frugal_then(
     with SmallDevice(two) as device:
         with pytest.raises(AnimationOutOfMemoryError):
             job.render()
-        assert job.render(frugal=True).report["frames"] == FRAMES
+        assert job.render(low_memory=True).report["frames"] == FRAMES
         assert device.decoded == FRAMES * [1]

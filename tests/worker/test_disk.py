@@ -29,7 +29,7 @@ from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.disk import Disk, small_disk
 from tests.worker.paint import PaintAnimator, count_frames
-from worker.disk import is_of_the_disk, takes_files
+from worker.disk import can_write, is_disk_error
 
 WORKER = Path(__file__).with_name("paint_worker.py")
 BIG = samples.png(512, 512)  # more than stays in memory on its way in
@@ -147,10 +147,10 @@ def test_the_disk_is_found_behind_an_error_of_the_core(tmp_path: Path) -> None:
         ):
             for frame in noise:
                 writer.write(frame)
-        assert not takes_files(tmp_path)
-    assert is_of_the_disk(failed.value)
-    assert takes_files(tmp_path)
-    assert not is_of_the_disk(MediaError("x.mp4: the video is damaged"))
+        assert not can_write(tmp_path)
+    assert is_disk_error(failed.value)
+    assert can_write(tmp_path)
+    assert not is_disk_error(MediaError("x.mp4: the video is damaged"))
 
 
 def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(desk: Desk, jobs: Jobs) -> None:

@@ -30,7 +30,7 @@ from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner, outage_pause_s
-from worker.runtime.lease import Stop
+from worker.runtime.lease import StopReason
 from worker.runtime.shutdown import Shutdown
 
 
@@ -72,7 +72,7 @@ def test_a_preview_of_poses_ends_after_prepare(
     assert hints_in(jobs, Queue.RENDER) == 0
     objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
     told = json.loads((tmp_path / "manifest.json").read_text())["provenance"]
-    assert (told["watermark"], told["unmarked"]) == (None, "drawn skeletons bear no mark")
+    assert (told["watermark"], told["unmarked"]) == (None, "drawn skeletons carry no watermark")
     failed = desk.finish(desk.submit(nobody=True, kind=JobKind.POSES))
     assert failed.error is not None
     assert failed.error.code is ErrorCode.NO_PERSON
@@ -183,8 +183,8 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> Non
             wait_until(is_noticed, "the worker hears of the cancel")
 
     def is_noticed() -> bool:
-        lease = painting.at_work
-        return lease is not None and lease.stop is Stop.CANCELED
+        lease = painting.lease
+        return lease is not None and lease.stop_reason is StopReason.CANCELED
 
     job_id = desk.submit(steps=200)
     animator = PaintAnimator(on_step=cancel_at_three)
@@ -274,7 +274,7 @@ def test_a_job_is_given_back_before_its_worker_waits_for_the_store(
         return record.token > 0 and record.state is JobState.QUEUED
 
     wait_until(is_given_back, "the job is given back")
-    assert working.is_alive() and worker.at_work is None
+    assert working.is_alive() and worker.lease is None
     assert desk.record(job_id).attempts == 0
     worker.shutdown.begin()
     working.join()
@@ -290,7 +290,7 @@ class Patient(Shutdown):
 
     def wait(self, timeout_s: float) -> bool:
         self.waited_s.append(timeout_s)
-        return self.begun
+        return self.has_begun
 
 
 def test_the_pause_grows_while_a_store_is_away(desk: Desk, settings: Settings) -> None:
@@ -331,7 +331,7 @@ def test_a_cancel_is_heard_between_what_is_stored(
     def cancel(key: str) -> None:
         keys.append(key)
         jobs.run(commands.cancel(job_id))
-        worker.hear_of_cancel(job_id)
+        worker.on_cancel_request(job_id)
 
     objects.on_put = cancel
     worker.run(queue, job_id)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.worker.paint import PaintAnimator
-from worker.main import load_apart
+from worker.main import load_in_thread
 
 
 class NotingAnimator(PaintAnimator):
@@ -24,7 +24,7 @@ class NotingAnimator(PaintAnimator):
 def test_the_thread_that_loads_the_model_ends() -> None:
     animator = NotingAnimator()
 
-    load_apart(animator)
+    load_in_thread(animator)
 
     assert animator.thread is not None
     assert animator.thread is not threading.current_thread()
@@ -37,4 +37,4 @@ def test_a_model_that_cannot_be_loaded_is_told() -> None:
             raise OSError("no weights")
 
     with pytest.raises(OSError, match="no weights"):
-        load_apart(Broken())
+        load_in_thread(Broken())

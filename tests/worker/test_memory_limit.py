@@ -84,7 +84,7 @@ def test_more_windows_at_a_time_than_are_measured_are_warned_of(
     ample = TcanAnimator("mini", "cpu", InputLimits(), runtime=wished, memory_limit=2**34)
     with caplog.at_level(logging.WARNING, "worker.animator"):
         ample._fit(MINI)
-    assert caplog.messages == ["TCAN_RUNTIME__WINDOW_BATCH is 64; 4 are measured to fit, and taken"]
+    assert caplog.messages == ["TCAN_RUNTIME__WINDOW_BATCH is 64, but only 4 fit; using 4"]
     assert ample._runtime.window_batch == 4
 
 

@@ -82,8 +82,8 @@ def test_it_says_of_itself_what_is_true(jobs: Jobs, animator: TcanAnimator, tmp_
     assert alone == ModelInfo.model_validate(
         {**whole.model_dump(), "weights": {}, "stand_ins": {}, "zero_shot": False}
     )
-    alive = Heartbeat(jobs, "p1", (Queue.PREPARE,), "tiny", animator.memory, tmp_path)
-    alive.is_ready(None)
+    heartbeat = Heartbeat(jobs, "p1", (Queue.PREPARE,), "tiny", animator.memory, tmp_path)
+    heartbeat.report_ready(None)
     [told] = jobs.run(presence.workers())
     assert (told.ready, told.model, told.preset) == (True, None, "tiny")
 

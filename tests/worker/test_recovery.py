@@ -15,7 +15,7 @@ from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
 from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
-from worker.outputs.progress import progress_at
+from worker.outputs.progress import job_progress
 
 STEPS, WINDOWS = 10, 4
 
@@ -49,7 +49,7 @@ class Story:
         return self.jobs.run(events.events(self.id, 0, 1000))
 
     def _tell(self, step: AnimateProgress) -> None:
-        self.jobs.run(commands.renew(self.id, self.token, 60_000, progress_at(step)))
+        self.jobs.run(commands.renew(self.id, self.token, 60_000, job_progress(step)))
 
 
 @pytest.mark.parametrize(

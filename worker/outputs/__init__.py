@@ -1,1 +1,1 @@
-"""What a worker writes: progress, previews, checkpoints, manifest and provenance."""
+"""Outputs of a worker: progress, previews, checkpoints, manifest and provenance."""

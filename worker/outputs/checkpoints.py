@@ -1,9 +1,8 @@
-"""Where a job's render stands, kept in the object store after its steps.
+"""Checkpoints: the state of a job's render, saved in the object store after its steps.
 
-A checkpoint is an object under the lease's token and an entry in the record, written in this order;
-the entry alone makes it count, and an old token cannot write it. So there is always one whole
-checkpoint or none, and the ones before it are erased. The last one goes when the job has ended, by
-the sweeper.
+A checkpoint is an object under the lease's token and an entry in the record, written in this order.
+Only the entry makes it valid, and an old token cannot write it. So there is always one whole
+checkpoint or none. Earlier ones are erased; the sweeper erases the last one after the job's end.
 """
 
 from __future__ import annotations
@@ -16,95 +15,100 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from service.contract.workers import ModelInfo
-from tcan_core.progress import AnimateProgress, RunState
-from worker.animation import Report
-from worker.runtime.background import Beside
-from worker.runtime.lease import Lease, Stop
+from tcan_core.progress import AnimateProgress, ProgressCallback, RunState
+from worker.runtime.background import LatestOnlyThread
+from worker.runtime.lease import Lease, StopReason
 
 logger = logging.getLogger(__name__)
 
-# Processor time spent on writing, as a part of all time that passes.
-MOST_COST = 0.01
+# Maximum CPU time spent on writing, as a share of all time that passes.
+MAX_COST_SHARE = 0.01
 
 Publish = Callable[[Path, AnimateProgress], None]
 
 
 class _Captured(NamedTuple):
-    step: AnimateProgress
+    progress: AnimateProgress
     state: RunState
 
 
 class CheckpointWriter:
-    """Passes steps on, and publishes where the run stands behind them, beside the work.
+    """Passes progress on, and publishes the state of the run after some steps.
 
-    A step's state is captured at once, which costs nothing, and written by a thread of its own:
-    when the one before is written, when `interval_s` has passed, and when writing has cost no more
-    than `MOST_COST` of the time. By then a later step may have taken its place. A worker that must
-    leave writes the last one in any case, at the end of the `with` block; one whose job is canceled
-    or lost waits for nothing there, since what is still written then is refused or erased.
+    The state of each step is captured at once, which costs nothing, and written by another thread:
+    after the previous one, after `interval_s`, and so that writing takes at most `MAX_COST_SHARE`
+    of the time. A later step may replace it until then.
+
+    At the end of the `with` block a worker that shuts down always writes the last state; one whose
+    job is canceled or lost waits for nothing, since a late write is refused or erased.
 
     Args:
-        report: told of every step first.
-        publish: stores a file and notes it in the record.
-        folder: where files are made.
-        lease: of the job; learns when a step is at work.
-        interval_s: the least time between two checkpoints.
+        report: called with all progress first.
+        publish: stores a file and adds it to the record.
+        folder: folder for the files.
+        lease: the job's lease; knows when a step is in progress.
+        interval_s: minimum time between two checkpoints.
     """
 
     def __init__(
-        self, report: Report, publish: Publish, folder: Path, lease: Lease, interval_s: float
+        self,
+        report: ProgressCallback,
+        publish: Publish,
+        folder: Path,
+        lease: Lease,
+        interval_s: float,
     ) -> None:
         self._report = report
         self._publish = publish
         self._folder = folder
         self._lease = lease
         self._interval_s = interval_s
-        self._beside = Beside("checkpoints", self._write_in_turn, interval_s)
+        self._thread = LatestOnlyThread("checkpoints", self._write_and_pace, interval_s)
 
     def __enter__(self) -> Self:
-        self._beside.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        is_over = self._lease.stop in (Stop.CANCELED, Stop.LOST)
-        left = self._beside.close(wait=not is_over)
-        self._lease.in_step = False
-        if self._lease.is_leaving and left is not None:
-            self._write(left)
+        is_over = self._lease.stop_reason in (StopReason.CANCELED, StopReason.LOST)
+        pending = self._thread.close(wait=not is_over)
+        self._lease.is_in_step = False
+        if self._lease.is_handing_over and pending is not None:
+            self._write(pending)
 
-    def __call__(self, step: AnimateProgress) -> None:
-        """Take one step."""
-        self._report(step)
-        self._lease.in_step = step.stage == "denoise" and step.state is None
-        if step.state is None:
+    def __call__(self, now: AnimateProgress) -> None:
+        """Pass progress on and capture the state after a step."""
+        self._report(now)
+        self._lease.is_in_step = now.stage == "denoise" and now.state is None
+        if now.state is None:
             return
         try:
-            captured = _Captured(step, step.state())
+            captured = _Captured(now, now.state())
         except Exception as error:
-            logger.warning("no checkpoint of step %d: %s", step.step, error)
+            logger.warning("checkpoint failed: step=%d: %s", now.step, error)
             return
-        self._beside.put(captured)
+        self._thread.put(captured)
 
-    def _write_in_turn(self, captured: _Captured) -> float:
-        return max(self._interval_s, self._write(captured) / MOST_COST)
+    def _write_and_pace(self, captured: _Captured) -> float:
+        return max(self._interval_s, self._write(captured) / MAX_COST_SHARE)
 
     def _write(self, captured: _Captured) -> float:
-        """Write and publish; the processor time that it took, in seconds.
+        """Write and publish a state, and return the CPU time that it took, in seconds.
 
-        A checkpoint that fails is logged and left out: the one before it still counts.
+        A checkpoint that fails is logged and skipped: the previous one is still valid.
         """
-        began_s = time.thread_time()
-        file = self._folder / f"step-{captured.step.step}.safetensors"
+        started_s, step = time.thread_time(), captured.progress.step
+        file = self._folder / f"step-{step}.safetensors"
         try:
             captured.state.save(file)
-            self._publish(file, captured.step)
+            self._publish(file, captured.progress)
         except Exception as error:
-            logger.warning("no checkpoint of step %d: %s", captured.step.step, error)
+            logger.warning("checkpoint failed: step=%d: %s", step, error)
         finally:
             file.unlink(missing_ok=True)
-        return time.thread_time() - began_s
+        return time.thread_time() - started_s
 
 
-def mark_of(model: ModelInfo) -> str:
-    """Tells models apart: with another one's checkpoint the result would be neither's."""
+def model_fingerprint(model: ModelInfo) -> str:
+    """Return a digest of a model; checkpoints of another one are not used."""
     return hashlib.sha256(model.model_dump_json().encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""manifest.json: how a result was made. The one place that says what callers learn of it."""
+"""manifest.json, which describes how a result was made; all that callers learn about it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from worker.animation import Rendering
 
 @dataclass(frozen=True)
 class Origin:
-    """What was done to a result so that it says what it is.
+    """The provenance of one result.
 
     Attributes:
         inputs: sha256 of each input.
-        mark: what the watermark carries; None where there is none.
-        signed: what was done to each file for its C2PA manifest.
+        watermark: payload of the watermark, if there is one.
+        signed: `embedded` or the reason why not, for each file's C2PA manifest.
     """
 
     inputs: Mapping[str, str]
-    mark: int | None
+    watermark: int | None
     signed: Mapping[str, str]
 
 
 def make_statement(
     record: JobRecord, model: ModelInfo, inputs: Mapping[str, str]
 ) -> dict[str, object]:
-    """How a result was made, for its C2PA manifest: what others may know of it."""
+    """Return how a result was made, for its public C2PA manifest."""
     return {
         "job": record.id,
         "preset": model.preset,
@@ -39,11 +39,11 @@ def make_statement(
     }
 
 
-def _watermark(mark: int | None, unmarked: str) -> dict[str, str | None]:
-    """What the pictures carry, or null and why they carry nothing."""
-    if mark is not None and not unmarked:
-        return {"watermark": f"{mark:08x}"}
-    return {"watermark": None, "unmarked": unmarked or "turned off (TCAN_WATERMARK)"}
+def _watermark(payload: int | None, reason: str) -> dict[str, str | None]:
+    """Return the payload, or null and the reason why there is no watermark."""
+    if payload is not None and not reason:
+        return {"watermark": f"{payload:08x}"}
+    return {"watermark": None, "unmarked": reason or "turned off (TCAN_WATERMARK)"}
 
 
 def make_manifest(
@@ -53,10 +53,10 @@ def make_manifest(
     seconds: Mapping[str, float],
     origin: Origin,
 ) -> dict[str, object]:
-    """The manifest of a job that is about to succeed.
+    """Return the manifest of a job that is about to succeed.
 
     Args:
-        seconds: that each stage took.
+        seconds: time taken by each stage.
     """
     consent = record.options.consent
     return {
@@ -71,7 +71,7 @@ def make_manifest(
         },
         "provenance": {
             "c2pa": dict(origin.signed),
-            **_watermark(origin.mark, rendering.unmarked),
+            **_watermark(origin.watermark, rendering.no_watermark_reason),
         },
         **({} if consent is None else {"consent": {"declared": consent, "by": record.caller}}),
         "model": model.model_dump(mode="json"),

@@ -1,7 +1,7 @@
-"""Every few steps a frame of the network's current guess, as a small WebP for callers.
+"""Previews: every few steps a frame of the network's current guess, as a small WebP.
 
-The picture is made in the thread of the step, which has the model; that thread waits for nothing
-else. Another one packs it and stores it, without torch (decision 0018).
+The image is made in the thread that runs the model. Another thread, which does not use torch,
+encodes and stores it (decision 0018).
 """
 
 from __future__ import annotations
@@ -16,78 +16,77 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import ServiceError
-from tcan_core.progress import AnimateProgress, Picture
-from worker.animation import Report
-from worker.runtime.background import Beside
+from tcan_core.progress import AnimateProgress, ProgressCallback
+from worker.runtime.background import LatestOnlyThread
 
 logger = logging.getLogger(__name__)
 
-# At most so many per attempt, evenly over the steps; the last step's is the result itself.
-MOST = 6
+# Previews per attempt, spread over the steps; the last step's would be the result itself.
+MAX_PREVIEWS = 6
 QUALITY = 80
 
 Publish = Callable[[int, bytes], None]
 
 
-class _Shown(NamedTuple):
+class _Preview(NamedTuple):
     step: int
     pixels: NDArray[np.uint8]
 
 
 class PreviewWriter:
-    """Passes steps on, and publishes a preview after some of them, beside the work.
+    """Passes progress on, and publishes a preview after some steps.
 
-    A preview that fails is logged and left out, and one that waits gives way to a newer one: it is
-    not worth a job. The end of the `with` block waits for none.
+    A preview that fails is logged and skipped, a waiting one is replaced by a newer one, and the
+    end of the `with` block waits for none: no job fails or waits for a preview.
 
     Args:
-        report: told of every step first.
-        publish: called with a step's number and a WebP; stores it, and tells of it.
+        report: called with all progress first.
+        publish: called with a step's number and a WebP, to store and announce it.
     """
 
-    def __init__(self, report: Report, publish: Publish) -> None:
+    def __init__(self, report: ProgressCallback, publish: Publish) -> None:
         self._report = report
         self._publish = publish
         self._next = 0
-        self._beside = Beside("previews", self._write)
+        self._thread = LatestOnlyThread("previews", self._write)
 
     def __enter__(self) -> Self:
-        self._beside.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._beside.close(wait=False)
+        self._thread.close(wait=False)
 
-    def __call__(self, step: AnimateProgress) -> None:
-        """Take one step."""
-        self._report(step)
-        if step.stage != "denoise" or step.step >= step.steps:
+    def __call__(self, now: AnimateProgress) -> None:
+        """Pass progress on and publish a preview if it is due."""
+        self._report(now)
+        if now.stage != "denoise" or now.step >= now.steps:
             return
-        every = max(1, step.steps // MOST)
+        every = max(1, now.steps // MAX_PREVIEWS)
         self._next = max(self._next, every)
-        if step.step >= self._next:
-            self._show(step.step, step.picture)
-            self._next = step.step + every
+        if now.step >= self._next:
+            self._queue(now)
+            self._next = now.step + every
 
-    def _show(self, number: int, picture: Picture) -> None:
+    def _queue(self, now: AnimateProgress) -> None:
         try:
-            pixels = picture()
+            pixels = now.picture()
         except (ServiceError, OSError, RuntimeError) as error:
-            logger.warning("no preview of step %d: %s", number, error)
+            logger.warning("preview failed: step=%d: %s", now.step, error)
             return
         if pixels is not None:
-            self._beside.put(_Shown(number, pixels))
+            self._thread.put(_Preview(now.step, pixels))
 
-    def _write(self, shown: _Shown) -> float:
+    def _write(self, preview: _Preview) -> float:
         try:
-            self._publish(shown.step, webp(shown.pixels))
+            self._publish(preview.step, webp(preview.pixels))
         except Exception as error:
-            logger.warning("no preview of step %d: %s", shown.step, error)
+            logger.warning("preview failed: step=%d: %s", preview.step, error)
         return 0.0
 
 
 def webp(pixels: NDArray[np.uint8]) -> bytes:
-    """A picture, (height, width, 3) RGB, as WebP."""
-    packed = BytesIO()
-    Image.fromarray(pixels).save(packed, "WEBP", quality=QUALITY)
-    return packed.getvalue()
+    """Encode an image, (height, width, 3) RGB, as WebP."""
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, "WEBP", quality=QUALITY)
+    return content.getvalue()

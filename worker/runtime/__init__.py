@@ -1,1 +1,1 @@
-"""What keeps a worker process alive and in order: lease, heartbeat, stall detection, shutdown."""
+"""Runtime of a worker process: lease, heartbeat, stall detector, shutdown."""

@@ -1,4 +1,4 @@
-"""What is done beside the work, in a thread of its own: one thing at a time, the newest alone."""
+"""A thread that processes one item at a time, always the newest."""
 
 from __future__ import annotations
 
@@ -10,71 +10,72 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-LONGEST_WAIT_S = 60.0
+MAX_WAIT_S = 60.0
 
 
-class Beside(Generic[Item]):
-    """Takes items at once and does them later; one that waits gives way to a newer one.
+class LatestOnlyThread(Generic[Item]):
+    """Accepts items at once and processes them later; a waiting item is replaced by a newer one.
 
     Args:
-        name: of the thread.
-        act: called there with an item, and may raise nothing. Returns how many seconds from its
-            beginning the next may begin; that may be long over.
-        first_in_s: how long to wait with the first one.
+        name: name of the thread.
+        process: called with each item in the thread; must not raise. Returns the least number of
+            seconds between its start and the next one's.
+        first_delay_s: delay of the first item.
     """
 
-    def __init__(self, name: str, act: Callable[[Item], float], first_in_s: float = 0.0) -> None:
-        self._act = act
-        self._due_s = time.monotonic() + first_in_s
+    def __init__(
+        self, name: str, process: Callable[[Item], float], first_delay_s: float = 0.0
+    ) -> None:
+        self._process = process
+        self._due_s = time.monotonic() + first_delay_s
         self._changed = threading.Condition()
-        self._waiting: Item | None = None
-        self._closed = False
-        # What is logged there belongs to the same job as what is done here.
+        self._pending: Item | None = None
+        self._is_closed = False
+        # Log lines of the thread belong to the same job as those of its maker.
         context = copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name=name, daemon=True
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def put(self, item: Item) -> None:
-        """Leave an item to the thread; never waits."""
+        """Hand an item to the thread without waiting."""
         with self._changed:
-            self._waiting = item
+            self._pending = item
             self._changed.notify()
 
     def close(self, *, wait: bool) -> Item | None:
-        """Begin nothing more.
+        """Start no more items.
 
         Args:
-            wait: whether what is at work is waited for; else it goes on by itself.
+            wait: whether to wait for the item in progress; otherwise it finishes by itself.
 
         Returns:
-            The item that still waited, if any.
+            The item that was still waiting, if any.
         """
         with self._changed:
-            self._closed = True
+            self._is_closed = True
             self._changed.notify()
-            left, self._waiting = self._waiting, None
+            pending, self._pending = self._pending, None
         if wait:
             self._thread.join()
-        return left
+        return pending
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
-            began_s = time.monotonic()
-            self._due_s = began_s + self._act(item)
+            started_s = time.monotonic()
+            self._due_s = started_s + self._process(item)
 
     def _next(self) -> Item | None:
-        """The newest item, once it is time to begin with one; None at the end."""
+        """Wait until an item is due and return the newest; None after `close`."""
         with self._changed:
-            while not self._closed:
+            while not self._is_closed:
                 wait_s = self._due_s - time.monotonic()
-                if self._waiting is not None and wait_s <= 0:
-                    item, self._waiting = self._waiting, None
+                if self._pending is not None and wait_s <= 0:
+                    item, self._pending = self._pending, None
                     return item
-                # Without an item there is nothing to wait for but one.
-                self._changed.wait(None if self._waiting is None else min(wait_s, LONGEST_WAIT_S))
+                self._changed.wait(None if self._pending is None else min(wait_s, MAX_WAIT_S))
         return None

@@ -1,7 +1,7 @@
-"""Hears of cancels when they are asked for, so that a job stops at its next window.
+"""Listener for cancel requests, so that a job stops at its next window.
 
-A message names a job and is a hint: the runner then asks the store, whose answer is the truth. Who
-misses it, while the store is away, learns of the cancel by the next renewal.
+A message only names a job: the runner then checks the lease in the store, which is the truth. A
+message missed while the store is unavailable is made up for by the next renewal of the lease.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from service.stores.job_store.store import PREFIX, Jobs
 logger = logging.getLogger(__name__)
 
 CHANNEL = "cancels"
-# How soon the end of the `with` block is seen, and how soon a lost connection is made again.
-LOOK_S = 0.5
+# How soon the end of the `with` block is noticed, and how soon a lost connection is reopened.
+POLL_S = 0.5
 RECONNECT_S = 1.0
 
 
-class Cancels:
-    """Listens in a thread of its own, for the length of a `with` block.
+class CancelListener:
+    """Listens in a thread of its own during a `with` block.
 
     Args:
-        hear: called with the id of a job whose cancel was asked for.
+        on_cancel: called with the id of each job whose cancel is requested.
     """
 
-    def __init__(self, jobs: Jobs, hear: Callable[[str], None]) -> None:
+    def __init__(self, jobs: Jobs, on_cancel: Callable[[str], None]) -> None:
         self._jobs = jobs
-        self._hear = hear
+        self._on_cancel = on_cancel
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cancels", daemon=True)
 
@@ -49,7 +49,7 @@ class Cancels:
             try:
                 self._listen()
             except (RedisError, OSError) as error:
-                logger.warning("cancels are heard of later: %s", error)
+                logger.warning("cancel listener disconnected, reconnecting: %s", error)
                 self._closed.wait(RECONNECT_S)
 
     def _listen(self) -> None:
@@ -57,6 +57,6 @@ class Cancels:
         with pubsub:
             pubsub.subscribe(f"{PREFIX}{CHANNEL}")
             while not self._closed.is_set():
-                message = pubsub.get_message(timeout=LOOK_S)
+                message = pubsub.get_message(timeout=POLL_S)
                 if message is not None:
-                    self._hear(str(message["data"]))
+                    self._on_cancel(str(message["data"]))

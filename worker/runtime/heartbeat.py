@@ -1,4 +1,4 @@
-"""A worker's sign of life, which `/readyz` reads."""
+"""The heartbeat of a worker, which `/readyz` reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TTL_MS = 5000
 
 
 class Heartbeat:
-    """Says that this worker lives; `ready` once what it needs is loaded and it takes jobs."""
+    """Reports that this worker is alive; `ready` once it has loaded its model and runs jobs."""
 
     def __init__(
         self,
@@ -36,26 +36,26 @@ class Heartbeat:
         )
 
     def beat(self) -> None:
-        """Say it once more. Raises UnavailableError."""
-        room = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
-        now = self._info.model_copy(update=room)
-        self._jobs.run(presence.heartbeat(now, TTL_MS))
+        """Send one heartbeat. Raises UnavailableError."""
+        usage = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
+        info = self._info.model_copy(update=usage)
+        self._jobs.run(presence.heartbeat(info, TTL_MS))
 
-    def is_ready(self, model: ModelInfo | None) -> None:
-        """From now on the worker takes jobs, for this model; None where it only prepares them."""
+    def report_ready(self, model: ModelInfo | None) -> None:
+        """Report that the worker runs jobs with this model; None if it only prepares jobs."""
         self._info = self._info.model_copy(update={"ready": True, "model": model})
         self.beat()
 
     @property
-    def ready(self) -> bool:
-        """Whether the worker takes jobs."""
+    def is_ready(self) -> bool:
+        """Whether the worker runs jobs."""
         return self._info.ready
 
-    def is_stalled(self) -> None:
-        """The worker takes nothing although it should. Raises UnavailableError."""
+    def report_stalled(self) -> None:
+        """Report that the worker claims no jobs although some wait. Raises UnavailableError."""
         self._info = self._info.model_copy(update={"ready": False, "stalled": True})
         self.beat()
 
-    def leave(self) -> None:
-        """Say goodbye. Raises UnavailableError."""
+    def deregister(self) -> None:
+        """Remove this worker from the list of workers. Raises UnavailableError."""
         self._jobs.run(presence.deregister(self._info.id))

@@ -1,4 +1,4 @@
-"""A worker's hold on one job: renewed from a thread of its own while the job is at work."""
+"""A lease on one job, renewed by a thread of its own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from worker.runtime.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
 
-# So many renewals may fail in a row before the lease is over.
+# This many renewals in a row may fail before the lease expires.
 RENEWALS_PER_LEASE = 5
 
 
-class Stop(StrEnum):
-    """Why the work on a job must stop before its end."""
+class StopReason(StrEnum):
+    """Why the work on a job must stop early."""
 
     CANCELED = "canceled"
     LOST = "lost"
@@ -29,18 +29,18 @@ class Stop(StrEnum):
 
 
 class Lease:
-    """Renews the lease for the length of a `with` block, and learns when to stop.
+    """Renews the lease during a `with` block, and notices when the work must stop.
 
     Args:
         jobs: the job store; used from several threads.
-        record: the job as it was taken; its token marks every write.
-        lease_ms: how long the lease holds without renewal.
-        shutdown: begun when this worker must leave.
+        record: the job as it was claimed; its token is part of every write.
+        lease_ms: how long the lease lasts without renewal.
+        shutdown: begins when this worker must exit.
 
     Attributes:
-        job_id: of the job.
-        in_step: set while a step is at work that can be kept when it ends; a worker that must
-            leave then waits for it, if that does not take too long.
+        job_id: id of the job.
+        is_in_step: set during a step after which a checkpoint can be saved; a shutdown waits for
+            its end, within `shutdown.STEP_S`.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Lease:
         self._token = record.token
         self._lease_ms = lease_ms
         self._shutdown = shutdown
-        self._hold = LeaseStatus.HELD
-        self.in_step = False
+        self._status = LeaseStatus.HELD
+        self.is_in_step = False
         interval_s = lease_ms / 1000 / RENEWALS_PER_LEASE
         self._renewals = Periodic(f"lease of job {record.id}", interval_s, self.renew)
 
@@ -68,45 +68,45 @@ class Lease:
         self._renewals.__exit__(*raised)
 
     def renew(self, progress: Progress | None = None) -> None:
-        """Prolong the lease and write progress; what the store says of it shows in `stop`."""
-        self._learn(commands.renew(self.job_id, self._token, self._lease_ms, progress))
+        """Renew the lease and write progress; `stop_reason` shows the store's answer."""
+        self._update(commands.renew(self.job_id, self._token, self._lease_ms, progress))
 
-    def ask(self) -> None:
-        """Learn at once what the store says, without a write, which would wait for its disk."""
-        self._learn(commands.check_lease(self.job_id, self._token))
+    def check(self) -> None:
+        """Read the lease's status, without a write, which would wait for the store's disk."""
+        self._update(commands.check_lease(self.job_id, self._token))
 
-    def _learn(self, call: Command[LeaseStatus]) -> None:
-        if self._hold is LeaseStatus.LOST:
+    def _update(self, command: Command[LeaseStatus]) -> None:
+        if self._status is LeaseStatus.LOST:
             return
         try:
-            hold = self._jobs.run(call)
+            status = self._jobs.run(command)
         except UnavailableError as error:
-            # Go on: if another worker takes the job meanwhile, our old token cannot do harm.
-            logger.warning("job %s: %s", self.job_id, error)
+            # Continue: if another worker claims the job meanwhile, our old token can do no harm.
+            logger.warning("job %s: lease not renewed: %s", self.job_id, error)
             return
-        self._heed(hold)
+        self._accept(status)
 
-    def _heed(self, hold: LeaseStatus) -> None:
-        # An answer from before a cancel may be the last to come; a cancel is never taken back.
-        if hold is not LeaseStatus.HELD and self._hold is not LeaseStatus.LOST:
-            self._hold = hold
+    def _accept(self, status: LeaseStatus) -> None:
+        # Replies may arrive out of order: a cancel is never undone by an older "held".
+        if status is not LeaseStatus.HELD and self._status is not LeaseStatus.LOST:
+            self._status = status
 
     @property
-    def stop(self) -> Stop | None:
-        """Why to stop, or None to go on."""
-        if self._hold is LeaseStatus.LOST:
-            return Stop.LOST
-        if self._hold is LeaseStatus.CANCEL:
-            return Stop.CANCELED
-        if not self._shutdown.begun or (self.in_step and self._shutdown.step_may_end):
+    def stop_reason(self) -> StopReason | None:
+        """Why the work must stop, or None."""
+        if self._status is LeaseStatus.LOST:
+            return StopReason.LOST
+        if self._status is LeaseStatus.CANCEL:
+            return StopReason.CANCELED
+        if not self._shutdown.has_begun or (self.is_in_step and self._shutdown.has_step_time):
             return None
-        return Stop.SHUTDOWN
+        return StopReason.SHUTDOWN
 
     @property
-    def is_leaving(self) -> bool:
-        """Whether the job goes to another worker, who may go on from here."""
-        return self._shutdown.begun and self._hold is LeaseStatus.HELD
+    def is_handing_over(self) -> bool:
+        """Whether a shutdown leaves the job to another worker, which may resume it."""
+        return self._shutdown.has_begun and self._status is LeaseStatus.HELD
 
-    def let_go(self) -> None:
-        """Give the job back at once, whatever is at work on it. Raises UnavailableError."""
+    def release(self) -> None:
+        """Release the job at once, whatever its stage. Raises UnavailableError."""
         self._jobs.run(commands.release(self.job_id, self._token))

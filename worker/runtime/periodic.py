@@ -1,4 +1,4 @@
-"""Do something every so often, in a thread of its own."""
+"""A thread that calls a function periodically."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ logger = logging.getLogger(__name__)
 
 
 class Periodic:
-    """Calls `act` at once and then every `interval_s`, until the `with` block ends.
+    """Calls a function at once and then every `interval_s`, until the `with` block ends.
 
-    An error is logged and does not end it: what could not be done now may be done next time.
+    An error is logged; the next call comes as usual.
     """
 
-    def __init__(self, name: str, interval_s: float, act: Callable[[], object]) -> None:
-        self._act = act
+    def __init__(self, name: str, interval_s: float, function: Callable[[], object]) -> None:
+        self._function = function
         self._interval_s = interval_s
         self._closed = threading.Event()
-        # What is logged there belongs to the same job as what is done here.
+        # Log lines of the thread belong to the same job as those of its maker.
         context = copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name=name, daemon=True
@@ -38,7 +38,7 @@ class Periodic:
     def _run(self) -> None:
         while True:
             try:
-                self._act()
+                self._function()
             except Exception as error:
                 logger.warning("%s: %s", self._thread.name, error)
             if self._closed.wait(self._interval_s):

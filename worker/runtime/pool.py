@@ -1,4 +1,4 @@
-"""Celery's pool of threads, which tells the event loop at once when a task has ended."""
+"""A thread pool for Celery that wakes the event loop as soon as a task has ended."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from kombu.asynchronous import Hub
 
 
 class PromptPool(TaskPool):
-    """A worker that fetches no hint ahead asks for the next one only when its event loop turns.
+    """A thread pool whose worker fetches the next message right after a task.
 
-    With Celery's own pool that is at its next timer, up to a second after the task has ended.
+    A worker without prefetching fetches it when its event loop runs. With Celery's own pool that is
+    at its next timer, up to a second after the task has ended.
     """
 
     _hub: Hub | None = None
 
     def register_with_event_loop(self, loop: Hub) -> None:
-        """Celery hands over the loop."""
+        """Keep the event loop, which Celery passes in."""
         self._hub = loop
 
     def on_apply(self, *arguments: Any, **options: Any) -> Any:
-        """Start a task in a thread."""
+        """Run a task in a thread."""
         result = super().on_apply(*arguments, **options)
         result.f.add_done_callback(self._wake)
         return result

@@ -1,4 +1,4 @@
-"""Leaving in good order and in time: what a worker does between SIGTERM and its end."""
+"""Graceful shutdown of a worker: from SIGTERM to its exit, with deadlines."""
 
 from __future__ import annotations
 
@@ -8,66 +8,66 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-# A step at work may end, and be kept, for so long; after that it is stopped at its next window.
+# The current step may finish and be saved within this time; then it stops at its next window.
 STEP_S = 5.0
-# Whoever has not left by then is cut off; the job goes on from its last checkpoint.
-LEAVE_S = 8.0
+# A worker that has not exited by then is killed; the job resumes from its last checkpoint.
+EXIT_S = 8.0
 
 
-def end_at_once() -> NoReturn:
-    """End as if killed: the job at work is left to its lease, and its attempt counts."""
+def exit_at_once() -> NoReturn:
+    """Exit as if killed: the current job's lease expires, and its attempt counts."""
     os._exit(1)
 
 
 class Shutdown:
-    """Whether this worker must leave.
+    """The state of this worker's shutdown.
 
     Args:
-        cut_off: called once, in a thread of its own, `leave_s` after the beginning.
-        monotonic_s: a clock that never goes back.
+        on_timeout: called once, in a thread of its own, `exit_s` after `begin`.
+        monotonic_s: a monotonic clock.
     """
 
     def __init__(
         self,
-        cut_off: Callable[[], None] = lambda: None,
+        on_timeout: Callable[[], None] = lambda: None,
         *,
         step_s: float = STEP_S,
-        leave_s: float = LEAVE_S,
+        exit_s: float = EXIT_S,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._cut_off = cut_off
+        self._on_timeout = on_timeout
         self._step_s = step_s
-        self._leave_s = leave_s
+        self._exit_s = exit_s
         self._monotonic_s = monotonic_s
         self._event = threading.Event()
-        self._begun = False
+        self._has_begun = False
         self._began_s = 0.0
 
     def begin(self) -> None:
-        """From now on no job is taken, and the one at work is given back.
+        """Begin the shutdown: claim no more jobs and release the current one.
 
-        Called by a signal's handler: another may come in the middle of it, and returns at once. It
-        would wait for the event's lock, which this one holds, for ever.
+        Called by a signal's handler. A second signal may interrupt it and returns at once, because
+        it would wait forever for the event's lock, which the first one holds.
         """
-        if self._begun:
+        if self._has_begun:
             return
-        self._begun = True
+        self._has_begun = True
         self._began_s = self._monotonic_s()
         self._event.set()
-        timer = threading.Timer(self._leave_s, self._cut_off)
+        timer = threading.Timer(self._exit_s, self._on_timeout)
         timer.daemon = True
         timer.start()
 
     @property
-    def begun(self) -> bool:
-        """Whether it is time to leave."""
+    def has_begun(self) -> bool:
+        """Whether the worker must exit."""
         return self._event.is_set()
 
     @property
-    def step_may_end(self) -> bool:
-        """Whether there is still time for the step at work."""
+    def has_step_time(self) -> bool:
+        """Whether the current step may still finish."""
         return self._monotonic_s() - self._began_s < self._step_s
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep, but not longer than until the beginning; whether it has begun."""
+        """Sleep until the shutdown begins, at most `timeout_s`; return whether it has begun."""
         return self._event.wait(timeout_s)

@@ -1,7 +1,7 @@
-"""Health measured by consumption: who takes nothing while hints wait is not healthy.
+"""Detection of a stalled worker: one that consumes no wake-up messages although some wait.
 
-A consumer of a broker may stay connected, answer pings and take nothing, for example after the
-broker was away. Nothing inside such a process can be trusted to mend it, so it is replaced.
+A consumer may stay connected to its broker, answer pings and consume nothing, for example after the
+broker was unavailable. Nothing inside such a process can be trusted to fix it, so it is replaced.
 """
 
 from __future__ import annotations
@@ -24,56 +24,58 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 1.0
 
 
-def start_again() -> None:
-    """Put a fresh process of the same command in the place of this one, under the same number."""
-    # Its own command line, as it was started.
+def restart_process() -> None:
+    """Replace this process by a fresh one of the same command line, with the same process id."""
     os.execv(sys.executable, sys.orig_argv)  # nosec B606
 
 
 @dataclass
-class Watch:
-    """One look at it is `act`.
+class StallDetector:
+    """Restarts this process when it is stalled; `check` is called periodically.
 
     Attributes:
-        stalled_s: how long an idle worker may leave hints alone.
-        restart: called when it left them alone for longer.
-        monotonic_s: a clock that never goes back.
+        stalled_s: how long an idle worker may ignore wake-up messages.
+        restart: called when it has ignored them for longer.
+        monotonic_s: a monotonic clock.
     """
 
     runner: JobRunner
-    alive: Heartbeat
+    heartbeat: Heartbeat
     queues: Sequence[Queue]
     stalled_s: float
-    restart: Callable[[], None] = start_again
+    restart: Callable[[], None] = restart_process
     monotonic_s: Callable[[], float] = time.monotonic
     _since_s: float | None = field(default=None, init=False)
-    _heard: int = field(default=0, init=False)
+    _hints_received: int = field(default=0, init=False)
 
-    def act(self) -> None:
-        """Look whether hints wait although this worker is idle. Raises UnavailableError."""
-        if not self._is_passed_over():
+    def check(self) -> None:
+        """Check whether messages wait although this worker is idle. Raises UnavailableError."""
+        if not self._is_ignoring_hints():
             self._since_s = None
             return
         now_s = self.monotonic_s()
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s >= self.stalled_s:
-            self._give_up(now_s - self._since_s)
+            self._restart(now_s - self._since_s)
 
-    def _is_passed_over(self) -> bool:
+    def _is_ignoring_hints(self) -> bool:
         runner = self.runner
-        heard, self._heard = self._heard, runner.heard
-        if not self.alive.ready or runner.shutdown.begun:
+        before, self._hints_received = self._hints_received, runner.hints_received
+        if not self.heartbeat.is_ready or runner.shutdown.has_begun:
             return False
-        if runner.at_work is not None or runner.is_pausing:
+        if runner.lease is not None or runner.is_pausing:
             return False
-        return heard == runner.heard and runner.jobs.run(presence.count_hints(self.queues)) > 0
+        return (
+            before == runner.hints_received
+            and runner.jobs.run(presence.count_hints(self.queues)) > 0
+        )
 
-    def _give_up(self, silent_s: float) -> None:
-        logger.error("idle for %.0f s while hints wait; starting again", silent_s)
+    def _restart(self, idle_s: float) -> None:
+        logger.error("worker stalled, restarting: idle_s=%.0f while messages wait", idle_s)
         try:
-            self.alive.is_stalled()
+            self.heartbeat.report_stalled()
             self.runner.jobs.run(presence.count_restart())
         except UnavailableError as error:
-            logger.warning("nobody is told: %s", error)
+            logger.warning("could not report the stall: %s", error)
         self.restart()

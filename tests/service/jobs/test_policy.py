@@ -130,5 +130,5 @@ def manifest(jobs: Jobs, job_id: str) -> dict[str, Any]:
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None and isinstance(snapshot.record, JobRecord)
     rendering = Rendering({Output.RESULT: Path("x")}, report={}, warnings=[])
-    origin = Origin(inputs={}, mark=None, signed={})
+    origin = Origin(inputs={}, watermark=None, signed={})
     return make_manifest(snapshot.record, rendering, PaintAnimator().describe(), {}, origin)

@@ -30,7 +30,7 @@ from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner
 from worker.outputs import checkpoints
 from worker.runtime.shutdown import Shutdown
-from worker.stages import FRUGAL_WARNING
+from worker.stages import LOW_MEMORY_WARNING
 
 T = TypeVar("T")
 
@@ -208,9 +208,9 @@ def test_a_step_that_takes_too_long_is_not_waited_for(world: World) -> None:
 
     def leave(step: int) -> None:
         if step == 2:
-            assert leaving.at_work is not None
-            leaving.at_work.in_step = True
-            lease_seen.append(leaving.at_work.stop is None)
+            assert leaving.lease is not None
+            leaving.lease.is_in_step = True
+            lease_seen.append(leaving.lease.stop_reason is None)
             leaving.shutdown.begin()
 
     painter.on_step = leave
@@ -247,16 +247,16 @@ def test_a_checkpoint_that_cannot_be_used_is_no_reason_to_fail(
         objects.delete(kept.key.rpartition("/")[0])
     if harm == "damaged":
         objects.put(kept.key, b"{")
-    second = PaintAnimator(mark="1" * 64 if harm == "another model" else "0" * 64)
+    second = PaintAnimator(weights_sha256="1" * 64 if harm == "another model" else "0" * 64)
     assert world.finish(job_id, second).state is JobState.SUCCEEDED
     assert second.done == [1, 2, 3, 4, 5, 6]
 
 
 def test_memory_that_ran_out_is_tried_once_more_and_told(world: World) -> None:
     job_id = world.prepared()
-    done = world.finish(job_id, PaintAnimator(needs_frugality=True))
+    done = world.finish(job_id, PaintAnimator(needs_low_memory=True))
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
-    assert done.warnings == ["painted, not animated", FRUGAL_WARNING]
+    assert done.warnings == ["painted, not animated", LOW_MEMORY_WARNING]
 
 
 def test_an_object_store_that_is_away_costs_no_attempt(
@@ -377,8 +377,8 @@ def test_a_cancel_ends_the_job_in_whatever_state_it_is(world: World, moment: str
                 if moment == "leaves":
                     worker.shutdown.begin()
                 cancel(now, job_id)
-                assert worker.at_work is not None
-                worker.at_work.renew()
+                assert worker.lease is not None
+                worker.lease.renew()
 
         if moment == "prepares":
             painter.on_prepare = cancel

@@ -30,8 +30,8 @@ from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from tests.worker.slow_line import slow_line
 from worker.job_runner import JobRunner
-from worker.outputs.previews import MOST, PreviewWriter
-from worker.runtime.lease import Stop
+from worker.outputs.previews import MAX_PREVIEWS, PreviewWriter
+from worker.runtime.lease import StopReason
 
 
 def grey() -> NDArray[np.uint8]:
@@ -71,7 +71,7 @@ def test_a_few_previews_are_spread_over_the_steps() -> None:
     assert list(found) == [3, 6, 9, 12, 15, 18]
     assert list(published(3)) == [1, 2]
     assert list(published(1)) == []
-    assert len(published(200)) == MOST
+    assert len(published(200)) == MAX_PREVIEWS
     with Image.open(BytesIO(found[3])) as image:
         assert (image.format, image.size) == ("WEBP", (64, 48))
 
@@ -105,18 +105,18 @@ def test_a_picture_that_cannot_be_made_is_left_out() -> None:
 
 
 def test_of_the_previews_that_wait_the_newest_is_published() -> None:
-    at_work, go_on, found = threading.Event(), threading.Event(), list[int]()
+    lease, go_on, found = threading.Event(), threading.Event(), list[int]()
 
     def publish_slowly(step: int, packed: bytes) -> None:
         found.append(step)
-        at_work.set()
+        lease.set()
         assert go_on.wait(GUARD_S)
 
     with PreviewWriter(lambda step: None, publish_slowly) as writer:
         for number in range(1, 20):
             writer(AnimateProgress("denoise", number, 20, fraction=number / 20, picture=grey))
             if number == 3:
-                assert at_work.wait(GUARD_S)
+                assert lease.wait(GUARD_S)
         assert found == [3]
         go_on.set()
         wait_until(lambda: len(found) == 2, "the newest is published")
@@ -165,9 +165,11 @@ def test_a_silent_store_holds_up_neither_steps_nor_a_cancel(
                 line.open.clear()
             if step == 16:
                 jobs.run(commands.cancel(job_id))
-                lease = rendering.at_work
+                lease = rendering.lease
                 assert lease is not None
-                wait_until(lambda: lease.stop is Stop.CANCELED, "the worker hears of it")
+                wait_until(
+                    lambda: lease.stop_reason is StopReason.CANCELED, "the worker hears of it"
+                )
 
         painter = PaintAnimator(picture=grey, on_step=fall_silent_and_cancel)
         rendering = desk.with_animator(painter)

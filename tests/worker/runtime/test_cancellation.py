@@ -15,8 +15,8 @@ from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner
 from worker.runtime import cancellation
-from worker.runtime.cancellation import Cancels
-from worker.runtime.lease import Stop
+from worker.runtime.cancellation import CancelListener
+from worker.runtime.lease import StopReason
 
 # Renewed every 12 s: nobody waits for that here.
 LEASE_MS = 60_000
@@ -42,9 +42,11 @@ class Hearing:
         def cancel(step: int) -> None:
             if step == 2:
                 self._jobs.run(commands.cancel(job_id))
-                lease = self.runner.at_work
+                lease = self.runner.lease
                 assert lease is not None
-                wait_until(lambda: lease.stop is Stop.CANCELED, "the worker hears of it")
+                wait_until(
+                    lambda: lease.stop_reason is StopReason.CANCELED, "the worker hears of it"
+                )
 
         self.painter.done, self.painter.on_step = [], cancel
         return self._desk.finish(job_id, self.runner).state
@@ -54,7 +56,7 @@ class Hearing:
 def hearing(desk: Desk, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
     monkeypatch.setattr(cancellation, "RECONNECT_S", 0.05)
     hearing = Hearing(desk, jobs)
-    with Cancels(jobs, hearing.runner.hear_of_cancel):
+    with CancelListener(jobs, hearing.runner.on_cancel_request):
         wait_until(hearing.listeners, "the worker listens")
         yield hearing
 

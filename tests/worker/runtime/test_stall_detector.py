@@ -1,4 +1,4 @@
-"""Who takes nothing while hints wait is seen, told of, and starts again."""
+"""A worker that ignores waiting messages is detected, reported and restarted."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner
 from worker.runtime.heartbeat import Heartbeat
-from worker.runtime.stall_detector import Watch
+from worker.runtime.stall_detector import StallDetector
 
 
-class Watched:
-    """A watch on a runner, with a clock of its own."""
+class DetectedWorker:
+    """A runner with a stall detector and an injected clock."""
 
     def __init__(self, jobs: Jobs, runner: JobRunner) -> None:
         self.jobs, self.runner, self.now_s, self.restarts = jobs, runner, 0.0, 0
         memory = PaintAnimator().memory
-        self.alive = Heartbeat(jobs, "w1", tuple(Queue), "paint", memory, runner.scratch)
-        self.alive.is_ready(PaintAnimator().describe())
-        self.watch = Watch(runner, self.alive, tuple(Queue), 10.0, self._restart, self._clock)
+        self.heartbeat = Heartbeat(jobs, "w1", tuple(Queue), "paint", memory, runner.scratch)
+        self.heartbeat.report_ready(PaintAnimator().describe())
+        self.detector = StallDetector(
+            runner, self.heartbeat, tuple(Queue), 10.0, self._restart, self._clock
+        )
 
     def pass_s(self, seconds: int) -> int:
-        """Restarts after so many looks, one a second."""
+        """Check once a second and return the number of restarts so far."""
         for _ in range(seconds):
             self.now_s += 1.0
-            self.watch.act()
+            self.detector.check()
         return self.restarts
 
-    def hint(self) -> None:
+    def add_hint(self) -> None:
         self.jobs.redis.lpush(Queue.RENDER.task, "a hint")
 
     def _restart(self) -> None:
@@ -45,68 +47,68 @@ class Watched:
 
 
 @pytest.fixture
-def watched(jobs: Jobs, runner: JobRunner) -> Watched:
-    return Watched(jobs, runner)
+def worker(jobs: Jobs, runner: JobRunner) -> DetectedWorker:
+    return DetectedWorker(jobs, runner)
 
 
-def test_hints_that_nobody_takes_for_too_long_restart_the_worker(watched: Watched) -> None:
-    watched.hint()
-    assert watched.pass_s(9) == 0
-    assert watched.pass_s(2) == 1
-    [told] = watched.jobs.run(presence.workers())
-    assert (told.ready, told.stalled) == (False, True)
-    assert watched.jobs.run(counts.service_stats()).counters["worker_restarts",] == 1
+def test_worker_that_ignores_hints_for_too_long_is_restarted(worker: DetectedWorker) -> None:
+    worker.add_hint()
+    assert worker.pass_s(9) == 0
+    assert worker.pass_s(2) == 1
+    [info] = worker.jobs.run(presence.workers())
+    assert (info.ready, info.stalled) == (False, True)
+    assert worker.jobs.run(counts.service_stats()).counters["worker_restarts",] == 1
 
 
-def test_a_stalled_worker_shows_in_readiness_and_metrics(
-    watched: Watched, settings: Settings
+def test_stalled_worker_shows_in_readiness_and_metrics(
+    worker: DetectedWorker, settings: Settings
 ) -> None:
     with TestClient(create_app(settings)) as client:
         assert client.get("/readyz").status_code == 200
         assert 'tcan_worker_stalled{worker="w1"} 0.0' in client.get("/metrics").text
-        watched.hint()
-        watched.pass_s(11)
+        worker.add_hint()
+        worker.pass_s(11)
         missing = client.get("/readyz")
         assert missing.status_code == 503
         assert missing.json()["detail"].endswith("(1 alive, 1 stalled)")
         memory, scratch = PaintAnimator().memory, settings.spool_folder
-        other = Heartbeat(watched.jobs, "w2", tuple(Queue), "paint", memory, scratch)
-        other.is_ready(PaintAnimator().describe())
+        other = Heartbeat(worker.jobs, "w2", tuple(Queue), "paint", memory, scratch)
+        other.report_ready(PaintAnimator().describe())
         workers = client.get("/readyz").json()["workers"]
-        assert {told["id"]: told["stalled"] for told in workers} == {"w1": True, "w2": False}
+        assert {info["id"]: info["stalled"] for info in workers} == {"w1": True, "w2": False}
         assert 'tcan_worker_stalled{worker="w1"} 1.0' in client.get("/metrics").text
 
 
-def test_a_worker_without_hints_may_be_idle(watched: Watched) -> None:
-    assert watched.pass_s(100) == 0
+def test_idle_worker_without_hints_is_healthy(worker: DetectedWorker) -> None:
+    assert worker.pass_s(100) == 0
 
 
-def test_a_worker_that_takes_some_of_them_is_healthy(watched: Watched) -> None:
-    watched.hint()
+def test_worker_that_consumes_some_hints_is_healthy(worker: DetectedWorker) -> None:
+    worker.add_hint()
     for _ in range(20):
-        watched.runner.run(Queue.RENDER, "none waits")
-        assert watched.pass_s(5) == 0
+        worker.runner.run(Queue.RENDER, "none waits")
+        assert worker.pass_s(5) == 0
 
 
-def test_a_worker_at_work_lets_hints_wait(watched: Watched, desk: Desk) -> None:
-    watched.hint()
+def test_busy_worker_may_ignore_hints(worker: DetectedWorker, desk: Desk) -> None:
+    worker.add_hint()
     during: list[int] = []
-    painter = PaintAnimator(on_step=lambda step: during.append(watched.pass_s(20)))
-    watched.runner.animator = painter
+    painter = PaintAnimator(on_step=lambda step: during.append(worker.pass_s(20)))
+    worker.runner.animator = painter
     desk.finish(desk.submit(steps=2))
     assert during == [0, 0]
 
 
-def test_a_worker_that_waits_for_a_store_lets_hints_wait(watched: Watched) -> None:
-    watched.hint()
-    watched.runner.is_pausing = True
-    assert watched.pass_s(60) == 0
-    watched.runner.is_pausing = False
-    assert watched.pass_s(9) == 0
-    assert watched.pass_s(2) == 1
+def test_worker_that_pauses_for_a_store_may_ignore_hints(worker: DetectedWorker) -> None:
+    worker.add_hint()
+    worker.runner.is_pausing = True
+    assert worker.pass_s(60) == 0
+    worker.runner.is_pausing = False
+    assert worker.pass_s(9) == 0
+    assert worker.pass_s(2) == 1
 
 
-def test_a_worker_that_leaves_or_loads_is_not_restarted(watched: Watched) -> None:
-    watched.hint()
-    watched.runner.shutdown.begin()
-    assert watched.pass_s(30) == 0
+def test_worker_in_shutdown_is_not_restarted(worker: DetectedWorker) -> None:
+    worker.add_hint()
+    worker.runner.shutdown.begin()
+    assert worker.pass_s(30) == 0

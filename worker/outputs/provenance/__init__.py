@@ -1,1 +1,1 @@
-"""Results say what they are: a signed C2PA manifest in the file, a mark in the pictures."""
+"""Provenance of results: a signed C2PA manifest in the file, a watermark in the images."""

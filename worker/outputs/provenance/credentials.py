@@ -1,8 +1,7 @@
-"""What results are signed with: the operator's certificate, or one for development.
+"""Certificates that sign results: the operator's, or one for development.
 
-The development certificate is made at the first start. The key of its issuer is thrown away at
-once, so nothing else will ever be signed by it; readers call such files valid, and their signer
-not trusted.
+The development certificate is made at the first start. Its issuer's key is discarded at once, so it
+signs nothing else; readers call such files valid, but their signer untrusted.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ from service.errors import SettingsError
 
 CHAIN, KEY, ROOT = "chain.pem", "key.pem", "root.pem"
 LIFE = timedelta(days=3650)
-# C2PA's own purpose of a certificate beside a common one: readers differ in which they ask for.
+# C2PA's own purpose of a certificate, besides a common one: readers require one or the other.
 CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A certificate with its issuers, its private key, and C2PA's name of their algorithm.
+    """A certificate chain, its private key, and C2PA's name of their algorithm.
 
     Attributes:
-        chain: PEM, the signer's first.
-        key: PEM, PKCS 8; it is in no text that an error shows.
+        chain: PEM, the signer's certificate first.
+        key: PEM, PKCS 8; never part of an error's text.
     """
 
     chain: bytes
@@ -53,7 +52,7 @@ class Credentials:
 
 
 def operator_credentials(cert: Path, key: Path) -> Credentials:
-    """The operator's own. Raises SettingsError when they cannot be used."""
+    """Read the operator's credentials. Raises SettingsError when they are unusable."""
     try:
         chain, secret = cert.read_bytes(), key.read_bytes()
         leaf, private = x509.load_pem_x509_certificate(chain), load_pem_private_key(secret, None)
@@ -62,12 +61,12 @@ def operator_credentials(cert: Path, key: Path) -> Credentials:
             f"the C2PA certificate {cert} and its key {key} cannot be read ({error})"
         ) from error
     if leaf.public_key() != private.public_key():
-        raise SettingsError(f"the C2PA key {key} is not that of the certificate {cert}")
+        raise SettingsError(f"the C2PA key {key} does not belong to the certificate {cert}")
     return Credentials(chain, _pem(private), _algorithm(private))
 
 
 def development_credentials(folder: Path) -> Credentials:
-    """Those of a folder, made where there are none; the first of two makers wins."""
+    """Read a folder's credentials, or make them; of two processes the first one wins."""
     if not (folder / KEY).exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
@@ -157,4 +156,4 @@ def _algorithm(key: PrivateKeyTypes) -> str:
         return "ed25519"
     if isinstance(key, rsa.RSAPrivateKey):
         return "ps256"
-    raise SettingsError("the C2PA key is of another kind than P-256, P-384, P-521, Ed25519 and RSA")
+    raise SettingsError("the C2PA key must be P-256, P-384, P-521, Ed25519 or RSA")

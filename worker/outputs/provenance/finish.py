@@ -1,4 +1,4 @@
-"""The provenance of one service's results: what marks them, and what signs them."""
+"""Watermarks and signatures of a service's results."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from worker.outputs.provenance.credentials import development_credentials, opera
 from worker.outputs.provenance.signing import Signer
 
 PAYLOAD_BYTES = 4
-# In this order: what is signed later can tell the digest of what was signed before.
+# In this order: a later statement contains the digests of files signed before.
 SIGNED = (Output.RESULT, Output.POSTER)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is done to results so that they say what they are.
+    """How results are watermarked and signed.
 
     Attributes:
-        marks: whether pictures are marked.
-        signer: None where files are not signed.
+        has_watermark: whether images get a watermark.
+        signer: signs files, if they are signed.
     """
 
-    marks: bool = False
+    has_watermark: bool = False
     signer: Signer | None = None
 
     def payload(self, record: JobRecord, inputs: Mapping[str, str], model: ModelInfo) -> int | None:
-        """What the mark of a result carries: the first bits of a digest of all that it comes of.
+        """Return the watermark's payload: the first bits of a digest of all sources of a result.
 
-        The same inputs, parameters and model give the same payload and thus the same frames; a
-        manifest that holds it leads from a mark to its job.
+        The same inputs, parameters and model give the same payload and thus the same frames. The
+        manifest contains it, so a watermark leads to its job.
         """
-        if not self.marks:
+        if not self.has_watermark:
             return None
         sources = {
             "inputs": dict(inputs),
@@ -52,32 +52,32 @@ class Provenance:
         return int.from_bytes(digest[:PAYLOAD_BYTES])
 
     def sign(self, outputs: Mapping[Output, Path], statement: Mapping[str, Any]) -> dict[str, str]:
-        """Sign what was made, in place.
+        """Sign the outputs in place.
 
         Returns:
-            What was done to each file: `embedded`, or why nothing was.
+            For each file `embedded`, or the reason why it is not signed.
         """
         if self.signer is None:
             return {}
-        done: dict[str, str] = {}
+        results: dict[str, str] = {}
         digests: dict[str, str] = {}
         for output in SIGNED:
             if output in outputs:
                 file = outputs[output]
-                told = {**statement, "beside": dict(digests)} if digests else statement
-                signed = self.signer.sign(file, told)
-                done[output] = "embedded" if signed else f"no place in {file.suffix.lstrip('.')}"
+                full = {**statement, "beside": dict(digests)} if digests else statement
+                signed = self.signer.sign(file, full)
+                results[output] = "embedded" if signed else f"no place in {file.suffix.lstrip('.')}"
                 digests[output] = file_digest(file)
-        return done
+        return results
 
 
 def open_provenance(settings: Settings, queues: Sequence[Queue] = tuple(Queue)) -> Provenance:
-    """What the settings ask for; makes a development certificate where none is given.
+    """Return the configured provenance; make a development certificate if none is given.
 
-    Who does not serve the queue `render` delivers no result, and neither reads a key nor makes one.
+    A worker without the queue `render` has no results: it neither reads nor makes a key.
 
     Raises:
-        SettingsError: the certificate cannot be used, or only half of it is given.
+        SettingsError: the certificate cannot be used, or lacks its key.
     """
     if Queue.RENDER not in queues:
         return Provenance()
@@ -85,7 +85,7 @@ def open_provenance(settings: Settings, queues: Sequence[Queue] = tuple(Queue)) 
 
 
 def file_digest(file: Path) -> str:
-    """The sha256 of a file's content, in hexadecimal digits."""
+    """Return the sha256 of a file's content in hexadecimal."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -93,7 +93,7 @@ def file_digest(file: Path) -> str:
 def _signer(settings: Settings) -> Signer:
     cert, key = settings.c2pa_cert, settings.c2pa_key
     if (cert is None) != (key is None):
-        raise SettingsError("TCAN_C2PA_CERT and TCAN_C2PA_KEY belong together; one is missing")
+        raise SettingsError("TCAN_C2PA_CERT and TCAN_C2PA_KEY must be set together; one is missing")
     if cert is None or key is None:
         credentials = development_credentials(settings.c2pa_folder)
     else:

@@ -1,4 +1,4 @@
-"""What a file's C2PA manifest says, and whether it holds."""
+"""Reading and checking of C2PA manifests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ class Manifest:
     """The manifest of a file.
 
     Attributes:
-        state: `valid`, `invalid`, `absent`, or `unsupported` for a kind of file without a place
-            for a manifest.
-        trusted: whether its signer's certificate leads to one of the anchors given.
-        signer: the organization that the certificate names.
+        state: `valid`, `invalid`, `absent`, or `unsupported` for a file type that cannot hold one.
+        trusted: whether the signer's certificate was issued by one of the given anchors.
+        signer: the organization named by the certificate.
         tool: the program that made the file, with its version.
-        generated: whether it says that a trained model made the pictures.
-        statement: how the file was made, as its maker says.
-        problems: codes of what does not hold.
+        generated: whether the manifest says that a trained model made the images.
+        statement: how the file was made, by its maker's account.
+        problems: codes of failed checks.
     """
 
     state: str
@@ -39,7 +38,7 @@ class Manifest:
 
 
 def read_manifest(file: Path, anchors: str = "") -> Manifest:
-    """Read and check a file's manifest; nothing is fetched from elsewhere.
+    """Read and check a file's manifest, without network access.
 
     Args:
         anchors: certificates of trusted issuers as PEM.
@@ -51,17 +50,17 @@ def read_manifest(file: Path, anchors: str = "") -> Manifest:
     context = c2pa.Context.from_dict(settings if anchors else SETTINGS)
     try:
         with open(file, "rb") as stream, c2pa.Reader(kind, stream, context=context) as reader:
-            found = json.loads(reader.json())
+            content = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return Manifest("absent")
     except c2pa.C2paError as error:
         return Manifest("invalid", problems=[str(error)])
-    return _manifest(found)
+    return _manifest(content)
 
 
-def _manifest(found: dict[str, Any]) -> Manifest:
-    active = found["manifests"][found["active_manifest"]]
-    state = found.get("validation_state")
+def _manifest(content: dict[str, Any]) -> Manifest:
+    active = content["manifests"][content["active_manifest"]]
+    state = content.get("validation_state")
     data = {a["label"]: a["data"] for a in active.get("assertions", [])}
     actions = data.get("c2pa.actions.v2", data.get("c2pa.actions", {})).get("actions", [])
     tools = active.get("claim_generator_info") or [{}]
@@ -72,5 +71,5 @@ def _manifest(found: dict[str, Any]) -> Manifest:
         tool=f"{tools[0].get('name', '')} {tools[0].get('version', '')}".strip(),
         generated=any(action.get("digitalSourceType") == GENERATED for action in actions),
         statement=data.get(OWN_ASSERTION, {}),
-        problems=[problem["code"] for problem in found.get("validation_status", [])],
+        problems=[problem["code"] for problem in content.get("validation_status", [])],
     )

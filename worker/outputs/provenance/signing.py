@@ -1,4 +1,4 @@
-"""Sign finished files: a C2PA manifest goes into the file, as its last change."""
+"""Signing of finished files: a C2PA manifest is embedded as the file's last change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import c2pa
 from service.errors import SettingsError
 from worker.outputs.provenance.credentials import Credentials
 
-# What C2PA has a place for. WebM has none.
+# File types that can hold a C2PA manifest. WebM cannot.
 TYPES = {
     ".mp4": "video/mp4",
     ".gif": "image/gif",
@@ -20,7 +20,7 @@ TYPES = {
 }
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 OWN_ASSERTION = "org.tcan.generation"
-# No pictures of the result in its manifest, no time of a server elsewhere, nothing fetched.
+# No thumbnails in the manifest, and no network access.
 SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -31,10 +31,10 @@ class Signer:
     """Signs files with one set of credentials.
 
     Args:
-        version: of the tool, which each manifest names.
+        version: the tool's version, part of each manifest.
 
     Raises:
-        SettingsError: C2PA does not take the credentials.
+        SettingsError: C2PA rejects the credentials.
     """
 
     def __init__(self, credentials: Credentials, version: str) -> None:
@@ -46,17 +46,17 @@ class Signer:
                 )
             )
         except c2pa.C2paError as error:
-            raise SettingsError(f"C2PA does not take the certificate: {error}") from error
+            raise SettingsError(f"C2PA rejects the certificate: {error}") from error
         self._context = c2pa.Context.from_dict(SETTINGS)
 
     def sign(self, file: Path, statement: Mapping[str, Any]) -> bool:
-        """Put a signed manifest into a file; False when its kind has no place for one.
+        """Embed a signed manifest into a file; return False if its type cannot hold one.
 
         Args:
             statement: how the file was made, for the project's own assertion.
 
         Raises:
-            c2pa.C2paError: it cannot be signed. The file is as it was.
+            c2pa.C2paError: signing failed. The file is unchanged.
         """
         kind = TYPES.get(file.suffix)
         if kind is None:
@@ -72,7 +72,7 @@ class Signer:
         return True
 
     def close(self) -> None:
-        """Forget the key."""
+        """Release the key."""
         self._signer.close()
 
     def _manifest(self, title: str, statement: Mapping[str, Any]) -> dict[str, Any]:
