@@ -107,7 +107,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     # Steps that take no time would else have next to no checkpoints.
-    monkeypatch.setattr(checkpoints, "MOST_COST", 1.0)
+    monkeypatch.setattr(checkpoints, "MAX_COST_SHARE", 1.0)
     return World(desk, jobs, objects, settings.objects_folder)
 
 

@@ -140,7 +140,7 @@ def test_the_key_is_its_owners_and_stays(folder: Path) -> None:
 
 def test_credentials_that_cannot_be_used_are_refused(folder: Path, tmp_path: Path) -> None:
     development_credentials(tmp_path / "others")
-    with pytest.raises(SettingsError, match="is not that of the certificate"):
+    with pytest.raises(SettingsError, match="does not belong to the certificate"):
         operator_credentials(folder / CHAIN, tmp_path / "others" / KEY)
     with pytest.raises(SettingsError, match="cannot be read"):
         operator_credentials(folder / CHAIN, tmp_path / "absent")
