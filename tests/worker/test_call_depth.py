@@ -18,7 +18,7 @@ from worker.celery_app import make_worker_app
 from worker.job_runner import JobRunner
 from worker.tasks import register_tasks
 
-MAX_FRAMES = 20
+MAX_FRAMES = 15
 MAX_WORKER_FRAMES = 6
 
 
@@ -33,7 +33,7 @@ def project_frames(repository: Path) -> list[str]:
     ]
 
 
-def test_frames_between_task_and_attention_processor_are_limited(
+def test_at_most_15_frames_lie_between_task_and_attention_processor(
     desk: Desk, runner: JobRunner, animator: TcanAnimator, repository: Path
 ) -> None:
     stacks: list[list[str]] = []

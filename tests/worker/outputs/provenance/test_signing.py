@@ -144,7 +144,7 @@ def test_credentials_that_cannot_be_used_are_refused(folder: Path, tmp_path: Pat
         operator_credentials(folder / CHAIN, tmp_path / "others" / KEY)
     with pytest.raises(SettingsError, match="cannot be read"):
         operator_credentials(folder / CHAIN, tmp_path / "absent")
-    with pytest.raises(SettingsError, match="belong together"):
+    with pytest.raises(SettingsError, match="must be set together"):
         open_provenance(Settings(data=tmp_path, c2pa_cert=folder / CHAIN))
 
 
