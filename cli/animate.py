@@ -124,14 +124,17 @@ def animate(
     Under `torchrun` the windows of the video are shared by its processes, a device for each.
     """
     from media.watermark.embed import Watermarker
-    from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
-    from tcan_core.distributed.process_group import join_process_group, local_device
-    from tcan_core.models.devices import check_device
-    from tcan_core.models.runtime import RuntimeOptions
-    from tcan_core.models.weights.presets import load_preset
-    from tcan_core.pipelines.animate import AnimateSettings
-    from tcan_core.pipelines.animate_files import prepare, random_seed
-    from tcan_core.pipelines.preflight import check_files
+    from tcan_core.startup import fast_imports
+
+    with fast_imports():
+        from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
+        from tcan_core.distributed.process_group import join_process_group, local_device
+        from tcan_core.models.devices import check_device
+        from tcan_core.models.runtime import RuntimeOptions
+        from tcan_core.models.weights.presets import load_preset
+        from tcan_core.pipelines.animate import AnimateSettings
+        from tcan_core.pipelines.animate_files import prepare, random_seed
+        from tcan_core.pipelines.preflight import check_files
 
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
     check_device(local_device(device))

@@ -84,7 +84,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     named = next((word for word in words if not word.startswith("-")), None)
     called = next((command.module for command in COMMANDS if command.name == named), None)
     if named in USING_TORCH:
-        from tcan_core.openmp import use_passive_waiting
+        from tcan_core.startup import use_passive_waiting
 
         use_passive_waiting()
     if called is not None:

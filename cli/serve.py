@@ -129,9 +129,12 @@ def worker(
         settings = settings.model_copy(update={"devices": devices})
 
     from service.telemetry.logs import start_logging
-    from tcan_core.models.devices import check_devices
-    from worker.animator import TcanAnimator
-    from worker.main import run_worker
+    from tcan_core.startup import fast_imports
+
+    with fast_imports():
+        from tcan_core.models.devices import check_devices
+        from worker.animator import TcanAnimator
+        from worker.main import run_worker
 
     start_logging()
     check_broker(settings)
