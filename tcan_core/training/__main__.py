@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from tcan_core.errors import ConfigError, InputError, TcanError
+from tcan_core.startup import use_passive_waiting
 from tcan_core.training.command import CHECK_HELP, CONFIG_HELP, RESUME_HELP, STAGES, run_command
 
 USAGE_EXIT, ERROR_EXIT, INTERRUPT_EXIT = 2, 1, 130
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 on an error, 2 for a wrong configuration or a missing file.
     """
     options = _parser().parse_args(arguments)
+    use_passive_waiting()
     try:
         run_command(options.stage, options.config, resume=options.resume, check=options.check)
     except KeyboardInterrupt:

@@ -1,7 +1,8 @@
-"""Processes that compute with torch let idle OpenMP threads sleep."""
+"""Processes that compute with torch let idle OpenMP threads sleep, and import quickly."""
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -10,10 +11,12 @@ import sys
 import pytest
 
 from cli.main import USING_TORCH
+from tcan_core.startup import fast_imports
 
 # With this variable libgomp prints its settings when it is loaded.
 DISPLAY = {"OMP_DISPLAY_ENV": "VERBOSE"}
 ANIMATE = ["-m", "cli.main", "animate", "--image=no.png", "--driving=no.json", "--out=x.mp4"]
+TRAIN = ["-m", "tcan_core.training", "stage1", "--config=mini/stage1", "--check"]
 CHILD = """
 import subprocess, sys
 from cli.main import build_app
@@ -46,7 +49,9 @@ def test_commands_that_use_torch_set_the_wait_policy_before_torch_is_loaded() ->
     assert set(done.stdout.split()) == USING_TORCH
 
 
-@pytest.mark.parametrize("arguments", [ANIMATE, ["-c", CHILD]], ids=["command", "child"])
+@pytest.mark.parametrize(
+    "arguments", [ANIMATE, TRAIN, ["-c", CHILD]], ids=["animate", "train", "child"]
+)
 def test_openmp_is_loaded_with_passive_waiting(arguments: list[str]) -> None:
     """Also in children of a command, such as the peer processes of a worker."""
     assert spin_counts(start_python(arguments, **DISPLAY)) == ["0"]
@@ -56,6 +61,12 @@ def test_wait_policy_of_the_user_is_kept() -> None:
     done = start_python(["-c", CHILD], OMP_WAIT_POLICY="ACTIVE", GOMP_SPINCOUNT="7", **DISPLAY)
     assert "OMP_WAIT_POLICY = 'ACTIVE'" in done.stderr
     assert spin_counts(done) == ["7"]
+
+
+def test_garbage_collection_is_paused_during_imports_only() -> None:
+    with fast_imports():
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def spin_counts(done: subprocess.CompletedProcess[str]) -> list[str]:
