@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from tcan_core.errors import InputError
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ def bootstrap_interval(
         InputError: there are no values, or one is not finite.
     """
     sample = _finite(values)
-    means = sample[_draws(len(sample), n, seed)].mean(axis=1)
-    return _interval(float(sample.mean()), means, confidence)
+    interval = _interval((sample,), np.mean, n, seed, confidence)
+    assert interval is not None  # a mean of finite values
+    return interval
 
 
 def paired_difference(
@@ -79,41 +84,49 @@ def paired_difference(
     first, second = _finite(base), _finite(other)
     if len(first) != len(second):
         raise InputError(f"{len(first)} clips cannot be paired with {len(second)}")
-    draws = _draws(len(first), n, seed)
     return PairedDifference(
         clips=len(first),
         base=float(first.mean()),
         other=float(second.mean()),
         difference=bootstrap_interval(list(second - first), n, seed, confidence),
-        relative=_relative_change(first, second, draws, confidence),
+        relative=_interval((first, second), _relative_change, n, seed, confidence),
     )
 
 
-def _relative_change(
-    base: NDArray[np.float64],
-    other: NDArray[np.float64],
-    draws: NDArray[np.int64],
-    confidence: float,
-) -> Interval | None:
-    base_means, change_means = base[draws].mean(axis=1), (other - base)[draws].mean(axis=1)
-    if (base_means == 0).any() or base.mean() == 0:
-        return None
-    ratio = (other - base).mean() / abs(base.mean())
-    return _interval(float(ratio), change_means / np.abs(base_means), confidence)
+def _relative_change(base: Values, other: Values, axis: int = -1) -> Any:
+    return (other - base).mean(axis) / np.abs(base.mean(axis))
 
 
-def _finite(values: Sequence[float]) -> NDArray[np.float64]:
+def _finite(values: Sequence[float]) -> Values:
     sample = np.asarray(values, dtype=np.float64)
     if not len(sample) or not np.isfinite(sample).all():
         raise InputError(f"an interval needs finite values of at least one clip, not {values}")
     return sample
 
 
-def _draws(count: int, n: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(0, count, (n, count))
-
-
-def _interval(mean: float, means: NDArray[np.float64], confidence: float) -> Interval:
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high))
+def _interval(
+    samples: tuple[Values, ...],
+    statistic: Callable[..., Any],
+    n: int,
+    seed: int,
+    confidence: float,
+) -> Interval | None:
+    """Return a statistic and its interval, or None where a draw makes it infinite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(*samples))
+        if len(samples[0]) == 1:  # scipy takes no single clip
+            return Interval(value, value, value) if np.isfinite(value) else None
+        result = bootstrap(
+            samples,
+            statistic,
+            n_resamples=n,
+            paired=True,
+            vectorized=True,
+            confidence_level=confidence,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+    if not np.isfinite([value, *result.bootstrap_distribution]).all():
+        return None
+    low, high = result.confidence_interval
+    return Interval(value, float(low), float(high))
