@@ -71,7 +71,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
     assert (states[0], states[2], states[-1]) == ("queued", "queued", "succeeded")
 
 
-def test_what_changes_nothing_is_no_event(driver: Driver, jobs: Jobs) -> None:
+def test_unchanged_job_emits_no_event(driver: Driver, jobs: Jobs) -> None:
     driver.create()
     driver.create()
     driver.take(Queue.PREPARE)
@@ -163,7 +163,7 @@ def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: Driver) -> None
     assert (bad.status_code, bad.json()["code"]) == (422, "invalid_request")
 
 
-def test_a_reader_that_reads_nothing_holds_nobody_back_and_misses_nothing(
+def test_stalled_reader_blocks_no_other_and_misses_nothing(
     http: httpx.Client, driver: Driver, jobs: Jobs
 ) -> None:
     driver.create()

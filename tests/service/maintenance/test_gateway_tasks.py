@@ -28,7 +28,7 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def test_a_deadline_passes_and_is_told_without_any_worker(
+def test_gateway_fails_job_after_deadline_without_workers(
     client: TestClient, jobs: Jobs, receiver: Receiver, tmp_path: Path
 ) -> None:
     wishes = {"start_deadline_s": 3600, "webhook": {"url": receiver.url}}
@@ -44,7 +44,7 @@ def test_a_deadline_passes_and_is_told_without_any_worker(
         assert '"code":"start_deadline"' in "".join(events.iter_text())
 
 
-def test_a_lost_workers_job_waits_again_without_any_worker(
+def test_gateway_requeues_job_of_lost_worker(
     client: TestClient, jobs: Jobs, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
@@ -54,7 +54,9 @@ def test_a_lost_workers_job_waits_again_without_any_worker(
     wait_until(lambda: jobs.redis.llen(Queue.PREPARE.task) == 2, "another hint is sent")
 
 
-def test_what_had_its_time_goes_without_any_worker(jobs: Jobs, folder_settings: Settings) -> None:
+def test_gateway_deletes_expired_objects_without_workers(
+    jobs: Jobs, folder_settings: Settings
+) -> None:
     objects = open_objects(folder_settings)
     objects.put("jobs/a/inputs/driving.mp4", b"walk")
     jobs.run(commands.create("a", JobParams(), INPUTS))

@@ -60,12 +60,12 @@ PUBLIC = ("8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:f
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_no_caller_is_led_there(text: str) -> None:
+def test_non_public_addresses_are_refused(text: str) -> None:
     assert not is_public(parse_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_the_internet_is_public(text: str) -> None:
+def test_internet_addresses_are_public(text: str) -> None:
     assert is_public(parse_address(text))
 
 
@@ -78,13 +78,13 @@ def where(guard: Guard, host: str) -> list[str]:
     "host",
     ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0", "localhost"],
 )
-def test_the_resolver_reads_every_spelling(host: str) -> None:
+def test_all_spellings_of_an_address_are_resolved(host: str) -> None:
     with pytest.raises(AddressRefusedError) as refused:
         where(Guard(), host)
     assert refused.value.detail == f"{host}: does not resolve to a public address"
 
 
-def test_one_bad_address_among_good_ones_is_enough() -> None:
+def test_host_with_one_private_address_is_refused() -> None:
     async def answers(host: str, port: int) -> list[str]:
         return ["8.8.8.8", "10.0.0.1"]
 
@@ -92,7 +92,7 @@ def test_one_bad_address_among_good_ones_is_enough() -> None:
         where(Guard(resolve=answers), "two-faced.example")
 
 
-def test_exceptions_are_by_host_address_or_network() -> None:
+def test_allow_list_accepts_host_address_and_network() -> None:
     async def inner(host: str, port: int) -> list[str]:
         return ["10.1.2.3"]
 
@@ -112,6 +112,6 @@ def test_exceptions_are_by_host_address_or_network() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/99", "http://a.example", "a.example:80"])
-def test_an_exception_that_is_none_is_a_mistake(text: str) -> None:
+def test_invalid_allow_list_entry_raises_settings_error(text: str) -> None:
     with pytest.raises(SettingsError, match="neither a host nor a network"):
         Guard.allowing(text)

@@ -44,7 +44,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Silence:
     return silent
 
 
-def test_look_ups_that_nobody_waits_for_still_count(silence: Silence) -> None:
+def test_abandoned_lookups_count_against_the_limit(silence: Silence) -> None:
     async def ask() -> list[str]:
         resolver = Resolver(AT_ONCE)
         flood = [asyncio.create_task(resolver(f"{n}.example", 443)) for n in range(3 * AT_ONCE)]

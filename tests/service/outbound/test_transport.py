@@ -41,7 +41,7 @@ def fetched(names: Names, url: str, folder: Path) -> bytes:
     return file.read_bytes()
 
 
-def test_a_name_is_resolved_once_and_kept_in_the_request(tmp_path: Path) -> None:
+def test_host_is_resolved_once_and_host_header_is_kept(tmp_path: Path) -> None:
     names = Names("127.0.0.2", "127.0.0.1")
     with web_server("127.0.0.2") as web:
         web.page("/file", b"x")
@@ -51,7 +51,7 @@ def test_a_name_is_resolved_once_and_kept_in_the_request(tmp_path: Path) -> None
     assert names.asked == ["changing.example"]
 
 
-def test_a_redirect_to_a_name_that_changed_is_refused(tmp_path: Path) -> None:
+def test_redirect_to_rebound_host_is_refused(tmp_path: Path) -> None:
     names = Names("127.0.0.2", "127.0.0.1")
     with web_server("127.0.0.2") as web, web_server() as inner:
         port = inner.url.rpartition(":")[2]
@@ -64,7 +64,7 @@ def test_a_redirect_to_a_name_that_changed_is_refused(tmp_path: Path) -> None:
     assert names.asked == ["first.example", "second.example"]
 
 
-def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> None:
+def test_next_address_is_tried_after_connection_failure(tmp_path: Path) -> None:
     async def both(host: str, port: int) -> list[str]:
         return ["127.0.0.3", "127.0.0.2"]
 
@@ -76,7 +76,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(tmp_path: Path) -> N
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
-def test_addresses_that_are_silent_leave_time_for_one_that_answers() -> None:
+def test_silent_addresses_share_the_connect_timeout() -> None:
     async def three(host: str, port: int) -> list[str]:
         return ["127.0.0.3", "127.0.0.3", "127.0.0.2"]
 

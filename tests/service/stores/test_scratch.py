@@ -29,7 +29,7 @@ def let_a_day_pass(path: Path) -> None:
     os.utime(path, (old_s, old_s))
 
 
-def test_an_owner_erases_its_folder(tmp_path: Path) -> None:
+def test_owner_deletes_its_scratch_folder(tmp_path: Path) -> None:
     with scratch_folder(tmp_path) as folder:
         (folder / "a").touch()
         assert folder.parent == tmp_path
@@ -38,9 +38,7 @@ def test_an_owner_erases_its_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_goes_when_its_owner_was_killed_and_not_before(
-    tmp_path: Path, repository: Path
-) -> None:
+def test_scratch_folder_is_swept_only_after_owner_died(tmp_path: Path, repository: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -61,7 +59,7 @@ def test_a_folder_goes_when_its_owner_was_killed_and_not_before(
             assert set(tmp_path.iterdir()) == living - {folder}
 
 
-def test_what_has_no_lock_or_is_just_being_made_stays_for_a_day(tmp_path: Path) -> None:
+def test_entries_without_lock_are_kept_for_a_day(tmp_path: Path) -> None:
     bare, new, file = tmp_path / "tmpx1", tmp_path / f"{NEW}x2", tmp_path / "file"
     for folder in (bare, new):
         folder.mkdir()
@@ -74,5 +72,5 @@ def test_what_has_no_lock_or_is_just_being_made_stays_for_a_day(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_no_folder_is_there_is_nothing_to_erase(tmp_path: Path) -> None:
+def test_sweep_of_missing_folder_does_nothing(tmp_path: Path) -> None:
     assert sweep_scratch(tmp_path / "none") == []

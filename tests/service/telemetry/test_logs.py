@@ -21,7 +21,7 @@ def line(message: str, *arguments: object, **more: Any) -> dict[str, Any]:
     return parsed
 
 
-def test_a_line_names_the_job_and_the_request() -> None:
+def test_log_line_contains_job_and_request_ids() -> None:
     with job_context("j1", "render", "r1", None):
         inside = line("step %d", 3)
     assert (inside["job_id"], inside["request_id"], inside["message"]) == ("j1", "r1", "step 3")
@@ -30,7 +30,7 @@ def test_a_line_names_the_job_and_the_request() -> None:
     assert {"job_id", "request_id", "trace_id"}.isdisjoint(line("outside"))
 
 
-def test_fields_and_exceptions_are_part_of_the_line() -> None:
+def test_log_line_contains_fields_and_exception() -> None:
     try:
         raise ValueError("cannot reach redis://:hunter2@host:1/0")
     except ValueError:
@@ -40,7 +40,7 @@ def test_fields_and_exceptions_are_part_of_the_line() -> None:
     assert "hunter2" not in json.dumps(told)
 
 
-def test_a_request_id_travels_with_the_job() -> None:
+def test_request_id_is_stored_in_the_job() -> None:
     assert context_fields() == {}
     token = REQUEST_ID.set("r2")
     assert context_fields() == {"request_id": "r2"}
@@ -61,11 +61,11 @@ def test_a_request_id_travels_with_the_job() -> None:
         ('{"api_key": "k-123"}', "k-123"),
     ],
 )
-def test_secrets_are_left_out(text: str, secret: str) -> None:
+def test_secrets_are_redacted(text: str, secret: str) -> None:
     assert secret not in redact(text)
     assert "***" in redact(text)
 
 
-def test_plain_text_stays() -> None:
+def test_text_without_secrets_is_unchanged() -> None:
     text = "job 8f14: prepare, attempt 1 (http://127.0.0.1:8000/jobs/8f14)"
     assert redact(text) == text

@@ -78,7 +78,7 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
     yield jobs
 
 
-def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) -> None:
+def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: Jobs) -> None:
     metrics = Metrics(client)
     assert metrics("tcan_queue_jobs", queue="prepare") == 2
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="normal") == 2
@@ -98,7 +98,7 @@ def test_jobs_queues_and_workers_are_counted(client: TestClient, working: Jobs) 
     assert 0 < metrics("tcan_scratch_free_bytes", holder="gateway") <= room
 
 
-def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> None:
+def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: Jobs) -> None:
     for priority, made in ((Priority.LOW, 3), (Priority.HIGH, 1)):
         for n in range(made):
             options = JobOptions(priority=priority)
@@ -119,7 +119,7 @@ def test_jobs_that_wait_are_told_by_class(client: TestClient, jobs: Jobs) -> Non
     assert emptied == 0
 
 
-def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:
+def test_metrics_count_webhook_attempts(client: TestClient, jobs: Jobs) -> None:
     url = f"http://127.0.0.1:{free_port()}/"
     options = JobOptions(webhook=Webhook(url=url))
     jobs.run(commands.create("a", JobParams(seed=7), INPUTS, options=options))
@@ -129,7 +129,7 @@ def test_webhooks_are_counted(client: TestClient, jobs: Jobs) -> None:
     assert Metrics(client)("tcan_webhooks_due") == 1
 
 
-def test_requests_are_counted_by_route_and_have_an_id(client: TestClient) -> None:
+def test_requests_are_counted_by_route_and_get_an_id(client: TestClient) -> None:
     client.get("/jobs/one")
     answer = client.get("/jobs/two", headers={"X-Request-Id": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"

@@ -110,9 +110,7 @@ def verified(message: Message, generation: int = 1) -> dict[str, Any]:
     return body
 
 
-def test_a_message_is_signed_and_tells_the_job_as_it_stood(
-    world: World, receiver: Receiver
-) -> None:
+def test_message_is_signed_and_contains_job_at_the_event(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url, events=tuple(WebhookEvent))
     world.work()
     assert world.round() == 2
@@ -127,7 +125,7 @@ def test_a_message_is_signed_and_tells_the_job_as_it_stood(
     assert world.round(DAY_MS) == 0
 
 
-def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
+def test_messages_are_sent_for_final_states_or_chosen_events(
     world: World, receiver: Receiver
 ) -> None:
     world.submit(receiver.url)
@@ -146,7 +144,7 @@ def test_a_caller_hears_of_the_end_by_default_and_of_what_was_chosen(
     assert told == {("a", "job.succeeded"), ("d", "job.canceled"), ("e", "job.failed")}
 
 
-def test_a_job_that_starts_twice_says_so_once(world: World, receiver: Receiver) -> None:
+def test_restarted_job_sends_running_message_once(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url, events=(WebhookEvent.RUNNING,))
     first = world.jobs.run(commands.claim("a", Queue.PREPARE, "w", MINUTE_MS))
     assert first is not None
@@ -159,7 +157,7 @@ def test_a_job_that_starts_twice_says_so_once(world: World, receiver: Receiver) 
     assert len(receiver.got) == 1
 
 
-def test_ten_minutes_of_outage_and_restarts_lose_nothing(world: World) -> None:
+def test_outage_and_restarts_lose_no_message(world: World) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/hook"
     for job_id in ("a", "b", "c"):
@@ -177,9 +175,7 @@ def test_ten_minutes_of_outage_and_restarts_lose_nothing(world: World) -> None:
             assert delivery.attempts[3].status == 200
 
 
-def test_every_attempt_has_the_same_id_and_body_and_its_own_time(
-    world: World, receiver: Receiver
-) -> None:
+def test_attempts_share_id_and_body_but_not_timestamp(world: World, receiver: Receiver) -> None:
     receiver.next_answers(500, 302, 429, 404)
     world.submit(receiver.url)
     world.work()
@@ -191,7 +187,7 @@ def test_every_attempt_has_the_same_id_and_body_and_its_own_time(
         verified(message)
 
 
-def test_after_ten_attempts_it_is_given_up_and_can_be_sent_again(
+def test_message_is_exhausted_after_ten_attempts_and_can_be_redelivered(
     world: World, receiver: Receiver
 ) -> None:
     receiver.next_answers(*[503] * 10)
@@ -205,7 +201,7 @@ def test_after_ten_attempts_it_is_given_up_and_can_be_sent_again(
     assert world.jobs.run(deliveries.redeliver("a", 2)) is None
 
 
-def test_messages_go_with_their_job_when_it_is_erased(world: World, receiver: Receiver) -> None:
+def test_messages_are_deleted_with_erased_job(world: World, receiver: Receiver) -> None:
     receiver.next_answers(200, 503)
     world.submit(receiver.url, events=(WebhookEvent.RUNNING, WebhookEvent.SUCCEEDED))
     world.work()
@@ -216,9 +212,7 @@ def test_messages_go_with_their_job_when_it_is_erased(world: World, receiver: Re
     assert (world.round(DAY_MS), len(receiver.got)) == (0, 2)
 
 
-def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
-    world: World, receiver: Receiver
-) -> None:
+def test_pending_messages_outlive_expired_job(world: World, receiver: Receiver) -> None:
     receiver.next_answers(200, 503, 503, 200)
     world.submit(receiver.url, events=(WebhookEvent.RUNNING, WebhookEvent.SUCCEEDED))
     world.work()
@@ -233,16 +227,14 @@ def test_messages_that_are_on_their_way_outlive_a_job_whose_time_is_over(
     assert world.keys() == set()
 
 
-def test_a_receiver_may_ask_for_time(world: World, receiver: Receiver) -> None:
+def test_retry_after_header_delays_next_attempt(world: World, receiver: Receiver) -> None:
     receiver.next_answers(503, Retry_After="600")
     world.submit(receiver.url)
     world.work()
     assert [world.round(ms) for ms in (0, 5000, 590_000, 5000)] == [1, 0, 0, 1]
 
 
-def test_a_receiver_that_is_gone_hears_no_more_until_its_caller_says_so(
-    world: World, receiver: Receiver
-) -> None:
+def test_status_410_disables_receiver_until_redelivery(world: World, receiver: Receiver) -> None:
     receiver.next_answers(410)
     for job_id in ("a", "b"):
         world.submit(receiver.url, job_id)
@@ -255,9 +247,7 @@ def test_a_receiver_that_is_gone_hears_no_more_until_its_caller_says_so(
     assert (world.round(), world.log("b")[0].state) == (1, DeliveryState.DELIVERED)
 
 
-def test_a_gateway_that_dies_with_a_message_leaves_it_to_another(
-    world: World, receiver: Receiver
-) -> None:
+def test_message_of_dead_gateway_is_sent_by_another(world: World, receiver: Receiver) -> None:
     world.submit(receiver.url)
     world.work()
     [lost] = world.jobs.run(deliveries.claim(10, 30_000, 10, {}))
@@ -267,7 +257,7 @@ def test_a_gateway_that_dies_with_a_message_leaves_it_to_another(
     assert world.log()[0].state is DeliveryState.DELIVERED
 
 
-def test_an_old_secret_signs_until_it_retires(world: World, receiver: Receiver) -> None:
+def test_old_secret_signs_until_it_retires(world: World, receiver: Receiver) -> None:
     world.jobs.run(deliveries.rotate_secret("anonymous", overlap_ms=MINUTE_MS))
     world.submit(receiver.url)
     world.submit(receiver.url, "b")
@@ -282,7 +272,7 @@ def test_an_old_secret_signs_until_it_retires(world: World, receiver: Receiver) 
     assert [secret.generation for secret in world.jobs.run(deliveries.secrets("anonymous"))] == [2]
 
 
-def test_the_gateway_delivers_logs_and_sends_again(
+def test_gateway_delivers_logs_and_redelivers(
     folder_settings: Settings, jobs: Jobs, receiver: Receiver
 ) -> None:
     receiver.next_answers(200)
@@ -314,12 +304,12 @@ def statuses(log: dict[str, Any]) -> list[str]:
     "url",
     ["ftp://x/y", "http://", "/hook", "http://me:pw@x/", "http://x/ y", "http://é/", "x" * 3000],
 )
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_invalid_webhook_url_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="url"):
         JobOptions.model_validate_json(json.dumps({"webhook": {"url": url}}))
 
 
-def test_the_key_is_private_and_stays(folder_settings: Settings, tmp_path: Path) -> None:
+def test_webhook_key_file_is_private_and_kept(folder_settings: Settings, tmp_path: Path) -> None:
     def secret() -> Any:
         with TestClient(create_app(folder_settings)) as client:
             return client.get("/webhooks/secret").json()

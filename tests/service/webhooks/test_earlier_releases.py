@@ -32,7 +32,7 @@ def claimed(jobs: Jobs) -> list[str]:
 
 
 @pytest.mark.parametrize("kept_by", ["message", "caller"])
-def test_what_an_earlier_release_left_is_sent_once(jobs: Jobs, kept_by: str) -> None:
+def test_messages_of_earlier_release_are_sent_once(jobs: Jobs, kept_by: str) -> None:
     canceled(jobs, "old", "ann")
     jobs.redis.delete(INDEX)
     if kept_by == "message":
@@ -45,7 +45,7 @@ def test_what_an_earlier_release_left_is_sent_once(jobs: Jobs, kept_by: str) -> 
     assert sorted(jobs.redis.zrange(INDEX, 0, -1)) == ["ann", "ben"]
 
 
-def test_what_is_left_of_no_message_holds_up_nobody(jobs: Jobs) -> None:
+def test_orphaned_entries_of_earlier_release_are_skipped(jobs: Jobs) -> None:
     jobs.redis.zadd(EARLIER, {"erased:1": 0})
     jobs.redis.zadd(INDEX, {"nobody": 0})
     canceled(jobs, "a", "ann")
@@ -53,7 +53,7 @@ def test_what_is_left_of_no_message_holds_up_nobody(jobs: Jobs) -> None:
     assert jobs.redis.zrange(INDEX, 0, -1) == ["ann"]
 
 
-def test_what_a_gateway_of_an_earlier_release_delivered_is_not_sent_again(jobs: Jobs) -> None:
+def test_message_delivered_by_earlier_release_is_not_sent_again(jobs: Jobs) -> None:
     canceled(jobs, "a", "ann")
     [message] = jobs.run(deliveries.claim(1, 0, 8, {}))
     taken = Attempt(at_ms=1, took_ms=1, status=200)

@@ -7,7 +7,7 @@ import pytest
 from service.webhooks.schedule import DELAYS_S, next_delay_ms, read_retry_after
 
 
-def test_ten_attempts_lie_within_75_hours() -> None:
+def test_ten_attempts_fit_in_75_hours() -> None:
     delays = [next_delay_ms(tries, 0.0) for tries in range(1, len(DELAYS_S) + 1)]
     minute, hour = 60_000, 3_600_000
     hours = [hours * hour for hours in (2, 5, 10, 14, 20, 24)]
@@ -15,7 +15,7 @@ def test_ten_attempts_lie_within_75_hours() -> None:
     assert sum(DELAYS_S) == pytest.approx(75.6 * 3600, rel=0.01)
 
 
-def test_jitter_spreads_over_a_tenth() -> None:
+def test_jitter_adds_at_most_ten_percent() -> None:
     assert next_delay_ms(2, 1.0) == 330_000
     assert next_delay_ms(2, 0.5) == 315_000
 
@@ -24,7 +24,7 @@ def test_jitter_spreads_over_a_tenth() -> None:
     ("wished_s", "delay_ms"),
     [(None, 5_000), (2.0, 5_000), (90.0, 90_000), (1e9, 24 * 3_600_000)],
 )
-def test_a_receiver_may_prolong_a_delay_to_a_day(wished_s: float | None, delay_ms: int) -> None:
+def test_retry_after_extends_delay_up_to_a_day(wished_s: float | None, delay_ms: int) -> None:
     assert next_delay_ms(1, 0.0, wished_s) == delay_ms
 
 
@@ -44,5 +44,5 @@ def test_a_receiver_may_prolong_a_delay_to_a_day(wished_s: float | None, delay_m
         ("", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+def test_retry_after_accepts_seconds_or_date(header: str | None, seconds: float | None) -> None:
     assert read_retry_after(header, now_s=100.0) == seconds

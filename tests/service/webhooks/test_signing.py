@@ -22,7 +22,7 @@ def headers(signer: Signer, generations: list[int], caller: str = "me") -> dict[
     return signer.headers("msg_1", int(time.time()), BODY, caller, generations)
 
 
-def test_the_library_of_standard_webhooks_verifies() -> None:
+def test_standard_webhooks_library_verifies_signature() -> None:
     signer = Signer(b"k" * 32)
     signed = headers(signer, [2, 1])
     for generation in (1, 2):
@@ -35,7 +35,7 @@ def test_the_library_of_standard_webhooks_verifies() -> None:
         Webhook(signer.secret("me", 1)).verify(BODY + b" ", signed)
 
 
-def test_another_key_makes_other_secrets_and_the_same_key_the_same() -> None:
+def test_secrets_are_derived_from_the_service_key() -> None:
     secrets = {Signer(key).secret("me", 1) for key in (b"a" * 32, b"a" * 32, b"b" * 32)}
     assert len(secrets) == 2
 
@@ -55,6 +55,6 @@ def test_each_ed25519_key_adds_a_signature() -> None:
 
 
 @pytest.mark.parametrize("text", ["whsec_AAAA", "whsk_AAAA", "whsk_*", KEY.removeprefix("whsk_")])
-def test_what_is_no_key_is_told(text: str) -> None:
+def test_invalid_ed25519_key_raises_settings_error(text: str) -> None:
     with pytest.raises(SettingsError, match="TCAN_WEBHOOK_ED25519_KEYS"):
         read_private_keys(text)

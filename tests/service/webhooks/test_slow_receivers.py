@@ -74,7 +74,7 @@ def posted(url: str, guard: Guard = GUARD, deadline_s: float = 0.4) -> Attempt:
     return asyncio.run(run())
 
 
-def test_an_answer_that_drips_is_cut_off_and_never_outlives_its_claim() -> None:
+def test_slow_response_is_cut_off_before_claim_expires() -> None:
     with dripping() as url:
         attempt = posted(url)
     assert (attempt.status, attempt.error) == (None, "TimeoutError")
@@ -83,12 +83,12 @@ def test_an_answer_that_drips_is_cut_off_and_never_outlives_its_claim() -> None:
 
 
 @pytest.mark.slow
-def test_dripping_answer_is_cut_off_within_three_seconds() -> None:
+def test_slow_response_is_cut_off_within_three_seconds() -> None:
     with dripping() as url:
         assert posted(url).took_ms < 3000
 
 
-def test_a_look_up_that_hangs_is_cut_off() -> None:
+def test_hanging_lookup_is_cut_off() -> None:
     async def silent(host: str, port: int) -> list[str]:
         await asyncio.Event().wait()
         raise AssertionError
@@ -96,7 +96,7 @@ def test_a_look_up_that_hangs_is_cut_off() -> None:
     assert posted("http://silent.example/", Guard(resolve=silent)).error == "TimeoutError"
 
 
-def test_an_attempt_that_breaks_is_settled_as_failed(redis_url: str, jobs: Jobs) -> None:
+def test_attempt_with_internal_error_is_settled_as_failed(redis_url: str, jobs: Jobs) -> None:
     def broken(message: ClaimedDelivery) -> bytes:
         raise RecursionError("no body")
 
@@ -110,7 +110,7 @@ def test_an_attempt_that_breaks_is_settled_as_failed(redis_url: str, jobs: Jobs)
     assert delivery.due_ms < 1000 * int(seconds) + 10_000
 
 
-def test_a_moment_that_is_none_is_no_wish(redis_url: str, jobs: Jobs) -> None:
+def test_invalid_retry_after_is_ignored(redis_url: str, jobs: Jobs) -> None:
     with receiving() as receiver:
         receiver.next_answers(503, Retry_After="Mon, 01 Jan 2024 00:00:00 +99999999999999999999")
         [job_id] = canceled(jobs, receiver.url, "me")
@@ -118,7 +118,7 @@ def test_a_moment_that_is_none_is_no_wish(redis_url: str, jobs: Jobs) -> None:
     assert attempts(jobs, job_id)[0].status == 503
 
 
-def test_a_message_that_cannot_be_read_spoils_no_other(redis_url: str, jobs: Jobs) -> None:
+def test_unreadable_message_does_not_block_others(redis_url: str, jobs: Jobs) -> None:
     with receiving() as receiver:
         [spoilt, good] = canceled(jobs, receiver.url, "me", 2)
         jobs.redis.hset(f"tcan:delivery:{spoilt}:1", "placed", "[[], 1, 1, []]")
@@ -127,7 +127,7 @@ def test_a_message_that_cannot_be_read_spoils_no_other(redis_url: str, jobs: Job
     assert [message.id for message in receiver.got] == [f"msg_{good}_1"]
 
 
-def test_a_caller_whose_receiver_hangs_holds_up_no_other(redis_url: str, jobs: Jobs) -> None:
+def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Jobs) -> None:
     with dripping() as slow, receiving() as good:
         held_up = canceled(jobs, slow, "slow", 3 * MAX_SENDING)
         canceled(jobs, good.url, "good", 2 * LIMIT)
@@ -139,7 +139,7 @@ def test_a_caller_whose_receiver_hangs_holds_up_no_other(redis_url: str, jobs: J
     assert not any(attempts(jobs, job_id) for job_id in held_up)
 
 
-def test_the_next_slot_is_for_whom_the_fewest_are_sent(jobs: Jobs) -> None:
+def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: Jobs) -> None:
     def claimed(limit: int, **sending: int) -> list[str]:
         found = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
         return [message.delivery.caller for message in found]
@@ -157,7 +157,7 @@ def test_the_next_slot_is_for_whom_the_fewest_are_sent(jobs: Jobs) -> None:
     assert claimed(MAX_SENDING, first=LIMIT, second=LIMIT, third=LIMIT) == []
 
 
-def test_a_claim_passes_over_thousands_of_others(jobs: Jobs) -> None:
+def test_claim_skips_caller_with_thousands_of_messages(jobs: Jobs) -> None:
     jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
     jobs.redis.zadd("tcan:deliveries:callers", {"busy": 0})
     canceled(jobs, "http://127.0.0.1:9/", "other")

@@ -141,7 +141,7 @@ def backup(tmp_path: Path) -> Iterator[Backup]:
         yield Backup(tmp_path, stack)
 
 
-def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) -> None:
+def test_jobs_accepted_before_backup_continue_after_restore(backup: Backup) -> None:
     jobs, held = backup.jobs, backup.at_work
     restored = {job_id: backup.record(job_id) for job_id in backup.before}
     assert all(restored.values()), restored
@@ -167,7 +167,7 @@ def test_what_was_accepted_before_the_copy_is_in_it_and_goes_on(backup: Backup) 
     assert first is not None and first.id in backup.before
 
 
-def test_a_copy_under_a_name_of_its_own_erases_nothing_that_it_does_not_know(
+def test_restored_store_with_new_identity_deletes_no_unknown_objects(
     backup: Backup, repository: Path
 ) -> None:
     jobs, orphans = backup.jobs, OrphanSweeper(backup.jobs, backup.objects, ANY_AGE_S)

@@ -61,7 +61,7 @@ def only_key(url: str) -> str:
         return str(key)
 
 
-def test_a_claim_whose_reply_was_lost_is_still_the_requests_own(
+def test_request_keeps_claim_whose_reply_was_lost(
     redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
     web.held = ""
@@ -77,7 +77,7 @@ def test_a_claim_whose_reply_was_lost_is_still_the_requests_own(
             assert line.loses is None
 
 
-def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
+def test_first_error_is_returned_when_job_store_dies(
     web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
     port, folder = free_port(), tmp_path / "valkey"
@@ -105,7 +105,7 @@ def test_the_first_error_stands_when_the_job_store_dies_meanwhile(
             wait_until(lambda: ask().status_code == 422, "the key is free")
 
 
-def test_who_lost_the_key_makes_no_job(jobs: Jobs) -> None:
+def test_create_is_rejected_after_lost_claim(jobs: Jobs) -> None:
     for owner in ("first", "second"):
         jobs.run(idempotency.claim_key("me", "k", "f", owner, CLAIM_MS))
         if owner == "first":
@@ -121,7 +121,7 @@ def test_who_lost_the_key_makes_no_job(jobs: Jobs) -> None:
 
 
 @pytest.mark.slow
-def test_a_claim_that_a_stopped_server_runs_later_is_taken_back(
+def test_claim_executed_late_by_stopped_server_is_released(
     web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
     web.held = ""
@@ -138,7 +138,7 @@ def test_a_claim_that_a_stopped_server_runs_later_is_taken_back(
 
 
 @pytest.mark.slow
-def test_a_request_that_takes_long_keeps_its_key(
+def test_long_request_renews_its_key_claim(
     redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor() as pool, gateway(redis_url, tmp_path) as client:

@@ -54,7 +54,7 @@ def test_each_task_gets_its_own_reply(redis_url: str) -> None:
     run(redis_url, work)
 
 
-def test_a_refusal_is_of_one_command_alone(redis_url: str) -> None:
+def test_error_reply_affects_only_its_command(redis_url: str) -> None:
     async def work(pipe: SharedConnection, _: Redis) -> None:
         commands = (("SET", "a", 1), ("LPUSH", "a", 2), ("GET", "a"))
         replies = await asyncio.gather(*(pipe.run(*c) for c in commands), return_exceptions=True)
@@ -64,7 +64,7 @@ def test_a_refusal_is_of_one_command_alone(redis_url: str) -> None:
     run(redis_url, work)
 
 
-def test_a_canceled_task_takes_nobodys_reply_along(redis_url: str) -> None:
+def test_canceled_task_does_not_shift_replies(redis_url: str) -> None:
     async def work(pipe: SharedConnection, _: Redis) -> None:
         tasks = [asyncio.create_task(pipe.run("ECHO", str(n))) for n in range(10)]
         await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_a_canceled_task_takes_nobodys_reply_along(redis_url: str) -> None:
     run(redis_url, work)
 
 
-def test_a_connection_that_broke_is_made_again(redis_url: str) -> None:
+def test_broken_connection_is_reopened(redis_url: str) -> None:
     async def work(pipe: SharedConnection, redis: Redis) -> None:
         for _ in range(3):
             await pipe.run("INCR", "n")
@@ -89,7 +89,7 @@ def test_a_connection_that_broke_is_made_again(redis_url: str) -> None:
     run(redis_url, work)
 
 
-def test_a_server_that_falls_silent_is_not_waited_for() -> None:
+def test_silent_server_causes_timeout() -> None:
     async def main() -> None:
         async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
@@ -106,7 +106,7 @@ def test_a_server_that_falls_silent_is_not_waited_for() -> None:
     asyncio.run(main())
 
 
-def test_a_server_that_is_not_there_is_said_so(unused_url: str) -> None:
+def test_missing_server_raises_connection_error(unused_url: str) -> None:
     async def work(pipe: SharedConnection, _: Redis) -> None:
         for _n in range(2):
             with pytest.raises(RedisConnectionError):
@@ -115,7 +115,7 @@ def test_a_server_that_is_not_there_is_said_so(unused_url: str) -> None:
     run(unused_url, work)
 
 
-def test_a_server_that_forgot_the_scripts_is_told_them_again(redis_url: str) -> None:
+def test_scripts_are_sent_again_after_script_flush(redis_url: str) -> None:
     async def main() -> None:
         jobs = AsyncJobs.connect(redis_url)
         inputs = JobInputs.model_validate({"driving": "jobs/a/d.mp4", "driving_kind": "video"})

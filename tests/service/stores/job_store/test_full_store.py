@@ -31,7 +31,7 @@ def full(jobs: Jobs) -> Iterator[Jobs]:
     jobs.redis.config_set("maxmemory", 0)
 
 
-def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
+def test_new_jobs_are_refused_while_memory_is_full(full: Jobs) -> None:
     keys = full.redis.dbsize()
     with pytest.raises(UnavailableError):
         full.run(commands.create("c", JobParams(), INPUTS))
@@ -40,7 +40,7 @@ def test_new_jobs_are_refused_whole_and_accepted_again(full: Jobs) -> None:
     assert full.run(commands.create("c", JobParams(), INPUTS)).position == 1
 
 
-def test_jobs_at_work_go_on_and_end(full: Jobs) -> None:
+def test_running_jobs_finish_while_memory_is_full(full: Jobs) -> None:
     assert full.run(commands.renew("a", 1, LEASE_MS, PROGRESS)) is LeaseStatus.HELD
     assert full.run(presence.hold_role("reconciler", "w", LEASE_MS))
     assert full.run(commands.fail("a", 1, NO_PERSON)) is LeaseStatus.HELD
@@ -50,13 +50,13 @@ def test_jobs_at_work_go_on_and_end(full: Jobs) -> None:
     assert full.run(commands.expire_deadlines()) == []
 
 
-def test_ended_jobs_can_be_erased(full: Jobs) -> None:
+def test_ended_jobs_can_be_erased_while_memory_is_full(full: Jobs) -> None:
     full.run(commands.cancel("b"))
     assert full.run(commands.erase("b")) is JobState.CANCELED
     assert full.run(commands.read("b")) is None
 
 
-def test_every_script_is_known_to_read_to_bring_work_or_to_go_on() -> None:
+def test_script_flags_match_reading_and_new_work_sets() -> None:
     first_lines = {name: text.splitlines()[0] for name, text in scripts().items()}
     assert READING | NEW_WORK <= set(first_lines)
     for name, line in first_lines.items():

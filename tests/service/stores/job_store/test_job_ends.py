@@ -25,7 +25,7 @@ from tests.service.stores.job_store.records import (
 )
 
 
-def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> None:
+def test_checkpoint_is_kept_until_job_ends(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     late = PROGRESS.model_copy(update={"step": 5})
     assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is LeaseStatus.HELD
@@ -41,7 +41,7 @@ def test_a_checkpoint_is_kept_until_the_job_ends(jobs: Jobs, clock: Clock) -> No
     assert state(jobs).checkpoint is None
 
 
-def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Clock) -> None:
+def test_steps_before_checkpoint_are_not_counted_twice(jobs: Jobs, clock: Clock) -> None:
     jobs.run(commands.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
     jobs.run(commands.keep_checkpoint("a", state(jobs).token, KEPT))
     clock.now_ms += LEASE_MS
@@ -53,7 +53,7 @@ def test_steps_before_the_checkpoint_are_not_counted_again(jobs: Jobs, clock: Cl
     assert jobs.run(counts.service_stats()).counters["steps",] == 5
 
 
-def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+def test_checkpoint_with_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     clock.now_ms += LEASE_MS
     jobs.run(commands.reclaim_expired(3))
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> No
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release"])
-def test_an_end_whose_reply_was_lost_may_be_written_again(jobs: Jobs, ending: str) -> None:
+def test_repeated_final_write_returns_same_status(jobs: Jobs, ending: str) -> None:
     token = rendering(jobs).token
     write: Command[LeaseStatus] = {
         "succeed": commands.succeed("a", token, {Output.RESULT: "jobs/a/r"}, []),
@@ -80,7 +80,7 @@ def test_an_end_whose_reply_was_lost_may_be_written_again(jobs: Jobs, ending: st
     assert [jobs.run(other) for other in others] == [LeaseStatus.LOST, LeaseStatus.LOST]
 
 
-def test_leases_that_could_not_be_renewed_are_not_lost(jobs: Jobs, clock: Clock) -> None:
+def test_leases_survive_outage_of_the_store(jobs: Jobs, clock: Clock) -> None:
     token = rendering(jobs).token
     jobs.run(commands.reclaim_expired(3))
     clock.now_ms += commands.SILENCE_MS + LEASE_MS
@@ -95,7 +95,7 @@ def late(jobs: Jobs, **deadlines: int) -> None:
     jobs.run(commands.create("a", JobParams(), INPUTS, options=JobOptions(**deadlines)))
 
 
-def test_a_job_that_no_worker_takes_in_time_fails(jobs: Jobs, clock: Clock) -> None:
+def test_job_fails_after_start_deadline(jobs: Jobs, clock: Clock) -> None:
     late(jobs, start_deadline_s=5)
     clock.now_ms += 4999
     assert jobs.run(commands.expire_deadlines()) == []
@@ -107,7 +107,7 @@ def test_a_job_that_no_worker_takes_in_time_fails(jobs: Jobs, clock: Clock) -> N
     assert jobs.run(commands.claim_next(Queue.PREPARE, "w", LEASE_MS)) is None
 
 
-def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: Clock) -> None:
+def test_started_job_has_no_start_deadline(jobs: Jobs, clock: Clock) -> None:
     late(jobs, start_deadline_s=5)
     token = taken(jobs).token
     clock.now_ms += 10_000
@@ -116,7 +116,7 @@ def test_a_job_that_began_in_time_has_met_its_start_deadline(jobs: Jobs, clock: 
 
 
 @pytest.mark.parametrize("queued", [True, False])
-def test_a_job_that_does_not_end_in_time_fails_and_its_worker_is_told(
+def test_job_fails_after_run_deadline_and_lease_is_lost(
     jobs: Jobs, clock: Clock, queued: bool
 ) -> None:
     late(jobs, start_deadline_s=5, run_deadline_s=30)
@@ -132,7 +132,7 @@ def test_a_job_that_does_not_end_in_time_fails_and_its_worker_is_told(
     assert jobs.run(commands.expire_deadlines()) == []
 
 
-def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
+def test_ended_job_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
     late(jobs, run_deadline_s=1)
     jobs.run(commands.fail("a", taken(jobs).token, NO_PERSON))
     clock.now_ms += 10_000
@@ -140,7 +140,7 @@ def test_a_job_that_ended_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
 
 
 @pytest.mark.slow
-def test_who_comes_back_to_a_long_job_finds_every_event(jobs: Jobs) -> None:
+def test_reader_of_long_job_finds_every_event(jobs: Jobs) -> None:
     token = rendering(jobs).token
     begins_at = state(jobs).version
     for _ in range(2500):

@@ -20,7 +20,7 @@ def listed(jobs: Jobs, *arguments: Any, **filters: Any) -> list[str]:
     return [record.id for record in jobs.run(commands.recent(*arguments, **filters))]
 
 
-def test_positions_follow_the_order_of_creation(jobs: Jobs, clock: Clock) -> None:
+def test_positions_follow_creation_order(jobs: Jobs, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 1
@@ -30,9 +30,7 @@ def test_positions_follow_the_order_of_creation(jobs: Jobs, clock: Clock) -> Non
     assert jobs.run(commands.read("nobody")) is None
 
 
-def test_the_list_is_newest_first_and_pages_go_on_where_the_last_ended(
-    jobs: Jobs, clock: Clock
-) -> None:
+def test_list_is_newest_first_and_pages_are_contiguous(jobs: Jobs, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 1
@@ -44,7 +42,7 @@ def test_the_list_is_newest_first_and_pages_go_on_where_the_last_ended(
     assert listed(jobs, 2, behind_b) == ["a"]
 
 
-def test_jobs_of_one_moment_are_listed_once_each(jobs: Jobs, clock: Clock) -> None:
+def test_jobs_of_same_millisecond_are_listed_once(jobs: Jobs, clock: Clock) -> None:
     names = [f"j{number}" for number in range(7)]
     for name in names:
         created(jobs, name)
@@ -56,7 +54,7 @@ def test_jobs_of_one_moment_are_listed_once_each(jobs: Jobs, clock: Clock) -> No
     assert seen == names[::-1]
 
 
-def test_the_list_is_filtered_by_caller_state_and_time(jobs: Jobs, clock: Clock) -> None:
+def test_list_filters_by_caller_state_and_time(jobs: Jobs, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 10
@@ -71,7 +69,7 @@ def test_the_list_is_filtered_by_caller_state_and_time(jobs: Jobs, clock: Clock)
     assert listed(jobs, 9, commands.Cursor(10**15 - 1, "0"), until_ms=clock.now_ms - 20) == ["a"]
 
 
-def test_time_is_accounted_for(jobs: Jobs, clock: Clock) -> None:
+def test_waiting_and_working_times_are_recorded(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     clock.now_ms += 100
     token = taken(jobs).token
@@ -88,9 +86,7 @@ def test_time_is_accounted_for(jobs: Jobs, clock: Clock) -> None:
     assert ended.taken_ms is None
 
 
-def test_past_jobs_tell_how_long_one_takes_and_how_far_that_was_off(
-    jobs: Jobs, clock: Clock
-) -> None:
+def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: Jobs, clock: Clock) -> None:
     def run(job_id: str, frames: int, took_ms: int) -> commands.JobSnapshot | None:
         inputs = INPUTS.model_copy(update={"frames": frames})
         jobs.run(commands.create(job_id, JobParams(num_inference_steps=10), inputs))
@@ -112,7 +108,7 @@ def test_past_jobs_tell_how_long_one_takes_and_how_far_that_was_off(
     assert (third.forecast.error, third.forecast.estimates) == (1.0, 1)
 
 
-def test_an_ended_job_expires_and_a_live_one_never_does(jobs: Jobs, clock: Clock) -> None:
+def test_only_ended_jobs_expire(jobs: Jobs, clock: Clock) -> None:
     options = JobOptions(ttl_s=60)
     for job_id in ("a", "b"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, options=options))

@@ -202,7 +202,7 @@ def reachable(before: JobState, after: JobState) -> bool:
 
 
 @pytest.mark.parametrize("examples", [40])
-def test_whatever_happens_the_store_stays_in_order(jobs: Jobs, examples: int) -> None:
+def test_random_commands_keep_store_consistent(jobs: Jobs, examples: int) -> None:
     clock = Clock()
 
     class Machine(JobMachine):

@@ -29,7 +29,7 @@ from tests.service.stores.job_store.records import (
 )
 
 
-def test_a_new_job_waits_with_what_it_was_given(jobs: Jobs, clock: Clock) -> None:
+def test_new_job_is_queued_with_its_fields(jobs: Jobs, clock: Clock) -> None:
     record = created(jobs)
     assert record.state is JobState.QUEUED
     assert record.queue is Queue.PREPARE
@@ -39,7 +39,7 @@ def test_a_new_job_waits_with_what_it_was_given(jobs: Jobs, clock: Clock) -> Non
     assert state(jobs) == record
 
 
-def test_creating_again_changes_nothing(jobs: Jobs) -> None:
+def test_creating_job_twice_changes_nothing(jobs: Jobs) -> None:
     first = created(jobs)
     taken(jobs)
     again = jobs.run(commands.create("a", JobParams(seed=8), INPUTS))
@@ -47,7 +47,7 @@ def test_creating_again_changes_nothing(jobs: Jobs) -> None:
     assert (again.record.state, again.position) == (JobState.PREPARING, None)
 
 
-def test_a_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) -> None:
+def test_idempotency_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) -> None:
     def claim(fingerprint: str, caller: str = "me", owner: str = "me-1") -> idempotency.KeyClaim:
         return jobs.run(idempotency.claim_key(caller, "k", fingerprint, owner, 1000))
 
@@ -67,7 +67,7 @@ def test_a_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) ->
     assert claim("g") == idempotency.KeyClaim(KeyState.JOB, "a")
 
 
-def test_an_upload_is_known_until_its_time_is_over(jobs: Jobs, clock: Clock) -> None:
+def test_upload_is_readable_until_it_expires(jobs: Jobs, clock: Clock) -> None:
     upload = Upload(id="u", caller="me", max_bytes=10)
     jobs.run(uploads.register_upload(upload, 1000))
     assert jobs.run(uploads.read_uploads(["u", "v"])) == [upload, None]
@@ -78,7 +78,7 @@ def test_an_upload_is_known_until_its_time_is_over(jobs: Jobs, clock: Clock) -> 
     assert jobs.run(uploads.expired_uploads()) == []
 
 
-def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
+def test_only_one_worker_claims_a_job(jobs: Jobs) -> None:
     created(jobs)
     record = taken(jobs)
     assert (record.state, record.token, record.attempts) == (JobState.PREPARING, 1, 1)
@@ -89,7 +89,7 @@ def test_only_one_worker_takes_a_job(jobs: Jobs) -> None:
     assert jobs.run(commands.claim("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
 
 
-def test_a_take_is_done_once_however_often_it_is_sent(jobs: Jobs, clock: Clock) -> None:
+def test_repeated_claim_finds_its_own_lease(jobs: Jobs, clock: Clock) -> None:
     none_waited = commands.claim_next(Queue.PREPARE, "w1", LEASE_MS)
     assert jobs.run(none_waited) is None
     created(jobs)
@@ -115,7 +115,7 @@ def test_progress_is_written_under_the_lease(jobs: Jobs) -> None:
     assert state(jobs).progress == PROGRESS
 
 
-def test_a_job_goes_through_both_queues_to_its_outputs(jobs: Jobs, clock: Clock) -> None:
+def test_job_passes_both_queues_and_succeeds(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     first = taken(jobs)
     held = jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"]))
@@ -136,7 +136,7 @@ def test_a_job_goes_through_both_queues_to_its_outputs(jobs: Jobs, clock: Clock)
     assert ended.worker is None
 
 
-def test_every_write_with_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+def test_writes_with_old_token_are_refused(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     old = taken(jobs).token
     clock.now_ms += LEASE_MS
@@ -156,7 +156,7 @@ def test_every_write_with_an_old_token_is_refused(jobs: Jobs, clock: Clock) -> N
     assert [jobs.run(write) for write in writes] == [LeaseStatus.LOST] * len(writes)
 
 
-def test_a_renewed_lease_is_not_taken_back(jobs: Jobs, clock: Clock) -> None:
+def test_renewed_lease_is_not_reclaimed(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     clock.now_ms += LEASE_MS - 1
@@ -166,7 +166,7 @@ def test_a_renewed_lease_is_not_taken_back(jobs: Jobs, clock: Clock) -> None:
     assert state(jobs).state is JobState.PREPARING
 
 
-def test_a_job_that_loses_three_workers_fails_and_names_the_stage(jobs: Jobs, clock: Clock) -> None:
+def test_job_fails_after_three_lost_workers(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     for _ in range(3):
         taken(jobs)
@@ -179,9 +179,7 @@ def test_a_job_that_loses_three_workers_fails_and_names_the_stage(jobs: Jobs, cl
     assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is None
 
 
-def test_a_released_job_waits_in_its_old_place_and_the_attempt_does_not_count(
-    jobs: Jobs, clock: Clock
-) -> None:
+def test_released_job_keeps_position_and_attempt_count(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     clock.now_ms += 1
@@ -192,7 +190,7 @@ def test_a_released_job_waits_in_its_old_place_and_the_attempt_does_not_count(
     assert (snapshot.position, snapshot.record.attempts) == (0, 0)
 
 
-def test_a_waiting_job_is_canceled_at_once(jobs: Jobs) -> None:
+def test_waiting_job_is_canceled_immediately(jobs: Jobs) -> None:
     created(jobs)
     for _ in range(2):
         record = jobs.run(commands.cancel("a"))
@@ -203,9 +201,7 @@ def test_a_waiting_job_is_canceled_at_once(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release", "lost", "stop"])
-def test_an_accepted_cancel_wins_over_whatever_the_worker_does(
-    jobs: Jobs, clock: Clock, ending: str
-) -> None:
+def test_accepted_cancel_overrides_worker_outcome(jobs: Jobs, clock: Clock, ending: str) -> None:
     created(jobs)
     token = taken(jobs).token
     asked = jobs.run(commands.cancel("a"))
@@ -226,7 +222,7 @@ def test_an_accepted_cancel_wins_over_whatever_the_worker_does(
     assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
 
 
-def test_an_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
+def test_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     jobs.run(commands.fail("a", token, NO_PERSON))
@@ -239,7 +235,7 @@ def test_an_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
     assert ended.error == NO_PERSON
 
 
-def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock) -> None:
+def test_hint_is_resent_only_if_none_is_queued(jobs: Jobs, clock: Clock) -> None:
     created(jobs)
     unhinted = commands.jobs_missing_hints(Queue.PREPARE, age_ms=3000)
     assert jobs.run(unhinted) == []
@@ -251,7 +247,7 @@ def test_a_hint_is_sent_again_only_when_none_is_queued(jobs: Jobs, clock: Clock)
     assert jobs.run(unhinted) == []
 
 
-def test_a_worker_is_forgotten_when_it_falls_silent(jobs: Jobs, clock: Clock) -> None:
+def test_worker_without_heartbeat_is_removed(jobs: Jobs, clock: Clock) -> None:
     info = WorkerInfo(id="w1", queues=(Queue.RENDER,), preset="mini", ready=True)
     jobs.run(presence.heartbeat(info, ttl_ms=100))
     assert jobs.run(presence.workers()) == [info]
@@ -262,7 +258,7 @@ def test_a_worker_is_forgotten_when_it_falls_silent(jobs: Jobs, clock: Clock) ->
     assert jobs.run(presence.workers()) == []
 
 
-def test_a_role_has_one_holder(jobs: Jobs) -> None:
+def test_role_has_one_holder(jobs: Jobs) -> None:
     assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
     assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
     assert not jobs.run(presence.hold_role("reconciler", "w2", 60_000))

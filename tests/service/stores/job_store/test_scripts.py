@@ -25,14 +25,14 @@ from tests.service.stores.job_store.records import created
 DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 
-def test_without_a_clock_the_servers_time_counts(redis_url: str) -> None:
+def test_server_time_is_used_without_a_clock(redis_url: str) -> None:
     jobs = Jobs.connect(redis_url)
     record = created(jobs)
     jobs.close()
     assert abs(record.created_ms - clock_ms()) < 60_000
 
 
-def test_the_gateway_awaits_the_same_calls(redis_url: str, jobs: Jobs) -> None:
+def test_async_store_runs_the_same_commands(redis_url: str, jobs: Jobs) -> None:
     record = created(jobs)
 
     async def read() -> commands.JobSnapshot | None:
@@ -47,13 +47,13 @@ def test_the_gateway_awaits_the_same_calls(redis_url: str, jobs: Jobs) -> None:
     assert (snapshot.record, snapshot.position) == (record, 0)
 
 
-def test_a_server_that_is_gone_is_unavailable(unused_url: str) -> None:
+def test_missing_server_raises_unavailable_error(unused_url: str) -> None:
     jobs = Jobs.connect(unused_url)
     with pytest.raises(UnavailableError, match="job store"):
         jobs.run(commands.read("a"))
 
 
-def test_the_scripts_know_every_transition() -> None:
+def test_scripts_contain_every_transition() -> None:
     texts = scripts()
     assert set(texts) >= {"create", "claim_job", "renew", "finish", "cancel", "reclaim_expired"}
     for source, targets in TRANSITIONS.items():
@@ -72,7 +72,7 @@ def test_scripts_require_the_parts_that_they_use() -> None:
                 assert name in re.findall(DEFINITION, code), f"{script} uses {name}"
 
 
-def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> None:
+def test_reading_scripts_run_read_only_on_the_server(jobs: Jobs) -> None:
     created(jobs)
     jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
     key_id = id_of(new_key(jobs, "me")) or ""
@@ -96,7 +96,7 @@ def test_the_server_agrees_that_reading_scripts_write_nothing(jobs: Jobs) -> Non
         assert jobs.redis.eval_ro(text, 1, "tcan:", call.encode())
 
 
-def test_only_the_three_endings_are_terminal() -> None:
+def test_terminal_states_are_succeeded_failed_canceled() -> None:
     terminal = {state for state in JobState if state.is_terminal}
     assert terminal == {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
     assert {state for state in JobState if state.is_leased} == {queue.state for queue in Queue}

@@ -49,7 +49,7 @@ def by_celery(url: str) -> None:
 
 
 @pytest.mark.parametrize("come", [by_redis, by_celery])
-def test_a_certificate_is_believed_from_its_issuer_and_for_its_name(
+def test_certificate_is_checked_for_issuer_and_host_name(
     server: Server, come: Callable[[str], None]
 ) -> None:
     come(f"rediss://localhost:{server.port}/0?ssl_ca_certs={server.issuer}")
@@ -59,5 +59,5 @@ def test_a_certificate_is_believed_from_its_issuer_and_for_its_name(
         come(f"rediss://localhost:{server.port}/0")
 
 
-def test_who_wants_no_check_says_so(server: Server) -> None:
+def test_certificate_check_can_be_disabled(server: Server) -> None:
     by_celery(f"rediss://127.0.0.1:{server.port}/0?ssl_cert_reqs=none")

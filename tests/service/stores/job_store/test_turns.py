@@ -76,23 +76,23 @@ def line(jobs: Jobs) -> Line:
     return Line(jobs)
 
 
-def test_one_callers_jobs_come_in_their_order(line: Line) -> None:
+def test_jobs_of_one_caller_keep_creation_order(line: Line) -> None:
     made = [line.make("a") for _ in range(5)]
     assert line.order() == made
 
 
-def test_callers_who_ask_once_come_in_the_order_of_asking(line: Line) -> None:
+def test_first_jobs_of_callers_keep_creation_order(line: Line) -> None:
     made = [line.make(caller) for caller in ("c", "a", "b")]
     assert line.order() == made
 
 
-def test_a_caller_with_many_jobs_does_not_keep_the_others_waiting(line: Line) -> None:
+def test_caller_with_many_jobs_does_not_delay_others(line: Line) -> None:
     many = [line.make("a") for _ in range(4)]
     few = [line.make("b") for _ in range(2)]
     assert line.order() == [many[0], few[0], many[1], few[1], many[2], many[3]]
 
 
-def test_who_comes_late_waits_for_one_job_of_each_other_at_most(line: Line) -> None:
+def test_late_caller_waits_for_at_most_one_job_of_each_other(line: Line) -> None:
     for _ in range(6):
         line.make("a")
     line.prepare()
@@ -103,7 +103,7 @@ def test_who_comes_late_waits_for_one_job_of_each_other_at_most(line: Line) -> N
     assert late in line.order(Queue.RENDER)[:2]
 
 
-def test_long_jobs_count_as_much_as_they_are_long(line: Line) -> None:
+def test_long_jobs_use_more_of_the_share(line: Line) -> None:
     for _ in range(2):
         line.make("a", frames=30)
     short = [line.make("b", frames=10) for _ in range(4)]
@@ -112,14 +112,14 @@ def test_long_jobs_count_as_much_as_they_are_long(line: Line) -> None:
     assert set(order[4:]) == {"a2", short[3]}
 
 
-def test_classes_come_one_after_the_other(line: Line) -> None:
+def test_priority_classes_are_served_in_order(line: Line) -> None:
     low = line.make("a", priority=Priority.LOW)
     normal = [line.make("a") for _ in range(2)]
     high = line.make("b", priority=Priority.HIGH)
     assert line.order() == [high, *normal, low]
 
 
-def test_a_canceled_job_gives_its_turn_back(line: Line) -> None:
+def test_canceled_job_refunds_virtual_time(line: Line) -> None:
     given_up = [line.make("a") for _ in range(8)]
     kept = line.make("a")
     other = [line.make("b") for _ in range(3)]
@@ -128,7 +128,7 @@ def test_a_canceled_job_gives_its_turn_back(line: Line) -> None:
     assert line.order() == [kept, *other]
 
 
-def test_a_job_that_comes_back_keeps_its_turn(line: Line) -> None:
+def test_requeued_job_keeps_virtual_start(line: Line) -> None:
     made = [line.make("a") for _ in range(3)]
     first = line.take()
     assert first is not None
@@ -148,7 +148,7 @@ def test_a_job_that_comes_back_keeps_its_turn(line: Line) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_positions_are_the_order_in_which_jobs_are_taken(
+def test_positions_equal_the_order_of_claims(
     jobs: Jobs, asked: list[tuple[str, int, bool]]
 ) -> None:
     """Whatever is made and given up, nobody new coming: position n is taken as the n-th."""

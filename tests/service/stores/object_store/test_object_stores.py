@@ -45,14 +45,14 @@ def upload(tmp_path: Path) -> Path:
     return file
 
 
-def test_what_is_put_is_fetched(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
+def test_stored_object_can_be_fetched(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
     objects.put("jobs/a1/result.mp4", upload)
     objects.fetch("jobs/a1/result.mp4", tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == CONTENT
     assert objects.exists("jobs/a1/result.mp4")
 
 
-def test_a_put_replaces(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
+def test_put_replaces_object(objects: ObjectStore, upload: Path, tmp_path: Path) -> None:
     objects.put("jobs/a2/poster.png", upload)
     second = tmp_path / "second"
     second.write_bytes(b"second")
@@ -61,13 +61,13 @@ def test_a_put_replaces(objects: ObjectStore, upload: Path, tmp_path: Path) -> N
     assert (tmp_path / "fetched").read_bytes() == b"second"
 
 
-def test_bytes_are_put_as_well(objects: ObjectStore, tmp_path: Path) -> None:
+def test_put_accepts_bytes(objects: ObjectStore, tmp_path: Path) -> None:
     objects.put("jobs/a3/poster.png", b"bytes")
     objects.fetch("jobs/a3/poster.png", tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == b"bytes"
 
 
-def test_new_objects_come_from_bytes_files_and_other_objects(
+def test_put_new_accepts_bytes_files_and_copies(
     objects: ObjectStore, upload: Path, tmp_path: Path
 ) -> None:
     objects.put("uploads/n1/file", b"walk")
@@ -81,9 +81,7 @@ def test_new_objects_come_from_bytes_files_and_other_objects(
     assert found == {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": CONTENT, "jobs/n1/c.json": b"walk"}
 
 
-def test_a_copy_is_of_what_was_looked_at_and_of_nothing_else(
-    objects: ObjectStore, tmp_path: Path
-) -> None:
+def test_copy_of_changed_object_is_refused(objects: ObjectStore, tmp_path: Path) -> None:
     objects.put("uploads/n2/file", b"first")
     seen = objects.version("uploads/n2/file")
     assert seen.size_bytes == 5
@@ -102,7 +100,7 @@ def test_a_copy_is_of_what_was_looked_at_and_of_nothing_else(
         objects.version("uploads/n2/file")
 
 
-def test_a_folder_that_allows_no_second_name_copies(
+def test_folder_without_hard_links_copies_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(source: Path, target: Path) -> None:
@@ -124,13 +122,13 @@ def test_a_folder_that_allows_no_second_name_copies(
         assert not objects.exists("jobs/l1/b.json")
 
 
-def test_a_missing_object_is_said_to_be_missing(objects: ObjectStore, tmp_path: Path) -> None:
+def test_missing_object_raises_object_missing_error(objects: ObjectStore, tmp_path: Path) -> None:
     assert not objects.exists("jobs/nobody/result.mp4")
     with pytest.raises(ObjectMissingError, match="nobody"):
         objects.fetch("jobs/nobody/result.mp4", tmp_path / "fetched")
 
 
-def test_delete_erases_a_job_and_not_its_neighbour(objects: ObjectStore, tmp_path: Path) -> None:
+def test_delete_removes_only_the_given_prefix(objects: ObjectStore, tmp_path: Path) -> None:
     for key in ("jobs/b1/result.mp4", "jobs/b1/inputs/image.png", "jobs/b11/result.mp4"):
         file = tmp_path / "file"
         file.write_bytes(b"x")
@@ -143,12 +141,12 @@ def test_delete_erases_a_job_and_not_its_neighbour(objects: ObjectStore, tmp_pat
 
 
 @pytest.mark.parametrize("key", ["../secret", "jobs/../../x", "/etc/passwd", "jobs", "jobs//x", ""])
-def test_a_key_cannot_leave_the_store(objects: ObjectStore, key: str, tmp_path: Path) -> None:
+def test_key_outside_of_store_is_refused(objects: ObjectStore, key: str, tmp_path: Path) -> None:
     with pytest.raises(ObjectMissingError):
         objects.fetch(key, tmp_path / "fetched")
 
 
-def test_an_s3_link_serves_ranges_and_refuses_changes(s3_server: S3Server, upload: Path) -> None:
+def test_s3_link_serves_ranges_and_rejects_changes(s3_server: S3Server, upload: Path) -> None:
     objects = open_objects(s3_server.settings(upload.parent))
     objects.put("jobs/c1/result.mp4", upload)
     link = objects.link("jobs/c1/result.mp4", "walk.mp4")
@@ -162,7 +160,7 @@ def test_an_s3_link_serves_ranges_and_refuses_changes(s3_server: S3Server, uploa
     assert altered.status_code == 403
 
 
-def test_a_folder_link_expires_and_cannot_be_altered(upload: Path, tmp_path: Path) -> None:
+def test_folder_link_expires_and_rejects_changes(upload: Path, tmp_path: Path) -> None:
     now = [time.time()]
     objects = FolderObjects(tmp_path / "o", lambda: b"secret", link_ttl_s=60, now_s=lambda: now[0])
     objects.put("jobs/c1/result.mp4", upload)
@@ -177,7 +175,7 @@ def test_a_folder_link_expires_and_cannot_be_altered(upload: Path, tmp_path: Pat
         objects.open_link("jobs/c1/result.mp4", **query)
 
 
-def test_the_signing_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+def test_signing_key_is_created_once_with_private_mode(tmp_path: Path) -> None:
     file = tmp_path / "data" / "signing.key"
     first = read_signing_key(file)
     assert read_signing_key(file) == first

@@ -42,7 +42,7 @@ def key(number: int) -> str:
     return f"jobs/j{number}/inputs/driving.json"
 
 
-def test_requests_that_come_during_a_sync_share_the_next(tmp_path: Path) -> None:
+def test_requests_during_a_sync_share_the_next_sync(tmp_path: Path) -> None:
     objects = Watched(tmp_path / "objects")
 
     async def main() -> None:
@@ -61,7 +61,7 @@ def test_requests_that_come_during_a_sync_share_the_next(tmp_path: Path) -> None
     assert all(objects.exists(key(n)) for n in range(20))
 
 
-def test_one_requests_failure_is_not_anothers(tmp_path: Path) -> None:
+def test_failure_affects_only_its_request(tmp_path: Path) -> None:
     objects = Watched(tmp_path / "objects")
     objects.go_on.set()
 
@@ -86,7 +86,7 @@ def test_one_requests_failure_is_not_anothers(tmp_path: Path) -> None:
     assert [objects.exists(key(n)) for n in range(3)] == [True, False, True]
 
 
-def test_a_request_that_is_gone_holds_up_nobody(tmp_path: Path) -> None:
+def test_canceled_request_does_not_block_others(tmp_path: Path) -> None:
     objects = Watched(tmp_path / "objects")
 
     async def main() -> None:
@@ -102,7 +102,7 @@ def test_a_request_that_is_gone_holds_up_nobody(tmp_path: Path) -> None:
     assert objects.exists(key(1))
 
 
-def test_a_sync_that_fails_fails_its_requests(tmp_path: Path) -> None:
+def test_failed_sync_fails_its_requests(tmp_path: Path) -> None:
     class Full(FolderObjects):
         def sync(self, keys: Iterable[str]) -> None:
             raise OSError(28, "No space left on device")
@@ -117,7 +117,7 @@ def test_a_sync_that_fails_fails_its_requests(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_store_far_away_takes_requests_side_by_side(s3_server: S3Server, tmp_path: Path) -> None:
+def test_remote_store_writes_requests_concurrently(s3_server: S3Server, tmp_path: Path) -> None:
     objects = open_objects(s3_server.settings(tmp_path))
 
     async def main() -> None:
@@ -130,7 +130,7 @@ def test_a_store_far_away_takes_requests_side_by_side(s3_server: S3Server, tmp_p
     assert all(objects.exists(key(n)) for n in range(8))
 
 
-def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
+def test_request_fails_after_waiting_for_slow_store(tmp_path: Path) -> None:
     class Slow(FolderObjects):
         busy, go_on = threading.Event(), threading.Event()
 
@@ -160,7 +160,7 @@ def test_who_gets_no_turn_at_a_slow_store_is_sent_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sync", [sync_all, sync_each])
-def test_files_and_the_folders_that_lead_to_them_are_synced(
+def test_files_and_parent_folders_are_synced(
     sync: Callable[[list[Path], Path], None], tmp_path: Path
 ) -> None:
     file = tmp_path / "jobs" / "a" / "f"
