@@ -1,4 +1,4 @@
-"""A gateway keeps jobs going by itself: no worker needs to be there."""
+"""A gateway does the maintenance without workers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_gateway_fails_job_after_deadline_without_workers(
     job_id = made.json()["id"]
     jobs.redis.zadd("tcan:deadlines", {job_id: 0})
     wait_until(lambda: receiver.got, "the webhook comes")
-    [told] = [json.loads(message.body) for message in receiver.got]
-    assert (told["type"], told["data"]["id"]) == ("job.failed", job_id)
+    [message_body] = [json.loads(message.body) for message in receiver.got]
+    assert (message_body["type"], message_body["data"]["id"]) == ("job.failed", job_id)
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["status"], job["error"]["code"]) == ("failed", "start_deadline")
     with client.stream("GET", f"/jobs/{job_id}/events") as events:

@@ -1,4 +1,4 @@
-"""Which addresses are public, and what the resolver makes of every spelling."""
+"""Classification of addresses, and spellings that the resolver accepts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_internet_addresses_are_public(text: str) -> None:
 
 
 def where(guard: Guard, host: str) -> list[str]:
-    """Where a connection to the host may go."""
+    """Return the allowed addresses of the host."""
     return asyncio.run(guard.addresses(host, 80))
 
 

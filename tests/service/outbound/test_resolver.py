@@ -1,4 +1,4 @@
-"""Names whose servers are silent hold threads; there are only so many, whoever gives up."""
+"""Look-ups that hang hold threads, whose number is limited."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ real = socket.getaddrinfo
 
 
 class Silence:
-    """Name servers that say nothing until a test lets them."""
+    """Name servers that do not answer until released."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -60,5 +60,5 @@ def test_abandoned_lookups_count_against_the_limit(silence: Silence) -> None:
 
     assert asyncio.run(ask()) == ["127.0.0.1"]
     assert silence.most == AT_ONCE
-    # Those that had not begun when they were given up never did.
+    # Look-ups that had not started when canceled never start.
     assert silence.asked == ["0.example", "1.example", "2.example", "late.example"]

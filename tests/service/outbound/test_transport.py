@@ -1,4 +1,4 @@
-"""Connections go to the address that was judged, by the name that was asked."""
+"""Connections use the checked address and the requested host name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.service.web import web_server
 
 
 class Names:
-    """A resolver whose answers a test chooses; the last one stays."""
+    """A resolver with given answers; the last one is repeated."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -30,12 +30,12 @@ class Names:
 
     @property
     def guard(self) -> Guard:
-        """Lets 127.0.0.2 stand for the internet."""
+        """Return a guard that treats 127.0.0.2 as public."""
         return Guard(networks=Guard.allowing("127.0.0.2").networks, resolve=self)
 
 
 def fetched(names: Names, url: str, folder: Path) -> bytes:
-    """What the service gets from an address."""
+    """Return the response from a URL."""
     file = folder / "file"
     asyncio.run(fetch(names.guard, url, file, 1000, GUARD_S, list[int]().append))
     return file.read_bytes()
@@ -85,7 +85,7 @@ def test_silent_addresses_share_the_connect_timeout() -> None:
         stream = await GuardedBackend(guard).connect_tcp("three.example", port, timeout=3.0)
         await stream.aclose()
 
-    # A queue that is full: who connects now hears nothing, as from a machine that is off.
+    # The accept queue is full: new connections get no answer.
     with socket.create_server(("127.0.0.3", 0), backlog=0) as silent:
         port = silent.getsockname()[1]
         with (

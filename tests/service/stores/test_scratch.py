@@ -1,4 +1,4 @@
-"""Folders of killed owners are erased; those of living ones stay."""
+"""Scratch folders of killed owners are deleted; those of live ones stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of the log: JSON, with ids, without secrets."""
+"""Log lines are JSON with ids and without secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.telemetry.logs import JsonFormatter, redact
 
 
 def line(message: str, *arguments: object, **more: Any) -> dict[str, Any]:
-    """What is logged."""
+    """Return the formatted line."""
     record = logging.LogRecord("tcan.test", logging.INFO, "f.py", 1, message, arguments, None)
     vars(record).update(more)
     parsed: dict[str, Any] = json.loads(JsonFormatter().format(record))
@@ -34,10 +34,10 @@ def test_log_line_contains_fields_and_exception() -> None:
     try:
         raise ValueError("cannot reach redis://:hunter2@host:1/0")
     except ValueError:
-        told = line("failed", fields={"status": 500}, exc_info=sys.exc_info())
-    assert told["status"] == 500
-    assert "ValueError" in told["exception"]
-    assert "hunter2" not in json.dumps(told)
+        fields_logged = line("failed", fields={"status": 500}, exc_info=sys.exc_info())
+    assert fields_logged["status"] == 500
+    assert "ValueError" in fields_logged["exception"]
+    assert "hunter2" not in json.dumps(fields_logged)
 
 
 def test_request_id_is_stored_in_the_job() -> None:

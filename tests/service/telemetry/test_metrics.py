@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus reads of real jobs."""
+"""GET /metrics, with real jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Metrics:
-    """The samples of one answer, by name and labels."""
+    """Samples of a response by name and labels."""
 
     def __init__(self, client: TestClient) -> None:
         answer = client.get("/metrics")
@@ -46,7 +46,7 @@ class Metrics:
 
 @pytest.fixture
 def working(jobs: Jobs) -> Iterator[Jobs]:
-    """A job that waits, one at work, one that succeeded, one that failed, one whose worker died."""
+    """Jobs: one waiting, one leased, one succeeded, one failed, one with a lost worker."""
     for job_id in ("waits", "works", "done", "bad", "lost"):
         jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS))
     tokens = {}

@@ -1,4 +1,4 @@
-"""Webhooks from the change of a job to a receiver, over real servers; time passes when told to."""
+"""Webhooks end to end, on real servers, with a manual clock."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MINUTE_MS, DAY_MS = 60_000, 24 * 3_600_000
 
 
 class World:
-    """Jobs with webhooks, a clock, and a gateway's deliverer that lives for one round at a time."""
+    """Jobs with webhooks, a manual clock, and a deliverer that runs one round at a time."""
 
     def __init__(self, url: str) -> None:
         self.now_ms = 1_760_000_000_000
@@ -56,7 +56,7 @@ class World:
         self.jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=options))
 
     def work(self, job_id: str = "a") -> None:
-        """The job runs and succeeds."""
+        """Run the job successfully."""
         first = self.jobs.run(commands.claim(job_id, Queue.PREPARE, "w", MINUTE_MS))
         assert first is not None
         self.jobs.run(commands.hand_over(job_id, first.token, Queue.RENDER, "p", []))
@@ -65,7 +65,7 @@ class World:
         self.jobs.run(commands.succeed(job_id, second.token, {}, []))
 
     def round(self, after_ms: int = 0) -> int:
-        """A gateway starts after so long, sends what is due, and ends; how many messages."""
+        """Advance the clock and send what is due; return the number of messages."""
         self.now_ms += after_ms
 
         async def act() -> int:
@@ -81,7 +81,7 @@ class World:
         return asyncio.run(act())
 
     def keys(self) -> set[str]:
-        """What Redis holds of messages."""
+        """Return the Redis keys of messages."""
         found = self.jobs.redis.keys("tcan:deliver*")
         assert isinstance(found, list)
         return {str(key) for key in found}
@@ -104,7 +104,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def verified(message: Message, generation: int = 1) -> dict[str, Any]:
-    """The message, after the library of Standard Webhooks has verified it."""
+    """Return the message, verified by the Standard Webhooks library."""
     secret = SIGNER.secret("anonymous", generation)
     body: dict[str, Any] = Verifier(secret).verify(message.body, message.headers)
     return body
@@ -140,8 +140,8 @@ def test_messages_are_sent_for_final_states_or_chosen_events(
     assert taken is not None
     world.jobs.run(commands.fail("e", taken.token, NO_PERSON))
     world.round()
-    told = {(verified(m)["data"]["id"], verified(m)["type"]) for m in receiver.got}
-    assert told == {("a", "job.succeeded"), ("d", "job.canceled"), ("e", "job.failed")}
+    received = {(verified(m)["data"]["id"], verified(m)["type"]) for m in receiver.got}
+    assert received == {("a", "job.succeeded"), ("d", "job.canceled"), ("e", "job.failed")}
 
 
 def test_restarted_job_sends_running_message_once(world: World, receiver: Receiver) -> None:
@@ -296,7 +296,7 @@ def test_gateway_delivers_logs_and_redelivers(
 
 
 def statuses(log: dict[str, Any]) -> list[str]:
-    """The states of a log's messages."""
+    """Return the states of deliveries."""
     return [entry["status"] for entry in log["deliveries"]]
 
 

@@ -1,4 +1,4 @@
-"""Messages that earlier releases left under an index of theirs are sent, and hold up nobody."""
+"""Messages in the indexes of earlier releases are migrated and sent."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CLAIM_MS = 60_000
 
 
 def canceled(jobs: Jobs, job_id: str, caller: str) -> None:
-    """A job with a message that is due."""
+    """Create a job with a due message."""
     jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=OPTIONS, caller=caller))
     jobs.run(commands.cancel(job_id))
 
 
 def claimed(jobs: Jobs) -> list[str]:
-    """The jobs whose messages a gateway takes now."""
+    """Return the jobs whose messages a gateway claims now."""
     found = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
     return sorted(message.delivery.job_id for message in found)
 
@@ -58,7 +58,7 @@ def test_message_delivered_by_earlier_release_is_not_sent_again(jobs: Jobs) -> N
     [message] = jobs.run(deliveries.claim(1, 0, 8, {}))
     taken = Attempt(at_ms=1, took_ms=1, status=200)
     jobs.run(deliveries.settle(message.delivery, taken, DeliveryState.DELIVERED))
-    # That gateway crossed it off its own index alone.
+    # The old gateway removed it only from its own index.
     jobs.redis.zadd(f"{EARLIER}:ann", {"a:1": 0})
     jobs.redis.zadd(EARLIER, {"ann": 0})
     assert claimed(jobs) == []

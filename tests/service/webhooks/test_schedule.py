@@ -1,4 +1,4 @@
-"""When a message is tried again."""
+"""The retry schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures as other libraries verify them."""
+"""Signatures, verified by other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receivers that answer late, never or nonsense: each has its time and its share, and no more."""
+"""Receivers that answer late, never or incorrectly have limited time and slots."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GUARD = Guard.allowing("127.0.0.0/8")
 
 
 def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
-    """Jobs of a caller, each with a message that is due."""
+    """Create canceled jobs of a caller, each with a due message."""
     ids = [f"{caller}{n}" for n in range(count)]
     options = JobOptions(webhook=Webhook(url=url))
     for job_id in ids:
@@ -42,7 +42,7 @@ def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
 
 
 def attempts(jobs: Jobs, job_id: str) -> list[Attempt]:
-    """What was tried to deliver the job's message."""
+    """Return the attempts to deliver the job's message."""
     [delivery] = jobs.run(deliveries.deliveries(job_id))
     return delivery.attempts
 
@@ -50,7 +50,7 @@ def attempts(jobs: Jobs, job_id: str) -> list[Attempt]:
 def delivering(
     url: str, act: Callable[[], object], body: Callable[[ClaimedDelivery], bytes] = webhook_body
 ) -> None:
-    """A gateway delivers while `act` runs in a thread."""
+    """Run a deliverer while `act` runs in a thread."""
 
     async def run() -> None:
         jobs = AsyncJobs(AsyncRedis.from_url(url, decode_responses=True))
@@ -62,7 +62,7 @@ def delivering(
 
 
 def posted(url: str, guard: Guard = GUARD, deadline_s: float = 0.4) -> Attempt:
-    """An attempt with so little time."""
+    """Return an attempt with a short deadline."""
 
     async def run() -> Attempt:
         sender = Sender(guard, deadline_s)

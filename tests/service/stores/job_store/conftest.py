@@ -1,4 +1,4 @@
-"""The job store on a real Valkey, by a clock that stands still."""
+"""The job store on a real Valkey, with a manual clock."""
 
 from __future__ import annotations
 

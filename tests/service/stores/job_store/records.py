@@ -1,4 +1,4 @@
-"""Jobs for the tests of the job store, and a clock that stands still."""
+"""Jobs for the tests of the job store, and a manual clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT = Checkpoint(key="jobs/a/2/checkpoints/3/s.safetensors", model="m", progres
 
 
 class Clock:
-    """Milliseconds that pass when told to."""
+    """A manual clock in milliseconds."""
 
     def __init__(self) -> None:
         self.now_ms = 1_000_000
@@ -29,26 +29,26 @@ class Clock:
 
 
 def created(jobs: Jobs, job_id: str = "a") -> JobRecord:
-    """A new job that waits to be prepared."""
+    """Create a job in the prepare queue."""
     return jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS)).record
 
 
 def taken(jobs: Jobs, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
-    """The job `a`, taken by a worker."""
+    """Claim the job `a` for a worker."""
     record = jobs.run(commands.claim("a", queue, worker, LEASE_MS))
     assert record is not None
     return record
 
 
 def state(jobs: Jobs, job_id: str = "a") -> JobRecord:
-    """The job as it stands."""
+    """Read the job."""
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None
     return snapshot.record
 
 
 def rendering(jobs: Jobs) -> JobRecord:
-    """The job `a`, prepared and taken to be rendered."""
+    """Create, prepare and claim the job `a` for rendering."""
     created(jobs)
     token = taken(jobs).token
     jobs.run(commands.hand_over("a", token, Queue.RENDER, "jobs/a/p", []))

@@ -1,4 +1,4 @@
-"""The append-only folder, copied as docs/operations.md has it while jobs come in, is a backup."""
+"""A copy of the append-only folder made during submits, as in docs/operations.md, is a backup."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.servers import valkey, wait_until
 from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
 
 LOG = "appendonlydir"
-# What tells a job store from others.
+# The key that identifies a job store.
 NAME = "tcan:identity"
-# Everything is older than that, whatever the clocks say.
+# Every object is older than this, even with clock skew.
 ANY_AGE_S = -60.0
 
 
 class Submits:
-    """Makes jobs without pause, in a thread; knows which of them were answered for."""
+    """A thread that creates jobs continuously; records those that were accepted."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -57,13 +57,13 @@ class Submits:
             self.accepted.append(f"job{number}")
 
     def wait_for(self, number: int) -> None:
-        """Until so many more were accepted."""
+        """Wait until so many more were accepted."""
         enough = len(self.accepted) + number
         wait_until(lambda: len(self.accepted) >= enough, f"{enough} jobs are accepted")
 
 
 def copy_log(jobs: Jobs, source: Path) -> bytes:
-    """As in docs/operations.md: no rewriting, none at work, copy, rewriting again."""
+    """Back up as in docs/operations.md: stop rewrites, copy, allow rewrites."""
     jobs.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: jobs.redis.info("persistence")["aof_rewrite_in_progress"] == 0, "no rewrite")
     copied = subprocess.run(["tar", "-C", source, "-cf", "-", LOG], capture_output=True)
@@ -73,13 +73,13 @@ def copy_log(jobs: Jobs, source: Path) -> bytes:
 
 
 def put_back(copied: bytes, folder: Path) -> None:
-    """As there, into the folder of a server that runs on an empty one; it must start again."""
+    """Restore into the folder of a running empty server, which must restart."""
     command = f"rm -rf {folder}/{LOG} && tar -C {folder} -xf -"
     subprocess.run(["sh", "-c", command], input=copied, check=True)
 
 
 class Backup:
-    """A service whose jobs were being made while its log was copied, and a server on the copy.
+    """A service whose log was copied during submits, and a server on the copy.
 
     Attributes:
         before: jobs that were accepted before the copy began.
@@ -111,7 +111,7 @@ class Backup:
         with valkey(second, keeps=True):
             put_back(copied, second)
         url, _ = stack.enter_context(valkey(second, keeps=True))
-        # Of the time that passes there, only what the leases see.
+        # Only the time of leases is simulated.
         self.now_ms = self.at_work.started_ms or 0
         self.jobs = Jobs.connect(url, lambda: self.now_ms)
         stack.callback(self.jobs.close)
@@ -150,7 +150,7 @@ def test_jobs_accepted_before_backup_continue_after_restore(backup: Backup) -> N
     assert {record.state for record in waiting} == {JobState.QUEUED}
     assert backup.record(held.id) == held
 
-    # Nobody looked for long, so leases that ran out first get a grace; its worker does not come.
+    # After a long silence expired leases are extended once; the worker is gone.
     backup.now_ms += LEASE_MS + SILENCE_MS
     assert jobs.run(commands.reclaim_expired(3)) == []
     backup.now_ms += GRACE_MS // 2
@@ -162,7 +162,7 @@ def test_jobs_accepted_before_backup_continue_after_restore(backup: Backup) -> N
     jobs.run(commands.succeed(again.id, again.token, OUTPUTS, []))
     done = backup.record(held.id)
     assert done is not None and done.state is JobState.SUCCEEDED
-    # The others' turns are as they were.
+    # The other jobs keep their order.
     first = jobs.run(commands.claim_next(Queue.PREPARE, "w2", LEASE_MS))
     assert first is not None and first.id in backup.before
 
@@ -172,7 +172,7 @@ def test_restored_store_with_new_identity_deletes_no_unknown_objects(
 ) -> None:
     jobs, orphans = backup.jobs, OrphanSweeper(backup.jobs, backup.objects, ANY_AGE_S)
     assert not backup.objects.exists(backup.abandoned)
-    # It takes itself for the one that it was copied from, whose bucket this is.
+    # The copy has the identity of the original, which owns this bucket.
     copied_name = jobs.run(retention.store_identity("new"))
     assert copied_name != "new"
     manual = (repository / "docs/operations.md").read_text()
@@ -181,7 +181,7 @@ def test_restored_store_with_new_identity_deletes_no_unknown_objects(
     assert jobs.redis.delete(NAME) == 1
     orphans.sweep()
     assert backup.objects.exists(backup.later)
-    # Who knows that nothing of it is wanted deletes the mark of the one that is no more.
+    # An operator deletes the mark of the retired store.
     backup.objects.delete(f"marks/{copied_name}")
     orphans.sweep()
     assert not backup.objects.exists(backup.later)

@@ -1,4 +1,4 @@
-"""An idempotency key whose request meets an outage of the job store gets free again, soon."""
+"""Idempotency keys are released soon after an outage of the job store."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def body(web: Web, tmp_path: Path) -> dict[str, Any]:
-    """A request whose driver comes when `web` lets it."""
+    """A request whose driving video `web` holds back."""
     web.held = "/walk.mp4"
     return {
         "image_url": web.page("/me.png", samples.png()),
@@ -49,13 +49,13 @@ def body(web: Web, tmp_path: Path) -> dict[str, Any]:
 
 
 def gateway(redis_url: str, folder: Path) -> TestClient:
-    """A gateway on this job store, once it is entered."""
+    """Return a gateway on this job store, as a context manager."""
     given = {"data": folder / "data", "redis_url": redis_url, **SERVED_HERE}
     return TestClient(create_app(Settings.model_validate(given)))
 
 
 def only_key(url: str) -> str:
-    """The one idempotency key that the job store knows."""
+    """Return the only idempotency key in the job store."""
     with Redis.from_url(url, decode_responses=True) as redis:
         [key] = redis.keys("tcan:idempotency:*")
         return str(key)
@@ -98,7 +98,7 @@ def test_first_error_is_returned_when_job_store_dies(
             expect_problem(asked.result(), 422, "invalid_video")
         with valkey(folder, port, keeps=True), Redis.from_url(url) as redis:
             wait_until(lambda: ask().status_code in (409, 422), "valkey has read its log")
-            for key in redis.keys("tcan:idempotency:*"):  # none, where a claim's time has passed
+            for key in redis.keys("tcan:idempotency:*"):  # none if the claim has expired
                 assert int(redis.pttl(key)) in range(-2, CLAIM_MS + 1)
                 assert int(redis.pttl(key)) != -1  # for ever
                 redis.pexpire(key, 1)

@@ -1,4 +1,4 @@
-"""One connection, many tasks."""
+"""A connection shared by many tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.servers import free_port
 async def pipe_to(
     url: str, timeout_s: float = 5.0
 ) -> AsyncIterator[tuple[SharedConnection, Redis]]:
-    """A pipe, and another client of the same server."""
+    """Return a shared connection, and another client of the same server."""
     redis = Redis.from_url(url, decode_responses=True)
     connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     pipe = SharedConnection(connection, timeout_s)

@@ -1,4 +1,4 @@
-"""A job store whose memory is full refuses new jobs, and lets the others end."""
+"""A job store with full memory refuses new jobs and lets the others finish."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEASE_MS = 60_000
 
 @pytest.fixture
 def full(jobs: Jobs) -> Iterator[Jobs]:
-    """A store with two jobs, one of them at work, that has no memory left."""
+    """Return a store with two jobs, one of them leased, and full memory."""
     for job_id in ("a", "b"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, options=JobOptions(ttl_s=60)))
     assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is not None

@@ -1,4 +1,4 @@
-"""Checkpoints, deadlines, and ends that are written twice, on a real Valkey."""
+"""Checkpoints, deadlines and repeated final writes, on a real Valkey."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_leases_survive_outage_of_the_store(jobs: Jobs, clock: Clock) -> None:
 
 
 def late(jobs: Jobs, **deadlines: int) -> None:
-    """The job `a` with deadlines."""
+    """Create the job `a` with deadlines."""
     jobs.run(commands.create("a", JobParams(), INPUTS, options=JobOptions(**deadlines)))
 
 

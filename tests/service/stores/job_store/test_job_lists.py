@@ -16,7 +16,7 @@ from tests.service.stores.job_store.records import INPUTS, Clock, created, state
 
 
 def listed(jobs: Jobs, *arguments: Any, **filters: Any) -> list[str]:
-    """Ids on a page."""
+    """Return the ids on a page."""
     return [record.id for record in jobs.run(commands.recent(*arguments, **filters))]
 
 
@@ -102,7 +102,7 @@ def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: Jobs, clock: Cloc
     assert second is not None and second.forecast == commands.Forecast(
         2.0, 1.0, None, 0, commands.QueueContext(0, 0, 0)
     )
-    # 2 s were expected and 1 s was taken; 300 units took 2 s in all.
+    # 2 s were expected and it took 1 s; 300 units took 2 s in total.
     assert third is not None and third.forecast is not None
     assert third.forecast.expected_s == pytest.approx(2 / 3, abs=0.01)
     assert (third.forecast.error, third.forecast.estimates) == (1.0, 1)

@@ -1,4 +1,4 @@
-"""Any order of what callers, workers and time may do leaves the job store in order."""
+"""Random sequences of commands keep the job store consistent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PROGRESS = Progress(stage="denoise", step=2, steps=4, fraction=0.5)
 
 
 class JobMachine(RuleBasedStateMachine):
-    """Callers make and cancel jobs; workers take them, write, die and come back late."""
+    """Callers create and cancel jobs; workers claim them, write, die and return late."""
 
     jobs: Jobs
     clock: Clock
@@ -100,7 +100,7 @@ class JobMachine(RuleBasedStateMachine):
             "release": commands.release(lease.id, lease.token),
             "cancel": commands.end_canceled(lease.id, lease.token),
         }
-        # A preview of poses ends in the first queue; from the last one nothing is handed over.
+        # A preview of poses ends in the first queue; the last queue hands nothing over.
         if how != "hand_over" or lease.queue is Queue.PREPARE:
             self.fenced(lease, ends[how])
 
@@ -161,7 +161,7 @@ class JobMachine(RuleBasedStateMachine):
             assert len(ends) == record.state.is_terminal
 
     def fenced(self, lease: JobRecord, call: Command[LeaseStatus]) -> None:
-        """Do it; an old token changes nothing."""
+        """Run the command; an old token changes nothing."""
         if not lease.id or self.jobs.run(commands.read(lease.id)) is None:
             return
         before = self.record(lease.id)
@@ -195,7 +195,7 @@ class JobMachine(RuleBasedStateMachine):
 
 
 def reachable(before: JobState, after: JobState) -> bool:
-    """Whether `after` may be seen next: one step, or more within one rule."""
+    """Return whether `after` may follow: one step, or more within one rule."""
     return after in TRANSITIONS[before] or any(
         after in TRANSITIONS[between] for between in TRANSITIONS[before]
     )

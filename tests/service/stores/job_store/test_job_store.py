@@ -52,7 +52,7 @@ def test_idempotency_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock:
         return jobs.run(idempotency.claim_key(caller, "k", fingerprint, owner, 1000))
 
     assert claim("f").state is KeyState.NEW
-    assert claim("f").state is KeyState.NEW  # sent again, its reply was lost
+    assert claim("f").state is KeyState.NEW  # repeated, as after a lost reply
     assert claim("f", owner="me-2").state is KeyState.PENDING
     assert claim("g", owner="me-2").state is KeyState.OTHER
     assert claim("g", "you").state is KeyState.NEW
@@ -100,7 +100,7 @@ def test_repeated_claim_finds_its_own_lease(jobs: Jobs, clock: Clock) -> None:
     clock.now_ms += LEASE_MS - 1
     assert jobs.run(take) == record
     clock.now_ms += LEASE_MS - 1
-    assert jobs.run(commands.reclaim_expired(3)) == []  # sent again, it prolongs the lease
+    assert jobs.run(commands.reclaim_expired(3)) == []  # the repeated claim renewed the lease
     clock.now_ms += 1
     assert jobs.run(commands.reclaim_expired(3)) == [("a", Queue.PREPARE)]
     assert taken(jobs, worker="w2").token == 2

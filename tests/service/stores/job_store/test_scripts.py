@@ -1,4 +1,4 @@
-"""The scripts of the job store, and the two ways to run them."""
+"""The Lua scripts, and the blocking and async stores that run them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_scripts_contain_every_transition() -> None:
 
 
 def test_scripts_require_the_parts_that_they_use() -> None:
-    """A name without its part would fail only in the branch that uses it."""
+    """A missing part would fail only in the branch that uses it."""
     folder = resources.files("service.stores.job_store") / "lua" / "lib"
     parts = "".join(file.read_text() for file in folder.iterdir())
     for script, text in scripts().items():
@@ -103,5 +103,5 @@ def test_terminal_states_are_succeeded_failed_canceled() -> None:
 
 
 def clock_ms() -> int:
-    """Now, by this machine."""
+    """Return this machine's time in ms."""
     return int(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""Whoever speaks to the broker by `rediss://` holds it to its certificate, Celery too."""
+"""Clients of `rediss://`, Celery included, verify the server's certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.service.tls_line import certificate, tls_line
 
 @dataclass(frozen=True)
 class Server:
-    """A Valkey behind TLS, whose certificate is for `localhost` and from an issuer of its own.
+    """A Valkey behind TLS, with a certificate for `localhost` from a private issuer.
 
     Attributes:
         issuer: the PEM file of who issued it.
@@ -36,13 +36,13 @@ def server(redis_url: str, tmp_path: Path) -> Iterator[Server]:
 
 
 def by_redis(url: str) -> None:
-    """As the job store comes."""
+    """Connect as the job store does."""
     with Redis.from_url(url) as redis:
         redis.ping()
 
 
 def by_celery(url: str) -> None:
-    """As a worker comes for hints; `connect` would try once more, after two seconds."""
+    """Connect as a worker does; `connect` would retry after two seconds."""
     with make_celery(url).connection_for_read() as connection:
         transport = connection.transport
         transport.close_connection(transport.establish_connection())

@@ -1,4 +1,4 @@
-"""Whose job is next: classes, callers' fair shares, and a position that keeps its word."""
+"""The order of jobs: priority classes, fair shares of callers, reliable positions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.stores.job_store.store import Jobs
 
 
 class Line:
-    """Callers who make jobs, and a worker that takes whose turn it is."""
+    """Callers who create jobs, and a worker that claims the next one."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -42,12 +42,12 @@ class Line:
         return self.jobs.run(commands.claim_next(queue, "w", 60_000))
 
     def prepare(self) -> None:
-        """Bring every job to the render queue."""
+        """Move every job to the render queue."""
         while (record := self.take()) is not None:
             self.jobs.run(commands.hand_over(record.id, record.token, Queue.RENDER, "jobs/p", []))
 
     def order(self, queue: Queue = Queue.PREPARE) -> list[str]:
-        """Ids as they are taken, until none waits; each was at position 0 before."""
+        """Claim all jobs; return their ids. Each was at position 0 before."""
         found = []
         while (expected := self.at(0)) is not None:
             record = self.take(queue)
@@ -56,7 +56,7 @@ class Line:
         return found
 
     def at(self, position: int) -> str | None:
-        """Who says that it stands there."""
+        """Return the job at this position."""
         for record in self.everyone():
             snapshot = self.jobs.run(commands.read(record.id))
             if snapshot is not None and snapshot.position == position:
@@ -151,7 +151,7 @@ def test_requeued_job_keeps_virtual_start(line: Line) -> None:
 def test_positions_equal_the_order_of_claims(
     jobs: Jobs, asked: list[tuple[str, int, bool]]
 ) -> None:
-    """Whatever is made and given up, nobody new coming: position n is taken as the n-th."""
+    """Without new jobs, the job at position n is claimed as the n-th."""
     jobs.redis.flushall()
     line = Line(jobs)
     for caller, frames, given_up in asked:

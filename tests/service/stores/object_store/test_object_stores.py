@@ -1,4 +1,4 @@
-"""The folder and S3 keep the same promises."""
+"""The folder store and the S3 store behave the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTENT = bytes(range(256)) * 1000
 
 @pytest.fixture(params=["folder", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """Each store in turn, as the settings open it."""
+    """Return each store in turn."""
     if request.param == "folder":
         return open_objects(Settings(data=tmp_path / "data"))
     server: S3Server = request.getfixturevalue("s3_server")
@@ -39,7 +39,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def upload(tmp_path: Path) -> Path:
-    """A file to be stored."""
+    """Write a file to store."""
     file = tmp_path / "upload"
     file.write_bytes(CONTENT)
     return file
@@ -185,5 +185,5 @@ def test_signing_key_is_created_once_with_private_mode(tmp_path: Path) -> None:
 
 
 def link_query(link: str) -> dict[str, str]:
-    """The query of a link as keyword arguments of `open_link`."""
+    """Return the query of a link as keyword arguments of `open_link`."""
     return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}

@@ -1,4 +1,4 @@
-"""The inputs of many requests, stored with few syncs."""
+"""Group commit: inputs of many requests are stored with few syncs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from service.stores.object_store.writer import FolderWriter, ThreadWriter, open_
 from tests.servers import GUARD_S, S3Server
 
 
-class Watched(FolderObjects):
-    """A folder store that tells what it is asked for; the first sync waits for `go_on`."""
+class RecordingFolder(FolderObjects):
+    """A folder store that records its calls; the first sync waits for `resume`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, lambda: b"key")
         self.snapshot = 0
         self.synced: list[list[str]] = []
-        self.busy, self.go_on = threading.Event(), threading.Event()
+        self.busy, self.resume = threading.Event(), threading.Event()
 
     def place(self, objects: Mapping[str, New]) -> None:
         super().place(objects)
@@ -34,7 +34,7 @@ class Watched(FolderObjects):
     def sync(self, keys: Iterable[str]) -> None:
         self.synced.append(list(keys))
         self.busy.set()
-        assert self.go_on.wait(GUARD_S)
+        assert self.resume.wait(GUARD_S)
         super().sync(self.synced[-1])
 
 
@@ -43,7 +43,7 @@ def key(number: int) -> str:
 
 
 def test_requests_during_a_sync_share_the_next_sync(tmp_path: Path) -> None:
-    objects = Watched(tmp_path / "objects")
+    objects = RecordingFolder(tmp_path / "objects")
 
     async def main() -> None:
         writer = FolderWriter(objects)
@@ -52,7 +52,7 @@ def test_requests_during_a_sync_share_the_next_sync(tmp_path: Path) -> None:
         others = [asyncio.create_task(writer.put({key(n): b"x"})) for n in range(1, 20)]
         await asyncio.sleep(0)
         assert not first.done()
-        objects.go_on.set()
+        objects.resume.set()
         await asyncio.gather(first, *others)
         await writer.close()
 
@@ -62,8 +62,8 @@ def test_requests_during_a_sync_share_the_next_sync(tmp_path: Path) -> None:
 
 
 def test_failure_affects_only_its_request(tmp_path: Path) -> None:
-    objects = Watched(tmp_path / "objects")
-    objects.go_on.set()
+    objects = RecordingFolder(tmp_path / "objects")
+    objects.resume.set()
 
     async def main() -> list[BaseException | None]:
         writer = FolderWriter(objects)
@@ -82,19 +82,19 @@ def test_failure_affects_only_its_request(tmp_path: Path) -> None:
 
     became = asyncio.run(main())
     assert [type(each) for each in became] == [type(None), ObjectChangedError, type(None)]
-    # The objects of a request are stored together or not at all.
+    # A request's objects are stored together or not at all.
     assert [objects.exists(key(n)) for n in range(3)] == [True, False, True]
 
 
 def test_canceled_request_does_not_block_others(tmp_path: Path) -> None:
-    objects = Watched(tmp_path / "objects")
+    objects = RecordingFolder(tmp_path / "objects")
 
     async def main() -> None:
         writer = FolderWriter(objects)
         gone = asyncio.create_task(writer.put({key(0): b"0"}))
         await asyncio.to_thread(objects.busy.wait, GUARD_S)
         gone.cancel()
-        objects.go_on.set()
+        objects.resume.set()
         await writer.put({key(1): b"1"})
         await writer.close()
 
@@ -132,11 +132,11 @@ def test_remote_store_writes_requests_concurrently(s3_server: S3Server, tmp_path
 
 def test_request_fails_after_waiting_for_slow_store(tmp_path: Path) -> None:
     class Slow(FolderObjects):
-        busy, go_on = threading.Event(), threading.Event()
+        busy, resume = threading.Event(), threading.Event()
 
         def put_new(self, objects: Mapping[str, New]) -> None:
             self.busy.set()
-            assert self.go_on.wait(GUARD_S)
+            assert self.resume.wait(GUARD_S)
             super().put_new(objects)
 
     objects = Slow(tmp_path / "objects", lambda: b"key")
@@ -145,11 +145,11 @@ def test_request_fails_after_waiting_for_slow_store(tmp_path: Path) -> None:
         writer = ThreadWriter(objects, writers=1, patience_s=0.05)
         gone = asyncio.create_task(writer.put({key(0): b"0"}))
         await asyncio.to_thread(objects.busy.wait, GUARD_S)
-        # Its caller leaves, and its thread still writes.
+        # The request is canceled; its thread still writes.
         gone.cancel()
         with pytest.raises(UnavailableError, match=r"0\.05 s passed without"):
             await writer.put({key(1): b"1"})
-        objects.go_on.set()
+        objects.resume.set()
         while not objects.exists(key(0)):
             await asyncio.sleep(0)
         await writer.put({key(2): b"2"})
