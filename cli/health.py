@@ -67,9 +67,9 @@ def ask_worker(
     """
     from cli.serve import read_settings
     from service.stores.job_store import presence
-    from service.stores.job_store.store import Jobs
+    from service.stores.job_store.store import JobStore
 
-    jobs = Jobs.connect(read_settings(None).broker_url())
+    jobs = JobStore.connect(read_settings(None).broker_url())
     try:
         found = jobs.run(presence.workers())
     except UnavailableError as error:

@@ -13,7 +13,7 @@ from service.contract.callers import CALLER, ApiKey, CallerLimits, Scope
 from service.contract.options import Priority
 
 if TYPE_CHECKING:
-    from service.stores.job_store.store import Jobs
+    from service.stores.job_store.store import JobStore
 
 DAY_S = 24 * 3600
 Most = Annotated[int | None, typer.Option(min=1, show_default="no bound")]
@@ -126,8 +126,8 @@ def check_caller(name: str) -> None:
         )
 
 
-def open_jobs(data: Path | None) -> Jobs:
+def open_jobs(data: Path | None) -> JobStore:
     """The service's Redis. Raises SettingsError when none is known."""
-    from service.stores.job_store.store import Jobs
+    from service.stores.job_store.store import JobStore
 
-    return Jobs.connect(read_settings(data).broker_url())
+    return JobStore.connect(read_settings(data).broker_url())

@@ -92,9 +92,9 @@ def check_door(settings: Settings, address: str) -> None:
 
     from service.auth.anonymous_access import HOW_TO, is_loopback
     from service.stores.job_store.keys import any_key
-    from service.stores.job_store.store import Jobs
+    from service.stores.job_store.store import JobStore
 
-    jobs = Jobs.connect(settings.broker_url())
+    jobs = JobStore.connect(settings.broker_url())
     try:
         closed = jobs.run(any_key())
     except UnavailableError:

@@ -22,7 +22,7 @@ from service.maintenance.gateway_tasks import GatewayTasks
 from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import AsyncJobs, Clock
+from service.stores.job_store.store import AsyncJobStore, Clock
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.folder import read_signing_key
 from service.stores.object_store.open import open_objects
@@ -39,7 +39,7 @@ class Gateway:
     """The opened parts behind the routes and the use cases."""
 
     settings: Settings
-    jobs: AsyncJobs
+    jobs: AsyncJobStore
     objects: ObjectStore
     writer: Writer
     disk_budget: DiskBudget
@@ -87,7 +87,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     disk_budget = open_disk_budget(settings.spool_bytes, settings.limits)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
-    jobs = AsyncJobs.connect(url, clock)
+    jobs = AsyncJobStore.connect(url, clock)
     authenticator = Authenticator(jobs, settings.anonymous)
     objects = open_objects(settings)
     gateway = Gateway(

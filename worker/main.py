@@ -21,7 +21,7 @@ from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.telemetry.tracing import start_tracing
 from worker.animation import Animator
@@ -60,7 +60,7 @@ def run_worker(
     """
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
-    jobs = Jobs.connect(url)
+    jobs = JobStore.connect(url)
     shutdown = Shutdown(lambda: _kill_process(runner))
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(

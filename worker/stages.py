@@ -16,7 +16,7 @@ from service.contract.job import Checkpoint, JobKind, JobRecord, Output
 from service.contract.queues import Queue
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Command, LeaseStatus
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectMissingError, ObjectStore
 from tcan_core.progress import AnimateProgress
 from worker.animation import Animator, Rendering
@@ -52,7 +52,7 @@ class Stages:
         checkpoint: the last one, also of this attempt.
     """
 
-    jobs: Jobs
+    jobs: JobStore
     objects: ObjectStore
     animator: Animator
     record: JobRecord

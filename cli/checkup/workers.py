@@ -11,14 +11,14 @@ from service.contract.workers import WorkerInfo
 from service.errors import UnavailableError
 from service.settings import Settings
 from service.stores.job_store import counts, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 AREA = "workers"
 
 
 def look(settings: Settings) -> Iterator[Finding]:
     """What the heartbeats say, and the queues beside them."""
-    jobs = Jobs.connect(settings.broker_url())
+    jobs = JobStore.connect(settings.broker_url())
     try:
         workers = jobs.run(presence.workers())
         depths = jobs.run(counts.service_stats()).queues

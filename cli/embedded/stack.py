@@ -21,7 +21,7 @@ from service.client import Client
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 from service.stores.job_store.keys import any_key
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 # A worker finishes its step and gives its job back within this time, or is killed.
 STOP_PATIENCE_S = 10.0
@@ -120,7 +120,7 @@ class Stack:
 
     def has_keys(self) -> bool:
         """Whether callers need a key; without one this machine alone may call."""
-        jobs = Jobs.connect(load_settings(data=self._data).broker_url())
+        jobs = JobStore.connect(load_settings(data=self._data).broker_url())
         try:
             return jobs.run(any_key())
         finally:

@@ -14,7 +14,7 @@ from service.contract.options import Priority
 from service.errors import RejectedError
 from service.stores.job_store import keys
 from service.stores.job_store.keys import RateLimitResult
-from service.stores.job_store.store import AsyncJobs
+from service.stores.job_store.store import AsyncJobStore
 
 READ_METHODS = ("GET", "HEAD")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tcan"'}
@@ -46,7 +46,7 @@ class Authenticator:
         anonymous: who may call without a key while no key exists.
     """
 
-    def __init__(self, jobs: AsyncJobs, anonymous: Anonymous) -> None:
+    def __init__(self, jobs: AsyncJobStore, anonymous: Anonymous) -> None:
         self.keyring = Keyring(jobs)
         self._jobs = jobs
         self._anonymous = anonymous

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from service.auth.key_secrets import id_of, matches
 from service.contract.callers import ApiKey
 from service.stores.job_store import keys
-from service.stores.job_store.store import AsyncJobs
+from service.stores.job_store.store import AsyncJobStore
 
 # In every gateway, a revoked key works for no longer than this.
 CACHE_S = 0.5
@@ -23,7 +23,7 @@ class Keyring:
         now_s: a monotonic clock, which sets the age of cached keys.
     """
 
-    def __init__(self, jobs: AsyncJobs, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, jobs: AsyncJobStore, now_s: Callable[[], float] = time.monotonic) -> None:
         self._jobs = jobs
         self._now_s = now_s
         self._cache: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from service.stores.job_store import events as event_calls
 from service.stores.job_store.events import MAX_EVENTS, JobEvent
-from service.stores.job_store.store import AsyncJobs
+from service.stores.job_store.store import AsyncJobStore
 
 MAX_FRAMES = 256
 
@@ -42,7 +42,7 @@ class Feed:
         encode: converts an event to bytes.
     """
 
-    def __init__(self, jobs: AsyncJobs, job_id: str, after: int, encode: Encode) -> None:
+    def __init__(self, jobs: AsyncJobStore, job_id: str, after: int, encode: Encode) -> None:
         self.readers = 0
         self.newest = after
         self._jobs = jobs

@@ -19,7 +19,7 @@ from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
 from service.shutdown import run_unless_stopped
 from service.stores.job_store.events import CHANNEL
-from service.stores.job_store.store import PREFIX, AsyncJobs
+from service.stores.job_store.store import PREFIX, AsyncJobStore
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class EventHub:
         encode: converts an event to bytes.
     """
 
-    def __init__(self, jobs: AsyncJobs, encode: Encode) -> None:
+    def __init__(self, jobs: AsyncJobStore, encode: Encode) -> None:
         self._jobs = jobs
         self._encode = encode
         self._feeds: dict[str, Feed] = {}

@@ -19,7 +19,7 @@ from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.shutdown import run_unless_stopped
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Clock, Jobs
+from service.stores.job_store.store import Clock, JobStore
 from service.stores.object_store.base import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class GatewayTasks:
     """
 
     def __init__(self, settings: Settings, objects: ObjectStore, clock: Clock | None) -> None:
-        self._jobs = jobs = Jobs.connect(settings.broker_url(), clock)
+        self._jobs = jobs = JobStore.connect(settings.broker_url(), clock)
         name = f"gateway-{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
         holder = Reconciler(
             jobs,

@@ -16,7 +16,7 @@ from secrets import token_hex
 
 from service.maintenance.each import each
 from service.stores.job_store import retention
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class OrphanSweeper:
         batch: jobs checked by one `sweep`.
     """
 
-    jobs: Jobs
+    jobs: JobStore
     objects: ObjectStore
     min_age_s: float = MIN_AGE_S
     batch: int = BATCH

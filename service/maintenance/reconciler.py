@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.contract.queues import Queue
 from service.stores.job_store import commands, presence
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Reconciler:
         lease_ms: extension of leases after the store was unavailable.
     """
 
-    jobs: Jobs
+    jobs: JobStore
     hints: HintSender
     holder: str
     max_attempts: int

@@ -14,7 +14,7 @@ from pathlib import Path
 from service.maintenance.each import each
 from service.maintenance.orphans import OrphanSweeper
 from service.stores.job_store import commands, presence, retention, uploads
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import sweep_scratch
 
@@ -35,7 +35,7 @@ class Sweeper:
         scratch: folder for temporary files on this machine; swept by each process.
     """
 
-    jobs: Jobs
+    jobs: JobStore
     objects: ObjectStore
     holder: str
     scratch: Path

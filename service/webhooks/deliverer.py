@@ -16,7 +16,7 @@ from service.outbound.guard import Guard
 from service.shutdown import run_unless_stopped
 from service.stores.job_store import deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
-from service.stores.job_store.store import AsyncJobs
+from service.stores.job_store.store import AsyncJobStore
 from service.telemetry.context import JOB_ID
 from service.webhooks.schedule import next_delay_ms
 from service.webhooks.send import DEADLINE_S, Sender, SendResult
@@ -46,7 +46,7 @@ class Deliverer:
 
     def __init__(
         self,
-        jobs: AsyncJobs,
+        jobs: AsyncJobStore,
         signer: Signer,
         body: Callable[[ClaimedDelivery], bytes],
         guard: Guard,

@@ -11,7 +11,7 @@ from service.contract.states import JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, counts, events
 from service.stores.job_store.events import JobEvent
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harm
 from tests.chaos.starving import BOUND_S
@@ -58,7 +58,7 @@ class Report:
         return "\n".join(f"{name:10} {value}" for name, value in asdict(self).items())
 
 
-def wait_for_ends(jobs: Jobs, job_ids: Sequence[str], timeout_s: float) -> list[str]:
+def wait_for_ends(jobs: JobStore, job_ids: Sequence[str], timeout_s: float) -> list[str]:
     """Wait until the jobs have ended; those that have not."""
     deadline, left = time.monotonic() + timeout_s, list(job_ids)
     while left and time.monotonic() < deadline:
@@ -71,7 +71,7 @@ def wait_for_ends(jobs: Jobs, job_ids: Sequence[str], timeout_s: float) -> list[
 
 
 def make_report(
-    jobs: Jobs,
+    jobs: JobStore,
     seconds: int,
     seed: int,
     harms: Sequence[Harm],
@@ -102,7 +102,7 @@ def make_report(
     )
 
 
-def _has_ended(jobs: Jobs, job_id: str) -> bool:
+def _has_ended(jobs: JobStore, job_id: str) -> bool:
     snapshot = jobs.run(commands.read(job_id))
     return snapshot is not None and snapshot.record.state.is_terminal
 

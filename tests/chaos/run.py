@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from service.client import Client
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.chaos.callers import Callers
 from tests.chaos.harm import Harmer
 from tests.chaos.load import pictures, puppets
@@ -41,7 +41,7 @@ def run(seconds: int, seed: int, folder: Path, *, model: bool = False) -> Report
         time.sleep(seconds)
         harmer.stop()
         callers.stop()
-        jobs = Jobs.connect(service.redis_url)
+        jobs = JobStore.connect(service.redis_url)
         wait_for_ends(jobs, callers.accepted, DRAIN_S)
         deadline = time.monotonic() + WEBHOOKS_S
         while callers.told().keys() < set(callers.accepted) and time.monotonic() < deadline:

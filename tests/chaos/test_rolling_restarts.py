@@ -16,7 +16,7 @@ from service.client import Client
 from service.contract.states import JobState
 from service.stores.job_store import events, presence
 from service.stores.job_store.events import JobEvent
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.chaos.callers import Callers
 from tests.chaos.load import puppets
 from tests.chaos.report import wait_for_ends
@@ -39,7 +39,7 @@ class Site:
 
     def __init__(self, service: Service, client: Client, callers: Callers) -> None:
         self.service, self.client, self.callers = service, client, callers
-        self.jobs = Jobs.connect(service.redis_url)
+        self.jobs = JobStore.connect(service.redis_url)
 
     def at_work(self) -> list[str]:
         """Jobs that are denoised now."""

@@ -18,7 +18,7 @@ from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.cli.conftest import Tcan
 from tests.servers import S3Server
 
@@ -169,13 +169,13 @@ def test_the_clock_of_an_s3_without_an_address_is_that_of_its_region() -> None:
     assert s3_url(Settings.model_validate(own)) == "http://seaweedfs:8333"
 
 
-def worker(jobs: Jobs, name: str, **more: Any) -> None:
+def worker(jobs: JobStore, name: str, **more: Any) -> None:
     info = {"id": name, "queues": tuple(Queue), "preset": "mini", "ready": True, **more}
     jobs.run(presence.heartbeat(WorkerInfo.model_validate(info), 60_000))
 
 
 def test_queues_without_workers_and_workers_that_differ(
-    tcan: Tcan, environment: str, jobs: Jobs
+    tcan: Tcan, environment: str, jobs: JobStore
 ) -> None:
     inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO)
     jobs.run(commands.create("j", JobParams(), inputs))
@@ -224,7 +224,9 @@ def test_text_has_a_line_and_a_cure(tcan: Tcan, environment: str) -> None:
     assert tcan("doctor", "--only", "heart").code == 2
 
 
-def test_a_worker_is_healthy_when_it_takes_jobs(tcan: Tcan, environment: str, jobs: Jobs) -> None:
+def test_a_worker_is_healthy_when_it_takes_jobs(
+    tcan: Tcan, environment: str, jobs: JobStore
+) -> None:
     host = socket.gethostname()
     assert "none has a heartbeat" in tcan("health", "worker").err
     worker(jobs, f"{host}-7-ab", ready=False)

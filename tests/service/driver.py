@@ -10,7 +10,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, events
 from service.stores.job_store.commands import JobSnapshot
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 LEASE_MS = 60_000
 INPUTS = JobInputs(
@@ -31,12 +31,12 @@ for _, id in ipairs(ARGV) do redis.call('ZADD', 'tcan:leases', 'XX', 0, id) end
 """
 
 
-def expire_lease(jobs: Jobs, *job_ids: str) -> None:
+def expire_lease(jobs: JobStore, *job_ids: str) -> None:
     """Let the lease of each of the jobs run out, if a worker has one."""
     jobs.redis.eval(EXPIRE, 0, *job_ids)
 
 
-def reclaim_expired(jobs: Jobs) -> list[tuple[str, Queue]]:
+def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
     """Take back the jobs whose lease has run out.
 
     However long ago somebody last looked: a slow machine is no store that was unreachable.
@@ -47,7 +47,7 @@ def reclaim_expired(jobs: Jobs) -> list[tuple[str, Queue]]:
 class Driver:
     """Takes a job through its life, one change at a time, as gateway and workers would."""
 
-    def __init__(self, jobs: Jobs, job_id: str = "a") -> None:
+    def __init__(self, jobs: JobStore, job_id: str = "a") -> None:
         self.jobs, self.id = jobs, job_id
         self.token = 0
 

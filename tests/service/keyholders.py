@@ -7,12 +7,12 @@ from typing import Any
 from service.auth.key_secrets import digest, new_secret
 from service.contract.callers import ApiKey, Scope
 from service.stores.job_store.keys import put_key
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 BOTH = (Scope.READ, Scope.SUBMIT)
 
 
-def new_key(jobs: Jobs, caller: str, scopes: tuple[Scope, ...] = BOTH, **more: Any) -> str:
+def new_key(jobs: JobStore, caller: str, scopes: tuple[Scope, ...] = BOTH, **more: Any) -> str:
     """A key in the store; the text that its holder sends."""
     key_id, text = new_secret()
     fields = {"id": key_id, "caller": caller, "digest": digest(text), "scopes": scopes}

@@ -15,7 +15,7 @@ from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.open import open_objects
 from tests import samples
@@ -44,7 +44,7 @@ def settings(tmp_path: Path, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def hints(jobs: Jobs) -> HintSender:
+def hints(jobs: JobStore) -> HintSender:
     return HintSender(jobs)
 
 
@@ -54,7 +54,9 @@ def objects(settings: Settings) -> ObjectStore:
 
 
 @pytest.fixture
-def runner(settings: Settings, jobs: Jobs, hints: HintSender, objects: ObjectStore) -> JobRunner:
+def runner(
+    settings: Settings, jobs: JobStore, hints: HintSender, objects: ObjectStore
+) -> JobRunner:
     """A runner around the painting animator."""
     settings.spool_folder.mkdir(parents=True)
     return JobRunner(
@@ -73,7 +75,9 @@ def runner(settings: Settings, jobs: Jobs, hints: HintSender, objects: ObjectSto
 class Desk:
     """Makes jobs, and looks at them."""
 
-    def __init__(self, jobs: Jobs, objects: ObjectStore, runner: JobRunner, folder: Path) -> None:
+    def __init__(
+        self, jobs: JobStore, objects: ObjectStore, runner: JobRunner, folder: Path
+    ) -> None:
         self._jobs, self._objects, self._runner, self._folder = jobs, objects, runner, folder
 
     def submit(
@@ -134,5 +138,5 @@ class Desk:
 
 
 @pytest.fixture
-def desk(jobs: Jobs, objects: ObjectStore, runner: JobRunner, tmp_path: Path) -> Desk:
+def desk(jobs: JobStore, objects: ObjectStore, runner: JobRunner, tmp_path: Path) -> Desk:
     return Desk(jobs, objects, runner, tmp_path)

@@ -16,7 +16,7 @@ from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands, events, presence
 from service.stores.job_store.events import JobEvent
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import running
 from tests.service.gateway import running_gateway
 
@@ -27,7 +27,7 @@ Process = subprocess.Popen[bytes]
 class RealWorkers:
     """A gateway, two workers of the real model, and jobs for them."""
 
-    def __init__(self, jobs: Jobs, url: str, start: Callable[[], Process]) -> None:
+    def __init__(self, jobs: JobStore, url: str, start: Callable[[], Process]) -> None:
         self.jobs, self.client, self._start = jobs, Client(url), start
         self._processes: dict[int, Process] = {}
         for _ in range(2):
@@ -71,7 +71,7 @@ class RealWorkers:
 
 
 @contextmanager
-def real_workers(settings: Settings, jobs: Jobs, folder: Path) -> Iterator[RealWorkers]:
+def real_workers(settings: Settings, jobs: JobStore, folder: Path) -> Iterator[RealWorkers]:
     """All of it for the length of a `with` block; logs go into the folder."""
     assert settings.redis_url is not None
     environment = {

@@ -16,7 +16,7 @@ from service.contract.job import JobRecord
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.context_windows import context_windows
@@ -100,7 +100,7 @@ class Canceling:
 
 
 @pytest.fixture
-def world(settings: Settings, jobs: Jobs, tmp_path: Path) -> Iterator[RealWorkers]:
+def world(settings: Settings, jobs: JobStore, tmp_path: Path) -> Iterator[RealWorkers]:
     with real_workers(settings, jobs, tmp_path) as workers:
         yield workers
 

@@ -17,7 +17,7 @@ from service.contract.webhooks import Webhook
 from service.maintenance.reconciler import Reconciler
 from service.stores.job_store import commands
 from service.stores.job_store.hints import HintSender, message
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.worker.conftest import Desk
 from worker.job_runner import JobRunner
 
@@ -32,13 +32,13 @@ FIRST_PARAMS = {
 FIRST_OPTIONS = {"ttl_s", "priority", "start_deadline_s", "run_deadline_s", "webhook"}
 
 
-def make(jobs: Jobs, job_id: str, contract: int = CONTRACT) -> None:
+def make(jobs: JobStore, job_id: str, contract: int = CONTRACT) -> None:
     """A job that a worker must know this contract for."""
     create(jobs, job_id, contract=contract)
 
 
 def create(
-    jobs: Jobs,
+    jobs: JobStore,
     job_id: str,
     params: JobParams | None = None,
     options: JobOptions | None = None,
@@ -51,13 +51,13 @@ def create(
     jobs.run(made)
 
 
-def state(jobs: Jobs, job_id: str) -> JobState:
+def state(jobs: JobStore, job_id: str) -> JobState:
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None
     return snapshot.record.state
 
 
-def test_a_worker_passes_over_what_it_does_not_know(jobs: Jobs) -> None:
+def test_a_worker_passes_over_what_it_does_not_know(jobs: JobStore) -> None:
     make(jobs, "later", LATER)
     make(jobs, "known")
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000))
@@ -69,7 +69,7 @@ def test_a_worker_passes_over_what_it_does_not_know(jobs: Jobs) -> None:
     assert taken is not None and (taken.id, taken.contract) == ("later", LATER)
 
 
-def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: Jobs) -> None:
+def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: JobStore) -> None:
     for n in range(230):
         make(jobs, f"later{n}", LATER)
     make(jobs, "known")
@@ -78,7 +78,7 @@ def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: Jobs) -> No
 
 
 def test_a_refused_job_keeps_its_place_and_gets_another_hint(
-    desk: Desk, jobs: Jobs, hints: HintSender, runner: JobRunner
+    desk: Desk, jobs: JobStore, hints: HintSender, runner: JobRunner
 ) -> None:
     make(jobs, "later", LATER)
     runner.run(Queue.PREPARE, "later")
@@ -89,7 +89,7 @@ def test_a_refused_job_keeps_its_place_and_gets_another_hint(
     assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
 
 
-def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: Jobs) -> None:
+def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: JobStore) -> None:
     make(jobs, "job")
     record = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000))
     assert record is not None
@@ -99,7 +99,7 @@ def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: Jobs) -> None:
     assert jobs.run(commands.claim_next(Queue.RENDER, "new", 1000, LATER)) is not None
 
 
-def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: Jobs) -> None:
+def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: JobStore) -> None:
     for job_id, contract in (("plain", 1), ("later", LATER)):
         make(jobs, job_id, contract)
         record = jobs.run(commands.claim(job_id, Queue.PREPARE, "new", 1000, LATER))
@@ -110,7 +110,7 @@ def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: Jobs) -> None:
     assert PREPARED <= CONTRACT
 
 
-def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: Jobs) -> None:
+def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: JobStore) -> None:
     """It refuses names that it does not know, at their defaults too."""
     create(jobs, "plain", JobParams(seed=7, num_inference_steps=4), JobOptions(ttl_s=60))
     kept = jobs.redis.hgetall("tcan:job:plain")
@@ -131,7 +131,7 @@ def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: Jobs) -> None:
     ],
 )
 def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
-    jobs: Jobs, params: JobParams, options: JobOptions
+    jobs: JobStore, params: JobParams, options: JobOptions
 ) -> None:
     create(jobs, "later", params, options)
     assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1)) is None
@@ -151,7 +151,7 @@ def test_every_later_field_says_since_when() -> None:
         assert all(1 < since <= CONTRACT for found in marks.values() for since in found)
 
 
-def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
+def test_what_a_later_gateway_wrote_can_be_read(jobs: JobStore) -> None:
     """After a rollback its jobs are listed, and told of, with what is known of them."""
     create(jobs, "later", options=JobOptions(webhook=Webhook(url="http://a.example/")))
     kept = jobs.redis.hgetall("tcan:job:later")
@@ -165,14 +165,14 @@ def test_what_a_later_gateway_wrote_can_be_read(jobs: Jobs) -> None:
     assert state(jobs, "later") is JobState.QUEUED
 
 
-def test_jobs_of_releases_without_a_number_are_known(jobs: Jobs) -> None:
+def test_jobs_of_releases_without_a_number_are_known(jobs: JobStore) -> None:
     make(jobs, "job")
     jobs.redis.hdel("tcan:job:job", "contract")
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "w", 1000))
     assert taken is not None and taken.contract == 1
 
 
-def test_every_hint_carries_the_number(jobs: Jobs, hints: HintSender) -> None:
+def test_every_hint_carries_the_number(jobs: JobStore, hints: HintSender) -> None:
     hints.send("job", Queue.RENDER)
     sent = json.loads(jobs.redis.lpop(Queue.RENDER.task))  # type: ignore[arg-type]
     made = json.loads(message("job", Queue.RENDER))

@@ -15,7 +15,7 @@ import pytest
 
 from service.input_limits import InputLimits
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.errors import PeerError, PeerLostError
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
@@ -94,7 +94,7 @@ def test_a_render_ends_at_once_when_the_other_process_dies(pair: Path, tmp_path:
 
 @pytest.fixture
 def world(
-    settings: Settings, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, jobs: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RealWorkers]:
     """Two workers of two processes each."""
     monkeypatch.setenv("TCAN_DEVICES", "cpu,cpu")

@@ -21,7 +21,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import events
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.errors import MediaError
 from tests import samples
 from tests.servers import GUARD_S, free_port, running, wait_until
@@ -47,7 +47,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 class Site:
     """A gateway and a worker as processes, with their data on the disk."""
 
-    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], jobs: Jobs) -> None:
+    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], jobs: JobStore) -> None:
         self.processes, self._jobs = processes, jobs
         self.http = httpx.Client(base_url=url, timeout=GUARD_S)
 
@@ -77,7 +77,7 @@ class Site:
 
 
 @pytest.fixture
-def site(settings: Settings, jobs: Jobs, disk: Disk, tmp_path: Path) -> Iterator[Site]:
+def site(settings: Settings, jobs: JobStore, disk: Disk, tmp_path: Path) -> Iterator[Site]:
     assert settings.redis_url is not None
     port = free_port()
     environment = {
@@ -153,7 +153,9 @@ def test_the_disk_is_found_behind_an_error_of_the_core(tmp_path: Path) -> None:
     assert not is_disk_error(MediaError("x.mp4: the video is damaged"))
 
 
-def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(desk: Desk, jobs: Jobs) -> None:
+def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(
+    desk: Desk, jobs: JobStore
+) -> None:
     def fill(step: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.api.test_api import expect_problem
 from tests.service.api.test_api import submit as post
 from tests.service.driver import expire_lease
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 
 @contextmanager
-def full(jobs: Jobs) -> Iterator[None]:
+def full(jobs: JobStore) -> Iterator[None]:
     """No memory is left, and none is made free."""
     jobs.redis.config_set("maxmemory-policy", "noeviction")
     jobs.redis.config_set("maxmemory", 1)
@@ -32,7 +32,7 @@ def full(jobs: Jobs) -> Iterator[None]:
 
 
 def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_starts_then(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     worker = start_worker(step_s=0.1)
     first = submit(client, tmp_path, steps=100)

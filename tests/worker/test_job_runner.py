@@ -20,7 +20,7 @@ from service.contract.states import JobState
 from service.maintenance.reconciler import Reconciler
 from service.settings import Settings
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import Content, ObjectStore
 from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.open import open_objects
@@ -34,7 +34,7 @@ from worker.runtime.lease import StopReason
 from worker.runtime.shutdown import Shutdown
 
 
-def hints_in(jobs: Jobs, queue: Queue) -> int:
+def hints_in(jobs: JobStore, queue: Queue) -> int:
     """Messages in the broker's queue."""
     return int(jobs.redis.llen(queue.task))
 
@@ -64,7 +64,7 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
 
 
 def test_a_preview_of_poses_ends_after_prepare(
-    desk: Desk, jobs: Jobs, objects: ObjectStore, tmp_path: Path
+    desk: Desk, jobs: JobStore, objects: ObjectStore, tmp_path: Path
 ) -> None:
     done = desk.finish(desk.submit(frames=6, kind=JobKind.POSES))
     assert (done.state, done.queue, done.render_ms) == (JobState.SUCCEEDED, Queue.PREPARE, 0)
@@ -79,7 +79,7 @@ def test_a_preview_of_poses_ends_after_prepare(
 
 
 def test_the_render_queue_gets_a_hint_and_nothing_is_left_on_disk(
-    desk: Desk, jobs: Jobs, runner: JobRunner, settings: Settings
+    desk: Desk, jobs: JobStore, runner: JobRunner, settings: Settings
 ) -> None:
     job_id = desk.submit()
     runner.run(Queue.PREPARE, job_id)
@@ -145,7 +145,7 @@ def test_progress_grows_in_the_record(desk: Desk) -> None:
     assert (done.progress.stage, done.progress.step, done.progress.steps) == ("denoise", 30, 30)
 
 
-def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: Jobs) -> None:
+def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: JobStore) -> None:
     # Renewed every 0.6 s; a machine may be late by four times as much.
     lease_ms = 3000
     taken_back: list[tuple[str, Queue]] = []
@@ -162,7 +162,7 @@ def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: Jobs) ->
     assert (done.state, taken_back) == (JobState.SUCCEEDED, [])
 
 
-def lease_renewed(jobs: Jobs, job_id: str, lease_ms: int) -> bool:
+def lease_renewed(jobs: JobStore, job_id: str, lease_ms: int) -> bool:
     """Whether the lease has lasted longer than it would have without renewal."""
     record = jobs.run(commands.read(job_id))
     assert record is not None
@@ -173,7 +173,7 @@ def lease_renewed(jobs: Jobs, job_id: str, lease_ms: int) -> bool:
     return now_ms - began_ms > lease_ms and float(ends_ms or 0) > now_ms
 
 
-def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> None:
+def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: JobStore) -> None:
     steps: list[int] = []
 
     def cancel_at_three(step: int) -> None:
@@ -196,7 +196,7 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: Jobs) -> Non
 
 
 def test_a_worker_that_lost_its_lease_publishes_nothing(
-    desk: Desk, jobs: Jobs, runner: JobRunner
+    desk: Desk, jobs: JobStore, runner: JobRunner
 ) -> None:
     def be_overtaken(step: int) -> None:
         if step == 2:
@@ -211,7 +211,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
     assert done.outputs[Output.RESULT] == f"jobs/{job_id}/3/result.mp4"
 
 
-def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: Jobs) -> None:
+def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: JobStore) -> None:
     def leave(step: int) -> None:
         if step == 2:
             leaving.shutdown.begin()
@@ -241,7 +241,7 @@ def keeper(runner: JobRunner) -> Reconciler:
 
 
 def test_the_reconciler_takes_back_what_a_dead_worker_held(
-    desk: Desk, jobs: Jobs, keeper: Reconciler
+    desk: Desk, jobs: JobStore, keeper: Reconciler
 ) -> None:
     job_id = desk.submit()
     jobs.run(commands.claim(job_id, Queue.PREPARE, "dead", 60_000))
@@ -319,7 +319,7 @@ class CancelsAtPut(FolderObjects):
 
 @pytest.mark.parametrize("queue", Queue)
 def test_a_cancel_is_heard_between_what_is_stored(
-    desk: Desk, jobs: Jobs, settings: Settings, runner: JobRunner, queue: Queue
+    desk: Desk, jobs: JobStore, settings: Settings, runner: JobRunner, queue: Queue
 ) -> None:
     keys: list[str] = []
     job_id = desk.submit()
@@ -340,7 +340,7 @@ def test_a_cancel_is_heard_between_what_is_stored(
 
 
 def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
-    desk: Desk, jobs: Jobs, keeper: Reconciler
+    desk: Desk, jobs: JobStore, keeper: Reconciler
 ) -> None:
     desk.submit()
     keeper.act()
@@ -348,7 +348,7 @@ def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
     assert hints_in(jobs, Queue.PREPARE) == 1
 
 
-def test_only_one_reconciler_is_at_work(desk: Desk, jobs: Jobs, keeper: Reconciler) -> None:
+def test_only_one_reconciler_is_at_work(desk: Desk, jobs: JobStore, keeper: Reconciler) -> None:
     jobs.run(presence.hold_role("reconciler", "another", 60_000))
     desk.submit()
     keeper.act()

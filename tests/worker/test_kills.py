@@ -16,7 +16,7 @@ import pytest
 from media.video import VideoReader
 from service.contract.states import JobState
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.recovery import next_step_ms, repeated_steps
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture
-def world(settings: Settings, jobs: Jobs, tmp_path: Path) -> Iterator[RealWorkers]:
+def world(settings: Settings, jobs: JobStore, tmp_path: Path) -> Iterator[RealWorkers]:
     with real_workers(settings, jobs, tmp_path) as workers:
         yield workers
 

@@ -17,7 +17,7 @@ from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import make_celery, message
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import running, wait_until
@@ -48,7 +48,7 @@ def disguised(kind: str, body: bytes) -> str:
 
 @pytest.mark.e2e
 def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
-    jobs: Jobs, redis_url: str, tmp_path: Path
+    jobs: JobStore, redis_url: str, tmp_path: Path
 ) -> None:
     mark = tmp_path / "opened"
     pickled = pickle.dumps([["a"], {"x": Touch(mark)}, {}])

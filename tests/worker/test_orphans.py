@@ -11,7 +11,7 @@ from service.contract.job import new_job_id
 from service.maintenance.orphans import MARKS, MIN_AGE_S, OrphanSweeper
 from service.settings import Settings
 from service.stores.job_store import retention
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import Copy, ObjectStore
 from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.open import open_objects
@@ -47,7 +47,7 @@ def abandoned(objects: ObjectStore) -> str:
 
 
 def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
-    jobs: Jobs, objects: ObjectStore, runner: JobRunner, tmp_path: Path
+    jobs: JobStore, objects: ObjectStore, runner: JobRunner, tmp_path: Path
 ) -> None:
     live, orphan = Desk(jobs, objects, runner, tmp_path).submit(), abandoned(objects)
     objects.put("jobs/mine/notes.txt", b"no job's")
@@ -59,7 +59,7 @@ def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
     assert objects.exists("jobs/mine/notes.txt")
 
 
-def test_rounds_are_bounded_and_come_to_everything(jobs: Jobs, objects: ObjectStore) -> None:
+def test_rounds_are_bounded_and_come_to_everything(jobs: JobStore, objects: ObjectStore) -> None:
     keys = [abandoned(objects) for _ in range(5)]
     orphans = OrphanSweeper(jobs, objects, ANY_AGE_S, batch=2)
     left = []
@@ -71,7 +71,7 @@ def test_rounds_are_bounded_and_come_to_everything(jobs: Jobs, objects: ObjectSt
     assert not any(objects.exists(key) for key in keys)
 
 
-def test_what_belongs_to_another_job_store_stays(jobs: Jobs, objects: ObjectStore) -> None:
+def test_what_belongs_to_another_job_store_stays(jobs: JobStore, objects: ObjectStore) -> None:
     orphans, first = OrphanSweeper(jobs, objects, ANY_AGE_S), abandoned(objects)
     orphans.sweep()
     assert not objects.exists(first)
@@ -96,6 +96,6 @@ def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> N
     assert objects.age_s(f"jobs/{new_job_id()}") is None
 
 
-def test_a_store_keeps_its_name(jobs: Jobs) -> None:
+def test_a_store_keeps_its_name(jobs: JobStore) -> None:
     assert jobs.run(retention.store_identity("a")) == "a"
     assert jobs.run(retention.store_identity("b")) == "a"

@@ -18,7 +18,7 @@ from service.contract.workers import ModelInfo
 from service.input_limits import InputLimits
 from service.settings import Settings
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from tests.servers import running, wait_until
 from tests.worker.conftest import Desk
@@ -76,7 +76,9 @@ def test_a_job_passes_from_it_to_one_that_renders(
     assert (told["preset"], told["weights"]) == ("tiny", {})
 
 
-def test_it_says_of_itself_what_is_true(jobs: Jobs, animator: TcanAnimator, tmp_path: Path) -> None:
+def test_it_says_of_itself_what_is_true(
+    jobs: JobStore, animator: TcanAnimator, tmp_path: Path
+) -> None:
     alone = only_prepares(animator, tmp_path).describe()
     whole = animator.describe()
     assert alone == ModelInfo.model_validate(
@@ -90,7 +92,7 @@ def test_it_says_of_itself_what_is_true(jobs: Jobs, animator: TcanAnimator, tmp_
 
 @pytest.mark.slow
 def test_sd15_is_prepared_without_its_gigabytes(
-    settings: Settings, jobs: Jobs, objects: ObjectStore, pair: Path, tmp_path: Path
+    settings: Settings, jobs: JobStore, objects: ObjectStore, pair: Path, tmp_path: Path
 ) -> None:
     """By the command itself, on a machine that has none of its weights."""
     assert settings.redis_url is not None

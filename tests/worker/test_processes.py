@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.settings import Settings
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.servers import GUARD_S, running, wait_until
 from tests.service.driver import expire_lease
@@ -93,7 +93,7 @@ def ended(client: TestClient, job_id: str) -> dict[str, Any]:
     return job
 
 
-def ready_workers(jobs: Jobs) -> int:
+def ready_workers(jobs: JobStore) -> int:
     """How many live workers have loaded and take jobs."""
     return sum(worker.ready for worker in jobs.run(presence.workers()))
 
@@ -130,7 +130,7 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
 
 
 def test_the_next_job_is_prepared_while_this_one_renders(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     """With a worker for each queue, whoever holds the GPU never waits for a detector."""
     start_worker(step_s=LONG_STEP_S, PAINT_QUEUES="render")
@@ -171,7 +171,7 @@ def test_idle_worker_takes_the_next_job_before_another_hint_is_sent(
 
 
 def test_a_job_survives_the_kill_of_its_worker(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     first = start_worker(step_s=LONG_STEP_S)
     job_id = submit(client, tmp_path, steps=200)
@@ -246,7 +246,7 @@ def test_a_worker_that_takes_nothing_starts_itself_again(
 
 
 def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     poison = submit(client, tmp_path, steps=POISON_STEPS)
     healthy = [submit(client, tmp_path) for _ in range(3)]
@@ -269,7 +269,7 @@ def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
 
 
 def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
-    client: TestClient, start_worker: Start, jobs: Jobs, tmp_path: Path
+    client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     first = start_worker(step_s=LONG_STEP_S)
     job_id = submit(client, tmp_path, steps=200)

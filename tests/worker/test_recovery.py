@@ -9,7 +9,7 @@ import pytest
 from service.contract.queues import Queue
 from service.stores.job_store import commands, events
 from service.stores.job_store.events import JobEvent
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.progress import AnimateProgress
 from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
 from tests.service.driver import expire_lease, reclaim_expired
@@ -23,7 +23,7 @@ STEPS, WINDOWS = 10, 4
 class Story:
     """A job of four windows a step, whose workers tell of one window after the other."""
 
-    def __init__(self, desk: Desk, jobs: Jobs) -> None:
+    def __init__(self, desk: Desk, jobs: JobStore) -> None:
         self.jobs, self.id, self.token = jobs, desk.submit(steps=STEPS), 0
         desk.with_animator(PaintAnimator()).run(Queue.PREPARE, self.id)
 
@@ -58,7 +58,7 @@ class Story:
     ids=["none", "a part", "a whole one", "one and a part", "all: it begins anew"],
 )
 def test_steps_that_are_done_twice_are_counted(
-    desk: Desk, jobs: Jobs, killed_at: int, goes_on_at: int, repeated: int
+    desk: Desk, jobs: JobStore, killed_at: int, goes_on_at: int, repeated: int
 ) -> None:
     story = Story(desk, jobs)
     story.take()
@@ -68,7 +68,7 @@ def test_steps_that_are_done_twice_are_counted(
     assert repeated_steps(story.events()) == repeated
 
 
-def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: Jobs) -> None:
+def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: JobStore) -> None:
     story = Story(desk, jobs)
     story.take()
     first = story.token

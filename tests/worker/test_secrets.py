@@ -16,7 +16,7 @@ from redis import Redis
 
 from service.contract.callers import Scope
 from service.settings import load_settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S, S3Server, free_port, listens, running, valkey, wait_until
@@ -79,7 +79,7 @@ def service(tmp_path: Path, s3_server: S3Server) -> Iterator[Running]:
         command = [sys.executable, str(WORKER)]
         stack.enter_context(running(command, tmp_path / "worker.log", environment, 0))
         wait_until(lambda: listens(port), "the gateway listens")
-        jobs = Jobs.connect(url)
+        jobs = JobStore.connect(url)
         stack.callback(jobs.close)
         key = new_key(jobs, "ann", (Scope.ADMIN,))
         http = stack.enter_context(

@@ -14,14 +14,14 @@ from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands, uploads
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import ObjectStore
 from tests.worker.conftest import Desk
 
 
 @pytest.fixture
-def sweeper(jobs: Jobs, objects: ObjectStore, settings: Settings) -> Sweeper:
+def sweeper(jobs: JobStore, objects: ObjectStore, settings: Settings) -> Sweeper:
     return Sweeper(jobs, objects, "w1", settings.spool_folder, OrphanSweeper(jobs, objects, -60.0))
 
 
@@ -38,14 +38,14 @@ def undeletable(settings: Settings, job_id: str) -> Iterator[None]:
         elsewhere.rename(folder)
 
 
-def let_time_pass(jobs: Jobs, name: str) -> None:
+def let_time_pass(jobs: JobStore, name: str) -> None:
     """All that stands in the set has had its time."""
     for member in jobs.redis.zrange(f"tcan:{name}", 0, -1):
         jobs.redis.zadd(f"tcan:{name}", {str(member): 1})
 
 
 def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
-    desk: Desk, jobs: Jobs, objects: ObjectStore, sweeper: Sweeper
+    desk: Desk, jobs: JobStore, objects: ObjectStore, sweeper: Sweeper
 ) -> None:
     live, ended = desk.submit(), desk.submit()
     jobs.run(commands.cancel(ended))
@@ -60,7 +60,7 @@ def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
 
 
 def test_an_upload_goes_when_its_time_is_over(
-    jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, tmp_path: Path
+    jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, tmp_path: Path
 ) -> None:
     upload = Upload(id="ab", caller="me", max_bytes=9)
     jobs.run(uploads.register_upload(upload, 60_000))
@@ -75,7 +75,7 @@ def test_an_upload_goes_when_its_time_is_over(
 
 
 def test_what_killed_parts_left_behind_goes(
-    jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, settings: Settings
+    jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
     left = settings.spool_folder / "at-x"
     left.mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_what_killed_parts_left_behind_goes(
 
 
 def test_what_cannot_be_erased_holds_up_nothing_behind_it(
-    desk: Desk, jobs: Jobs, objects: ObjectStore, sweeper: Sweeper, settings: Settings
+    desk: Desk, jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
     first, second = desk.submit(), desk.submit()
     for job_id in (first, second):

@@ -17,7 +17,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.stores.job_store import counts
 from service.stores.job_store.commands import Command
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import valkey, wait_until
 from tests.service.driver import reclaim_expired
 from tests.worker.conftest import Desk
@@ -42,7 +42,7 @@ def redis_url(server: Server) -> str:
     return server[0]
 
 
-class Impatient(Jobs):
+class Impatient(JobStore):
     """Gives up on a reply soon, and counts the takes that were sent."""
 
     takes = 0
@@ -57,7 +57,7 @@ class Impatient(Jobs):
 
 
 def test_a_take_whose_reply_was_lost_is_one_attempt(
-    desk: Desk, jobs: Jobs, server: Server, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, jobs: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server does what was sent to it meanwhile when it goes on."""
     monkeypatch.setattr(job_runner, "TAKE_PAUSE_S", 0.01)

@@ -13,7 +13,7 @@ from typing import Self
 
 from redis.exceptions import RedisError
 
-from service.stores.job_store.store import PREFIX, Jobs
+from service.stores.job_store.store import PREFIX, JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class CancelListener:
         on_cancel: called with the id of each job whose cancel is requested.
     """
 
-    def __init__(self, jobs: Jobs, on_cancel: Callable[[str], None]) -> None:
+    def __init__(self, jobs: JobStore, on_cancel: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._on_cancel = on_cancel
         self._closed = threading.Event()

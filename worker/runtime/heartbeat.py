@@ -9,7 +9,7 @@ from service.contract.queues import Queue
 from service.contract.version import CONTRACT
 from service.contract.workers import DeviceMemory, ModelInfo, WorkerInfo
 from service.stores.job_store import presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.scratch import disk_space
 
 INTERVAL_S = 1.0
@@ -21,7 +21,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: JobStore,
         worker: str,
         queues: Sequence[Queue],
         preset: str,

@@ -10,7 +10,7 @@ from service.contract.job import JobRecord, Progress
 from service.errors import UnavailableError
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Command, LeaseStatus
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from worker.runtime.periodic import Periodic
 from worker.runtime.shutdown import Shutdown
 
@@ -45,7 +45,7 @@ class Lease:
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: JobStore,
         record: JobRecord,
         lease_ms: int,
         shutdown: Shutdown,

@@ -32,7 +32,7 @@ from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import HintSender
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
@@ -61,7 +61,7 @@ class Bench:
         self.folder, self.frames, self.steps = folder, frames, steps
         animator = TcanAnimator("mini", "cpu", settings.limits)
         animator.load()
-        jobs = Jobs.connect(url)
+        jobs = JobStore.connect(url)
         self.runner = JobRunner(
             jobs=jobs,
             objects=open_objects(settings),

@@ -19,7 +19,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, presence
 from service.stores.job_store.hints import message
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import valkey
 
 # Reports of progress of one render; workers send one with each renewal of the lease and each step.
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2000)
     count = parser.parse_args().jobs
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as (url, _):
-        redis, jobs = Redis.from_url(url), Jobs.connect(url)
+        redis, jobs = Redis.from_url(url), JobStore.connect(url)
         redis.config_set("appendonly", "yes")
         jobs.run(presence.workers())
         empty = used(redis)
@@ -56,7 +56,7 @@ def used(redis: Redis) -> int:
     return int(redis.info("memory")["used_memory_dataset"])
 
 
-def make(jobs: Jobs) -> None:
+def make(jobs: JobStore) -> None:
     """A job as a gateway makes it."""
     job_id = new_job_id()
     inputs = JobInputs(
@@ -69,7 +69,7 @@ def make(jobs: Jobs) -> None:
     jobs.run(commands.create(job_id, JobParams(seed=7), inputs, hint=hint))
 
 
-def finish(jobs: Jobs, job_id: str, token: int) -> None:
+def finish(jobs: JobStore, job_id: str, token: int) -> None:
     """What workers write of it."""
     jobs.run(commands.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
     record = jobs.run(commands.claim(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))

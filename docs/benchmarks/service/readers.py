@@ -32,7 +32,7 @@ from service.contract.job import DrivingKind, JobInputs, Progress  # noqa: E402
 from service.contract.params import JobParams  # noqa: E402
 from service.contract.queues import Queue  # noqa: E402
 from service.stores.job_store import commands  # noqa: E402
-from service.stores.job_store.store import Jobs  # noqa: E402
+from service.stores.job_store.store import JobStore  # noqa: E402
 from tests.servers import free_port, listens, running, wait_until  # noqa: E402
 
 JOB, LEASE_MS, PAUSE_S = "a" * 32, 600_000, 0.2
@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         redis_url = stack.enter_context(valkey(Path(name)))
         url, pid = stack.enter_context(gateway(Path(name), redis_url))
-        jobs = Jobs.connect(redis_url)
+        jobs = JobStore.connect(redis_url)
         report = asyncio.run(measure(jobs, url, pid, options.readers, options.events))
         jobs.close()
     print(json.dumps(report, indent=2))
@@ -81,7 +81,7 @@ def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, int]]:
 
 
 async def measure(
-    jobs: Jobs, url: str, pid: int, num_readers: int, num_events: int
+    jobs: JobStore, url: str, pid: int, num_readers: int, num_events: int
 ) -> dict[str, object]:
     """Write events one after the other while the readers read."""
     jobs.run(commands.create(JOB, JobParams(seed=7), INPUTS))

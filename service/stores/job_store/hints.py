@@ -19,7 +19,7 @@ from celery import Celery
 from service.contract.queues import Queue
 from service.contract.version import CONTRACT, HEADER
 from service.stores.job_store.commands import Command
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
     # Without these a worker waits for ever for a lost server.
@@ -98,7 +98,7 @@ class HintSender:
     It uses a script, which a server with full memory allows; Celery's own `publish` is refused.
     """
 
-    jobs: Jobs
+    jobs: JobStore
 
     def send(self, job_id: str, queue: Queue) -> None:
         """Wake up the workers of a queue because a job waits. Raises UnavailableError."""

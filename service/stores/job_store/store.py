@@ -50,7 +50,7 @@ NEW_WORK = frozenset(("create", "claim_idempotency_key", "register_upload"))
 REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
 
 
-class Jobs:
+class JobStore:
     """The blocking job store, for workers and for maintenance in gateways.
 
     Args:
@@ -64,7 +64,7 @@ class Jobs:
         self._scripts = {name: redis.register_script(text) for name, text in scripts().items()}
 
     @classmethod
-    def connect(cls, url: str, clock: Clock | None = None) -> Jobs:
+    def connect(cls, url: str, clock: Clock | None = None) -> JobStore:
         """Return the store on the server at `url`; connects with the first command."""
         return cls(Redis.from_url(url, **_options()), clock)
 
@@ -83,8 +83,8 @@ class Jobs:
         self.redis.close()
 
 
-class AsyncJobs:
-    """The gateway's job store; arguments as in `Jobs`.
+class AsyncJobStore:
+    """The gateway's job store; arguments as in `JobStore`.
 
     All commands share two connections, one for reading and one for writing; `redis` is for what
     needs its own, such as a subscription.
@@ -97,7 +97,7 @@ class AsyncJobs:
         self._digests = {name: digest(name) for name in scripts()}
 
     @classmethod
-    def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobs:
+    def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobStore:
         """Return the store on the server at `url`; connects with the first command."""
         return cls(AsyncRedis.from_url(url, **_options()), clock)
 

@@ -22,7 +22,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.errors import SettingsError
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tcan_core.sampling.context_windows import context_windows
 from tests.cli.conftest import Tcan
 
@@ -126,7 +126,7 @@ def test_a_caller_with_few_jobs_does_not_wait_behind_one_with_many() -> None:
     assert found.callers_wait_s["small"] < 25 < found.callers_wait_s["big"]
 
 
-def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
+def test_turns_are_those_of_the_store(jobs: JobStore) -> None:
     """Jobs of several callers in every class come, are prepared and rendered in turn, in the store
     and in the simulation: each is taken at the same moment. Jobs of one unit and backlogs of twenty
     tell a clock that every job moves from one that follows the work."""
@@ -161,7 +161,7 @@ def test_turns_are_those_of_the_store(jobs: Jobs) -> None:
     assert taken != sorted(taken), "the order is not that of their making"
 
 
-def submit(jobs: Jobs, job_id: str, arrival: Arrival) -> None:
+def submit(jobs: JobStore, job_id: str, arrival: Arrival) -> None:
     """Make the job in the store."""
     inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO, frames=arrival.frames)
     options = JobOptions(priority=arrival.priority)

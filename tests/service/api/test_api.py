@@ -21,7 +21,7 @@ from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.hints import NO_CALLBACKS, HintSender, make_celery
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S
@@ -52,7 +52,7 @@ def expect_problem(answer: Any, status: int, code: str, says: str = "") -> None:
     assert says in body["detail"], body
 
 
-def render(jobs: Jobs, job_id: str) -> JobRecord:
+def render(jobs: JobStore, job_id: str) -> JobRecord:
     """Take the job as far as the render stage, as workers would."""
     prepared = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", LEASE_MS))
     assert prepared is not None
@@ -63,7 +63,7 @@ def render(jobs: Jobs, job_id: str) -> JobRecord:
 
 
 def test_a_submission_is_accepted_and_stored(
-    any_client: TestClient, settings: Settings, jobs: Jobs, tmp_path: Path
+    any_client: TestClient, settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     answer = submit(any_client, tmp_path)
     job = answer.json()
@@ -109,7 +109,7 @@ def test_submit_and_status_routes_answer_with_the_documented_statuses(
     assert all(answer.headers["content-type"] == PROBLEM for answer in answers if answer.is_error)
 
 
-def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
+def test_a_hint_carries_the_id_alone(client: TestClient, jobs: JobStore, tmp_path: Path) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     [message] = jobs.redis.lrange(Queue.PREPARE.task, 0, -1)
     body = json.loads(message)
@@ -119,7 +119,7 @@ def test_a_hint_carries_the_id_alone(client: TestClient, jobs: Jobs, tmp_path: P
     assert len(message) < 2000
 
 
-def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: Jobs, redis_url: str) -> None:
+def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: JobStore, redis_url: str) -> None:
     celery, queue = make_celery(redis_url), Queue.PREPARE.task
     celery.send_task(queue, args=["a" * 32], queue=queue, headers={HEADER: CONTRACT})
     HintSender(jobs).send("a" * 32, Queue.PREPARE)
@@ -166,7 +166,7 @@ def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> Non
 )
 def test_a_bad_submission_is_refused(
     client: TestClient,
-    jobs: Jobs,
+    jobs: JobStore,
     folder_settings: Settings,
     tmp_path: Path,
     changes: dict[str, Any],
@@ -213,7 +213,7 @@ def test_a_body_that_is_no_form_is_refused(
 
 
 def test_progress_is_shown_as_the_worker_writes_it(
-    client: TestClient, jobs: Jobs, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     waiting = client.get(f"/jobs/{job_id}")
@@ -230,7 +230,7 @@ def test_progress_is_shown_as_the_worker_writes_it(
 
 
 def test_a_result_is_served_whole_and_in_ranges(
-    any_client: TestClient, settings: Settings, jobs: Jobs, tmp_path: Path
+    any_client: TestClient, settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(any_client, tmp_path).json()["id"]
     token = render(jobs, job_id).token
@@ -256,7 +256,7 @@ def test_a_result_is_served_whole_and_in_ranges(
 
 
 def test_a_result_that_is_not_there_says_why(
-    client: TestClient, jobs: Jobs, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     early = client.get(f"/jobs/{job_id}/result")
@@ -279,7 +279,7 @@ def test_a_link_that_was_altered_is_refused(client: TestClient) -> None:
 
 
 def test_cancel_ends_a_waiting_job_and_asks_a_running_one(
-    client: TestClient, jobs: Jobs, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     waiting, running = (submit(client, tmp_path).json()["id"] for _ in range(2))
     render(jobs, running)
@@ -318,7 +318,7 @@ def test_the_list_is_filtered(client: TestClient, tmp_path: Path) -> None:
 
 
 def test_an_ended_job_is_erased_with_its_objects(
-    any_client: TestClient, settings: Settings, jobs: Jobs, tmp_path: Path
+    any_client: TestClient, settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(any_client, tmp_path).json()["id"]
     snapshot = jobs.run(commands.read(job_id))
@@ -333,7 +333,9 @@ def test_an_ended_job_is_erased_with_its_objects(
     expect_problem(any_client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
 
 
-def test_another_callers_job_is_not_there(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
+def test_another_callers_job_is_not_there(
+    client: TestClient, jobs: JobStore, tmp_path: Path
+) -> None:
     mine = jobs.run(commands.read(submit(client, tmp_path).json()["id"]))
     assert mine is not None
     jobs.run(commands.create("ab", JobParams(), mine.record.inputs, caller="other"))
@@ -357,7 +359,7 @@ def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
 
 
 def test_ready_means_that_each_queue_has_a_worker_with_its_model(
-    client: TestClient, jobs: Jobs
+    client: TestClient, jobs: JobStore
 ) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     expect_problem(client.get("/readyz"), 503, "unavailable", "no worker is ready for: prepare")
@@ -407,7 +409,7 @@ def test_the_page_of_documentation_needs_no_other_server(client: TestClient) -> 
     expect_problem(client.get("/docs/other.js"), 404, "not_found")
 
 
-def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: Jobs) -> None:
+def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: JobStore) -> None:
     assert client.get("/models").json() == {"models": []}
     model = PaintAnimator().describe()
     for name in ("a", "b"):

@@ -21,7 +21,7 @@ from service.gateway import Gateway, open_gateway
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.commands import JobSnapshot
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import GUARD_S, valkey
 from tests.service.driver import Driver
 
@@ -29,7 +29,7 @@ Waits = Callable[[float], Awaitable[JobSnapshot]]
 
 
 @pytest.fixture
-def driver(jobs: Jobs) -> Driver:
+def driver(jobs: JobStore) -> Driver:
     made = Driver(jobs, "waited-for")
     made.create()
     return made
@@ -154,7 +154,7 @@ def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> 
 def test_a_store_that_is_lost_meanwhile_takes_nothing_from_the_answer(tmp_path: Path) -> None:
     with valkey(tmp_path) as (url, server):
         settings = Settings.model_validate({"data": tmp_path / "data", "redis_url": url})
-        jobs = Jobs.connect(url)
+        jobs = JobStore.connect(url)
         driver = Driver(jobs)
         driver.create()
         before = driver.placed()

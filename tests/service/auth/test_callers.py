@@ -20,7 +20,7 @@ from service.contract.job import Output
 from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands, keys
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S, wait_until
@@ -52,7 +52,7 @@ def service(folder_settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
-def finished_job(jobs: Jobs, settings: Settings, holder: Holder) -> str:
+def finished_job(jobs: JobStore, settings: Settings, holder: Holder) -> str:
     """A job that has ended with a result, previews and a webhook."""
     made = holder.submit(data=WITH_WEBHOOK, headers={"Idempotency-Key": "k1"})
     assert made.status_code == 202, made.text
@@ -69,7 +69,7 @@ def finished_job(jobs: Jobs, settings: Settings, holder: Holder) -> str:
     return job_id
 
 
-def taken(jobs: Jobs, job_id: str, queue: Queue) -> int:
+def taken(jobs: JobStore, job_id: str, queue: Queue) -> int:
     record = jobs.run(commands.claim(job_id, queue, "w", 60_000))
     assert record is not None
     return record.token
@@ -88,7 +88,7 @@ OF_A_JOB = [
 
 
 def test_no_route_leaks_anothers_job(
-    service: TestClient, jobs: Jobs, folder_settings: Settings
+    service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann, ben = (Holder(service, new_key(jobs, name)) for name in ("ann", "ben"))
     job_id = finished_job(jobs, folder_settings, ann)
@@ -112,7 +112,7 @@ def test_every_route_of_a_job_is_in_the_table_above(service: TestClient) -> None
 
 
 def test_lists_keys_uploads_and_secrets_are_each_callers_own(
-    service: TestClient, jobs: Jobs, folder_settings: Settings
+    service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann, ben = (Holder(service, new_key(jobs, name)) for name in ("ann", "ben"))
     job_id = finished_job(jobs, folder_settings, ann)
@@ -134,7 +134,7 @@ def test_lists_keys_uploads_and_secrets_are_each_callers_own(
 
 
 def test_an_admin_sees_all_and_lists_by_caller(
-    service: TestClient, jobs: Jobs, folder_settings: Settings
+    service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann = Holder(service, new_key(jobs, "ann"))
     root = Holder(service, new_key(jobs, "root", (Scope.ADMIN,)))
@@ -149,7 +149,7 @@ def test_an_admin_sees_all_and_lists_by_caller(
     assert ann.ask("GET", f"/jobs/{ids[0]}").json()["caller"] is None
 
 
-def test_a_key_opens_what_its_scopes_say(service: TestClient, jobs: Jobs) -> None:
+def test_a_key_opens_what_its_scopes_say(service: TestClient, jobs: JobStore) -> None:
     reader = Holder(service, new_key(jobs, "ann", (Scope.READ,)))
     writer = Holder(service, new_key(jobs, "ann", (Scope.SUBMIT,)))
     job_id = writer.submit().json()["id"]
@@ -158,7 +158,7 @@ def test_a_key_opens_what_its_scopes_say(service: TestClient, jobs: Jobs) -> Non
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
-def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs: Jobs) -> None:
+def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs: JobStore) -> None:
     nobody = Holder(service, None)
     assert nobody.submit().status_code == 202
     text = new_key(jobs, "ann")
@@ -174,7 +174,7 @@ def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs:
 
 
 def test_x_api_key_serves_as_well_and_links_need_none(
-    service: TestClient, jobs: Jobs, folder_settings: Settings
+    service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     text = new_key(jobs, "ann")
     ann = Holder(service, text)
@@ -186,38 +186,38 @@ def test_x_api_key_serves_as_well_and_links_need_none(
     assert service.get(link.replace("expires=", "expires=1")).status_code == 403
 
 
-def test_an_expired_key_opens_nothing(service: TestClient, jobs: Jobs) -> None:
+def test_an_expired_key_opens_nothing(service: TestClient, jobs: JobStore) -> None:
     now_ms = round(time.time() * 1000)
     past, future = (new_key(jobs, "ann", expires_ms=now_ms + ms) for ms in (-1, 60_000))
     assert Holder(service, past).ask("GET", "/jobs").status_code == 401
     assert Holder(service, future).ask("GET", "/jobs").status_code == 200
 
 
-def test_revoked_key_is_refused_by_every_gateway(folder_settings: Settings, jobs: Jobs) -> None:
+def test_revoked_key_is_refused_by_every_gateway(folder_settings: Settings, jobs: JobStore) -> None:
     revoke_and_ask(folder_settings, jobs)
 
 
 def test_streams_end_in_every_gateway_when_their_key_is_revoked(
-    folder_settings: Settings, jobs: Jobs
+    folder_settings: Settings, jobs: JobStore
 ) -> None:
     revoke_while_streaming(folder_settings, jobs)
 
 
 @pytest.mark.slow
-def test_revoked_key_is_refused_within_a_second(folder_settings: Settings, jobs: Jobs) -> None:
+def test_revoked_key_is_refused_within_a_second(folder_settings: Settings, jobs: JobStore) -> None:
     assert revoke_and_ask(folder_settings, jobs) < 1.0
 
 
 @pytest.mark.slow
 def test_streams_end_within_a_second_of_the_revocation(
-    folder_settings: Settings, jobs: Jobs
+    folder_settings: Settings, jobs: JobStore
 ) -> None:
     assert revoke_while_streaming(folder_settings, jobs) < 1.0
 
 
 @pytest.mark.slow
 def test_anonymous_requests_are_refused_within_a_second_of_the_first_key(
-    service: TestClient, jobs: Jobs
+    service: TestClient, jobs: JobStore
 ) -> None:
     nobody = Holder(service, None)
     assert nobody.ask("GET", "/jobs").status_code == 200
@@ -227,7 +227,7 @@ def test_anonymous_requests_are_refused_within_a_second_of_the_first_key(
     assert time.monotonic() - began_s < 1.0
 
 
-def revoke_and_ask(folder_settings: Settings, jobs: Jobs) -> float:
+def revoke_and_ask(folder_settings: Settings, jobs: JobStore) -> float:
     """Revoke a key that two gateways have seen; the seconds until both refuse it for good."""
     text = new_key(jobs, "ann")
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as two:
@@ -247,7 +247,7 @@ def revoke_and_ask(folder_settings: Settings, jobs: Jobs) -> float:
             return took_s
 
 
-def revoke_while_streaming(folder_settings: Settings, jobs: Jobs) -> float:
+def revoke_while_streaming(folder_settings: Settings, jobs: JobStore) -> float:
     """Revoke the key of streams of two gateways; the seconds until both have ended."""
     text, other = new_key(jobs, "ann"), new_key(jobs, "ann")
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as two:
@@ -274,7 +274,7 @@ def revoke_while_streaming(folder_settings: Settings, jobs: Jobs) -> float:
 
 
 def test_a_stream_without_a_key_ends_once_there_is_one(
-    folder_settings: Settings, jobs: Jobs
+    folder_settings: Settings, jobs: JobStore
 ) -> None:
     with (
         running_gateway(folder_settings) as url,
@@ -289,7 +289,7 @@ def test_a_stream_without_a_key_ends_once_there_is_one(
 
 
 def test_metrics_are_for_who_has_their_token_or_sees_all(
-    folder_settings: Settings, jobs: Jobs
+    folder_settings: Settings, jobs: JobStore
 ) -> None:
     token = "t" * 32
     settings = folder_settings.model_copy(update={"metrics_token": SecretStr(token)})
@@ -304,13 +304,13 @@ def test_metrics_are_for_who_has_their_token_or_sees_all(
         assert client.get("/metrics").status_code == 200
 
 
-def test_the_store_holds_no_key(jobs: Jobs) -> None:
+def test_the_store_holds_no_key(jobs: JobStore) -> None:
     text = new_key(jobs, "ann")
     [kept] = jobs.redis.hvals("tcan:keys")
     assert secret_in(text) not in kept and digest(text) in kept
 
 
-def test_a_priority_above_the_keys_is_refused(service: TestClient, jobs: Jobs) -> None:
+def test_a_priority_above_the_keys_is_refused(service: TestClient, jobs: JobStore) -> None:
     ann = Holder(service, new_key(jobs, "ann"))
     boss = Holder(service, new_key(jobs, "boss", highest_priority="high"))
     wish = {"options": '{"priority": "high"}'}

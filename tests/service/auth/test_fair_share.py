@@ -14,7 +14,7 @@ from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.hints import message
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import running, wait_until
@@ -29,7 +29,7 @@ INPUTS = JobInputs(
 MANY, STEP_S, STEPS = 1000, 0.05, 6
 
 
-def make(jobs: Jobs, caller: str, number: int) -> str:
+def make(jobs: JobStore, caller: str, number: int) -> str:
     """A job of a third of a second."""
     job_id = f"{caller}-{number}"
     params = JobParams(seed=1, num_inference_steps=STEPS)
@@ -38,7 +38,7 @@ def make(jobs: Jobs, caller: str, number: int) -> str:
     return job_id
 
 
-def ended(jobs: Jobs, caller: str) -> list[JobRecord]:
+def ended(jobs: JobStore, caller: str) -> list[JobRecord]:
     """The caller's jobs that are done."""
     return jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
 
@@ -50,7 +50,7 @@ def work_ms(record: JobRecord) -> int:
 
 @pytest.mark.e2e
 def test_a_thousand_queued_jobs_delay_anothers_first_by_one_job_at_most(
-    jobs: Jobs, redis_url: str, tmp_path: Path
+    jobs: JobStore, redis_url: str, tmp_path: Path
 ) -> None:
     """One real worker; prints how long the job waited, and how long one of the others takes."""
     objects = open_objects(Settings(data=tmp_path / "data"))

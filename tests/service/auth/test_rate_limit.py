@@ -17,7 +17,7 @@ from service.api.app import create_app
 from service.contract.callers import WINDOW_S, CallerLimits
 from service.settings import Settings
 from service.stores.job_store import commands, uploads
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from tests import samples
 from tests.servers import GUARD_S
@@ -86,7 +86,7 @@ def two(folder_settings: Settings, clock: Clock) -> Iterator[tuple[TestClient, T
 
 
 def test_two_gateways_let_through_what_the_policy_says(
-    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     """Twice as many requests as allowed, for three minutes: every window of 60 s holds to it."""
     most, passed_ms = 40, list[int]()
@@ -102,7 +102,7 @@ def test_two_gateways_let_through_what_the_policy_says(
 
 
 def test_the_headers_tell_the_truth(
-    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     most = 5
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
@@ -118,7 +118,7 @@ def test_the_headers_tell_the_truth(
     assert told(two[0].get("/jobs", headers=key), most) == Told(True, 0, 1)
 
 
-def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs: Jobs) -> None:
+def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs: JobStore) -> None:
     ann = bearer(new_key(jobs, "ann", limits={"requests_per_minute": 1}))
     ben = bearer(new_key(jobs, "ben", limits={"requests_per_minute": 1}))
     free = bearer(new_key(jobs, "free"))
@@ -131,7 +131,7 @@ def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs:
 
 
 def test_a_burst_at_once_passes_no_more_than_the_policy(
-    folder_settings: Settings, jobs: Jobs
+    folder_settings: Settings, jobs: JobStore
 ) -> None:
     most = 50
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
@@ -144,7 +144,7 @@ def test_a_burst_at_once_passes_no_more_than_the_policy(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs: Jobs) -> None:
+def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs: JobStore) -> None:
     """Prints what two gateways let through in each minute, asked as fast as they answer."""
     most, windows = 600, 3
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
@@ -176,7 +176,7 @@ def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None
 
 
 def test_jobs_that_wait_are_bounded(
-    client: TestClient, jobs: Jobs, folder_settings: Settings
+    client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 2}))
     made = [submit(client, key).json()["id"] for _ in range(2)]
@@ -192,7 +192,7 @@ def test_jobs_that_wait_are_bounded(
 
 
 def test_bytes_and_seconds_are_bounded_by_the_day(
-    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs, folder_settings: Settings
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore, folder_settings: Settings
 ) -> None:
     client = two[0]
     key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 3}))
@@ -210,7 +210,7 @@ def test_bytes_and_seconds_are_bounded_by_the_day(
 
 
 def test_uploads_count_until_a_job_counts_instead(
-    two: tuple[TestClient, TestClient], clock: Clock, jobs: Jobs
+    two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     client, content = two[0], samples.poses(25)
     key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 3 * len(content)}))
@@ -239,7 +239,7 @@ def test_uploads_count_until_a_job_counts_instead(
 
 
 def test_forms_do_not_shut_out_the_job_that_they_are_for(
-    client: TestClient, jobs: Jobs, folder_settings: Settings
+    client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     most = folder_settings.limits.max_driving_bytes
     key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 2 * most}))
@@ -254,13 +254,13 @@ def test_forms_do_not_shut_out_the_job_that_they_are_for(
     assert client.post("/animate", json=wish, headers=key).status_code == 202
 
 
-def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs: Jobs) -> None:
+def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs: JobStore) -> None:
     key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 1000}))
     made = client.post("/uploads", headers=key)
     assert (made.status_code, made.json()["max_bytes"]) == (201, 1000)
 
 
-def test_a_form_that_is_noted_twice_counts_once(jobs: Jobs) -> None:
+def test_a_form_that_is_noted_twice_counts_once(jobs: JobStore) -> None:
     """Its reply was lost, and the gateway sent it again."""
     limits = CallerLimits(input_bytes_per_day=1000)
     note = uploads.register_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
@@ -270,7 +270,7 @@ def test_a_form_that_is_noted_twice_counts_once(jobs: Jobs) -> None:
 
 
 def test_a_job_that_is_too_much_leaves_nothing(
-    client: TestClient, jobs: Jobs, folder_settings: Settings
+    client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 2}))
     assert submit(client, key, samples.poses(100)).status_code == 429
@@ -279,7 +279,7 @@ def test_a_job_that_is_too_much_leaves_nothing(
     assert jobs.redis.keys("tcan:job:*") == []
 
 
-def test_a_replay_costs_nothing(client: TestClient, jobs: Jobs) -> None:
+def test_a_replay_costs_nothing(client: TestClient, jobs: JobStore) -> None:
     key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 1})) | {"Idempotency-Key": "k"}
     first, again = submit(client, key), submit(client, key)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])

@@ -18,7 +18,7 @@ from service.contract.states import JobState
 from service.contract.views import JobView
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.service.gateway import running_gateway
 from tests.service.web import Web, web_server
@@ -75,7 +75,7 @@ def test_client_submits_reads_and_erases_a_job(client: Client, image: Path, driv
 
 
 def test_client_lists_jobs_over_several_pages(
-    client: Client, image: Path, driving: Path, jobs: Jobs
+    client: Client, image: Path, driving: Path, jobs: JobStore
 ) -> None:
     snapshot = jobs.run(commands.read(client.submit(image, driving).id))
     assert snapshot is not None
@@ -93,7 +93,9 @@ def test_files_are_uploaded_by_form_when_another_input_is_a_url(
     assert web.requests == ["/walk.mp4"]
 
 
-def test_big_files_are_uploaded_by_form(url: str, image: Path, driving: Path, jobs: Jobs) -> None:
+def test_big_files_are_uploaded_by_form(
+    url: str, image: Path, driving: Path, jobs: JobStore
+) -> None:
     with Client(url, upload_above_bytes=100) as client:
         assert client.submit(image, driving, PARAMS).params == PARAMS
     assert jobs.redis.hlen("tcan:uploads") == 2
@@ -106,7 +108,7 @@ def test_same_idempotency_key_creates_one_job(client: Client, image: Path, drivi
 
 
 def test_animate_raises_when_the_job_is_canceled(
-    client: Client, image: Path, driving: Path, jobs: Jobs
+    client: Client, image: Path, driving: Path, jobs: JobStore
 ) -> None:
     def cancel(job: JobView) -> None:
         client.cancel(job.id)

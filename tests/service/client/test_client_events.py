@@ -20,7 +20,7 @@ from service.contract.queues import Queue
 from service.contract.views import JobView
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.driver import Driver
 from tests.service.flaky_line import FlakyLine, flaky_line
 from tests.service.gateway import running_gateway
@@ -50,7 +50,7 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def driver(jobs: Jobs) -> Driver:
+def driver(jobs: JobStore) -> Driver:
     return Driver(jobs)
 
 
@@ -71,7 +71,7 @@ def without_eta(job: JobView) -> dict[str, Any]:
 
 
 def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_each(
-    url: str, line: FlakyLine, jobs: Jobs
+    url: str, line: FlakyLine, jobs: JobStore
 ) -> None:
     with Client(url) as poller:
         for number in range(20):
@@ -138,7 +138,9 @@ def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: 
             list(client.events("nobody"))
 
 
-def test_event_text_may_contain_any_line_separator(url: str, driver: Driver, jobs: Jobs) -> None:
+def test_event_text_may_contain_any_line_separator(
+    url: str, driver: Driver, jobs: JobStore
+) -> None:
     detail = "one\u2028two\x85three\x0bfour\r\n\n: five"
     driver.create()
     driver.take(Queue.PREPARE)

@@ -23,7 +23,7 @@ from service.events.messages import event_frame
 from service.settings import Settings
 from service.stores.job_store import commands, events
 from service.stores.job_store.commands import JobSnapshot
-from service.stores.job_store.store import AsyncJobs, Jobs
+from service.stores.job_store.store import AsyncJobStore, JobStore
 from tests.servers import GUARD_S
 from tests.service.driver import BROKEN, LEASE_MS, Driver, step
 from tests.service.served import Reader, Seen, served
@@ -31,7 +31,7 @@ from tests.service.served import read_events as parse_events
 
 
 @pytest.fixture
-def driver(jobs: Jobs) -> Driver:
+def driver(jobs: JobStore) -> Driver:
     return Driver(jobs)
 
 
@@ -71,7 +71,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
     assert (states[0], states[2], states[-1]) == ("queued", "queued", "succeeded")
 
 
-def test_unchanged_job_emits_no_event(driver: Driver, jobs: Jobs) -> None:
+def test_unchanged_job_emits_no_event(driver: Driver, jobs: JobStore) -> None:
     driver.create()
     driver.create()
     driver.take(Queue.PREPARE)
@@ -89,7 +89,7 @@ def test_unchanged_job_emits_no_event(driver: Driver, jobs: Jobs) -> None:
     assert jobs.run(events.events("nobody", 0)) == []
 
 
-def test_events_are_erased_with_their_job(driver: Driver, jobs: Jobs) -> None:
+def test_events_are_erased_with_their_job(driver: Driver, jobs: JobStore) -> None:
     driver.create()
     jobs.run(commands.cancel("a"))
     jobs.run(commands.erase("a"))
@@ -98,7 +98,7 @@ def test_events_are_erased_with_their_job(driver: Driver, jobs: Jobs) -> None:
 
 
 def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
-    http: httpx.Client, driver: Driver, jobs: Jobs
+    http: httpx.Client, driver: Driver, jobs: JobStore
 ) -> None:
     """As while an object store is away; who was there before sees a gap, and then the end."""
     driver.create()
@@ -124,7 +124,7 @@ def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
 
 
 def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
-    http: httpx.Client, jobs: Jobs
+    http: httpx.Client, jobs: JobStore
 ) -> None:
     for index in range(20):
         follow_and_poll(http, Driver(jobs, f"job{index}"))
@@ -164,7 +164,7 @@ def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: Driver) -> None
 
 
 def test_stalled_reader_blocks_no_other_and_misses_nothing(
-    http: httpx.Client, driver: Driver, jobs: Jobs
+    http: httpx.Client, driver: Driver, jobs: JobStore
 ) -> None:
     driver.create()
     driver.take(Queue.PREPARE)
@@ -199,7 +199,7 @@ def slow_events(stream: Any) -> Iterator[Seen]:
 
 
 def test_many_readers_share_one_subscription(
-    http: httpx.Client, driver: Driver, jobs: Jobs
+    http: httpx.Client, driver: Driver, jobs: JobStore
 ) -> None:
     driver.create()
     readers = [Reader(http, "a") for _ in range(20)]
@@ -216,7 +216,9 @@ def test_many_readers_share_one_subscription(
         assert [event.version for event in reader.seen] == [1, 2]
 
 
-def test_a_lost_subscription_loses_no_event(http: httpx.Client, driver: Driver, jobs: Jobs) -> None:
+def test_a_lost_subscription_loses_no_event(
+    http: httpx.Client, driver: Driver, jobs: JobStore
+) -> None:
     driver.create()
     reader = Reader(http, "a")
     reader.connect()
@@ -232,7 +234,7 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
     driver.create()
 
     async def listen() -> list[bytes]:
-        jobs = AsyncJobs.connect(redis_url)
+        jobs = AsyncJobStore.connect(redis_url)
         async with EventHub(jobs, event_frame) as hub:
             open_permit = partial(StreamRevoker(nobody_is_asked).permit, None)
             stream = read_events(hub, open_permit, driver.placed(), 1, heartbeat_s=0.01)

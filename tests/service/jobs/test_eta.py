@@ -14,7 +14,7 @@ from service.contract.views import Eta
 from service.contract.workers import WorkerInfo
 from service.jobs.eta import estimate
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.driver import INPUTS
 
 JOB_MS = 10_000
@@ -26,7 +26,7 @@ class Shop:
 
     def __init__(self, url: str) -> None:
         self.now_ms = 1_760_000_000_000
-        self.jobs = Jobs(Redis.from_url(url, decode_responses=True), lambda: self.now_ms)
+        self.jobs = JobStore(Redis.from_url(url, decode_responses=True), lambda: self.now_ms)
 
     def open(self, workers: int, *queues: Queue, ready: bool = True, ttl_ms: int = LONG_MS) -> None:
         """So many workers live and serve these queues."""

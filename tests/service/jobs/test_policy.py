@@ -14,7 +14,7 @@ from service.errors import SettingsError
 from service.jobs.policy import PolicyRefusalError, PolicyRequest, load_policy
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.worker.paint import PaintAnimator
 from worker.animation import Rendering
@@ -62,7 +62,7 @@ def judged(folder_settings: Settings) -> Any:
 
 
 def test_a_policy_sees_the_job_and_may_refuse_it(
-    judged: TestClient, jobs: Jobs, folder_settings: Settings
+    judged: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     refused = judged.post("/animate", files=FILES)
     assert refused.status_code == 403
@@ -91,7 +91,7 @@ def test_a_policy_sees_uploads_each_time(judged: TestClient) -> None:
     assert Cast.sizes == [{"image": len(IMAGE), "driving": len(POSES)}] * 2
 
 
-def test_a_policy_that_breaks_refuses_and_tells_nothing(judged: TestClient, jobs: Jobs) -> None:
+def test_a_policy_that_breaks_refuses_and_tells_nothing(judged: TestClient, jobs: JobStore) -> None:
     answer = judged.post("/animate", files=FILES, data={"options": '{"consent": "bugs"}'})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "secret" not in answer.text
@@ -105,7 +105,7 @@ def test_a_setting_that_names_no_policy_is_a_mistake(name: str) -> None:
 
 
 def test_consent_is_required_where_the_operator_says_so_and_told_in_the_manifest(
-    folder_settings: Settings, jobs: Jobs, tmp_path: Path
+    folder_settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     with with_settings(folder_settings, require_consent=True) as client:
         for options in ("{}", '{"consent": "  "}'):
@@ -119,13 +119,13 @@ def test_consent_is_required_where_the_operator_says_so_and_told_in_the_manifest
 
 
 def test_a_manifest_tells_of_no_consent_that_nobody_declared(
-    client: TestClient, jobs: Jobs
+    client: TestClient, jobs: JobStore
 ) -> None:
     made = client.post("/animate", files=FILES).json()
     assert "consent" not in manifest(jobs, made["id"])
 
 
-def manifest(jobs: Jobs, job_id: str) -> dict[str, Any]:
+def manifest(jobs: JobStore, job_id: str) -> dict[str, Any]:
     """What a worker would write of the job."""
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None and isinstance(snapshot.record, JobRecord)

@@ -14,7 +14,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests.servers import wait_until
 from tests.service.api.test_api import submit
@@ -29,7 +29,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_gateway_fails_job_after_deadline_without_workers(
-    client: TestClient, jobs: Jobs, receiver: Receiver, tmp_path: Path
+    client: TestClient, jobs: JobStore, receiver: Receiver, tmp_path: Path
 ) -> None:
     wishes = {"start_deadline_s": 3600, "webhook": {"url": receiver.url}}
     made = submit(client, tmp_path, options=json.dumps(wishes))
@@ -45,7 +45,7 @@ def test_gateway_fails_job_after_deadline_without_workers(
 
 
 def test_gateway_requeues_job_of_lost_worker(
-    client: TestClient, jobs: Jobs, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     assert jobs.run(commands.claim(job_id, Queue.PREPARE, "dead", 60_000)) is not None
@@ -55,7 +55,7 @@ def test_gateway_requeues_job_of_lost_worker(
 
 
 def test_gateway_deletes_expired_objects_without_workers(
-    jobs: Jobs, folder_settings: Settings
+    jobs: JobStore, folder_settings: Settings
 ) -> None:
     objects = open_objects(folder_settings)
     objects.put("jobs/a/inputs/driving.mp4", b"walk")

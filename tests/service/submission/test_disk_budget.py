@@ -14,7 +14,7 @@ from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError
 from service.gateway import Gateway
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.submission.disk_budget import RETRY_S, DiskBudget, open_disk_budget
 from service.submission.spool import Spool
 from tests import samples
@@ -92,7 +92,7 @@ def by_url(http: TestClient, web: Web) -> Any:
 
 @pytest.mark.parametrize("send", [by_body, by_stream, by_form, by_upload, by_url])
 def test_request_over_the_budget_is_answered_503_with_retry_after(
-    http: TestClient, jobs: Jobs, send: Callable[[TestClient, Web], Any]
+    http: TestClient, jobs: JobStore, send: Callable[[TestClient, Web], Any]
 ) -> None:
     with web_server() as web:
         disk_budget(http).reserve(3 * MIB - 500_000)

@@ -17,7 +17,7 @@ from service.contract.queues import Queue
 from service.contract.webhooks import Webhook
 from service.contract.workers import DeviceMemory, DiskSpace, WorkerInfo
 from service.stores.job_store import commands, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import free_port, wait_until
 from tests.service.driver import expire_lease, reclaim_expired
 
@@ -45,7 +45,7 @@ class Metrics:
 
 
 @pytest.fixture
-def working(jobs: Jobs) -> Iterator[Jobs]:
+def working(jobs: JobStore) -> Iterator[JobStore]:
     """Jobs: one waiting, one leased, one succeeded, one failed, one with a lost worker."""
     for job_id in ("waits", "works", "done", "bad", "lost"):
         jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS))
@@ -78,7 +78,7 @@ def working(jobs: Jobs) -> Iterator[Jobs]:
     yield jobs
 
 
-def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: Jobs) -> None:
+def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: JobStore) -> None:
     metrics = Metrics(client)
     assert metrics("tcan_queue_jobs", queue="prepare") == 2
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="normal") == 2
@@ -98,7 +98,7 @@ def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: Jobs
     assert 0 < metrics("tcan_scratch_free_bytes", holder="gateway") <= room
 
 
-def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: Jobs) -> None:
+def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: JobStore) -> None:
     for priority, made in ((Priority.LOW, 3), (Priority.HIGH, 1)):
         for n in range(made):
             options = JobOptions(priority=priority)
@@ -119,7 +119,7 @@ def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: Jobs) -
     assert emptied == 0
 
 
-def test_metrics_count_webhook_attempts(client: TestClient, jobs: Jobs) -> None:
+def test_metrics_count_webhook_attempts(client: TestClient, jobs: JobStore) -> None:
     url = f"http://127.0.0.1:{free_port()}/"
     options = JobOptions(webhook=Webhook(url=url))
     jobs.run(commands.create("a", JobParams(seed=7), INPUTS, options=options))

@@ -25,7 +25,7 @@ from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores.job_store import commands, deliveries
-from service.stores.job_store.store import AsyncJobs, Jobs
+from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer
 from tests.servers import free_port, wait_until
@@ -45,7 +45,7 @@ class World:
     def __init__(self, url: str) -> None:
         self.now_ms = 1_760_000_000_000
         self._url = url
-        self.jobs = Jobs(Redis.from_url(url, decode_responses=True), self.clock)
+        self.jobs = JobStore(Redis.from_url(url, decode_responses=True), self.clock)
 
     def clock(self) -> int:
         return self.now_ms
@@ -69,7 +69,7 @@ class World:
         self.now_ms += after_ms
 
         async def act() -> int:
-            jobs = AsyncJobs(AsyncRedis.from_url(self._url, decode_responses=True), self.clock)
+            jobs = AsyncJobStore(AsyncRedis.from_url(self._url, decode_responses=True), self.clock)
             guard = Guard.allowing("127.0.0.1")
             deliverer = Deliverer(jobs, SIGNER, webhook_body, guard, jitter=lambda: 0.0)
             started = await deliverer.send_due()
@@ -273,7 +273,7 @@ def test_old_secret_signs_until_it_retires(world: World, receiver: Receiver) -> 
 
 
 def test_gateway_delivers_logs_and_redelivers(
-    folder_settings: Settings, jobs: Jobs, receiver: Receiver
+    folder_settings: Settings, jobs: JobStore, receiver: Receiver
 ) -> None:
     receiver.next_answers(200)
     options = JobOptions(webhook=Webhook(url=receiver.url))

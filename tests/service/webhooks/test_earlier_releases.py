@@ -9,7 +9,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Attempt, DeliveryState, Webhook
 from service.stores.job_store import commands, deliveries
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
@@ -19,20 +19,20 @@ EARLIER, INDEX = "tcan:deliveries:due", "tcan:deliveries:callers"
 CLAIM_MS = 60_000
 
 
-def canceled(jobs: Jobs, job_id: str, caller: str) -> None:
+def canceled(jobs: JobStore, job_id: str, caller: str) -> None:
     """Create a job with a due message."""
     jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS, options=OPTIONS, caller=caller))
     jobs.run(commands.cancel(job_id))
 
 
-def claimed(jobs: Jobs) -> list[str]:
+def claimed(jobs: JobStore) -> list[str]:
     """Return the jobs whose messages a gateway claims now."""
     found = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
     return sorted(message.delivery.job_id for message in found)
 
 
 @pytest.mark.parametrize("kept_by", ["message", "caller"])
-def test_messages_of_earlier_release_are_sent_once(jobs: Jobs, kept_by: str) -> None:
+def test_messages_of_earlier_release_are_sent_once(jobs: JobStore, kept_by: str) -> None:
     canceled(jobs, "old", "ann")
     jobs.redis.delete(INDEX)
     if kept_by == "message":
@@ -45,7 +45,7 @@ def test_messages_of_earlier_release_are_sent_once(jobs: Jobs, kept_by: str) -> 
     assert sorted(jobs.redis.zrange(INDEX, 0, -1)) == ["ann", "ben"]
 
 
-def test_orphaned_entries_of_earlier_release_are_skipped(jobs: Jobs) -> None:
+def test_orphaned_entries_of_earlier_release_are_skipped(jobs: JobStore) -> None:
     jobs.redis.zadd(EARLIER, {"erased:1": 0})
     jobs.redis.zadd(INDEX, {"nobody": 0})
     canceled(jobs, "a", "ann")
@@ -53,7 +53,7 @@ def test_orphaned_entries_of_earlier_release_are_skipped(jobs: Jobs) -> None:
     assert jobs.redis.zrange(INDEX, 0, -1) == ["ann"]
 
 
-def test_message_delivered_by_earlier_release_is_not_sent_again(jobs: Jobs) -> None:
+def test_message_delivered_by_earlier_release_is_not_sent_again(jobs: JobStore) -> None:
     canceled(jobs, "a", "ann")
     [message] = jobs.run(deliveries.claim(1, 0, 8, {}))
     taken = Attempt(at_ms=1, took_ms=1, status=200)

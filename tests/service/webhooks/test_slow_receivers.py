@@ -17,7 +17,7 @@ from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
-from service.stores.job_store.store import AsyncJobs, Jobs
+from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.webhooks.deliverer import CLAIM_MS, MAX_SENDING, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
@@ -31,7 +31,7 @@ INPUTS = JobInputs(
 GUARD = Guard.allowing("127.0.0.0/8")
 
 
-def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
+def canceled(jobs: JobStore, url: str, caller: str, count: int = 1) -> list[str]:
     """Create canceled jobs of a caller, each with a due message."""
     ids = [f"{caller}{n}" for n in range(count)]
     options = JobOptions(webhook=Webhook(url=url))
@@ -41,7 +41,7 @@ def canceled(jobs: Jobs, url: str, caller: str, count: int = 1) -> list[str]:
     return ids
 
 
-def attempts(jobs: Jobs, job_id: str) -> list[Attempt]:
+def attempts(jobs: JobStore, job_id: str) -> list[Attempt]:
     """Return the attempts to deliver the job's message."""
     [delivery] = jobs.run(deliveries.deliveries(job_id))
     return delivery.attempts
@@ -53,7 +53,7 @@ def delivering(
     """Run a deliverer while `act` runs in a thread."""
 
     async def run() -> None:
-        jobs = AsyncJobs(AsyncRedis.from_url(url, decode_responses=True))
+        jobs = AsyncJobStore(AsyncRedis.from_url(url, decode_responses=True))
         async with Deliverer(jobs, Signer(b"k" * 32), body, GUARD):
             await asyncio.to_thread(act)
         await jobs.close()
@@ -96,7 +96,7 @@ def test_hanging_lookup_is_cut_off() -> None:
     assert posted("http://silent.example/", Guard(resolve=silent)).error == "TimeoutError"
 
 
-def test_attempt_with_internal_error_is_settled_as_failed(redis_url: str, jobs: Jobs) -> None:
+def test_attempt_with_internal_error_is_settled_as_failed(redis_url: str, jobs: JobStore) -> None:
     def broken(message: ClaimedDelivery) -> bytes:
         raise RecursionError("no body")
 
@@ -110,7 +110,7 @@ def test_attempt_with_internal_error_is_settled_as_failed(redis_url: str, jobs: 
     assert delivery.due_ms < 1000 * int(seconds) + 10_000
 
 
-def test_invalid_retry_after_is_ignored(redis_url: str, jobs: Jobs) -> None:
+def test_invalid_retry_after_is_ignored(redis_url: str, jobs: JobStore) -> None:
     with receiving() as receiver:
         receiver.next_answers(503, Retry_After="Mon, 01 Jan 2024 00:00:00 +99999999999999999999")
         [job_id] = canceled(jobs, receiver.url, "me")
@@ -118,7 +118,7 @@ def test_invalid_retry_after_is_ignored(redis_url: str, jobs: Jobs) -> None:
     assert attempts(jobs, job_id)[0].status == 503
 
 
-def test_unreadable_message_does_not_block_others(redis_url: str, jobs: Jobs) -> None:
+def test_unreadable_message_does_not_block_others(redis_url: str, jobs: JobStore) -> None:
     with receiving() as receiver:
         [spoilt, good] = canceled(jobs, receiver.url, "me", 2)
         jobs.redis.hset(f"tcan:delivery:{spoilt}:1", "placed", "[[], 1, 1, []]")
@@ -127,7 +127,7 @@ def test_unreadable_message_does_not_block_others(redis_url: str, jobs: Jobs) ->
     assert [message.id for message in receiver.got] == [f"msg_{good}_1"]
 
 
-def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Jobs) -> None:
+def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: JobStore) -> None:
     with dripping() as slow, receiving() as good:
         held_up = canceled(jobs, slow, "slow", 3 * MAX_SENDING)
         canceled(jobs, good.url, "good", 2 * LIMIT)
@@ -139,7 +139,7 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
     assert not any(attempts(jobs, job_id) for job_id in held_up)
 
 
-def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: Jobs) -> None:
+def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: JobStore) -> None:
     def claimed(limit: int, **sending: int) -> list[str]:
         found = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
         return [message.delivery.caller for message in found]
@@ -157,7 +157,7 @@ def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: Jobs) -> No
     assert claimed(MAX_SENDING, first=LIMIT, second=LIMIT, third=LIMIT) == []
 
 
-def test_claim_skips_caller_with_thousands_of_messages(jobs: Jobs) -> None:
+def test_claim_skips_caller_with_thousands_of_messages(jobs: JobStore) -> None:
     jobs.redis.zadd("tcan:deliveries:due:busy", {f"b{n}:1": n for n in range(5000)})
     jobs.redis.zadd("tcan:deliveries:callers", {"busy": 0})
     canceled(jobs, "http://127.0.0.1:9/", "other")

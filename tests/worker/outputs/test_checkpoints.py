@@ -20,7 +20,7 @@ from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Command, LeaseStatus
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects
 from tests.servers import free_port, wait_until
@@ -42,7 +42,7 @@ class Killed(BaseException):
 class World:
     """Workers that die and leave at chosen steps."""
 
-    def __init__(self, desk: Desk, jobs: Jobs, objects: ObjectStore, folder: Path) -> None:
+    def __init__(self, desk: Desk, jobs: JobStore, objects: ObjectStore, folder: Path) -> None:
         self.desk, self.jobs, self.folder = desk, jobs, folder
         self.sweep = Sweeper(jobs, objects, "w1", folder / "no", OrphanSweeper(jobs, objects)).act
 
@@ -101,7 +101,7 @@ class World:
 @pytest.fixture
 def world(
     desk: Desk,
-    jobs: Jobs,
+    jobs: JobStore,
     objects: ObjectStore,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -282,7 +282,7 @@ def test_dead_behind_its_result_and_before_it_says_so(
     """The third of the contract's cases is `test_a_worker_that_lost_its_lease_publishes_nothing`,
     the first `test_a_killed_workers_job_goes_on_behind_its_last_step`."""
 
-    class DiesBehindTheResult(Jobs):
+    class DiesBehindTheResult(JobStore):
         def run(self, call: Command[T]) -> T:
             reply = super().run(call)
             if call.script == "finish":
@@ -301,7 +301,7 @@ def test_dead_behind_its_result_and_before_it_says_so(
     assert second.done == []
 
 
-class AtItsEnd(Jobs):
+class AtItsEnd(JobStore):
     """The store of a worker to which something happens between its outputs and their commit."""
 
     happens: Callable[[], None]

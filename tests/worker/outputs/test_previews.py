@@ -21,7 +21,7 @@ from service.contract.states import JobState
 from service.errors import UnavailableError
 from service.settings import Settings
 from service.stores.job_store import commands, events
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
 from tcan_core.progress import AnimateProgress, Picture
@@ -124,7 +124,7 @@ def test_of_the_previews_that_wait_the_newest_is_published() -> None:
 
 
 def test_a_caller_sees_a_preview_while_the_job_runs(
-    desk: Desk, jobs: Jobs, settings: Settings
+    desk: Desk, jobs: JobStore, settings: Settings
 ) -> None:
     job_id, made = desk.submit(steps=12), list[int]()
 
@@ -147,7 +147,7 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
 
 
 def test_a_silent_store_holds_up_neither_steps_nor_a_cancel(
-    runner: JobRunner, jobs: Jobs, s3_server: S3Server, tmp_path: Path
+    runner: JobRunner, jobs: JobStore, s3_server: S3Server, tmp_path: Path
 ) -> None:
     port = urlsplit(s3_server.endpoint_url).port
     assert port is not None
@@ -191,7 +191,7 @@ def stored(server: S3Server, prefix: str) -> list[str]:
     return [entry["Key"] for entry in found.get("Contents", ())]
 
 
-def test_a_worker_that_lost_its_job_adds_no_preview(desk: Desk, jobs: Jobs) -> None:
+def test_a_worker_that_lost_its_job_adds_no_preview(desk: Desk, jobs: JobStore) -> None:
     job_id = desk.submit()
     assert jobs.run(commands.add_preview(job_id, 9, "jobs/x/1/previews/1.webp")) == "lost"
     assert desk.record(job_id).previews == []

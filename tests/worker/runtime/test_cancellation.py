@@ -9,7 +9,7 @@ import pytest
 
 from service.contract.states import JobState
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.servers import wait_until
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -25,7 +25,7 @@ LEASE_MS = 60_000
 class Hearing:
     """A worker that is asked to stop at its third step."""
 
-    def __init__(self, desk: Desk, jobs: Jobs) -> None:
+    def __init__(self, desk: Desk, jobs: JobStore) -> None:
         self._desk, self._jobs = desk, jobs
         self.painter = PaintAnimator()
         painting = desk.with_animator(self.painter)
@@ -53,7 +53,7 @@ class Hearing:
 
 
 @pytest.fixture
-def hearing(desk: Desk, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
+def hearing(desk: Desk, jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
     monkeypatch.setattr(cancellation, "RECONNECT_S", 0.05)
     hearing = Hearing(desk, jobs)
     with CancelListener(jobs, hearing.runner.on_cancel_request):
@@ -65,7 +65,7 @@ def test_a_worker_hears_of_a_cancel_at_once(hearing: Hearing) -> None:
     assert (hearing.canceled(), hearing.painter.done) == (JobState.CANCELED, [1, 2])
 
 
-def test_a_worker_that_lost_its_connection_listens_again(hearing: Hearing, jobs: Jobs) -> None:
+def test_a_worker_that_lost_its_connection_listens_again(hearing: Hearing, jobs: JobStore) -> None:
     jobs.redis.client_kill_filter(_type="pubsub")
     wait_until(lambda: not hearing.listeners(), "nobody listens")
     wait_until(hearing.listeners, "the worker listens again")

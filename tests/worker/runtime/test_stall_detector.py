@@ -9,7 +9,7 @@ from service.api.app import create_app
 from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import counts, presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner
@@ -20,7 +20,7 @@ from worker.runtime.stall_detector import StallDetector
 class DetectedWorker:
     """A runner with a stall detector and an injected clock."""
 
-    def __init__(self, jobs: Jobs, runner: JobRunner) -> None:
+    def __init__(self, jobs: JobStore, runner: JobRunner) -> None:
         self.jobs, self.runner, self.now_s, self.restarts = jobs, runner, 0.0, 0
         memory = PaintAnimator().memory
         self.heartbeat = Heartbeat(jobs, "w1", tuple(Queue), "paint", memory, runner.scratch)
@@ -47,7 +47,7 @@ class DetectedWorker:
 
 
 @pytest.fixture
-def worker(jobs: Jobs, runner: JobRunner) -> DetectedWorker:
+def worker(jobs: JobStore, runner: JobRunner) -> DetectedWorker:
     return DetectedWorker(jobs, runner)
 
 

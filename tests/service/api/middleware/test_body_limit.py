@@ -18,7 +18,7 @@ from service.api.middleware.body_limit import BodyLimitMiddleware
 from service.api.problems import add_handlers
 from service.contract.requests import UploadRequest
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.submission.receive import MAX_JSON_BYTES
 from tests.service.keyholders import new_key
 
@@ -95,7 +95,7 @@ def test_no_route_lets_fastapi_parse_its_body(http: TestClient) -> None:
 
 @pytest.mark.parametrize("path", ["/animate", "/poses", "/uploads"])
 def test_request_without_a_key_is_refused_before_its_body_is_read(
-    http: TestClient, jobs: Jobs, path: str
+    http: TestClient, jobs: JobStore, path: str
 ) -> None:
     new_key(jobs, "ann")
     sent = send(http, Sent(path, [CHUNK] * 100))

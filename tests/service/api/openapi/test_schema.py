@@ -22,7 +22,7 @@ from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
 from service.settings import Settings
 from service.stores.job_store import presence
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service import schema_hooks
 from tests.service.gateway import running_gateway
 from tests.worker.paint import PaintAnimator
@@ -39,7 +39,7 @@ FEW = settings(
 
 
 @pytest.fixture
-def document(folder_settings: Settings, jobs: Jobs) -> Iterator[OpenApiSchema]:
+def document(folder_settings: Settings, jobs: JobStore) -> Iterator[OpenApiSchema]:
     """The description that a service with a ready worker gives of itself."""
     assert schema_hooks.media()
     model = PaintAnimator().describe()

@@ -16,7 +16,7 @@ from botocore.httpsession import URLLib3Session
 from service.client import Client
 from service.contract.job import Output
 from service.settings import Settings
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
 from tests.servers import GUARD_S, S3Server, wait_until
@@ -72,7 +72,7 @@ def fetch(request: pytest.FixtureRequest) -> Fetch:
 
 
 @pytest.fixture
-def finished(settings: Settings, jobs: Jobs, tmp_path: Path) -> Settings:
+def finished(settings: Settings, jobs: JobStore, tmp_path: Path) -> Settings:
     """Settings of a service with a job that is done."""
     file = tmp_path / "result.mp4"
     file.write_bytes(CONTENT)

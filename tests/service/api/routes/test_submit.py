@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from service.contract.queues import Queue
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.submission.multipart import SMALL_BYTES
 from tests import samples
@@ -49,7 +49,7 @@ def upload(client: TestClient, content: bytes, max_bytes: int | None = None) -> 
 
 
 def test_inputs_come_from_addresses(
-    client: TestClient, jobs: Jobs, folder_settings: Settings, urls: dict[str, str]
+    client: TestClient, jobs: JobStore, folder_settings: Settings, urls: dict[str, str]
 ) -> None:
     answer = client.post("/animate", json={**urls, "params": {"seed": 5}})
     assert answer.status_code == 202, answer.text
@@ -86,7 +86,7 @@ def test_an_upload_that_is_sent_again_is_looked_at_again(
 
 
 def test_a_jobs_inputs_outlive_the_upload(
-    client: TestClient, jobs: Jobs, folder_settings: Settings, tmp_path: Path
+    client: TestClient, jobs: JobStore, folder_settings: Settings, tmp_path: Path
 ) -> None:
     image, _ = upload(client, samples.png())
     driving, _ = upload(client, samples.video(tmp_path))
@@ -170,7 +170,7 @@ def test_a_number_with_nothing_behind_its_point_is_whole(
 
 
 def test_a_preview_of_poses_needs_a_driver_alone(
-    client: TestClient, jobs: Jobs, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     answer = client.post("/poses", files={"driving": ("d", samples.video(tmp_path))})
     assert (answer.status_code, answer.json()["kind"]) == (202, "poses"), answer.text
@@ -181,7 +181,9 @@ def test_a_preview_of_poses_needs_a_driver_alone(
     assert refused.json()["kind"] == "animate"
 
 
-def test_waiting_answers_with_the_ended_job(client: TestClient, jobs: Jobs, tmp_path: Path) -> None:
+def test_waiting_answers_with_the_ended_job(
+    client: TestClient, jobs: JobStore, tmp_path: Path
+) -> None:
     def work() -> None:
         while not (waiting := jobs.run(commands.recent(1))):
             pass
@@ -209,7 +211,7 @@ def test_waiting_answers_with_the_ended_job(client: TestClient, jobs: Jobs, tmp_
 
 
 def test_the_same_key_leads_to_the_same_job_even_after_its_end(
-    any_client: TestClient, jobs: Jobs, tmp_path: Path
+    any_client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     key = {"Idempotency-Key": '"8e03978e-40d5-43e8"'}
     first = submit_with(any_client, tmp_path, key)

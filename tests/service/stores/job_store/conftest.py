@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import Clock
 
 
@@ -15,5 +15,5 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def jobs(redis_url: str, clock: Clock) -> Jobs:
-    return Jobs(Redis.from_url(redis_url, decode_responses=True), clock)
+def jobs(redis_url: str, clock: Clock) -> JobStore:
+    return JobStore(Redis.from_url(redis_url, decode_responses=True), clock)

@@ -7,7 +7,7 @@ from service.contract.job import Checkpoint, DrivingKind, JobInputs, JobRecord, 
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 LEASE_MS = 1000
 INPUTS = JobInputs(
@@ -28,26 +28,26 @@ class Clock:
         return self.now_ms
 
 
-def created(jobs: Jobs, job_id: str = "a") -> JobRecord:
+def created(jobs: JobStore, job_id: str = "a") -> JobRecord:
     """Create a job in the prepare queue."""
     return jobs.run(commands.create(job_id, JobParams(seed=7), INPUTS)).record
 
 
-def taken(jobs: Jobs, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
+def taken(jobs: JobStore, queue: Queue = Queue.PREPARE, worker: str = "w1") -> JobRecord:
     """Claim the job `a` for a worker."""
     record = jobs.run(commands.claim("a", queue, worker, LEASE_MS))
     assert record is not None
     return record
 
 
-def state(jobs: Jobs, job_id: str = "a") -> JobRecord:
+def state(jobs: JobStore, job_id: str = "a") -> JobRecord:
     """Read the job."""
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None
     return snapshot.record
 
 
-def rendering(jobs: Jobs) -> JobRecord:
+def rendering(jobs: JobStore) -> JobRecord:
     """Create, prepare and claim the job `a` for rendering."""
     created(jobs)
     token = taken(jobs).token

@@ -20,7 +20,7 @@ from service.maintenance.orphans import OrphanSweeper
 from service.settings import Settings
 from service.stores.job_store import commands, retention
 from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests.servers import valkey, wait_until
 from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
@@ -35,7 +35,7 @@ ANY_AGE_S = -60.0
 class Submits:
     """A thread that creates jobs continuously; records those that were accepted."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -62,7 +62,7 @@ class Submits:
         wait_until(lambda: len(self.accepted) >= enough, f"{enough} jobs are accepted")
 
 
-def copy_log(jobs: Jobs, source: Path) -> bytes:
+def copy_log(jobs: JobStore, source: Path) -> bytes:
     """Back up as in docs/operations.md: stop rewrites, copy, allow rewrites."""
     jobs.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: jobs.redis.info("persistence")["aof_rewrite_in_progress"] == 0, "no rewrite")
@@ -94,7 +94,7 @@ class Backup:
         second.mkdir()
         self.objects = open_objects(Settings(data=folder / "data"))
         with valkey(first, keeps=True) as (url, _):
-            jobs = Jobs.connect(url)
+            jobs = JobStore.connect(url)
             self.abandoned = self._stored()
             OrphanSweeper(jobs, self.objects, ANY_AGE_S).sweep()
             with Submits(jobs) as submits:
@@ -113,7 +113,7 @@ class Backup:
         url, _ = stack.enter_context(valkey(second, keeps=True))
         # Only the time of leases is simulated.
         self.now_ms = self.at_work.started_ms or 0
-        self.jobs = Jobs.connect(url, lambda: self.now_ms)
+        self.jobs = JobStore.connect(url, lambda: self.now_ms)
         stack.callback(self.jobs.close)
 
     def _stored(self) -> str:
@@ -121,7 +121,7 @@ class Backup:
         self.objects.put(key, b"me")
         return key
 
-    def _begin(self, jobs: Jobs) -> JobRecord:
+    def _begin(self, jobs: JobStore) -> JobRecord:
         jobs.run(commands.reclaim_expired(3))
         taken = jobs.run(commands.claim_next(Queue.PREPARE, "w1", LEASE_MS))
         assert taken is not None

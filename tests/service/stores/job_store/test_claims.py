@@ -20,7 +20,7 @@ from service.contract.params import JobParams
 from service.errors import RejectedError
 from service.settings import Settings
 from service.stores.job_store import commands, idempotency
-from service.stores.job_store.store import Jobs, digest
+from service.stores.job_store.store import JobStore, digest
 from tests import samples
 from tests.servers import GUARD_S, free_port, valkey, wait_until
 from tests.service.api.test_api import expect_problem
@@ -105,7 +105,7 @@ def test_first_error_is_returned_when_job_store_dies(
             wait_until(lambda: ask().status_code == 422, "the key is free")
 
 
-def test_create_is_rejected_after_lost_claim(jobs: Jobs) -> None:
+def test_create_is_rejected_after_lost_claim(jobs: JobStore) -> None:
     for owner in ("first", "second"):
         jobs.run(idempotency.claim_key("me", "k", "f", owner, CLAIM_MS))
         if owner == "first":

@@ -16,7 +16,7 @@ from service.contract.job import JobInputs
 from service.contract.params import JobParams
 from service.stores.job_store import commands
 from service.stores.job_store.connection import SharedConnection
-from service.stores.job_store.store import AsyncJobs
+from service.stores.job_store.store import AsyncJobStore
 from tests.servers import free_port
 
 
@@ -117,7 +117,7 @@ def test_missing_server_raises_connection_error(unused_url: str) -> None:
 
 def test_scripts_are_sent_again_after_script_flush(redis_url: str) -> None:
     async def main() -> None:
-        jobs = AsyncJobs.connect(redis_url)
+        jobs = AsyncJobStore.connect(redis_url)
         inputs = JobInputs.model_validate({"driving": "jobs/a/d.mp4", "driving_kind": "video"})
         await jobs.run(commands.create("a", JobParams(), inputs))
         await jobs.redis.script_flush()

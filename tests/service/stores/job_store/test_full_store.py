@@ -13,14 +13,14 @@ from service.contract.states import JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, presence
 from service.stores.job_store.commands import LeaseStatus
-from service.stores.job_store.store import NEW_WORK, READING, Jobs, scripts
+from service.stores.job_store.store import NEW_WORK, READING, JobStore, scripts
 from tests.service.stores.job_store.records import INPUTS, NO_PERSON, PROGRESS, state
 
 LEASE_MS = 60_000
 
 
 @pytest.fixture
-def full(jobs: Jobs) -> Iterator[Jobs]:
+def full(jobs: JobStore) -> Iterator[JobStore]:
     """Return a store with two jobs, one of them leased, and full memory."""
     for job_id in ("a", "b"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, options=JobOptions(ttl_s=60)))
@@ -31,7 +31,7 @@ def full(jobs: Jobs) -> Iterator[Jobs]:
     jobs.redis.config_set("maxmemory", 0)
 
 
-def test_new_jobs_are_refused_while_memory_is_full(full: Jobs) -> None:
+def test_new_jobs_are_refused_while_memory_is_full(full: JobStore) -> None:
     keys = full.redis.dbsize()
     with pytest.raises(UnavailableError):
         full.run(commands.create("c", JobParams(), INPUTS))
@@ -40,7 +40,7 @@ def test_new_jobs_are_refused_while_memory_is_full(full: Jobs) -> None:
     assert full.run(commands.create("c", JobParams(), INPUTS)).position == 1
 
 
-def test_running_jobs_finish_while_memory_is_full(full: Jobs) -> None:
+def test_running_jobs_finish_while_memory_is_full(full: JobStore) -> None:
     assert full.run(commands.renew("a", 1, LEASE_MS, PROGRESS)) is LeaseStatus.HELD
     assert full.run(presence.hold_role("reconciler", "w", LEASE_MS))
     assert full.run(commands.fail("a", 1, NO_PERSON)) is LeaseStatus.HELD
@@ -50,7 +50,7 @@ def test_running_jobs_finish_while_memory_is_full(full: Jobs) -> None:
     assert full.run(commands.expire_deadlines()) == []
 
 
-def test_ended_jobs_can_be_erased_while_memory_is_full(full: Jobs) -> None:
+def test_ended_jobs_can_be_erased_while_memory_is_full(full: JobStore) -> None:
     full.run(commands.cancel("b"))
     assert full.run(commands.erase("b")) is JobState.CANCELED
     assert full.run(commands.read("b")) is None

@@ -11,7 +11,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, counts, events
 from service.stores.job_store.commands import Command, LeaseStatus
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import (
     INPUTS,
     KEPT,
@@ -25,7 +25,7 @@ from tests.service.stores.job_store.records import (
 )
 
 
-def test_checkpoint_is_kept_until_job_ends(jobs: Jobs, clock: Clock) -> None:
+def test_checkpoint_is_kept_until_job_ends(jobs: JobStore, clock: Clock) -> None:
     token = rendering(jobs).token
     late = PROGRESS.model_copy(update={"step": 5})
     assert jobs.run(commands.keep_checkpoint("a", token, KEPT)) is LeaseStatus.HELD
@@ -41,7 +41,7 @@ def test_checkpoint_is_kept_until_job_ends(jobs: Jobs, clock: Clock) -> None:
     assert state(jobs).checkpoint is None
 
 
-def test_steps_before_checkpoint_are_not_counted_twice(jobs: Jobs, clock: Clock) -> None:
+def test_steps_before_checkpoint_are_not_counted_twice(jobs: JobStore, clock: Clock) -> None:
     jobs.run(commands.renew("a", rendering(jobs).token, LEASE_MS, PROGRESS))
     jobs.run(commands.keep_checkpoint("a", state(jobs).token, KEPT))
     clock.now_ms += LEASE_MS
@@ -53,7 +53,7 @@ def test_steps_before_checkpoint_are_not_counted_twice(jobs: Jobs, clock: Clock)
     assert jobs.run(counts.service_stats()).counters["steps",] == 5
 
 
-def test_checkpoint_with_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
+def test_checkpoint_with_old_token_is_refused(jobs: JobStore, clock: Clock) -> None:
     token = rendering(jobs).token
     clock.now_ms += LEASE_MS
     jobs.run(commands.reclaim_expired(3))
@@ -64,7 +64,7 @@ def test_checkpoint_with_old_token_is_refused(jobs: Jobs, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release"])
-def test_repeated_final_write_returns_same_status(jobs: Jobs, ending: str) -> None:
+def test_repeated_final_write_returns_same_status(jobs: JobStore, ending: str) -> None:
     token = rendering(jobs).token
     write: Command[LeaseStatus] = {
         "succeed": commands.succeed("a", token, {Output.RESULT: "jobs/a/r"}, []),
@@ -80,7 +80,7 @@ def test_repeated_final_write_returns_same_status(jobs: Jobs, ending: str) -> No
     assert [jobs.run(other) for other in others] == [LeaseStatus.LOST, LeaseStatus.LOST]
 
 
-def test_leases_survive_outage_of_the_store(jobs: Jobs, clock: Clock) -> None:
+def test_leases_survive_outage_of_the_store(jobs: JobStore, clock: Clock) -> None:
     token = rendering(jobs).token
     jobs.run(commands.reclaim_expired(3))
     clock.now_ms += commands.SILENCE_MS + LEASE_MS
@@ -90,12 +90,12 @@ def test_leases_survive_outage_of_the_store(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(commands.reclaim_expired(3, grace_ms=LEASE_MS)) == [("a", Queue.RENDER)]
 
 
-def late(jobs: Jobs, **deadlines: int) -> None:
+def late(jobs: JobStore, **deadlines: int) -> None:
     """Create the job `a` with deadlines."""
     jobs.run(commands.create("a", JobParams(), INPUTS, options=JobOptions(**deadlines)))
 
 
-def test_job_fails_after_start_deadline(jobs: Jobs, clock: Clock) -> None:
+def test_job_fails_after_start_deadline(jobs: JobStore, clock: Clock) -> None:
     late(jobs, start_deadline_s=5)
     clock.now_ms += 4999
     assert jobs.run(commands.expire_deadlines()) == []
@@ -107,7 +107,7 @@ def test_job_fails_after_start_deadline(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(commands.claim_next(Queue.PREPARE, "w", LEASE_MS)) is None
 
 
-def test_started_job_has_no_start_deadline(jobs: Jobs, clock: Clock) -> None:
+def test_started_job_has_no_start_deadline(jobs: JobStore, clock: Clock) -> None:
     late(jobs, start_deadline_s=5)
     token = taken(jobs).token
     clock.now_ms += 10_000
@@ -117,7 +117,7 @@ def test_started_job_has_no_start_deadline(jobs: Jobs, clock: Clock) -> None:
 
 @pytest.mark.parametrize("queued", [True, False])
 def test_job_fails_after_run_deadline_and_lease_is_lost(
-    jobs: Jobs, clock: Clock, queued: bool
+    jobs: JobStore, clock: Clock, queued: bool
 ) -> None:
     late(jobs, start_deadline_s=5, run_deadline_s=30)
     token = taken(jobs).token
@@ -132,7 +132,7 @@ def test_job_fails_after_run_deadline_and_lease_is_lost(
     assert jobs.run(commands.expire_deadlines()) == []
 
 
-def test_ended_job_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
+def test_ended_job_has_no_deadlines(jobs: JobStore, clock: Clock) -> None:
     late(jobs, run_deadline_s=1)
     jobs.run(commands.fail("a", taken(jobs).token, NO_PERSON))
     clock.now_ms += 10_000
@@ -140,7 +140,7 @@ def test_ended_job_has_no_deadlines(jobs: Jobs, clock: Clock) -> None:
 
 
 @pytest.mark.slow
-def test_reader_of_long_job_finds_every_event(jobs: Jobs) -> None:
+def test_reader_of_long_job_finds_every_event(jobs: JobStore) -> None:
     token = rendering(jobs).token
     begins_at = state(jobs).version
     for _ in range(2500):

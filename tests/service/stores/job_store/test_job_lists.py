@@ -11,16 +11,16 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, Clock, created, state, taken
 
 
-def listed(jobs: Jobs, *arguments: Any, **filters: Any) -> list[str]:
+def listed(jobs: JobStore, *arguments: Any, **filters: Any) -> list[str]:
     """Return the ids on a page."""
     return [record.id for record in jobs.run(commands.recent(*arguments, **filters))]
 
 
-def test_positions_follow_creation_order(jobs: Jobs, clock: Clock) -> None:
+def test_positions_follow_creation_order(jobs: JobStore, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 1
@@ -30,7 +30,7 @@ def test_positions_follow_creation_order(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(commands.read("nobody")) is None
 
 
-def test_list_is_newest_first_and_pages_are_contiguous(jobs: Jobs, clock: Clock) -> None:
+def test_list_is_newest_first_and_pages_are_contiguous(jobs: JobStore, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 1
@@ -42,7 +42,7 @@ def test_list_is_newest_first_and_pages_are_contiguous(jobs: Jobs, clock: Clock)
     assert listed(jobs, 2, behind_b) == ["a"]
 
 
-def test_jobs_of_same_millisecond_are_listed_once(jobs: Jobs, clock: Clock) -> None:
+def test_jobs_of_same_millisecond_are_listed_once(jobs: JobStore, clock: Clock) -> None:
     names = [f"j{number}" for number in range(7)]
     for name in names:
         created(jobs, name)
@@ -54,7 +54,7 @@ def test_jobs_of_same_millisecond_are_listed_once(jobs: Jobs, clock: Clock) -> N
     assert seen == names[::-1]
 
 
-def test_list_filters_by_caller_state_and_time(jobs: Jobs, clock: Clock) -> None:
+def test_list_filters_by_caller_state_and_time(jobs: JobStore, clock: Clock) -> None:
     for job_id in ("a", "b", "c"):
         created(jobs, job_id)
         clock.now_ms += 10
@@ -69,7 +69,7 @@ def test_list_filters_by_caller_state_and_time(jobs: Jobs, clock: Clock) -> None
     assert listed(jobs, 9, commands.Cursor(10**15 - 1, "0"), until_ms=clock.now_ms - 20) == ["a"]
 
 
-def test_waiting_and_working_times_are_recorded(jobs: Jobs, clock: Clock) -> None:
+def test_waiting_and_working_times_are_recorded(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     clock.now_ms += 100
     token = taken(jobs).token
@@ -86,7 +86,7 @@ def test_waiting_and_working_times_are_recorded(jobs: Jobs, clock: Clock) -> Non
     assert ended.taken_ms is None
 
 
-def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: Jobs, clock: Clock) -> None:
+def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: JobStore, clock: Clock) -> None:
     def run(job_id: str, frames: int, took_ms: int) -> commands.JobSnapshot | None:
         inputs = INPUTS.model_copy(update={"frames": frames})
         jobs.run(commands.create(job_id, JobParams(num_inference_steps=10), inputs))
@@ -108,7 +108,7 @@ def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: Jobs, clock: Cloc
     assert (third.forecast.error, third.forecast.estimates) == (1.0, 1)
 
 
-def test_only_ended_jobs_expire(jobs: Jobs, clock: Clock) -> None:
+def test_only_ended_jobs_expire(jobs: JobStore, clock: Clock) -> None:
     options = JobOptions(ttl_s=60)
     for job_id in ("a", "b"):
         jobs.run(commands.create(job_id, JobParams(), INPUTS, options=options))

@@ -25,7 +25,7 @@ from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.stores.job_store import commands, events
 from service.stores.job_store.commands import Command, LeaseStatus
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
 
 CAP = 3
@@ -37,7 +37,7 @@ PROGRESS = Progress(stage="denoise", step=2, steps=4, fraction=0.5)
 class JobMachine(RuleBasedStateMachine):
     """Callers create and cancel jobs; workers claim them, write, die and return late."""
 
-    jobs: Jobs
+    jobs: JobStore
     clock: Clock
 
     def __init__(self) -> None:
@@ -202,13 +202,13 @@ def reachable(before: JobState, after: JobState) -> bool:
 
 
 @pytest.mark.parametrize("examples", [40])
-def test_random_commands_keep_store_consistent(jobs: Jobs, examples: int) -> None:
+def test_random_commands_keep_store_consistent(jobs: JobStore, examples: int) -> None:
     clock = Clock()
 
     class Machine(JobMachine):
         pass
 
-    Machine.jobs, Machine.clock = Jobs(jobs.redis, clock), clock
+    Machine.jobs, Machine.clock = JobStore(jobs.redis, clock), clock
     run_state_machine_as_test(
         Machine,
         settings=hypothesis_settings(

@@ -15,7 +15,7 @@ from service.contract.workers import WorkerInfo
 from service.stores.job_store import commands, idempotency, presence, uploads
 from service.stores.job_store.commands import Command, LeaseStatus
 from service.stores.job_store.idempotency import KeyState
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from tests.service.stores.job_store.records import (
     INPUTS,
@@ -29,7 +29,7 @@ from tests.service.stores.job_store.records import (
 )
 
 
-def test_new_job_is_queued_with_its_fields(jobs: Jobs, clock: Clock) -> None:
+def test_new_job_is_queued_with_its_fields(jobs: JobStore, clock: Clock) -> None:
     record = created(jobs)
     assert record.state is JobState.QUEUED
     assert record.queue is Queue.PREPARE
@@ -39,7 +39,7 @@ def test_new_job_is_queued_with_its_fields(jobs: Jobs, clock: Clock) -> None:
     assert state(jobs) == record
 
 
-def test_creating_job_twice_changes_nothing(jobs: Jobs) -> None:
+def test_creating_job_twice_changes_nothing(jobs: JobStore) -> None:
     first = created(jobs)
     taken(jobs)
     again = jobs.run(commands.create("a", JobParams(seed=8), INPUTS))
@@ -47,7 +47,7 @@ def test_creating_job_twice_changes_nothing(jobs: Jobs) -> None:
     assert (again.record.state, again.position) == (JobState.PREPARING, None)
 
 
-def test_idempotency_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock: Clock) -> None:
+def test_idempotency_key_belongs_to_one_request_of_one_caller(jobs: JobStore, clock: Clock) -> None:
     def claim(fingerprint: str, caller: str = "me", owner: str = "me-1") -> idempotency.KeyClaim:
         return jobs.run(idempotency.claim_key(caller, "k", fingerprint, owner, 1000))
 
@@ -67,7 +67,7 @@ def test_idempotency_key_belongs_to_one_request_of_one_caller(jobs: Jobs, clock:
     assert claim("g") == idempotency.KeyClaim(KeyState.JOB, "a")
 
 
-def test_upload_is_readable_until_it_expires(jobs: Jobs, clock: Clock) -> None:
+def test_upload_is_readable_until_it_expires(jobs: JobStore, clock: Clock) -> None:
     upload = Upload(id="u", caller="me", max_bytes=10)
     jobs.run(uploads.register_upload(upload, 1000))
     assert jobs.run(uploads.read_uploads(["u", "v"])) == [upload, None]
@@ -78,7 +78,7 @@ def test_upload_is_readable_until_it_expires(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(uploads.expired_uploads()) == []
 
 
-def test_only_one_worker_claims_a_job(jobs: Jobs) -> None:
+def test_only_one_worker_claims_a_job(jobs: JobStore) -> None:
     created(jobs)
     record = taken(jobs)
     assert (record.state, record.token, record.attempts) == (JobState.PREPARING, 1, 1)
@@ -89,7 +89,7 @@ def test_only_one_worker_claims_a_job(jobs: Jobs) -> None:
     assert jobs.run(commands.claim("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
 
 
-def test_repeated_claim_finds_its_own_lease(jobs: Jobs, clock: Clock) -> None:
+def test_repeated_claim_finds_its_own_lease(jobs: JobStore, clock: Clock) -> None:
     none_waited = commands.claim_next(Queue.PREPARE, "w1", LEASE_MS)
     assert jobs.run(none_waited) is None
     created(jobs)
@@ -108,14 +108,14 @@ def test_repeated_claim_finds_its_own_lease(jobs: Jobs, clock: Clock) -> None:
     assert state(jobs, "b").token == 0
 
 
-def test_progress_is_written_under_the_lease(jobs: Jobs) -> None:
+def test_progress_is_written_under_the_lease(jobs: JobStore) -> None:
     created(jobs)
     token = taken(jobs).token
     assert jobs.run(commands.renew("a", token, LEASE_MS, PROGRESS)) is LeaseStatus.HELD
     assert state(jobs).progress == PROGRESS
 
 
-def test_job_passes_both_queues_and_succeeds(jobs: Jobs, clock: Clock) -> None:
+def test_job_passes_both_queues_and_succeeds(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     first = taken(jobs)
     held = jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"]))
@@ -136,7 +136,7 @@ def test_job_passes_both_queues_and_succeeds(jobs: Jobs, clock: Clock) -> None:
     assert ended.worker is None
 
 
-def test_writes_with_old_token_are_refused(jobs: Jobs, clock: Clock) -> None:
+def test_writes_with_old_token_are_refused(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     old = taken(jobs).token
     clock.now_ms += LEASE_MS
@@ -156,7 +156,7 @@ def test_writes_with_old_token_are_refused(jobs: Jobs, clock: Clock) -> None:
     assert [jobs.run(write) for write in writes] == [LeaseStatus.LOST] * len(writes)
 
 
-def test_renewed_lease_is_not_reclaimed(jobs: Jobs, clock: Clock) -> None:
+def test_renewed_lease_is_not_reclaimed(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     clock.now_ms += LEASE_MS - 1
@@ -166,7 +166,7 @@ def test_renewed_lease_is_not_reclaimed(jobs: Jobs, clock: Clock) -> None:
     assert state(jobs).state is JobState.PREPARING
 
 
-def test_job_fails_after_three_lost_workers(jobs: Jobs, clock: Clock) -> None:
+def test_job_fails_after_three_lost_workers(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     for _ in range(3):
         taken(jobs)
@@ -179,7 +179,7 @@ def test_job_fails_after_three_lost_workers(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is None
 
 
-def test_released_job_keeps_position_and_attempt_count(jobs: Jobs, clock: Clock) -> None:
+def test_released_job_keeps_position_and_attempt_count(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     clock.now_ms += 1
@@ -190,7 +190,7 @@ def test_released_job_keeps_position_and_attempt_count(jobs: Jobs, clock: Clock)
     assert (snapshot.position, snapshot.record.attempts) == (0, 0)
 
 
-def test_waiting_job_is_canceled_immediately(jobs: Jobs) -> None:
+def test_waiting_job_is_canceled_immediately(jobs: JobStore) -> None:
     created(jobs)
     for _ in range(2):
         record = jobs.run(commands.cancel("a"))
@@ -201,7 +201,9 @@ def test_waiting_job_is_canceled_immediately(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release", "lost", "stop"])
-def test_accepted_cancel_overrides_worker_outcome(jobs: Jobs, clock: Clock, ending: str) -> None:
+def test_accepted_cancel_overrides_worker_outcome(
+    jobs: JobStore, clock: Clock, ending: str
+) -> None:
     created(jobs)
     token = taken(jobs).token
     asked = jobs.run(commands.cancel("a"))
@@ -222,7 +224,7 @@ def test_accepted_cancel_overrides_worker_outcome(jobs: Jobs, clock: Clock, endi
     assert (ended.state, ended.outputs, ended.error) == (JobState.CANCELED, {}, None)
 
 
-def test_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
+def test_ended_job_never_changes(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     token = taken(jobs).token
     jobs.run(commands.fail("a", token, NO_PERSON))
@@ -235,7 +237,7 @@ def test_ended_job_never_changes(jobs: Jobs, clock: Clock) -> None:
     assert ended.error == NO_PERSON
 
 
-def test_hint_is_resent_only_if_none_is_queued(jobs: Jobs, clock: Clock) -> None:
+def test_hint_is_resent_only_if_none_is_queued(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     unhinted = commands.jobs_missing_hints(Queue.PREPARE, age_ms=3000)
     assert jobs.run(unhinted) == []
@@ -247,7 +249,7 @@ def test_hint_is_resent_only_if_none_is_queued(jobs: Jobs, clock: Clock) -> None
     assert jobs.run(unhinted) == []
 
 
-def test_worker_without_heartbeat_is_removed(jobs: Jobs, clock: Clock) -> None:
+def test_worker_without_heartbeat_is_removed(jobs: JobStore, clock: Clock) -> None:
     info = WorkerInfo(id="w1", queues=(Queue.RENDER,), preset="mini", ready=True)
     jobs.run(presence.heartbeat(info, ttl_ms=100))
     assert jobs.run(presence.workers()) == [info]
@@ -258,7 +260,7 @@ def test_worker_without_heartbeat_is_removed(jobs: Jobs, clock: Clock) -> None:
     assert jobs.run(presence.workers()) == []
 
 
-def test_role_has_one_holder(jobs: Jobs) -> None:
+def test_role_has_one_holder(jobs: JobStore) -> None:
     assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
     assert jobs.run(presence.hold_role("reconciler", "w1", 60_000))
     assert not jobs.run(presence.hold_role("reconciler", "w2", 60_000))

@@ -17,7 +17,7 @@ from service.contract.states import TRANSITIONS, JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, counts, events, keys, presence, uploads
 from service.stores.job_store.commands import Command
-from service.stores.job_store.store import READING, AsyncJobs, Jobs, scripts
+from service.stores.job_store.store import READING, AsyncJobStore, JobStore, scripts
 from service.stores.job_store.uploads import Upload
 from tests.service.keyholders import new_key
 from tests.service.stores.job_store.records import created
@@ -26,17 +26,17 @@ DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 
 def test_server_time_is_used_without_a_clock(redis_url: str) -> None:
-    jobs = Jobs.connect(redis_url)
+    jobs = JobStore.connect(redis_url)
     record = created(jobs)
     jobs.close()
     assert abs(record.created_ms - clock_ms()) < 60_000
 
 
-def test_async_store_runs_the_same_commands(redis_url: str, jobs: Jobs) -> None:
+def test_async_store_runs_the_same_commands(redis_url: str, jobs: JobStore) -> None:
     record = created(jobs)
 
     async def read() -> commands.JobSnapshot | None:
-        store = AsyncJobs.connect(redis_url)
+        store = AsyncJobStore.connect(redis_url)
         try:
             return await store.run(commands.read("a"))
         finally:
@@ -48,7 +48,7 @@ def test_async_store_runs_the_same_commands(redis_url: str, jobs: Jobs) -> None:
 
 
 def test_missing_server_raises_unavailable_error(unused_url: str) -> None:
-    jobs = Jobs.connect(unused_url)
+    jobs = JobStore.connect(unused_url)
     with pytest.raises(UnavailableError, match="job store"):
         jobs.run(commands.read("a"))
 
@@ -72,7 +72,7 @@ def test_scripts_require_the_parts_that_they_use() -> None:
                 assert name in re.findall(DEFINITION, code), f"{script} uses {name}"
 
 
-def test_reading_scripts_run_read_only_on_the_server(jobs: Jobs) -> None:
+def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
     created(jobs)
     jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
     key_id = id_of(new_key(jobs, "me")) or ""

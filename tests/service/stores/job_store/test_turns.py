@@ -12,13 +12,13 @@ from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands
-from service.stores.job_store.store import Jobs
+from service.stores.job_store.store import JobStore
 
 
 class Line:
     """Callers who create jobs, and a worker that claims the next one."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: JobStore) -> None:
         self.jobs = jobs
         self.made = 0
 
@@ -72,7 +72,7 @@ class Line:
 
 
 @pytest.fixture
-def line(jobs: Jobs) -> Line:
+def line(jobs: JobStore) -> Line:
     return Line(jobs)
 
 
@@ -149,7 +149,7 @@ def test_requeued_job_keeps_virtual_start(line: Line) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_positions_equal_the_order_of_claims(
-    jobs: Jobs, asked: list[tuple[str, int, bool]]
+    jobs: JobStore, asked: list[tuple[str, int, bool]]
 ) -> None:
     """Without new jobs, the job at position n is claimed as the n-th."""
     jobs.redis.flushall()
