@@ -124,7 +124,6 @@ def test_many_pictures_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_many_small_pictures_damaged_by_zzuf(tally: Tally, tmp_path: Path) -> None:
-    """Those that the gateway judges without a decoder."""
     file = tmp_path / "valid.png"
     file.write_bytes(samples.png(64, 64))
     tally.try_all("image", by_zzuf(file, MANY), MANY)
