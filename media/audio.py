@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from media.container import ffmpeg_errors, open_container
+from media.container import map_ffmpeg_errors, open_container
 
 _AudioPacket: TypeAlias = "Packet[AudioStream]"
 
@@ -33,7 +33,7 @@ class AudioTrack:
     def __init__(self, source: Path, target: OutputContainer) -> None:
         self._source, self._target = source, target
         meaning = "its audio cannot be read"
-        with ffmpeg_errors(source.name, meaning), ExitStack() as opening:
+        with map_ffmpeg_errors(source.name, meaning), ExitStack() as opening:
             reader = opening.enter_context(open(source, "rb"))
             container = open_container(source.name, reader, meaning=meaning)
             self._input = opening.enter_context(container)
@@ -41,11 +41,11 @@ class AudioTrack:
         self._packets: Iterator[_AudioPacket] = iter(())
         self._pending: _AudioPacket | None = None
         if self._input.streams.audio:
-            self._packets = self._begin(self._input.streams.audio[0])
+            self._packets = self._start_track(self._input.streams.audio[0])
 
     def write_until(self, time_s: float) -> None:
         """Write the audio that starts before `time_s`."""
-        with ffmpeg_errors(self._source.name, "its audio is damaged"):
+        with map_ffmpeg_errors(self._source.name, "its audio is damaged"):
             while (packet := self._pending or next(self._packets, None)) is not None:
                 if _start_s(packet) >= time_s:
                     self._pending = packet
@@ -58,14 +58,14 @@ class AudioTrack:
         self._packets, self._pending = iter(()), None
         self._opened.close()
 
-    def _begin(self, audio: AudioStream) -> Iterator[_AudioPacket]:
+    def _start_track(self, audio: AudioStream) -> Iterator[_AudioPacket]:
         start_s = _first_frame_s(self._input)
         if audio.codec_context.name.removesuffix("float") in COPIED_CODECS:
             written = self._target.add_stream_from_template(audio)
-            return _copied(self._input, audio, written, start_s)
+            return _copy_packets(self._input, audio, written, start_s)
         rate = audio.codec_context.sample_rate
         encoded = self._target.add_stream("aac", rate=rate)
-        return _encoded(self._input, audio, encoded, start_s)
+        return _encode_packets(self._input, audio, encoded, start_s)
 
 
 def _start_s(packet: _AudioPacket) -> float:
@@ -79,7 +79,7 @@ def _first_frame_s(container: InputContainer) -> float:
     return float((pictures[0].start_time or 0) * (pictures[0].time_base or 0))
 
 
-def _copied(
+def _copy_packets(
     container: InputContainer, audio: AudioStream, written: AudioStream, start_s: float
 ) -> Iterator[_AudioPacket]:
     shift = round(start_s / float(audio.time_base or 1))
@@ -95,19 +95,19 @@ def _copied(
         yield packet
 
 
-def _encoded(
+def _encode_packets(
     container: InputContainer, audio: AudioStream, written: AudioStream, start_s: float
 ) -> Iterator[_AudioPacket]:
     resampler = AudioResampler(format="fltp", layout=audio.layout, rate=written.rate)
     for frame in container.decode(audio):
         if frame.time is not None and frame.time < start_s:
             continue
-        yield from _encode(written, resampler.resample(_shifted(frame, start_s)))
+        yield from _encode(written, resampler.resample(_shift(frame, start_s)))
     yield from _encode(written, resampler.resample(None))
     yield from written.encode(None)
 
 
-def _shifted(frame: AudioFrame, start_s: float) -> AudioFrame:
+def _shift(frame: AudioFrame, start_s: float) -> AudioFrame:
     if frame.pts is not None and frame.time_base is not None:
         frame.pts -= round(start_s / float(frame.time_base))
     return frame

@@ -41,7 +41,7 @@ def contact_sheet(
         raise ParameterError("a contact sheet needs at least one picture")
     if labels and len(labels) != len(rows):
         raise ParameterError(f"there are {len(labels)} labels for {len(rows)} rows")
-    cells = [[_scaled(picture, cell_height) for picture in row] for row in rows]
+    cells = [[_scale(picture, cell_height) for picture in row] for row in rows]
     widths = _column_widths(cells)
     font_size = max(10, cell_height // 9)
     font = ImageFont.load_default(size=font_size)
@@ -63,7 +63,7 @@ def contact_sheet(
     return np.array(sheet)
 
 
-def _scaled(picture: NDArray[np.uint8], height: int) -> Image.Image:
+def _scale(picture: NDArray[np.uint8], height: int) -> Image.Image:
     image = Image.fromarray(np.ascontiguousarray(picture))
     factor = height / image.height
     size = (max(1, round(image.width * factor)), height)

@@ -39,7 +39,7 @@ MAX_THREADS = 4
 
 
 @contextmanager
-def opened_video(
+def open_video(
     file: MediaFile,
     limits: MediaLimits,
     *,
@@ -85,7 +85,7 @@ def open_container(
         name: of the file, for messages.
         reader: positioned at the beginning.
         options: of FFmpeg.
-        known_kinds_only: see `opened_video`.
+        known_kinds_only: see `open_video`.
         meaning: message when the file cannot be opened.
 
     Raises:
@@ -99,17 +99,17 @@ def open_container(
             kinds = ", ".join(VIDEO_SUFFIXES)
             raise MediaError(f"{name}: not a video of a known kind ({kinds})")
         chosen["format_whitelist"] = OTHER_FORMATS
-    with ffmpeg_errors(name, meaning):
+    with map_ffmpeg_errors(name, meaning):
         try:
             container = av.open(reader, "r", format=kind, options=chosen, metadata_errors="replace")
         except EOFError as error:
-            raise MediaError(f"{name}: the video holds no frames") from error
+            raise MediaError(f"{name}: the video has no frames") from error
     with container:
         yield container
 
 
 @contextmanager
-def ffmpeg_errors(name: str, meaning: str) -> Iterator[None]:
+def map_ffmpeg_errors(name: str, meaning: str) -> Iterator[None]:
     """Raise MediaError in place of FFmpeg's errors; MemoryError stays.
 
     Args:
@@ -135,7 +135,7 @@ def frame_packets(container: InputContainer, stream: VideoStream) -> Iterator[Pa
     return (packet for packet in container.demux(stream) if packet.size > 0)
 
 
-def decoded_frames(
+def decode_frames(
     name: str, container: InputContainer, stream: VideoStream
 ) -> Iterator[VideoFrame]:
     """Yield the frames in display order, timed by the stream's time base.
@@ -144,7 +144,7 @@ def decoded_frames(
         MediaError: a frame cannot be decoded.
     """
     decoder = _decoder(stream)
-    with ffmpeg_errors(name, DAMAGED):
+    with map_ffmpeg_errors(name, DAMAGED):
         for packet in chain(frame_packets(container, stream), [None]):
             for frame in decoder.decode(packet):
                 frame.time_base = stream.time_base  # lost at the decoder's end
@@ -171,5 +171,5 @@ def _picture_stream(name: str, container: InputContainer) -> VideoStream:
             raise MediaError(f"{name}: the codec of the video is not supported")
         return streams[0]
     if has_audio(container):
-        raise MediaError(f"{name}: the file holds sound but no video")
-    raise MediaError(f"{name}: the file holds no video")
+        raise MediaError(f"{name}: the file has audio but no video")
+    raise MediaError(f"{name}: the file has no video")

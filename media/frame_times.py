@@ -5,7 +5,7 @@ from __future__ import annotations
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from media.container import DAMAGED, ffmpeg_errors, frame_packets
+from media.container import DAMAGED, frame_packets, map_ffmpeg_errors
 from media.errors import MediaError, Problem
 from media.limits import MediaLimits
 from media.timing import StoredTimes
@@ -22,7 +22,7 @@ def frame_times(
     times: list[float | None] = []
     stored, latest, last_duration_s = 0, float("-inf"), None
     per_tick = float(stream.time_base or 1)
-    with ffmpeg_errors(name, DAMAGED):
+    with map_ffmpeg_errors(name, DAMAGED):
         for stored, packet in enumerate(frame_packets(container, stream), 1):
             _check_count(name, stored, limits)
             if packet.is_discard:  # hidden by an edit list; other frames may depend on it
@@ -50,7 +50,7 @@ def _check_count(name: str, count: int, limits: MediaLimits) -> None:
 def _check_complete(name: str, stored: int, container: InputContainer, stream: VideoStream) -> None:
     """Compare with the index, which also counts the frames that an edit list hides."""
     if stored == 0:
-        raise MediaError(f"{name}: the video holds no frames")
+        raise MediaError(f"{name}: the video has no frames")
     indexed = len(stream.index_entries) if "mov" in container.format.name else 0
     if stored < indexed:
-        raise MediaError(f"{name}: the file ends early; it holds {stored:,} of {indexed:,} frames")
+        raise MediaError(f"{name}: the file ends early; it has {stored:,} of {indexed:,} frames")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from media.atomic_write import atomic_write
-from media.container import ffmpeg_errors
+from media.container import map_ffmpeg_errors
 from media.errors import ParameterError
 from media.video_writer import UNWRITABLE, VideoWriter
 
@@ -87,7 +87,7 @@ class _Gif:
     def __init__(self, path: Path, fps: Fraction, size: tuple[int, int]) -> None:
         self._path, self._fps = path, fps
         self._count = 0
-        with ffmpeg_errors(path.name, UNWRITABLE):
+        with map_ffmpeg_errors(path.name, UNWRITABLE):
             self._output = av.open(str(path), "w", format="gif")
             self._stream = self._output.add_stream("gif", rate=fps)
             self._stream.height, self._stream.width = size
@@ -107,11 +107,11 @@ class _Gif:
         video_frame.pts = round(self._count * GIF_TICKS / self._fps)
         video_frame.time_base = Fraction(1, GIF_TICKS)
         self._count += 1
-        with ffmpeg_errors(self._path.name, UNWRITABLE):
+        with map_ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(video_frame))
 
     def __exit__(self, *raised: object) -> None:
-        with ffmpeg_errors(self._path.name, UNWRITABLE):
+        with map_ffmpeg_errors(self._path.name, UNWRITABLE):
             if self._count and raised[0] is None:
                 self._output.mux(self._stream.encode(None))
             self._output.close()

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from media.alpha import over_white
 from media.atomic_write import atomic_write
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
-from media.image_file import NotAnImageError, decoding_errors, opened_image
+from media.image_file import NotAnImageError, map_decoding_errors, open_image
 from media.limits import MediaLimits
+from media.transparency import composite_over_white
 
 
 def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
@@ -30,7 +30,7 @@ def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.
         MediaError: no such file, empty, not an image, damaged, or over a limit.
     """
     file, limits = media_file(source), limits or MediaLimits()
-    with opened_image(file, limits) as image, decoding_errors(file.name):
+    with open_image(file, limits) as image, map_decoding_errors(file.name):
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
@@ -42,7 +42,7 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
     """
     file, limits = media_file(source), limits or MediaLimits()
     try:
-        with opened_image(file, limits) as image:
+        with open_image(file, limits) as image:
             return int(getattr(image, "n_frames", 1)) == 1
     except NotAnImageError:
         return False
@@ -74,7 +74,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode in ("I", "F"):
         return _grey_to_rgb(np.asarray(image))
     if image.has_transparency_data:
-        return over_white(np.asarray(image.convert("RGBA")))
+        return composite_over_white(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))
 
 

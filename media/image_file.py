@@ -32,7 +32,7 @@ class NotAnImageError(MediaError):
 
 
 @contextmanager
-def opened_image(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
+def open_image(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
     """Open an image and check the size that its header declares; nothing is decoded.
 
     Raises:
@@ -45,7 +45,7 @@ def opened_image(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def decoding_errors(name: str) -> Iterator[None]:
+def map_decoding_errors(name: str) -> Iterator[None]:
     """Raise MediaError in place of Pillow's errors.
 
     Args:
@@ -66,10 +66,10 @@ def check_image(file: MediaFile, limits: MediaLimits) -> str:
     Raises:
         MediaError: not an image, damaged, or over a limit.
     """
-    with opened_image(file, limits) as image:
+    with open_image(file, limits) as image:
         limits.check_aspect(file.name, image.height, image.width)
         suffix = IMAGE_SUFFIXES[image.format or ""]
-        with decoding_errors(file.name):
+        with map_decoding_errors(file.name):
             # A JPEG is decoded at a fraction of its size, but all of its bytes are read.
             image.draft("RGB", (limits.min_side, limits.min_side))
             image.load()

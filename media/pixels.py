@@ -7,7 +7,7 @@ from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from media.alpha import over_white
+from media.transparency import composite_over_white
 
 
 def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -25,7 +25,7 @@ def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         width=size[1], height=size[0], format="rgba" if transparent else "rgb24"
     )
     pixels = converted.to_ndarray().astype(np.uint8, copy=False)
-    return over_white(pixels) if transparent else pixels
+    return composite_over_white(pixels) if transparent else pixels
 
 
 def display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
@@ -41,7 +41,7 @@ def turns_sideways(matrix: NDArray[np.int32] | None) -> bool:
     return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
 
 
-def upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
+def make_upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
     """Rotate and mirror a picture by its display matrix, in quarter turns.
 
     The matrix maps column x and row y of the stored picture to column a x + c y and row

@@ -76,14 +76,14 @@ def find_timing(stored: StoredTimes, fps: Fraction | None = None) -> Timing:
     if len(times) == count > 1:
         regular = _regular_rate(times, rates)
         if regular is None:
-            return _irregular(times, stored.last_duration_s, fps)
+            return _irregular_timing(times, stored.last_duration_s, fps)
     else:
         regular = rates[0] if rates else DEFAULT_FPS
     start_s = float(times[0]) if len(times) else 0.0
-    return _regular(regular, count, start_s, fps)
+    return _regular_timing(regular, count, start_s, fps)
 
 
-def _regular(own: Fraction, count: int, start_s: float, fps: Fraction | None) -> Timing:
+def _regular_timing(own: Fraction, count: int, start_s: float, fps: Fraction | None) -> Timing:
     duration_s = count / float(own)
     if fps is None or fps == own:
         return Timing(own, count, start_s, duration_s, as_stored=True, stored_fps=own)
@@ -91,7 +91,7 @@ def _regular(own: Fraction, count: int, start_s: float, fps: Fraction | None) ->
     return Timing(fps, num_frames, start_s, duration_s, as_stored=False, stored_fps=own)
 
 
-def _irregular(
+def _irregular_timing(
     times: NDArray[np.float64], last_duration_s: float | None, fps: Fraction | None
 ) -> Timing:
     most_common = _most_common_rate(times)
@@ -109,7 +109,7 @@ def _regular_rate(times: NDArray[np.float64], declared: list[Fraction]) -> Fract
     if span_s <= 0:
         return None
     measured = (len(times) - 1) / span_s
-    candidates = [*declared, _rounded(measured, 0.005)]
+    candidates = [*declared, _round_rate(measured, 0.005)]
     for rate in candidates:
         offsets = (times - times[0]) * float(rate) - np.arange(len(times))
         if rate <= MAX_FPS and float(np.abs(offsets).max()) <= 0.25:
@@ -123,10 +123,10 @@ def _most_common_rate(times: NDArray[np.float64]) -> Fraction:
     steps = steps[steps > 0]
     if not len(steps):
         return DEFAULT_FPS
-    return _rounded(min(1 / float(np.median(steps)), 120.0), 0.02)
+    return _round_rate(min(1 / float(np.median(steps)), 120.0), 0.02)
 
 
-def _rounded(rate: float, tolerance: float) -> Fraction:
+def _round_rate(rate: float, tolerance: float) -> Fraction:
     """Return the nearest common rate if it is within the relative tolerance, else the rate."""
     nearest = min(_COMMON_FPS, key=lambda common: abs(float(common) - rate))
     if abs(float(nearest) - rate) <= tolerance * rate:

@@ -10,10 +10,10 @@ from av.video.stream import VideoStream
 
 from media.container import (
     NOT_A_VIDEO,
-    decoded_frames,
-    ffmpeg_errors,
+    decode_frames,
     frame_packets,
-    opened_video,
+    map_ffmpeg_errors,
+    open_video,
 )
 from media.errors import MediaError, Problem
 from media.files import MediaFile
@@ -48,8 +48,8 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
             raise _still(file.name)
     # A single thread: others would each hold frames, so that memory would grow with the processors.
     with (
-        ffmpeg_errors(file.name, NOT_A_VIDEO),
-        opened_video(file, limits, known_kinds_only=True, max_threads=1) as (container, stream),
+        map_ffmpeg_errors(file.name, NOT_A_VIDEO),
+        open_video(file, limits, known_kinds_only=True, max_threads=1) as (container, stream),
     ):
         declared_s = (container.duration or 0) / av.time_base
         limits.check_duration(file.name, declared_s)
@@ -58,7 +58,7 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
             raise _still(file.name)
         limits.check_extent(file.name, frames, stream.height, stream.width)
         container.seek(0)
-        if next(decoded_frames(file.name, container, stream), None) is None:
+        if next(decode_frames(file.name, container, stream), None) is None:
             raise MediaError(f"{file.name}: no frame of the video can be decoded")
         seconds = max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
         kind = container.format.name.split(",")[0]
@@ -78,7 +78,7 @@ def _frame_count(
                     Problem.TOO_LONG,
                 )
     if not frames:
-        raise MediaError(f"{name}: the video holds no frames")
+        raise MediaError(f"{name}: the video has no frames")
     limits.check_frames(name, frames)
     return frames
 

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from media.container import decoded_frames, has_audio, opened_video
+from media.container import decode_frames, has_audio, open_video
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
 from media.frame_times import frame_times
@@ -18,10 +18,10 @@ from media.image import is_still_image, read_image
 from media.limits import DEFAULT_FPS, MediaLimits
 from media.pixels import (
     display_matrix,
+    make_upright,
     square_pixel_size,
     to_rgb,
     turns_sideways,
-    upright,
 )
 from media.timing import Timing, find_timing
 
@@ -110,9 +110,9 @@ class VideoReader:
         if self._still:
             yield read_image(self._file, self._limits)
             return
-        with opened_video(self._file, self._limits) as (container, stream):
-            frames = decoded_frames(self._file.name, container, stream)
-            timed = _once(frames) if self._timing.as_stored else _repeated(frames, self._timing)
+        with open_video(self._file, self._limits) as (container, stream):
+            frames = decode_frames(self._file.name, container, stream)
+            timed = _once(frames) if self._timing.as_stored else _repeat(frames, self._timing)
             for frame, repeats in timed:
                 pixels = self._pixels(frame)
                 yield pixels
@@ -120,7 +120,7 @@ class VideoReader:
                     yield pixels.copy()
 
     def _find_timing(self, fps: Fraction | None) -> Timing:
-        with opened_video(self._file, self._limits) as (container, stream):
+        with open_video(self._file, self._limits) as (container, stream):
             timing = find_timing(frame_times(self._file.name, container, stream, self._limits), fps)
         self._limits.check_duration(self._file.name, timing.duration_s)
         self._limits.check_frames(self._file.name, timing.num_frames)
@@ -128,8 +128,8 @@ class VideoReader:
 
     def _video_info(self) -> VideoInfo:
         """Decode the first frame, for the rotation and to prove that the codec works."""
-        with opened_video(self._file, self._limits) as (container, stream):
-            frame = next(decoded_frames(self._file.name, container, stream), None)
+        with open_video(self._file, self._limits) as (container, stream):
+            frame = next(decode_frames(self._file.name, container, stream), None)
             if frame is None:
                 raise MediaError(f"{self._file.name}: no frame of the video can be decoded")
             aspect = stream.sample_aspect_ratio
@@ -151,7 +151,7 @@ class VideoReader:
         return VideoInfo(width, height, timing.fps, timing.num_frames, timing.duration_s, audio)
 
     def _pixels(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        return upright(to_rgb(frame, self._stored_size), display_matrix(frame))
+        return make_upright(to_rgb(frame, self._stored_size), display_matrix(frame))
 
 
 _STILL = Timing(DEFAULT_FPS, 1, 0.0, float(1 / DEFAULT_FPS), as_stored=True, stored_fps=DEFAULT_FPS)
@@ -161,7 +161,7 @@ def _once(frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
     return ((frame, 1) for frame in frames)
 
 
-def _repeated(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:
+def _repeat(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:
     """Yield each displayed frame with the number of times it is repeated."""
     pending: VideoFrame | None = None
     done = 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from media.atomic_write import temporary_path
 from media.audio import AudioTrack
-from media.container import ffmpeg_errors
+from media.container import map_ffmpeg_errors
 from media.errors import MediaError, ParameterError
 
 BT709 = 1  # the code of BT.709 for matrix, primaries and transfer alike (H.264, table E-3)
@@ -71,14 +71,14 @@ class VideoWriter:
         audio_from: Path | str | None = None,
     ) -> None:
         self._path = Path(path)
-        self.fps = _checked_fps(fps)
-        self.size = _checked_size(size)
+        self.fps = _check_fps(fps)
+        self.size = _check_size(size)
         self.stored_size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self.num_frames = 0
         if not 0 <= crf <= 51:
             raise ParameterError(f"crf is {crf}; it must lie in 0..51")
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
-        self._options = _x264(crf, preset) if self._kind is MP4 else _vp9(crf)
+        self._options = _x264_options(crf, preset) if self._kind is MP4 else _vp9_options(crf)
         self._audio_from = None if audio_from is None else Path(audio_from)
         self._temporary = temporary_path(self._path)
         self._audio: AudioTrack | None = None
@@ -86,7 +86,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         if not self._path.parent.is_dir():
             raise MediaError(f"{self._path.name}: {UNWRITABLE} (no such folder)")
-        with ffmpeg_errors(self._path.name, UNWRITABLE):
+        with map_ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output: OutputContainer = av.open(
                 str(self._temporary), "w", format=self._kind.name, options=self._kind.options
             )
@@ -107,7 +107,7 @@ class VideoWriter:
                 f" it must be uint8 {(*self.size, 3)}"
             )
         picture = self._to_yuv(frame)
-        with ffmpeg_errors(self._path.name, UNWRITABLE):
+        with map_ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(picture))
         self.num_frames += 1
         if self._audio is not None:
@@ -151,7 +151,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self.num_frames == 0:
             raise ParameterError(f"{self._path.name}: no frame was written")
-        with ffmpeg_errors(self._path.name, UNWRITABLE):
+        with map_ffmpeg_errors(self._path.name, UNWRITABLE):
             self._output.mux(self._stream.encode(None))
             self._close()
             self._temporary.replace(self._path)
@@ -169,7 +169,7 @@ class VideoWriter:
         self._temporary.unlink(missing_ok=True)
 
 
-def _x264(crf: float, preset: str) -> dict[str, str]:
+def _x264_options(crf: float, preset: str) -> dict[str, str]:
     """Return x264's options for output that depends on the frames only.
 
     By default x264's macroblock tree depends on uninitialized memory and on the processor.
@@ -177,20 +177,20 @@ def _x264(crf: float, preset: str) -> dict[str, str]:
     return {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
 
 
-def _vp9(crf: float) -> dict[str, str]:
+def _vp9_options(crf: float) -> dict[str, str]:
     """Return libvpx's options. Its quality scale ends at 63; 25 is about x264's 18."""
     quality = round(crf * 63 / 51 + 3) if crf else 0
     return {"crf": str(min(quality, 63)), "b": "0", "deadline": "good", "cpu-used": "4"}
 
 
-def _checked_fps(fps: Fraction | int | float) -> Fraction:
+def _check_fps(fps: Fraction | int | float) -> Fraction:
     exact = Fraction(fps).limit_denominator(1001)
     if not 0 < exact <= 1000:
         raise ParameterError(f"fps is {fps}; it must be above 0 and at most 1000")
     return exact
 
 
-def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
     if min(size) < 1 or max(size) > 16384:
         raise ParameterError(f"size is {size}; each side must lie in 1..16384")
     return size

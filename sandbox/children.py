@@ -90,7 +90,7 @@ class Sandbox:
         channel, remote = socket.socketpair()
         status, status_writer = os.pipe()
         try:
-            with _opened(file) as stream, remote:
+            with _open_file(file) as stream, remote:
                 descriptors = [stream.fileno(), remote.fileno(), status_writer]
                 self._fork(json.dumps(request).encode(), descriptors)
         except BaseException:
@@ -279,7 +279,7 @@ class Child:
 
 
 @contextmanager
-def _opened(file: Path | bytes) -> Iterator[BinaryIO]:
+def _open_file(file: Path | bytes) -> Iterator[BinaryIO]:
     if isinstance(file, Path):
         with open(file, "rb", buffering=0) as opened:
             yield opened

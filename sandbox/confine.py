@@ -104,12 +104,12 @@ def confine(limits: ChildLimits) -> None:
         (PR_SET_DUMPABLE, 0),
         (PR_SET_NO_NEW_PRIVS, 1),
     ):
-        _checked(system.prctl(option, value, 0, 0, 0))
+        _check_result(system.prctl(option, value, 0, 0, 0))
     machine = MACHINES.get(platform.machine())
     if machine is not None:
         code = filter_program(*machine, os.getpid())
         program = _Program(len(code) // INSTRUCTION.size, code)
-        _checked(system.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0))
+        _check_result(system.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0))
 
 
 def filter_program(machine: int, column: int, process: int) -> bytes:
@@ -146,7 +146,7 @@ def filter_program(machine: int, column: int, process: int) -> bytes:
     return b"".join(body)
 
 
-def _checked(result: int) -> None:
+def _check_result(result: int) -> None:
     if result != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"prctl: {os.strerror(code)}")

@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 class InputLimits(BaseModel):
     """Limits on an image, a driving video and a pose file.
 
-    They are stricter than the defaults of `media.limits`, which hold for a user's own files.
+    They are stricter than the defaults of `media.limits`, which apply to a user's own files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

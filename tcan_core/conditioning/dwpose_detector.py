@@ -39,14 +39,14 @@ class DwposeDetector:
     """
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
-        rtmlib = _rtmlib(device)
+        rtmlib = _import_rtmlib(device)
         folder = folder or detector_files("dwpose", (PEOPLE_FILE, JOINTS_FILE))
         common = {"backend": "onnxruntime", "device": device}
         square = (PEOPLE_SIDE, PEOPLE_SIDE)
-        self._find_people = _loaded(
+        self._find_people = _load(
             rtmlib.YOLOX, folder / PEOPLE_FILE, square, det_mode="multiclass", **common
         )
-        self._find_joints = _loaded(rtmlib.RTMPose, folder / JOINTS_FILE, JOINTS_SIZE, **common)
+        self._find_joints = _load(rtmlib.RTMPose, folder / JOINTS_FILE, JOINTS_SIZE, **common)
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `detectors.PoseDetector`."""
@@ -68,7 +68,7 @@ class DwposeDetector:
         return from_wholebody(keypoints, (frame.shape[0], frame.shape[1]))
 
 
-def _loaded(network: Callable[..., Any], file: Path, size: tuple[int, int], **more: Any) -> Any:
+def _load(network: Callable[..., Any], file: Path, size: tuple[int, int], **more: Any) -> Any:
     """Build one of rtmlib's networks from its file."""
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
@@ -79,7 +79,7 @@ def _loaded(network: Callable[..., Any], file: Path, size: tuple[int, int], **mo
         raise WeightsError(f"{file}: not a network that onnxruntime reads ({error})") from error
 
 
-def _rtmlib(device: str) -> Any:
+def _import_rtmlib(device: str) -> Any:
     """Return the library after a check that it supports the device."""
     if not _DEVICE.fullmatch(device):
         raise ParameterError(f"detector dwpose cannot run on {device!r}; use cpu, cuda or cuda:0")

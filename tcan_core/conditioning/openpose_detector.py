@@ -41,9 +41,9 @@ class OpenposeDetector:
 
     def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
         check_device(device)
-        library = _library()
+        library = _import_library()
         folder = folder or detector_files("openpose", FILES)
-        self._networks = _loaded(library, folder).to(device)
+        self._networks = _load_networks(library, folder).to(device)
         self._find_face = library.util.faceDetect
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
@@ -52,7 +52,7 @@ class OpenposeDetector:
 
     @torch.no_grad()
     def _people(self, frame: NDArray[np.uint8]) -> list[Pose]:
-        seen = _scaled(frame)
+        seen = _scale(frame)
         bgr = np.ascontiguousarray(seen[..., ::-1])
         bodies = self._networks.body_estimation
         # Not `detect_poses`, which drops the confidences.
@@ -68,7 +68,7 @@ class OpenposeDetector:
             if point is not None:
                 body[joint] = point.x, point.y, min(max(point.score, 0.0), 1.0)
         left, right = self._networks.detect_hands(person, bgr)
-        placed = _placed(body, ratio)
+        placed = _to_frame(body, ratio)
         return Pose(
             keypoints=placed[:, :2],
             confidence=placed[:, 2],
@@ -93,17 +93,17 @@ class OpenposeDetector:
         y, x = np.unravel_index(peaks, heat.shape[1:])
         confidence = heat.max(axis=(1, 2)).astype(np.float64).clip(0.0, 1.0)
         confidence = np.where(confidence > _FACE_THRESHOLD, confidence, 0.0)
-        return _if_seen(_placed(np.column_stack([x + left, y + top, confidence]), ratio))
+        return _if_seen(_to_frame(np.column_stack([x + left, y + top, confidence]), ratio))
 
 
-def _scaled(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _scale(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = SHORTER_SIDE / min(frame.shape[:2])
     size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(frame, size, interpolation=method), np.uint8)
 
 
-def _placed(points: Floats, ratio: Floats) -> Floats:
+def _to_frame(points: Floats, ratio: Floats) -> Floats:
     """Convert (n, 3) from pixel indices of the scaled frame to pixels of the original frame."""
     placed = np.asarray(points, np.float64).copy()
     placed[:, :2] = (placed[:, :2] + 0.5) * ratio
@@ -118,14 +118,14 @@ def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | Non
     seen: NDArray[np.bool_] = np.all(parts >= 0, axis=1)
     pixels = np.where(seen[:, None], parts, 0.0) * [bgr.shape[1], bgr.shape[0]]
     # It returns no confidence.
-    return _if_seen(_placed(np.column_stack([pixels, seen]), ratio))
+    return _if_seen(_to_frame(np.column_stack([pixels, seen]), ratio))
 
 
 def _if_seen(points: Floats) -> Floats | None:
     return points if (points[:, 2] > 0).any() else None
 
 
-def _loaded(library: Any, folder: Path) -> Any:
+def _load_networks(library: Any, folder: Path) -> Any:
     """Build the three networks from their files, in the order of `FILES`."""
     networks = []
     for build, name in zip((library.Body, library.Hand, library.Face), FILES, strict=True):
@@ -137,7 +137,7 @@ def _loaded(library: Any, folder: Path) -> Any:
     return library.OpenposeDetector(*networks)
 
 
-def _library() -> Any:
+def _import_library() -> Any:
     """Import controlnet-aux's OpenPose module."""
     try:
         with warnings.catch_warnings():

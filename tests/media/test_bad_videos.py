@@ -40,13 +40,13 @@ def test_text_file_named_like_a_video_is_rejected(tmp_path: Path, name: str) -> 
 
 def test_file_with_audio_only_is_rejected(tmp_path: Path) -> None:
     path = make_audio(tmp_path / "a.mp4")
-    with pytest.raises(MediaError, match=r"^a\.mp4: the file holds sound but no video$"):
+    with pytest.raises(MediaError, match=r"^a\.mp4: the file has audio but no video$"):
         VideoReader(path)
 
 
 def test_video_track_without_frames_is_rejected(tmp_path: Path) -> None:
     path = make_empty_track(tmp_path / "a.mkv")
-    with pytest.raises(MediaError, match=r"^a\.mkv: the video holds no frames$"):
+    with pytest.raises(MediaError, match=r"^a\.mkv: the video has no frames$"):
         VideoReader(path)
 
 
@@ -60,7 +60,7 @@ def test_file_truncated_before_its_index_is_rejected(tmp_path: Path) -> None:
 def test_file_truncated_in_the_middle_is_rejected(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", steps(20), options={"g": "1"})
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it holds \d+ of 20 "):
+    with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it has \d+ of 20 "):
         VideoReader(path)
 
 
@@ -70,7 +70,7 @@ def test_truncated_file_with_edit_list_is_rejected(tmp_path: Path, b_frames: str
     show_only(path, 400, 560)
     assert VideoReader(path).expected == 14
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it holds \d+ of 24 "):
+    with pytest.raises(MediaError, match=r"^a\.mp4: the file ends early; it has \d+ of 24 "):
         VideoReader(path)
 
 
@@ -103,7 +103,7 @@ def test_playlist_does_not_open_other_files(tmp_path: Path, text: str) -> None:
 
 def test_cover_art_is_not_a_video(tmp_path: Path) -> None:
     path = make_song_with_cover(tmp_path / "a.m4a")
-    with pytest.raises(MediaError, match=r"^a\.m4a: the file holds sound but no video$"):
+    with pytest.raises(MediaError, match=r"^a\.m4a: the file has audio but no video$"):
         VideoReader(path)
 
 

@@ -57,7 +57,7 @@ def clean_poses(
     missing = np.isnan(points[..., 0])
     rejected, filled = _repair(points, confidence, settings)
     cleaned = [
-        _cleaned(pose, points[index], confidence[index], rejected[index])
+        _clean_pose(pose, points[index], confidence[index], rejected[index])
         for index, pose in enumerate(poses)
     ]
     report = CleaningReport(
@@ -125,18 +125,18 @@ def _by_joint(flags: Bools) -> dict[str, int]:
     return {joint.name.lower(): int(counts[joint]) for joint in Joint if counts[joint]}
 
 
-def _cleaned(pose: Pose, points: Floats, confidence: Floats, rejected: Bools) -> Pose:
+def _clean_pose(pose: Pose, points: Floats, confidence: Floats, rejected: Bools) -> Pose:
     return Pose(
         keypoints=np.nan_to_num(points),
         confidence=confidence,
         canvas=pose.canvas,
-        hand_left=_carried(pose.hand_left, pose, points, rejected, Joint.LEFT_WRIST),
-        hand_right=_carried(pose.hand_right, pose, points, rejected, Joint.RIGHT_WRIST),
-        face=_carried(pose.face, pose, points, rejected, Joint.NOSE),
+        hand_left=_carry(pose.hand_left, pose, points, rejected, Joint.LEFT_WRIST),
+        hand_right=_carry(pose.hand_right, pose, points, rejected, Joint.RIGHT_WRIST),
+        face=_carry(pose.face, pose, points, rejected, Joint.NOSE),
     )
 
 
-def _carried(
+def _carry(
     part: NDArray[np.float64] | None, pose: Pose, points: Floats, rejected: Bools, joint: Joint
 ) -> NDArray[np.float64] | None:
     """Move hand or face points, (n, 3), by the same offset as their joint."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from media.poses.joints import Joint
 from tcan_core.conditioning.bones import PARENTS, Bools, Floats
-from tcan_core.conditioning.cleaning.runs import runs
+from tcan_core.conditioning.cleaning.runs import find_runs
 
 
 def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
@@ -27,7 +27,7 @@ def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
     missing = np.isnan(points[..., 0])
     filled = np.zeros_like(missing)
     for joint in range(points.shape[1]):
-        for start, stop in runs(missing[:, joint]):
+        for start, stop in find_runs(missing[:, joint]):
             if start == 0 or stop == len(points) or stop - start > max_gap:
                 continue
             points[start:stop, joint] = _bridge(points[:, joint], start - 1, stop)
@@ -62,13 +62,13 @@ def carry_ends(points: Floats, confidence: Floats, max_frames: int) -> Bools:
                 continue
             for frame in gap:
                 if has_person[frame]:
-                    points[frame, joint] = _extrapolated(points, joint, source, frame)
+                    points[frame, joint] = _extrapolate(points, joint, source, frame)
                     confidence[frame, joint] = confidence[source, joint]
                     extrapolated[frame, joint] = True
     return extrapolated
 
 
-def _extrapolated(points: Floats, joint: Joint, source: int, frame: int) -> Floats:
+def _extrapolate(points: Floats, joint: Joint, source: int, frame: int) -> Floats:
     """Return the joint's position in `frame`, extrapolated from `source`, (2,)."""
     parent = PARENTS.get(joint, Joint.NECK)
     offset = points[frame, parent] - points[source, parent]

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 
 from tcan_core.conditioning.bones import Floats
-from tcan_core.conditioning.cleaning.runs import runs
+from tcan_core.conditioning.cleaning.runs import find_runs
 
 _MEDIAN_TO_SIGMA = 1 / 0.6745
 _ORDER = 6  # smooth motion has almost no differences of this order
@@ -33,7 +33,7 @@ def smooth(points: Floats, window: int = 7, order: int = 2) -> Floats:
     smoothed = points.copy()
     reach = _MOST_SIGMAS * jitter(points)
     for joint in range(points.shape[1]):
-        for start, stop in runs(~np.isnan(points[:, joint, 0])):
+        for start, stop in find_runs(~np.isnan(points[:, joint, 0])):
             if stop - start >= window and reach[joint] > 0:
                 track = points[start:stop, joint]
                 moved = _fit(track, window, order) - track

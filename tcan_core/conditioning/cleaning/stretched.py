@@ -31,15 +31,15 @@ def find_stretched(points: Floats) -> Bools:
     seen = ~np.isnan(points[..., 0])
     lengths = bone_lengths(points, seen)
     with np.errstate(invalid="ignore"):
-        long = lengths > _longest(lengths) + _SPARE * typical_height(points)
+        long = lengths > _max_lengths(lengths) + _SPARE * typical_height(points)
     fits = ~np.isnan(lengths) & ~long
     long_bones, fitting_bones = _count_by_joint(long), _count_by_joint(fits)
     # A joint with a bone of valid length is correct.
     suspect: Bools = seen & (long_bones > 0) & (fitting_bones == 0)
-    return suspect & ~_correct(suspect, long)
+    return suspect & ~_correct_inner_ends(suspect, long)
 
 
-def _longest(lengths: Floats) -> Floats:
+def _max_lengths(lengths: Floats) -> Floats:
     """Return the largest valid length of each bone, (18,) pixels; infinite without enough data."""
     limits = np.full(NUM_JOINTS, np.inf)
     for joint in PARENTS:
@@ -59,7 +59,7 @@ def _count_by_joint(bones: Bools) -> Floats:
     return counts
 
 
-def _correct(suspect: Bools, long: Bools) -> Bools:
+def _correct_inner_ends(suspect: Bools, long: Bools) -> Bools:
     """Return the inner ends of single long bones: if both ends are suspect, the outer is wrong."""
     correct = np.zeros_like(suspect)
     for joint, parent in _ENDS:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from media.poses.keypoints import Pose
 from media.video import VideoReader
 from tcan_core.conditioning.cleaning import clean_poses
-from tcan_core.conditioning.cleaning.runs import runs
+from tcan_core.conditioning.cleaning.runs import find_runs
 from tcan_core.conditioning.detectors import NamedDetector
 from tcan_core.errors import NoPersonError
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip
@@ -102,7 +102,7 @@ def _shot_candidates(
     present = np.array([pose.detected.any() for pose in cleaned.poses])
     rejected_share = sum(cleaned.report.rejected.values()) / max(int(present.sum()), 1)
     candidates = []
-    for start, stop in sorted(runs(present) + runs(~present)):
+    for start, stop in sorted(find_runs(present) + find_runs(~present)):
         frames = range(shot.start + start, shot.start + stop)
         if not present[start]:
             candidates.append(Candidate(frames, number, [], None, [NO_PERSON]))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def composite_over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Composite a picture with alpha over white.
 
     Args:
