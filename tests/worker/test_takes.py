@@ -60,7 +60,7 @@ def test_a_take_whose_reply_was_lost_is_one_attempt(
     desk: Desk, jobs: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server does what was sent to it meanwhile when it goes on."""
-    monkeypatch.setattr(job_runner, "TAKE_PAUSE_S", 0.01)
+    monkeypatch.setattr(job_runner, "CLAIM_PAUSE_S", 0.01)
     first, second = desk.submit(), desk.submit()
     impatient = Impatient.connect(server[0])
     worker = replace(desk.with_animator(PaintAnimator()), jobs=impatient)
