@@ -1,1 +1,1 @@
-"""Where state lives: jobs in Redis (or Valkey), bytes in S3 or a local folder."""
+"""State of the service: jobs in Redis or Valkey, files in S3 or a local folder."""

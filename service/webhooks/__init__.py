@@ -1,1 +1,1 @@
-"""Webhooks to the Standard Webhooks specification: signing, schedule, delivery."""
+"""Webhooks as specified by Standard Webhooks: signing, schedule, delivery."""

@@ -89,7 +89,7 @@ class LeaseStatus(StrEnum):
 
 
 class QueueContext(NamedTuple):
-    """What a waiting job's start depends on.
+    """Load of the queues and workers that a waiting job depends on.
 
     Attributes:
         workers: ready workers; of the job's remaining queues the one with the fewest counts.
@@ -358,7 +358,7 @@ def reclaim_expired(
     A job that lost `max_attempts` workers in one queue fails with `worker_lost`.
 
     Args:
-        silence_ms: if nobody called this for longer, the store was unavailable, and live workers
+        silence_ms: if this was not called for longer, the store was unavailable, and live workers
             could not renew their leases.
         grace_ms: extension of these leases, once.
     """

@@ -14,7 +14,7 @@ from service.stores.job_store.commands import Command
 
 
 class RateLimitResult(NamedTuple):
-    """Whether a request is within the rate limit.
+    """Result of a rate limit check.
 
     Attributes:
         allowed: within the limit, and counted.

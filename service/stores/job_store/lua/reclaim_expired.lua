@@ -1,6 +1,6 @@
 -- requires: records, leases, lifecycle, counters, events
 -- Ends expired leases. Arguments: max_attempts, silence_ms, grace_ms, errors (job error as JSON, by queue). Returns id
--- and queue of each job that waits again. If nobody called this for silence_ms, the store or all workers were
+-- and queue of each job that waits again. If this was not called for silence_ms, the store or all workers were
 -- unavailable and leases could not be renewed: they are extended by grace_ms instead, once.
 local expired = redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)
 local last_ms = redis.call('GET', prefix .. 'leases:looked_ms')

@@ -12,5 +12,5 @@ local function drop_lease(id)
   add_elapsed(id, 'taken_ms', get(id, 'queue') .. '_ms')
 end
 
--- What a worker is told about a lease that it holds.
+-- The reply about a lease that the worker holds.
 local function lease_status(id) return cancel_requested(id) and 'cancel' or 'held' end
