@@ -1,7 +1,7 @@
-"""Settings of gateway and worker, from `TCAN_*`; with none the service runs embedded.
+"""Settings of gateway and worker, from environment variables `TCAN_*`.
 
-`tcan up` starts an embedded Valkey and leaves its address in `<data>/redis_url`, so that every part
-that is given the same data folder finds it.
+Without any, the service runs embedded: `tcan up` starts a Valkey and writes its URL to
+`<data>/redis_url`, where every process with the same data folder finds it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from service.errors import SettingsError
 from service.input_limits import MIB, InputLimits
 
 PREFIX, NESTED = "TCAN_", "__"
-# Of the command line and of the model; not settings of the service.
-OTHERS_VARIABLES = (
+# Variables of the command line and of the model, which are no settings of the service.
+OTHER_VARIABLES = (
     "TCAN_URL",
     "TCAN_API_KEY",
     "TCAN_TRACEBACK",
@@ -30,7 +30,7 @@ OTHERS_VARIABLES = (
 
 
 class RuntimeSettings(BaseModel):
-    """How the worker's model runs; what each does is told by `tcan animate --help`."""
+    """How the worker runs the model; `tcan animate --help` explains each option."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,16 +42,16 @@ class RuntimeSettings(BaseModel):
     channels_last: bool = False
     attention: Literal["sdpa", "xformers"] = "sdpa"
     compile: bool = False
-    window_batch: int = Field(1, ge=1, description="Windows predicted together.")
+    window_batch: int = Field(1, ge=1, description="Context windows per UNet call.")
 
 
 class Settings(BaseSettings):
-    """What differs between one machine and a cluster; nested: `TCAN_LIMITS__MAX_FRAMES`."""
+    """Settings of a deployment; nested ones are named like `TCAN_LIMITS__MAX_FRAMES`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter=NESTED,
-        # As an absent one: Compose and Kubernetes hand on what nobody has set as an empty text.
+        # Compose and Kubernetes pass unset variables as empty strings.
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -59,192 +59,216 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path(".tcan"), description="Folder of the embedded service's data and logs.")
     redis_url: SecretStr | None = Field(
-        None, description="Redis or Valkey; the embedded one of the data folder when absent."
+        None, description="URL of Redis or Valkey; the embedded one of the data folder when absent."
     )
 
-    s3_bucket: str | None = Field(None, description="Where objects go; a folder when absent.")
-    s3_endpoint_url: str | None = Field(None, description="Of an S3 that is not Amazon's.")
+    s3_bucket: str | None = Field(
+        None, description="Bucket of the objects; a local folder when absent."
+    )
+    s3_endpoint_url: str | None = Field(
+        None, description="URL of an S3 server other than Amazon's."
+    )
     s3_public_endpoint_url: str | None = Field(
-        None, description="The same S3 as callers reach it, for signed links."
+        None, description="URL of the same S3 server for callers, used in signed links."
     )
     s3_region: str = "us-east-1"
-    s3_access_key: SecretStr | None = Field(None, description="boto3's own ways when absent.")
+    s3_access_key: SecretStr | None = Field(
+        None, description="Access key; boto3's credential chain when absent."
+    )
     s3_secret_key: SecretStr | None = None
     s3_timeout_s: float = Field(
-        10.0, gt=0.0, description="An S3 that is silent for this long, three times, is away."
+        10.0,
+        gt=0.0,
+        description="Timeout of an S3 request; after three of them S3 counts as unavailable.",
     )
 
-    preset: str = Field("mini", description="The weights that the worker loads.")
+    preset: str = Field("mini", description="Preset of weights that the worker loads.")
     weights: Path | None = Field(
-        None, description="Folder of the preset's safetensors; where the preset says when absent."
+        None, description="Folder of the preset's safetensors files; the preset's own when absent."
     )
-    device: str = Field("cpu", description="Of torch: cpu, or cuda.")
+    device: str = Field("cpu", description="Torch device: cpu or cuda.")
     devices: str = Field(
         "",
-        description="Several in its place, with commas: cuda:0,cuda:1 share the windows of each "
-        "job that a worker renders.",
+        description="Several devices in place of `device`, separated by commas, such as "
+        "cuda:0,cuda:1; they share the context windows of each job.",
     )
     detector: str | None = Field(
         None,
-        description="Of poses: puppet, openpose or dwpose, with @cuda after it for a GPU; the "
-        "preset's when absent.",
+        description="Pose detector: puppet, openpose or dwpose, with the suffix @cuda for a GPU; "
+        "the preset's when absent.",
     )
     runtime: RuntimeSettings = Field(
-        default_factory=RuntimeSettings, description="Such as TCAN_RUNTIME__DTYPE=bfloat16."
+        default_factory=RuntimeSettings,
+        description="Model options, such as TCAN_RUNTIME__DTYPE=bfloat16.",
     )
     memory_limit: ByteSize | None = Field(
         None,
         gt=0,
-        description="Of the device, for tensors, such as 8GiB: a worker that renders plans by it, "
-        "and does not start where the model cannot fit. What a CUDA device has free when absent.",
+        description="Device memory limit for tensors, such as 8GiB. Workers that render choose "
+        "options "
+        "that fit, and do not start if none fit. A CUDA device's free memory when absent.",
     )
-    limits: InputLimits = Field(default_factory=InputLimits)
+    limits: InputLimits = Field(
+        default_factory=InputLimits,
+        description="Limits on inputs, such as TCAN_LIMITS__MAX_FRAMES.",
+    )
 
     fetch_timeout_s: float = Field(
-        60.0, gt=0.0, description="For an input that a caller names by its address."
+        60.0, gt=0.0, description="Timeout for downloading an input URL."
     )
     spool_bytes: int = Field(
         3072 * MIB,
-        description="Of files on their way in that a gateway holds at a time; more get 503. The "
-        "disk under its data folder must hold them. At least one request of the largest size.",
+        description="Bytes of incoming files that a gateway holds on disk at a time; requests over "
+        "it "
+        "get 503. It must allow one request of the largest size.",
     )
-    link_ttl_s: int = Field(900, gt=0, description="Life of a signed link to a result.")
+    link_ttl_s: int = Field(900, gt=0, description="Lifetime of a signed link to a result.")
     lease_ms: int = Field(
-        6000, ge=200, description="A worker that is silent for this long has lost its job."
+        6000,
+        ge=200,
+        description="Lease of a job; without renewal for this long, its worker loses it.",
     )
     checkpoint_s: float = Field(
         0.0,
         ge=0.0,
-        description="The least time between two checkpoints of a job, which are otherwise as "
-        "frequent as one percent of the time allows; inf keeps only those of a worker that leaves.",
+        description="Minimum time between two checkpoints of a job. By default they may take one "
+        "percent of the time; inf saves one only when a worker shuts down.",
     )
     stalled_s: float = Field(
         10.0,
         gt=0.0,
-        description="An idle worker that takes nothing while hints wait for this long starts "
-        "itself again.",
+        description="An idle worker that claims nothing for this long while jobs wait restarts "
+        "itself.",
     )
-    max_attempts: int = Field(3, ge=1, description="Workers that a job may lose in one queue.")
+    max_attempts: int = Field(
+        3, ge=1, description="Attempts of a job in one queue before it fails with `worker_lost`."
+    )
     hint_age_ms: int = Field(
-        3000, ge=0, description="A job waiting this long gets another hint if none is queued."
+        3000,
+        ge=0,
+        description="A job waiting this long gets another wake-up message if none is queued.",
     )
 
     anonymous: Anonymous = Field(
         "loopback",
-        description="Who may call while there is no key: this machine alone, 'anywhere' everybody, "
-        "or 'never' nobody. Once a key was made, everybody needs one.",
+        description="Access without a key while no key exists: 'loopback' (this machine only), "
+        "'anywhere' or 'never'. Once a key was created, every request needs one.",
     )
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Opens /metrics as a bearer token, as does a key with the scope admin.",
+        description="Bearer token for /metrics; keys with the scope admin also give access.",
     )
     public_metrics: bool = Field(
-        False, description="Whether /metrics needs neither, where nobody else reaches it."
+        False, description="Whether /metrics needs no token or key; for private networks."
     )
     outbound_allow: str = Field(
         "",
-        description="Hosts, addresses and networks outside of the public internet that callers may "
-        "name for inputs and webhooks, with commas: assets.studio.example,10.1.0.0/16",
+        description="Hosts, addresses and networks outside the public internet that callers may "
+        "use "
+        "for inputs and webhooks, separated by commas: assets.studio.example,10.1.0.0/16",
     )
     policy: str | None = Field(
-        None, description="module:object of a policy that sees each job before it is queued."
+        None, description="module:object of a policy that checks each job before it is queued."
     )
     require_consent: bool = Field(
-        False, description="Whether each job needs options.consent, which its manifest then tells."
+        False,
+        description="Whether each job must have options.consent, which is copied to its manifest.",
     )
 
     webhook_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="All callers' webhook secrets come from it; a file of the data folder when "
-        "absent. The same in every gateway.",
+        description="Key from which all callers' webhook secrets are derived; must be the same in "
+        "every "
+        "gateway. A file in the data folder when absent.",
     )
     webhook_ed25519_keys: SecretStr | None = Field(
-        None, description="whsk_ keys with spaces between them; each adds a signature v1a."
+        None, description="whsk_ keys separated by spaces; each adds a signature v1a."
     )
 
     c2pa: bool = Field(True, description="Whether results carry a signed C2PA manifest.")
     c2pa_cert: Path | None = Field(
         None,
-        description="PEM of the certificate that signs results and of its issuers; one for "
-        "development is made when absent. Read by workers alone.",
+        description="PEM file of the signing certificate and its issuers; a development "
+        "certificate "
+        "is generated when absent. Read by workers only.",
     )
-    c2pa_key: Path | None = Field(None, description="PEM of its private key.")
-    watermark: bool = Field(True, description="Whether pictures carry an imperceptible mark.")
+    c2pa_key: Path | None = Field(None, description="PEM file of the private key.")
+    watermark: bool = Field(True, description="Whether frames carry an invisible watermark.")
     watermark_key: SecretStr | None = Field(
-        None, description="Who has it finds the marks; the one that all know when absent."
+        None, description="Key that detects the watermark; a public default key when absent."
     )
 
     otlp_endpoint: str | None = Field(
-        None, description="Where traces go, such as http://collector:4318/v1/traces."
+        None, description="URL that receives traces, such as http://collector:4318/v1/traces."
     )
 
     def broker_url(self) -> str:
-        """The server's address. Raises SettingsError when no server is known."""
+        """Return the URL of Redis. Raises SettingsError when none is configured."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
         try:
             return self.embedded_url_file.read_text().strip()
         except FileNotFoundError:
             raise SettingsError(
-                f"no Redis is known: set TCAN_REDIS_URL, or start the embedded one with "
+                f"no Redis is configured: set TCAN_REDIS_URL, or start the embedded one with "
                 f"'tcan up --data {self.data}'"
             ) from None
 
     @property
     def all_devices(self) -> tuple[str, ...]:
-        """Those of `devices`, or the one of `device`."""
+        """The devices of `devices`, or else `device`."""
         names = tuple(name.strip() for name in self.devices.split(",") if name.strip())
         return names or (self.device,)
 
     @property
     def embedded_url_file(self) -> Path:
-        """Where `tcan up` leaves the address of its Valkey; readable by its owner alone."""
+        """File with the URL of the embedded Valkey; readable by its owner only."""
         return self.data / "redis_url"
 
     @property
     def objects_folder(self) -> Path:
-        """The folder store's files."""
+        """Files of the folder store."""
         return self.data / "objects"
 
     @property
     def spool_folder(self) -> Path:
-        """Uploads on their way in and jobs at work; on one file system with the objects."""
+        """Incoming files and files of running jobs; on the same file system as the objects."""
         return self.data / "spool"
 
     @property
     def signing_key_file(self) -> Path:
-        """The secret under the folder store's links; readable by its owner alone."""
+        """Secret that signs links of the folder store; readable by its owner only."""
         return self.data / "signing.key"
 
     @property
     def c2pa_folder(self) -> Path:
-        """The development certificate and its key; readable by their owner alone."""
+        """Development certificate and its key; readable by their owner only."""
         return self.data / "c2pa"
 
     @property
     def webhook_key_file(self) -> Path:
-        """The key that webhooks' secrets come from; readable by its owner alone."""
+        """Key from which webhook secrets are derived; readable by its owner only."""
         return self.data / "webhook.key"
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of the environment, with some values given by the caller.
+    """Read the settings from the environment, with overrides.
 
     Raises:
-        SettingsError: a value is out of its bounds, or a variable's name is not known.
+        SettingsError: a value is invalid, or a variable's name is unknown.
     """
     known = set(Settings.model_fields)
     for name in sorted(os.environ):
         field = name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0]
-        if name.upper().startswith(PREFIX) and field not in known and name not in OTHERS_VARIABLES:
+        if name.upper().startswith(PREFIX) and field not in known and name not in OTHER_VARIABLES:
             close = get_close_matches(field, known, 1)
             hint = f"; did you mean {PREFIX}{close[0].upper()}?" if close else ""
-            raise SettingsError(f"there is no setting {name}{hint}")
+            raise SettingsError(f"unknown setting {name}{hint}")
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        complaint = error.errors(include_url=False, include_input=False)[0]
-        name = NESTED.join(str(step) for step in complaint["loc"])
-        raise SettingsError(f"{PREFIX}{name.upper()}: {complaint['msg']}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = NESTED.join(str(step) for step in first["loc"])
+        raise SettingsError(f"{PREFIX}{name.upper()}: {first['msg']}") from error

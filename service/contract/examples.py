@@ -140,7 +140,7 @@ ERROR_EXAMPLES: dict[ErrorCode, tuple[str, str]] = {
         SUBMIT,
         "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
     ),
-    ErrorCode.RESULT_NOT_READY: (RESULT, "the job is running"),
+    ErrorCode.RESULT_NOT_READY: (RESULT, "the job is running; retry when it has succeeded"),
     ErrorCode.NO_RESULT: (RESULT, "the job canceled"),
     ErrorCode.INVALID_SIGNATURE: (
         f"/objects{HERE}/result.mp4",

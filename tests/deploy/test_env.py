@@ -17,7 +17,7 @@ from cli import serve
 from service.input_limits import InputLimits
 from service.settings import (
     NESTED,
-    OTHERS_VARIABLES,
+    OTHER_VARIABLES,
     PREFIX,
     RuntimeSettings,
     Settings,
@@ -49,7 +49,7 @@ def given(service: dict[str, Any], env: dict[str, str]) -> dict[str, str]:
     found = {
         name: resolved(value, name, env)
         for name, value in (service.get("environment") or {}).items()
-        if name.startswith(PREFIX) and name not in OTHERS_VARIABLES
+        if name.startswith(PREFIX) and name not in OTHER_VARIABLES
     }
     return {name: value for name, value in found.items() if value is not None}
 

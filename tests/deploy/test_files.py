@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from cli.main import COMMANDS
 from deploy.docker.requirements import requirements
-from service.settings import OTHERS_VARIABLES, PREFIX, Settings
+from service.settings import OTHER_VARIABLES, PREFIX, Settings
 from tests.deploy.test_env import example
 from tests.test_packaging import imported_modules, normalized
 
@@ -109,7 +109,7 @@ def test_every_variable_of_the_compose_file_is_explained(repository: Path) -> No
 
 
 def test_services_get_settings_that_exist(compose: dict[str, Any]) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {*OTHERS_VARIABLES}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {*OTHER_VARIABLES}
     for name, service in compose["services"].items():
         told = {key.split("__")[0] for key in service.get("environment", {})}
         assert {key for key in told if key.startswith(PREFIX)} <= known, name

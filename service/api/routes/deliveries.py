@@ -1,4 +1,4 @@
-"""Webhooks as their caller sees them: the log of a job's messages, redelivery, the secrets."""
+"""Webhooks: the log of a job's messages, redelivery, and the secrets."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ DAY_S = 24 * 3600
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
 
 
-@router.get("/jobs/{job_id}/deliveries", summary="Messages to a job's webhook", responses=MISSING)
+@router.get("/jobs/{job_id}/deliveries", summary="List a job's webhook messages", responses=MISSING)
 async def get_deliveries(job_id: str, caller: CallerDep, gateway: GatewayDep) -> DeliveryList:
-    """Each message with every attempt to deliver it."""
+    """List the messages to the job's webhook, each with its delivery attempts."""
     await gateway.read(job_id, caller)
     found = await gateway.jobs.run(delivery_calls.deliveries(job_id))
     return DeliveryList(deliveries=[view_delivery(delivery) for delivery in found])
@@ -39,7 +39,7 @@ async def get_deliveries(job_id: str, caller: CallerDep, gateway: GatewayDep) ->
 @router.post(
     "/jobs/{job_id}/deliveries/{n}/redeliver",
     status_code=202,
-    summary="Send a message once more",
+    summary="Send a webhook message again",
     responses=problem_responses(
         ErrorCode.JOB_NOT_FOUND,
         ErrorCode.DELIVERY_NOT_FOUND,
@@ -49,13 +49,13 @@ async def get_deliveries(job_id: str, caller: CallerDep, gateway: GatewayDep) ->
 )
 async def redeliver(
     job_id: str,
-    n: Annotated[int, Path(ge=1, le=1000, description="The message's number.")],
+    n: Annotated[int, Path(ge=1, le=1000, description="Number of the message.")],
     caller: CallerDep,
     gateway: GatewayDep,
 ) -> DeliveryView:
-    """Sent at once and with the same id; when it fails, it is tried again as at first.
+    """Send the message now, with the same id and a new series of retries.
 
-    A receiver that was disabled by its answer 410 is no longer so.
+    This re-enables a receiver that was disabled by its response 410.
     """
     await gateway.read(job_id, caller)
     delivery = await gateway.jobs.run(delivery_calls.redeliver(job_id, n))
@@ -66,11 +66,11 @@ async def redeliver(
 
 @router.get(
     "/webhooks/secret",
-    summary="What verifies webhooks",
+    summary="Get the webhook secrets",
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
 async def get_secret(caller: CallerDep, gateway: GatewayDep, response: Response) -> Secrets:
-    """The secrets of this caller. Verify with the library of Standard Webhooks."""
+    """Return the caller's secrets, for verification with a Standard Webhooks library."""
     response.headers["Cache-Control"] = "no-store"
     found = await gateway.jobs.run(delivery_calls.secrets(caller.id))
     return _secrets(gateway, caller.id, found)
@@ -78,7 +78,7 @@ async def get_secret(caller: CallerDep, gateway: GatewayDep, response: Response)
 
 @router.post(
     "/webhooks/secret/rotate",
-    summary="Make a new secret",
+    summary="Rotate the webhook secret",
     responses=problem_responses(ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
 )
 async def rotate_secret(
@@ -86,10 +86,10 @@ async def rotate_secret(
     gateway: GatewayDep,
     response: Response,
     overlap_s: Annotated[
-        int, Query(ge=0, le=7 * DAY_S, description="For how long older secrets go on signing.")
+        int, Query(ge=0, le=7 * DAY_S, description="How long older secrets stay valid, in seconds.")
     ] = DAY_S,
 ) -> Secrets:
-    """Messages are signed with the old secrets as well until they retire."""
+    """Create a new secret. Old secrets also sign messages until they expire."""
     response.headers["Cache-Control"] = "no-store"
     found = await gateway.jobs.run(delivery_calls.rotate_secret(caller.id, overlap_s * 1000))
     return _secrets(gateway, caller.id, found)

@@ -1,4 +1,4 @@
-"""GET /jobs/{id}/events: a job's changes as server-sent events."""
+"""GET /jobs/{id}/events: changes of a job as server-sent events."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
-# How soon a browser comes back after its connection broke.
-HELLO = b"retry: 1000\n\n"
+# Reconnection delay of browsers.
+RETRY = b"retry: 1000\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 EXAMPLE = f"id: {JOB['version']}\nevent: progress\ndata: {json.dumps(JOB)}\n\n"
@@ -54,11 +54,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` "
         "is its `version`; `event` is `state`, `progress`, `preview` or `cancel`.",
         "content": {
-            # What an item of a stream is, OpenAPI says from 3.2 on; readers of 3.1 pass it over.
+            # `itemSchema` is OpenAPI 3.2; tools for 3.1 ignore it.
             MEDIA_TYPE: {"itemSchema": EVENT, "example": EXAMPLE}
         },
     },
-    204: {"description": "The job has ended and its last event is known: do not come back."},
+    204: {"description": "The job has ended and there are no more events; do not reconnect."},
     **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
 }
 
@@ -66,20 +66,20 @@ OpenPermit = Callable[[Callable[[], None]], AbstractContextManager[StreamPermit]
 
 MAX_VERSION = 2**53
 Number = Annotated[int, Field(ge=0, le=MAX_VERSION)]
-# Optional, and never null: a header is there or it is not.
+# Optional, but never null in the schema: a header is present or absent.
 Version = Annotated[
     Number | SkipJsonSchema[None],
-    Query(description="Begin behind this `version`; 0 is the beginning."),
+    Query(description="Start after this `version`; 0 is the beginning."),
 ]
 LastEventId = Annotated[
     Number | SkipJsonSchema[None],
-    Header(description="The last `id` that was seen; stronger than `after`."),
+    Header(description="The last `id` received; overrides `after`."),
 ]
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    summary="What happens to a job, as it happens",
+    summary="Stream a job's events",
     response_class=StreamingResponse,
     responses=RESPONSES,
 )
@@ -91,11 +91,11 @@ async def get_events(
     after: Version = None,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """Every change of the job from its beginning, or from behind the last event that was seen.
+    """Stream every change of the job from its beginning, or after the last event received.
 
-    The stream ends after the event of a terminal state, or with the caller's key. Nothing is
-    missed over a reconnection that sends `Last-Event-ID`, unless 10,000 newer events have come
-    meanwhile, and nothing comes twice. A comment comes every 15 s when nothing else does.
+    The stream ends after the event of a terminal state, or when the caller's key is revoked. A
+    reconnection with `Last-Event-ID` misses no event (unless 10,000 newer ones came meanwhile) and
+    repeats none. A comment is sent every 15 s without events.
     """
     snapshot = await gateway.read(job_id, caller)
     newest = snapshot.record.version
@@ -115,7 +115,7 @@ async def read_events(
     heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[bytes]:
     """Yield the frames after version `seen` until the job or the gateway ends, or on revocation."""
-    yield HELLO
+    yield RETRY
     try:
         async with hub.watch(snapshot.record.id, snapshot.record.version) as feed:
             with open_permit(feed.wake) as permit:
@@ -129,9 +129,9 @@ async def read_events(
                         if frame.last:
                             return
                     if not frames and seen < feed.newest:
-                        return  # the job was erased meanwhile
+                        return  # the job was erased
                     if not frames and not await feed.changed(heartbeat_s):
                         yield HEARTBEAT
     except UnavailableError as error:
-        # The answer has begun; its end makes the client come back with the last id that it saw.
-        logger.warning("job %s: a stream of events is cut off: %s", snapshot.record.id, error)
+        # The response has started; ending it makes the client reconnect with its last id.
+        logger.warning("job %s: could not continue an event stream: %s", snapshot.record.id, error)

@@ -1,4 +1,4 @@
-"""Is the gateway alive, and can the service do its work?"""
+"""Liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["health"])
 
 
 class Alive(BaseModel):
-    """The gateway answers."""
+    """The gateway is alive."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
 
@@ -26,29 +26,27 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The service takes jobs and does them."""
+    """The service accepts and processes jobs."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.READY})
 
     status: str = "ready"
-    workers: list[WorkerInfo] = Field(
-        description="Workers that live; none are told to who may not use the service."
-    )
+    workers: list[WorkerInfo] = Field(description="Live workers; empty without a valid key.")
 
 
-@router.get("/healthz", summary="Is the gateway alive")
+@router.get("/healthz", summary="Liveness of the gateway")
 async def healthz() -> Alive:
-    """Says nothing about the parts behind the gateway; see `/readyz`."""
+    """Return 200 while the gateway runs; it does not check Redis or workers, see `/readyz`."""
     return Alive()
 
 
 @router.get(
     "/readyz",
-    summary="Can the service do its work",
+    summary="Readiness of the service",
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
 async def readyz(request: Request, gateway: GatewayDep) -> Ready:
-    """200 when the broker answers and each queue has a worker that is ready to work on it."""
+    """Return 200 when Redis answers and each queue has a ready worker."""
     workers = await gateway.jobs.run(presence.workers())
     served = {queue for worker in workers if worker.ready for queue in worker.queues}
     missing = [queue.value for queue in Queue if queue not in served]
@@ -60,11 +58,11 @@ async def readyz(request: Request, gateway: GatewayDep) -> Ready:
             f"no worker is ready for: {', '.join(missing)} ({alive})",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
-    return Ready(workers=workers if await _may_know(request) else [])
+    return Ready(workers=workers if await _is_authorized(request) else [])
 
 
-async def _may_know(request: Request) -> bool:
-    """Probes need no key; names of machines are not for everybody."""
+async def _is_authorized(request: Request) -> bool:
+    """Return whether to show workers: probes need no key, but host names are not public."""
     try:
         await get_caller(request)
     except RejectedError:

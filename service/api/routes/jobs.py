@@ -1,4 +1,4 @@
-"""The jobs: look at one, list them, cancel, erase."""
+"""Jobs: get, list, cancel, erase."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from service.stores.job_store import commands
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-def _written(value: object) -> object:
-    """Pydantic would take numbers for seconds since 1970 as well."""
-    if isinstance(value, str) and not WRITTEN.match(value):
-        raise ValueError("write it like 2026-11-22T10:00:00Z")
+def _require_date(value: object) -> object:
+    """Reject numbers, which pydantic would read as seconds since 1970."""
+    if isinstance(value, str) and not DATE.match(value):
+        raise ValueError("must be a date and time like 2026-11-22T10:00:00Z")
     return value
 
 
-WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
-# No caller's name begins like this.
-NOBODY = "-"
+# Not a valid caller name, so it has no jobs.
+NO_CALLER = "-"
 PAGED: dict[int | str, dict[str, Any]] = {
     200: {
         "headers": {
@@ -54,22 +54,22 @@ PAGED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/{job_id}", summary="How a job stands", response_model=JobView, responses=MISSING)
+@router.get("/{job_id}", summary="Get a job", response_model=JobView, responses=MISSING)
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
-    """The job with its progress; `Retry-After` says when to look again while it has not ended."""
+    """Return the job; `Retry-After` suggests when to poll again while it has not ended."""
     snapshot = await gateway.read(job_id, caller)
     shown = view_snapshot(snapshot, show_caller=caller.sees_all)
     headers = {"Cache-Control": "no-store"}
     if not snapshot.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
-    # The most frequent request of all: the view is written out once, not checked a second time.
+    # The most frequent request: returning JSON skips FastAPI's second validation of the view.
     text = shown.model_dump_json()
     return Response(text, media_type="application/json", headers=headers)
 
 
 @router.get(
     "",
-    summary="The jobs",
+    summary="List jobs",
     responses=PAGED | problem_responses(ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
 )
 async def list_jobs(
@@ -77,30 +77,35 @@ async def list_jobs(
     response: Response,
     caller: CallerDep,
     gateway: GatewayDep,
-    status: Annotated[list[JobState] | None, Query(description="Of these states alone.")] = None,
-    created_after: Annotated[
-        Moment | None, Query(description="Made then or later; a time with its zone.")
+    status: Annotated[
+        list[JobState] | None, Query(description="Only jobs in these states.")
     ] = None,
-    created_before: Annotated[Moment | None, Query(description="Made before then.")] = None,
+    created_after: Annotated[
+        Moment | None,
+        Query(description="Only jobs created at this time or later; with a time zone."),
+    ] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="Only jobs created before this time.")
+    ] = None,
     of_caller: Annotated[
         str | None,
         Query(
             alias="caller",
             pattern=CALLER,
-            description="Of this caller alone; all others' jobs need the scope admin.",
+            description="Only this caller's jobs; other callers' jobs need the scope admin.",
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Jobs on a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Jobs per page.")] = 50,
     cursor: Annotated[
-        str | None, Query(pattern=CURSOR, description="From `next` of the page before.")
+        str | None, Query(pattern=CURSOR, description="Cursor from `next` of the previous page.")
     ] = None,
 ) -> JobList:
-    """Jobs, newest first. `next` and the header `Link` lead to the next page."""
+    """List jobs, newest first. `next` and the header `Link` point to the next page."""
     records = await gateway.jobs.run(
         commands.recent(
             limit,
             None if cursor is None else read_cursor(cursor),
-            caller=await _whose(gateway, caller, of_caller),
+            caller=await _listed_callers(gateway, caller, of_caller),
             states=status or (),
             since_ms=_ms(created_after),
             until_ms=_ms(created_before),
@@ -113,10 +118,10 @@ async def list_jobs(
     return JobList(jobs=shown, next=following)
 
 
-async def _whose(gateway: Gateway, caller: Caller, asked: str | None) -> Sequence[str]:
-    """The callers whose jobs are listed; one who asks for another's finds none."""
-    if asked is not None:
-        return [asked] if caller.sees_all or asked == caller.id else [NOBODY]
+async def _listed_callers(gateway: Gateway, caller: Caller, requested: str | None) -> Sequence[str]:
+    """Return the callers whose jobs are listed; without admin, other callers have none."""
+    if requested is not None:
+        return [requested] if caller.sees_all or requested == caller.id else [NO_CALLER]
     if caller.sees_all:
         return [ANONYMOUS, *await gateway.authenticator.keyring.callers()]
     return [caller.id]
@@ -124,7 +129,7 @@ async def _whose(gateway: Gateway, caller: Caller, asked: str | None) -> Sequenc
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)
 async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> JobView:
-    """A waiting job ends at once, a running one within a step; an ended one stays as it is."""
+    """Cancel a job: a queued one at once, a running one within a step, an ended one not at all."""
     await gateway.read(job_id, caller)
     record = await gateway.jobs.run(commands.cancel(job_id))
     if record is None:
@@ -139,9 +144,9 @@ async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Job
     responses=MISSING | problem_responses(ErrorCode.JOB_NOT_ENDED),
 )
 async def erase_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
-    """The record and all objects are gone afterwards. Cancel a job first that has not ended.
+    """Erase an ended job with all its objects. Cancel a job first that has not ended.
 
-    Messages to its webhook go with it, also those that the receiver has not taken yet.
+    Undelivered messages to its webhook are erased too.
     """
     record = (await gateway.read(job_id, caller)).record
     if not record.state.is_terminal:

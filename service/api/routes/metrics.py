@@ -24,7 +24,7 @@ router = APIRouter(tags=["health"])
 
 @router.get(
     "/metrics",
-    summary="Numbers for Prometheus",
+    summary="Prometheus metrics",
     response_class=PlainTextResponse,
     responses={
         200: {"content": {"text/plain": {"example": examples.METRICS}}},
@@ -32,11 +32,11 @@ router = APIRouter(tags=["health"])
     },
 )
 async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
-    """Of the whole service, from the job store, and of this gateway's own requests.
+    """Return metrics of the whole service, from the job store, and of this gateway's requests.
 
-    Each gateway tells the same of the whole service: take it from one, or the maximum. Needs
-    `TCAN_METRICS_TOKEN` as a bearer token, or a key with the scope `admin`; while there is no key,
-    who may call at all may read this as well.
+    Service metrics are the same in every gateway: use one, or the maximum. Needs
+    `TCAN_METRICS_TOKEN` as a bearer token, or a key with the scope `admin`, or no key while
+    anonymous access is allowed.
     """
     await _check_reader(request, gateway.settings)
     metrics = request.app.state.metrics
@@ -48,14 +48,14 @@ async def get_metrics(request: Request, gateway: GatewayDep) -> Response:
 
 
 async def _check_reader(request: Request, settings: Settings) -> None:
-    """Raises RejectedError for who may not read of the whole service."""
-    given, token = presented_key(request.headers), settings.metrics_token
+    """Raise RejectedError without access to the metrics."""
+    key, token = presented_key(request.headers), settings.metrics_token
     if settings.public_metrics:
         return
-    if given is not None and token is not None:
-        if compare_digest(given.encode(), token.get_secret_value().encode()):
+    if key is not None and token is not None:
+        if compare_digest(key.encode(), token.get_secret_value().encode()):
             return
     caller = await get_caller(request)
-    if given is not None and not caller.sees_all:
-        detail = "/metrics needs TCAN_METRICS_TOKEN, or a key with the scope 'admin'"
+    if key is not None and not caller.sees_all:
+        detail = "/metrics needs the token TCAN_METRICS_TOKEN or a key with the scope 'admin'"
         raise RejectedError(ErrorCode.FORBIDDEN, detail)

@@ -1,4 +1,4 @@
-"""GET /models: what the workers that live have loaded."""
+"""GET /models: models loaded by live workers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ router = APIRouter(tags=["models"])
 
 
 class ModelView(ModelInfo):
-    """A model and how many workers serve it."""
+    """A model and its number of workers."""
 
-    workers: int = Field(ge=1, description="That have loaded exactly this.")
+    workers: int = Field(ge=1, description="Workers that have loaded this model.")
 
 
 class ModelList(BaseModel):
-    """The models that animate at present."""
+    """The models that are currently loaded."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"models": [examples.MODEL | {"workers": 2}]}}
@@ -31,11 +31,11 @@ class ModelList(BaseModel):
     models: list[ModelView]
 
 
-@router.get("/models", summary="The models", responses=problem_responses(ErrorCode.UNAVAILABLE))
+@router.get("/models", summary="List models", responses=problem_responses(ErrorCode.UNAVAILABLE))
 async def list_models(caller: CallerDep, gateway: GatewayDep) -> ModelList:
-    """As the workers tell it: preset, defaults, the sha256 of each part's weights, versions."""
+    """List the models: preset, defaults, SHA-256 of each part's weights, versions."""
     loaded = [worker.model for worker in await gateway.jobs.run(presence.workers()) if worker.model]
-    different = list({model.model_dump_json(): model for model in loaded}.values())
+    distinct = list({model.model_dump_json(): model for model in loaded}.values())
     return ModelList(
-        models=[ModelView(**model.model_dump(), workers=loaded.count(model)) for model in different]
+        models=[ModelView(**model.model_dump(), workers=loaded.count(model)) for model in distinct]
     )

@@ -1,4 +1,4 @@
-"""GET /jobs/{id}/previews/{n}: frames of the network's guess while it denoises."""
+"""GET /jobs/{id}/previews/{n}: preview frames of a running job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(tags=["results"])
 
 @router.get(
     "/jobs/{job_id}/previews/{n}",
-    summary="A frame of the animation as far as it has come",
+    summary="Get a preview frame",
     status_code=307,
     response_class=RedirectResponse,
     responses=redirect_to_object("preview-1.webp")
@@ -32,14 +32,19 @@ router = APIRouter(tags=["results"])
 )
 async def get_preview(
     job_id: str,
-    n: Annotated[int, Path(ge=1, le=10_000, description="As in the job's `links.preview`.")],
+    n: Annotated[
+        int,
+        Path(
+            ge=1, le=10_000, description="Number of the preview, as in the job's `links.preview`."
+        ),
+    ],
     caller: CallerDep,
     gateway: GatewayDep,
 ) -> RedirectResponse:
-    """Redirects to a signed address of a WebP. A preview's number always means the same picture."""
+    """Redirect to a signed URL of a WebP image, which never changes for the same number."""
     record = (await gateway.read(job_id, caller)).record
     if n > len(record.previews):
-        detail = f"the job has {len(record.previews)} previews, not {n}"
+        detail = f"no preview {n}: the job has {len(record.previews)} previews"
         raise RejectedError(ErrorCode.NO_RESULT, detail)
     name = f"tcan-{record.id[:8]}-preview-{n}.webp"
     link = await to_thread.run_sync(gateway.objects.link, record.previews[n - 1], name)

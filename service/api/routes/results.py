@@ -1,4 +1,4 @@
-"""What a finished job offers, behind short-lived signed links."""
+"""Outputs of a finished job, by redirects to short-lived signed links."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from service.stores.object_store.folder import ROUTE, FolderObjects
 router = APIRouter(tags=["results"])
 
 SUMMARIES = {
-    Output.RESULT: "The animation, an mp4",
-    Output.POSTER: "One frame of the animation, a PNG",
-    Output.POSE: "The poses that drove it, an mp4",
-    Output.MANIFEST: "How it was made, as JSON",
-    Output.KEYPOINTS: "The driver's poses, a pose file that drives an animation",
+    Output.RESULT: "Get the animation",
+    Output.POSTER: "Get one frame of the animation as a PNG",
+    Output.POSE: "Get a video of the driving poses",
+    Output.MANIFEST: "Get the manifest",
+    Output.KEYPOINTS: "Get the pose file of the driving video",
 }
-# Of the objects, as far as a format is not chosen.
+# Object names in examples.
 NAMES = {
     Output.RESULT: "result.mp4",
     Output.POSTER: "poster.png",
@@ -41,7 +41,7 @@ NAMES = {
 
 def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[RedirectResponse]]:
     async def get_output(job_id: str, caller: CallerDep, gateway: GatewayDep) -> RedirectResponse:
-        """Redirects to a signed address, which honours Range."""
+        """Redirect to a signed URL, which supports Range."""
         record = (await gateway.read(job_id, caller)).record
         key = _key(record, output)
         name = f"tcan-{record.id[:8]}-{output}{PurePosixPath(key).suffix}"
@@ -70,31 +70,31 @@ for _output, _summary in SUMMARIES.items():
 
 
 def _key(record: JobRecord, output: Output) -> str:
-    """The object's key. Raises RejectedError when there is none, or not yet."""
+    """Return the object's key. Raises RejectedError when there is none, or not yet."""
     if not record.state.is_terminal:
         raise RejectedError(
             ErrorCode.RESULT_NOT_READY,
-            f"the job is {record.state}",
+            f"the job is {record.state}; retry when it has succeeded",
             headers={"Retry-After": str(POLL_AFTER_S)},
         )
     if record.state is not JobState.SUCCEEDED:
-        why = f": {record.error.detail}" if record.error else ""
-        raise RejectedError(ErrorCode.NO_RESULT, f"the job {record.state}{why}")
+        reason = f": {record.error.detail}" if record.error else ""
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job {record.state}{reason}")
     if output not in record.outputs:
-        raise RejectedError(ErrorCode.NO_RESULT, f"the job has no {output}")
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job has no output {output}")
     return record.outputs[output]
 
 
 @router.get(
     f"{ROUTE}{{key:path}}",
-    summary="A signed link of the folder store",
+    summary="Download by a signed link of the folder store",
     response_class=FileResponse,
     responses=problem_responses(ErrorCode.INVALID_SIGNATURE, ErrorCode.NOT_FOUND),
 )
 async def get_object(
     key: str, filename: str, expires: str, signature: str, gateway: GatewayDep
 ) -> FileResponse:
-    """Serves the object, whole or by Range. The S3 store serves its links itself."""
+    """Serve the object, with Range support. The S3 store serves its own links."""
     if not isinstance(gateway.objects, FolderObjects):
         raise ObjectMissingError(key)
     path = gateway.objects.open_link(key, filename, expires, signature)

@@ -1,4 +1,4 @@
-"""POST /animate and POST /poses: inputs become a job."""
+"""POST /animate and POST /poses: submit a job."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"])
 
-# Routes that read their bodies as they arrive.
+# Routes that read their bodies as a stream.
 STREAMED = {JobKind.ANIMATE: "/animate", JobKind.POSES: "/poses"}
 
 HEADERS: dict[str, Any] = {
-    "Location": {"description": "The job's address.", "schema": {"type": "string"}},
+    "Location": {"description": "URL of the job.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
-        "description": "`true` when the same request made this job before.",
+        "description": "`true` when the same request created this job before.",
         "schema": {"type": "string"},
     },
     "Preference-Applied": {"schema": {"type": "string"}},
 }
-# Where to go with the id of a new job, for programs that read openapi.json.
+# OpenAPI links: operations that take the id of the new job.
 LINKS: dict[str, Any] = {
     name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
     for name in (
@@ -90,15 +90,15 @@ Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="A string of your choice, 1 to 255 characters. The same request sent again "
-        "with the same key within 24 h leads to the same job.",
+        description="A string of 1 to 255 characters. The same request with the same key within "
+        "24 h returns the same job.",
         examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
     ),
 ]
 Prefer = Annotated[
     str | None,
     Header(
-        description="`wait=N` answers when the job has ended, or after N seconds, 1 to 60.",
+        description="`wait=N`: respond when the job has ended, or after N seconds (1 to 60).",
         examples=["wait=30"],
     ),
 ]
@@ -108,7 +108,7 @@ Prefer = Annotated[
     STREAMED[JobKind.ANIMATE],
     status_code=202,
     response_model=JobView,
-    summary="Animate a picture with the motion of a video",
+    summary="Submit an animation",
     openapi_extra={"requestBody": request_body(JobKind.ANIMATE)},
     responses=RESPONSES,
 )
@@ -119,20 +119,20 @@ async def animate(
     key: Key = None,
     prefer: Prefer = None,
 ) -> Response:
-    """Take the inputs, make sure that they can be used, and queue the job.
+    """Validate the inputs and queue the job.
 
-    The body is streamed; it is never in memory as a whole. What cannot work is refused here, with
-    a code that says why; whether a person is seen in a video is found out by the job itself.
+    The body is streamed. Invalid inputs are refused with a specific code; whether a driving video
+    shows a person is checked later, by the job itself.
     """
-    snapshot, replayed = await _take(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _answer(request, gateway, caller, snapshot, replayed, prefer)
+    snapshot, replayed = await _submit(request, JobKind.ANIMATE, caller, gateway, key)
+    return await _respond(request, gateway, caller, snapshot, replayed, prefer)
 
 
 @router.post(
     STREAMED[JobKind.POSES],
     status_code=202,
     response_model=JobView,
-    summary="See the poses of a driving video",
+    summary="Submit a pose preview",
     openapi_extra={"requestBody": request_body(JobKind.POSES)},
     responses=RESPONSES,
 )
@@ -143,20 +143,20 @@ async def poses(
     key: Key = None,
     prefer: Prefer = None,
 ) -> Response:
-    """A job that finds and cleans the poses and draws them, before any time of a GPU is spent.
+    """Queue a job that detects, cleans and draws the poses of a driving video, without a GPU.
 
-    It leaves `pose`, a video of the skeletons, and `keypoints`, a pose file that `POST /animate`
-    takes as its driver.
+    Its outputs are `pose`, a video of the skeletons, and `keypoints`, a pose file that
+    `POST /animate` accepts as driving input.
     """
-    snapshot, replayed = await _take(request, JobKind.POSES, caller, gateway, key)
-    return await _answer(request, gateway, caller, snapshot, replayed, prefer)
+    snapshot, replayed = await _submit(request, JobKind.POSES, caller, gateway, key)
+    return await _respond(request, gateway, caller, snapshot, replayed, prefer)
 
 
-async def _take(
+async def _submit(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
 ) -> tuple[JobSnapshot, bool]:
     if key is None and caller.limits.bounds_jobs:
-        # Files in the body are new; what JSON names may be uploads alone.
+        # Files in the body are new bytes; uploads were counted before.
         new_bytes = 0 if is_json(request.headers) else 1
         await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
@@ -170,7 +170,7 @@ async def _take(
         return await submit_job(gateway, caller, received, key, spool)
 
 
-async def _answer(
+async def _respond(
     request: Request,
     gateway: Gateway,
     caller: Caller,
@@ -178,16 +178,16 @@ async def _answer(
     replayed: bool,
     prefer: str | None,
 ) -> Response:
-    """200 with the ended job when the caller wished to wait for it, else 202."""
+    """Return 200 with the ended job if the caller waited for it, else 202."""
     headers = {"Location": f"/jobs/{snapshot.record.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     wait_s, status = requested_wait_s(prefer), 202
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
-        began_s = time.perf_counter()
+        started_s = time.perf_counter()
         snapshot = await wait_for_end(gateway, caller, snapshot, wait_s)
-        request.scope[WAITED_S] = time.perf_counter() - began_s
+        request.scope[WAITED_S] = time.perf_counter() - started_s
     if wait_s is not None and snapshot.record.state.is_terminal:
         status = 200
     else:

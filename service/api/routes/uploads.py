@@ -1,4 +1,4 @@
-"""POST /uploads: a big file goes to the object store, not through the gateway's submit."""
+"""POST /uploads: signed forms for sending big files to the object store."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from service.submission.spool import Spool
 
 router = APIRouter(tags=["uploads"])
 
-# The form may be filled in for an hour; the file is kept a day for a job to be made of it.
+# A form is valid for an hour; an uploaded file is kept for a day.
 FORM_TTL_S = 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
 FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
-WISH: dict[str, Any] = {
+UPLOAD_BODY: dict[str, Any] = {
     "content": {
         "application/json": {"schema": schema_of(UploadRequest), "example": {"max_bytes": 5000000}}
     }
@@ -42,8 +42,8 @@ WISH: dict[str, Any] = {
 @router.post(
     "/uploads",
     status_code=201,
-    summary="Prepare the upload of a big file",
-    openapi_extra={"requestBody": WISH},
+    summary="Create an upload form",
+    openapi_extra={"requestBody": UPLOAD_BODY},
     responses=problem_responses(
         ErrorCode.BODY_TOO_LARGE,
         ErrorCode.UNSUPPORTED_MEDIA_TYPE,
@@ -53,18 +53,18 @@ WISH: dict[str, Any] = {
     ),
 )
 async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep) -> UploadView:
-    """A signed form; more bytes than it allows are refused where they arrive.
+    """Return a signed upload form, limited to `max_bytes`.
 
-    Of a caller whose bytes per day are bounded, `max_bytes` count from now on; once a job is made
-    of the upload, what it holds counts instead.
+    With a daily quota of bytes, `max_bytes` count from now on, and the file's actual size once a
+    job uses the upload.
     """
-    # Read here and not by FastAPI, which would do it before the caller is known.
+    # Read here, because FastAPI would read it before the caller is authenticated.
     body = await read_json(UploadRequest, request.headers, request.stream())
-    most = gateway.settings.limits.max_driving_bytes
-    wished = None if body is None else body.max_bytes
-    if wished is None:
-        wished = caller.limits.input_bytes_per_day or most
-    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(wished, most))
+    limit = gateway.settings.limits.max_driving_bytes
+    requested = None if body is None else body.max_bytes
+    if requested is None:
+        requested = caller.limits.input_bytes_per_day or limit
+    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(requested, limit))
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
     return UploadView(
@@ -97,7 +97,7 @@ FORM_BODY: dict[str, Any] = {
 @router.post(
     UPLOAD_ROUTE,
     status_code=204,
-    summary="A signed form of the folder store",
+    summary="Upload by a signed form of the folder store",
     openapi_extra={"requestBody": FORM_BODY},
     responses=problem_responses(
         ErrorCode.MALFORMED_BODY,
@@ -110,10 +110,10 @@ FORM_BODY: dict[str, Any] = {
     ),
 )
 async def put_object(request: Request, gateway: GatewayDep) -> None:
-    """Takes a file as `POST /uploads` said. The S3 store takes its forms itself.
+    """Accept a file with a form from `POST /uploads`. The S3 store accepts its own forms.
 
-    The fields stand before the file, as in any form that S3 takes: nothing of a file is kept
-    before they are known to be genuine.
+    The fields must come before the file, as in S3: the signature is checked before anything of
+    the file is stored.
     """
     objects = gateway.objects
     if not isinstance(objects, FolderObjects):
@@ -129,7 +129,7 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:
-    """The form's fields. Raises RejectedError when one did not come before the file."""
+    """Return the form's fields. Raises RejectedError when one does not precede the file."""
     fields = {}
     for name in FORM_FIELDS:
         content = found.get(name)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from service.api.app import create_app
-from service.api.routes.events import HEARTBEAT, HELLO, read_events
+from service.api.routes.events import HEARTBEAT, RETRY, read_events
 from service.auth.stream_revocation import StreamRevoker
 from service.contract.events import EventKind
 from service.contract.queues import Queue
@@ -246,7 +246,7 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
         await jobs.close()
         return heard
 
-    assert asyncio.run(listen()) == [HELLO, HEARTBEAT, HEARTBEAT]
+    assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 
 
 async def nobody_is_asked(key: str | None) -> bool:
