@@ -105,8 +105,7 @@ class Settings(BaseSettings):
         None,
         gt=0,
         description="Device memory limit for tensors, such as 8GiB. Workers that render choose "
-        "options "
-        "that fit, and do not start if none fit. A CUDA device's free memory when absent.",
+        "options that fit, and do not start if none fit. A CUDA device's free memory when absent.",
     )
     limits: InputLimits = Field(
         default_factory=InputLimits,
@@ -119,8 +118,7 @@ class Settings(BaseSettings):
     spool_bytes: int = Field(
         3072 * MIB,
         description="Bytes of incoming files that a gateway holds on disk at a time; requests over "
-        "it "
-        "get 503. It must allow one request of the largest size.",
+        "it get 503. It must allow one request of the largest size.",
     )
     link_ttl_s: int = Field(900, gt=0, description="Lifetime of a signed link to a result.")
     lease_ms: int = Field(
@@ -165,8 +163,7 @@ class Settings(BaseSettings):
     outbound_allow: str = Field(
         "",
         description="Hosts, addresses and networks outside the public internet that callers may "
-        "use "
-        "for inputs and webhooks, separated by commas: assets.studio.example,10.1.0.0/16",
+        "use for inputs and webhooks, separated by commas: assets.studio.example,10.1.0.0/16",
     )
     policy: str | None = Field(
         None, description="module:object of a policy that checks each job before it is queued."
@@ -180,8 +177,7 @@ class Settings(BaseSettings):
         None,
         min_length=32,
         description="Key from which all callers' webhook secrets are derived; must be the same in "
-        "every "
-        "gateway. A file in the data folder when absent.",
+        "every gateway. A file in the data folder when absent.",
     )
     webhook_ed25519_keys: SecretStr | None = Field(
         None, description="whsk_ keys separated by spaces; each adds a signature v1a."
@@ -191,8 +187,7 @@ class Settings(BaseSettings):
     c2pa_cert: Path | None = Field(
         None,
         description="PEM file of the signing certificate and its issuers; a development "
-        "certificate "
-        "is generated when absent. Read by workers only.",
+        "certificate is generated when absent. Read by workers only.",
     )
     c2pa_key: Path | None = Field(None, description="PEM file of the private key.")
     watermark: bool = Field(True, description="Whether frames carry an invisible watermark.")
