@@ -50,7 +50,7 @@ def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> 
     ("name", "value", "says"),
     [
         ("TCAN_REDSI_URL", "x", "unknown setting TCAN_REDSI_URL; did you mean TCAN_REDIS_URL"),
-        ("TCAN_ZZZZZZ", "x", "no setting TCAN_ZZZZZZ$"),
+        ("TCAN_ZZZZZZ", "x", "unknown setting TCAN_ZZZZZZ$"),
         ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer"),
         ("TCAN_LIMITS__MAX_FRAMES", "0", "TCAN_LIMITS__MAX_FRAMES: Input should be greater"),
         ("TCAN_LIMITS__MAX_FRAME", "9", "TCAN_LIMITS__MAX_FRAME: Extra inputs"),

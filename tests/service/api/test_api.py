@@ -252,7 +252,7 @@ def test_a_result_is_served_whole_and_in_ranges(
     assert whole.headers["content-type"] == "video/mp4"
     assert f"tcan-{job_id[:8]}-result.mp4" in whole.headers["content-disposition"]
     assert (part.status_code, part.content) == (206, content[10:20])
-    expect_problem(any_client.get(f"/jobs/{job_id}/poster"), 404, "no_result", "no poster")
+    expect_problem(any_client.get(f"/jobs/{job_id}/poster"), 404, "no_result", "no output poster")
 
 
 def test_a_result_that_is_not_there_says_why(
