@@ -1,4 +1,4 @@
-"""Reconcile queues with records: end expired leases and deadlines, send missing hints."""
+"""Reconcile queues with records: expired leases, deadlines, missing wake-up messages."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ class Reconciler:
             self.hints.send(job_id, queue)
         for queue in Queue:
             for job_id in self.jobs.run(commands.jobs_missing_hints(queue, self.hint_age_ms)):
-                logger.info("missing hint sent: job=%s queue=%s", job_id, queue)
+                logger.info("missing wake-up message sent: job=%s queue=%s", job_id, queue)
                 self.hints.send(job_id, queue)

@@ -25,7 +25,7 @@ COUNTERS = (
     (
         "worker_restarts",
         "tcan_worker_restarts",
-        "Restarts of workers that claimed no jobs although hints waited.",
+        "Restarts of workers that claimed no jobs despite wake-up messages.",
         (),
     ),
     ("resumed", "tcan_jobs_resumed", "Jobs resumed from a checkpoint.", ()),
@@ -142,7 +142,7 @@ def _workers(stats: ServiceStats) -> Iterable[Metric]:
     ready = GaugeMetricFamily("tcan_worker_ready", "1 if the worker is ready.", labels=["worker"])
     stalled = GaugeMetricFamily(
         "tcan_worker_stalled",
-        "1 if the worker claims no jobs despite hints.",
+        "1 if the worker claims no jobs despite wake-up messages.",
         labels=["worker"],
     )
     used = GaugeMetricFamily(

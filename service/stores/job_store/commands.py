@@ -383,9 +383,9 @@ def expire_deadlines(limit: int = 100) -> Command[list[str]]:
 
 
 def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[list[str]]:
-    """List jobs that waited at least `age_ms` since their last hint, and count them as hinted.
+    """List jobs whose last wake-up message is at least `age_ms` old, and reset its time.
 
-    Empty if the broker holds hints for the queue: its workers will claim these jobs anyway.
+    Empty if the broker holds messages for the queue: its workers will claim these jobs anyway.
     """
     arguments = {"queue": queue, "list": queue.task, "age_ms": age_ms, "limit": limit}
     return Command("jobs_missing_hints", arguments, list)

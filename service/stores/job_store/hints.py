@@ -1,7 +1,7 @@
-"""Hints: wake-up messages to workers, sent through Celery, that carry only a job's id.
+"""Wake-up messages to workers ("hints" in names): Celery messages that carry only a job's id.
 
-A hint may be lost, repeated or late; the job record is the truth. So a hint leaves the broker when
-a worker fetches it, and the reconciler sends missing hints again.
+A message may be lost, repeated or late; the job record is the truth. So a message leaves the broker
+when a worker fetches it, and the reconciler sends missing messages again.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": 2.0,
     "socket_timeout": 5.0,
     "health_check_interval": 10,
-    # Fetched hints are not kept at the broker until they are acknowledged: that needs writes, which
-    # a server with full memory refuses. The reconciler replaces hints lost with a killed worker.
+    # Fetched messages are not kept at the broker until acknowledged: that needs writes, which a
+    # server with full memory refuses. The reconciler replaces messages lost with a killed worker.
     "ack_emulation": False,
 }
 # For a rediss:// URL without TLS options kombu accepts any certificate (`_init_params` in
@@ -53,10 +53,10 @@ def make_celery(broker_url: str) -> Celery:
 
 
 def message(job_id: str, queue: Queue) -> str:
-    """Return a hint as a Celery message (protocol 2) in kombu's envelope for Redis.
+    """Return a wake-up message of Celery (protocol 2) in kombu's envelope for Redis.
 
-    The script that creates a job pushes it to the queue's list, so that every job has its hint and
-    a submit needs no second round trip. `HintSender` sends hints in all other cases.
+    The script that creates a job pushes it to the queue's list, so that every job has its
+    message and a submit needs no second round trip. `HintSender` sends all others.
     """
     tag = str(uuid4())
     body = json.dumps([[job_id], {}, NO_CALLBACKS]).encode()
@@ -93,7 +93,7 @@ def message(job_id: str, queue: Queue) -> str:
 
 @dataclass(frozen=True)
 class HintSender:
-    """Sends hints for jobs that exist.
+    """Sends wake-up messages for jobs that exist.
 
     It uses a script, which a server with full memory allows; Celery's own `publish` is refused.
     """

@@ -1,4 +1,4 @@
-"""Commands on processes: live workers, roles, waiting hints.
+"""Commands on processes: live workers, roles, waiting wake-up messages.
 
 Keys in Redis: `workers`, hash of heartbeats; `workers:alive` and `workers:{queue}`, ids by the time
 at which they expire; `role:{name}`, its holder.
@@ -26,12 +26,12 @@ def heartbeat(info: WorkerInfo, ttl_ms: int) -> Command[str]:
 
 
 def count_hints(queues: Sequence[Queue]) -> Command[int]:
-    """Count the hints for these queues that no worker has fetched."""
+    """Count the wake-up messages for these queues that no worker has fetched."""
     return Command("count_hints", {"lists": [queue.task for queue in queues]}, int)
 
 
 def count_restart() -> Command[str]:
-    """Count a worker that restarts itself because it claimed no job although hints waited."""
+    """Count a worker that restarts itself because it claimed no job despite wake-up messages."""
     return Command("count_restart", {}, str)
 
 

@@ -1,6 +1,6 @@
 -- requires: records, queues
--- Returns up to `limit` jobs that have waited for age_ms since their last hint, if the broker's list is empty, and
--- counts them as hinted now. Arguments: queue, list, age_ms, limit.
+-- Returns up to `limit` jobs whose last wake-up message is at least age_ms old, if the broker's list is empty, and
+-- resets that time. Arguments: queue, list, age_ms, limit.
 if redis.call('LLEN', args.list) > 0 then return {} end
 local ids = {}
 for _, id in ipairs(redis.call('ZRANGE', waiting_key(args.queue), 0, args.limit - 1)) do
