@@ -1,4 +1,4 @@
-"""YAML into frozen dataclasses, strictly: unknown keys and wrong types are rejected."""
+"""Configuration from YAML as frozen dataclasses; unknown keys and wrong types are rejected."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def load_config(path: Path, kind: type[T]) -> T:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file as it is.
+    """Read a YAML file.
 
     Raises:
         ConfigError: the file is missing or not YAML.
     """
     try:
-        # Bytes: YAML tells its encoding itself (UTF-8, or UTF-16 by its mark).
+        # Bytes: the YAML parser detects the encoding (UTF-8, or UTF-16 by its byte order mark).
         return yaml.safe_load(path.read_bytes())
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file") from error
+        raise ConfigError(f"{path}: file not found") from error
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -91,7 +91,7 @@ def set_up(tcan: Tcan, options: RuntimeOptions) -> Tcan:
     if options.tile_codec:
         _tile(tcan)
     tcan.prompt = tcan.prompt.to(dtype)
-    tcan.prompt_cache.keep()
+    tcan.prompt_cache.enable()
     tcan.pose_cache = install_pose_cache(tcan.controlnet)
     if options.compile:
         _compile(tcan)

@@ -1,4 +1,4 @@
-"""The people of a video, frame by frame, as a detector sees them."""
+"""Detection of people in every frame of a video."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from media.source import LocalMediaSource, MediaSource
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import MediaError
 
-# Frames that a detector sees together: so many, and of large ones fewer.
+# Limits of a batch for the detector, in frames and in pixels.
 _DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000
 
 
@@ -34,7 +34,7 @@ def detect_people(
     Raises:
         MediaError: the video cannot be used.
     """
-    find = build_detector(detector)
+    people_detector = build_detector(detector)
     people: list[list[Pose]] = []
     batch: list[NDArray[np.uint8]] = []
     with (media or LocalMediaSource()).video(path, limits) as frames:
@@ -42,13 +42,13 @@ def detect_people(
             batch.append(frame)
             pixels = len(batch) * frame.shape[0] * frame.shape[1]
             if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:
-                people += find.detect(np.stack(batch))
+                people += people_detector.detect(np.stack(batch))
                 batch.clear()
                 if progress is not None:
                     progress(len(people), max(frames.expected, len(people)))
         fps = frames.fps
     if batch:
-        people += find.detect(np.stack(batch))
+        people += people_detector.detect(np.stack(batch))
     if not people:
         raise MediaError(f"{path.name}: the video has no frames")
     return people, fps

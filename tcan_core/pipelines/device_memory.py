@@ -1,4 +1,4 @@
-"""Memory of the device that a model runs on, and of this process."""
+"""Memory of a model's device and of this process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import torch
 
-# What is raised when the memory of a device, or of the machine, does not suffice.
+# Raised when a device, or the machine, is out of memory.
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
 class Memory(NamedTuple):
-    """Bytes in use, by whomever, and bytes that there are."""
+    """Bytes in use, by any process, and all bytes."""
 
     used_bytes: int
     total_bytes: int
 
 
 def cuda_memory(device: str) -> Memory | None:
-    """Memory of a CUDA device, as its driver tells; None of any other device."""
+    """Return the memory of a CUDA device, as its driver reports it; None for other devices."""
     if torch.device(device).type != "cuda":
         return None
     free, total = torch.cuda.mem_get_info(torch.device(device))
@@ -28,7 +28,7 @@ def cuda_memory(device: str) -> Memory | None:
 
 
 def free_unused(device: str) -> None:
-    """Give memory that torch keeps for later use back to a CUDA device; elsewhere do nothing."""
+    """Return memory that torch's allocator has cached to a CUDA device; elsewhere do nothing."""
     if torch.device(device).type == "cuda":
         torch.cuda.empty_cache()
 

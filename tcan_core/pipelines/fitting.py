@@ -1,4 +1,4 @@
-"""Fit pictures to the model: scale to its resolution, pad to what the latents divide, and back."""
+"""Fit images to the model: scale to its resolution, pad to the latent factor, and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from media.poses.keypoints import Pose
 
 @dataclass(frozen=True)
 class Fit:
-    """How a picture of any size becomes one that the model can work on.
+    """The mapping of an image of any size to the model's size, and back.
 
     Attributes:
-        original: (height, width) of the caller's picture.
+        original: (height, width) of the caller's image.
         scaled: (height, width) at the model's resolution, aspect kept.
-        padded: `scaled`, grown at the right and the bottom to multiples of the latent factor.
+        padded: `scaled`, extended at the right and the bottom to multiples of the latent factor.
     """
 
     original: tuple[int, int]
@@ -26,7 +26,7 @@ class Fit:
     padded: tuple[int, int]
 
     def to_model(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Scale and pad a picture, its border repeated."""
+        """Scale an image and pad it by repeating its border."""
         scaled = _resized(image, self.scaled)
         below, right = (
             after - before for before, after in zip(self.scaled, self.padded, strict=True)
@@ -34,21 +34,21 @@ class Fit:
         return np.pad(scaled, ((0, below), (0, right), (0, 0)), mode="edge")
 
     def to_caller(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Crop the padding away and scale back to the caller's size."""
+        """Crop the padding and scale back to the caller's size."""
         return _resized(
             np.ascontiguousarray(image[: self.scaled[0], : self.scaled[1]]), self.original
         )
 
     def pose(self, pose: Pose) -> Pose:
-        """Carry a pose from the caller's picture into the model's."""
+        """Map a pose from the caller's image to the model's."""
         ratio = np.array([self.scaled[1] / self.original[1], self.scaled[0] / self.original[0]])
         return on_canvas(pose, ratio, self.padded)
 
 
 def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
-    """Choose the working size: shorter side `resolution`, sides padded to multiples of `factor`.
+    """Return the fit with shorter side `resolution` and sides padded to multiples of `factor`.
 
-    The longer side has no bound here; `MediaLimits.max_aspect` keeps strangers' pictures in one.
+    The longer side is not limited here; `MediaLimits.max_aspect` limits that of uploaded images.
     """
     ratio = resolution / min(original)
     scaled = (max(round(original[0] * ratio), 1), max(round(original[1] * ratio), 1))
@@ -57,7 +57,7 @@ def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
 
 
 def move_to_canvas(poses: list[Pose], canvas: tuple[int, int]) -> list[Pose]:
-    """Carry poses into another canvas without changing their shape: by height, centred across."""
+    """Move poses to another canvas, scaled by its height and centred horizontally."""
     moved = []
     for pose in poses:
         ratio = canvas[0] / pose.canvas[0]
@@ -72,7 +72,7 @@ def on_canvas(
     canvas: tuple[int, int],
     shift: NDArray[np.float64] | None = None,
 ) -> Pose:
-    """Scale every point of a pose by `ratio` (x, y), shift it (pixels), and put it on a canvas."""
+    """Scale every point of a pose by `ratio` (x, y), shift it (pixels), and set its canvas."""
     shift = np.zeros(2) if shift is None else shift
 
     def points(part: NDArray[np.float64] | None) -> NDArray[np.float64] | None:

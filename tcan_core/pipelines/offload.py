@@ -1,4 +1,4 @@
-"""Where a model's networks are: on the device all the time, or only while their stage lasts."""
+"""Moves networks to the device for their stage only, to save device memory."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ HOST = "cpu"
 
 
 class Offloader:
-    """Brings networks to the device for a stage, and back to the host after it.
+    """Moves networks to the device for a stage, and back to the host after it.
 
-    The codec and the denoising networks are never there together: a stage inside of another one
-    (a preview while denoising) sends the outer one's networks away for its time.
+    The codec and the denoising networks are never on the device together: a nested stage (a preview
+    while denoising) moves the outer stage's networks to the host until it ends.
 
     Args:
-        device: where the stages compute.
-        offload: False keeps everything on the device.
-        host: where networks wait.
+        device: device of the computation.
+        offload: False keeps all networks on the device.
+        host: device of networks that are not in use.
     """
 
     def __init__(self, tcan: Tcan, device: str, *, offload: bool, host: str = HOST) -> None:
         self._tcan, self._device, self._host = tcan, device, host
         self._offload = offload
-        self._here: Sequence[nn.Module] = ()
+        self._on_device: Sequence[nn.Module] = ()
         tcan.to(host if offload else device)
         tcan.prompt = tcan.prompt.to(device)
 
     @contextmanager
     def codec(self) -> Iterator[None]:
-        """While pictures are encoded or decoded."""
+        """Context for encoding and decoding images."""
         with self._only((self._tcan.codec,)):
             yield
 
     @contextmanager
     def denoising(self) -> Iterator[None]:
-        """While windows are denoised."""
+        """Context for denoising windows."""
         with self._only(self._tcan.denoising_networks):
             yield
 
     @contextmanager
     def _only(self, networks: Sequence[nn.Module]) -> Iterator[None]:
-        before = self._here
+        before = self._on_device
         self._move(networks)
         try:
             yield
@@ -55,8 +55,8 @@ class Offloader:
     def _move(self, networks: Sequence[nn.Module]) -> None:
         if not self._offload:
             return
-        for network in self._here:
+        for network in self._on_device:
             network.to(self._host)
         for network in networks:
             network.to(self._device)
-        self._here = networks
+        self._on_device = networks

@@ -1,4 +1,4 @@
-"""What can be refused before anything is read: places, wishes that cannot go together."""
+"""Checks of paths and options before any work is done."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tcan_core.errors import ParameterError
 
 
 def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) -> None:
-    """Refuse what would show itself when all of the work is done.
+    """Raise errors that would otherwise appear only after all work is done.
 
     Args:
         driving: a video, or a pose file (`.json`).
         outputs: files that will be written.
-        audio: whether the driver's sound is wanted.
+        audio: whether the driving video's sound is copied.
 
     Raises:
-        ParameterError: there is no folder for an output, or the driver has no sound.
+        ParameterError: an output's folder does not exist, or the driving file has no sound.
     """
     for file in outputs:
         if file.is_dir():

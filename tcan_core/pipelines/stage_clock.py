@@ -1,4 +1,4 @@
-"""How long each stage of an animation takes, by its own progress."""
+"""Time of each stage of an animation, measured from its progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tcan_core.progress import AnimateProgress, ProgressCallback
 
 
 class StageClock:
-    """Passes progress on and takes the time of each stage."""
+    """A progress callback that measures the time of each stage and calls another callback."""
 
     def __init__(self, progress: ProgressCallback | None) -> None:
         self._progress = progress
@@ -16,7 +16,7 @@ class StageClock:
         self._stage, self._since = "encode", time.monotonic()
 
     def note(self, progress: AnimateProgress) -> None:
-        """Pass on; another stage than before begins now."""
+        """Record progress; a new stage starts the clock again."""
         if progress.stage != self._stage:
             self.finish()
             self._stage = progress.stage

@@ -1,4 +1,4 @@
-"""Cut a video into overlapping windows of frames that the network can see at once."""
+"""Context windows: a video cut into overlapping windows of frames, which the network predicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def context_windows(
 ) -> list[list[int]]:
     """Return the frame indices of each window, in order.
 
-    Every window has the same length: `context_size`, or `num_frames` where the video is shorter.
+    Every window has the same length: `context_size`, or `num_frames` if the video is shorter.
     Windows start `context_size - context_overlap` frames apart and never wrap from the last frame
     to the first; the last one is shifted back to end on the last frame. So 32, 64, 160 frames take
     3, 5, 13 windows of 16 with overlap 4.
@@ -18,11 +18,11 @@ def context_windows(
     Args:
         num_frames: frames in the whole video, at least 1.
         context_size: frames in a window, at least 1.
-        context_overlap: frames that neighbours share at least, 0..context_size - 1.
+        context_overlap: frames that neighbouring windows share at least, 0..context_size - 1.
 
     Raises:
-        ContextWindowError: there is no frame to cut.
-        ParameterError: size or overlap is out of its range.
+        ContextWindowError: the video has no frames.
+        ParameterError: size or overlap is out of range.
 
     Source: TCAN, arXiv 2407.09012, long video inference; the official code wraps the last window
     around.

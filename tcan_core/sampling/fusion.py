@@ -1,8 +1,7 @@
 """Fuse overlapping windows into one prediction for the whole video.
 
-A frame near a window's edge sees its neighbours on one side only, so the pyramid rule trusts it
-less there; the flat rule is the paper's plain mean. Sums are kept in float32 on the host, one
-window at a time.
+A frame near a window's edge has neighbours on one side only, so `pyramid` gives it a smaller
+weight; `flat` is the paper's plain mean. Sums are float32 in host memory.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ def window_weights(context_size: int, kind: FusionKind = "pyramid") -> Tensor:
     `pyramid` counts the distance from the nearer edge: 1, 2, ..., 2, 1. `flat` is 1 everywhere.
 
     Raises:
-        ParameterError: `kind` is neither of the two.
+        ParameterError: `kind` is unknown.
     """
     if kind == "flat":
         return torch.ones(context_size)
@@ -35,7 +34,7 @@ def window_weights(context_size: int, kind: FusionKind = "pyramid") -> Tensor:
 
 
 class WindowFuser:
-    """The weighted mean over the windows that cover each frame, fed one window at a time.
+    """The weighted mean over the windows that cover each frame, computed window by window.
 
     Shapes: b batch, c latent channels, f frames in a window, F frames in the video, h w latent size
 
@@ -43,7 +42,7 @@ class WindowFuser:
         windows: frame indices of each window, all of one length f; every frame appears at least
             once.
         shape: (b, c, F, h, w) of the whole video.
-        kind: how a window's frames are weighted.
+        kind: weights of a window's frames.
 
     Raises:
         ContextWindowError: a frame is covered by no window, or lies outside the video.
@@ -58,12 +57,12 @@ class WindowFuser:
         self._total = _total_weight(self._windows, self._weights, shape[2])
 
     def add(self, index: int, noise_pred: Tensor) -> None:
-        """Add the prediction for window number `index`, (b, c, f, h, w), from any device."""
+        """Add the prediction for window number `index`, (b, c, f, h, w) on any device."""
         weights = self._weights[index].view(-1, 1, 1)
         self._sum.index_add_(2, self._windows[index], noise_pred.to(self._sum) * weights)
 
     def result(self) -> Tensor:
-        """Return (b, c, F, h, w) float32, once every window was added."""
+        """Return (b, c, F, h, w) float32; all windows must have been added."""
         return self._sum / self._total.view(-1, 1, 1)
 
 
@@ -81,7 +80,7 @@ def fuse_windows(
         noise_pred: (n, b, c, f, h, w), in the order of `windows`.
         windows: frame indices of each window; every frame appears at least once.
         num_frames: frames in the whole video.
-        kind: how a window's frames are weighted.
+        kind: weights of a window's frames.
 
     Returns:
         (b, c, num_frames, h, w) float32, the weighted mean over the windows that cover each frame.

@@ -1,6 +1,6 @@
-"""Initial noise: a frame's noise depends on the seed and its own index alone.
+"""Initial noise: a frame's noise depends only on the seed and its index.
 
-The first frames are therefore the same whatever the clip's length or the order of work.
+The first frames are therefore the same for any length of the video and any order of work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tcan_core.errors import ParameterError
 
 NoiseKind = Literal["independent", "freenoise"]
 
-_SHUFFLE = 1  # keeps the shuffles' random stream apart from the frames' (stream 0)
+_SHUFFLE = 1  # random stream of the shuffles; stream 0 is that of the frames
 
 
 def initial_noise(
@@ -29,22 +29,22 @@ def initial_noise(
 ) -> Tensor:
     """Draw unit Gaussian noise for a whole video.
 
-    `independent` draws every frame anew. `freenoise` draws `context_size` frames and repeats them
-    shuffled, so that every window sees the same set of noises and drifts less over a long video.
+    `independent` draws noise for every frame. `freenoise` draws `context_size` frames and repeats
+    them shuffled, so that all windows have the same set of noises and long videos drift less.
 
     Args:
         num_frames: frames in the whole video.
         shape: (c, h, w) of one frame's latents.
         seed: at least 0.
-        kind: which of the two.
-        context_size: frames in a window; matters to `freenoise` only.
-        context_overlap: frames that windows share; matters to `freenoise` only.
+        kind: "independent" or "freenoise".
+        context_size: frames in a window; for `freenoise` only.
+        context_overlap: frames that windows share; for `freenoise` only.
 
     Returns:
         (1, c, num_frames, h, w) float32 on the host.
 
     Raises:
-        ParameterError: the seed is negative or the kind unknown.
+        ParameterError: the seed is negative, or the kind is unknown.
 
     Source: FreeNoise, arXiv 2310.15169, local noise shuffle.
     """
@@ -67,7 +67,7 @@ def initial_noise(
 def freenoise_frames(
     num_frames: int, seed: int, context_size: int = 16, context_overlap: int = 4
 ) -> list[int]:
-    """Return for each frame which of the first `context_size` draws it takes.
+    """Return for each frame the index of its draw, one of the first `context_size`.
 
     Each block of `context_size - context_overlap` frames takes, shuffled, the draws of the block
     that begins `context_size` frames before it: every window of `context_windows` but a shifted

@@ -1,19 +1,19 @@
-"""Schedulers: which timesteps are visited, and how one step follows from a prediction.
+"""Schedulers: the timesteps of a run, and the step that follows from a prediction.
 
-`ddim` and `dpm++2m` are DPM-Solver++ of order 1 and 2 (order 1 is DDIM with eta 0, to the last
+`ddim` and `dpm++2m` are DPM-Solver++ of order 1 and 2 (order 1 equals DDIM with eta 0, to the last
 digit where diffusers' `DDIMScheduler` is exact). `ays` is order 2 on the timesteps of "Align Your
-Steps" for SD 1.5, made for ten steps and fewer. `lcm` is for weights with an LCM-LoRA merged, in 2
-to 8 steps. Any other name is a class of diffusers.
+Steps" for SD 1.5, made for at most ten steps. `lcm` is for weights with a merged LCM-LoRA, in 2 to
+8 steps. Any other name is a class of diffusers.
 
 Choices, for linear betas 0.00085..0.012 without zero terminal SNR:
-- The steps are "trailing": the first is timestep 999, where training saw a signal of 0.04 beside
-  noise of 1.0, the nearest it has to the pure noise that sampling begins with. "leading" begins
-  lower the fewer the steps (500 for two), where the network expects a picture that is not there.
-- The last step goes to noise zero. diffusers' `DDIMScheduler` finds its previous timestep by
-  integer division and, for step counts such as 7, 15 or 24, stops at timestep 0 with 3 % noise
-  left; its trailing steps overrun below 0 for others (61). Hence the solver of order 1, which is
-  given its timesteps, in its place.
-- Nothing is clipped: latents are no pixels, and have no fixed range.
+- The spacing is "trailing": the first timestep is 999, where training had a signal of 0.04 and
+  noise of 1.0, closest to the pure noise with which sampling starts. "leading" starts lower for
+  fewer steps (500 for two), where the network expects an image.
+- The last step ends at zero noise. diffusers' `DDIMScheduler` computes its previous timestep by
+  integer division and, for step counts such as 7, 15 or 24, stops at timestep 0 with 3 % noise;
+  its trailing timesteps fall below 0 for others (61). The solver of order 1 takes explicit
+  timesteps and replaces it.
+- Nothing is clipped: latents have no fixed range.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OWN_NAMES = (*SOLVER_ORDERS, *OTHER_NAMES)
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """How training mixed latents and noise, and what the network learned to predict.
+    """The noise schedule of training, and what the network predicts.
 
     Attributes:
         prediction_type: "epsilon" (SD 1.5), "v_prediction" or "sample" (x0).
@@ -53,7 +53,7 @@ class NoiseSchedule:
 
 
 class Scheduler(Protocol):
-    """What the denoising loop needs of a diffusers scheduler; it holds the state of one run."""
+    """The part of a diffusers scheduler that the denoising loop uses; stateful, for one run."""
 
     config: Any
     timesteps: Tensor
@@ -61,11 +61,11 @@ class Scheduler(Protocol):
     init_noise_sigma: float | Tensor
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
-        """Return the latents as the network saw them in training, variance kept."""
+        """Return the latents scaled as in training."""
         ...
 
     def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Any:
-        """Return an object whose `prev_sample` are the latents at the next timestep."""
+        """Return an object whose `prev_sample` is the latents at the next timestep."""
         ...
 
 
@@ -74,25 +74,25 @@ def build_scheduler(
 ) -> Scheduler:
     """Return a fresh scheduler with its timesteps set, for one run.
 
-    Schedulers of diffusers other than `ddim` and `dpm++2m` are built for epsilon, which all of them
-    know; the denoising loop converts.
+    Classes of diffusers are built for epsilon, which all of them support; the denoising loop
+    converts predictions.
 
     Args:
         name: "ddim", "dpm++2m", "ays", "lcm", or the name of a diffusers scheduler class that takes
             betas.
         num_inference_steps: 1..num_train_timesteps.
-        schedule: of the network.
+        schedule: the network's noise schedule.
 
     Raises:
-        ParameterError: unknown name, or the steps are out of range or too few for that scheduler.
+        ParameterError: the name is unknown, or the steps are out of range or too few for it.
     """
-    most = schedule.num_train_timesteps
-    if not 1 <= num_inference_steps <= most:
+    maximum = schedule.num_train_timesteps
+    if not 1 <= num_inference_steps <= maximum:
         raise ParameterError(
-            f"num_inference_steps is {num_inference_steps}; it must lie in 1..{most}"
+            f"num_inference_steps is {num_inference_steps}; it must lie in 1..{maximum}"
         )
     with warnings.catch_warnings():
-        # diffusers 0.42 hands tensors to numpy, of which numpy 2.4 warns:
+        # diffusers 0.42 passes tensors to numpy; numpy 2.4 warns about that:
         # https://numpy.org/devdocs/numpy_2_0_migration_guide.html
         warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
         if name in SOLVER_ORDERS:
@@ -101,21 +101,20 @@ def build_scheduler(
 
 
 def trailing_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
-    """Return evenly spaced timesteps, falling; 25 of 1000 are 999, 959, ..., 39."""
+    """Return evenly spaced timesteps, descending; 25 of 1000 are 999, 959, ..., 39."""
     steps, total = num_inference_steps, num_train_timesteps
     return [(2 * total * left + steps) // (2 * steps) - 1 for left in range(steps, 0, -1)]
 
 
 def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list[int]:
-    """Return the timesteps of "Align Your Steps" for SD 1.5, falling; between its ten, noise levels
-    are interpolated in their logarithm.
+    """Return the timesteps of "Align Your Steps" for SD 1.5, descending; between its ten timesteps,
+    the logarithms of noise levels are interpolated.
 
     Args:
-        num_inference_steps: at most as many as there are different timesteps between its last and
-            its first.
+        num_inference_steps: at most the number of timesteps between its last and its first.
 
     Raises:
-        ParameterError: the steps are too many.
+        ParameterError: there are too many steps.
 
     Source: Align Your Steps, arXiv 2404.14507; the ten timesteps are diffusers' `AysSchedules`.
     """
@@ -123,9 +122,9 @@ def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list
     betas = np.linspace(schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps)
     signal = np.cumprod(1 - betas)
     noise_levels = np.log(np.sqrt((1 - signal) / signal))
-    places = np.linspace(0, len(ten) - 1, num_inference_steps)
-    wanted = np.interp(places, np.arange(len(ten)), noise_levels[ten])
-    timesteps = np.rint(np.interp(wanted, noise_levels, np.arange(len(betas)))).astype(int)
+    positions = np.linspace(0, len(ten) - 1, num_inference_steps)
+    levels = np.interp(positions, np.arange(len(ten)), noise_levels[ten])
+    timesteps = np.rint(np.interp(levels, noise_levels, np.arange(len(betas)))).astype(int)
     if len(set(timesteps)) < num_inference_steps:
         raise ParameterError(
             f"num_inference_steps is {num_inference_steps}; 'ays' has fewer different timesteps"
@@ -140,7 +139,7 @@ def convert_prediction(
     source: PredictionType,
     target: PredictionType,
 ) -> Tensor:
-    """Restate a prediction in another parametrisation; every tensor has one shape.
+    """Convert a prediction to another parametrisation; all tensors have the same shape.
 
     Args:
         prediction: the network's output, of type `source`.
@@ -163,7 +162,7 @@ def convert_prediction(
 
 
 def alpha_bar_at(scheduler: Scheduler, timestep: Tensor) -> float:
-    """Return the signal's share of the variance at a timestep, trained or between trained ones."""
+    """Return the signal's share of the variance at any timestep, by interpolation."""
     alphas_cumprod = scheduler.alphas_cumprod.double().numpy()
     return float(np.interp(float(timestep), np.arange(len(alphas_cumprod)), alphas_cumprod))
 
@@ -173,8 +172,8 @@ def takes_generator(scheduler: Scheduler) -> bool:
     return "generator" in inspect.signature(scheduler.step).parameters
 
 
-def _steps_as_the_loop_does(scheduler_class: Any) -> bool:
-    """Whether a step needs nothing but the prediction, the timestep and the latents."""
+def _is_supported(scheduler_class: Any) -> bool:
+    """Return whether a step needs only the prediction, the timestep and the latents."""
     parameters = list(inspect.signature(scheduler_class.step).parameters.values())[1:]
     needed = [each.name for each in parameters if each.default is inspect.Parameter.empty]
     return needed == ["model_output", "timestep", "sample"]
@@ -195,13 +194,13 @@ def _solver(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Sch
 
 def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
     scheduler_class: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
-    known = inspect.signature(scheduler_class).parameters if scheduler_class else {}
-    if "beta_start" not in known or not _steps_as_the_loop_does(scheduler_class):
+    parameters = inspect.signature(scheduler_class).parameters if scheduler_class else {}
+    if "beta_start" not in parameters or not _is_supported(scheduler_class):
         raise ParameterError(
             f"scheduler is {name!r}; it must be {' or '.join(map(repr, _OWN_NAMES))}"
             " or a diffusers scheduler class for a discrete beta schedule"
         )
-    wanted = asdict(schedule) | {
+    options = asdict(schedule) | {
         "prediction_type": "epsilon",
         "clip_sample": False,
         "thresholding": False,
@@ -209,7 +208,9 @@ def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSch
         "skip_prk_steps": True,  # as SD 1.5 runs PNDM
     }
     try:
-        scheduler = scheduler_class(**{key: wanted[key] for key in wanted.keys() & known.keys()})
+        scheduler = scheduler_class(
+            **{key: options[key] for key in options.keys() & parameters.keys()}
+        )
         scheduler.set_timesteps(num_inference_steps)
     except (ImportError, ValueError, NotImplementedError) as error:
         raise ParameterError(f"{name} cannot run {num_inference_steps} steps: {error}") from error

@@ -1,8 +1,8 @@
-"""Where a denoising run stands between two steps: all that the rest of it depends on.
+"""The state of a denoising run between two steps, to resume from.
 
-A run that goes on from a state gives the same bits as one that was never broken off. So a state
-holds the latents, whatever the scheduler remembers of earlier steps, and the random numbers still
-to be drawn. A file of it is safetensors with JSON in its header; nothing in it can run code.
+A resumed run gives the same bits as an uninterrupted one. A state therefore contains the latents,
+the scheduler's state and the state of its random generator. Its file is safetensors with JSON in
+the header; loading it runs no code.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ _PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class DenoiseState:
-    """A run after `step` of its `steps`.
+    """The state of a run after `step` of its `steps`.
 
     Attributes:
         step: complete steps, 1..steps.
-        latents: (b, c, F, h, w) float32 on the host, as the next step takes them.
+        latents: (b, c, F, h, w) float32 on the host, input of the next step.
         scheduler_class: name of the scheduler's class.
         scheduler: the scheduler's attributes by name: plain values, tensors, arrays, and lists or
             tuples of these.
-        random: state of the generator that the scheduler draws from, (bytes,) uint8; None when it
-            draws nothing.
+        random: state of the scheduler's random generator, (bytes,) uint8; None if it has none.
     """
 
     step: int
@@ -48,7 +47,7 @@ class DenoiseState:
     random: Tensor | None
 
     def save(self, path: Path) -> None:
-        """Write the state to a file. Raises OSError when the disk does not take it."""
+        """Write the state to a file. Raises OSError if that fails."""
         tensors = {"latents": _own(self.latents)}
         if self.random is not None:
             tensors["random"] = _own(self.random)
@@ -65,10 +64,10 @@ class DenoiseState:
 
     @classmethod
     def load(cls, path: Path) -> DenoiseState:
-        """Read what `save` wrote.
+        """Read a file of `save`.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or no state of this program.
+            CheckpointError: the file is missing, damaged, or of another format.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -93,22 +92,23 @@ class DenoiseState:
     def restore(
         self, scheduler: Scheduler, generator: torch.Generator | None, shape: torch.Size
     ) -> Tensor:
-        """Bring a fresh scheduler and its generator to this state, and return the latents.
+        """Set a new scheduler and its generator to this state, and return the latents.
 
         Args:
-            scheduler: built as that of the run which left this state.
-            generator: likewise; None when the scheduler draws nothing.
+            scheduler: built like that of the saved run.
+            generator: its random generator; None if it has none.
             shape: (b, c, F, h, w) of the run.
 
         Raises:
             CheckpointError: the state belongs to another kind of run.
         """
-        mine = (self.scheduler_class, self.steps, self.latents.shape, self.random is None)
-        theirs = (type(scheduler).__name__, len(scheduler.timesteps), shape, generator is None)
-        if mine != theirs:
+        saved = (self.scheduler_class, self.steps, self.latents.shape, self.random is None)
+        expected = (type(scheduler).__name__, len(scheduler.timesteps), shape, generator is None)
+        if saved != expected:
             raise CheckpointError(
-                f"the checkpoint is of {mine[0]} with {mine[1]} timesteps on latents"
-                f" {tuple(mine[2])}; the run is of {theirs[0]} with {theirs[1]} on {tuple(shape)}"
+                f"the checkpoint is of {saved[0]} with {saved[1]} timesteps on latents"
+                f" {tuple(saved[2])}; the run is of {expected[0]} with {expected[1]} on"
+                f" {tuple(shape)}"
             )
         vars(scheduler).update({name: _copied(each) for name, each in self.scheduler.items()})
         if generator is not None and self.random is not None:
@@ -120,22 +120,22 @@ def capture(
     step: int,
     latents: Tensor,
     scheduler: Scheduler,
-    fresh: Mapping[str, Any],
+    initial: Mapping[str, Any],
     generator: torch.Generator | None,
 ) -> DenoiseState:
     """Return the state of a run after a step; later steps do not change it.
 
     Args:
-        fresh: the scheduler's attributes before its first step.
+        initial: the scheduler's attributes before its first step.
 
     Raises:
-        CheckpointError: the scheduler remembers something that a file cannot hold.
+        CheckpointError: the scheduler's state cannot be saved.
     """
-    remembered = {}
+    attributes = {}
     for name, value in vars(scheduler).items():
         if _is_storable(value):
-            remembered[name] = _copied(value)
-        elif fresh.get(name) is not value:
+            attributes[name] = _copied(value)
+        elif initial.get(name) is not value:
             kind = type(value).__name__
             raise CheckpointError(f"{type(scheduler).__name__} keeps a {kind} in {name!r}")
     return DenoiseState(
@@ -143,7 +143,7 @@ def capture(
         steps=len(scheduler.timesteps),
         latents=latents,
         scheduler_class=type(scheduler).__name__,
-        scheduler=remembered,
+        scheduler=attributes,
         random=None if generator is None else generator.get_state(),
     )
 
@@ -155,21 +155,21 @@ def _is_storable(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of lists, which schedulers change in place; they replace tensors and arrays."""
+    """Copy lists, which schedulers change in place; they replace tensors and arrays."""
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """A copy with memory of its own, which the file format asks for.
+    """Return a copy with memory of its own, as the file format requires.
 
-    NumPy makes it: a copy by torch in the thread that writes checkpoints would leave a second team
-    of OpenMP threads there, and the denoising would take 1.5 times as long (decision 0018).
+    NumPy copies it: torch would start a second set of OpenMP threads in the thread that writes
+    checkpoints, and denoising would take 1.5 times as long (decision 0018).
     """
     return torch.from_numpy(tensor.detach().cpu().numpy().copy(order="C"))
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON of a value, whose tensors go into `tensors` under new names."""
+    """Return JSON of a value; its tensors are added to `tensors` under new names."""
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [_pack(each, tensors) for each in value]}

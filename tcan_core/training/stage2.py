@@ -19,7 +19,7 @@ from tcan_core.models.networks.motion import (
     add_motion,
     load_motion_state,
     motion_state,
-    with_place,
+    select_for,
     zero_motion_output,
 )
 from tcan_core.models.networks.tcan import Tcan
@@ -143,10 +143,10 @@ class Stage2:
         AnimateDiff may have modules where this preset has none, such as in the mid block.
         """
         state = read_part(self.preset, UNET_MOTION, folder)
-        load_motion_state(unet, with_place(unet, state), UNET_MOTION)
+        load_motion_state(unet, select_for(unet, state), UNET_MOTION)
         if has_part(self.preset, CONTROLNET_MOTION, folder):
             state = read_part(self.preset, CONTROLNET_MOTION, folder)
-        load_motion_state(controlnet, with_place(controlnet, state), CONTROLNET_MOTION)
+        load_motion_state(controlnet, select_for(controlnet, state), CONTROLNET_MOTION)
 
 
 def _check_stage1(preset: Preset, parts: PartFolders) -> None:

@@ -27,7 +27,7 @@ from tests.tcan_core.tiny_weights import TINY
         (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
         (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
         (["--device", "gpu"], "there is no device 'gpu'; use cpu, cuda or cuda:0"),
-        (["--device", "cuda:99"], "the device 'cuda:99' is not here: torch"),
+        (["--device", "cuda:99"], "device 'cuda:99' does not exist: torch"),
     ],
 )
 def test_before_anything_is_read(
@@ -73,9 +73,9 @@ def test_devices_that_are_here_are_taken() -> None:
 
 def test_devices_that_share_a_video_are_here_and_no_gpu_is_two_of_them() -> None:
     check_devices(("cpu", "cpu"))
-    with pytest.raises(ParameterError, match="cuda:0,cpu,cuda names a GPU twice"):
+    with pytest.raises(ParameterError, match="cuda:0,cpu,cuda name a GPU twice"):
         check_devices(("cuda:0", "cpu", "cuda"))
-    with pytest.raises(ParameterError, match="'cuda:64' is not here"):
+    with pytest.raises(ParameterError, match="'cuda:64' does not exist"):
         check_devices(("cpu", "cuda:64"))
 
 
@@ -93,5 +93,5 @@ def test_training_for_a_device_that_is_not_here_does_not_begin(
     Path("stage1.yaml").write_text(TRAINING)
     refused = tcan("train", "stage1", "--config", "stage1.yaml")
     assert refused.code == 2
-    assert "the device 'cuda:99' is not here: torch" in refused.err
+    assert "device 'cuda:99' does not exist: torch" in refused.err
     assert [file.name for file in tmp_path.iterdir()] == ["stage1.yaml"]

@@ -1,7 +1,7 @@
-"""The attention kernel that TCAN's processors share, and the cross-attention to a constant prompt.
+"""The attention kernel that TCAN's processors share, and cross-attention to a constant prompt.
 
-TCAN's prompt is always empty. While weights do not change, its keys and values are projected once
-per layer, and all rows attend to the one copy.
+TCAN's prompt is always empty. For inference its keys and values are projected once per layer, and
+all rows attend to that one copy.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from torch.nn import functional as F
 from tcan_core.errors import ConfigError
 
 KernelName = Literal["sdpa", "xformers"]
-# Queries, keys and values, (rows, heads, tokens, channels / heads) each, to what is attended.
+# From queries, keys and values, (rows, heads, tokens, channels / heads) each, to the output.
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-
-# Fused kernels of CUDA lay rows along a dimension of their grid that ends here; temporal attention
-# has a row for each pixel of each window.
+# Fused CUDA kernels map rows to a grid dimension of this size; temporal attention has a row for
+# each pixel of each window.
 # https://github.com/pytorch/pytorch/issues/142228, https://github.com/facebookresearch/xformers/issues/845
-MOST_ROWS = 65_535
+MAX_ROWS = 65_535
 
 
 @dataclass
 class Kernel:
-    """Computes `softmax(Q K^T / sqrt(d)) V`; one object serves every processor of a model.
+    """Computes `softmax(Q K^T / sqrt(d)) V`; all processors of a model share one object.
 
     Attributes:
-        compute: for at most `MOST_ROWS` rows.
+        compute: the kernel, for at most `MAX_ROWS` rows.
     """
 
     compute: Attend = F.scaled_dot_product_attention
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend from any number of rows, (rows, heads, tokens, channels / heads) each; rows know
-        nothing of one another."""
-        if len(query) <= MOST_ROWS:
+        """Compute attention for any number of independent rows.
+
+        Args:
+            query, key, value: (rows, heads, tokens, channels / heads) each.
+        """
+        if len(query) <= MAX_ROWS:
             return self.compute(query, key, value)
-        parts = zip(*(torch.split(each, MOST_ROWS) for each in (query, key, value)), strict=True)
+        parts = zip(*(torch.split(each, MAX_ROWS) for each in (query, key, value)), strict=True)
         return torch.cat([self.compute(*part) for part in parts])
 
 
@@ -73,30 +75,30 @@ def find_kernel(name: KernelName) -> Attend:
 
 
 def check_kernel(name: KernelName, device: str) -> None:
-    """Refuse a kernel that cannot run on a device, before a model is loaded for it.
+    """Check that a kernel can run on a device, before a model is loaded.
 
     Raises:
-        ConfigError: it runs on CUDA alone, and the device is another.
+        ConfigError: the kernel needs CUDA.
     """
     if name == "xformers" and torch.device(device).type != "cuda":
         raise ConfigError(
-            f"attention is 'xformers', which runs on CUDA alone, and the device is {device!r}; "
+            f"attention is 'xformers', which needs a CUDA device; the device is {device!r}; "
             "use 'sdpa'"
         )
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
-    """(rows, tokens, channels) to (rows, heads, tokens, channels / heads), without a copy."""
+    """Return (rows, tokens, channels) as (rows, heads, tokens, channels / heads), not copied."""
     return torch.unflatten(tokens, -1, (heads, -1)).transpose(1, 2)
 
 
 def merge_heads(attended: Tensor) -> Tensor:
-    """The way back from `split_heads`."""
+    """Reverse `split_heads`."""
     return attended.transpose(1, 2).flatten(2)
 
 
 class SelfAttention:
-    """Attention processor of a plain self-attention, on the shared kernel."""
+    """Attention processor of a plain self-attention with the shared kernel."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -117,27 +119,27 @@ class SelfAttention:
 
 @dataclass
 class PromptCache:
-    """Keys and values of the prompt.
+    """A cache of the prompt's keys and values.
 
     Attributes:
-        is_kept: whether they are projected once and kept; only while weights and prompt stay.
-        projected: per cross-attention, keys and values (1, heads, tokens, channels / heads).
+        is_enabled: whether the cache is used; only while weights and prompt do not change.
+        projected: keys and values, (1, heads, tokens, channels / heads), per cross-attention.
     """
 
-    is_kept: bool = False
+    is_enabled: bool = False
     projected: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def keep(self) -> None:
-        """From here on neither weights nor prompt change; anew after they did."""
-        self.is_kept = True
+    def enable(self) -> None:
+        """Enable the cache and clear it; call again after weights or prompt have changed."""
+        self.is_enabled = True
         self.projected.clear()
 
 
 class PromptAttention:
-    """Attention processor of a cross-attention to a prompt that all rows share."""
+    """Attention processor of the cross-attention to the prompt, the same for all rows."""
 
-    def __init__(self, memory: PromptCache, kernel: Kernel) -> None:
-        self.memory = memory
+    def __init__(self, cache: PromptCache, kernel: Kernel) -> None:
+        self.cache = cache
         self.kernel = kernel
 
     def __call__(
@@ -149,10 +151,10 @@ class PromptAttention:
         **kwargs: object,
     ) -> Tensor:
         """Attend from (rows, tokens, channels) to the prompt, (rows, prompt tokens, dim)."""
-        if self.memory.is_kept:
-            # One row of queries from all rows' tokens: the prompt is not copied for each of them.
+        if self.cache.is_enabled:
+            # Tokens of all rows become queries of one row, so that the prompt is not copied.
             query = split_heads(attn.to_q(hidden_states).flatten(0, 1)[None], attn.heads)
-            key, value = self._kept(attn, encoder_hidden_states[:1])
+            key, value = self._cached(attn, encoder_hidden_states[:1])
         else:
             query = split_heads(attn.to_q(hidden_states), attn.heads)
             key, value = _keys_and_values(attn, encoder_hidden_states)
@@ -160,22 +162,22 @@ class PromptAttention:
         output: Tensor = attn.to_out[1](attn.to_out[0](attended.reshape(hidden_states.shape)))
         return output
 
-    def _kept(self, attn: Attention, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.memory.projected.get(id(attn))
+    def _cached(self, attn: Attention, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.cache.projected.get(id(attn))
         if found is None:
-            found = self.memory.projected[id(attn)] = _keys_and_values(attn, prompt)
+            found = self.cache.projected[id(attn)] = _keys_and_values(attn, prompt)
         return found
 
 
 def connect_prompt(networks: Iterable[nn.Module], kernel: Kernel) -> PromptCache:
-    """Install `PromptAttention` on every cross-attention of the networks; return their memory."""
-    memory = PromptCache()
-    processor: Any = PromptAttention(memory, kernel)  # diffusers names its own kinds alone
+    """Install `PromptAttention` on every cross-attention of the networks; return its cache."""
+    cache = PromptCache()
+    processor: Any = PromptAttention(cache, kernel)  # diffusers' type names only its own classes
     for network in networks:
         for module in network.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
                 module.set_processor(processor)
-    return memory
+    return cache
 
 
 def _keys_and_values(attn: Attention, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ import torch
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from torch import Tensor
 
-from tcan_core.models.networks.norms import note_frames
+from tcan_core.models.networks.norms import set_frames
 
 # Called between the passes of networks; raises to cancel a window, of which nothing is kept then.
 CheckCanceled = Callable[[], None]
@@ -84,7 +84,7 @@ def run_encoder(
         deep: False runs the first down block only, which is all that the last up block needs.
     """
     num_frames = latents.shape[2]
-    note_frames(unet, num_frames)
+    set_frames(unet, num_frames)
     time = unet.time_embedding(unet.time_proj(timestep).to(latents.dtype))
     time = time.repeat_interleave(num_frames, dim=0)
     hidden = unet.conv_in(latents.transpose(1, 2).flatten(0, 1))

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from tcan_core.models.weights.keys import check_keys
 
 ADAPTER = "appa"
-# Queries, keys and values of self- and cross-attention; `motion_modules` are left out.
+# Queries, keys and values of self- and cross-attention, but not of `motion_modules`.
 TARGETS = r"(.*\.)?attentions\.\d+\..*attn[12]\.to_[qkv]"
 
 
 def add_lora(unet: nn.Module, rank: int, alpha: int) -> None:
-    """Add an APPA adapter; it begins as the identity."""
+    """Add an APPA adapter, initialised as the identity."""
     config = peft.LoraConfig(
         r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS
     )
@@ -28,7 +28,7 @@ def add_lora(unet: nn.Module, rank: int, alpha: int) -> None:
 
 
 def lora_state(unet: nn.Module) -> dict[str, Tensor]:
-    """Return the adapter's weights alone."""
+    """Return the adapter's weights only."""
     state: dict[str, Tensor] = get_peft_model_state_dict(unet, adapter_name=ADAPTER)
     return state
 
@@ -45,7 +45,7 @@ def load_lora(unet: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def merge_lora(unet: nn.Module) -> None:
-    """Add the adapter to the weights it adapts, so that it costs nothing at inference."""
+    """Merge the adapter into the weights that it adapts, so that it costs nothing at inference."""
     for module in unet.modules():
         if isinstance(module, BaseTunerLayer):
             module.merge()

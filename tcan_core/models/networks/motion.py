@@ -1,6 +1,6 @@
 """Motion modules: AnimateDiff's temporal transformers in the denoising UNet and the ControlNet.
 
-Over which frames group norms take their statistics in both, the preset says: `models.norms`.
+The preset's `norm_grouping` decides over which frames group norms compute statistics; see `norms`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def add_motion(
     unet: UNet2DConditionModel, adapter: MotionAdapter, norm_grouping: NormGrouping = "per_frame"
 ) -> UNetMotionModel:
     """Inflate a UNet over time, with the adapter's motion modules."""
-    # diffusers warns of a cast here, to the type that the weights have already.
+    # diffusers warns here about a cast to the type that the weights already have.
     with _silenced("diffusers.models.modeling_utils"):
         inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
     group_norms(inflated, norm_grouping)
@@ -52,7 +52,7 @@ def _silenced(logger_name: str) -> Iterator[None]:
 
 
 def zero_motion_output(network: nn.Module) -> None:
-    """Zero every motion module's last projection: untrained ones then change nothing."""
+    """Zero every motion module's last projection, so that untrained ones change nothing."""
     for module in network.modules():
         if isinstance(module, AnimateDiffTransformer3D):
             nn.init.zeros_(module.proj_out.weight)
@@ -60,22 +60,22 @@ def zero_motion_output(network: nn.Module) -> None:
 
 
 def motion_state(network: nn.Module) -> dict[str, Tensor]:
-    """Return the motion modules' weights alone, under the names of diffusers' MotionAdapter."""
+    """Return the weights of motion modules only, under the names of diffusers' MotionAdapter."""
     return {name: value for name, value in network.state_dict().items() if _is_motion_weight(name)}
 
 
-def with_place(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return those of other motion modules' weights that have a place in a network.
+def select_for(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of another network's motion modules that this network has, too.
 
-    A ControlNet has no decoder, and a layout may leave out blocks; what a network has a place for
-    is still missed where it is not given.
+    A ControlNet has no decoder, and some blocks may have no motion modules. Weights that the
+    network needs and `state` lacks are reported when they are loaded.
     """
-    places = motion_state(network).keys()
-    return {name: value for name, value in state.items() if name in places}
+    names = motion_state(network).keys()
+    return {name: value for name, value in state.items() if name in names}
 
 
 def load_motion_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load what `motion_state` returned.
+    """Load the weights of `motion_state`.
 
     Raises:
         WeightsError: a key is missing or unexpected, or has another shape.
@@ -89,9 +89,9 @@ def _is_motion_weight(name: str) -> bool:
 
 
 class TemporalControlNet(nn.Module):
-    """TCAN's temporal ControlNet: a ControlNet whose blocks carry motion modules.
+    """TCAN's temporal ControlNet: a ControlNet with motion modules in its blocks.
 
-    One wrong detected pose is corrected by its neighbours.
+    Neighbouring frames correct single wrong poses.
     """
 
     def __init__(self, controlnet: ControlNetModel, motion: dict[str, Any]) -> None:
@@ -99,9 +99,9 @@ class TemporalControlNet(nn.Module):
 
         Args:
             controlnet: its layers are moved in here, not copied.
-            motion: `num_attention_heads` and `max_seq_length` of the motion modules; where they
-                sit, `down_blocks` (indices; all without it) and `mid_block` (True without it);
-                and `norm_grouping`.
+            motion: `num_attention_heads` and `max_seq_length` of the motion modules; their
+                positions: `down_blocks` (indices, by default all) and `mid_block` (by default
+                True); and `norm_grouping`.
         """
         super().__init__()
         self.config = controlnet.config
@@ -110,9 +110,9 @@ class TemporalControlNet(nn.Module):
             controlnet.conv_in,
             controlnet.controlnet_cond_embedding,
         )
-        places = motion.get("down_blocks", range(len(controlnet.down_blocks)))
+        positions = motion.get("down_blocks", range(len(controlnet.down_blocks)))
         self.down_blocks = nn.ModuleList(
-            _with_motion(block, motion) if index in places else block
+            _with_motion(block, motion) if index in positions else block
             for index, block in enumerate(controlnet.down_blocks)
         )
         self.mid_block = (
@@ -125,7 +125,7 @@ class TemporalControlNet(nn.Module):
         group_norms(self, motion.get("norm_grouping", "per_frame"))
 
     def enable_gradient_checkpointing(self) -> None:
-        """Recompute activations in the backward pass instead of keeping them."""
+        """Recompute activations in the backward pass instead of storing them."""
         for module in self.modules():
             if hasattr(module, "gradient_checkpointing"):
                 recompute: Any = partial(checkpoint, use_reentrant=False)
@@ -149,12 +149,12 @@ class TemporalControlNet(nn.Module):
             timestep: (b,).
             encoder_hidden_states: (b * f, tokens, dim).
             controlnet_cond: (b * f, 3, height, width) pose maps, 0..1.
-            count: of residuals, from the first on and of the first down block at most; no other
-                block runs then. None is all of them.
+            count: number of residuals to return, at most those of the first down block, which is
+                then the only block that runs; None returns all.
 
         Returns:
-            Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each; with
-            `count` None for the latter.
+            Residuals of the down blocks and of the mid block, (b * f, channels, h', w') each; the
+            latter is None if `count` is given.
         """
         num_frames = sample.shape[2]
         emb = self.time_embedding(self.time_proj(timestep).to(sample.dtype)).repeat_interleave(
@@ -165,30 +165,32 @@ class TemporalControlNet(nn.Module):
         ) + self.controlnet_cond_embedding(controlnet_cond)
         states: tuple[Tensor, ...] = (hidden,)
         for block in self.down_blocks if count is None else self.down_blocks[:1]:
-            further = _further(block, encoder_hidden_states, num_frames)
-            hidden, new_states = block(hidden_states=hidden, temb=emb, **further)
+            inputs = _other_inputs(block, encoder_hidden_states, num_frames)
+            hidden, new_states = block(hidden_states=hidden, temb=emb, **inputs)
             states += new_states
-        kept = states[:count]
+        chosen = states[:count]
         residuals = [
             layer(state)
-            for layer, state in zip(self.controlnet_down_blocks[: len(kept)], kept, strict=True)
+            for layer, state in zip(self.controlnet_down_blocks[: len(chosen)], chosen, strict=True)
         ]
         if count is not None:
             return residuals, None
         hidden = self.mid_block(
-            hidden, emb, **_further(self.mid_block, encoder_hidden_states, num_frames)
+            hidden, emb, **_other_inputs(self.mid_block, encoder_hidden_states, num_frames)
         )
         return residuals, self.controlnet_mid_block(hidden)
 
 
-def _further(block: nn.Module, encoder_hidden_states: Tensor, num_frames: int) -> dict[str, Any]:
-    """What a block takes beside hidden states and time: text where it reads it, frames likewise."""
+def _other_inputs(
+    block: nn.Module, encoder_hidden_states: Tensor, num_frames: int
+) -> dict[str, Any]:
+    """Return a block's inputs other than hidden states and time: text and frames, if needed."""
     text = {"encoder_hidden_states": encoder_hidden_states} if hasattr(block, "attentions") else {}
     return text | ({"num_frames": num_frames} if hasattr(block, "motion_modules") else {})
 
 
 def _with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
-    """Move a 2D down block's layers into the class that runs motion modules after each of them."""
+    """Move a 2D down block's layers into the class with motion modules after each of them."""
     resnets: Iterable[Any] = block.get_submodule("resnets").children()
     modules = nn.ModuleList(_motion_module(r.out_channels, motion, block) for r in resnets)
     kind = CrossAttnDownBlockMotion if hasattr(block, "attentions") else DownBlockMotion
@@ -203,7 +205,7 @@ def _mid_with_motion(block: nn.Module, motion: dict[str, Any]) -> nn.Module:
 
 
 def _rebuilt(kind: type[nn.Module], block: nn.Module, motion_modules: nn.ModuleList) -> nn.Module:
-    """Make a block of `kind` around existing layers; no second set of weights is initialised."""
+    """Build a block of class `kind` from existing layers, without initialising new weights."""
     rebuilt: Any = kind.__new__(kind)
     nn.Module.__init__(rebuilt)
     rebuilt.resnets, rebuilt.motion_modules = block.resnets, motion_modules

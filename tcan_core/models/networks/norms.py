@@ -1,13 +1,13 @@
-"""Over which frames of a window group norms take their statistics: `norm_grouping` of a preset.
+"""Group norms over one frame or over a window: `norm_grouping` of a preset.
 
     norm_grouping   residual blocks, output norm   input of a motion module
     per_frame       each frame alone               each frame alone
     official        jointly over the window        each frame alone
     diffusers       each frame alone               jointly over the window
 
-`per_frame` is ours: a frame depends on its window through attention alone. `official` is what the
-authors' code does, for weights that were trained with it. AnimateDiff's modules were trained with
-their input norm per frame, so `diffusers` is for weights trained by diffusers' own classes.
+With `per_frame`, the default, frames depend on each other only through attention. `official` is
+the authors' code, for weights trained with it. AnimateDiff's modules were trained with an input
+norm per frame; `diffusers` is for weights trained with diffusers' own classes.
 
 Source: TCAN's official code (residual blocks on 5-D tensors); diffusers 0.42, `UNetMotionModel`.
 """
@@ -26,10 +26,14 @@ from tcan_core.models.weights.presets import NormGrouping
 
 
 class NormPerFrame(nn.GroupNorm):
-    """Group norm that treats each frame alone."""
+    """Group norm with one statistic per frame."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """Normalise (batch, channels, frames, height, width), each frame by its own statistics."""
+        """Normalise each frame by its own statistics.
+
+        Args:
+            hidden_states: (batch, channels, frames, height, width).
+        """
         frames = hidden_states.shape[2]
         per_frame = hidden_states.transpose(1, 2).flatten(0, 1)
         normed = super().forward(per_frame)
@@ -38,9 +42,9 @@ class NormPerFrame(nn.GroupNorm):
 
 @dataclass
 class FrameCount:
-    """How many frames the windows have that a network works on now.
+    """The number of frames of a network's current windows.
 
-    It is the network's own pre-hook, so that a copy of the network has a count of its own.
+    It is a pre-hook of the network, so that a copy of the network gets a count of its own.
     """
 
     count: int = 1
@@ -48,24 +52,28 @@ class FrameCount:
     def __call__(
         self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> None:
-        """Note the frames of `sample`, (batch, channels, frames, height, width)."""
+        """Set the count from `sample`, (batch, channels, frames, height, width)."""
         sample = arguments[0] if arguments else keywords["sample"]
         self.count = sample.shape[2]
 
 
 class NormJointly(nn.GroupNorm):
-    """Group norm of frames that lie in the batch, with one statistic per window and group."""
+    """Group norm with one statistic per window, for frames along the batch axis."""
 
     frames: FrameCount
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """Normalise (batch * frames, channels, height, width), a window's frames together."""
+        """Normalise the frames of each window together.
+
+        Args:
+            hidden_states: (batch * frames, channels, height, width).
+        """
         windows = torch.unflatten(hidden_states, 0, (-1, self.frames.count)).transpose(1, 2)
         return super().forward(windows).transpose(1, 2).flatten(0, 1)
 
 
 def group_norms(network: nn.Module, grouping: NormGrouping) -> None:
-    """Give a network with motion modules the grouping; weights are kept.
+    """Replace the group norms of a network with motion modules; weights stay the same.
 
     Args:
         network: as diffusers built it; its `forward` takes `sample` first.
@@ -81,10 +89,10 @@ def group_norms(network: nn.Module, grouping: NormGrouping) -> None:
 def _join_residual_norms(network: nn.Module) -> None:
     frames = FrameCount()
     blocks = [module for module in network.modules() if isinstance(module, ResnetBlock2D)]
-    places = [(block, name) for block in blocks for name in ("norm1", "norm2")]
+    norms = [(block, name) for block in blocks for name in ("norm1", "norm2")]
     if isinstance(getattr(network, "conv_norm_out", None), nn.GroupNorm):
-        places.append((network, "conv_norm_out"))  # type: ignore[arg-type]
-    for owner, name in places:
+        norms.append((network, "conv_norm_out"))  # type: ignore[arg-type]
+    for owner, name in norms:
         joint = _like(NormJointly, getattr(owner, name))
         joint.frames = frames
         setattr(owner, name, joint)
@@ -92,15 +100,15 @@ def _join_residual_norms(network: nn.Module) -> None:
     network.frame_count = frames  # type: ignore[assignment]
 
 
-def note_frames(network: nn.Module, num_frames: int) -> None:
-    """Tell a network of its windows' frames, where its parts are run and not its `forward`."""
+def set_frames(network: nn.Module, num_frames: int) -> None:
+    """Set the frame count of a network whose parts are run without its `forward`."""
     frames = getattr(network, "frame_count", None)
     if isinstance(frames, FrameCount):
         frames.count = num_frames
 
 
 def _like(kind: type[nn.GroupNorm], norm: Any) -> Any:
-    """Make a norm of another kind with the same weights."""
+    """Return a norm of class `kind` with the same weights."""
     made = kind(norm.num_groups, norm.num_channels, norm.eps, norm.affine)
     made = made.to(norm.weight.device, norm.weight.dtype)
     made.load_state_dict(norm.state_dict(), assign=True)

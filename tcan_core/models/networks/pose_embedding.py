@@ -1,6 +1,6 @@
-"""The ControlNet's condition embedding for small presets: folded pose maps, two convolutions.
+"""The ControlNet's condition embedding for small presets: two convolutions on folded pose maps.
 
-diffusers' own embedding works at full pixel resolution and would take most of a small model's time.
+diffusers' embedding works at full pixel resolution and would take most of a small model's time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class PatchPoseEmbedding(nn.Module):
-    """Pose maps to features at the latents' size; begins at zero, as every ControlNet does."""
+    """Maps pose maps to features of the latents' size; its output is initially zero."""
 
     def __init__(self, patch_size: int, hidden_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class PatchPoseEmbedding(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, pose_maps: Tensor) -> Tensor:
-        """Return (batch, channels, height / patch_size, width / patch_size).
+        """Return features (batch, channels, height / patch_size, width / patch_size).
 
         Args:
             pose_maps: (batch, 3, height, width), 0..1.

@@ -1,8 +1,8 @@
-"""Reference attention: the denoising UNet sees the source picture through its self-attention.
+"""Reference attention: the denoising UNet attends to features of the source image.
 
-The reference UNet writes what enters each self-attention of its mid and up blocks (after the layer
-norm) into a bank. The same self-attention of the denoising UNet then takes keys and values from its
-own tokens and the bank's, both through its own projections, LoRA included; queries are its own
+The reference UNet writes the input of each self-attention of its mid and up blocks (after the layer
+norm) into a bank. The same self-attention of the denoising UNet computes keys and values from its
+own tokens and the bank's, both with its own projections, LoRA included; queries come from its own
 tokens.
 
 Source: TCAN, arXiv 2407.09012, appearance UNet (`appearance_encoder` in the official code).
@@ -22,7 +22,7 @@ from tcan_core.models.networks.attention import Kernel, merge_heads, split_heads
 
 
 class ReferenceReadError(Exception):
-    """Ends the reference UNet's pass where nothing behind is read any more. No error."""
+    """Ends the reference UNet's pass after the last self-attention to record. Not an error."""
 
 
 @dataclass
@@ -34,13 +34,13 @@ class _Projected:
 
 @dataclass
 class ReferenceBank:
-    """What the reference UNet wrote in its last forward pass.
+    """The features of the source images, recorded by the reference UNet's last forward pass.
 
     Attributes:
-        features: per self-attention, (sources, tokens, channels), unit variance.
-        uncond_rows: how many rows at the front of the denoising UNet's batch see their own tokens
-            alone: the unconditional half of guidance, and dropped references in training.
-        last: the self-attention that the reference UNet comes to last.
+        features: (sources, tokens, channels), unit variance, per self-attention.
+        uncond_rows: rows at the start of the denoising UNet's batch that have no reference: the
+            unconditional prediction, and dropped references in training.
+        last: name of the last self-attention of the reference UNet.
     """
 
     features: dict[str, Tensor] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class ReferenceBank:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Forget what was read; the reference UNet's pass in this block ends behind `last`."""
+        """Context for a pass of the reference UNet, which ends after `last`; clears the bank."""
         self.clear()
         self._is_reading = True
         try:
@@ -62,26 +62,26 @@ class ReferenceBank:
             self._is_reading = False
 
     def clear(self) -> None:
-        """Forget what was read, and what was made of it."""
+        """Clear the features and their projections."""
         self.features.clear()
         self._projected.clear()
 
-    def note(self, name: str, hidden_states: Tensor) -> None:
-        """Keep what enters a self-attention.
+    def record(self, name: str, hidden_states: Tensor) -> None:
+        """Store the input of a self-attention, (sources, tokens, channels).
 
         Raises:
-            ReferenceReadError: while `reading`, it was the last. Not under autograd, whose hooks
-                and checkpoints want whole passes.
+            ReferenceReadError: in `reading`, after the last one. Not under autograd, whose hooks
+                and checkpoints need complete passes.
         """
         self.features[name] = hidden_states
         if self._is_reading and name == self.last and not torch.is_grad_enabled():
             raise ReferenceReadError
 
     def keys_and_values(self, name: str, attn: Attention) -> tuple[Tensor, Tensor]:
-        """Return one self-attention's features as its keys and values, (sources, tokens, channels).
+        """Return the keys and values of one self-attention's features, (sources, tokens, channels).
 
-        They are projected once for all windows that follow a reading. Under autograd, where every
-        pass needs a graph of its own, nothing is kept.
+        They are projected once for all windows. Under autograd, where every pass needs a graph of
+        its own, nothing is cached.
         """
         features = self.features[name]
         if torch.is_grad_enabled():
@@ -94,7 +94,7 @@ class ReferenceBank:
 
 
 class ReferenceWriter:
-    """Attention processor of the reference UNet: plain self-attention that notes its input."""
+    """Attention processor of the reference UNet: plain self-attention that records its input."""
 
     def __init__(self, bank: ReferenceBank, name: str) -> None:
         self.bank = bank
@@ -104,8 +104,8 @@ class ReferenceWriter:
     def __call__(
         self, attn: Attention, hidden_states: Tensor, *args: object, **kwargs: object
     ) -> Tensor:
-        """Attend as usual over (sources, tokens, channels)."""
-        self.bank.note(self.name, hidden_states)
+        """Attend over (sources, tokens, channels)."""
+        self.bank.record(self.name, hidden_states)
         attended: Tensor = self._attend(attn, hidden_states)
         return attended
 
@@ -123,17 +123,17 @@ class ReferenceReader:
     ) -> Tensor:
         """Attend over (rows, tokens, channels), rows being batch x frames.
 
-        Rows after the first `uncond_rows` belong to the bank's sources in order, the same number of
-        frames for each. Without a bank every row sees its own tokens alone.
+        Rows after the first `uncond_rows` belong to the bank's sources in order, with the same
+        number of frames for each. If the bank is empty, every row attends to its own tokens only.
         """
         own = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        plain = self.bank.uncond_rows if self.name in self.bank.features else len(hidden_states)
+        uncond = self.bank.uncond_rows if self.name in self.bank.features else len(hidden_states)
         attended = []
-        if plain:
-            query, key, value = (part[:plain] for part in own)
+        if uncond:
+            query, key, value = (part[:uncond] for part in own)
             attended.append(self._attend(query, key, value, attn.heads))
-        if plain < len(hidden_states):
-            query, key, value = (part[plain:] for part in own)
+        if uncond < len(hidden_states):
+            query, key, value = (part[uncond:] for part in own)
             keys, values = self.bank.keys_and_values(self.name, attn)
             attended.append(
                 self._attend(
@@ -150,7 +150,7 @@ class ReferenceReader:
 
 
 def _with_reference(own: Tensor, reference: Tensor) -> Tensor:
-    """Put each source's tokens behind those of its frames, without copies in between.
+    """Append each source's tokens to those of its frames, in one copy.
 
     Args:
         own: (sources * frames, tokens, channels).
@@ -176,7 +176,7 @@ def connect_reference(
 
 
 def _self_attentions(unet: nn.Module) -> list[str]:
-    """Names of the self-attentions of mid and up blocks, in the order of a pass: the alphabet's."""
+    """Return the names of self-attentions of mid and up blocks, sorted: their order in a pass."""
     return sorted(
         name
         for name in unet.attn_processors  # type: ignore[union-attr]
@@ -187,5 +187,5 @@ def _self_attentions(unet: nn.Module) -> list[str]:
 
 
 def _install(unet: nn.Module, processors: dict[str, object]) -> None:
-    kept = dict(unet.attn_processors)  # type: ignore[arg-type]
-    unet.set_attn_processor({**kept, **processors})  # type: ignore[operator]
+    present = dict(unet.attn_processors)  # type: ignore[arg-type]
+    unet.set_attn_processor({**present, **processors})  # type: ignore[operator]

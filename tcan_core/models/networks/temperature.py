@@ -1,7 +1,7 @@
 """Pose-driven temperature in temporal attention (PTM).
 
-The temperature is constant over frames at one pixel, so dividing the scores by it equals dividing
-the queries: exact under any fused attention kernel.
+The temperature of a pixel is the same in all frames, so dividing the scores by it equals dividing
+the queries, which is exact with any fused attention kernel.
 
 Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
 """
@@ -17,15 +17,15 @@ from tcan_core.models.networks.attention import Kernel, merge_heads, split_heads
 
 
 class Temperature:
-    """The temperature maps of the batch that runs now."""
+    """The temperature maps of the current batch."""
 
     def __init__(self, maps: Tensor | None = None) -> None:
         self.maps = maps
 
     @property
     def maps(self) -> Tensor | None:
-        """(windows, height, width), at least 1, in any resolution of the latents' aspect; None
-        switches PTM off."""
+        """(windows, height, width), at least 1, in any resolution with the latents' aspect; None
+        disables PTM."""
         return self._maps
 
     @maps.setter
@@ -36,8 +36,8 @@ class Temperature:
     def at(self, height: int, width: int, rows: int) -> Tensor | None:
         """Return one temperature for each of `rows` = batch x height x width, by nearest resize.
 
-        A batch that holds the windows several times over (both halves of guidance) repeats their
-        maps in that order. The attentions of one size share one result.
+        If the batch has the windows several times (for guidance), their maps are repeated in that
+        order. The result is cached for each size.
         """
         if self._maps is None:
             return None
@@ -55,7 +55,7 @@ class TemperatureProcessor:
     def __init__(self, temperature: Temperature, kernel: Kernel | None = None) -> None:
         self.temperature = temperature
         self.kernel = kernel or Kernel()
-        self.size = (1, 1)  # height and width of the feature map, noted by the module's hook
+        self.size = (1, 1)  # height and width of the feature map, set by the module's hook
 
     def __call__(
         self,
@@ -64,7 +64,7 @@ class TemperatureProcessor:
         *args: object,
         **kwargs: object,
     ) -> Tensor:
-        """Attend over frames; (batch * height * width, frames, channels)."""
+        """Attend over frames: (batch * height * width, frames, channels)."""
         query = attn.to_q(hidden_states)
         by_pixel = self.temperature.at(*self.size, rows=len(hidden_states))
         if by_pixel is not None:
@@ -91,11 +91,11 @@ def _install(motion_module: nn.Module, temperature: Temperature, kernel: Kernel)
         for attention in (block.attn1, block.attn2):
             attention.set_processor(processor)
 
-    def note_size(
+    def set_size(
         module: nn.Module, arguments: tuple[Tensor, ...], keywords: dict[str, object]
     ) -> None:
         hidden_states = arguments[0] if arguments else keywords["hidden_states"]
         assert isinstance(hidden_states, torch.Tensor)
         processor.size = (hidden_states.shape[-2], hidden_states.shape[-1])
 
-    motion_module.register_forward_pre_hook(note_size, with_kwargs=True)
+    motion_module.register_forward_pre_hook(set_size, with_kwargs=True)

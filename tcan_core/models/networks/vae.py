@@ -1,10 +1,8 @@
-"""The image codec: diffusers' AutoencoderKL, in front of which images may be folded into patches.
+"""The image codec: diffusers' AutoencoderKL, optionally with images folded into patches.
 
-With `patch_size` 1 it is Stable Diffusion's autoencoder unchanged. A larger patch size folds each
-square of pixels into channels first, so that a small autoencoder works at a small resolution; the
-latents are still 8 times smaller than the image.
-
-Beside it there may be a small decoder of the same latents, for pictures on the way.
+With `patch_size` 1 it is Stable Diffusion's autoencoder. A larger patch size folds each square of
+pixels into channels first, so that a small autoencoder works at a small resolution; the latents are
+still 8 times smaller than the image. A small decoder of the same latents may be added for previews.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ from torch.nn import functional as F
 
 
 class ImageCodec(nn.Module):
-    """Images in -1..1 to unit-variance latents and back.
+    """Encodes images in -1..1 to unit-variance latents, and decodes them.
 
     Attributes:
-        preview_decoder: decodes previews, much faster than `vae`; None leaves them to that.
+        preview_decoder: decodes previews, much faster than `vae`; None uses `vae` for them.
     """
 
     def __init__(self, vae: AutoencoderKL, patch_size: int = 1) -> None:
@@ -41,7 +39,7 @@ class ImageCodec(nn.Module):
 
     @property
     def scaling_factor(self) -> float:
-        """What brings the autoencoder's own latents to unit variance."""
+        """Factor that scales the autoencoder's latents to unit variance."""
         return float(self.vae.config["scaling_factor"])
 
     def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,9 +77,9 @@ class ImageCodec(nn.Module):
 
     @torch.no_grad()
     def decode_preview(self, latents: Tensor) -> Tensor:
-        """Return images as `decode` does, about right: by the small decoder where there is one.
+        """Return approximate images (batch, 3, height, width); by the preview decoder, if any.
 
-        Source: TAESD, https://github.com/madebyollin/taesd; the encoder's half of it is not used.
+        Source: TAESD, https://github.com/madebyollin/taesd; its encoder is not used.
         """
         tiny = self.preview_decoder
         if tiny is None:

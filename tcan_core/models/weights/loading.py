@@ -18,7 +18,7 @@ from tcan_core.models.networks.motion import (
     TemporalControlNet,
     add_motion,
     load_motion_state,
-    with_place,
+    select_for,
 )
 from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.networks.vae import ImageCodec
@@ -225,7 +225,7 @@ def load_temporal(
     temporal = TemporalControlNet(controlnet, controlnet_motion(preset))
     state = read_part(preset, source, folder)
     if source != "controlnet_motion_modules":
-        state = with_place(temporal, state)
+        state = select_for(temporal, state)
     load_motion_state(temporal, state, "controlnet_motion_modules")
     return temporal
 

@@ -189,7 +189,7 @@ def test_a_missing_attention_kernel_is_rejected() -> None:
 
 
 def test_a_cuda_kernel_is_rejected_on_a_cpu_before_loading() -> None:
-    with pytest.raises(ConfigError, match="CUDA alone, and the device is 'cpu'; use 'sdpa'"):
+    with pytest.raises(ConfigError, match="needs a CUDA device; the device is 'cpu'; use 'sdpa'"):
         AnimatePipeline.from_preset("mini", options=RuntimeOptions(attention="xformers"))
 
 

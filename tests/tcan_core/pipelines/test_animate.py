@@ -334,7 +334,7 @@ class Residents:
             ("denoising", tcan.controlnet),
         ):
             network.register_forward_pre_hook(
-                lambda *_, stage=stage: self.seen[stage].add(len(self.places._here))
+                lambda *_, stage=stage: self.seen[stage].add(len(self.places._on_device))
             )
 
 
@@ -354,7 +354,7 @@ def test_networks_off_stage_are_off_the_device_and_nothing_else_changes(
     assert np.array_equal(result, expected)
     assert residents.seen == {"codec": {1}, "denoising": {3}}
     assert any(picture is not None for picture in pictures)
-    assert offloading._offloader._here == ()
+    assert offloading._offloader._on_device == ()
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_attention_splits_rows_beyond_the_kernel_limit(
     processor.size = (2, 3)
     hidden = torch.randn(2 * 2 * 3, FRAMES, CHANNELS)
     expected = processor(attention, hidden)
-    monkeypatch.setattr("tcan_core.models.networks.attention.MOST_ROWS", 5)
+    monkeypatch.setattr("tcan_core.models.networks.attention.MAX_ROWS", 5)
 
     found = processor(attention, hidden)
 

@@ -11,7 +11,7 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from tcan_core.errors import WeightsError
-from tcan_core.models.networks.motion import TemporalControlNet, motion_state, with_place
+from tcan_core.models.networks.motion import TemporalControlNet, motion_state, select_for
 from tcan_core.models.weights.inventory import is_zero_shot, substituted_parts
 from tcan_core.models.weights.loading import load_appearance, load_tcan, read_part, weights_source
 from tcan_core.models.weights.presets import Preset, load_preset
@@ -77,7 +77,7 @@ def test_the_unets_motion_modules_can_substitute_the_controlnets(tiny: Preset, b
     tcan = load_tcan(preset, bare)
 
     assert isinstance(tcan.controlnet, TemporalControlNet)
-    expected = with_place(tcan.controlnet, read_part(preset, "motion_modules", bare))
+    expected = select_for(tcan.controlnet, read_part(preset, "motion_modules", bare))
     assert any(name.startswith("mid_block.") for name in expected)
     assert motion_state(tcan.controlnet).keys() == expected.keys()
     for name, value in motion_state(tcan.controlnet).items():
