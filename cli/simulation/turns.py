@@ -1,4 +1,4 @@
-"""Whose turn it is: the arithmetic of `service/stores/lua/prelude.lua` (decision 0020)."""
+"""Fair queueing without Redis: the arithmetic of `lua/lib/fair_queueing.lua` (decision 0020)."""
 
 from __future__ import annotations
 
