@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# Fixtures that start real servers: Valkey, S3.
-pytest_plugins = ["tests.servers"]
+# Fixtures that start real servers (Valkey, S3), and what ends them with the run.
+pytest_plugins = ["tests.servers", "tests.reaper"]
 
 TESTS = Path(__file__).resolve().parent
 # Folders whose tests wait for processes most of their time; the others compute. Beside each other

@@ -128,14 +128,22 @@ def valkey(
         keeps: it syncs its log at every write, and begins with what it finds in the folder.
     """
     port = port or free_port()
-    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-    command += ["--save", "", "--dir", str(folder), "--appendonly", "yes" if keeps else "no"]
-    command += ["--appendfsync", "always"]
+    command = [*valkey_command(folder, port), "--appendonly", "yes" if keeps else "no"]
     with running(command, folder / "valkey.log") as process:
         url = f"redis://127.0.0.1:{port}/0"
         with Redis.from_url(url) as redis:
             wait_until(lambda: is_up(redis), "valkey answers")
         yield url, process
+
+
+def valkey_command(folder: Path, port: int) -> list[str]:
+    """Return the command of a Valkey that keeps its data in the folder.
+
+    Its title would be written over its environment, by which `tests.reaper` finds it.
+    """
+    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
+    command += ["--save", "", "--dir", str(folder), "--appendfsync", "always"]
+    return [*command, "--set-proc-title", "no"]
 
 
 def is_up(redis: Redis) -> bool:

