@@ -17,8 +17,9 @@ from sandbox.children import Sandbox
 from sandbox.confine import ALLOWED, CLONE, CLONE3, CLONE_THREAD, INSTRUCTION, MACHINES, TGKILL
 from sandbox.confine import filter_program as program
 from sandbox.limits import MIB, ChildLimits
+from tests.servers import GUARD_S
 
-LIMITS = ChildLimits(memory_bytes=256 * MIB, cpu_s=5, wait_s=20.0)
+LIMITS = ChildLimits(memory_bytes=256 * MIB, cpu_s=60, wait_s=GUARD_S)
 HERE, KILL = -100, int(signal.SIGKILL)  # AT_FDCWD
 # Beginning of struct siginfo: the signal, no error, and SI_QUEUE, which other processes may get.
 INFO = [KILL, 0xFFFFFFFF, *(0,) * 14]
