@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import httpx
@@ -155,12 +156,22 @@ def _changing(service: Service) -> httpx.Response:
     return service.http.post("/animate", json={"image_url": url, "driving_url": url})
 
 
+Content = bytes | Callable[[], bytes]
+
+
 def _form(
-    image: bytes = files.GOOD_IMAGE, driving: bytes = files.GOOD_POSES, **texts: str
+    image: Content = files.GOOD_IMAGE, driving: Content = files.GOOD_POSES, **texts: str
 ) -> Attack:
-    """A form with these parts."""
-    parts = {"image": ("image", image), "driving": ("driving", driving)}
-    return lambda service: service.http.post("/animate", files=parts, data=texts)
+    """Send a form with these parts; one that is a function is made when it is sent."""
+
+    def attack(service: Service) -> httpx.Response:
+        parts = {
+            name: (name, content if isinstance(content, bytes) else content())
+            for name, content in (("image", image), ("driving", driving))
+        }
+        return service.http.post("/animate", files=parts, data=texts)
+
+    return attack
 
 
 def _webhooks() -> Iterator[Row]:
@@ -183,11 +194,13 @@ def _images() -> Iterator[Row]:
         yield Row(f"png of {side} pixels a side", _form(content), (*bad, *big, "image_too_small"))
     for size in ((16, 4000), (4000, 16), (64, 257)):
         name = f"png of {size[0]}x{size[1]}, far more work than its pixels"
-        yield Row(name, _form(samples.png(*size)), ("image_too_narrow",))
-    yield Row("png with a packed comment", _form(files.text_bomb()), bad)
+        yield Row(name, _form(partial(samples.png, *size)), ("image_too_narrow",))
+    yield Row("png with a packed comment", _form(files.text_bomb), bad)
     for kind in ("GIF", "TIFF", "BMP"):
         yield Row(
-            f"{kind} of 144 million pixels", _form(files.huge(kind)), (*big, "body_too_large")
+            f"{kind} of 144 million pixels",
+            _form(partial(files.huge, kind)),
+            (*big, "body_too_large"),
         )
     yield Row("png cut off", _form(samples.png()[:2000]), bad)
     for name, content in {
@@ -225,10 +238,10 @@ def _drivers() -> Iterator[Row]:
         ("with frames of 4 GiB", b"stsz", 4, 2**32 - 1),
         ("with no time", b"mdhd", 12, 0),
     ):
-        yield Row(f"mp4 {name}", _form(driving=files.with_box(box, at, value)), nobody)
+        yield Row(f"mp4 {name}", _form(driving=partial(files.with_box, box, at, value)), nobody)
     for seed in (0, 2, 3, 4, 5):
-        yield Row(f"mp4 drawn anew {seed}", _form(driving=files.mutated(seed)), nobody)
-    yield Row("mp4 broken behind its head", _form(driving=files.broken_behind_its_head()), nobody)
+        yield Row(f"mp4 drawn anew {seed}", _form(driving=partial(files.mutated, seed)), nobody)
+    yield Row("mp4 broken behind its head", _form(driving=files.broken_behind_its_head), nobody)
     yield Row("driving over the limit", _form(driving=bytes(2**21 + 1)), ("body_too_large",))
 
 
@@ -236,9 +249,9 @@ def harmless() -> list[Row]:
     """Files that lie in ways that no reader falls for: refused, or jobs like any other."""
     may = ("succeeded", "invalid_image", "invalid_video", "invalid_media", "no_person")
     return [
-        Row("png whose data unpacks to 256 MiB", _form(files.data_bomb()), may),
-        Row("mp4 that says its data is elsewhere", _form(driving=files.elsewhere()), may),
-        Row("mp4 drawn anew 1", _form(driving=files.mutated(1)), may),
+        Row("png whose data unpacks to 256 MiB", _form(files.data_bomb), may),
+        Row("mp4 that says its data is elsewhere", _form(driving=files.elsewhere), may),
+        Row("mp4 drawn anew 1", _form(driving=partial(files.mutated, 1)), may),
     ]
 
 
