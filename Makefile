@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 # Once the pose extra is installed, its torch stays: docs/decisions/0002.
 CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constraints.txt)
-# A whole run takes four processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
+# A whole run takes three processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
 PYTEST := $(BIN)/python -m pytest
-WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+ALL := -m "not gpu and not slow and not pose"
+# Without bytecode, every process that a test starts would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
+.PHONY: help demo test test-all chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,8 +29,11 @@ demo: $(VENV)/.stamp-base ## Animate a puppet through the whole service; writes 
 up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
 	@$(BIN)/tcan up $(ARGS)
 
-test: $(VENV)/.stamp-dev ## Run the tests
-	@$(if $(ARGS),$(PYTEST) $(ARGS),$(WHOLE))
+test: $(VENV)/.stamp-dev ## Run the tests except long ones (about two minutes); with ARGS, the tests it selects
+	@$(if $(ARGS),$(PYTEST) $(ALL) $(ARGS),$(WHOLE))
+
+test-all: $(VENV)/.stamp-dev ## Run the tests, long ones included
+	@$(WHOLE) $(ALL) $(ARGS)
 
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)

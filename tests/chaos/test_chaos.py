@@ -15,6 +15,7 @@ from tests.chaos.starving import BOUND_S, starved_s
 SECONDS, SEED = 90, 11
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_harm_loses_a_job(

@@ -22,7 +22,7 @@ from tests.servers import GUARD_S, free_port, wait_until
 from tests.service.receiver import Message, receiving
 from tests.worker.paint import black_video
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tcan_core.puppets.motion import FPS
 from tests.cli.conftest import processes_of
 from tests.worker.paint import count_frames
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def run_demo(out: Path, scratch: Path) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from service.client.errors import ProblemError
 from tests import samples
 from tests.servers import GUARD_S, free_port, listens, running, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 MIB = 1024 * 1024
 

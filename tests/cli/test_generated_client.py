@@ -18,7 +18,7 @@ from tests.cli.conftest import Up
 from tests.servers import wait_until
 from tests.worker.paint import count_frames
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 PACKAGE = "tcan_as_generated"
 

@@ -83,6 +83,7 @@ def test_what_makes_no_sense_is_refused(
     assert (outcome.code, says in outcome.err) == (2, True), outcome.err
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 def test_a_gateway_does_not_open_to_a_network_without_a_key(settings: Settings) -> None:
     command = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", "0"]

@@ -50,6 +50,7 @@ def test_a_burst_of_sigterm_stops_everything(start_up: StartUp) -> None:
     assert not (up.data / "redis_url").exists()
 
 
+@pytest.mark.long
 def test_nothing_outlives_a_parent_that_is_killed(start_up: StartUp) -> None:
     up = start_up()
     up.process.kill()
@@ -92,6 +93,7 @@ def test_a_folder_that_is_in_use_is_told(tcan: Tcan, up: Up) -> None:
     assert f"another embedded service runs on {up.data}" in refused.err
 
 
+@pytest.mark.long
 def test_a_worker_that_cannot_start_is_told_with_its_last_words(
     start_up: StartUp, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.hostile.conftest import Service
 from tests.hostile.table import Row, harmless, rows
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 TABLE, HARMLESS = rows(), harmless()
 # A picture of the most pixels that are taken, 40 million, may be decoded: 120 MB and some. The

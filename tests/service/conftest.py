@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from sandbox.children import Sandbox
+from service import gateway
 from service.api.app import create_app
 from service.inspection.decoder import Decoder
 from service.settings import Settings
@@ -15,6 +17,29 @@ from tests.servers import S3Server
 
 # Tests' own servers, which stand for addresses of elsewhere.
 SERVED_HERE = {"outbound_allow": "127.0.0.1"}
+
+
+class SharedDecoder(Decoder):
+    """The decoder of every gateway in this process; starting one takes processor time."""
+
+    shared: Sandbox
+
+    def __init__(self) -> None:
+        self._sandbox = self.shared
+
+    def close(self) -> None:
+        """Leave it to the other gateways."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shared_decoder() -> Iterator[None]:
+    """Let the gateways of this process share one decoder, in real child processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = Decoder()
+        SharedDecoder.shared = own._sandbox
+        patch.setattr(gateway, "Decoder", SharedDecoder)
+        yield
+        own.close()
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -101,6 +101,7 @@ def site(settings: Settings, jobs: JobStore, disk: Disk, tmp_path: Path) -> Iter
         yield site
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.worker.test_processes import Start, client, ended, kill, rendering, s
 
 __all__ = ("client", "start_worker")
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @contextmanager

@@ -129,6 +129,7 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
     assert f"job {job_id}: prepare, attempt 1" in (tmp_path / "worker-0.log").read_text()
 
 
+@pytest.mark.long
 def test_the_next_job_is_prepared_while_this_one_renders(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
@@ -232,6 +233,7 @@ def cancel_while_rendering(
     return time.monotonic() - began_s
 
 
+@pytest.mark.long
 def test_a_worker_that_takes_nothing_starts_itself_again(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
@@ -245,6 +247,7 @@ def test_a_worker_that_takes_nothing_starts_itself_again(
     assert restarts is not None and int(restarts[1]) >= 1
 
 
+@pytest.mark.long
 def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
@@ -268,6 +271,7 @@ def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
         assert ended(client, job_id)["status"] == "succeeded"
 
 
+@pytest.mark.long
 def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from tests.worker.paint import black_video
 WORKER = Path(__file__).with_name("paint_worker.py")
 ENDED = ("succeeded", "failed", "canceled")
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 class Canaries(NamedTuple):

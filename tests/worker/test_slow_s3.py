@@ -28,7 +28,7 @@ LEASE_MS = 2000
 # More than the threads that a gateway keeps for writing, so that some wait for their turn.
 CROWD = 34
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 class Site:

@@ -49,7 +49,7 @@ def result(scenario: Scenario) -> Outcome:
     return outcome(simulate(scenario))
 
 
-@pytest.mark.parametrize("use", [0.5, 0.8])
+@pytest.mark.parametrize("use", [0.5, pytest.param(0.8, marks=pytest.mark.long)])
 def test_one_gpu_waits_as_theory_says(use: float) -> None:
     """M/D/1: the mean wait is use * service / (2 * (1 - use)), by Pollaczek and Khinchine."""
     found = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))

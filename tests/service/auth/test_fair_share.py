@@ -48,6 +48,7 @@ def work_ms(record: JobRecord) -> int:
     return record.prepare_ms + record.render_ms
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 def test_a_thousand_queued_jobs_delay_anothers_first_by_one_job_at_most(
     jobs: JobStore, redis_url: str, tmp_path: Path

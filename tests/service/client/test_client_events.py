@@ -70,6 +70,7 @@ def without_eta(job: JobView) -> dict[str, Any]:
     return job.model_dump(exclude={"eta"})
 
 
+@pytest.mark.long
 def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_each(
     url: str, line: FlakyLine, jobs: JobStore
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
     assert versions == [12_000, 12_001, 12_002]
 
 
+@pytest.mark.long
 def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
     http: httpx.Client, jobs: JobStore
 ) -> None:

@@ -47,7 +47,7 @@ def test_large_map_is_exact() -> None:
 
 
 def test_map_uses_the_union_of_all_frames() -> None:
-    poses = [standing(12.0, neck=(x, 60.0), canvas=(160, 128)) for x in (30.0, 64.0, 90.0)]
+    poses = [standing(6.0, neck=(x, 30.0), canvas=(80, 64)) for x in (15.0, 32.0, 45.0)]
     maps = np.stack([draw_pose(pose) for pose in poses])
     result = temperature_map(maps)
     assert np.allclose(result, _by_definition(maps, 3.0), atol=1e-6)

@@ -45,7 +45,14 @@ class Kept:
         return len(self.done) >= self.stop_behind
 
 
-@pytest.mark.parametrize("scheduler", ["ddim", "dpm++2m", "EulerAncestralDiscreteScheduler"])
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        pytest.param("ddim", marks=pytest.mark.long),
+        pytest.param("dpm++2m", marks=pytest.mark.long),
+        "EulerAncestralDiscreteScheduler",
+    ],
+)
 def test_a_render_goes_on_to_the_same_bytes(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path, scheduler: str
 ) -> None:

@@ -46,7 +46,7 @@ def test_existing_tensors_can_be_included_and_sizes_excluded() -> None:
         assert allocated.now_bytes == 60
 
 
-@pytest.mark.parametrize("serial", [False, True])
+@pytest.mark.parametrize("serial", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_meta_model_takes_the_same_memory_as_the_real_one(serial: bool) -> None:
     preset, options = tiny_preset(), RuntimeOptions(serial_guidance=serial)
     size, frames, windows = (32, 32), 4, 2

@@ -216,6 +216,7 @@ print(seen[0] - before)
 """
 
 
+@pytest.mark.long
 def test_saving_in_a_thread_of_its_own_starts_no_team_of_threads(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SAVE_BESIDE, str(tmp_path / "state")]
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}

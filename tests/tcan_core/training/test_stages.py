@@ -103,7 +103,9 @@ def test_the_prediction_depends_on_the_reference(runs: TinyRuns, name: str) -> N
     assert abs(loss_of(stage) - true) > 1e-5
 
 
-@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+@pytest.mark.parametrize(
+    ("name", "frames"), [("stage1", 1), pytest.param("stage2", 6, marks=pytest.mark.long)]
+)
 def test_references_are_dropped_at_the_configured_rate(
     runs: TinyRuns, name: str, frames: int
 ) -> None:

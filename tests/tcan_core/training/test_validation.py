@@ -36,7 +36,9 @@ def validation(runs: TinyRuns, frames: int) -> ValidationConfig:
     return ValidationConfig(data=puppets, every=2, clips=2)
 
 
-@pytest.mark.parametrize(("name", "frames"), [("stage1", 1), ("stage2", 6)])
+@pytest.mark.parametrize(
+    ("name", "frames"), [("stage1", 1), pytest.param("stage2", 6, marks=pytest.mark.long)]
+)
 def test_held_out_clips_are_animated_and_measured(runs: TinyRuns, name: str, frames: int) -> None:
     plain = runs.train(name, output=str(runs.root / "plain"))
     scalars = runs.train(name, validation=validation(runs, frames + 2))

@@ -201,7 +201,7 @@ def reachable(before: JobState, after: JobState) -> bool:
     )
 
 
-@pytest.mark.parametrize("examples", [40])
+@pytest.mark.parametrize("examples", [12, pytest.param(40, marks=pytest.mark.long)])
 def test_random_commands_keep_store_consistent(jobs: JobStore, examples: int) -> None:
     clock = Clock()
 
