@@ -50,7 +50,12 @@ def test_commands_that_use_torch_set_the_wait_policy_before_torch_is_loaded() ->
 
 
 @pytest.mark.parametrize(
-    "arguments", [ANIMATE, TRAIN, ["-c", CHILD]], ids=["animate", "train", "child"]
+    "arguments",
+    [
+        pytest.param(ANIMATE, id="animate", marks=pytest.mark.long),
+        pytest.param(TRAIN, id="train", marks=pytest.mark.long),
+        pytest.param(["-c", CHILD], id="child"),
+    ],
 )
 def test_openmp_is_loaded_with_passive_waiting(arguments: list[str]) -> None:
     """Also in children of a command, such as the peer processes of a worker."""

@@ -39,6 +39,7 @@ def test_both_entrypoints_have_the_same_options(
             assert text in front and text in module
 
 
+@pytest.mark.long
 def test_module_entrypoint_imports_neither_cli_nor_service() -> None:
     code = (
         "import sys; from tcan_core.training.__main__ import main; "
