@@ -61,9 +61,9 @@ def prepare(
     * 3600.0,
 ) -> None:
     """Cut videos into clips of one person, drop unsuitable ones and encode the rest into shards."""
+    from tcan_core.training.open_storage import open_storage
     from tcan_core.training.prepare.prepare import PrepareSettings, prepare_videos
     from tcan_core.training.prepare.quality import QualitySettings
-    from tcan_core.training.storage import open_storage
 
     quality = QualitySettings(
         min_frames=min_frames,

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tcan_core.errors import ConfigError, StorageError
-from tcan_core.training.storage import S3, checked_name
+from tcan_core.training.storage import checked_name
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -121,5 +121,5 @@ class S3Storage:
         try:
             yield
         except (BotoCoreError, Boto3Error, ClientError) as error:
-            address = f"{S3}{self._bucket}/{self._prefix}{name}"
+            address = f"s3://{self._bucket}/{self._prefix}{name}"
             raise StorageError(f"{address}: the object store does not answer ({error})") from error

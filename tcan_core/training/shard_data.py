@@ -21,10 +21,11 @@ from tcan_core.models.weights.presets import Preset
 from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import ShardData
+from tcan_core.training.open_storage import open_storage
 from tcan_core.training.samples import Samples, numpy_generators
 from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, read_index
 from tcan_core.training.sheets import as_pictures
-from tcan_core.training.storage import OpenStorage, checked_name, open_storage
+from tcan_core.training.storage import OpenStorage, checked_name
 
 _DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
 

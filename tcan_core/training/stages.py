@@ -15,6 +15,7 @@ from tcan_core.training.config import RunConfig
 from tcan_core.training.distributed import barrier, join_processes, local_rank, rank
 from tcan_core.training.loop import train
 from tcan_core.training.mirror import Mirror
+from tcan_core.training.open_storage import open_storage
 from tcan_core.training.pose_detector import PoseDetectorConfig, PoseDetectorStage
 from tcan_core.training.preset_export import export_preset
 from tcan_core.training.prior import PriorConfig, PriorStage
@@ -22,7 +23,6 @@ from tcan_core.training.ranges import check_ranges
 from tcan_core.training.shard_data import fetch_shards
 from tcan_core.training.stage1 import Stage1, Stage1Config
 from tcan_core.training.stage2 import Stage2, Stage2Config
-from tcan_core.training.storage import open_storage
 
 CONFIGS_FOLDER = Path(__file__).parent / "configs"
 SUFFIXES = (".yaml", ".yml")

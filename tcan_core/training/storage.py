@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from media.atomic_write import atomic_write
-from tcan_core.errors import ConfigError, StorageError
+from tcan_core.errors import StorageError
 
 
 class Storage(Protocol):
@@ -31,7 +31,6 @@ class Storage(Protocol):
 
 
 OpenStorage = Callable[[str], Storage]
-S3 = "s3://"
 
 
 class FolderStorage:
@@ -76,24 +75,6 @@ class FolderStorage:
         files = (path for path in self._folder.rglob("[!.]*") if path.is_file())
         names = sorted(path.relative_to(self._folder).as_posix() for path in files)
         return [name for name in names if name.startswith(prefix)]
-
-
-def open_storage(address: str) -> Storage:
-    """Return the storage of a folder, or of `s3://bucket/prefix`.
-
-    Raises:
-        ConfigError: the address names no bucket, or has another scheme.
-    """
-    if address.startswith(S3):
-        bucket, _, prefix = address.removeprefix(S3).partition("/")
-        if not bucket:
-            raise ConfigError(f"{address}: no bucket; write s3://bucket/prefix")
-        from tcan_core.training.s3 import S3Storage, make_client  # boto3 takes time to import
-
-        return S3Storage(make_client(), bucket, prefix.strip("/"))
-    if "://" in address:
-        raise ConfigError(f"{address}: unknown scheme; use a folder or s3://bucket/prefix")
-    return FolderStorage(Path(address))
 
 
 def checked_name(name: str) -> str:

@@ -19,8 +19,9 @@ from tcan_core.config import save_config
 from tcan_core.errors import CanceledError, ConfigError, StorageError
 from tcan_core.training.checkpoint import load_checkpoint
 from tcan_core.training.mirror import Mirror
+from tcan_core.training.open_storage import open_storage
 from tcan_core.training.stages import run_stage
-from tcan_core.training.storage import FolderStorage, Storage, checked_name, open_storage
+from tcan_core.training.storage import FolderStorage, Storage, checked_name
 from tests.servers import S3Server, free_port
 from tests.tcan_core.training.conftest import TinyRuns
 from tests.tcan_core.training.torchrun import losses_of, one_node, started
