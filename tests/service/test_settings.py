@@ -16,7 +16,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_with_nothing_set_the_service_is_embedded() -> None:
+def test_defaults_select_the_embedded_service() -> None:
     settings = load_settings()
     assert settings.data == Path(".tcan")
     assert (settings.redis_url, settings.s3_bucket, settings.preset) == (None, None, "mini")
@@ -32,14 +32,14 @@ def test_values_come_from_the_environment(environment: pytest.MonkeyPatch) -> No
     assert "hush" not in repr(settings)
 
 
-def test_several_devices_take_the_place_of_one(environment: pytest.MonkeyPatch) -> None:
+def test_devices_override_device(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TCAN_DEVICE", "cuda")
     assert load_settings().all_devices == ("cuda",)
     environment.setenv("TCAN_DEVICES", "cuda:0, cuda:1,")
     assert load_settings().all_devices == ("cuda:0", "cuda:1")
 
 
-def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
     for name in ("REQUIRE_CONSENT", "C2PA_CERT", "POLICY", "DETECTOR", "LIMITS__MAX_FRAMES"):
         environment.setenv(f"TCAN_{name}", "")
     assert load_settings() == Settings()
@@ -56,7 +56,7 @@ def test_an_empty_variable_is_an_absent_one(environment: pytest.MonkeyPatch) -> 
         ("TCAN_LIMITS__MAX_FRAME", "9", "TCAN_LIMITS__MAX_FRAME: Extra inputs"),
     ],
 )
-def test_a_mistake_is_told_by_name(
+def test_invalid_setting_is_reported_by_name(
     environment: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
     environment.setenv(name, value)
@@ -64,7 +64,7 @@ def test_a_mistake_is_told_by_name(
         load_settings()
 
 
-def test_the_embedded_server_is_found_through_the_data_folder(tmp_path: Path) -> None:
+def test_embedded_server_url_is_read_from_the_data_folder(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
     with pytest.raises(SettingsError, match=f"tcan up --data {tmp_path}"):
         settings.broker_url()

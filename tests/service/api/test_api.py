@@ -109,7 +109,7 @@ def test_submit_and_status_routes_answer_with_the_documented_statuses(
     assert all(answer.headers["content-type"] == PROBLEM for answer in answers if answer.is_error)
 
 
-def test_a_hint_carries_the_id_alone(client: TestClient, jobs: JobStore, tmp_path: Path) -> None:
+def test_hint_contains_only_the_job_id(client: TestClient, jobs: JobStore, tmp_path: Path) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     [message] = jobs.redis.lrange(Queue.PREPARE.task, 0, -1)
     body = json.loads(message)
@@ -119,7 +119,7 @@ def test_a_hint_carries_the_id_alone(client: TestClient, jobs: JobStore, tmp_pat
     assert len(message) < 2000
 
 
-def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: JobStore, redis_url: str) -> None:
+def test_hint_of_a_new_job_equals_a_message_of_celery(jobs: JobStore, redis_url: str) -> None:
     celery, queue = make_celery(redis_url), Queue.PREPARE.task
     celery.send_task(queue, args=["a" * 32], queue=queue, headers={HEADER: CONTRACT})
     HintSender(jobs).send("a" * 32, Queue.PREPARE)
@@ -140,7 +140,7 @@ def test_the_hint_of_a_new_job_is_what_celery_itself_sends(jobs: JobStore, redis
     assert jobs.redis.llen(Queue.PREPARE.task) == 0
 
 
-def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> None:
+def test_random_seed_is_reported(client: TestClient, tmp_path: Path) -> None:
     first, second = (submit(client, tmp_path, params=None).json() for _ in range(2))
     seeds = {first["params"]["seed"], second["params"]["seed"]}
     assert len(seeds) == 2
@@ -164,7 +164,7 @@ def test_a_seed_is_drawn_and_reported(client: TestClient, tmp_path: Path) -> Non
         ({"params": b" " * 100_000}, 413, "body_too_large", "limit of 65536 bytes"),
     ],
 )
-def test_a_bad_submission_is_refused(
+def test_invalid_submission_is_refused(
     client: TestClient,
     jobs: JobStore,
     folder_settings: Settings,
@@ -179,13 +179,13 @@ def test_a_bad_submission_is_refused(
     assert list(folder_settings.spool_folder.iterdir()) == []
 
 
-def test_wrong_parameters_are_named_one_by_one(client: TestClient, tmp_path: Path) -> None:
+def test_each_invalid_parameter_is_reported(client: TestClient, tmp_path: Path) -> None:
     text = b'{"seed": -1, "guidance_scale": "x"}'
     errors = submit(client, tmp_path, params=text).json()["errors"]
     assert [entry["field"] for entry in errors] == ["seed", "guidance_scale"]
 
 
-def test_an_upload_is_cut_at_its_limit(tmp_path: Path, redis_url: str) -> None:
+def test_body_over_the_limit_is_refused(tmp_path: Path, redis_url: str) -> None:
     limits = {"max_driving_bytes": 1000}
     chosen = {"data": tmp_path / "data", "redis_url": redis_url, "limits": limits}
     with TestClient(create_app(Settings.model_validate(chosen))) as client:
@@ -205,14 +205,14 @@ def test_an_upload_is_cut_at_its_limit(tmp_path: Path, redis_url: str) -> None:
         ("", b"", 415, "unsupported_media_type"),
     ],
 )
-def test_a_body_that_is_no_form_is_refused(
+def test_malformed_body_is_refused(
     client: TestClient, content_type: str, body: bytes, status: int, code: str
 ) -> None:
     answer = client.post("/animate", content=body, headers={"Content-Type": content_type})
     expect_problem(answer, status, code)
 
 
-def test_progress_is_shown_as_the_worker_writes_it(
+def test_job_view_shows_the_progress_of_the_worker(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(client, tmp_path).json()["id"]
@@ -229,7 +229,7 @@ def test_progress_is_shown_as_the_worker_writes_it(
     assert running["started_at"] >= running["created_at"]
 
 
-def test_a_result_is_served_whole_and_in_ranges(
+def test_result_supports_range_requests(
     any_client: TestClient, settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     job_id = submit(any_client, tmp_path).json()["id"]
@@ -255,9 +255,7 @@ def test_a_result_is_served_whole_and_in_ranges(
     expect_problem(any_client.get(f"/jobs/{job_id}/poster"), 404, "no_result", "no output poster")
 
 
-def test_a_result_that_is_not_there_says_why(
-    client: TestClient, jobs: JobStore, tmp_path: Path
-) -> None:
+def test_missing_result_is_explained(client: TestClient, jobs: JobStore, tmp_path: Path) -> None:
     job_id = submit(client, tmp_path).json()["id"]
     early = client.get(f"/jobs/{job_id}/result")
     expect_problem(early, 409, "result_not_ready", "the job is queued")
@@ -271,14 +269,14 @@ def test_a_result_that_is_not_there_says_why(
     expect_problem(late, 404, "no_result", "the job failed: nobody in 40 frames")
 
 
-def test_a_link_that_was_altered_is_refused(client: TestClient) -> None:
+def test_altered_link_is_refused(client: TestClient) -> None:
     query = {"filename": "x", "expires": "99999999999", "signature": "00"}
     answer = client.get("/objects/jobs/a/result.mp4", params=query)
     expect_problem(answer, 403, "invalid_signature")
     expect_problem(client.get("/objects/jobs/a"), 422, "invalid_request", "filename")
 
 
-def test_cancel_ends_a_waiting_job_and_asks_a_running_one(
+def test_cancel_ends_a_queued_job_and_marks_a_running_one(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     waiting, running = (submit(client, tmp_path).json()["id"] for _ in range(2))
@@ -289,7 +287,7 @@ def test_cancel_ends_a_waiting_job_and_asks_a_running_one(
         assert (asked["status"], asked["cancel_requested"]) == ("running", True)
 
 
-def test_the_list_pages_through_the_jobs(client: TestClient, tmp_path: Path) -> None:
+def test_list_is_paginated(client: TestClient, tmp_path: Path) -> None:
     made = [submit(client, tmp_path).json()["id"] for _ in range(3)]
     answer = client.get("/jobs", params={"limit": 2, "status": ["queued", "failed"]})
     first = answer.json()
@@ -303,7 +301,7 @@ def test_the_list_pages_through_the_jobs(client: TestClient, tmp_path: Path) -> 
         expect_problem(client.get("/jobs", params=wrong), 422, "invalid_request", name)
 
 
-def test_the_list_is_filtered(client: TestClient, tmp_path: Path) -> None:
+def test_list_is_filtered(client: TestClient, tmp_path: Path) -> None:
     first, second = (submit(client, tmp_path).json() for _ in range(2))
     client.post(f"/jobs/{first['id']}/cancel")
 
@@ -333,7 +331,7 @@ def test_an_ended_job_is_erased_with_its_objects(
     expect_problem(any_client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
 
 
-def test_another_callers_job_is_not_there(
+def test_job_of_another_caller_is_not_found(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     mine = jobs.run(commands.read(submit(client, tmp_path).json()["id"]))
@@ -348,7 +346,7 @@ def test_another_callers_job_is_not_there(
         expect_problem(answer, 404, "job_not_found")
 
 
-def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
+def test_unknown_path_is_answered_with_a_problem(client: TestClient) -> None:
     expect_problem(client.get("/nowhere"), 404, "not_found")
     expect_problem(client.get("/jobs/abc"), 404, "job_not_found", "'abc'")
     expect_problem(client.post("/jobs/abc/cancel"), 404, "job_not_found")
@@ -358,7 +356,7 @@ def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
     assert wrong.headers["allow"] == "GET"
 
 
-def test_ready_means_that_each_queue_has_a_worker_with_its_model(
+def test_readiness_requires_a_ready_worker_of_each_queue(
     client: TestClient, jobs: JobStore
 ) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
@@ -370,9 +368,7 @@ def test_ready_means_that_each_queue_has_a_worker_with_its_model(
     assert client.get("/readyz").json()["workers"][0]["id"] == "w"
 
 
-def test_without_redis_the_service_is_unavailable_and_alive(
-    tmp_path: Path, unused_url: str
-) -> None:
+def test_liveness_probe_passes_when_redis_is_down(tmp_path: Path, unused_url: str) -> None:
     chosen = Settings.model_validate({"data": tmp_path / "data", "redis_url": unused_url})
     with TestClient(create_app(chosen)) as client:
         assert client.get("/healthz").status_code == 200
@@ -382,7 +378,7 @@ def test_without_redis_the_service_is_unavailable_and_alive(
             assert unused_url not in answer.text
 
 
-def test_the_documentation_names_parameters_and_problems(client: TestClient) -> None:
+def test_openapi_document_contains_parameters_and_problems(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     operation = document["paths"]["/animate"]["post"]
@@ -399,7 +395,7 @@ def test_the_documentation_names_parameters_and_problems(client: TestClient) -> 
     assert len(set(names)) == len(names)
 
 
-def test_the_page_of_documentation_needs_no_other_server(client: TestClient) -> None:
+def test_documentation_page_works_offline(client: TestClient) -> None:
     page = client.get("/docs")
     assert page.status_code == 200
     assert "http://" not in page.text and "https://" not in page.text
@@ -409,7 +405,7 @@ def test_the_page_of_documentation_needs_no_other_server(client: TestClient) -> 
     expect_problem(client.get("/docs/other.js"), 404, "not_found")
 
 
-def test_models_are_what_the_workers_have_loaded(client: TestClient, jobs: JobStore) -> None:
+def test_models_lists_the_models_loaded_by_workers(client: TestClient, jobs: JobStore) -> None:
     assert client.get("/models").json() == {"models": []}
     model = PaintAnimator().describe()
     for name in ("a", "b"):

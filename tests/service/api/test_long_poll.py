@@ -77,14 +77,14 @@ def asked_of(redis: Redis, job_id: str) -> Iterator[list[str]]:
     thread.join(GUARD_S)
 
 
-def test_it_ends_at_its_deadline_and_polls_nothing(
+def test_long_poll_ends_at_its_deadline_without_polling_redis(
     folder_settings: Settings, driver: Driver
 ) -> None:
     assert wait_a_second(folder_settings, driver) >= 1.0
 
 
 @pytest.mark.slow
-def test_waiting_overruns_its_deadline_by_less_than_half_a_second(
+def test_long_poll_exceeds_its_deadline_by_less_than_half_a_second(
     folder_settings: Settings, driver: Driver
 ) -> None:
     assert wait_a_second(folder_settings, driver) < 1.5
@@ -111,7 +111,7 @@ def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
     return waited_s[0]
 
 
-def test_it_ends_with_the_job_over_all_that_happens_before(
+def test_long_poll_ends_with_the_job_after_other_events(
     folder_settings: Settings, driver: Driver
 ) -> None:
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
@@ -125,7 +125,7 @@ def test_it_ends_with_the_job_over_all_that_happens_before(
     assert (snapshot.record.state, snapshot.record.version) == (JobState.SUCCEEDED, 13)
 
 
-def test_an_end_that_only_others_have_seen_is_found(
+def test_long_poll_notices_an_end_seen_by_another_reader(
     folder_settings: Settings, driver: Driver
 ) -> None:
     before = driver.placed()
@@ -138,7 +138,9 @@ def test_an_end_that_only_others_have_seen_is_found(
     assert waiting(folder_settings, before, use).record.state is JobState.CANCELED
 
 
-def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> None:
+def test_long_poll_ends_when_the_gateway_shuts_down(
+    folder_settings: Settings, driver: Driver
+) -> None:
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         waits = asyncio.ensure_future(wait(60.0))
         while not gateway.events.watched:
@@ -151,7 +153,7 @@ def test_it_ends_with_the_gateway(folder_settings: Settings, driver: Driver) -> 
     assert snapshot.record.state is JobState.PREPARING
 
 
-def test_a_store_that_is_lost_meanwhile_takes_nothing_from_the_answer(tmp_path: Path) -> None:
+def test_long_poll_returns_the_last_view_when_redis_is_lost(tmp_path: Path) -> None:
     with valkey(tmp_path) as (url, server):
         settings = Settings.model_validate({"data": tmp_path / "data", "redis_url": url})
         jobs = JobStore.connect(url)

@@ -24,14 +24,14 @@ from service.settings import load_settings
         "redis://redis.example.com?password=secret",
     ],
 )
-def test_what_asks_or_is_out_of_reach_is_right(url: str) -> None:
+def test_protected_or_local_broker_is_accepted(url: str) -> None:
     assert unprotected_reason(url) is None
 
 
 @pytest.mark.parametrize(
     "url", ["redis://valkey:6379/0", "rediss://redis.example.com", "redis://user@10.0.0.7"]
 )
-def test_an_open_broker_is_told_without_refusing(
+def test_unprotected_broker_is_logged_as_a_warning(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("TCAN_REDIS_URL", url)

@@ -87,7 +87,7 @@ OF_A_JOB = [
 ]
 
 
-def test_no_route_leaks_anothers_job(
+def test_no_route_shows_the_job_of_another_caller(
     service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann, ben = (Holder(service, new_key(jobs, name)) for name in ("ann", "ben"))
@@ -100,7 +100,7 @@ def test_no_route_leaks_anothers_job(
         assert ann.ask(method, path.format(id=job_id)).status_code < 400, path
 
 
-def test_every_route_of_a_job_is_in_the_table_above(service: TestClient) -> None:
+def test_table_covers_every_route_of_a_job(service: TestClient) -> None:
     document = service.get("/openapi.json").json()
     described = {
         (method.upper(), path.replace("{job_id}", "{id}").replace("{n}", "1"))
@@ -111,7 +111,7 @@ def test_every_route_of_a_job_is_in_the_table_above(service: TestClient) -> None
     assert described == set(OF_A_JOB)
 
 
-def test_lists_keys_uploads_and_secrets_are_each_callers_own(
+def test_lists_idempotency_keys_uploads_and_secrets_are_separate_per_caller(
     service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann, ben = (Holder(service, new_key(jobs, name)) for name in ("ann", "ben"))
@@ -133,7 +133,7 @@ def test_lists_keys_uploads_and_secrets_are_each_callers_own(
     assert first != second
 
 
-def test_an_admin_sees_all_and_lists_by_caller(
+def test_admin_sees_all_jobs_and_filters_by_caller(
     service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     ann = Holder(service, new_key(jobs, "ann"))
@@ -149,7 +149,7 @@ def test_an_admin_sees_all_and_lists_by_caller(
     assert ann.ask("GET", f"/jobs/{ids[0]}").json()["caller"] is None
 
 
-def test_a_key_opens_what_its_scopes_say(service: TestClient, jobs: JobStore) -> None:
+def test_key_allows_only_its_scopes(service: TestClient, jobs: JobStore) -> None:
     reader = Holder(service, new_key(jobs, "ann", (Scope.READ,)))
     writer = Holder(service, new_key(jobs, "ann", (Scope.SUBMIT,)))
     job_id = writer.submit().json()["id"]
@@ -158,7 +158,7 @@ def test_a_key_opens_what_its_scopes_say(service: TestClient, jobs: JobStore) ->
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
-def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs: JobStore) -> None:
+def test_anonymous_access_ends_with_the_first_key(service: TestClient, jobs: JobStore) -> None:
     nobody = Holder(service, None)
     assert nobody.submit().status_code == 202
     text = new_key(jobs, "ann")
@@ -173,7 +173,7 @@ def test_once_there_was_a_key_nobody_comes_in_without(service: TestClient, jobs:
     assert service.get("/readyz").status_code == 503  # no worker; it asks for no key
 
 
-def test_x_api_key_serves_as_well_and_links_need_none(
+def test_x_api_key_header_is_accepted_and_links_need_no_key(
     service: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     text = new_key(jobs, "ann")
@@ -186,7 +186,7 @@ def test_x_api_key_serves_as_well_and_links_need_none(
     assert service.get(link.replace("expires=", "expires=1")).status_code == 403
 
 
-def test_an_expired_key_opens_nothing(service: TestClient, jobs: JobStore) -> None:
+def test_expired_key_is_refused(service: TestClient, jobs: JobStore) -> None:
     now_ms = round(time.time() * 1000)
     past, future = (new_key(jobs, "ann", expires_ms=now_ms + ms) for ms in (-1, 60_000))
     assert Holder(service, past).ask("GET", "/jobs").status_code == 401
@@ -273,7 +273,7 @@ def revoke_while_streaming(folder_settings: Settings, jobs: JobStore) -> float:
             return took_s
 
 
-def test_a_stream_without_a_key_ends_once_there_is_one(
+def test_anonymous_stream_ends_with_the_first_key(
     folder_settings: Settings, jobs: JobStore
 ) -> None:
     with (
@@ -288,9 +288,7 @@ def test_a_stream_without_a_key_ends_once_there_is_one(
             assert "id: 2" not in list(lines)
 
 
-def test_metrics_are_for_who_has_their_token_or_sees_all(
-    folder_settings: Settings, jobs: JobStore
-) -> None:
+def test_metrics_need_the_token_or_an_admin_key(folder_settings: Settings, jobs: JobStore) -> None:
     token = "t" * 32
     settings = folder_settings.model_copy(update={"metrics_token": SecretStr(token)})
     with TestClient(create_app(settings)) as client:
@@ -304,13 +302,13 @@ def test_metrics_are_for_who_has_their_token_or_sees_all(
         assert client.get("/metrics").status_code == 200
 
 
-def test_the_store_holds_no_key(jobs: JobStore) -> None:
+def test_store_does_not_contain_key_secrets(jobs: JobStore) -> None:
     text = new_key(jobs, "ann")
     [kept] = jobs.redis.hvals("tcan:keys")
     assert secret_in(text) not in kept and digest(text) in kept
 
 
-def test_a_priority_above_the_keys_is_refused(service: TestClient, jobs: JobStore) -> None:
+def test_priority_above_the_keys_maximum_is_refused(service: TestClient, jobs: JobStore) -> None:
     ann = Holder(service, new_key(jobs, "ann"))
     boss = Holder(service, new_key(jobs, "boss", highest_priority="high"))
     wish = {"options": '{"priority": "high"}'}
@@ -320,7 +318,7 @@ def test_a_priority_above_the_keys_is_refused(service: TestClient, jobs: JobStor
     assert boss.submit(data=wish).status_code == 202
 
 
-def test_who_may_come_in_while_there_is_no_key(folder_settings: Settings, tmp_path: Path) -> None:
+def test_anonymous_access_settings(folder_settings: Settings, tmp_path: Path) -> None:
     with (
         running_gateway(folder_settings) as url,
         httpx.Client(base_url=url, timeout=GUARD_S) as http,

@@ -50,7 +50,7 @@ def work_ms(record: JobRecord) -> int:
 
 @pytest.mark.long
 @pytest.mark.e2e
-def test_a_thousand_queued_jobs_delay_anothers_first_by_one_job_at_most(
+def test_thousand_queued_jobs_delay_another_callers_job_by_one_job_at_most(
     jobs: JobStore, redis_url: str, tmp_path: Path
 ) -> None:
     """One real worker; prints how long the job waited, and how long one of the others takes."""

@@ -85,7 +85,7 @@ def two(folder_settings: Settings, clock: Clock) -> Iterator[tuple[TestClient, T
         yield one, other
 
 
-def test_two_gateways_let_through_what_the_policy_says(
+def test_two_gateways_share_one_rate_limit(
     two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     """Twice as many requests as allowed, for three minutes: every window of 60 s holds to it."""
@@ -101,7 +101,7 @@ def test_two_gateways_let_through_what_the_policy_says(
     assert len(passed_ms) == 3 * most
 
 
-def test_the_headers_tell_the_truth(
+def test_rate_limit_headers_are_exact(
     two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     most = 5
@@ -118,7 +118,9 @@ def test_the_headers_tell_the_truth(
     assert told(two[0].get("/jobs", headers=key), most) == Told(True, 0, 1)
 
 
-def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs: JobStore) -> None:
+def test_rate_limits_of_callers_are_independent(
+    two: tuple[TestClient, TestClient], jobs: JobStore
+) -> None:
     ann = bearer(new_key(jobs, "ann", limits={"requests_per_minute": 1}))
     ben = bearer(new_key(jobs, "ben", limits={"requests_per_minute": 1}))
     free = bearer(new_key(jobs, "free"))
@@ -130,7 +132,7 @@ def test_one_callers_rate_is_no_others(two: tuple[TestClient, TestClient], jobs:
     assert "ratelimit" not in two[0].get("/jobs", headers=free).headers
 
 
-def test_a_burst_at_once_passes_no_more_than_the_policy(
+def test_concurrent_burst_stays_within_the_rate_limit(
     folder_settings: Settings, jobs: JobStore
 ) -> None:
     most = 50
@@ -144,7 +146,9 @@ def test_a_burst_at_once_passes_no_more_than_the_policy(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_measured_for_three_windows_of_real_time(folder_settings: Settings, jobs: JobStore) -> None:
+def test_rate_limit_over_three_windows_of_real_time(
+    folder_settings: Settings, jobs: JobStore
+) -> None:
     """Prints what two gateways let through in each minute, asked as fast as they answer."""
     most, windows = 600, 3
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
@@ -175,7 +179,7 @@ def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None
     return client.post("/animate", files=files, headers=key)
 
 
-def test_jobs_that_wait_are_bounded(
+def test_queued_jobs_are_limited(
     client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 2}))
@@ -191,7 +195,7 @@ def test_jobs_that_wait_are_bounded(
     assert submit(client, key).status_code == 202
 
 
-def test_bytes_and_seconds_are_bounded_by_the_day(
+def test_bytes_and_seconds_per_day_are_limited(
     two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore, folder_settings: Settings
 ) -> None:
     client = two[0]
@@ -209,7 +213,7 @@ def test_bytes_and_seconds_are_bounded_by_the_day(
     assert "input_bytes_per_day" in submit(client, other).json()["detail"]
 
 
-def test_uploads_count_until_a_job_counts_instead(
+def test_uploads_count_until_their_job_counts_instead(
     two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
     client, content = two[0], samples.poses(25)
@@ -238,7 +242,7 @@ def test_uploads_count_until_a_job_counts_instead(
     assert client.post("/uploads", headers=free).status_code == 201
 
 
-def test_forms_do_not_shut_out_the_job_that_they_are_for(
+def test_upload_forms_do_not_block_their_own_job(
     client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     most = folder_settings.limits.max_driving_bytes
@@ -254,13 +258,15 @@ def test_forms_do_not_shut_out_the_job_that_they_are_for(
     assert client.post("/animate", json=wish, headers=key).status_code == 202
 
 
-def test_a_form_without_a_size_is_no_larger_than_a_day(client: TestClient, jobs: JobStore) -> None:
+def test_form_without_a_size_is_limited_to_the_daily_quota(
+    client: TestClient, jobs: JobStore
+) -> None:
     key = bearer(new_key(jobs, "ann", limits={"input_bytes_per_day": 1000}))
     made = client.post("/uploads", headers=key)
     assert (made.status_code, made.json()["max_bytes"]) == (201, 1000)
 
 
-def test_a_form_that_is_noted_twice_counts_once(jobs: JobStore) -> None:
+def test_form_registered_twice_counts_once(jobs: JobStore) -> None:
     """Its reply was lost, and the gateway sent it again."""
     limits = CallerLimits(input_bytes_per_day=1000)
     note = uploads.register_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
@@ -269,7 +275,7 @@ def test_a_form_that_is_noted_twice_counts_once(jobs: JobStore) -> None:
     jobs.run(uploads.register_upload(more, 60_000, limits))
 
 
-def test_a_job_that_is_too_much_leaves_nothing(
+def test_job_over_the_quota_leaves_no_files(
     client: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 2}))
@@ -279,7 +285,7 @@ def test_a_job_that_is_too_much_leaves_nothing(
     assert jobs.redis.keys("tcan:job:*") == []
 
 
-def test_a_replay_costs_nothing(client: TestClient, jobs: JobStore) -> None:
+def test_replayed_request_uses_no_quota(client: TestClient, jobs: JobStore) -> None:
     key = bearer(new_key(jobs, "ann", limits={"queued_jobs": 1})) | {"Idempotency-Key": "k"}
     first, again = submit(client, key), submit(client, key)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])

@@ -71,7 +71,7 @@ def shop(redis_url: str) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_each_of_many_waiting_jobs_ends_when_it_should(shop: Shop, workers: int) -> None:
+def test_estimates_of_queued_jobs_are_accurate(shop: Shop, workers: int) -> None:
     """Off by less than a job's length, and not at all with one worker."""
     shop.remember_one()
     shop.open(workers, Queue.PREPARE)
@@ -97,7 +97,7 @@ def test_each_of_many_waiting_jobs_ends_when_it_should(shop: Shop, workers: int)
     assert max(off_s) < (0.2 if workers == 1 else JOB_MS / 1000)
 
 
-def test_a_free_worker_begins_at_once(shop: Shop) -> None:
+def test_estimate_without_queueing_when_a_worker_is_free(shop: Shop) -> None:
     shop.remember_one()
     shop.open(3, Queue.PREPARE)
     shop.submit("a", "b", "c")
@@ -105,7 +105,7 @@ def test_a_free_worker_begins_at_once(shop: Shop) -> None:
     assert shop.seconds("b") == shop.seconds("c") == JOB_MS / 1000
 
 
-def test_the_queue_with_the_fewest_workers_counts(shop: Shop) -> None:
+def test_estimate_uses_the_queue_with_the_fewest_workers(shop: Shop) -> None:
     shop.remember_one(JobKind.ANIMATE)
     shop.open(4, Queue.PREPARE)
     shop.open(1, Queue.RENDER)
@@ -116,7 +116,7 @@ def test_the_queue_with_the_fewest_workers_counts(shop: Shop) -> None:
     assert shop.seconds("c") == pytest.approx(2.5 * JOB_MS / 1000, rel=0.01)
 
 
-def test_without_a_worker_nothing_is_known(shop: Shop) -> None:
+def test_no_estimate_without_a_worker(shop: Shop) -> None:
     shop.remember_one()
     shop.submit("a")
     assert shop.eta("a") is None

@@ -61,7 +61,7 @@ def judged(folder_settings: Settings) -> Any:
         yield client
 
 
-def test_a_policy_sees_the_job_and_may_refuse_it(
+def test_policy_receives_the_job_and_can_refuse_it(
     judged: TestClient, jobs: JobStore, folder_settings: Settings
 ) -> None:
     refused = judged.post("/animate", files=FILES)
@@ -79,7 +79,7 @@ def test_a_policy_sees_the_job_and_may_refuse_it(
     assert judged.post("/animate", files=FILES, data=agreed).status_code == 202
 
 
-def test_a_policy_sees_uploads_each_time(judged: TestClient) -> None:
+def test_policy_receives_uploads_on_every_submission(judged: TestClient) -> None:
     ids = {}
     for name, content in (("image", IMAGE), ("driving", POSES)):
         form = judged.post("/uploads").json()
@@ -91,7 +91,7 @@ def test_a_policy_sees_uploads_each_time(judged: TestClient) -> None:
     assert Cast.sizes == [{"image": len(IMAGE), "driving": len(POSES)}] * 2
 
 
-def test_a_policy_that_breaks_refuses_and_tells_nothing(judged: TestClient, jobs: JobStore) -> None:
+def test_policy_error_refuses_the_job_without_details(judged: TestClient, jobs: JobStore) -> None:
     answer = judged.post("/animate", files=FILES, data={"options": '{"consent": "bugs"}'})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "secret" not in answer.text
@@ -99,12 +99,12 @@ def test_a_policy_that_breaks_refuses_and_tells_nothing(judged: TestClient, jobs
 
 
 @pytest.mark.parametrize("name", ["nowhere:x", f"{HERE}:Nobody", f"{HERE}:NO_POLICY", HERE, ""])
-def test_a_setting_that_names_no_policy_is_a_mistake(name: str) -> None:
+def test_invalid_policy_setting_is_reported(name: str) -> None:
     with pytest.raises(SettingsError, match="TCAN_POLICY"):
         load_policy(name)
 
 
-def test_consent_is_required_where_the_operator_says_so_and_told_in_the_manifest(
+def test_required_consent_is_enforced_and_copied_to_the_manifest(
     folder_settings: Settings, jobs: JobStore, tmp_path: Path
 ) -> None:
     with with_settings(folder_settings, require_consent=True) as client:
@@ -118,9 +118,7 @@ def test_consent_is_required_where_the_operator_says_so_and_told_in_the_manifest
     assert manifest(jobs, made["id"])["consent"] == {"declared": "release 7", "by": "anonymous"}
 
 
-def test_a_manifest_tells_of_no_consent_that_nobody_declared(
-    client: TestClient, jobs: JobStore
-) -> None:
+def test_manifest_has_no_consent_unless_declared(client: TestClient, jobs: JobStore) -> None:
     made = client.post("/animate", files=FILES).json()
     assert "consent" not in manifest(jobs, made["id"])
 

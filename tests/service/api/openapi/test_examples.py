@@ -52,7 +52,7 @@ def shown(document: dict[str, Any], described: dict[str, Any]) -> list[Any]:
     return [schema["example"]] if "example" in schema else []
 
 
-def test_every_route_shows_a_success(document: dict[str, Any]) -> None:
+def test_every_route_has_an_example_of_success(document: dict[str, Any]) -> None:
     bare, successes = set(), 0
     for method, path, status, answer in answers(document):
         if status[0] not in "23":
@@ -68,7 +68,7 @@ def test_every_route_shows_a_success(document: dict[str, Any]) -> None:
     assert successes > 20
 
 
-def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
+def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
     checked = 0
     for method, path, status, answer in answers(document):
         for media_type, described in answer.get("content", {}).items():
@@ -90,7 +90,7 @@ def unknown_fields(document: dict[str, Any], schema: dict[str, Any], example: An
     return set(example) - set(known)
 
 
-def test_each_error_has_words_of_its_own(document: dict[str, Any]) -> None:
+def test_each_error_code_has_one_example(document: dict[str, Any]) -> None:
     said: dict[str, set[str]] = {}
     for _, _, status, answer in answers(document):
         for name, example in answer.get("content", {}).get(PROBLEM, NONE)["examples"].items():
@@ -101,7 +101,7 @@ def test_each_error_has_words_of_its_own(document: dict[str, Any]) -> None:
     assert len({detail for details in said.values() for detail in details}) == len(said)
 
 
-def test_every_refusal_of_an_input_is_told(document: dict[str, Any], repository: Path) -> None:
+def test_every_error_of_an_input_is_documented(document: dict[str, Any], repository: Path) -> None:
     looks = [
         repository / "service/jobs/inputs.py",
         *(repository / "service/inspection").glob("*.py"),
@@ -120,7 +120,7 @@ def test_every_refusal_of_an_input_is_told(document: dict[str, Any], repository:
         assert raised - told == set()
 
 
-def test_an_event_is_shown_as_the_job_at_that_moment(document: dict[str, Any]) -> None:
+def test_event_example_contains_the_job(document: dict[str, Any]) -> None:
     stream = document["paths"]["/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
     lines = dict(
         line.split(": ", 1) for line in stream["text/event-stream"]["example"].strip().splitlines()

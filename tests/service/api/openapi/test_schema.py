@@ -51,7 +51,7 @@ def document(folder_settings: Settings, jobs: JobStore) -> Iterator[OpenApiSchem
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_route_keeps_to_its_description(
+def test_every_route_matches_its_openapi_description(
     document: OpenApiSchema, mode: GenerationMode
 ) -> None:
     asked = 0

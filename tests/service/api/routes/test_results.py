@@ -110,7 +110,7 @@ def altered(link: str) -> Iterator[str]:
         yield urlunsplit(parts._replace(query=urlencode(other)))
 
 
-def test_a_signed_address_serves_ranges_under_a_filename(url: str, fetch: Fetch) -> None:
+def test_signed_url_supports_ranges_and_a_file_name(url: str, fetch: Fetch) -> None:
     address = link(url)
     whole = fetch(address, {})
     assert (whole.status, whole.content) == (200, CONTENT)
@@ -124,7 +124,7 @@ def test_a_signed_address_serves_ranges_under_a_filename(url: str, fetch: Fetch)
     assert fetch(address, {"Range": "bytes=256000-"}).status == 416
 
 
-def test_an_altered_address_is_refused(url: str, fetch: Fetch) -> None:
+def test_altered_url_is_refused(url: str, fetch: Fetch) -> None:
     tried = list(altered(link(url)))
     assert len(tried) >= 4
     for address in tried:
@@ -133,7 +133,7 @@ def test_an_altered_address_is_refused(url: str, fetch: Fetch) -> None:
         assert CONTENT[:256] not in refused.content
 
 
-def test_an_expired_address_is_refused(finished: Settings, fetch: Fetch) -> None:
+def test_expired_url_is_refused(finished: Settings, fetch: Fetch) -> None:
     with running_gateway(finished) as url:
         assert fetch(link(url), {}).status == 200
     with running_gateway(finished.model_copy(update={"link_ttl_s": 1})) as url:
@@ -141,13 +141,13 @@ def test_an_expired_address_is_refused(finished: Settings, fetch: Fetch) -> None
         wait_until(lambda: fetch(address, {}).status == 403, "the link expires")
 
 
-def test_the_client_fetches_it(url: str, tmp_path: Path) -> None:
+def test_client_downloads_the_result(url: str, tmp_path: Path) -> None:
     with Client(url) as client:
         client.download("a", tmp_path / "x.mp4")
     assert (tmp_path / "x.mp4").read_bytes() == CONTENT
 
 
-def test_boto3_fetches_the_object_itself(s3_server: S3Server, tmp_path: Path) -> None:
+def test_boto3_reads_the_object(s3_server: S3Server, tmp_path: Path) -> None:
     settings = s3_server.settings(tmp_path)
     file = tmp_path / "result.mp4"
     file.write_bytes(CONTENT)

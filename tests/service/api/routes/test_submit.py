@@ -48,7 +48,7 @@ def upload(client: TestClient, content: bytes, max_bytes: int | None = None) -> 
     return form["id"], post(form["url"], data=form["fields"], files={"file": ("f", content)})
 
 
-def test_inputs_come_from_addresses(
+def test_inputs_are_fetched_from_urls(
     client: TestClient, jobs: JobStore, folder_settings: Settings, urls: dict[str, str]
 ) -> None:
     answer = client.post("/animate", json={**urls, "params": {"seed": 5}})
@@ -61,7 +61,7 @@ def test_inputs_come_from_addresses(
     assert list(folder_settings.spool_folder.iterdir()) == []
 
 
-def test_inputs_come_from_uploads(any_client: TestClient, tmp_path: Path) -> None:
+def test_inputs_are_copied_from_uploads(any_client: TestClient, tmp_path: Path) -> None:
     image, sent = upload(any_client, samples.png())
     assert sent.status_code == 204, sent.text
     driving, _ = upload(any_client, samples.video(tmp_path))
@@ -70,9 +70,7 @@ def test_inputs_come_from_uploads(any_client: TestClient, tmp_path: Path) -> Non
         assert any_client.post("/animate", json=body).status_code == 202
 
 
-def test_an_upload_that_is_sent_again_is_looked_at_again(
-    any_client: TestClient, tmp_path: Path
-) -> None:
+def test_replaced_upload_is_inspected_again(any_client: TestClient, tmp_path: Path) -> None:
     driving, _ = upload(any_client, samples.video(tmp_path))
     form = any_client.post("/uploads").json()
     post = any_client.post if form["url"].startswith("/") else httpx.post
@@ -100,7 +98,7 @@ def test_a_jobs_inputs_outlive_the_upload(
     expect_problem(client.post("/animate", json=body), 404, "upload_not_found")
 
 
-def test_small_inputs_touch_no_spool_and_big_ones_leave_nothing_there(
+def test_small_inputs_use_no_spool_and_big_ones_are_removed_from_it(
     client: TestClient, folder_settings: Settings
 ) -> None:
     spool = folder_settings.spool_folder
@@ -115,7 +113,7 @@ def test_small_inputs_touch_no_spool_and_big_ones_leave_nothing_there(
     assert list(spool.iterdir()) == []
 
 
-def test_an_upload_is_held_to_its_size(any_client: TestClient) -> None:
+def test_upload_over_its_size_is_refused(any_client: TestClient) -> None:
     content = samples.png()
     _, sent = upload(any_client, content, max_bytes=len(content) - 1)
     assert sent.status_code in (400, 413), sent.text
@@ -128,7 +126,7 @@ def test_an_upload_is_held_to_its_size(any_client: TestClient) -> None:
     expect_problem(any_client.post("/animate", json=body), 404, "upload_not_found")
 
 
-def test_a_form_cannot_be_altered(client: TestClient) -> None:
+def test_altered_form_is_refused(client: TestClient) -> None:
     form = client.post("/uploads", json={"max_bytes": 5}).json()
     for change in ({"max_bytes": "9"}, {"key": "jobs/x/result.mp4"}, {"expires": "99999999999"}):
         fields = form["fields"] | change
@@ -150,17 +148,19 @@ def test_a_form_cannot_be_altered(client: TestClient) -> None:
         ({"image": "x"}, "image: Extra"),
     ],
 )
-def test_a_json_body_is_strict(client: TestClient, body: dict[str, Any], says: str) -> None:
+def test_json_body_rejects_unknown_and_conflicting_fields(
+    client: TestClient, body: dict[str, Any], says: str
+) -> None:
     expect_problem(client.post("/animate", json=body), 422, "invalid_params", says)
 
 
 @pytest.mark.parametrize("max_bytes", [True, "5", 0, 1.5])
-def test_an_upload_is_wished_for_in_numbers(client: TestClient, max_bytes: Any) -> None:
+def test_upload_request_needs_an_integer_size(client: TestClient, max_bytes: Any) -> None:
     answer = client.post("/uploads", json={"max_bytes": max_bytes})
     expect_problem(answer, 422, "invalid_request", "max_bytes")
 
 
-def test_a_number_with_nothing_behind_its_point_is_whole(
+def test_float_without_a_fraction_is_accepted_as_an_integer(
     client: TestClient, urls: dict[str, str]
 ) -> None:
     assert client.post("/uploads", json={"max_bytes": 5.0}).json()["max_bytes"] == 5
@@ -169,7 +169,7 @@ def test_a_number_with_nothing_behind_its_point_is_whole(
     assert (made["params"]["seed"], made["options"]["ttl_s"]) == (7, 600)
 
 
-def test_a_preview_of_poses_needs_a_driver_alone(
+def test_pose_preview_needs_only_a_driving_input(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     answer = client.post("/poses", files={"driving": ("d", samples.video(tmp_path))})
@@ -181,7 +181,7 @@ def test_a_preview_of_poses_needs_a_driver_alone(
     assert refused.json()["kind"] == "animate"
 
 
-def test_waiting_answers_with_the_ended_job(
+def test_prefer_wait_returns_the_ended_job(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     def work() -> None:
@@ -210,7 +210,7 @@ def test_waiting_answers_with_the_ended_job(
         assert "preference-applied" not in answer.headers
 
 
-def test_the_same_key_leads_to_the_same_job_even_after_its_end(
+def test_idempotency_key_returns_the_same_job_after_its_end(
     any_client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     key = {"Idempotency-Key": '"8e03978e-40d5-43e8"'}
@@ -229,7 +229,7 @@ def test_the_same_key_leads_to_the_same_job_even_after_its_end(
     assert [record.id for record in jobs.run(commands.recent(9))] == []
 
 
-def test_a_refused_request_gives_its_key_back(client: TestClient, tmp_path: Path) -> None:
+def test_refused_request_releases_its_idempotency_key(client: TestClient, tmp_path: Path) -> None:
     key = {"Idempotency-Key": "k"}
     bad = submit_with(client, tmp_path, key, image=b"text")
     expect_problem(bad, 422, "invalid_image")
@@ -239,7 +239,7 @@ def test_a_refused_request_gives_its_key_back(client: TestClient, tmp_path: Path
         expect_problem(refused, 422, "invalid_request", "Idempotency-Key")
 
 
-def test_a_request_that_is_being_accepted_is_not_accepted_twice(
+def test_concurrent_request_with_the_same_key_is_refused(
     client: TestClient, web: Web, urls: dict[str, str]
 ) -> None:
     web.held = "/walk.mp4"
