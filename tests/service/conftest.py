@@ -1,4 +1,4 @@
-"""A gateway on real stores."""
+"""Fixtures: a gateway on real stores."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def any_client(settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def decoder() -> Iterator[Decoder]:
-    """A decoder of the gateway, in real child processes."""
+    """The gateway's decoder, with real child processes."""
     shared = Decoder()
     yield shared
     shared.close()

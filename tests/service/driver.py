@@ -1,4 +1,4 @@
-"""Takes a job through its life, in the place of gateway and workers."""
+"""Moves a job through its states in place of gateway and workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BROKEN = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
 
 
 def step(number: int, steps: int = 20) -> Progress:
-    """Progress of denoising."""
+    """Return a progress of denoising."""
     return Progress(stage="denoise", step=number, steps=steps, fraction=number / steps)
 
 
@@ -32,12 +32,12 @@ for _, id in ipairs(ARGV) do redis.call('ZADD', 'tcan:leases', 'XX', 0, id) end
 
 
 def expire_lease(jobs: JobStore, *job_ids: str) -> None:
-    """Let the lease of each of the jobs run out, if a worker has one."""
+    """Expire the leases of jobs."""
     jobs.redis.eval(EXPIRE, 0, *job_ids)
 
 
 def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
-    """Take back the jobs whose lease has run out.
+    """Reclaim the jobs with expired leases.
 
     However long ago somebody last looked: a slow machine is no store that was unreachable.
     """
@@ -45,7 +45,7 @@ def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
 
 
 class Driver:
-    """Takes a job through its life, one change at a time, as gateway and workers would."""
+    """Moves a job through its states one change at a time, as gateway and workers would."""
 
     def __init__(self, jobs: JobStore, job_id: str = "a") -> None:
         self.jobs, self.id = jobs, job_id
@@ -79,7 +79,7 @@ class Driver:
         reclaim_expired(self.jobs)
 
     def life(self) -> Iterator[Callable[[], None]]:
-        """Every change of a job that loses a worker, waits twice and succeeds."""
+        """Yield every change of a job that loses a worker, is queued twice and succeeds."""
         yield self.create
         yield lambda: self.take(Queue.PREPARE)
         yield self.lose_worker

@@ -1,4 +1,4 @@
-"""A line to a server that breaks where a test says: a TCP proxy on a port of this process."""
+"""A TCP proxy that breaks connections on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: clo
 
 @dataclass
 class FlakyLine:
-    """Passes bytes on in both directions.
+    """Forwards bytes in both directions.
 
     Attributes:
         url: where it listens.
@@ -34,7 +34,7 @@ class FlakyLine:
     connections: int = 0
 
     def serve(self, caller: socket.socket) -> None:
-        """Pass one connection on until one side ends it, or it is cut."""
+        """Forward one connection until a side closes it or it is broken."""
         self.connections += 1
         left = self.cuts.popleft() if self.cuts else None
         request = caller.recv(65536)
@@ -53,7 +53,7 @@ class FlakyLine:
             back.join()
 
     def ask(self, caller: socket.socket, server: socket.socket, lost: threading.Event) -> None:
-        """Copy what the caller asks; `lost` is set before what is not to be answered."""
+        """Copy the caller's requests; set `lost` before one that gets no response."""
         with suppress(OSError):
             while data := caller.recv(65536):
                 if self.loses is not None and self.loses in data:
@@ -65,7 +65,7 @@ class FlakyLine:
 def pass_on(
     source: socket.socket, target: socket.socket, left: int | None, lost: threading.Event
 ) -> None:
-    """Copy bytes until the source ends, so many have passed, or they are to be lost."""
+    """Copy bytes until the source ends, the limit is reached, or `lost` is set."""
     with suppress(OSError):
         while (data := source.recv(65536)) and not lost.is_set():
             target.sendall(data[:left])
@@ -75,7 +75,7 @@ def pass_on(
 
 @contextmanager
 def flaky_line(upstream: int) -> Iterator[FlakyLine]:
-    """The line, for the length of a `with` block."""
+    """Run the proxy for the length of a `with` block."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:

@@ -1,4 +1,4 @@
-"""A gateway that listens on a port of this process, for clients that speak real HTTP."""
+"""A gateway that listens on a port, for tests with real HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers import GUARD_S, wait_until
 
 @contextmanager
 def running_gateway(settings: Settings) -> Iterator[str]:
-    """Its address, for the length of a `with` block."""
+    """Run a gateway for the length of a `with` block; yield its URL."""
     config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""Callers with keys, made as `tcan keys create` makes them."""
+"""API keys for tests, created as by `tcan keys create`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOTH = (Scope.READ, Scope.SUBMIT)
 
 
 def new_key(jobs: JobStore, caller: str, scopes: tuple[Scope, ...] = BOTH, **more: Any) -> str:
-    """A key in the store; the text that its holder sends."""
+    """Store a new key and return its text."""
     key_id, text = new_secret()
     fields = {"id": key_id, "caller": caller, "digest": digest(text), "scopes": scopes}
     jobs.run(put_key(ApiKey.model_validate({**fields, "created_ms": 0, **more})))
@@ -21,10 +21,10 @@ def new_key(jobs: JobStore, caller: str, scopes: tuple[Scope, ...] = BOTH, **mor
 
 
 def bearer(text: str) -> dict[str, str]:
-    """The header that brings a key."""
+    """Return the header with a key."""
     return {"Authorization": f"Bearer {text}"}
 
 
 def secret_in(text: str) -> str:
-    """The random part of a key; it may itself hold the underscore that parts the fields."""
+    """Return the random part of a key, which may contain the separator `_`."""
     return text.split("_", 2)[2]

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server that answers as it is told, and keeps what it got."""
+"""A receiver of webhooks: an HTTP server with configurable responses that records requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Message(NamedTuple):
-    """One request as it came."""
+    """A received request."""
 
     headers: dict[str, str]
     body: bytes
@@ -27,7 +27,7 @@ class Message(NamedTuple):
 
 @dataclass
 class Receiver:
-    """Answers 200, or what stands first in `answers`: a status and headers."""
+    """Responds with the first of `answers` (a status and headers), else with 200."""
 
     port: int
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
@@ -35,18 +35,18 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The receiver's URL."""
         return f"http://127.0.0.1:{self.port}/hook"
 
     def next_answers(self, *statuses: int, **headers: str) -> None:
-        """Answer so from now on, one after the other; `_` in a header's name stands for `-`."""
+        """Set the next responses; `_` in a header's name becomes `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers.extend((status, named) for status in statuses)
 
 
 @contextmanager
 def receiving(port: int = 0) -> Iterator[Receiver]:
-    """A receiver on a port of the loopback interface, by default a free one."""
+    """Run a receiver on a loopback port, by default a free one."""
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler())
     receiver = Receiver(server.server_address[1])
     server.receiver = receiver  # type: ignore[attr-defined]
@@ -62,7 +62,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
 
 @contextmanager
 def dripping() -> Iterator[str]:
-    """The address of a receiver whose answer comes byte by byte and never ends."""
+    """Run a receiver whose response comes byte by byte and never ends; yield its URL."""
     closing = threading.Event()
 
     class Drip(socketserver.BaseRequestHandler):
@@ -99,6 +99,6 @@ def _handler() -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Nothing goes to the terminal."""
+            """Log nothing."""
 
     return Handler

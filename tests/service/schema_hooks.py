@@ -1,4 +1,4 @@
-"""Real media in the place of random bytes, and jobs that are there in the place of random ids.
+"""Hooks of schemathesis: real media and existing job ids in place of random ones.
 
 So generated requests also make jobs, follow events and look at deliveries. By hand:
 `SCHEMATHESIS_HOOKS=tests.service.schema_hooks schemathesis run URL/openapi.json`.
@@ -25,7 +25,7 @@ from tests import samples
 
 @cache
 def media() -> dict[str, bytes]:
-    """A picture and a video by the parts that take them."""
+    """Return a picture and a video by part name."""
     with tempfile.TemporaryDirectory() as folder:
         return {"image": samples.png(), "driving": samples.video(Path(folder))}
 
@@ -36,7 +36,7 @@ WAIT = re.compile("^wait=[0-9]{2}$")
 
 
 class EndedJobs:
-    """Ids of jobs that have ended, each with a message to a webhook; some are always there."""
+    """Ids of ended jobs, each with a webhook message; some always exist."""
 
     least, most = 4, 20
     # Nobody listens there.
@@ -47,7 +47,7 @@ class EndedJobs:
         self._asked = 0
 
     def some(self, url: str) -> list[str]:
-        """Their ids; the service at `url` is asked again after some time, since jobs are erased."""
+        """Return the ids; they are read again after some time, since jobs are erased."""
         if self._asked % self.most == 0:
             with Client(url) as client, tempfile.TemporaryDirectory() as folder:
                 ids = [job.id for job in client.jobs(self.most, (JobState.CANCELED,))]
@@ -67,7 +67,7 @@ ended_jobs = EndedJobs()
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Name a job that has ended in three of four requests, and a message that it has.
+    """Use an ended job in three of four requests, with an existing message.
 
     Nobody waits for half a minute for a job that no worker takes: a second is as good.
     """
@@ -86,7 +86,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Replace the files of two in three bodies; the rest shows what is done with random bytes."""
+    """Replace the files in two of three bodies; the others keep random bytes."""
     path = "" if context.operation is None else context.operation.path
     if path not in ("/animate", "/poses") or not isinstance(body, dict):
         return body

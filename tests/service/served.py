@@ -1,4 +1,4 @@
-"""A gateway behind a real socket, and readers of its events."""
+"""A gateway on a real socket, and readers of its events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers import free_port, wait_until
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """The address of the app, served from a thread of this process."""
+    """Serve the app from a thread; yield its URL."""
     port = free_port()
     config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -32,7 +32,7 @@ def served(app: FastAPI) -> Iterator[str]:
 
 
 class Seen(NamedTuple):
-    """A server-sent event as a client sees it."""
+    """A server-sent event."""
 
     version: int
     kind: str
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 def read_events(lines: Iterator[str]) -> Iterator[Seen]:
-    """Events of a stream; comments are left out."""
+    """Yield the events of a stream without comments."""
     fields: dict[str, str] = {}
     for line in lines:
         if line == "" and "data" in fields:
@@ -53,7 +53,7 @@ def read_events(lines: Iterator[str]) -> Iterator[Seen]:
 
 
 class Reader:
-    """Reads a job's events and nothing else; may reconnect at any time."""
+    """Reads a job's events; can reconnect at any time."""
 
     def __init__(self, http: httpx.Client, job_id: str) -> None:
         self.http = http
@@ -63,7 +63,7 @@ class Reader:
         self._events: Iterator[Seen] = iter(())
 
     def connect(self) -> None:
-        """Begin behind the last event that was seen."""
+        """Connect after the last event received."""
         self.close()
         headers = {"Last-Event-ID": str(self.seen[-1].version)} if self.seen else {}
         request = self.http.build_request("GET", f"/jobs/{self.job_id}/events", headers=headers)
@@ -72,7 +72,7 @@ class Reader:
         self._events = read_events(self._answer.iter_lines())
 
     def until(self, version: int) -> Seen:
-        """Read on until this version."""
+        """Read until this version."""
         while not self.seen or self.seen[-1].version < version:
             self.seen.append(next(self._events))
         return self.seen[-1]
@@ -82,6 +82,6 @@ class Reader:
         self.seen.extend(self._events)
 
     def close(self) -> None:
-        """Let go of the connection, in the middle of the stream."""
+        """Close the connection in the middle of the stream."""
         if self._answer is not None:
             self._answer.close()

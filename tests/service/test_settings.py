@@ -1,4 +1,4 @@
-"""Settings come from the environment, and mistakes in it are told."""
+"""Settings are read from the environment; errors name the variable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.settings import Settings, load_settings
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment of this test alone."""
+    """An environment without other TCAN_ variables."""
     return monkeypatch
 
 

@@ -1,4 +1,4 @@
-"""TLS before a server that has none: a proxy on a port of this process, and its certificate."""
+"""A TLS proxy for a server without TLS, with its certificate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for a host, which is its own issuer, and its key: two PEM files."""
+    """Create a self-signed certificate for a host and its key, as two PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), datetime.now(UTC)
     builder = x509.CertificateBuilder(subject, subject, key.public_key())
@@ -41,7 +41,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 @contextmanager
 def tls_line(upstream: int, chain: Path, key: Path) -> Iterator[int]:
-    """The port where TLS is spoken, for the length of a `with` block.
+    """Run the proxy for the length of a `with` block; yield its port.
 
     Args:
         upstream: port of the server behind it.

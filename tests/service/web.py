@@ -1,4 +1,4 @@
-"""A small web server whose answers a test chooses; it stands for addresses that callers give."""
+"""A web server with configurable responses, for URLs that callers give."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers import GUARD_S
 
 @dataclass
 class Web:
-    """Pages by path, as status, headers and body.
+    """Responses by path, as status, headers and body.
 
     Attributes:
         held: a path whose answer waits until `release` is set; `asked` is set when it is.
@@ -30,14 +30,14 @@ class Web:
     def page(
         self, path: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None
     ) -> str:
-        """Serve these bytes at a path; its address."""
+        """Set the response of a path; return its URL."""
         self.pages[path] = (status, headers or {}, body)
         return f"{self.url}{path}"
 
 
 @contextmanager
 def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
-    """The server, for the length of a `with` block; any address of 127/8 is this machine's."""
+    """Run the server for the length of a `with` block, on any address of 127.0.0.0/8."""
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What checkpoints cost: the same job with them and without, in turn, in time and processor time.
+"""Cost of checkpoints: the same job with and without them, in wall and CPU time.
 
     python docs/benchmarks/service/checkpoints.py [--rounds N] [--frames N] [--steps N]
 
@@ -46,7 +46,7 @@ DRAWS = 10_000
 
 
 class Took(NamedTuple):
-    """Seconds of one render: by the clock, and of the processor in all threads."""
+    """Wall and CPU seconds of one render."""
 
     wall_s: float
     cpu_s: float
@@ -76,7 +76,7 @@ class Bench:
         render_pair(folder / "pair", seed=FIRST_TEST_SEED, num_frames=frames, size=64)
 
     def render(self, checkpoint_s: float) -> Took:
-        """How long the render of a new job takes."""
+        """Render a new job and return the time it took."""
         runner, job_id = replace(self.runner, checkpoint_s=checkpoint_s), new_job_id()
         names = {"image": "source.png", "driving": "driving_pose.json"}
         keys = {part: f"jobs/{job_id}/inputs/{name}" for part, name in names.items()}
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def measure(bench: Bench, rounds: int) -> None:
-    """Alternate, and tell the ratio of each pair."""
+    """Render in alternating pairs and return the ratio of each."""
     bench.render(OFF_S)  # the first one warms up
     ratios: list[Took] = []
     for number in range(rounds):
@@ -135,7 +135,7 @@ def measure(bench: Bench, rounds: int) -> None:
 
 
 def told(ratios: list[float]) -> str:
-    """The median with its bootstrap interval."""
+    """Return the median with its bootstrap interval."""
     drawn = random.Random(0)
     medians = sorted(statistics.median(drawn.choices(ratios, k=len(ratios))) for _ in range(DRAWS))
     low, high = medians[int(0.025 * DRAWS)], medians[int(0.975 * DRAWS)]

@@ -1,4 +1,4 @@
-"""How much of Redis' memory and of its append-only file a job takes, from its making to its end.
+"""Redis memory and append-only file size of a job, from submission to its end.
 
     python docs/benchmarks/service/footprint.py [--jobs 2000]
 
@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def used(redis: Redis) -> int:
-    """Bytes that the data takes, as the server counts."""
+    """Return the data's size in bytes, as the server reports it."""
     return int(redis.info("memory")["used_memory_dataset"])
 
 
 def make(jobs: JobStore) -> None:
-    """A job as a gateway makes it."""
+    """Create a job as a gateway does."""
     job_id = new_job_id()
     inputs = JobInputs(
         image=f"jobs/{job_id}/image.png",
@@ -70,7 +70,7 @@ def make(jobs: JobStore) -> None:
 
 
 def finish(jobs: JobStore, job_id: str, token: int) -> None:
-    """What workers write of it."""
+    """Write what workers write about the job."""
     jobs.run(commands.hand_over(job_id, token, Queue.RENDER, f"jobs/{job_id}/1/p.json", []))
     record = jobs.run(commands.claim(job_id, Queue.RENDER, "worker-host-7-ab12", 60_000))
     assert record is not None

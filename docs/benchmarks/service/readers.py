@@ -1,4 +1,4 @@
-"""How soon 200 readers of one job's events have each event.
+"""Latency of events with 200 readers of one job.
 
     python docs/benchmarks/service/readers.py [--readers 200] [--events 100]
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 @contextmanager
 def valkey(folder: Path) -> Iterator[str]:
-    """The address of a Valkey."""
+    """Run a Valkey; yield its URL."""
     port = free_port()
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     command += ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(folder)]
@@ -67,7 +67,7 @@ def valkey(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, int]]:
-    """The address and the process number of a gateway."""
+    """Run a gateway; yield its URL and process id."""
     port = free_port()
     command = [sys.executable, "-m", "cli.main", "gateway", "--port", str(port)]
     environment = {
@@ -83,7 +83,7 @@ def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, int]]:
 async def measure(
     jobs: JobStore, url: str, pid: int, num_readers: int, num_events: int
 ) -> dict[str, object]:
-    """Write events one after the other while the readers read."""
+    """Write events while the readers read."""
     jobs.run(commands.create(JOB, JobParams(seed=7), INPUTS))
     record = jobs.run(commands.claim(JOB, Queue.PREPARE, "w", LEASE_MS))
     assert record is not None
@@ -124,7 +124,7 @@ async def measure(
 
 
 async def read(url: str, had: dict[int, list[float]]) -> None:
-    """One reader: notes when it has each event."""
+    """Read events and record when each arrives."""
     address = urlsplit(url)
     stream, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(f"GET /jobs/{JOB}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
@@ -143,7 +143,7 @@ async def read(url: str, had: dict[int, list[float]]) -> None:
 
 
 def bare_request_s(url: str) -> float:
-    """What the smallest request takes on this machine now; tells how busy it is."""
+    """Measure the smallest request, as an indicator of the machine's load."""
     with httpx.Client() as client:
         times = []
         for _ in range(20):
@@ -154,7 +154,7 @@ def bare_request_s(url: str) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process."""
+    """Return the memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

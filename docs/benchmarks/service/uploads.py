@@ -1,4 +1,4 @@
-"""By how much a big upload lets the gateway's memory grow, at its peak: refused, and accepted."""
+"""Peak memory growth of the gateway during a big upload, refused and accepted."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ WIDTH, HEIGHT, FPS = 640, 360, 25
 
 
 def refused(url: str, pid: int, megabytes: int) -> dict[str, Any]:
-    """An upload that is no video; it is refused after all of it has arrived."""
+    """Send an upload that is not a video, which is refused after it has arrived."""
     chunk = bytes(range(256)) * 4096
     return grown(url, pid, lambda: form(chunk for _ in range(megabytes)), megabytes)
 
 
 def accepted(url: str, pid: int, video: Path) -> dict[str, Any]:
-    """An upload of which a job is made. Raises RuntimeError when none is."""
+    """Send an upload that becomes a job. Raises RuntimeError when it is refused."""
     found = grown(url, pid, lambda: form(pieces(video)), round(video.stat().st_size / MB))
     if found["answer"] != 202:
-        raise RuntimeError(f"the video was not taken: {found['answer']}")
+        raise RuntimeError(f"the video was refused: {found['answer']}")
     return found
 
 
 def write_video(file: Path, megabytes: int) -> Path:
-    """A QuickTime file of so much uncompressed noise: every byte of it is a picture's."""
+    """Write a QuickTime file of uncompressed noise of this size."""
     generator = np.random.default_rng(0)
     frame_bytes = WIDTH * HEIGHT * 3
     with av.open(str(file), "w", format="mov") as container:
@@ -57,7 +57,7 @@ def write_video(file: Path, megabytes: int) -> Path:
 def grown(
     url: str, pid: int, content: Callable[[], Iterable[bytes]], megabytes: int
 ) -> dict[str, Any]:
-    """Size, answer (a problem's code, or a status) and growth of one submit."""
+    """Submit, and return the size, the status or error code, and the memory growth."""
     with peak_mb(pid) as seen:
         answer = httpx.post(f"{url}/animate", content=content(), headers=HEADERS, timeout=600)
     said = answer.json().get("code", answer.status_code)
@@ -65,19 +65,19 @@ def grown(
 
 
 def form(driving: Iterable[bytes]) -> Iterator[bytes]:
-    """A form with a picture and a driver."""
+    """Yield a form with a picture and a driving video."""
     yield part("image") + samples.png() + b"\r\n" + part("driving")
     yield from driving
     yield b"\r\n--b--\r\n"
 
 
 def part(name: str) -> bytes:
-    """The head of a part."""
+    """Return the headers of a part."""
     return f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode()
 
 
 def pieces(file: Path) -> Iterator[bytes]:
-    """A file, a MiB at a time."""
+    """Yield a file in chunks of a MiB."""
     with open(file, "rb") as stream:
         while piece := stream.read(MB):
             yield piece
@@ -85,7 +85,7 @@ def pieces(file: Path) -> Iterator[bytes]:
 
 @contextmanager
 def peak_mb(pid: int) -> Iterator[list[float]]:
-    """Resident memory of a process: at the beginning, and every 20 ms from then on."""
+    """Sample the resident memory of a process: at the start, then every 20 ms."""
     seen, stop = [memory_mb(pid)], threading.Event()
 
     def watch() -> None:
@@ -102,7 +102,7 @@ def peak_mb(pid: int) -> Iterator[list[float]]:
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory of a process."""
+    """Return the resident memory of a process."""
     text = Path(f"/proc/{pid}/status").read_text()
     [line] = [line for line in text.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024

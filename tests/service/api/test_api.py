@@ -1,4 +1,4 @@
-"""The routes of the gateway, over real stores, with this test in the worker's place."""
+"""The routes of the gateway on real stores; the tests do the workers' part."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROBLEM = "application/problem+json"
 
 
 def submit(client: TestClient, folder: Path, **changes: Any) -> Any:
-    """POST /animate with good inputs, changed as named; None leaves a part out."""
+    """POST /animate with valid inputs and the given changes; None omits a part."""
     files: dict[str, Any] = {
         "image": ("me.png", samples.png(), "image/png"),
         "driving": ("walk.mp4", samples.video(folder), "video/mp4"),
@@ -43,7 +43,7 @@ def submit(client: TestClient, folder: Path, **changes: Any) -> Any:
 
 
 def expect_problem(answer: Any, status: int, code: str, says: str = "") -> None:
-    """Assert that the answer is this problem."""
+    """Assert that the response is this problem."""
     assert answer.headers["content-type"] == PROBLEM, answer.text
     body = answer.json()
     assert (answer.status_code, body["status"], body["code"]) == (status, status, code), body
@@ -53,7 +53,7 @@ def expect_problem(answer: Any, status: int, code: str, says: str = "") -> None:
 
 
 def render(jobs: JobStore, job_id: str) -> JobRecord:
-    """Take the job as far as the render stage, as workers would."""
+    """Advance the job to the render stage, as workers would."""
     prepared = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", LEASE_MS))
     assert prepared is not None
     jobs.run(commands.hand_over(job_id, prepared.token, Queue.RENDER, "jobs/x/p.json", []))

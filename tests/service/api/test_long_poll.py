@@ -1,4 +1,4 @@
-"""`Prefer: wait`: it ends with the job or at its deadline, and asks nobody meanwhile."""
+"""`Prefer: wait` ends with the job or at its deadline, without polling."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def waiting(
     snapshot: JobSnapshot,
     use: Callable[[Gateway, Waits], Awaitable[JobSnapshot]],
 ) -> JobSnapshot:
-    """What `use` comes to, which may wait for the job's end in a gateway."""
+    """Run `use` with a gateway and return its result."""
 
     async def act() -> JobSnapshot:
         async with open_gateway(settings) as gateway:
@@ -55,7 +55,7 @@ def waiting(
 
 @contextmanager
 def asked_of(redis: Redis, job_id: str) -> Iterator[list[str]]:
-    """The scripts that are called for a job, within a `with` block."""
+    """Record the scripts that are called for a job within a `with` block."""
     found: list[str] = []
     listens = threading.Event()
 
@@ -91,7 +91,7 @@ def test_long_poll_exceeds_its_deadline_by_less_than_half_a_second(
 
 
 def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
-    """Wait one second for a job that does not end; how long it took."""
+    """Wait one second for a job that does not end; return the duration."""
     waited_s: list[float] = []
 
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:

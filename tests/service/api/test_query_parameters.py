@@ -1,4 +1,4 @@
-"""Query parameters that are sent several times."""
+"""Repeated query parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brokers that ask nobody who they are: gateways and workers say so at their start."""
+"""Gateways and workers warn at start about brokers without credentials."""
 
 from __future__ import annotations
 

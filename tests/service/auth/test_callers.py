@@ -1,4 +1,4 @@
-"""Two callers with keys: what each may do, and that neither sees anything of the other."""
+"""Two callers with keys: what each may do, and that neither sees the other's jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WITH_WEBHOOK = {"options": '{"webhook": {"url": "http://127.0.0.1:9/hook"}}'}
 
 
 class Holder:
-    """A caller with a key, or without."""
+    """A caller, with or without a key."""
 
     def __init__(self, client: TestClient, text: str | None) -> None:
         self._client = client
@@ -53,7 +53,7 @@ def service(folder_settings: Settings) -> Iterator[TestClient]:
 
 
 def finished_job(jobs: JobStore, settings: Settings, holder: Holder) -> str:
-    """A job that has ended with a result, previews and a webhook."""
+    """Create a finished job with a result, previews and a webhook."""
     made = holder.submit(data=WITH_WEBHOOK, headers={"Idempotency-Key": "k1"})
     assert made.status_code == 202, made.text
     job_id = str(made.json()["id"])
@@ -228,7 +228,7 @@ def test_anonymous_requests_are_refused_within_a_second_of_the_first_key(
 
 
 def revoke_and_ask(folder_settings: Settings, jobs: JobStore) -> float:
-    """Revoke a key that two gateways have seen; the seconds until both refuse it for good."""
+    """Revoke a key that two gateways have cached; return the seconds until both refuse it."""
     text = new_key(jobs, "ann")
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as two:
         with httpx.Client(headers=bearer(text), timeout=GUARD_S) as http:
@@ -248,7 +248,7 @@ def revoke_and_ask(folder_settings: Settings, jobs: JobStore) -> float:
 
 
 def revoke_while_streaming(folder_settings: Settings, jobs: JobStore) -> float:
-    """Revoke the key of streams of two gateways; the seconds until both have ended."""
+    """Revoke the key of streams of two gateways; return the seconds until both end."""
     text, other = new_key(jobs, "ann"), new_key(jobs, "ann")
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as two:
         with httpx.Client(timeout=GUARD_S) as http, ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A thousand jobs of one caller cost another's first job the time of one of them at most."""
+"""A thousand queued jobs of one caller delay another caller's first job by one job at most."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MANY, STEP_S, STEPS = 1000, 0.05, 6
 
 
 def make(jobs: JobStore, caller: str, number: int) -> str:
-    """A job of a third of a second."""
+    """Create a job that takes a third of a second."""
     job_id = f"{caller}-{number}"
     params = JobParams(seed=1, num_inference_steps=STEPS)
     hint = message(job_id, Queue.PREPARE)
@@ -39,12 +39,12 @@ def make(jobs: JobStore, caller: str, number: int) -> str:
 
 
 def ended(jobs: JobStore, caller: str) -> list[JobRecord]:
-    """The caller's jobs that are done."""
+    """Return the caller's finished jobs."""
     return jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
 
 
 def work_ms(record: JobRecord) -> int:
-    """What the job took of the worker."""
+    """Return the worker's time for a job."""
     return record.prepare_ms + record.render_ms
 
 
@@ -53,7 +53,7 @@ def work_ms(record: JobRecord) -> int:
 def test_thousand_queued_jobs_delay_another_callers_job_by_one_job_at_most(
     jobs: JobStore, redis_url: str, tmp_path: Path
 ) -> None:
-    """One real worker; prints how long the job waited, and how long one of the others takes."""
+    """Run one real worker; print the job's waiting time and the duration of the others."""
     objects = open_objects(Settings(data=tmp_path / "data"))
     objects.put("jobs/x/image.png", samples.png())
     objects.put("jobs/x/driving.mp4", samples.video(tmp_path, frames=3))

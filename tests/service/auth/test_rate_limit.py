@@ -29,7 +29,7 @@ FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}
 
 
 class Answer(Protocol):
-    """What the test client and httpx have in common."""
+    """The common part of the test client's and httpx's responses."""
 
     @property
     def status_code(self) -> int: ...
@@ -41,7 +41,7 @@ class Answer(Protocol):
 
 
 class Told(NamedTuple):
-    """What an answer says of the caller's rate."""
+    """The rate limit headers of a response."""
 
     passed: bool
     remaining: int
@@ -49,7 +49,7 @@ class Told(NamedTuple):
 
 
 def told(answer: Answer, most: int) -> Told:
-    """Reads the headers of draft-ietf-httpapi-ratelimit-headers-10."""
+    """Parse the headers of draft-ietf-httpapi-ratelimit-headers-10."""
     assert answer.headers["ratelimit-policy"] == f'"requests";q={most};w={WINDOW_S}'
     found = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
     assert found is not None
@@ -61,7 +61,7 @@ def told(answer: Answer, most: int) -> Told:
 
 
 class Clock:
-    """The time of the gateways' scripts."""
+    """A clock of the gateways' scripts."""
 
     def __init__(self) -> None:
         self.now_ms = START_MS
@@ -77,7 +77,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def two(folder_settings: Settings, clock: Clock) -> Iterator[tuple[TestClient, TestClient]]:
-    """Two gateways of one service, whose time a test tells."""
+    """Two gateways of one service, with the test's clock."""
     with ExitStack() as stack:
         one, other = (
             stack.enter_context(TestClient(create_app(folder_settings, clock))) for _ in range(2)
@@ -88,7 +88,7 @@ def two(folder_settings: Settings, clock: Clock) -> Iterator[tuple[TestClient, T
 def test_two_gateways_share_one_rate_limit(
     two: tuple[TestClient, TestClient], clock: Clock, jobs: JobStore
 ) -> None:
-    """Twice as many requests as allowed, for three minutes: every window of 60 s holds to it."""
+    """Send twice the allowed requests for three minutes; every window of 60 s keeps the limit."""
     most, passed_ms = 40, list[int]()
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
     for tick in range(3 * WINDOW_S):
@@ -149,7 +149,7 @@ def test_concurrent_burst_stays_within_the_rate_limit(
 def test_rate_limit_over_three_windows_of_real_time(
     folder_settings: Settings, jobs: JobStore
 ) -> None:
-    """Prints what two gateways let through in each minute, asked as fast as they answer."""
+    """Print the requests that two gateways accept per minute at full load."""
     most, windows = 600, 3
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
     with running_gateway(folder_settings) as one, running_gateway(folder_settings) as other:
@@ -174,7 +174,7 @@ def test_rate_limit_over_three_windows_of_real_time(
 
 
 def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None) -> Any:
-    """A new job of a picture and a pose file of 25 frames, that is one second."""
+    """Submit a picture and a pose file of 25 frames, which is one second."""
     files = FILES if driving is None else {**FILES, "driving": ("d", driving)}
     return client.post("/animate", files=files, headers=key)
 
@@ -267,7 +267,7 @@ def test_form_without_a_size_is_limited_to_the_daily_quota(
 
 
 def test_form_registered_twice_counts_once(jobs: JobStore) -> None:
-    """Its reply was lost, and the gateway sent it again."""
+    """The gateway repeats a command whose reply was lost."""
     limits = CallerLimits(input_bytes_per_day=1000)
     note = uploads.register_upload(Upload(id="u", caller="ann", max_bytes=600), 60_000, limits)
     assert [jobs.run(note) for _ in range(2)] == ["ok", "ok"]

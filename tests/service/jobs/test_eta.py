@@ -1,4 +1,4 @@
-"""Estimates of jobs that wait, against what then happens, with any number of workers."""
+"""Estimates of queued jobs compared with what happens, with several numbers of workers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LONG_MS = 10**9
 
 
 class Shop:
-    """Workers that take jobs of equal length, with a clock of their own."""
+    """Simulated workers with jobs of equal length and their own clock."""
 
     def __init__(self, url: str) -> None:
         self.now_ms = 1_760_000_000_000
         self.jobs = JobStore(Redis.from_url(url, decode_responses=True), lambda: self.now_ms)
 
     def open(self, workers: int, *queues: Queue, ready: bool = True, ttl_ms: int = LONG_MS) -> None:
-        """So many workers live and serve these queues."""
+        """Register workers of these queues."""
         for number in range(workers):
             name = f"{'-'.join(queues)}-{number}"
             info = WorkerInfo(id=name, queues=queues, preset="p", ready=ready)
@@ -46,7 +46,7 @@ class Shop:
         return record.token
 
     def remember_one(self, kind: JobKind = JobKind.POSES) -> None:
-        """A job that was done before, from which the pace is known."""
+        """Finish a job, on which estimates are based."""
         self.submit("earlier", kind=kind)
         token = self.take("earlier")
         self.now_ms += JOB_MS
@@ -72,7 +72,7 @@ def shop(redis_url: str) -> Iterator[Shop]:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_estimates_of_queued_jobs_are_accurate(shop: Shop, workers: int) -> None:
-    """Off by less than a job's length, and not at all with one worker."""
+    """The error is less than a job's duration, and almost zero with one worker."""
     shop.remember_one()
     shop.open(workers, Queue.PREPARE)
     names = [f"{number:02d}" for number in range(12)]

@@ -1,4 +1,4 @@
-"""What the operator says to jobs: a policy that sees them, and consent that they need."""
+"""The operator's policy, and required consent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HERE = "tests.service.jobs.test_policy"
 
 
 class Cast:
-    """Refuses who says nothing of consent; breaks where somebody consents to bugs."""
+    """Refuses jobs without consent; fails on the consent "bugs"."""
 
     seen: ClassVar[list[PolicyRequest]] = []
     sizes: ClassVar[list[dict[str, int]]] = []
@@ -48,7 +48,7 @@ NO_POLICY = object()
 
 
 def with_settings(settings: Settings, **changes: Any) -> TestClient:
-    """A gateway with other settings."""
+    """Return a gateway with changed settings."""
     app = create_app(settings.model_copy(update=changes))
     return TestClient(app, raise_server_exceptions=False)
 
@@ -124,7 +124,7 @@ def test_manifest_has_no_consent_unless_declared(client: TestClient, jobs: JobSt
 
 
 def manifest(jobs: JobStore, job_id: str) -> dict[str, Any]:
-    """What a worker would write of the job."""
+    """Return the manifest that a worker would write."""
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None and isinstance(snapshot.record, JobRecord)
     rendering = Rendering({Output.RESULT: Path("x")}, report={}, warnings=[])

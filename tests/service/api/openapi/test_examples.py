@@ -1,4 +1,4 @@
-"""openapi.json shows what each route answers, by examples that its own schemas accept."""
+"""openapi.json has an example of each response that matches its schema."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Answer = tuple[str, str, str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the service says of itself; nothing is started for it."""
+    """The OpenAPI document; no service is started."""
     return create_app(Settings(data=tmp_path_factory.mktemp("data") / "data")).openapi()
 
 
 def answers(document: dict[str, Any]) -> Iterator[Answer]:
-    """Each answer of each route: method, path, status, description."""
+    """Yield each response of each route: method, path, status, description."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for status, answer in operation["responses"].items():
@@ -42,7 +42,7 @@ def answers(document: dict[str, Any]) -> Iterator[Answer]:
 
 
 def shown(document: dict[str, Any], described: dict[str, Any]) -> list[Any]:
-    """The examples of a body, or of its schema."""
+    """Return the examples of a body, or of its schema."""
     if "examples" in described:
         return [example["value"] for example in described["examples"].values()]
     if "example" in described:
@@ -85,7 +85,7 @@ def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
 
 
 def unknown_fields(document: dict[str, Any], schema: dict[str, Any], example: Any) -> set[str]:
-    """Fields of an example that its schema, which would let them pass, does not name."""
+    """Return the fields of an example that are not in its schema."""
     known = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
     return set(example) - set(known)
 

@@ -1,4 +1,4 @@
-"""schemathesis asks the running service all that its own openapi.json says, with few examples.
+"""schemathesis tests the running service against its openapi.json, with few examples.
 
 By hand with many: see CONTRIBUTING.md.
 """
@@ -40,7 +40,7 @@ FEW = settings(
 
 @pytest.fixture
 def document(folder_settings: Settings, jobs: JobStore) -> Iterator[OpenApiSchema]:
-    """The description that a service with a ready worker gives of itself."""
+    """The OpenAPI document of a service with a ready worker."""
     assert schema_hooks.media()
     model = PaintAnimator().describe()
     worker = WorkerInfo(id="w", queues=tuple(Queue), preset="paint", ready=True, model=model)
@@ -72,5 +72,5 @@ def test_every_route_matches_its_openapi_description(
 
 
 def can_be_negated(operation: APIOperation[Any, Any, Any, Any]) -> bool:
-    """Whether something is described that a request could violate; any text is a path."""
+    """Return whether a request can violate the described constraints."""
     return bool(operation.body or operation.query)

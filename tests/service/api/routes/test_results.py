@@ -1,4 +1,4 @@
-"""Results through their signed addresses, on each store: whole, in ranges, and not for ever."""
+"""Results by signed URLs, on each store: whole, in ranges, and expired."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTENT = bytes(range(256)) * 1000
 
 
 class Answer(NamedTuple):
-    """What a client got."""
+    """The response of any HTTP client."""
 
     status: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ Fetch = Callable[[str, dict[str, str]], Answer]
 
 
 def plain(url: str, headers: dict[str, str]) -> Answer:
-    """By the standard library, which follows no rule but HTTP's."""
+    """Fetch with the standard library."""
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=GUARD_S) as got:
@@ -49,7 +49,7 @@ def plain(url: str, headers: dict[str, str]) -> Answer:
 
 
 def botos(url: str, headers: dict[str, str]) -> Answer:
-    """By boto3's own HTTP."""
+    """Fetch with botocore's HTTP client."""
     got = URLLib3Session().send(AWSRequest("GET", url, headers=headers).prepare())
     return Answer(got.status_code, lowered(got.headers), got.content)
 
@@ -59,7 +59,7 @@ def lowered(headers: object) -> dict[str, str]:
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Shows where it would go on."""
+    """Does not follow redirects."""
 
     def redirect_request(self, *known: object) -> None:
         return None
@@ -73,7 +73,7 @@ def fetch(request: pytest.FixtureRequest) -> Fetch:
 
 @pytest.fixture
 def finished(settings: Settings, jobs: JobStore, tmp_path: Path) -> Settings:
-    """Settings of a service with a job that is done."""
+    """Settings of a service with a finished job."""
     file = tmp_path / "result.mp4"
     file.write_bytes(CONTENT)
     open_objects(settings).put(OUTPUTS[Output.RESULT], file)
@@ -89,7 +89,7 @@ def url(finished: Settings) -> Iterator[str]:
 
 
 def link(url: str) -> str:
-    """The signed address to which the service sends callers."""
+    """Return the signed URL to which the service redirects."""
     opener = urllib.request.build_opener(NoRedirect)
     with pytest.raises(HTTPError) as sent:
         opener.open(f"{url}/jobs/a/result", timeout=GUARD_S)
@@ -100,7 +100,7 @@ def link(url: str) -> str:
 
 
 def altered(link: str) -> Iterator[str]:
-    """The link with another path, and with each value of its query changed."""
+    """Return the link with another path, and with each query value changed."""
     parts = urlsplit(link)
     yield urlunsplit(parts._replace(path=parts.path.replace("result.mp4", "poster.png")))
     query = parse_qsl(parts.query)

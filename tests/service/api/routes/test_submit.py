@@ -1,4 +1,4 @@
-"""Every way to submit a job, and what a caller gets who sends it twice."""
+"""All ways to submit a job, and repeated submissions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def urls(web: Web, tmp_path: Path) -> dict[str, str]:
-    """A body that names good inputs by their addresses."""
+    """Return a body with the URLs of valid inputs."""
     return {
         "image_url": web.page("/me.png", samples.png()),
         "driving_url": web.page("/walk.mp4", samples.video(tmp_path)),
@@ -42,7 +42,7 @@ def urls(web: Web, tmp_path: Path) -> dict[str, str]:
 
 
 def upload(client: TestClient, content: bytes, max_bytes: int | None = None) -> tuple[str, Any]:
-    """Send a file as `POST /uploads` says; the upload's id and the store's answer."""
+    """Upload a file by a form; return the upload's id and the store's response."""
     form = client.post("/uploads", json={"max_bytes": max_bytes} if max_bytes else None).json()
     post = client.post if form["url"].startswith("/") else httpx.post
     return form["id"], post(form["url"], data=form["fields"], files={"file": ("f", content)})
@@ -264,7 +264,7 @@ def submit_with(
     image: bytes | None = None,
     params: dict[str, Any] | None = None,
 ) -> Any:
-    """POST /animate with these headers, and good inputs unless others are given."""
+    """POST /animate with these headers and, by default, valid inputs."""
     files = {
         "image": ("i", image or samples.png()),
         "driving": ("d", samples.video(folder)),
