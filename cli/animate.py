@@ -1,4 +1,4 @@
-"""`tcan animate`: the main job without the service."""
+"""`tcan animate`: animate an image without the service."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tcan_core.pipelines.animate_files import AnimateReport, Prepared
     from tcan_core.progress import AnimateProgress
 
-# What a mark carries here: the seed, as far as it fits.
-MARK_BITS = 0xFFFFFFFF
+# The watermark's payload is the low bits of the seed.
+PAYLOAD_BITS = 0xFFFFFFFF
 
 
 def register(app: typer.Typer) -> None:
@@ -29,42 +29,53 @@ def register(app: typer.Typer) -> None:
 
 
 def animate(
-    image: Annotated[Path, typer.Option(help="Picture of the character.")],
+    image: Annotated[Path, typer.Option(help="Image of the character.")],
     driving: Annotated[Path, typer.Option(help="Driving video, or a pose file (.json).")],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "mini",
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: a random one, told.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the noise. Default: random, and printed.")
+    ] = None,
     num_inference_steps: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Denoising steps. Default: the preset's.")
     ] = None,
     guidance_scale: Annotated[
-        float | None, typer.Option(min=0, help="1 is none. Default: the preset's.")
+        float | None, typer.Option(min=0, help="Guidance; 1 means none. Default: the preset's.")
     ] = None,
     context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
     context_overlap: Annotated[
-        int | None, typer.Option(help="Frames that windows share. Default: the preset's.")
+        int | None,
+        typer.Option(help="Frames shared by neighbouring windows. Default: the preset's."),
     ] = None,
     ptm_tau: Annotated[
-        float, typer.Option(min=0, help="Pose-driven temperature: larger is a stiller background.")
+        float, typer.Option(min=0, help="Pose-driven temperature: more means a calmer background.")
     ] = 3.0,
-    retarget: Annotated[bool, typer.Option(help="Give the motion the character's limbs.")] = True,
+    retarget: Annotated[
+        bool, typer.Option(help="Adapt the poses to the character's limbs.")
+    ] = True,
     source_pose: Annotated[
-        Path | None, typer.Option(help="Pose file of the image. Default: it is looked for.")
+        Path | None, typer.Option(help="Pose file of the image. Default: detected.")
     ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     detector: Annotated[
         str | None,
-        typer.Option(help="puppet, openpose, dwpose; @cuda after it. Default: the preset's."),
+        typer.Option(
+            help="puppet, openpose or dwpose, such as dwpose@cuda. Default: the preset's."
+        ),
     ] = None,
     person: Annotated[
         str | None,
-        typer.Option(help="Who drives: 0, 1... from the left, or X,Y in parts of the frame."),
+        typer.Option(
+            help="Driving person: 0, 1... from the left, or X,Y as fractions of the frame."
+        ),
     ] = None,
-    pose_video: Annotated[Path | None, typer.Option(help="Also write the skeletons.")] = None,
+    pose_video: Annotated[
+        Path | None, typer.Option(help="Also write a video of the skeletons.")
+    ] = None,
     watermark: Annotated[
-        bool, typer.Option(help="Lay an imperceptible mark over pictures of 256x256 or more.")
+        bool, typer.Option(help="Add an imperceptible watermark, for sizes from 256x256.")
     ] = True,
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device of the model: cpu or cuda.")] = "cpu",
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
     ] = None,
@@ -76,52 +87,60 @@ def animate(
         typer.Option(help="Initial noise: independent, or freenoise. Default: the preset's."),
     ] = None,
     cache_interval: Annotated[
-        int, typer.Option(min=1, help="Run the whole network every N steps only: faster, coarser.")
+        int,
+        typer.Option(min=1, help="Run the whole network only every N steps: faster, less exact."),
     ] = 1,
     dtype: Annotated[
-        str, typer.Option(help="float32; float16, bfloat16: half the memory, faster on GPUs.")
+        str, typer.Option(help="float32, or float16 or bfloat16: half the memory, faster on GPUs.")
     ] = "float32",
     fp8_weights: Annotated[
         bool, typer.Option(help="Store weights in 8 bits, cast layer by layer.")
     ] = False,
     serial_guidance: Annotated[
-        bool, typer.Option(help="Halves of guidance one after the other: less memory.")
+        bool,
+        typer.Option(help="Compute conditional and unconditional guidance in turn: less memory."),
     ] = False,
     offload: Annotated[
         bool,
         typer.Option(
-            help="Networks on the device only while their stage lasts; on a CPU: nothing."
+            help="Keep networks on the device only during their stage; no effect on a CPU."
         ),
     ] = False,
-    tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
+    tile_codec: Annotated[bool, typer.Option(help="Decode large images in tiles.")] = False,
     window_batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Windows predicted together; under a limit the most. Default: 1."),
+        typer.Option(
+            min=1, help="Windows predicted together; the maximum with --memory-limit. Default: 1."
+        ),
     ] = None,
     decode_batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames decoded together; under a limit the most. Default: 16."),
+        typer.Option(
+            min=1, help="Frames decoded together; the maximum with --memory-limit. Default: 16."
+        ),
     ] = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            help="Choose options that fit, such as 8GiB, or refuse; see `tcan plan`. "
-            "Windows together, up to 4, are chosen where --window-batch says nothing."
+            help="Choose options that fit, such as 8GiB, or fail; see `tcan plan`. "
+            "Without --window-batch up to 4 windows are predicted together."
         ),
     ] = None,
-    attention: Annotated[str, typer.Option(help="sdpa, or xformers (CUDA alone).")] = "sdpa",
-    channels_last: Annotated[bool, typer.Option(help="Memory layout of convolutions.")] = False,
+    attention: Annotated[str, typer.Option(help="sdpa, or xformers (only CUDA).")] = "sdpa",
+    channels_last: Annotated[
+        bool, typer.Option(help="Use the channels-last memory layout.")
+    ] = False,
     compile_blocks: Annotated[
         bool,
         typer.Option(
-            "--compile", help="torch.compile; the first step takes minutes, and on a CPU g++."
+            "--compile", help="Use torch.compile: the first step takes minutes; a CPU needs g++."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Animate one picture with the motion of a driving video.
+    """Animate one image with the motion of a driving video.
 
-    Under `torchrun` the windows of the video are shared by its processes, a device for each.
+    Under `torchrun` its processes share the windows of the video, each with its own device.
     """
     from media.watermark.embed import Watermarker
     from tcan_core.startup import fast_imports
@@ -165,13 +184,13 @@ def animate(
         decode_batch=decode_batch or AnimateSettings.decode_batch,
     )
     with _bar() as bar:
-        progress = _shower(bar)
+        progress = _progress_updater(bar)
         prepared = prepare(
             image,
             driving,
             detector=detector or load_preset(preset).detector,
             cleaning=CleaningSettings(person=parse_person(person)),
-            progress=_counter(bar),
+            progress=_detection_updater(bar),
             source_pose_path=source_pose,
             retarget=retarget,
         )
@@ -185,11 +204,11 @@ def animate(
                 options,
                 (window_batch, decode_batch),
             )
-        marker = Watermarker(settings.seed & MARK_BITS) if watermark else None
+        marker = Watermarker(settings.seed & PAYLOAD_BITS) if watermark else None
         outputs = _Outputs(out, pose_video, driving if audio else None, marker)
         report = _render(preset, device, options, group, prepared, settings, outputs, progress)
     if report is not None:
-        _tell(report, outputs, as_json)
+        _print_report(report, outputs, as_json)
 
 
 class _Outputs(NamedTuple):
@@ -209,7 +228,7 @@ def _render(
     outputs: _Outputs,
     progress: Callable[[AnimateProgress], None],
 ) -> AnimateReport | None:
-    """Animate; of several processes all but the first only take part, and report nothing."""
+    """Animate. Of several processes only the first returns a report."""
     from tcan_core.distributed.process_group import local_device
     from tcan_core.pipelines.animate import AnimatePipeline
     from tcan_core.pipelines.animate_files import render, render_as_peer
@@ -233,17 +252,17 @@ def _render(
 
 
 def _fitted(
-    where: tuple[str, str, str],
+    target: tuple[str, str, str],
     prepared: Prepared,
     settings: AnimateSettings,
     options: RuntimeOptions,
-    most: tuple[int | None, int | None],
+    max_batches: tuple[int | None, int | None],
 ) -> tuple[AnimateSettings, RuntimeOptions]:
-    """Settings and options that fit the device. Raises ParameterError when none do.
+    """Return settings and options that fit the device. Raises ParameterError if none do.
 
     Args:
-        where: preset, device and its memory.
-        most: windows and frames at a time that the caller names.
+        target: preset, device and its memory limit.
+        max_batches: maximum of windows and of frames at a time.
     """
     from dataclasses import replace
 
@@ -251,10 +270,10 @@ def _fitted(
     from tcan_core.models.weights.presets import load_preset
     from tcan_core.planning.budget import choices_on, run_of
 
-    preset, device, limit = where
+    preset, device, limit = target
     height, width = prepared.image.shape[:2]
     run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
-    found = plan_within(run, read_bytes(limit), options, choices_on(device), *most)
+    found = plan_within(run, read_bytes(limit), options, choices_on(device), *max_batches)
     windows, frames = found.window_batch, found.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), found.options
 
@@ -268,17 +287,17 @@ def _bar() -> Progress:
 
 
 def _warn(bar: Progress, warnings: Sequence[str]) -> None:
-    """Tell what the poses are like while nothing has been spent on them but a look."""
+    """Print warnings about the poses before the long computation."""
     for warning in warnings:
         bar.console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _counter(bar: Progress) -> Callable[[int, int], None]:
-    task = bar.add_task("looking for people", total=None)
+def _detection_updater(bar: Progress) -> Callable[[int, int], None]:
+    task = bar.add_task("detecting people", total=None)
     return lambda done, expected: bar.update(task, completed=done, total=max(done, expected))
 
 
-def _shower(bar: Progress) -> Callable[[AnimateProgress], None]:
+def _progress_updater(bar: Progress) -> Callable[[AnimateProgress], None]:
     task = bar.add_task("preparing", total=1.0)
 
     def show(now: AnimateProgress) -> None:
@@ -288,19 +307,19 @@ def _shower(bar: Progress) -> Callable[[AnimateProgress], None]:
     return show
 
 
-def _tell(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
+def _print_report(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
     from media.watermark.pattern import no_watermark_reason
 
     out = outputs.video
-    unmarked = "turned off" if outputs.marker is None else no_watermark_reason(*report.size)
+    reason = "turned off" if outputs.marker is None else no_watermark_reason(*report.size)
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"unmarked": unmarked}))
+        typer.echo(json.dumps(asdict(report) | {"unmarked": reason}))
         return
-    if outputs.marker is not None and unmarked is not None:
-        typer.echo(f"no watermark: {unmarked}", err=True)
+    if outputs.marker is not None and reason is not None:
+        typer.echo(f"no watermark: {reason}", err=True)
     seconds = sum(report.seconds.values())
     typer.echo(
         f"{out}: {report.frames} frames at {report.fps:g} fps, seed {report.seed}, {seconds:.1f} s"

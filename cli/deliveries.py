@@ -1,4 +1,4 @@
-"""`tcan deliveries`: the webhooks of a job, and sending one once more."""
+"""`tcan deliveries`: show the webhook messages of a job, and send one again."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ def register(app: typer.Typer) -> None:
 def deliveries(
     job_id: JobId,
     redeliver: Annotated[
-        int | None, typer.Option(min=1, help="Send the message of this number once more.")
+        int | None, typer.Option(min=1, help="Send the message with this number again.")
     ] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the messages to a job's webhook with every attempt to deliver them."""
+    """Show a job's webhook messages with all delivery attempts."""
     with Client(url, api_key=api_key) as client:
         if redeliver is None:
-            found = client.deliveries(job_id)
+            messages = client.deliveries(job_id)
         else:
-            found = [client.redeliver(job_id, redeliver)]
+            messages = [client.redeliver(job_id, redeliver)]
     if as_json:
-        typer.echo(f"[{', '.join(delivery.model_dump_json() for delivery in found)}]")
+        typer.echo(f"[{', '.join(delivery.model_dump_json() for delivery in messages)}]")
         return
-    for delivery in found:
+    for delivery in messages:
         typer.echo("\n".join(lines(delivery)))
 
 
 def lines(delivery: DeliveryView) -> list[str]:
-    """A message in one line, and one line for each attempt."""
+    """Return a line for the message and one for each attempt."""
     due = delivery.next_attempt_at
     when = "" if due is None else f", next attempt at {due:%Y-%m-%d %H:%M:%S}"
     head = f"{delivery.n}  {delivery.event}  {delivery.status}{when}  {delivery.url}"

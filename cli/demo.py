@@ -1,4 +1,4 @@
-"""`tcan demo`: a puppet animated through the whole service, and a picture of what came out."""
+"""`tcan demo`: animate a puppet through the whole service, and make a contact sheet."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# A character that no training has seen: those have seeds below 1,000,000.
+# Not a training character: those have seeds below 1,000,000.
 SEED = 1_000_000
 SIZE = 64
-SHOWN_FRAMES = 8
+SHEET_FRAMES = 8
 
 
 class DemoError(ServiceError):
-    """The service did not do what the demo asked of it."""
+    """The demo's job failed."""
 
 
 def register(app: typer.Typer) -> None:
@@ -39,17 +39,21 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the video and the picture.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the characters and their motion.")] = SEED,
+    out: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the characters and their motion.")
+    ] = SEED,
     frames: Annotated[int, typer.Option(min=2, max=400, help="Length of the driving video.")] = 40,
 ) -> None:
-    """Animate a puppet through the whole service, and leave the video and a contact sheet."""
+    """Animate a puppet through the whole service; write the video and a contact sheet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as on Ctrl-C: stop all parts
-    show(out, seed, frames)
+    run_demo(out, seed, frames)
 
 
-def show(out: Path, seed: int, frames: int) -> None:
-    """Do the demo, telling each step.
+def run_demo(out: Path, seed: int, frames: int) -> None:
+    """Run the demo and print each step.
 
     Raises:
         DemoError: the job did not succeed.
@@ -58,24 +62,24 @@ def show(out: Path, seed: int, frames: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcan-demo-")))
-        say = _Steps(4)
-        say("Drawing a character, and another one in motion")
+        print_step = _StepPrinter(4)
+        print_step("Drawing a character, and a video of another one")
         pair = draw_pair(data / "pair", seed, frames)
-        say("Starting the service: broker, gateway, and a worker that loads the model")
+        print_step("Starting the service: broker, gateway, and a worker that loads the model")
         service = stack.enter_context(Stack(data / "service", "127.0.0.1", 0, typer.echo))
         service.wait_ready()
-        say(f"Sending them to POST {service.url}/animate")
+        print_step(f"Sending them to POST {service.url}/animate")
         video = out / "result.mp4"
         with Client(service.url) as client:
-            animate(client, pair, video, service.tend)
-        say("Laying source, driving frames and result side by side")
+            animate(client, pair, video, service.restart_ended)
+        print_step("Drawing source, driving frames and result side by side")
         sheet = write_sheet(pair, video, out / "contact_sheet.png")
         stack.pop_all().close()
     typer.echo(f"\nThe animation:     {video}\nThe contact sheet: {sheet}")
 
 
-class _Steps:
-    """Numbers the steps as they are told."""
+class _StepPrinter:
+    """Prints numbered steps."""
 
     def __init__(self, count: int) -> None:
         self._number, self._count = 0, count
@@ -86,25 +90,25 @@ class _Steps:
 
 
 def draw_pair(folder: Path, seed: int, frames: int) -> Path:
-    """Write a puppet's picture and another one's video; the folder with both."""
+    """Write a puppet's image and another one's video into a folder; return it."""
     from tcan_core.puppets.pairs import render_pair
 
     render_pair(folder, seed, frames, SIZE)
     return folder
 
 
-def animate(client: Client, pair: Path, video: Path, tend: Callable[[], None]) -> JobView:
-    """Send the pair as a job, follow it with a progress bar, and fetch its result.
+def animate(client: Client, pair: Path, video: Path, on_poll: Callable[[], None]) -> JobView:
+    """Submit the pair as a job, show a progress bar, and download its result.
 
     Raises:
-        DemoError: the job ended otherwise.
+        DemoError: the job did not succeed.
     """
     job = client.submit(pair / "source.png", pair / "driving.mp4", JobParams(seed=0))
     with progress_bar() as update:
 
         def on_update(now: JobView) -> None:
             update(now)
-            tend()
+            on_poll()
 
         job = client.wait(job.id, on_update)
     if job.status is not JobState.SUCCEEDED:
@@ -114,22 +118,22 @@ def animate(client: Client, pair: Path, video: Path, tend: Callable[[], None]) -
 
 
 def write_sheet(pair: Path, video: Path, sheet: Path) -> Path:
-    """Write a picture of the source, and of driver and result at the same moments."""
+    """Write an image of the source, and of driving video and result at the same times."""
     from media.contact_sheet import contact_sheet
     from media.image import read_image, write_png
 
     source = read_image(pair / "source.png")
-    driving, result = some_frames(pair / "driving.mp4"), some_frames(video)
+    driving, result = sample_frames(pair / "driving.mp4"), sample_frames(video)
     rows = [[source], driving, result]
     write_png(sheet, contact_sheet(rows, ["source", "driving", "result"]))
     return sheet
 
 
-def some_frames(video: Path) -> list[NDArray[np.uint8]]:
-    """Frames from the first to the last, evenly spaced."""
+def sample_frames(video: Path) -> list[NDArray[np.uint8]]:
+    """Return evenly spaced frames, the first and the last among them."""
     from media.video import read_video
 
     frames = list(read_video(video))
-    count = min(SHOWN_FRAMES, len(frames))
+    count = min(SHEET_FRAMES, len(frames))
     last = len(frames) - 1
     return [frames[round(index * last / max(count - 1, 1))] for index in range(count)]

@@ -1,4 +1,4 @@
-"""`tcan doctor`: looks at a deployment and says how to mend what it finds."""
+"""`tcan doctor`: checks a deployment and says how to fix problems."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    only: Annotated[str, typer.Option(help="Areas to look at, with commas.")] = ",".join(AREAS),
-    mend: Annotated[bool, typer.Option("--mend", help="Make the bucket if it is missing.")] = False,
+    only: Annotated[str, typer.Option(help="Areas to check, separated by commas.")] = ",".join(
+        AREAS
+    ),
+    fix: Annotated[
+        bool, typer.Option("--mend", help="Create the bucket if it is missing.")
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help="Folder of an embedded service.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at Redis, the object store, clocks, workers, the device, the weights and the detector.
+    """Check Redis, the object store, clocks, workers, the device, the weights and the detector.
 
-    Ends with 1 when something is an error, with 0 otherwise.
+    Exits with 1 when a check found an error, with 0 otherwise.
     """
     from cli.checkup.finding import Level
     from cli.serve import read_settings
 
     findings: list[Finding] = []
-    for finding in look(read_areas(only), read_settings(data), mend):
+    for finding in run_checks(read_areas(only), read_settings(data), fix):
         findings.append(finding)
         if not as_json:
             typer.echo("\n".join(lines(finding)))
@@ -48,42 +52,45 @@ def doctor(
 
 
 def read_areas(text: str) -> list[str]:
-    """The areas of a list with commas. Raises SettingsError."""
+    """Return the areas of a comma-separated list. Raises SettingsError."""
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in AREAS:
-            raise SettingsError(f"--only {name!r}: the areas are {', '.join(AREAS)}")
+            raise SettingsError(f"--only {name!r}: unknown area; allowed are {', '.join(AREAS)}")
     return names
 
 
-def look(areas: Sequence[str], settings: Settings, mend: bool) -> Iterator[Finding]:
-    """What is found, as it is found."""
+def run_checks(areas: Sequence[str], settings: Settings, fix: bool) -> Iterator[Finding]:
+    """Yield each finding as soon as its check is done."""
     from cli.checkup import clock, detector, device, objects, redis, workers
 
-    looks: dict[str, Callable[[], Iterator[Finding]]] = {
-        "redis": lambda: redis.look(settings),
-        "objects": lambda: objects.look(settings, mend=mend),
-        "clock": lambda: clock.look(settings),
-        "workers": lambda: workers.look(settings),
-        "device": lambda: device.look_at_device(settings),
-        "weights": lambda: device.look_at_weights(settings),
-        "detector": lambda: detector.look(settings),
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "redis": lambda: redis.check(settings),
+        "objects": lambda: objects.check(settings, fix=fix),
+        "clock": lambda: clock.check(settings),
+        "workers": lambda: workers.check(settings),
+        "device": lambda: device.check_device(settings),
+        "weights": lambda: device.check_weights(settings),
+        "detector": lambda: detector.check(settings),
     }
     for area in areas:
-        yield from looks[area]()
+        yield from checks[area]()
 
 
 def lines(finding: Finding) -> list[str]:
-    """A finding in one line, and how to mend it in another."""
+    """Return a finding as one line, and its fix as another."""
     head = f"{finding.level:8}{finding.area} {finding.name}: {finding.detail}"
-    return [head, f"{'':8}  mend: {finding.mend}"] if finding.mend else [head]
+    return [head, f"{'':8}  fix: {finding.fix}"] if finding.fix else [head]
 
 
 def json_of(findings: Sequence[Finding]) -> str:
-    """One JSON object: all findings, and how many of each level."""
+    """Return one JSON object with all findings and the number of each level."""
     import json
     from collections import Counter
     from dataclasses import asdict
 
     counts = Counter(finding.level for finding in findings)
-    return json.dumps({"findings": [asdict(one) for one in findings], "counts": counts}, indent=2)
+    fields = [asdict(finding) for finding in findings]
+    for one in fields:
+        one["mend"] = one.pop("fix")  # the key that scripts know
+    return json.dumps({"findings": fields, "counts": counts}, indent=2)

@@ -1,4 +1,4 @@
-"""`tcan evaluate` measures a preset on pairs with a known truth, `tcan compare` two such runs."""
+"""`tcan evaluate` measures a preset against ground truth, `tcan compare` compares two reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DrivingChoice(StrEnum):
-    """What drives the characters."""
+    """Kind of driving input."""
 
     POSE = "pose"
     VIDEO = "video"
@@ -31,44 +31,51 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    pairs: Annotated[Path, typer.Option(help="Folder that `tcan puppets render` wrote.")],
-    out: Annotated[Path, typer.Option(help="The report, JSON; sheets go beside it.")],
+    pairs: Annotated[Path, typer.Option(help="Folder written by `tcan puppets render`.")],
+    out: Annotated[Path, typer.Option(help="Report to write (.json); sheets go next to it.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "mini",
     driving: Annotated[
-        DrivingChoice, typer.Option(help="True poses, what is detected in the video, or both.")
+        DrivingChoice, typer.Option(help="True poses, poses detected in the video, or both.")
     ] = DrivingChoice.BOTH,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first pair; the next has the next.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the first pair; later ones count up.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs.")] = None,
     num_inference_steps: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Default: the preset's.")
     ] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Default: the preset's.")] = None,
     context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
     context_overlap: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
-    ptm_tau: Annotated[float, typer.Option(help="Strength of the temperature map; 0: none.")] = 3.0,
+    ptm_tau: Annotated[
+        float, typer.Option(help="Strength of the temperature map; 0 means none.")
+    ] = 3.0,
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
-    motion: Annotated[bool, typer.Option(help="With motion modules (stage 2), or not.")] = True,
+    motion: Annotated[bool, typer.Option(help="Use the motion modules (stage 2).")] = True,
     scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
     cache_interval: Annotated[
-        int, typer.Option(min=1, help="Run the whole network every N steps only.")
+        int, typer.Option(min=1, help="Run the whole network only every N steps.")
     ] = 1,
     noise: Annotated[str | None, typer.Option(help="independent or freenoise.")] = None,
-    fusion: Annotated[str, typer.Option(help="Of overlapping windows: pyramid, flat.")] = "pyramid",
+    fusion: Annotated[
+        str, typer.Option(help="Weights of overlapping windows: pyramid or flat.")
+    ] = "pyramid",
     drop_joints: Annotated[
-        float, typer.Option(min=0, max=1, help="Part of the true poses' joints to leave out.")
+        float, typer.Option(min=0, max=1, help="Share of the true poses' joints to drop.")
     ] = 0.0,
     throw_joints: Annotated[
-        float, typer.Option(min=0, max=1, help="Part of them to throw anywhere in the frame.")
+        float, typer.Option(min=0, max=1, help="Share of the joints to move anywhere in the frame.")
     ] = 0.0,
     cleaning: Annotated[
-        bool | None, typer.Option(help="Clean the true poses. Default: where joints are wrong.")
+        bool | None,
+        typer.Option(help="Clean the true poses. Default: if joints are dropped or moved."),
     ] = None,
     temporal_controlnet: Annotated[
-        bool, typer.Option(help="With motion modules in the ControlNet, or not.")
+        bool, typer.Option(help="Use motion modules in the ControlNet.")
     ] = True,
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device of the model: cpu or cuda.")] = "cpu",
 ) -> None:
-    """Animate every pair and measure it against the truth, beside the source that stands still."""
+    """Animate every pair and measure it against the truth; the still source is the baseline."""
     from tcan_core.conditioning.cleaning import CleaningSettings
     from tcan_core.evaluation.animators import PipelineAnimator
     from tcan_core.evaluation.evaluate import DRIVINGS, EvaluateOptions
@@ -79,7 +86,7 @@ def evaluate(
 
     errors = PoseErrors(drop_joints, throw_joints)
     cleaned = bool(errors) if cleaning is None else cleaning
-    read_pairs(pairs, limit)  # tells what is wrong with them before a model is loaded
+    read_pairs(pairs, limit)  # fail early, before a model is loaded
     settings = {
         "num_inference_steps": num_inference_steps,
         "guidance_scale": guidance_scale,
@@ -118,23 +125,26 @@ def evaluate(
         errors,
         CleaningSettings() if cleaned else None,
     )
-    _show_means(_evaluate_with_bar(pairs, animate, out, options))
+    _print_means(_evaluate_with_bar(pairs, animate, out, options))
     typer.echo(f"{out}")
 
 
 def compare(
     base: Annotated[Path, typer.Argument(help="Report to compare with.")],
-    other: Annotated[Path, typer.Argument(help="Report in question; may be the same.")],
-    condition: Annotated[str, typer.Option(help="Of the report in question.")] = "pose",
+    other: Annotated[Path, typer.Argument(help="Report to compare; may be the same.")],
+    condition: Annotated[str, typer.Option(help="Condition of the other report.")] = "pose",
     base_condition: Annotated[
-        str | None, typer.Option(help="Of the base: pose, video, repeat_source; default: the same.")
+        str | None,
+        typer.Option(
+            help="Condition of the base: pose, video or repeat_source. Default: the same."
+        ),
     ] = None,
     min_proportion_gap: Annotated[
-        float, typer.Option(help="Leave out clips whose two bodies are more alike than this.")
+        float, typer.Option(help="Skip clips whose two bodies differ less than this.")
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what changes from one run to another, clip by clip, with 95 % bootstrap intervals."""
+    """Compare two reports clip by clip, with 95 % bootstrap intervals."""
     from tcan_core.evaluation.report import compare_conditions, read_report
 
     changes = compare_conditions(
@@ -147,11 +157,11 @@ def compare(
     if as_json:
         _print_json(changes)
     else:
-        _show_changes(changes)
+        _print_changes(changes)
 
 
 def _lpips(device: str) -> dict[str, Metric]:
-    """LPIPS, where its package and weights are at hand; else a line says why not."""
+    """Return LPIPS if its package and weights are installed; else print why not."""
     from tcan_core.errors import ConfigError, WeightsError
     from tcan_core.evaluation.perceptual import Lpips
 
@@ -181,18 +191,18 @@ def _evaluate_with_bar(
 
         def show(event: EvaluateProgress) -> None:
             psnr = event.clip.results.get(event.driving, {}).get("moving_region_psnr")
-            told = event.clip.errors.get(event.driving) or (f"{psnr:.1f} dB" if psnr else "")
+            summary = event.clip.errors.get(event.driving) or (f"{psnr:.1f} dB" if psnr else "")
             bar.update(
                 task,
                 completed=event.done,
                 total=event.total,
-                description=f"{event.clip.name} by {event.driving} {told}",
+                description=f"{event.clip.name} by {event.driving} {summary}",
             )
 
         return evaluate_pairs(pairs, animate, out, options, show)
 
 
-def _show_means(report: Report) -> None:
+def _print_means(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -208,7 +218,7 @@ def _show_means(report: Report) -> None:
             console.print(f"{clip.name} by {condition}: {error}")
 
 
-def _show_changes(changes: dict[str, PairedDifference]) -> None:
+def _print_changes(changes: dict[str, PairedDifference]) -> None:
     from rich.console import Console
     from rich.table import Table
 

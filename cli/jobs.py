@@ -1,4 +1,4 @@
-"""`tcan status`, `wait`, `cancel`, `erase`, `list`: look after the jobs of a running service."""
+"""`tcan status`, `wait`, `cancel`, `erase` and `list`: manage the jobs of a running service."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Url = Annotated[
-    str, typer.Option(help="Where the service listens.", envvar="TCAN_URL", show_default=True)
+    str, typer.Option(help="Address of the service.", envvar="TCAN_URL", show_default=True)
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option(help="From 'tcan keys create'.", envvar="TCAN_API_KEY", show_envvar=True),
+    typer.Option(help="API key, from 'tcan keys create'.", envvar="TCAN_API_KEY", show_envvar=True),
 ]
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Out = Annotated[Path | None, typer.Option(help="Write the result here.")]
+Out = Annotated[Path | None, typer.Option(help="File to write the result to.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def status(
     job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """Show how a job stands."""
+    """Show the status of a job."""
     with Client(url, api_key=api_key) as client:
         job = client.job(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
@@ -54,7 +54,7 @@ def wait(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for a job, and fetch its result; exits with 1 when the job has none."""
+    """Wait for a job and download its result; exit with 1 if it has none."""
     with Client(url, api_key=api_key) as client:
         finish(client, job_id, out, as_json)
 
@@ -62,7 +62,7 @@ def wait(
 def cancel(
     job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
-    """Cancel a job: a waiting one ends at once, a running one within a step."""
+    """Cancel a job: a queued one ends at once, a running one within a step."""
     with Client(url, api_key=api_key) as client:
         job = client.cancel(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
@@ -75,8 +75,10 @@ def erase(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None
 
 
 def list_jobs(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-    state: Annotated[list[JobState] | None, typer.Option(help="Of this state; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
+    state: Annotated[
+        list[JobState] | None, typer.Option(help="Only jobs in this state; repeatable.")
+    ] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,
@@ -92,7 +94,7 @@ def list_jobs(
 
 
 def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None:
-    """Follow the job with a progress bar, fetch its result, and exit with 1 when it has none."""
+    """Show a progress bar, download the result, and exit with 1 if there is none."""
     with progress_bar() as update:
         job = client.wait(job_id, update)
     if job.status is JobState.SUCCEEDED and out is not None:
@@ -106,18 +108,18 @@ def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None
 
 
 def line(job: JobView) -> str:
-    """The job in one line."""
+    """Return the job as one line."""
     if job.error is not None:
         return f"{job.id}  {job.status}: {job.error.detail} ({job.error.code})"
     if job.status.is_terminal:
         return f"{job.id}  {job.status}"
-    place = "" if job.queue_position is None else f", {job.queue_position} before it"
-    return f"{job.id}  {job.status}: {job.stage} {job.progress.fraction:.0%}{place}"
+    position = "" if job.queue_position is None else f", {job.queue_position} ahead"
+    return f"{job.id}  {job.status}: {job.stage} {job.progress.fraction:.0%}{position}"
 
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[JobView], None]]:
-    """A bar on stderr; gives what moves it."""
+    """Show a bar on stderr; yield a function that updates it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -129,15 +131,15 @@ def progress_bar() -> Iterator[Callable[[JobView], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("queued", total=1.0, note="")
-        yield lambda job: _show(progress, task, job)
+        yield lambda job: _update(progress, task, job)
 
 
-def _show(progress: Progress, task: Any, job: JobView) -> None:
+def _update(progress: Progress, task: Any, job: JobView) -> None:
     note = ""
     if job.queue_position:
-        note = f"{job.queue_position} before it"
+        note = f"{job.queue_position} ahead"
     elif job.progress.steps and job.stage != "prepare":
         note = f"step {job.progress.step} of {job.progress.steps}"
         note += f", {job.progress.eta_s:.0f} s left" if job.progress.eta_s else ""
-    doing = job.stage if job.status.is_leased else job.status.value
-    progress.update(task, completed=job.progress.fraction, description=doing, note=note)
+    activity = job.stage if job.status.is_leased else job.status.value
+    progress.update(task, completed=job.progress.fraction, description=activity, note=note)

@@ -1,4 +1,4 @@
-"""`tcan keys`: make, list and revoke API keys; for operators, who reach the service's Redis."""
+"""`tcan keys`: create, list and revoke API keys, by access to the service's Redis."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from service.stores.job_store.store import JobStore
 
 DAY_S = 24 * 3600
-Most = Annotated[int | None, typer.Option(min=1, show_default="no bound")]
+Limit = Annotated[int | None, typer.Option(min=1, show_default="unlimited")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+    keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
     keys.command()(create)
     keys.command("list")(list_keys)
     keys.command()(revoke)
@@ -29,24 +29,24 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    caller: Annotated[str, typer.Argument(help="Who gets it; keys of one caller share its jobs.")],
+    caller: Annotated[str, typer.Argument(help="Name of the caller; all its keys share its jobs.")],
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help="What it opens; repeatable. read and submit, when absent."),
+        typer.Option(help="Permission; repeatable. Default: read and submit."),
     ] = None,
-    requests_per_minute: Most = None,
-    queued_jobs: Most = None,
-    input_bytes_per_day: Most = None,
-    driving_s_per_day: Most = None,
+    requests_per_minute: Limit = None,
+    queued_jobs: Limit = None,
+    input_bytes_per_day: Limit = None,
+    driving_s_per_day: Limit = None,
     highest_priority: Annotated[
-        Priority, typer.Option(help="The first class of jobs that it may ask for.")
+        Priority, typer.Option(help="Highest priority that its jobs may have.")
     ] = Priority.NORMAL,
     expires_days: Annotated[
-        float | None, typer.Option(min=0.0, help="Days of its life.", show_default="for ever")
+        float | None, typer.Option(min=0.0, help="Days until it expires.", show_default="never")
     ] = None,
     data: Data = None,
 ) -> None:
-    """Make a key, and print it; it is shown this once."""
+    """Create a key and print it; it is shown only once."""
     from service.auth.key_secrets import digest, new_secret
     from service.stores.job_store.keys import put_key
 
@@ -72,24 +72,24 @@ def create(
     jobs.run(put_key(key))
     jobs.close()
     typer.echo(secret)
-    typer.echo(f"Key {key_id} of {caller}; keep it, it is not shown again.", err=True)
+    typer.echo(f"Key {key_id} of {caller}: store it now, it is not shown again.", err=True)
 
 
 def list_keys(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data: Data = None,
 ) -> None:
-    """List all keys, revoked ones too; none is shown itself."""
+    """List all keys, also revoked ones, without their secrets."""
     from service.stores.job_store.keys import list_keys
 
     jobs = open_jobs(data)
-    found = jobs.run(list_keys())
+    keys = jobs.run(list_keys())
     jobs.close()
     if as_json:
-        shown = (key.model_dump_json(exclude={"digest"}) for key in found)
-        typer.echo(f"[{', '.join(shown)}]")
+        texts = (key.model_dump_json(exclude={"digest"}) for key in keys)
+        typer.echo(f"[{', '.join(texts)}]")
         return
-    for key in found:
+    for key in keys:
         typer.echo(line(key, time.time() * 1000))
 
 
@@ -97,37 +97,37 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's id, from 'tcan keys list'.")],
     data: Data = None,
 ) -> None:
-    """End a key's life: no gateway takes it a second later."""
+    """Revoke a key: a second later every gateway rejects it."""
     from service.stores.job_store.keys import revoke_key
 
     jobs = open_jobs(data)
-    known = jobs.run(revoke_key(key_id))
+    exists = jobs.run(revoke_key(key_id))
     jobs.close()
-    if not known:
-        raise typer.BadParameter(f"there is no key {key_id!r}; 'tcan keys list' has their ids")
+    if not exists:
+        raise typer.BadParameter(f"there is no key {key_id!r}; 'tcan keys list' shows all ids")
 
 
 def line(key: ApiKey, now_ms: float) -> str:
-    """A key in one line."""
+    """Return a key as one line."""
     limits = key.limits.model_dump(exclude_none=True)
-    shown = [f"{name}={value}" for name, value in limits.items()]
+    bounds = [f"{name}={value}" for name, value in limits.items()]
     state = "valid" if key.is_valid(now_ms) else "revoked" if key.revoked_ms else "expired"
     words = [key.id, key.caller, state, ",".join(key.scopes), f"up to {key.highest_priority}"]
-    return "  ".join([*words, *shown])
+    return "  ".join([*words, *bounds])
 
 
 def check_caller(name: str) -> None:
-    """Raises BadParameter for a name that cannot be part of keys and logs."""
+    """Raise BadParameter for a name that cannot be part of Redis keys and logs."""
     import re
 
     if not re.match(CALLER, name):
         raise typer.BadParameter(
-            f"{name!r}: a caller's name is 1 to 40 of a-z, 0-9, '-' and '_', letter or digit first"
+            f"{name!r}: a caller's name has 1 to 40 of a-z, 0-9, - and _, first a letter or digit"
         )
 
 
 def open_jobs(data: Path | None) -> JobStore:
-    """The service's Redis. Raises SettingsError when none is known."""
+    """Connect to the service's Redis. Raises SettingsError when there is no address."""
     from service.stores.job_store.store import JobStore
 
     return JobStore.connect(read_settings(data).broker_url())

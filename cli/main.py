@@ -1,6 +1,6 @@
-"""`tcan`: finds the command, imports its module alone, and turns errors into one line.
+"""`tcan`: finds the command, imports only its module, and prints errors as one line.
 
-No command's libraries are loaded before the command is called: `tcan --help` imports typer only.
+A command's libraries are loaded when it is called: `tcan --help` imports only typer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("animate", "cli.animate", "Animate a picture with the motion of a video."),
-    Command("plan", "cli.plan", "Choose options by which an animation fits a device's memory."),
+    Command("animate", "cli.animate", "Animate an image with the motion of a video."),
+    Command("plan", "cli.plan", "Choose options that fit a device's memory."),
     Command("poses", "cli.poses", "Extract keypoints from videos and draw them."),
-    Command("puppets", "cli.puppets", "Render pairs of procedural characters with a known truth."),
+    Command(
+        "puppets", "cli.puppets", "Render pairs of procedural characters with known ground truth."
+    ),
     Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
     Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
     Command("train", "cli.train", "Train the parts of a preset."),
@@ -37,18 +39,20 @@ COMMANDS = (
     Command(
         "models", "cli.models", "List, show, pull, import and verify presets and their weights."
     ),
-    Command("demo", "cli.demo", "Animate a puppet through the whole service, and show the result."),
-    Command("verify-origin", "cli.verify_origin", "Tell whether a file was generated, and where."),
+    Command("demo", "cli.demo", "Animate a puppet through the whole service."),
+    Command(
+        "verify-origin", "cli.verify_origin", "Check a file for a C2PA manifest and a watermark."
+    ),
     Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
-    Command("gateway", "cli.serve", "Run a gateway alone."),
-    Command("worker", "cli.serve", "Run a worker alone."),
-    Command("keys", "cli.keys", "Make, list and revoke API keys."),
-    Command("health", "cli.health", "Ask whether a gateway or a worker is healthy."),
-    Command("doctor", "cli.doctor", "Look at a deployment, and say how to mend it."),
-    Command("simulate", "cli.simulate", "Simulate a deployment under a load: waits, use, cost."),
+    Command("gateway", "cli.serve", "Run only a gateway."),
+    Command("worker", "cli.serve", "Run only a worker."),
+    Command("keys", "cli.keys", "Create, list and revoke API keys."),
+    Command("health", "cli.health", "Check whether a gateway or a worker is healthy."),
+    Command("doctor", "cli.doctor", "Check a deployment, and say how to fix it."),
+    Command("simulate", "cli.simulate", "Simulate a deployment under load: waits, use, cost."),
     Command("submit", "cli.submit", "Send a job to a running service."),
-    Command("status", "cli.jobs", "Show how a job stands."),
-    Command("wait", "cli.jobs", "Wait for a job, and fetch its result."),
+    Command("status", "cli.jobs", "Show the status of a job."),
+    Command("wait", "cli.jobs", "Wait for a job, and download its result."),
     Command("cancel", "cli.jobs", "Cancel a job."),
     Command("erase", "cli.jobs", "Erase an ended job and its results."),
     Command("list", "cli.jobs", "List the newest jobs."),
@@ -59,7 +63,7 @@ USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with 0, 1 on an error, 2 when the input is at fault."""
+    """Run the command line; exit with 0, with 1 on an error, with 2 for invalid input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         build_app(words)(words)
@@ -73,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
-    """The application for this command line: the command that it names, and the names of all."""
+    """Return the application with the command of this command line, and the names of the others."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -81,9 +85,9 @@ def build_app(words: Sequence[str]) -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_root)
-    named = next((word for word in words if not word.startswith("-")), None)
-    called = next((command.module for command in COMMANDS if command.name == named), None)
-    if named in USING_TORCH:
+    name = next((word for word in words if not word.startswith("-")), None)
+    called = next((command.module for command in COMMANDS if command.name == name), None)
+    if name in USING_TORCH:
         from tcan_core.startup import use_passive_waiting
 
         use_passive_waiting()
@@ -96,7 +100,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 
 
 def sentence(error: Exception) -> str:
-    """What to tell of an error: its own text, with its kind where nobody foresaw it."""
+    """Return the message of an error; an unexpected one with its class."""
     text = str(error)
     roots = (
         ("service.errors", "ServiceError"),
@@ -107,12 +111,12 @@ def sentence(error: Exception) -> str:
         return text
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {text} (TCAN_TRACEBACK=1 shows where)"
+    return f"{type(error).__name__}: {text} (set TCAN_TRACEBACK=1 for the traceback)"
 
 
 def exit_code(error: Exception) -> int:
-    """2 when what the user gave is at fault, else 1."""
-    at_fault = (
+    """Return 2 for an error of the user's input, else 1."""
+    is_usage_error = (
         _is_a(error, "tcan_core.errors", "InputError")
         or _is_a(error, "tcan_core.errors", "ConfigError")
         or _is_a(error, "service.errors", "RejectedError")
@@ -123,17 +127,17 @@ def exit_code(error: Exception) -> int:
         )
         or isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)
     )
-    return USAGE_EXIT if at_fault else ERROR_EXIT
+    return USAGE_EXIT if is_usage_error else ERROR_EXIT
 
 
 def _is_a(error: Exception, module: str, name: str) -> bool:
-    """Whether the error is of this class, without importing the class's module for it."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(error, kind)
+    """Return whether the error is of this class, without importing its module."""
+    class_ = getattr(sys.modules.get(module), name, None)
+    return class_ is not None and isinstance(error, class_)
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"tcan {version('tcan')}")
         raise typer.Exit
 
@@ -142,15 +146,15 @@ def _root(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Show the version and exit.", callback=_tell_version, is_eager=True
+            "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
         ),
     ] = False,
 ) -> None:
-    """Animate a character's picture with the motion of a driving video (TCAN)."""
+    """Animate a character's image with the motion of a driving video (TCAN)."""
 
 
 def _not_called() -> None:
-    """Stands for a command in the help."""
+    """Placeholder for a command in the help."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`tcan models`: presets and their weights."""
+"""`tcan models`: list, show, pull, import and verify presets and their weights."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tcan_core.models.weights.presets import Preset
 
 NameToPull = Annotated[
-    str, typer.Argument(help="A preset, or a set of files, such as dwpose; see `tcan models list`.")
+    str, typer.Argument(help="A preset, or a file set such as dwpose; see `tcan models list`.")
 ]
-_WITHOUT = {"refuse": "no", "leave_out": "no, left out"}
+_IF_MISSING = {"refuse": "no", "leave_out": "no, left out"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_presets() -> None:
-    """List presets and sets of files (detectors), shipped ones and those in the models folder."""
+    """List presets and file sets (detectors), shipped ones and those in the models folder."""
     from tcan_core.models.weights.hub.files import file_sets, load_file_set
     from tcan_core.models.weights.presets import load_preset, own_presets, shipped_presets
 
@@ -50,7 +50,7 @@ def list_presets() -> None:
 
 
 def show(name: NameToPull, as_json: AsJson = False) -> None:
-    """Show a preset's parts, or the files of a set: source, licence, whether they are at hand."""
+    """Show a preset's parts or a set's files: source, licence, whether they are installed."""
     import json
     from dataclasses import asdict
 
@@ -62,7 +62,7 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
     from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
-        _show_files(name, as_json)
+        _print_files(name, as_json)
         return
     preset = load_preset(name)
     parts = inventory(preset)
@@ -70,15 +70,17 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
         typer.echo(json.dumps({"parts": [asdict(part) for part in parts]}, indent=2))
         return
     title = f"{preset.name}: {preset.description}"
-    table = Table("part", "parameters", "at hand", "source", "licence", title=title)
+    table = Table("part", "parameters", "installed", "source", "licence", title=title)
     for part in parts:
-        at_hand = "yes" if part.present else _WITHOUT.get(part.absent, f"no, {part.absent} instead")
-        table.add_row(part.name, f"{part.parameters:,}", at_hand, part.source, part.license)
+        is_installed = (
+            "yes" if part.present else _IF_MISSING.get(part.absent, f"no, {part.absent} instead")
+        )
+        table.add_row(part.name, f"{part.parameters:,}", is_installed, part.source, part.license)
     Console().print(table)
-    _tell_detector(preset.detector)
+    _print_detector(preset.detector)
 
 
-def _show_files(name: str, as_json: bool) -> None:
+def _print_files(name: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
@@ -88,46 +90,45 @@ def _show_files(name: str, as_json: bool) -> None:
     from tcan_core.models.weights.hub.files import load_file_set
     from tcan_core.models.weights.store import store_folder
 
-    found, folder = load_file_set(name), store_folder(name)
-    present = {file: (folder / file).is_file() for file in found.files}
+    file_set, folder = load_file_set(name), store_folder(name)
+    present = {file: (folder / file).is_file() for file in file_set.files}
     if as_json:
         files = [
             {"name": file, "present": present[file], **asdict(hub)}
-            for file, hub in found.files.items()
+            for file, hub in file_set.files.items()
         ]
         typer.echo(json.dumps({"files": files}, indent=2))
         return
-    table = Table("file", "at hand", "source", "licence", title=f"{name}: {found.description}")
-    for file, hub in found.files.items():
+    table = Table("file", "installed", "source", "licence", title=f"{name}: {file_set.description}")
+    for file, hub in file_set.files.items():
         table.add_row(file, "yes" if present[file] else "no", hub.repo, hub.license)
     Console().print(table)
 
 
-def _tell_detector(detector: str) -> None:
-    """What finds poses for a preset, if that has files of its own."""
+def _print_detector(detector: str) -> None:
+    """Print a preset's pose detector, if that has files of its own."""
     from tcan_core.models.weights.hub.files import file_set_path, load_file_set
     from tcan_core.models.weights.store import store_folder
 
     name = detector.partition("@")[0]
     if not file_set_path(name).exists():
         return
-    found, folder = load_file_set(name), store_folder(name)
-    at_hand = all((folder / file).is_file() for file in found.files)
-    where = "at hand" if at_hand else f"not at hand; `tcan models pull {name}` brings it"
-    typer.echo(f"detector of poses: {name}, licence: {_licences(found)}; {where}")
+    file_set, folder = load_file_set(name), store_folder(name)
+    is_installed = all((folder / file).is_file() for file in file_set.files)
+    state = "installed" if is_installed else f"not installed; run `tcan models pull {name}`"
+    typer.echo(f"pose detector: {name}, licence: {_licences(file_set)}; {state}")
 
 
 def _licences(files: FileSet) -> str:
-    return ", ".join(files.licences) or "not known here"
+    return ", ".join(files.licences) or "unknown"
 
 
 def pull(name: NameToPull) -> None:
-    """Fetch weights from the hub, or from the mirror that TCAN_HUB_ENDPOINT names.
+    """Download weights from the hub, or from the mirror TCAN_HUB_ENDPOINT.
 
-    With a preset comes what its pose detector needs, or that of TCAN_DETECTOR. A transfer that
-    broke off is gone on with. Files are held to the revision and the sha256 that the preset pins;
-    where it pins none, to those of the first pull. A preset that has its files and names none
-    to pull is verified.
+    A preset includes the files of its pose detector, or of TCAN_DETECTOR. Interrupted downloads are
+    resumed. Files must have the revision and sha256 that the preset pins, or else those of the
+    first pull. A preset with all its files and nothing to pull is verified.
     """
     from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.importing.pulling import pull_preset, pullable
@@ -140,14 +141,13 @@ def pull(name: NameToPull) -> None:
     preset = load_preset(name)
     files = pullable(preset)
     if not files and (count := count_files(preset)):
-        told = f"preset {preset.name} names nothing to pull"
-        _tell_verdict(told, damaged_parts(preset), count)
+        _print_verdict(f"preset {preset.name} has nothing to pull", damaged_parts(preset), count)
     else:
-        _tell_licenses(files)
+        _print_licenses(files)
         with _bar() as bar:
-            fetched = pull_preset(preset, _shower(bar))
+            fetched = pull_preset(preset, _progress_updater(bar))
         for part, new in fetched.items():
-            typer.echo(f"{part}: {'fetched' if new else 'at hand'}")
+            typer.echo(f"{part}: {'downloaded' if new else 'already installed'}")
     detector = _pulled_detector(preset)
     if detector is not None:
         _pull_set(detector)
@@ -157,28 +157,30 @@ def import_files(
     files: Annotated[
         list[Path], typer.Argument(help="Files or folders: safetensors, ckpt, pth, bin.")
     ],
-    preset: Annotated[str, typer.Option(help="The preset that they are for.")] = "sd15",
+    preset: Annotated[str, typer.Option(help="Preset to import into.")] = "sd15",
     into: Annotated[
-        Path | None, typer.Option(help="Folder to write to. Default: the preset's store.")
+        Path | None, typer.Option(help="Output folder. Default: the preset's store.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Format of the files. Default: guessed from their keys.")
+        str | None, typer.Option(help="Format of the files. Default: detected from their keys.")
     ] = None,
     part: Annotated[
         str | None,
         typer.Option(
-            help="What a UNet becomes: denoising_unet or reference_unet; a LoRA: loras/NAME, or "
-            "lora for APPA's own. Default: denoising_unet, loras/FILE."
+            help="Target part. UNet: denoising_unet (default) or reference_unet. LoRA: loras/NAME "
+            "(default: the file's name), or lora for APPA's own."
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and report.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and report without writing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring weights of other programs into a preset, and report what fits.
+    """Import weights of other programs into a preset, and report which keys match.
 
     Reads diffusers folders, Civitai and LDM single files, VAEs, ControlNet v1.1, AnimateDiff
-    motion modules, the official TCAN outputs and LoRAs. A file of which one key does not fit is
-    refused, and then nothing is written. Pickles are read as weights only.
+    motion modules, the official TCAN outputs and LoRAs. One mismatched key rejects its file, and
+    then nothing is written. Pickles are read as weights only.
     """
     from tcan_core.models.weights.importing.importer import (
         check_files,
@@ -194,13 +196,13 @@ def import_files(
         if not dry_run:
             write_parts(checked, into or chosen.store)
     finally:
-        _tell_reports(checked, as_json)
+        _print_reports(checked, as_json)
 
 
 def verify(name: NameToPull) -> None:
-    """Check the sha256 of every file of a preset and its pose detector, or of a set of files.
+    """Check the sha256 of every file of a preset and its pose detector, or of a file set.
 
-    The detector is that of TCAN_DETECTOR where it is given, as for `pull`.
+    TCAN_DETECTOR overrides the preset's detector, as for `pull`.
     """
     from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.inventory import count_files, damaged_parts
@@ -210,14 +212,14 @@ def verify(name: NameToPull) -> None:
         _verify_set(name)
         return
     preset = load_preset(name)
-    _tell_verdict(name, damaged_parts(preset), count_files(preset))
+    _print_verdict(name, damaged_parts(preset), count_files(preset))
     detector = _pulled_detector(preset)
     if detector is not None:
         _verify_set(detector)
 
 
 def _pulled_detector(preset: Preset) -> str | None:
-    """The set of files that workers' detector reads with this preset; None where it needs none."""
+    """Return the file set of the detector for this preset, if it has one."""
     from service.settings import load_settings
     from tcan_core.models.weights.hub.files import file_set_path
 
@@ -231,9 +233,9 @@ def _pull_set(name: str) -> None:
     from tcan_core.models.weights.store import store_folder
 
     files = load_file_set(name).files
-    _tell_licenses(files)
+    _print_licenses(files)
     with _bar() as bar:
-        pull_files(files, store_folder(name), _shower(bar))
+        pull_files(files, store_folder(name), _progress_updater(bar))
     typer.echo(f"{name}: {len(files)} files in {store_folder(name)}")
 
 
@@ -243,15 +245,15 @@ def _verify_set(name: str) -> None:
     from tcan_core.models.weights.store import store_folder
 
     files = load_file_set(name).files
-    _tell_verdict(name, damaged_files(files, store_folder(name)), len(files))
+    _print_verdict(name, damaged_files(files, store_folder(name)), len(files))
 
 
-def _tell_verdict(name: str, wrong: Mapping[str, str], count: int) -> None:
+def _print_verdict(name: str, damaged: Mapping[str, str], count: int) -> None:
     from tcan_core.errors import WeightsError
 
-    if wrong:
-        raise WeightsError(f"{name}: " + "; ".join(wrong.values()))
-    typer.echo(f"{name}: {count} files are as they should be")
+    if damaged:
+        raise WeightsError(f"{name}: " + "; ".join(damaged.values()))
+    typer.echo(f"{name}: {count} files are intact")
 
 
 def _kind(name: str | None) -> Kind | None:
@@ -265,7 +267,7 @@ def _kind(name: str | None) -> Kind | None:
     return Kind(name)
 
 
-def _tell_reports(checked: list[ImportPlan], as_json: bool) -> None:
+def _print_reports(checked: list[ImportPlan], as_json: bool) -> None:
     import json
 
     reports = [one.report for one in checked]
@@ -278,9 +280,9 @@ def _tell_reports(checked: list[ImportPlan], as_json: bool) -> None:
             typer.echo(f"  {part}: written to {path}")
 
 
-def _tell_licenses(files: Mapping[str, HubFile]) -> None:
+def _print_licenses(files: Mapping[str, HubFile]) -> None:
     for name, file in files.items():
-        license_name = file.license or "not known here, see its repository"
+        license_name = file.license or "unknown, see its repository"
         typer.echo(f"{name}: {file}, licence: {license_name}", err=True)
 
 
@@ -292,7 +294,7 @@ def _bar() -> Progress:
     return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True))
 
 
-def _shower(bar: Progress) -> Callable[[str, int, int | None], None]:
+def _progress_updater(bar: Progress) -> Callable[[str, int, int | None], None]:
     from rich.progress import TaskID
 
     tasks: dict[str, TaskID] = {}

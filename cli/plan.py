@@ -1,4 +1,4 @@
-"""`tcan plan`: what a run takes of a device's memory, and how it fits, before it is started."""
+"""`tcan plan`: choose options by which a run fits a device's memory, before it starts."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(
-    memory: Annotated[str, typer.Option(help="Of the device, for tensors, such as 8GiB.")],
+    memory: Annotated[str, typer.Option(help="Device memory limit for tensors, such as 8GiB.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "sd15",
-    size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH of the picture.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTH of the image. Default: the preset's.")
+    ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="Of the video. Default: one window's.")
+        int | None, typer.Option(min=1, help="Frames of the video. Default: one window's.")
     ] = None,
     context_size: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 16,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
-    tile_codec: Annotated[bool, typer.Option(help="Decode large pictures in tiles.")] = False,
+    tile_codec: Annotated[bool, typer.Option(help="Decode large images in tiles.")] = False,
     measure: Annotated[
-        bool, typer.Option(help="Measure first, if nothing is known: minutes, and no GPU needed.")
+        bool,
+        typer.Option(help="Measure first, if nothing was measured: takes minutes, needs no GPU."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Choose options by which an animation fits a device, from measured memory; or refuse."""
+    """Choose options by which an animation fits a device, by measured memory; or fail."""
     import json
     from dataclasses import asdict
 
@@ -45,16 +48,16 @@ def plan(
     from tcan_core.planning.table import load_tables
 
     loaded, limit_bytes = load_preset(preset), read_bytes(memory)
-    picture = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
+    image_size = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
     options = RuntimeOptions(dtype=dtype, tile_codec=tile_codec)  # type: ignore[arg-type]
-    run = run_of(loaded, picture, context_size if frames is None else frames, context_size)
+    run = run_of(loaded, image_size, context_size if frames is None else frames, context_size)
     if measure:
         measure_if_new(loaded, run, options)
-    found = plan_run(run, limit_bytes, options)
+    chosen = plan_run(run, limit_bytes, options)
     if as_json:
-        typer.echo(json.dumps(asdict(found) | {"peak_bytes": found.peak_bytes}))
+        typer.echo(json.dumps(asdict(chosen) | {"peak_bytes": chosen.peak_bytes}))
         return
-    for line in described(found):
+    for line in plan_lines(chosen):
         typer.echo(line)
     typer.echo(f"measured: {load_tables().source}")
 
@@ -62,7 +65,7 @@ def plan(
 def plan_run(
     run: Run, limit_bytes: int, options: RuntimeOptions, choices: Choices | None = None
 ) -> Plan:
-    """Plan by what is known on this machine. Raises ParameterError."""
+    """Plan by the measurements of this machine. Raises ParameterError."""
     from tcan_core.planning.plan import ALL, plan
     from tcan_core.planning.table import load_tables
 
@@ -77,7 +80,7 @@ def plan_within(
     window_batch: int | None,
     decode_batch: int | None,
 ) -> Plan:
-    """Plan with no more windows and frames at a time than are given. Raises ParameterError."""
+    """Plan with at most the given windows and frames at a time. Raises ParameterError."""
     from dataclasses import replace
 
     from tcan_core.planning.budget import window_batches_up_to
@@ -89,7 +92,7 @@ def plan_within(
 
 
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
-    """Measure what a run takes, and keep it for this machine, where nothing is known of it."""
+    """Measure the memory of a run and save it for this machine, unless it is known."""
     from tcan_core.planning.plan import is_measured
     from tcan_core.planning.survey import survey
     from tcan_core.planning.table import load_tables, save_own
@@ -103,30 +106,30 @@ def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
     save_own(survey(preset, options.dtype, [run.size], run.window, report=report))
 
 
-def described(found: Plan) -> list[str]:
-    """What a plan says, in lines."""
+def plan_lines(plan: Plan) -> list[str]:
+    """Return a plan as lines of text."""
     from tcan_core.planning.plan import gib, switches_of
 
-    how = switches_of(found.options)
+    switches = switches_of(plan.options)
     return [
-        f"options: {how}; {found.window_batch} windows and {found.decode_batch} frames at a time",
-        f"denoising: {gib(found.denoise_bytes)} of the device, windows of {found.window} frames",
-        f"encoding and decoding: {gib(found.codec_bytes)} of the device",
-        f"latents, on the host: {found.latents_bytes / 2**20:.1f} MiB for each copy",
+        f"options: {switches}; {plan.window_batch} windows, {plan.decode_batch} frames at a time",
+        f"denoising: {gib(plan.denoise_bytes)} of the device, windows of {plan.window} frames",
+        f"encoding and decoding: {gib(plan.codec_bytes)} of the device",
+        f"latents, on the host: {plan.latents_bytes / 2**20:.1f} MiB for each copy",
     ]
 
 
 def read_bytes(text: str) -> int:
-    """Bytes of a text such as 8GiB or 500 MB. Raises BadParameter."""
+    """Parse a size such as 8GiB or 500 MB into bytes. Raises BadParameter."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     if found is None or found[2] not in UNITS:
-        raise typer.BadParameter(f"{text!r} is no size of memory; write it like 8GiB or 500MB")
+        raise typer.BadParameter(f"{text!r} is not a memory size; write it like 8GiB or 500MB")
     return int(float(found[1]) * UNITS[found[2]])
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """(height, width) of a text such as 512x768. Raises BadParameter."""
+    """Parse a size such as 512x768 into (height, width). Raises BadParameter."""
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
     if found is None or "0" in (found[1], found[2]):
-        raise typer.BadParameter(f"{text!r} is no size; write it like 512x768, height first")
+        raise typer.BadParameter(f"{text!r} is not a size; write it like 512x768, height first")
     return int(found[1]), int(found[2])

@@ -1,4 +1,4 @@
-"""`tcan poses`: keypoints from a video, and a picture of them."""
+"""`tcan poses`: extract keypoints from a video, and draw them."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ def register(app: typer.Typer) -> None:
 
 
 def extract(
-    video: Annotated[Path, typer.Argument(help="Video or picture.")],
+    video: Annotated[Path, typer.Argument(help="Video or image.")],
     out: Annotated[Path, typer.Option(help="The pose file to write (.json).")],
     detector: Annotated[str, typer.Option(help="Name of the pose detector.")] = "puppet",
 ) -> None:
-    """Find the people in every frame, write their keypoints, and tell how good they are."""
+    """Detect the people in every frame, write their keypoints, and report their quality."""
     from media.poses.pose_file import write_pose_file
     from tcan_core.conditioning.cleaning import clean_poses
     from tcan_core.pipelines.detect_people import detect_people
 
     people, fps = detect_people(video, detector=detector)
     write_pose_file(out, people, fps=float(fps))
-    found = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
-    typer.echo(f"{out}: {len(people)} frames at {float(fps):g} fps, people in {found} of them")
-    if found:
-        _tell_quality(clean_poses(people).report)
+    frames_with_people = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
+    typer.echo(
+        f"{out}: {len(people)} frames at {float(fps):g} fps, people in {frames_with_people} of them"
+    )
+    if frames_with_people:
+        _print_quality(clean_poses(people).report)
 
 
-def _tell_quality(report: CleaningReport) -> None:
-    """Say what cleaning would find and mend in the main person's joints."""
+def _print_quality(report: CleaningReport) -> None:
+    """Print what cleaning would correct in the main person's joints."""
     counts = {
         "not detected": report.missing,
         "jumped": report.rejected,
         "filled in": report.filled,
         "left missing": report.left_missing,
     }
-    told = ", ".join(f"{sum(by_joint.values())} {what}" for what, by_joint in counts.items())
-    typer.echo(f"joints of the main person, of {18 * report.frames}: {told}")
+    summary = ", ".join(f"{sum(by_joint.values())} {kind}" for kind, by_joint in counts.items())
+    typer.echo(f"joints of the main person, of {18 * report.frames}: {summary}")
     for warning in report.warnings():
         typer.echo(f"warning: {warning}", err=True)
 
@@ -56,7 +58,7 @@ def draw(
     poses: Annotated[Path, typer.Argument(help="Pose file (.json).")],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],
     fps: Annotated[
-        float | None, typer.Option(min=0.1, help="Default: the file's own, or 25.")
+        float | None, typer.Option(min=0.1, help="Frame rate. Default: the file's, or 25.")
     ] = None,
 ) -> None:
     """Draw a pose file as a video of skeletons."""

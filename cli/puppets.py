@@ -1,4 +1,4 @@
-"""`tcan puppets`: characters with a known truth."""
+"""`tcan puppets`: procedural characters with known ground truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Proportions(StrEnum):
-    """How the two characters of a pair differ."""
+    """Difference between the two characters of a pair."""
 
     ANY = "any"
     CROSSED = "crossed"
@@ -19,7 +19,7 @@ class Proportions(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     puppets = typer.Typer(
-        help="Render pairs of procedural characters with a known truth.", no_args_is_help=True
+        help="Render pairs of procedural characters with known ground truth.", no_args_is_help=True
     )
     puppets.command()(render)
     puppets.callback()(_puppets)
@@ -27,22 +27,22 @@ def register(app: typer.Typer) -> None:
 
 
 def _puppets() -> None:
-    """Render pairs of procedural characters with a known truth."""
+    """Render pairs of procedural characters with known ground truth."""
 
 
 def render(
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the first pair; from 1000000 up for evaluation.")
+        int, typer.Option(min=0, help="Seed of the first pair; at least 1000000 for evaluation.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder that receives 0000/, 0001/, ...")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs.")] = 1,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each, at 12 fps.")] = 24,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 64,
+    out: Annotated[Path, typer.Option(help="Folder for the pairs 0000/, 0001/, ...")],
+    count: Annotated[int, typer.Option(min=1, help="Number of pairs.")] = 1,
+    frames: Annotated[int, typer.Option(min=1, help="Frames per video, at 12 fps.")] = 24,
+    size: Annotated[int, typer.Option(help="Width and height in pixels.")] = 64,
     proportions: Annotated[
-        Proportions, typer.Option(help="crossed: a tall and a chibi character in each pair.")
+        Proportions, typer.Option(help="crossed pairs a tall character with a chibi one.")
     ] = Proportions.ANY,
 ) -> None:
-    """Write pairs: source picture, driving video, and the source doing that motion."""
+    """Write pairs: source image, driving video, and the source with that motion as truth."""
     from rich.progress import track
 
     from tcan_core.puppets.pairs import render_pair

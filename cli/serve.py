@@ -1,4 +1,4 @@
-"""`tcan gateway` and `tcan worker`: one part of the service, for deployments."""
+"""`tcan gateway` and `tcan worker`: single parts of the service, for deployments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Data = Annotated[
     Path | None, typer.Option(help="Folder of an embedded service. Default: TCAN_DATA or .tcan")
 ]
 ALL_QUEUES = ",".join(Queue)
-# Callers whose uploads and downloads are under way get this long to finish.
+# Running uploads and downloads get this long to finish.
 GRACE_S = 5
 
 
@@ -48,7 +48,7 @@ def gateway(
     address = host if given is None else str(given.getsockname()[0])
     start_logging()
     check_broker(settings)
-    check_door(settings, address)
+    check_anonymous_access(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
     app = create_app(settings)
     config = uvicorn.Config(
@@ -62,7 +62,7 @@ def gateway(
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Streams of events last as long as their jobs; a gateway that leaves ends them."""
+            """Close event streams, which would otherwise last as long as their jobs."""
             if hasattr(app.state, "gateway"):
                 app.state.gateway.events.close_streams_soon()
             super().handle_exit(sig, frame)
@@ -72,21 +72,21 @@ def gateway(
 
 
 def check_broker(settings: Settings) -> None:
-    """Warn of a broker that others reach too, and that asks nobody who they are."""
+    """Warn of a broker that other machines can use without authentication."""
     import logging
 
     from service.auth.broker import unprotected_reason
 
-    told = unprotected_reason(settings.broker_url())
-    if told is not None:
-        logging.getLogger(__name__).warning("the broker asks for no password: %s", told)
+    reason = unprotected_reason(settings.broker_url())
+    if reason is not None:
+        logging.getLogger(__name__).warning("broker without a password: %s", reason)
 
 
-def check_door(settings: Settings, address: str) -> None:
-    """Say who may call where nobody has a key.
+def check_anonymous_access(settings: Settings, address: str) -> None:
+    """Log who may call the service; refuse to listen to a network when nobody there may.
 
     Raises:
-        SettingsError: the gateway would listen to a network and answer nobody from there.
+        SettingsError: there is no API key, and the address is not local.
     """
     import logging
 
@@ -96,34 +96,34 @@ def check_door(settings: Settings, address: str) -> None:
 
     jobs = JobStore.connect(settings.broker_url())
     try:
-        closed = jobs.run(any_key())
+        has_keys = jobs.run(any_key())
     except UnavailableError:
-        return  # each request is asked again
+        return  # checked again for each request
     finally:
         jobs.close()
     logger = logging.getLogger(__name__)
-    if closed or settings.anonymous == "never":
-        logger.info("callers need a key")
+    if has_keys or settings.anonymous == "never":
+        logger.info("access: callers need a key")
     elif settings.anonymous == "anywhere":
-        logger.warning("there is no key: whoever reaches %s may use this service", address)
+        logger.warning("access: no key exists, anyone who reaches %s may use this service", address)
     elif is_loopback(address):
-        logger.info("there is no key: this machine alone may call")
+        logger.info("access: no key exists, only this machine may call")
     else:
-        raise SettingsError(f"there is no key, and {address} is not this machine alone: {HOW_TO}")
+        raise SettingsError(f"no key exists, but {address} accepts other machines: {HOW_TO}")
 
 
 def worker(
-    queues: Annotated[str, typer.Option(help="The queues to serve, with commas.")] = ALL_QUEUES,
+    queues: Annotated[str, typer.Option(help="Queues to serve, separated by commas.")] = ALL_QUEUES,
     devices: Annotated[
         str | None,
         typer.Option(
-            help="Of torch, with commas; in the queue render they share each job's windows: "
-            "cuda:0,cuda:1. Default: TCAN_DEVICES, or the one of TCAN_DEVICE"
+            help="torch devices that share the windows of each render, such as cuda:0,cuda:1. "
+            "Default: TCAN_DEVICES, or TCAN_DEVICE."
         ),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Run a worker: it loads the model for the queue render, a pose detector for prepare."""
+    """Run a worker; it loads the model for the queue render, a pose detector for prepare."""
     chosen, settings = read_queues(queues), read_settings(data)
     if devices is not None:
         settings = settings.model_copy(update={"devices": devices})
@@ -138,7 +138,7 @@ def worker(
 
     start_logging()
     check_broker(settings)
-    # Poses are looked for by one process.
+    # Only one process detects poses.
     shared = settings.all_devices if Queue.RENDER in chosen else (settings.device,)
     check_devices(shared)
     key = settings.watermark_key
@@ -156,18 +156,18 @@ def worker(
         more_devices=shared[1:],
     )
     code = run_worker(settings, animator, chosen)
-    # All is given back. Taking the model apart takes seconds more, and where the processor is busy
-    # longer than the grace that an orchestrator gives.
+    # Everything is released by now. Destroying the model would take seconds, on a busy machine
+    # longer than an orchestrator's grace period.
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
 
 
 def read_settings(data: Path | None) -> Settings:
-    """The settings of the environment, with another data folder when one is given.
+    """Return the settings of the environment, with another data folder if one is given.
 
     Raises:
-        SettingsError: they cannot be used, or name no Redis.
+        SettingsError: a setting is invalid, or there is no Redis address.
     """
     settings = load_settings() if data is None else load_settings(data=data)
     settings.broker_url()
@@ -175,9 +175,9 @@ def read_settings(data: Path | None) -> Settings:
 
 
 def read_queues(text: str) -> list[Queue]:
-    """The queues of a list with commas. Raises SettingsError."""
+    """Return the queues of a comma-separated list. Raises SettingsError."""
     try:
         return [Queue(name.strip()) for name in text.split(",")]
     except ValueError:
-        known = ", ".join(Queue)
-        raise SettingsError(f"--queues {text!r}: the queues are {known}") from None
+        allowed = ", ".join(Queue)
+        raise SettingsError(f"--queues {text!r}: unknown queue; allowed are {allowed}") from None

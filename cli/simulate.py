@@ -1,4 +1,4 @@
-"""`tcan simulate`: what a deployment would do under a load, and what it would cost."""
+"""`tcan simulate`: simulate waits, use and cost of a deployment under load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from cli.simulation.scenario import Scenario, draw_arrivals, load
 from service.errors import SettingsError
 
-USUAL = Scenario()
+DEFAULTS = Scenario()
 
 
 def register(app: typer.Typer) -> None:
@@ -20,55 +20,69 @@ def register(app: typer.Typer) -> None:
     app.command()(simulate)
 
 
-def _option(says: str, least: float = 0.0) -> Any:
-    return typer.Option(help=says, min=least)
+def _option(text: str, minimum: float = 0.0) -> Any:
+    return typer.Option(help=text, min=minimum)
 
 
 def simulate(
-    seed: Annotated[int, _option("Of arrivals and preemptions.")] = USUAL.seed,
-    hours: Annotated[float, _option("For how long jobs come.")] = USUAL.hours,
-    jobs_per_hour: Annotated[float, _option("On average.")] = USUAL.jobs_per_hour,
+    seed: Annotated[int, _option("Seed of arrivals and preemptions.")] = DEFAULTS.seed,
+    hours: Annotated[float, _option("Duration of the load.")] = DEFAULTS.hours,
+    jobs_per_hour: Annotated[float, _option("Mean rate of jobs.")] = DEFAULTS.jobs_per_hour,
     frames: Annotated[
-        str, typer.Option(help="Lengths of drivers and their weights.")
+        str, typer.Option(help="Frames of driving videos, with weights.")
     ] = "75:5,150:3,450:1",
-    steps: Annotated[int, _option("Denoising steps.", 1)] = USUAL.steps,
-    callers: Annotated[str, typer.Option(help="Callers and their shares of the jobs.")] = "a:1",
+    steps: Annotated[int, _option("Denoising steps.", 1)] = DEFAULTS.steps,
+    callers: Annotated[str, typer.Option(help="Callers, with weights.")] = "a:1",
     priorities: Annotated[
-        str, typer.Option(help="Classes (high, normal, low) and their shares of the jobs.")
+        str, typer.Option(help="Priorities (high, normal, low), with weights.")
     ] = "normal:1",
-    gpus: Annotated[int, _option("At least.", 1)] = USUAL.gpus,
-    max_gpus: Annotated[int | None, typer.Option(help="At most. Default: --gpus.")] = None,
-    preparers: Annotated[int, _option("Workers that prepare; 0: the GPUs' do.")] = USUAL.preparers,
-    context_size: Annotated[int, _option("Frames of a window.", 1)] = USUAL.context_size,
-    context_overlap: Annotated[int, _option("Frames two windows share.")] = USUAL.context_overlap,
+    gpus: Annotated[int, _option("Minimum number of GPUs.", 1)] = DEFAULTS.gpus,
+    max_gpus: Annotated[
+        int | None, typer.Option(help="Maximum number of GPUs. Default: --gpus.")
+    ] = None,
+    preparers: Annotated[
+        int, _option("Workers that only prepare jobs; 0: GPU workers do.")
+    ] = DEFAULTS.preparers,
+    context_size: Annotated[int, _option("Frames in a window.", 1)] = DEFAULTS.context_size,
+    context_overlap: Annotated[
+        int, _option("Frames shared by two windows.")
+    ] = DEFAULTS.context_overlap,
     frame_step_s: Annotated[
-        float, _option("A frame of a window in one step.")
-    ] = USUAL.frame_step_s,
-    render_frame_s: Annotated[float, _option("A frame besides.")] = USUAL.render_frame_s,
-    render_s: Annotated[float, _option("A render besides.")] = USUAL.render_s,
-    prepare_frame_s: Annotated[float, _option("A frame to prepare.")] = USUAL.prepare_frame_s,
-    prepare_s: Annotated[float, _option("Preparing besides.")] = USUAL.prepare_s,
-    turnaround_s: Annotated[float, _option("Between two jobs of a worker.")] = USUAL.turnaround_s,
-    preemptions_per_gpu_hour: Annotated[float, _option("Nodes that are taken away.")] = 0.0,
-    resume_s: Annotated[float, _option("Until a lost job goes on.")] = USUAL.resume_s,
-    start_s: Annotated[float, _option("Until a new GPU takes jobs.")] = USUAL.start_s,
-    calm_s: Annotated[float, _option("Until GPUs that are not needed go.")] = USUAL.calm_s,
-    shrink_s: Annotated[float, _option("Between two that go.")] = USUAL.shrink_s,
-    price_per_gpu_hour: Annotated[float, _option("In any currency.")] = USUAL.price_per_gpu_hour,
-    fps: Annotated[float, _option("Of the drivers.")] = USUAL.fps,
+        float, _option("Time per frame of a window and step.")
+    ] = DEFAULTS.frame_step_s,
+    render_frame_s: Annotated[
+        float, _option("Other render time per frame.")
+    ] = DEFAULTS.render_frame_s,
+    render_s: Annotated[float, _option("Other time per render.")] = DEFAULTS.render_s,
+    prepare_frame_s: Annotated[
+        float, _option("Preparation time per frame.")
+    ] = DEFAULTS.prepare_frame_s,
+    prepare_s: Annotated[float, _option("Other time per preparation.")] = DEFAULTS.prepare_s,
+    turnaround_s: Annotated[
+        float, _option("Pause between two jobs of a worker.")
+    ] = DEFAULTS.turnaround_s,
+    preemptions_per_gpu_hour: Annotated[float, _option("Preemption rate.")] = 0.0,
+    resume_s: Annotated[float, _option("Time until a lost job resumes.")] = DEFAULTS.resume_s,
+    start_s: Annotated[float, _option("Start-up time of a GPU worker.")] = DEFAULTS.start_s,
+    calm_s: Annotated[float, _option("Time until surplus GPUs are released.")] = DEFAULTS.calm_s,
+    shrink_s: Annotated[float, _option("Time between two releases.")] = DEFAULTS.shrink_s,
+    price_per_gpu_hour: Annotated[
+        float, _option("Price, in any currency.")
+    ] = DEFAULTS.price_per_gpu_hour,
+    fps: Annotated[float, _option("Frame rate of driving videos.")] = DEFAULTS.fps,
     plot: Annotated[Path | None, typer.Option(help="Write two diagrams to this PNG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Simulate a deployment under a load: waits, use of the GPUs, cost of a minute of video.
+    """Simulate a deployment under load: waits, GPU use, cost of a minute of video.
 
-    The defaults for times are placeholders: measure yours (`timings` of a job, or
-    `tcan animate --json`) and give them.
+    The default times are placeholders: use your own measurements (`timings` of a job, or
+    `tcan animate --json`).
     """
     from cli.simulation.engine import simulate as run_scenario
     from cli.simulation.outcome import outcome
 
     given = dict(locals())
-    known = {name: given[name] for name in asdict(USUAL) if name in given}
+    known = {name: given[name] for name in asdict(DEFAULTS) if name in given}
     known |= {
         "frames": tuple((int(name), weight) for name, weight in read_weights(frames)),
         "callers": tuple(read_weights(callers)),
@@ -78,32 +92,32 @@ def simulate(
     scenario = Scenario(**known)
     arrivals = draw_arrivals(scenario)
     run = run_scenario(scenario, arrivals)
-    found = outcome(run)
+    result = outcome(run)
     if plot is not None:
         from cli.simulation.outcome_plot import plot_run
 
         plot_run(plot, run)
     if as_json:
-        typer.echo(json.dumps({"scenario": asdict(scenario), "outcome": asdict(found)}, indent=2))
+        typer.echo(json.dumps({"scenario": asdict(scenario), "outcome": asdict(result)}, indent=2))
         return
-    typer.echo(f"{found.jobs} jobs, load {load(scenario, arrivals):.2f} of {gpus} GPUs")
-    for name, by_percent in (("wait", found.wait_s), ("total", found.total_s)):
-        shown = "  ".join(f"p{percent} {value:.0f} s" for percent, value in by_percent.items())
-        typer.echo(f"{name:6}{shown}")
-    typer.echo(f"mean wait {found.mean_wait_s:.1f} s, worst {found.worst_wait_s:.0f} s")
-    for caller, wait_s in found.callers_wait_s.items():
+    typer.echo(f"{result.jobs} jobs, load {load(scenario, arrivals):.2f} of {gpus} GPUs")
+    for name, by_percent in (("wait", result.wait_s), ("total", result.total_s)):
+        values = "  ".join(f"p{percent} {value:.0f} s" for percent, value in by_percent.items())
+        typer.echo(f"{name:6}{values}")
+    typer.echo(f"mean wait {result.mean_wait_s:.1f} s, worst {result.worst_wait_s:.0f} s")
+    for caller, wait_s in result.callers_wait_s.items():
         typer.echo(f"  {caller}: mean wait {wait_s:.1f} s")
     typer.echo(
-        f"GPUs: {found.gpu_use:.0%} of {found.gpu_hours:.1f} paid hours, {found.most_gpus} at most"
+        f"GPUs: {result.gpu_use:.0%} of {result.gpu_hours:.1f} paid hours, max {result.most_gpus}"
     )
-    typer.echo(f"jobs that lost their GPU: {found.losses}")
-    typer.echo(f"cost of a video-minute: {found.cost_per_video_minute:.3f}")
+    typer.echo(f"jobs that lost their GPU: {result.losses}")
+    typer.echo(f"cost of a video-minute: {result.cost_per_video_minute:.3f}")
 
 
 def read_weights(text: str) -> list[tuple[str, float]]:
-    """Names and weights of `a:3,b:1`. Raises SettingsError."""
+    """Parse names and weights such as `a:3,b:1`. Raises SettingsError."""
     try:
         pairs = [part.split(":") for part in text.split(",")]
         return [(name.strip(), float(weight)) for name, weight in pairs]
     except ValueError:
-        raise SettingsError(f"{text!r} is not of the form name:weight,name:weight") from None
+        raise SettingsError(f"{text!r} is invalid; write it like name:weight,name:weight") from None

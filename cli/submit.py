@@ -25,12 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
-    """The option for a field, described as in the API."""
+    """Return the option for a field, with the API's description."""
     return typer.Option(help=model.model_fields[name].description, show_default=True)
 
 
 def submit(
-    image: Annotated[Path, typer.Option(help="Picture of the character.", **Readable)],
+    image: Annotated[Path, typer.Option(help="Image of the character.", **Readable)],
     driving: Annotated[Path, typer.Option(help="Driving video, or a pose file.", **Readable)],
     seed: Annotated[int | None, describe("seed")] = None,
     num_inference_steps: Annotated[int | None, describe("num_inference_steps")] = None,
@@ -43,20 +43,20 @@ def submit(
     scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
     cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[
-        ResultFormat, typer.Option("--format", help="Of the result.")
+        ResultFormat, typer.Option("--format", help="Format of the result.")
     ] = ResultFormat.MP4,
     ttl_s: Annotated[int, describe("ttl_s", JobOptions)] = JobOptions().ttl_s,
     priority: Annotated[Priority, describe("priority", JobOptions)] = Priority.NORMAL,
     start_deadline_s: Annotated[int | None, describe("start_deadline_s", JobOptions)] = None,
     run_deadline_s: Annotated[int | None, describe("run_deadline_s", JobOptions)] = None,
     webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="Is told of the job by signed messages.")
+        str | None, typer.Option(metavar="URL", help="Receives signed messages about the job.")
     ] = None,
     consent: Annotated[str | None, describe("consent", JobOptions)] = None,
     webhook_event: Annotated[
         list[WebhookEvent] | None,
         typer.Option(
-            help="What it is told of; repeatable. How the job ends, when absent.",
+            help="Event to send; repeatable. Default: the end of the job.",
             show_default=False,
         ),
     ] = None,
@@ -99,7 +99,7 @@ def submit(
 
 
 def read_model(model: type[M], **values: Any) -> M:
-    """A model of the contract; a usage error names what is out of bounds."""
+    """Validate values for a model of the contract. Raises BadParameter."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -112,9 +112,9 @@ def read_model(model: type[M], **values: Any) -> M:
 
 
 def webhook_fields(url: str | None, events: list[WebhookEvent]) -> dict[str, Any] | None:
-    """The webhook's part of the options; None when nobody is to be told."""
+    """Return the webhook's part of the options, if there is one."""
     if url is None and events:
-        raise typer.BadParameter("--webhook-event says what --webhook is told: give that as well")
+        raise typer.BadParameter("--webhook-event needs --webhook")
     if url is None:
         return None
     return {"url": url, "events": tuple(dict.fromkeys(events))} if events else {"url": url}

@@ -1,4 +1,4 @@
-"""`tcan verify-origin`: does a file say that it was generated, and does it bear a mark?"""
+"""`tcan verify-origin`: check a file for a C2PA manifest and TCAN's watermark."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ def register(app: typer.Typer) -> None:
 
 
 def verify_origin(
-    file: Annotated[Path, typer.Argument(help="A video or picture.", exists=True, dir_okay=False)],
-    anchors: Annotated[
-        Path | None, typer.Option(help="PEM of issuers whose signatures are trusted.")
-    ] = None,
+    file: Annotated[Path, typer.Argument(help="A video or image.", exists=True, dir_okay=False)],
+    anchors: Annotated[Path | None, typer.Option(help="PEM file of trusted issuers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look for a C2PA manifest and for TCAN's watermark.
+    """Check a file for a C2PA manifest and for TCAN's watermark.
 
-    Exits with 0 when a manifest holds or a mark is found, with 1 when neither is.
-    TCAN_WATERMARK_KEY is the key of the marks that are looked for.
+    Exits with 0 if a manifest is valid or a watermark is found, with 1 otherwise. Only watermarks
+    of the key TCAN_WATERMARK_KEY are found.
     """
     from service.settings import load_settings
     from worker.outputs.provenance.reading import read_manifest
@@ -37,18 +35,20 @@ def verify_origin(
     settings = load_settings()
     key = settings.watermark_key
     manifest = read_manifest(file, "" if anchors is None else anchors.read_text())
-    finding, why = find_mark(file, None if key is None else key.get_secret_value().encode())
+    watermark, problem = find_watermark(
+        file, None if key is None else key.get_secret_value().encode()
+    )
     if as_json:
-        typer.echo(_as_json(manifest, finding, why))
+        typer.echo(_as_json(manifest, watermark, problem))
     else:
         typer.echo(_c2pa_line(manifest))
-        typer.echo(_mark_line(finding, why))
-    if manifest.state != "valid" and not finding.found:
+        typer.echo(_watermark_line(watermark, problem))
+    if manifest.state != "valid" and not watermark.found:
         raise typer.Exit(UNKNOWN_EXIT)
 
 
-def find_mark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
-    """The mark in a file, decoded in a child process; and why it could not be looked for."""
+def find_watermark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
+    """Detect the watermark of a file that a child process decodes; return it and any problem."""
     from contextlib import closing
 
     from media.limits import MediaLimits
@@ -73,29 +73,29 @@ def find_mark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:
 
 def _c2pa_line(manifest: Manifest) -> str:
     if manifest.state == "unsupported":
-        return "C2PA: this kind of file has no place for a manifest"
+        return "C2PA: this file type cannot hold a manifest"
     if manifest.state != "valid":
         return f"C2PA: {manifest.state}" + "".join(f"; {problem}" for problem in manifest.problems)
-    trusted = "trusted" if manifest.trusted else "not trusted by the issuers given"
-    generated = "; says that a model made it" if manifest.generated else ""
+    trusted = "trusted" if manifest.trusted else "not by a trusted issuer"
+    generated = "; declares that a model made it" if manifest.generated else ""
     return f"C2PA: valid, by {manifest.tool}, signed by {manifest.signer} ({trusted}){generated}"
 
 
-def _mark_line(finding: WatermarkResult, why: str) -> str:
-    if why and not finding.found:
-        return f"watermark: not looked for ({why})"
-    said = f"score {finding.score:g} in {finding.frames} frames"
+def _watermark_line(finding: WatermarkResult, problem: str) -> str:
+    if problem and not finding.found:
+        return f"watermark: not checked ({problem})"
+    score = f"score {finding.score:g} in {finding.frames} frames"
     if not finding.found:
-        return f"watermark: none found ({said})"
+        return f"watermark: none found ({score})"
     payload = "unreadable" if finding.payload is None else f"{finding.payload:08x}"
-    return f"watermark: found ({said}), payload {payload}"
+    return f"watermark: found ({score}), payload {payload}"
 
 
-def _as_json(manifest: Manifest, finding: WatermarkResult, why: str) -> str:
+def _as_json(manifest: Manifest, finding: WatermarkResult, problem: str) -> str:
     import json
     from dataclasses import asdict
 
-    mark: dict[str, Any] = asdict(finding)
+    watermark: dict[str, Any] = asdict(finding)
     if finding.payload is not None:
-        mark["payload"] = f"{finding.payload:08x}"
-    return json.dumps({"c2pa": asdict(manifest), "watermark": mark | {"problem": why}})
+        watermark["payload"] = f"{finding.payload:08x}"
+    return json.dumps({"c2pa": asdict(manifest), "watermark": watermark | {"problem": problem}})

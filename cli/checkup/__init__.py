@@ -1,1 +1,1 @@
-"""What `tcan doctor` looks at: one module per area, each a function that yields findings."""
+"""The checks of `tcan doctor`: one module per area, whose `check` yields findings."""

@@ -1,4 +1,4 @@
-"""Clocks: signed links and webhooks are refused by who believes that it is another time."""
+"""Check of clocks: a wrong one makes others reject signed links and webhooks."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from service.stores.object_store.s3 import make_client
 
 AREA = "clock"
 TIMEOUT_S = 5.0
-# S3 refuses a signature that is 15 minutes off; receivers of webhooks, one that is 5 minutes off.
-REFUSED_S, NOTED_S = 300.0, 2.0
-MEND = "let an NTP service such as chrony set both machines' clocks"
+# S3 rejects a signature that is 15 minutes off, receivers of webhooks one that is 5 minutes off.
+ERROR_S, WARNING_S = 300.0, 2.0
+FIX = "set both machines' clocks by an NTP service such as chrony"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
-    """This machine's clock against those of Redis and of the object store."""
-    yield _compared("redis", _redis_ahead_s(settings))
+def check(settings: Settings) -> Iterator[Finding]:
+    """Compare this machine's clock with those of Redis and of the object store."""
+    yield _finding("redis", _redis_ahead_s(settings))
     if settings.s3_bucket is not None:
-        yield _compared("objects", _s3_ahead_s(s3_url(settings)))
+        yield _finding("objects", _s3_ahead_s(s3_url(settings)))
 
 
 def s3_url(settings: Settings) -> str:
-    """The address of the object store; of the region's own S3 where the settings name none."""
+    """Return the object store's address; Amazon's for the region if the settings name none."""
     return make_client(settings, settings.s3_endpoint_url).meta.endpoint_url
 
 
-def _compared(name: str, ahead_s: float | None) -> Finding:
+def _finding(name: str, ahead_s: float | None) -> Finding:
     if ahead_s is None:
-        return skipped(AREA, name, "it tells no time")
-    return judged(name, ahead_s)
+        return skipped(AREA, name, "its clock could not be read")
+    return clock_finding(name, ahead_s)
 
 
-def judged(name: str, ahead_s: float) -> Finding:
-    """What a clock that is so many seconds ahead of ours means."""
-    told = f"its clock is {abs(ahead_s):.1f} s {'ahead' if ahead_s > 0 else 'behind'}"
-    if abs(ahead_s) >= REFUSED_S:
-        return error(AREA, name, f"{told}: signatures are refused", MEND)
-    if abs(ahead_s) >= NOTED_S:
-        return warning(AREA, name, f"{told}: times in records and logs do not agree", MEND)
-    return ok(AREA, name, told)
+def clock_finding(name: str, ahead_s: float) -> Finding:
+    """Rate a clock that is this many seconds ahead of ours."""
+    offset = f"its clock is {abs(ahead_s):.1f} s {'ahead' if ahead_s > 0 else 'behind'}"
+    if abs(ahead_s) >= ERROR_S:
+        return error(AREA, name, f"{offset}: signatures are rejected", FIX)
+    if abs(ahead_s) >= WARNING_S:
+        return warning(AREA, name, f"{offset}: times in records and logs do not match", FIX)
+    return ok(AREA, name, offset)
 
 
 def _redis_ahead_s(settings: Settings) -> float | None:
@@ -62,10 +62,10 @@ def _redis_ahead_s(settings: Settings) -> float | None:
 
 
 def _s3_ahead_s(url: str) -> float | None:
-    """By the Date of an answer, which has whole seconds."""
+    """Read the Date header of a response, which has whole seconds."""
     try:
-        answer = httpx.get(url, timeout=TIMEOUT_S)
-        told = parsedate_to_datetime(answer.headers["date"])
+        response = httpx.get(url, timeout=TIMEOUT_S)
+        date = parsedate_to_datetime(response.headers["date"])
     except (httpx.HTTPError, KeyError, ValueError):
         return None
-    return told.replace(tzinfo=told.tzinfo or UTC).timestamp() + 0.5 - time.time()
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp() + 0.5 - time.time()

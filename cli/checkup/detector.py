@@ -1,4 +1,4 @@
-"""The pose detector of a worker: without it no worker of the queue `prepare` starts."""
+"""Check of the pose detector, without which no worker of the queue `prepare` starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from cli.checkup.device import NOT_HERE, pulling
+from cli.checkup.device import NO_WORKER, pull_command
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
@@ -17,10 +17,10 @@ AREA = "detector"
 RESTRICTED = "non-commercial"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
-    """Whether the detector of TCAN_DETECTOR, or of the preset, can be built; by building it."""
+def check(settings: Settings) -> Iterator[Finding]:
+    """Load the detector of TCAN_DETECTOR or of the preset."""
     if find_spec("tcan_core") is None:
-        yield skipped(AREA, settings.detector or settings.preset, NOT_HERE)
+        yield skipped(AREA, settings.detector or settings.preset, NO_WORKER)
         return
     from tcan_core.conditioning.detectors import build_detector
     from tcan_core.errors import TcanError
@@ -31,32 +31,32 @@ def look(settings: Settings) -> Iterator[Finding]:
         name = name or load_preset(settings.preset).detector
         build_detector(name)
     except TcanError as failed:
-        told = f"{failed}; workers of the queue prepare do not start"
-        yield error(AREA, name or settings.preset, told, _mend(name, failed))
+        detail = f"{failed}; workers of the queue prepare do not start"
+        yield error(AREA, name or settings.preset, detail, _fix(name, failed))
         return
-    yield ok(AREA, name, "it is loaded")
-    yield from licences(name)
+    yield ok(AREA, name, "loaded")
+    yield from check_licences(name)
 
 
-def _mend(name: str, failed: TcanError) -> str:
-    """What to do in the environment of the workers that prepare."""
+def _fix(name: str, failed: TcanError) -> str:
+    """Return the fix in the environment of the workers that prepare jobs."""
     from tcan_core.errors import ConfigError, WeightsError
 
     if isinstance(failed, WeightsError):
-        return pulling(name.partition("@")[0])
+        return pull_command(name.partition("@")[0])
     if name and isinstance(failed, ConfigError):
-        cure = str(failed).rpartition("; ")[2]  # the detector knows which library it lacks
-        return f"{cure}; or give another TCAN_DETECTOR"
-    return "give a TCAN_PRESET and a TCAN_DETECTOR that there are"
+        fix = str(failed).rpartition("; ")[2]  # the detector names the missing library
+        return f"{fix}; or set another TCAN_DETECTOR"
+    return "set TCAN_PRESET and TCAN_DETECTOR to names that exist"
 
 
-def licences(name: str) -> Iterator[Finding]:
-    """Terms that not everybody can keep to."""
+def check_licences(name: str) -> Iterator[Finding]:
+    """Warn of non-commercial licences."""
     from tcan_core.models.weights.hub.files import file_set_path, load_file_set
 
     kind = name.partition("@")[0]
     licences = load_file_set(kind).licences if file_set_path(kind).exists() else []
-    for told in licences:
-        if RESTRICTED in told:
-            mend = "TCAN_DETECTOR=dwpose (Apache-2.0), where the use is commercial"
-            yield warning(AREA, "licence", f"weights of {kind}: {told}", mend)
+    for licence in licences:
+        if RESTRICTED in licence:
+            fix = "for commercial use set TCAN_DETECTOR=dwpose (Apache-2.0)"
+            yield warning(AREA, "licence", f"weights of {kind}: {licence}", fix)

@@ -1,4 +1,4 @@
-"""The device and the weights of a worker, where torch is at hand."""
+"""Checks of a worker's device and weights, which need torch."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
 AREA_DEVICE, AREA_WEIGHTS = "device", "weights"
-NOT_HERE = "this is no worker's environment; run it in a worker's container"
+NO_WORKER = "not a worker's environment; run this in a worker's container"
 
 
-def look_at_device(settings: Settings) -> Iterator[Finding]:
-    """Whether torch can use each of TCAN_DEVICES, or TCAN_DEVICE, by using it, and whether the
-    model fits there."""
+def check_device(settings: Settings) -> Iterator[Finding]:
+    """Compute on each of TCAN_DEVICES, or on TCAN_DEVICE, and check that the model fits."""
     for device in settings.all_devices:
-        yield from _look_at(device, settings)
+        yield from _check_device(device, settings)
 
 
-def _look_at(device: str, settings: Settings) -> Iterator[Finding]:
+def _check_device(device: str, settings: Settings) -> Iterator[Finding]:
     if find_spec("torch") is None:
-        yield skipped(AREA_DEVICE, device, NOT_HERE)
+        yield skipped(AREA_DEVICE, device, NO_WORKER)
         return
     import torch
 
     if torch.device(device).type != "cuda":
         yield ok(AREA_DEVICE, device, f"{torch.get_num_threads()} threads")
-        yield from memory.look(settings, device)
+        yield from memory.check(settings, device)
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
@@ -36,32 +35,34 @@ def _look_at(device: str, settings: Settings) -> Iterator[Finding]:
             AREA_DEVICE,
             device,
             f"torch {torch.__version__} (CUDA: {built}) finds no GPU",
-            "see that nvidia-smi works here, that the container got a GPU (--gpus, the device "
-            "plugin), and that torch is a CUDA build no newer than the driver",
+            "check that nvidia-smi works here, that the container has a GPU (--gpus, the device "
+            "plugin), and that torch is a CUDA build no newer than the NVIDIA driver",
         )
         return
     try:
-        total = float(torch.ones(1024, device=device).sum())
+        ones = float(torch.ones(1024, device=device).sum())
     except RuntimeError as failed:
-        yield error(AREA_DEVICE, device, f"it cannot compute: {failed}", "see dmesg for Xid errors")
+        yield error(
+            AREA_DEVICE, device, f"computation failed: {failed}", "look for Xid errors in dmesg"
+        )
         return
-    assert total == 1024
-    free, most = torch.cuda.mem_get_info(device)
+    assert ones == 1024
+    free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     yield ok(
         AREA_DEVICE,
         device,
-        f"{name}, {free / 2**30:.1f} of {most / 2**30:.1f} GiB free, CUDA {torch.version.cuda}",
+        f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, CUDA {torch.version.cuda}",
     )
     if find_spec("xformers") is None:
-        yield skipped(AREA_DEVICE, "xformers", "absent; torch's own fused attention is used")
-    yield from memory.look(settings, device)
+        yield skipped(AREA_DEVICE, "xformers", "not installed; torch's own fused attention is used")
+    yield from memory.check(settings, device)
 
 
-def look_at_weights(settings: Settings) -> Iterator[Finding]:
-    """Whether each file of the preset is there, with the sha256 that the preset says."""
+def check_weights(settings: Settings) -> Iterator[Finding]:
+    """Check that each file of the preset exists and has the right sha256."""
     if find_spec("tcan_core") is None:
-        yield skipped(AREA_WEIGHTS, settings.preset, NOT_HERE)
+        yield skipped(AREA_WEIGHTS, settings.preset, NO_WORKER)
         return
     from tcan_core.errors import TcanError
     from tcan_core.models.weights.inventory import damaged_parts
@@ -69,22 +70,24 @@ def look_at_weights(settings: Settings) -> Iterator[Finding]:
 
     try:
         preset = load_preset(settings.preset)
-        wrong = damaged_parts(preset)
+        damaged = damaged_parts(preset)
     except TcanError as failed:
-        yield error(AREA_WEIGHTS, settings.preset, str(failed), "see tcan models list")
+        yield error(
+            AREA_WEIGHTS, settings.preset, str(failed), "choose a preset of tcan models list"
+        )
         return
     if settings.weights is not None:
-        told = f"TCAN_WEIGHTS={settings.weights} takes the place of the preset's own files"
-        yield warning(AREA_WEIGHTS, "folder", told, "nothing, if it is meant")
-    for part, told in wrong.items():
-        yield error(AREA_WEIGHTS, part, told, pulling(settings.preset))
-    if not wrong:
+        detail = f"TCAN_WEIGHTS={settings.weights} replaces the preset's own files"
+        yield warning(AREA_WEIGHTS, "folder", detail, "unset it, unless that is intended")
+    for part, problem in damaged.items():
+        yield error(AREA_WEIGHTS, part, problem, pull_command(settings.preset))
+    if not damaged:
         files = [part for part in preset.parts if preset.part_file(part)]
-        yield ok(AREA_WEIGHTS, settings.preset, f"{len(files)} files are as the preset says")
+        yield ok(AREA_WEIGHTS, settings.preset, f"{len(files)} files match the preset's sha256")
 
 
-def pulling(name: str) -> str:
-    """How to fetch a preset or a detector: workers of a deployment may only read the folder."""
+def pull_command(name: str) -> str:
+    """Return how to pull weights; workers of a deployment cannot write to their folder."""
     return (
         f"tcan models pull {name}; with Compose docker compose run --rm models models pull {name} "
         "(models-cpu without a GPU), on Kubernetes delete the Job models and apply it again"

@@ -1,4 +1,4 @@
-"""What a look at a part of a deployment found."""
+"""The result of a check of a deployment."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     SKIPPED = "skipped"
-    """It could not be looked at from here; the finding says why."""
+    """Not checked; the finding says why."""
     WARNING = "warning"
-    """It works, and will not under some circumstances that the finding names."""
+    """It works now, but not under circumstances that the finding names."""
     ERROR = "error"
-    """Jobs fail, or can be lost."""
+    """Jobs fail or can be lost."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact.
+    """One result of a check.
 
     Attributes:
-        area: of the deployment.
-        mend: what to do about it; empty where nothing is to be done.
+        area: part of the deployment.
+        fix: what to do; empty if nothing is to be done.
     """
 
     area: str
     name: str
     level: Level
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def ok(area: str, name: str, detail: str) -> Finding:
-    """All is well."""
+    """Return a finding without a problem."""
     return Finding(area, name, Level.OK, detail)
 
 
 def skipped(area: str, name: str, detail: str) -> Finding:
-    """It could not be looked at."""
+    """Return a finding for a check that was not possible."""
     return Finding(area, name, Level.SKIPPED, detail)
 
 
-def warning(area: str, name: str, detail: str, mend: str) -> Finding:
-    """It will fail under some circumstances."""
-    return Finding(area, name, Level.WARNING, detail, mend)
+def warning(area: str, name: str, detail: str, fix: str) -> Finding:
+    """Return a finding that fails under some circumstances."""
+    return Finding(area, name, Level.WARNING, detail, fix)
 
 
-def error(area: str, name: str, detail: str, mend: str) -> Finding:
-    """It does not work, or can lose jobs."""
-    return Finding(area, name, Level.ERROR, detail, mend)
+def error(area: str, name: str, detail: str, fix: str) -> Finding:
+    """Return a finding that makes jobs fail or can lose them."""
+    return Finding(area, name, Level.ERROR, detail, fix)

@@ -1,4 +1,4 @@
-"""Whether the model fits the device: the plan that a worker which renders makes at its start."""
+"""Check that the model fits the device, as a rendering worker does at its start."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
 AREA, NAME = "device", "memory"
-UNBOUNDED = "nothing bounds it here; TCAN_MEMORY_LIMIT would"
-MEND = "choose TCAN_RUNTIME__* by what is told, or another TCAN_MEMORY_LIMIT or device"
+UNLIMITED = "no limit here; set TCAN_MEMORY_LIMIT for one"
+FIX = "change TCAN_RUNTIME__* by these numbers, or TCAN_MEMORY_LIMIT, or the device"
 
 
-def look(settings: Settings, device: str) -> Iterator[Finding]:
-    """Plan on a device that torch can use; a worker at work there counts as gone."""
+def check(settings: Settings, device: str) -> Iterator[Finding]:
+    """Plan for a usable device; the memory of a worker running there counts as free."""
     if find_spec("tcan_core") is None:
-        return  # the weights' finding says so
+        return  # the check of the weights reports it
     from tcan_core.errors import ConfigError, MemoryLimitError
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.models.weights.presets import load_preset
@@ -27,15 +27,15 @@ def look(settings: Settings, device: str) -> Iterator[Finding]:
         preset = load_preset(settings.preset)
         budget = Budget.for_device(preset, device, settings.memory_limit, idle=True)
         if budget is None:
-            yield skipped(AREA, NAME, UNBOUNDED)
+            yield skipped(AREA, NAME, UNLIMITED)
         elif not budget.has_measurements(options):
-            told = f"what {preset.name} takes is not known, so jobs may run out of it"
-            yield warning(AREA, NAME, told, f"tcan plan --preset {preset.name} --measure ...")
+            detail = f"the memory use of {preset.name} is unknown, so jobs may run out of memory"
+            yield warning(AREA, NAME, detail, f"tcan plan --preset {preset.name} --measure ...")
         else:
             yield ok(
                 AREA, NAME, budget.summary(budget.plan(options, settings.runtime.window_batch))
             )
     except MemoryLimitError as failed:
-        yield error(AREA, NAME, f"{failed}; workers that render do not start", MEND)
+        yield error(AREA, NAME, f"{failed}; workers that render do not start", FIX)
     except ConfigError as failed:
         yield skipped(AREA, NAME, str(failed))

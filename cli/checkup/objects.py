@@ -1,4 +1,4 @@
-"""The object store: each right that the service needs, found out by using it."""
+"""Checks of the object store: each right that the service needs is tried."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from service.stores.object_store.open import open_objects
 
 AREA = "objects"
 CONTENT = b"tcan doctor was here"
-LEAST_FREE = 0.1
+MIN_FREE = 0.1
 TIMEOUT_S = 5.0
 FORM_TTL_S = 60
-PUBLIC = "TCAN_S3_PUBLIC_ENDPOINT_URL must be an address of the store that callers reach"
+PUBLIC = "set TCAN_S3_PUBLIC_ENDPOINT_URL to an address of the store that callers can reach"
 RIGHTS = "give the key read, write, delete and list rights on the bucket"
 
 
-def look(settings: Settings, *, mend: bool = False) -> Iterator[Finding]:
-    """Write, look, copy, read, link, upload, erase; with `mend` a missing bucket is made."""
+def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
+    """Write, stat, copy, read, link, upload and erase objects; `fix` creates a missing bucket."""
     if settings.s3_bucket is None:
         yield from _folder(settings)
-    elif (missing := _bucket(settings, mend)) is not None:
-        yield missing
-        if missing.mend:
+    elif (bucket := _bucket(settings, fix)) is not None:
+        yield bucket
+        if bucket.fix:
             return
     store, prefix = open_objects(settings), f"doctor/{secrets.token_hex(8)}"
     try:
@@ -51,17 +51,17 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.objects_folder
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        yield error(AREA, "folder", f"{folder} cannot be written", "give this user the folder")
+        yield error(AREA, "folder", f"{folder} is not writable", "give this user write access")
     disk = shutil.disk_usage(folder)
-    told = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free on the disk"
-    if disk.free < LEAST_FREE * disk.total:
-        yield warning(AREA, "disk", told, "make room, or let ended jobs go earlier (ttl_s)")
+    detail = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free on the disk"
+    if disk.free < MIN_FREE * disk.total:
+        yield warning(AREA, "disk", detail, "free some space, or keep ended jobs shorter (ttl_s)")
     else:
-        yield ok(AREA, "disk", told)
+        yield ok(AREA, "disk", detail)
 
 
-def _bucket(settings: Settings, mend: bool) -> Finding | None:
-    """What is wrong with the bucket, or that it was made; None when it is there."""
+def _bucket(settings: Settings, fix: bool) -> Finding | None:
+    """Return a problem of the bucket, or that it was created; None if it exists."""
     from service.stores.object_store.s3 import make_client
 
     assert settings.s3_bucket is not None
@@ -74,22 +74,22 @@ def _bucket(settings: Settings, mend: bool) -> Finding | None:
         if code not in ("404", "NoSuchBucket"):
             return error(AREA, "bucket", f"{settings.s3_bucket}: {failed}", RIGHTS)
     except BotoCoreError as failed:
-        where = settings.s3_endpoint_url or "Amazon S3"
+        store = settings.s3_endpoint_url or "Amazon S3"
         return error(
-            AREA, "bucket", f"{where} does not answer: {failed}", "check TCAN_S3_ENDPOINT_URL"
+            AREA, "bucket", f"{store} does not answer: {failed}", "check TCAN_S3_ENDPOINT_URL"
         )
-    if not mend:
-        told = f"there is no bucket {settings.s3_bucket!r}"
-        return error(AREA, "bucket", told, "make it, or run tcan doctor --mend")
+    if not fix:
+        detail = f"there is no bucket {settings.s3_bucket!r}"
+        return error(AREA, "bucket", detail, "create it, or run tcan doctor --mend")
     try:
         client.create_bucket(Bucket=settings.s3_bucket)
     except (BotoCoreError, ClientError) as failed:
-        return error(AREA, "bucket", f"it could not be made: {failed}", "make it by hand")
-    return ok(AREA, "bucket", f"{settings.s3_bucket} was missing and is made")
+        return error(AREA, "bucket", f"it could not be created: {failed}", "create it by hand")
+    return ok(AREA, "bucket", f"{settings.s3_bucket} was missing; created it")
 
 
 def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
-    """Each step raises ServiceError where the right is missing."""
+    """Use the store; raises ServiceError when a right is missing."""
     key = f"{prefix}/probe.txt"
     store.put(key, CONTENT)
     version = store.version(key)
@@ -98,51 +98,55 @@ def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
         file = Path(scratch) / "probe"
         store.fetch(f"{prefix}/copy.txt", file)
         if file.read_bytes() != CONTENT:
-            yield error(AREA, "content", "what is read is not what was written", "check the store")
+            yield error(
+                AREA, "content", "an object reads back with other content", "check the store"
+            )
             return
-    yield ok(AREA, "rights", "an object was written, looked at, copied and read")
+    yield ok(AREA, "rights", "an object was written, copied and read")
 
 
 def _link(store: ObjectStore, prefix: str) -> Finding:
     url = store.link(f"{prefix}/probe.txt", "probe.txt")
-    place = url.partition("?")[0].removesuffix(f"/{prefix}/probe.txt")
+    address = url.partition("?")[0].removesuffix(f"/{prefix}/probe.txt")
     try:
-        answer = httpx.get(url, headers={"Range": "bytes=0-3"}, timeout=TIMEOUT_S)
+        response = httpx.get(url, headers={"Range": "bytes=0-3"}, timeout=TIMEOUT_S)
     except httpx.HTTPError as failed:
-        told = f"{place} is not reached from here ({failed}); try it from where callers are"
-        return warning(AREA, "links", told, PUBLIC)
-    if answer.status_code != 206 or answer.content != CONTENT[:4]:
-        told = f"{place} answers a signed link with {answer.status_code} instead of 206"
-        return error(AREA, "links", told, PUBLIC)
-    return ok(AREA, "links", f"{place} serves signed links, and parts of files")
+        detail = f"{address} cannot be reached from here ({failed}); try it from a caller's machine"
+        return warning(AREA, "links", detail, PUBLIC)
+    if response.status_code != 206 or response.content != CONTENT[:4]:
+        detail = f"{address} answers a signed link with {response.status_code} instead of 206"
+        return error(AREA, "links", detail, PUBLIC)
+    return ok(AREA, "links", f"{address} serves signed links and byte ranges")
 
 
 def _form(store: ObjectStore, prefix: str) -> Finding:
-    """Whether callers' uploads come in by a presigned POST, and no more bytes than it allows."""
+    """Upload by a presigned POST, which must reject more bytes than it allows."""
     form = store.form(f"{prefix}/upload.txt", len(CONTENT), FORM_TTL_S)
-    answers = []
+    responses = []
     try:
         for content in (CONTENT + b"!", CONTENT):
             file = {"file": ("upload.txt", content)}
-            answers.append(httpx.post(form.url, data=form.fields, files=file, timeout=TIMEOUT_S))
+            responses.append(httpx.post(form.url, data=form.fields, files=file, timeout=TIMEOUT_S))
     except httpx.HTTPError as failed:
-        told = f"{form.url} is not reached from here ({failed}); try it from where callers are"
-        return warning(AREA, "uploads", told, PUBLIC)
-    too_big, right = answers
+        detail = (
+            f"{form.url} cannot be reached from here ({failed}); try it from a caller's machine"
+        )
+        return warning(AREA, "uploads", detail, PUBLIC)
+    too_big, right = responses
     if too_big.is_success:
-        told = "a presigned POST takes more bytes than it allows"
-        return error(AREA, "uploads", told, "use a store that holds to content-length-range")
+        detail = "a presigned POST accepts more bytes than it allows"
+        return error(AREA, "uploads", detail, "use a store that enforces content-length-range")
     if not right.is_success or not store.exists(f"{prefix}/upload.txt"):
-        told = f"{form.url} answers a presigned POST with {right.status_code}: {right.text[:200]}"
-        return error(AREA, "uploads", told, f"{RIGHTS}; {PUBLIC}")
-    return ok(AREA, "uploads", "a presigned POST stores a file, and none beyond its size")
+        detail = f"{form.url} answers a presigned POST with {right.status_code}: {right.text[:200]}"
+        return error(AREA, "uploads", detail, f"{RIGHTS}; {PUBLIC}")
+    return ok(AREA, "uploads", "a presigned POST stores a file, and rejects a larger one")
 
 
 def _erase(store: ObjectStore, prefix: str) -> Iterator[Finding]:
     try:
         store.delete(prefix)
         if store.exists(f"{prefix}/probe.txt"):
-            yield error(AREA, "erasing", "an erased object is still there", RIGHTS)
+            yield error(AREA, "erasing", "an erased object still exists", RIGHTS)
         else:
             yield ok(AREA, "erasing", "objects can be listed and erased")
     except ServiceError as failed:

@@ -1,4 +1,4 @@
-"""The workers that live, and jobs that none of them can do."""
+"""Checks of the running workers, and of queues that none of them serves."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from service.stores.job_store.store import JobStore
 AREA = "workers"
 
 
-def look(settings: Settings) -> Iterator[Finding]:
-    """What the heartbeats say, and the queues beside them."""
+def check(settings: Settings) -> Iterator[Finding]:
+    """Compare the heartbeats with the queues."""
     jobs = JobStore.connect(settings.broker_url())
     try:
         workers = jobs.run(presence.workers())
         depths = jobs.run(counts.service_stats()).queues
     except UnavailableError as failed:
-        yield error(AREA, "heartbeats", str(failed), "mend what is said of redis first")
+        yield error(AREA, "heartbeats", str(failed), "fix the findings of redis first")
         return
     finally:
         jobs.close()
     for queue in Queue:
-        yield served(queue, workers, depths[queue].waiting)
-    yield from alike(workers)
+        yield check_queue(queue, workers, depths[queue].waiting)
+    yield from check_differences(workers)
 
 
-def served(queue: Queue, workers: Sequence[WorkerInfo], waiting: int) -> Finding:
-    """Whether somebody takes this queue's jobs."""
+def check_queue(queue: Queue, workers: Sequence[WorkerInfo], waiting: int) -> Finding:
+    """Check that a worker is ready for this queue."""
     ready = [worker.id for worker in workers if worker.ready and queue in worker.queues]
     if ready:
         return ok(AREA, queue, f"{len(ready)} ready, {waiting} jobs wait")
-    others = [worker.id for worker in workers if queue in worker.queues]
-    told = f"none takes its jobs ({len(others)} load their model); {waiting} wait"
-    return error(AREA, queue, told, f"start tcan worker --queues {queue}; see the workers' logs")
+    loading = [worker.id for worker in workers if queue in worker.queues]
+    detail = f"no worker is ready ({len(loading)} are loading); {waiting} jobs wait"
+    return error(AREA, queue, detail, f"start tcan worker --queues {queue}; see the workers' logs")
 
 
-def alike(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
-    """Whether it matters which of them takes a job."""
+def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
+    """Warn of differences between workers that change results, and of stalled workers."""
     for worker in workers:
         if worker.stalled:
-            told = f"{worker.id} takes nothing although hints wait, and starts itself again"
-            yield warning(AREA, "stalled", told, "if it comes back, see its log and its network")
+            detail = f"{worker.id} claims no jobs although some wait; it is restarting itself"
+            yield warning(AREA, "stalled", detail, "if this repeats, check its log and its network")
     if len({worker.contract for worker in workers} | {CONTRACT}) > 1:
-        told = ", ".join(f"{worker.id}: {worker.contract}" for worker in workers)
+        contracts = ", ".join(f"{worker.id}: {worker.contract}" for worker in workers)
         yield warning(
             AREA,
             "contract",
-            f"{told}; this release: {CONTRACT}. Jobs of later ones wait for workers that know them",
+            f"{contracts}; this release: {CONTRACT}. Jobs of a later one wait for workers of it",
             "finish the upgrade: workers first, then gateways",
         )
     for preset in sorted({worker.preset for worker in workers}):
@@ -62,14 +62,14 @@ def alike(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
             yield warning(
                 AREA,
                 "weights",
-                f"workers of {preset} have loaded different files: equal jobs give unequal videos",
-                "give all of them the same TCAN_WEIGHTS, and start them again",
+                f"workers of {preset} have different weights: equal jobs give different videos",
+                "give all of them the same TCAN_WEIGHTS, and restart them",
             )
     if len({worker.preset for worker in workers}) > 1:
         names = ", ".join(sorted({worker.preset for worker in workers}))
         yield warning(
             AREA,
             "presets",
-            f"{names}: a job is done by whichever worker is free",
+            f"{names}: any free worker may run a job",
             "give all workers of a deployment one TCAN_PRESET",
         )

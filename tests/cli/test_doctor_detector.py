@@ -16,41 +16,41 @@ from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tests.cli.conftest import Tcan
 
 
-def look(tmp_path: Path, **more: Any) -> list[Finding]:
-    return list(detector.look(Settings.model_validate({"data": tmp_path, **more})))
+def findings(tmp_path: Path, **more: Any) -> list[Finding]:
+    return list(detector.check(Settings.model_validate({"data": tmp_path, **more})))
 
 
-def test_the_detector_of_mini_is_loaded(tmp_path: Path) -> None:
-    [found] = look(tmp_path)
+def test_detector_of_mini_is_ok(tmp_path: Path) -> None:
+    [found] = findings(tmp_path)
     assert (found.name, found.level) == ("puppet", Level.OK)
 
 
 @pytest.mark.parametrize(("kind", "extra"), [("openpose", "pose"), ("dwpose", "dwpose")])
-def test_what_a_worker_lacks_is_told_with_the_cure(
+def test_missing_library_is_reported_with_the_fix(
     kind: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     for module in ("controlnet_aux", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
-    [lacking] = look(tmp_path, preset="sd15", detector=kind)
+    [lacking] = findings(tmp_path, preset="sd15", detector=kind)
     assert (lacking.name, lacking.level) == (kind, Level.ERROR)
     assert f"needs the extra `{extra}`" in lacking.detail and "do not start" in lacking.detail
-    assert f"'tcan[{extra}]'" in lacking.mend and "another TCAN_DETECTOR" in lacking.mend
+    assert f"'tcan[{extra}]'" in lacking.fix and "another TCAN_DETECTOR" in lacking.fix
 
 
-def test_a_detector_that_there_is_not_is_told(tmp_path: Path) -> None:
-    [unknown] = look(tmp_path, detector="eyes")
+def test_unknown_detector_is_reported(tmp_path: Path) -> None:
+    [unknown] = findings(tmp_path, detector="eyes")
     assert unknown.level is Level.ERROR and "it must be one of" in unknown.detail
-    assert "TCAN_DETECTOR" in unknown.mend
+    assert "TCAN_DETECTOR" in unknown.fix
 
 
-def test_a_device_without_its_library_is_told_with_that_library(tmp_path: Path) -> None:
-    [found] = look(tmp_path, detector="dwpose@cuda")  # the tests have onnxruntime's CPU build
+def test_device_without_its_library_is_reported_with_the_library(tmp_path: Path) -> None:
+    [found] = findings(tmp_path, detector="dwpose@cuda")  # the tests have onnxruntime's CPU build
     assert found.level is Level.ERROR and "CPUExecutionProvider" in found.detail
-    assert "onnxruntime-gpu" in found.mend and "dwpose@cpu" in found.mend
+    assert "onnxruntime-gpu" in found.fix and "dwpose@cpu" in found.fix
 
 
-def test_a_damaged_file_is_a_finding_in_json_too(
+def test_damaged_detector_file_is_reported_in_json(
     tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
@@ -67,13 +67,13 @@ def test_a_damaged_file_is_a_finding_in_json_too(
     assert "sha256 is" in found["detail"]
 
 
-def test_terms_that_forbid_commercial_use_are_told() -> None:
-    [told] = detector.licences("openpose@cuda")
-    assert told.level is Level.WARNING and "non-commercial use only" in told.detail
-    assert list(detector.licences("dwpose")) == list(detector.licences("puppet")) == []
+def test_non_commercial_licence_is_reported() -> None:
+    [finding] = detector.check_licences("openpose@cuda")
+    assert finding.level is Level.WARNING and "non-commercial use only" in finding.detail
+    assert list(detector.check_licences("dwpose")) == list(detector.check_licences("puppet")) == []
 
 
-def test_the_area_is_one_of_doctors(
+def test_doctor_checks_the_detector(
     tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_REDIS_URL", "redis://127.0.0.1:1")

@@ -159,16 +159,16 @@ def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (("--webhook-event", "job.failed"), "--webhook"),
         (("--webhook", "ftp://x/y"), "webhook.url must be an http or https address"),
         (("--webhook", "http://x/y", "--webhook-event", "job.paused"), "job.paused"),
     ],
 )
-def test_a_webhook_that_cannot_be_told_is_refused(
-    tcan: Tcan, inputs: list[str], words: tuple[str, ...], says: str
+def test_invalid_webhook_is_rejected(
+    tcan: Tcan, inputs: list[str], words: tuple[str, ...], message: str
 ) -> None:
     refused = tcan("submit", *inputs, *words)
     assert refused.code == 2
-    assert says in " ".join(refused.err.split())
+    assert message in " ".join(refused.err.split())

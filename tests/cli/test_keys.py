@@ -69,18 +69,18 @@ def test_a_key_is_sent_to_the_service_alone(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
-        (("create", "Ann Smith"), "a caller's name is"),
+        (("create", "Ann Smith"), "a caller's name has"),
         (("create", "ann", "--scope", "root"), "root"),
         (("revoke", "nothing"), "there is no key 'nothing'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
-    tcan: Tcan, settings: Settings, words: tuple[str, ...], says: str
+def test_invalid_arguments_are_rejected(
+    tcan: Tcan, settings: Settings, words: tuple[str, ...], message: str
 ) -> None:
     outcome = tcan("keys", *words)
-    assert (outcome.code, says in outcome.err) == (2, True), outcome.err
+    assert (outcome.code, message in outcome.err) == (2, True), outcome.err
 
 
 @pytest.mark.long

@@ -145,7 +145,7 @@ def test_show_and_verify_report_imported_parts(
     assert by_name["vae"]["present"]
     assert by_name["vae"]["source"] == str(tmp_path / "vae.ckpt")
     assert not by_name["lora"]["present"]
-    assert "4 files are as they should be" in tcan("models", "verify", str(mine)).out
+    assert "4 files are intact" in tcan("models", "verify", str(mine)).out
 
     with (models / "mine" / "vae.safetensors").open("ab") as file:
         file.write(b"x")
@@ -204,7 +204,7 @@ def test_a_preset_is_pulled_converted_and_locked(
     assert first.code == 0, first.err
     assert "denoising_unet: some/denoising_unet/weights.safetensors, licence: mit" in first.err
     assert first.out == "denoising_unet: fetched\nmotion_modules: fetched\n"
-    assert again.out == "denoising_unet: at hand\nmotion_modules: at hand\n"
+    assert again.out == "denoising_unet: already installed\nmotion_modules: already installed\n"
     assert len(hub.asked) == 2
     locked = json.loads((models / "mine" / "weights.lock.json").read_text())["files"]
     entry = locked["denoising_unet.safetensors"]
@@ -248,7 +248,7 @@ def test_a_file_set_is_pulled_unconverted(
     assert done.code == 0, done.err
     assert "body.onnx: some/detector/body.onnx, licence: apache-2.0" in done.err
     assert pulled_file("mine-too", "body.onnx").read_bytes() == b"network"
-    assert tcan("models", "verify", "mine-too").out == "mine-too: 1 files are as they should be\n"
+    assert tcan("models", "verify", "mine-too").out == "mine-too: 1 files are intact\n"
     pulled_file("mine-too", "body.onnx").write_bytes(b"another")
     assert "body.onnx has changed since it was pulled" in tcan("models", "verify", "mine-too").err
     pulled_file("mine-too", "body.onnx").unlink()
@@ -295,7 +295,7 @@ def test_sd15_has_a_hub_file_for_every_pretrained_part() -> None:
 def test_pull_verifies_a_preset_without_hub_files(tcan: Tcan, models: Path, tmp_path: Path) -> None:
     done = tcan("models", "pull", "mini")
     assert done.code == 0, done.err
-    assert "preset mini names nothing to pull: 8 files are as they should be" in done.out
+    assert "preset mini has nothing to pull: 8 files are intact" in done.out
     alone = tmp_path / "alone.yaml"
     alone.write_text(f"extends: {TINY}\nname: alone\ndescription: without weights\n")
     lacking = tcan("models", "pull", str(alone))
@@ -320,7 +320,7 @@ def test_the_detector_in_the_settings_replaces_the_presets(
     done = tcan("models", "pull", "mini")
     assert done.code == 0, done.err
     assert pulled_file("eyes", "body.onnx").read_bytes() == b"network"
-    assert "eyes: 1 files are as they should be" in tcan("models", "verify", "mini").out
+    assert "eyes: 1 files are intact" in tcan("models", "verify", "mini").out
 
 
 def test_presets_in_the_models_folder_are_listed(tcan: Tcan, mine: Path, models: Path) -> None:
@@ -352,9 +352,9 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
 
 def test_show_lists_the_files_of_a_presets_detector(tcan: Tcan, models: Path) -> None:
     told = tcan("models", "show", "sd15").out.splitlines()[-1]
-    assert "dwpose, licence: Apache-2.0; not at hand" in told
+    assert "dwpose, licence: Apache-2.0; not installed" in told
     assert "`tcan models pull dwpose`" in told
-    assert "detector of poses" not in tcan("models", "show", "mini").out
+    assert "pose detector:" not in tcan("models", "show", "mini").out
 
 
 def test_pulled_controlnet_motion_modules_go_to_their_part(

@@ -75,7 +75,7 @@ def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(
         with Redis.from_url((second.data / "redis_url").read_text()) as redis:
             redis.zadd("tcan:leases", {job_id: 0})
         wait_until(lambda: client.job(job_id).status is JobState.SUCCEEDED, "it is done")
-    assert "the worker ended with signal SIGKILL; starting it again" in second.log.read_text()
+    assert "the worker ended with signal SIGKILL; restarting it" in second.log.read_text()
 
 
 def test_a_taken_port_is_told_and_nothing_is_started(tcan: Tcan, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_folder_that_is_in_use_is_told(tcan: Tcan, up: Up) -> None:
 
 
 @pytest.mark.long
-def test_a_worker_that_cannot_start_is_told_with_its_last_words(
+def test_worker_that_cannot_start_is_reported_with_the_end_of_its_log(
     start_up: StartUp, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "data" / "spool"

@@ -37,4 +37,4 @@ def test_unprotected_broker_is_logged_as_a_warning(
     monkeypatch.setenv("TCAN_REDIS_URL", url)
     with caplog.at_level(logging.WARNING):
         check_broker(load_settings())
-    assert "the broker asks for no password" in caplog.text and "requirepass" in caplog.text
+    assert "broker without a password" in caplog.text and "requirepass" in caplog.text
