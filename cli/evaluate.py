@@ -168,7 +168,7 @@ def _lpips(device: str) -> dict[str, Metric]:
     try:
         return {"lpips": Lpips(device)}
     except (ConfigError, WeightsError) as error:
-        typer.echo(f"no LPIPS: {error}", err=True)
+        typer.echo(f"skipped LPIPS: {error}", err=True)
         return {}
 
 

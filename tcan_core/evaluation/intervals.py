@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 from tcan_core.errors import InputError
 
@@ -112,7 +113,10 @@ def _interval(
     confidence: float,
 ) -> Interval | None:
     """Return a statistic and its interval, or None where a draw makes it infinite."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with (
+        np.errstate(divide="ignore", invalid="ignore"),
+        warnings.catch_warnings(action="ignore", category=DegenerateDataWarning),
+    ):
         value = float(statistic(*samples))
         if len(samples[0]) == 1:  # scipy takes no single clip
             return Interval(value, value, value) if np.isfinite(value) else None

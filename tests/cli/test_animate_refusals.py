@@ -18,7 +18,7 @@ from tests.tcan_core.tiny_weights import TINY
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--out", "nowhere/x.mp4"], "there is no folder nowhere; make it first"),
         (["--pose-video", "nowhere/p.mp4"], "there is no folder nowhere"),
@@ -26,12 +26,12 @@ from tests.tcan_core.tiny_weights import TINY
         (["--audio"], "poses.json is a pose file, which has no sound"),
         (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
         (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
-        (["--device", "gpu"], "there is no device 'gpu'; use cpu, cuda or cuda:0"),
+        (["--device", "gpu"], "'gpu' is not a device; use cpu, cuda or cuda:0"),
         (["--device", "cuda:99"], "device 'cuda:99' does not exist: torch"),
     ],
 )
-def test_before_anything_is_read(
-    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], told: str
+def test_invalid_options_are_rejected_before_inputs_are_read(
+    tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     # Neither would be a usable input.
@@ -40,12 +40,12 @@ def test_before_anything_is_read(
     words = ["--image", "image.png", "--driving", "poses.json", "--out", "x.mp4", *more]
     refused = tcan("animate", *words)
     assert refused.code == 2
-    assert told in refused.err
+    assert message in refused.err
     assert "Traceback" not in refused.err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["image.png", "poses.json"]
 
 
-def test_poses_that_do_not_fit_are_told_before_the_model_is_loaded(
+def test_warnings_about_poses_are_printed_before_the_model_is_loaded(
     tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -57,13 +57,13 @@ def test_poses_that_do_not_fit_are_told_before_the_model_is_loaded(
     words = ["--image", "image.png", "--driving", "driving.json", "--source-pose", "source.json"]
     failed = tcan("animate", *words, "--out", "x.mp4", "--preset", str(TINY), "--no-retarget")
     assert failed.code == 1
-    told, _, reason = failed.err.rpartition("error: ")
+    warnings, _, reason = failed.err.rpartition("error: ")
     assert "no weights for" in reason  # so nothing was rendered
-    assert "warning: the driver's body is of another size" in told
-    assert "stays so without retargeting" in told
+    assert "warning: the driving person has another size in its frame" in warnings
+    assert "not corrected without retargeting" in warnings
 
 
-def test_devices_that_are_here_are_taken() -> None:
+def test_existing_devices_are_accepted() -> None:
     check_device("cpu")
     for number in range(torch.cuda.device_count()):
         check_device(f"cuda:{number}")
@@ -71,7 +71,7 @@ def test_devices_that_are_here_are_taken() -> None:
         check_device("")
 
 
-def test_devices_that_share_a_video_are_here_and_no_gpu_is_two_of_them() -> None:
+def test_missing_and_repeated_devices_are_rejected() -> None:
     check_devices(("cpu", "cpu"))
     with pytest.raises(ParameterError, match="cuda:0,cpu,cuda name a GPU twice"):
         check_devices(("cuda:0", "cpu", "cuda"))
@@ -86,7 +86,7 @@ data: {characters: 3}
 """
 
 
-def test_training_for_a_device_that_is_not_here_does_not_begin(
+def test_training_on_a_missing_device_is_rejected(
     tcan: Tcan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -52,13 +52,13 @@ def test_compare_shows_a_table(app: typer.Typer, tmp_path: Path) -> None:
     assert "+2.000" in result.stdout
 
 
-def test_compare_refuses_what_is_no_report(app: typer.Typer, tmp_path: Path) -> None:
+def test_compare_rejects_a_file_that_is_not_a_report(app: typer.Typer, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b")])
 
     assert isinstance(result.exception, InputError)
 
 
-def test_evaluate_looks_at_the_pairs_before_it_loads_a_model(
+def test_evaluate_checks_the_pairs_before_it_loads_a_model(
     app: typer.Typer, tmp_path: Path
 ) -> None:
     out = tmp_path / "report.json"
@@ -70,7 +70,7 @@ def test_evaluate_looks_at_the_pairs_before_it_loads_a_model(
     assert not out.exists()
 
 
-def test_evaluate_says_before_it_begins_why_there_will_be_no_lpips(
+def test_evaluate_reports_at_its_start_why_lpips_is_skipped(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "lpips", None)  # as where it is not installed
@@ -80,4 +80,4 @@ def test_evaluate_says_before_it_begins_why_there_will_be_no_lpips(
     result = CliRunner().invoke(app, ["evaluate", *arguments])
 
     assert isinstance(result.exception, ConfigError)
-    assert result.stderr.startswith("no LPIPS: it needs the extra `lpips`")
+    assert result.stderr.startswith("skipped LPIPS: LPIPS needs the extra `lpips`")

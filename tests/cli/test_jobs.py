@@ -162,7 +162,7 @@ def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client
     ("words", "message"),
     [
         (("--webhook-event", "job.failed"), "--webhook"),
-        (("--webhook", "ftp://x/y"), "webhook.url must be an http or https address"),
+        (("--webhook", "ftp://x/y"), "webhook.url must be an http or https URL"),
         (("--webhook", "http://x/y", "--webhook-event", "job.paused"), "job.paused"),
     ],
 )

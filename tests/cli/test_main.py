@@ -67,7 +67,7 @@ def test_a_command_that_is_not_there_is_a_usage_error(tcan: Tcan) -> None:
         (ProblemError(503, "unavailable", "later"), 1, "later (unavailable)"),
         (UnavailableError("no answer"), 1, "no answer"),
         (FileNotFoundError(2, "No such file", "a.png"), 2, "a.png: No such file"),
-        (KeyError("x"), 1, "KeyError: 'x' (TCAN_TRACEBACK=1 shows where)"),
+        (KeyError("x"), 1, "KeyError: 'x' (set TCAN_TRACEBACK=1 for the traceback)"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(error: Exception, code: int, text: str) -> None:

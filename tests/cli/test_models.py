@@ -203,7 +203,7 @@ def test_a_preset_is_pulled_converted_and_locked(
 
     assert first.code == 0, first.err
     assert "denoising_unet: some/denoising_unet/weights.safetensors, licence: mit" in first.err
-    assert first.out == "denoising_unet: fetched\nmotion_modules: fetched\n"
+    assert first.out == "denoising_unet: downloaded\nmotion_modules: downloaded\n"
     assert again.out == "denoising_unet: already installed\nmotion_modules: already installed\n"
     assert len(hub.asked) == 2
     locked = json.loads((models / "mine" / "weights.lock.json").read_text())["files"]
@@ -372,6 +372,6 @@ def test_pulled_controlnet_motion_modules_go_to_their_part(
 
     done = tcan("models", "pull", str(mine))
 
-    assert (done.code, done.out) == (0, "controlnet_motion_modules: fetched\n"), done.err
+    assert (done.code, done.out) == (0, "controlnet_motion_modules: downloaded\n"), done.err
     stored = load_file(models / "mine" / "controlnet_motion_modules.safetensors")
     assert set(stored) == set(state)
