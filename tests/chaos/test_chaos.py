@@ -18,7 +18,7 @@ SECONDS, SEED = 90, 11
 @pytest.mark.long
 @pytest.mark.e2e
 @pytest.mark.timeout(SECONDS + 600)
-def test_no_harm_loses_a_job(
+def test_killed_and_stopped_processes_lose_no_job(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     report = run(int(os.environ.get("CHAOS_SECONDS", SECONDS)), SEED, tmp_path / "service")
@@ -28,7 +28,7 @@ def test_no_harm_loses_a_job(
     assert report.starved_s <= BOUND_S
 
 
-def test_callers_who_are_kept_out_are_seen() -> None:
+def test_time_without_accepted_jobs_is_measured() -> None:
     harms = [Harm("valkey", "SIGSTOP", 2_000, 9_000), Harm("weed", "SIGKILL", 9_500, 9_500)]
     assert starved_s(0, 12_000, [1_000, 10_000, 11_000], harms) == 2.0
     assert starved_s(0, 60_000, [1_000], harms) == 52.0

@@ -54,13 +54,13 @@ def given(service: dict[str, Any], env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-# As somebody would fill in what is a secret.
+# Example values of secrets.
 FILLED = {name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY")}
 PARTS = ("gateway", "worker", "prepare", "worker-cpu", "prepare-cpu")
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_row_of_the_example_can_be_uncommented_and_shows_the_default(
+def test_example_env_shows_every_default(
     part: str, repository: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = compose["services"][part]
@@ -117,19 +117,19 @@ def read_by(part: str, repository: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_gets_what_it_reads_and_nothing_else(
+def test_each_part_gets_only_the_variables_it_reads(
     part: str, repository: Path, compose: dict[str, Any]
 ) -> None:
-    """What the gateway is not told, it does by its own default, beside workers that were told."""
+    """A variable that is not passed to a part would leave it at the default."""
     names = compose["services"][part]["environment"]
     passed = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
     assert passed == read_by(part, repository) - NOT_GIVEN[part]
 
 
-def test_a_raised_limit_stops_no_worker(
+def test_raised_limit_does_not_stop_workers(
     repository: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The room for it is asked for where files come in."""
+    """Only the gateway checks that its disk budget holds the largest request."""
     raised = {"TCAN_LIMITS__MAX_DRIVING_BYTES": str(2**32), "TCAN_SPOOL_BYTES": str(2**33)}
     for part in PARTS:
         with monkeypatch.context() as patch:
@@ -141,7 +141,7 @@ def test_a_raised_limit_stops_no_worker(
             open_disk_budget(settings.spool_bytes, settings.limits)
 
 
-def test_keys_that_sign_reach_those_alone_who_deliver(
+def test_signing_keys_reach_only_parts_that_deliver(
     repository: Path, compose: dict[str, Any]
 ) -> None:
     signing = re.compile(r"signing|C2PA|TCAN_WATERMARK|tcan-provenance|tcan-watermark")
@@ -172,7 +172,7 @@ def test_keys_that_sign_reach_those_alone_who_deliver(
     assert all(one["value"].startswith(added[2]["mountPath"]) for one in added[:2])
 
 
-def test_whoever_pulls_weights_is_told_which(repository: Path, compose: dict[str, Any]) -> None:
+def test_parts_that_pull_weights_get_the_preset(repository: Path, compose: dict[str, Any]) -> None:
     """The workers' preset and detector; each profile with its own preset."""
     for part, worker in (("models", "worker"), ("models-cpu", "worker-cpu")):
         pulls, renders = compose["services"][part], compose["services"][worker]
@@ -188,7 +188,7 @@ def test_whoever_pulls_weights_is_told_which(repository: Path, compose: dict[str
     assert container["envFrom"] == [{"configMapRef": {"name": "tcan-settings"}}]
 
 
-def test_metrics_are_not_for_those_outside(repository: Path) -> None:
+def test_metrics_are_not_public(repository: Path) -> None:
     documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/ingress.yaml").read_text())
     ingress, no_pods = documents
     first, rest = ingress["spec"]["rules"][0]["http"]["paths"]

@@ -62,7 +62,7 @@ def with_media_modules(repository: Path, files: list[Path]) -> set[Path]:
     return found
 
 
-def test_the_gateways_list_is_what_it_imports(repository: Path) -> None:
+def test_gateway_requirements_equal_its_imports(repository: Path) -> None:
     files = [*(repository / "service").rglob("*.py")]
     files += [*(repository / "cli/checkup").rglob("*.py")]
     files += [repository / f"cli/{name}.py" for name in GATEWAY_COMMANDS]
@@ -75,7 +75,7 @@ def test_the_gateways_list_is_what_it_imports(repository: Path) -> None:
     assert listed - used == set()
 
 
-def test_both_images_install_what_pyproject_pins(repository: Path) -> None:
+def test_images_install_pinned_packages(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     cpu = requirements(repository / "pyproject.toml", "cpu")
     extras = project["optional-dependencies"]
@@ -93,7 +93,7 @@ def test_both_images_install_what_pyproject_pins(repository: Path) -> None:
         requirements(repository / "pyproject.toml", "tpu")
 
 
-def test_what_goes_into_images_is_listed(repository: Path) -> None:
+def test_docker_context_lists_every_copied_path(repository: Path) -> None:
     sent = {line[1:] for line in lines(repository / ".dockerignore") if line.startswith("!")}
     copied: set[str] = set()
     for recipe in (repository / "deploy/docker").glob("*.Dockerfile"):
@@ -103,19 +103,19 @@ def test_what_goes_into_images_is_listed(repository: Path) -> None:
     assert all((repository / name).exists() for name in sent)
 
 
-def test_every_variable_of_the_compose_file_is_explained(repository: Path) -> None:
+def test_compose_variables_are_documented(repository: Path) -> None:
     used = set(re.findall(r"\$\{(\w+)", (repository / "docker-compose.yml").read_text()))
     assert used - set(example(repository)) == set()
 
 
-def test_services_get_settings_that_exist(compose: dict[str, Any]) -> None:
+def test_services_set_only_existing_settings(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {*OTHER_VARIABLES}
     for name, service in compose["services"].items():
         told = {key.split("__")[0] for key in service.get("environment", {})}
         assert {key for key in told if key.startswith(PREFIX)} <= known, name
 
 
-def test_every_command_in_the_files_exists(repository: Path, compose: dict[str, Any]) -> None:
+def test_commands_in_deployment_files_exist(repository: Path, compose: dict[str, Any]) -> None:
     called = {
         service["command"][0]
         for service in compose["services"].values()
@@ -128,7 +128,7 @@ def test_every_command_in_the_files_exists(repository: Path, compose: dict[str, 
     assert called <= {command.name for command in COMMANDS}
 
 
-def test_our_services_are_restricted(compose: dict[str, Any]) -> None:
+def test_compose_services_are_restricted(compose: dict[str, Any]) -> None:
     ours = {name: one for name, one in compose["services"].items() if "tcan-" in one["image"]}
     assert len(ours) == 8
     for name, service in ours.items():
@@ -138,7 +138,7 @@ def test_our_services_are_restricted(compose: dict[str, Any]) -> None:
         assert service["user"].startswith("${TCAN_UID:-10001}"), name
 
 
-def test_every_pod_of_ours_is_restricted(repository: Path) -> None:
+def test_pods_are_restricted(repository: Path) -> None:
     folder = repository / "deploy/kubernetes"
     documents = [
         (file, document)
@@ -166,7 +166,7 @@ def metric_names(texts: list[str]) -> set[str]:
     return {re.sub(r"_(bucket|total|sum|count)$", "", name) for name in found}
 
 
-def test_rules_panels_and_scalers_ask_for_metrics_that_exist(
+def test_rules_panels_and_scalers_use_existing_metrics(
     repository: Path, gateway_metrics: str
 ) -> None:
     monitoring = repository / "deploy/monitoring"
@@ -194,7 +194,7 @@ def gateway_metrics(redis_url: str, tmp_path: Path) -> str:
         return client.get("/metrics").text
 
 
-def test_every_alert_has_its_runbook_and_every_runbook_its_alert(repository: Path) -> None:
+def test_alerts_and_runbooks_match(repository: Path) -> None:
     rules = yaml.safe_load((repository / "deploy/monitoring/rules.yml").read_text())
     alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
     named = {rule["annotations"]["runbook"] for rule in alerts}

@@ -14,14 +14,14 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(file.read_text("utf-8")) if one]
 
 
-def test_the_operators_rules_are_prometheus_own() -> None:
+def test_operator_rules_equal_prometheus_rules() -> None:
     made = "run `python tools/prometheus_rule.py`"
     assert RESOURCE.read_text("utf-8") == resource(RULES.read_text("utf-8")), made
     [told], [rules] = read(RESOURCE), read(RULES)
     assert told["spec"] == rules
 
 
-def test_rules_and_dashboard_come_with_the_overlay_that_has_an_operator(repository: Path) -> None:
+def test_operator_overlay_has_rules_and_dashboard(repository: Path) -> None:
     monitoring = repository / "deploy/monitoring"
     [component] = read(monitoring / "kustomization.yaml")
     assert component["resources"] == [RESOURCE.name]
@@ -33,7 +33,7 @@ def test_rules_and_dashboard_come_with_the_overlay_that_has_an_operator(reposito
     assert (overlay / taken["components"][0]).resolve() == monitoring
 
 
-def test_every_port_of_metrics_has_a_monitor(repository: Path) -> None:
+def test_every_metrics_port_has_a_monitor(repository: Path) -> None:
     """A port of a Service that is named for metrics or for HTTP, by the labels of both."""
     files = [*(repository / "deploy/kubernetes").rglob("*.yaml")]
     found = [document for file in files for document in read(file) if "kind" in document]
@@ -54,8 +54,8 @@ def test_every_port_of_metrics_has_a_monitor(repository: Path) -> None:
     assert {port for port in services if port[1] == "metrics"} <= monitored
 
 
-def test_a_scaler_that_is_told_nothing_takes_no_worker_away(repository: Path) -> None:
-    """No series is no zero, and a Prometheus that is away leaves those who are at work."""
+def test_scaler_without_metrics_keeps_workers(repository: Path) -> None:
+    """A missing series is not zero, and without Prometheus the workers stay."""
     scalers = read(repository / "deploy/kubernetes/base/scaling.yaml")
     assert len(scalers) == 2
     for scaler in scalers:

@@ -106,7 +106,7 @@ def timed_tally(tally: Tally) -> Iterator[Tally]:
     assert tally.longest_s < LONGEST_S
 
 
-def test_damaged_videos_and_pictures_are_taken_or_refused(tally: Tally, tmp_path: Path) -> None:
+def test_damaged_media_is_accepted_or_refused(tally: Tally, tmp_path: Path) -> None:
     tally.try_all("driving", by_hand(samples.video(tmp_path), FEW), FEW)
     assert tally.answers.total() > tally.answers["202"] > 0, "some are refused, and some taken"
     tally.try_all("image", by_hand(samples.png(200, 200), FEW), 2 * FEW)
@@ -137,7 +137,7 @@ def test_many_small_pictures_damaged_by_zzuf(timed_tally: Tally, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_pictures_with_right_checksums(timed_tally: Tally, tmp_path: Path) -> None:
+def test_many_damaged_pictures_with_valid_checksums(timed_tally: Tally, tmp_path: Path) -> None:
     """A damaged PNG is refused by its chunks' checksums; with right ones libraries read on, until
     what is packed has a wrong code or a wrong sum of its own, which most of them have."""
     file = tmp_path / "valid.png"
@@ -148,7 +148,9 @@ def test_many_pictures_with_right_checksums(timed_tally: Tally, tmp_path: Path) 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
-def test_many_pictures_without_checksums(timed_tally: Tally, tmp_path: Path, kind: str) -> None:
+def test_many_damaged_pictures_in_formats_without_checksums(
+    timed_tally: Tally, tmp_path: Path, kind: str
+) -> None:
     """Formats whose decoders come to the damage itself."""
     file = tmp_path / "valid"
     with Image.open(io.BytesIO(samples.png(200, 200))) as picture:

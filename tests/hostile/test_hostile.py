@@ -49,13 +49,13 @@ def ended(service: Service, where: str) -> Any:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
-def test_an_attack_is_refused_and_leaves_nothing(service: Service, row: Row) -> None:
+def test_attack_is_refused_and_leaves_no_file(service: Service, row: Row) -> None:
     assert "succeeded" not in row.codes
     attacked(service, row)
 
 
 @pytest.mark.parametrize("row", HARMLESS, ids=[row.name for row in HARMLESS])
-def test_a_file_that_lies_in_vain_leaves_nothing(service: Service, row: Row) -> None:
+def test_misleading_file_leaves_no_file(service: Service, row: Row) -> None:
     attacked(service, row)
 
 
@@ -73,6 +73,6 @@ def attacked(service: Service, row: Row) -> None:
     assert not Path("/tmp/tcan-was-here").exists()
 
 
-def test_the_table_is_long_enough_and_each_row_is_another() -> None:
+def test_attack_table_has_forty_different_rows() -> None:
     assert len(TABLE) >= 40
     assert len({row.name for row in TABLE}) == len(TABLE)

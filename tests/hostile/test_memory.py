@@ -89,9 +89,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield found
 
 
-def test_the_largest_files_that_are_taken_stay_in_their_bounds(
-    service: Service, tmp_path: Path
-) -> None:
+def test_memory_stays_bounded_for_the_largest_files(service: Service, tmp_path: Path) -> None:
     """A picture of 40 megapixels, a pose file of 32 MiB, a video of 4096x2160."""
     video = samples.write_video(tmp_path / "large.mp4", frames=40, size=(4096, 2160)).read_bytes()
     attacks = {

@@ -126,7 +126,9 @@ def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_pat
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
     assert count_frames(tmp_path / "result.mp4") == 7
-    assert f"job {job_id}: prepare, attempt 1" in (tmp_path / "worker-0.log").read_text()
+    assert (
+        f"job {job_id}: started queue=prepare attempt=1" in (tmp_path / "worker-0.log").read_text()
+    )
 
 
 @pytest.mark.long
