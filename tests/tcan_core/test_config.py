@@ -1,4 +1,4 @@
-"""YAML into frozen dataclasses, strictly."""
+"""Configuration is read from YAML strictly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outer:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def test_a_full_configuration_survives_a_round_trip(tmp_path: Path) -> None:
+def test_full_configuration_is_saved_and_loaded(tmp_path: Path) -> None:
     config = Outer(3, "square", "a note", Inner(1.5, (0.25, 2.0)), (1, 2, 3), {"a": [1, None]})
 
     save_config(config, tmp_path / "runs" / "config.yaml")
@@ -36,7 +36,7 @@ def test_a_full_configuration_survives_a_round_trip(tmp_path: Path) -> None:
     assert load_config(tmp_path / "runs" / "config.yaml", Outer) == config
 
 
-def test_whole_numbers_become_floats_where_floats_are_wanted() -> None:
+def test_integers_are_converted_for_float_fields() -> None:
     built = build(Inner, {"rate": 2, "span": [0, 1]}, "here")
 
     assert isinstance(built.rate, float)
@@ -44,7 +44,7 @@ def test_whole_numbers_become_floats_where_floats_are_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({}, "here: missing steps"),
         ({"steps": 1, "stpes": 2}, "here: unknown key stpes; known are steps, kind, note"),
@@ -59,21 +59,21 @@ def test_whole_numbers_become_floats_where_floats_are_wanted() -> None:
         ({"steps": 1, "options": 3}, "here: options: expected a mapping, got 3"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(content: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_error_names_the_key_and_the_problem(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         build(Outer, content, "here")
 
 
-def test_nothing_stands_for_an_optional_value() -> None:
+def test_null_is_allowed_for_optional_values() -> None:
     assert build(Outer, {"steps": 1, "note": None}, "here").note is None
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing.yaml"):
         load_config(tmp_path / "nothing.yaml", Outer)
 
 
-def test_the_encodings_of_yaml_are_read_and_others_are_told(tmp_path: Path) -> None:
+def test_yaml_encodings_are_read_and_others_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         path.write_bytes("steps: 3\nnote: größer\n".encode(encoding))

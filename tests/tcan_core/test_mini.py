@@ -1,4 +1,4 @@
-"""The shipped preset does what its model card says, on puppets that it has never seen."""
+"""The shipped preset has the quality of its model card, on unseen puppets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pipeline() -> AnimatePipeline:
     return AnimatePipeline.from_preset("mini")
 
 
-def test_the_weights_are_at_hand_whole_and_small() -> None:
+def test_shipped_weights_are_complete_and_small() -> None:
     preset = load_preset("mini")
 
     assert damaged_parts(preset) == {}
@@ -37,7 +37,7 @@ def test_the_weights_are_at_hand_whole_and_small() -> None:
 
 
 @pytest.mark.parametrize("seed", [FIRST_TEST_SEED + 500, FIRST_TEST_SEED + 501])
-def test_a_puppet_does_the_motion_of_another(pipeline: AnimatePipeline, seed: int) -> None:
+def test_puppet_follows_the_motion_of_another(pipeline: AnimatePipeline, seed: int) -> None:
     scene = sample_scene(seed, FRAMES, 64)
     source, truth = _source_and_truth(scene)
 
@@ -52,7 +52,7 @@ def test_a_puppet_does_the_motion_of_another(pipeline: AnimatePipeline, seed: in
     assert psnr > moving_region_psnr(standing_still, truth, moving) + 2
 
 
-def test_the_detector_finds_joints_to_the_pixel() -> None:
+def test_detector_finds_joints_to_the_pixel() -> None:
     scene = sample_scene(FIRST_TEST_SEED + 502, FRAMES, 64)
     poses = scene.driver.poses(scene.motion)
 
@@ -65,7 +65,7 @@ def test_the_detector_finds_joints_to_the_pixel() -> None:
     assert np.median(errors) < 1
 
 
-def test_the_detector_scales_with_the_picture() -> None:
+def test_detector_scales_with_the_image() -> None:
     scene = sample_scene(FIRST_TEST_SEED + 503, 1, 256)
     (pose,) = scene.driver.poses(scene.motion)
 
@@ -74,7 +74,7 @@ def test_the_detector_scales_with_the_picture() -> None:
     assert np.median(np.linalg.norm(found.keypoints - pose.keypoints, axis=1)) < 4
 
 
-def test_nobody_is_found_in_an_empty_background(tmp_path: Path) -> None:
+def test_empty_background_has_no_person(tmp_path: Path) -> None:
     scene = sample_scene(FIRST_TEST_SEED + 504, 1, 64)
     write_png(tmp_path / "source.png", scene.source.draw(scene.source_pose)[0])
     write_png(tmp_path / "empty.png", draw_background(np.random.default_rng(7), 64))

@@ -1,4 +1,4 @@
-"""One picture animated, at tiny width with random weights."""
+"""The pipeline animates an image, at tiny width with random weights."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def poses(scene: Scene) -> list[Pose]:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 32), (33, 47), (70, 32), (100, 121)])
-def test_frames_have_the_size_of_the_picture(
+def test_frames_have_the_size_of_the_image(
     pipeline: AnimatePipeline, poses: list[Pose], size: tuple[int, int]
 ) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -50,7 +50,9 @@ def test_frames_have_the_size_of_the_picture(
     assert frames.std() > 3
 
 
-def test_a_seed_is_a_result(pipeline: AnimatePipeline, image: Frames, poses: list[Pose]) -> None:
+def test_result_depends_on_the_seed(
+    pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
+) -> None:
     first, second, other = (pipeline(image, poses, seed=seed, **WINDOWS) for seed in (3, 3, 4))
 
     assert np.array_equal(first, second)
@@ -58,7 +60,7 @@ def test_a_seed_is_a_result(pipeline: AnimatePipeline, image: Frames, poses: lis
 
 
 @pytest.mark.parametrize("window_batch", [2, 3, 9])
-def test_the_batch_of_windows_changes_nothing_but_rounding(
+def test_window_batch_changes_results_by_rounding_only(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose], window_batch: int
 ) -> None:
     alone = pipeline(image, poses, **WINDOWS)
@@ -67,31 +69,31 @@ def test_the_batch_of_windows_changes_nothing_but_rounding(
     assert np.abs(alone.astype(int) - together).max() <= 1
 
 
-def test_windows_whose_features_are_kept_and_others_go_together(
+def test_cached_and_uncached_windows_can_share_a_batch(
     pipeline: AnimatePipeline,
     image: Frames,
     poses: list[Pose],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of four windows there is room for three, in whichever batches they come."""
+    """Three of four windows fit the cache, with any batch size."""
     deep: list[torch.Tensor] = []
     block = pipeline.tcan.denoising_unet.get_submodule("up_blocks.0")
     hook = block.register_forward_hook(lambda module, inputs, output: deep.append(output))
-    usual = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
-    pipeline(image, poses, **usual)
+    settings = WINDOWS | {"cache_interval": 2, "num_inference_steps": 2}
+    pipeline(image, poses, **settings)
     bytes_per_frame = 2 * deep.pop()[0].nbytes
-    room = partial(DeepFeatureCache, max_bytes=3 * 4 * bytes_per_frame)
-    monkeypatch.setattr("tcan_core.pipelines.animate.DeepFeatureCache", room)
-    whole: dict[int, int] = {}
+    small_cache = partial(DeepFeatureCache, max_bytes=3 * 4 * bytes_per_frame)
+    monkeypatch.setattr("tcan_core.pipelines.animate.DeepFeatureCache", small_cache)
+    rows: dict[int, int] = {}
     results = {}
     for window_batch in (1, 4):
         deep.clear()
-        results[window_batch] = pipeline(image, poses, **usual, window_batch=window_batch)
-        whole[window_batch] = sum(map(len, deep))
+        results[window_batch] = pipeline(image, poses, **settings, window_batch=window_batch)
+        rows[window_batch] = sum(map(len, deep))
     hook.remove()
 
     assert np.abs(results[1].astype(int) - results[4]).max() <= 1
-    assert set(whole.values()) == {2 * 4 * (4 + 1)}  # halves, frames, windows of two steps
+    assert set(rows.values()) == {2 * 4 * (4 + 1)}  # predictions, frames, windows of two steps
 
 
 @pytest.mark.parametrize(
@@ -109,17 +111,17 @@ def test_windows_whose_features_are_kept_and_others_go_together(
         {"context_overlap": 1},
     ],
 )
-def test_every_setting_matters(
+def test_every_setting_changes_the_result(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose], change: dict[str, Any]
 ) -> None:
-    usual = WINDOWS | {"num_inference_steps": 4, "ptm_tau": 50.0}
+    default = WINDOWS | {"num_inference_steps": 4, "ptm_tau": 50.0}
 
-    changed = pipeline(image, poses, **(usual | change))
+    changed = pipeline(image, poses, **(default | change))
 
-    assert not np.array_equal(changed, pipeline(image, poses, **usual))
+    assert not np.array_equal(changed, pipeline(image, poses, **default))
 
 
-def test_settings_left_open_are_the_presets(
+def test_default_settings_come_from_the_preset(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     assert np.array_equal(
@@ -131,18 +133,18 @@ def test_settings_left_open_are_the_presets(
     )  # fmt: skip
 
 
-def test_a_window_has_no_more_frames_than_the_motion_modules_have_positions(
+def test_context_size_is_limited_by_the_motion_modules(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
-    most = pipeline.preset.max_context_size
-    many = (poses * (most // len(poses) + 1))[: most + 1]
+    limit = pipeline.preset.max_context_size
+    many = (poses * (limit // len(poses) + 1))[: limit + 1]
 
-    assert len(pipeline(image, many[:most], context_size=most + 1)) == most
-    with pytest.raises(ParameterError, match=f"context_size is {most + 1}; .* at most {most} "):
-        pipeline(image, many, context_size=most + 1)
+    assert len(pipeline(image, many[:limit], context_size=limit + 1)) == limit
+    with pytest.raises(ParameterError, match=f"context_size is {limit + 1}; .* at most {limit} "):
+        pipeline(image, many, context_size=limit + 1)
 
 
-def test_deep_features_are_of_motion_models_only(
+def test_cache_interval_needs_motion_modules(
     pipeline: AnimatePipeline, weights: Path, image: Frames, poses: list[Pose]
 ) -> None:
     still = AnimatePipeline(load_tcan(pipeline.preset, weights, motion=False), pipeline.preset)
@@ -152,7 +154,7 @@ def test_deep_features_are_of_motion_models_only(
         still(image, poses[:2], cache_interval=2)
 
 
-def test_the_presets_overlap_gives_way_to_a_small_window(
+def test_default_overlap_is_reduced_for_small_windows(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     assert pipeline.preset.sampling.context_overlap == 4
@@ -163,7 +165,7 @@ def test_the_presets_overlap_gives_way_to_a_small_window(
         )
 
 
-def test_without_guidance_the_network_runs_once_for_each_window(
+def test_guidance_scale_one_skips_the_unconditional_prediction(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     rows: dict[float, set[int]] = {1.0: set(), 2.0: set()}
@@ -177,7 +179,7 @@ def test_without_guidance_the_network_runs_once_for_each_window(
     assert rows == {1.0: {4}, 2.0: {8}}
 
 
-def test_the_reference_is_read_once_per_step(
+def test_reference_is_read_once_per_step(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     sources = []
@@ -190,34 +192,34 @@ def test_the_reference_is_read_once_per_step(
     assert sources == [1, 1, 1]
 
 
-def test_progress_grows_and_ends_at_one(
+def test_progress_increases_and_ends_at_one(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
-    told: list[AnimateProgress] = []
+    reports: list[AnimateProgress] = []
     previews: list[torch.Tensor | None] = []
 
     def note(now: AnimateProgress) -> None:
-        told.append(now)
+        reports.append(now)
         if now.stage == "denoise":
             previews.append(now.preview())
 
     pipeline(image, poses, num_inference_steps=3, progress=note, **WINDOWS)
 
-    stages = [now.stage for now in told]
+    stages = [now.stage for now in reports]
     assert stages == ["encode"] + 3 * 4 * ["denoise"] + ["decode"]
-    denoising = [now for now in told if now.stage == "denoise"]
+    denoising = [now for now in reports if now.stage == "denoise"]
     assert [(now.step, now.window) for now in denoising] == [
         (step, window) for step in (1, 2, 3) for window in (1, 2, 3, 4)
     ]
     assert {(now.steps, now.windows) for now in denoising} == {(3, 4)}
     fractions = [now.fraction for now in denoising]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0 and fractions[0] > 0
-    assert told[-1].fraction == 1.0 and told[-1].steps == FRAMES
+    assert reports[-1].fraction == 1.0 and reports[-1].steps == FRAMES
     assert previews[0] is None and previews[-1] is not None
     assert previews[-1].shape == (1, 4, FRAMES, 4, 4)
 
 
-def test_frames_come_one_by_one(
+def test_frames_are_yielded_one_by_one(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     frames = pipeline.frames(image, poses, None, AnimateSettings(seed=3))
@@ -229,19 +231,21 @@ def test_frames_come_one_by_one(
     )
 
 
-def test_cancelling_stops_before_the_next_window(
+def test_cancel_stops_before_the_next_window(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
-    told: list[AnimateProgress] = []
+    reports: list[AnimateProgress] = []
 
     with pytest.raises(CanceledError, match="canceled at step 2 of 2, window 2"):
-        pipeline(image, poses, progress=told.append, is_canceled=lambda: len(told) == 6, **WINDOWS)
+        pipeline(
+            image, poses, progress=reports.append, is_canceled=lambda: len(reports) == 6, **WINDOWS
+        )
 
-    assert len(told) == 6  # encode, and five windows
-    assert pipeline(image, poses[:2]).shape == (2, *image.shape)  # and it goes on working
+    assert len(reports) == 6  # encode, and five windows
+    assert pipeline(image, poses[:2]).shape == (2, *image.shape)  # the pipeline is still usable
 
 
-def test_the_sources_pose_is_detected_where_it_is_needed(
+def test_source_pose_is_detected_if_it_is_not_given(
     pipeline: AnimatePipeline, scene: Scene, image: Frames, poses: list[Pose]
 ) -> None:
     given = pipeline(image, poses[:2], source_pose=scene.source_pose)
@@ -249,7 +253,7 @@ def test_the_sources_pose_is_detected_where_it_is_needed(
     assert np.array_equal(pipeline(image, poses[:2]), given)
 
 
-def test_nobody_in_the_picture_matters_to_retargeting_alone(
+def test_image_without_a_person_is_rejected_only_with_retargeting(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     with pytest.raises(NoPersonError, match="no person was found in the image"):
@@ -260,7 +264,7 @@ def test_nobody_in_the_picture_matters_to_retargeting_alone(
     assert pipeline(np.zeros_like(image), poses[:2], retarget=False).shape == (2, *image.shape)
 
 
-def test_a_frame_without_a_pose_is_drawn_too(
+def test_frame_without_a_pose_is_rendered(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     frames = pipeline(image, [poses[0], no_pose(poses[0].canvas), poses[2]])
@@ -268,14 +272,14 @@ def test_a_frame_without_a_pose_is_drawn_too(
     assert frames.shape == (3, *image.shape)
 
 
-def test_one_frame_is_an_animation(
+def test_single_frame_can_be_animated(
     pipeline: AnimatePipeline, image: Frames, poses: list[Pose]
 ) -> None:
     assert pipeline(image, poses[:1]).shape == (1, *image.shape)
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "told"),
+    ("settings", "error", "message"),
     [
         ({"steps": 3}, ParameterError, "unknown setting steps"),
         ({"guidance_scale": -1.0}, ParameterError, "guidance_scale is -1.0"),
@@ -291,24 +295,24 @@ def test_one_frame_is_an_animation(
         ({"noise": "pink"}, ParameterError, "pink"),
     ],
 )
-def test_settings_out_of_range_are_told(
+def test_settings_out_of_range_are_rejected(
     pipeline: AnimatePipeline,
     image: Frames,
     poses: list[Pose],
     settings: dict[str, Any],
     error: type[Exception],
-    told: str,
+    message: str,
 ) -> None:
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         pipeline(image, poses, **settings)
 
 
-def test_no_poses_are_told(pipeline: AnimatePipeline, image: Frames) -> None:
+def test_empty_poses_are_rejected(pipeline: AnimatePipeline, image: Frames) -> None:
     with pytest.raises((ParameterError, ContextWindowError), match="no poses"):
         pipeline(image, [])
 
 
-def test_the_drivers_canvas_does_not_matter(
+def test_result_does_not_depend_on_the_driving_canvas(
     pipeline: AnimatePipeline, scene: Scene, image: Frames, poses: list[Pose]
 ) -> None:
     larger = [replace(pose, keypoints=10 * pose.keypoints, canvas=(480, 480)) for pose in poses[:3]]
@@ -321,12 +325,12 @@ def test_the_drivers_canvas_does_not_matter(
     assert np.array_equal(frames[0], frames[2]) and np.array_equal(frames[1], frames[3])
 
 
-class Residents:
-    """Notes which networks are on the device whenever one of them runs."""
+class DeviceRecorder:
+    """Records how many networks are on the device whenever one of them runs."""
 
     def __init__(self, pipeline: AnimatePipeline) -> None:
         self.seen: dict[str, set[int]] = {"codec": set(), "denoising": set()}
-        self.places, tcan = pipeline._offloader, pipeline.tcan
+        self.offloader, tcan = pipeline._offloader, pipeline.tcan
         for stage, network in (
             ("codec", tcan.codec.vae.encoder),
             ("codec", tcan.codec.vae.decoder),
@@ -334,25 +338,25 @@ class Residents:
             ("denoising", tcan.controlnet),
         ):
             network.register_forward_pre_hook(
-                lambda *_, stage=stage: self.seen[stage].add(len(self.places._on_device))
+                lambda *_, stage=stage: self.seen[stage].add(len(self.offloader._on_device))
             )
 
 
-def test_networks_off_stage_are_off_the_device_and_nothing_else_changes(
+def test_offload_moves_networks_and_does_not_change_the_result(
     pipeline: AnimatePipeline, weights: Path, image: Frames, poses: list[Pose]
 ) -> None:
     expected = pipeline(image, poses[:5], **WINDOWS)
     preset, options = pipeline.preset, RuntimeOptions(offload=True)
     offloading = AnimatePipeline(load_tcan(preset, weights), preset, options=options)
-    residents, pictures = Residents(offloading), []
+    recorder, pictures = DeviceRecorder(offloading), []
 
-    def look(now: AnimateProgress) -> None:
+    def note(now: AnimateProgress) -> None:
         pictures.append(now.picture())  # a preview while denoising needs the codec
 
-    result = offloading(image, poses[:5], progress=look, **WINDOWS)
+    result = offloading(image, poses[:5], progress=note, **WINDOWS)
 
     assert np.array_equal(result, expected)
-    assert residents.seen == {"codec": {1}, "denoising": {3}}
+    assert recorder.seen == {"codec": {1}, "denoising": {3}}
     assert any(picture is not None for picture in pictures)
     assert offloading._offloader._on_device == ()
 
@@ -366,7 +370,7 @@ def test_networks_off_stage_are_off_the_device_and_nothing_else_changes(
     ],
     ids=["bfloat16", "fp8", "tiles"],
 )
-def test_frames_stay_near_with_less_memory(
+def test_memory_saving_options_change_frames_a_little(
     pipeline: AnimatePipeline,
     weights: Path,
     image: Frames,
@@ -375,11 +379,11 @@ def test_frames_stay_near_with_less_memory(
 ) -> None:
     expected = pipeline(image, poses[:5], **WINDOWS).astype(int)
     other = AnimatePipeline(load_tcan(pipeline.preset, weights), pipeline.preset, options=options)
-    off = np.abs(other(image, poses[:5], **WINDOWS) - expected)
-    assert off.mean() < 12 and (options.dtype == "float32" or off.max() > 0)
+    difference = np.abs(other(image, poses[:5], **WINDOWS) - expected)
+    assert difference.mean() < 12 and (options.dtype == "float32" or difference.max() > 0)
 
 
-def test_large_pictures_are_decoded_in_tiles(weights: Path, pipeline: AnimatePipeline) -> None:
+def test_large_images_are_decoded_in_tiles(weights: Path, pipeline: AnimatePipeline) -> None:
     tcan = load_tcan(pipeline.preset, weights)
     latents = torch.randn(1, 4, 72, 80, generator=torch.Generator().manual_seed(0))
     whole = tcan.codec.decode(latents)

@@ -1,4 +1,4 @@
-"""The main job on files: prepare here, render there."""
+"""An animation job on files: prepare and render."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prepared(pair: Path) -> Prepared:
     return prepare(pair / "source.png", pair / "driving_pose.json", detector=DETECTOR)
 
 
-def test_a_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scene) -> None:
+def test_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scene) -> None:
     assert prepared.fps == FPS and len(prepared.poses) == FRAMES
     truth = scene.driver.poses(scene.motion)
     for pose, true in zip(prepared.poses, truth, strict=True):
@@ -49,9 +49,7 @@ def test_a_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scen
     assert prepared.seconds["prepare"] > 0
 
 
-def test_a_narrow_picture_is_refused_before_anybody_is_looked_for(
-    pair: Path, tmp_path: Path
-) -> None:
+def test_narrow_image_is_rejected_before_detection(pair: Path, tmp_path: Path) -> None:
     for size in ((4000, 16), (64, 257)):
         write_png(tmp_path / "narrow.png", np.zeros((*size, 3), np.uint8))
         with pytest.raises(MediaError, match=r"narrow\.png: .* at most 4 times as many as the sh"):
@@ -63,7 +61,7 @@ def test_a_narrow_picture_is_refused_before_anybody_is_looked_for(
     assert wide.image.shape == (64, 256, 3)
 
 
-def test_cleaning_may_be_switched_off(pair: Path, scene: Scene) -> None:
+def test_cleaning_can_be_disabled(pair: Path, scene: Scene) -> None:
     settings = CleaningSettings(
         choose_person=False, reject_jumps=False, fill_gaps=False, smooth=False
     )
@@ -75,41 +73,39 @@ def test_cleaning_may_be_switched_off(pair: Path, scene: Scene) -> None:
         np.testing.assert_allclose(pose.keypoints, true.keypoints)
 
 
-def test_a_pose_file_without_a_rate_takes_25(pair: Path, tmp_path: Path, scene: Scene) -> None:
+def test_pose_file_without_a_frame_rate_gets_25(pair: Path, tmp_path: Path, scene: Scene) -> None:
     write_pose_file(tmp_path / "p.json", [[pose] for pose in scene.driver.poses(scene.motion)])
 
     assert prepare(pair / "source.png", tmp_path / "p.json", detector=DETECTOR).fps == 25
 
 
-def test_people_of_a_video_are_detected_frame_by_frame(pair: Path, scene: Scene) -> None:
-    told: list[tuple[int, int]] = []
+def test_people_are_detected_in_every_frame_of_a_video(pair: Path, scene: Scene) -> None:
+    calls: list[tuple[int, int]] = []
 
     people, fps = detect_people(
-        pair / "driving.mp4", detector=DETECTOR, progress=lambda *now: told.append(now)
+        pair / "driving.mp4", detector=DETECTOR, progress=lambda *now: calls.append(now)
     )
 
     assert fps == FPS and [len(frame) for frame in people] == FRAMES * [1]
     assert np.array_equal(people[0][0].keypoints, scene.source_pose.keypoints)
 
 
-def test_long_videos_are_detected_in_parts(tmp_path: Path) -> None:
+def test_long_videos_are_detected_in_batches(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "long.mp4", Fraction(25), (32, 32)) as writer:
         for index in range(70):
             writer.write(np.full((32, 32, 3), 200 if index % 2 else 0, np.uint8))
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
 
     people, _ = detect_people(
-        tmp_path / "long.mp4", detector=DETECTOR, progress=lambda *now: told.append(now)
+        tmp_path / "long.mp4", detector=DETECTOR, progress=lambda *now: calls.append(now)
     )
 
     assert [len(frame) for frame in people] == 35 * [0, 1]
-    assert [done for done, _ in told][:2] == [32, 64]
-    assert all(done <= expected for done, expected in told)
+    assert [done for done, _ in calls][:2] == [32, 64]
+    assert all(done <= expected for done, expected in calls)
 
 
-def test_prepared_survives_the_way_to_another_process(
-    prepared: Prepared, pair: Path, tmp_path: Path
-) -> None:
+def test_prepared_input_is_saved_and_loaded(prepared: Prepared, pair: Path, tmp_path: Path) -> None:
     prepared.save(tmp_path / "prepared.zip")
 
     loaded = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
@@ -121,100 +117,98 @@ def test_prepared_survives_the_way_to_another_process(
         prepared.seconds,
     )
     assert loaded.source_pose is not None and prepared.source_pose is not None
-    for mine, theirs in zip(
+    for actual, expected in zip(
         [loaded.source_pose, *loaded.poses], [prepared.source_pose, *prepared.poses], strict=True
     ):
-        np.testing.assert_array_equal(mine.keypoints, theirs.keypoints)
-        np.testing.assert_array_equal(mine.confidence, theirs.confidence)
-        assert mine.canvas == theirs.canvas
+        np.testing.assert_array_equal(actual.keypoints, expected.keypoints)
+        np.testing.assert_array_equal(actual.confidence, expected.confidence)
+        assert actual.canvas == expected.canvas
 
 
-def test_a_render_of_kept_skeletons_is_one_of_skeletons_drawn_anew(
+def test_stored_and_redrawn_poses_render_the_same_file(
     pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     drawn = pipeline.drawer.pose_maps(image, poses, source_pose, retarget=True)
     replace(prepared, pose_maps=drawn).save(tmp_path / "prepared.zip")
-    kept = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
-    assert isinstance(kept.pose_maps, StoredPoseMaps) and len(kept.pose_maps) == FRAMES
+    stored = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
+    assert isinstance(stored.pose_maps, StoredPoseMaps) and len(stored.pose_maps) == FRAMES
 
-    render(pipeline, prepared, tmp_path / "anew.mp4", FAST)
-    render(pipeline, kept, tmp_path / "kept.mp4", FAST)
+    render(pipeline, prepared, tmp_path / "redrawn.mp4", FAST)
+    render(pipeline, stored, tmp_path / "stored.mp4", FAST)
 
-    assert (tmp_path / "kept.mp4").read_bytes() == (tmp_path / "anew.mp4").read_bytes()
+    assert (tmp_path / "stored.mp4").read_bytes() == (tmp_path / "redrawn.mp4").read_bytes()
 
 
-def test_kept_skeletons_are_what_steers_and_those_of_another_size_are_not(
+def test_stored_poses_are_used_unless_they_have_another_size(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     backwards = pipeline.drawer.pose_maps(image, poses[::-1], source_pose, retarget=True)
     small = DrawnPoseMaps([replace(pose, canvas=(8, 8)) for pose in poses])
-    for name, maps in (("anew", None), ("backwards", backwards), ("small", small)):
+    for name, maps in (("redrawn", None), ("backwards", backwards), ("small", small)):
         render(pipeline, replace(prepared, pose_maps=maps), tmp_path / f"{name}.mp4", FAST)
-    anew, other, ignored = (
-        (tmp_path / f"{name}.mp4").read_bytes() for name in ("anew", "backwards", "small")
+    redrawn, other, ignored = (
+        (tmp_path / f"{name}.mp4").read_bytes() for name in ("redrawn", "backwards", "small")
     )
-    assert other != anew and ignored == anew
+    assert other != redrawn and ignored == redrawn
 
 
-def test_inputs_without_a_person_are_told(pair: Path, tmp_path: Path) -> None:
+def test_inputs_without_a_person_are_rejected(pair: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "black.png", np.zeros((SIZE, SIZE, 3), np.uint8))
     with VideoWriter(tmp_path / "black.mp4", Fraction(12), (SIZE, SIZE)) as writer:
         for _ in range(3):
             writer.write(np.zeros((SIZE, SIZE, 3), np.uint8))
-    write_pose_file(tmp_path / "nobody.json", [[], [no_pose((SIZE, SIZE))]])
+    write_pose_file(tmp_path / "empty.json", [[], [no_pose((SIZE, SIZE))]])
 
     with pytest.raises(NoPersonError, match="no person was found in the image"):
         prepare(tmp_path / "black.png", pair / "driving.mp4", detector=DETECTOR)
     with pytest.raises(NoPersonError, match="in any of the 3 driving frames"):
         prepare(pair / "source.png", tmp_path / "black.mp4", detector=DETECTOR)
     with pytest.raises(NoPersonError, match="in any of the 2 driving frames"):
-        prepare(pair / "source.png", tmp_path / "nobody.json", detector=DETECTOR)
+        prepare(pair / "source.png", tmp_path / "empty.json", detector=DETECTOR)
 
 
-def test_a_picture_needs_nobody_in_it_where_its_pose_is_not_needed_or_given(
+def test_image_without_a_person_is_accepted_without_retargeting_or_with_a_pose(
     pair: Path, tmp_path: Path, scene: Scene
 ) -> None:
     image, driving = tmp_path / "black.png", pair / "driving_pose.json"
     write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
 
-    unplaced = prepare(image, driving, detector=DETECTOR, retarget=False)
+    unretargeted = prepare(image, driving, detector=DETECTOR, retarget=False)
     given = prepare(image, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
 
-    assert unplaced.source_pose is None and given.source_pose is not None
+    assert unretargeted.source_pose is None and given.source_pose is not None
     assert np.array_equal(given.source_pose.keypoints, scene.source_pose.keypoints)
-    unplaced.save(tmp_path / "prepared.zip")
+    unretargeted.save(tmp_path / "prepared.zip")
     assert Prepared.load(tmp_path / "prepared.zip", image).source_pose is None
 
 
-def test_a_pose_that_is_not_the_pictures_is_told(pair: Path, tmp_path: Path) -> None:
+def test_source_pose_file_of_another_image_is_rejected(pair: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "wide.png", np.zeros((SIZE, 2 * SIZE, 3), np.uint8))
-    write_pose_file(tmp_path / "nobody.json", [[]], canvas=(SIZE, SIZE))
+    write_pose_file(tmp_path / "empty.json", [[]], canvas=(SIZE, SIZE))
     wide, driving = tmp_path / "wide.png", pair / "driving_pose.json"
 
     with pytest.raises(PoseFileError, match=f"is {SIZE}x{SIZE}; the image is {2 * SIZE}x{SIZE}"):
         prepare(wide, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
     with pytest.raises(PoseFileError, match="0 people; the image's pose needs one"):
-        prepare(wide, driving, detector=DETECTOR, source_pose_path=tmp_path / "nobody.json")
+        prepare(wide, driving, detector=DETECTOR, source_pose_path=tmp_path / "empty.json")
 
 
-def test_a_pose_that_is_not_the_pictures_only_warns_where_it_is_not_needed(
-    pair: Path, tmp_path: Path
-) -> None:
+def test_bad_source_pose_file_is_a_warning_without_retargeting(pair: Path, tmp_path: Path) -> None:
     people = read_pose_file(pair / "source_pose.json").frames[0]
     write_pose_file(tmp_path / "two.json", [people * 2], canvas=(SIZE, SIZE))
     (tmp_path / "broken.json").write_text("{")
     image, driving = pair / "source.png", pair / "driving_pose.json"
 
-    for name, told in (("two.json", "2 people"), ("broken.json", "broken.json")):
+    for name, message in (("two.json", "2 people"), ("broken.json", "broken.json")):
         prepared = prepare(image, driving, source_pose_path=tmp_path / name, retarget=False)
         assert prepared.source_pose is None
         [warning] = [line for line in prepared.warnings if "could not check" in line]
-        assert told in warning
+        assert message in warning
 
 
-def test_files_that_cannot_be_used_are_told(pair: Path, tmp_path: Path) -> None:
+def test_unusable_files_are_rejected(pair: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("not a video")
     (tmp_path / "broken.json").write_text("{")
 
@@ -226,14 +220,20 @@ def test_files_that_cannot_be_used_are_told(pair: Path, tmp_path: Path) -> None:
         prepare(pair / "nothing.png", pair / "driving.mp4", detector=DETECTOR)
 
 
-def test_a_render_leaves_video_poster_and_skeletons(
+def test_render_writes_video_poster_and_drawn_poses(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
-    told: list[AnimateProgress] = []
+    reports: list[AnimateProgress] = []
     out, poster, skeletons = (tmp_path / name for name in ("out.mp4", "poster.png", "pose.mp4"))
 
     report = render(
-        pipeline, prepared, out, FAST, progress=told.append, poster_path=poster, pose_path=skeletons
+        pipeline,
+        prepared,
+        out,
+        FAST,
+        progress=reports.append,
+        poster_path=poster,
+        pose_path=skeletons,
     )
 
     for path in (out, skeletons):
@@ -250,10 +250,11 @@ def test_a_render_leaves_video_poster_and_skeletons(
     assert set(report.seconds) == {"prepare", "encode", "denoise", "decode"}
     assert all(seconds >= 0 for seconds in report.seconds.values())
     assert report.peak_memory_bytes > 50e6
-    assert [told[0].stage, told[-1].stage] == ["encode", "decode"] and told[-1].fraction == 1
+    assert [reports[0].stage, reports[-1].stage] == ["encode", "decode"]
+    assert reports[-1].fraction == 1
 
 
-def test_a_canceled_render_leaves_nothing(
+def test_canceled_render_leaves_no_files(
     pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     with pytest.raises(CanceledError):
@@ -262,10 +263,10 @@ def test_a_canceled_render_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_drivers_sound_is_copied_when_asked(
+def test_driving_video_without_sound_is_accepted(
     pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
 ) -> None:
-    """A driver without sound is no reason to fail."""
+    """Copying the sound of a video without sound is not an error."""
     shutil.copy(pair / "driving.mp4", tmp_path / "driving.mp4")
 
     render(pipeline, prepared, tmp_path / "o.mp4", FAST, audio_from=tmp_path / "driving.mp4")
@@ -273,7 +274,7 @@ def test_the_drivers_sound_is_copied_when_asked(
     assert len(list(VideoReader(tmp_path / "o.mp4"))) == FRAMES
 
 
-def test_a_missing_seed_is_drawn() -> None:
+def test_random_seeds_differ() -> None:
     drawn = {random_seed() for _ in range(4)}
     assert len(drawn) == 4 and all(0 <= seed < 2**31 for seed in drawn)
     assert peak_memory_bytes() > 50e6

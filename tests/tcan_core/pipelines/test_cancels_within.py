@@ -1,4 +1,4 @@
-"""A cancel is heard within a window, between the passes of its networks, and spoils nothing."""
+"""A cancel stops within a window, between the passes of its networks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tcan_core.puppets.world import Scene
 
 SETTINGS: dict[str, Any] = {"num_inference_steps": 1, "context_size": 4, "context_overlap": 2}
 # In their order in a window.
-PARTS = ("lower half", "ControlNet", "mid block", "last up block")
+PARTS = ("encoder", "ControlNet", "mid block", "last up block")
 
 
-class Watched:
-    """A pipeline, and which parts of its networks have run."""
+class PartRecorder:
+    """A pipeline, and the parts of its networks that have run."""
 
     def __init__(self, pipeline: AnimatePipeline, scene: Scene) -> None:
         self._pipeline, self.ran = pipeline, list[str]()
@@ -35,33 +35,33 @@ class Watched:
     def _watch(self, name: str, module: Any) -> Any:
         return module.register_forward_hook(lambda *_: self.ran.append(name))
 
-    def frames(self, cancel_behind: str = "") -> NDArray[np.uint8]:
-        """The animation, unless a cancel comes behind one of the parts."""
+    def frames(self, cancel_after: str = "") -> NDArray[np.uint8]:
+        """Return the animation, canceled after one of the parts."""
         self.ran.clear()
         return self._pipeline(
-            self._image, self._poses, is_canceled=lambda: cancel_behind in self.ran, **SETTINGS
+            self._image, self._poses, is_canceled=lambda: cancel_after in self.ran, **SETTINGS
         )
 
 
 @pytest.fixture
-def watched(pipeline: AnimatePipeline, scene: Scene) -> Iterator[Watched]:
-    watched = Watched(pipeline, scene)
-    yield watched
-    for hook in watched.hooks:
+def recorder(pipeline: AnimatePipeline, scene: Scene) -> Iterator[PartRecorder]:
+    recorder = PartRecorder(pipeline, scene)
+    yield recorder
+    for hook in recorder.hooks:
         hook.remove()
 
 
-def test_a_cancel_stops_a_window_behind_the_part_at_work(watched: Watched) -> None:
-    undisturbed = watched.frames()
+def test_cancel_stops_a_window_after_the_current_part(recorder: PartRecorder) -> None:
+    undisturbed = recorder.frames()
     for number, part in enumerate(PARTS[:-1], 1):
         with pytest.raises(CanceledError, match="within a window"):
-            watched.frames(cancel_behind=part)
-        assert watched.ran == list(PARTS[:number])
-    assert np.array_equal(watched.frames(), undisturbed)
+            recorder.frames(cancel_after=part)
+        assert recorder.ran == list(PARTS[:number])
+    assert np.array_equal(recorder.frames(), undisturbed)
 
 
-class Twins(SingleProcess):
-    """This process beside one that predicts the same; what comes of it is of no account here."""
+class FakePair(SingleProcess):
+    """A group of two whose other process predicts the same as this one."""
 
     world_size = 2
 
@@ -70,11 +70,11 @@ class Twins(SingleProcess):
         return [tensor] * len(shapes)
 
 
-def test_several_processes_stop_between_windows_alone(
-    watched: Watched, pipeline: AnimatePipeline, monkeypatch: pytest.MonkeyPatch
+def test_several_processes_stop_between_windows_only(
+    recorder: PartRecorder, pipeline: AnimatePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that left within a window would leave the others waiting for its prediction."""
-    monkeypatch.setattr(pipeline, "group", Twins())
+    """Within a window, the others would wait forever for the prediction."""
+    monkeypatch.setattr(pipeline, "group", FakePair())
     with pytest.raises(CanceledError, match="canceled at step 1 of 1, window 3"):
-        watched.frames(cancel_behind="ControlNet")
-    assert watched.ran == list(PARTS)
+        recorder.frames(cancel_after="ControlNet")
+    assert recorder.ran == list(PARTS)

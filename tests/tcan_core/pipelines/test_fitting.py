@@ -1,4 +1,4 @@
-"""Pictures of any shape fit the model, and come back as they were."""
+"""Images of any shape are fitted to the model and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pose_at(points: list[tuple[float, float]], canvas: tuple[int, int]) -> Pose:
         ((16, 1000), (64, 4000), (64, 4000)),
     ],
 )
-def test_the_shorter_side_takes_the_resolution_and_both_are_padded(
+def test_shorter_side_gets_the_resolution_and_both_are_padded(
     original: tuple[int, int], scaled: tuple[int, int], padded: tuple[int, int]
 ) -> None:
     fit = fit_to(original, resolution=64, factor=8)
@@ -42,7 +42,7 @@ def test_the_shorter_side_takes_the_resolution_and_both_are_padded(
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 75), (90, 64)])
-def test_a_picture_of_the_right_scale_comes_back_unchanged(size: tuple[int, int]) -> None:
+def test_image_of_the_models_scale_is_unchanged(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     fit = fit_to(size, resolution=64, factor=8)
 
@@ -53,7 +53,7 @@ def test_a_picture_of_the_right_scale_comes_back_unchanged(size: tuple[int, int]
     assert (for_model[:, size[1] :] == for_model[:, size[1] - 1 : size[1]]).all()  # edge repeated
 
 
-def test_a_smooth_picture_survives_the_way_there_and_back() -> None:
+def test_smooth_image_is_preserved_approximately() -> None:
     ys, xs = np.mgrid[0:123, 0:80]
     image = np.stack([xs * 3, ys * 2, xs + ys], axis=2).astype(np.uint8)
     fit = fit_to((123, 80), resolution=64, factor=8)
@@ -63,7 +63,7 @@ def test_a_smooth_picture_survives_the_way_there_and_back() -> None:
     assert np.abs(back.astype(int) - image)[4:-4, 4:-4].max() <= 6
 
 
-def test_poses_go_along_with_the_picture() -> None:
+def test_poses_are_fitted_like_the_image() -> None:
     fit = fit_to((1080, 604), resolution=64, factor=8)
     pose = pose_at([(302, 540), (604, 1080)], (1080, 604))
 

@@ -39,7 +39,7 @@ def write_preset(folder: Path, **config: object) -> str:
 
 
 @dataclass
-class Watched:
+class Previews:
     """What was seen of a run."""
 
     pictures: list[Frames] = field(default_factory=list)
@@ -52,14 +52,14 @@ class Watched:
             self.guesses.append(guess[:, :, guess.shape[2] // 2].clone())
 
 
-def run(pipeline: AnimatePipeline, scene: Scene) -> tuple[Frames, Watched]:
+def run(pipeline: AnimatePipeline, scene: Scene) -> tuple[Frames, Previews]:
     image = scene.source.draw(scene.source_pose)[0]
-    watched = Watched()
-    return pipeline(image, scene.driver.poses(scene.motion)[:3], progress=watched), watched
+    previews = Previews()
+    return pipeline(image, scene.driver.poses(scene.motion)[:3], progress=previews), previews
 
 
 @pytest.mark.parametrize("scaling_factor", [1.0, 0.5])
-def test_the_small_decoder_makes_the_pictures_and_changes_nothing_else(
+def test_preview_decoder_decodes_previews_only(
     pipeline: AnimatePipeline, scene: Scene, weights: Path, tmp_path: Path, scaling_factor: float
 ) -> None:
     folder = shutil.copytree(weights, tmp_path / "weights")
@@ -78,7 +78,7 @@ def test_the_small_decoder_makes_the_pictures_and_changes_nothing_else(
         assert picture.shape == frames.shape[1:]
         assert picture.dtype == np.uint8
         assert not np.array_equal(picture, by_vae)
-        # The decoder by itself: diffusion's latents in, -1..1 out.
+        # The decoder alone: latents in, -1..1 out.
         assert isinstance(tiny, AutoencoderTiny)
         with torch.no_grad():
             image = tiny.decode(guess / scaling_factor).sample[0].clamp(-1, 1)
@@ -87,7 +87,7 @@ def test_the_small_decoder_makes_the_pictures_and_changes_nothing_else(
     assert max(int(np.ptp(picture)) for picture in small.pictures) > 60
 
 
-def test_without_its_weights_the_vae_makes_them(
+def test_vae_decodes_previews_if_there_is_no_preview_decoder(
     pipeline: AnimatePipeline, scene: Scene, weights: Path, tmp_path: Path
 ) -> None:
     _, found = run(AnimatePipeline.from_preset(write_preset(tmp_path), folder=weights), scene)
@@ -98,11 +98,11 @@ def test_without_its_weights_the_vae_makes_them(
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         (
             {"latent_channels": 16},
-            "has 16 latent channels at 1/8 of the size; the vae has 4 at 1/8",
+            "has 16 latent channels at 1/8 of the size; it must match the vae, 4 at 1/8",
         ),
         (
             {"num_decoder_blocks": [1, 1], "decoder_block_out_channels": [4, 4]},
@@ -110,8 +110,8 @@ def test_without_its_weights_the_vae_makes_them(
         ),
     ],
 )
-def test_a_decoder_of_other_latents_is_refused(
-    config: dict[str, object], told: str, tmp_path: Path
+def test_preview_decoder_for_other_latents_is_rejected(
+    config: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=f"preset tiny: preview_decoder {told}"):
+    with pytest.raises(ConfigError, match=f"preset tiny: preview_decoder {message}"):
         build_preview_decoder(load_preset(write_preset(tmp_path, **config)))

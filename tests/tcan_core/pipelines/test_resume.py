@@ -1,4 +1,4 @@
-"""The shipped model goes on from a checkpoint to the very same file."""
+"""A render that resumes from a checkpoint writes the same file."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepare(folder / "source.png", folder / "driving_pose.json")
 
 
-class Kept:
-    """Keeps each step's state as a file, and asks to stop behind some step."""
+class Checkpoints:
+    """Saves each step's state to a file, and cancels after some step."""
 
-    def __init__(self, folder: Path, stop_behind: int = 10**6) -> None:
-        self.folder, self.stop_behind = folder, stop_behind
+    def __init__(self, folder: Path, stop_after: int = 10**6) -> None:
+        self.folder, self.stop_after = folder, stop_after
         self.done: list[int] = []
 
     def __call__(self, now: AnimateProgress) -> None:
@@ -41,8 +41,8 @@ class Kept:
             self.done.append(now.step)
             now.state().save(self.folder / f"{now.step}.safetensors")
 
-    def canceled(self) -> bool:
-        return len(self.done) >= self.stop_behind
+    def is_canceled(self) -> bool:
+        return len(self.done) >= self.stop_after
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ class Kept:
         "EulerAncestralDiscreteScheduler",
     ],
 )
-def test_a_render_goes_on_to_the_same_bytes(
+def test_resumed_render_writes_the_same_bytes(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path, scheduler: str
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=3, scheduler=scheduler)
     whole, cut, rest = (tmp_path / name for name in ("whole.mp4", "cut.mp4", "rest.mp4"))
     render(mini, prepared, whole, settings)
-    first = Kept(tmp_path, stop_behind=2)
+    first = Checkpoints(tmp_path, stop_after=2)
     with pytest.raises(CanceledError, match="step 3 of 3"):
-        render(mini, prepared, cut, settings, progress=first, is_canceled=first.canceled)
+        render(mini, prepared, cut, settings, progress=first, is_canceled=first.is_canceled)
     assert not cut.exists()
 
-    second = Kept(tmp_path)
+    second = Checkpoints(tmp_path)
     state = DenoiseState.load(tmp_path / "2.safetensors")
     render(mini, prepared, rest, settings, progress=second, resume=state)
 
@@ -72,11 +72,11 @@ def test_a_render_goes_on_to_the_same_bytes(
     assert (first.done, second.done) == ([1, 2], [3])
 
 
-def test_a_state_behind_the_last_step_leaves_only_the_decoding(
+def test_checkpoint_of_the_last_step_skips_denoising(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=2)
-    render(mini, prepared, tmp_path / "whole.mp4", settings, progress=Kept(tmp_path))
+    render(mini, prepared, tmp_path / "whole.mp4", settings, progress=Checkpoints(tmp_path))
     stages: list[str] = []
     render(
         mini,
@@ -90,34 +90,34 @@ def test_a_state_behind_the_last_step_leaves_only_the_decoding(
     assert set(stages) == {"encode", "decode"}
 
 
-def test_with_kept_features_a_render_goes_on_where_the_whole_network_is_next(
+def test_render_with_cached_features_resumes_after_every_interval(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=3, cache_interval=2)
     whole, rest = tmp_path / "whole.mp4", tmp_path / "rest.mp4"
-    kept = Kept(tmp_path)
-    render(mini, prepared, whole, settings, progress=kept)
-    assert kept.done == [2, 3]
+    checkpoints = Checkpoints(tmp_path)
+    render(mini, prepared, whole, settings, progress=checkpoints)
+    assert checkpoints.done == [2, 3]
 
     state = DenoiseState.load(tmp_path / "2.safetensors")
     render(mini, prepared, rest, settings, resume=state)
     assert rest.read_bytes() == whole.read_bytes()
 
 
-def test_a_state_of_other_settings_is_refused(
+def test_checkpoint_of_other_settings_is_rejected(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
     two, three = (AnimateSettings(num_inference_steps=steps) for steps in (2, 3))
-    render(mini, prepared, tmp_path / "out.mp4", two, progress=Kept(tmp_path))
+    render(mini, prepared, tmp_path / "out.mp4", two, progress=Checkpoints(tmp_path))
     state = DenoiseState.load(tmp_path / "1.safetensors")
     with pytest.raises(CheckpointError, match="with 2 timesteps"):
         render(mini, prepared, tmp_path / "out.mp4", three, resume=state)
 
 
-def test_a_cancel_is_heard_between_decoded_frames(
+def test_cancel_stops_between_decoded_frames(
     mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
 ) -> None:
-    told: list[AnimateProgress] = []
+    reports: list[AnimateProgress] = []
     settings = AnimateSettings(num_inference_steps=1, decode_batch=4)
     with pytest.raises(CanceledError, match="frame 9 of 20"):
         render(
@@ -125,6 +125,6 @@ def test_a_cancel_is_heard_between_decoded_frames(
             prepared,
             tmp_path / "out.mp4",
             settings,
-            progress=told.append,
-            is_canceled=lambda: [now.step for now in told if now.stage == "decode"] == [4, 8],
+            progress=reports.append,
+            is_canceled=lambda: [now.step for now in reports if now.stage == "decode"] == [4, 8],
         )

@@ -8,13 +8,13 @@ from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.fusion import FusionKind, WindowFuser, fuse_windows, window_weights
 
 
-def test_pyramid_weighs_by_the_distance_from_the_nearer_edge() -> None:
+def test_pyramid_weights_are_the_distance_from_the_nearer_edge() -> None:
     assert window_weights(6, "pyramid").tolist() == [1, 2, 3, 3, 2, 1]
     assert window_weights(5, "pyramid").tolist() == [1, 2, 3, 2, 1]
     assert window_weights(3, "flat").tolist() == [1, 1, 1]
 
 
-def test_unknown_kind_is_refused() -> None:
+def test_unknown_kind_is_rejected() -> None:
     kind: Any = "gauss"
     with pytest.raises(ParameterError, match="'gauss'"):
         window_weights(4, kind)
@@ -32,7 +32,7 @@ def test_fusing_a_constant_gives_that_constant(kind: FusionKind, num_frames: int
 
 
 @pytest.mark.parametrize("kind", ["pyramid", "flat"])
-def test_windows_that_agree_are_put_back_in_place(kind: FusionKind) -> None:
+def test_equal_predictions_are_reassembled(kind: FusionKind) -> None:
     video = torch.randn(1, 2, 40, 3, 3, generator=torch.Generator().manual_seed(0))
     windows = context_windows(40)
 
@@ -64,11 +64,11 @@ def test_half_precision_windows_are_summed_in_single_precision() -> None:
     assert len(set(fuser.result().flatten().tolist())) == 1
 
 
-def test_an_uncovered_frame_is_named() -> None:
+def test_error_names_an_uncovered_frame() -> None:
     with pytest.raises(ContextWindowError, match=r"frames \[2\] of 5"):
         WindowFuser([[0, 1], [3, 4]], (1, 1, 5, 1, 1))
 
 
-def test_a_window_outside_the_video_is_refused() -> None:
+def test_window_outside_the_video_is_rejected() -> None:
     with pytest.raises(ContextWindowError, match=r"\[3, 4\] of a video of 4"):
         WindowFuser([[0, 1], [2, 3], [3, 4]], (1, 1, 4, 1, 1))

@@ -11,7 +11,7 @@ SHAPE = (4, 8, 8)
 
 
 @pytest.mark.parametrize("kind", ["independent", "freenoise"])
-def test_a_frames_noise_does_not_depend_on_the_length(kind: NoiseKind) -> None:
+def test_noise_of_a_frame_does_not_depend_on_the_length(kind: NoiseKind) -> None:
     long = initial_noise(100, SHAPE, seed=3, kind=kind)
 
     assert long.shape == (1, 4, 100, 8, 8)
@@ -34,7 +34,7 @@ def test_independent_frames_differ() -> None:
     assert len({tuple(frame.flatten().tolist()) for frame in noise[0].unbind(1)}) == 24
 
 
-def test_freenoise_gives_every_regular_window_the_same_draws_in_another_order() -> None:
+def test_freenoise_windows_are_shuffles_of_the_same_draws() -> None:
     draws = freenoise_frames(160, seed=5)
     windows = context_windows(160)
 
@@ -51,7 +51,7 @@ def test_both_kinds_share_the_first_window() -> None:
     assert not torch.equal(independent[:, :, 16:], freenoise[:, :, 16:])
 
 
-def test_bad_arguments_are_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     kind: Any = "tiled"
     with pytest.raises(ParameterError, match="'tiled'"):
         initial_noise(4, SHAPE, 0, kind)

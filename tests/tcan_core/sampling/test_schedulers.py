@@ -37,7 +37,7 @@ OTHER_SCHEDULERS = [
 
 @pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)
 @pytest.mark.parametrize("name", ["ddim", "dpm++2m"])
-def test_a_perfect_predictor_is_recovered_in_any_number_of_steps(
+def test_perfect_prediction_is_recovered_in_any_number_of_steps(
     name: str, prediction_type: PredictionType
 ) -> None:
     for steps in (*range(1, 26), 61):
@@ -67,7 +67,7 @@ def _assert_recovers(
 
 
 @pytest.mark.parametrize("steps", [1, 4, 10, 25, 50])
-def test_ddim_is_that_of_diffusers_where_the_steps_divide_the_schedule(steps: int) -> None:
+def test_ddim_equals_diffusers_if_the_steps_divide_the_schedule(steps: int) -> None:
     ours = build_scheduler("ddim", steps)
     theirs = build_scheduler("DDIMScheduler", steps)
     assert ours.timesteps.tolist() == theirs.timesteps.tolist()
@@ -85,7 +85,7 @@ def _toy_network(sample: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("steps", range(1, 1001, 7))
-def test_timesteps_fall_from_the_last_trained_one(steps: int) -> None:
+def test_timesteps_descend_from_the_last_trained_one(steps: int) -> None:
     timesteps = trailing_timesteps(steps)
 
     assert len(timesteps) == steps
@@ -94,12 +94,12 @@ def test_timesteps_fall_from_the_last_trained_one(steps: int) -> None:
     assert all(after < before for before, after in zip(timesteps, timesteps[1:], strict=False))
 
 
-def test_timesteps_of_the_papers_25_steps() -> None:
+def test_timesteps_for_25_steps_are_those_of_the_paper() -> None:
     assert trailing_timesteps(25) == list(range(999, 0, -40))
     assert build_scheduler("dpm++2m", 25).timesteps.tolist() == trailing_timesteps(25)
 
 
-def test_the_noise_schedule_is_the_papers() -> None:
+def test_noise_schedule_is_that_of_the_paper() -> None:
     scheduler = build_scheduler("ddim", 10)
     betas = torch.linspace(0.00085, 0.012, 1000, dtype=torch.float64)
     expected = torch.cumprod(1 - betas, 0)
@@ -111,9 +111,7 @@ def test_the_noise_schedule_is_the_papers() -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [*product(PREDICTION_TYPES, repeat=2)])
-def test_converting_there_and_back_changes_nothing(
-    source: PredictionType, target: PredictionType
-) -> None:
+def test_conversion_can_be_reversed(source: PredictionType, target: PredictionType) -> None:
     prediction, sample = random_video(2, seed=1), random_video(2, seed=2)
 
     there = convert_prediction(prediction, sample, 0.3, source, target)
@@ -122,7 +120,7 @@ def test_converting_there_and_back_changes_nothing(
     torch.testing.assert_close(back, prediction, atol=1e-5, rtol=1e-5)
 
 
-def test_conversion_agrees_with_the_definitions() -> None:
+def test_conversion_follows_the_definitions() -> None:
     x0, epsilon = random_video(2, seed=1), random_video(2, seed=2)
     scheduler_class: Any = diffusers.DDPMScheduler
     schedule = scheduler_class(**_betas(SCHEDULE))
@@ -146,18 +144,18 @@ def _betas(schedule: NoiseSchedule) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["euler", "EDMEulerScheduler", "UNet2DModel", "NoScheduler"])
-def test_an_unknown_scheduler_is_refused_with_the_known_ones(name: str) -> None:
+def test_unknown_scheduler_is_rejected_with_the_known_ones(name: str) -> None:
     with pytest.raises(ParameterError, match=f"'{name}'; it must be 'ddim' or 'dpm"):
         build_scheduler(name, 10)
 
 
 @pytest.mark.parametrize("steps", [0, -3, 1001])
-def test_steps_out_of_range_are_refused(steps: int) -> None:
+def test_steps_out_of_range_are_rejected(steps: int) -> None:
     with pytest.raises(ParameterError, match=rf"num_inference_steps is {steps}; .* 1\.\.1000"):
         build_scheduler("ddim", steps)
 
 
-def test_align_your_steps_are_its_ten_and_what_lies_between() -> None:
+def test_align_your_steps_interpolates_its_ten_timesteps() -> None:
     assert aligned_timesteps(10, NoiseSchedule()) == AysSchedules["StableDiffusionTimesteps"]
     four, twenty = (aligned_timesteps(steps, NoiseSchedule()) for steps in (4, 20))
     assert (four[0], four[-1], twenty[0], twenty[-1]) == (999, 24, 999, 24)
@@ -166,7 +164,7 @@ def test_align_your_steps_are_its_ten_and_what_lies_between() -> None:
         build_scheduler("ays", 900)
 
 
-def test_lcm_takes_its_own_timesteps_and_draws_noise() -> None:
+def test_lcm_uses_its_own_timesteps_and_draws_noise() -> None:
     scheduler = build_scheduler("lcm", 4)
     assert scheduler.timesteps.tolist() == [999, 759, 499, 259]
     assert takes_generator(scheduler)

@@ -1,4 +1,4 @@
-"""A run that was broken off goes on as if it had not been, whatever the scheduler."""
+"""A resumed run gives the same result as an uninterrupted one, with every scheduler."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ KINDS = {
 }
 
 
-def offered() -> list[str]:
-    """Every scheduler that `build_scheduler` can build here."""
+def available_schedulers() -> list[str]:
+    """Return every scheduler that `build_scheduler` can build."""
     names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
     found = []
     for name in [*SOLVER_ORDERS, *names]:
@@ -53,7 +53,7 @@ def offered() -> list[str]:
 
 
 def network(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
-    """A small nonlinear "network" whose frames attend to their window, (n, c, f, h, w)."""
+    """Predict (n, c, f, h, w) by a nonlinear function in which frames depend on their window."""
     mean = latents.mean(dim=2, keepdim=True)
     return torch.tanh(latents - 0.3 * mean) * (0.5 + timestep.float() / 2000)
 
@@ -102,9 +102,12 @@ class Run:
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in offered()],
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
+        for name in available_schedulers()
+    ],
 )
-def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) -> None:
+def test_every_scheduler_resumes_to_the_same_latents(name: str, tmp_path: Path) -> None:
     run = Run(name, tmp_path)
     with pytest.raises(CanceledError):
         run(stop_after=2)
@@ -117,11 +120,11 @@ def test_every_scheduler_goes_on_to_the_same_latents(name: str, tmp_path: Path) 
         assert run.steps_done == steps[step:]
 
 
-def test_ancestral_and_multistep_schedulers_are_among_them() -> None:
-    assert KINDS <= set(offered())
+def test_ancestral_and_multistep_schedulers_are_covered() -> None:
+    assert KINDS <= set(available_schedulers())
 
 
-def test_a_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:
+def test_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:
     states: list[DenoiseState] = []
     run = Run("dpm++2m", tmp_path)
 
@@ -138,7 +141,7 @@ def test_a_state_is_not_changed_by_later_steps(tmp_path: Path) -> None:
         assert torch.equal(run(resume=state), undisturbed)
 
 
-def test_a_state_resumes_more_than_once(tmp_path: Path) -> None:
+def test_state_can_be_resumed_more_than_once(tmp_path: Path) -> None:
     run = Run("EulerAncestralDiscreteScheduler", tmp_path)
     undisturbed = run()
     state = run.state(2)
@@ -146,7 +149,7 @@ def test_a_state_resumes_more_than_once(tmp_path: Path) -> None:
     assert torch.equal(run(resume=state), undisturbed)
 
 
-def test_the_file_is_safetensors_with_json(tmp_path: Path) -> None:
+def test_file_is_safetensors_with_json(tmp_path: Path) -> None:
     run = Run("EulerAncestralDiscreteScheduler", tmp_path)
     run()
     with safe_open(tmp_path / "3.safetensors", framework="pt") as file:
@@ -157,7 +160,7 @@ def test_the_file_is_safetensors_with_json(tmp_path: Path) -> None:
     assert header["scheduler_class"] == "EulerAncestralDiscreteScheduler"
 
 
-def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
+def test_state_of_another_run_is_rejected(tmp_path: Path) -> None:
     Run("ddim", tmp_path)()
     state = DenoiseState.load(tmp_path / "2.safetensors")
     for other in (Run("ddim", tmp_path, frames=8), Run("EulerDiscreteScheduler", tmp_path)):
@@ -166,8 +169,8 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, STEPS])
-def test_a_state_off_the_steps_that_a_run_offers_is_refused(step: int, tmp_path: Path) -> None:
-    """A network that remembers every other step is never asked to begin between them."""
+def test_state_between_intervals_is_rejected(step: int, tmp_path: Path) -> None:
+    """A network that caches features for two steps cannot resume between them."""
     undisturbed = Run("ddim", tmp_path)()
     state = Run("ddim", tmp_path).state(step)
     run = Run("ddim", tmp_path, state_interval=2)
@@ -179,7 +182,7 @@ def test_a_state_off_the_steps_that_a_run_offers_is_refused(step: int, tmp_path:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "foreign"])
-def test_a_damaged_file_is_told(damage: str, tmp_path: Path) -> None:
+def test_damaged_file_is_rejected(damage: str, tmp_path: Path) -> None:
     Run("ddim", tmp_path)()
     file = tmp_path / "2.safetensors"
     if damage == "missing":
@@ -217,14 +220,14 @@ print(seen[0] - before)
 
 
 @pytest.mark.long
-def test_saving_in_a_thread_of_its_own_starts_no_team_of_threads(tmp_path: Path) -> None:
+def test_saving_in_a_thread_starts_no_openmp_threads(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SAVE_BESIDE, str(tmp_path / "state")]
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
     assert int(done.stdout) == 1  # the thread that saves; see decision 0018
 
 
-def test_what_a_file_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_state_that_cannot_be_saved_is_rejected(tmp_path: Path) -> None:
     run = Run("ddim", tmp_path)
     run()
 

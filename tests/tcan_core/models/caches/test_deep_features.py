@@ -1,4 +1,4 @@
-"""Deep features kept between steps: what is left out, how long, and of which windows."""
+"""Cached deep features: the blocks they skip, how long they last, and for which windows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tcan(tiny: Preset, weights: Path, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(params=[(4, 4), (5, 3)], ids=["even", "odd"])
 def inputs(tcan: Tcan, request: pytest.FixtureRequest) -> Inputs:
-    """Latents, timesteps and pose maps of two windows, the reference read."""
+    """Latents, timesteps and pose maps of two windows; the reference has been read."""
     height, width = request.param
     noise = torch.Generator().manual_seed(2)
     latents = torch.randn(WINDOWS, 4, FRAMES, height, width, generator=noise)
@@ -40,7 +40,7 @@ def inputs(tcan: Tcan, request: pytest.FixtureRequest) -> Inputs:
 
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
-def test_features_of_the_same_step_give_the_same_prediction(
+def test_cached_features_of_the_same_step_give_the_same_prediction(
     tcan: Tcan, inputs: Inputs, guidance_scale: float
 ) -> None:
     deep = DeepFeatures([])
@@ -55,7 +55,7 @@ def test_cached_features_of_another_step_are_reused_unchanged(tcan: Tcan, inputs
     tcan.predict(*inputs, 3.0, deep)
     whole = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
     shallow = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, deep)
-    nothing = DeepFeatures([torch.zeros_like(half) for half in deep.tensors])
+    nothing = DeepFeatures([torch.zeros_like(tensor) for tensor in deep.tensors])
     wrong = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, nothing)
     assert 0 < (shallow - whole).abs().mean() < (wrong - whole).abs().mean()
 
@@ -78,42 +78,42 @@ def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> Non
 
 
 def features(num_windows: int) -> DeepFeatures:
-    """Of windows of three frames; each row holds its number, 4 bytes per frame and half."""
+    """Return features of windows of three frames; each row has its number, 4 bytes per frame."""
     rows = torch.arange(3.0 * num_windows).reshape(-1, 1, 1, 1)
     return DeepFeatures([rows, -rows])
 
 
 def test_a_window_runs_completely_at_every_nth_step() -> None:
-    memory, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
+    cache, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
     whole = []
     for step in range(7):
-        if memory.has(window[0]):
-            memory.take(window, CPU)
+        if cache.has(window[0]):
+            cache.take(window, CPU)
         else:
             whole.append(step)
-            memory.keep(window, features(1))
+            cache.keep(window, features(1))
     assert whole == [0, 3, 6]
 
 
 def test_each_window_gets_its_own_features_back() -> None:
     windows = [[0, 1, 2], [2, 3, 4]]
-    memory = DeepFeatureCache(9, windows)
-    memory.keep(windows, features(2))
-    conditional = memory.take([[2, 3, 4]], CPU).tensors[1]
-    both = memory.take([[2, 3, 4], [0, 1, 2]], CPU).tensors[0]
+    cache = DeepFeatureCache(9, windows)
+    cache.keep(windows, features(2))
+    conditional = cache.take([[2, 3, 4]], CPU).tensors[1]
+    both = cache.take([[2, 3, 4], [0, 1, 2]], CPU).tensors[0]
     assert conditional.flatten().tolist() == [-3, -4, -5]
     assert both.flatten().tolist() == [3, 4, 5, 0, 1, 2]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_the_memory_bound_does_not_depend_on_batches(batch: int) -> None:
-    """8 bytes per frame, though windows share frames: room for two of the three windows."""
+def test_the_cache_bound_does_not_depend_on_batches(batch: int) -> None:
+    """8 bytes per frame: two of the three windows fit."""
     windows = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
-    memory = DeepFeatureCache(2, windows, max_bytes=8 * 8)
+    cache = DeepFeatureCache(2, windows, max_bytes=8 * 8)
     for first in range(0, 3, batch):
         some = windows[first : first + batch]
-        memory.keep(some, features(len(some)))
-    assert [memory.has(window) for window in windows] == [True, True, False]
+        cache.keep(some, features(len(some)))
+    assert [cache.has(window) for window in windows] == [True, True, False]
 
 
 def test_an_interval_of_one_disables_the_feature_cache() -> None:

@@ -1,4 +1,4 @@
-"""A frame's pose is embedded once while it is remembered, and always to the same bits."""
+"""A frame's pose is embedded once per video, always with the same bits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FRAME_BYTES = 4 * 4 * 4 * 4  # 4 channels of 4x4 in float32
 
 
 class Embedding(nn.Module):
-    """A convolution that counts the maps that it embeds."""
+    """A convolution that counts its maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,66 +32,66 @@ def maps() -> Tensor:
 
 
 @torch.no_grad()
-def embed(memory: PoseCache, maps: Tensor, frames: list[int]) -> Tensor:
-    memory.frames = frames
-    features: Tensor = memory(maps[frames])
+def embed(cache: PoseCache, maps: Tensor, frames: list[int]) -> Tensor:
+    cache.frames = frames
+    features: Tensor = cache(maps[frames])
     return features
 
 
 def test_cached_pose_features_equal_the_embedding(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding, max_bytes=6 * FRAME_BYTES)
-    memory.begin(6)
+    cache = PoseCache(embedding, max_bytes=6 * FRAME_BYTES)
+    cache.begin(6)
     with torch.no_grad():
         expected = embedding.convolution(maps)
-        alone = torch.cat([embedding.convolution(one[None]) for one in maps])
+        alone = torch.cat([embedding.convolution(pose_map[None]) for pose_map in maps])
     for frames in ([0, 1, 2, 3], [2, 3, 4, 5], [0, 1, 2, 3], [5, 0]):
-        features = embed(memory, maps, frames)
+        features = embed(cache, maps, frames)
         assert torch.equal(features, alone[frames])
         torch.testing.assert_close(features, expected[frames])
 
 
-def test_each_frame_is_embedded_once_within_the_memory_bound(maps: Tensor) -> None:
+def test_each_frame_is_embedded_once_within_the_cache_bound(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding)
-    memory.begin(6)
+    cache = PoseCache(embedding)
+    cache.begin(6)
     for _ in range(3):
-        embed(memory, maps, [0, 1, 2, 3])
-        embed(memory, maps, [2, 3, 4, 5])
-    looked = 1  # at what one frame takes
-    assert embedding.embedded == 6 + looked
-    memory.begin(6)
-    embed(memory, maps, [0, 1])
-    assert embedding.embedded == 8 + 2 * looked
+        embed(cache, maps, [0, 1, 2, 3])
+        embed(cache, maps, [2, 3, 4, 5])
+    measured = 1  # the frame that is embedded to know its size
+    assert embedding.embedded == 6 + measured
+    cache.begin(6)
+    embed(cache, maps, [0, 1])
+    assert embedding.embedded == 8 + 2 * measured
 
 
-def test_a_video_beyond_the_memory_bound_is_not_cached(maps: Tensor) -> None:
+def test_a_video_beyond_the_cache_bound_is_not_cached(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding, max_bytes=5 * FRAME_BYTES)
-    memory.begin(6)
+    cache = PoseCache(embedding, max_bytes=5 * FRAME_BYTES)
+    cache.begin(6)
     for _ in range(2):
-        features = embed(memory, maps, [0, 1, 2])
+        features = embed(cache, maps, [0, 1, 2])
         torch.testing.assert_close(features, embedding.convolution(maps[:3]))
     assert embedding.embedded == 6 + 1
-    memory.begin(5)
+    cache.begin(5)
     for _ in range(2):
-        embed(memory, maps, [0, 1, 2])
+        embed(cache, maps, [0, 1, 2])
     assert embedding.embedded == 6 + 1 + 3 + 1
 
 
 def test_without_frame_indices_nothing_is_cached(maps: Tensor) -> None:
     embedding = Embedding()
-    memory = PoseCache(embedding)
+    cache = PoseCache(embedding)
     for _ in range(2):
-        memory(maps)
+        cache(maps)
     assert embedding.embedded == 12
 
 
 def test_a_controlnet_gets_one_pose_cache(maps: Tensor) -> None:
     controlnet = nn.Module()
     controlnet.controlnet_cond_embedding = Embedding()
-    memory = install_pose_cache(controlnet)
-    memory.frames = [0]
-    assert install_pose_cache(controlnet) is memory
-    assert controlnet.get_submodule("controlnet_cond_embedding") is memory
-    assert memory.frames is None
+    cache = install_pose_cache(controlnet)
+    cache.frames = [0]
+    assert install_pose_cache(controlnet) is cache
+    assert controlnet.get_submodule("controlnet_cond_embedding") is cache
+    assert cache.frames is None
