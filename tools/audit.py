@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def knows(service: str) -> bool:
-    """Whether the service answers, and knows what everybody knows."""
+    """Return whether the service answers, and knows what everybody knows."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(VULNERABLE)
         file.flush()

@@ -145,7 +145,7 @@ def promtool(verb: str, what: str, file: Path) -> str:
 
 
 def compose(command: list[str]) -> str:
-    """Whether this Compose takes the file, with all profiles."""
+    """Return whether this Compose takes the file, with all profiles."""
     if (
         shutil.which(command[0]) is None
         or subprocess.run([*command, "version"], capture_output=True).returncode

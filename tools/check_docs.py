@@ -76,7 +76,7 @@ def check_decisions() -> Iterator[str]:
 
 
 def _is_path(page: str, span: str, path: str) -> bool:
-    """Whether a path of the repository exists; paths elsewhere are not checked."""
+    """Return whether a path of the repository exists; paths elsewhere are not checked."""
     first = path.split("/")[0]
     package = Path(page).stem if page.startswith("docs/architecture/") else ""
     is_ours = first in _roots() and "/" in path and path not in KUBERNETES

@@ -22,7 +22,7 @@ NOT_NOUNS = {
     "Alone", "Beside", "Given", "Heard", "Held", "Here", "Kept", "Known", "Left", "Shown", "Stays",
     "Taken", "Together", "Told",
 }  # fmt: skip
-QUESTION_WORDS = re.compile(r"(What|Who|Whoever|Whose|Whom|Where|Whether|How (much|many|often))\b")
+QUESTION_WORDS = re.compile(r"(What|Who|Whoever|Whose|Whom|Where|How (much|many|often))\b")
 Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 

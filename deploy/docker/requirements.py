@@ -24,7 +24,7 @@ ALONE = "rtmlib"
 
 
 def requirements(pyproject: Path, device: str, *, alone: bool = False) -> list[str]:
-    """The requirements of a device. Raises SystemExit when there is no such device."""
+    """Return the requirements of a device. Raise SystemExit if there is no such device."""
     if device not in DEVICES:
         raise SystemExit(f"device {device!r}: it must be one of {', '.join(DEVICES)}")
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]

@@ -31,7 +31,7 @@ class Caller:
 
     @property
     def sees_all(self) -> bool:
-        """Whether it may see the jobs of other callers."""
+        """True if it may see the jobs of other callers."""
         return Scope.ADMIN in self.scopes
 
     def may(self, scope: Scope) -> bool:

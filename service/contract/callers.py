@@ -14,7 +14,7 @@ WINDOW_S = 60
 
 
 class Scope(StrEnum):
-    """What a key allows."""
+    """A permission of an API key."""
 
     READ = "read"
     """Requests that change nothing."""
@@ -42,7 +42,7 @@ class CallerLimits(BaseModel):
 
     @property
     def bounds_jobs(self) -> bool:
-        """Whether a new job must be checked against a quota."""
+        """True if a new job must be checked against a quota."""
         return (self.queued_jobs, self.input_bytes_per_day, self.driving_s_per_day) != (None,) * 3
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What changed; the `event:` of a server-sent event."""
+    """The kind of a change; the `event:` field of a server-sent event."""
 
     STATE = "state"
     """The job's state or queue changed."""

@@ -23,12 +23,12 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended; a terminal state never changes."""
+        """True if the job has ended; a terminal state never changes."""
         return not TRANSITIONS[self]
 
     @property
     def is_leased(self) -> bool:
-        """Whether a worker holds the job's lease."""
+        """True if a worker holds the job's lease."""
         return self in (JobState.PREPARING, JobState.RUNNING)
 
 

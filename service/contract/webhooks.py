@@ -73,7 +73,7 @@ class Attempt(BaseModel):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the receiver accepted the message; a redirect is a failure."""
+        """True if the receiver accepted the message; a redirect is a failure."""
         return self.status is not None and 200 <= self.status < 300
 
 

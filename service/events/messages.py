@@ -11,13 +11,13 @@ from service.stores.job_store.events import JobEvent
 
 
 def event_frame(event: JobEvent) -> bytes:
-    """A server-sent event with the job as a poll would have shown it."""
+    """Return a server-sent event with the job as a status request returns it."""
     data = view_snapshot(event.snapshot).model_dump_json()
     return f"id: {event.version}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
 
 def webhook_body(message: ClaimedDelivery) -> bytes:
-    """The JSON of a message: its type, when it happened, the job as it then stood."""
+    """Return the JSON of a message: its type, its time, and the job at that time."""
     happened = moment(message.delivery.created_ms)
     assert happened is not None
     body = {

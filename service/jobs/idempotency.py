@@ -19,7 +19,7 @@ from service.gateway import Gateway
 from service.stores.job_store import idempotency
 from service.stores.job_store.commands import Command
 from service.stores.job_store.idempotency import KeyClaim, KeyState
-from service.submission.receive import Received
+from service.submission.receive import SubmissionBody
 
 KEEP_MS = 24 * 3600 * 1000
 RENEWALS_PER_CLAIM = 3
@@ -45,7 +45,7 @@ class Reservation:
 
 @asynccontextmanager
 async def reserve_key(
-    gateway: Gateway, caller: Caller, header: str | None, received: Received
+    gateway: Gateway, caller: Caller, header: str | None, received: SubmissionBody
 ) -> AsyncIterator[Reservation]:
     """Hold the request's key while it is accepted; an error releases it.
 

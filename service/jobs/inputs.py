@@ -23,7 +23,7 @@ from service.stores.object_store.base import (
     ObjectMissingError,
 )
 from service.submission.fetch import fetch
-from service.submission.receive import Received, allowed_parts
+from service.submission.receive import SubmissionBody, allowed_parts
 from service.submission.spool import Spool
 
 # Attempts to copy an upload that is replaced while it is being inspected.
@@ -31,7 +31,7 @@ COPY_ATTEMPTS = 3
 
 
 async def take_inputs(
-    gateway: Gateway, caller: Caller, received: Received, job_id: str, spool: Spool
+    gateway: Gateway, caller: Caller, received: SubmissionBody, job_id: str, spool: Spool
 ) -> JobInputs:
     """Store the inputs of a job durably.
 
@@ -62,7 +62,9 @@ async def take_inputs(
     )
 
 
-async def _fetch_urls(gateway: Gateway, received: Received, spool: Spool) -> dict[str, Content]:
+async def _fetch_urls(
+    gateway: Gateway, received: SubmissionBody, spool: Spool
+) -> dict[str, Content]:
     """Download the inputs that are given by URL."""
     files: dict[str, Content] = {}
     for name, url in received.urls.items():
@@ -81,7 +83,9 @@ async def _inspect(gateway: Gateway, contents: Mapping[str, Content]) -> dict[st
         return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
 
 
-async def _read_uploads(gateway: Gateway, caller: Caller, received: Received) -> dict[str, Upload]:
+async def _read_uploads(
+    gateway: Gateway, caller: Caller, received: SubmissionBody
+) -> dict[str, Upload]:
     """Return the uploads in a request. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}

@@ -15,7 +15,7 @@ from service.contract.options import JobOptions, Priority
 from service.errors import RejectedError
 from service.jobs.policy import Policy, PolicyRefusalError, PolicyRequest
 from service.stores.object_store.base import Content
-from service.submission.receive import Received
+from service.submission.receive import SubmissionBody
 
 ORDER = tuple(Priority)
 
@@ -29,7 +29,7 @@ class PolicyCheck:
     """
 
     policy: Policy | None
-    received: Received
+    received: SubmissionBody
     caller: Caller
     contents: Mapping[str, Content]
 

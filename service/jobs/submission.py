@@ -20,7 +20,7 @@ from service.jobs.policy_check import check_options
 from service.stores.job_store import commands
 from service.stores.job_store.hints import message
 from service.stores.job_store.quota import quota_of
-from service.submission.receive import Received
+from service.submission.receive import SubmissionBody
 from service.submission.spool import Spool
 from service.telemetry.context import JOB_ID
 
@@ -30,7 +30,7 @@ DNS_TIMEOUT_S = 5.0
 
 
 async def submit_job(
-    gateway: Gateway, caller: Caller, received: Received, key: str | None, spool: Spool
+    gateway: Gateway, caller: Caller, received: SubmissionBody, key: str | None, spool: Spool
 ) -> tuple[commands.JobSnapshot, bool]:
     """Create a job, or return the one that the same request created before.
 
@@ -87,7 +87,7 @@ async def _erase_inputs(gateway: Gateway, job_id: str) -> None:
         logger.warning("job %s: refused, could not erase its inputs: %s", job_id, error)
 
 
-async def _check_webhook(gateway: Gateway, received: Received) -> None:
+async def _check_webhook(gateway: Gateway, received: SubmissionBody) -> None:
     """Refuse a webhook URL with a forbidden address at submission, not at delivery.
 
     Raises:

@@ -29,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Received:
+class SubmissionBody:
     """The body of a submission.
 
     Attributes:
@@ -69,7 +69,7 @@ async def read_request(
     chunks: AsyncIterator[bytes],
     limits: InputLimits,
     spool: Spool,
-) -> Received:
+) -> SubmissionBody:
     """Read the body; big files are streamed into `spool`.
 
     Raises:
@@ -80,7 +80,7 @@ async def read_request(
     files = await receive(headers, chunks, allowed_parts(kind, limits), spool)
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
-    return Received(kind, params, options, files=files)
+    return SubmissionBody(kind, params, options, files=files)
 
 
 async def read_json(
@@ -141,12 +141,12 @@ def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:
     ]
 
 
-def _from_json(kind: JobKind, text: bytes) -> Received:
+def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
     model = AnimateRequest if kind is JobKind.ANIMATE else PosesRequest
     body = read_model(model, "body", text)
     params = body.params if isinstance(body, AnimateRequest) else JobParams()
     given = body.model_dump(exclude={"params", "options"}, exclude_none=True)
-    return Received(
+    return SubmissionBody(
         kind,
         params,
         body.options,

@@ -26,21 +26,21 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero."""
+        """True if the interval lies on one side of zero."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """What changes from a base to another run on the same clips.
+    """The change from a base run to another run on the same clips.
 
     Attributes:
-        clips: how many clips are compared.
-        base: mean of the base.
+        clips: number of compared clips.
+        base: mean of the base run.
         other: mean of the other run.
-        difference: of `other - base`, clip by clip.
-        relative: of the change of the mean as a part of the base's mean, -0.3 is 30 % less; None
-            where the base's mean is, or may as well be, 0.
+        difference: interval of `other - base`, paired by clip.
+        relative: interval of the change relative to the base's mean, -0.3 is 30 % less; None if
+            the base's mean is 0 or not clearly different from 0.
     """
 
     clips: int
@@ -57,8 +57,8 @@ def bootstrap_interval(
 
     Args:
         values: one per clip, finite.
-        n: how often the clips are drawn anew.
-        seed: of the draws.
+        n: number of bootstrap resamples.
+        seed: seed of the resampling.
         confidence: 0..1 exclusive.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Batch training without the command line's package, also under torchrun:
+"""Batch training without the command line's package, also under torchrun.
 
 torchrun --nproc-per-node 8 -m tcan_core.training stage1 --config sd15/stage1 --resume
 """

@@ -50,7 +50,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was lost, published twice or not told, and nobody was kept out."""
+        """True if nothing was lost, published twice or not told, and nobody was kept out."""
         return not (self.lost or self.twice or self.missing) and self.starved_s <= BOUND_S
 
     def text(self) -> str:

@@ -32,7 +32,7 @@ def call(command: Sequence[str], environment: Mapping[str, str] | None = None) -
 
 
 def works(command: Sequence[str]) -> bool:
-    """Whether a command can be run and ends well."""
+    """Return whether a command can be run and ends well."""
     try:
         call(command)
     except (EngineError, FileNotFoundError):
@@ -46,7 +46,7 @@ def docker(*arguments: str) -> str:
 
 
 def has_image(name: str) -> bool:
-    """Whether the engine has it."""
+    """Return whether the engine has it."""
     return works(["docker", "image", "inspect", name])
 
 

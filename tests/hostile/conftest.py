@@ -45,7 +45,7 @@ class Service:
     inside: Web
 
     def is_alive(self) -> bool:
-        """Whether both processes are those that were started, and answer."""
+        """Return whether both processes are those that were started, and answer."""
         ended = (self.gateway.poll(), self.worker.poll())
         return ended == (None, None) and self.http.get("/healthz").status_code == 200
 

@@ -183,7 +183,7 @@ def _audio_packets(path: Path) -> list[bytes]:
 
 
 def test_output_does_not_depend_on_uninitialized_memory(tmp_path: Path) -> None:
-    """glibc fills new memory with a different byte in each process."""
+    """The C library fills new memory with a different byte in each process."""
     script = """
 import sys
 import os

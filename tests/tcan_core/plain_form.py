@@ -124,7 +124,7 @@ class _Reader:
 
 
 def _reads(name: str) -> bool:
-    """Whether a module is a self-attention of a mid or up block."""
+    """Return whether a module is a self-attention of a mid or up block."""
     is_above = name.startswith(("mid_block", "up_blocks"))
     return is_above and name.endswith("attn1") and "motion_modules" not in name
 

@@ -70,7 +70,7 @@ class Site:
         return found
 
     def given_back(self, job_id: str) -> bool:
-        """Whether it waited again after it had been at work."""
+        """Return whether it waited again after it had been at work."""
         story = self._jobs.run(events.events(job_id, 0, 10_000))
         states = [event.snapshot.record.state for event in story]
         return JobState.QUEUED in states[states.index(JobState.RUNNING) :]

@@ -163,7 +163,7 @@ def test_the_lease_is_renewed_while_the_model_is_busy(desk: Desk, jobs: JobStore
 
 
 def lease_renewed(jobs: JobStore, job_id: str, lease_ms: int) -> bool:
-    """Whether the lease has lasted longer than it would have without renewal."""
+    """Return whether the lease has lasted longer than it would have without renewal."""
     record = jobs.run(commands.read(job_id))
     assert record is not None
     ends_ms = jobs.redis.zscore("tcan:leases", job_id)

@@ -58,7 +58,7 @@ class Site:
         return next((job_id for job_id in ids if self.status(job_id) == "succeeded"), "")
 
     def quick(self, job_id: str) -> bool:
-        """Whether a poll is answered sooner than the S3 would answer once."""
+        """Return whether a poll is answered sooner than the S3 would answer once."""
         began_s = time.monotonic()
         self.status(job_id)
         return time.monotonic() - began_s < LATE_S

@@ -48,7 +48,7 @@ class Heartbeat:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker runs jobs."""
+        """True if the worker runs jobs."""
         return self._info.ready
 
     def report_stalled(self) -> None:

@@ -104,7 +104,7 @@ class Lease:
 
     @property
     def is_handing_over(self) -> bool:
-        """Whether a shutdown leaves the job to another worker, which may resume it."""
+        """True if a shutdown leaves the job to another worker, which may resume it."""
         return self._shutdown.has_begun and self._status is LeaseStatus.HELD
 
     def release(self) -> None:

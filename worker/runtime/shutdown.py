@@ -60,12 +60,12 @@ class Shutdown:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the worker must exit."""
+        """True if the worker must exit."""
         return self._event.is_set()
 
     @property
     def has_step_time(self) -> bool:
-        """Whether the current step may still finish."""
+        """True if the current step may still finish."""
         return self._monotonic_s() - self._began_s < self._step_s
 
     def wait(self, timeout_s: float) -> bool:

@@ -110,7 +110,7 @@ class FolderObjects:
             sync_all([self.path(key) for key in keys], self._folder)
 
     def _link(self, copy: Copy, target: Path) -> None:
-        """A second name is a copy: a file is never written into again once it has its name."""
+        """Copy by a hard link: a stored file is never modified."""
         source = made = self.path(copy.source)
         try:
             try:

@@ -60,7 +60,7 @@ class Tcan:
 
     @property
     def has_motion(self) -> bool:
-        """Whether the denoising UNet sees the frames of a window together."""
+        """True if the denoising UNet sees the frames of a window together."""
         return isinstance(self.denoising_unet, UNetMotionModel)
 
     @property

@@ -40,7 +40,7 @@ class Answer(Protocol):
     def json(self) -> Any: ...
 
 
-class Told(NamedTuple):
+class RateHeaders(NamedTuple):
     """The rate limit headers of a response."""
 
     passed: bool
@@ -48,7 +48,7 @@ class Told(NamedTuple):
     more_in_s: int
 
 
-def told(answer: Answer, most: int) -> Told:
+def told(answer: Answer, most: int) -> RateHeaders:
     """Parse the headers of draft-ietf-httpapi-ratelimit-headers-10."""
     assert answer.headers["ratelimit-policy"] == f'"requests";q={most};w={WINDOW_S}'
     found = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
@@ -57,7 +57,7 @@ def told(answer: Answer, most: int) -> Told:
     if not passed:
         assert answer.json()["code"] == "rate_limited"
         assert answer.headers["retry-after"] == found[2]
-    return Told(passed, int(found[1]), int(found[2]))
+    return RateHeaders(passed, int(found[1]), int(found[2]))
 
 
 class Clock:
@@ -108,14 +108,14 @@ def test_rate_limit_headers_are_exact(
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
     for left in range(most - 1, -1, -1):
         said = told(two[left % 2].get("/jobs", headers=key), most)
-        assert said == Told(True, left, WINDOW_S - (most - 1 - left))
+        assert said == RateHeaders(True, left, WINDOW_S - (most - 1 - left))
         clock.now_ms += 1000
     refused = told(two[0].get("/jobs", headers=key), most)
-    assert refused == Told(False, 0, WINDOW_S - most)
+    assert refused == RateHeaders(False, 0, WINDOW_S - most)
     clock.now_ms += 1000 * refused.more_in_s - 1
     assert not told(two[1].get("/jobs", headers=key), most).passed
     clock.now_ms += 1
-    assert told(two[0].get("/jobs", headers=key), most) == Told(True, 0, 1)
+    assert told(two[0].get("/jobs", headers=key), most) == RateHeaders(True, 0, 1)
 
 
 def test_rate_limits_of_callers_are_independent(

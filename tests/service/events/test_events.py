@@ -45,8 +45,8 @@ def http(folder_settings: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def told(snapshot: JobSnapshot) -> dict[str, Any]:
-    """What an event tells of a job."""
+def event_content(snapshot: JobSnapshot) -> dict[str, Any]:
+    """Return the part of a snapshot that events contain."""
     hidden = {"worker", "prepared", "previews", "contract"}
     return {"position": snapshot.position, **snapshot.record.model_dump(exclude=hidden)}
 
@@ -56,7 +56,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
         change()
         [event] = driver.events(after=number - 1)
         assert event.version == number == driver.placed().record.version
-        assert told(event.snapshot) == told(driver.placed())
+        assert event_content(event.snapshot) == event_content(driver.placed())
     kinds = [event.kind for event in driver.events()]
     assert kinds == [EventKind.STATE] * 6 + [
         EventKind.PREVIEW,
@@ -148,7 +148,7 @@ def follow_and_poll(http: httpx.Client, driver: Driver) -> None:
 
 
 def timeless(job: dict[str, Any]) -> dict[str, Any]:
-    """The job without its estimate, which passes with time."""
+    """Return the job without its estimate, which changes with time."""
     return {name: value for name, value in job.items() if name != "eta"}
 
 
@@ -184,7 +184,7 @@ def test_stalled_reader_blocks_no_other_and_misses_nothing(
 
 
 def open_stream(http: httpx.Client, job_id: str) -> socket.socket:
-    """A connection that asked for events and has read nothing yet; it can hold little."""
+    """Return a connection with a small buffer that requested events and has read nothing."""
     address = urlsplit(str(http.base_url))
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -31,12 +31,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def option(words: list[str], name: str) -> str:
-    """The value of a command line's option."""
+    """Return the value of a command line's option."""
     return words[words.index(name) + 1]
 
 
 def readme_training(repository: Path) -> dict[str, list[str]]:
-    """The command lines of README's training part, by what they do."""
+    """Return the command lines of README's training part, by their purpose."""
     text = (repository / "README.md").read_text()
     lines = re.findall(r"^\.venv/bin/\w+ .*(?:data prepare|stage\d) .*$", text, re.M)
     words = [shlex.split(line, comments=True) for line in lines]

@@ -51,7 +51,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 def machine(runs: TinyRuns, name: str) -> TinyRuns:
-    """A fresh machine: the weights to begin from, and nothing else."""
+    """Return runs on a new machine, which has only the initial weights."""
     fresh = TinyRuns(runs.root / name, runs.cache)
     shutil.copytree(runs.parts, fresh.parts)
     return fresh

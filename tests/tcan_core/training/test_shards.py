@@ -53,7 +53,8 @@ def index_of(weights: Path) -> ShardIndex:
 
 
 def maps_of(folder: Path, weights: Path) -> NDArray[np.uint8]:
-    """The skeletons of the first clip, (frames, height, width, 3)."""
+    """Return the skeletons of the first clip, (frames, height, width, 3)."""
+
     preset = tiny_preset()
     data = ShardData(str(folder))
     clips = ShardClips(data, FRAMES, preset, weights, load_codec(preset, weights))
