@@ -45,15 +45,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let the reaper end what is left."""
+    """Let the reaper kill the remaining processes."""
     while _reapers:
         _reapers.pop().communicate()
 
 
 def reap(token: str) -> None:
     """Kill every process that has the token, and what they start meanwhile."""
-    while found := processes_with(token):
-        for pid in found:
+    while pids := processes_with(token):
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -63,14 +63,14 @@ def reap(token: str) -> None:
 
 def processes_with(token: str) -> list[int]:
     """Return the numbers of live processes whose environment holds the token."""
-    entry, found = f"{VARIABLE}={token}".encode(), []
+    entry, pids = f"{VARIABLE}={token}".encode(), []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if entry in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
+                pids.append(int(folder.name))
         except OSError:  # gone, or another user's
             continue
-    return found
+    return pids
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a lost worker cost, by what its successor told of its own work; not by what it should do."""
+"""The cost of a lost worker, computed from the progress that its successor reported."""
 
 from __future__ import annotations
 
@@ -10,67 +10,68 @@ from service.contract.job import JobRecord
 from service.stores.job_store.events import JobEvent
 from worker.outputs.progress import SHARES
 
-# Fractions are told with four digits; that is less of a step.
+# Rounding of the reported fractions (four digits), as a part of a step.
 ROUNDING = 0.02
 
 
 def denoised_steps(record: JobRecord) -> float:
-    """Steps that are done, with the windows of the one at work as its part."""
-    assert record.progress is not None, "a job at work tells of its progress"
+    """Return the completed steps, with the fraction of the current one."""
+    assert record.progress is not None, "a running job has no progress"
     first, last = SHARES["denoise"]
     return (record.progress.fraction - first) / (last - first) * record.progress.steps
 
 
-def denoising(story: Sequence[JobEvent]) -> dict[int, list[JobEvent]]:
-    """Reports of denoising by the token of the worker that made them."""
-    found: dict[int, list[JobEvent]] = {}
-    for event in story:
+def denoising_reports(history: Sequence[JobEvent]) -> dict[int, list[JobEvent]]:
+    """Group the progress events of denoising by the worker's fencing token."""
+    reports: dict[int, list[JobEvent]] = {}
+    for event in history:
         record = event.snapshot.record
-        # Taking a job shows the progress that was kept; that is nobody's work.
+        # The event of a claim repeats saved progress, so only PROGRESS events count.
         if event.kind is EventKind.PROGRESS and record.progress is not None:
             if record.progress.stage == "denoise":
-                found.setdefault(record.token, []).append(event)
-    return found
+                reports.setdefault(record.token, []).append(event)
+    return reports
 
 
-def repeated_steps(story: Sequence[JobEvent]) -> int:
-    """Steps of which a worker did some part that another had told of before.
+def repeated_steps(history: Sequence[JobEvent]) -> int:
+    """Count the steps that a worker repeated at least in part.
 
-    The first report of each worker comes within its first step: with a part of it done, or none.
+    The first report of each worker comes during its first step.
     """
-    came_to, repeated = 0.0, 0
-    for reports in denoising(story).values():
+    reached, repeated = 0.0, 0
+    for reports in denoising_reports(history).values():
         done = [denoised_steps(report.snapshot.record) for report in reports]
         began_at = math.floor(done[0] + ROUNDING)
-        repeated += max(0, math.ceil(came_to - began_at - ROUNDING))
-        came_to = max(came_to, *done)
+        repeated += max(0, math.ceil(reached - began_at - ROUNDING))
+        reached = max(reached, *done)
     return repeated
 
 
-def next_step_ms(story: Sequence[JobEvent], token: int) -> int:
-    """When a worker with a later token first told of a step of its own, or of decoding."""
-    for event in story:
+def next_step_ms(history: Sequence[JobEvent], token: int) -> int:
+    """Return when a worker with a later token first reported a step of its own, or decoding."""
+    for event in history:
         record = event.snapshot.record
         if event.kind is EventKind.PROGRESS and record.token > token and record.progress:
             if record.progress.stage in ("denoise", "decode"):
                 return event.snapshot.now_ms
-    raise AssertionError(f"no worker went on behind the one with the token {token}")
+    raise AssertionError(f"no later worker made progress after the one with token {token}")
 
 
-def moved_on_ms(story: Sequence[JobEvent], harmed_ms: int) -> int | None:
-    """When a job that was at work moved on: ended, passed on, or beyond what was kept of it.
+def recovered_ms(history: Sequence[JobEvent], fault_ms: int) -> int | None:
+    """Return when a running job first made progress after a fault.
 
-    Being taken once more is no step forward. None when it was not at work, or did not move on.
+    Progress is an end, a hand-over, or a fraction above the saved one; a new claim does not count.
+    None if the job was not running or made no progress.
     """
-    before = [event.snapshot.record for event in story if event.snapshot.now_ms <= harmed_ms]
+    before = [event.snapshot.record for event in history if event.snapshot.now_ms <= fault_ms]
     if not before or not before[-1].state.is_leased:
         return None
-    queue, kept = before[-1].queue, _fraction(before[-1])
-    for event in story[len(before) :]:
+    queue, saved_fraction = before[-1].queue, _fraction(before[-1])
+    for event in history[len(before) :]:
         record = event.snapshot.record
         if event.kind is EventKind.STATE and record.queue is queue and record.state.is_leased:
-            kept = _fraction(record)
-        is_beyond = event.kind is EventKind.PROGRESS and _fraction(record) > kept
+            saved_fraction = _fraction(record)
+        is_beyond = event.kind is EventKind.PROGRESS and _fraction(record) > saved_fraction
         if record.state.is_terminal or record.queue is not queue or is_beyond:
             return event.snapshot.now_ms
     return None

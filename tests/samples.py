@@ -1,4 +1,4 @@
-"""Small real files for the tests of service, worker and CLI; made anew where they are needed."""
+"""Small valid files for the tests of service, worker and CLI, generated on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = 64
 
 
 def png(width: int = SIDE, height: int = SIDE) -> bytes:
-    """A real PNG of noise."""
+    """Make a PNG of noise."""
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
@@ -26,7 +26,7 @@ def png(width: int = SIDE, height: int = SIDE) -> bytes:
 
 
 def png_that_declares(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header declares any size."""
+    """Make a PNG of a few bytes whose header declares any size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -50,12 +50,12 @@ def write_video(file: Path, frames: int = 5, size: tuple[int, int] = (SIDE, SIDE
 
 
 def video(folder: Path, frames: int = 5, size: tuple[int, int] = (SIDE, SIDE)) -> bytes:
-    """The bytes of a real mp4."""
+    """Make a valid mp4."""
     return write_video(folder / "sample.mp4", frames, size).read_bytes()
 
 
 def sound(folder: Path) -> bytes:
-    """The bytes of an mp4 that holds sound alone."""
+    """Make an mp4 with audio only."""
     file = folder / "sound.mp4"
     with av.open(str(file), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=44100)
@@ -68,12 +68,12 @@ def sound(folder: Path) -> bytes:
 
 
 def pose_frames(frames: int = 3, joints: int = 18, people: int = 1) -> list[dict[str, Any]]:
-    """A pose file of so many frames, as data."""
+    """Make the data of a pose file."""
     person = {"pose_keypoints_2d": [32.0, 20.0, 1.0] * joints}
     frame = {"people": [person] * people, "canvas_width": SIDE, "canvas_height": SIDE}
     return [frame] * frames
 
 
 def poses(frames: int = 3, joints: int = 18, people: int = 1) -> bytes:
-    """The bytes of a pose file."""
+    """Make a pose file."""
     return json.dumps(pose_frames(frames, joints, people)).encode()

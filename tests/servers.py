@@ -52,7 +52,7 @@ def wait_until(probe: Callable[[], T], what: str, timeout_s: float = GUARD_S) ->
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {timeout_s:g} s still not: {what}")
+            raise AssertionError(f"timeout after {timeout_s:g} s: {what}")
         time.sleep(0.02)
 
 
@@ -118,16 +118,16 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def valkey(
-    folder: Path, port: int | None = None, *, keeps: bool = False
+    folder: Path, port: int | None = None, *, persistent: bool = False
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start a Valkey server and yield its URL and its process.
 
     Args:
         port: a free one if None.
-        keeps: write an append-only file, and load the one in the folder.
+        persistent: write an append-only file, and load the one in the folder.
     """
     port = port or free_port()
-    command = [*valkey_command(folder, port), "--appendonly", "yes" if keeps else "no"]
+    command = [*valkey_command(folder, port), "--appendonly", "yes" if persistent else "no"]
     with running(command, folder / "valkey.log") as process:
         url = f"redis://127.0.0.1:{port}/0"
         with Redis.from_url(url) as redis:
@@ -181,7 +181,7 @@ def s3_running(folder: Path) -> Iterator[S3Server]:
     """Start a SeaweedFS server whose data is in an existing folder."""
     port = free_weed_port()
     server = S3Server(f"http://127.0.0.1:{port}", "tcan", "tests", secrets.token_hex(8))
-    with running(weed_command(folder, port, server), folder / "weed.log", patience_s=0):
+    with running(weed_command(folder, port, server), folder / "weed.log", timeout_s=0):
         client = make_client(server.settings(folder), server.endpoint_url)
         wait_until(lambda: listens(port), "weed listens")
         wait_until(lambda: bucket_made(client, server.bucket), "a bucket")
@@ -236,7 +236,7 @@ def running(
     command: list[str],
     log: Path,
     environment: dict[str, str] | None = None,
-    patience_s: float = 10.0,
+    timeout_s: float = 10.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server process for a `with` block, in its own process group."""
     with open(log, "wb") as stream:
@@ -250,14 +250,14 @@ def running(
     try:
         yield process
     finally:
-        stop(process, patience_s)
+        stop(process, timeout_s)
 
 
-def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
-    """Terminate the process; kill its group after `patience_s`."""
+def stop(process: subprocess.Popen[bytes], timeout_s: float = 10.0) -> None:
+    """Terminate the process; kill its group after `timeout_s`."""
     process.terminate()
     try:
-        process.wait(patience_s)
+        process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

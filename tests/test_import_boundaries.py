@@ -1,4 +1,4 @@
-"""Who may import whom, and what a start must not load."""
+"""Import directions between packages, and modules that a start must not load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HEAVY = ("diffusers", "peft", "torch", "transformers")
 
-# cli.main is run as the console script runs it, up to the point where it would exit.
+# Runs cli.main like the console script and catches its exit.
 HELP = """
 import sys
 from cli.main import main
@@ -48,13 +48,13 @@ def test_import_contracts_hold(repository: Path) -> None:
     assert process.returncode == 0, process.stdout + process.stderr
 
 
-def test_gateway_starts_without_the_model_libraries() -> None:
+def test_gateway_imports_no_model_library() -> None:
     loaded = loaded_after("import service.api.app, service.inspection.child")
     assert {"fastapi", "av", "PIL"} <= loaded
     assert loaded.isdisjoint({*HEAVY, "numpy", "tcan_core", "worker"})
 
 
-def test_client_needs_neither_server_nor_stores() -> None:
+def test_client_imports_neither_server_nor_stores() -> None:
     loaded = loaded_after("import service.client", whole_names=True)
     assert "httpx" in loaded
     of_service = {name for name in loaded if name.startswith("service.")}
@@ -63,7 +63,7 @@ def test_client_needs_neither_server_nor_stores() -> None:
     assert loaded.isdisjoint({*HEAVY, *servers, "tcan_core", "worker"})
 
 
-def test_help_loads_neither_model_nor_server() -> None:
+def test_help_imports_neither_model_nor_server() -> None:
     loaded = loaded_after(HELP)
     assert "typer" in loaded
     assert loaded.isdisjoint({*HEAVY, "celery", "fastapi", "redis", "uvicorn"})

@@ -1,4 +1,4 @@
-"""What pyproject.toml promises about the packages."""
+"""Consistency of pyproject.toml, the packages and their documentation."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ PACKAGES = ("sandbox", "media", "service", "worker", "tcan_core", "cli")
 
 @pytest.fixture(scope="module")
 def pyproject(repository: Path) -> dict[str, Any]:
-    """The parsed pyproject.toml."""
+    """Parse pyproject.toml."""
     return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def tracked_files(repository: Path) -> list[Path]:
-    """List the files of the packages that git knows, relative to the repository."""
+    """List the tracked files of the packages, relative to the repository."""
     listed = subprocess.run(
         ["git", "ls-files", *PACKAGES], cwd=repository, capture_output=True, text=True, check=True
     )
     return [Path(line) for line in listed.stdout.splitlines()]
 
 
-def only_for_types(node: ast.AST) -> bool:
-    """Tell whether a statement is `if TYPE_CHECKING:`, which a running program passes over."""
+def is_type_checking_block(node: ast.AST) -> bool:
+    """Check whether a statement is `if TYPE_CHECKING:`."""
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
 def imported_modules(node: ast.AST) -> Iterator[str]:
-    """Yield the top-level names that a module imports when it runs, wherever in it."""
+    """Yield the top-level modules that a module imports at run time, at any depth."""
     if isinstance(node, ast.Import):
         yield from (alias.name.partition(".")[0] for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield node.module.partition(".")[0]
-    elif not only_for_types(node):
+    elif not is_type_checking_block(node):
         for child in ast.iter_child_nodes(node):
             yield from imported_modules(child)
 
 
 def normalized(requirement: str) -> str:
-    """Return a requirement's name as package indexes compare it."""
+    """Return a requirement's normalized name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0]).lower()
 
 
-def test_every_data_file_is_shipped(repository: Path, pyproject: dict[str, Any]) -> None:
+def test_all_data_files_are_packaged(repository: Path, pyproject: dict[str, Any]) -> None:
     patterns: dict[str, list[str]] = pyproject["tool"]["setuptools"]["package-data"]
     shipped = {
         path.relative_to(repository)
@@ -64,7 +64,7 @@ def test_every_data_file_is_shipped(repository: Path, pyproject: dict[str, Any])
     assert data - shipped == set()
 
 
-def test_every_import_is_a_declared_dependency(repository: Path, pyproject: dict[str, Any]) -> None:
+def test_all_imports_are_declared_dependencies(repository: Path, pyproject: dict[str, Any]) -> None:
     project = pyproject["project"]
     extras = project["optional-dependencies"]
     declared = {normalized(line) for line in project["dependencies"]}
@@ -81,17 +81,17 @@ def test_every_import_is_a_declared_dependency(repository: Path, pyproject: dict
     assert undeclared == set()
 
 
-def test_every_dependency_is_pinned(repository: Path, pyproject: dict[str, Any]) -> None:
+def test_all_dependencies_are_pinned(repository: Path, pyproject: dict[str, Any]) -> None:
     constraints = (repository / "constraints-pose.txt").read_text(encoding="utf-8").splitlines()
     pinned = {normalized(line) for line in constraints if "==" in line}
     extras = pyproject["project"]["optional-dependencies"]
-    wanted = [*pyproject["project"]["dependencies"], *extras["dev"]]
-    wanted += [*extras["pose"], *extras["lpips"]]
-    assert {normalized(line) for line in wanted} - pinned == set()
+    required = [*pyproject["project"]["dependencies"], *extras["dev"]]
+    required += [*extras["pose"], *extras["lpips"]]
+    assert {normalized(line) for line in required} - pinned == set()
 
 
 def test_files_named_on_architecture_pages_exist(repository: Path) -> None:
-    named = {
+    mentions = {
         (page.stem, name)
         for page in (repository / "docs/architecture").glob("*.md")
         if page.stem in PACKAGES
@@ -99,8 +99,8 @@ def test_files_named_on_architecture_pages_exist(repository: Path) -> None:
     }
     missing = {
         f"{package}.md: {name}"
-        for package, name in named
+        for package, name in mentions
         if not (repository / package / name).exists() and not (repository / name).exists()
     }
-    assert len(named) > 50
+    assert len(mentions) > 50
     assert missing == set()

@@ -1,8 +1,8 @@
-"""Install packages with pip into the environment that runs this, one readable line per package.
+"""Install packages with pip into this environment, with one line of output per package.
 
     .venv/bin/python tools/install.py LOG PIP_ARGUMENT...
 
-pip's whole output goes to LOG; its end is shown when pip fails. Standard library only.
+pip's full output goes to LOG; its last lines are shown if pip fails. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from pathlib import Path
 FETCHED = re.compile(r"\s+(?:Downloading|Using cached) (?:\S*/)?([\w.]+)-([^-\s]+)\S* \(([^)]+)\)")
 LOCAL = re.compile(r"Processing (?:\S*/)?([\w.]+)-([^-\s]+)\S*\.whl")
 INSTALLING = re.compile(r"Installing collected packages: (.*)")
-SHOWN_ON_FAILURE = 25
+LINES_ON_FAILURE = 25
 
 
 def describe(line: str) -> str | None:
-    """Return what a line of pip's output means to a reader, or None for the lines between."""
+    """Summarize a line of pip's output, or return None for unimportant lines."""
     if match := FETCHED.match(line):
         return f"  {match[1]} {match[2]} ({match[3]})"
     if match := LOCAL.match(line):
         return f"  {match[1]} {match[2]}"
     if match := INSTALLING.match(line):
-        return f"  installing what was fetched ({match[1].count(',') + 1} packages) ..."
+        return f"  installing {match[1].count(',') + 1} packages ..."
     return None
 
 
 def pip_output(arguments: list[str]) -> Iterator[str]:
-    """Run `pip install` and yield its lines, standard error among them.
+    """Run `pip install` and yield its lines, standard error included.
 
     Raises:
-        subprocess.CalledProcessError: pip ended with another exit status than 0.
+        subprocess.CalledProcessError: pip failed.
     """
     command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off", *arguments]
     with subprocess.Popen(
@@ -49,19 +49,19 @@ def pip_output(arguments: list[str]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Install, and return the exit status."""
+    """Install the packages and return the exit status."""
     log, *arguments = sys.argv[1:]
     started = time.monotonic()
-    last: deque[str] = deque(maxlen=SHOWN_ON_FAILURE)
+    last: deque[str] = deque(maxlen=LINES_ON_FAILURE)
     with Path(log).open("w", encoding="utf-8") as file:
         try:
             for line in pip_output(arguments):
                 file.write(line)
                 last.append(line)
-                if (shown := describe(line)) is not None:
-                    print(shown, flush=True)
+                if (summary := describe(line)) is not None:
+                    print(summary, flush=True)
         except subprocess.CalledProcessError as error:
-            print("".join(last), f"error: pip failed; its whole output is in {log}", sep="")
+            print("".join(last), f"error: pip failed; its full output is in {log}", sep="")
             return error.returncode
     print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
     return 0

@@ -1,4 +1,4 @@
-"""Callers who ask for jobs without pause, and a receiver of their webhooks."""
+"""Callers that submit jobs continuously, and a receiver of their webhooks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.contract.webhooks import Webhook
 from service.errors import ServiceError
-from tests.chaos.harm import Harm, now_ms
+from tests.chaos.faults import Fault, now_ms
 from tests.chaos.load import Load
-from tests.chaos.starving import starved_s
+from tests.chaos.submit_gap import longest_gap_s
 from tests.service.receiver import Receiver
 
 
 class Callers:
-    """Makes jobs from a thread; a submit that was not answered is made again, by the same key."""
+    """A thread that submits jobs; unanswered submits are repeated with the same idempotency key."""
 
     def __init__(self, url: str, receiver: Receiver, load: Load) -> None:
         self._url = url
@@ -32,27 +32,27 @@ class Callers:
         self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
         self.accepted: list[str] = []
         self.accepted_ms: list[int] = []
-        self.tries = 0
+        self.attempts = 0
         self._began_ms = self._ended_ms = 0
 
     def start(self) -> None:
-        """Begin."""
+        """Start submitting."""
         self._began_ms = now_ms()
         self._thread.start()
 
     def stop(self) -> None:
-        """Make no more jobs; the one that is being made is given up or made."""
+        """Stop submitting; the current submit succeeds or is abandoned."""
         self._ended_ms = now_ms()
         self._closed.set()
         self._thread.join()
 
-    def starved_s(self, harms: Sequence[Harm]) -> float:
-        """The longest time without an accepted job; see `tests.chaos.starving`."""
-        return starved_s(self._began_ms, self._ended_ms, self.accepted_ms, harms)
+    def longest_gap_s(self, faults: Sequence[Fault]) -> float:
+        """Return the longest time without an accepted job; see `tests.chaos.submit_gap`."""
+        return longest_gap_s(self._began_ms, self._ended_ms, self.accepted_ms, faults)
 
-    def told(self) -> Counter[str]:
-        """How many different messages came for each job."""
-        ids = {message.id: json.loads(message.body) for message in list(self._receiver.got)}
+    def message_counts(self) -> Counter[str]:
+        """Count the different webhook messages by job."""
+        ids = {message.id: json.loads(message.body) for message in list(self._receiver.messages)}
         return Counter(body["data"]["id"] for body in ids.values())
 
     def _run(self) -> None:
@@ -60,24 +60,24 @@ class Callers:
             while not self._closed.is_set():
                 due_s = time.monotonic() + 1 / self._load.jobs_per_s
                 if self._has_room(client):
-                    self._make(client, JobParams(seed=1, num_inference_steps=self._steps()))
+                    self._submit(client, JobParams(seed=1, num_inference_steps=self._steps()))
                 self._closed.wait(max(0.0, due_s - time.monotonic()))
 
     def _has_room(self, client: Client) -> bool:
-        most = self._load.most_waiting
+        limit = self._load.most_waiting
         try:
-            return most is None or len(client.jobs(states=(JobState.QUEUED,))) < most
+            return limit is None or len(client.jobs(states=(JobState.QUEUED,))) < limit
         except ServiceError:
-            return True  # who asks for a job while the service is away is answered later
+            return True  # the service is unavailable; the submit is repeated until it succeeds
 
     def _steps(self) -> int:
         first, last = self._load.steps
         return first + (7 * len(self.accepted)) % (last - first + 1)
 
-    def _make(self, client: Client, params: JobParams) -> None:
+    def _submit(self, client: Client, params: JobParams) -> None:
         key, options = str(uuid4()), JobOptions(webhook=Webhook(url=self._receiver.url))
         while not self._closed.is_set():
-            self.tries += 1
+            self.attempts += 1
             try:
                 job = client.submit(
                     self._load.image,

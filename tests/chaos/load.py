@@ -1,5 +1,4 @@
-"""What callers ask for, and how often: a little more than two workers can do, so that jobs always
-wait, and the drain does not take long."""
+"""The load of a run: slightly more than two workers can process, so that some jobs queue up."""
 
 from __future__ import annotations
 
@@ -10,16 +9,16 @@ from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests import samples
 
-# Three windows a step.
+# Three context windows per step.
 PUPPET_FRAMES, PUPPET_SIDE = 40, 64
 
 
 class Load(NamedTuple):
-    """What every job is made of, and how many are made.
+    """Inputs of every job and the rate of submits.
 
     Attributes:
-        steps: the fewest and the most.
-        most_waiting: while so many jobs wait, none is made.
+        steps: smallest and largest number of steps.
+        most_waiting: no submits while this many jobs are queued.
     """
 
     image: Path
@@ -30,14 +29,14 @@ class Load(NamedTuple):
 
 
 def pictures(folder: Path) -> Load:
-    """For workers that paint."""
+    """Return the load for workers that paint."""
     image, driving = folder / "image.png", folder / "driving.mp4"
     image.write_bytes(samples.png())
     return Load(image, samples.write_video(driving, frames=4), 0.5, (10, 30))
 
 
 def puppets(folder: Path) -> Load:
-    """For workers of the shipped model, whose speed is the machine's."""
+    """Return the load for workers of the shipped model."""
     pair = folder / "pair"
     pair.mkdir()
     render_pair(pair, FIRST_TEST_SEED + 702, PUPPET_FRAMES, PUPPET_SIDE)

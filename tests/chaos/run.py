@@ -1,4 +1,4 @@
-"""One run: harm for a while, then time to recover, then the numbers."""
+"""One run: faults under load, a drain, then the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from service.client import Client
 from service.stores.job_store.store import JobStore
 from tests.chaos.callers import Callers
-from tests.chaos.harm import Harmer
+from tests.chaos.faults import FaultInjector
 from tests.chaos.load import pictures, puppets
 from tests.chaos.report import Report, make_report, wait_for_ends
 from tests.chaos.service import Service
@@ -16,15 +16,16 @@ from tests.servers import wait_until
 from tests.service.receiver import receiving
 
 DRAIN_S = 240.0
-# A gateway that died with a message in its hands leaves it to the next one after half a minute.
+# The message of a killed gateway is claimed by the next one after half a minute.
 WEBHOOKS_S = 60.0
 
 
 def run(seconds: int, seed: int, folder: Path, *, model: bool = False) -> Report:
-    """Harm the service for so long.
+    """Run the service under load and inject faults.
 
     Args:
-        folder: for data and logs; stays.
+        seconds: duration of the faults.
+        folder: folder for data and logs; it is kept.
         model: whether workers run the shipped model instead of painting.
     """
     with (
@@ -35,17 +36,19 @@ def run(seconds: int, seed: int, folder: Path, *, model: bool = False) -> Report
         wait_until(client.is_ready, "the service is ready")
         load = puppets(folder) if model else pictures(folder)
         callers = Callers(service.url, receiver, load)
-        harmer = Harmer(service, seed)
+        injector = FaultInjector(service, seed)
         callers.start()
-        harmer.start()
+        injector.start()
         time.sleep(seconds)
-        harmer.stop()
+        injector.stop()
         callers.stop()
         jobs = JobStore.connect(service.redis_url)
         wait_for_ends(jobs, callers.accepted, DRAIN_S)
         deadline = time.monotonic() + WEBHOOKS_S
-        while callers.told().keys() < set(callers.accepted) and time.monotonic() < deadline:
+        while (
+            callers.message_counts().keys() < set(callers.accepted) and time.monotonic() < deadline
+        ):
             time.sleep(0.5)
-        report = make_report(jobs, seconds, seed, harmer.done, callers)
+        report = make_report(jobs, seconds, seed, injector.faults, callers)
         jobs.close()
     return report

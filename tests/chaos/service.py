@@ -1,4 +1,4 @@
-"""The whole service as processes that can be harmed, and that are started again when they die."""
+"""The whole service as processes that are restarted when they die."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.servers import (
 
 PAINT_WORKER = [sys.executable, str(Path(__file__).parents[1] / "worker" / "paint_worker.py")]
 COMMAND = [sys.executable, "-P", "-m", "cli.main"]
-# As a supervisor of containers would: not at once, and for ever.
+# Like a container supervisor: restart after a delay, without limit.
 RESTART_AFTER_S = 0.5
 START_TIMEOUT_S = 60.0
 
 
 @dataclass
 class Part:
-    """One process of the service, in a session of its own."""
+    """A process of the service, in a session of its own."""
 
     name: str
     command: list[str]
@@ -45,7 +45,7 @@ class Part:
     starts: int = 0
 
     def start(self) -> None:
-        """Start it, also once more."""
+        """Start or restart it."""
         with open(self.log, "ab") as stream:
             self.process = subprocess.Popen(
                 self.command,
@@ -58,12 +58,12 @@ class Part:
         self.starts += 1
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process, if it lives."""
+        """Send a signal to the process if it runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
-    def tend(self) -> None:
-        """Start it again some time after it died."""
+    def restart_if_dead(self) -> None:
+        """Restart it some time after its death."""
         if self.process is None or self.process.poll() is None:
             return
         now_s = time.monotonic()
@@ -71,8 +71,8 @@ class Part:
         if now_s - self.died_s >= RESTART_AFTER_S:
             self.start()
 
-    def end(self) -> None:
-        """Kill it for good."""
+    def kill(self) -> None:
+        """Kill it; it is not restarted."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -80,12 +80,12 @@ class Part:
 
 @dataclass
 class Service:
-    """Valkey with its log synced at every write, S3, a gateway and workers.
+    """Valkey (synced at every write), S3, a gateway and workers.
 
     Args:
-        folder: for data and logs.
-        workers: how many.
-        step_s: how long a painted step takes.
+        folder: folder for data and logs.
+        workers: number of workers.
+        step_s: duration of a painted step.
         model: whether workers run the shipped model instead of painting.
     """
 
@@ -99,16 +99,16 @@ class Service:
         self.redis_port, self.port = free_port(), free_port()
         self.s3_port = free_weed_port()
         self._closed = threading.Event()
-        self._tending = threading.Thread(target=self._tend, name="supervisor", daemon=True)
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
     @property
     def url(self) -> str:
-        """Where the gateway listens."""
+        """URL of the gateway."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def redis_url(self) -> str:
-        """Where Valkey listens."""
+        """URL of Valkey."""
         return f"redis://127.0.0.1:{self.redis_port}/0"
 
     def __enter__(self) -> Self:
@@ -121,23 +121,23 @@ class Service:
         self._add("weed", weed_command(self.folder / "weed", self.s3_port, self.s3))
         client = make_client(self.s3.settings(self.folder), self.s3.endpoint_url)
         wait_until(lambda: listens(self.redis_port), "valkey listens")
-        wait_until(lambda: bucket_made(client, self.s3.bucket), "a bucket")
+        wait_until(lambda: bucket_made(client, self.s3.bucket), "the bucket exists")
         self._add("gateway", [*COMMAND, "gateway", "--port", str(self.port)])
         for number in range(1, self.workers + 1):
             self._add(f"worker-{number}", [*COMMAND, "worker"] if self.model else PAINT_WORKER)
-        self._tending.start()
+        self._supervisor.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._closed.set()
-        self._tending.join()
+        self._supervisor.join()
         for part in self.parts.values():
-            part.end()
+            part.kill()
 
-    def _tend(self) -> None:
+    def _supervise(self) -> None:
         while not self._closed.wait(0.1):
             for part in self.parts.values():
-                part.tend()
+                part.restart_if_dead()
 
     def _add(self, name: str, command: list[str]) -> None:
         environment = {

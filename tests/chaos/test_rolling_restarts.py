@@ -1,4 +1,4 @@
-"""Everything is restarted in turn under load: no job is lost, and no work beyond one step."""
+"""Rolling restarts under load: no job is lost, and at most one step per job is repeated."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from tests.chaos.callers import Callers
 from tests.chaos.load import puppets
 from tests.chaos.report import wait_for_ends
 from tests.chaos.service import Service
-from tests.recovery import denoising, repeated_steps
+from tests.recovery import denoising_reports, repeated_steps
 from tests.servers import listens, wait_until
 from tests.service.receiver import receiving
 
-# Workers twice: the second time, the jobs at work are some that were taken after all the rest.
+# Workers twice: the second time they run jobs that were claimed after the other restarts.
 IN_TURN = ("worker-1", "gateway", "worker-2", "valkey", "worker-1", "worker-2")
 STEPS = 20
-# How long a part may take to leave: a worker 10 s by its contract, and no other more.
-LEAVE_S, START_S, DRAIN_S = 10.0, 120.0, 180.0
+# Time for a part to exit (a worker's contract allows 10 s), to start, and for the drain.
+EXIT_S, START_S, DRAIN_S = 10.0, 120.0, 180.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 class Site:
-    """The service with workers of the shipped model, and callers who ask for jobs all the time."""
+    """The service with workers of the shipped model, under continuous load."""
 
     def __init__(self, service: Service, client: Client, callers: Callers) -> None:
         self.service, self.client, self.callers = service, client, callers
         self.jobs = JobStore.connect(service.redis_url)
 
-    def at_work(self) -> list[str]:
-        """Jobs that are denoised now."""
+    def denoising_jobs(self) -> list[str]:
+        """Return the jobs that are being denoised."""
         listed = self.client.jobs(states=(JobState.RUNNING,))
         return [job.id for job in listed if job.stage == "denoise"]
 
     def restart(self, name: str) -> int:
-        """Let a part leave while jobs are at work; its exit code, once another is in its place."""
-        wait_until(lambda: len(self.at_work()) == 2, "both workers render", START_S)
+        """Restart a part while jobs are denoised; return the exit code of the old process."""
+        wait_until(lambda: len(self.denoising_jobs()) == 2, "both workers render", START_S)
         part = self.service.parts[name]
         process, starts = part.process, part.starts
         assert process is not None
         part.send(signal.SIGTERM)
-        code = process.wait(LEAVE_S)
+        code = process.wait(EXIT_S)
         wait_until(lambda: part.starts > starts, f"{name} is started again", START_S)
         wait_until(partial(self._is_back, name), f"{name} is back", START_S)
         return code
@@ -66,11 +66,11 @@ class Site:
     def _ready(self) -> int:
         return sum(worker.ready for worker in self.jobs.run(presence.workers()))
 
-    def story(self, job_id: str) -> list[JobEvent]:
+    def history(self, job_id: str) -> list[JobEvent]:
         return self.jobs.run(events.events(job_id, 0, 10_000))
 
     def frames(self, job_id: str, folder: Path) -> NDArray[np.uint8]:
-        """Pictures of the job's result, (frames, height, width, 3)."""
+        """Download the frames of a job's result, (frames, height, width, 3)."""
         self.client.download(job_id, folder / "result.mp4")
         return np.stack(list(VideoReader(folder / "result.mp4")))
 
@@ -96,29 +96,31 @@ def test_rolling_restarts_lose_no_job_and_no_step(
     callers.start()
     first = wait_until(lambda: callers.accepted[:1], "a job is accepted", START_S)[0]
     assert site.client.wait(first).status is JobState.SUCCEEDED
-    undisturbed = site.frames(first, tmp_path)
+    reference = site.frames(first, tmp_path)
     codes = [(name, site.restart(name)) for name in IN_TURN]
     callers.stop()
     assert wait_for_ends(site.jobs, callers.accepted, DRAIN_S) == []
 
-    stories = {job_id: site.story(job_id) for job_id in callers.accepted}
-    ends = [story[-1].snapshot.record for story in stories.values()]
+    histories = {job_id: site.history(job_id) for job_id in callers.accepted}
+    ends = [history[-1].snapshot.record for history in histories.values()]
     assert {record.state for record in ends} == {JobState.SUCCEEDED}
-    # A restart is no attempt: whoever leaves gives its job back, and whoever has none waits.
-    assert {event.snapshot.record.attempts for story in stories.values() for event in story} <= {
+    # A restart is not an attempt: a worker that exits returns its job to the queue.
+    assert {
+        event.snapshot.record.attempts for history in histories.values() for event in history
+    } <= {
         0,
         1,
     }
-    passed_on = [story for story in stories.values() if len(denoising(story)) > 1]
-    repeated = [repeated_steps(story) for story in passed_on]
-    for job_id in stories:
-        assert np.array_equal(site.frames(job_id, tmp_path), undisturbed), job_id
+    handed_over = [history for history in histories.values() if len(denoising_reports(history)) > 1]
+    repeated = [repeated_steps(history) for history in handed_over]
+    for job_id in histories:
+        assert np.array_equal(site.frames(job_id, tmp_path), reference), job_id
     record_property(
         f"{len(IN_TURN)} restarts in turn",
-        f"{len(ends)} jobs, {len(passed_on)} passed on within their denoising; steps done again: "
-        f"{sum(repeated)}, at most {max(repeated, default=0)} of a job; exit codes {codes}",
+        f"{len(ends)} jobs, {len(handed_over)} handed over while denoising; repeated steps: "
+        f"{sum(repeated)}, at most {max(repeated, default=0)} per job; exit codes {codes}",
     )
-    assert len(passed_on) >= IN_TURN.count("worker-1")
+    assert len(handed_over) >= IN_TURN.count("worker-1")
     assert max(repeated) <= 1 and sum(repeated) <= len(IN_TURN)
-    # The gateway's server ends by the signal itself, once it has left in good order.
+    # uvicorn re-raises the signal after its clean shutdown.
     assert all(code == (-signal.SIGTERM if name == "gateway" else 0) for name, code in codes), codes

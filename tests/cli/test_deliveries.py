@@ -93,7 +93,7 @@ def test_an_outage_and_a_restart_of_every_process_lose_no_message(
             # However many attempts there were: later ones are half an hour and two hours apart.
             wait_until(lambda: all_tried(180, lambda got: got[-1] == 200), "all arrive")
         secret = client.webhook_secrets().secrets[0].secret
-        told = {message.id: verified(message, secret) for message in receiver.got}
+        told = {message.id: verified(message, secret) for message in receiver.messages}
         for event, job_id in jobs.items():
             [delivery] = client.deliveries(job_id)
             assert (told[delivery.id]["type"], told[delivery.id]["data"]["id"]) == (event, job_id)
@@ -117,7 +117,7 @@ def shows_and_redelivers(tcan: Tcan, up: Up, job_id: str, port: int) -> None:
         again = tcan("deliveries", job_id, "--redeliver", "1", "--url", up.url, "--json")
         [delivery] = json.loads(again.out)
         assert delivery["status"] == "pending"
-        wait_until(lambda: receiver.got, "it arrives again")
-        assert receiver.got[0].id == delivery["id"]
+        wait_until(lambda: receiver.messages, "it arrives again")
+        assert receiver.messages[0].id == delivery["id"]
     unknown = tcan("deliveries", job_id, "--redeliver", "2", "--url", up.url)
     assert (unknown.code, "delivery_not_found" in unknown.err) == (2, True)

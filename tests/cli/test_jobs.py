@@ -151,7 +151,7 @@ def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client
                 lambda: all(sent.status == "delivered" for sent in client.deliveries(job_id)),
                 "all messages are delivered",
             )
-            return sorted(json.loads(message.body)["type"] for message in receiver.got)
+            return sorted(json.loads(message.body)["type"] for message in receiver.messages)
 
     assert told() == ["job.succeeded"]
     chosen = ("--webhook-event", "job.running", "--webhook-event", "job.succeeded")

@@ -15,8 +15,8 @@ from service.client.errors import ProblemError
 from service.settings import Settings
 from tests import samples
 from tests.cli.conftest import Tcan
+from tests.service.api_keys import secret_in
 from tests.service.gateway import running_gateway
-from tests.service.keyholders import secret_in
 
 
 @pytest.fixture

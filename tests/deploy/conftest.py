@@ -1,4 +1,4 @@
-"""The compose file, read once."""
+"""Fixture: the parsed compose file."""
 
 from __future__ import annotations
 

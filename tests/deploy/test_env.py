@@ -1,4 +1,4 @@
-"""What .env says reaches the parts that it is for, and no others."""
+"""Each service of the compose file gets exactly the settings from .env that its code reads."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from service.settings import (
 from service.submission.disk_budget import open_disk_budget
 
 
-def example(repository: Path) -> dict[str, str]:
-    """Every row of .env.example, those that show a default too."""
+def example_env(repository: Path) -> dict[str, str]:
+    """Read all rows of .env.example, commented defaults included."""
     text = (repository / ".env.example").read_text()
     return dict(re.findall(r"^#?([A-Z]\w*)=(.*)$", text, re.MULTILINE))
 
 
-def resolved(value: str | None, name: str, env: dict[str, str]) -> str | None:
-    """What Compose gives a container for a value of the file; None where it gives nothing."""
+def resolve(value: str | None, name: str, env: dict[str, str]) -> str | None:
+    """Return a container's value as Compose interpolates it; None if the variable is not passed."""
     if value is None:
         return env.get(name)
 
-    def put(found: re.Match[str]) -> str:
-        given, default = env.get(found[1]), (found[2] or "").removeprefix(":-")
-        return given or ("" if default.startswith(":?") else default)
+    def substitute(match: re.Match[str]) -> str:
+        value, default = env.get(match[1]), (match[2] or "").removeprefix(":-")
+        return value or ("" if default.startswith(":?") else default)
 
-    return re.sub(r"\$\{(\w+)(:[-?][^}]*)?\}", put, value)
+    return re.sub(r"\$\{(\w+)(:[-?][^}]*)?\}", substitute, value)
 
 
-def given(service: dict[str, Any], env: dict[str, str]) -> dict[str, str]:
-    """The TCAN_* variables of a service's container."""
-    found = {
-        name: resolved(value, name, env)
+def tcan_variables(service: dict[str, Any], env: dict[str, str]) -> dict[str, str]:
+    """Return the TCAN_* variables of a service's container."""
+    variables = {
+        name: resolve(value, name, env)
         for name, value in (service.get("environment") or {}).items()
         if name.startswith(PREFIX) and name not in OTHER_VARIABLES
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 # Example values of secrets.
-FILLED = {name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY")}
+SECRETS = {name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY")}
 PARTS = ("gateway", "worker", "prepare", "worker-cpu", "prepare-cpu")
 
 
@@ -67,53 +67,53 @@ def test_example_env_shows_every_default(
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
 
-    def started(env: dict[str, str]) -> Settings:
+    def load(env: dict[str, str]) -> Settings:
         with monkeypatch.context() as patch:
-            for name, value in given(service, env).items():
+            for name, value in tcan_variables(service, env).items():
                 patch.setenv(name, value)
             return load_settings()
 
-    assert started({**example(repository), **FILLED}) == started(FILLED)
+    assert load({**example_env(repository), **SECRETS}) == load(SECRETS)
 
 
 def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
-    """An operator edits .env and nothing else; what the file itself says is listed."""
-    own = {"data", "weights", "s3_region"}
+    """Settings that the compose file itself fixes are listed."""
+    fixed_here = {"data", "weights", "s3_region"}
     nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
-    wanted = {name for name in Settings.model_fields if name not in {*own, *nested}}
-    wanted |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
+    expected = {name for name in Settings.model_fields if name not in {*fixed_here, *nested}}
+    expected |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
     passed = {name for part in PARTS for name in compose["services"][part]["environment"]}
-    assert {f"{PREFIX}{name.upper()}" for name in wanted} - passed == set()
-    explained = example(repository)
+    assert {f"{PREFIX}{name.upper()}" for name in expected} - passed == set()
+    documented = example_env(repository)
     fixed = {"TCAN_REDIS_URL", "TCAN_S3_ENDPOINT_URL", "TCAN_DEVICE"}
-    assert passed - fixed - set(explained) == set()
+    assert passed - fixed - set(documented) == set()
 
 
 SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
-# What the code reads and a part does not get: folders of the images, the region of an S3 that has
-# none, links that workers do not make, and what signs; of those who do not render or have no GPU,
-# what only the others use.
-NOT_GIVEN = {
+# Settings that a part's code reads but does not get: folders inside the images, the region of an S3
+# without one, links that workers do not make; signing and memory limit where nothing is rendered;
+# devices without a GPU.
+NOT_PASSED = {
     "gateway": {"data", "s3_region"},
     "worker": {"data", "weights", "s3_region", "link_ttl_s", "s3_public_endpoint_url"},
 }
-NOT_GIVEN["worker-cpu"] = NOT_GIVEN["worker"] | {"devices"}
-NOT_GIVEN["prepare"] = NOT_GIVEN["prepare-cpu"] = (
-    NOT_GIVEN["worker-cpu"] | SIGNING | {"memory_limit"}
+NOT_PASSED["worker-cpu"] = NOT_PASSED["worker"] | {"devices"}
+NOT_PASSED["prepare"] = NOT_PASSED["prepare-cpu"] = (
+    NOT_PASSED["worker-cpu"] | SIGNING | {"memory_limit"}
 )
 
 
-def read_by(part: str, repository: Path) -> set[str]:
-    """The settings that a part's code reads."""
+def settings_read_by(part: str, repository: Path) -> set[str]:
+    """Return the settings that a part's code reads."""
     gateway = part == "gateway"
     command = serve.gateway if gateway else serve.worker
     folders = ("service",) if gateway else ("worker", "service/stores")
     files = [file for folder in folders for file in (repository / folder).rglob("*.py")]
     texts = [inspect.getsource(command), *(file.read_text("utf-8") for file in files)]
-    found = {name for text in texts for name in re.findall(r"\bsettings\.(\w+)", text)}
-    if "all_devices" in found:
-        found |= {"device", "devices"}
-    return (found & set(Settings.model_fields)) | {"redis_url"}
+    names = {name for text in texts for name in re.findall(r"\bsettings\.(\w+)", text)}
+    if "all_devices" in names:
+        names |= {"device", "devices"}
+    return (names & set(Settings.model_fields)) | {"redis_url"}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -123,7 +123,7 @@ def test_each_part_gets_only_the_variables_it_reads(
     """A variable that is not passed to a part would leave it at the default."""
     names = compose["services"][part]["environment"]
     passed = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
-    assert passed == read_by(part, repository) - NOT_GIVEN[part]
+    assert passed == settings_read_by(part, repository) - NOT_PASSED[part]
 
 
 def test_raised_limit_does_not_stop_workers(
@@ -133,7 +133,9 @@ def test_raised_limit_does_not_stop_workers(
     raised = {"TCAN_LIMITS__MAX_DRIVING_BYTES": str(2**32), "TCAN_SPOOL_BYTES": str(2**33)}
     for part in PARTS:
         with monkeypatch.context() as patch:
-            for name, value in given(compose["services"][part], {**FILLED, **raised}).items():
+            for name, value in tcan_variables(
+                compose["services"][part], {**SECRETS, **raised}
+            ).items():
                 patch.setenv(name, value)
             settings = load_settings()
         assert settings.limits.max_driving_bytes == 2**32
@@ -162,23 +164,23 @@ def test_signing_keys_reach_only_parts_that_deliver(
     component = (kubernetes / "components/signing/kustomization.yaml").read_text()
     [patch] = yaml.safe_load(component)["patches"]
     assert patch["target"] == {"kind": "Deployment", "name": "worker"}
-    added = [operation["value"] for operation in yaml.safe_load(patch["patch"])]
-    assert [one["name"] for one in added] == [
+    values = [operation["value"] for operation in yaml.safe_load(patch["patch"])]
+    assert [one["name"] for one in values] == [
         "TCAN_C2PA_CERT",
         "TCAN_C2PA_KEY",
         "signing",
         "signing",
     ]
-    assert all(one["value"].startswith(added[2]["mountPath"]) for one in added[:2])
+    assert all(one["value"].startswith(values[2]["mountPath"]) for one in values[:2])
 
 
 def test_parts_that_pull_weights_get_the_preset(repository: Path, compose: dict[str, Any]) -> None:
-    """The workers' preset and detector; each profile with its own preset."""
+    """Each profile has its own preset."""
     for part, worker in (("models", "worker"), ("models-cpu", "worker-cpu")):
         pulls, renders = compose["services"][part], compose["services"][worker]
         preset = renders["environment"]["TCAN_PRESET"]
         assert pulls["command"] == ["models", "pull", preset]
-        assert given(pulls, {"TCAN_DETECTOR": "dwpose"}) == {"TCAN_DETECTOR": "dwpose"}
+        assert tcan_variables(pulls, {"TCAN_DETECTOR": "dwpose"}) == {"TCAN_DETECTOR": "dwpose"}
         assert "TCAN_HUB_ENDPOINT" in pulls["environment"]
         assert "models:/models" in pulls["volumes"]
     documents = yaml.safe_load_all((repository / "deploy/kubernetes/base/models.yaml").read_text())

@@ -1,4 +1,4 @@
-"""The files under deploy/ against the code that they run."""
+"""Consistency of the files under deploy/ with the code."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from starlette.testclient import TestClient
 from cli.main import COMMANDS
 from deploy.docker.requirements import requirements
 from service.settings import OTHER_VARIABLES, PREFIX, Settings
-from tests.deploy.test_env import example
+from tests.deploy.test_env import example_env
 from tests.test_packaging import imported_modules, normalized
 
-# Commands that the gateway's image can do; the others need the model.
+# Commands available in the gateway's image; the others need the model.
 GATEWAY_COMMANDS = ("deliveries", "doctor", "health", "jobs", "keys", "main", "serve")
-# uvicorn takes the first two by itself; data files of the third are served.
-TAKEN_BY_OTHERS = {"httptools", "uvloop", "fastapi-offline"}
-# Of the images and of Compose, not of the service.
+# Used without an import: by uvicorn, and data files that are served.
+USED_INDIRECTLY = {"httptools", "uvloop", "fastapi-offline"}
+# Variables of the images and of Compose, not of the service.
 COMPOSE_ONLY = re.compile(
     r"TCAN_(UID|GID|BIND|PORT|VERSION|REVISION|CPU_INDEX|BUILD_NETWORK|REDIS_PASSWORD|REDIS_MEMORY"
     r"|\w+_(IMAGE|LIMIT|PORT)|GRAFANA_PASSWORD)"
@@ -34,44 +34,44 @@ COMPOSE_ONLY = re.compile(
 
 
 def lines(file: Path) -> list[str]:
-    """A list's lines without comments."""
+    """Read the lines of a file without comments."""
     return [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
 
 
 def imports(files: Iterable[Path]) -> dict[str, set[str]]:
-    """Names that the files import, each with the distributions that it may come from."""
+    """Return the modules that the files import, with the distributions that provide them."""
     distributions = packages_distributions()
     names = {
         name for file in files for name in imported_modules(ast.parse(file.read_text("utf-8")))
     }
-    ours = {"cli", "media", "sandbox", "service", "tcan_core", "torch", "worker"}
+    first_party = {"cli", "media", "sandbox", "service", "tcan_core", "torch", "worker"}
     return {
         name: {normalized(one) for one in distributions[name]}
-        for name in names & set(distributions) - ours
+        for name in names & set(distributions) - first_party
     }
 
 
 def with_media_modules(repository: Path, files: list[Path]) -> set[Path]:
     """Return the files and the modules of `media` that they import, directly or not."""
-    found, new = set(files), set(files)
+    all_files, new = set(files), set(files)
     while new:
         text = "".join(file.read_text("utf-8") for file in new)
         names = set(re.findall(r"^ *from (media[\w.]*) import", text, re.MULTILINE))
-        new = {repository / f"{name.replace('.', '/')}.py" for name in names} - found
-        found |= new
-    return found
+        new = {repository / f"{name.replace('.', '/')}.py" for name in names} - all_files
+        all_files |= new
+    return all_files
 
 
 def test_gateway_requirements_equal_its_imports(repository: Path) -> None:
     files = [*(repository / "service").rglob("*.py")]
     files += [*(repository / "cli/checkup").rglob("*.py")]
     files += [repository / f"cli/{name}.py" for name in GATEWAY_COMMANDS]
-    wanted = imports(with_media_modules(repository, files))
+    imported = imports(with_media_modules(repository, files))
     listed = {
         normalized(line) for line in lines(repository / "deploy/docker/gateway-requirements.txt")
     }
-    assert {name for name, sources in wanted.items() if not sources & listed} == set()
-    used = {one for sources in wanted.values() for one in sources} | TAKEN_BY_OTHERS
+    assert {name for name, sources in imported.items() if not sources & listed} == set()
+    used = {one for sources in imported.values() for one in sources} | USED_INDIRECTLY
     assert listed - used == set()
 
 
@@ -94,25 +94,25 @@ def test_images_install_pinned_packages(repository: Path) -> None:
 
 
 def test_docker_context_lists_every_copied_path(repository: Path) -> None:
-    sent = {line[1:] for line in lines(repository / ".dockerignore") if line.startswith("!")}
+    allowed = {line[1:] for line in lines(repository / ".dockerignore") if line.startswith("!")}
     copied: set[str] = set()
     for recipe in (repository / "deploy/docker").glob("*.Dockerfile"):
         for words in re.findall(r"^COPY (?!--from)(.+)$", recipe.read_text(), re.MULTILINE):
             copied |= set(words.split()[:-1])
-    assert copied == sent
-    assert all((repository / name).exists() for name in sent)
+    assert copied == allowed
+    assert all((repository / name).exists() for name in allowed)
 
 
 def test_compose_variables_are_documented(repository: Path) -> None:
     used = set(re.findall(r"\$\{(\w+)", (repository / "docker-compose.yml").read_text()))
-    assert used - set(example(repository)) == set()
+    assert used - set(example_env(repository)) == set()
 
 
 def test_services_set_only_existing_settings(compose: dict[str, Any]) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {*OTHER_VARIABLES}
+    existing = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {*OTHER_VARIABLES}
     for name, service in compose["services"].items():
-        told = {key.split("__")[0] for key in service.get("environment", {})}
-        assert {key for key in told if key.startswith(PREFIX)} <= known, name
+        names = {key.split("__")[0] for key in service.get("environment", {})}
+        assert {key for key in names if key.startswith(PREFIX)} <= existing, name
 
 
 def test_commands_in_deployment_files_exist(repository: Path, compose: dict[str, Any]) -> None:
@@ -129,9 +129,11 @@ def test_commands_in_deployment_files_exist(repository: Path, compose: dict[str,
 
 
 def test_compose_services_are_restricted(compose: dict[str, Any]) -> None:
-    ours = {name: one for name, one in compose["services"].items() if "tcan-" in one["image"]}
-    assert len(ours) == 8
-    for name, service in ours.items():
+    own_services = {
+        name: one for name, one in compose["services"].items() if "tcan-" in one["image"]
+    }
+    assert len(own_services) == 8
+    for name, service in own_services.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -154,16 +156,16 @@ def test_pods_are_restricted(repository: Path) -> None:
         assert pod["enableServiceLinks"] is False, file
         assert pod["securityContext"]["runAsNonRoot"] is True, file
         for container in [*pod.get("initContainers", ()), *pod["containers"]]:
-            held = container["securityContext"]
-            assert held["readOnlyRootFilesystem"] is True, file
-            assert held["allowPrivilegeEscalation"] is False, file
-            assert held["capabilities"] == {"drop": ["ALL"]}, file
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True, file
+            assert context["allowPrivilegeEscalation"] is False, file
+            assert context["capabilities"] == {"drop": ["ALL"]}, file
 
 
 def metric_names(texts: list[str]) -> set[str]:
-    """Names of the service's own metrics."""
-    found = {name for text in texts for name in re.findall(r"\btcan_[a-z_0-9]+", text)}
-    return {re.sub(r"_(bucket|total|sum|count)$", "", name) for name in found}
+    """Return the names of the service's own metrics."""
+    names = {name for text in texts for name in re.findall(r"\btcan_[a-z_0-9]+", text)}
+    return {re.sub(r"_(bucket|total|sum|count)$", "", name) for name in names}
 
 
 def test_rules_panels_and_scalers_use_existing_metrics(
@@ -175,15 +177,15 @@ def test_rules_panels_and_scalers_use_existing_metrics(
         target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
     ]
     scaling = (repository / "deploy/kubernetes/base/scaling.yaml").read_text()
-    asked = metric_names([(monitoring / "rules.yml").read_text(), scaling, *expressions])
-    told = metric_names(re.findall(r"^# TYPE (\w+)", gateway_metrics, re.MULTILINE))
-    assert len(asked) > 10
-    assert asked <= told
+    used_metrics = metric_names([(monitoring / "rules.yml").read_text(), scaling, *expressions])
+    exported_metrics = metric_names(re.findall(r"^# TYPE (\w+)", gateway_metrics, re.MULTILINE))
+    assert len(used_metrics) > 10
+    assert used_metrics <= exported_metrics
 
 
 @pytest.fixture
 def gateway_metrics(redis_url: str, tmp_path: Path) -> str:
-    """What a gateway tells Prometheus."""
+    """Return the metrics of a gateway."""
     from service.api.app import create_app
 
     settings = Settings.model_validate({"redis_url": redis_url, "data": tmp_path})
@@ -197,15 +199,15 @@ def gateway_metrics(redis_url: str, tmp_path: Path) -> str:
 def test_alerts_and_runbooks_match(repository: Path) -> None:
     rules = yaml.safe_load((repository / "deploy/monitoring/rules.yml").read_text())
     alerts = [rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule]
-    named = {rule["annotations"]["runbook"] for rule in alerts}
+    referenced = {rule["annotations"]["runbook"] for rule in alerts}
     pages = {
         str(page.relative_to(repository))
         for page in (repository / "docs/runbooks").glob("*.md")
         if page.name != "README.md"
     }
-    assert named == pages
+    assert referenced == pages
     index = (repository / "docs/runbooks/README.md").read_text()
     assert all(rule["alert"] in index for rule in alerts)
-    tested = (repository / "deploy/monitoring/rules_test.yml").read_text()
-    rung = set(re.findall(r"alertname: (\w+)\n\s+exp_alerts:", tested))
-    assert {rule["alert"] for rule in alerts} == rung
+    rule_tests = (repository / "deploy/monitoring/rules_test.yml").read_text()
+    tested_alerts = set(re.findall(r"alertname: (\w+)\n\s+exp_alerts:", rule_tests))
+    assert {rule["alert"] for rule in alerts} == tested_alerts

@@ -1,4 +1,4 @@
-"""What watches the service on a cluster is what watches it on one host."""
+"""Monitoring on a cluster uses the same rules and dashboards as on one host."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 
 def test_operator_rules_equal_prometheus_rules() -> None:
-    made = "run `python tools/prometheus_rule.py`"
-    assert RESOURCE.read_text("utf-8") == resource(RULES.read_text("utf-8")), made
-    [told], [rules] = read(RESOURCE), read(RULES)
-    assert told["spec"] == rules
+    hint = "run `python tools/prometheus_rule.py`"
+    assert RESOURCE.read_text("utf-8") == resource(RULES.read_text("utf-8")), hint
+    [generated], [rules] = read(RESOURCE), read(RULES)
+    assert generated["spec"] == rules
 
 
 def test_operator_overlay_has_rules_and_dashboard(repository: Path) -> None:
@@ -26,26 +26,26 @@ def test_operator_overlay_has_rules_and_dashboard(repository: Path) -> None:
     [component] = read(monitoring / "kustomization.yaml")
     assert component["resources"] == [RESOURCE.name]
     [dashboards] = component["configMapGenerator"]
-    given = [monitoring / file for file in dashboards["files"]]
-    assert given == [*(monitoring / "grafana/dashboards").glob("*.json")]
+    files = [monitoring / file for file in dashboards["files"]]
+    assert files == [*(monitoring / "grafana/dashboards").glob("*.json")]
     overlay = repository / "deploy/kubernetes/overlays/gpu"
-    [taken] = read(overlay / "kustomization.yaml")
-    assert (overlay / taken["components"][0]).resolve() == monitoring
+    [kustomization] = read(overlay / "kustomization.yaml")
+    assert (overlay / kustomization["components"][0]).resolve() == monitoring
 
 
 def test_every_metrics_port_has_a_monitor(repository: Path) -> None:
-    """A port of a Service that is named for metrics or for HTTP, by the labels of both."""
+    """Service and ServiceMonitor are matched by their labels."""
     files = [*(repository / "deploy/kubernetes").rglob("*.yaml")]
-    found = [document for file in files for document in read(file) if "kind" in document]
+    resources = [document for file in files for document in read(file) if "kind" in document]
     services = {
         (str(one["metadata"]["labels"]), port["name"])
-        for one in found
+        for one in resources
         if one["kind"] == "Service" and "labels" in one["metadata"]
         for port in one["spec"]["ports"]
     }
     monitored = {
         (str(one["spec"]["selector"]["matchLabels"]), endpoint["port"])
-        for one in found
+        for one in resources
         if one["kind"] == "ServiceMonitor"
         for endpoint in one["spec"]["endpoints"]
     }

@@ -1,8 +1,8 @@
-"""`make e2e-docker`: images, the compose file and a deployment's life, in a real Docker engine.
+"""`make e2e-docker`: end-to-end test of the images and the compose file in a real Docker engine.
 
-Builds the images, runs compose with the profile `cpu` as a random uid, sends jobs from outside,
-kills and drains workers in mid-job, restarts everything and finds every job and object again. It
-ends by taking all of it down: containers, networks, volumes, and the images that it made.
+Builds the images, runs Compose with the profile `cpu` as a random uid, submits jobs from outside,
+kills and drains workers during jobs, restarts everything and checks that all jobs and objects are
+still available. Removes the containers, networks, volumes and images that it made.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e_docker.bases import STAND_IN, Bases, named_bases, provide
+from tests.e2e_docker.bases import SUBSTITUTE_LABEL, Bases, named_bases, provide
 from tests.e2e_docker.engine import Compose, EngineError, docker, works
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
-from tests.e2e_docker.story import Story
+from tests.e2e_docker.scenario import Scenario
 from tests.servers import free_port
 from worker.outputs.provenance.credentials import CHAIN, KEY, development_credentials
 from worker.outputs.provenance.credentials import ROOT as ROOT_CERTIFICATE
@@ -29,59 +29,69 @@ TAG = "e2e"
 
 
 def main() -> int:
-    """Do all of it and print what was seen; 0 when everything held."""
+    """Run the whole test and print its results; return 0 if it passes."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e_docker", description=__doc__)
-    parser.add_argument("--keep-images", action="store_true", help="for a quick second run")
-    parser.add_argument("--use-images", action="store_true", help="build none; take a kept run's")
-    chosen = parser.parse_args()
+    parser.add_argument(
+        "--keep-images", action="store_true", help="keep the images for a quick second run"
+    )
+    parser.add_argument(
+        "--use-images", action="store_true", help="build nothing; use images kept by an earlier run"
+    )
+    options = parser.parse_args()
     if not works(["docker", "info"]):
-        print("error: no Docker engine answers; start dockerd (Debian: docker.io)")
+        print("error: no Docker engine is running; start dockerd (Debian package: docker.io)")
         return 1
     bases, began_s = named_bases(ROOT), time.monotonic()
-    made: list[str] = []
+    created_images: list[str] = []
     try:
-        stand_ins = provide(bases, print)
-        made += stand_ins
-        seen = _run(bases, made, alone=bool(stand_ins), build_them=not chosen.use_images)
+        substitutes = provide(bases, print)
+        created_images += substitutes
+        results = _run(
+            bases, created_images, offline=bool(substitutes), build_them=not options.use_images
+        )
     except EngineError as error:
         print(f"error: {error}")
         return 1
     finally:
-        if not chosen.keep_images:
-            _remove(made)
-    seen["all of it, s"] = round(time.monotonic() - began_s)
-    _print(seen, stand_ins)
+        if not options.keep_images:
+            _remove(created_images)
+    results["total, s"] = round(time.monotonic() - began_s)
+    _print(results, substitutes)
     return 0
 
 
-def _run(bases: Bases, made: list[str], *, alone: bool, build_them: bool) -> dict[str, object]:
-    images, took = images_of(TAG), dict[str, float]()
+def _run(
+    bases: Bases, created_images: list[str], *, offline: bool, build_them: bool
+) -> dict[str, object]:
+    images, build_times = images_of(TAG), dict[str, float]()
     if build_them:
         print("building the images")
-        took = build(ROOT, images, bases, TAG, alone=alone)
-    made += [images.gateway, images.worker]
+        build_times = build(ROOT, images, bases, TAG, offline=offline)
+    created_images += [images.gateway, images.worker]
     uid = any_uid()
-    seen: dict[str, object] = {f"{name} built, s": round(took_s) for name, took_s in took.items()}
-    seen |= check(images, bases, uid)
+    results: dict[str, object] = {
+        f"{name} built, s": round(time_s) for name, time_s in build_times.items()
+    }
+    results |= check(images, bases, uid)
     with tempfile.TemporaryDirectory(prefix="tcan-e2e-") as folder:
         signing = Path(folder) / "signing"
         _make_certificate(signing)
         compose, url, s3 = _compose(images, bases, uid, Path(folder), signing)
-        seen[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
+        results[f"compose ({' '.join(compose.command)})"] = compose.run("version", "--short")
         root = (signing / ROOT_CERTIFICATE).read_text()
-        story = Story(compose, url, s3, root, Path(folder), print)
+        scenario = Scenario(compose, url, s3, root, Path(folder), print)
         try:
-            story.tell()
+            scenario.run()
         except EngineError:
             print(compose.run("logs", "--no-color", "--tail", "30"), flush=True)
             raise
         finally:
             compose.run("down", "--volumes", "--remove-orphans")
-        return seen | story.seen | _left_behind(compose)
+        return results | scenario.results | _check_nothing_remains(compose)
 
 
 def _make_certificate(folder: Path) -> None:
-    """As an operator's: whatever uid the containers run as can read it."""
+    """Write a certificate that any uid in the containers can read."""
     development_credentials(folder)
     folder.chmod(0o755)
     for file in folder.iterdir():
@@ -91,7 +101,7 @@ def _make_certificate(folder: Path) -> None:
 def _compose(
     images: Images, bases: Bases, uid: int, folder: Path, signing: Path
 ) -> tuple[Compose, str, str]:
-    """The project, and the addresses of gateway and object store on this machine."""
+    """Return the project and the addresses of gateway and object store on this machine."""
     port, s3_port = free_port(), free_port()
     s3 = f"http://127.0.0.1:{s3_port}"
     environment = {
@@ -117,38 +127,38 @@ def _compose(
 SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
 
 
-def _left_behind(compose: Compose) -> dict[str, object]:
-    """What the project has left; nothing, or EngineError."""
-    left = {
+def _check_nothing_remains(compose: Compose) -> dict[str, object]:
+    """Check that nothing of the project remains. Raises EngineError otherwise."""
+    remaining = {
         "containers": compose.containers(all_states=True),
-        "networks": compose.listed("network"),
-        "volumes": compose.listed("volume"),
+        "networks": compose.ids("network"),
+        "volumes": compose.ids("volume"),
     }
-    if any(left.values()):
-        raise EngineError(f"left behind: {left}")
-    return {"containers, networks and volumes left": 0}
+    if any(remaining.values()):
+        raise EngineError(f"not removed: {remaining}")
+    return {"containers, networks and volumes that remain": 0}
 
 
 def _remove(images: list[str]) -> None:
     for name in reversed(images):
         _quietly(docker, "image", "rm", "--force", name)
-    # Stages of our builds that have no name; another's are left alone.
-    _quietly(docker, "image", "prune", "--force", "--filter", f"label={STAND_IN}")
+    # Unnamed stages of our builds only.
+    _quietly(docker, "image", "prune", "--force", "--filter", f"label={SUBSTITUTE_LABEL}")
 
 
 def _quietly(action: Callable[..., str], *words: str) -> None:
     try:
         action(*words)
     except EngineError as error:
-        print(f"left: {error}")
+        print(f"not removed: {error}")
 
 
-def _print(seen: dict[str, object], stand_ins: list[str]) -> None:
-    print("\n| | seen |\n|---|---|")
-    for what, value in seen.items():
-        print(f"| {what} | {value} |")
-    if stand_ins:
-        print(f"\nNo registry was reached; made from Debian packages: {', '.join(stand_ins)}.")
+def _print(results: dict[str, object], substitutes: list[str]) -> None:
+    print("\n| | result |\n|---|---|")
+    for name, value in results.items():
+        print(f"| {name} | {value} |")
+    if substitutes:
+        print(f"\nNo registry is reachable; built from Debian packages: {', '.join(substitutes)}.")
 
 
 if __name__ == "__main__":

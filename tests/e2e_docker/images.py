@@ -1,4 +1,4 @@
-"""Building the images, and what must be true of them."""
+"""Building and checking the images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e_docker.bases import Bases, own_wheels
+from tests.e2e_docker.bases import Bases, local_wheels
 from tests.e2e_docker.engine import EngineError, call, docker, image_bytes
 
 MB = 1_000_000
 MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "tcan_core", "worker")
-# Heaviest allowance of the gateway over its base.
+# Largest size of the gateway's image above its base.
 GATEWAY_MB = 300
 
 
@@ -26,17 +26,17 @@ class Images:
 
 
 def images_of(tag: str) -> Images:
-    """Both, under the names that they are built with."""
+    """Return the names of both images for a tag."""
     return Images(f"tcan-gateway:{tag}", f"tcan-worker:{tag}")
 
 
 def build(
-    root: Path, images: Images, bases: Bases, version: str, *, alone: bool
+    root: Path, images: Images, bases: Bases, version: str, *, offline: bool
 ) -> dict[str, float]:
-    """Build both; what each took in seconds.
+    """Build both images; return the build time of each in seconds.
 
     Args:
-        alone: no registry can be reached; the machine's own wheels of torch are used, if any.
+        offline: no registry is reachable; use local wheels of torch, if any.
     """
     revision = call(["git", "-C", str(root), "rev-parse", "HEAD"])
     arguments = {
@@ -46,68 +46,68 @@ def build(
         "REVISION": revision,
         "DEVICE": "cpu",
     }
-    if alone and own_wheels():
+    if offline and local_wheels():
         arguments["CPU_INDEX"] = ""
-    took = {}
+    times_s = {}
     for name, file in (("gateway", images.gateway), ("worker", images.worker)):
-        known = {key: value for key, value in arguments.items() if name == "worker" or key in BOTH}
-        words = [word for pair in known.items() for word in ("--build-arg", "=".join(pair))]
+        used = {key: value for key, value in arguments.items() if name == "worker" or key in SHARED}
+        words = [word for pair in used.items() for word in ("--build-arg", "=".join(pair))]
         recipe = root / "deploy/docker" / f"{name}.Dockerfile"
         began_s = time.monotonic()
         docker(
             "build", "--network", "host", *words, "--file", str(recipe), "--tag", file, str(root)
         )
-        took[name] = time.monotonic() - began_s
-    return took
+        times_s[name] = time.monotonic() - began_s
+    return times_s
 
 
-BOTH = ("BASE_IMAGE", "BUILD_IMAGE", "VERSION", "REVISION")
+SHARED = ("BASE_IMAGE", "BUILD_IMAGE", "VERSION", "REVISION")
 
 
-def beyond_base_mb(image: str, base: str) -> float:
-    """What an image adds to its base, in MB."""
+def added_mb(image: str, base: str) -> float:
+    """Return the size of an image above its base, in MB."""
     return (image_bytes(image) - image_bytes(base)) / MB
 
 
-def detects_people(image: str) -> str:
-    """The detector whose libraries the image has; weights are another matter."""
+def detector_in(image: str) -> str:
+    """Check that the image has the libraries of DWPose (not its weights); return the name."""
     code = "import onnxruntime, rtmlib; print('dwpose')"
     return docker("run", "--rm", "--read-only", "--entrypoint", "python", image, "-c", code)
 
 
 def importable(image: str, names: tuple[str, ...] = MODEL_LIBRARIES) -> list[str]:
-    """Those of the names that Python finds in the image."""
+    """Return the module names that Python finds in the image."""
     code = "import json, sys; from importlib.util import find_spec"
     code += "; print(json.dumps([n for n in sys.argv[1:] if find_spec(n)]))"
-    told = docker("run", "--rm", "--entrypoint", "python", image, "-c", code, *names)
-    return [str(name) for name in json.loads(told)]
+    output = docker("run", "--rm", "--entrypoint", "python", image, "-c", code, *names)
+    return [str(name) for name in json.loads(output)]
 
 
-def start_as_anybody(image: str, uid: int) -> str:
-    """What `tcan --version` says to a uid without a name, on a read-only root, without rights."""
+def start_as_unknown_uid(image: str, uid: int) -> str:
+    """Run `tcan --version` as an unknown uid, read-only and without capabilities."""
     restricted = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     restricted += ["--user", f"{uid}:{uid}", "--tmpfs", "/tmp", "--network", "none"]
     return docker("run", "--rm", *restricted, image, "--version")
 
 
 def any_uid() -> int:
-    """A uid that nobody has a name for."""
+    """Return a random uid without an account."""
     return random.SystemRandom().randrange(100_000, 1_000_000)
 
 
 def check(images: Images, bases: Bases, uid: int) -> dict[str, object]:
-    """What is found of the images. Raises EngineError when they are not as promised."""
-    grown = beyond_base_mb(images.gateway, bases.run)
-    heavy = importable(images.gateway)
-    if heavy:
-        raise EngineError(f"the gateway's image holds {', '.join(heavy)}")
-    if grown > GATEWAY_MB:
-        raise EngineError(f"the gateway adds {grown:.0f} MB to its base, more than {GATEWAY_MB}")
+    """Check both images and return what was measured. Raises EngineError if a check fails."""
+    gateway_mb = added_mb(images.gateway, bases.run)
+    model_libraries = importable(images.gateway)
+    if model_libraries:
+        raise EngineError(f"the gateway's image contains {', '.join(model_libraries)}")
+    if gateway_mb > GATEWAY_MB:
+        raise EngineError(f"the gateway adds {gateway_mb:.0f} MB to its base; limit {GATEWAY_MB}")
     return {
-        "gateway beyond its base, MB": round(grown),
-        "worker (cpu) beyond its base, MB": round(beyond_base_mb(images.worker, bases.run)),
-        "of torch, diffusers, transformers, tcan_core, worker in the gateway": len(heavy),
-        "gateway as a random uid, read-only": start_as_anybody(images.gateway, uid),
-        "worker as a random uid, read-only": start_as_anybody(images.worker, uid),
-        "detector of real people that the worker has": detects_people(images.worker),
+        "gateway above its base, MB": round(gateway_mb),
+        "worker (cpu) above its base, MB": round(added_mb(images.worker, bases.run)),
+        "model libraries in the gateway": len(model_libraries),
+        "gateway as a random uid, read-only": start_as_unknown_uid(images.gateway, uid),
+        "worker as a random uid, read-only": start_as_unknown_uid(images.worker, uid),
+        "detector of real people in the worker": detector_in(images.worker),
     }

@@ -1,4 +1,4 @@
-"""Valid files, damaged in many ways: by zzuf where many are wished, else by lines of our own."""
+"""Damaged copies of valid files, made by zzuf or, for a few, in Python."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-# Of all bits, from a few in the file to so many that nothing but its beginning is left.
+# Shares of flipped bits, from a few in the file to nearly all of it.
 RATIOS = (0.00002, 0.0001, 0.0005, 0.002, 0.01)
 
 
-def by_zzuf(file: Path, count: int) -> Iterator[bytes]:
-    """Damaged by Debian's zzuf, seed by seed.
+def zzuf_mutations(file: Path, count: int) -> Iterator[bytes]:
+    """Yield copies damaged by zzuf, one per seed.
 
-    Every second one keeps its first 64 bytes, so that it is taken for what it was.
+    Every second one keeps its first 64 bytes, so that its format is still recognized.
     """
     for seed in range(count):
         command = ["zzuf", "-s", str(seed), "-r", str(RATIOS[seed % len(RATIOS)])]
@@ -27,26 +27,26 @@ def by_zzuf(file: Path, count: int) -> Iterator[bytes]:
         yield process.stdout
 
 
-def with_checksums(content: bytes) -> bytes:
-    """A damaged PNG whose chunks have right checksums again: what reads on meets the damage."""
-    mended, at = bytearray(content[:8]), 8
+def fix_checksums(content: bytes) -> bytes:
+    """Correct the checksums of a damaged PNG's chunks, so that decoders reach the damage."""
+    fixed, at = bytearray(content[:8]), 8
     while at + 12 <= len(content):
         end = at + 8 + int.from_bytes(content[at : at + 4])
         if end + 4 > len(content):
             break
-        mended += content[at:end] + zlib.crc32(content[at + 4 : end]).to_bytes(4)
+        fixed += content[at:end] + zlib.crc32(content[at + 4 : end]).to_bytes(4)
         at = end + 4
-    return bytes(mended + content[at:])
+    return bytes(fixed + content[at:])
 
 
-def by_hand(content: bytes, count: int) -> Iterator[bytes]:
-    """Bits flipped, parts cut out, repeated or zeroed; the first 32 bytes stay."""
+def python_mutations(content: bytes, count: int) -> Iterator[bytes]:
+    """Yield copies with bits flipped, parts cut out, repeated or zeroed after byte 32."""
     for seed in range(count):
-        chosen = np.random.default_rng(seed)
+        random = np.random.default_rng(seed)
         damaged = bytearray(content)
-        for at in chosen.integers(32, len(damaged), 1 + seed % 7):
-            damaged[at] ^= 1 << int(chosen.integers(8))
-        first, second = sorted(int(at) for at in chosen.integers(32, len(damaged), 2))
+        for at in random.integers(32, len(damaged), 1 + seed % 7):
+            damaged[at] ^= 1 << int(random.integers(8))
+        first, second = sorted(int(at) for at in random.integers(32, len(damaged), 2))
         match seed % 4:
             case 1:
                 del damaged[first:second]

@@ -1,4 +1,4 @@
-"""Damaged files at the gateway's door and in the worker's decoder: the real child processes."""
+"""Damaged files in the gateway and in the worker's decoder, with real child processes."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from service.contract.errors import ErrorCode
 from service.input_limits import InputLimits
 from service.settings import Settings
 from tests import samples
-from tests.fuzz.mutations import by_hand, by_zzuf, with_checksums
+from tests.fuzz.mutations import fix_checksums, python_mutations, zzuf_mutations
 from worker.decoding import ChildSource
 from worker.failures import AnimationError
 
 LIMITS = InputLimits(decoder_cpu_s=5)
 MANY, FEW = 500, 10
-# The gateway's decoder has 10 s of processor time and 20 s in all; the worker's 5 and 20.
+# Decoder limits: 10 s of processor time in the gateway, 5 s in the worker, 20 s in all.
 LONGEST_S = 25.0
 
 
 @pytest.fixture
 def client(tmp_path: Path, redis_url: str) -> Iterator[TestClient]:
-    """A gateway, which answers 500 where it would raise."""
-    chosen = {"data": tmp_path / "data", "redis_url": redis_url, "limits": LIMITS}
-    app = create_app(Settings.model_validate(chosen))
+    """Start a gateway that answers 500 instead of raising."""
+    settings = {"data": tmp_path / "data", "redis_url": redis_url, "limits": LIMITS}
+    app = create_app(Settings.model_validate(settings))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
 @pytest.fixture
 def source() -> Iterator[ChildSource]:
-    """The worker's way to pictures."""
-    opened = ChildSource(LIMITS)
-    yield opened
-    opened.close()
+    """Open the worker's decoder."""
+    source = ChildSource(LIMITS)
+    yield source
+    source.close()
 
 
 class Tally:
-    """Sends damaged files both ways, and counts what comes of them."""
+    """Counts of the outcomes of damaged files in gateway and worker."""
 
     def __init__(self, client: TestClient, source: ChildSource, folder: Path) -> None:
         self._client, self._source, self._folder = client, source, folder
@@ -55,7 +55,7 @@ class Tally:
         self.longest_s = 0.0
 
     def try_all(self, role: str, damaged: Iterable[bytes], count: int) -> None:
-        """Every file must be taken or refused, by the gateway and by the worker."""
+        """Check that gateway and worker accept or refuse every file."""
         for content in damaged:
             began_s = time.monotonic()
             self.answers[self._submit(role, content)] += 1
@@ -90,7 +90,7 @@ class Tally:
 
 
 def outcome(code: str, detail: str, **_: object) -> str:
-    """The code; where the child was ended, why as well."""
+    """Return the code, with the reason if the child was stopped."""
     return f"{code}: {detail.partition(': ')[2]}" if code == ErrorCode.DECODER_STOPPED else code
 
 
@@ -101,59 +101,64 @@ def tally(client: TestClient, source: ChildSource, tmp_path: Path) -> Tally:
 
 @pytest.fixture
 def timed_tally(tally: Tally) -> Iterator[Tally]:
-    """A tally whose files may take no longer than the decoders' limits."""
+    """Return a tally whose files must stay within the decoders' time limits."""
     yield tally
     assert tally.longest_s < LONGEST_S
 
 
 def test_damaged_media_is_accepted_or_refused(tally: Tally, tmp_path: Path) -> None:
-    tally.try_all("driving", by_hand(samples.video(tmp_path), FEW), FEW)
-    assert tally.answers.total() > tally.answers["202"] > 0, "some are refused, and some taken"
-    tally.try_all("image", by_hand(samples.png(200, 200), FEW), 2 * FEW)
+    tally.try_all("driving", python_mutations(samples.video(tmp_path), FEW), FEW)
+    assert tally.answers.total() > tally.answers["202"] > 0, (
+        "expected both accepted and refused files"
+    )
+    tally.try_all("image", python_mutations(samples.png(200, 200), FEW), 2 * FEW)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_videos_damaged_by_zzuf(timed_tally: Tally, tmp_path: Path) -> None:
+def test_videos_damaged_by_zzuf_are_accepted_or_refused(timed_tally: Tally, tmp_path: Path) -> None:
     file = samples.write_video(tmp_path / "valid.mp4", frames=30, size=(160, 128))
-    timed_tally.try_all("driving", by_zzuf(file, MANY), MANY)
+    timed_tally.try_all("driving", zzuf_mutations(file, MANY), MANY)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_pictures_damaged_by_zzuf(timed_tally: Tally, tmp_path: Path) -> None:
+def test_images_damaged_by_zzuf_are_accepted_or_refused(timed_tally: Tally, tmp_path: Path) -> None:
     file = tmp_path / "valid.png"
     file.write_bytes(samples.png(200, 200))
-    timed_tally.try_all("image", by_zzuf(file, MANY), MANY)
+    timed_tally.try_all("image", zzuf_mutations(file, MANY), MANY)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_small_pictures_damaged_by_zzuf(timed_tally: Tally, tmp_path: Path) -> None:
+def test_small_images_damaged_by_zzuf_are_accepted_or_refused(
+    timed_tally: Tally, tmp_path: Path
+) -> None:
     file = tmp_path / "valid.png"
     file.write_bytes(samples.png(64, 64))
-    timed_tally.try_all("image", by_zzuf(file, MANY), MANY)
+    timed_tally.try_all("image", zzuf_mutations(file, MANY), MANY)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_damaged_pictures_with_valid_checksums(timed_tally: Tally, tmp_path: Path) -> None:
-    """A damaged PNG is refused by its chunks' checksums; with right ones libraries read on, until
-    what is packed has a wrong code or a wrong sum of its own, which most of them have."""
+def test_damaged_pngs_with_valid_checksums_are_accepted_or_refused(
+    timed_tally: Tally, tmp_path: Path
+) -> None:
+    """Correct checksums let the libraries reach the damaged compressed data."""
     file = tmp_path / "valid.png"
     file.write_bytes(samples.png(200, 200))
-    timed_tally.try_all("image", map(with_checksums, by_zzuf(file, MANY)), MANY)
+    timed_tally.try_all("image", map(fix_checksums, zzuf_mutations(file, MANY)), MANY)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "TIFF", "GIF"])
-def test_many_damaged_pictures_in_formats_without_checksums(
+def test_damaged_images_without_checksums_are_accepted_or_refused(
     timed_tally: Tally, tmp_path: Path, kind: str
 ) -> None:
-    """Formats whose decoders come to the damage itself."""
+    """Formats without checksums: their decoders reach the damage itself."""
     file = tmp_path / "valid"
     with Image.open(io.BytesIO(samples.png(200, 200))) as picture:
         picture.save(file, kind)
-    timed_tally.try_all("image", by_zzuf(file, MANY), MANY)
+    timed_tally.try_all("image", zzuf_mutations(file, MANY), MANY)
     assert timed_tally.decodings["decoded"] > 0

@@ -1,4 +1,4 @@
-"""A real service under attack: gateway and worker, with the shipped model, in processes."""
+"""Fixtures: gateway and worker processes with the shipped model, and the servers around them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Service:
-    """What is attacked, and what stands around it.
+    """The attacked service and the web servers around it.
 
     Attributes:
-        outside: a host of the internet, that belongs to the attacker.
-        inside: a service that nobody may reach.
+        outside: a host of the internet that belongs to the attacker.
+        inside: an internal service that must not be reached.
     """
 
     http: httpx.Client
@@ -45,34 +45,34 @@ class Service:
     inside: Web
 
     def is_alive(self) -> bool:
-        """Return whether both processes are those that were started, and answer."""
+        """Check that both processes still run and the gateway answers."""
         ended = (self.gateway.poll(), self.worker.poll())
         return ended == (None, None) and self.http.get("/healthz").status_code == 200
 
     def wait_for_worker(self) -> None:
-        """Its model takes some seconds to load; what the gateway refuses needs none."""
+        """Wait until the worker has loaded its model."""
         wait_until(lambda: self.http.get("/readyz").status_code == 200, "the worker is ready")
 
     def files(self) -> list[Path]:
-        """Return all files of callers on the disk; the store's own mark is none."""
+        """Return all files of callers on the disk."""
         folders = [self.data / name for name in ("spool", "objects/jobs", "objects/uploads")]
         return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
     def peak_mib(self) -> dict[str, float]:
-        """The most memory that each process has had so far."""
+        """Return the peak memory of each process so far."""
         return {"gateway": peak_mib(self.gateway), "worker": peak_mib(self.worker)}
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service, for all attacks together: what one leaves behind, the next one meets."""
-    with started(tmp_path_factory.mktemp("hostile"), LIMITS) as found:
-        yield found
+    """Start one service for all attacks, so that side effects of one show in the next."""
+    with running_service(tmp_path_factory.mktemp("hostile"), LIMITS) as service:
+        yield service
 
 
 @contextmanager
-def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
-    """A service with these settings, and all that stands around it."""
+def running_service(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
+    """Start a service with these settings and the web servers around it."""
     with ExitStack() as stack:
         url, _ = stack.enter_context(valkey(folder))
         port, data = free_port(), folder / "data"
@@ -81,7 +81,7 @@ def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
         gateway = stack.enter_context(running(command, folder / "gateway.log", environment))
         command = [sys.executable, "-P", "-m", "cli.main", "worker"]
         worker = stack.enter_context(running(command, folder / "worker.log", environment))
-        found = Service(
+        service = Service(
             stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=GUARD_S)),
             gateway,
             worker,
@@ -91,11 +91,11 @@ def started(folder: Path, limits: Mapping[str, str]) -> Iterator[Service]:
             stack.enter_context(web_server("127.0.0.1")),
         )
         wait_until(lambda: listens(port), "the gateway listens")
-        yield found
+        yield service
 
 
 def peak_mib(process: subprocess.Popen[bytes]) -> float:
-    """The most memory that a process has had."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
+    """Return the peak memory of a process."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    assert match is not None
+    return int(match[1]) / 1024

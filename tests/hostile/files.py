@@ -1,4 +1,4 @@
-"""Files that are not what they seem; small, and made anew for each run."""
+"""Malicious and broken files, generated for each run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n(/etc/passwd) (r) fil
 
 @cache
 def mp4(frames: int = 8) -> bytes:
-    """A real video, every frame of which is black: nobody is in it."""
+    """Make a valid video of black frames, without a person."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "a.mp4"
         with av.open(str(file), "w", format="mp4") as container:
@@ -47,36 +47,36 @@ def mp4(frames: int = 8) -> bytes:
 
 @cache
 def sound() -> bytes:
-    """A real mp4 with sound alone."""
+    """Make a valid mp4 with audio only."""
     with tempfile.TemporaryDirectory() as folder:
         return samples.sound(Path(folder))
 
 
 def with_box(name: bytes, at: int, value: int) -> bytes:
-    """The video with one number of a box changed: 32 bits, `at` bytes behind its name."""
+    """Change 32 bits of a box of the video, `at` bytes after the box's name."""
     content = bytearray(mp4())
     place = content.index(name) + 4 + at
     content[place : place + 4] = struct.pack(">I", value)
     return bytes(content)
 
 
-def elsewhere() -> bytes:
-    """The video, whose data lies in another file, as it says (QuickTime's alias to a path)."""
+def external_data() -> bytes:
+    """Make a video that refers to data in another file (QuickTime's alias to a path)."""
     content = mp4()
     url = content.index(b"url ")
     return content[:url] + b"alis" + content[url + 4 : url + 7] + b"\0" + content[url + 8 :]
 
 
 def mutated(seed: int) -> bytes:
-    """The video with one byte in fifty drawn anew."""
+    """Replace one byte in fifty of the video by a random one."""
     numbers, content = random.Random(seed), bytearray(mp4())
     for _ in range(len(content) // 50):
         content[numbers.randrange(8, len(content))] = numbers.randrange(256)
     return bytes(content)
 
 
-def broken_behind_its_head() -> bytes:
-    """The video whose first frame is whole, and whose others are noise."""
+def corrupt_after_first_frame() -> bytes:
+    """Make a video whose first frame is valid and whose other frames are noise."""
     content = bytearray(mp4(40))
     data = content.index(b"mdat") + 4
     noise = random.Random(1).randbytes(len(content))
@@ -87,7 +87,7 @@ def broken_behind_its_head() -> bytes:
 
 
 def png_of_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG of 64x64 with these chunks before its data."""
+    """Make a PNG of 64x64 with these chunks before its data."""
     head = (b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
     rows = zlib.compress(bytes(64 * (1 + 3 * 64)))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -97,12 +97,12 @@ def png_of_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def text_bomb() -> bytes:
-    """A PNG with a comment of 64 MiB, packed."""
+    """Make a PNG with a compressed comment of 64 MiB."""
     return png_of_chunks((b"zTXt", b"a\0\0" + zlib.compress(bytes(64 * 1024 * 1024), 9)))
 
 
 def data_bomb() -> bytes:
-    """A PNG of 64x64 whose data unpacks to 256 MiB."""
+    """Make a PNG of 64x64 whose data decompresses to 256 MiB."""
     packed = zlib.compress(bytes(256 * 1024 * 1024), 9)
     head = (b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -112,15 +112,15 @@ def data_bomb() -> bytes:
 
 
 def huge(kind: str, side: int = 12_000) -> bytes:
-    """A picture of one colour, small as a file, and of 144 million pixels."""
+    """Make a small file of 144 million pixels in one colour."""
     stream = io.BytesIO()
     options: dict[str, Any] = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
     Image.new("1" if kind != "GIF" else "P", (side, side)).save(stream, kind, **options)
     return stream.getvalue()
 
 
-class Opener:
-    """Runs a command when it is unpickled."""
+class CommandPickle:
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         import os
@@ -129,11 +129,11 @@ class Opener:
 
 
 def pickled() -> bytes:
-    """A pickle that runs a command."""
-    return pickle.dumps(Opener())
+    """Make a pickle that runs a command."""
+    return pickle.dumps(CommandPickle())
 
 
 def poses_with(**changes: Any) -> bytes:
-    """A pose file of one frame, changed."""
+    """Make a pose file of one frame with changed fields."""
     [frame] = samples.pose_frames(1)
     return json.dumps([{**frame, **changes}]).encode()

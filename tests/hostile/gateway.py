@@ -1,4 +1,4 @@
-"""`tcan gateway` in a world whose name server is hostile; everything else is the real one."""
+"""`tcan gateway` with a hostile name server; everything else is real."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cli.main import main
 
-# What each name leads to, look-up by look-up; the last answer stays. 127.0.0.2 is allowed, and so
-# stands for a host of the internet; 127.0.0.1 is the inner service that nobody may reach.
+# Answers to successive lookups of each name; the last one repeats. 127.0.0.2 is allowed and acts as
+# a host of the internet; 127.0.0.1 is the internal service, which must not be reached.
 NAMES: dict[str, list[list[str]]] = {
     "changing.test": [["127.0.0.2"], ["127.0.0.1"]],
     "two-faced.test": [["127.0.0.2", "127.0.0.1"]],
@@ -22,19 +22,19 @@ NAMES: dict[str, list[list[str]]] = {
     "mapped.test": [["::ffff:127.0.0.1"]],
     "nowhere.test": [[]],
 }
-LOOK_UPS = {name: count() for name in NAMES}
-real = socket.getaddrinfo
+LOOKUP_COUNTS = {name: count() for name in NAMES}
+system_getaddrinfo = socket.getaddrinfo
 
 
 def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
-    """The system's resolver, but for the names above."""
+    """Resolve the names above; pass others to the system's resolver."""
     answers = NAMES.get(str(host))
     if answers is None:
-        return real(host, port, *rest, **more)
-    found = answers[min(next(LOOK_UPS[str(host)]), len(answers) - 1)]
-    if not found:
+        return system_getaddrinfo(host, port, *rest, **more)
+    addresses = answers[min(next(LOOKUP_COUNTS[str(host)]), len(answers) - 1)]
+    if not addresses:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
 
 
 if __name__ == "__main__":

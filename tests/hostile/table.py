@@ -1,4 +1,4 @@
-"""The attacks, one per row: what is sent, and how the service must refuse it."""
+"""The attacks, one per row: a request and the accepted error codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Row(NamedTuple):
     """An attack.
 
     Attributes:
-        codes: any of them: of the problem that answers it, or of the failed job.
+        codes: accepted codes of the error response or of the failed job.
     """
 
     name: str
@@ -30,21 +30,21 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """All attacks."""
+    """Return all attacks."""
     files_ = (*_images(), *_drivers(), *_poses())
     return [*_addresses(), *_servers(), *_webhooks(), *files_, *_texts(), *_bodies()]
 
 
 def _by_url(url: str) -> Attack:
-    """A picture behind an address; `{in}` and `{out}` are ports of the two web servers."""
+    """Submit an image by URL; `{in}` and `{out}` are ports of the two web servers."""
 
     def attack(service: Service) -> httpx.Response:
         ports = {"in": _port(service.inside.url), "out": _port(service.outside.url)}
-        filled = url
+        resolved_url = url
         for name, port in ports.items():
-            filled = filled.replace(f"{{{name}}}", port)
+            resolved_url = resolved_url.replace(f"{{{name}}}", port)
         poses = service.outside.page("/poses", files.GOOD_POSES)
-        body = {"image_url": filled, "driving_url": poses}
+        body = {"image_url": resolved_url, "driving_url": poses}
         return service.http.post("/animate", json=body)
 
     return attack
@@ -92,13 +92,13 @@ def _addresses() -> Iterator[Row]:
         "0177.0.0.1",
         "localhost.",
         "１２７.0.0.1",
-    ):  # no host to the client or the resolver
+    ):  # invalid hosts for the client or the resolver
         url = f"http://{host}:{{in}}/secret"
         yield Row(f"address {host}", _by_url(url), ("url_refused", "url_failed"))
-    yield Row("a user's name", _by_url("http://u:p@127.0.0.2:{out}/"), refused)
-    yield Row("a host behind @", _by_url("http://127.0.0.2@127.0.0.1:{in}/secret"), refused)
-    yield Row("no such name", _by_url("http://nowhere.test/"), ("url_failed",))
-    yield Row("no such port", _by_url("http://127.0.0.2:99999/"), ("url_refused",))
+    yield Row("URL with user name", _by_url("http://u:p@127.0.0.2:{out}/"), refused)
+    yield Row("host after @", _by_url("http://127.0.0.2@127.0.0.1:{in}/secret"), refused)
+    yield Row("unknown host name", _by_url("http://nowhere.test/"), ("url_failed",))
+    yield Row("invalid port", _by_url("http://127.0.0.2:99999/"), ("url_refused",))
     for url in ("file:///etc/passwd", "gopher://127.0.0.1/_", "ftp://127.0.0.1/", "data:,x"):
         yield Row(f"scheme of {url}", _by_url(url), ("invalid_params",))
     for url in ("http://127.0.0.2/\r\nHost: x", "http:///etc/passwd", "http://127.0.0.2/\x00"):
@@ -108,12 +108,14 @@ def _addresses() -> Iterator[Row]:
 def _served(
     body: bytes, headers: dict[str, str] | None = None, status: int = 200, hold: bool = False
 ) -> Attack:
-    """A picture from the attacker's server; `{in}` in a header is the inner service's port."""
+    """Submit an image on the attacker's server; `{in}` in a header is the internal port."""
 
     def attack(service: Service) -> httpx.Response:
         web, inside = service.outside, _port(service.inside.url)
-        filled = {name: value.replace("{in}", inside) for name, value in (headers or {}).items()}
-        url = web.page("/attack", body, status, filled)
+        resolved_headers = {
+            name: value.replace("{in}", inside) for name, value in (headers or {}).items()
+        }
+        url = web.page("/attack", body, status, resolved_headers)
         web.held = "/attack" if hold else ""
         web.release.clear()
         body_ = {"image_url": url, "driving_url": web.page("/poses", files.GOOD_POSES)}
@@ -129,26 +131,28 @@ def _servers() -> Iterator[Row]:
         return _served(b"", {"Location": place}, 302)
 
     yield Row("redirect to loopback", to("http://127.0.0.1:{in}/secret"), refused)
-    yield Row("redirect to metadata", to("http://169.254.169.254/latest/meta-data/"), refused)
+    yield Row("redirect to cloud metadata", to("http://169.254.169.254/latest/meta-data/"), refused)
     yield Row("redirect to a file", to("file:///etc/passwd"), refused)
     yield Row("redirect without a host", to("//127.1:{in}/secret"), refused)
-    yield Row("redirect in a circle", to("/attack"), failed)
-    yield Row("a name that changes", _changing, ("url_refused", "url_failed"))
+    yield Row("redirect loop", to("/attack"), failed)
+    yield Row("host name that changes its address", _changing, ("url_refused", "url_failed"))
     gzip = {"Content-Encoding": "gzip"}
-    yield Row("a packed answer", _served(b"\x1f\x8b" + bytes(1000), gzip), ("invalid_image",))
-    yield Row("an answer that is too long", _served(bytes(5_000_000)), ("body_too_large",))
+    yield Row(
+        "response declared as gzip", _served(b"\x1f\x8b" + bytes(1000), gzip), ("invalid_image",)
+    )
+    yield Row("response over the size limit", _served(bytes(5_000_000)), ("body_too_large",))
     declared = {"Content-Length": str(10**15)}
-    yield Row("an answer that declares a petabyte", _served(b"x", declared), ("body_too_large",))
+    yield Row("response that declares a petabyte", _served(b"x", declared), ("body_too_large",))
     negative = {"Content-Length": "-1"}
-    yield Row("a length below zero", _served(b"x", negative), ("url_failed", "invalid_image"))
-    yield Row("an answer that does not come", _served(b"x", hold=True), failed)
-    yield Row("an answer without a body", _served(b"", status=204), failed)
+    yield Row("negative content length", _served(b"x", negative), ("url_failed", "invalid_image"))
+    yield Row("response that never arrives", _served(b"x", hold=True), failed)
+    yield Row("response without a body", _served(b"", status=204), failed)
     many = {f"X-{number}": "a" * 60_000 for number in range(4)}
-    yield Row("headers without end", _served(b"x", many), failed)
+    yield Row("headers over the size limit", _served(b"x", many), failed)
 
 
 def _changing(service: Service) -> httpx.Response:
-    """The name leads to the attacker at first, and to the inner service from then on."""
+    """Redirect to a name that resolves to the attacker first, then to the internal service."""
     inside = _port(service.inside.url)
     place = f"http://changing.test:{inside}/secret"
     service.outside.page("/attack", b"", 302, {"Location": place})
@@ -162,7 +166,7 @@ Content = bytes | Callable[[], bytes]
 def _form(
     image: Content = files.GOOD_IMAGE, driving: Content = files.GOOD_POSES, **texts: str
 ) -> Attack:
-    """Send a form with these parts; one that is a function is made when it is sent."""
+    """Submit a form with these parts; contents given as functions are made on submit."""
 
     def attack(service: Service) -> httpx.Response:
         parts = {
@@ -193,16 +197,16 @@ def _images() -> Iterator[Row]:
         content = samples.png_that_declares(side, side or 64)
         yield Row(f"png of {side} pixels a side", _form(content), (*bad, *big, "image_too_small"))
     for size in ((16, 4000), (4000, 16), (64, 257)):
-        name = f"png of {size[0]}x{size[1]}, far more work than its pixels"
+        name = f"png of {size[0]}x{size[1]}, too narrow"
         yield Row(name, _form(partial(samples.png, *size)), ("image_too_narrow",))
-    yield Row("png with a packed comment", _form(files.text_bomb), bad)
+    yield Row("png with a compressed comment", _form(files.text_bomb), bad)
     for kind in ("GIF", "TIFF", "BMP"):
         yield Row(
             f"{kind} of 144 million pixels",
             _form(partial(files.huge, kind)),
             (*big, "body_too_large"),
         )
-    yield Row("png cut off", _form(samples.png()[:2000]), bad)
+    yield Row("truncated png", _form(samples.png()[:2000]), bad)
     for name, content in {
         "empty": b"",
         "svg": files.SVG,
@@ -221,37 +225,47 @@ def _drivers() -> Iterator[Row]:
         "empty": b"",
         "text": b"a" * 3000,
         "playlist": files.PLAYLIST,
-        "playlist behind a box": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + files.PLAYLIST,
+        "playlist after an mp4 box": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + files.PLAYLIST,
         "concat": files.CONCAT,
         "dash": files.DASH,
         "pickle": files.pickled(),
         "sound": files.sound(),
         "still": samples.png(),
-        "cut off": files.mp4()[:300],
-        "cut off in its index": files.mp4()[:-100],
+        "truncated": files.mp4()[:300],
+        "truncated index": files.mp4()[:-100],
     }.items():
         yield Row(f"driving: {name}", _form(driving=content), bad)
-    nobody = (*bad, "no_person", "invalid_media", "video_too_long", "video_too_large")
+    video_codes = (*bad, "no_person", "invalid_media", "video_too_long", "video_too_large")
     for name, box, at, value in (
         ("of 4 billion frames", b"stsz", 8, 2**32 - 1),
         ("of 100 million frames", b"stsz", 8, 100_000_000),
         ("with frames of 4 GiB", b"stsz", 4, 2**32 - 1),
-        ("with no time", b"mdhd", 12, 0),
+        ("with a time scale of zero", b"mdhd", 12, 0),
     ):
-        yield Row(f"mp4 {name}", _form(driving=partial(files.with_box, box, at, value)), nobody)
+        yield Row(
+            f"mp4 {name}", _form(driving=partial(files.with_box, box, at, value)), video_codes
+        )
     for seed in (0, 2, 3, 4, 5):
-        yield Row(f"mp4 drawn anew {seed}", _form(driving=partial(files.mutated, seed)), nobody)
-    yield Row("mp4 broken behind its head", _form(driving=files.broken_behind_its_head), nobody)
+        yield Row(
+            f"mp4 with random bytes, seed {seed}",
+            _form(driving=partial(files.mutated, seed)),
+            video_codes,
+        )
+    yield Row(
+        "mp4 corrupt after the first frame",
+        _form(driving=files.corrupt_after_first_frame),
+        video_codes,
+    )
     yield Row("driving over the limit", _form(driving=bytes(2**21 + 1)), ("body_too_large",))
 
 
-def harmless() -> list[Row]:
-    """Files that lie in ways that no reader falls for: refused, or jobs like any other."""
-    may = ("succeeded", "invalid_image", "invalid_video", "invalid_media", "no_person")
+def harmless_rows() -> list[Row]:
+    """Return files whose false claims the readers ignore: refused, or accepted as jobs."""
+    allowed = ("succeeded", "invalid_image", "invalid_video", "invalid_media", "no_person")
     return [
-        Row("png whose data unpacks to 256 MiB", _form(files.data_bomb), may),
-        Row("mp4 that says its data is elsewhere", _form(driving=files.elsewhere), may),
-        Row("mp4 drawn anew 1", _form(driving=partial(files.mutated, 1)), may),
+        Row("png whose data decompresses to 256 MiB", _form(files.data_bomb), allowed),
+        Row("mp4 that refers to external data", _form(driving=files.external_data), allowed),
+        Row("mp4 with random bytes, seed 1", _form(driving=partial(files.mutated, 1)), allowed),
     ]
 
 
@@ -260,15 +274,15 @@ def _poses() -> Iterator[Row]:
     for name, content in {
         "nested": NESTED.encode(),
         "nested objects": b'{"frames":' * 50_000,
-        "not closed": b"[" * 1000,
-        "numbers beyond all bounds": files.GOOD_POSES.replace(b"32.0", b"1e999"),
+        "unclosed arrays": b"[" * 1000,
+        "infinite numbers": files.GOOD_POSES.replace(b"32.0", b"1e999"),
         "numbers of a million digits": files.GOOD_POSES.replace(b"32.0", b"9" * 1_000_000, 1),
         "NaN": files.GOOD_POSES.replace(b"32.0", b"NaN", 1),
         "canvas of a terapixel": files.poses_with(canvas_width=10**6, canvas_height=10**6),
-        "canvas below zero": files.poses_with(canvas_width=-64),
+        "negative canvas": files.poses_with(canvas_width=-64),
         "a thousand people": files.poses_with(people=[{}] * 1000),
         "control characters": b"[\x00\x01\x02]",
-        "half a character": b'["\xff\xfe"]',
+        "invalid UTF-8": b'["\xff\xfe"]',
         "17 joints": samples.poses(1, joints=17),
     }.items():
         yield Row(f"poses: {name}", _form(driving=content), bad)
@@ -283,10 +297,10 @@ def _texts() -> Iterator[Row]:
     bad = ("invalid_params",)
     yield Row("params: nested", _form(params=NESTED[:30_000] + NESTED[-30_000:]), bad)
     yield Row("params: too long", _form(params=" " * 70_000), ("body_too_large",))
-    yield Row("params: of wrong types", _form(params='{"seed": "7"}'), bad)
+    yield Row("params: wrong types", _form(params='{"seed": "7"}'), bad)
     yield Row("params: infinite", _form(params='{"ptm_tau": 1e999}'), bad)
     yield Row("params: unknown names", _form(params='{"__class__": "os"}'), bad)
-    yield Row("options: far away", _form(options='{"ttl_s": 1e300}'), bad)
+    yield Row("options: huge time to live", _form(options='{"ttl_s": 1e300}'), bad)
 
     def json_(content: str) -> Attack:
         kind = {"Content-Type": "application/json"}
@@ -295,17 +309,17 @@ def _texts() -> Iterator[Row]:
     yield Row("json: nested", json_(NESTED[:30_000] + NESTED[-30_000:]), bad)
     yield Row("json: too long", json_(" " * 70_000), ("body_too_large",))
     yield Row(
-        "json: a path as an upload",
+        "json: path as an upload id",
         json_('{"image_upload": "../../x", "driving_upload": "/"}'),
         bad,
     )
     yield Row(
-        "json: text with a zero", json_('{"image_url": "http://a\\u0000b/"}'), (*bad, "url_refused")
+        "json: NUL in a URL", json_('{"image_url": "http://a\\u0000b/"}'), (*bad, "url_refused")
     )
 
     def part(name: str) -> Attack:
-        found = {name: ("../../../etc/cron.d/x", b"x")}
-        return lambda service: service.http.post("/animate", files=found)
+        parts = {name: ("../../../etc/cron.d/x", b"x")}
+        return lambda service: service.http.post("/animate", files=parts)
 
     for name in ("../image", "image\x00", "__proto__", "a" * 9000):
         yield Row(f"part {name[:12]!r}", part(name), ("invalid_request", "malformed_body"))
@@ -331,38 +345,40 @@ def _texts() -> Iterator[Row]:
         )
 
     forged = {"max_bytes": "9", "expires": "9999999999", "signature": "0" * 64}
-    yield Row("a forged form", signed({"key": "../../x", **forged}), ("invalid_signature",))
-    nonsense = {**forged, "expires": "\u0661", "key": "uploads/x/file"}
-    yield Row("a form in other digits", signed(nonsense), ("invalid_signature",))
+    yield Row(
+        "form with a forged signature", signed({"key": "../../x", **forged}), ("invalid_signature",)
+    )
+    foreign_digits = {**forged, "expires": "\u0661", "key": "uploads/x/file"}
+    yield Row("form with non-ASCII digits", signed(foreign_digits), ("invalid_signature",))
 
-    late = {"file": b"x" * 2000, "key": b"uploads/x/file", "max_bytes": b"9"}
-    yield Row("a form whose file comes first", _parts("/objects", late), ("invalid_signature",))
+    file_first = {"file": b"x" * 2000, "key": b"uploads/x/file", "max_bytes": b"9"}
+    yield Row("form with the file first", _parts("/objects", file_first), ("invalid_signature",))
 
     def key(text: bytes) -> Attack:
         parts = {"image": ("i", files.GOOD_IMAGE), "driving": ("d", files.GOOD_POSES)}
         headers = {b"Idempotency-Key": text}
         return lambda service: service.http.post("/animate", files=parts, headers=headers)
 
-    yield Row("a key of control characters", key(b"a\x01b"), ("invalid_request", "http"))
-    yield Row("a key that is too long", key(b"k" * 300), ("invalid_request",))
+    yield Row("idempotency key of control characters", key(b"a\x01b"), ("invalid_request", "http"))
+    yield Row("idempotency key over the length limit", key(b"k" * 300), ("invalid_request",))
 
 
 def _bodies() -> Iterator[Row]:
-    """Bodies that do not end: to each route that takes one, with and without a length."""
+    """Yield endless bodies, with and without a length, for each route that takes a body."""
     big = ("body_too_large",)
     for path in ("/animate", "/poses", "/uploads"):
-        for told, content in (("a long", b" " * 10_000_000), ("an endless", _spaces())):
-            yield Row(f"{path}: {told} json", _body(path, "application/json", content), big)
+        for kind, content in (("long", b" " * 10_000_000), ("endless", _spaces())):
+            yield Row(f"{path}: {kind} json", _body(path, "application/json", content), big)
     for path, name in (("/animate", "image"), ("/poses", "driving"), ("/objects", "key")):
         head = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % name.encode()
         form = "multipart/form-data; boundary=b"
-        yield Row(f"{path}: an endless part", _body(path, form, _spaces(head)), big)
+        yield Row(f"{path}: endless part", _body(path, form, _spaces(head)), big)
         ended = head + b"x\r\n--b--\r\n"
         codes = (*big, "invalid_request")
-        yield Row(f"{path}: an endless end", _body(path, form, _spaces(ended)), codes)
+        yield Row(f"{path}: endless epilogue", _body(path, form, _spaces(ended)), codes)
         bad = ("malformed_body",)
-        yield Row(f"{path}: an endless head", _body(path, form, _spaces(head[:-4])), bad)
-        yield Row(f"{path}: an endless beginning", _body(path, form, _spaces()), bad)
+        yield Row(f"{path}: endless part header", _body(path, form, _spaces(head[:-4])), bad)
+        yield Row(f"{path}: endless preamble", _body(path, form, _spaces()), bad)
 
 
 def _body(path: str, kind: str, content: bytes | Iterable[bytes]) -> Attack:
@@ -370,13 +386,13 @@ def _body(path: str, kind: str, content: bytes | Iterable[bytes]) -> Attack:
 
 
 def _spaces(head: bytes = b"") -> Iterator[bytes]:
-    """A head, and then 30 MB without a length."""
+    """Yield a head and then 30 MB, without a length."""
     yield head
     for _ in range(30):
         yield b" " * 1_000_000
 
 
 def _parts(path: str, contents: dict[str, bytes]) -> Attack:
-    """A form of these parts in this order."""
+    """Submit a form of these parts in this order."""
     parts = [(name, (None, content)) for name, content in contents.items()]
     return lambda service: service.http.post(path, files=parts)

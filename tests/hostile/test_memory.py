@@ -1,4 +1,4 @@
-"""What files of the largest sizes that are shipped take of gateway, worker and their children."""
+"""Peak memory of gateway, worker and their child processes with files of the largest sizes."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from PIL import Image
 
 from service.input_limits import InputLimits
 from tests import samples
-from tests.hostile.conftest import Service, started
+from tests.hostile.conftest import Service, running_service
 from tests.hostile.test_hostile import ended
 from tests.servers import GUARD_S, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 LIMITS = InputLimits()
-# Beyond the decoder's own memory: what the libraries map, most of which is never touched.
+# Address space that libraries map beyond the decoder's own memory; most of it is never touched.
 LIBRARIES_MIB = 2048
-# The pose file of 32 MiB as Python's objects; 32 frames of 4096x2160, which are looked at together.
+# A pose file of 32 MiB as Python objects; a batch of 32 frames of 4096x2160.
 GATEWAY_MIB, WORKER_MIB = 512, 2048
-LOOK_S = 0.005
+POLL_S = 0.005
 
 
-class Watch:
-    """Looks at the children of some processes, whose lives are short, until it is left.
+class ChildMonitor:
+    """A thread that polls the short-lived child processes of gateway and worker.
 
     Attributes:
-        peaks_mib: the most memory that any child of each name was seen to have had.
-        bounds_mib: address space that a confined one may have.
+        peaks_mib: highest memory of any child, by process name.
+        bounds_mib: limit on the address space of a confined child, by process name.
     """
 
     def __init__(self, service: Service) -> None:
@@ -44,7 +44,7 @@ class Watch:
         self.peaks_mib: dict[str, float] = {}
         self.bounds_mib: dict[str, float] = {}
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ChildMonitor:
         self._thread.start()
         return self
 
@@ -53,44 +53,44 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.wait(LOOK_S):
+        while not self._end.wait(POLL_S):
             for name, root in self._roots.items():
                 for zygote in children(root):
                     for child in children(zygote):
-                        self._look(name, Path(f"/proc/{child}"))
+                        self._read(name, Path(f"/proc/{child}"))
 
-    def _look(self, name: str, process: Path) -> None:
+    def _read(self, name: str, process: Path) -> None:
         try:
             peak = re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())
             bound = re.search(r"Max address space +(\d+)", (process / "limits").read_text())
         except (FileNotFoundError, ProcessLookupError):
-            return  # it has ended meanwhile
-        if peak is not None and bound is not None:  # else it is not confined yet, or a zombie
+            return  # it has exited
+        if peak is not None and bound is not None:  # otherwise it is a zombie or not confined yet
             self.peaks_mib[name] = max(self.peaks_mib.get(name, 0), int(peak[1]) / 1024)
             self.bounds_mib[name] = max(self.bounds_mib.get(name, 0), int(bound[1]) / 2**20)
 
 
 def children(process: int) -> list[int]:
-    """The processes that a process has started."""
-    found = []
+    """Return the child processes of a process."""
+    pids = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         try:
-            found += [int(word) for word in task.read_text().split()]
+            pids += [int(word) for word in task.read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
-            pass  # a thread that has ended meanwhile
-    return found
+            pass  # a thread that has exited
+    return pids
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """A service with the limits that are shipped."""
-    with started(tmp_path, {"OMP_NUM_THREADS": "1"}) as found:
-        found.wait_for_worker()
-        yield found
+    """Start a service with the default limits."""
+    with running_service(tmp_path, {"OMP_NUM_THREADS": "1"}) as service:
+        service.wait_for_worker()
+        yield service
 
 
 def test_memory_stays_bounded_for_the_largest_files(service: Service, tmp_path: Path) -> None:
-    """A picture of 40 megapixels, a pose file of 32 MiB, a video of 4096x2160."""
+    """Send an image of 40 megapixels, a pose file of 32 MiB, a video of 4096x2160."""
     video = samples.write_video(tmp_path / "large.mp4", frames=40, size=(4096, 2160)).read_bytes()
     attacks = {
         "picture": {"image": picture(), "driving": samples.poses()},
@@ -98,36 +98,38 @@ def test_memory_stays_bounded_for_the_largest_files(service: Service, tmp_path: 
         "video": {"image": samples.png(), "driving": video},
     }
     before = service.peak_mib()
-    with Watch(service) as watch:
+    with ChildMonitor(service) as monitor:
         for name, files in attacks.items():
             answer = service.http.post("/animate", files=files, timeout=GUARD_S)
             assert answer.status_code in (202, 422), answer.text
             if answer.status_code == 202:
-                where = answer.headers["location"]
-                if name != "video":  # it fails by itself, once all of it was decoded
-                    service.http.post(f"{where}/cancel")
-                wait_until(partial(ended, service, where), "the job ends")
-                assert service.http.delete(where).status_code == 204
+                job_url = answer.headers["location"]
+                if name != "video":  # it fails by itself after all frames are decoded
+                    service.http.post(f"{job_url}/cancel")
+                wait_until(partial(ended, service, job_url), "the job ends")
+                assert service.http.delete(job_url).status_code == 204
             now = service.peak_mib()
-            print(f"\n{name}: {answer.status_code}; MiB so far: {now}, children {watch.peaks_mib}")
+            print(
+                f"\n{name}: {answer.status_code}; MiB so far: {now}, children {monitor.peaks_mib}"
+            )
     assert service.is_alive() and service.files() == []
-    grown = {name: peak - before[name] for name, peak in service.peak_mib().items()}
-    assert grown["gateway"] < GATEWAY_MIB and grown["worker"] < WORKER_MIB, grown
-    most = LIMITS.decoder_memory_bytes / 2**20
-    assert set(watch.peaks_mib) == {"gateway", "worker"}
-    assert all(peak < most for peak in watch.peaks_mib.values()), watch.peaks_mib
-    assert all(bound < most + LIBRARIES_MIB for bound in watch.bounds_mib.values())
+    growth = {name: peak - before[name] for name, peak in service.peak_mib().items()}
+    assert growth["gateway"] < GATEWAY_MIB and growth["worker"] < WORKER_MIB, growth
+    limit_mib = LIMITS.decoder_memory_bytes / 2**20
+    assert set(monitor.peaks_mib) == {"gateway", "worker"}
+    assert all(peak < limit_mib for peak in monitor.peaks_mib.values()), monitor.peaks_mib
+    assert all(bound < limit_mib + LIBRARIES_MIB for bound in monitor.bounds_mib.values())
 
 
 def picture() -> bytes:
-    """As many pixels as are taken, in few bytes."""
+    """Make an image of the largest accepted number of pixels, in few bytes."""
     stream = io.BytesIO()
     Image.new("RGB", (8000, LIMITS.max_image_pixels // 8000), (9, 99, 199)).save(stream, "PNG")
     return stream.getvalue()
 
 
 def poses() -> bytes:
-    """As many bytes of people as are taken."""
+    """Make a pose file of the largest accepted size."""
     [frame] = samples.pose_frames(1, people=8)
     size = len(json.dumps(frame)) + 2
     count = min(LIMITS.max_frames, LIMITS.max_pose_bytes // size)

@@ -15,8 +15,8 @@ from service.inspection.decoder import Decoder
 from service.settings import Settings
 from tests.servers import S3Server
 
-# Tests' own servers, which stand for addresses of elsewhere.
-SERVED_HERE = {"outbound_allow": "127.0.0.1"}
+# Lets the gateway call the tests' own servers.
+ALLOW_LOOPBACK = {"outbound_allow": "127.0.0.1"}
 
 
 class SharedDecoder(Decoder):
@@ -44,38 +44,38 @@ def shared_decoder() -> Iterator[None]:
 
 @pytest.fixture(params=["folder", "s3"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Settings:
-    """Settings of a service on each object store in turn."""
+    """Return settings of a service, for each kind of object store."""
     base = Settings(data=tmp_path / "data")
     if request.param == "s3":
         server: S3Server = request.getfixturevalue("s3_server")
         base = server.settings(tmp_path / "data")
-    return Settings.model_validate({**base.model_dump(), **SERVED_HERE, "redis_url": redis_url})
+    return Settings.model_validate({**base.model_dump(), **ALLOW_LOOPBACK, "redis_url": redis_url})
 
 
 @pytest.fixture
 def folder_settings(tmp_path: Path, redis_url: str) -> Settings:
-    """Settings of a service on the folder store."""
-    given = {"data": tmp_path / "data", "redis_url": redis_url}
-    return Settings.model_validate({**given, **SERVED_HERE})
+    """Return settings of a service with the folder store."""
+    values = {"data": tmp_path / "data", "redis_url": redis_url}
+    return Settings.model_validate({**values, **ALLOW_LOOPBACK})
 
 
 @pytest.fixture
 def client(folder_settings: Settings) -> Iterator[TestClient]:
-    """A running gateway on the folder store."""
+    """Start a gateway with the folder store."""
     with TestClient(create_app(folder_settings)) as client:
         yield client
 
 
 @pytest.fixture
 def any_client(settings: Settings) -> Iterator[TestClient]:
-    """A running gateway on each object store in turn."""
+    """Start a gateway, for each kind of object store."""
     with TestClient(create_app(settings)) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def decoder() -> Iterator[Decoder]:
-    """The gateway's decoder, with real child processes."""
+    """Start a decoder of the gateway with real child processes."""
     shared = Decoder()
     yield shared
     shared.close()

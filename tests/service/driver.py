@@ -17,7 +17,7 @@ INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
 )
 OUTPUTS = {Output.RESULT: "jobs/a/1/result.mp4"}
-BROKEN = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+BROKEN = JobError.of(ErrorCode.NO_PERSON, "no person found", stage="prepare")
 
 
 def step(number: int, steps: int = 20) -> Progress:
@@ -25,7 +25,7 @@ def step(number: int, steps: int = 20) -> Progress:
     return Progress(stage="denoise", step=number, steps=steps, fraction=number / steps)
 
 
-# Runs when no memory is left, too.
+# Also runs when Valkey is out of memory.
 EXPIRE = """#!lua flags=allow-oom
 for _, id in ipairs(ARGV) do redis.call('ZADD', 'tcan:leases', 'XX', 0, id) end
 """
@@ -94,10 +94,10 @@ class Driver:
         yield lambda: self.advance(20)
         yield self.succeed
 
-    def placed(self) -> JobSnapshot:
-        found = self.jobs.run(commands.read(self.id))
-        assert found is not None
-        return found
+    def snapshot(self) -> JobSnapshot:
+        snapshot = self.jobs.run(commands.read(self.id))
+        assert snapshot is not None
+        return snapshot
 
     def events(self, after: int = 0) -> list[events.JobEvent]:
         return self.jobs.run(events.events(self.id, after))

@@ -26,8 +26,8 @@ def running_gateway(settings: Settings) -> Iterator[str]:
         try:
             wait_until(lambda: server.started, "the gateway listens")
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            # FastAPI makes its routes at the first request, by pydantic, which two threads must not
-            # do at once: another gateway of this process would answer 500. This asks them all.
+            # FastAPI builds its routes by pydantic at the first request, which two gateways of this
+            # process must not do at once. This request builds them all.
             assert httpx.get(f"{url}/nowhere", timeout=GUARD_S).status_code == 404
             yield url
         finally:

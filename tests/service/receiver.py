@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The `webhook-id`."""
+        """Header `webhook-id`."""
         return self.headers["webhook-id"]
 
 
@@ -31,7 +31,7 @@ class Receiver:
 
     port: int
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
-    got: list[Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -90,7 +90,7 @@ def _handler() -> type[BaseHTTPRequestHandler]:
             receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.got.append(Message(headers, body))
+            receiver.messages.append(Message(headers, body))
             status, extra = receiver.answers.popleft() if receiver.answers else (200, {})
             self.send_response(status)
             for name, value in extra.items():

@@ -30,7 +30,7 @@ def media() -> dict[str, bytes]:
         return {"image": samples.png(), "driving": samples.video(Path(folder))}
 
 
-# Of a job that an earlier answer told.
+# Id of a job from an earlier response.
 JOB_ID = re.compile("[0-9a-f]{32}")
 WAIT = re.compile("^wait=[0-9]{2}$")
 
@@ -39,21 +39,21 @@ class EndedJobs:
     """Ids of ended jobs, each with a webhook message; some always exist."""
 
     least, most = 4, 20
-    # Nobody listens there.
+    # No server listens there.
     options = JobOptions(webhook=Webhook(url="http://127.0.0.1:9/hook"))
 
     def __init__(self) -> None:
         self._ids: list[str] = []
-        self._asked = 0
+        self._calls = 0
 
-    def some(self, url: str) -> list[str]:
+    def ids(self, url: str) -> list[str]:
         """Return the ids; they are read again after some time, since jobs are erased."""
-        if self._asked % self.most == 0:
+        if self._calls % self.most == 0:
             with Client(url) as client, tempfile.TemporaryDirectory() as folder:
                 ids = [job.id for job in client.jobs(self.most, (JobState.CANCELED,))]
                 ids += [self._make(client, Path(folder)) for _ in range(self.least - len(ids))]
             self._ids = ids
-        self._asked += 1
+        self._calls += 1
         return self._ids
 
     def _make(self, client: Client, folder: Path) -> str:
@@ -73,15 +73,15 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     """
     for header in [name for name in case.headers or {} if name.lower() == "prefer"]:
         case.headers[header] = WAIT.sub("wait=1", str(case.headers[header]))
-    named = case.path_parameters
-    job_id = str(named.get("job_id", ""))
+    parameters = case.path_parameters
+    job_id = str(parameters.get("job_id", ""))
     number = sum(job_id.encode(errors="replace"))
-    if "job_id" not in named or JOB_ID.fullmatch(job_id) or number % 4 == 3:
+    if "job_id" not in parameters or JOB_ID.fullmatch(job_id) or number % 4 == 3:
         return
-    ids = ended_jobs.some(str(case.operation.base_url))
-    named["job_id"] = ids[number % len(ids)]
-    if named.get("n") in range(1, 1001):
-        named["n"] = 1
+    ids = ended_jobs.ids(str(case.operation.base_url))
+    parameters["job_id"] = ids[number % len(ids)]
+    if parameters.get("n") in range(1, 1001):
+        parameters["n"] = 1
 
 
 @schemathesis.hook
@@ -90,7 +90,7 @@ def map_body(context: HookContext, body: Any) -> Any:
     path = "" if context.operation is None else context.operation.path
     if path not in ("/animate", "/poses") or not isinstance(body, dict):
         return body
-    given = {name: value.data for name, value in body.items() if isinstance(value, Binary)}
-    if sum(map(len, given.values())) % 3 == 2:
+    contents = {name: value.data for name, value in body.items() if isinstance(value, Binary)}
+    if sum(map(len, contents.values())) % 3 == 2:
         return body
-    return body | {name: Binary(content) for name, content in media().items() if name in given}
+    return body | {name: Binary(content) for name, content in media().items() if name in contents}

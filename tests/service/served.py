@@ -31,7 +31,7 @@ def served(app: FastAPI) -> Iterator[str]:
         thread.join()
 
 
-class Seen(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """A server-sent event."""
 
     version: int
@@ -39,12 +39,12 @@ class Seen(NamedTuple):
     job: dict[str, Any]
 
 
-def read_events(lines: Iterator[str]) -> Iterator[Seen]:
+def read_events(lines: Iterator[str]) -> Iterator[ReceivedEvent]:
     """Yield the events of a stream without comments."""
     fields: dict[str, str] = {}
     for line in lines:
         if line == "" and "data" in fields:
-            yield Seen(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            yield ReceivedEvent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
         if line == "":
             fields = {}
         elif not line.startswith(":"):
@@ -52,34 +52,34 @@ def read_events(lines: Iterator[str]) -> Iterator[Seen]:
             fields[name] = value
 
 
-class Reader:
+class ReconnectingReader:
     """Reads a job's events; can reconnect at any time."""
 
     def __init__(self, http: httpx.Client, job_id: str) -> None:
         self.http = http
         self.job_id = job_id
-        self.seen: list[Seen] = []
+        self.events: list[ReceivedEvent] = []
         self._answer: httpx.Response | None = None
-        self._events: Iterator[Seen] = iter(())
+        self._events: Iterator[ReceivedEvent] = iter(())
 
     def connect(self) -> None:
         """Connect after the last event received."""
         self.close()
-        headers = {"Last-Event-ID": str(self.seen[-1].version)} if self.seen else {}
+        headers = {"Last-Event-ID": str(self.events[-1].version)} if self.events else {}
         request = self.http.build_request("GET", f"/jobs/{self.job_id}/events", headers=headers)
         self._answer = self.http.send(request, stream=True)
         assert self._answer.status_code == 200, self._answer.read()
         self._events = read_events(self._answer.iter_lines())
 
-    def until(self, version: int) -> Seen:
+    def until(self, version: int) -> ReceivedEvent:
         """Read until this version."""
-        while not self.seen or self.seen[-1].version < version:
-            self.seen.append(next(self._events))
-        return self.seen[-1]
+        while not self.events or self.events[-1].version < version:
+            self.events.append(next(self._events))
+        return self.events[-1]
 
     def rest(self) -> None:
         """Read to the end of the stream."""
-        self.seen.extend(self._events)
+        self.events.extend(self._events)
 
     def close(self) -> None:
         """Close the connection in the middle of the stream."""

@@ -1,4 +1,4 @@
-"""The service's limits become those of `media`, and are never looser."""
+"""Conversion of the service's limits to those of `media`."""
 
 from __future__ import annotations
 

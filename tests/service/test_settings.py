@@ -12,7 +12,7 @@ from service.settings import Settings, load_settings
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without other TCAN_ variables."""
+    """Return an environment without other TCAN_ variables."""
     return monkeypatch
 
 

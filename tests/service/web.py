@@ -16,7 +16,7 @@ class Web:
     """Responses by path, as status, headers and body.
 
     Attributes:
-        held: a path whose answer waits until `release` is set; `asked` is set when it is.
+        held: a path whose response waits until `release` is set; its request sets `asked`.
     """
 
     url: str = ""
@@ -51,7 +51,7 @@ def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
             try:
                 self._answer(status, headers, body)
             except OSError:
-                pass  # the service has heard enough
+                pass  # the service closed the connection early
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

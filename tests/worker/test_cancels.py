@@ -20,7 +20,7 @@ from service.stores.job_store.store import JobStore
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tcan_core.sampling.context_windows import context_windows
-from tests.recovery import denoising
+from tests.recovery import denoising_reports
 from tests.servers import GUARD_S, wait_until
 from tests.worker.real_workers import RealWorkers, real_workers
 
@@ -108,7 +108,7 @@ def world(settings: Settings, jobs: JobStore, tmp_path: Path) -> Iterator[RealWo
 def window_s(world: RealWorkers, job_id: str) -> float:
     """What one window of a job took, over its whole render; of the first step some are missing."""
     assert world.client.wait(job_id).status is JobState.SUCCEEDED
-    [reports] = denoising(world.story(job_id)).values()
+    [reports] = denoising_reports(world.story(job_id)).values()
     took_ms = reports[-1].snapshot.now_ms - reports[0].snapshot.now_ms
     return took_ms / 1000 / (STEPS * WINDOWS - 1)
 

@@ -11,7 +11,7 @@ from service.stores.job_store import commands, events
 from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import JobStore
 from tcan_core.progress import AnimateProgress
-from tests.recovery import moved_on_ms, next_step_ms, repeated_steps
+from tests.recovery import next_step_ms, recovered_ms, repeated_steps
 from tests.service.driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -75,9 +75,9 @@ def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: JobStore) -> Non
     story.tell([1, 2])
     killed_ms = story.events()[-1].snapshot.now_ms
     story.take()
-    assert moved_on_ms(story.events(), killed_ms) is None
-    with pytest.raises(AssertionError, match="no worker went on"):
+    assert recovered_ms(story.events(), killed_ms) is None
+    with pytest.raises(AssertionError, match="no later worker made progress"):
         next_step_ms(story.events(), first)
     story.tell([1])
     begun = story.events()[-1].snapshot.now_ms
-    assert moved_on_ms(story.events(), killed_ms) == next_step_ms(story.events(), first) == begun
+    assert recovered_ms(story.events(), killed_ms) == next_step_ms(story.events(), first) == begun

@@ -20,7 +20,7 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S, S3Server, free_port, listens, running, valkey, wait_until
-from tests.service.keyholders import bearer, new_key, secret_in
+from tests.service.api_keys import bearer, new_key, secret_in
 from tests.service.web import web_server
 from tests.worker.paint import black_video
 

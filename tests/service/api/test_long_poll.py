@@ -101,7 +101,7 @@ def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
         assert gateway.events.watched == {}
         return snapshot
 
-    before = driver.placed()
+    before = driver.snapshot()
     with asked_of(driver.jobs.redis, driver.id) as asked:
         snapshot = waiting(folder_settings, before, use)
     assert snapshot.record.state is JobState.QUEUED
@@ -121,18 +121,18 @@ def test_long_poll_ends_with_the_job_after_other_events(
             await asyncio.sleep(0)
         return await waits
 
-    snapshot = waiting(folder_settings, driver.placed(), use)
+    snapshot = waiting(folder_settings, driver.snapshot(), use)
     assert (snapshot.record.state, snapshot.record.version) == (JobState.SUCCEEDED, 13)
 
 
 def test_long_poll_notices_an_end_seen_by_another_reader(
     folder_settings: Settings, driver: Driver
 ) -> None:
-    before = driver.placed()
+    before = driver.snapshot()
     driver.jobs.run(commands.cancel(driver.id))
 
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
-        async with gateway.events.watch(driver.id, driver.placed().record.version):
+        async with gateway.events.watch(driver.id, driver.snapshot().record.version):
             return await wait(60.0)
 
     assert waiting(folder_settings, before, use).record.state is JobState.CANCELED
@@ -149,7 +149,7 @@ def test_long_poll_ends_when_the_gateway_shuts_down(
         gateway.events.close_streams()
         return await waits
 
-    snapshot = waiting(folder_settings, driver.placed(), use)
+    snapshot = waiting(folder_settings, driver.snapshot(), use)
     assert snapshot.record.state is JobState.PREPARING
 
 
@@ -159,7 +159,7 @@ def test_long_poll_returns_the_last_view_when_redis_is_lost(tmp_path: Path) -> N
         jobs = JobStore.connect(url)
         driver = Driver(jobs)
         driver.create()
-        before = driver.placed()
+        before = driver.snapshot()
         jobs.close()
 
         async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:

@@ -24,8 +24,8 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import GUARD_S, wait_until
+from tests.service.api_keys import bearer, new_key, secret_in
 from tests.service.gateway import running_gateway
-from tests.service.keyholders import bearer, new_key, secret_in
 
 FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(3))}
 WITH_WEBHOOK = {"options": '{"webhook": {"url": "http://127.0.0.1:9/hook"}}'}

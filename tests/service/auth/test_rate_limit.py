@@ -21,8 +21,8 @@ from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from tests import samples
 from tests.servers import GUARD_S
+from tests.service.api_keys import bearer, new_key
 from tests.service.gateway import running_gateway
-from tests.service.keyholders import bearer, new_key
 
 START_MS = 1_800_000_000_000
 FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}

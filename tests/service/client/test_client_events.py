@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
 from tests.service.driver import Driver
-from tests.service.flaky_line import FlakyLine, flaky_line
+from tests.service.flaky_proxy import FlakyProxy, flaky_proxy
 from tests.service.gateway import running_gateway
 from tests.service.web import Web, web_server
 
@@ -37,10 +37,10 @@ def url(folder_settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def line(url: str) -> Iterator[FlakyLine]:
+def proxy(url: str) -> Iterator[FlakyProxy]:
     """A proxy to the gateway that can break connections."""
-    with flaky_line(port_of(url)) as line:
-        yield line
+    with flaky_proxy(port_of(url)) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def without_eta(job: JobView) -> dict[str, Any]:
 
 @pytest.mark.long
 def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_each(
-    url: str, line: FlakyLine, jobs: JobStore
+    url: str, proxy: FlakyProxy, jobs: JobStore
 ) -> None:
     with Client(url) as poller:
         for number in range(20):
-            line.connections = 0
-            line.cuts.extend(cut + 37 * number for cut in CUTS)
+            proxy.connections = 0
+            proxy.cuts.extend(cut + 37 * number for cut in CUTS)
             driver = Driver(jobs, f"job{number}")
-            with client_without_pauses(line.url) as reader:
+            with client_without_pauses(proxy.url) as reader:
                 seen: list[int] = []
                 events = reader.events(driver.id)
                 for change in driver.life():
@@ -89,15 +89,15 @@ def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_eac
                     seen.append(event.id)
                 assert list(events) == []
             assert seen == list(range(1, 14))
-            assert (line.connections, list(line.cuts)) == (4, [])
+            assert (proxy.connections, list(proxy.cuts)) == (4, [])
 
 
 def test_async_client_follows_events_over_broken_connections(
-    url: str, line: FlakyLine, driver: Driver
+    url: str, proxy: FlakyProxy, driver: Driver
 ) -> None:
     async def follow() -> list[int]:
         seen = []
-        async with AsyncClient(line.url, pause=lambda seconds: asyncio.sleep(0)) as client:
+        async with AsyncClient(proxy.url, pause=lambda seconds: asyncio.sleep(0)) as client:
             changes = driver.life()
             next(changes)()
             async for event in client.events(driver.id):
@@ -106,23 +106,23 @@ def test_async_client_follows_events_over_broken_connections(
                 next(changes, lambda: None)()
         return seen
 
-    line.cuts.extend(CUTS)
+    proxy.cuts.extend(CUTS)
     assert asyncio.run(follow()) == list(range(1, 14))
-    assert not line.cuts
+    assert not proxy.cuts
 
 
 def test_events_resume_when_the_gateway_is_replaced(
     folder_settings: Settings, driver: Driver
 ) -> None:
     driver.create()
-    with flaky_line(0) as line, Client(line.url) as client:
+    with flaky_proxy(0) as proxy, Client(proxy.url) as client:
         with running_gateway(folder_settings) as url:
-            line.upstream = port_of(url)
+            proxy.upstream = port_of(url)
             events = client.events(driver.id)
             assert next(events).id == 1
         driver.take(Queue.PREPARE)
         with running_gateway(folder_settings) as url:
-            line.upstream = port_of(url)
+            proxy.upstream = port_of(url)
             assert next(events).id == 2
             events.close()
 
@@ -162,12 +162,12 @@ def test_events_raise_after_retries_when_the_service_is_unreachable() -> None:
     assert pauses == [0.5, 1.0]
 
 
-def test_events_raise_when_streams_keep_breaking(line: FlakyLine, driver: Driver) -> None:
+def test_events_raise_when_streams_keep_breaking(proxy: FlakyProxy, driver: Driver) -> None:
     pauses: list[float] = []
     driver.create()
-    line.cuts.extend([1500] + [400] * 20)
+    proxy.cuts.extend([1500] + [400] * 20)
     retries = Retries(reconnects=4)
-    with Client(line.url, pause=pauses.append, retries=retries) as client:
+    with Client(proxy.url, pause=pauses.append, retries=retries) as client:
         events = client.events(driver.id)
         assert next(events).id == 1
         driver.take(Queue.PREPARE)
@@ -188,9 +188,9 @@ def test_response_without_events_is_reported(web: Web, headers: dict[str, str]) 
 
 @pytest.mark.parametrize("no_streams", [False, True], ids=["events", "polling"])
 def test_wait_uses_events_and_falls_back_to_polling(
-    line: FlakyLine, driver: Driver, no_streams: bool
+    proxy: FlakyProxy, driver: Driver, no_streams: bool
 ) -> None:
-    line.no_streams = no_streams
+    proxy.no_streams = no_streams
     changes = driver.life()
     next(changes)()
     versions: list[int] = []
@@ -200,7 +200,7 @@ def test_wait_uses_events_and_falls_back_to_polling(
         versions.append(job.version)
         work()
 
-    with client_without_pauses(line.url) as client:
+    with client_without_pauses(proxy.url) as client:
         job = client.wait(driver.id, on_update)
     assert (job.status, job.version) == ("succeeded", 13)
     assert versions == sorted(versions)

@@ -26,7 +26,7 @@ from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from tests.servers import GUARD_S
 from tests.service.driver import BROKEN, LEASE_MS, Driver, step
-from tests.service.served import Reader, Seen, served
+from tests.service.served import ReceivedEvent, ReconnectingReader, served
 from tests.service.served import read_events as parse_events
 
 
@@ -55,8 +55,8 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
     for number, change in enumerate(driver.life(), 1):
         change()
         [event] = driver.events(after=number - 1)
-        assert event.version == number == driver.placed().record.version
-        assert event_content(event.snapshot) == event_content(driver.placed())
+        assert event.version == number == driver.snapshot().record.version
+        assert event_content(event.snapshot) == event_content(driver.snapshot())
     kinds = [event.kind for event in driver.events()]
     assert kinds == [EventKind.STATE] * 6 + [
         EventKind.PREVIEW,
@@ -133,7 +133,7 @@ def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
 
 def follow_and_poll(http: httpx.Client, driver: Driver) -> None:
     """Compare after each change; the reader reconnects three times."""
-    reader = Reader(http, driver.id)
+    reader = ReconnectingReader(http, driver.id)
     for number, change in enumerate(driver.life(), 1):
         change()
         if number in (1, 4, 8, 11):
@@ -142,7 +142,7 @@ def follow_and_poll(http: httpx.Client, driver: Driver) -> None:
         event = reader.until(polled["version"])
         assert timeless(event.job) == timeless(polled)
     reader.rest()
-    assert [event.version for event in reader.seen] == list(range(1, 14))
+    assert [event.version for event in reader.events] == list(range(1, 14))
     answer = http.get(f"/jobs/{driver.id}/events", headers={"Last-Event-ID": "13"})
     assert (answer.status_code, answer.content) == (204, b"")
 
@@ -170,14 +170,14 @@ def test_stalled_reader_blocks_no_other_and_misses_nothing(
     driver.create()
     driver.take(Queue.PREPARE)
     stalled = open_stream(http, "a")
-    reader = Reader(http, "a")
+    reader = ReconnectingReader(http, "a")
     reader.connect()
     many = 3 * MAX_FRAMES
     for number in range(many):
         driver.advance(number, many)
     jobs.run(commands.fail("a", driver.token, BROKEN))
     reader.rest()
-    assert [event.version for event in reader.seen] == list(range(1, many + 4))
+    assert [event.version for event in reader.events] == list(range(1, many + 4))
     with stalled, stalled.makefile(encoding="utf-8", newline="\r\n") as stream:
         seen = [event.version for event in slow_events(stream)]
     assert seen == list(range(1, many + 4))
@@ -194,7 +194,7 @@ def open_stream(http: httpx.Client, job_id: str) -> socket.socket:
     return connection
 
 
-def slow_events(stream: Any) -> Iterator[Seen]:
+def slow_events(stream: Any) -> Iterator[ReceivedEvent]:
     text = stream.read()
     return parse_events(iter(text.split("\r\n\r\n", 1)[1].split("\n")))
 
@@ -203,7 +203,7 @@ def test_many_readers_share_one_subscription(
     http: httpx.Client, driver: Driver, jobs: JobStore
 ) -> None:
     driver.create()
-    readers = [Reader(http, "a") for _ in range(20)]
+    readers = [ReconnectingReader(http, "a") for _ in range(20)]
     for reader in readers:
         reader.connect()
         reader.until(1)
@@ -214,14 +214,14 @@ def test_many_readers_share_one_subscription(
     jobs.run(commands.cancel("a"))
     for reader in readers:
         reader.rest()
-        assert [event.version for event in reader.seen] == [1, 2]
+        assert [event.version for event in reader.events] == [1, 2]
 
 
 def test_a_lost_subscription_loses_no_event(
     http: httpx.Client, driver: Driver, jobs: JobStore
 ) -> None:
     driver.create()
-    reader = Reader(http, "a")
+    reader = ReconnectingReader(http, "a")
     reader.connect()
     reader.until(1)
     jobs.redis.client_kill_filter(_type="pubsub")
@@ -238,7 +238,7 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
         jobs = AsyncJobStore.connect(redis_url)
         async with EventHub(jobs, event_frame) as hub:
             open_permit = partial(StreamRevoker(nobody_is_asked).permit, None)
-            stream = read_events(hub, open_permit, driver.placed(), 1, heartbeat_s=0.01)
+            stream = read_events(hub, open_permit, driver.snapshot(), 1, heartbeat_s=0.01)
             heard = [await anext(stream), await anext(stream), await anext(stream)]
             assert hub.watched == {"a": 1}
             hub.close_streams()

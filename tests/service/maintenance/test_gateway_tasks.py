@@ -35,8 +35,8 @@ def test_gateway_fails_job_after_deadline_without_workers(
     made = submit(client, tmp_path, options=json.dumps(wishes))
     job_id = made.json()["id"]
     jobs.redis.zadd("tcan:deadlines", {job_id: 0})
-    wait_until(lambda: receiver.got, "the webhook comes")
-    [message_body] = [json.loads(message.body) for message in receiver.got]
+    wait_until(lambda: receiver.messages, "the webhook comes")
+    [message_body] = [json.loads(message.body) for message in receiver.messages]
     assert (message_body["type"], message_body["data"]["id"]) == ("job.failed", job_id)
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["status"], job["error"]["code"]) == ("failed", "start_deadline")

@@ -114,14 +114,14 @@ def test_message_is_signed_and_contains_job_at_the_event(world: World, receiver:
     world.submit(receiver.url, events=tuple(WebhookEvent))
     world.work()
     assert world.round() == 2
-    bodies = [verified(message) for message in receiver.got]
+    bodies = [verified(message) for message in receiver.messages]
     by_type = {body["type"]: body for body in bodies}
     assert by_type["job.running"]["data"]["status"] == "running"
     done = by_type["job.succeeded"]
     assert (done["data"]["id"], done["data"]["status"]) == ("a", "succeeded")
     assert done["timestamp"].endswith("Z")
     assert [delivery.state for delivery in world.log()] == [DeliveryState.DELIVERED] * 2
-    assert len({message.id for message in receiver.got}) == 2
+    assert len({message.id for message in receiver.messages}) == 2
     assert world.round(DAY_MS) == 0
 
 
@@ -140,7 +140,7 @@ def test_messages_are_sent_for_final_states_or_chosen_events(
     assert taken is not None
     world.jobs.run(commands.fail("e", taken.token, NO_PERSON))
     world.round()
-    received = {(verified(m)["data"]["id"], verified(m)["type"]) for m in receiver.got}
+    received = {(verified(m)["data"]["id"], verified(m)["type"]) for m in receiver.messages}
     assert received == {("a", "job.succeeded"), ("d", "job.canceled"), ("e", "job.failed")}
 
 
@@ -154,7 +154,7 @@ def test_restarted_job_sends_running_message_once(world: World, receiver: Receiv
         assert taken is not None
         world.jobs.run(commands.release("a", taken.token))
     world.round()
-    assert len(receiver.got) == 1
+    assert len(receiver.messages) == 1
 
 
 def test_outage_and_restarts_lose_no_message(world: World) -> None:
@@ -167,8 +167,10 @@ def test_outage_and_restarts_lose_no_message(world: World) -> None:
     assert rounds == [3, 0, 3, 3, 0]
     with receiving(port) as receiver:
         assert world.round(30 * MINUTE_MS) == 3
-        assert sorted(verified(m)["data"]["id"] for m in receiver.got) == ["a", "b", "c"]
-        for job_id, message in zip("abc", sorted(receiver.got, key=lambda m: m.id), strict=True):
+        assert sorted(verified(m)["data"]["id"] for m in receiver.messages) == ["a", "b", "c"]
+        for job_id, message in zip(
+            "abc", sorted(receiver.messages, key=lambda m: m.id), strict=True
+        ):
             [delivery] = world.log(job_id)
             assert (delivery.id, delivery.state) == (message.id, "delivered")
             assert [attempt.error for attempt in delivery.attempts[:3]] == ["ConnectError"] * 3
@@ -181,9 +183,9 @@ def test_attempts_share_id_and_body_but_not_timestamp(world: World, receiver: Re
     world.work()
     for after_ms in (0, 5000, 5 * MINUTE_MS, 30 * MINUTE_MS, 120 * MINUTE_MS):
         assert world.round(after_ms) == 1
-    assert len({(message.id, message.body) for message in receiver.got}) == 1
+    assert len({(message.id, message.body) for message in receiver.messages}) == 1
     assert [attempt.status for attempt in world.log()[0].attempts] == [500, 302, 429, 404, 200]
-    for message in receiver.got:
+    for message in receiver.messages:
         verified(message)
 
 
@@ -197,7 +199,7 @@ def test_message_is_exhausted_after_ten_attempts_and_can_be_redelivered(
     assert world.log()[0].state is DeliveryState.EXHAUSTED
     world.jobs.run(deliveries.redeliver("a", 1))
     assert (world.round(), world.log()[0].state) == (1, DeliveryState.DELIVERED)
-    assert len({message.id for message in receiver.got}) == 1
+    assert len({message.id for message in receiver.messages}) == 1
     assert world.jobs.run(deliveries.redeliver("a", 2)) is None
 
 
@@ -209,7 +211,7 @@ def test_messages_are_deleted_with_erased_job(world: World, receiver: Receiver) 
     assert sorted(delivery.state for delivery in world.log()) == ["delivered", "pending"]
     world.jobs.run(commands.erase("a"))
     assert world.keys() == set()
-    assert (world.round(DAY_MS), len(receiver.got)) == (0, 2)
+    assert (world.round(DAY_MS), len(receiver.messages)) == (0, 2)
 
 
 def test_pending_messages_outlive_expired_job(world: World, receiver: Receiver) -> None:
@@ -223,7 +225,7 @@ def test_pending_messages_outlive_expired_job(world: World, receiver: Receiver) 
     due = {"tcan:deliveries:callers", "tcan:deliveries:due:anonymous"}
     assert world.keys() == {message, f"{message}:attempts"} | due
     assert [world.round(DAY_MS) for _ in range(3)] == [1, 1, 0]
-    assert [sent.id for sent in receiver.got].count(unsent.id) == 3
+    assert [sent.id for sent in receiver.messages].count(unsent.id) == 3
     assert world.keys() == set()
 
 
@@ -263,12 +265,12 @@ def test_old_secret_signs_until_it_retires(world: World, receiver: Receiver) -> 
     world.submit(receiver.url, "b")
     world.work()
     world.round()
-    verified(receiver.got[0], generation=1)
-    verified(receiver.got[0], generation=2)
+    verified(receiver.messages[0], generation=1)
+    verified(receiver.messages[0], generation=2)
     world.work("b")
     world.round(2 * MINUTE_MS)
-    verified(receiver.got[1], generation=2)
-    assert len(receiver.got[1].headers["webhook-signature"].split()) == 1
+    verified(receiver.messages[1], generation=2)
+    assert len(receiver.messages[1].headers["webhook-signature"].split()) == 1
     assert [secret.generation for secret in world.jobs.run(deliveries.secrets("anonymous"))] == [2]
 
 
@@ -283,11 +285,13 @@ def test_gateway_delivers_logs_and_redelivers(
         log = "/jobs/a/deliveries"
         wait_until(lambda: statuses(client.get(log).json()) == ["delivered"], "it is delivered")
         [secret] = client.get("/webhooks/secret").json()["secrets"]
-        body = Verifier(secret["secret"]).verify(receiver.got[0].body, receiver.got[0].headers)
+        body = Verifier(secret["secret"]).verify(
+            receiver.messages[0].body, receiver.messages[0].headers
+        )
         assert body["data"]["status"] == "canceled"
         assert client.post(f"{log}/1/redeliver").status_code == 202
-        wait_until(lambda: len(receiver.got) == 2, "it is sent again")
-        assert receiver.got[0].id == receiver.got[1].id
+        wait_until(lambda: len(receiver.messages) == 2, "it is sent again")
+        assert receiver.messages[0].id == receiver.messages[1].id
         assert client.post(f"{log}/2/redeliver").json()["code"] == "delivery_not_found"
         assert client.get("/jobs/nobody/deliveries").json()["code"] == "job_not_found"
         rotated = client.post("/webhooks/secret/rotate", params={"overlap_s": 60}).json()

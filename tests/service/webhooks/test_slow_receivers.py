@@ -124,7 +124,7 @@ def test_unreadable_message_does_not_block_others(redis_url: str, jobs: JobStore
         jobs.redis.hset(f"tcan:delivery:{spoilt}:1", "placed", "[[], 1, 1, []]")
         delivering(redis_url, lambda: wait_until(lambda: attempts(jobs, spoilt), "it is settled"))
     assert attempts(jobs, spoilt)[0].error == "InternalError"
-    assert [message.id for message in receiver.got] == [f"msg_{good}_1"]
+    assert [message.id for message in receiver.messages] == [f"msg_{good}_1"]
 
 
 def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: JobStore) -> None:
@@ -133,7 +133,7 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
         canceled(jobs, good.url, "good", 2 * LIMIT)
 
         def wait() -> None:
-            wait_until(lambda: len(good.got) == 2 * LIMIT, "all of the other's are sent")
+            wait_until(lambda: len(good.messages) == 2 * LIMIT, "all of the other's are sent")
 
         delivering(redis_url, wait)
     assert not any(attempts(jobs, job_id) for job_id in held_up)

@@ -20,7 +20,7 @@ from service.contract.requests import UploadRequest
 from service.settings import Settings
 from service.stores.job_store.store import JobStore
 from service.submission.receive import MAX_JSON_BYTES
-from tests.service.keyholders import new_key
+from tests.service.api_keys import new_key
 
 CHUNK = b" " * 10_000
 FORM = "multipart/form-data; boundary=b"

@@ -93,7 +93,7 @@ class Backup:
         first.mkdir()
         second.mkdir()
         self.objects = open_objects(Settings(data=folder / "data"))
-        with valkey(first, keeps=True) as (url, _):
+        with valkey(first, persistent=True) as (url, _):
             jobs = JobStore.connect(url)
             self.abandoned = self._stored()
             OrphanSweeper(jobs, self.objects, ANY_AGE_S).sweep()
@@ -108,9 +108,9 @@ class Backup:
             self.in_all = len(submits.accepted)
             self.later = self._stored()
             jobs.close()
-        with valkey(second, keeps=True):
+        with valkey(second, persistent=True):
             put_back(copied, second)
-        url, _ = stack.enter_context(valkey(second, keeps=True))
+        url, _ = stack.enter_context(valkey(second, persistent=True))
         # Only the time of leases is simulated.
         self.now_ms = self.at_work.started_ms or 0
         self.jobs = JobStore.connect(url, lambda: self.now_ms)

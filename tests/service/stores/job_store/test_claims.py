@@ -24,8 +24,8 @@ from service.stores.job_store.store import JobStore, digest
 from tests import samples
 from tests.servers import GUARD_S, free_port, valkey, wait_until
 from tests.service.api.test_api import expect_problem
-from tests.service.conftest import SERVED_HERE
-from tests.service.flaky_line import flaky_line
+from tests.service.conftest import ALLOW_LOOPBACK
+from tests.service.flaky_proxy import flaky_proxy
 from tests.service.stores.job_store.records import INPUTS
 from tests.service.web import Web, web_server
 
@@ -50,8 +50,8 @@ def body(web: Web, tmp_path: Path) -> dict[str, Any]:
 
 def gateway(redis_url: str, folder: Path) -> TestClient:
     """Return a gateway on this job store, as a context manager."""
-    given = {"data": folder / "data", "redis_url": redis_url, **SERVED_HERE}
-    return TestClient(create_app(Settings.model_validate(given)))
+    values = {"data": folder / "data", "redis_url": redis_url, **ALLOW_LOOPBACK}
+    return TestClient(create_app(Settings.model_validate(values)))
 
 
 def only_key(url: str) -> str:
@@ -67,14 +67,14 @@ def test_request_keeps_claim_whose_reply_was_lost(
     web.held = ""
     parts = urlsplit(redis_url)
     assert parts.port is not None
-    with flaky_line(parts.port) as line:
-        there = f"redis://127.0.0.1:{urlsplit(line.url).port}/0"
+    with flaky_proxy(parts.port) as proxy:
+        there = f"redis://127.0.0.1:{urlsplit(proxy.url).port}/0"
         with gateway(there, tmp_path) as client:
             assert client.post("/animate", json=body, headers=KEY).status_code == 202
-            line.loses = digest("claim_idempotency_key").encode()
+            proxy.lose_request = digest("claim_idempotency_key").encode()
             made = client.post("/animate", json=body, headers={"Idempotency-Key": "other"})
             assert made.status_code == 202, made.text
-            assert line.loses is None
+            assert proxy.lose_request is None
 
 
 def test_first_error_is_returned_when_job_store_dies(
@@ -89,14 +89,14 @@ def test_first_error_is_returned_when_job_store_dies(
         return client.post("/animate", json=body, headers=KEY)
 
     with ThreadPoolExecutor() as pool, gateway(url, tmp_path) as client:
-        with valkey(folder, port, keeps=True) as (_, server):
+        with valkey(folder, port, persistent=True) as (_, server):
             asked = pool.submit(ask)
             assert web.asked.wait(GUARD_S)
             server.kill()
             server.wait()
             web.release.set()
             expect_problem(asked.result(), 422, "invalid_video")
-        with valkey(folder, port, keeps=True), Redis.from_url(url) as redis:
+        with valkey(folder, port, persistent=True), Redis.from_url(url) as redis:
             wait_until(lambda: ask().status_code in (409, 422), "valkey has read its log")
             for key in redis.keys("tcan:idempotency:*"):  # none if the claim has expired
                 assert int(redis.pttl(key)) in range(-2, CLAIM_MS + 1)

@@ -19,7 +19,7 @@ from service.stores.job_store import commands, counts, events, keys, presence, u
 from service.stores.job_store.commands import Command
 from service.stores.job_store.store import READING, AsyncJobStore, JobStore, scripts
 from service.stores.job_store.uploads import Upload
-from tests.service.keyholders import new_key
+from tests.service.api_keys import new_key
 from tests.service.stores.job_store.records import created
 
 DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)

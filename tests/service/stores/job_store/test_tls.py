@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotConnected
 
 from service.stores.job_store.hints import make_celery
-from tests.service.tls_line import certificate, tls_line
+from tests.service.tls_proxy import certificate, tls_proxy
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def server(redis_url: str, tmp_path: Path) -> Iterator[Server]:
     with Redis.from_url(redis_url) as redis:
         upstream = redis.get_connection_kwargs()["port"]
     chain, key = certificate(tmp_path, "localhost")
-    with tls_line(upstream, chain, key) as port:
+    with tls_proxy(upstream, chain, key) as port:
         yield Server(port, chain)
 
 

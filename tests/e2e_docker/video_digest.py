@@ -1,4 +1,4 @@
-"""A result that was fetched: its bytes, and its pictures."""
+"""Checksums of a downloaded video: of the file and of the decoded frames."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tests.e2e_docker.engine import EngineError
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A video as it was fetched.
+class VideoDigest:
+    """Checksums of a video.
 
     Attributes:
         file: the sha256 of its bytes.
-        frames: the sha256 of its decoded frames, one after the other, with size and pixel format.
+        frames: the sha256 of all decoded frames, with their size and pixel format.
     """
 
     file: str
     frames: str
 
     @classmethod
-    def of(cls, file: Path) -> Fetched:
-        """Decode it. Raises EngineError when it holds no frame."""
+    def of(cls, file: Path) -> VideoDigest:
+        """Hash a file and its frames. Raises EngineError if it has no frames."""
         digest, count = hashlib.sha256(), 0
         with av.open(str(file)) as container:
             for frame in container.decode(video=0):
@@ -33,5 +33,5 @@ class Fetched:
                 digest.update(frame.to_ndarray().tobytes())
                 count += 1
         if not count:
-            raise EngineError(f"{file.name} holds no frame")
+            raise EngineError(f"{file.name} has no frames")
         return cls(hashlib.sha256(file.read_bytes()).hexdigest(), digest.hexdigest())

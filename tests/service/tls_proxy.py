@@ -40,18 +40,18 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def tls_line(upstream: int, chain: Path, key: Path) -> Iterator[int]:
+def tls_proxy(upstream: int, chain: Path, key: Path) -> Iterator[int]:
     """Run the proxy for the length of a `with` block; yield its port.
 
     Args:
-        upstream: port of the server behind it.
+        upstream: port of the server.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, key)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, there = await asyncio.open_connection("127.0.0.1", upstream)
-        await asyncio.gather(_pass_on(reader, there), _pass_on(back, writer))
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", upstream)
+        await asyncio.gather(_forward(reader, upstream_writer), _forward(upstream_reader, writer))
 
     with start_blocking_portal() as portal:
         start = partial(asyncio.start_server, serve, "127.0.0.1", 0, ssl=context)
@@ -62,7 +62,7 @@ def tls_line(upstream: int, chain: Path, key: Path) -> Iterator[int]:
             portal.call(server.close)
 
 
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _forward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while data := await source.read(65536):
             target.write(data)
