@@ -42,6 +42,7 @@ class Deliverer:
         body: returns the JSON of a message, equal for all attempts.
         guard: decides which hosts are allowed.
         jitter: returns 0..1, called for each attempt.
+        deadline_s: longest time of an attempt.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class Deliverer:
         body: Callable[[ClaimedDelivery], bytes],
         guard: Guard,
         jitter: Callable[[], float] = UNSEEDED.random,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         self._jobs = jobs
         self._signer = signer
         self._body = body
         self._jitter = jitter
-        self._sender = Sender(guard)
+        self._sender = Sender(guard, deadline_s)
         self._stop = asyncio.Event()
         # Caller of each task's message.
         self._sending: dict[asyncio.Task[None], str] = {}

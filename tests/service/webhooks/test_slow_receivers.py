@@ -22,7 +22,7 @@ from service.webhooks.deliverer import CLAIM_MS, MAX_SENDING, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 from tests.service.receiver import dripping, receiving
 
 INPUTS = JobInputs(
@@ -50,11 +50,11 @@ def attempts(jobs: JobStore, job_id: str) -> list[Attempt]:
 def delivering(
     url: str, act: Callable[[], object], body: Callable[[ClaimedDelivery], bytes] = webhook_body
 ) -> None:
-    """Run a deliverer while `act` runs in a thread."""
+    """Run a deliverer while `act` runs in a thread; no attempt is given up meanwhile."""
 
     async def run() -> None:
         jobs = AsyncJobStore(AsyncRedis.from_url(url, decode_responses=True))
-        async with Deliverer(jobs, Signer(b"k" * 32), body, GUARD):
+        async with Deliverer(jobs, Signer(b"k" * 32), body, GUARD, deadline_s=GUARD_S):
             await asyncio.to_thread(act)
         await jobs.close()
 
