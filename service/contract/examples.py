@@ -111,17 +111,33 @@ ERROR_EXAMPLES: dict[ErrorCode, tuple[str, str]] = {
         "intranet.example: does not resolve to a public address",
     ),
     ErrorCode.URL_FAILED: (SUBMIT, "assets.example: HTTP 404"),
-    ErrorCode.INVALID_IMAGE: (SUBMIT, "image: not a picture"),
-    ErrorCode.IMAGE_TOO_SMALL: (SUBMIT, "image: 16x16 pixels; at least 64x64 are needed"),
-    ErrorCode.IMAGE_TOO_LARGE: (SUBMIT, "image: 30000x30000 pixels are more than 50000000"),
+    ErrorCode.INVALID_IMAGE: (SUBMIT, "image: the image is damaged (image file is truncated)"),
+    ErrorCode.IMAGE_TOO_SMALL: (
+        SUBMIT,
+        "image: the picture is 8x8 pixels; each side must have at least 16",
+    ),
+    ErrorCode.IMAGE_TOO_LARGE: (
+        SUBMIT,
+        "image: the picture is 7000x7000 = 49,000,000 pixels; at most 40,000,000 are allowed",
+    ),
     ErrorCode.IMAGE_TOO_NARROW: (
         SUBMIT,
-        "image: 16x4000 pixels; the longer side may have at most 4 times as many as the shorter",
+        "image: the picture is 16x4000 pixels; the longer side may have at most 4 times as many "
+        "as the shorter",
     ),
-    ErrorCode.INVALID_VIDEO: (SUBMIT, "driving: not a video"),
-    ErrorCode.VIDEO_TOO_SMALL: (SUBMIT, "driving: 16x16 pixels; at least 64x64 are needed"),
-    ErrorCode.VIDEO_TOO_LARGE: (SUBMIT, "driving: 16000x9000 pixels are more than 50000000"),
-    ErrorCode.VIDEO_TOO_LONG: (SUBMIT, "driving: more than 3000 frames"),
+    ErrorCode.INVALID_VIDEO: (SUBMIT, "driving: the file has audio but no video"),
+    ErrorCode.VIDEO_TOO_SMALL: (
+        SUBMIT,
+        "driving: the picture is 8x8 pixels; each side must have at least 16",
+    ),
+    ErrorCode.VIDEO_TOO_LARGE: (
+        SUBMIT,
+        "driving: the picture is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed",
+    ),
+    ErrorCode.VIDEO_TOO_LONG: (
+        SUBMIT,
+        "driving: the video has 4,000 frames; at most 3,600 are allowed",
+    ),
     ErrorCode.DECODER_STOPPED: (SUBMIT, "driving: its decoder needs more than 60 s"),
     ErrorCode.INVALID_POSE_FILE: (SUBMIT, "driving: frame 3: 17 joints instead of 18"),
     ErrorCode.NO_PERSON: (SUBMIT, "driving: nobody in 25 frames of poses"),

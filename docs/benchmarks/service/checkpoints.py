@@ -5,7 +5,7 @@
 A Valkey that syncs every write, objects in a folder, the preset `mini`, one worker in this process.
 Each round renders the job twice, in an order that changes from round to round. One job's time
 differs from the next by several percent, so the median of the rounds comes with the interval in
-which it lies for 95 % of rounds drawn anew from these (bootstrap).
+which it lies in 95 % of bootstrap samples of the rounds.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def main() -> None:
 
 def measure(bench: Bench, rounds: int) -> None:
     """Render in alternating pairs and return the ratio of each."""
-    bench.render(OFF_S)  # the first one warms up
+    bench.render(OFF_S)  # warm-up
     ratios: list[Took] = []
     for number in range(rounds):
         order = (0.0, OFF_S) if number % 2 else (OFF_S, 0.0)
@@ -129,12 +129,12 @@ def measure(bench: Bench, rounds: int) -> None:
         on, off = took[0.0], took[OFF_S]
         ratios.append(Took(on.wall_s / off.wall_s, on.cpu_s / off.cpu_s))
         print(f"on {on.wall_s:.2f} s, off {off.wall_s:.2f} s,", end=" ")
-        print(f"ratio {ratios[-1].wall_s:.3f}, of the processor {ratios[-1].cpu_s:.3f}", flush=True)
-    print(f"median ratio of {rounds} pairs: {told([ratio.wall_s for ratio in ratios])}")
-    print(f"of processor time: {told([ratio.cpu_s for ratio in ratios])}")
+        print(f"ratio {ratios[-1].wall_s:.3f}, CPU time {ratios[-1].cpu_s:.3f}", flush=True)
+    print(f"median ratio of {rounds} pairs: {summary([ratio.wall_s for ratio in ratios])}")
+    print(f"CPU time: {summary([ratio.cpu_s for ratio in ratios])}")
 
 
-def told(ratios: list[float]) -> str:
+def summary(ratios: list[float]) -> str:
     """Return the median with its bootstrap interval."""
     drawn = random.Random(0)
     medians = sorted(statistics.median(drawn.choices(ratios, k=len(ratios))) for _ in range(DRAWS))
