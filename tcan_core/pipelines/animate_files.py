@@ -168,18 +168,18 @@ def prepare(
     image = (media or LocalMediaSource()).image(image_path, limits)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     source_pose, source_warnings = _find_source(image, source_pose_path, detector, needed=retarget)
-    found = find_poses(driving_path, limits, detector, cleaning, progress, media)
+    driving = find_poses(driving_path, limits, detector, cleaning, progress, media)
     canvas = (image.shape[0], image.shape[1])
-    driving = found.poses if retarget else move_to_canvas(found.poses, canvas)
-    agreement = None if source_pose is None else align(source_pose, driving)
+    in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
+    agreement = None if source_pose is None else align(source_pose, in_image)
     return Prepared(
         image,
         source_pose if retarget else None,
-        found.poses,
-        found.fps,
-        found.warnings + source_warnings + (agreement.warnings(retarget) if agreement else []),
+        driving.poses,
+        driving.fps,
+        driving.warnings + source_warnings + (agreement.warnings(retarget) if agreement else []),
         {"prepare": time.monotonic() - started},
-        found.quality | {"alignment": agreement.as_json() if agreement else None},
+        driving.quality | {"alignment": agreement.as_json() if agreement else None},
     )
 
 

@@ -67,8 +67,8 @@ class AnimateSettings:
         if self.context_overlap is None:
             largest = max(self.context_size - 1, 0)
             chosen["context_overlap"] = min(preset.sampling.context_overlap, largest)
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return replace(preset.sampling, **given)
+        overrides = {name: value for name, value in chosen.items() if value is not None}
+        return replace(preset.sampling, **overrides)
 
     def windows(self, num_frames: int, preset: Preset) -> list[list[int]]:
         """Return the frame indices of each window of a video.

@@ -110,8 +110,8 @@ class WindowPredictor:
         maps = [torch.from_numpy(self.pose_maps.frames(window)) for window in windows]
         temperatures = None
         if self.ptm_tau != 0:
-            found = [self._temperature(w[0], m) for w, m in zip(windows, maps, strict=True)]
-            temperatures = torch.stack(found).to(self.ref_image_latents.device)
+            by_window = [self._temperature(w[0], m) for w, m in zip(windows, maps, strict=True)]
+            temperatures = torch.stack(by_window).to(self.ref_image_latents.device)
         self.tcan.temperature.maps = temperatures
         return torch.stack(maps)
 

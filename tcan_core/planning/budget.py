@@ -89,10 +89,10 @@ class Budget:
             idle: whether memory that is in use now counts as free.
         """
         if limit_bytes is None:
-            found = cuda_memory(device)
-            if found is None:
+            memory = cuda_memory(device)
+            if memory is None:
                 return None
-            free_bytes = found.total_bytes - (0 if idle else found.used_bytes)
+            free_bytes = memory.total_bytes - (0 if idle else memory.used_bytes)
             limit_bytes = int(free_bytes * (1 - UNCOUNTED))
         return cls(preset, load_tables(), limit_bytes, is_host(device))
 
@@ -114,17 +114,17 @@ class Budget:
             ParameterError: no memory was measured for such a model.
         """
         runs = self._runs()
-        known = [run for run in runs if is_measured(run, options, self.table)] or runs
+        measured = [run for run in runs if is_measured(run, options, self.table)] or runs
         choices = Choices(window_batches_up_to(window_batch), self._exact)
-        for run in known[:-1]:
+        for run in measured[:-1]:
             try:
                 return self._plan(run, options, choices)
             except MemoryLimitError:
                 continue
         try:
-            return self._plan(known[-1], options, choices)
+            return self._plan(measured[-1], options, choices)
         except MemoryLimitError as error:
-            raise MemoryLimitError(f"{error}{self._advice(known[-1], options)}") from error
+            raise MemoryLimitError(f"{error}{self._advice(measured[-1], options)}") from error
 
     def fit_job(
         self, settings: AnimateSettings, options: RuntimeOptions, picture: Size, num_frames: int
@@ -148,19 +148,19 @@ class Budget:
             return settings
         choices = Choices(window_batches_up_to(settings.window_batch), frozenset())
         try:
-            found = self._plan(run, options, choices)
+            fitting = self._plan(run, options, choices)
         except MemoryLimitError as error:
             raise MemoryLimitError(f"{error}; {HINT}") from error
-        decode_batch = min(found.decode_batch, settings.decode_batch)
-        return replace(settings, window_batch=found.window_batch, decode_batch=decode_batch)
+        decode_batch = min(fitting.decode_batch, settings.decode_batch)
+        return replace(settings, window_batch=fitting.window_batch, decode_batch=decode_batch)
 
-    def summary(self, found: Plan) -> str:
+    def summary(self, fitting: Plan) -> str:
         """Return a plan and its memory in one line."""
         side = self.preset.resolution
         return (
-            f"{side}x{side} with windows of {found.window} frames takes {gib(found.peak_bytes)} of "
-            f"{gib(self.limit_bytes)} ({found.summary}; {found.window_batch} windows and "
-            f"{found.decode_batch} frames at a time)"
+            f"{side}x{side} with windows of {fitting.window} frames takes "
+            f"{gib(fitting.peak_bytes)} of {gib(self.limit_bytes)} ({fitting.summary}; "
+            f"{fitting.window_batch} windows and {fitting.decode_batch} frames at a time)"
         )
 
     @property
@@ -182,10 +182,10 @@ class Budget:
         low = replace(options, dtype="bfloat16") if options.dtype == "float32" else options
         for switches in (self._exact, self._exact | set(COARSE)):
             try:
-                found = self._plan(run, low, Choices((1,), switches))
+                fitting = self._plan(run, low, Choices((1,), switches))
             except ParameterError:
                 continue
-            return f"; with {switches_of(found.options)} it takes {gib(found.peak_bytes)}"
+            return f"; with {switches_of(fitting.options)} it takes {gib(fitting.peak_bytes)}"
         return ""
 
 

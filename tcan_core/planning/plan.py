@@ -25,7 +25,7 @@ EXACT, COARSE = ("serial_guidance", "offload"), ("tile_codec", "fp8_weights")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the planner may choose in addition to the caller's options; by default everything.
+    """What the planner may choose besides the caller's options; by default everything.
 
     Attributes:
         window_batches: windows predicted together, largest first.
@@ -142,8 +142,8 @@ def describe_entries(run: Run, table: MemoryTable) -> str:
         entry for entry in table.denoising if entry.architecture == run.architecture.denoising
     ]
     if not entries:
-        known = ", ".join(dict.fromkeys(entry.preset for entry in table.denoising))
-        return f"measured are {known}, and presets with networks of the same sizes as theirs"
+        presets = ", ".join(dict.fromkeys(entry.preset for entry in table.denoising))
+        return f"measured are {presets}, and presets with networks of the same sizes as theirs"
     cases = sorted({(entry.dtype, entry.frames, entry.size) for entry in entries})
     listed = ", ".join(f"{size[0]}x{size[1]} in {dtype} ({n} frames)" for dtype, n, size in cases)
     return f"measured are, height first, {listed}"
@@ -186,9 +186,9 @@ def _plans(
     """Yield the measured plans, fastest first."""
     for candidate, window_batch in _candidates(options, choices):
         for decode_batch in DECODE_BATCHES:
-            found = predict(run, candidate, window_batch, decode_batch, table)
-            if found is not None:
-                yield found
+            plan = predict(run, candidate, window_batch, decode_batch, table)
+            if plan is not None:
+                yield plan
 
 
 def _candidates(options: RuntimeOptions, choices: Choices) -> Iterator[tuple[RuntimeOptions, int]]:
@@ -208,12 +208,12 @@ def _candidates(options: RuntimeOptions, choices: Choices) -> Iterator[tuple[Run
 
 def _in(dtype: str, entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries of a type; for float32, also bfloat16 entries scaled up to float32."""
-    found = [entry for entry in entries if entry.dtype == dtype]
+    chosen = [entry for entry in entries if entry.dtype == dtype]
     if dtype == "float32":
         # 8-bit weights have the same size with any type, and are not scaled.
         plain = [entry for entry in entries if not getattr(entry, "fp8_weights", False)]
-        found += [widened(entry) for entry in plain if entry.dtype == "bfloat16"]
-    return found
+        chosen += [widened(entry) for entry in plain if entry.dtype == "bfloat16"]
+    return chosen
 
 
 def _smallest(run: Run, architecture: str, entries: Sequence[Entry]) -> Entry | None:

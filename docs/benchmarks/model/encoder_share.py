@@ -1,11 +1,10 @@
-"""What encoding the source picture costs of a job: operations, counted, so that no machine matters.
+"""The share of encoding the source image in a job, in operations, on any machine.
 
     python docs/benchmarks/model/encoder_share.py [--preset mini sd15] [--frames 40]
 
-A job is one picture encoded, the reference read once per step, every window predicted once per
-step with both halves of guidance, every frame decoded. Products of matrices and convolutions count,
-on tensors without contents; those inside attention do not, which makes the encoder's share look
-larger than it is.
+A job encodes one image, reads the reference once per step, predicts every window once per step with
+guidance, and decodes every frame. Matrix products and convolutions are counted, on tensors without
+contents, but not those inside attention, so the encoder's real share is smaller.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--preset", nargs="*", default=["mini", "sd15"])
     parser.add_argument("--frames", type=int, default=40)
-    asked = parser.parse_args()
-    for name in asked.preset:
-        parts = counted(name, asked.frames)
+    args = parser.parse_args()
+    for name in args.preset:
+        parts = counted(name, args.frames)
         total = sum(parts.values())
         for part, operations in parts.items():
             print(f"{name}: {part:8} {operations / 1e9:14,.1f} GFLOP {operations / total:9.4%}")
@@ -43,7 +42,7 @@ def main() -> None:
 
 @torch.no_grad()
 def counted(name: str, frames: int) -> dict[str, float]:
-    """Operations of each part of a job of so many frames, with the preset's own settings."""
+    """Return the operations of each part of a job, with the preset's default settings."""
     preset = load_preset(name)
     tcan = MeasuredModel.build(preset, RuntimeOptions()).tcan
     codec, side, sampling = tcan.codec, preset.resolution, preset.sampling
@@ -55,8 +54,8 @@ def counted(name: str, frames: int) -> dict[str, float]:
     latents = torch.empty(1, codec.latent_channels, WINDOW, *small, device=META)
     pose_maps = torch.empty(1, 3, WINDOW, side, side, device=META)
     tcan.temperature.maps = torch.empty(1, side, side, device=META)
-    picture = torch.empty(1, 3, side, side, device=META)
-    encode = operations_of(lambda: codec.encode(picture))
+    image = torch.empty(1, 3, side, side, device=META)
+    encode = operations_of(lambda: codec.encode(image))
     read = operations_of(lambda: tcan.read_reference(reference, timestep))
     predict = operations_of(lambda: tcan.predict(latents, timestep, pose_maps, GUIDANCE))
     decode = operations_of(lambda: codec.decode(reference))
@@ -68,7 +67,7 @@ def counted(name: str, frames: int) -> dict[str, float]:
 
 
 def operations_of(stage: Callable[[], object]) -> float:
-    """Count those of a stage."""
+    """Return the operations of a stage."""
     counter = FlopCounterMode(display=False)
     with FusedAttention(), counter:
         stage()

@@ -1,14 +1,13 @@
-"""Exact accelerations against the plain form of the method, in turn, in one process.
+"""Exact accelerations compared with the plain form of the method, in one process.
 
     python docs/benchmarks/model/exact_speed.py [--rounds N] [--frames N] [--window-batch N]
                                                 [--channels-last]
 
 Random weights at widths (128, 256, 512, 512), 128x128 pixels, 48 frames in windows of 16 with
-overlap 4, guidance 7.5, temperature on. The plain form takes its windows one by one, ours in
-batches. Each round times one denoising step of both forms, in an
-order that changes from round to round, in processor time: run it on one thread
-(`OMP_NUM_THREADS=1`), then work beside it does not count. Then one step is counted: its
-floating-point work is held against what a matrix product does in the same time.
+overlap 4, guidance 7.5, temperature on. The plain form predicts single windows, ours batches. Each
+round measures one denoising step of both forms, in alternating order, in processor time; with one
+thread (`OMP_NUM_THREADS=1`), other load on the machine has little effect. Then the floating-point
+operations of one step are counted and compared with the speed of a matrix product.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SIDE, GUIDANCE, TAU, TIMESTEP = 128, 7.5, 3.0, torch.tensor(500)
 
 
 class Forms:
-    """One denoising step of a video, by either form."""
+    """One denoising step of a video, in both forms."""
 
     def __init__(self, frames: int, tcan: Tcan, options: RuntimeOptions, window_batch: int) -> None:
         scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
@@ -56,22 +55,22 @@ class Forms:
         self.latents = torch.randn(1, shape[0], frames, *shape[1:], generator=generator)
         self.windows = context_windows(frames)
         self.maps, self.window_batch = DrawnPoseMaps(poses), window_batch
-        plain: Any = PlainTcan(tcan)  # before ours is set up: it has none of the options
+        plain: Any = PlainTcan(tcan)  # before `set_up`: without the options
         set_up(tcan, options)
         self.predict, self.predict_plainly = (
             WindowPredictor(form, self.source, self.maps, TAU, GUIDANCE) for form in (tcan, plain)
         )
 
     def ours(self) -> Tensor:
-        """A step as the pipeline takes it."""
+        """Run a step of the accelerated form."""
         return self._step(self.predict, self.window_batch)
 
     def plain(self) -> Tensor:
-        """A step of the plain form."""
+        """Run a step of the plain form."""
         return self._step(self.predict_plainly, 1)
 
     def _step(self, predict: WindowPredictor, batch: int) -> Tensor:
-        predict.forget_reference()  # a run reads it at every step
+        predict.forget_reference()  # as at every step of a run
         predictions = []
         for first in range(0, len(self.windows), batch):
             windows = self.windows[first : first + batch]
@@ -88,35 +87,35 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--window-batch", type=int, default=1)
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="ours alone, by torch.compile")
-    asked = parser.parse_args()
-    options = RuntimeOptions(channels_last=asked.channels_last, compile=asked.compile)
+    parser.add_argument("--compile", action="store_true", help="torch.compile, accelerated form")
+    args = parser.parse_args()
+    options = RuntimeOptions(channels_last=args.channels_last, compile=args.compile)
     with torch.inference_mode():
-        forms = Forms(asked.frames, random_tcan(wide_preset()), options, asked.window_batch)
+        forms = Forms(args.frames, random_tcan(wide_preset()), options, args.window_batch)
         threads = torch.get_num_threads()
-        print(f"{asked.frames} frames, {len(forms.windows)} windows, {threads} threads")
-        forms.ours(), forms.plain()  # the first step of a run embeds the poses
+        print(f"{args.frames} frames, {len(forms.windows)} windows, {threads} threads")
+        forms.ours(), forms.plain()  # the first step embeds the poses
         pairs, rate = [], 0.0
-        for index in range(asked.rounds):
+        for index in range(args.rounds):
             pairs.append(_pair(forms, swap=bool(index % 2)))
             rate = max(rate, _matrix_rate())
             print(f"  plain {pairs[-1][0]:.1f} s, ours {pairs[-1][1]:.1f} s", flush=True)
         ratios = [plain / ours for plain, ours in pairs]
         print(
-            f"faster per step by {statistics.median(ratios):.2f} (median of {asked.rounds} ratios,"
+            f"faster per step by {statistics.median(ratios):.2f} (median of {args.rounds} ratios,"
             f" {min(ratios):.2f} to {max(ratios):.2f}; wanted: at least 1.45)",
             flush=True,
         )
         (expected, plain_work), (result, our_work) = _counted(forms.plain), _counted(forms.ours)
-        off = float((result - expected).abs().max() / expected.abs().max())
-        print(f"largest difference: {off:.1e} of the largest value (wanted: at most 1e-4)")
+        difference = float((result - expected).abs().max() / expected.abs().max())
+        print(f"largest difference: {difference:.1e} of the largest value (wanted: at most 1e-4)")
         plain_s, ours_s = (min(column) for column in zip(*pairs, strict=True))
-        _tell_work("plain form", plain_work, plain_s, rate)
-        _tell_work("ours", our_work, ours_s, rate)
+        _print_work("plain form", plain_work, plain_s, rate)
+        _print_work("ours", our_work, ours_s, rate)
 
 
 def _pair(forms: Forms, swap: bool) -> tuple[float, float]:
-    """Seconds of the plain step and of ours, of this process's processor time."""
+    """Return the processor seconds of a plain and of an accelerated step."""
     if swap:
         ours = _seconds(forms.ours)
         return _seconds(forms.plain), ours
@@ -130,14 +129,14 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _counted(step: Callable[[], Tensor]) -> tuple[Tensor, dict[str, int]]:
-    """A step's result, and its floating-point operations by kind; all of them are matrix work."""
+    """Return a step's result and its floating-point operations by kind."""
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         result = step()
     counts = counter.get_flop_counts()["Global"]
     return result, {str(kind): int(count) for kind, count in counts.items()}
 
 
-def _tell_work(name: str, counts: dict[str, int], step_s: float, rate: float) -> None:
+def _print_work(name: str, counts: dict[str, int], step_s: float, rate: float) -> None:
     work = sum(counts.values())
     convolutions = sum(count for kind, count in counts.items() if "conv" in kind)
     print(
@@ -148,7 +147,7 @@ def _tell_work(name: str, counts: dict[str, int], step_s: float, rate: float) ->
 
 
 def _matrix_rate(side: int = 1024, seconds: float = 2.0) -> float:
-    """Floating-point operations per second of a product of square float32 matrices, at best."""
+    """Return the best floating-point operations per second of a float32 matrix product."""
     left, right = torch.randn(2, side, side)
     best_s, until_s = np.inf, time.perf_counter() + seconds
     while time.perf_counter() < until_s:

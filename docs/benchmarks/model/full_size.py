@@ -1,9 +1,9 @@
-"""The preset sd15 at full size, with random weights, from a picture to an mp4, on a processor.
+"""The preset sd15 at full size, with random weights, from an image to an mp4, on the CPU.
 
     python docs/benchmarks/model/full_size.py [--preset sd15] [--dtype bfloat16] [--frames 8]
 
-Prints the parameters of each part, seconds, and the process's largest resident memory. The picture
-is 256x256: the preset's 512 pixels are set to 256 for it.
+Prints the parameters of each part, seconds, and the largest resident memory of the process. The
+image is 256x256, and the preset's resolution is reduced to it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
     parser.add_argument("--frames", type=int, default=8)
-    asked = parser.parse_args()
-    preset = replace(load_preset(asked.preset), resolution=SIDE)
+    args = parser.parse_args()
+    preset = replace(load_preset(args.preset), resolution=SIDE)
     began_s = time.monotonic()
-    tcan = random_tcan(preset, DTYPES[asked.dtype])
+    tcan = random_tcan(preset, DTYPES[args.dtype])
     print(f"built in {time.monotonic() - began_s:.0f} s, {peak_memory_bytes() / 1e9:.1f} GB so far")
     counts = {part.name: part.parameters for part in inventory(preset)}
     for name, count in counts.items():
@@ -53,10 +53,10 @@ def main() -> None:
     built = count_parameters(tcan.denoising_unet)
     assert built == counts["denoising_unet"] + counts["motion_modules"], built
     assert count_parameters(tcan.reference_unet) == counts["reference_unet"]
-    pipeline = AnimatePipeline(tcan, preset, options=RuntimeOptions(dtype=asked.dtype))
+    pipeline = AnimatePipeline(tcan, preset, options=RuntimeOptions(dtype=args.dtype))
     with tempfile.TemporaryDirectory() as folder:
-        out = asked.out or Path(folder) / "out.mp4"
-        scene = sample_scene(FIRST_TEST_SEED, asked.frames, SIDE)
+        out = args.out or Path(folder) / "out.mp4"
+        scene = sample_scene(FIRST_TEST_SEED, args.frames, SIDE)
         prepared = Prepared(
             scene.source.draw(scene.source_pose)[0],
             scene.source_pose,
@@ -64,9 +64,9 @@ def main() -> None:
             Fraction(8),
         )
         settings = AnimateSettings(num_inference_steps=1, decode_batch=1)
-        report = render(pipeline, prepared, out, settings, progress=_tell)
+        report = render(pipeline, prepared, out, settings, progress=_print_progress)
         frames = list(VideoReader(out))
-    assert [frame.shape for frame in frames] == asked.frames * [(SIDE, SIDE, 3)]
+    assert [frame.shape for frame in frames] == args.frames * [(SIDE, SIDE, 3)]
     seconds = ", ".join(f"{stage} {taken:.0f} s" for stage, taken in report.seconds.items())
     print(f"{len(frames)} frames of {SIDE}x{SIDE} in {out.name}: {seconds}")
     peak = report.peak_memory_bytes
@@ -76,7 +76,7 @@ def main() -> None:
     sys.exit(peak >= LIMIT_BYTES)
 
 
-def _tell(now: AnimateProgress) -> None:
+def _print_progress(now: AnimateProgress) -> None:
     print(f"  {now.stage} {now.fraction:.0%}", flush=True)
 
 

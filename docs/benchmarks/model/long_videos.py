@@ -2,11 +2,10 @@
 
     python docs/benchmarks/model/long_videos.py [--frames 32 128 512]
 
-Each length in processes of its own, two denoising steps. One counts tensors: the most bytes of them
-at one time, and the same without what lies on the host for the whole video, whatever the device:
-latents, and features of its poses where they are kept (`models.pose_cache`). On this device, the
-host, both come together; what is left is what a GPU would hold. The other counts nothing, which
-takes memory too, and tells its largest resident memory, all of that included.
+Each length runs in two processes, for two denoising steps. One counts the peak bytes of tensors,
+and the same without those that are in host memory on any device: latents, and cached features of
+poses (`caches.pose_cache`). The remainder is what a GPU would hold. The other process counts
+nothing, as counting takes memory, too, and reports its largest resident memory.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 CHILD = "--child"
-MOST_SPREAD = 0.10
+MAX_SPREAD = 0.10
 
 
 def main() -> None:
@@ -29,16 +28,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", nargs="+", type=int, default=[32, 128, 512])
     parser.add_argument(CHILD, choices=["tensors", "resident"])
-    asked = parser.parse_args()
-    if asked.child:
-        print(json.dumps(measure(asked.frames[0], count=asked.child == "tensors")))
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(measure(args.frames[0], count=args.child == "tensors")))
         return
     rows = [
         _in_own_process(frames, "tensors") | _in_own_process(frames, "resident")
-        for frames in asked.frames
+        for frames in args.frames
     ]
     print("frames | latents, KB | features, KB | tensors, MB | without both, MB | resident, MB")
-    for frames, row in zip(asked.frames, rows, strict=True):
+    for frames, row in zip(args.frames, rows, strict=True):
         print(
             f"{frames:6} | {row['latents'] / 1e3:11.0f} | {row['features'] / 1e3:12.0f}"
             f" | {row['tensors'] / 1e6:11.2f} | {row['beyond'] / 1e6:16.2f}"
@@ -49,11 +48,11 @@ def main() -> None:
         spread = max(row[name] for row in rows) / min(row[name] for row in rows) - 1
         worst = max(worst, spread)
         print(f"{name}: largest over smallest is {spread:+.1%} (wanted: at most 10 %)")
-    sys.exit(worst > MOST_SPREAD)
+    sys.exit(worst > MAX_SPREAD)
 
 
 def measure(frames: int, count: bool) -> dict[str, int]:
-    """Animate a puppet in two steps; bytes."""
+    """Animate a puppet in two steps and return bytes."""
     from tcan_core.models.caches.pose_cache import MAX_BYTES
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.device_memory import peak_memory_bytes

@@ -3,9 +3,9 @@
     python docs/benchmarks/model/memory_table.py [--preset NAME ...] [--dtype TYPE ...] [--add]
                                                  [--device cuda] [--out FILE]
 
-On the device "meta" tensors are counted that have no contents: any machine measures any model, ten
-seconds for each entry, but without what kernels take for themselves. On "cuda" the allocator is
-asked, and the table goes to a file of its own. `--add` keeps what the file holds of other cases.
+On the device "meta", tensors without contents are counted: any machine can measure any model, in
+ten seconds per entry, but without the kernels' own memory. On "cuda", the allocator is measured;
+write that table to another file. `--add` keeps entries of other cases in the file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ from tcan_core.planning.table import TABLE, MemoryTable, Size, load_table
 
 WINDOW, LONG = 16, 32
 SQUARE, PHOTO, WIDE, STRIP = (512, 512), (768, 512), (912, 512), (1536, 512)
-NARROWEST = (2048, 512)  # that the service takes: see `InputLimits.max_image_aspect`
+NARROWEST = (
+    2048,
+    512,
+)  # narrowest of the service: see `InputLimits.max_image_aspect`
 SMALL, SMALL_NARROWEST = [(64, 64), (120, 64), (192, 64)], (256, 64)
 
 
 class Survey(NamedTuple):
-    """What is measured; sizes count by their pixels, so that 768x512 is 512x768 too."""
+    """What to measure; only the number of pixels matters, so that 768x512 covers 512x768."""
 
     preset: str
     dtype: str
@@ -44,7 +47,7 @@ SURVEYS = (
     Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,)),
     Survey("sd15", "bfloat16", [SQUARE, PHOTO, WIDE], window=LONG),
     Survey("sd15", "bfloat16", [STRIP, NARROWEST], (1,), LONG),
-    Survey("sd15", "float32", [SQUARE, PHOTO]),  # the others follow; see `widened`
+    Survey("sd15", "float32", [SQUARE, PHOTO]),  # other sizes are derived; see `widened`
     Survey("sd15-official", "bfloat16", [WIDE], (1,)),
     Survey("sd15-official", "bfloat16", [WIDE], (1,), LONG),
     Survey("mini", "float32", [*SMALL, SMALL_NARROWEST]),
@@ -53,29 +56,29 @@ SURVEYS = (
 
 
 def main() -> None:
-    """Measure and write; after each survey, so that none is lost."""
+    """Measure, and write the table after each survey."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--preset", nargs="*", default=sorted({one.preset for one in SURVEYS}))
-    parser.add_argument("--dtype", nargs="*", default=sorted({one.dtype for one in SURVEYS}))
+    parser.add_argument("--preset", nargs="*", default=sorted({each.preset for each in SURVEYS}))
+    parser.add_argument("--dtype", nargs="*", default=sorted({each.dtype for each in SURVEYS}))
     parser.add_argument("--add", action="store_true")
     parser.add_argument("--device", default=META)
     parser.add_argument("--out", type=Path, default=TABLE)
-    asked = parser.parse_args()
-    kept = load_table(asked.out) if asked.add and asked.out.exists() else None
-    table = kept or MemoryTable(source_of(asked.device), (), ())
-    for one in SURVEYS:
-        if one.preset in asked.preset and one.dtype in asked.dtype:
-            found = survey(
-                load_preset(one.preset),
-                one.dtype,
-                one.sizes,
-                one.window,
-                window_batches=one.window_batches,
-                device=asked.device,
+    args = parser.parse_args()
+    loaded = load_table(args.out) if args.add and args.out.exists() else None
+    table = loaded or MemoryTable(source_of(args.device), (), ())
+    for each in SURVEYS:
+        if each.preset in args.preset and each.dtype in args.dtype:
+            measured = survey(
+                load_preset(each.preset),
+                each.dtype,
+                each.sizes,
+                each.window,
+                window_batches=each.window_batches,
+                device=args.device,
                 report=lambda line: print(line, flush=True),
             )
-            table = table.merge(found)
-            table.save(asked.out)
+            table = table.merge(measured)
+            table.save(args.out)
 
 
 if __name__ == "__main__":

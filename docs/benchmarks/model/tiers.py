@@ -1,12 +1,12 @@
-"""What faster ways that are not exact cost in quality: preset `mini` on puppets it never saw.
+"""Quality of faster, inexact settings: preset `mini` on unseen puppets.
 
     python docs/benchmarks/model/tiers.py [--pairs 8] [--frames 16]
 
-Every way animates the same pairs with the same seeds; the reference is the same model in 25 steps
-of DDIM. A cache interval of n lets the whole network run at every nth step only. Printed: processor
-time beside the reference's, encoding and decoding included; PSNR on the moving region against the
-truth, and its difference from the reference pair by pair, with a 95 % bootstrap interval; PSNR of
-the whole picture against the reference.
+All settings animate the same pairs with the same seeds; the reference is the same model with 25
+steps of DDIM. With a cache interval of n, the whole network runs at every nth step only. Printed
+are the processor time relative to the reference, with encoding and decoding; PSNR of the moving
+region against the truth, and its difference from the reference per pair, with a 95 % bootstrap
+interval; PSNR of the whole image against the reference.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 
 
-class Way(NamedTuple):
-    """How to be faster."""
+class Tier(NamedTuple):
+    """Settings to measure."""
 
     scheduler: str
     steps: int
@@ -39,32 +39,32 @@ class Way(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a pair."""
+    """The result of one pair."""
 
     frames: Frames
     psnr: float
     cpu_s: float
 
 
-REFERENCE = Way("ddim", 25)
-WAYS = [
+REFERENCE = Tier("ddim", 25)
+TIERS = [
     REFERENCE,
-    Way("ddim", 25, 2),
-    Way("ddim", 25, 3),
-    Way("ddim", 25, 5),
-    Way("ddim", 8),
-    Way("ddim", 8, 2),
-    Way("ddim", 4),
-    Way("ddim", 4, 2),
-    Way("ddim", 2),
-    Way("dpm++2m", 8),
-    Way("dpm++2m", 4),
-    Way("dpm++2m", 2),
-    Way("ays", 8),
-    Way("ays", 4),
-    Way("ays", 2),
-    Way("lcm", 4),
-    Way("lcm", 2),
+    Tier("ddim", 25, 2),
+    Tier("ddim", 25, 3),
+    Tier("ddim", 25, 5),
+    Tier("ddim", 8),
+    Tier("ddim", 8, 2),
+    Tier("ddim", 4),
+    Tier("ddim", 4, 2),
+    Tier("ddim", 2),
+    Tier("dpm++2m", 8),
+    Tier("dpm++2m", 4),
+    Tier("dpm++2m", 2),
+    Tier("ays", 8),
+    Tier("ays", 4),
+    Tier("ays", 2),
+    Tier("lcm", 4),
+    Tier("lcm", 2),
 ]
 
 
@@ -73,50 +73,50 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--frames", type=int, default=16)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     pipeline = AnimatePipeline.from_preset("mini")
     with tempfile.TemporaryDirectory() as folder:
-        for index in range(asked.pairs):
+        for index in range(args.pairs):
             out = Path(folder) / f"{index:04d}"
-            render_pair(out, FIRST_TEST_SEED + 2000 + index, asked.frames, 64)
+            render_pair(out, FIRST_TEST_SEED + 2000 + index, args.frames, 64)
         pairs = read_pairs(Path(folder))
-        _animate(pipeline, pairs[0], Way("ddim", 2), 0)  # what is done once is nobody's time
-        reference = _all(pipeline, pairs, REFERENCE)
+        _animate(pipeline, pairs[0], Tier("ddim", 2), 0)  # warm-up
+        reference = _animate_all(pipeline, pairs, REFERENCE)
         print("scheduler | steps | cache interval | time | moving-region PSNR, dB |"
               " against the reference, dB | PSNR to the reference, dB")  # fmt: skip
-        for way in WAYS:
-            results = reference if way == REFERENCE else _all(pipeline, pairs, way)
-            _tell(way, results, reference)
+        for tier in TIERS:
+            results = reference if tier == REFERENCE else _animate_all(pipeline, pairs, tier)
+            _print_row(tier, results, reference)
 
 
-def _tell(way: Way, results: list[Result], reference: list[Result]) -> None:
+def _print_row(tier: Tier, results: list[Result], reference: list[Result]) -> None:
     """Print a row."""
     both = list(zip(results, reference, strict=True))
-    change = bootstrap_interval([one.psnr - usual.psnr for one, usual in both])
-    time_part = sum(one.cpu_s for one in results) / sum(usual.cpu_s for usual in reference)
-    alike = np.mean([psnr(one.frames, usual.frames) for one, usual in both])
+    change = bootstrap_interval([result.psnr - base.psnr for result, base in both])
+    time_part = sum(result.cpu_s for result in results) / sum(base.cpu_s for base in reference)
+    similarity = np.mean([psnr(result.frames, base.frames) for result, base in both])
     print(
-        f"{way.scheduler} | {way.steps} | {way.cache_interval} | {time_part:.2f}"
-        f" | {np.mean([one.psnr for one in results]):.2f} | {change.mean:+.2f}"
-        f" ({change.low:+.2f} to {change.high:+.2f}) | {alike:.1f}",
+        f"{tier.scheduler} | {tier.steps} | {tier.cache_interval} | {time_part:.2f}"
+        f" | {np.mean([result.psnr for result in results]):.2f} | {change.mean:+.2f}"
+        f" ({change.low:+.2f} to {change.high:+.2f}) | {similarity:.1f}",
         flush=True,
     )
 
 
-def _all(pipeline: AnimatePipeline, pairs: list[Pair], way: Way) -> list[Result]:
-    return [_animate(pipeline, pair, way, seed) for seed, pair in enumerate(pairs)]
+def _animate_all(pipeline: AnimatePipeline, pairs: list[Pair], tier: Tier) -> list[Result]:
+    return [_animate(pipeline, pair, tier, seed) for seed, pair in enumerate(pairs)]
 
 
-def _animate(pipeline: AnimatePipeline, pair: Pair, way: Way, seed: int) -> Result:
+def _animate(pipeline: AnimatePipeline, pair: Pair, tier: Tier, seed: int) -> Result:
     began_s = time.process_time()
     frames = pipeline(
         pair.source(),
         pair.driving_poses(),
         source_pose=pair.source_pose(),
         seed=seed,
-        scheduler=way.scheduler,
-        num_inference_steps=way.steps,
-        cache_interval=way.cache_interval,
+        scheduler=tier.scheduler,
+        num_inference_steps=tier.steps,
+        cache_interval=tier.cache_interval,
     )
     cpu_s, truth = time.process_time() - began_s, pair.truth()
     found = moving_region_psnr(frames, truth, moving_region_mask(pair.source(), truth))

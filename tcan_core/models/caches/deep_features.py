@@ -68,12 +68,12 @@ class DeepFeatureCache:
 
     def take(self, windows: Sequence[Sequence[int]], device: torch.device) -> DeepFeatures:
         """Return the features of windows that are all cached; counts as one use of each."""
-        found = [self._entries[window[0]] for window in windows]
-        for window, entry in zip(windows, found, strict=True):
+        entries = [self._entries[window[0]] for window in windows]
+        for window, entry in zip(windows, entries, strict=True):
             entry.uses_left -= 1
             if entry.uses_left == 0:
                 del self._entries[window[0]]
-        by_pass = zip(*(entry.tensors for entry in found), strict=True)
+        by_pass = zip(*(entry.tensors for entry in entries), strict=True)
         return DeepFeatures([torch.cat(tensors).to(device) for tensors in by_pass])
 
     def keep(self, windows: Sequence[Sequence[int]], features: DeepFeatures) -> None:

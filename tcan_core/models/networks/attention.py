@@ -163,10 +163,10 @@ class PromptAttention:
         return output
 
     def _cached(self, attn: Attention, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        found = self.cache.projected.get(id(attn))
-        if found is None:
-            found = self.cache.projected[id(attn)] = _keys_and_values(attn, prompt)
-        return found
+        projected = self.cache.projected.get(id(attn))
+        if projected is None:
+            projected = self.cache.projected[id(attn)] = _keys_and_values(attn, prompt)
+        return projected
 
 
 def connect_prompt(networks: Iterable[nn.Module], kernel: Kernel) -> PromptCache:

@@ -146,7 +146,7 @@ def run_decoder(
 def _up_inputs(
     block: Any, encoded: EncoderOutput, skips: Sequence[Tensor], remaining: Sequence[Tensor] = ()
 ) -> dict[str, Any]:
-    """Return an up block's inputs beside its hidden states.
+    """Return an up block's inputs other than its hidden states.
 
     Args:
         skips: the block's own.

@@ -26,7 +26,7 @@ class ReferenceReadError(Exception):
 
 
 @dataclass
-class _Projected:
+class _Projection:
     features: Tensor
     keys: Tensor
     values: Tensor
@@ -46,7 +46,7 @@ class ReferenceBank:
     features: dict[str, Tensor] = field(default_factory=dict)
     uncond_rows: int = 0
     last: str = ""
-    _projected: dict[str, _Projected] = field(default_factory=dict)
+    _projected: dict[str, _Projection] = field(default_factory=dict)
     _is_reading: bool = False
 
     @contextmanager
@@ -86,11 +86,11 @@ class ReferenceBank:
         features = self.features[name]
         if torch.is_grad_enabled():
             return attn.to_k(features), attn.to_v(features)
-        found = self._projected.get(name)
-        if found is None or found.features is not features:
-            found = _Projected(features, attn.to_k(features), attn.to_v(features))
-            self._projected[name] = found
-        return found.keys, found.values
+        cached = self._projected.get(name)
+        if cached is None or cached.features is not features:
+            cached = _Projection(features, attn.to_k(features), attn.to_v(features))
+            self._projected[name] = cached
+        return cached.keys, cached.values
 
 
 class ReferenceWriter:

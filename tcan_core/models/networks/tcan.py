@@ -60,7 +60,7 @@ class Tcan:
 
     @property
     def has_motion(self) -> bool:
-        """True if the denoising UNet sees the frames of a window together."""
+        """True if the denoising UNet has motion modules."""
         return isinstance(self.denoising_unet, UNetMotionModel)
 
     @property
@@ -157,8 +157,8 @@ class Tcan:
         predictions: list[Tensor] = []
         for index, (inputs, uncond_rows) in enumerate(passes):
             self.bank.uncond_rows = uncond_rows
-            known = cached[index] if cached else None
-            hidden, prediction = run_decoder(unet, inputs, known, check_canceled)
+            cached_hidden = cached[index] if cached else None
+            hidden, prediction = run_decoder(unet, inputs, cached_hidden, check_canceled)
             copies = len(hidden) // rows  # 2 if both predictions share a pass
             features += hidden.chunk(copies)
             predictions += prediction.chunk(copies)
@@ -224,7 +224,7 @@ class Tcan:
         Args:
             latents: (b, c, f, h, w), noisy.
             timestep: (b,).
-            residuals: the ControlNet's, (b * f, channels, h', w') each; `mid_residual` likewise.
+            residuals, mid_residual: the ControlNet's, (b * f, channels, h', w') each.
 
         Returns:
             (b, c, f, h, w).
