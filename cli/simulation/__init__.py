@@ -1,1 +1,1 @@
-"""The service as a seeded discrete-event simulation: waits, use and cost before money is spent."""
+"""A seeded discrete-event simulation of the service: waits, use and cost of a deployment."""

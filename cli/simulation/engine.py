@@ -1,4 +1,4 @@
-"""The simulation itself: a clock that jumps from event to event."""
+"""The simulation engine, whose clock jumps from event to event."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from cli.simulation.turns import Line, Turn, Turns
 from service.contract.options import Priority
 from service.contract.queues import Queue
 
-# As often as KEDA asks.
-LOOK_S = 10.0
-# How many waiting jobs of a class wish for one worker: the triggers in
-# deploy/kubernetes/base/scaling.yaml. The one of class `low` stands alone; the larger wish counts.
+# KEDA's polling interval.
+POLL_S = 10.0
+# Waiting jobs of a class per requested worker: the triggers in deploy/kubernetes/base/scaling.yaml.
+# Class `low` is a trigger of its own; the larger request counts.
 WAITING_PER_GPU = {Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 20}
 
 
 @dataclass
 class Job:
-    """A job on its way.
+    """A job in progress.
 
     Attributes:
-        waited_s: in queues, all together.
-        left_s: work that remains in its present stage.
+        waited_s: total time in queues.
+        left_s: remaining work of its current stage.
     """
 
     arrival: Arrival
@@ -43,7 +43,7 @@ class Job:
 
 @dataclass
 class Worker:
-    """One worker: a GPU's, or one that prepares."""
+    """One worker, on a GPU or only for preparing jobs."""
 
     queues: tuple[Queue, ...]
     paid_from_s: float
@@ -58,7 +58,7 @@ class Worker:
 
 @dataclass
 class Run:
-    """One run; `go` does it, and then `jobs` and `gpus` tell what became of them."""
+    """One run of a scenario. `go` executes it; `jobs` and `gpus` have the results."""
 
     scenario: Scenario
     arrivals: Sequence[Arrival]
@@ -73,14 +73,14 @@ class Run:
         self._number = 0
         self._turns = Turns()
         self._lines = {queue: Line() for queue in Queue}
-        # Of its own, so that preemptions do not depend on how many jobs were drawn.
+        # A separate generator, so that preemptions do not depend on the number of jobs.
         self._chance = random.Random(f"{self.scenario.seed} preemptions")  # nosec B311
         self._done = 0
-        self._wishes: deque[tuple[float, int]] = deque()
+        self._requests: deque[tuple[float, int]] = deque()
         self._shrunk_s = -math.inf
 
     def go(self) -> None:
-        """From the first job to the end of the last one."""
+        """Run from the first job to the end of the last one."""
         both = tuple(Queue) if self.scenario.preparers == 0 else (Queue.RENDER,)
         for _ in range(self.scenario.gpus):
             self._add_gpu(both, start_s=0.0)
@@ -88,7 +88,7 @@ class Run:
             self.preparers.append(Worker((Queue.PREPARE,), 0.0, 0.0))
         for arrival in self.arrivals:
             self._at(arrival.at_s, partial(self._arrive, arrival))
-        self._at(0.0, self._look)
+        self._at(0.0, self._scale)
         while self._done < len(self.arrivals):
             self.now_s, _, event = heapq.heappop(self._events)
             event()
@@ -100,7 +100,7 @@ class Run:
     # --- jobs
     def _arrive(self, arrival: Arrival) -> None:
         units = arrival.frames * arrival.steps
-        turn = self._turns.give(arrival.caller, arrival.priority, units)
+        turn = self._turns.assign(arrival.caller, arrival.priority, units)
         self.jobs.append(Job(arrival, turn))
         self._wait(len(self.jobs) - 1, Queue.PREPARE, self.scenario.prepare_time_s(arrival))
 
@@ -110,19 +110,19 @@ class Run:
         self._lines[queue].add(job.turn, number)
         for worker in (*self.preparers, *self.gpus):
             if self._is_free(worker) and queue in worker.queues:
-                self._take(worker)
+                self._claim(worker)
                 return
 
-    def _take_if_free(self, worker: Worker) -> None:
+    def _claim_if_free(self, worker: Worker) -> None:
         if self._is_free(worker):
-            self._take(worker)
+            self._claim(worker)
 
-    def _take(self, worker: Worker) -> None:
-        """The next job of its queues, which it asks in turn as its broker's connection does."""
+    def _claim(self, worker: Worker) -> None:
+        """Claim the next job of the worker's queues, polled in turn as by its broker connection."""
         for _ in worker.queues:
             queue = worker.queues[worker.asked % len(worker.queues)]
             worker.asked += 1
-            number = self._lines[queue].take()
+            number = self._lines[queue].pop()
             if number is not None:
                 self._begin(worker, number)
                 return
@@ -139,10 +139,10 @@ class Run:
 
     def _finish(self, worker: Worker, stint: int) -> None:
         if worker.stint != stint or worker.job is None:
-            return  # it was taken away meanwhile
-        number = self._let_go(worker)
+            return  # the job was preempted meanwhile
+        number = self._release(worker)
         worker.takes_from_s = self.now_s + self.scenario.turnaround_s
-        self._at(worker.takes_from_s, lambda: self._take_if_free(worker))
+        self._at(worker.takes_from_s, lambda: self._claim_if_free(worker))
         job = self.jobs[number]
         if job.queue is Queue.PREPARE:
             self._wait(number, Queue.RENDER, self.scenario.render_time_s(job.arrival))
@@ -150,7 +150,7 @@ class Run:
             job.ended_s = self.now_s
             self._done += 1
 
-    def _let_go(self, worker: Worker) -> int:
+    def _release(self, worker: Worker) -> int:
         assert worker.job is not None
         number, worker.job = worker.job, None
         worker.busy_s += self.now_s - worker.began_s
@@ -161,7 +161,7 @@ class Run:
         ready_s = self.now_s + start_s
         worker = Worker(queues, self.now_s, ready_s)
         self.gpus.append(worker)
-        self._at(ready_s, lambda: self._take_if_free(worker))
+        self._at(ready_s, lambda: self._claim_if_free(worker))
         rate = self.scenario.preemptions_per_gpu_hour / 3600
         if rate > 0:
             self._at(ready_s + self._chance.expovariate(rate), lambda: self._preempt(worker))
@@ -171,45 +171,47 @@ class Run:
             return
         worker.gone_s = self.now_s
         if worker.job is not None:
-            number, left_s = self._take_away(worker)
+            number, left_s = self._interrupt(worker)
             job = self.jobs[number]
             job.losses += 1
             again_s = self.now_s + self.scenario.resume_s
-            # What it waits for its lease to run out is waiting too.
+            # Waiting for its lease to expire counts as waiting, too.
             job.waited_s += self.scenario.resume_s
             self._at(again_s, lambda: self._wait(number, job.queue, left_s))
         if len(self._alive()) < self.scenario.gpus:
             self._add_gpu(worker.queues, self.scenario.start_s)
 
-    def _take_away(self, worker: Worker) -> tuple[int, float]:
-        """The job of a worker that goes, and the work that remains of its stage."""
+    def _interrupt(self, worker: Worker) -> tuple[int, float]:
+        """Return the job of a worker that stops, and the remaining work of its stage."""
         assert worker.job is not None
         left_s = self.jobs[worker.job].left_s - (self.now_s - worker.began_s)
-        return self._let_go(worker), max(0.0, left_s)
+        return self._release(worker), max(0.0, left_s)
 
-    def _look(self) -> None:
-        """What KEDA does: GPUs for the jobs at work and those that wait, by their classes."""
+    def _scale(self) -> None:
+        """Scale as KEDA: GPUs for running jobs and for waiting ones, by their classes."""
         alive, line = self._alive(), self._lines[Queue.RENDER]
-        at_work = sum(worker.job is not None for worker in alive)
+        running = sum(worker.job is not None for worker in alive)
         self.depth.append((self.now_s, len(line), len(alive)))
-        high, normal, low = (line.waiting(one) / most for one, most in WAITING_PER_GPU.items())
-        wanted = math.ceil(max(at_work + high + normal, low))
+        high, normal, low = (
+            line.waiting(one) / per_gpu for one, per_gpu in WAITING_PER_GPU.items()
+        )
+        wanted = math.ceil(max(running + high + normal, low))
         wanted = min(max(wanted, self.scenario.gpus), self.scenario.max_gpus)
         for _ in range(wanted - len(alive)):
             self._add_gpu(alive[0].queues, self.scenario.start_s)
-        self._wishes.append((self.now_s, wanted))
-        while self._wishes[0][0] <= self.now_s - self.scenario.calm_s:
-            self._wishes.popleft()
+        self._requests.append((self.now_s, wanted))
+        while self._requests[0][0] <= self.now_s - self.scenario.calm_s:
+            self._requests.popleft()
         is_time = self.now_s - self._shrunk_s >= self.scenario.shrink_s
-        if is_time and max(wish for _, wish in self._wishes) < len(alive):
-            self._shut(alive[-1])
-        self._at(self.now_s + LOOK_S, self._look)
+        if is_time and max(count for _, count in self._requests) < len(alive):
+            self._shut_down(alive[-1])
+        self._at(self.now_s + POLL_S, self._scale)
 
-    def _shut(self, worker: Worker) -> None:
-        """Give one back: the newest, as a cluster does, whether it works or not."""
+    def _shut_down(self, worker: Worker) -> None:
+        """Stop a GPU worker, idle or not, as a cluster does."""
         self._shrunk_s = worker.gone_s = self.now_s
         if worker.job is not None:
-            number, left_s = self._take_away(worker)
+            number, left_s = self._interrupt(worker)
             self._wait(number, self.jobs[number].queue, left_s)
 
     def _alive(self) -> list[Worker]:
@@ -222,7 +224,7 @@ class Run:
 
 
 def simulate(scenario: Scenario, arrivals: Sequence[Arrival] | None = None) -> Run:
-    """Run a scenario, with its own arrivals or given ones, in the order of their times."""
+    """Run a scenario, with its own arrivals or given ones in order of time."""
     run = Run(scenario, draw_arrivals(scenario) if arrivals is None else arrivals)
     run.go()
     return run

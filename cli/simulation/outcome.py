@@ -1,4 +1,4 @@
-"""What a run comes to: waits, use and cost."""
+"""Results of a run: waits, use and cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cli.simulation.engine import Run
 
-SHOWN = (50, 90, 95, 99)
+PERCENTILES = (50, 90, 95, 99)
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Outcome:
     """Numbers of a run. Times are seconds.
 
     Attributes:
-        wait_s: time in queues, by percentile; `mean_wait_s` and `worst_wait_s` beside it.
-        total_s: from submit to result, by percentile.
-        gpu_use: part of the paid time of the GPUs in which they worked.
-        gpu_hours: that were paid.
+        wait_s: time in queues, by percentile.
+        total_s: time from submission to result, by percentile.
+        gpu_use: share of the GPUs' paid time in which they worked.
+        gpu_hours: paid hours.
         cost_per_video_minute: in the scenario's currency.
-        losses: times that a job lost its GPU.
+        losses: number of times a job lost its GPU.
         callers_wait_s: mean wait of each caller's jobs.
     """
 
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def outcome(run: Run) -> Outcome:
-    """Sum up a run that has gone to its end."""
+    """Summarize a finished run."""
     waits = [job.waited_s for job in run.jobs]
     totals = [job.ended_s - job.arrival.at_s for job in run.jobs]
     paid_s = sum(_paid_until(run, gpu.gone_s) - gpu.paid_from_s for gpu in run.gpus)
@@ -49,10 +49,10 @@ def outcome(run: Run) -> Outcome:
         callers.setdefault(job.arrival.caller, []).append(job.waited_s)
     return Outcome(
         jobs=len(run.jobs),
-        wait_s={p: percentile(waits, p) for p in SHOWN},
+        wait_s={p: percentile(waits, p) for p in PERCENTILES},
         mean_wait_s=mean(waits),
         worst_wait_s=max(waits, default=0.0),
-        total_s={p: percentile(totals, p) for p in SHOWN},
+        total_s={p: percentile(totals, p) for p in PERCENTILES},
         gpu_use=sum(gpu.busy_s for gpu in run.gpus) / paid_s if paid_s else 0.0,
         gpu_hours=paid_s / 3600,
         most_gpus=max((gpus for _, _, gpus in run.depth), default=0),
@@ -60,7 +60,7 @@ def outcome(run: Run) -> Outcome:
             paid_s / 3600 * run.scenario.price_per_gpu_hour / minutes if minutes else 0.0
         ),
         losses=sum(job.losses for job in run.jobs),
-        callers_wait_s={caller: mean(found) for caller, found in sorted(callers.items())},
+        callers_wait_s={caller: mean(times) for caller, times in sorted(callers.items())},
     )
 
 
@@ -69,7 +69,7 @@ def _paid_until(run: Run, gone_s: float) -> float:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The least value that so many percent of them do not exceed; 0 of none."""
+    """Return the smallest value that `percent` of the values do not exceed; 0 for no values."""
     if not values:
         return 0.0
     ordered = sorted(values)
@@ -77,5 +77,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean; 0 of none."""
+    """Return the mean; 0 for no values."""
     return sum(values) / len(values) if values else 0.0

@@ -1,4 +1,4 @@
-"""The two diagrams of a run: how long jobs waited, and what the hours looked like."""
+"""The two diagrams of a run: waits of jobs, and queue length and GPUs over time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cli.simulation.plot import Curve, Panel, staircase, write_plot
 
 
 def plot_run(file: Path, run: Run) -> None:
-    """Write them as a PNG."""
+    """Write both diagrams to a PNG file."""
     waits = [job.waited_s for job in run.jobs]
     totals = [job.ended_s - job.arrival.at_s for job in run.jobs]
     hours = [(at_s / 3600, waiting, gpus) for at_s, waiting, gpus in run.depth]
@@ -17,7 +17,7 @@ def plot_run(file: Path, run: Run) -> None:
         file,
         (
             Panel(
-                "part of the jobs that took at most so long",
+                "share of jobs that took at most this long",
                 "seconds",
                 (Curve("in queues", staircase(waits)), Curve("to the result", staircase(totals))),
             ),

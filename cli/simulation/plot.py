@@ -1,4 +1,4 @@
-"""Plots as PNG, drawn with Pillow: two small panels need no plotting library."""
+"""Simple line plots as PNG, drawn with Pillow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points."""
+    """A named curve."""
 
     name: str
     points: Sequence[Point]
@@ -25,7 +25,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """A diagram: a title that names both axes, and its curves."""
+    """A diagram with a title and curves."""
 
     title: str
     x_name: str
@@ -33,7 +33,7 @@ class Panel:
 
 
 def write_plot(file: Path, panels: Sequence[Panel]) -> None:
-    """Draw panels below each other."""
+    """Draw panels below each other into a PNG file."""
     image = Image.new("RGB", (WIDTH, HEIGHT * len(panels)), PAPER)
     pen = ImageDraw.Draw(image)
     for index, panel in enumerate(panels):
@@ -44,21 +44,21 @@ def write_plot(file: Path, panels: Sequence[Panel]) -> None:
 def _draw(pen: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
     font = ImageFont.load_default(13)
     points = [point for curve in panel.curves for point in curve.points]
-    most_x = max((x for x, _ in points), default=1.0) or 1.0
-    most_y = max((y for _, y in points), default=1.0) or 1.0
+    max_x = max((x for x, _ in points), default=1.0) or 1.0
+    max_y = max((y for _, y in points), default=1.0) or 1.0
     left, right = MARGIN, WIDTH - 16
     high, low = top + 36, top + HEIGHT - 44
 
     def place(point: Point) -> Point:
-        x = left + (right - left) * point[0] / most_x
-        return x, low - (low - high) * point[1] / most_y
+        x = left + (right - left) * point[0] / max_x
+        return x, low - (low - high) * point[1] / max_y
 
     pen.text((left, top + 10), panel.title, INK, font)
     for tick in range(TICKS + 1):
-        x, y = place((most_x * tick / TICKS, most_y * tick / TICKS))
+        x, y = place((max_x * tick / TICKS, max_y * tick / TICKS))
         pen.line([(left, y), (right, y)], GRID)
-        pen.text((left - 6, y), f"{most_y * tick / TICKS:.3g}", INK, font, anchor="rm")
-        pen.text((x, low + 6), f"{most_x * tick / TICKS:.3g}", INK, font, anchor="ma")
+        pen.text((left - 6, y), f"{max_y * tick / TICKS:.3g}", INK, font, anchor="rm")
+        pen.text((x, low + 6), f"{max_x * tick / TICKS:.3g}", INK, font, anchor="ma")
     pen.text(((left + right) / 2, low + 24), panel.x_name, INK, font, anchor="ma")
     for number, curve in enumerate(panel.curves):
         color = COLORS[number % len(COLORS)]
@@ -67,7 +67,7 @@ def _draw(pen: ImageDraw.ImageDraw, panel: Panel, top: int) -> None:
 
 
 def staircase(values: Sequence[float]) -> list[Point]:
-    """The part of the values that do not exceed x, as a curve."""
+    """Return the share of values that do not exceed x, as a curve."""
     ordered = sorted(values)
     points: list[Point] = [(0.0, 0.0)]
     for index, value in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""What is simulated: who asks for what, and who does it."""
+"""A simulated deployment and its load."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from service.errors import SettingsError
 
 @dataclass(frozen=True)
 class Arrival:
-    """A job as it is made.
+    """A submitted job.
 
     Attributes:
-        at_s: since the beginning.
-        frames: of its driver.
+        at_s: time since the start.
+        frames: frames of its driving video.
         steps: denoising steps.
     """
 
@@ -33,27 +33,27 @@ class Scenario:
     """A deployment and its load. Times are seconds.
 
     Attributes:
-        frames: lengths of drivers, each as likely as its weight.
-        callers: share of the jobs of each caller, by weight.
-        priorities: share of the jobs of each class, by weight.
-        gpus: workers of the render queue at least.
-        max_gpus: and at most; more than `gpus` scales as the manifests' ScaledObject does.
-        preparers: workers of the prepare queue; 0 lets the GPUs' workers serve both queues.
+        frames: lengths of driving videos in frames, with weights.
+        callers: callers, with weights.
+        priorities: classes of jobs, with weights.
+        gpus: minimum number of render workers.
+        max_gpus: maximum; more than `gpus` scales as the manifests' ScaledObject.
+        preparers: workers of the prepare queue; with 0 GPU workers serve both queues.
         context_size: frames of a context window.
         context_overlap: frames that neighbouring windows share; each window computes them anew.
-        frame_step_s: what a frame of a window takes in one denoising step.
-        render_frame_s: what a frame of the video takes besides (encoding, decoding, writing).
-        render_s: what a render takes besides.
-        prepare_frame_s: what a frame takes to prepare.
-        prepare_s: what preparing takes besides.
-        turnaround_s: from the end of a worker's stage until it takes another job that waits.
-        preemptions_per_gpu_hour: how often a node is taken away.
-        resume_s: from the loss of a worker until another one is where it was.
-        start_s: from the wish for a GPU until its worker takes jobs; it is paid for from the wish.
-        calm_s: more GPUs than any wish of so long a time needed are given back,
-        shrink_s: one of them in each such time.
+        frame_step_s: time per frame of a window and denoising step.
+        render_frame_s: other time per frame (encoding, decoding, writing).
+        render_s: other time per render.
+        prepare_frame_s: preparation time per frame.
+        prepare_s: other time per preparation.
+        turnaround_s: time from the end of a stage to the worker's next claim.
+        preemptions_per_gpu_hour: preemption rate of nodes.
+        resume_s: time from the loss of a worker until another one is as far.
+        start_s: time from the request of a GPU until its worker is ready; paid from the request.
+        calm_s: time after which surplus GPUs are released.
+        shrink_s: time between two releases.
         price_per_gpu_hour: in any currency.
-        fps: of the drivers.
+        fps: frame rate of the driving videos.
     """
 
     seed: int = 0
@@ -83,7 +83,7 @@ class Scenario:
     fps: float = 25.0
 
     def __post_init__(self) -> None:
-        """Raises SettingsError when a value is out of its bounds."""
+        """Check the values. Raises SettingsError."""
         least = {"hours": 1e-6, "jobs_per_hour": 1e-6, "gpus": 1, "steps": 1, "fps": 1e-6}
         least |= {"context_size": 1}
         for field in fields(self):
@@ -107,12 +107,12 @@ class Scenario:
         for name in ("frames", "callers", "priorities"):
             weights = [weight for _, weight in getattr(self, name)]
             if not weights or min(weights) < 0 or sum(weights) <= 0:
-                raise SettingsError(f"{name} need weights of at least 0, and one above it")
+                raise SettingsError(f"{name} need weights of at least 0, one of them positive")
 
     def window_frames(self, frames: int) -> int:
-        """Frames in all windows of a video, those that they share as often as they are in one.
+        """Return the frames of all windows of a video; shared frames count once per window.
 
-        As `tcan_core.sampling.context_windows` cuts it, which not every image holds.
+        The same as in `tcan_core.sampling.context_windows`, which not every image contains.
         """
         if frames <= self.context_size:
             return frames
@@ -120,21 +120,21 @@ class Scenario:
         return self.context_size * (1 + math.ceil((frames - self.context_size) / stride))
 
     def render_time_s(self, arrival: Arrival) -> float:
-        """How long a GPU works on this job."""
+        """Return the GPU time of a job."""
         steps_s = self.frame_step_s * self.window_frames(arrival.frames) * arrival.steps
         return self.render_s + self.render_frame_s * arrival.frames + steps_s
 
     def prepare_time_s(self, arrival: Arrival) -> float:
-        """How long a preparer works on it."""
+        """Return the preparation time of a job."""
         return self.prepare_s + self.prepare_frame_s * arrival.frames
 
 
 def draw_arrivals(scenario: Scenario) -> list[Arrival]:
-    """A Poisson stream of jobs, the same for the same seed."""
+    """Draw a Poisson stream of jobs, the same for the same seed."""
     chance = random.Random(scenario.seed)  # nosec B311
-    # Of its own, so that the same jobs come whatever their classes are.
+    # A separate generator, so that the jobs do not depend on their classes.
     classes = random.Random(f"{scenario.seed} classes")  # nosec B311
-    now_s, found = 0.0, []
+    now_s, arrivals = 0.0, []
     lengths, weights = zip(*scenario.frames, strict=True)
     callers, shares = zip(*scenario.callers, strict=True)
     priorities, parts = zip(*scenario.priorities, strict=True)
@@ -143,11 +143,11 @@ def draw_arrivals(scenario: Scenario) -> list[Arrival]:
     ):
         [frames], [caller] = chance.choices(lengths, weights), chance.choices(callers, shares)
         priority = Priority(classes.choices(priorities, parts)[0])
-        found.append(Arrival(now_s, frames, scenario.steps, caller, priority))
-    return found
+        arrivals.append(Arrival(now_s, frames, scenario.steps, caller, priority))
+    return arrivals
 
 
 def load(scenario: Scenario, arrivals: Sequence[Arrival]) -> float:
-    """The part of the least number of GPUs' time that the renders need."""
+    """Return the share of the minimum GPUs' time that the renders need."""
     work_s = sum(map(scenario.render_time_s, arrivals))
     return work_s / (scenario.gpus * scenario.hours * 3600)

@@ -13,13 +13,13 @@ Turn = tuple[int, int]
 
 @dataclass
 class Turns:
-    """The clocks by which turns are given; a test holds their order to the scripts'."""
+    """Virtual clocks that assign turns; a test compares their order with the scripts'."""
 
     _clocks: dict[Priority, int] = field(default_factory=dict)
     _ends: dict[tuple[Priority, str], int] = field(default_factory=dict)
 
-    def give(self, caller: str, priority: Priority, units: int) -> Turn:
-        """The turn of a job that is made now; only a caller with no work left moves the clock."""
+    def assign(self, caller: str, priority: Priority, units: int) -> Turn:
+        """Return the turn of a new job; only a caller without open work advances the clock."""
         clock, ends = self._clocks.get(priority, 0), self._ends.get((priority, caller), 0)
         if ends <= clock:
             clock += 1
@@ -28,7 +28,7 @@ class Turns:
         return ORDER[priority], turn
 
     def begin(self, caller: str, priority: Priority, turn: Turn) -> None:
-        """A job begins its main stage: what lies before its turn is past."""
+        """Advance the clock to the turn of a job that begins its main stage."""
         clock = self._clocks[priority] = max(self._clocks.get(priority, 0), turn[1])
         if self._ends.get((priority, caller), 0) <= clock:
             self._ends.pop((priority, caller), None)
@@ -36,18 +36,18 @@ class Turns:
 
 @dataclass
 class Line:
-    """Those that wait in one queue; the lowest turn goes first, of equal ones the older job."""
+    """The waiting jobs of one queue; the lowest turn goes first, of equal ones the older job."""
 
     _heap: list[tuple[Turn, int]] = field(default_factory=list)
     _by_class: list[int] = field(default_factory=lambda: [0] * len(ORDER))
 
     def add(self, turn: Turn, job: int) -> None:
-        """Stand in line."""
+        """Add a job."""
         heapq.heappush(self._heap, (turn, job))
         self._by_class[turn[0]] += 1
 
-    def take(self) -> int | None:
-        """The job whose turn it is; None when nobody waits."""
+    def pop(self) -> int | None:
+        """Remove and return the next job; None if no job waits."""
         if not self._heap:
             return None
         turn, job = heapq.heappop(self._heap)
@@ -55,7 +55,7 @@ class Line:
         return job
 
     def waiting(self, priority: Priority) -> int:
-        """How many of a class wait."""
+        """Return the number of waiting jobs of a class."""
         return self._by_class[ORDER[priority]]
 
     def __len__(self) -> int:

@@ -96,7 +96,7 @@ def test_an_outage_and_a_restart_of_every_process_lose_no_message(
         told = {message.id: verified(message, secret) for message in receiver.messages}
         for event, job_id in jobs.items():
             [delivery] = client.deliveries(job_id)
-            assert (told[delivery.id]["type"], told[delivery.id]["data"]["id"]) == (event, job_id)
+            assert (info[delivery.id]["type"], info[delivery.id]["data"]["id"]) == (event, job_id)
             assert delivery.status == "delivered"
             assert set(tries(client, job_id)[:-1]) == {"ConnectError"}
             assert len(delivery.attempts) >= 3

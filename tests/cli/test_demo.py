@@ -31,7 +31,7 @@ def run_demo(out: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_demo_leaves_a_video_and_a_sheet_and_nothing_else(tmp_path: Path) -> None:
+def test_demo_writes_only_a_video_and_a_contact_sheet(tmp_path: Path) -> None:
     scratch = Path(tempfile.mkdtemp(dir=tmp_path))
     out = tmp_path / "demo"
     ended = run_demo(out, scratch)

@@ -71,9 +71,7 @@ def test_a_big_upload_takes_little_memory(gateway: Gateway, tmp_path: Path) -> N
     assert gateway.peak_mib() - before < 5
 
 
-def test_an_upload_over_the_limit_is_cut_off_with_a_reason(
-    gateway: Gateway, tmp_path: Path
-) -> None:
+def test_upload_over_the_limit_is_rejected_with_a_reason(gateway: Gateway, tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     image.write_bytes(samples.png())
     with Client(gateway.url) as client:

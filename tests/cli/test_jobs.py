@@ -35,7 +35,7 @@ def inputs(tmp_path: Path, up: Up) -> list[str]:
     return ["--image", str(image), "--driving", str(driving), "--url", up.url]
 
 
-def test_submit_and_wait_leave_the_result(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
+def test_submit_and_wait_download_the_result(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "x.mp4"
     done = tcan("submit", *inputs, "--seed", "3", "--wait", "--out", str(out))
     assert done.code == 0, done.err
@@ -66,9 +66,7 @@ def test_a_job_that_fails_is_an_error(tcan: Tcan, inputs: list[str], tmp_path: P
     assert not (tmp_path / "x.mp4").exists()
 
 
-def test_inputs_that_are_refused_are_the_users_fault(
-    tcan: Tcan, inputs: list[str], tmp_path: Path
-) -> None:
+def test_rejected_inputs_are_usage_errors(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
     (tmp_path / "driving.mp4").write_text("text")
     refused = tcan("submit", *inputs)
     assert refused.code == 2
@@ -76,9 +74,7 @@ def test_inputs_that_are_refused_are_the_users_fault(
     assert "(invalid_video)" in refused.err
 
 
-def test_parameters_out_of_bounds_are_refused_before_anything_is_sent(
-    tcan: Tcan, inputs: list[str]
-) -> None:
+def test_parameters_out_of_range_are_rejected_before_upload(tcan: Tcan, inputs: list[str]) -> None:
     refused = tcan("submit", *inputs, "--ptm-tau", "11", "--context-overlap", "70")
     assert refused.code == 2
     assert "ptm_tau" in refused.err
@@ -93,12 +89,12 @@ def test_a_running_job_is_canceled(tcan: Tcan, inputs: list[str], up: Up, client
     assert (ended.code, client.job(job_id).status) == (1, JobState.CANCELED)
 
 
-def test_a_job_that_is_not_there_is_told(tcan: Tcan, up: Up) -> None:
+def test_unknown_job_is_reported(tcan: Tcan, up: Up) -> None:
     refused = tcan("status", "abc", "--url", up.url)
     assert (refused.code, refused.err) == (2, "error: there is no job 'abc' (job_not_found)\n")
 
 
-def test_the_client_tells_a_refusal_from_silence(client: Client) -> None:
+def test_client_distinguishes_rejection_from_no_response(client: Client) -> None:
     with pytest.raises(ProblemError) as refused:
         client.job("abc")
     assert (refused.value.status, refused.value.problem_code) == (404, "job_not_found")
@@ -141,8 +137,8 @@ def command() -> Any:
     return typer.main.get_command(app)
 
 
-def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client: Client) -> None:
-    def told(*words: str) -> list[str]:
+def test_webhook_receives_the_chosen_events(tcan: Tcan, inputs: list[str], client: Client) -> None:
+    def info(*words: str) -> list[str]:
         with receiving() as receiver:
             ended = tcan("submit", *inputs, "--webhook", receiver.url, *words, "--wait", "--json")
             assert ended.code == 0, ended.err
@@ -153,9 +149,9 @@ def test_a_webhook_is_told_what_was_chosen(tcan: Tcan, inputs: list[str], client
             )
             return sorted(json.loads(message.body)["type"] for message in receiver.messages)
 
-    assert told() == ["job.succeeded"]
+    assert info() == ["job.succeeded"]
     chosen = ("--webhook-event", "job.running", "--webhook-event", "job.succeeded")
-    assert told(*chosen, *chosen) == ["job.running", "job.succeeded"]
+    assert info(*chosen, *chosen) == ["job.running", "job.succeeded"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def settings(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Settings()
 
 
-def test_a_key_is_made_used_listed_and_revoked(
+def test_key_is_created_used_listed_and_revoked(
     tcan: Tcan, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = ("--requests-per-minute", "100", "--queued-jobs", "3", "--expires-days", "2")
@@ -58,7 +58,7 @@ def test_a_key_is_made_used_listed_and_revoked(
         assert error.value.status == 401
 
 
-def test_a_key_is_sent_to_the_service_alone(settings: Settings) -> None:
+def test_key_is_sent_only_to_the_service(settings: Settings) -> None:
     from service.client.auth import key_auth
 
     auth = key_auth("http://127.0.0.1:8000", "tcan_x")
@@ -85,7 +85,7 @@ def test_invalid_arguments_are_rejected(
 
 @pytest.mark.long
 @pytest.mark.e2e
-def test_a_gateway_does_not_open_to_a_network_without_a_key(settings: Settings) -> None:
+def test_gateway_does_not_listen_to_a_network_without_a_key(settings: Settings) -> None:
     command = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", "0"]
     ran = subprocess.run([*command, "--host", "0.0.0.0"], capture_output=True, text=True)
     assert ran.returncode == 2

@@ -29,13 +29,13 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_command_explains_itself(tcan: Tcan, command: tuple[str, str, str]) -> None:
+def test_every_command_has_help(tcan: Tcan, command: tuple[str, str, str]) -> None:
     shown = tcan(command[0], "--help")
     assert shown.code == 0
     assert f"tcan {command[0]}" in shown.out or f"{command[0]} [OPTIONS]" in shown.out
 
 
-def test_a_command_imports_its_own_module_alone() -> None:
+def test_command_imports_only_its_own_module() -> None:
     script = "import sys; from cli.main import build_app; build_app(['submit'])\n"
     script += "print([name for name in ('torch', 'fastapi', 'celery') if name in sys.modules])"
     shown = subprocess.run(
@@ -44,11 +44,11 @@ def test_a_command_imports_its_own_module_alone() -> None:
     assert shown.strip() == "[]"
 
 
-def test_the_version_is_told(tcan: Tcan) -> None:
+def test_version_is_printed(tcan: Tcan) -> None:
     assert tcan("--version").out.startswith("tcan 0.")
 
 
-def test_a_command_that_is_not_there_is_a_usage_error(tcan: Tcan) -> None:
+def test_unknown_command_is_a_usage_error(tcan: Tcan) -> None:
     refused = tcan("nonsense")
     assert refused.code == 2
     assert "nonsense" in refused.err
@@ -81,7 +81,7 @@ def test_an_error_of_a_command_shows_no_traceback(tcan: Tcan) -> None:
     assert "Traceback" not in failed.err
 
 
-def test_the_app_holds_each_name_once() -> None:
+def test_app_has_each_name_once() -> None:
     app = build_app(["wait"])
     names = [command.name for command in app.registered_commands if command.name]
     assert len(names) == len(set(names))

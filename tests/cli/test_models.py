@@ -351,9 +351,9 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
 
 
 def test_show_lists_the_files_of_a_presets_detector(tcan: Tcan, models: Path) -> None:
-    told = tcan("models", "show", "sd15").out.splitlines()[-1]
-    assert "dwpose, licence: Apache-2.0; not installed" in told
-    assert "`tcan models pull dwpose`" in told
+    info = tcan("models", "show", "sd15").out.splitlines()[-1]
+    assert "dwpose, licence: Apache-2.0; not installed" in info
+    assert "`tcan models pull dwpose`" in info
     assert "pose detector:" not in tcan("models", "show", "mini").out
 
 

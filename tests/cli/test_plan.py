@@ -27,10 +27,10 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_plan_names_options_and_memory(tcan: Tcan) -> None:
-    told = tcan("plan", "--memory", "12GiB")
-    assert told.code == 0, told.err
-    assert told.out.startswith("options: bfloat16")
-    assert "denoising: " in told.out and "measured: tensors counted" in told.out
+    info = tcan("plan", "--memory", "12GiB")
+    assert info.code == 0, info.err
+    assert info.out.startswith("options: bfloat16")
+    assert "denoising: " in info.out and "measured: tensors counted" in info.out
     found = json.loads(tcan("plan", "--memory", "12GiB", "--json").out)
     assert 0 < found["peak_bytes"] <= 12 * 2**30
 
@@ -50,15 +50,15 @@ def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
     ("dtype", "size"),
     [("float32", "512x912"), ("float16", "1000x600"), ("bfloat16", "512x512")],
 )
-def test_shapes_and_types_that_users_have_are_known(tcan: Tcan, dtype: str, size: str) -> None:
+def test_common_sizes_and_dtypes_are_measured(tcan: Tcan, dtype: str, size: str) -> None:
     words = ("--dtype", dtype, "--size", size, "--tile-codec", "--memory", "80GiB", "--json")
     for preset in ("sd15", "sd15-official"):
-        told = tcan("plan", "--preset", preset, *words)
-        assert told.code == 0, told.err
-        assert json.loads(told.out)["options"]["dtype"] == dtype
+        info = tcan("plan", "--preset", preset, *words)
+        assert info.code == 0, info.err
+        assert json.loads(info.out)["options"]["dtype"] == dtype
 
 
-def test_a_preset_of_the_users_own_takes_what_its_networks_take(tcan: Tcan, tmp_path: Path) -> None:
+def test_custom_preset_has_the_memory_of_its_networks(tcan: Tcan, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("extends: sd15\nname: mine\nloras: {style: {weight: 0.5}}\n")
     plain, own = (
@@ -69,9 +69,7 @@ def test_a_preset_of_the_users_own_takes_what_its_networks_take(tcan: Tcan, tmp_
 
 
 @pytest.mark.slow
-def test_what_is_not_known_is_refused_with_the_cure_and_the_cure_works(
-    tcan: Tcan, models: Path
-) -> None:
+def test_unmeasured_run_is_rejected_with_a_fix_that_works(tcan: Tcan, models: Path) -> None:
     words = ("plan", "--preset", str(TINY), "--dtype", "float32", "--memory", "1GiB")
     refused = tcan(*words)
     assert refused.code == 2
@@ -87,7 +85,7 @@ def test_what_is_not_known_is_refused_with_the_cure_and_the_cure_works(
     assert "measured are, height first, 32x32 in float32 (16 frames)" in larger.err
 
 
-def test_batches_that_are_named_are_not_exceeded_under_a_limit() -> None:
+def test_named_batches_are_not_exceeded_under_a_limit() -> None:
     run = run_of(load_preset("sd15"), (512, 512), 100, 16)
     options = RuntimeOptions(dtype="bfloat16")
 
@@ -101,7 +99,7 @@ def test_batches_that_are_named_are_not_exceeded_under_a_limit() -> None:
     assert batches(10 * 2**30, 4, 16) == (1, 4)
 
 
-def test_an_animation_fits_itself_to_a_limit_or_does_not_begin(tcan: Tcan, tmp_path: Path) -> None:
+def test_animation_fits_the_memory_limit_or_does_not_start(tcan: Tcan, tmp_path: Path) -> None:
     image, driving, out = (tmp_path / name for name in ("i.png", "d.json", "o.mp4"))
     write_png(image, np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
     joints = np.linspace(8, 56, 36).reshape(18, 2)

@@ -42,7 +42,7 @@ def run(command: list[str], folder: Path, **more: str) -> str:
     return ran.stdout
 
 
-def test_the_lines_of_python_make_a_video(up: Up, repository: Path, folder: Path) -> None:
+def test_python_example_of_readme_makes_a_video(up: Up, repository: Path, folder: Path) -> None:
     [lines] = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
     assert len(lines.splitlines()) <= 10
     script = lines.replace("http://127.0.0.1:8000", up.url)
@@ -50,7 +50,9 @@ def test_the_lines_of_python_make_a_video(up: Up, repository: Path, folder: Path
     assert count_frames(folder / "x.mp4") == 6
 
 
-def test_the_command_line_makes_a_video(up: Up, repository: Path, folder: Path) -> None:
+def test_command_line_example_of_readme_makes_a_video(
+    up: Up, repository: Path, folder: Path
+) -> None:
     [line] = re.findall(
         r"^\.venv/bin/tcan (submit .*)$", (repository / "README.md").read_text(), re.M
     )

@@ -21,7 +21,7 @@ SEEDS = (1, 20260118, 7)
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_route_keeps_to_its_description_over_many_examples(
+def test_every_route_follows_its_schema_over_many_examples(
     seed: int,
     start_up: StartUp,
     repository: Path,
@@ -40,6 +40,6 @@ def test_every_route_keeps_to_its_description_over_many_examples(
     ran = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, **hooks}, capture_output=True, text=True
     )
-    told = re.findall(r"^.*(?:Test cases|generated|Tested|Selected).*$", ran.stdout, re.MULTILINE)
-    record_property(f"seed {seed}", "\n".join(told))
+    info = re.findall(r"^.*(?:Test cases|generated|Tested|Selected).*$", ran.stdout, re.MULTILINE)
+    record_property(f"seed {seed}", "\n".join(info))
     assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr

@@ -30,7 +30,7 @@ def submit(client: Client, folder: Path) -> str:
     return client.submit(image, driving, JobParams(num_inference_steps=40)).id
 
 
-def test_it_is_three_processes_and_its_secrets_are_private(up: Up) -> None:
+def test_service_has_three_processes_and_private_secrets(up: Up) -> None:
     lines = " ".join(up.processes().values())
     assert len(up.processes()) == 4
     for word in ("valkey-server", "gateway", "paint_worker", "paint_up"):
@@ -51,7 +51,7 @@ def test_a_burst_of_sigterm_stops_everything(start_up: StartUp) -> None:
 
 
 @pytest.mark.long
-def test_nothing_outlives_a_parent_that_is_killed(start_up: StartUp) -> None:
+def test_no_process_survives_a_killed_parent(start_up: StartUp) -> None:
     up = start_up()
     up.process.kill()
     wait_until(lambda: not up.processes(), "all processes are gone")
@@ -78,7 +78,7 @@ def test_jobs_survive_a_stop_and_a_dead_worker_is_replaced(
     assert "the worker ended with signal SIGKILL; restarting it" in second.log.read_text()
 
 
-def test_a_taken_port_is_told_and_nothing_is_started(tcan: Tcan, tmp_path: Path) -> None:
+def test_port_in_use_is_reported_and_nothing_starts(tcan: Tcan, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = tcan("up", "--port", port, "--data", str(tmp_path / "data"))
@@ -87,7 +87,7 @@ def test_a_taken_port_is_told_and_nothing_is_started(tcan: Tcan, tmp_path: Path)
     assert "--port" in refused.err
 
 
-def test_a_folder_that_is_in_use_is_told(tcan: Tcan, up: Up) -> None:
+def test_folder_in_use_is_reported(tcan: Tcan, up: Up) -> None:
     refused = tcan("up", "--port", "0", "--data", str(up.data))
     assert refused.code == 2
     assert f"another embedded service runs on {up.data}" in refused.err

@@ -28,7 +28,9 @@ def said_of(
     return status, json.loads(capsys.readouterr().out)
 
 
-def test_a_file_tells_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_origin_of_a_generated_file_is_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     grey = np.full((256, 256, 3), 120, np.uint8)
     plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
     Image.fromarray(grey).save(plain)
@@ -44,7 +46,7 @@ def test_a_file_tells_where_it_is_from(tmp_path: Path, capsys: pytest.CaptureFix
     assert said["c2pa"]["statement"] == {"job": "j"}
 
 
-def test_what_cannot_be_decoded_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_undecodable_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cut.mp4"
     file.write_bytes(samples.video(tmp_path)[:300])
     status, said = said_of(file, capsys)

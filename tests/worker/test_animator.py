@@ -148,8 +148,8 @@ class Attempt:
             self.states.append(step.state())
 
     def canceled(self) -> bool:
-        told = [step.step for step in self.steps if step.stage == self.stop_at]
-        return max(told, default=-1) >= self.stop_behind
+        info = [step.step for step in self.steps if step.stage == self.stop_at]
+        return max(info, default=-1) >= self.stop_behind
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
     assert set(rendering.seconds) == {"prepare", "encode", "denoise", "decode"}
 
 
-def test_the_result_is_of_the_kind_that_was_asked_for(attempt: Attempt) -> None:
+def test_result_has_the_requested_format(attempt: Attempt) -> None:
     attempt.prepare()
     moving = attempt.render(ResultFormat.WEBM).outputs[Output.RESULT]
     assert (moving.suffix, count_frames(moving)) == (".webm", FRAMES)
@@ -179,7 +179,7 @@ def test_the_result_is_of_the_kind_that_was_asked_for(attempt: Attempt) -> None:
         assert archive.namelist()[-1] == f"{FRAMES - 1:05d}.png"
 
 
-def test_a_preview_shows_the_poses_and_leaves_a_pose_file(attempt: Attempt) -> None:
+def test_preview_writes_a_pose_video_and_a_pose_file(attempt: Attempt) -> None:
     shown = attempt.animator.preview(
         attempt.pair / "driving.mp4", attempt.folder, attempt.steps.append, attempt.canceled
     )
@@ -199,7 +199,7 @@ def test_the_model_is_described_with_its_weights(animator: TcanAnimator) -> None
     assert (model.stand_ins, model.zero_shot) == ({}, False)
 
 
-def test_a_model_without_weights_of_tcan_says_so(tmp_path: Path) -> None:
+def test_model_without_tcan_weights_is_described_as_such(tmp_path: Path) -> None:
     write_tiny_weights(tmp_path)
     preset = tiny_preset()
     absent = {"lora": "leave_out", "reference_unet": "denoising_unet"}
@@ -214,7 +214,7 @@ def test_a_model_without_weights_of_tcan_says_so(tmp_path: Path) -> None:
     assert "lora" not in model.weights
 
 
-def test_a_model_that_runs_otherwise_is_another_models(animator: TcanAnimator) -> None:
+def test_runtime_options_change_the_fingerprint(animator: TcanAnimator) -> None:
     """A checkpoint of one is none of the other's."""
     usual = animator.describe()
     preset, folder = animator._pipeline.preset, animator._weights  # type: ignore[union-attr]
@@ -224,7 +224,9 @@ def test_a_model_that_runs_otherwise_is_another_models(animator: TcanAnimator) -
     assert halved.versions["runtime.dtype"] == "bfloat16"
 
 
-def test_a_job_runs_as_the_settings_say(pair: Path, animator: TcanAnimator, tmp_path: Path) -> None:
+def test_job_runs_with_the_configured_options(
+    pair: Path, animator: TcanAnimator, tmp_path: Path
+) -> None:
     runtime = RuntimeSettings(dtype="bfloat16", serial_guidance=True, offload=True, window_batch=2)
     made = TcanAnimator(animator._preset, "cpu", InputLimits(), animator._weights, runtime)
     made.load()
@@ -233,7 +235,7 @@ def test_a_job_runs_as_the_settings_say(pair: Path, animator: TcanAnimator, tmp_
     assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
 
 
-def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:
+def test_every_stage_reports_progress(attempt: Attempt) -> None:
     attempt.prepare()
     attempt.render()
     stages = list(dict.fromkeys(step.stage for step in attempt.steps))
@@ -241,13 +243,13 @@ def test_steps_are_told_of_every_stage(attempt: Attempt) -> None:
     assert all(0 <= step.fraction <= 1 for step in attempt.steps)
 
 
-def test_nobody_in_the_video_is_an_error_with_its_code(attempt: Attempt, tmp_path: Path) -> None:
+def test_video_without_a_person_has_its_error_code(attempt: Attempt, tmp_path: Path) -> None:
     with pytest.raises(AnimationError, match="no person was found in any of the 3") as failed:
         attempt.prepare(black_video(tmp_path / "black.mp4"))
     assert failed.value.code is ErrorCode.NO_PERSON
 
 
-def test_a_broken_video_is_an_error_with_its_code(attempt: Attempt, tmp_path: Path) -> None:
+def test_broken_video_has_its_error_code(attempt: Attempt, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("text")
     with pytest.raises(AnimationError) as failed:
         attempt.prepare(tmp_path / "text.mp4")
@@ -262,7 +264,7 @@ def test_a_cancel_stops_the_rendering(attempt: Attempt) -> None:
     assert not (attempt.folder / "result.mp4").exists()
 
 
-def test_a_render_goes_on_from_a_saved_state(attempt: Attempt, tmp_path: Path) -> None:
+def test_render_resumes_from_a_saved_state(attempt: Attempt, tmp_path: Path) -> None:
     attempt.prepare()
     whole = attempt.render().outputs[Output.RESULT].read_bytes()
     assert len(attempt.states) == 2
@@ -281,7 +283,7 @@ def black_png(png: bytes) -> bytes:
     return stream.getvalue()
 
 
-def test_the_drawn_conditions_are_kept_and_a_resumed_render_reads_them(
+def test_drawn_pose_maps_are_stored_and_read_by_a_resumed_render(
     attempt: Attempt, tmp_path: Path
 ) -> None:
     attempt.prepare()
@@ -300,7 +302,7 @@ def test_the_drawn_conditions_are_kept_and_a_resumed_render_reads_them(
     assert rest == whole and other != whole
 
 
-def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
+def test_image_without_a_person_is_prepared_without_retargeting(
     attempt: Attempt, tmp_path: Path
 ) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
@@ -309,7 +311,7 @@ def test_a_picture_without_a_person_is_prepared_where_nothing_is_retargeted(
     assert attempt.prepare(params=JobParams(retarget=False), image=tmp_path / "black.png") == []
 
 
-def test_a_cancel_is_heard_while_a_file_is_decoded(attempt: Attempt, tmp_path: Path) -> None:
+def test_cancel_is_noticed_while_a_file_is_decoded(attempt: Attempt, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
     attempt.stop_at = "prepare"
     with pytest.raises(AnimationCanceledError):
@@ -322,7 +324,7 @@ def test_a_cancel_is_heard_while_a_file_is_decoded(attempt: Attempt, tmp_path: P
     assert not any(step.stage == "encode" for step in attempt.steps)
 
 
-def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
+def test_cancel_is_noticed_while_pose_maps_are_drawn(attempt: Attempt) -> None:
     attempt.stop_at, attempt.stop_behind = "prepare", 1
     driving = attempt.pair / "driving_pose.json"  # nothing is detected in it
     with pytest.raises(AnimationCanceledError):
@@ -330,14 +332,14 @@ def test_a_cancel_is_heard_while_conditions_are_drawn(attempt: Attempt) -> None:
     assert not attempt.prepared.exists()
 
 
-def test_a_file_that_is_no_state_has_its_error(attempt: Attempt, tmp_path: Path) -> None:
+def test_invalid_state_file_has_its_error(attempt: Attempt, tmp_path: Path) -> None:
     attempt.prepare()
     (tmp_path / "state").write_bytes(b"{}")
     with pytest.raises(CheckpointUnusableError, match="state"):
         attempt.render(resume=tmp_path / "state")
 
 
-def test_memory_that_runs_out_is_told_and_being_frugal_helps(attempt: Attempt) -> None:
+def test_out_of_memory_is_raised_and_low_memory_helps(attempt: Attempt) -> None:
     attempt.prepare()
     with SmallDevice(attempt.animator) as device:
         with pytest.raises(AnimationOutOfMemoryError):

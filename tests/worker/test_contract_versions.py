@@ -57,7 +57,7 @@ def state(jobs: JobStore, job_id: str) -> JobState:
     return snapshot.record.state
 
 
-def test_a_worker_passes_over_what_it_does_not_know(jobs: JobStore) -> None:
+def test_worker_skips_jobs_of_a_later_contract(jobs: JobStore) -> None:
     make(jobs, "later", LATER)
     make(jobs, "known")
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000))
@@ -69,7 +69,7 @@ def test_a_worker_passes_over_what_it_does_not_know(jobs: JobStore) -> None:
     assert taken is not None and (taken.id, taken.contract) == ("later", LATER)
 
 
-def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: JobStore) -> None:
+def test_many_unknown_jobs_do_not_hide_a_known_one(jobs: JobStore) -> None:
     for n in range(230):
         make(jobs, f"later{n}", LATER)
     make(jobs, "known")
@@ -77,7 +77,7 @@ def test_a_long_line_of_unknown_jobs_does_not_hide_a_known_one(jobs: JobStore) -
     assert taken is not None and taken.id == "known"
 
 
-def test_a_refused_job_keeps_its_place_and_gets_another_hint(
+def test_skipped_job_keeps_its_position_and_gets_another_hint(
     desk: Desk, jobs: JobStore, hints: HintSender, runner: JobRunner
 ) -> None:
     make(jobs, "later", LATER)
@@ -89,7 +89,7 @@ def test_a_refused_job_keeps_its_place_and_gets_another_hint(
     assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
 
 
-def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: JobStore) -> None:
+def test_job_prepared_by_a_later_worker_waits_for_such_a_worker(jobs: JobStore) -> None:
     make(jobs, "job")
     record = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000))
     assert record is not None
@@ -99,7 +99,7 @@ def test_what_a_later_worker_prepared_waits_for_one_like_it(jobs: JobStore) -> N
     assert jobs.run(commands.claim_next(Queue.RENDER, "new", 1000, LATER)) is not None
 
 
-def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: JobStore) -> None:
+def test_prepared_job_needs_a_worker_that_can_read_it(jobs: JobStore) -> None:
     for job_id, contract in (("plain", 1), ("later", LATER)):
         make(jobs, job_id, contract)
         record = jobs.run(commands.claim(job_id, Queue.PREPARE, "new", 1000, LATER))
@@ -110,7 +110,7 @@ def test_a_job_that_was_prepared_needs_who_can_read_it(jobs: JobStore) -> None:
     assert PREPARED <= CONTRACT
 
 
-def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: JobStore) -> None:
+def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStore) -> None:
     """It refuses names that it does not know, at their defaults too."""
     create(jobs, "plain", JobParams(seed=7, num_inference_steps=4), JobOptions(ttl_s=60))
     kept = jobs.redis.hgetall("tcan:job:plain")
@@ -130,7 +130,7 @@ def test_a_plain_job_is_one_that_the_first_release_can_read(jobs: JobStore) -> N
         (JobParams(), JobOptions(consent="signed")),
     ],
 )
-def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
+def test_job_with_a_later_field_waits_for_a_worker_that_knows_it(
     jobs: JobStore, params: JobParams, options: JobOptions
 ) -> None:
     create(jobs, "later", params, options)
@@ -140,7 +140,7 @@ def test_a_later_field_in_use_waits_for_a_worker_that_knows_it(
     assert (taken.params, taken.options) == (params, options)
 
 
-def test_every_later_field_says_since_when() -> None:
+def test_every_later_field_names_its_contract_version() -> None:
     """One without a mark would reach workers that do not know it."""
     for model, first in ((JobParams, FIRST_PARAMS), (JobOptions, FIRST_OPTIONS)):
         marks = {
@@ -151,7 +151,7 @@ def test_every_later_field_says_since_when() -> None:
         assert all(1 < since <= CONTRACT for found in marks.values() for since in found)
 
 
-def test_what_a_later_gateway_wrote_can_be_read(jobs: JobStore) -> None:
+def test_records_of_a_later_gateway_can_be_read(jobs: JobStore) -> None:
     """After a rollback its jobs are listed, and told of, with what is known of them."""
     create(jobs, "later", options=JobOptions(webhook=Webhook(url="http://a.example/")))
     kept = jobs.redis.hgetall("tcan:job:later")
@@ -165,7 +165,7 @@ def test_what_a_later_gateway_wrote_can_be_read(jobs: JobStore) -> None:
     assert state(jobs, "later") is JobState.QUEUED
 
 
-def test_jobs_of_releases_without_a_number_are_known(jobs: JobStore) -> None:
+def test_jobs_without_a_contract_number_are_accepted(jobs: JobStore) -> None:
     make(jobs, "job")
     jobs.redis.hdel("tcan:job:job", "contract")
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "w", 1000))

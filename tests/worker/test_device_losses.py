@@ -54,13 +54,13 @@ def on_devices(more: str) -> Iterator[tuple[TcanAnimator, int, threading.Event]]
         animator.close()
 
 
-def test_a_device_that_is_not_here_is_told_at_the_start() -> None:
+def test_missing_device_is_reported_at_the_start() -> None:
     with pytest.raises(PeerLostError, match=r"process on cuda:7 ended with 1 while it loaded"):
         with on_devices("cuda:7"):
             pass
 
 
-def test_a_failure_of_the_other_process_fails_the_job_alone(pair: Path, tmp_path: Path) -> None:
+def test_failure_of_the_peer_process_fails_only_the_job(pair: Path, tmp_path: Path) -> None:
     """A device without memory for contents: the model loads there, and no prediction comes back."""
     with on_devices("meta") as (animator, _, lost):
         job = Attempt(animator, pair, tmp_path)
@@ -71,13 +71,13 @@ def test_a_failure_of_the_other_process_fails_the_job_alone(pair: Path, tmp_path
         assert not lost.is_set()
 
 
-def test_an_idle_worker_knows_at_once_that_the_other_process_died() -> None:
+def test_idle_worker_notices_a_dead_peer_process_at_once() -> None:
     with on_devices("cpu") as (_, peer, lost):
         os.kill(peer, signal.SIGKILL)
         assert lost.wait(NOTICED_S)
 
 
-def test_a_render_ends_at_once_when_the_other_process_dies(pair: Path, tmp_path: Path) -> None:
+def test_render_ends_at_once_when_the_peer_process_dies(pair: Path, tmp_path: Path) -> None:
     with on_devices("cpu") as (animator, peer, lost):
         job = Attempt(animator, pair, tmp_path)
         job.prepare(pair / "driving_pose.json")
@@ -123,7 +123,7 @@ def is_gone(process: int) -> bool:
         return True
 
 
-def test_a_job_outlives_the_processes_of_its_worker(
+def test_job_survives_the_processes_of_its_worker(
     world: RealWorkers, pair: Path, tmp_path: Path
 ) -> None:
     """Killed: its further process; the worker itself; drained: the worker."""

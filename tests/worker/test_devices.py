@@ -54,7 +54,7 @@ def attempt(animator: TcanAnimator, pair: Path, folder: Path) -> Attempt:
     return made
 
 
-def test_two_devices_make_the_bytes_of_one_and_either_goes_on_with_the_others_job(
+def test_two_devices_give_the_bytes_of_one_and_resume_each_others_jobs(
     one: TcanAnimator, two: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
     jobs = [attempt(animator, pair, tmp_path / name) for name, animator in (("1", one), ("2", two))]
@@ -76,7 +76,7 @@ def test_two_devices_make_the_bytes_of_one_and_either_goes_on_with_the_others_jo
         assert rest == whole
 
 
-def test_a_cancel_stops_both_and_they_take_the_next_job(
+def test_cancel_stops_both_processes_and_they_run_the_next_job(
     one: TcanAnimator, two: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
     job = attempt(two, pair, tmp_path / "two")
@@ -89,7 +89,7 @@ def test_a_cancel_stops_both_and_they_take_the_next_job(
     assert job.render().outputs[Output.RESULT].read_bytes() == expected.read_bytes()
 
 
-def test_what_fails_before_the_first_begins_keeps_the_other_free(
+def test_failure_before_the_first_step_leaves_the_peer_usable(
     two: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
     job = attempt(two, pair, tmp_path / "two")
@@ -102,7 +102,7 @@ def test_what_fails_before_the_first_begins_keeps_the_other_free(
     assert job.render().report["frames"] == FRAMES
 
 
-def test_memory_that_runs_out_is_told_and_both_are_frugal_then(
+def test_out_of_memory_is_raised_and_low_memory_helps_on_both(
     two: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
     job = attempt(two, pair, tmp_path / "two")

@@ -139,7 +139,7 @@ def files_up_to(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
-def test_the_disk_is_found_behind_an_error_of_the_core(tmp_path: Path) -> None:
+def test_disk_error_is_detected_behind_an_error_of_the_core(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
     with files_up_to(4096):
         with (
@@ -154,9 +154,7 @@ def test_the_disk_is_found_behind_an_error_of_the_core(tmp_path: Path) -> None:
     assert not is_disk_error(MediaError("x.mp4: the video is damaged"))
 
 
-def test_a_job_that_fills_the_disk_by_itself_is_not_tried_for_ever(
-    desk: Desk, jobs: JobStore
-) -> None:
+def test_job_that_fills_the_disk_fails_after_its_attempts(desk: Desk, jobs: JobStore) -> None:
     def fill(step: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -13,7 +13,7 @@ def test_every_code_has_a_status_and_a_title() -> None:
     assert all(400 <= kind.status < 600 and kind.title for kind in ERRORS.values())
 
 
-def test_every_refusal_of_the_core_has_a_code_of_the_service() -> None:
+def test_every_input_error_of_the_core_has_a_code_of_the_service() -> None:
     refusals = [
         kind
         for _, kind in inspect.getmembers(errors, inspect.isclass)

@@ -31,7 +31,7 @@ def full(jobs: JobStore) -> Iterator[None]:
         jobs.redis.config_set("maxmemory", 0)
 
 
-def test_accepted_jobs_end_although_memory_is_full_also_with_a_worker_that_starts_then(
+def test_accepted_jobs_finish_while_redis_memory_is_full(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     worker = start_worker(step_s=0.1)

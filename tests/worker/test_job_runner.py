@@ -71,14 +71,14 @@ def test_a_preview_of_poses_ends_after_prepare(
     assert set(done.outputs) == {Output.POSE, Output.KEYPOINTS, Output.MANIFEST}
     assert hints_in(jobs, Queue.RENDER) == 0
     objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
-    told = json.loads((tmp_path / "manifest.json").read_text())["provenance"]
-    assert (told["watermark"], told["unmarked"]) == (None, "drawn skeletons carry no watermark")
+    info = json.loads((tmp_path / "manifest.json").read_text())["provenance"]
+    assert (info["watermark"], info["unmarked"]) == (None, "drawn skeletons carry no watermark")
     failed = desk.finish(desk.submit(nobody=True, kind=JobKind.POSES))
     assert failed.error is not None
     assert failed.error.code is ErrorCode.NO_PERSON
 
 
-def test_the_render_queue_gets_a_hint_and_nothing_is_left_on_disk(
+def test_prepare_notifies_the_render_queue_and_leaves_no_files(
     desk: Desk, jobs: JobStore, runner: JobRunner, settings: Settings
 ) -> None:
     job_id = desk.submit()
@@ -101,7 +101,7 @@ def test_a_second_hint_does_nothing(desk: Desk, runner: JobRunner) -> None:
     runner.run(Queue.PREPARE, "nobody")
 
 
-def test_nobody_in_the_video_fails_the_job_and_the_worker_goes_on(desk: Desk) -> None:
+def test_video_without_a_person_fails_the_job_only(desk: Desk) -> None:
     failed = desk.finish(desk.submit(nobody=True))
     assert failed.state is JobState.FAILED
     assert failed.error is not None
@@ -110,7 +110,7 @@ def test_nobody_in_the_video_fails_the_job_and_the_worker_goes_on(desk: Desk) ->
     assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
 
 
-def test_a_bug_fails_the_job_without_telling_its_text(desk: Desk) -> None:
+def test_unexpected_error_fails_the_job_without_its_text(desk: Desk) -> None:
     def stumble(step: int) -> None:
         raise KeyError("a secret path")
 
@@ -121,7 +121,7 @@ def test_a_bug_fails_the_job_without_telling_its_text(desk: Desk) -> None:
     assert "secret" not in failed.error.detail
 
 
-def test_memory_that_ran_out_has_its_own_code(desk: Desk) -> None:
+def test_out_of_memory_has_its_own_code(desk: Desk) -> None:
     def exhaust(step: int) -> None:
         raise MemoryError
 
@@ -195,7 +195,7 @@ def test_a_cancel_stops_the_work_at_the_next_step(desk: Desk, jobs: JobStore) ->
     assert max(steps) == 3
 
 
-def test_a_worker_that_lost_its_lease_publishes_nothing(
+def test_worker_without_its_lease_publishes_nothing(
     desk: Desk, jobs: JobStore, runner: JobRunner
 ) -> None:
     def be_overtaken(step: int) -> None:
@@ -211,7 +211,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
     assert done.outputs[Output.RESULT] == f"jobs/{job_id}/3/result.mp4"
 
 
-def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: JobStore) -> None:
+def test_shutdown_releases_the_job(desk: Desk, runner: JobRunner, jobs: JobStore) -> None:
     def leave(step: int) -> None:
         if step == 2:
             leaving.shutdown.begin()
@@ -227,7 +227,7 @@ def test_on_shutdown_the_job_is_given_back(desk: Desk, runner: JobRunner, jobs: 
     assert desk.record(job_id).state is JobState.SUCCEEDED
 
 
-def test_inputs_that_are_gone_fail_the_job(desk: Desk, objects: ObjectStore) -> None:
+def test_missing_inputs_fail_the_job(desk: Desk, objects: ObjectStore) -> None:
     job_id = desk.submit()
     objects.delete(f"jobs/{job_id}/inputs")
     failed = desk.finish(job_id)
@@ -240,7 +240,7 @@ def keeper(runner: JobRunner) -> Reconciler:
     return Reconciler(runner.jobs, runner.hints, "w1", max_attempts=3, hint_age_ms=0)
 
 
-def test_the_reconciler_takes_back_what_a_dead_worker_held(
+def test_reconciler_reclaims_the_job_of_a_dead_worker(
     desk: Desk, jobs: JobStore, keeper: Reconciler
 ) -> None:
     job_id = desk.submit()
@@ -254,9 +254,7 @@ def test_the_reconciler_takes_back_what_a_dead_worker_held(
     assert desk.finish(job_id).state is JobState.SUCCEEDED
 
 
-def test_a_job_is_given_back_before_its_worker_waits_for_the_store(
-    desk: Desk, settings: Settings
-) -> None:
+def test_job_is_released_before_its_worker_pauses(desk: Desk, settings: Settings) -> None:
     """A worker that dies while it waits for an S3 that is away costs the job no attempt."""
     changed = {
         "s3_bucket": "tcan",
@@ -293,7 +291,7 @@ class Patient(Shutdown):
         return self.has_begun
 
 
-def test_the_pause_grows_while_a_store_is_away(desk: Desk, settings: Settings) -> None:
+def test_pause_grows_while_a_store_is_unavailable(desk: Desk, settings: Settings) -> None:
     patient, job_id = Patient(), desk.submit()
     worker = replace(desk.with_animator(PaintAnimator()), shutdown=patient)
     # In the place of a folder of each try's, so that the disk refuses what it makes.
@@ -318,7 +316,7 @@ class CancelsAtPut(FolderObjects):
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_a_cancel_is_heard_between_what_is_stored(
+def test_cancel_is_noticed_between_two_uploads(
     desk: Desk, jobs: JobStore, settings: Settings, runner: JobRunner, queue: Queue
 ) -> None:
     keys: list[str] = []
@@ -339,16 +337,14 @@ def test_a_cancel_is_heard_between_what_is_stored(
     assert len(keys) == 1
 
 
-def test_the_reconciler_sends_a_lost_hint_once_and_leaves_a_full_queue_alone(
-    desk: Desk, jobs: JobStore, keeper: Reconciler
-) -> None:
+def test_reconciler_sends_a_lost_hint_once(desk: Desk, jobs: JobStore, keeper: Reconciler) -> None:
     desk.submit()
     keeper.act()
     keeper.act()
     assert hints_in(jobs, Queue.PREPARE) == 1
 
 
-def test_only_one_reconciler_is_at_work(desk: Desk, jobs: JobStore, keeper: Reconciler) -> None:
+def test_only_one_reconciler_is_active(desk: Desk, jobs: JobStore, keeper: Reconciler) -> None:
     jobs.run(presence.hold_role("reconciler", "another", 60_000))
     desk.submit()
     keeper.act()

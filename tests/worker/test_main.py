@@ -31,7 +31,7 @@ def test_the_thread_that_loads_the_model_ends() -> None:
     assert not animator.thread.is_alive()
 
 
-def test_a_model_that_cannot_be_loaded_is_told() -> None:
+def test_error_of_loading_the_model_is_raised() -> None:
     class Broken(PaintAnimator):
         def load(self) -> None:
             raise OSError("no weights")

@@ -59,13 +59,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_limit_chooses_how_the_model_runs_and_the_mark_tells(small: TcanAnimator) -> None:
+def test_memory_limit_chooses_options_that_the_fingerprint_shows(small: TcanAnimator) -> None:
     assert small._pipeline is not None and small._pipeline.tcan.serial_guidance
     chosen = RuntimeSettings(serial_guidance=True)
     assert small.describe() == model_info(MINI, None, chosen) != model_info(MINI, None)
 
 
-def test_where_there_is_room_nothing_changes_and_the_numbers_are_logged(
+def test_ample_memory_keeps_the_options_and_logs_the_numbers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ample = made(2**30)
@@ -77,7 +77,7 @@ def test_where_there_is_room_nothing_changes_and_the_numbers_are_logged(
     assert "of 1.00 GiB (denoising 0." in line and "float32; 1 windows" in line
 
 
-def test_more_windows_at_a_time_than_are_measured_are_warned_of(
+def test_window_batch_beyond_the_measured_one_is_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     wished = RuntimeSettings(window_batch=64)
@@ -88,15 +88,15 @@ def test_more_windows_at_a_time_than_are_measured_are_warned_of(
     assert ample._runtime.window_batch == 4
 
 
-def test_a_model_that_cannot_fit_does_not_start() -> None:
+def test_model_that_does_not_fit_does_not_start() -> None:
     with pytest.raises(SettingsError) as refused:
         made(20_000_000).load()
-    told = str(refused.value)
-    assert told.startswith("mini on cpu: 64x64 with windows of 16 frames takes at least 0.")
-    assert "the limit is 0.02 GiB" in told and "TCAN_MEMORY_LIMIT" in told
+    info = str(refused.value)
+    assert info.startswith("mini on cpu: 64x64 with windows of 16 frames takes at least 0.")
+    assert "the limit is 0.02 GiB" in info and "TCAN_MEMORY_LIMIT" in info
 
 
-def test_offload_is_in_no_mark() -> None:
+def test_offload_does_not_change_the_fingerprint() -> None:
     """It moves networks and rounds nothing: workers with and without it share their jobs."""
     usual, moved = (model_info(MINI, None, RuntimeSettings(offload=one)) for one in (False, True))
     assert usual == moved
@@ -107,7 +107,7 @@ def never() -> bool:
     return False
 
 
-def test_a_job_that_fits_is_done_and_another_refused_before_it_begins(
+def test_job_beyond_the_memory_limit_is_rejected_before_it_starts(
     small: TcanAnimator, pair: Path, tmp_path: Path
 ) -> None:
     image, prepared, steps = pair / "source.png", tmp_path / "prepared.zip", list[AnimateProgress]()
@@ -125,12 +125,12 @@ def test_a_job_that_fits_is_done_and_another_refused_before_it_begins(
     assert "the limit is" in failed.value.detail and "context_size" in failed.value.detail
 
 
-def test_a_limit_for_what_nobody_measured_is_refused_with_the_cure() -> None:
+def test_limit_for_an_unmeasured_preset_is_rejected_with_the_fix() -> None:
     with pytest.raises(ParameterError, match="`tcan plan --measure` measures it"):
         made(2**30, str(TINY)).load()
 
 
-def test_a_limit_is_written_as_for_tcan_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_limit_has_the_format_of_tcan_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, limit_bytes in (("8GiB", 2**33), ("500 MB", 500_000_000), ("1024", 1024)):
         monkeypatch.setenv("TCAN_MEMORY_LIMIT", text)
         assert load_settings().memory_limit == limit_bytes == read_bytes(text)

@@ -47,7 +47,7 @@ def disguised(kind: str, body: bytes) -> str:
 
 
 @pytest.mark.e2e
-def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
+def test_pickle_message_is_rejected_unopened(
     jobs: JobStore, redis_url: str, tmp_path: Path
 ) -> None:
     mark = tmp_path / "opened"
@@ -76,7 +76,7 @@ def test_a_pickle_is_refused_unopened_and_the_worker_goes_on(
     assert "Refusing to deserialize" in (tmp_path / "worker.log").read_text()
 
 
-def test_gateway_and_worker_speak_json_alone() -> None:
+def test_gateway_and_worker_exchange_only_json() -> None:
     for app in (make_celery(URL), make_worker_app(URL)):
         assert list(app.conf.accept_content) == ["json"]
         assert list(app.conf.result_accept_content or app.conf.accept_content) == ["json"]

@@ -46,7 +46,7 @@ def abandoned(objects: ObjectStore) -> str:
     return key
 
 
-def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
+def test_inputs_without_a_job_are_erased_after_an_hour(
     jobs: JobStore, objects: ObjectStore, runner: JobRunner, tmp_path: Path
 ) -> None:
     live, orphan = Desk(jobs, objects, runner, tmp_path).submit(), abandoned(objects)
@@ -59,7 +59,7 @@ def test_inputs_without_a_job_go_after_an_hour_and_a_live_jobs_stay(
     assert objects.exists("jobs/mine/notes.txt")
 
 
-def test_rounds_are_bounded_and_come_to_everything(jobs: JobStore, objects: ObjectStore) -> None:
+def test_rounds_are_bounded_and_reach_every_object(jobs: JobStore, objects: ObjectStore) -> None:
     keys = [abandoned(objects) for _ in range(5)]
     orphans = OrphanSweeper(jobs, objects, ANY_AGE_S, batch=2)
     left = []
@@ -71,7 +71,7 @@ def test_rounds_are_bounded_and_come_to_everything(jobs: JobStore, objects: Obje
     assert not any(objects.exists(key) for key in keys)
 
 
-def test_what_belongs_to_another_job_store_stays(jobs: JobStore, objects: ObjectStore) -> None:
+def test_objects_of_another_job_store_are_kept(jobs: JobStore, objects: ObjectStore) -> None:
     orphans, first = OrphanSweeper(jobs, objects, ANY_AGE_S), abandoned(objects)
     orphans.sweep()
     assert not objects.exists(first)

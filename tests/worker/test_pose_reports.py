@@ -40,7 +40,7 @@ def small_in_a_corner(pair: Path, file: Path) -> Path:
 
 
 @pytest.mark.parametrize("retarget", [True, False])
-def test_a_driver_that_does_not_fit_is_told_before_and_written_down(
+def test_mismatched_driving_poses_are_warned_of_and_recorded(
     attempt: Attempt, pair: Path, tmp_path: Path, retarget: bool
 ) -> None:
     driving = small_in_a_corner(pair, tmp_path / "corner.json")
@@ -59,7 +59,7 @@ def manifest(desk: Desk, done: JobRecord, folder: Path) -> dict[str, Any]:
     return content
 
 
-def test_manifests_hold_the_quality_of_the_poses(
+def test_manifests_contain_the_quality_of_the_poses(
     desk: Desk, runner: JobRunner, animator: TcanAnimator, tmp_path: Path
 ) -> None:
     real = replace(runner, animator=animator)
@@ -82,7 +82,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return preset
 
 
-def test_a_worker_that_prepares_does_not_start_without_its_detector(bare: Path) -> None:
+def test_prepare_worker_does_not_start_without_its_detector(bare: Path) -> None:
     with pytest.raises(ConfigError, match="detector openpose needs the extra `pose`"):
         TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent).load()
     renders = TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent, detects=False)
@@ -91,7 +91,7 @@ def test_a_worker_that_prepares_does_not_start_without_its_detector(bare: Path) 
 
 
 @pytest.mark.parametrize("queue", list(Queue))
-def test_a_detector_that_is_lost_is_no_unexpected_error(
+def test_missing_detector_is_not_an_unexpected_error(
     bare: Path, desk: Desk, runner: JobRunner, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = TcanAnimator(str(bare), "cpu", InputLimits(), bare.parent, detects=False)

@@ -42,12 +42,12 @@ def content(prepared: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The skeletons of a prepared file, and all else but the time that it took."""
     with zipfile.ZipFile(prepared) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    told = json.loads(members.pop("prepared.json"))
-    del told["seconds"]
-    return members, told
+    info = json.loads(members.pop("prepared.json"))
+    del info["seconds"]
+    return members, info
 
 
-def test_what_it_prepares_is_what_a_whole_worker_prepares(
+def test_prepare_worker_prepares_the_same_as_a_full_worker(
     attempt: Attempt, pair: Path, tmp_path: Path
 ) -> None:
     alone = Attempt(only_prepares(attempt.animator, tmp_path), pair, tmp_path)
@@ -55,13 +55,13 @@ def test_what_it_prepares_is_what_a_whole_worker_prepares(
     for params in (JobParams(), JobParams(retarget=False)):
         for one in (attempt, alone):
             one.prepare(params=params)
-        members, told = content(alone.prepared)
-        assert (members, told) == content(attempt.prepared)
-        assert len(members) == FRAMES and told["poses"]
+        members, info = content(alone.prepared)
+        assert (members, info) == content(attempt.prepared)
+        assert len(members) == FRAMES and info["poses"]
     assert alone.animator._pipeline is None
 
 
-def test_a_job_passes_from_it_to_one_that_renders(
+def test_job_passes_from_prepare_worker_to_render_worker(
     desk: Desk, runner: JobRunner, animator: TcanAnimator, tmp_path: Path
 ) -> None:
     prepares = replace(runner, animator=only_prepares(animator, tmp_path))
@@ -72,11 +72,11 @@ def test_a_job_passes_from_it_to_one_that_renders(
     renders.run(Queue.RENDER, job_id)
     done, shown = desk.record(job_id), desk.record(preview)
     assert done.state is shown.state is JobState.SUCCEEDED
-    told = json.loads(desk.output(shown, Output.MANIFEST, tmp_path).read_text())["model"]
-    assert (told["preset"], told["weights"]) == ("tiny", {})
+    info = json.loads(desk.output(shown, Output.MANIFEST, tmp_path).read_text())["model"]
+    assert (info["preset"], info["weights"]) == ("tiny", {})
 
 
-def test_it_says_of_itself_what_is_true(
+def test_prepare_worker_reports_no_model(
     jobs: JobStore, animator: TcanAnimator, tmp_path: Path
 ) -> None:
     alone = only_prepares(animator, tmp_path).describe()
@@ -86,12 +86,12 @@ def test_it_says_of_itself_what_is_true(
     )
     heartbeat = Heartbeat(jobs, "p1", (Queue.PREPARE,), "tiny", animator.memory, tmp_path)
     heartbeat.report_ready(None)
-    [told] = jobs.run(presence.workers())
-    assert (told.ready, told.model, told.preset) == (True, None, "tiny")
+    [info] = jobs.run(presence.workers())
+    assert (info.ready, info.model, info.preset) == (True, None, "tiny")
 
 
 @pytest.mark.slow
-def test_sd15_is_prepared_without_its_gigabytes(
+def test_sd15_job_is_prepared_without_its_weights(
     settings: Settings, jobs: JobStore, objects: ObjectStore, pair: Path, tmp_path: Path
 ) -> None:
     """By the command itself, on a machine that has none of its weights."""
@@ -118,5 +118,5 @@ def test_sd15_is_prepared_without_its_gigabytes(
 
     with running([*COMMAND, "--queues", "prepare"], tmp_path / "log", environment, 0):
         wait_until(handed_over, "the job is prepared")
-        [told] = jobs.run(presence.workers())
-    assert told.memory is not None and told.memory.used_bytes < 2**30
+        [info] = jobs.run(presence.workers())
+    assert info.memory is not None and info.memory.used_bytes < 2**30

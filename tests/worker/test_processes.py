@@ -114,14 +114,16 @@ def rendering(client: TestClient, job_id: str) -> None:
     wait_until(probe, f"job {job_id} renders")
 
 
-def test_a_job_goes_all_the_way(client: TestClient, start_worker: Start, tmp_path: Path) -> None:
+def test_job_passes_through_all_processes(
+    client: TestClient, start_worker: Start, tmp_path: Path
+) -> None:
     start_worker(step_s=0.05)
     wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
     job_id = submit(client, tmp_path, steps=40)
     assert ended(client, job_id)["status"] == "succeeded"
     with client.stream("GET", f"/jobs/{job_id}/events") as stream:
-        told = [event.job["progress"] for event in read_events(stream.iter_lines())]
-    fractions = [progress["fraction"] for progress in told if progress is not None]
+        info = [event.job["progress"] for event in read_events(stream.iter_lines())]
+    fractions = [progress["fraction"] for progress in info if progress is not None]
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
@@ -153,7 +155,7 @@ def test_the_next_job_is_prepared_while_this_one_renders(
     assert status(client, second)["status"] == "queued"
 
 
-def test_idle_worker_takes_the_next_job(
+def test_idle_worker_claims_the_next_job(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     start_worker()
@@ -162,7 +164,7 @@ def test_idle_worker_takes_the_next_job(
 
 
 @pytest.mark.slow
-def test_idle_worker_takes_the_next_job_before_another_hint_is_sent(
+def test_idle_worker_claims_the_next_job_before_another_hint_is_sent(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     start_worker()
@@ -186,7 +188,7 @@ def test_a_job_survives_the_kill_of_its_worker(
     assert (job["status"], job["attempts"]) == ("succeeded", 2)
 
 
-def test_a_worker_that_is_told_to_leave_gives_its_job_back(
+def test_worker_releases_its_job_on_sigterm(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     first = start_worker(step_s=LONG_STEP_S)
@@ -201,7 +203,7 @@ def test_a_worker_that_is_told_to_leave_gives_its_job_back(
     assert ended(client, job_id)["attempts"] == 1
 
 
-def test_nobody_in_the_video_fails_the_job_and_the_worker_lives_on(
+def test_video_without_a_person_fails_the_job_and_not_the_worker(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     worker = start_worker()
@@ -236,7 +238,7 @@ def cancel_while_rendering(
 
 
 @pytest.mark.long
-def test_a_worker_that_takes_nothing_starts_itself_again(
+def test_worker_that_claims_no_jobs_restarts_itself(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     worker = start_worker(PAINT_DEAF=str(tmp_path / "was-deaf"), TCAN_STALLED_S="3")
@@ -250,7 +252,7 @@ def test_a_worker_that_takes_nothing_starts_itself_again(
 
 
 @pytest.mark.long
-def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
+def test_job_that_kills_its_workers_fails_after_three_attempts(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     poison = submit(client, tmp_path, steps=POISON_STEPS)
@@ -274,7 +276,7 @@ def test_a_job_that_kills_its_workers_fails_after_three_and_others_go_on(
 
 
 @pytest.mark.long
-def test_a_leaving_workers_job_goes_on_at_once_elsewhere(
+def test_job_of_a_stopping_worker_resumes_elsewhere_at_once(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
     first = start_worker(step_s=LONG_STEP_S)

@@ -57,7 +57,7 @@ class Story:
     [(12, 13, 0), (14, 13, 1), (16, 13, 1), (17, 13, 2), (17, 1, 5)],
     ids=["none", "a part", "a whole one", "one and a part", "all: it begins anew"],
 )
-def test_steps_that_are_done_twice_are_counted(
+def test_repeated_steps_are_counted(
     desk: Desk, jobs: JobStore, killed_at: int, goes_on_at: int, repeated: int
 ) -> None:
     story = Story(desk, jobs)
@@ -68,7 +68,7 @@ def test_steps_that_are_done_twice_are_counted(
     assert repeated_steps(story.events()) == repeated
 
 
-def test_being_taken_again_is_no_step_forward(desk: Desk, jobs: JobStore) -> None:
+def test_reclaiming_is_not_progress(desk: Desk, jobs: JobStore) -> None:
     story = Story(desk, jobs)
     story.take()
     first = story.token

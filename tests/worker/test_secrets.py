@@ -148,7 +148,7 @@ def everything_in(redis: Redis) -> list[str]:
     return [f"{key} {readers[str(redis.type(key))](key)}" for key in keys]
 
 
-def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_files_with_secrets_are_readable_only_by_their_owner(tmp_path: Path) -> None:
     from service.stores.object_store.folder import read_signing_key
 
     settings = load_settings(data=tmp_path)
@@ -157,7 +157,7 @@ def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
         assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_worker_needs_no_key_that_signs(tmp_path: Path) -> None:
+def test_worker_needs_no_signing_key(tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path)
     objects = open_objects(settings)
     objects.put("jobs/a/result.mp4", b"x")

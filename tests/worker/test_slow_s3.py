@@ -97,12 +97,12 @@ def site(settings: Settings, s3_server: S3Server, tmp_path: Path) -> Iterator[Si
         yield site
 
 
-def test_late_answers_cost_time_alone(site: Site) -> None:
+def test_slow_s3_only_costs_time(site: Site) -> None:
     submit_while_answers_are_late(site)
 
 
 @pytest.mark.slow
-def test_polls_are_quick_while_s3_is_late(site: Site) -> None:
+def test_status_reads_are_fast_while_s3_is_slow(site: Site) -> None:
     polls = submit_while_answers_are_late(site)
     assert sum(polls) >= 18, polls
 
@@ -123,12 +123,12 @@ def submit_while_answers_are_late(site: Site) -> list[bool]:
     return polls
 
 
-def test_no_answer_refuses_new_jobs_and_keeps_the_accepted(site: Site, tmp_path: Path) -> None:
+def test_silent_s3_rejects_new_jobs_and_keeps_accepted_ones(site: Site, tmp_path: Path) -> None:
     submit_while_s3_is_silent(site, tmp_path)
 
 
 @pytest.mark.slow
-def test_polls_are_quick_while_s3_is_silent(site: Site, tmp_path: Path) -> None:
+def test_status_reads_are_fast_while_s3_is_silent(site: Site, tmp_path: Path) -> None:
     polls = submit_while_s3_is_silent(site, tmp_path)
     assert sum(polls) >= 18, polls
 

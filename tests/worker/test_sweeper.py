@@ -44,7 +44,7 @@ def let_time_pass(jobs: JobStore, name: str) -> None:
         jobs.redis.zadd(f"tcan:{name}", {str(member): 1})
 
 
-def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
+def test_ended_job_is_erased_with_its_objects(
     desk: Desk, jobs: JobStore, objects: ObjectStore, sweeper: Sweeper
 ) -> None:
     live, ended = desk.submit(), desk.submit()
@@ -59,7 +59,7 @@ def test_an_ended_job_goes_with_its_objects_and_a_live_one_stays(
     assert jobs.run(commands.read(live)) is not None
 
 
-def test_an_upload_goes_when_its_time_is_over(
+def test_expired_upload_is_erased(
     jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, tmp_path: Path
 ) -> None:
     upload = Upload(id="ab", caller="me", max_bytes=9)
@@ -74,7 +74,7 @@ def test_an_upload_goes_when_its_time_is_over(
     assert jobs.run(uploads.expired_uploads()) == []
 
 
-def test_what_killed_parts_left_behind_goes(
+def test_files_of_killed_processes_are_erased(
     jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
     left = settings.spool_folder / "at-x"
@@ -87,7 +87,7 @@ def test_what_killed_parts_left_behind_goes(
     assert not objects.exists(orphan)
 
 
-def test_what_cannot_be_erased_holds_up_nothing_behind_it(
+def test_failed_erasure_does_not_block_later_ones(
     desk: Desk, jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
     first, second = desk.submit(), desk.submit()
@@ -107,7 +107,7 @@ def test_what_cannot_be_erased_holds_up_nothing_behind_it(
     assert jobs.run(commands.read(first)) is None
 
 
-def test_an_orphan_that_cannot_be_erased_holds_up_no_other(
+def test_orphan_that_cannot_be_erased_does_not_block_others(
     objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
     names = sorted(new_job_id() for _ in range(MAX_FAILURES + 1))

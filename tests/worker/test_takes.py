@@ -56,7 +56,7 @@ class Impatient(JobStore):
         return super().run(call)
 
 
-def test_a_take_whose_reply_was_lost_is_one_attempt(
+def test_claim_with_a_lost_reply_is_one_attempt(
     desk: Desk, jobs: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server does what was sent to it meanwhile when it goes on."""

@@ -50,7 +50,7 @@ def result(scenario: Scenario) -> Outcome:
 
 
 @pytest.mark.parametrize("use", [0.5, pytest.param(0.8, marks=pytest.mark.long)])
-def test_one_gpu_waits_as_theory_says(use: float) -> None:
+def test_waits_of_one_gpu_match_queueing_theory(use: float) -> None:
     """M/D/1: the mean wait is use * service / (2 * (1 - use)), by Pollaczek and Khinchine."""
     found = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))
     assert found.gpu_use == pytest.approx(use, rel=0.03)
@@ -79,7 +79,7 @@ def test_more_gpus_come_when_jobs_wait_and_go_when_idle() -> None:
     assert late.mean_wait_s > scaled.mean_wait_s
 
 
-def test_gpus_that_are_not_needed_go_one_by_one() -> None:
+def test_surplus_gpus_are_released_one_by_one() -> None:
     """As the manifests' HPA: calm for five minutes, then one in two minutes, the newest first."""
     flood = [Arrival(0.0, 10, 10) for _ in range(100)]
     late = [Arrival(2_500.0 + at_s, 10, 10) for at_s in (0.0, 1.0)]
@@ -91,7 +91,7 @@ def test_gpus_that_are_not_needed_go_one_by_one() -> None:
     assert 290.0 <= gone_s[0] - ended_s <= 310.0
 
 
-def test_a_gpu_that_goes_leaves_its_job_to_another_one() -> None:
+def test_job_of_a_released_gpu_moves_to_another_one() -> None:
     """A second GPU comes for a long job, and goes when the first one has been free for long."""
     run = simulate(replace(ONE, max_gpus=2, start_s=0.0), [Arrival(0.0, 16, 10), LONG])
     first, second = run.gpus
@@ -109,7 +109,7 @@ def test_windows_are_cut_as_the_model_cuts_them(frames: int, size: int, overlap:
     assert scenario.window_frames(frames) == sum(map(len, context_windows(frames, size, overlap)))
 
 
-def test_preempted_jobs_end_and_nothing_but_the_pause_is_done_again() -> None:
+def test_preempted_jobs_finish_and_lose_only_the_pause() -> None:
     calm = replace(ONE, jobs_per_hour=180, gpus=4, max_gpus=4, start_s=30.0)
     run = simulate(replace(calm, preemptions_per_gpu_hour=5.0))
     found = outcome(run)
@@ -126,7 +126,7 @@ def test_a_caller_with_few_jobs_does_not_wait_behind_one_with_many() -> None:
     assert found.callers_wait_s["small"] < 25 < found.callers_wait_s["big"]
 
 
-def test_turns_are_those_of_the_store(jobs: JobStore) -> None:
+def test_turns_match_those_of_the_job_store(jobs: JobStore) -> None:
     """Jobs of several callers in every class come, are prepared and rendered in turn, in the store
     and in the simulation: each is taken at the same moment. Jobs of one unit and backlogs of twenty
     tell a clock that every job moves from one that follows the work."""
@@ -140,12 +140,12 @@ def test_turns_are_those_of_the_store(jobs: JobStore) -> None:
             caller = chance.choice("abcd")
             for _ in range(burst):
                 arrival = Arrival(0.0, chance.randint(1, 3), 1, caller, priority)
-                turn = turns.give(caller, priority, arrival.frames)
+                turn = turns.assign(caller, priority, arrival.frames)
                 lines[Queue.PREPARE].add(turn, len(made))
                 made.append((arrival, turn))
                 submit(jobs, f"{len(made) - 1:03}", arrival)
         for queue in chance.sample(list(Queue), 2):
-            number, record = lines[queue].take(), jobs.run(commands.claim_next(queue, "w", 60_000))
+            number, record = lines[queue].pop(), jobs.run(commands.claim_next(queue, "w", 60_000))
             assert number == (None if record is None else int(record.id))
             if number is None or record is None:
                 continue
@@ -171,7 +171,7 @@ def submit(jobs: JobStore, job_id: str, arrival: Arrival) -> None:
     jobs.run(call)
 
 
-def test_classes_ask_for_gpus_as_the_manifests_say() -> None:
+def test_classes_request_gpus_as_in_the_manifests() -> None:
     """Forty jobs of class low are worth two GPUs, twenty of the usual class ten beside the one."""
     for priority, most in ((Priority.LOW, 2), (Priority.NORMAL, 8), (Priority.HIGH, 8)):
         jobs = [Arrival(0.0, 10, 10, "a", priority) for _ in range(41)]
@@ -204,7 +204,7 @@ def test_percentiles_and_impossible_scenarios() -> None:
         Scenario(callers=())
 
 
-def test_arrivals_are_as_many_as_said() -> None:
+def test_arrivals_have_the_given_rate() -> None:
     found = draw_arrivals(Scenario(jobs_per_hour=1000, hours=4, callers=(("a", 3), ("b", 1))))
     assert len(found) == pytest.approx(4000, rel=0.05)
     assert sum(one.caller == "a" for one in found) / len(found) == pytest.approx(0.75, abs=0.03)

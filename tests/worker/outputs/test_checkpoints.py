@@ -111,7 +111,7 @@ def world(
     return World(desk, jobs, objects, settings.objects_folder)
 
 
-def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None:
+def test_job_of_a_killed_worker_resumes_after_its_last_step(world: World) -> None:
     job_id = world.prepared()
     first, second = world.render_and_die(job_id, behind=4), PaintAnimator()
     waiting = world.desk.record(job_id)
@@ -124,7 +124,7 @@ def test_a_killed_workers_job_goes_on_behind_its_last_step(world: World) -> None
     assert world.checkpoints(job_id) == []
 
 
-def test_who_goes_on_shows_the_progress_that_was_kept(world: World) -> None:
+def test_resumed_job_shows_the_progress_of_its_checkpoint(world: World) -> None:
     job_id = world.prepared()
     world.render_and_die(job_id, behind=3)
     taken = world.jobs.run(commands.claim(job_id, Queue.RENDER, "w2", 60_000))
@@ -150,7 +150,7 @@ def test_only_the_last_checkpoint_is_stored(world: World) -> None:
     assert world.checkpoints(job_id) == []
 
 
-def test_checkpoints_may_be_switched_off(world: World, desk: Desk) -> None:
+def test_checkpoints_can_be_disabled(world: World, desk: Desk) -> None:
     job_id = world.prepared()
     seen: list[object] = []
     painter = PaintAnimator(on_step=lambda step: seen.append(desk.record(job_id).checkpoint))
@@ -159,7 +159,7 @@ def test_checkpoints_may_be_switched_off(world: World, desk: Desk) -> None:
     assert seen == 6 * [None]
 
 
-def test_a_superseded_worker_keeps_nothing(world: World) -> None:
+def test_superseded_worker_saves_no_checkpoint(world: World) -> None:
     job_id = world.prepared()
 
     def be_overtaken(step: int) -> None:
@@ -178,7 +178,7 @@ def test_a_superseded_worker_keeps_nothing(world: World) -> None:
     assert world.checkpoints(job_id) == [now.checkpoint.key]
 
 
-def test_a_worker_that_leaves_ends_its_step_and_loses_none(world: World) -> None:
+def test_stopping_worker_finishes_and_saves_its_step(world: World) -> None:
     job_id = world.prepared()
 
     first = PaintAnimator(step_s=0.1)
@@ -199,7 +199,7 @@ def test_a_worker_that_leaves_ends_its_step_and_loses_none(world: World) -> None
     assert first.done + second.done == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_step_that_takes_too_long_is_not_waited_for(world: World) -> None:
+def test_shutdown_does_not_wait_for_a_long_step(world: World) -> None:
     lease_seen: list[bool] = []
     job_id = world.prepared()
     painter = PaintAnimator()
@@ -220,7 +220,7 @@ def test_a_step_that_takes_too_long_is_not_waited_for(world: World) -> None:
     assert painter.done == [1, 2]
 
 
-def test_a_cancel_wins_while_the_worker_leaves(world: World) -> None:
+def test_cancel_wins_over_a_shutdown(world: World) -> None:
     job_id = world.prepared()
     painter = PaintAnimator()
     leaving = world.desk.with_animator(painter, "leaving")
@@ -236,7 +236,7 @@ def test_a_cancel_wins_while_the_worker_leaves(world: World) -> None:
 
 
 @pytest.mark.parametrize("harm", ["another model", "gone", "damaged"])
-def test_a_checkpoint_that_cannot_be_used_is_no_reason_to_fail(
+def test_unusable_checkpoint_restarts_the_job(
     world: World, objects: ObjectStore, tmp_path: Path, harm: str
 ) -> None:
     job_id = world.prepared()
@@ -252,14 +252,14 @@ def test_a_checkpoint_that_cannot_be_used_is_no_reason_to_fail(
     assert second.done == [1, 2, 3, 4, 5, 6]
 
 
-def test_memory_that_ran_out_is_tried_once_more_and_told(world: World) -> None:
+def test_job_out_of_memory_is_tried_with_less_and_warned_of(world: World) -> None:
     job_id = world.prepared()
     done = world.finish(job_id, PaintAnimator(needs_low_memory=True))
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
     assert done.warnings == ["painted, not animated", LOW_MEMORY_WARNING]
 
 
-def test_an_object_store_that_is_away_costs_no_attempt(
+def test_unavailable_object_store_costs_no_attempt(
     world: World, desk: Desk, settings: Settings
 ) -> None:
     away = settings.model_copy(
@@ -276,11 +276,11 @@ def test_an_object_store_that_is_away_costs_no_attempt(
     assert world.finish(job_id, PaintAnimator()).outputs.keys() >= {Output.RESULT}
 
 
-def test_dead_behind_its_result_and_before_it_says_so(
+def test_worker_killed_between_result_and_end_loses_one_step(
     world: World, desk: Desk, redis_url: str
 ) -> None:
-    """The third of the contract's cases is `test_a_worker_that_lost_its_lease_publishes_nothing`,
-    the first `test_a_killed_workers_job_goes_on_behind_its_last_step`."""
+    """The third of the contract's cases is `test_worker_without_its_lease_publishes_nothing`,
+    the first `test_job_of_a_killed_worker_resumes_after_its_last_step`."""
 
     class DiesBehindTheResult(JobStore):
         def run(self, call: Command[T]) -> T:
@@ -319,7 +319,7 @@ def at_its_end(redis_url: str) -> Iterator[AtItsEnd]:
     store.close()
 
 
-def test_dead_between_its_outputs_and_their_commit(
+def test_worker_killed_between_outputs_and_commit_loses_nothing(
     world: World, desk: Desk, at_its_end: AtItsEnd
 ) -> None:
     def die() -> None:
@@ -338,7 +338,7 @@ def test_dead_between_its_outputs_and_their_commit(
     assert second.done in ([], [6])
 
 
-def test_who_was_overtaken_while_decoding_leaves_the_others_checkpoint(
+def test_superseded_worker_keeps_the_other_workers_checkpoint(
     world: World, desk: Desk, at_its_end: AtItsEnd
 ) -> None:
     """A was stopped behind its last step; when it wakes, B has just begun from A's checkpoint."""
@@ -358,7 +358,7 @@ MOMENTS = ("waits", "prepares", "waits to be rendered", "renders", "leaves")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_cancel_ends_the_job_in_whatever_state_it_is(world: World, moment: str) -> None:
+def test_cancel_ends_the_job_in_every_state(world: World, moment: str) -> None:
     """Twenty of each: a hundred cancels, at random steps where there are steps."""
     chosen = random.Random(moment)
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Previews: a frame of the current guess, stored and told of, never worth a job."""
+"""Previews: frames of the current guess, stored and announced; a failed one never fails a job."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_steps_without_a_picture_publish_no_preview() -> None:
 
 
 @pytest.mark.parametrize("error", [UnavailableError("gone"), OSError("full"), KeyError("a bug")])
-def test_a_preview_that_fails_is_left_out(error: Exception) -> None:
+def test_failed_preview_is_skipped(error: Exception) -> None:
     tried: list[int] = []
 
     def refuse_the_first(step: int, packed: bytes) -> None:
@@ -97,14 +97,14 @@ def test_a_preview_that_fails_is_left_out(error: Exception) -> None:
     assert [step.step for step in reported] == [3, 6]
 
 
-def test_a_picture_that_cannot_be_made_is_left_out() -> None:
+def test_preview_whose_image_fails_is_skipped() -> None:
     def fail() -> NDArray[np.uint8] | None:
         raise RuntimeError("out of memory")
 
     assert published(20, fail) == {}
 
 
-def test_of_the_previews_that_wait_the_newest_is_published() -> None:
+def test_newest_waiting_preview_is_published() -> None:
     lease, go_on, found = threading.Event(), threading.Event(), list[int]()
 
     def publish_slowly(step: int, packed: bytes) -> None:
@@ -129,13 +129,15 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
     job_id, made = desk.submit(steps=12), list[int]()
 
     def tell_first(step: int) -> None:
-        wait_until(lambda: desk.record(job_id).preview_count == len(made), "it is told")
+        wait_until(
+            lambda: desk.record(job_id).preview_count == len(made), "the preview is announced"
+        )
 
     painter = PaintAnimator(picture=shown(grey, made), on_step=tell_first)
     done = desk.finish(job_id, desk.with_animator(painter))
     assert (len(done.previews), done.preview_count, Output.RESULT in done.outputs) == (5, 5, True)
-    told = [e for e in jobs.run(events.events(job_id, 0)) if e.kind is EventKind.PREVIEW]
-    assert [event.snapshot.record.preview_count for event in told] == [1, 2, 3, 4, 5]
+    info = [e for e in jobs.run(events.events(job_id, 0)) if e.kind is EventKind.PREVIEW]
+    assert [event.snapshot.record.preview_count for event in info] == [1, 2, 3, 4, 5]
     with TestClient(create_app(settings)) as client:
         job = client.get(f"/jobs/{job_id}").json()
         assert job["links"]["preview"] == f"/jobs/{job_id}/previews/5"
@@ -146,7 +148,7 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
         assert missing.json()["code"] == "no_result"
 
 
-def test_a_silent_store_holds_up_neither_steps_nor_a_cancel(
+def test_silent_store_delays_neither_steps_nor_a_cancel(
     runner: JobRunner, jobs: JobStore, s3_server: S3Server, tmp_path: Path
 ) -> None:
     port = urlsplit(s3_server.endpoint_url).port
@@ -191,7 +193,7 @@ def stored(server: S3Server, prefix: str) -> list[str]:
     return [entry["Key"] for entry in found.get("Contents", ())]
 
 
-def test_a_worker_that_lost_its_job_adds_no_preview(desk: Desk, jobs: JobStore) -> None:
+def test_worker_without_its_lease_adds_no_preview(desk: Desk, jobs: JobStore) -> None:
     job_id = desk.submit()
     assert jobs.run(commands.add_preview(job_id, 9, "jobs/x/1/previews/1.webp")) == "lost"
     assert desk.record(job_id).previews == []

@@ -24,7 +24,7 @@ class Watch:
         self.writer(step)
 
 
-def test_stages_lie_one_after_the_other() -> None:
+def test_stages_cover_the_progress_without_gaps() -> None:
     ends = [0.0]
     for first, last in SHARES.values():
         assert first == ends[-1] < last
@@ -32,7 +32,7 @@ def test_stages_lie_one_after_the_other() -> None:
     assert ends[-1] == 1.0
 
 
-def test_the_fraction_is_of_the_whole_job() -> None:
+def test_fraction_covers_the_whole_job() -> None:
     watch = Watch()
     for stage in SHARES:
         watch.step(AnimateProgress(stage, 0, 2, fraction=0.0))
@@ -42,27 +42,27 @@ def test_the_fraction_is_of_the_whole_job() -> None:
     assert fractions == sorted(fractions)
 
 
-def test_writes_are_spaced_and_the_ends_of_a_stage_are_never_left_out() -> None:
+def test_writes_are_spaced_and_stage_ends_are_always_written() -> None:
     watch = Watch()
     for step in range(11):
         watch.step(AnimateProgress("denoise", step, 10, fraction=step / 10), after_s=0.1)
     assert [progress.step for progress in watch.written] == [0, 5, 10]
 
 
-def test_progress_is_told_less_often_the_longer_a_job_takes() -> None:
+def test_progress_is_written_less_often_for_longer_jobs() -> None:
     """The events of a job are all kept, so that who comes back misses none."""
     watch, steps = Watch(0.2), 36_000
-    told = []
+    info = []
     for step in range(steps):
         watch.step(AnimateProgress("denoise", step, steps, fraction=step / steps), after_s=0.1)
-        told.append(len(watch.written))
-    in_a_minute, in_half_an_hour, in_an_hour = told[599], told[17_999], told[-1]
+        info.append(len(watch.written))
+    in_a_minute, in_half_an_hour, in_an_hour = info[599], info[17_999], info[-1]
     assert 200 <= in_a_minute <= 300
     assert in_half_an_hour <= 1300
     assert in_an_hour - in_half_an_hour == pytest.approx(300 * math.log(2), rel=0.05)
 
 
-def test_the_rest_of_a_stage_is_taken_to_go_on_as_it_went() -> None:
+def test_eta_extrapolates_the_average_speed() -> None:
     watch = Watch()
     watch.step(AnimateProgress("denoise", 0, 20, fraction=0.0))
     watch.step(AnimateProgress("denoise", 5, 20, fraction=0.25), after_s=10.0)

@@ -61,11 +61,13 @@ def hearing(desk: Desk, jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield hearing
 
 
-def test_a_worker_hears_of_a_cancel_at_once(hearing: Hearing) -> None:
+def test_worker_notices_a_cancel_at_once(hearing: Hearing) -> None:
     assert (hearing.canceled(), hearing.painter.done) == (JobState.CANCELED, [1, 2])
 
 
-def test_a_worker_that_lost_its_connection_listens_again(hearing: Hearing, jobs: JobStore) -> None:
+def test_cancel_listener_reconnects_after_a_lost_connection(
+    hearing: Hearing, jobs: JobStore
+) -> None:
     jobs.redis.client_kill_filter(_type="pubsub")
     wait_until(lambda: not hearing.listeners(), "nobody listens")
     wait_until(hearing.listeners, "the worker listens again")

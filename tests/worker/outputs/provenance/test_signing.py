@@ -98,7 +98,7 @@ def read_elsewhere(file: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_file_that_was_changed_or_never_signed_is_told(signer: Signer, tmp_path: Path) -> None:
+def test_changed_and_unsigned_files_are_reported(signer: Signer, tmp_path: Path) -> None:
     file = made(tmp_path, ".mp4")
     assert read_manifest(file).state == "absent"
     signer.sign(file, STATEMENT)
@@ -110,7 +110,7 @@ def test_a_file_that_was_changed_or_never_signed_is_told(signer: Signer, tmp_pat
     assert "assertion.bmffHash.mismatch" in changed.problems
 
 
-def test_a_signer_is_trusted_by_those_who_know_its_issuer(
+def test_signer_is_trusted_with_its_issuers_anchor(
     signer: Signer, folder: Path, tmp_path: Path
 ) -> None:
     file = made(tmp_path, ".png")
@@ -121,7 +121,7 @@ def test_a_signer_is_trusted_by_those_who_know_its_issuer(
     assert (read_manifest(file).state, read_manifest(file).trusted) == ("valid", False)
 
 
-def test_webm_has_no_place_and_the_poster_vouches_for_it(signer: Signer, tmp_path: Path) -> None:
+def test_webm_is_unsigned_and_the_poster_holds_its_digest(signer: Signer, tmp_path: Path) -> None:
     result, poster = tmp_path / "result.webm", made(tmp_path, ".png")
     result.write_bytes(b"frames")
     done = Provenance(False, signer).sign({Output.RESULT: result, Output.POSTER: poster}, STATEMENT)
@@ -130,7 +130,7 @@ def test_webm_has_no_place_and_the_poster_vouches_for_it(signer: Signer, tmp_pat
     assert read_manifest(poster).statement["beside"] == {"result": file_digest(result)}
 
 
-def test_the_key_is_its_owners_and_stays(folder: Path) -> None:
+def test_development_key_is_private_and_kept(folder: Path) -> None:
     assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     again = development_credentials(folder)
@@ -138,7 +138,7 @@ def test_the_key_is_its_owners_and_stays(folder: Path) -> None:
     assert "PRIVATE" not in repr(again)
 
 
-def test_credentials_that_cannot_be_used_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_unusable_credentials_are_rejected(folder: Path, tmp_path: Path) -> None:
     development_credentials(tmp_path / "others")
     with pytest.raises(SettingsError, match="does not belong to the certificate"):
         operator_credentials(folder / CHAIN, tmp_path / "others" / KEY)
@@ -148,7 +148,7 @@ def test_credentials_that_cannot_be_used_are_refused(folder: Path, tmp_path: Pat
         open_provenance(Settings(data=tmp_path, c2pa_cert=folder / CHAIN))
 
 
-def test_who_delivers_nothing_reads_no_key_and_makes_none(tmp_path: Path) -> None:
+def test_prepare_worker_neither_reads_nor_makes_a_key(tmp_path: Path) -> None:
     absent = tmp_path / "absent.pem"
     settings = Settings(data=tmp_path / "data", c2pa_cert=absent, c2pa_key=absent)
     assert open_provenance(settings, [Queue.PREPARE]) == Provenance()
@@ -158,7 +158,7 @@ def test_who_delivers_nothing_reads_no_key_and_makes_none(tmp_path: Path) -> Non
         open_provenance(settings, [Queue.RENDER])
 
 
-def test_a_job_says_what_it_is(desk: Desk, settings: Settings, tmp_path: Path) -> None:
+def test_results_are_signed_and_watermarked(desk: Desk, settings: Settings, tmp_path: Path) -> None:
     runner = desk.with_provenance(open_provenance(settings))
     record = desk.finish(desk.submit(frames=3), runner)
     manifest = json.loads(desk.output(record, Output.MANIFEST, tmp_path).read_text())
