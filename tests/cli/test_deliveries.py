@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:
-    """Three jobs with a webhook, one for each way to end; their ids by what is told of them."""
+    """Create three jobs with a webhook, one per outcome; return their ids by event."""
     image = folder / "image.png"
     image.write_bytes(samples.png())
     walk = samples.write_video(folder / "driving.mp4")
@@ -93,10 +93,13 @@ def test_an_outage_and_a_restart_of_every_process_lose_no_message(
             # However many attempts there were: later ones are half an hour and two hours apart.
             wait_until(lambda: all_tried(180, lambda got: got[-1] == 200), "all arrive")
         secret = client.webhook_secrets().secrets[0].secret
-        told = {message.id: verified(message, secret) for message in receiver.messages}
+        content = {message.id: verified(message, secret) for message in receiver.messages}
         for event, job_id in jobs.items():
             [delivery] = client.deliveries(job_id)
-            assert (info[delivery.id]["type"], info[delivery.id]["data"]["id"]) == (event, job_id)
+            assert (content[delivery.id]["type"], content[delivery.id]["data"]["id"]) == (
+                event,
+                job_id,
+            )
             assert delivery.status == "delivered"
             assert set(tries(client, job_id)[:-1]) == {"ConnectError"}
             assert len(delivery.attempts) >= 3

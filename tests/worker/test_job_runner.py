@@ -267,12 +267,13 @@ def test_job_is_released_before_its_worker_pauses(desk: Desk, settings: Settings
     working = threading.Thread(target=worker.run, args=(Queue.PREPARE, job_id))
     working.start()
 
-    def is_given_back() -> bool:
+    def is_released() -> bool:
         record = desk.record(job_id)
         return record.token > 0 and record.state is JobState.QUEUED
 
-    wait_until(is_given_back, "the job is given back")
-    assert working.is_alive() and worker.lease is None
+    wait_until(is_released, "the job is released")
+    wait_until(lambda: worker.lease is None, "the worker drops its lease")
+    assert working.is_alive()
     assert desk.record(job_id).attempts == 0
     worker.shutdown.begin()
     working.join()

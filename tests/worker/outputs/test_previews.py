@@ -1,4 +1,4 @@
-"""Previews: frames of the current guess, stored and announced; a failed one never fails a job."""
+"""Previews: frames of the current guess; a failed one never fails a job."""
 
 from __future__ import annotations
 
