@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tcan_core.distributed.process_group import ProcessGroup
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.pipelines.animate import AnimateSettings
-    from tcan_core.pipelines.animate_files import AnimateReport, Prepared
+    from tcan_core.pipelines.animate_files import AnimateReport, PreparedInput
     from tcan_core.progress import AnimateProgress
 
 # The watermark's payload is the low bits of the seed.
@@ -223,7 +223,7 @@ def _render(
     device: str,
     options: RuntimeOptions,
     group: ProcessGroup,
-    prepared: Prepared,
+    prepared: PreparedInput,
     settings: AnimateSettings,
     outputs: _Outputs,
     progress: Callable[[AnimateProgress], None],
@@ -253,7 +253,7 @@ def _render(
 
 def _fitted(
     target: tuple[str, str, str],
-    prepared: Prepared,
+    prepared: PreparedInput,
     settings: AnimateSettings,
     options: RuntimeOptions,
     max_batches: tuple[int | None, int | None],

@@ -35,7 +35,13 @@ from tcan_core.errors import (
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, find_poses, prepare, render, write_poses
+from tcan_core.pipelines.animate_files import (
+    PreparedInput,
+    find_poses,
+    prepare,
+    render,
+    write_poses,
+)
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
@@ -273,7 +279,7 @@ class TcanAnimator:
             settings = replace(settings, **LOW_MEMORY)
         media = self._media.with_check(_cancel_check(is_canceled))
         try:
-            ready = Prepared.load(prepared, image, self._limits, media)
+            ready = PreparedInput.load(prepared, image, self._limits, media)
             settings = settings if low_memory else self._fitted(settings, ready)
             if self._peers is not None:
                 self._peers.set_next_video(prepared, ready.image, settings, resume)
@@ -307,7 +313,7 @@ class TcanAnimator:
         free_unused(self._device)
         raise out_of_memory
 
-    def _fitted(self, settings: AnimateSettings, ready: Prepared) -> AnimateSettings:
+    def _fitted(self, settings: AnimateSettings, ready: PreparedInput) -> AnimateSettings:
         """Return settings whose batches fit the device. Raises MemoryLimitError."""
         if self._budget is None:
             return settings

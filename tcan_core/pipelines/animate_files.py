@@ -47,7 +47,7 @@ _POSES_MEMBER = "prepared.json"
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedInput:
     """The input of a render.
 
     Attributes:
@@ -97,7 +97,7 @@ class Prepared:
         image_path: Path,
         limits: MediaLimits | None = None,
         media: MediaSource | None = None,
-    ) -> Prepared:
+    ) -> PreparedInput:
         """Read the zip of `save`, drawn poses on demand, and the image from its own file."""
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(_POSES_MEMBER))
@@ -146,7 +146,7 @@ def prepare(
     source_pose_path: Path | None = None,
     retarget: bool = True,
     media: MediaSource | None = None,
-) -> Prepared:
+) -> PreparedInput:
     """Read the inputs, detect poses in them, and clean the driving poses.
 
     Args:
@@ -172,7 +172,7 @@ def prepare(
     canvas = (image.shape[0], image.shape[1])
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
-    return Prepared(
+    return PreparedInput(
         image,
         source_pose if retarget else None,
         driving.poses,
@@ -262,7 +262,7 @@ def find_poses(
 
 def render(
     pipeline: AnimatePipeline,
-    prepared: Prepared,
+    prepared: PreparedInput,
     out_path: Path,
     settings: AnimateSettings,
     *,
@@ -321,7 +321,7 @@ def render(
 
 def render_as_peer(
     pipeline: AnimatePipeline,
-    prepared: Prepared,
+    prepared: PreparedInput,
     settings: AnimateSettings,
     resume: DenoiseState | None = None,
 ) -> None:

@@ -31,7 +31,7 @@ from tcan_core.distributed.process_group import TorchProcessGroup, join_local_gr
 from tcan_core.errors import CanceledError, PeerError, PeerLostError
 from tcan_core.models.runtime import RuntimeOptions
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, render_as_peer
+from tcan_core.pipelines.animate_files import PreparedInput, render_as_peer
 from tcan_core.pipelines.device_memory import free_unused
 from tcan_core.sampling.state import DenoiseState
 
@@ -75,7 +75,7 @@ class PipelinePeers(PeerProcessGroup):
         """Set the video that this process renders next; see `set_next`.
 
         Args:
-            prepared: file of `Prepared.save`; it and `resume` must stay until the video is done.
+            prepared: file of `PreparedInput.save`; it and `resume` must exist until the end.
             image: (height, width, 3) uint8 RGB.
             resume: file of a `DenoiseState`.
         """
@@ -155,7 +155,7 @@ def render_shared(
             prepared = Path(message["prepared"])
             render_as_peer(
                 pipeline,
-                Prepared.load(prepared, prepared, media=DecodedImage(pixels)),
+                PreparedInput.load(prepared, prepared, media=DecodedImage(pixels)),
                 AnimateSettings(**message["settings"]),
                 None if message["resume"] is None else DenoiseState.load(Path(message["resume"])),
             )

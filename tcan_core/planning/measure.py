@@ -15,7 +15,7 @@ from tcan_core.models.networks.tcan import Tcan
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.meta_model import uninitialized_tcan
 from tcan_core.models.weights.presets import Preset
-from tcan_core.planning.accounting import PeakAllocated
+from tcan_core.planning.accounting import PeakMemory
 from tcan_core.planning.architecture import architecture_of
 from tcan_core.planning.table import CodecMemory, DenoisingMemory, Size
 
@@ -106,7 +106,7 @@ class FusedAttention(TorchFunctionMode):
 
 def accounted(networks: Networks, stage: Callable[[], object]) -> int:
     """Return a stage's peak bytes of tensors, without the weights."""
-    allocated = PeakAllocated()
+    allocated = PeakMemory()
     with FusedAttention(), allocated:
         for network in networks:
             allocated.include(_tensors_of(network))

@@ -26,7 +26,7 @@ from tcan_core.models.weights.inventory import inventory
 from tcan_core.models.weights.loading import count_parameters
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, render
+from tcan_core.pipelines.animate_files import PreparedInput, render
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = args.out or Path(folder) / "out.mp4"
         scene = sample_scene(FIRST_TEST_SEED, args.frames, SIDE)
-        prepared = Prepared(
+        prepared = PreparedInput(
             scene.source.draw(scene.source_pose)[0],
             scene.source_pose,
             scene.driver.poses(scene.motion),

@@ -56,7 +56,7 @@ def measure(frames: int, count: bool) -> dict[str, int]:
     from tcan_core.models.caches.pose_cache import MAX_BYTES
     from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
     from tcan_core.pipelines.device_memory import peak_memory_bytes
-    from tcan_core.planning.accounting import PeakAllocated
+    from tcan_core.planning.accounting import PeakMemory
     from tcan_core.puppets.world import FIRST_TEST_SEED, sample_scene
 
     pipeline = AnimatePipeline.from_preset("mini")
@@ -75,7 +75,7 @@ def measure(frames: int, count: bool) -> dict[str, int]:
     latents = 4 * codec.latent_channels * frames * (64 // codec.factor) ** 2
     channels = pipeline.tcan.controlnet.config["block_out_channels"][0]
     of_frame = 4 * channels * (64 // codec.factor) ** 2
-    tensors, beyond = PeakAllocated(), PeakAllocated(lambda size: size not in (latents, of_frame))
+    tensors, beyond = PeakMemory(), PeakMemory(lambda size: size not in (latents, of_frame))
     with tensors, beyond:
         animate()
     return {

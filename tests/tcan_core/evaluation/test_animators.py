@@ -13,7 +13,7 @@ from tcan_core.evaluation.pairs import read_pairs
 
 @dataclass(frozen=True)
 class EmptyDetection:
-    """Prepared inputs in which no person was detected."""
+    """PreparedInput inputs in which no person was detected."""
 
     image: Frames
     source_pose: Pose | None

@@ -19,7 +19,7 @@ from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import (
-    Prepared,
+    PreparedInput,
     prepare,
     random_seed,
     render,
@@ -35,11 +35,11 @@ FAST = AnimateSettings(seed=3, context_size=4, context_overlap=2)
 
 
 @pytest.fixture(scope="module")
-def prepared(pair: Path) -> Prepared:
+def prepared(pair: Path) -> PreparedInput:
     return prepare(pair / "source.png", pair / "driving_pose.json", detector=DETECTOR)
 
 
-def test_pose_file_is_read_with_its_frame_rate(prepared: Prepared, scene: Scene) -> None:
+def test_pose_file_is_read_with_its_frame_rate(prepared: PreparedInput, scene: Scene) -> None:
     assert prepared.fps == FPS and len(prepared.poses) == FRAMES
     truth = scene.driver.poses(scene.motion)
     for pose, true in zip(prepared.poses, truth, strict=True):
@@ -105,10 +105,12 @@ def test_long_videos_are_detected_in_batches(tmp_path: Path) -> None:
     assert all(done <= expected for done, expected in calls)
 
 
-def test_prepared_input_is_saved_and_loaded(prepared: Prepared, pair: Path, tmp_path: Path) -> None:
+def test_prepared_input_is_saved_and_loaded(
+    prepared: PreparedInput, pair: Path, tmp_path: Path
+) -> None:
     prepared.save(tmp_path / "prepared.zip")
 
-    loaded = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
+    loaded = PreparedInput.load(tmp_path / "prepared.zip", pair / "source.png")
 
     assert np.array_equal(loaded.image, prepared.image)
     assert (loaded.fps, loaded.warnings, loaded.seconds) == (
@@ -126,12 +128,12 @@ def test_prepared_input_is_saved_and_loaded(prepared: Prepared, pair: Path, tmp_
 
 
 def test_stored_and_redrawn_poses_render_the_same_file(
-    pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
+    pipeline: AnimatePipeline, prepared: PreparedInput, pair: Path, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     drawn = pipeline.drawer.pose_maps(image, poses, source_pose, retarget=True)
     replace(prepared, pose_maps=drawn).save(tmp_path / "prepared.zip")
-    stored = Prepared.load(tmp_path / "prepared.zip", pair / "source.png")
+    stored = PreparedInput.load(tmp_path / "prepared.zip", pair / "source.png")
     assert isinstance(stored.pose_maps, StoredPoseMaps) and len(stored.pose_maps) == FRAMES
 
     render(pipeline, prepared, tmp_path / "redrawn.mp4", FAST)
@@ -141,7 +143,7 @@ def test_stored_and_redrawn_poses_render_the_same_file(
 
 
 def test_stored_poses_are_used_unless_they_have_another_size(
-    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    pipeline: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     backwards = pipeline.drawer.pose_maps(image, poses[::-1], source_pose, retarget=True)
@@ -181,7 +183,7 @@ def test_image_without_a_person_is_accepted_without_retargeting_or_with_a_pose(
     assert unretargeted.source_pose is None and given.source_pose is not None
     assert np.array_equal(given.source_pose.keypoints, scene.source_pose.keypoints)
     unretargeted.save(tmp_path / "prepared.zip")
-    assert Prepared.load(tmp_path / "prepared.zip", image).source_pose is None
+    assert PreparedInput.load(tmp_path / "prepared.zip", image).source_pose is None
 
 
 def test_source_pose_file_of_another_image_is_rejected(pair: Path, tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_unusable_files_are_rejected(pair: Path, tmp_path: Path) -> None:
 
 
 def test_render_writes_video_poster_and_drawn_poses(
-    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    pipeline: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     reports: list[AnimateProgress] = []
     out, poster, skeletons = (tmp_path / name for name in ("out.mp4", "poster.png", "pose.mp4"))
@@ -255,7 +257,7 @@ def test_render_writes_video_poster_and_drawn_poses(
 
 
 def test_canceled_render_leaves_no_files(
-    pipeline: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    pipeline: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     with pytest.raises(CanceledError):
         render(pipeline, prepared, tmp_path / "out.mp4", FAST, is_canceled=lambda: True)
@@ -264,7 +266,7 @@ def test_canceled_render_leaves_no_files(
 
 
 def test_driving_video_without_sound_is_accepted(
-    pipeline: AnimatePipeline, prepared: Prepared, pair: Path, tmp_path: Path
+    pipeline: AnimatePipeline, prepared: PreparedInput, pair: Path, tmp_path: Path
 ) -> None:
     """Copying the sound of a video without sound is not an error."""
     shutil.copy(pair / "driving.mp4", tmp_path / "driving.mp4")

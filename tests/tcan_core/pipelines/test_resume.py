@@ -8,7 +8,7 @@ import pytest
 
 from tcan_core.errors import CanceledError, CheckpointError
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.pipelines.animate_files import Prepared, prepare, render
+from tcan_core.pipelines.animate_files import PreparedInput, prepare, render
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
@@ -23,7 +23,7 @@ def mini() -> AnimatePipeline:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedInput:
     folder = tmp_path_factory.mktemp("puppets")
     render_pair(folder, seed=FIRST_TEST_SEED + 600, num_frames=FRAMES, size=64)
     return prepare(folder / "source.png", folder / "driving_pose.json")
@@ -54,7 +54,7 @@ class Checkpoints:
     ],
 )
 def test_resumed_render_writes_the_same_bytes(
-    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path, scheduler: str
+    mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path, scheduler: str
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=3, scheduler=scheduler)
     whole, cut, rest = (tmp_path / name for name in ("whole.mp4", "cut.mp4", "rest.mp4"))
@@ -73,7 +73,7 @@ def test_resumed_render_writes_the_same_bytes(
 
 
 def test_checkpoint_of_the_last_step_skips_denoising(
-    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=2)
     render(mini, prepared, tmp_path / "whole.mp4", settings, progress=Checkpoints(tmp_path))
@@ -91,7 +91,7 @@ def test_checkpoint_of_the_last_step_skips_denoising(
 
 
 def test_render_with_cached_features_resumes_after_every_interval(
-    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     settings = AnimateSettings(seed=4, num_inference_steps=3, cache_interval=2)
     whole, rest = tmp_path / "whole.mp4", tmp_path / "rest.mp4"
@@ -105,7 +105,7 @@ def test_render_with_cached_features_resumes_after_every_interval(
 
 
 def test_checkpoint_of_other_settings_is_rejected(
-    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     two, three = (AnimateSettings(num_inference_steps=steps) for steps in (2, 3))
     render(mini, prepared, tmp_path / "out.mp4", two, progress=Checkpoints(tmp_path))
@@ -115,7 +115,7 @@ def test_checkpoint_of_other_settings_is_rejected(
 
 
 def test_cancel_stops_between_decoded_frames(
-    mini: AnimatePipeline, prepared: Prepared, tmp_path: Path
+    mini: AnimatePipeline, prepared: PreparedInput, tmp_path: Path
 ) -> None:
     reports: list[AnimateProgress] = []
     settings = AnimateSettings(num_inference_steps=1, decode_batch=4)

@@ -12,7 +12,7 @@ from tcan_core.errors import CanceledError
 from tcan_core.models.runtime import RuntimeOptions, set_up
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
-from tcan_core.planning.accounting import PeakAllocated
+from tcan_core.planning.accounting import PeakMemory
 from tcan_core.planning.measure import MeasuredModel, _denoise, accounted
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.world import Scene, sample_scene
@@ -24,7 +24,7 @@ KIB = 1024
 
 def test_live_tensors_are_counted_and_views_are_not() -> None:
     before = torch.zeros(KIB, dtype=torch.uint8)
-    with PeakAllocated() as allocated:
+    with PeakMemory() as allocated:
         first = torch.zeros(KIB, dtype=torch.uint8)
         second = torch.zeros(2 * KIB, dtype=torch.uint8)
         views = first.view(2, -1), before[10:], second.add_(1)
@@ -38,7 +38,7 @@ def test_live_tensors_are_counted_and_views_are_not() -> None:
 
 
 def test_existing_tensors_can_be_included_and_sizes_excluded() -> None:
-    with PeakAllocated(lambda num_bytes: num_bytes > 10) as allocated:
+    with PeakMemory(lambda num_bytes: num_bytes > 10) as allocated:
         tensors = [torch.zeros(100, dtype=torch.uint8), torch.zeros(4, dtype=torch.uint8)]
         allocated.include(tensors)
         assert allocated.peak_bytes == 100
@@ -101,7 +101,7 @@ def test_caches_of_windows_are_freed_before_decoding(
         while_denoising.append(counted.now_bytes)
 
     # The pose cache is not counted: it has a limit of its own.
-    with torch.inference_mode(), PeakAllocated(partial(not_in, {pose_bytes(pipeline)})) as counted:
+    with torch.inference_mode(), PeakMemory(partial(not_in, {pose_bytes(pipeline)})) as counted:
         latents = pipeline.encode(np.zeros((*maps.size, 3), np.uint8))
         pipeline.denoise(latents, maps, settings, note, None)  # fills the prompt cache
         before = counted.now_bytes
@@ -130,7 +130,7 @@ def test_longer_video_takes_no_more_device_memory(pipeline: AnimatePipeline) -> 
         poses = scene.driver.poses(scene.motion)
         latents_bytes = 4 * 4 * frames * 4 * 4
         on_host = {latents_bytes, pose_bytes(pipeline)}
-        with PeakAllocated(partial(not_in, on_host)) as counted:
+        with PeakMemory(partial(not_in, on_host)) as counted:
             settings = AnimateSettings(context_size=8, context_overlap=2, decode_batch=8)
             count = sum(1 for _ in pipeline.frames(image, poses, scene.source_pose, settings))
         assert count == frames
