@@ -1,7 +1,7 @@
-"""`make check-deploy`: what can be known of the files under deploy/ without a cluster.
+"""`make check-deploy`: check the files under deploy/ without a cluster.
 
-Each check is one program's verdict. A program that is not there is no failure: the check is listed
-as skipped, with the reason, and once more at the end. Standard library and PyYAML only.
+Each check runs one program. If the program is missing, the check is listed as skipped, with the
+reason, and again at the end. Standard library and PyYAML only.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMAS = ROOT / "tests/deploy/schemas"
-# The oldest and the newest that are held to; what lies between is checked too.
+# Supported versions, from the oldest to the newest.
 KUBERNETES = ("1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
-# Anything, as long as it is there: the compose file refuses to run without them.
+# Required by the compose file; any value will do.
 SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
 
 
 class SkippedError(Exception):
-    """A check cannot be done here; the message says why."""
+    """A missing program; the message is the reason of the skip."""
 
 
 class FailedError(Exception):
-    """A check found something; the message holds it."""
+    """A failed check; the message has its findings."""
 
 
 def main() -> int:
-    """Do every check, print a line for each; 1 when one failed."""
+    """Run all checks and print a line for each; return 1 if one failed."""
     failures = 0
     skipped: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, check in checks(Path(scratch)):
             began_s = time.monotonic()
             try:
-                told = f"ok       {name}: {check()}"
+                line = f"ok       {name}: {check()}"
             except SkippedError as reason:
-                told = f"skipped  {name}: {reason}"
+                line = f"skipped  {name}: {reason}"
                 skipped.setdefault(str(reason), []).append(name)
-            except FailedError as found:
-                told = f"FAILED   {name}:\n{found}"
+            except FailedError as finding:
+                line = f"FAILED   {name}:\n{finding}"
                 failures += 1
-            print(f"{told} ({time.monotonic() - began_s:.1f} s)", flush=True)
-    for why, names in skipped.items():
-        print(f"NOT CHECKED, {why}: {', '.join(names)}")
+            print(f"{line} ({time.monotonic() - began_s:.1f} s)", flush=True)
+    for reason, names in skipped.items():
+        print(f"NOT CHECKED, {reason}: {', '.join(names)}")
     return min(failures, 1)
 
 
 def checks(scratch: Path) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Names of the checks, and what does them, in an order in which later ones may use files."""
+    """Yield names and functions of the checks; later ones use files that earlier ones write."""
     for folder in kustomizations():
         file = scratch / f"{'-'.join(folder.parts)}.yaml"
         yield f"kubectl kustomize {folder}", partial(render, folder, file)
@@ -81,7 +81,7 @@ def checks(scratch: Path) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def kustomizations() -> list[Path]:
-    """Folders that are applied: all with a kustomization, but for bases and components."""
+    """Return the folders with a kustomization, except bases and components."""
     home = ROOT / "deploy/kubernetes"
     folders = [file.parent.relative_to(ROOT) for file in home.rglob("kustomization.yaml")]
     return sorted(folder for folder in folders if not {"base", "components"} & set(folder.parts))
@@ -95,25 +95,25 @@ def render(folder: Path, file: Path) -> str:
 
 
 def _kubectl() -> str:
-    """The machine's own, else the one of deploy/check-requirements.txt."""
+    """Return the installed kubectl, or else the one of deploy/check-requirements.txt."""
     return shutil.which("kubectl") or tool("kubectl")
 
 
 def validate(file: Path, version: str) -> str:
-    """Kubernetes' own kinds, strictly; others are for `custom_resources`."""
+    """Validate built-in kinds strictly; `custom_resources` validates the others."""
     _rendered(file)
-    told = run([tool("kubernetes-validate"), "--strict", "-k", version, str(file)])
-    strange = {
-        line.split(" for kind ")[1].split()[0] for line in told.splitlines() if "WARN" in line
+    output = run([tool("kubernetes-validate"), "--strict", "-k", version, str(file)])
+    custom_kinds = {
+        line.split(" for kind ")[1].split()[0] for line in output.splitlines() if "WARN" in line
     }
-    unknown = strange - {schema.stem for schema in SCHEMAS.glob("*.json")}
+    unknown = custom_kinds - {schema.stem for schema in SCHEMAS.glob("*.json")}
     if unknown:
-        raise FailedError(f"no schema is known for: {', '.join(sorted(unknown))}")
-    return f"{told.count('INFO')} resources pass"
+        raise FailedError(f"no schema in tests/deploy/schemas for: {', '.join(sorted(unknown))}")
+    return f"{output.count('INFO')} resources pass"
 
 
 def custom_resources(file: Path, scratch: Path) -> str:
-    """Resources of KEDA and of Prometheus' operator, against the schemas of the tests."""
+    """Validate resources of KEDA and the Prometheus operator against tests/deploy/schemas."""
     _rendered(file)
     checked = 0
     for resource in documents(file):
@@ -127,42 +127,42 @@ def custom_resources(file: Path, scratch: Path) -> str:
 
 
 def checkov(framework: str, files: Sequence[Path]) -> str:
-    """No failure that deploy/checkov.yaml does not list with its reason."""
+    """Run checkov; deploy/checkov.yaml lists accepted findings with their reasons."""
     if not files:
         raise SkippedError("nothing was rendered")
     config = ["--config-file", str(ROOT / "deploy/checkov.yaml"), "--framework", framework]
-    told = run([tool("checkov"), *config, "--file", *map(str, files), "--output", "json"])
-    report = json.loads(told[told.index("{") :])
+    output = run([tool("checkov"), *config, "--file", *map(str, files), "--output", "json"])
+    report = json.loads(output[output.index("{") :])
     return f"{report['summary']['passed']} checks pass"
 
 
 def promtool(verb: str, what: str, file: Path) -> str:
-    """Prometheus' own verdict."""
+    """Run promtool on a file."""
     path = shutil.which("promtool")
     if path is None:
-        raise SkippedError("there is no promtool; Debian: apt install prometheus")
+        raise SkippedError("promtool is not installed; Debian: apt install prometheus")
     return run([path, verb, what, file.name], cwd=file.parent).split("SUCCESS")[-1].strip(": \n")
 
 
 def compose(command: list[str]) -> str:
-    """Return whether this Compose takes the file, with all profiles."""
+    """Check that this Compose accepts the file, with all profiles."""
     if (
         shutil.which(command[0]) is None
         or subprocess.run([*command, "version"], capture_output=True).returncode
     ):
-        raise SkippedError(f"there is no {' '.join(command)}")
+        raise SkippedError(f"{' '.join(command)} is not installed")
     profiles = [word for name in ("cpu", "gpu", "monitoring") for word in ("--profile", name)]
     words = [*command, "--file", str(ROOT / "docker-compose.yml"), *profiles, "config"]
     return f"{len(yaml.safe_load(run(words))['services'])} services"
 
 
 def documents(file: Path) -> list[dict[str, object]]:
-    """The resources of a rendered file."""
+    """Read the resources of a rendered file."""
     return [one for one in yaml.safe_load_all(file.read_text()) if one]
 
 
 def tool(name: str) -> str:
-    """A program of deploy/check-requirements.txt."""
+    """Return the path of a program of deploy/check-requirements.txt."""
     path = TOOLS / name
     if not path.exists():
         raise SkippedError(f"{name} is not in .venv-deploy")
@@ -174,18 +174,18 @@ def _rendered(file: Path) -> None:
         raise SkippedError("nothing was rendered")
 
 
-def run(command: Sequence[str], told: str | None = None, cwd: Path = ROOT) -> str:
-    """What a program prints, or `told`. Raises FailedError, with what it printed, when it fails."""
-    done = subprocess.run(
+def run(command: Sequence[str], summary: str | None = None, cwd: Path = ROOT) -> str:
+    """Run a program and return `summary` or its output. Raises FailedError with its output."""
+    process = subprocess.run(
         command,
         cwd=cwd,
         env={**os.environ, **dict.fromkeys(SECRETS, "x" * 40)},
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        raise FailedError((done.stdout + done.stderr).strip()[-4000:])
-    return done.stdout if told is None else told
+    if process.returncode:
+        raise FailedError((process.stdout + process.stderr).strip()[-4000:])
+    return process.stdout if summary is None else summary
 
 
 if __name__ == "__main__":

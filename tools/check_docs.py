@@ -33,7 +33,7 @@ TCAN = re.compile(
 )
 SETTING = re.compile(r"(?<!\w)TCAN_[A-Z0-9_]+(?![\w*])")
 DECISION = re.compile(r"decisions?[ /]\[?(00\d\d)")
-# kubectl's names of Deployments, which look like paths.
+# Names of Deployments in kubectl commands, which look like paths.
 KUBERNETES = ("deploy/gateway", "deploy/worker", "deploy/prepare")
 # Variables of the compose file, the command line and the tests.
 NAMED_ELSEWHERE = (".env.example", "docker-compose.yml", "service/settings.py", "docs/weights.md")
@@ -54,16 +54,18 @@ def main() -> None:
 
 def check_page(name: str, text: str) -> list[str]:
     """Return what a page's code spans and blocks mention that does not exist."""
-    found = []
+    findings = []
     for span in CODE.findall(text):
-        found += [
+        findings += [
             f"no file {path}" for path in PATH.findall(span) if not _is_path(name, span, path)
         ]
-        found += [f"no target: make {one}" for one in MAKE.findall(span) if one not in _targets()]
-        found += [f"no module {one}" for one in MODULE.findall(span) if not _is_module(one)]
-        found += [f"no setting {one}" for one in SETTING.findall(span) if not _is_setting(one)]
-        found += [finding for line in TCAN.findall(span) for finding in _check_command(line)]
-    return [f"{name}: {finding}" for finding in dict.fromkeys(found)]
+        findings += [
+            f"no target: make {one}" for one in MAKE.findall(span) if one not in _targets()
+        ]
+        findings += [f"no module {one}" for one in MODULE.findall(span) if not _is_module(one)]
+        findings += [f"no setting {one}" for one in SETTING.findall(span) if not _is_setting(one)]
+        findings += [finding for line in TCAN.findall(span) for finding in _check_command(line)]
+    return [f"{name}: {finding}" for finding in dict.fromkeys(findings)]
 
 
 def check_decisions() -> Iterator[str]:

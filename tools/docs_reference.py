@@ -197,8 +197,8 @@ def _rows(variable: str, field: FieldInfo) -> Iterator[str]:
             yield from _rows(f"{variable}__{name.upper()}", inner)
         return
     default = None if field.default is PydanticUndefined else field.default
-    shown = "" if default is None or default == "" else f"`{_text(default)}`"
-    yield f"| `{variable}` | {_type_name(kind)} | {shown} | {field.description or ''} |"
+    default_text = "" if default is None or default == "" else f"`{_text(default)}`"
+    yield f"| `{variable}` | {_type_name(kind)} | {default_text} | {field.description or ''} |"
 
 
 def _text(value: Any) -> str:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measure the mini preset on puppets that it has never seen: everything that its model card tells.
+# Measure the mini preset on unseen puppets: all numbers of its model card.
 #
 #   sh tools/measure_mini.sh OUT [PRESET] [PAIRS]
 #

@@ -1,7 +1,7 @@
-"""`python tools/prometheus_rule.py`: the alert rules as Prometheus' operator reads them.
+"""`python tools/prometheus_rule.py`: generate the Prometheus operator's resource from rules.yml.
 
-Prometheus itself reads rules.yml, and kustomize takes no file into the middle of another. Standard
-library only; a test holds the two files together.
+Kustomize cannot insert a file into another. Standard library only; a test checks that the files
+agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ spec:
 
 
 def resource(rules: str) -> str:
-    """The YAML of the resource that holds these rules."""
+    """Return the YAML of the resource with these rules."""
     return HEAD + indent(rules, "  ")
 
 

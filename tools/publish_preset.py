@@ -1,4 +1,4 @@
-"""Take trained parts into a shipped preset: half precision, with their digests in SHA256SUMS.
+"""Copy trained parts into a shipped preset in half precision; write their digests to SHA256SUMS.
 
 python tools/publish_preset.py runs/mini/parts tcan_core/presets/mini
 """

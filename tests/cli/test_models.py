@@ -205,7 +205,7 @@ def test_a_preset_is_pulled_converted_and_locked(
     assert "denoising_unet: some/denoising_unet/weights.safetensors, licence: mit" in first.err
     assert first.out == "denoising_unet: downloaded\nmotion_modules: downloaded\n"
     assert again.out == "denoising_unet: already installed\nmotion_modules: already installed\n"
-    assert len(hub.asked) == 2
+    assert len(hub.requests) == 2
     locked = json.loads((models / "mine" / "weights.lock.json").read_text())["files"]
     entry = locked["denoising_unet.safetensors"]
     assert (entry["revision"], entry["source_sha256"]) == ("1" * 40, digest)

@@ -1,4 +1,4 @@
-"""What the tests of the model share: one thread, and a tiny preset with random weights."""
+"""Fixtures of the model's tests: one thread, and a tiny preset with random weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tcan_core.tiny_weights import tiny_preset, write_tiny_weights
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from more, and sums keep their order."""
+    """Run torch on one thread, so that sums are reproducible."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -23,13 +23,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> Preset:
-    """A preset of the shape of `mini`, a few channels wide."""
+    """Return a preset like `mini` with few channels."""
     return tiny_preset()
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with random weights for every part of the tiny preset."""
+    """Write random weights for all parts of the tiny preset and return their folder."""
     folder = tmp_path_factory.mktemp("weights")
     write_tiny_weights(folder)
     return folder

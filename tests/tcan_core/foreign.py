@@ -1,6 +1,6 @@
-"""Weights in the formats of other programs: keys renamed backwards, by rules of their own.
+"""Weights in the formats of other programs.
 
-The rules are written from the programs' key names, not from the converters that are tested.
+The key names are written from those programs, independently of the converters that are tested.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ldm_unet_name(key: str, layers: int, attending: set[int]) -> str:
 
     Args:
         layers: resnets per down block.
-        attending: up blocks with attention; their upsampler is a third entry, else the second.
+        attending: up blocks with attention; their upsampler is the third entry.
     """
     module, leaf = key.rsplit(".", 1)
     if module in UNET_ENDS:
@@ -73,7 +73,7 @@ def inner(kind: str, words: list[str]) -> str:
 
 
 def ldm_unet(state: Mapping[str, Tensor], layers: int, prefix: str) -> State:
-    """A UNet as a Civitai or LDM file has it."""
+    """Convert a UNet to the format of Civitai and LDM."""
     attending = {
         int(key.split(".")[1])
         for key in state
@@ -83,7 +83,7 @@ def ldm_unet(state: Mapping[str, Tensor], layers: int, prefix: str) -> State:
 
 
 def ldm_controlnet(state: Mapping[str, Tensor], layers: int) -> State:
-    """A ControlNet as `control_v11p_sd15_openpose.pth` has it."""
+    """Convert a ControlNet to the format of `control_v11p_sd15_openpose.pth`."""
     hints = 1 + sum(bool(re.fullmatch(r".*embedding\.blocks\.\d+\.bias", key)) for key in state)
 
     def name(key: str) -> str:
@@ -102,18 +102,18 @@ def ldm_controlnet(state: Mapping[str, Tensor], layers: int) -> State:
 
 
 def ldm_vae(state: Mapping[str, Tensor], prefix: str = "first_stage_model.") -> State:
-    """A VAE as a Civitai or LDM file has it; attentions are 1x1 convolutions."""
+    """Convert a VAE to the format of Civitai and LDM; attentions are 1x1 convolutions."""
     levels = 1 + max(int(key.split(".")[2]) for key in state if ".down_blocks." in key)
     renamed = {}
     for key, tensor in state.items():
         name = re.sub(r"down_blocks\.(\d+)\.resnets\.", r"down.\1.block.", key)
         name = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", name)
         name = re.sub(
-            r"up_blocks\.(\d+)\.", lambda found: f"up.{levels - 1 - int(found[1])}.", name
+            r"up_blocks\.(\d+)\.", lambda match: f"up.{levels - 1 - int(match[1])}.", name
         )
         name = name.replace(".resnets.", ".block.").replace(".upsamplers.0.", ".upsample.")
         name = re.sub(
-            r"mid_block\.block\.(\d)", lambda found: f"mid.block_{int(found[1]) + 1}", name
+            r"mid_block\.block\.(\d)", lambda match: f"mid.block_{int(match[1]) + 1}", name
         )
         name = name.replace("conv_shortcut", "nin_shortcut").replace("conv_norm_out", "norm_out")
         value = tensor
@@ -127,7 +127,7 @@ def ldm_vae(state: Mapping[str, Tensor], prefix: str = "first_stage_model.") -> 
 
 
 def old_diffusers_vae(state: Mapping[str, Tensor]) -> State:
-    """A VAE as diffusers saved it before 2023, which is how sd-vae-ft-mse lies on the hub."""
+    """Convert a VAE to the format of diffusers before 2023, as in sd-vae-ft-mse on the hub."""
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     renamed = {}
     for key, value in state.items():
@@ -139,14 +139,14 @@ def old_diffusers_vae(state: Mapping[str, Tensor]) -> State:
 
 
 def ldm_text_encoder(state: Mapping[str, Tensor]) -> State:
-    """A CLIP text encoder as a Civitai or LDM file has it."""
+    """Convert a CLIP text encoder to the format of Civitai and LDM."""
     prefix = "cond_stage_model.transformer.text_model."
     renamed = {prefix + key: value for key, value in state.items()}
     return renamed | {f"{prefix}embeddings.position_ids": torch.arange(77)[None]}
 
 
 def animatediff(state: Mapping[str, Tensor], positions: int) -> State:
-    """Motion modules as `mm_sd_v15_v2.ckpt` has them, positions included."""
+    """Convert motion modules to the format of `mm_sd_v15_v2.ckpt`, positions included."""
     renamed = {}
     for key, value in state.items():
         name = re.sub(r"(motion_modules\.\d+)\.", r"\1.temporal_transformer.", key)
@@ -166,7 +166,7 @@ def animatediff(state: Mapping[str, Tensor], positions: int) -> State:
 
 
 def peft_wrapped(unet: Mapping[str, Tensor], lora: Mapping[str, Tensor]) -> State:
-    """A UNet as the official training code saves it: adapted layers under peft's wrappers."""
+    """Convert a UNet to the official training format, with adapted layers in peft's wrappers."""
     adapted = {re.sub(r"\.lora_[AB]\.weight", "", key) for key in lora}
     renamed = {
         re.sub(r"\.weight$", ".base_layer.weight", key)
@@ -178,7 +178,7 @@ def peft_wrapped(unet: Mapping[str, Tensor], lora: Mapping[str, Tensor]) -> Stat
 
 
 def kohya(lora: Mapping[str, Tensor], alpha: float) -> State:
-    """A LoRA as kohya's scripts save it, which is how LCM-LoRA lies on the hub."""
+    """Convert a LoRA to the format of kohya's scripts, as in LCM-LoRA on the hub."""
     renamed = {}
     for key, value in lora.items():
         module, half = re.fullmatch(r"(.+)\.lora_([AB])\.weight", key).groups()  # type: ignore[union-attr]
@@ -189,7 +189,7 @@ def kohya(lora: Mapping[str, Tensor], alpha: float) -> State:
 
 
 def old_diffusers_lora(lora: Mapping[str, Tensor]) -> State:
-    """A LoRA as diffusers' attention processors saved it."""
+    """Convert a LoRA to the format of diffusers' attention processors."""
 
     def name(key: str) -> str:
         key = key.replace(".lora_A.", "_lora.down.").replace(".lora_B.", "_lora.up.")
@@ -201,7 +201,7 @@ def old_diffusers_lora(lora: Mapping[str, Tensor]) -> State:
 def lora_for(
     shapes: Mapping[str, torch.Size], rank: int, fill: Callable[..., Tensor], pattern: str
 ) -> State:
-    """A LoRA in our style on all modules whose name fits the pattern."""
+    """Make a LoRA in our format for all modules whose name matches the pattern."""
     state = {}
     for key, shape in shapes.items():
         module = key.removesuffix(".weight")

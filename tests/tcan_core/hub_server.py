@@ -1,4 +1,4 @@
-"""A stand-in of the hub over HTTP: revisions, digests, ranges, and transfers that break on wish."""
+"""A fake of the Hugging Face hub over HTTP: revisions, digests, ranges, broken transfers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _RESOLVE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<f
 
 @dataclass
 class Hub:
-    """What the server has, and what it was asked.
+    """The files of the server and the recorded requests.
 
     Attributes:
         files: content by (repository, commit, file).
         heads: the commit of `main`, by repository.
-        cut_after: bytes after which the next transfer breaks, or None.
-        down_for: transfers that are answered 500 after it.
-        damaged: whether what is sent is not what was announced.
-        ranges: the `Range` header of each transfer, "" where it had none.
-        asked: (repository, revision, file) of each transfer.
+        cut_after: bytes after which the next transfer breaks.
+        down_for: number of transfers after it that get status 500.
+        damaged: send content that does not match the digest.
+        ranges: the `Range` header of each transfer, or "".
+        requests: (repository, revision, file) of each transfer.
     """
 
     url: str = ""
@@ -34,7 +34,7 @@ class Hub:
     down_for: int = 0
     damaged: bool = False
     ranges: list[str] = field(default_factory=list)
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def put(self, repo: str, file: str, content: bytes, commit: str) -> str:
         """Add a file at a commit that becomes `main`, and return its sha256."""
@@ -69,7 +69,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             match = _RESOLVE.fullmatch(self.path)
             hub.ranges.append(self.headers.get("Range", ""))
-            hub.asked.append(match.group("repo", "revision", "file") if match else ("", "", ""))  # type: ignore[arg-type]
+            hub.requests.append(match.group("repo", "revision", "file") if match else ("", "", ""))  # type: ignore[arg-type]
             if hub.cut_after is None and hub.down_for:
                 hub.down_for -= 1
                 self._refuse(500)
@@ -84,10 +84,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if content is None:
                 self._refuse(404)
                 return
-            wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            first = int(wanted.group(1)) if wanted else 0
-            self.send_response(206 if wanted else 200)
-            if wanted:
+            range_match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            first = int(range_match.group(1)) if range_match else 0
+            self.send_response(206 if range_match else 200)
+            if range_match:
                 self.send_header(
                     "Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}"
                 )
@@ -112,6 +112,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

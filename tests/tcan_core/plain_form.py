@@ -1,11 +1,10 @@
-"""TCAN's prediction in its plain form, as the method is written down: nothing is shared.
+"""A plain form of TCAN's prediction without shared computation, to test the accelerated one.
 
-The reference UNet runs at batch 2, zeros for the unconditional half. Its features are repeated for
-every frame, joined to the frame's own tokens, and projected with them; the unconditional half,
-which sees none, attends anew without, as in the official code. Both halves of guidance pass
-ControlNet and denoising UNet in full, as in diffusers' own pipelines; every row has a prompt of its
-own, and windows come one after the other. An independent formulation to hold the accelerated one
-against: it shares the networks' weights, and of the project's attention the temporal one alone.
+The reference UNet runs at batch 2, with zeros for the unconditional half. Its features are repeated
+for every frame, concatenated with the frame's tokens and projected with them; the unconditional
+half attends without them, as in the official code. Both halves of guidance run the whole ControlNet
+and denoising UNet, as in diffusers' pipelines; every row has its own prompt, and windows run one by
+one. Only the networks' weights and the project's temporal attention are shared.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tcan_core.models.networks.temperature import connect_temperature
 
 
 class PlainTcan:
-    """The same weights as a `Tcan`, which stays as it is."""
+    """The plain form around the weights of a `Tcan`, which is not changed."""
 
     def __init__(self, tcan: Tcan) -> None:
         self.prompt, self.dtype, self.pose_cache = tcan.prompt, tcan.dtype, None
@@ -44,15 +43,15 @@ class PlainTcan:
                 if isinstance(module, Attention) and "motion_modules" not in name:
                     module.set_processor(plain)
         for name, module in self.reference_unet.named_modules():
-            if _reads(name):
-                module.set_processor(_Writer(self.features, name))
+            if _reads_reference(name):
+                module.set_processor(_FeatureWriter(self.features, name))
         for name, module in self.unet.named_modules():
-            if _reads(name):
-                module.set_processor(_Reader(self.features, name))
+            if _reads_reference(name):
+                module.set_processor(_FeatureReader(self.features, name))
 
     @torch.no_grad()
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
-        """Run the reference UNet on (1, c, h, w) and on zeros."""
+        """Run the reference UNet on latents (1, c, h, w) and on zeros."""
         both = torch.cat([torch.zeros_like(ref_image_latents), ref_image_latents])
         self.reference_unet(both, timestep.expand(2), self.prompt.repeat(2, 1, 1))
 
@@ -66,7 +65,7 @@ class PlainTcan:
         deep: None = None,
         check_canceled: CheckCanceled = lambda: None,
     ) -> Tensor:
-        """Predict for one window at a time; as `Tcan.predict`, with no deep features kept."""
+        """Predict window by window; like `Tcan.predict`, without a deep feature cache."""
         maps, predictions = self.temperature.maps, []
         for index in range(len(latents)):
             one = slice(index, index + 1)
@@ -95,7 +94,7 @@ class PlainTcan:
         return both[:1] + guidance_scale * (both[1:] - both[:1])
 
 
-class _Writer(AttnProcessor2_0):
+class _FeatureWriter(AttnProcessor2_0):
     def __init__(self, features: dict[str, Tensor], name: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.features, self.name = features, name
@@ -105,7 +104,7 @@ class _Writer(AttnProcessor2_0):
         return super().__call__(attn, hidden_states)
 
 
-class _Reader:
+class _FeatureReader:
     def __init__(self, features: dict[str, Tensor], name: str) -> None:
         self.features, self.name = features, name
 
@@ -123,13 +122,13 @@ class _Reader:
         return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
 
 
-def _reads(name: str) -> bool:
-    """Return whether a module is a self-attention of a mid or up block."""
+def _reads_reference(name: str) -> bool:
+    """Return whether a module attends to the reference: self-attention of mid and up blocks."""
     is_above = name.startswith(("mid_block", "up_blocks"))
     return is_above and name.endswith("attn1") and "motion_modules" not in name
 
 
 def _same_weights(network: nn.Module) -> Any:
-    """A copy of the modules around the same parameters and buffers."""
+    """Copy the modules but share their parameters and buffers."""
     tensors = [*network.parameters(), *network.buffers()]
     return deepcopy(network, {id(tensor): tensor for tensor in tensors})

@@ -1,4 +1,4 @@
-"""A whole model with random weights, at any widths and in any type, without a second copy."""
+"""A complete model with random weights, at any widths and in any type, without a second copy."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tcan_core.models.weights.builders import build_text_encoder, constant_promp
 from tcan_core.models.weights.meta_model import uninitialized_tcan, uninitialized_weights
 from tcan_core.models.weights.presets import Preset, load_preset
 
-DRAWN = 999_983  # a prime
+NUM_RANDOM = 999_983  # a prime
 WIDE = Path(__file__).parent / "wide" / "preset.yaml"
 
 
 def wide_preset() -> Preset:
-    """SD 1.5's form at widths (128, 256, 512, 512), for 128x128 pixels."""
+    """Load a preset like SD 1.5 with widths (128, 256, 512, 512), for 128x128 pixels."""
     return load_preset(str(WIDE))
 
 
 def random_tcan(preset: Preset, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tcan:
-    """Build a preset's model, frozen; every weight is random, zeroed layers included."""
+    """Build a preset's model, frozen, with random weights also in zero-initialized layers."""
     generator = torch.Generator().manual_seed(seed)
     tcan = uninitialized_tcan(preset, dtype)
     for network in tcan.networks:
@@ -33,12 +33,12 @@ def random_tcan(preset: Preset, dtype: torch.dtype = torch.float32, seed: int = 
 
 @torch.no_grad()
 def randomize(network: nn.Module, generator: torch.Generator) -> None:
-    """Set every weight so that signals keep their size: scaled by the inputs of a layer.
+    """Set random weights, scaled by the inputs of each layer so that signals keep their size.
 
-    Large layers repeat some numbers drawn once, at a period that no layer's sides divide: drawing
-    billions of them would take minutes.
+    Layers repeat random numbers that are drawn once, since drawing billions would take minutes. No
+    side of a layer divides their period.
     """
-    drawn = torch.randn(DRAWN, generator=generator)
+    drawn = torch.randn(NUM_RANDOM, generator=generator)
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if isinstance(module, nn.GroupNorm | nn.LayerNorm):
@@ -47,7 +47,7 @@ def randomize(network: nn.Module, generator: torch.Generator) -> None:
                 parameter.zero_()
             else:
                 scaled = drawn.to(parameter.dtype) * parameter[0].numel() ** -0.5
-                for part in torch.split(parameter.view(-1), DRAWN):
+                for part in torch.split(parameter.view(-1), NUM_RANDOM):
                     part.copy_(scaled[: len(part)])
 
 

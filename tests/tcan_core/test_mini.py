@@ -18,7 +18,7 @@ from tcan_core.pipelines.animate_files import prepare
 from tcan_core.puppets.background import draw_background
 from tcan_core.puppets.world import FIRST_TEST_SEED, Scene, sample_scene
 
-MOST_BYTES = 40_000_000
+MAX_BYTES = 40_000_000
 FRAMES = 16
 
 
@@ -33,7 +33,7 @@ def test_shipped_weights_are_complete_and_small() -> None:
     assert damaged_parts(preset) == {}
     assert all(part.present and (part.sha256 or not part.parameters) for part in inventory(preset))
     files = [path for name in preset.parts if (path := preset.part_file(name))]
-    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    assert sum(path.stat().st_size for path in files) <= MAX_BYTES
 
 
 @pytest.mark.parametrize("seed", [FIRST_TEST_SEED + 500, FIRST_TEST_SEED + 501])
@@ -59,8 +59,8 @@ def test_detector_finds_joints_to_the_pixel() -> None:
     people = build_detector("puppet").detect(np.stack(list(scene.driver.frames(poses))))
 
     errors = [
-        np.linalg.norm(found.keypoints - pose.keypoints, axis=1)
-        for (found,), pose in zip(people, poses, strict=True)
+        np.linalg.norm(detected.keypoints - pose.keypoints, axis=1)
+        for (detected,), pose in zip(people, poses, strict=True)
     ]
     assert np.median(errors) < 1
 
@@ -69,9 +69,9 @@ def test_detector_scales_with_the_image() -> None:
     scene = sample_scene(FIRST_TEST_SEED + 503, 1, 256)
     (pose,) = scene.driver.poses(scene.motion)
 
-    found = build_detector("puppet").detect_one(next(scene.driver.frames([pose])))
+    detected = build_detector("puppet").detect_one(next(scene.driver.frames([pose])))
 
-    assert np.median(np.linalg.norm(found.keypoints - pose.keypoints, axis=1)) < 4
+    assert np.median(np.linalg.norm(detected.keypoints - pose.keypoints, axis=1)) < 4
 
 
 def test_empty_background_has_no_person(tmp_path: Path) -> None:

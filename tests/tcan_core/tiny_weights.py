@@ -1,4 +1,4 @@
-"""The tiny preset with random weights in which every layer says something, zeroed ones included."""
+"""The tiny preset with random weights, also in zero-initialized layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tcan_core.models.weights.builders import (
 from tcan_core.models.weights.presets import Preset, load_preset
 from tcan_core.training.checkpoint import export_part
 
-# Of a `preview_decoder` that fits the tiny preset, which has none.
+# Config of a `preview_decoder` for the tiny preset, which has none.
 TINY_DECODER = {
     "latent_channels": 4,
     "encoder_block_out_channels": [4, 4, 4, 4],
@@ -31,7 +31,7 @@ TINY = Path(__file__).parent / "tiny" / "preset.yaml"
 
 
 def tiny_preset() -> Preset:
-    """The tiny preset."""
+    """Load the tiny preset."""
     return load_preset(str(TINY))
 
 
@@ -62,7 +62,7 @@ def write_tiny_weights(folder: Path) -> None:
 
 @torch.no_grad()
 def shaken(network: nn.Module, amount: float = 0.05) -> nn.Module:
-    """Add noise to every parameter, so that none is zero or one, and return the network."""
+    """Add noise to every parameter and return the network."""
     for parameter in network.parameters():
         parameter.add_(amount * torch.randn(parameter.shape))
     return network

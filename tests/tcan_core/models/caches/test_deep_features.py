@@ -1,4 +1,4 @@
-"""Cached deep features: the blocks they skip, how long they last, and for which windows."""
+"""The cache of deep features: skipped blocks, interval, windows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tcan(tiny: Preset, weights: Path, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(params=[(4, 4), (5, 3)], ids=["even", "odd"])
 def inputs(tcan: Tcan, request: pytest.FixtureRequest) -> Inputs:
-    """Latents, timesteps and pose maps of two windows; the reference has been read."""
+    """Read a reference; return latents, timesteps and pose maps of two windows."""
     height, width = request.param
     noise = torch.Generator().manual_seed(2)
     latents = torch.randn(WINDOWS, 4, FRAMES, height, width, generator=noise)
@@ -64,12 +64,12 @@ def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> Non
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
     ran: set[str] = set()
-    for network, of in ((tcan.denoising_unet, "unet"), (tcan.controlnet, "controlnet")):
+    for network, prefix in ((tcan.denoising_unet, "unet"), (tcan.controlnet, "controlnet")):
         for name, module in network.named_modules():
             if name.count(".") == 1 and name.split(".")[0] in ("down_blocks", "up_blocks"):
-                module.register_forward_hook(lambda *_, name=f"{of}.{name}": ran.add(name))
+                module.register_forward_hook(lambda *_, name=f"{prefix}.{name}": ran.add(name))
         network.get_submodule("mid_block").register_forward_hook(
-            lambda *_, name=f"{of}.mid_block": ran.add(name)
+            lambda *_, name=f"{prefix}.mid_block": ran.add(name)
         )
     tcan.predict(*inputs, 3.0, deep)
     assert ran == {"unet.down_blocks.0", "unet.up_blocks.1", "controlnet.down_blocks.0"}
@@ -78,7 +78,7 @@ def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> Non
 
 
 def features(num_windows: int) -> DeepFeatures:
-    """Return features of windows of three frames; each row has its number, 4 bytes per frame."""
+    """Return features of windows of three frames: numbered rows, 4 bytes per frame."""
     rows = torch.arange(3.0 * num_windows).reshape(-1, 1, 1, 1)
     return DeepFeatures([rows, -rows])
 

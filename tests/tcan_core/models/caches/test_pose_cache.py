@@ -1,4 +1,4 @@
-"""A frame's pose is embedded once per video, always with the same bits."""
+"""The pose cache: each frame is embedded once per video, with identical results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FRAME_BYTES = 4 * 4 * 4 * 4  # 4 channels of 4x4 in float32
 
 
 class Embedding(nn.Module):
-    """A convolution that counts its maps."""
+    """A convolution that counts the embedded pose maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ def test_cached_pose_features_equal_the_embedding(maps: Tensor) -> None:
     cache.begin(6)
     with torch.no_grad():
         expected = embedding.convolution(maps)
-        alone = torch.cat([embedding.convolution(pose_map[None]) for pose_map in maps])
+        single = torch.cat([embedding.convolution(pose_map[None]) for pose_map in maps])
     for frames in ([0, 1, 2, 3], [2, 3, 4, 5], [0, 1, 2, 3], [5, 0]):
         features = embed(cache, maps, frames)
-        assert torch.equal(features, alone[frames])
+        assert torch.equal(features, single[frames])
         torch.testing.assert_close(features, expected[frames])
 
 
@@ -58,7 +58,7 @@ def test_each_frame_is_embedded_once_within_the_cache_bound(maps: Tensor) -> Non
     for _ in range(3):
         embed(cache, maps, [0, 1, 2, 3])
         embed(cache, maps, [2, 3, 4, 5])
-    measured = 1  # the frame that is embedded to know its size
+    measured = 1  # one frame is embedded to measure its size
     assert embedding.embedded == 6 + measured
     cache.begin(6)
     embed(cache, maps, [0, 1])

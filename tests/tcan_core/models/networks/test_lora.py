@@ -1,4 +1,4 @@
-"""APPA: LoRA on the spatial attention's queries, keys and values, and nowhere else."""
+"""APPA: LoRA only on queries, keys and values of the spatial attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tcan_core.models.weights.presets import Preset, load_preset
 TIMESTEP = torch.tensor([10, 900])
 
 
-def adapted(network: nn.Module) -> list[str]:
+def adapted_layers(network: nn.Module) -> list[str]:
     return [name for name, module in network.named_modules() if isinstance(module, Linear)]
 
 
@@ -28,7 +28,7 @@ def test_lora_adapts_spatial_queries_keys_and_values(tiny: Preset) -> None:
     attentions = [name.removesuffix(".processor") for name in unet.attn_processors]
     add_lora(unet, 2, 2)
 
-    assert sorted(adapted(unet)) == sorted(
+    assert sorted(adapted_layers(unet)) == sorted(
         f"{attention}.{layer}" for attention in attentions for layer in ("to_q", "to_k", "to_v")
     )
 
@@ -39,7 +39,7 @@ def test_lora_does_not_adapt_motion_modules(tiny: Preset) -> None:
     moving = add_motion(build_denoising_unet(tiny), build_motion_adapter(tiny))
     add_lora(moving, 2, 2)
 
-    assert sorted(adapted(moving)) == sorted(adapted(still))
+    assert sorted(adapted_layers(moving)) == sorted(adapted_layers(still))
 
 
 def test_lora_of_the_full_size_model_has_96_layers() -> None:
@@ -48,7 +48,7 @@ def test_lora_of_the_full_size_model_has_96_layers() -> None:
         unet = build_denoising_unet(preset)
         add_lora(unet, **preset.parts["lora"].config)
 
-    assert len(adapted(unet)) == 96  # 16 transformer blocks, two attentions each, q, k and v
+    assert len(adapted_layers(unet)) == 96  # 16 transformer blocks, two attentions each, q, k and v
     assert {module.scaling["appa"] for module in unet.modules() if isinstance(module, Linear)} == {
         1
     }
@@ -61,7 +61,8 @@ def test_a_merged_adapter_equals_the_unmerged_one(tiny: Preset, weights: Path) -
     latents, prompt = torch.randn(2, 4, 4, 4), torch.ones(2, 1, 8)
     plain = unet(latents, TIMESTEP, prompt).sample
     add_lora(unet, **tiny.parts["lora"].config)
-    torch.testing.assert_close(unet(latents, TIMESTEP, prompt).sample, plain)  # born as identity
+    # A new LoRA has no effect.
+    torch.testing.assert_close(unet(latents, TIMESTEP, prompt).sample, plain)
 
     load_lora(unet, read_part(tiny, "lora", weights))
     unmerged = unet(latents, TIMESTEP, prompt).sample
@@ -80,7 +81,7 @@ def test_frozen_weights_stay_frozen_under_lora(tiny: Preset) -> None:
 
     trained = {name for name, value in unet.named_parameters() if value.requires_grad}
 
-    assert len(trained) == 2 * len(adapted(unet))
+    assert len(trained) == 2 * len(adapted_layers(unet))
     assert all(".lora_A." in name or ".lora_B." in name for name in trained)
 
 

@@ -1,4 +1,4 @@
-"""Motion modules: the identity at birth, a norm per frame, and the temporal ControlNet."""
+"""Motion modules: initialization as the identity, norms per frame, the temporal ControlNet."""
 
 from __future__ import annotations
 
@@ -86,19 +86,19 @@ def test_frames_interact_only_in_temporal_attention(moving_unet: UNetMotionModel
     changed[:, :, 3] += 1
 
     def difference() -> Tensor:
-        """Largest change of each frame, (frames,)."""
+        """Return the largest change of each frame, (frames,)."""
         results = [moving_unet(one, TIMESTEP, TEXT).sample for one in (latents, changed)]
         change: Tensor = (results[1] - results[0]).abs().amax(dim=(0, 1, 3, 4))
         return change
 
-    assert (difference() > 1e-6).all()  # frames see one another
+    assert (difference() > 1e-6).all()  # frames interact
     for name, module in moving_unet.named_modules():
         if "motion_modules" in name and isinstance(module, Attention):
             nn.init.zeros_(module.to_v.weight)
-    alone = difference()
-    assert alone[3] > 1e-3
-    alone[3] = 0
-    assert alone.max() == 0  # and through nothing but attention: norms are per frame
+    without_attention = difference()
+    assert without_attention[3] > 1e-3
+    without_attention[3] = 0
+    assert without_attention.max() == 0  # only through attention: norms are per frame
 
 
 def test_norm_per_frame_normalises_each_frame() -> None:
@@ -142,7 +142,7 @@ def test_motion_weights_round_trip(tiny: Preset, moving_unet: UNetMotionModel) -
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda state, name: state.pop(name), "1 missing"),
         (lambda state, name: state.update(mid_block_of_another=torch.zeros(1)), "1 unexpected"),
@@ -150,11 +150,11 @@ def test_motion_weights_round_trip(tiny: Preset, moving_unet: UNetMotionModel) -
     ],
 )
 def test_motion_weights_that_do_not_fit_are_named(
-    moving_unet: UNetMotionModel, change: object, told: str
+    moving_unet: UNetMotionModel, change: object, message: str
 ) -> None:
     state = motion_state(moving_unet)
     name = "mid_block.motion_modules.0.proj_out.weight"
     change(state, name)  # type: ignore[operator]
 
-    with pytest.raises(WeightsError, match=f"motion_modules: keys {told} \\(mid_block"):
+    with pytest.raises(WeightsError, match=f"motion_modules: keys {message} \\(mid_block"):
         load_motion_state(moving_unet, state, "motion_modules")

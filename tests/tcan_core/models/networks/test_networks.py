@@ -69,14 +69,14 @@ def test_heatmaps_of_true_joints_decode_to_them() -> None:
     keypoints = 6 + (SIZE - 12) * torch.rand(20, 18, 2)
 
     heat = target_heatmaps(keypoints, SIZE, SIZE)
-    found, confidence = decode_heatmaps(torch.logit(heat, eps=1e-6))
+    decoded, confidence = decode_heatmaps(torch.logit(heat, eps=1e-6))
 
     assert heat.shape == (20, 18, SIZE // 2, SIZE // 2)
-    assert (found - keypoints).norm(dim=-1).max() < 0.15
+    assert (decoded - keypoints).norm(dim=-1).max() < 0.15
     assert confidence.min() > 0.75
 
 
-def test_a_joint_outside_the_picture_leaves_its_map_empty() -> None:
+def test_a_joint_outside_the_image_leaves_its_map_empty() -> None:
     heat = target_heatmaps(torch.tensor([[[-20.0, 30.0], [30.0, 90.0]]]), SIZE, SIZE)
 
     assert heat.max() < 1e-6

@@ -1,4 +1,4 @@
-"""Norm groupings: every norm of both networks against a formula of its own, for each grouping."""
+"""Norm groupings: every norm of both networks equals an explicit formula."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TIMESTEP = torch.tensor([10, 900])
 TEXT = torch.ones(WINDOWS * FRAMES, 1, 8)
 GROUPINGS: list[NormGrouping] = ["per_frame", "official", "diffusers"]
 
-# What is taken jointly over a window's frames.
-JOINT: dict[str, set[str]] = {
+# Norms that are computed jointly over the frames of a window.
+JOINT_ROLES: dict[str, set[str]] = {
     "per_frame": set(),
     "official": {"residual", "output"},
     "diffusers": {"motion"},
@@ -37,7 +37,7 @@ JOINT: dict[str, set[str]] = {
 
 
 def normalised(video: Tensor, norm: nn.GroupNorm, joint: bool) -> Tensor:
-    """Group normalisation written out, (windows, frames, channels, h, w)."""
+    """Compute a group norm explicitly, (windows, frames, channels, h, w)."""
     windows, frames, channels, height, width = video.shape
     grouped = video.reshape(windows, frames, norm.num_groups, -1, height, width)
     over = (1, 3, 4, 5) if joint else (3, 4, 5)
@@ -49,14 +49,14 @@ def normalised(video: Tensor, norm: nn.GroupNorm, joint: bool) -> Tensor:
 
 
 def frames_apart(hidden: Tensor) -> Tensor:
-    """Bring what a norm sees to (windows, frames, channels, h, w)."""
+    """Reshape a norm's input to (windows, frames, channels, h, w)."""
     if hidden.dim() == 5:  # (windows, channels, frames, h, w)
         return hidden.transpose(1, 2)
     return torch.unflatten(hidden, 0, (WINDOWS, FRAMES))
 
 
 def norms_of(network: nn.Module) -> dict[str, tuple[str, nn.GroupNorm]]:
-    """Every norm by name, and its role."""
+    """Return all norms by name, with their roles."""
     roles = {}
     for name, module in network.named_modules():
         if isinstance(module, ResnetBlock2D):
@@ -71,28 +71,30 @@ def norms_of(network: nn.Module) -> dict[str, tuple[str, nn.GroupNorm]]:
 
 
 def check_every_norm(network: nn.Module, grouping: NormGrouping, run: object) -> set[str]:
-    """Run a network, compare each norm's output with the formula, and return the roles met."""
-    seen: dict[str, tuple[Tensor, Tensor]] = {}
+    """Run a network, compare each norm's output with the formula, and return the roles."""
+    calls: dict[str, tuple[Tensor, Tensor]] = {}
     norms = norms_of(network)
     for name, (_, norm) in norms.items():
 
-        def note(
+        def record(
             module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, name: str = name
         ) -> None:
-            seen[name] = (inputs[0].clone(), output.clone())
+            calls[name] = (inputs[0].clone(), output.clone())
 
-        norm.register_forward_hook(note)
+        norm.register_forward_hook(record)
     with torch.no_grad():
         run()  # type: ignore[operator]
-        assert set(seen) == set(norms)
-        for name, (given, result) in seen.items():
+        assert set(calls) == set(norms)
+        for name, (hidden, result) in calls.items():
             role, norm = norms[name]
-            expected = normalised(frames_apart(given), norm, role in JOINT[grouping])
+            expected = normalised(frames_apart(hidden), norm, role in JOINT_ROLES[grouping])
             torch.testing.assert_close(
                 frames_apart(result), expected, rtol=1e-4, atol=1e-5, msg=f"{name} ({role})"
             )
-            other = normalised(frames_apart(given), norm, role not in JOINT[grouping])
-            assert (other - expected).abs().max() > 1e-2, f"{name} cannot tell groupings apart"
+            other = normalised(frames_apart(hidden), norm, role not in JOINT_ROLES[grouping])
+            assert (other - expected).abs().max() > 1e-2, (
+                f"{name} gives equal results in both groupings"
+            )
     return {role for role, _ in norms.values()}
 
 

@@ -1,4 +1,4 @@
-"""Reference attention against its naive form: concatenate, then project everything."""
+"""Reference attention equals its naive form, which concatenates and projects everything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def attention() -> Attention:
 
 
 def naive(attention: Attention, queries: Tensor, tokens: Tensor) -> Tensor:
-    """Project every token of (rows, tokens, channels), attend with an explicit softmax."""
+    """Attend with an explicit softmax over all tokens, (rows, tokens, channels)."""
     query, key, value = (
         torch.unflatten(part, -1, (HEADS, -1)).transpose(1, 2)
         for part in (attention.to_q(queries), attention.to_k(tokens), attention.to_v(tokens))

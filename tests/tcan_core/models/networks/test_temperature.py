@@ -1,4 +1,4 @@
-"""PTM: dividing the queries by a pixel's temperature is dividing its scores."""
+"""PTM: dividing a pixel's queries by its temperature divides its scores."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_attention_splits_rows_beyond_the_kernel_limit(
 ) -> None:
     torch.manual_seed(0)
     attention = Attention(CHANNELS, heads=HEADS, dim_head=CHANNELS // HEADS)
-    taken: list[int] = []
+    batch_sizes: list[int] = []
 
     def compute(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        taken.append(len(query))
+        batch_sizes.append(len(query))
         return F.scaled_dot_product_attention(query, key, value)
 
     processor = TemperatureProcessor(Temperature(maps), Kernel(compute))
@@ -67,10 +67,10 @@ def test_attention_splits_rows_beyond_the_kernel_limit(
     expected = processor(attention, hidden)
     monkeypatch.setattr("tcan_core.models.networks.attention.MAX_ROWS", 5)
 
-    found = processor(attention, hidden)
+    result = processor(attention, hidden)
 
-    assert taken == [12, 5, 5, 2]
-    assert torch.equal(found, expected)
+    assert batch_sizes == [12, 5, 5, 2]
+    assert torch.equal(result, expected)
 
 
 def test_without_a_temperature_map_attention_equals_diffusers() -> None:
@@ -83,8 +83,8 @@ def test_without_a_temperature_map_attention_equals_diffusers() -> None:
     assert torch.equal(TemperatureProcessor(Temperature())(attention, hidden), plain)
 
 
-class OneModule(nn.Module):
-    """A network with one motion module, the norm at its entry per frame."""
+class MotionNetwork(nn.Module):
+    """A network with one motion module whose input norm is per frame."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class OneModule(nn.Module):
 @torch.no_grad()
 def test_a_non_square_temperature_map_applies_per_pixel() -> None:
     torch.manual_seed(0)
-    network = OneModule()
+    network = MotionNetwork()
     shaken(network, 0.3)
     temperature = connect_temperature([network])
     hidden = torch.randn(2 * FRAMES, CHANNELS, 4, 6)
@@ -136,12 +136,12 @@ def test_batched_windows_keep_their_own_temperature_maps(tcan: Tcan) -> None:
     tcan.read_reference(torch.randn(1, 4, 4, 4), timestep[:1])
 
     tcan.temperature.maps = maps
-    together = tcan.predict(latents, timestep, pose_maps, guidance_scale=3.0)
+    batched = tcan.predict(latents, timestep, pose_maps, guidance_scale=3.0)
     for index in range(2):
         one = slice(index, index + 1)
         tcan.temperature.maps = maps[one]
-        alone = tcan.predict(latents[one], timestep[one], pose_maps[one], guidance_scale=3.0)
-        torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-5)
+        single = tcan.predict(latents[one], timestep[one], pose_maps[one], guidance_scale=3.0)
+        torch.testing.assert_close(batched[one], single, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -161,7 +161,7 @@ def test_guidance_extrapolates_from_the_unconditional_prediction(tcan: Tcan) -> 
 
 
 def _windows(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents, timesteps and pose maps of oblong windows, 4 x 6 latents over 32 x 48 pixels."""
+    """Return latents, timesteps and pose maps of windows: 4 x 6 latents, 32 x 48 pixels."""
     torch.manual_seed(1)
     return (
         torch.randn(count, 4, FRAMES, 4, 6),

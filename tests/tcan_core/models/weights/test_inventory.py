@@ -1,4 +1,4 @@
-"""What presets consist of; the full-size modules are built on the meta device."""
+"""Parts of presets; full-size modules are built on the meta device."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_part_is_present_if_its_file_exists(tiny: Preset, weights: Path) -> No
 
     present = {part.name: part.present for part in inventory(with_files(tiny, weights))}
 
-    assert not present.pop("text_encoder")  # this preset names a file for it, which is not there
+    assert not present.pop("text_encoder")  # `with_files` names a file that does not exist
     assert all(present.values())
 
 

@@ -1,4 +1,4 @@
-"""Weights load strictly, and what does not fit is named."""
+"""Weights load strictly; errors name keys and files that do not fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEY = "conv_in.weight"
 
 
 def with_file(preset: Preset, path: Path, sha256: str | None = None) -> Preset:
-    """The preset, its denoising UNet in a file of its own."""
+    """Return the preset with a file for its denoising UNet."""
     part = replace(preset.parts["denoising_unet"], file=path.name, sha256=sha256)
     parts = preset.parts | {"denoising_unet": part}
     return replace(preset, folder=str(path.parent), parts=parts)
@@ -103,7 +103,7 @@ def test_a_preset_reads_its_own_file_and_checks_its_sha256(
 def test_a_changed_file_in_the_store_is_rejected(
     tiny: Preset, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pulled preset pins no digest: what holds is the lock that its first pull wrote."""
+    """A pulled preset has no digest; the lock file of its first pull is checked instead."""
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
     store = store_folder("tiny")
     store.mkdir()
@@ -116,9 +116,9 @@ def test_a_changed_file_in_the_store_is_rejected(
     assert KEY in read_part(preset, "denoising_unet")
     save_file({key: value + 1 for key, value in load_file(path).items()}, path)
 
-    told = f"sha256 is {file_sha256(path)}, but weights.lock.json has {locked}"
+    message = f"sha256 is {file_sha256(path)}, but weights.lock.json has {locked}"
     for folder in (None, store):
-        with pytest.raises(WeightsError, match=told):
+        with pytest.raises(WeightsError, match=message):
             read_part(preset, "denoising_unet", folder)
 
 

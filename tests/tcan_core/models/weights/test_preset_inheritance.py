@@ -1,4 +1,4 @@
-"""A preset that extends another says only what differs; weights are found in stores."""
+"""Presets that extend others, and their weights in the models folder."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_part_with_its_own_weights_does_not_inherit_weights(models: Path, tmp_
     differs = load_preset(write(tmp_path / "b.yaml", own.format(base, pulls)))
 
     assert inherits.part_file("lora") == store_folder("base") / "lora.safetensors"
-    assert differs.part_file("lora") is None  # never the base's in another's place
+    assert differs.part_file("lora") is None  # not the base's weights
     assert inherits.part_file("vae") == tmp_path / "own.safetensors"
     assert inherits.parts["vae"].sha256 is None
     assert inherits.parts["vae"].config == {"a": 1, "b": 2}
@@ -111,23 +111,25 @@ def test_cyclic_inheritance_is_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name: ../elsewhere", "name is '../elsewhere'; allowed: letters"),
-        ("parts: {lora: {absent: nobody}}", "parts.lora: absent is 'nobody'; allowed: refuse"),
+        ("parts: {lora: {absent: unknown}}", "parts.lora: absent is 'unknown'; allowed: refuse"),
         ("parts: {lora: {absent: lora}}", "parts.lora: absent is 'lora'"),
         ("loras: {x: {into: [vae]}}", "into: vae; allowed: denoising_unet, reference_unet"),
         ("norm_grouping: none", "norm_grouping: expected one of 'per_frame', 'official'"),
-        ("extends: nobody", "no preset 'nobody'"),
+        ("extends: unknown", "no preset 'unknown'"),
         ("name: ''", "a preset that extends 'mini' needs a name of its own"),
     ],
 )
-def test_invalid_presets_are_rejected_with_the_cause(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_presets_are_rejected_with_the_cause(
+    tmp_path: Path, text: str, message: str
+) -> None:
     lines = ["extends: mini", "name: mine"]
     key = text.split(":")[0]
-    kept = [line for line in lines if not line.startswith(f"{key}:")]
-    with pytest.raises(ConfigError, match=told):
-        load_preset(write(tmp_path / "mine.yaml", "\n".join([*kept, text])))
+    other_lines = [line for line in lines if not line.startswith(f"{key}:")]
+    with pytest.raises(ConfigError, match=message):
+        load_preset(write(tmp_path / "mine.yaml", "\n".join([*other_lines, text])))
 
 
 def test_the_error_for_missing_weights_names_the_commands(models: Path) -> None:

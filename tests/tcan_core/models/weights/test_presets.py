@@ -1,4 +1,4 @@
-"""Presets: what ships loads, and what is wrong in one is named."""
+"""Shipped presets load; errors name the wrong key or value."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("resolutoin: 64", "unknown key resolutoin; known are name, description, resolution"),
         ("prediction_type: x0", "prediction_type: expected one of 'epsilon', 'v_prediction', 's"),
@@ -61,14 +61,14 @@ def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
         ("parts: [vae]", "parts: expected a mapping"),
     ],
 )
-def test_a_wrong_key_or_value_is_named(tmp_path: Path, line: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         load_preset(write(tmp_path, f"{SMALL}\n{line}\n"))
 
 
 def test_missing_keys_and_broken_yaml_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="missing description, resolution"):
-        load_preset(write(tmp_path, "name: nobody"))
+        load_preset(write(tmp_path, "name: incomplete"))
     with pytest.raises(ConfigError, match=r"preset.yaml: while parsing"):
         load_preset(write(tmp_path, "name: [unclosed"))
     with pytest.raises(ConfigError, match="expected a mapping, got None"):

@@ -1,4 +1,4 @@
-"""Models without TCAN's own weights: what stands in, what is left out, and what is told of it."""
+"""Models without TCAN's weights: substituted and omitted parts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_absent(preset: Preset, **absent: str) -> Preset:
 
 @pytest.fixture
 def bare(weights: Path, tmp_path: Path) -> Path:
-    """The weights of a model before TCAN: base, ControlNet, VAE, motion modules."""
+    """Copy weights without TCAN's own: base, ControlNet, VAE, motion modules."""
     for name in ("vae", "denoising_unet", "controlnet", "motion_modules"):
         shutil.copy(weights / f"{name}.safetensors", tmp_path)
     return tmp_path
@@ -71,8 +71,8 @@ def test_a_zero_shot_model_equals_the_base_with_reference_attention(
 
 
 def test_the_unets_motion_modules_can_substitute_the_controlnets(tiny: Preset, bare: Path) -> None:
-    lent = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
-    preset = with_absent(tiny, **lent)
+    substituted = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
+    preset = with_absent(tiny, **substituted)
 
     tcan = load_tcan(preset, bare)
 
@@ -90,10 +90,10 @@ def test_existing_own_weights_are_used_instead_of_a_substitute(tiny: Preset, wei
     assert weights_source(preset, "reference_unet", weights) == "reference_unet"
     assert substituted_parts(preset, weights) == {}
     assert not is_zero_shot(preset, weights)
-    lent, _, _ = load_appearance(preset, weights)
+    substituted, _, _ = load_appearance(preset, weights)
     own, _, _ = load_appearance(tiny, weights)
     for key, value in own.state_dict().items():
-        assert torch.equal(value, lent.state_dict()[key]), key
+        assert torch.equal(value, substituted.state_dict()[key]), key
 
 
 def test_mini_has_no_substituted_parts() -> None:

@@ -1,4 +1,4 @@
-"""Pulling from a hub that is served here: revisions, digests, broken transfers, mirrors."""
+"""Pulls from a local hub server: revisions, digests, broken transfers, mirrors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tcan_core.models.weights.store import LOCK_NAME, file_sha256, read_lock
 from tests.tcan_core.hub_server import Hub, hub_server
 
 CONTENT = bytes(range(256)) * 400
-CHUNK = constants.DOWNLOAD_CHUNK_SIZE  # what the client writes at once
+CHUNK = constants.DOWNLOAD_CHUNK_SIZE  # bytes of one write of the client
 LONG = bytes(range(256)) * (2 * CHUNK // 256 + 8)
 FIRST, SECOND = "1" * 40, "2" * 40
 FILE = HubFile("someone/something", "unet/weights.safetensors")
@@ -25,20 +25,20 @@ NAME = "unet.safetensors"
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with hub_server() as served:
-        monkeypatch.setenv("TCAN_HUB_ENDPOINT", served.url)
-        served.put(FILE.repo, FILE.file, CONTENT, FIRST)
-        yield served
+    with hub_server() as hub:
+        monkeypatch.setenv("TCAN_HUB_ENDPOINT", hub.url)
+        hub.put(FILE.repo, FILE.file, CONTENT, FIRST)
+        yield hub
 
 
-def left(folder: Path) -> set[str]:
+def file_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
 def test_a_first_pull_locks_revision_and_digest(hub: Hub, tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int | None]] = []
+    reports: list[tuple[str, int, int | None]] = []
 
-    paths = pull_files({NAME: FILE}, tmp_path, lambda *told: seen.append(told))
+    paths = pull_files({NAME: FILE}, tmp_path, lambda *progress: reports.append(progress))
 
     assert paths == {NAME: tmp_path / NAME}
     assert paths[NAME].read_bytes() == CONTENT
@@ -46,8 +46,8 @@ def test_a_first_pull_locks_revision_and_digest(hub: Hub, tmp_path: Path) -> Non
     assert locked.revision == FIRST
     assert locked.sha256 == locked.source_sha256 == file_sha256(paths[NAME])
     assert locked.origin == "someone/something/unet/weights.safetensors"
-    assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
-    assert left(tmp_path) == {NAME, LOCK_NAME}
+    assert reports[-1] == (NAME, len(CONTENT), len(CONTENT))
+    assert file_names(tmp_path) == {NAME, LOCK_NAME}
 
 
 def test_later_pulls_use_the_locked_revision(hub: Hub, tmp_path: Path) -> None:
@@ -58,14 +58,14 @@ def test_later_pulls_use_the_locked_revision(hub: Hub, tmp_path: Path) -> None:
     pull_files({NAME: FILE}, tmp_path)
 
     assert (tmp_path / NAME).read_bytes() == CONTENT
-    assert [revision for _, revision, _ in hub.asked] == ["main", FIRST]
+    assert [revision for _, revision, _ in hub.requests] == ["main", FIRST]
 
 
 def test_an_existing_file_is_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
     pull_files({NAME: FILE}, tmp_path)
     pull_files({NAME: FILE}, tmp_path)
 
-    assert len(hub.asked) == 1
+    assert len(hub.requests) == 1
 
 
 def test_a_pinned_revision_is_requested(hub: Hub, tmp_path: Path) -> None:
@@ -98,15 +98,15 @@ def test_the_next_pull_resumes_an_interrupted_download(hub: Hub, tmp_path: Path)
 
     assert (tmp_path / NAME).read_bytes() == LONG
     assert hub.ranges == ["", f"bytes={CHUNK}-", f"bytes={CHUNK}-"]
-    assert left(tmp_path) == {NAME, LOCK_NAME}
+    assert file_names(tmp_path) == {NAME, LOCK_NAME}
 
 
 def test_a_wrong_digest_is_rejected_before_the_download(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="sha256 must be 0{64}, but the hub reports"):
         pull_files({NAME: replace(FILE, sha256="0" * 64)}, tmp_path)
 
-    assert left(tmp_path) == set()
-    assert hub.asked == []
+    assert file_names(tmp_path) == set()
+    assert hub.requests == []
 
 
 def test_a_corrupted_download_is_discarded(hub: Hub, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_corrupted_download_is_discarded(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="must be the hub's .*; the file was discarded"):
         pull_files({NAME: FILE}, tmp_path)
 
-    assert left(tmp_path) == set()
+    assert file_names(tmp_path) == set()
 
 
 def test_a_file_that_differs_from_the_first_pull_is_discarded(
@@ -132,7 +132,7 @@ def test_a_file_that_differs_from_the_first_pull_is_discarded(
     with pytest.raises(WeightsError, match="must be the first pull's .*; the file was discarded"):
         pull_files({NAME: FILE}, store)
 
-    assert left(store) == {LOCK_NAME}
+    assert file_names(store) == {LOCK_NAME}
 
 
 def test_a_local_folder_can_serve_as_a_hub_mirror(
@@ -163,7 +163,7 @@ def test_errors_of_the_hub_are_mapped(
         WeightsError, match=r"the download was interrupted \(ConnectError.*run the command"
     ):
         pull_files({NAME: FILE}, tmp_path)
-    assert left(tmp_path) == set()
+    assert file_names(tmp_path) == set()
 
 
 def test_the_error_for_a_damaged_lock_says_what_to_do(hub: Hub, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of every format for a preset's configuration, at any widths."""
+"""Weight files in all formats for a preset, at any widths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.tcan_core.foreign import State
 
 Fill = Callable[..., Tensor]
 
-# What LCM-LoRA adapts.
+# Modules that LCM-LoRA adapts.
 LCM_MODULES = (
     r"to_[qkv]$|to_out\.0$|proj_in$|proj_out$|ff\.net\.0\.proj$|ff\.net\.2$|conv1$|conv2$|"
     r"conv_shortcut$|samplers\.0\.conv$|time_emb_proj$"
@@ -24,22 +24,22 @@ LCM_MODULES = (
 
 
 def shared(*shape: int) -> Tensor:
-    """Zeros that take no memory, whatever their shape."""
+    """Return zeros that take no memory."""
     return torch.zeros(1, dtype=torch.float16).expand(shape)
 
 
 def part_state(preset: Preset, part: str, fill: Fill) -> State:
-    """Weights of a part under its own names."""
+    """Return the weights of a part under our key names."""
     return {key: fill(*shape) for key, shape in expected_shapes(preset, part).items()}
 
 
 @dataclass(frozen=True)
 class Format:
-    """A file of a format.
+    """A file in one of the formats.
 
     Attributes:
-        state: what the file holds.
-        parts: what should come of it, by part.
+        state: the content of the file.
+        parts: the expected imported weights, by part.
     """
 
     state: State
@@ -47,19 +47,19 @@ class Format:
 
 
 def make(name: str, preset: Preset, fill: Fill) -> Format:
-    """Make a file of a format for a preset."""
+    """Make a file in a format for a preset."""
     return FORMATS[name](preset, fill)
 
 
 def without_mid(preset: Preset) -> Preset:
-    """The preset for motion modules as in AnimateDiff v1 and v3."""
+    """Return the preset with motion modules like AnimateDiff v1 and v3."""
     part = preset.parts["motion_modules"]
     config = part.config | {"use_motion_mid_block": False}
     return replace(preset, parts=preset.parts | {"motion_modules": replace(part, config=config)})
 
 
 def as_official(preset: Preset, blocks: list[int]) -> Preset:
-    """The preset as the official code builds it, with the ControlNet's modules in some blocks."""
+    """Return the preset like the official code, with the ControlNet's modules in some blocks."""
     moving = without_mid(preset)
     part = replace(
         preset.parts["controlnet_motion_modules"],
@@ -181,7 +181,7 @@ FORMATS: dict[str, Callable[[Preset, Fill], Format]] = {
 
 
 def kind_of(name: str) -> str:
-    """The kind that a format is told as."""
+    """Return the kind that is reported for a format."""
     kinds = {
         "old-vae": "vae",
         "ldm-without-vae": "ldm",
@@ -193,7 +193,7 @@ def kind_of(name: str) -> str:
 
 
 def damaged(state: dict[str, Tensor], how: str) -> tuple[dict[str, Tensor], str, str]:
-    """Damage a file at a key in its middle; also return the key's name and the fault's."""
+    """Damage a file at one key; also return the names of the key and the fault."""
     keys = [key for key in state if key.endswith("weight") and state[key].dim() > 1]
     key = sorted(keys)[len(keys) // 2]
     rest = {name: value for name, value in state.items() if name != key}
@@ -204,14 +204,14 @@ def damaged(state: dict[str, Tensor], how: str) -> tuple[dict[str, Tensor], str,
     return rest | {key: torch.zeros(3, *state[key].shape[1:])}, key, "of another shape"
 
 
-def assert_named(
+def assert_reported(
     report: Mapping[str, object], key: str, fault: str, any_of_pair: bool = False
 ) -> None:
-    """A report names the damaged key under its fault, and no other.
+    """Check that a report names only the damaged key, under its fault.
 
     Args:
-        any_of_pair: of a LoRA's two halves either may be the wrong one, so both are named.
+        any_of_pair: both keys of a LoRA pair are named, since either may be wrong.
     """
-    named = report[{"of another shape": "mismatched"}.get(fault, fault)]
-    keys = [entry.split(":")[0] for entry in named]  # type: ignore[attr-defined]
+    reported = report[{"of another shape": "mismatched"}.get(fault, fault)]
+    keys = [entry.split(":")[0] for entry in reported]  # type: ignore[attr-defined]
     assert keys == [key] or (any_of_pair and key in keys and len(keys) == 2)

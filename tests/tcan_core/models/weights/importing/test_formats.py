@@ -1,4 +1,4 @@
-"""What an import writes, at tiny widths: the very weights, whatever the format called them."""
+"""Import of all formats at tiny widths: the written weights equal the originals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.tcan_core.models.weights.importing.files import (
     FORMATS,
     LCM_MODULES,
     as_official,
-    assert_named,
+    assert_reported,
     damaged,
     make,
 )
@@ -47,7 +47,7 @@ POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8, 8]}
 
 @pytest.fixture
 def whole(tiny: Preset) -> Preset:
-    """The tiny preset with every network that sd15 has, and a VAE with attention."""
+    """Return the tiny preset with all networks of sd15 and a VAE with attention."""
     parts = dict(tiny.parts)
     controlnet = {k: v for k, v in parts["controlnet"].config.items() if k != "pose_patch_size"}
     parts["controlnet"] = replace(parts["controlnet"], config=controlnet | POSE_EMBEDDING)
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_rejected_with_the_key(
 
     assert not checked.report.fits
     pairs = how == "reshaped" and name.endswith("lora")
-    assert_named(checked.report.to_json(), key, fault, any_of_pair=pairs)
+    assert_reported(checked.report.to_json(), key, fault, any_of_pair=pairs)
     with pytest.raises(WeightsError, match=re.escape(key)):
         write_parts([checked], tmp_path / "store")
     assert not (tmp_path / "store").exists()
@@ -173,7 +173,7 @@ def test_text_encoder_keys_of_a_lora_are_ignored(tiny: Preset, tmp_path: Path) -
 
 
 def test_lora_alpha_scales_as_in_diffusers_and_peft(tiny: Preset, tmp_path: Path) -> None:
-    """Our merge of a kohya file, against diffusers' loader and peft's layers on the same file."""
+    """Compare our merge of a kohya file with diffusers' loader and peft's layers."""
     torch.manual_seed(0)
     unet = shaken(build_denoising_unet(tiny))
     plain = {key: value.clone() for key, value in unet.state_dict().items()}

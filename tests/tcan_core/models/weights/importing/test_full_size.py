@@ -1,4 +1,4 @@
-"""Every format at SD 1.5's real key names and shapes; the values share one number's memory."""
+"""Import of all formats with SD 1.5's key names and shapes, and values that take no memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tcan_core.models.weights.presets import Preset, load_preset
 from tests.tcan_core.models.weights.importing.files import (
     FORMATS,
     as_official,
-    assert_named,
+    assert_reported,
     damaged,
     kind_of,
     make,
@@ -25,7 +25,7 @@ from tests.tcan_core.models.weights.importing.files import (
     without_mid,
 )
 
-# Keys as the programs themselves name them, and how many tensors their files hold.
+# Key names of the programs' files, and their numbers of tensors.
 REAL_KEYS = {
     "ldm": [
         "model.diffusion_model.time_embed.0.weight",
@@ -69,24 +69,24 @@ REAL_KEYS = {
         "lora_unet_up_blocks_0_upsamplers_0_conv.lora_down.weight",
     ],
 }
-# Formats that others test the half of.
+# Formats that other formats cover in part.
 SLOWER = ("official-unet-stage1", "ldm-without-vae", "old-vae", "peft-lora", "diffusers-lora")
 TENSORS = {"unet": 686, "vae": 248, "controlnet": 340, "ldm-controlnet": 340, "old-vae": 248}
 
 
 def preset_for(name: str) -> Preset:
-    """The preset that a format is for."""
+    """Load the preset for a format."""
     return load_preset("sd15-official" if name.startswith("official") else "sd15")
 
 
 def report_of(path: Path, preset: str, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-    """What the command says of a file; it ends with an error where the file does not fit."""
+    """Return the report of a dry run, which must fail if the file does not fit."""
     command = ["models", "import", str(path), "--preset", preset, "--dry-run", "--json"]
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         main(command)
     out = capsys.readouterr()
     (report,) = json.loads(out.out)["files"]
-    assert report["fits"] is (ended.value.code in (0, None)), out.err
+    assert report["fits"] is (exited.value.code in (0, None)), out.err
     return dict(report) | {"error": out.err}
 
 
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_rejected_with_the_key(
 
     report = report_of(path, preset.name, capsys)
 
-    assert_named(report, key, fault, any_of_pair=how == "reshaped" and name.endswith("lora"))
+    assert_reported(report, key, fault, any_of_pair=how == "reshaped" and name.endswith("lora"))
     assert fault in str(report["error"])
     assert key in str(report["error"])
 
@@ -162,7 +162,7 @@ def test_a_full_size_file_is_written_and_loads(tmp_path: Path) -> None:
     write_parts(check_files([path], preset), tmp_path)
 
     written = tmp_path / "controlnet.safetensors"
-    assert written.stat().st_size > 2 * 361_279_120  # in half precision, as it came
+    assert written.stat().st_size > 2 * 361_279_120  # in half precision, like the source
     with torch.device("meta"):
         controlnet = build_controlnet(preset)
     load_strictly(controlnet.to_empty(device="cpu"), read_safetensors(written), "controlnet")

@@ -1,4 +1,4 @@
-"""Reading files: folders in every layout, and pickles that would do more than hold weights."""
+"""Reading of weight files: all layouts of folders, and pickles that contain code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tcan_core.models.weights.importing.reading import read_sources
 STATE = {f"conv_{number}.weight": torch.full((2, 2), float(number)) for number in range(4)}
 
 
-class Malicious:
-    """Unpickling it would write a file."""
+class MaliciousPickle:
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,28 +40,28 @@ def test_a_malicious_pickle_is_rejected_without_running_code(
     suffix: str, whole_file: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, trace = tmp_path / f"model{suffix}", tmp_path / "it-ran"
-    inside = {"state_dict": STATE, "callbacks": Malicious(trace)}
-    torch.save(Malicious(trace) if whole_file else inside, path)
+    inside = {"state_dict": STATE, "callbacks": MaliciousPickle(trace)}
+    torch.save(MaliciousPickle(trace) if whole_file else inside, path)
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exited:
         main(["models", "import", str(path), "--preset", "mini"])
 
-    assert ended.value.code == 1
-    told = capsys.readouterr().err
-    assert "refused, the pickle contains more than weights" in told
-    assert "posix.system" in told or "nt.system" in told
+    assert exited.value.code == 1
+    error = capsys.readouterr().err
+    assert "refused, the pickle contains more than weights" in error
+    assert "posix.system" in error or "nt.system" in error
     assert not trace.exists()
 
 
 def test_a_bare_pickle_is_rejected_without_running_code(tmp_path: Path) -> None:
     path, trace = tmp_path / "model.ckpt", tmp_path / "it-ran"
-    path.write_bytes(pickle.dumps(Malicious(trace)))
+    path.write_bytes(pickle.dumps(MaliciousPickle(trace)))
 
     with pytest.raises(WeightsError, match="refused, the pickle contains more than weights"):
         read_sources(path)
     assert not trace.exists()
     pickle.loads(path.read_bytes())
-    assert trace.exists()  # it would have
+    assert trace.exists()  # the pickle does run code
 
 
 def test_pickles_of_the_old_format_and_wrappers_are_read(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_pipeline_folder_gives_one_source_per_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("x.safetensors", b"nonsense", "not a safetensors file"),
         ("x.ckpt", b"nonsense", "not a weights file|refused, the pickle"),
@@ -127,10 +127,10 @@ def test_a_pipeline_folder_gives_one_source_per_model(tmp_path: Path) -> None:
     ],
 )
 def test_unsupported_files_are_rejected(
-    tmp_path: Path, name: str, content: bytes, told: str
+    tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         read_sources(tmp_path / name)
 
 
