@@ -52,8 +52,8 @@ def main() -> int:
                 line = f"FAILED   {name}:\n{finding}"
                 failures += 1
             print(f"{line} ({time.monotonic() - began_s:.1f} s)", flush=True)
-    for reason, names in skipped.items():
-        print(f"NOT CHECKED, {reason}: {', '.join(names)}")
+    for cause, names in skipped.items():
+        print(f"NOT CHECKED, {cause}: {', '.join(names)}")
     return min(failures, 1)
 
 
