@@ -191,7 +191,7 @@ def calibrate(client: Client, pairs: Pairs, steps: int, per_length: int) -> Cali
 
 
 def fit(calibrations: Sequence[Calibration], steps: int) -> Times:
-    """Fit times by least squares: denoising to the frames of all windows, the rest to the video's."""
+    """Fit times by least squares: denoising by frames of windows, the rest by frames of videos."""
     timings = [job.timings for one in calibrations for job in one.jobs]
     frames = [count for one in calibrations for count in one.frames]
     denoise_s = [one.stages["denoise"] for one in timings]
