@@ -62,6 +62,7 @@ def test_openmp_is_loaded_with_passive_waiting(arguments: list[str]) -> None:
     assert spin_counts(start_python(arguments, **DISPLAY)) == ["0"]
 
 
+@pytest.mark.long
 def test_wait_policy_of_the_user_is_kept() -> None:
     done = start_python(["-c", CHILD], OMP_WAIT_POLICY="ACTIVE", GOMP_SPINCOUNT="7", **DISPLAY)
     assert "OMP_WAIT_POLICY = 'ACTIVE'" in done.stderr

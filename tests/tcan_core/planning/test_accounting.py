@@ -121,6 +121,7 @@ def not_in(excluded: set[int], size: int) -> bool:
     return size not in excluded
 
 
+@pytest.mark.long
 def test_longer_video_takes_no_more_device_memory(pipeline: AnimatePipeline) -> None:
     """Latents and features of poses are excluded, as they are in host memory on any device."""
     peaks = []

@@ -143,6 +143,7 @@ def test_scaled_bfloat16_entry_bounds_the_float32_measurement() -> None:
         assert measured.peak_bytes <= bound.peak_bytes < 1.11 * measured.peak_bytes
 
 
+@pytest.mark.long
 def test_float16_takes_the_same_memory_as_bfloat16() -> None:
     """float16 is looked up under bfloat16, its codec under float32."""
     size, preset = (32, 32), tiny_preset()

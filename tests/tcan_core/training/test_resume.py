@@ -52,7 +52,10 @@ def equal(first: Any, second: Any) -> bool:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name == "stage2" else pytest.mark.slow) for name in STAGES],
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "stage2" else pytest.mark.slow)
+        for name in STAGES
+    ],
 )
 def test_a_killed_run_resumes_bit_exactly(runs: TinyRuns, name: str) -> None:
     changes: dict[str, Any] = {"steps": STEPS, "checkpoint_every_s": 0.0, "decay_steps": 3}

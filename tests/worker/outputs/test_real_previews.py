@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -39,6 +40,7 @@ def widen(file: Path) -> None:
     wide.save(file)
 
 
+@pytest.mark.long
 def test_previews_have_the_size_of_the_image_and_approach_the_result(tmp_path: Path) -> None:
     pair = tmp_path / "pair"
     render_pair(pair, FIRST_TEST_SEED + 510, FRAMES, HEIGHT)
