@@ -1,4 +1,4 @@
-"""A predictor that knows the truth: what every scheduler must turn back into it."""
+"""A predictor that knows the result, which every scheduler must recover."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def random_video(num_frames: int, seed: int = 0) -> Tensor:
 
 @dataclass
 class PerfectPredictor:
-    """Predicts what leads to `x0`, (1, c, F, h, w), and writes down how it was called."""
+    """Predicts exactly what leads to `x0`, (1, c, F, h, w); records the windows of calls."""
 
     x0: Tensor
     scheduler: Scheduler
