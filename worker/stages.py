@@ -216,7 +216,7 @@ class Stages:
         self.objects.put(key, file)
 
     def _raise_if_unwanted(self) -> None:
-        """Stop when nobody wants the outputs; a worker that shuts down still stores them."""
+        """Stop if the job is canceled or lost; a worker in shutdown still stores its outputs."""
         if self.lease.stop_reason in (StopReason.CANCELED, StopReason.LOST):
             raise AnimationCanceledError
 

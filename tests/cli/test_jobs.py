@@ -99,10 +99,10 @@ def test_client_distinguishes_rejection_from_no_response(client: Client) -> None
         client.job("abc")
     assert (refused.value.status, refused.value.problem_code) == (404, "job_not_found")
     pauses: list[float] = []
-    with Client("http://127.0.0.1:1", pause=pauses.append) as nobody:
-        assert not nobody.is_ready()
+    with Client("http://127.0.0.1:1", pause=pauses.append) as unreachable:
+        assert not unreachable.is_ready()
         with pytest.raises(UnreachableError, match="no answer from http://127.0.0.1:1"):
-            nobody.jobs()
+            unreachable.jobs()
     assert pauses == [0.5, 1.0, 2.0]
 
 

@@ -1,4 +1,4 @@
-"""What README shows is what runs."""
+"""The examples of README run as shown."""
 
 from __future__ import annotations
 

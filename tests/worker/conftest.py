@@ -73,7 +73,7 @@ def runner(
 
 
 class Desk:
-    """Makes jobs, and looks at them."""
+    """Creates and reads jobs."""
 
     def __init__(
         self, jobs: JobStore, objects: ObjectStore, runner: JobRunner, folder: Path
@@ -88,7 +88,7 @@ class Desk:
         frames: int = 4,
         kind: JobKind = JobKind.ANIMATE,
     ) -> str:
-        """A new job with stored inputs."""
+        """Create a job with stored inputs."""
         job_id = new_job_id()
         image, driving = self._folder / "image.png", self._folder / "driving.mp4"
         image.write_bytes(samples.png())
@@ -110,27 +110,27 @@ class Desk:
         return job_id
 
     def record(self, job_id: str) -> JobRecord:
-        """The job as it stands."""
+        """Return the job's current record."""
         snapshot = self._jobs.run(commands.read(job_id))
         assert snapshot is not None
         return snapshot.record
 
     def finish(self, job_id: str, runner: JobRunner | None = None) -> JobRecord:
-        """The job after both of its stages."""
+        """Run both stages and return the job's record."""
         for queue in Queue:
             (runner or self._runner).run(queue, job_id)
         return self.record(job_id)
 
     def with_animator(self, animator: PaintAnimator, worker: str = "w1") -> JobRunner:
-        """Another runner on the same stores, which leaves on its own."""
+        """Return another runner on the same stores, with its own shutdown."""
         return replace(self._runner, animator=animator, worker=worker, shutdown=Shutdown())
 
     def with_provenance(self, provenance: Provenance) -> JobRunner:
-        """Another runner on the same stores, whose results say what they are."""
+        """Return another runner on the same stores, with watermarks and signatures."""
         return replace(self._runner, provenance=provenance)
 
     def output(self, record: JobRecord, output: Output, folder: Path) -> Path:
-        """A file of an ended job."""
+        """Download an output of an ended job."""
         key = record.outputs[output]
         file = folder / PurePosixPath(key).name
         self._objects.fetch(key, file)

@@ -97,7 +97,7 @@ def animator(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> TcanAnimat
 
 
 class Attempt:
-    """A folder in which a job is done, and what was told meanwhile."""
+    """A job's folder, and the progress reported for it."""
 
     def __init__(self, animator: TcanAnimator, pair: Path, folder: Path) -> None:
         self.animator, self.pair, self.folder = animator, pair, folder
@@ -315,7 +315,7 @@ def test_cancel_is_noticed_while_a_file_is_decoded(attempt: Attempt, tmp_path: P
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
     attempt.stop_at = "prepare"
     with pytest.raises(AnimationCanceledError):
-        attempt.prepare(image=tmp_path / "black.png")  # in which nobody would be found
+        attempt.prepare(image=tmp_path / "black.png")  # contains no person
     attempt.stop_at = None
     attempt.prepare()
     attempt.stop_at = "prepare"

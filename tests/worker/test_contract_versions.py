@@ -1,4 +1,4 @@
-"""Gateways and workers of two releases over the same jobs: nobody gets what they do not know."""
+"""Gateways and workers of two releases share jobs: a worker claims only jobs it can read."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_every_later_field_names_its_contract_version() -> None:
 
 
 def test_records_of_a_later_gateway_can_be_read(jobs: JobStore) -> None:
-    """After a rollback its jobs are listed, and told of, with what is known of them."""
+    """After a rollback its jobs are still listed, with the known fields."""
     create(jobs, "later", options=JobOptions(webhook=Webhook(url="http://a.example/")))
     kept = jobs.redis.hgetall("tcan:job:later")
     for name in ("params", "options"):

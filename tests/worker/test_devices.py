@@ -1,4 +1,4 @@
-"""One worker on several devices: the shipped model in two processes beside the same in one."""
+"""One worker on several devices: the shipped model in two processes compared with one."""
 
 from __future__ import annotations
 

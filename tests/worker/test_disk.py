@@ -1,4 +1,4 @@
-"""A disk that takes nothing: new jobs are refused, accepted ones wait, and go on by themselves."""
+"""On a full or read-only disk new jobs are rejected; accepted ones wait and resume later."""
 
 from __future__ import annotations
 

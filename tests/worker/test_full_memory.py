@@ -1,4 +1,4 @@
-"""Workers on a job store whose memory is full: accepted jobs go on, and end."""
+"""Accepted jobs finish while the job store's memory is full."""
 
 from __future__ import annotations
 

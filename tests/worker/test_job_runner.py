@@ -1,4 +1,4 @@
-"""One worker's handling of jobs, on real stores, with a painter in the model's place."""
+"""One worker runs jobs on real stores, with a painter instead of the model."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_reconciler_reclaims_the_job_of_a_dead_worker(
 
 
 def test_job_is_released_before_its_worker_pauses(desk: Desk, settings: Settings) -> None:
-    """A worker that dies while it waits for an S3 that is away costs the job no attempt."""
+    """A worker that dies while it pauses for an unavailable S3 costs the job no attempt."""
     changed = {
         "s3_bucket": "tcan",
         "s3_endpoint_url": f"http://127.0.0.1:{free_port()}",
@@ -281,7 +281,7 @@ def test_job_is_released_before_its_worker_pauses(desk: Desk, settings: Settings
 
 
 class Patient(Shutdown):
-    """Waits for nothing, and tells how long it would have."""
+    """Records the waits instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The shipped model's worker is killed at random steps, with a second worker idle beside it."""
+"""The shipped model's worker is killed at random steps while a second worker is idle."""
 
 from __future__ import annotations
 

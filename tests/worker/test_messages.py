@@ -1,4 +1,4 @@
-"""What a worker makes of messages that are no hints: nothing, and it goes on."""
+"""Messages that are not wake-up messages are ignored by workers."""
 
 from __future__ import annotations
 

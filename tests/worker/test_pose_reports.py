@@ -1,4 +1,4 @@
-"""What is known of the poses reaches the caller: as warnings before rendering, and in manifests."""
+"""The quality of poses is reported as warnings before rendering, and in manifests."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ __all__ = ["animator", "attempt", "pair"]  # fixtures
 
 
 def only_prepares(animator: TcanAnimator, folder: Path) -> TcanAnimator:
-    """An animator of the same preset, where no weights are at hand."""
+    """An animator of the same preset without weights."""
     made = TcanAnimator(animator._preset, "cpu", InputLimits(), folder / "no", renders=False)
     made.load()
     return made

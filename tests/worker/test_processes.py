@@ -137,7 +137,7 @@ def test_job_passes_through_all_processes(
 def test_the_next_job_is_prepared_while_this_one_renders(
     client: TestClient, start_worker: Start, jobs: JobStore, tmp_path: Path
 ) -> None:
-    """With a worker for each queue, whoever holds the GPU never waits for a detector."""
+    """With a worker for each queue, the GPU never waits for a detector."""
     start_worker(step_s=LONG_STEP_S, PAINT_QUEUES="render")
     # Whoever does not deliver opens no key: with these settings it could not.
     absent = str(tmp_path / "absent.pem")

@@ -21,7 +21,7 @@ STEPS, WINDOWS = 10, 4
 
 
 class Story:
-    """A job of four windows a step, whose workers tell of one window after the other."""
+    """A job of four windows per step, whose workers report each window."""
 
     def __init__(self, desk: Desk, jobs: JobStore) -> None:
         self.jobs, self.id, self.token = jobs, desk.submit(steps=STEPS), 0
@@ -38,33 +38,33 @@ class Story:
         self.token = record.token
         return snapshot.now_ms
 
-    def tell(self, windows: Sequence[int]) -> None:
-        """Progress behind each of the windows, counted from the beginning of the render."""
-        self._tell(AnimateProgress("encode", 0, 1, fraction=0.0))
+    def report(self, windows: Sequence[int]) -> None:
+        """Report progress after each of the windows, counted from the start of the render."""
+        self._renew(AnimateProgress("encode", 0, 1, fraction=0.0))
         for done in windows:
             step = (done - 1) // WINDOWS + 1
-            self._tell(AnimateProgress("denoise", step, STEPS, fraction=done / (STEPS * WINDOWS)))
+            self._renew(AnimateProgress("denoise", step, STEPS, fraction=done / (STEPS * WINDOWS)))
 
     def events(self) -> list[JobEvent]:
         return self.jobs.run(events.events(self.id, 0, 1000))
 
-    def _tell(self, step: AnimateProgress) -> None:
+    def _renew(self, step: AnimateProgress) -> None:
         self.jobs.run(commands.renew(self.id, self.token, 60_000, job_progress(step)))
 
 
 @pytest.mark.parametrize(
     ("killed_at", "goes_on_at", "repeated"),
     [(12, 13, 0), (14, 13, 1), (16, 13, 1), (17, 13, 2), (17, 1, 5)],
-    ids=["none", "a part", "a whole one", "one and a part", "all: it begins anew"],
+    ids=["none", "a part", "a whole one", "one and a part", "all: it restarts"],
 )
 def test_repeated_steps_are_counted(
     desk: Desk, jobs: JobStore, killed_at: int, goes_on_at: int, repeated: int
 ) -> None:
     story = Story(desk, jobs)
     story.take()
-    story.tell(range(1, killed_at + 1))
+    story.report(range(1, killed_at + 1))
     story.take()
-    story.tell(range(goes_on_at, STEPS * WINDOWS + 1))
+    story.report(range(goes_on_at, STEPS * WINDOWS + 1))
     assert repeated_steps(story.events()) == repeated
 
 
@@ -72,12 +72,12 @@ def test_reclaiming_is_not_progress(desk: Desk, jobs: JobStore) -> None:
     story = Story(desk, jobs)
     story.take()
     first = story.token
-    story.tell([1, 2])
+    story.report([1, 2])
     killed_ms = story.events()[-1].snapshot.now_ms
     story.take()
     assert recovered_ms(story.events(), killed_ms) is None
     with pytest.raises(AssertionError, match="no later worker made progress"):
         next_step_ms(story.events(), first)
-    story.tell([1])
+    story.report([1])
     begun = story.events()[-1].snapshot.now_ms
     assert recovered_ms(story.events(), killed_ms) == next_step_ms(story.events(), first) == begun

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 class Canaries(NamedTuple):
-    """What nobody may ever read."""
+    """Secrets that must not appear anywhere."""
 
     redis: str = "canary-redis-password"
     webhook: str = "canary-webhook-key-of-more-than-32-characters"

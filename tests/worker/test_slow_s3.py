@@ -116,7 +116,7 @@ def submit_while_answers_are_late(site: Site) -> list[bool]:
         polls = [site.quick(first.json()["id"]) for _ in range(20)]
         accepted = [answer.result() for answer in answers]
     assert {answer.status_code for answer in accepted} == {202}
-    # Fetching and storing take longer than a lease; nobody takes such a job for lost.
+    # Fetching and storing take longer than a lease; the job is still not lost.
     ids = [answer.json()["id"] for answer in accepted]
     done = wait_until(lambda: site.first_done(ids), "the job whose turn it is is done")
     assert site.job(done)["attempts"] == 1

@@ -1,4 +1,4 @@
-"""What has had its time is erased; what lives stays."""
+"""The sweeper erases expired jobs, uploads and files, and nothing else."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Impatient(JobStore):
 def test_claim_with_a_lost_reply_is_one_attempt(
     desk: Desk, jobs: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server does what was sent to it meanwhile when it goes on."""
+    """Once it resumes, the server executes what was sent meanwhile."""
     monkeypatch.setattr(job_runner, "CLAIM_PAUSE_S", 0.01)
     first, second = desk.submit(), desk.submit()
     impatient = Impatient.connect(server[0])

@@ -1,4 +1,4 @@
-"""A render that was broken off goes on from its last checkpoint, on real stores."""
+"""An interrupted render resumes from its last checkpoint, on real stores."""
 
 from __future__ import annotations
 

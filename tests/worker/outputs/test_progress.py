@@ -11,8 +11,8 @@ from tcan_core.progress import AnimateProgress
 from worker.outputs.progress import SHARES, ProgressWriter
 
 
-class Watch:
-    """Seconds that pass when told to, and what was written meanwhile."""
+class TimedWriter:
+    """A progress writer with an injected clock, and its writes."""
 
     def __init__(self, interval_s: float = 0.5) -> None:
         self.now_s = 0.0
@@ -33,7 +33,7 @@ def test_stages_cover_the_progress_without_gaps() -> None:
 
 
 def test_fraction_covers_the_whole_job() -> None:
-    watch = Watch()
+    watch = TimedWriter()
     for stage in SHARES:
         watch.step(AnimateProgress(stage, 0, 2, fraction=0.0))
         watch.step(AnimateProgress(stage, 2, 2, fraction=1.0))
@@ -43,7 +43,7 @@ def test_fraction_covers_the_whole_job() -> None:
 
 
 def test_writes_are_spaced_and_stage_ends_are_always_written() -> None:
-    watch = Watch()
+    watch = TimedWriter()
     for step in range(11):
         watch.step(AnimateProgress("denoise", step, 10, fraction=step / 10), after_s=0.1)
     assert [progress.step for progress in watch.written] == [0, 5, 10]
@@ -51,7 +51,7 @@ def test_writes_are_spaced_and_stage_ends_are_always_written() -> None:
 
 def test_progress_is_written_less_often_for_longer_jobs() -> None:
     """The events of a job are all kept, so that who comes back misses none."""
-    watch, steps = Watch(0.2), 36_000
+    watch, steps = TimedWriter(0.2), 36_000
     info = []
     for step in range(steps):
         watch.step(AnimateProgress("denoise", step, steps, fraction=step / steps), after_s=0.1)
@@ -63,7 +63,7 @@ def test_progress_is_written_less_often_for_longer_jobs() -> None:
 
 
 def test_eta_extrapolates_the_average_speed() -> None:
-    watch = Watch()
+    watch = TimedWriter()
     watch.step(AnimateProgress("denoise", 0, 20, fraction=0.0))
     watch.step(AnimateProgress("denoise", 5, 20, fraction=0.25), after_s=10.0)
     assert [progress.eta_s for progress in watch.written] == [None, pytest.approx(30.0)]
