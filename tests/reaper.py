@@ -51,7 +51,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def reap(token: str) -> None:
-    """Kill every process that has the token, and what they start meanwhile."""
+    """Kill all processes with the token, also those that start meanwhile."""
     while pids := processes_with(token):
         for pid in pids:
             try:

@@ -37,7 +37,7 @@ T = TypeVar("T")
 # Longest wait for anything in a test: a guard against hanging, never an assertion. A machine that
 # is ten times slower than usual stays far below it.
 GUARD_S = 300.0
-# Below the ports of outgoing connections, also with the 10000 that weed adds for gRPC.
+# Below the ephemeral ports, also with the 10000 that weed adds for gRPC.
 FIRST_PORT, PORTS_EACH = 10_000, 1_000
 
 

@@ -1,4 +1,4 @@
-"""A test run that is interrupted leaves no process behind, whatever ended it."""
+"""Interrupted test runs leave no processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers import GUARD_S, wait_until
 
-# Beside its servers it starts a process that only SIGKILL ends.
+# Also starts a process that only SIGKILL ends.
 INNER_TEST = """
 import subprocess, sys, threading
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_that_waits({fixtures}):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    ("harmed", "how", "fixtures"),
+    ("target", "signal_number", "fixtures"),
     [
         pytest.param("run", signal.SIGINT, "valkey_url, s3_server", marks=pytest.mark.long),
         pytest.param("run", signal.SIGTERM, "valkey_url", marks=pytest.mark.long),
@@ -39,7 +39,7 @@ def test_that_waits({fixtures}):
     ],
 )
 def test_interrupted_run_leaves_no_process(
-    tmp_path: Path, repository: Path, harmed: str, how: signal.Signals, fixtures: str
+    tmp_path: Path, repository: Path, target: str, signal_number: signal.Signals, fixtures: str
 ) -> None:
     file = tmp_path / "test_inner.py"
     file.write_text(INNER_TEST.format(folder=str(tmp_path), fixtures=fixtures))
@@ -52,31 +52,33 @@ def test_interrupted_run_leaves_no_process(
         )
     try:
         wait_until((tmp_path / "started").exists, "the inner test waits")
-        assert len(processes_of(tmp_path)) >= 3  # the run, a server and the stubborn one
-        if harmed == "worker":
-            os.kill(worker_of(run), how)
-        elif how is signal.SIGINT:  # Ctrl-C is for the whole group
-            os.killpg(run.pid, how)
+        assert (
+            len(processes_of(tmp_path)) >= 3
+        )  # the run, a server and the process that blocks signals
+        if target == "worker":
+            os.kill(worker_of(run), signal_number)
+        elif signal_number is signal.SIGINT:  # Ctrl-C is for the whole group
+            os.killpg(run.pid, signal_number)
         else:
-            run.send_signal(how)
+            run.send_signal(signal_number)
         run.wait(GUARD_S)
     finally:
         run.kill()
         run.wait()
-    wait_until(lambda: not processes_of(tmp_path), "no process is left")
+    wait_until(lambda: not processes_of(tmp_path), "no process remains")
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Return the processes that name the folder in their command line, or work in it."""
-    found = []
+    """Return the processes with the folder in their command line or as working directory."""
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             text = (entry / "cmdline").read_bytes() + os.readlink(os.fsencode(entry / "cwd"))
         except OSError:
             continue
         if os.fsencode(folder) in text:
-            found.append(int(entry.name))
-    return found
+            pids.append(int(entry.name))
+    return pids
 
 
 def worker_of(run: subprocess.Popen[bytes]) -> int:

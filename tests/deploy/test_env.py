@@ -120,7 +120,7 @@ def settings_read_by(part: str, repository: Path) -> set[str]:
 def test_each_part_gets_only_the_variables_it_reads(
     part: str, repository: Path, compose: dict[str, Any]
 ) -> None:
-    """A variable that is not passed to a part would leave it at the default."""
+    """A variable that is not passed to a part has no effect on it."""
     names = compose["services"][part]["environment"]
     passed = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
     assert passed == settings_read_by(part, repository) - NOT_PASSED[part]

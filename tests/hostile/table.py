@@ -116,7 +116,7 @@ def _served(
             name: value.replace("{in}", inside) for name, value in (headers or {}).items()
         }
         url = web.page("/attack", body, status, resolved_headers)
-        web.held = "/attack" if hold else ""
+        web.blocked_path = "/attack" if hold else ""
         web.release.clear()
         body_ = {"image_url": url, "driving_url": web.page("/poses", files.GOOD_POSES)}
         return service.http.post("/animate", json=body_)

@@ -28,7 +28,7 @@ class SharedDecoder(Decoder):
         self._sandbox = self.shared
 
     def close(self) -> None:
-        """Leave it to the other gateways."""
+        """Keep it open for the other gateways."""
 
 
 @pytest.fixture(autouse=True, scope="session")

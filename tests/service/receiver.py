@@ -27,7 +27,7 @@ class Message(NamedTuple):
 
 @dataclass
 class Receiver:
-    """Responds with the first of `answers` (a status and headers), else with 200."""
+    """A receiver that responds with the first of `answers` (status and headers), or 200."""
 
     port: int
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)

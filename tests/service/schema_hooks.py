@@ -1,6 +1,6 @@
-"""Hooks of schemathesis: real media and existing job ids in place of random ones.
+"""Hooks of Schemathesis: valid media and existing job ids in place of random ones.
 
-So generated requests also make jobs, follow events and look at deliveries. By hand:
+So generated requests also create jobs, follow events and read deliveries. By hand:
 `SCHEMATHESIS_HOOKS=tests.service.schema_hooks schemathesis run URL/openapi.json`.
 """
 
@@ -67,9 +67,9 @@ ended_jobs = EndedJobs()
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Use an ended job in three of four requests, with an existing message.
+    """Use an ended job with an existing message in three of four requests.
 
-    Nobody waits for half a minute for a job that no worker takes: a second is as good.
+    Shorten long polls to a second, since no worker runs the jobs.
     """
     for header in [name for name in case.headers or {} if name.lower() == "prefer"]:
         case.headers[header] = WAIT.sub("wait=1", str(case.headers[header]))

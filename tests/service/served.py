@@ -53,7 +53,7 @@ def read_events(lines: Iterator[str]) -> Iterator[ReceivedEvent]:
 
 
 class ReconnectingReader:
-    """Reads a job's events; can reconnect at any time."""
+    """A reader of a job's events that can reconnect at any time."""
 
     def __init__(self, http: httpx.Client, job_id: str) -> None:
         self.http = http

@@ -13,16 +13,16 @@ from tests.servers import GUARD_S
 
 @dataclass
 class Web:
-    """Responses by path, as status, headers and body.
+    """The responses of the server by path, as status, headers and body.
 
     Attributes:
-        held: a path whose response waits until `release` is set; its request sets `asked`.
+        blocked_path: its response waits until `release` is set; its request sets `blocked_request`.
     """
 
     url: str = ""
     pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
-    held: str = ""
-    asked: threading.Event = field(default_factory=threading.Event)
+    blocked_path: str = ""
+    blocked_request: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
@@ -44,8 +44,8 @@ def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
         def do_GET(self) -> None:
             web.requests.append(self.path)
             web.hosts.append(self.headers["host"])
-            if self.path == web.held:
-                web.asked.set()
+            if self.path == web.blocked_path:
+                web.blocked_request.set()
                 web.release.wait(GUARD_S)
             status, headers, body = web.pages.get(self.path.split("?")[0], (404, {}, b""))
             try:

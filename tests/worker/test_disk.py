@@ -25,7 +25,7 @@ from service.stores.job_store.store import JobStore
 from tcan_core.errors import MediaError
 from tests import samples
 from tests.servers import GUARD_S, free_port, running, wait_until
-from tests.service.driver import expire_lease, reclaim_expired
+from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.disk import Disk, small_disk
 from tests.worker.paint import PaintAnimator, count_frames

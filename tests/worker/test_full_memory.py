@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from service.stores.job_store.store import JobStore
 from tests.service.api.test_api import expect_problem
 from tests.service.api.test_api import submit as post
-from tests.service.driver import expire_lease
+from tests.service.job_driver import expire_lease
 from tests.worker.test_processes import Start, client, ended, kill, rendering, start_worker, submit
 
 __all__ = ("client", "start_worker")

@@ -26,7 +26,7 @@ from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import free_port, wait_until
-from tests.service.driver import expire_lease, reclaim_expired
+from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner, outage_pause_s

@@ -21,7 +21,7 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import running, wait_until
-from tests.service.driver import INPUTS
+from tests.service.job_driver import INPUTS
 from worker.celery_app import make_worker_app
 
 WORKER = Path(__file__).with_name("paint_worker.py")

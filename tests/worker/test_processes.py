@@ -20,7 +20,7 @@ from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.servers import GUARD_S, running, wait_until
-from tests.service.driver import expire_lease
+from tests.service.job_driver import expire_lease
 from tests.service.served import read_events
 from tests.worker.paint import black_video, count_frames
 

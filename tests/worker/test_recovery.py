@@ -12,7 +12,7 @@ from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import JobStore
 from tcan_core.progress import AnimateProgress
 from tests.recovery import next_step_ms, recovered_ms, repeated_steps
-from tests.service.driver import expire_lease, reclaim_expired
+from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.outputs.progress import job_progress

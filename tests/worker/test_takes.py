@@ -19,7 +19,7 @@ from service.stores.job_store import counts
 from service.stores.job_store.commands import Command
 from service.stores.job_store.store import JobStore
 from tests.servers import valkey, wait_until
-from tests.service.driver import reclaim_expired
+from tests.service.job_driver import reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker import job_runner

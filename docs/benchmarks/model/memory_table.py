@@ -33,7 +33,7 @@ SMALL, SMALL_NARROWEST = [(64, 64), (120, 64), (192, 64)], (256, 64)
 
 
 class Survey(NamedTuple):
-    """What to measure; only the number of pixels matters, so that 768x512 covers 512x768."""
+    """Sizes to measure; only the number of pixels matters, so that 768x512 covers 512x768."""
 
     preset: str
     dtype: str

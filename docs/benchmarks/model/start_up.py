@@ -1,12 +1,12 @@
-"""The start of `tcan animate`, and its speed beside other work: preset `mini`, 40 frames.
+"""Start-up time of `tcan animate` and its speed on a busy machine: preset `mini`, 40 frames.
 
     python docs/benchmarks/model/start_up.py [--rounds 5] [--busy 0]
 
-Each round runs the command twice, in alternating order: as it is, so that idle OpenMP threads
-sleep, and with libgomp's default of spinning. `--busy` starts processes that keep a core busy.
-Printed are medians of the seconds from the start of the process to the first denoising step, of
-denoising, and of its ratio within a round. Exits with 1 when the start takes 5 s or more and
-nothing else is busy.
+Each round runs the command twice, in alternating order: with the project's setting, by which idle
+OpenMP threads sleep, and with libgomp's default, by which they spin. `--busy` starts processes that
+keep a core busy. Prints medians of the seconds from the start of the process to the first denoising
+step, of the seconds of denoising, and of the ratio of both runs of a round. Exits with 1 if the
+start takes 5 s or more without `--busy`.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def _animate(pipeline: AnimatePipeline, pair: Pair, tier: Tier, seed: int) -> Re
         cache_interval=tier.cache_interval,
     )
     cpu_s, truth = time.process_time() - began_s, pair.truth()
-    found = moving_region_psnr(frames, truth, moving_region_mask(pair.source(), truth))
-    return Result(frames, found, cpu_s)
+    quality = moving_region_psnr(frames, truth, moving_region_mask(pair.source(), truth))
+    return Result(frames, quality, cpu_s)
 
 
 if __name__ == "__main__":

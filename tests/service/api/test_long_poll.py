@@ -23,14 +23,14 @@ from service.stores.job_store import commands
 from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import JobStore
 from tests.servers import GUARD_S, valkey
-from tests.service.driver import Driver
+from tests.service.job_driver import JobDriver
 
 Waits = Callable[[float], Awaitable[JobSnapshot]]
 
 
 @pytest.fixture
-def driver(jobs: JobStore) -> Driver:
-    made = Driver(jobs, "waited-for")
+def driver(jobs: JobStore) -> JobDriver:
+    made = JobDriver(jobs, "waited-for")
     made.create()
     return made
 
@@ -78,19 +78,19 @@ def asked_of(redis: Redis, job_id: str) -> Iterator[list[str]]:
 
 
 def test_long_poll_ends_at_its_deadline_without_polling_redis(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     assert wait_a_second(folder_settings, driver) >= 1.0
 
 
 @pytest.mark.slow
 def test_long_poll_exceeds_its_deadline_by_less_than_half_a_second(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     assert wait_a_second(folder_settings, driver) < 1.5
 
 
-def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
+def wait_a_second(folder_settings: Settings, driver: JobDriver) -> float:
     """Wait one second for a job that does not end; return the duration."""
     waited_s: list[float] = []
 
@@ -112,7 +112,7 @@ def wait_a_second(folder_settings: Settings, driver: Driver) -> float:
 
 
 def test_long_poll_ends_with_the_job_after_other_events(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         waits = asyncio.ensure_future(wait(60.0))
@@ -126,7 +126,7 @@ def test_long_poll_ends_with_the_job_after_other_events(
 
 
 def test_long_poll_notices_an_end_seen_by_another_reader(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     before = driver.snapshot()
     driver.jobs.run(commands.cancel(driver.id))
@@ -139,7 +139,7 @@ def test_long_poll_notices_an_end_seen_by_another_reader(
 
 
 def test_long_poll_ends_when_the_gateway_shuts_down(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
         waits = asyncio.ensure_future(wait(60.0))
@@ -157,7 +157,7 @@ def test_long_poll_returns_the_last_view_when_redis_is_lost(tmp_path: Path) -> N
     with valkey(tmp_path) as (url, server):
         settings = Settings.model_validate({"data": tmp_path / "data", "redis_url": url})
         jobs = JobStore.connect(url)
-        driver = Driver(jobs)
+        driver = JobDriver(jobs)
         driver.create()
         before = driver.snapshot()
         jobs.close()

@@ -21,9 +21,9 @@ from service.contract.views import JobView
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
-from tests.service.driver import Driver
 from tests.service.flaky_proxy import FlakyProxy, flaky_proxy
 from tests.service.gateway import running_gateway
+from tests.service.job_driver import JobDriver
 from tests.service.web import Web, web_server
 
 # A stream begins with about 250 bytes of headers, and an event of these jobs has about 1000.
@@ -50,8 +50,8 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def driver(jobs: JobStore) -> Driver:
-    return Driver(jobs)
+def driver(jobs: JobStore) -> JobDriver:
+    return JobDriver(jobs)
 
 
 def port_of(url: str) -> int:
@@ -78,7 +78,7 @@ def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_eac
         for number in range(20):
             proxy.connections = 0
             proxy.cuts.extend(cut + 37 * number for cut in CUTS)
-            driver = Driver(jobs, f"job{number}")
+            driver = JobDriver(jobs, f"job{number}")
             with client_without_pauses(proxy.url) as reader:
                 seen: list[int] = []
                 events = reader.events(driver.id)
@@ -93,7 +93,7 @@ def test_events_equal_polled_views_for_20_jobs_with_three_broken_connections_eac
 
 
 def test_async_client_follows_events_over_broken_connections(
-    url: str, proxy: FlakyProxy, driver: Driver
+    url: str, proxy: FlakyProxy, driver: JobDriver
 ) -> None:
     async def follow() -> list[int]:
         seen = []
@@ -112,7 +112,7 @@ def test_async_client_follows_events_over_broken_connections(
 
 
 def test_events_resume_when_the_gateway_is_replaced(
-    folder_settings: Settings, driver: Driver
+    folder_settings: Settings, driver: JobDriver
 ) -> None:
     driver.create()
     with flaky_proxy(0) as proxy, Client(proxy.url) as client:
@@ -127,7 +127,7 @@ def test_events_resume_when_the_gateway_is_replaced(
             events.close()
 
 
-def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: Driver) -> None:
+def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: JobDriver) -> None:
     for change in driver.life():
         change()
     with Client(url) as client:
@@ -140,7 +140,7 @@ def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: 
 
 
 def test_event_text_may_contain_any_line_separator(
-    url: str, driver: Driver, jobs: JobStore
+    url: str, driver: JobDriver, jobs: JobStore
 ) -> None:
     detail = "one\u2028two\x85three\x0bfour\r\n\n: five"
     driver.create()
@@ -162,7 +162,7 @@ def test_events_raise_after_retries_when_the_service_is_unreachable() -> None:
     assert pauses == [0.5, 1.0]
 
 
-def test_events_raise_when_streams_keep_breaking(proxy: FlakyProxy, driver: Driver) -> None:
+def test_events_raise_when_streams_keep_breaking(proxy: FlakyProxy, driver: JobDriver) -> None:
     pauses: list[float] = []
     driver.create()
     proxy.cuts.extend([1500] + [400] * 20)
@@ -188,7 +188,7 @@ def test_response_without_events_is_reported(web: Web, headers: dict[str, str]) 
 
 @pytest.mark.parametrize("no_streams", [False, True], ids=["events", "polling"])
 def test_wait_uses_events_and_falls_back_to_polling(
-    proxy: FlakyProxy, driver: Driver, no_streams: bool
+    proxy: FlakyProxy, driver: JobDriver, no_streams: bool
 ) -> None:
     proxy.no_streams = no_streams
     changes = driver.life()
@@ -207,7 +207,7 @@ def test_wait_uses_events_and_falls_back_to_polling(
     assert set(versions) == set(range(1, 14))
 
 
-def test_wait_does_not_poll_while_events_arrive(url: str, driver: Driver) -> None:
+def test_wait_does_not_poll_while_events_arrive(url: str, driver: JobDriver) -> None:
     driver.create()
     driver.take(Queue.PREPARE)
     steps = iter(range(1, 21))

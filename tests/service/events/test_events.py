@@ -25,14 +25,14 @@ from service.stores.job_store import commands, events
 from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from tests.servers import GUARD_S
-from tests.service.driver import BROKEN, LEASE_MS, Driver, step
+from tests.service.job_driver import BROKEN, LEASE_MS, JobDriver, step
 from tests.service.served import ReceivedEvent, ReconnectingReader, served
 from tests.service.served import read_events as parse_events
 
 
 @pytest.fixture
-def driver(jobs: JobStore) -> Driver:
-    return Driver(jobs)
+def driver(jobs: JobStore) -> JobDriver:
+    return JobDriver(jobs)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def event_content(snapshot: JobSnapshot) -> dict[str, Any]:
     return {"position": snapshot.position, **snapshot.record.model_dump(exclude=hidden)}
 
 
-def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -> None:
+def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: JobDriver) -> None:
     for number, change in enumerate(driver.life(), 1):
         change()
         [event] = driver.events(after=number - 1)
@@ -71,7 +71,7 @@ def test_each_change_is_one_event_that_tells_what_a_read_tells(driver: Driver) -
     assert (states[0], states[2], states[-1]) == ("queued", "queued", "succeeded")
 
 
-def test_unchanged_job_emits_no_event(driver: Driver, jobs: JobStore) -> None:
+def test_unchanged_job_emits_no_event(driver: JobDriver, jobs: JobStore) -> None:
     driver.create()
     driver.create()
     driver.take(Queue.PREPARE)
@@ -89,7 +89,7 @@ def test_unchanged_job_emits_no_event(driver: Driver, jobs: JobStore) -> None:
     assert jobs.run(events.events("nobody", 0)) == []
 
 
-def test_events_are_erased_with_their_job(driver: Driver, jobs: JobStore) -> None:
+def test_events_are_erased_with_their_job(driver: JobDriver, jobs: JobStore) -> None:
     driver.create()
     jobs.run(commands.cancel("a"))
     jobs.run(commands.erase("a"))
@@ -98,7 +98,7 @@ def test_events_are_erased_with_their_job(driver: Driver, jobs: JobStore) -> Non
 
 
 def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
-    http: httpx.Client, driver: Driver, jobs: JobStore
+    http: httpx.Client, driver: JobDriver, jobs: JobStore
 ) -> None:
     """As while an object store is away; who was there before sees a gap, and then the end."""
     driver.create()
@@ -128,10 +128,10 @@ def test_a_reader_and_a_poller_agree_at_every_step_of_20_jobs(
     http: httpx.Client, jobs: JobStore
 ) -> None:
     for index in range(20):
-        follow_and_poll(http, Driver(jobs, f"job{index}"))
+        follow_and_poll(http, JobDriver(jobs, f"job{index}"))
 
 
-def follow_and_poll(http: httpx.Client, driver: Driver) -> None:
+def follow_and_poll(http: httpx.Client, driver: JobDriver) -> None:
     """Compare after each change; the reader reconnects three times."""
     reader = ReconnectingReader(http, driver.id)
     for number, change in enumerate(driver.life(), 1):
@@ -152,7 +152,7 @@ def timeless(job: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name != "eta"}
 
 
-def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: Driver) -> None:
+def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: JobDriver) -> None:
     for change in driver.life():
         change()
     with http.stream("GET", "/jobs/a/events", params={"after": 10}) as answer:
@@ -165,7 +165,7 @@ def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: Driver) -> None
 
 
 def test_stalled_reader_blocks_no_other_and_misses_nothing(
-    http: httpx.Client, driver: Driver, jobs: JobStore
+    http: httpx.Client, driver: JobDriver, jobs: JobStore
 ) -> None:
     driver.create()
     driver.take(Queue.PREPARE)
@@ -200,7 +200,7 @@ def slow_events(stream: Any) -> Iterator[ReceivedEvent]:
 
 
 def test_many_readers_share_one_subscription(
-    http: httpx.Client, driver: Driver, jobs: JobStore
+    http: httpx.Client, driver: JobDriver, jobs: JobStore
 ) -> None:
     driver.create()
     readers = [ReconnectingReader(http, "a") for _ in range(20)]
@@ -218,7 +218,7 @@ def test_many_readers_share_one_subscription(
 
 
 def test_a_lost_subscription_loses_no_event(
-    http: httpx.Client, driver: Driver, jobs: JobStore
+    http: httpx.Client, driver: JobDriver, jobs: JobStore
 ) -> None:
     driver.create()
     reader = ReconnectingReader(http, "a")
@@ -230,7 +230,7 @@ def test_a_lost_subscription_loses_no_event(
 
 
 def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
-    redis_url: str, driver: Driver
+    redis_url: str, driver: JobDriver
 ) -> None:
     driver.create()
 

@@ -15,7 +15,7 @@ from service.contract.workers import WorkerInfo
 from service.jobs.eta import estimate
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
-from tests.service.driver import INPUTS
+from tests.service.job_driver import INPUTS
 
 JOB_MS = 10_000
 LONG_MS = 10**9

@@ -65,7 +65,7 @@ def test_compressed_response_is_not_decompressed(web: Web, tmp_path: Path) -> No
 
 
 def test_slow_download_times_out(web: Web, tmp_path: Path) -> None:
-    web.held = "/slow"
+    web.blocked_path = "/slow"
     error = refusal(web.page("/slow", b"x"), tmp_path, timeout_s=0.2)
     assert (error.code, "within 0.2 s" in error.detail) == (ErrorCode.URL_FAILED, True)
 

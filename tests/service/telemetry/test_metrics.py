@@ -19,7 +19,7 @@ from service.contract.workers import DeviceMemory, DiskSpace, WorkerInfo
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from tests.servers import free_port, wait_until
-from tests.service.driver import expire_lease, reclaim_expired
+from tests.service.job_driver import expire_lease, reclaim_expired
 
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO

@@ -24,7 +24,7 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects
 from tests.servers import free_port, wait_until
-from tests.service.driver import expire_lease, reclaim_expired
+from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 from worker.job_runner import JobRunner

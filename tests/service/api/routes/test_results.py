@@ -20,8 +20,8 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
 from tests.servers import GUARD_S, S3Server, wait_until
-from tests.service.driver import OUTPUTS, Driver
 from tests.service.gateway import running_gateway
+from tests.service.job_driver import OUTPUTS, JobDriver
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -77,7 +77,7 @@ def finished(settings: Settings, jobs: JobStore, tmp_path: Path) -> Settings:
     file = tmp_path / "result.mp4"
     file.write_bytes(CONTENT)
     open_objects(settings).put(OUTPUTS[Output.RESULT], file)
-    for change in Driver(jobs).life():
+    for change in JobDriver(jobs).life():
         change()
     return settings
 

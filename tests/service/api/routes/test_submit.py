@@ -242,11 +242,11 @@ def test_refused_request_releases_its_idempotency_key(client: TestClient, tmp_pa
 def test_concurrent_request_with_the_same_key_is_refused(
     client: TestClient, web: Web, urls: dict[str, str]
 ) -> None:
-    web.held = "/walk.mp4"
+    web.blocked_path = "/walk.mp4"
     headers = {"Idempotency-Key": "k"}
     with ThreadPoolExecutor() as pool:
         first = pool.submit(client.post, "/animate", json=urls, headers=headers)
-        assert web.asked.wait(GUARD_S)
+        assert web.blocked_request.wait(GUARD_S)
         expect_problem(
             client.post("/animate", json=urls, headers=headers), 409, "idempotency_key_in_use"
         )

@@ -23,7 +23,7 @@ from service.stores.job_store.commands import GRACE_MS, SILENCE_MS
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests.servers import valkey, wait_until
-from tests.service.driver import INPUTS, LEASE_MS, OUTPUTS
+from tests.service.job_driver import INPUTS, LEASE_MS, OUTPUTS
 
 LOG = "appendonlydir"
 # The key that identifies a job store.

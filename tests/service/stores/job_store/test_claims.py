@@ -41,7 +41,7 @@ def web() -> Iterator[Web]:
 @pytest.fixture
 def body(web: Web, tmp_path: Path) -> dict[str, Any]:
     """A request whose driving video `web` holds back."""
-    web.held = "/walk.mp4"
+    web.blocked_path = "/walk.mp4"
     return {
         "image_url": web.page("/me.png", samples.png()),
         "driving_url": web.page("/walk.mp4", samples.video(tmp_path)),
@@ -64,7 +64,7 @@ def only_key(url: str) -> str:
 def test_request_keeps_claim_whose_reply_was_lost(
     redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
-    web.held = ""
+    web.blocked_path = ""
     parts = urlsplit(redis_url)
     assert parts.port is not None
     with flaky_proxy(parts.port) as proxy:
@@ -91,7 +91,7 @@ def test_first_error_is_returned_when_job_store_dies(
     with ThreadPoolExecutor() as pool, gateway(url, tmp_path) as client:
         with valkey(folder, port, persistent=True) as (_, server):
             asked = pool.submit(ask)
-            assert web.asked.wait(GUARD_S)
+            assert web.blocked_request.wait(GUARD_S)
             server.kill()
             server.wait()
             web.release.set()
@@ -124,7 +124,7 @@ def test_create_is_rejected_after_lost_claim(jobs: JobStore) -> None:
 def test_claim_executed_late_by_stopped_server_is_released(
     web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
-    web.held = ""
+    web.blocked_path = ""
     with valkey(tmp_path) as (url, server), gateway(url, tmp_path) as client:
         assert client.get("/jobs").status_code == 200
         server.send_signal(signal.SIGSTOP)
@@ -143,7 +143,7 @@ def test_long_request_renews_its_key_claim(
 ) -> None:
     with ThreadPoolExecutor() as pool, gateway(redis_url, tmp_path) as client:
         asked = pool.submit(client.post, "/animate", json=body, headers=KEY)
-        assert web.asked.wait(GUARD_S)
+        assert web.blocked_request.wait(GUARD_S)
         with Redis.from_url(redis_url) as redis:
             key, left_ms = only_key(redis_url), CLAIM_MS // 2
             redis.pexpire(key, left_ms)

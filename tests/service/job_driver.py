@@ -1,4 +1,4 @@
-"""Moves a job through its states in place of gateway and workers."""
+"""State changes of a job, made in place of gateway and workers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def expire_lease(jobs: JobStore, *job_ids: str) -> None:
 def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
     """Reclaim the jobs with expired leases.
 
-    However long ago somebody last looked: a slow machine is no store that was unreachable.
+    The large `silence_ms` keeps a slow machine from looking like an unreachable store.
     """
     return jobs.run(commands.reclaim_expired(3, silence_ms=3_600_000))
 
 
-class Driver:
-    """Moves a job through its states one change at a time, as gateway and workers would."""
+class JobDriver:
+    """A driver of one job that makes one state change at a time."""
 
     def __init__(self, jobs: JobStore, job_id: str = "a") -> None:
         self.jobs, self.id = jobs, job_id
