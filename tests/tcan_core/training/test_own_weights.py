@@ -81,7 +81,7 @@ def test_stages_start_from_pulled_or_imported_weights(
 ) -> None:
     shutil.rmtree(runs.parts)
     with pytest.raises(
-        WeightsError, match="no weights for denoising_unet at .*; `tcan models import"
+        WeightsError, match="no weights for denoising_unet at .*; run `tcan models import"
     ):
         runs.stage("stage1")
     shutil.copytree(weights, models / "tiny")
