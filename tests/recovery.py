@@ -40,10 +40,10 @@ def repeated_steps(history: Sequence[JobEvent]) -> int:
     """
     reached, repeated = 0.0, 0
     for reports in denoising_reports(history).values():
-        done = [denoised_steps(report.snapshot.record) for report in reports]
-        began_at = math.floor(done[0] + ROUNDING)
+        steps = [denoised_steps(report.snapshot.record) for report in reports]
+        began_at = math.floor(steps[0] + ROUNDING)
         repeated += max(0, math.ceil(reached - began_at - ROUNDING))
-        reached = max(reached, *done)
+        reached = max(reached, *steps)
     return repeated
 
 

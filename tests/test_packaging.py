@@ -25,10 +25,10 @@ def pyproject(repository: Path) -> dict[str, Any]:
 
 def tracked_files(repository: Path) -> list[Path]:
     """List the tracked files of the packages, relative to the repository."""
-    listed = subprocess.run(
+    process = subprocess.run(
         ["git", "ls-files", *PACKAGES], cwd=repository, capture_output=True, text=True, check=True
     )
-    return [Path(line) for line in listed.stdout.splitlines()]
+    return [Path(line) for line in process.stdout.splitlines()]
 
 
 def is_type_checking_block(node: ast.AST) -> bool:

@@ -115,15 +115,15 @@ def validate(file: Path, version: str) -> str:
 def custom_resources(file: Path, scratch: Path) -> str:
     """Validate resources of KEDA and the Prometheus operator against tests/deploy/schemas."""
     _rendered(file)
-    checked = 0
+    count = 0
     for resource in documents(file):
         schema = SCHEMAS / f"{resource['kind']}.json"
         if schema.exists():
             instance = scratch / "instance.json"
             instance.write_text(json.dumps(resource))
             run([tool("jsonschema"), "-i", str(instance), str(schema)])
-            checked += 1
-    return f"{checked} resources pass"
+            count += 1
+    return f"{count} resources pass"
 
 
 def checkov(framework: str, files: Sequence[Path]) -> str:

@@ -92,13 +92,13 @@ def _check_command(line: str) -> Iterator[str]:
     words = re.split(r"\s+", line.replace("\\\n", " ").strip())
     command: Any = _cli()
     while words and not words[0].startswith("-") and hasattr(command, "commands"):
-        named = words.pop(0)
-        if not re.fullmatch(r"[a-z][a-z-]*", named):
+        name = words.pop(0)
+        if not re.fullmatch(r"[a-z][a-z-]*", name):
             return
-        if named not in command.commands:
-            yield f"no command: tcan ... {named}"
+        if name not in command.commands:
+            yield f"no command: tcan ... {name}"
             return
-        command = command.commands[named]
+        command = command.commands[name]
     options = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
     for word in words:
         option = word.split("=")[0].rstrip(",.)`'\"")

@@ -74,7 +74,7 @@ def errors_page(openapi: Mapping[str, Any]) -> str:
                 routes[code].append(f"`{method} {path}`")
     rows = [
         f"| `{code.value}` | {ERRORS[code].status} | {ERRORS[code].title} | "
-        f"{_listed(routes[code])} |"
+        f"{_route_list(routes[code])} |"
         for code in sorted(ERRORS)
     ]
     return "\n".join(
@@ -183,7 +183,7 @@ def _operations(openapi: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
             yield method.upper(), path, operation
 
 
-def _listed(routes: list[str]) -> str:
+def _route_list(routes: list[str]) -> str:
     if len(routes) > MANY_ROUTES:
         return "most routes"
     return "<br>".join(routes) or "failed jobs only"

@@ -43,8 +43,8 @@ class Site:
 
     def denoising_jobs(self) -> list[str]:
         """Return the jobs that are being denoised."""
-        listed = self.client.jobs(states=(JobState.RUNNING,))
-        return [job.id for job in listed if job.stage == "denoise"]
+        running_jobs = self.client.jobs(states=(JobState.RUNNING,))
+        return [job.id for job in running_jobs if job.stage == "denoise"]
 
     def restart(self, name: str) -> int:
         """Restart a part while jobs are denoised; return the exit code of the old process."""

@@ -38,8 +38,8 @@ def resolve(value: str | None, name: str, env: dict[str, str]) -> str | None:
         return env.get(name)
 
     def substitute(match: re.Match[str]) -> str:
-        value, default = env.get(match[1]), (match[2] or "").removeprefix(":-")
-        return value or ("" if default.startswith(":?") else default)
+        text, default = env.get(match[1]), (match[2] or "").removeprefix(":-")
+        return text or ("" if default.startswith(":?") else default)
 
     return re.sub(r"\$\{(\w+)(:[-?][^}]*)?\}", substitute, value)
 
@@ -82,11 +82,11 @@ def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) ->
     nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
     expected = {name for name in Settings.model_fields if name not in {*fixed_here, *nested}}
     expected |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
-    passed = {name for part in PARTS for name in compose["services"][part]["environment"]}
-    assert {f"{PREFIX}{name.upper()}" for name in expected} - passed == set()
+    passed_names = {name for part in PARTS for name in compose["services"][part]["environment"]}
+    assert {f"{PREFIX}{name.upper()}" for name in expected} - passed_names == set()
     documented = example_env(repository)
     fixed = {"TCAN_REDIS_URL", "TCAN_S3_ENDPOINT_URL", "TCAN_DEVICE"}
-    assert passed - fixed - set(documented) == set()
+    assert passed_names - fixed - set(documented) == set()
 
 
 SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
@@ -122,8 +122,8 @@ def test_each_part_gets_only_the_variables_it_reads(
 ) -> None:
     """A variable that is not passed to a part has no effect on it."""
     names = compose["services"][part]["environment"]
-    passed = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
-    assert passed == settings_read_by(part, repository) - NOT_PASSED[part]
+    passed_names = {name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0] for name in names}
+    assert passed_names == settings_read_by(part, repository) - NOT_PASSED[part]
 
 
 def test_raised_limit_does_not_stop_workers(

@@ -67,28 +67,28 @@ def test_gateway_requirements_equal_its_imports(repository: Path) -> None:
     files += [*(repository / "cli/checkup").rglob("*.py")]
     files += [repository / f"cli/{name}.py" for name in GATEWAY_COMMANDS]
     imported = imports(with_media_modules(repository, files))
-    listed = {
+    requirement_lines = {
         normalized(line) for line in lines(repository / "deploy/docker/gateway-requirements.txt")
     }
-    assert {name for name, sources in imported.items() if not sources & listed} == set()
+    assert {name for name, sources in imported.items() if not sources & requirement_lines} == set()
     used = {one for sources in imported.values() for one in sources} | USED_INDIRECTLY
-    assert listed - used == set()
+    assert requirement_lines - used == set()
 
 
 def test_images_install_pinned_packages(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     cpu = requirements(repository / "pyproject.toml", "cpu")
     extras = project["optional-dependencies"]
-    alone = requirements(repository / "pyproject.toml", "cpu", alone=True)
+    without_dependencies = requirements(repository / "pyproject.toml", "cpu", alone=True)
     always = [*project["dependencies"], *extras["dwpose"], *extras["otel"]]
-    assert sorted([*cpu, *alone]) == sorted(always)
-    assert [normalized(line) for line in alone] == ["rtmlib"]
+    assert sorted([*cpu, *without_dependencies]) == sorted(always)
+    assert [normalized(line) for line in without_dependencies] == ["rtmlib"]
     assert set(requirements(repository / "pyproject.toml", "cuda")) == {*cpu, *extras["cuda"]}
     pins = (repository / "constraints.txt").read_text().splitlines()
     assert {line for line in (*extras["dwpose"], *extras["otel"]) if line not in pins} == set()
     base = {normalized(line) for line in cpu}
-    listed = lines(repository / "deploy/docker/gateway-requirements.txt")
-    assert {normalized(line) for line in listed} <= base
+    requirement_lines = lines(repository / "deploy/docker/gateway-requirements.txt")
+    assert {normalized(line) for line in requirement_lines} <= base
     with pytest.raises(SystemExit, match="it must be one of cpu, cuda"):
         requirements(repository / "pyproject.toml", "tpu")
 

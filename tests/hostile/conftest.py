@@ -46,8 +46,8 @@ class Service:
 
     def is_alive(self) -> bool:
         """Check that both processes still run and the gateway answers."""
-        ended = (self.gateway.poll(), self.worker.poll())
-        return ended == (None, None) and self.http.get("/healthz").status_code == 200
+        exit_codes = (self.gateway.poll(), self.worker.poll())
+        return exit_codes == (None, None) and self.http.get("/healthz").status_code == 200
 
     def wait_for_worker(self) -> None:
         """Wait until the worker has loaded its model."""

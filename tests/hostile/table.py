@@ -105,7 +105,7 @@ def _addresses() -> Iterator[Row]:
         yield Row(f"address {url!r}", _by_url(url), ("invalid_params", "url_refused", "url_failed"))
 
 
-def _served(
+def _image_response(
     body: bytes, headers: dict[str, str] | None = None, status: int = 200, hold: bool = False
 ) -> Attack:
     """Submit an image on the attacker's server; `{in}` in a header is the internal port."""
@@ -128,7 +128,7 @@ def _servers() -> Iterator[Row]:
     refused, failed = ("url_refused",), ("url_failed",)
 
     def to(place: str) -> Attack:
-        return _served(b"", {"Location": place}, 302)
+        return _image_response(b"", {"Location": place}, 302)
 
     yield Row("redirect to loopback", to("http://127.0.0.1:{in}/secret"), refused)
     yield Row("redirect to cloud metadata", to("http://169.254.169.254/latest/meta-data/"), refused)
@@ -138,17 +138,25 @@ def _servers() -> Iterator[Row]:
     yield Row("host name that changes its address", _changing, ("url_refused", "url_failed"))
     gzip = {"Content-Encoding": "gzip"}
     yield Row(
-        "response declared as gzip", _served(b"\x1f\x8b" + bytes(1000), gzip), ("invalid_image",)
+        "response declared as gzip",
+        _image_response(b"\x1f\x8b" + bytes(1000), gzip),
+        ("invalid_image",),
     )
-    yield Row("response over the size limit", _served(bytes(5_000_000)), ("body_too_large",))
+    yield Row(
+        "response over the size limit", _image_response(bytes(5_000_000)), ("body_too_large",)
+    )
     declared = {"Content-Length": str(10**15)}
-    yield Row("response that declares a petabyte", _served(b"x", declared), ("body_too_large",))
+    yield Row(
+        "response that declares a petabyte", _image_response(b"x", declared), ("body_too_large",)
+    )
     negative = {"Content-Length": "-1"}
-    yield Row("negative content length", _served(b"x", negative), ("url_failed", "invalid_image"))
-    yield Row("response that never arrives", _served(b"x", hold=True), failed)
-    yield Row("response without a body", _served(b"", status=204), failed)
+    yield Row(
+        "negative content length", _image_response(b"x", negative), ("url_failed", "invalid_image")
+    )
+    yield Row("response that never arrives", _image_response(b"x", hold=True), failed)
+    yield Row("response without a body", _image_response(b"", status=204), failed)
     many = {f"X-{number}": "a" * 60_000 for number in range(4)}
-    yield Row("headers over the size limit", _served(b"x", many), failed)
+    yield Row("headers over the size limit", _image_response(b"x", many), failed)
 
 
 def _changing(service: Service) -> httpx.Response:
@@ -339,17 +347,19 @@ def _texts() -> Iterator[Row]:
     ):
         yield Row(f"path {path}", get(path), missing)
 
-    def signed(fields: dict[str, str]) -> Attack:
+    def object_form(fields: dict[str, str]) -> Attack:
         return lambda service: service.http.post(
             "/objects", data=fields, files={"file": ("f", b"x")}
         )
 
     forged = {"max_bytes": "9", "expires": "9999999999", "signature": "0" * 64}
     yield Row(
-        "form with a forged signature", signed({"key": "../../x", **forged}), ("invalid_signature",)
+        "form with a forged signature",
+        object_form({"key": "../../x", **forged}),
+        ("invalid_signature",),
     )
     foreign_digits = {**forged, "expires": "\u0661", "key": "uploads/x/file"}
-    yield Row("form with non-ASCII digits", signed(foreign_digits), ("invalid_signature",))
+    yield Row("form with non-ASCII digits", object_form(foreign_digits), ("invalid_signature",))
 
     file_first = {"file": b"x" * 2000, "key": b"uploads/x/file", "max_bytes": b"9"}
     yield Row("form with the file first", _parts("/objects", file_first), ("invalid_signature",))
@@ -373,9 +383,9 @@ def _bodies() -> Iterator[Row]:
         head = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % name.encode()
         form = "multipart/form-data; boundary=b"
         yield Row(f"{path}: endless part", _body(path, form, _spaces(head)), big)
-        ended = head + b"x\r\n--b--\r\n"
+        complete_form = head + b"x\r\n--b--\r\n"
         codes = (*big, "invalid_request")
-        yield Row(f"{path}: endless epilogue", _body(path, form, _spaces(ended)), codes)
+        yield Row(f"{path}: endless epilogue", _body(path, form, _spaces(complete_form)), codes)
         bad = ("malformed_body",)
         yield Row(f"{path}: endless part header", _body(path, form, _spaces(head[:-4])), bad)
         yield Row(f"{path}: endless preamble", _body(path, form, _spaces()), bad)

@@ -38,12 +38,12 @@ def error_code(service: Service, answer: httpx.Response) -> str:
         return str(ErrorCode(problem["code"]))
     service.wait_for_worker()
     job_url = answer.headers["location"]
-    job = wait_until(lambda: ended(service, job_url), "the job ends")
+    job = wait_until(lambda: ended_job(service, job_url), "the job ends")
     assert service.http.delete(job_url).status_code == 204
     return str(job["error"]["code"]) if job.get("error") else str(job["status"])
 
 
-def ended(service: Service, job_url: str) -> Any:
+def ended_job(service: Service, job_url: str) -> Any:
     job = service.http.get(job_url).json()
     return job if job["ended_at"] else None
 

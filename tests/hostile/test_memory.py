@@ -16,7 +16,7 @@ from PIL import Image
 from service.input_limits import InputLimits
 from tests import samples
 from tests.hostile.conftest import Service, running_service
-from tests.hostile.test_hostile import ended
+from tests.hostile.test_hostile import ended_job
 from tests.servers import GUARD_S, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -106,7 +106,7 @@ def test_memory_stays_bounded_for_the_largest_files(service: Service, tmp_path: 
                 job_url = answer.headers["location"]
                 if name != "video":  # it fails by itself after all frames are decoded
                     service.http.post(f"{job_url}/cancel")
-                wait_until(partial(ended, service, job_url), "the job ends")
+                wait_until(partial(ended_job, service, job_url), "the job ends")
                 assert service.http.delete(job_url).status_code == 204
             now = service.peak_mib()
             print(

@@ -40,8 +40,8 @@ class Receiver:
 
     def next_answers(self, *statuses: int, **headers: str) -> None:
         """Set the next responses; `_` in a header's name becomes `-`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers.extend((status, named) for status in statuses)
+        values = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.extend((status, values) for status in statuses)
 
 
 @contextmanager

@@ -26,9 +26,9 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     builder = builder.not_valid_before(now - timedelta(hours=1))
     builder = builder.not_valid_after(now + timedelta(hours=1))
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
-    signed = builder.sign(key, hashes.SHA256())
+    signed_certificate = builder.sign(key, hashes.SHA256())
     chain, secret = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    chain.write_bytes(signed_certificate.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

@@ -181,9 +181,9 @@ def kohya(lora: Mapping[str, Tensor], alpha: float) -> State:
     """Convert a LoRA to the format of kohya's scripts, as in LCM-LoRA on the hub."""
     renamed = {}
     for key, value in lora.items():
-        module, half = re.fullmatch(r"(.+)\.lora_([AB])\.weight", key).groups()  # type: ignore[union-attr]
+        module, matrix = re.fullmatch(r"(.+)\.lora_([AB])\.weight", key).groups()  # type: ignore[union-attr]
         name = f"lora_unet_{module.replace('.', '_')}"
-        renamed[f"{name}.lora_{'down' if half == 'A' else 'up'}.weight"] = value
+        renamed[f"{name}.lora_{'down' if matrix == 'A' else 'up'}.weight"] = value
         renamed[f"{name}.alpha"] = torch.tensor(alpha)
     return renamed
 

@@ -52,8 +52,8 @@ class PlainTcan:
     @torch.no_grad()
     def read_reference(self, ref_image_latents: Tensor, timestep: Tensor) -> None:
         """Run the reference UNet on latents (1, c, h, w) and on zeros."""
-        both = torch.cat([torch.zeros_like(ref_image_latents), ref_image_latents])
-        self.reference_unet(both, timestep.expand(2), self.prompt.repeat(2, 1, 1))
+        inputs = torch.cat([torch.zeros_like(ref_image_latents), ref_image_latents])
+        self.reference_unet(inputs, timestep.expand(2), self.prompt.repeat(2, 1, 1))
 
     @torch.no_grad()
     def predict(

@@ -148,10 +148,10 @@ def _print_work(name: str, counts: dict[str, int], step_s: float, rate: float) -
 
 def _matrix_rate(side: int = 1024, seconds: float = 2.0) -> float:
     """Return the best floating-point operations per second of a float32 matrix product."""
-    left, right = torch.randn(2, side, side)
+    first, second = torch.randn(2, side, side)
     best_s, until_s = np.inf, time.perf_counter() + seconds
     while time.perf_counter() < until_s:
-        best_s = min(best_s, _seconds(lambda: left @ right))
+        best_s = min(best_s, _seconds(lambda: first @ second))
     return float(2 * side**3 / best_s)
 
 

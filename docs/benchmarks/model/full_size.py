@@ -67,7 +67,7 @@ def main() -> None:
         report = render(pipeline, prepared, out, settings, progress=_print_progress)
         frames = list(VideoReader(out))
     assert [frame.shape for frame in frames] == args.frames * [(SIDE, SIDE, 3)]
-    seconds = ", ".join(f"{stage} {taken:.0f} s" for stage, taken in report.seconds.items())
+    seconds = ", ".join(f"{stage} {time_s:.0f} s" for stage, time_s in report.seconds.items())
     print(f"{len(frames)} frames of {SIDE}x{SIDE} in {out.name}: {seconds}")
     peak = report.peak_memory_bytes
     print(

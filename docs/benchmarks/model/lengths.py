@@ -107,14 +107,14 @@ def animate(folder: Path, frames: int) -> Run:
         "--json",
     ]
     arguments += ["--out", str(folder / "out.mp4")]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(process.stdout)
     assert report["frames"] == frames, report
     return Run(report["seconds"]["denoise"], report["peak_memory_bytes"])
 

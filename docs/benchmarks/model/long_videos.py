@@ -88,8 +88,8 @@ def measure(frames: int, count: bool) -> dict[str, int]:
 
 def _in_own_process(frames: int, what: str) -> dict[str, int]:
     command = [sys.executable, __file__, CHILD, what, "--frames", str(frames)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    row: dict[str, int] = json.loads(done.stdout)
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    row: dict[str, int] = json.loads(process.stdout)
     return row
 
 

@@ -89,7 +89,7 @@ def animate(folder: Path, variables: dict[str, str]) -> Run:
     words = ["-m", "cli.main", "animate", "--json", "--seed", "1", "--out", str(folder / "o.mp4")]
     words += ["--image", str(folder / "source.png"), "--driving", str(folder / "driving.mp4")]
     began_s = time.perf_counter()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *words],
         cwd=ROOT,
         env=os.environ | variables,
@@ -98,7 +98,7 @@ def animate(folder: Path, variables: dict[str, str]) -> Run:
         stderr=subprocess.DEVNULL,
     )
     total_s = time.perf_counter() - began_s
-    seconds = json.loads(done.stdout)["seconds"]
+    seconds = json.loads(process.stdout)["seconds"]
     return Run(total_s - seconds["denoise"] - seconds["decode"], seconds["denoise"])
 
 

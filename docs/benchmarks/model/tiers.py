@@ -91,10 +91,10 @@ def main() -> None:
 
 def _print_row(tier: Tier, results: list[Result], reference: list[Result]) -> None:
     """Print a row."""
-    both = list(zip(results, reference, strict=True))
-    change = bootstrap_interval([result.psnr - base.psnr for result, base in both])
+    pairs = list(zip(results, reference, strict=True))
+    change = bootstrap_interval([result.psnr - base.psnr for result, base in pairs])
     time_part = sum(result.cpu_s for result in results) / sum(base.cpu_s for base in reference)
-    similarity = np.mean([psnr(result.frames, base.frames) for result, base in both])
+    similarity = np.mean([psnr(result.frames, base.frames) for result, base in pairs])
     print(
         f"{tier.scheduler} | {tier.steps} | {tier.cache_interval} | {time_part:.2f}"
         f" | {np.mean([result.psnr for result in results]):.2f} | {change.mean:+.2f}"

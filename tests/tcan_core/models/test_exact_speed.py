@@ -117,17 +117,17 @@ class ProjectionRecorder:
 
 
 def test_the_reference_is_read_and_projected_once_per_step(tcan: Tcan, inputs: Inputs) -> None:
-    ran: list[str] = []
+    called_modules: list[str] = []
     for name, module in tcan.reference_unet.named_modules():
         if name in ("conv_in", "conv_out", "up_blocks.1.attentions.1.proj_out"):
-            module.register_forward_hook(lambda *_, name=name: ran.append(name))
+            module.register_forward_hook(lambda *_, name=name: called_modules.append(name))
     projected_rows: list[int] = []
     reader = tcan.denoising_unet.get_submodule(tcan.bank.last.removesuffix(".processor"))
     reader.to_k.register_forward_hook(  # type: ignore[union-attr]
         lambda module, arguments, output: projected_rows.append(len(arguments[0]))
     )
     read(tcan, inputs)
-    assert ran == ["conv_in"] and set(map(len, tcan.bank.features.values())) == {1}
+    assert called_modules == ["conv_in"] and set(map(len, tcan.bank.features.values())) == {1}
 
     for _ in range(3):
         tcan.predict(*inputs, 3.0)
@@ -150,9 +150,7 @@ def test_features_shared_by_both_guidance_predictions_are_computed_once(
             with_kwargs=True,
         )
     controlnet_rows: list[int] = []
-    tcan.controlnet.register_forward_hook(
-        lambda _, inputs, out: controlnet_rows.append(len(inputs[3]))
-    )
+    tcan.controlnet.register_forward_hook(lambda _, args, out: controlnet_rows.append(len(args[3])))
     read(tcan, inputs)
     tcan.predict(*inputs, 3.0)
 

@@ -44,37 +44,39 @@ def test_cached_features_of_the_same_step_give_the_same_prediction(
     tcan: Tcan, inputs: Inputs, guidance_scale: float
 ) -> None:
     deep = DeepFeatures([])
-    whole = tcan.predict(*inputs, guidance_scale, deep)
+    full_prediction = tcan.predict(*inputs, guidance_scale, deep)
     assert len(deep.tensors) == (1 if guidance_scale == 1 else 2)
-    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale), whole)
-    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale, deep), whole)
+    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale), full_prediction)
+    torch.testing.assert_close(tcan.predict(*inputs, guidance_scale, deep), full_prediction)
 
 
 def test_cached_features_of_another_step_are_reused_unchanged(tcan: Tcan, inputs: Inputs) -> None:
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
-    whole = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
+    full_prediction = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0)
     shallow = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, deep)
     nothing = DeepFeatures([torch.zeros_like(tensor) for tensor in deep.tensors])
     wrong = tcan.predict(inputs[0] + 0.1, *inputs[1:], 3.0, nothing)
-    assert 0 < (shallow - whole).abs().mean() < (wrong - whole).abs().mean()
+    assert 0 < (shallow - full_prediction).abs().mean() < (wrong - full_prediction).abs().mean()
 
 
 def test_cached_features_skip_the_deep_blocks(tcan: Tcan, inputs: Inputs) -> None:
     deep = DeepFeatures([])
     tcan.predict(*inputs, 3.0, deep)
-    ran: set[str] = set()
+    called_blocks: set[str] = set()
     for network, prefix in ((tcan.denoising_unet, "unet"), (tcan.controlnet, "controlnet")):
         for name, module in network.named_modules():
             if name.count(".") == 1 and name.split(".")[0] in ("down_blocks", "up_blocks"):
-                module.register_forward_hook(lambda *_, name=f"{prefix}.{name}": ran.add(name))
+                module.register_forward_hook(
+                    lambda *_, name=f"{prefix}.{name}": called_blocks.add(name)
+                )
         network.get_submodule("mid_block").register_forward_hook(
-            lambda *_, name=f"{prefix}.mid_block": ran.add(name)
+            lambda *_, name=f"{prefix}.mid_block": called_blocks.add(name)
         )
     tcan.predict(*inputs, 3.0, deep)
-    assert ran == {"unet.down_blocks.0", "unet.up_blocks.1", "controlnet.down_blocks.0"}
+    assert called_blocks == {"unet.down_blocks.0", "unet.up_blocks.1", "controlnet.down_blocks.0"}
     tcan.predict(*inputs, 3.0)
-    assert {"unet.down_blocks.1", "unet.mid_block", "controlnet.mid_block"} < ran
+    assert {"unet.down_blocks.1", "unet.mid_block", "controlnet.mid_block"} < called_blocks
 
 
 def features(num_windows: int) -> DeepFeatures:
@@ -85,14 +87,14 @@ def features(num_windows: int) -> DeepFeatures:
 
 def test_a_window_runs_completely_at_every_nth_step() -> None:
     cache, window = DeepFeatureCache(3, [[0, 1, 2]]), [[0, 1, 2]]
-    whole = []
+    full_steps = []
     for step in range(7):
         if cache.has(window[0]):
             cache.take(window, CPU)
         else:
-            whole.append(step)
+            full_steps.append(step)
             cache.keep(window, features(1))
-    assert whole == [0, 3, 6]
+    assert full_steps == [0, 3, 6]
 
 
 def test_each_window_gets_its_own_features_back() -> None:
@@ -100,9 +102,9 @@ def test_each_window_gets_its_own_features_back() -> None:
     cache = DeepFeatureCache(9, windows)
     cache.keep(windows, features(2))
     conditional = cache.take([[2, 3, 4]], CPU).tensors[1]
-    both = cache.take([[2, 3, 4], [0, 1, 2]], CPU).tensors[0]
+    reordered = cache.take([[2, 3, 4], [0, 1, 2]], CPU).tensors[0]
     assert conditional.flatten().tolist() == [-3, -4, -5]
-    assert both.flatten().tolist() == [3, 4, 5, 0, 1, 2]
+    assert reordered.flatten().tolist() == [3, 4, 5, 0, 1, 2]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])

@@ -34,12 +34,12 @@ def test_lora_adapts_spatial_queries_keys_and_values(tiny: Preset) -> None:
 
 
 def test_lora_does_not_adapt_motion_modules(tiny: Preset) -> None:
-    still = build_denoising_unet(tiny)
-    add_lora(still, 2, 2)
-    moving = add_motion(build_denoising_unet(tiny), build_motion_adapter(tiny))
-    add_lora(moving, 2, 2)
+    image_unet = build_denoising_unet(tiny)
+    add_lora(image_unet, 2, 2)
+    video_unet = add_motion(build_denoising_unet(tiny), build_motion_adapter(tiny))
+    add_lora(video_unet, 2, 2)
 
-    assert sorted(adapted_layers(moving)) == sorted(adapted_layers(still))
+    assert sorted(adapted_layers(video_unet)) == sorted(adapted_layers(image_unet))
 
 
 def test_lora_of_the_full_size_model_has_96_layers() -> None:

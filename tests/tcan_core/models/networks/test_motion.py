@@ -82,12 +82,12 @@ def test_a_new_temporal_controlnet_equals_the_controlnet(tiny: Preset, weights: 
 @torch.no_grad()
 def test_frames_interact_only_in_temporal_attention(moving_unet: UNetMotionModel) -> None:
     latents = torch.randn(LATENTS)
-    changed = latents.clone()
-    changed[:, :, 3] += 1
+    other_latents = latents.clone()
+    other_latents[:, :, 3] += 1
 
     def difference() -> Tensor:
         """Return the largest change of each frame, (frames,)."""
-        results = [moving_unet(one, TIMESTEP, TEXT).sample for one in (latents, changed)]
+        results = [moving_unet(one, TIMESTEP, TEXT).sample for one in (latents, other_latents)]
         change: Tensor = (results[1] - results[0]).abs().amax(dim=(0, 1, 3, 4))
         return change
 

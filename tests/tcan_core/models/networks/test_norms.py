@@ -40,9 +40,9 @@ def normalised(video: Tensor, norm: nn.GroupNorm, joint: bool) -> Tensor:
     """Compute a group norm explicitly, (windows, frames, channels, h, w)."""
     windows, frames, channels, height, width = video.shape
     grouped = video.reshape(windows, frames, norm.num_groups, -1, height, width)
-    over = (1, 3, 4, 5) if joint else (3, 4, 5)
-    mean = grouped.mean(over, keepdim=True)
-    deviation = ((grouped - mean) ** 2).mean(over, keepdim=True)
+    axes = (1, 3, 4, 5) if joint else (3, 4, 5)
+    mean = grouped.mean(axes, keepdim=True)
+    deviation = ((grouped - mean) ** 2).mean(axes, keepdim=True)
     plain = ((grouped - mean) / (deviation + norm.eps).sqrt()).reshape(video.shape)
     shape = (1, 1, channels, 1, 1)
     return plain * norm.weight.reshape(shape) + norm.bias.reshape(shape)

@@ -93,13 +93,13 @@ def test_the_bank_changes_the_prediction(tiny: Preset, weights: Path) -> None:
     with torch.no_grad():
         plain = unet(latents, 7, prompt).sample
         reference_unet(torch.randn(1, 4, 4, 4), 7, prompt[:1])
-        steered = unet(latents, 7, prompt).sample
+        with_reference = unet(latents, 7, prompt).sample
         bank.uncond_rows = 1
-        half = unet(latents, 7, prompt).sample
+        half_reference = unet(latents, 7, prompt).sample
 
-    assert not torch.allclose(steered, plain)
-    torch.testing.assert_close(half[0], plain[0])
-    torch.testing.assert_close(half[1], steered[1])
+    assert not torch.allclose(with_reference, plain)
+    torch.testing.assert_close(half_reference[0], plain[0])
+    torch.testing.assert_close(half_reference[1], with_reference[1])
 
 
 def test_gradients_reach_the_reference_unet(tiny: Preset, weights: Path) -> None:

@@ -109,12 +109,14 @@ def test_a_non_square_temperature_map_applies_per_pixel() -> None:
     plain = network(hidden, FRAMES)
     temperature.maps = torch.ones(2, 8, 12)  # twice the features' size
     temperature.maps[1, 2:4, 10:12] = 4.0  # pixel (1, 5) of the second window
-    changed = (network(hidden, FRAMES) - plain).abs().amax(dim=1) > 1e-6  # (batch * frames, h, w)
+    is_changed = (network(hidden, FRAMES) - plain).abs().amax(
+        dim=1
+    ) > 1e-6  # (batch * frames, h, w)
 
-    assert not changed[:FRAMES].any()
-    assert changed[FRAMES:, 1, 5].all()
-    changed[FRAMES:, 1, 5] = False
-    assert not changed.any()
+    assert not is_changed[:FRAMES].any()
+    assert is_changed[FRAMES:, 1, 5].all()
+    is_changed[FRAMES:, 1, 5] = False
+    assert not is_changed.any()
 
 
 @torch.no_grad()
@@ -122,11 +124,11 @@ def test_a_temperature_of_one_has_no_effect(tcan: Tcan) -> None:
     latents, timestep, pose_maps = _windows(1)
     tcan.read_reference(torch.randn(1, 4, 4, 4), timestep)
 
-    off = tcan.predict(latents, timestep, pose_maps)
+    without_maps = tcan.predict(latents, timestep, pose_maps)
     tcan.temperature.maps = torch.ones(1, 32, 48)
-    torch.testing.assert_close(tcan.predict(latents, timestep, pose_maps), off)
+    torch.testing.assert_close(tcan.predict(latents, timestep, pose_maps), without_maps)
     tcan.temperature.maps = 4 * torch.ones(1, 32, 48)
-    assert not torch.allclose(tcan.predict(latents, timestep, pose_maps), off, atol=1e-4)
+    assert not torch.allclose(tcan.predict(latents, timestep, pose_maps), without_maps, atol=1e-4)
 
 
 @torch.no_grad()

@@ -52,8 +52,8 @@ def test_parameter_counts_equal_those_of_the_weights(tiny: Preset, weights: Path
 
     for part in inventory(tiny):
         if part.parameters:
-            stored = load_file(weights / f"{part.name}.safetensors")
-            assert part.parameters == sum(value.numel() for value in stored.values()), part.name
+            state = load_file(weights / f"{part.name}.safetensors")
+            assert part.parameters == sum(value.numel() for value in state.values()), part.name
 
 
 def test_a_part_is_present_if_its_file_exists(tiny: Preset, weights: Path) -> None:

@@ -72,21 +72,21 @@ def test_exported_weights_round_trip(tiny: Preset, weights: Path) -> None:
     unet, controlnet = load_prior(tiny, weights)
 
     for network, part in ((unet, "denoising_unet"), (controlnet, "controlnet")):
-        stored = load_file(weights / f"{part}.safetensors")
+        state = load_file(weights / f"{part}.safetensors")
         for name, value in network.state_dict().items():
-            assert torch.equal(value, stored[name]), name
+            assert torch.equal(value, state[name]), name
 
 
 def test_half_precision_weights_are_read_as_float32(
     tiny: Preset, weights: Path, tmp_path: Path
 ) -> None:
-    stored = load_file(weights / "denoising_unet.safetensors")
-    export_part(tmp_path / "denoising_unet.safetensors", stored, torch.float16)
+    source = load_file(weights / "denoising_unet.safetensors")
+    export_part(tmp_path / "denoising_unet.safetensors", source, torch.float16)
 
     state = read_part(tiny, "denoising_unet", tmp_path)
 
     assert all(value.dtype == torch.float32 for value in state.values())
-    torch.testing.assert_close(state[KEY], stored[KEY], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(state[KEY], source[KEY], rtol=1e-3, atol=1e-3)
 
 
 def test_a_preset_reads_its_own_file_and_checks_its_sha256(
@@ -109,14 +109,14 @@ def test_a_changed_file_in_the_store_is_rejected(
     store.mkdir()
     path = store / "denoising_unet.safetensors"
     path.write_bytes((weights / path.name).read_bytes())
-    locked = file_sha256(path)
-    lock(store, {path.name: LockEntry(locked, "a hub")})
+    digest = file_sha256(path)
+    lock(store, {path.name: LockEntry(digest, "a hub")})
     preset = with_file(tiny, path)
 
     assert KEY in read_part(preset, "denoising_unet")
     save_file({key: value + 1 for key, value in load_file(path).items()}, path)
 
-    message = f"sha256 is {file_sha256(path)}, but weights.lock.json has {locked}"
+    message = f"sha256 is {file_sha256(path)}, but weights.lock.json has {digest}"
     for folder in (None, store):
         with pytest.raises(WeightsError, match=message):
             read_part(preset, "denoising_unet", folder)
@@ -203,8 +203,8 @@ def test_the_empty_prompt_is_one_start_and_many_end_tokens(tiny: Preset, tmp_pat
 
 
 def test_parts_are_searched_in_several_folders(tiny: Preset, weights: Path, tmp_path: Path) -> None:
-    stored = load_file(weights / "lora.safetensors")
-    zeroed = {name: torch.zeros_like(value) for name, value in stored.items()}
+    state = load_file(weights / "lora.safetensors")
+    zeroed = {name: torch.zeros_like(value) for name, value in state.items()}
     export_part(tmp_path / "lora.safetensors", zeroed)
 
     assert all(value.sum() == 0 for value in read_part(tiny, "lora", [tmp_path, weights]).values())

@@ -37,7 +37,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "models"
 
 
-def stored(preset: str, part: str) -> Path:
+def write_weights(preset: str, part: str) -> Path:
     path = store_folder(preset) / f"{part}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"weights")
@@ -70,7 +70,7 @@ def test_unset_keys_are_inherited_from_the_base(models: Path, tmp_path: Path) ->
 def test_a_part_with_its_own_weights_does_not_inherit_weights(models: Path, tmp_path: Path) -> None:
     base = write(tmp_path / "base.yaml", BASE)
     own = "extends: {}\nname: mine\nparts: {{vae: {{file: own.safetensors}}, lora: {{{}}}}}\n"
-    stored("base", "lora")
+    write_weights("base", "lora")
     inherits = load_preset(write(tmp_path / "a.yaml", own.format("base.yaml", "")))
     pulls = "pull: {repo: another/one, file: x.safetensors}"
     differs = load_preset(write(tmp_path / "b.yaml", own.format(base, pulls)))
@@ -85,10 +85,10 @@ def test_a_part_with_its_own_weights_does_not_inherit_weights(models: Path, tmp_
 def test_own_weights_take_precedence_over_inherited_ones(models: Path, tmp_path: Path) -> None:
     write(tmp_path / "base.yaml", BASE)
     mine = load_preset(write(tmp_path / "mine.yaml", "extends: base.yaml\nname: mine\n"))
-    stored("base", "motion_modules")
+    write_weights("base", "motion_modules")
     assert mine.part_file("motion_modules") == store_folder("base") / "motion_modules.safetensors"
 
-    own = stored("mine", "motion_modules")
+    own = write_weights("mine", "motion_modules")
 
     assert mine.part_file("motion_modules") == own
     assert find_part(mine, "motion_modules") == own

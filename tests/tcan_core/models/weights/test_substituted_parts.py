@@ -32,7 +32,7 @@ def with_absent(preset: Preset, **absent: str) -> Preset:
 
 
 @pytest.fixture
-def bare(weights: Path, tmp_path: Path) -> Path:
+def base_weights(weights: Path, tmp_path: Path) -> Path:
     """Copy weights without TCAN's own: base, ControlNet, VAE, motion modules."""
     for name in ("vae", "denoising_unet", "controlnet", "motion_modules"):
         shutil.copy(weights / f"{name}.safetensors", tmp_path)
@@ -40,28 +40,28 @@ def bare(weights: Path, tmp_path: Path) -> Path:
 
 
 def test_missing_weights_are_rejected_unless_the_preset_allows_them(
-    tiny: Preset, bare: Path
+    tiny: Preset, base_weights: Path
 ) -> None:
     with pytest.raises(WeightsError, match="preset tiny: no weights for reference_unet"):
-        load_tcan(tiny, bare)
+        load_tcan(tiny, base_weights)
 
 
 def test_a_zero_shot_model_equals_the_base_with_reference_attention(
-    tiny: Preset, bare: Path
+    tiny: Preset, base_weights: Path
 ) -> None:
     preset = with_absent(tiny, **ZERO_SHOT)
 
-    tcan = load_tcan(preset, bare)
+    tcan = load_tcan(preset, base_weights)
 
-    base = read_part(preset, "denoising_unet", bare)
+    base = read_part(preset, "denoising_unet", base_weights)
     assert all(torch.equal(v, base[k]) for k, v in tcan.reference_unet.state_dict().items())
     assert isinstance(tcan.controlnet, ControlNetModel)
-    assert substituted_parts(preset, bare) == {
+    assert substituted_parts(preset, base_weights) == {
         "reference_unet": "denoising_unet",
         "lora": "nothing",
         "controlnet_motion_modules": "nothing",
     }
-    assert is_zero_shot(preset, bare)
+    assert is_zero_shot(preset, base_weights)
     tcan.read_reference(torch.randn(1, 4, 4, 4), torch.tensor([500]))
     result = tcan.predict(
         torch.randn(1, 4, 3, 4, 4), torch.tensor([500]), torch.rand(1, 3, 3, 32, 32), 2.0
@@ -70,14 +70,16 @@ def test_a_zero_shot_model_equals_the_base_with_reference_attention(
     assert result.isfinite().all()
 
 
-def test_the_unets_motion_modules_can_substitute_the_controlnets(tiny: Preset, bare: Path) -> None:
+def test_the_unets_motion_modules_can_substitute_the_controlnets(
+    tiny: Preset, base_weights: Path
+) -> None:
     substituted = ZERO_SHOT | {"controlnet_motion_modules": "motion_modules"}
     preset = with_absent(tiny, **substituted)
 
-    tcan = load_tcan(preset, bare)
+    tcan = load_tcan(preset, base_weights)
 
     assert isinstance(tcan.controlnet, TemporalControlNet)
-    expected = select_for(tcan.controlnet, read_part(preset, "motion_modules", bare))
+    expected = select_for(tcan.controlnet, read_part(preset, "motion_modules", base_weights))
     assert any(name.startswith("mid_block.") for name in expected)
     assert motion_state(tcan.controlnet).keys() == expected.keys()
     for name, value in motion_state(tcan.controlnet).items():

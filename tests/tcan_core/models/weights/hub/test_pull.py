@@ -42,10 +42,10 @@ def test_a_first_pull_locks_revision_and_digest(hub: Hub, tmp_path: Path) -> Non
 
     assert paths == {NAME: tmp_path / NAME}
     assert paths[NAME].read_bytes() == CONTENT
-    locked = read_lock(tmp_path)[NAME]
-    assert locked.revision == FIRST
-    assert locked.sha256 == locked.source_sha256 == file_sha256(paths[NAME])
-    assert locked.origin == "someone/something/unet/weights.safetensors"
+    lock_entry = read_lock(tmp_path)[NAME]
+    assert lock_entry.revision == FIRST
+    assert lock_entry.sha256 == lock_entry.source_sha256 == file_sha256(paths[NAME])
+    assert lock_entry.origin == "someone/something/unet/weights.safetensors"
     assert reports[-1] == (NAME, len(CONTENT), len(CONTENT))
     assert file_names(tmp_path) == {NAME, LOCK_NAME}
 

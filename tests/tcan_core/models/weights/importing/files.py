@@ -113,18 +113,18 @@ def _official_unet(preset: Preset, fill: Fill, motion: bool) -> Format:
 
 
 def _official_reference(preset: Preset, fill: Fill) -> Format:
-    whole = part_state(preset, "reference_unet", fill)
-    absent = unread_by_reference(preset, whole)
-    state = {key: value for key, value in whole.items() if key not in absent}
-    zeros = {key: torch.zeros_like(whole[key]) for key in absent}
+    full_state = part_state(preset, "reference_unet", fill)
+    unread_keys = unread_by_reference(preset, full_state)
+    state = {key: value for key, value in full_state.items() if key not in unread_keys}
+    zeros = {key: torch.zeros_like(full_state[key]) for key in unread_keys}
     return Format(state, {"reference_unet": state | zeros})
 
 
 def _official_controlnet(preset: Preset, fill: Fill) -> Format:
-    still = part_state(preset, "controlnet", fill)
-    moving = part_state(preset, "controlnet_motion_modules", fill)
-    state = still | foreign.animatediff(moving, preset.max_context_size)
-    return Format(state, {"controlnet": still, "controlnet_motion_modules": moving})
+    spatial = part_state(preset, "controlnet", fill)
+    motion = part_state(preset, "controlnet_motion_modules", fill)
+    state = spatial | foreign.animatediff(motion, preset.max_context_size)
+    return Format(state, {"controlnet": spatial, "controlnet_motion_modules": motion})
 
 
 def _lora(
@@ -144,23 +144,23 @@ def _diffusers_vae(preset: Preset, fill: Fill) -> Format:
     return Format(foreign.old_diffusers_vae(vae), {"vae": vae})
 
 
-def _whole(part: str) -> Callable[[Preset, Fill], Format]:
-    def made(preset: Preset, fill: Fill) -> Format:
+def _complete_part(part: str) -> Callable[[Preset, Fill], Format]:
+    def make_part(preset: Preset, fill: Fill) -> Format:
         state = part_state(preset, part, fill)
         return Format(dict(state), {part: state})
 
-    return made
+    return make_part
 
 
 ATTENTION = r"attentions.*(to_[qkv]|to_out\.0)$"
 
 FORMATS: dict[str, Callable[[Preset, Fill], Format]] = {
-    "unet": _whole("denoising_unet"),
-    "vae": _whole("vae"),
+    "unet": _complete_part("denoising_unet"),
+    "vae": _complete_part("vae"),
     "old-vae": _diffusers_vae,
-    "tiny-vae": _whole("preview_decoder"),
-    "controlnet": _whole("controlnet"),
-    "motion-adapter": _whole("motion_modules"),
+    "tiny-vae": _complete_part("preview_decoder"),
+    "controlnet": _complete_part("controlnet"),
+    "motion-adapter": _complete_part("motion_modules"),
     "ldm": lambda preset, fill: _ldm(preset, fill, True),
     "ldm-without-vae": lambda preset, fill: _ldm(preset, fill, False),
     "ldm-vae": _ldm_vae,
@@ -192,7 +192,7 @@ def kind_of(name: str) -> str:
     return "lora" if re.search("lora$", name) else kinds.get(name, name)
 
 
-def damaged(state: dict[str, Tensor], how: str) -> tuple[dict[str, Tensor], str, str]:
+def damage(state: dict[str, Tensor], how: str) -> tuple[dict[str, Tensor], str, str]:
     """Damage a file at one key; also return the names of the key and the fault."""
     keys = [key for key in state if key.endswith("weight") and state[key].dim() > 1]
     key = sorted(keys)[len(keys) // 2]

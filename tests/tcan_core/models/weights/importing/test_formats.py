@@ -28,7 +28,7 @@ from tests.tcan_core.models.weights.importing.files import (
     LCM_MODULES,
     as_official,
     assert_reported,
-    damaged,
+    damage,
     make,
 )
 from tests.tcan_core.tiny_weights import TINY_DECODER, shaken
@@ -46,7 +46,7 @@ POSE_EMBEDDING = {"conditioning_embedding_out_channels": [4, 8, 8, 8]}
 
 
 @pytest.fixture
-def whole(tiny: Preset) -> Preset:
+def full_preset(tiny: Preset) -> Preset:
     """Return the tiny preset with all networks of sd15 and a VAE with attention."""
     parts = dict(tiny.parts)
     controlnet = {k: v for k, v in parts["controlnet"].config.items() if k != "pose_patch_size"}
@@ -69,17 +69,17 @@ def write(folder: Path, name: str, state: dict[str, Tensor]) -> Path:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_imported_weights_are_unchanged(name: str, whole: Preset, tmp_path: Path) -> None:
+def test_imported_weights_are_unchanged(name: str, full_preset: Preset, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    preset = as_official(whole, [1]) if name.startswith("official") else whole
-    made = make(name, preset, lambda *shape: torch.randn(shape, dtype=torch.float16))
+    preset = as_official(full_preset, [1]) if name.startswith("official") else full_preset
+    source = make(name, preset, lambda *shape: torch.randn(shape, dtype=torch.float16))
 
     suffix = ".safetensors" if "lora" in name else ".ckpt"
-    checked = check_files([write(tmp_path, f"file{suffix}", made.state)], preset)
-    write_parts(checked, tmp_path / "store")
+    check = check_files([write(tmp_path, f"file{suffix}", source.state)], preset)
+    write_parts(check, tmp_path / "store")
 
-    assert set(checked[0].report.written) == set(made.parts)
-    for part, expected in made.parts.items():
+    assert set(check[0].report.written) == set(source.parts)
+    for part, expected in source.parts.items():
         state = load_file(tmp_path / "store" / f"{part}.safetensors")
         check_keys(part, expected, state)
         for key, value in expected.items():
@@ -89,24 +89,24 @@ def test_imported_weights_are_unchanged(name: str, whole: Preset, tmp_path: Path
 @pytest.mark.parametrize("how", ["removed", "renamed", "reshaped"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_file_is_rejected_with_the_key(
-    name: str, how: str, whole: Preset, tmp_path: Path
+    name: str, how: str, full_preset: Preset, tmp_path: Path
 ) -> None:
-    preset = as_official(whole, [1]) if name.startswith("official") else whole
-    state, key, fault = damaged(make(name, preset, torch.zeros).state, how)
+    preset = as_official(full_preset, [1]) if name.startswith("official") else full_preset
+    state, key, fault = damage(make(name, preset, torch.zeros).state, how)
 
-    (checked,) = check_files([write(tmp_path, "file.ckpt", state)], preset)
+    (check,) = check_files([write(tmp_path, "file.ckpt", state)], preset)
 
-    assert not checked.report.fits
+    assert not check.report.fits
     pairs = how == "reshaped" and name.endswith("lora")
-    assert_reported(checked.report.to_json(), key, fault, any_of_pair=pairs)
+    assert_reported(check.report.to_json(), key, fault, any_of_pair=pairs)
     with pytest.raises(WeightsError, match=re.escape(key)):
-        write_parts([checked], tmp_path / "store")
+        write_parts([check], tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
 def test_each_file_is_locked_with_its_origin(tiny: Preset, tmp_path: Path) -> None:
-    made = make("unet", tiny, torch.randn)
-    path = write(tmp_path, "base.safetensors", made.state)
+    source = make("unet", tiny, torch.randn)
+    path = write(tmp_path, "base.safetensors", source.state)
 
     write_parts(check_files([path], tiny), tmp_path / "store")
 
@@ -116,27 +116,31 @@ def test_each_file_is_locked_with_its_origin(tiny: Preset, tmp_path: Path) -> No
     assert entry.source_sha256 == file_sha256(path)
 
 
-def test_a_unet_can_become_the_reference_unet(whole: Preset, tmp_path: Path) -> None:
-    made = make("ldm", whole, torch.randn)
-    path = write(tmp_path, "realistic.safetensors", made.state)
+def test_a_unet_can_become_the_reference_unet(full_preset: Preset, tmp_path: Path) -> None:
+    source = make("ldm", full_preset, torch.randn)
+    path = write(tmp_path, "realistic.safetensors", source.state)
 
-    checked = check_files([path], whole, part="reference_unet")
+    check = check_files([path], full_preset, part="reference_unet")
 
-    assert set(checked[0].readers) == {"reference_unet"}
-    assert checked[0].report.fits
+    assert set(check[0].readers) == {"reference_unet"}
+    assert check[0].report.fits
 
 
-def test_an_external_vae_replaces_the_one_in_a_checkpoint(whole: Preset, tmp_path: Path) -> None:
-    inside = write(tmp_path, "model.safetensors", make("ldm", whole, torch.randn).state)
-    outside = write(tmp_path, "vae.pt", make("ldm-vae", whole, torch.randn).state)
-    lacking = write(tmp_path, "m.safetensors", make("ldm-without-vae", whole, torch.randn).state)
+def test_an_external_vae_replaces_the_one_in_a_checkpoint(
+    full_preset: Preset, tmp_path: Path
+) -> None:
+    inside = write(tmp_path, "model.safetensors", make("ldm", full_preset, torch.randn).state)
+    outside = write(tmp_path, "vae.pt", make("ldm-vae", full_preset, torch.randn).state)
+    lacking = write(
+        tmp_path, "m.safetensors", make("ldm-without-vae", full_preset, torch.randn).state
+    )
 
-    first, second = check_files([inside, outside], whole)
+    first, second = check_files([inside, outside], full_preset)
 
     assert "vae" not in first.readers
     assert set(second.readers) == {"vae"}
     assert f"vae is taken from {outside} instead" in first.report.hints
-    assert "the file has no VAE" in check_files([lacking], whole)[0].report.hints[0]
+    assert "the file has no VAE" in check_files([lacking], full_preset)[0].report.hints[0]
 
 
 def test_one_mismatch_prevents_the_whole_import(tiny: Preset, tmp_path: Path) -> None:
@@ -156,20 +160,20 @@ def test_motion_modules_with_another_number_of_positions_are_rejected(
 ) -> None:
     state = foreign.animatediff(make("motion-adapter", tiny, torch.randn).state, 24)
 
-    (checked,) = check_files([write(tmp_path, "mm.ckpt", state)], tiny)
+    (check,) = check_files([write(tmp_path, "mm.ckpt", state)], tiny)
 
-    assert "24 positions, motion_max_seq_length is 32" in checked.report.mismatched[0]
-    assert not checked.report.fits
+    assert "24 positions, motion_max_seq_length is 32" in check.report.mismatched[0]
+    assert not check.report.fits
 
 
 def test_text_encoder_keys_of_a_lora_are_ignored(tiny: Preset, tmp_path: Path) -> None:
-    made = make("lcm-lora", tiny, torch.randn)
+    source = make("lcm-lora", tiny, torch.randn)
     text = {"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(2, 2)}
 
-    (checked,) = check_files([write(tmp_path, "x.safetensors", made.state | text)], tiny)
+    (check,) = check_files([write(tmp_path, "x.safetensors", source.state | text)], tiny)
 
-    assert checked.report.fits
-    assert checked.report.ignored == 1
+    assert check.report.fits
+    assert check.report.ignored == 1
 
 
 def test_lora_alpha_scales_as_in_diffusers_and_peft(tiny: Preset, tmp_path: Path) -> None:
@@ -184,12 +188,12 @@ def test_lora_alpha_scales_as_in_diffusers_and_peft(tiny: Preset, tmp_path: Path
     inputs = (torch.randn(2, 4, 4, 4), torch.tensor([10, 900]), torch.randn(2, 1, 8))
     with torch.no_grad():
         expected = unet(*inputs).sample
-        changed = build_denoising_unet(tiny)
-        changed.load_state_dict(plain)
-        before = changed(*inputs).sample
-        (checked,) = check_files([write(tmp_path, "lora.safetensors", file)], tiny)
-        merge_into(changed.state_dict(), checked.readers["loras/lora"](), 1.0, "lora")
-        after = changed(*inputs).sample
+        merged = build_denoising_unet(tiny)
+        merged.load_state_dict(plain)
+        before = merged(*inputs).sample
+        (check,) = check_files([write(tmp_path, "lora.safetensors", file)], tiny)
+        merge_into(merged.state_dict(), check.readers["loras/lora"](), 1.0, "lora")
+        after = merged(*inputs).sample
 
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-4)
     assert (before - expected).abs().max() > 0.1
@@ -199,8 +203,8 @@ def test_keys_missing_in_the_appearance_encoder_have_no_effect(tiny: Preset) -> 
     torch.manual_seed(0)
     reference, other = (shaken(build_reference_unet(tiny)) for _ in range(2))
     state = reference.state_dict()
-    absent = unread_by_reference(tiny, state)
-    other.load_state_dict(state | {key: torch.zeros_like(state[key]) for key in absent})
+    unread_keys = unread_by_reference(tiny, state)
+    other.load_state_dict(state | {key: torch.zeros_like(state[key]) for key in unread_keys})
     inputs = (torch.randn(1, 4, 4, 4), torch.tensor([500]), torch.ones(1, 1, 8))
 
     banks = []
@@ -210,7 +214,7 @@ def test_keys_missing_in_the_appearance_encoder_have_no_effect(tiny: Preset) -> 
             network(*inputs)
         banks.append(bank.features)
 
-    assert len(absent) > 10
+    assert len(unread_keys) > 10
     assert banks[0].keys() == banks[1].keys()
     for name, features in banks[0].items():
         assert torch.equal(features, banks[1][name]), name
@@ -221,19 +225,19 @@ def test_a_file_of_unknown_format_is_rejected(tiny: Preset, tmp_path: Path) -> N
     with pytest.raises(WeightsError, match="unknown format; its first keys are layer.weight"):
         check_files([path], tiny)
 
-    (checked,) = check_files([path], tiny, Kind.VAE)
-    assert checked.report.unexpected == ["layer.weight"]
-    assert len(checked.report.missing) == len(expected_shapes(tiny, "vae"))
+    (check,) = check_files([path], tiny, Kind.VAE)
+    assert check.report.unexpected == ["layer.weight"]
+    assert len(check.report.missing) == len(expected_shapes(tiny, "vae"))
 
 
 def test_weights_of_another_network_are_rejected(tiny: Preset, tmp_path: Path) -> None:
     wide = dict(tiny.parts)
     config = wide["denoising_unet"].config | {"block_out_channels": [16, 32]}
     wide["denoising_unet"] = replace(wide["denoising_unet"], config=config)
-    made = make("ldm", replace(tiny, parts=wide), torch.randn)
+    source = make("ldm", replace(tiny, parts=wide), torch.randn)
 
-    (checked,) = check_files([write(tmp_path, "wide.ckpt", made.state)], tiny)
+    (check,) = check_files([write(tmp_path, "wide.ckpt", source.state)], tiny)
 
     conv_in = "model.diffusion_model.input_blocks.0.0.weight: (16, 4, 3, 3) instead of (8, 4, 3, 3)"
-    assert conv_in in checked.report.mismatched
-    assert not checked.report.missing
+    assert conv_in in check.report.mismatched
+    assert not check.report.missing

@@ -18,7 +18,7 @@ from tests.tcan_core.models.weights.importing.files import (
     FORMATS,
     as_official,
     assert_reported,
-    damaged,
+    damage,
     kind_of,
     make,
     shared,
@@ -98,18 +98,18 @@ def test_every_key_of_every_format_is_matched(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     preset = preset_for(name)
-    made = make(name, preset, shared)
+    source = make(name, preset, shared)
     path = tmp_path / "file.ckpt"
-    torch.save({"state_dict": made.state, "global_step": 1}, path)
+    torch.save({"state_dict": source.state, "global_step": 1}, path)
 
     report = report_of(path, preset.name, capsys)
 
-    assert set(REAL_KEYS.get(name, [])) <= set(made.state)
-    assert len(made.state) == TENSORS.get(name, len(made.state))
+    assert set(REAL_KEYS.get(name, [])) <= set(source.state)
+    assert len(source.state) == TENSORS.get(name, len(source.state))
     assert report["kind"] == kind_of(name)
     assert report["matched"] == {
         part: len(state) - (report["filled"] if part == "reference_unet" else 0)  # type: ignore[operator]
-        for part, state in made.parts.items()
+        for part, state in source.parts.items()
     }
     assert path.stat().st_size < 2_000_000
 
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_rejected_with_the_key(
     name: str, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     preset = preset_for(name)
-    state, key, fault = damaged(make(name, preset, shared).state, how)
+    state, key, fault = damage(make(name, preset, shared).state, how)
     path = tmp_path / "file.ckpt"
     torch.save(state, path)
 
@@ -146,18 +146,18 @@ def test_motion_modules_without_a_mid_block_fit_a_preset_without(tmp_path: Path)
 
 
 def test_the_official_preset_matches_the_official_networks() -> None:
-    official, made = load_preset("sd15-official"), as_official(load_preset("sd15"), [2, 3])
+    official, source = load_preset("sd15-official"), as_official(load_preset("sd15"), [2, 3])
 
-    assert official.config_of == made.config_of
-    assert official.norm_grouping == made.norm_grouping
+    assert official.config_of == source.config_of
+    assert official.norm_grouping == source.norm_grouping
 
 
 @pytest.mark.slow
 def test_a_full_size_file_is_written_and_loads(tmp_path: Path) -> None:
     preset = load_preset("sd15")
-    made = make("ldm-controlnet", preset, shared)
+    source = make("ldm-controlnet", preset, shared)
     path = tmp_path / "control_v11p_sd15_openpose.pth"
-    torch.save(made.state, path)
+    torch.save(source.state, path)
 
     write_parts(check_files([path], preset), tmp_path)
 
