@@ -25,7 +25,7 @@ EXACT, COARSE = ("serial_guidance", "offload"), ("tile_codec", "fp8_weights")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the planner may choose besides the caller's options; by default everything.
+    """The planner's freedom beyond the caller's options; by default it may choose everything.
 
     Attributes:
         window_batches: windows predicted together, largest first.
@@ -102,8 +102,10 @@ def plan(
     table: MemoryTable,
     choices: Choices = ALL,
 ) -> Plan:
-    """Return the fastest plan that fits: windows in batches, then single windows, then serial
-    guidance, then offload, then a tiled codec, then 8-bit weights.
+    """Return the fastest plan that fits.
+
+    The order is: windows in batches, single windows, serial guidance, offload, a tiled codec,
+    8-bit weights.
 
     Args:
         limit_bytes: device memory for tensors.

@@ -107,8 +107,9 @@ def trailing_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000
 
 
 def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list[int]:
-    """Return the timesteps of "Align Your Steps" for SD 1.5, descending; between its ten timesteps,
-    the logarithms of noise levels are interpolated.
+    """Return the timesteps of "Align Your Steps" for SD 1.5, descending.
+
+    Between its ten timesteps, the logarithms of noise levels are interpolated.
 
     Args:
         num_inference_steps: at most the number of timesteps between its last and its first.

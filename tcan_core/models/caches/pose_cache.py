@@ -70,8 +70,10 @@ class PoseCache(nn.Module):
 
 
 def install_pose_cache(controlnet: nn.Module) -> PoseCache:
-    """Wrap the ControlNet's condition embedding in a cache, once; for inference only, since the
-    weights' names change."""
+    """Wrap the ControlNet's condition embedding in a cache, once.
+
+    For inference only, since the weights' names change.
+    """
     embedding = controlnet.get_submodule("controlnet_cond_embedding")
     if isinstance(embedding, PoseCache):
         embedding.begin(0)

@@ -24,8 +24,10 @@ class Temperature:
 
     @property
     def maps(self) -> Tensor | None:
-        """(windows, height, width), at least 1, in any resolution with the latents' aspect; None
-        disables PTM."""
+        """The maps, (windows, height, width), at least 1, with the latents' aspect ratio.
+
+        None disables PTM.
+        """
         return self._maps
 
     @maps.setter

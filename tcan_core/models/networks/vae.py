@@ -70,8 +70,11 @@ class ImageCodec(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return images (batch, 3, height, width) float32, -1..1, from (batch, channels, h, w)
-        latents of any type."""
+        """Decode latents (batch, channels, h, w) of any dtype.
+
+        Returns:
+            (batch, 3, height, width) float32, -1..1.
+        """
         latents = latents.to(self.vae.dtype) / self.scaling_factor
         return self.unscaled_decode(latents).clamp(-1, 1).float()
 

@@ -29,7 +29,7 @@ Frames = NDArray[np.uint8]
 
 
 def write_preset(folder: Path, **config: object) -> str:
-    """The tiny preset with a preview decoder, for which the VAE stands in."""
+    """Return the tiny preset with a preview decoder, for which the VAE substitutes."""
     content = yaml.safe_load(TINY.read_text())
     content["detector"] = DETECTOR
     content["parts"]["preview_decoder"] = {"config": TINY_DECODER | config, "absent": "vae"}
@@ -40,7 +40,7 @@ def write_preset(folder: Path, **config: object) -> str:
 
 @dataclass
 class Previews:
-    """What was seen of a run."""
+    """Recorded previews of a run."""
 
     pictures: list[Frames] = field(default_factory=list)
     guesses: list[Tensor] = field(default_factory=list)
