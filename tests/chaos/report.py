@@ -57,7 +57,7 @@ class Report:
 
     def text(self) -> str:
         """Return one number per line."""
-        return "\n".join(f"{name:10} {value}" for name, value in asdict(self).items())
+        return "\n".join(f"{name:13} {value}" for name, value in asdict(self).items())
 
 
 def wait_for_ends(jobs: JobStore, job_ids: Sequence[str], timeout_s: float) -> list[str]:
