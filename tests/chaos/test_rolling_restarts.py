@@ -89,7 +89,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         site.jobs.close()
 
 
-def test_rolling_restarts_lose_no_job_and_no_step(
+def test_rolling_restarts_lose_no_job_and_repeat_few_steps(
     site: Site, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     callers = site.callers
