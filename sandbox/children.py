@@ -1,4 +1,4 @@
-"""The parent's side of the sandbox: one sandbox per process, one child per file."""
+"""The parent's side of the sandbox: one sandbox per process, one child per request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,7 +35,7 @@ EXIT_S = 5.0
 
 
 class Sandbox:
-    """A runner of functions on files, each call in a new child process.
+    """A runner of functions on files, in a new child process for each request.
 
     The zygote, which forks the children, is started at the first use, and again when it has died.
     Threads may share one sandbox.
@@ -68,30 +68,31 @@ class Sandbox:
     def child(
         self,
         target: str,
-        file: Path | bytes,
-        argument: Any,
+        calls: Sequence[tuple[Path | bytes, Any]],
         limits: ChildLimits,
         check: Callable[[], None] | None = None,
     ) -> Iterator[Child]:
         """Start a child for the length of a `with` block.
 
         Args:
-            target: `module:function`; called with the file, the argument and a `MessageWriter`.
-            file: path or content of the file.
-            argument: JSON-serializable data.
-            limits: resource limits of the child.
+            target: `module:function`; called with a file, an argument and a `MessageWriter`.
+            calls: files of one request, by path or content, each with its argument:
+                JSON-serializable data. The child calls the target for one after the other.
+            limits: resource limits of the child, for all calls together.
             check: called every `CHECK_S` while the parent waits; may raise to stop waiting.
 
         Raises:
-            OSError: the file cannot be opened.
+            OSError: a file cannot be opened.
             SandboxUnusableError: no child can be started.
         """
-        request = {"target": target, "argument": argument, "limits": asdict(limits)}
+        arguments = [argument for _, argument in calls]
+        request = {"target": target, "arguments": arguments, "limits": asdict(limits)}
         channel, remote = socket.socketpair()
         status, status_writer = os.pipe()
         try:
-            with _open_file(file) as stream, remote:
-                descriptors = [stream.fileno(), remote.fileno(), status_writer]
+            with ExitStack() as stack, remote:
+                files = [stack.enter_context(_open_file(file)).fileno() for file, _ in calls]
+                descriptors = [status_writer, remote.fileno(), *files]
                 self._fork(json.dumps(request).encode(), descriptors)
         except BaseException:
             os.close(status)

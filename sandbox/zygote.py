@@ -1,9 +1,9 @@
 """The process that forks children; it has loaded the decoders and never reads a file.
 
-`python -m sandbox.zygote FD MODULE...` reads requests from the socket FD, each as JSON with three
-descriptors: the file, the child's channel to the parent, and a pipe to which the zygote writes the
-child's exit status. A parent closes its end of the pipe to stop the child; it closes the socket, or
-dies, to stop all of them.
+`python -m sandbox.zygote FD MODULE...` reads requests from the socket FD, each as JSON with
+descriptors: a pipe to which the zygote writes the child's exit status, the child's channel to its
+parent, and the files. A parent closes its end of the pipe to stop the child; it closes the socket,
+or dies, to stop all of them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sandbox.limits import ChildLimits
 from sandbox.wire import Kind, MessageWriter
 
 MAX_REQUEST_BYTES = 8192
+MAX_FILES = 8
 STATUS = struct.Struct("<i")
 READY = b"\1"
 
@@ -85,19 +86,21 @@ class Zygote:
             os.close(status_pipe)
 
     def _accept(self) -> bool:
-        request, descriptors, _, _ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 3)
+        request, descriptors, _, _ = socket.recv_fds(
+            self._control, MAX_REQUEST_BYTES, MAX_FILES + 2
+        )
         if not request:
             return False
-        file, channel, status = descriptors
+        status, channel, *files = descriptors
         try:
             process = os.fork()
         except OSError:
             process = -1
         if process == 0:
             os.close(status)
-            _run_child(json.loads(request), file, channel)
-        os.close(file)
-        os.close(channel)
+            _run_child(json.loads(request), files, channel)
+        for descriptor in (channel, *files):
+            os.close(descriptor)
         if process < 0:
             os.close(status)
         else:
@@ -106,18 +109,19 @@ class Zygote:
         return True
 
 
-def _run_child(request: dict[str, Any], file: int, channel: int) -> NoReturn:
-    """Run the requested function in this child, then exit."""
+def _run_child(request: dict[str, Any], files: list[int], channel: int) -> NoReturn:
+    """Call the requested function on each file in this child, then exit."""
     out, code = MessageWriter(channel), 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _keep_only(file, channel)
+        _keep_only(channel, *files)
         module, _, name = request["target"].partition(":")
         target: Target = getattr(sys.modules[module], name)
         confine(ChildLimits(**request["limits"]))
-        with open(file, "rb", buffering=0) as stream:
-            target(stream, request["argument"], out)
+        for file, argument in zip(files, request["arguments"], strict=True):
+            with open(file, "rb", buffering=0) as stream:
+                target(stream, argument, out)
         out.send(Kind.END)
         code = 0
     except MemoryError:

@@ -130,7 +130,7 @@ class ChildSource:
         argument = {"name": path.name, "limits": asdict(limits)}
         try:
             with self._sandbox.child(
-                f"{MODULE}:{function}", path, argument, self._child_limits, self._check
+                f"{MODULE}:{function}", [(path, argument)], self._child_limits, self._check
             ) as child:
                 yield child
         except ChildStoppedError as error:

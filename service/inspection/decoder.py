@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sandbox.children import Sandbox
+from sandbox.children import Child, Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
@@ -14,12 +16,13 @@ from service.inspection.memory_budget import required_bytes
 from service.stores.object_store.base import Content
 
 MODULE = "service.inspection.child"
-# Enough for headers and one picture. A file that takes longer would take the workers too long.
+# Per file; enough for headers and one picture. A file that takes longer would take the workers too
+# long.
 CPU_S, WAIT_S = 10, 20.0
 
 
 class FileSummary(BaseModel):
-    """The answer of a child. It has read an untrusted file, so the answer is validated.
+    """A child's answer on a file. It has read an untrusted file, so the answer is validated.
 
     Attributes:
         suffix: of the file's format; empty for a pose file.
@@ -48,26 +51,39 @@ class Decoder:
         """Stop all children."""
         self._sandbox.close()
 
-    def inspect(self, role: str, content: Content, limits: InputLimits) -> FileSummary:
-        """Return the properties of an `image`, a `driving` video or a file of `poses`; blocks.
+    def inspect(self, files: Mapping[str, Content], limits: InputLimits) -> dict[str, FileSummary]:
+        """Return the properties of the files of one request; blocks.
+
+        Args:
+            files: by role: an `image`, a `driving` video, a file of `poses`. One child inspects
+                them in this order, with the time of all and the memory of the largest.
+            limits: on the files.
 
         Raises:
-            RejectedError: the file cannot be used, or the decoder was stopped on it.
+            RejectedError: a file cannot be used, or the decoder was stopped on it.
             UnavailableError: no decoder can be started.
         """
-        argument = {"role": role, "limits": limits.model_dump()}
-        bounds = ChildLimits(required_bytes(role, content, limits), CPU_S, WAIT_S)
+        values = limits.model_dump()
+        calls = [(content, {"role": role, "limits": values}) for role, content in files.items()]
+        memory = max(required_bytes(role, content, limits) for role, content in files.items())
+        bounds = ChildLimits(memory, CPU_S * len(files), WAIT_S * len(files))
         try:
-            with self._sandbox.child(f"{MODULE}:inspect", content, argument, bounds) as child:
-                summary = FileSummary.model_validate(child.json())
-        except ChildStoppedError as error:
-            detail = f"{role}: the decoder {error.detail}"
-            raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
-        except ValidationError as error:
-            detail = f"{role}: the decoder sent an invalid answer"
-            raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
+            with self._sandbox.child(f"{MODULE}:inspect", calls, bounds) as child:
+                return {role: _summary(role, child) for role in files}
         except SandboxUnusableError as error:
             raise UnavailableError(f"decoders: {error}") from error
-        if summary.code is not None:
-            raise RejectedError(summary.code, summary.detail)
-        return summary
+
+
+def _summary(role: str, child: Child) -> FileSummary:
+    """Return the child's next answer. Raises RejectedError."""
+    try:
+        summary = FileSummary.model_validate(child.json())
+    except ChildStoppedError as error:
+        detail = f"{role}: the decoder {error.detail}"
+        raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
+    except ValidationError as error:
+        detail = f"{role}: the decoder sent an invalid answer"
+        raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
+    if summary.code is not None:
+        raise RejectedError(summary.code, summary.detail)
+    return summary

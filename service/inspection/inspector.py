@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from media.limits import DEFAULT_FPS
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
-from service.inspection.checks import check_pose_file_size, inspect_poses
-from service.inspection.decoder import Decoder
+from service.inspection.checks import inspect_poses
+from service.inspection.decoder import Decoder, FileSummary
 from service.inspection.memory_budget import head_of, required_bytes
 from service.stores.object_store.base import Content, size_of
 
@@ -54,34 +54,24 @@ def inspect_inputs(
         RejectedError: a file cannot be read or is over a limit.
         UnavailableError: no decoder can be started.
     """
-    infos = {}
-    if "image" in files:
-        image = files["image"]
-        suffix = decoder.inspect("image", image, limits).suffix
-        infos["image"] = InputInfo(suffix, size_bytes=size_of(image))
-    if "driving" in files:
-        infos["driving"] = _inspect_driving(files["driving"], limits, decoder)
-    return infos
+    roles = {name: _role(name, files[name]) for name in ("image", "driving") if name in files}
+    decoded = {role: files[name] for name, role in roles.items() if not _is_quick(name, files)}
+    summaries = decoder.inspect(decoded, limits) if decoded else {}
+    return {
+        name: _info(role, files[name], summaries.get(role), limits) for name, role in roles.items()
+    }
 
 
 def are_quick(files: Mapping[str, Content]) -> bool:
     """Return whether all files are pose files small enough to be checked in the event loop."""
-    return all(
-        name == "driving"
-        and isinstance(content, bytes)
-        and len(content) <= QUICK_BYTES
-        and looks_like_json(content)
-        for name, content in files.items()
-    )
+    return all(_is_quick(name, files) for name in files)
 
 
 def memory_bytes(files: Mapping[str, Content], limits: InputLimits) -> int:
     """Return the largest memory that a child may need; the files are inspected one by one."""
-    roles = {
-        name: "poses" if name == "driving" and looks_like_json(content) else name
-        for name, content in files.items()
-    }
-    return max(required_bytes(roles[name], content, limits) for name, content in files.items())
+    return max(
+        required_bytes(_role(name, content), content, limits) for name, content in files.items()
+    )
 
 
 def looks_like_json(content: Content) -> bool:
@@ -89,15 +79,31 @@ def looks_like_json(content: Content) -> bool:
     return head_of(content).removeprefix(BOM_UTF8).lstrip()[:1] in (b"[", b"{")
 
 
-def _inspect_driving(content: Content, limits: InputLimits, decoder: Decoder) -> InputInfo:
+def _role(name: str, content: Content) -> str:
+    return "poses" if name == "driving" and looks_like_json(content) else name
+
+
+def _is_quick(name: str, files: Mapping[str, Content]) -> bool:
+    content = files[name]
+    return (
+        isinstance(content, bytes)
+        and len(content) <= QUICK_BYTES
+        and _role(name, content) == "poses"
+    )
+
+
+def _info(
+    role: str, content: Content, summary: FileSummary | None, limits: InputLimits
+) -> InputInfo:
+    """Return the properties of a file; without a child's answer it is a small pose file."""
     size = size_of(content)
-    if not looks_like_json(content):
-        video = decoder.inspect("driving", content, limits)
-        return InputInfo(video.suffix, DrivingKind.VIDEO, video.frames, video.seconds, size)
-    check_pose_file_size(size, limits)
-    if isinstance(content, bytes) and size <= QUICK_BYTES:
-        frames = inspect_poses(content, limits)
-    else:
-        frames = decoder.inspect("poses", content, limits).frames or 0
+    if summary is None:
+        assert isinstance(content, bytes)
+        summary = FileSummary(frames=inspect_poses(content, limits))
+    if role == "image":
+        return InputInfo(summary.suffix, size_bytes=size)
+    if role == "driving":
+        return InputInfo(summary.suffix, DrivingKind.VIDEO, summary.frames, summary.seconds, size)
     # Quotas count the default rate, whatever rate the file declares.
+    frames = summary.frames or 0
     return InputInfo(".json", DrivingKind.POSES, frames, frames / float(DEFAULT_FPS), size)

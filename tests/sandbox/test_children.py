@@ -38,11 +38,25 @@ def test_child_reads_its_file_but_no_secrets(
     monkeypatch.setenv("TCAN_S3_SECRET_KEY", "hidden")
     (tmp_path / "file").write_bytes(b"content")
     for file in (tmp_path / "file", b"content"):
-        with sandbox.child(f"{MODULE}:report", file, {"a": [1]}, LIMITS) as child:
+        with sandbox.child(f"{MODULE}:report", [(file, {"a": [1]})], LIMITS) as child:
             report = child.json()
             assert child.next() is None
         assert (report["file"], report["argument"]) == ("content", {"a": [1]})
         assert "TCAN_S3_SECRET_KEY" not in report["names"]
+
+
+def test_child_reads_the_files_of_one_request_in_order(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"second")
+    calls: list[tuple[Path | bytes, int]] = [
+        (b"first", 1),
+        (tmp_path / "file", 2),
+        (b"third", 3),
+    ]
+    with sandbox.child(f"{MODULE}:report", calls, LIMITS) as child:
+        reports = [child.json() for _ in calls]
+        assert child.next() is None
+    answers = [(report["file"], report["argument"]) for report in reports]
+    assert answers == [("first", 1), ("second", 2), ("third", 3)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,7 @@ def test_misbehaving_child_is_stopped(
 ) -> None:
     with (
         pytest.raises(ChildStoppedError) as stopped,
-        sandbox.child(f"{MODULE}:{target}", b"", None, limits) as child,
+        sandbox.child(f"{MODULE}:{target}", [(b"", None)], limits) as child,
     ):
         while child.json() is not None:
             pass
@@ -76,7 +90,7 @@ def test_child_can_compute_but_nothing_else(sandbox: Sandbox, tmp_path: Path) ->
     victim = tmp_path / "victim"
     victim.write_text("still here")
     argument = {"path": str(victim), "parent": os.getpid()}
-    with sandbox.child(f"{MODULE}:attack", b"", argument, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:attack", [(b"", argument)], LIMITS) as child:
         refused = child.json()
     assert victim.read_text() == "still here"
     assert refused.pop("start a thread") is False
@@ -84,7 +98,7 @@ def test_child_can_compute_but_nothing_else(sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_leaving_the_block_stops_the_child(sandbox: Sandbox) -> None:
-    with sandbox.child(f"{MODULE}:report_process", b"", None, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:report_process", [(b"", None)], LIMITS) as child:
         process = child.json()
         assert alive(process)
     wait_for_death(process)
@@ -115,7 +129,7 @@ def calls_of_check(sandbox: Sandbox) -> list[float]:
 
     with (
         pytest.raises(EnoughError),
-        sandbox.child(f"{MODULE}:hang", b"", None, LIMITS, check) as child,
+        sandbox.child(f"{MODULE}:hang", [(b"", None)], LIMITS, check) as child,
     ):
         child.json()
     return called_s
@@ -126,21 +140,21 @@ def test_sandbox_can_be_started_early() -> None:
     early.start()
     started = early._control
     early.start()
-    with early.child(f"{MODULE}:report", b"it", None, LIMITS) as child:
+    with early.child(f"{MODULE}:report", [(b"it", None)], LIMITS) as child:
         assert child.json()["file"] == "it"
     assert early._control is started is not None
     early.close()
 
 
 def test_killed_zygote_is_restarted(sandbox: Sandbox) -> None:
-    with sandbox.child(f"{MODULE}:report_process", b"", None, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:report_process", [(b"", None)], LIMITS) as child:
         process = child.json()
         parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(parent, signal.SIGKILL)
         with pytest.raises(ChildStoppedError, match="crashed"):
             child.next()
     wait_for_death(process)
-    with sandbox.child(f"{MODULE}:report", b"more", None, LIMITS) as child:
+    with sandbox.child(f"{MODULE}:report", [(b"more", None)], LIMITS) as child:
         assert child.json()["file"] == "more"
 
 

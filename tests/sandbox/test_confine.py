@@ -109,7 +109,7 @@ def test_no_system_call_harms_another_process_or_a_file(
     calls = [(row[column], row[2](victim.pid, str(file))) for row in tried.values()]
     module = "tests.sandbox.misbehave"
     sandbox = Sandbox(module)
-    with sandbox.child(f"{module}:call", b"", calls, LIMITS) as child:
+    with sandbox.child(f"{module}:call", [(b"", calls)], LIMITS) as child:
         errors = dict(zip(tried, child.json(), strict=True))
     sandbox.close()
     assert {name: code for name, code in errors.items() if code != errno.EPERM} == {}

@@ -74,7 +74,7 @@ def test_unusable_image_is_rejected(
     decoder: Decoder, tmp_path: Path, content: bytes, code: ErrorCode, message: str
 ) -> None:
     with pytest.raises(RejectedError, match=message) as refused:
-        decoder.inspect("image", written(tmp_path, content), LIMITS)
+        decoder.inspect({"image": written(tmp_path, content)}, LIMITS)
     assert refused.value.code is code
 
 
@@ -83,7 +83,7 @@ def test_file_that_is_not_a_video_is_rejected(
     decoder: Decoder, tmp_path: Path, content: bytes
 ) -> None:
     with pytest.raises(RejectedError) as refused:
-        decoder.inspect("driving", written(tmp_path, content), LIMITS)
+        decoder.inspect({"driving": written(tmp_path, content)}, LIMITS)
     assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
@@ -105,16 +105,16 @@ def test_still_image_cannot_drive(decoder: Decoder, tmp_path: Path, kind: str) -
         with pytest.raises(
             RejectedError, match="a still image cannot drive; send a video"
         ) as refused:
-            decoder.inspect("driving", content, LIMITS)
+            decoder.inspect({"driving": content}, LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
 def test_animated_images_can_drive(decoder: Decoder) -> None:
     for kind in ("GIF", "PNG"):
-        assert decoder.inspect("driving", animated(kind, 3), LIMITS).frames == 3
-    assert decoder.inspect("driving", animated("AVIF", 3), LIMITS).suffix == ".mp4"
+        assert decoder.inspect({"driving": animated(kind, 3)}, LIMITS)["driving"].frames == 3
+    assert decoder.inspect({"driving": animated("AVIF", 3)}, LIMITS)["driving"].suffix == ".mp4"
     with pytest.raises(RejectedError, match="not a video"):
-        decoder.inspect("driving", animated("WEBP", 3), LIMITS)
+        decoder.inspect({"driving": animated("WEBP", 3)}, LIMITS)
 
 
 def test_file_without_pictures_or_truncated_is_rejected(decoder: Decoder, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_file_without_pictures_or_truncated_is_rejected(decoder: Decoder, tmp_pa
     cover = make_song_with_cover(tmp_path / "song.mp4").read_bytes()
     for content in (samples.sound(tmp_path), cover, whole[: len(whole) // 2]):
         with pytest.raises(RejectedError) as refused:
-            decoder.inspect("driving", written(tmp_path, content), LIMITS)
+            decoder.inspect({"driving": written(tmp_path, content)}, LIMITS)
         assert refused.value.code is ErrorCode.INVALID_VIDEO
 
 
@@ -130,7 +130,7 @@ def test_playlist_that_names_another_file_is_rejected(decoder: Decoder, tmp_path
     target = samples.write_video(tmp_path / "secret.mp4")
     for text in (f"ffconcat version 1.0\nfile {target}\n", f"#EXTM3U\n#EXTINF:1,\n{target}\n"):
         with pytest.raises(RejectedError):
-            decoder.inspect("driving", written(tmp_path, text.encode()), LIMITS)
+            decoder.inspect({"driving": written(tmp_path, text.encode())}, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_video_over_a_limit_is_rejected(
 ) -> None:
     file = written(tmp_path, samples.video(tmp_path))
     with pytest.raises(RejectedError, match=message) as refused:
-        decoder.inspect("driving", file, InputLimits.model_validate(limits))
+        decoder.inspect({"driving": file}, InputLimits.model_validate(limits))
     assert refused.value.code is code
 
 

@@ -113,6 +113,33 @@ def test_large_pose_file_is_parsed_in_a_child(decoder: Decoder) -> None:
     assert stopped.value.code is ErrorCode.DECODER_STOPPED
 
 
+def test_error_names_the_file_on_which_the_decoder_was_stopped(decoder: Decoder) -> None:
+    little = LIMITS.model_copy(update={"probe_memory_bytes": 16 * MIB})
+    small, large = samples.png(), samples.png(3000, 3000)
+    assert inspect_inputs({"image": small, "driving": poses(400)}, little, decoder).keys() == {
+        "image",
+        "driving",
+    }
+    for image, driving, name in (
+        (large, poses(400), "image"),
+        (large, poses(8000), "image"),
+        (small, poses(8000), "poses"),
+    ):
+        with pytest.raises(RejectedError, match=f"^{name}: the decoder needs more than") as stopped:
+            inspect_inputs({"driving": driving, "image": image}, little, decoder)
+        assert stopped.value.code is ErrorCode.DECODER_STOPPED
+
+
+def test_invalid_image_is_reported_before_an_invalid_driving_file(decoder: Decoder) -> None:
+    limits = LIMITS.model_copy(update={"max_pose_bytes": 40_000})
+    for driving in (b"no video", b"[]", poses(400), poses(4000)):
+        with pytest.raises(RejectedError, match="^image: not an image") as refused:
+            inspect_inputs({"driving": driving, "image": b"no picture"}, limits, decoder)
+        assert refused.value.code is ErrorCode.INVALID_IMAGE
+    with pytest.raises(RejectedError, match="^driving: the file has .* bytes; at most 40,000"):
+        inspect_inputs({"driving": poses(4000), "image": samples.png()}, limits, decoder)
+
+
 @pytest.mark.slow
 def test_largest_valid_pictures_fit_into_the_budget(decoder: Decoder, tmp_path: Path) -> None:
     kinds: dict[str, dict[str, Any]] = {
@@ -126,5 +153,8 @@ def test_largest_valid_pictures_fit_into_the_budget(decoder: Decoder, tmp_path: 
         picture.save(tmp_path / name, **options)
     picture.convert("CMYK").save(tmp_path / "a.jpg", quality=95, progressive=True, subsampling=0)
     limits = LIMITS.model_copy(update={"max_image_bytes": 2**30})
-    for file in sorted(tmp_path.iterdir()):
-        assert decoder.inspect("image", file, limits).suffix == file.suffix
+    pictures = sorted(tmp_path.iterdir())
+    video = samples.write_video(tmp_path / "video.mp4", frames=2, size=(4096, 2160))
+    for file in pictures:
+        summaries = decoder.inspect({"image": file, "driving": video}, limits)
+        assert (summaries["image"].suffix, summaries["driving"].frames) == (file.suffix, 2)
