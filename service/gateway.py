@@ -13,13 +13,12 @@ from service.auth.stream_revocation import StreamRevoker
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 from service.events.hub import EventHub
-from service.events.messages import event_frame, webhook_body
 from service.inspection.cache import InspectionCache
 from service.inspection.decoder import Decoder
 from service.inspection.memory_budget import MemoryBudget
-from service.jobs.policy import Policy, load_policy
 from service.maintenance.gateway_tasks import GatewayTasks
 from service.outbound.guard import Guard
+from service.policy import Policy, load_policy
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import AsyncJobStore, Clock
@@ -30,6 +29,7 @@ from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
 from service.submission.disk_budget import DiskBudget, open_disk_budget
 from service.telemetry.context import JOB_ID
+from service.views.messages import event_frame, webhook_body
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.auth.anonymous_access import Anonymous
+from service.contract.callers import Anonymous
 from service.errors import SettingsError
 from service.input_limits import MIB, InputLimits
 

@@ -94,6 +94,11 @@ class JobRunner:
         except UnavailableError as error:
             logger.warning("job %s: left until its lease expires: %s", job_id, error)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether this worker would claim a job at once."""
+        return self.lease is None and not self.is_pausing and not self.shutdown.has_begun
+
     def on_cancel_request(self, job_id: str) -> None:
         """Check the lease at once, if this is the current job."""
         lease = self.lease

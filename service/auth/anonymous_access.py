@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Literal
 from urllib.parse import urlsplit
 
-Anonymous = Literal["loopback", "anywhere", "never"]
+from service.contract.callers import Anonymous
 
 HOW_TO = (
     "create a key with 'tcan keys create NAME', or set TCAN_ANONYMOUS=anywhere to allow "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.auth.anonymous_access import Anonymous, denial_reason
+from service.auth.anonymous_access import denial_reason
 from service.auth.keyring import Keyring
-from service.contract.callers import ApiKey, CallerLimits, Scope
+from service.contract.callers import Anonymous, ApiKey, CallerLimits, Scope
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.options import Priority

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +12,8 @@ from service.contract.options import Priority
 # Part of keys in Redis and of logs.
 CALLER = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 WINDOW_S = 60
+# Who may send requests while no key exists.
+Anonymous = Literal["loopback", "anywhere", "never"]
 
 
 class Scope(StrEnum):

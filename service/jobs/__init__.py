@@ -1,1 +1,1 @@
-"""Use cases of a job: submission, idempotency, inputs, policy and time estimates."""
+"""Use cases of a job: submission, idempotency, inputs and the policy check."""

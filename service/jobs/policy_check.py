@@ -13,7 +13,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions, Priority
 from service.errors import RejectedError
-from service.jobs.policy import Policy, PolicyRefusalError, PolicyRequest
+from service.policy import Policy, PolicyRefusalError, PolicyRequest
 from service.stores.object_store.base import Content
 from service.submission.receive import SubmissionBody
 

@@ -13,8 +13,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from service.contract.stats import ServiceStats
 from service.contract.workers import DiskSpace
-from service.stores.job_store.counts import ServiceStats
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 # Counters: name in Redis, name in Prometheus, help, labels.

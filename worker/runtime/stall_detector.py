@@ -12,16 +12,33 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from service.contract.queues import Queue
 from service.errors import UnavailableError
 from service.stores.job_store import presence
-from worker.job_runner import JobRunner
+from service.stores.job_store.store import JobStore
 from worker.runtime.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
+
+
+class ObservedRunner(Protocol):
+    """The part of a job runner that the detector reads."""
+
+    @property
+    def jobs(self) -> JobStore:
+        """Job store of the worker."""
+
+    @property
+    def hints_received(self) -> int:
+        """Wake-up messages received so far."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it would claim a job at once."""
 
 
 def restart_process() -> None:
@@ -39,7 +56,7 @@ class StallDetector:
         monotonic_s: a monotonic clock.
     """
 
-    runner: JobRunner
+    runner: ObservedRunner
     heartbeat: Heartbeat
     queues: Sequence[Queue]
     stalled_s: float
@@ -62,9 +79,7 @@ class StallDetector:
     def _is_ignoring_hints(self) -> bool:
         runner = self.runner
         before, self._hints_received = self._hints_received, runner.hints_received
-        if not self.heartbeat.is_ready or runner.shutdown.has_begun:
-            return False
-        if runner.lease is not None or runner.is_pausing:
+        if not self.heartbeat.is_ready or not runner.is_idle:
             return False
         return (
             before == runner.hints_received

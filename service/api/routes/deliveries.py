@@ -18,9 +18,9 @@ from service.contract.errors import ErrorCode
 from service.contract.job import moment
 from service.errors import RejectedError
 from service.gateway import Gateway
-from service.jobs.views import view_delivery
 from service.stores.job_store import deliveries as delivery_calls
 from service.stores.job_store.deliveries import Secret
+from service.views.job_views import view_delivery
 
 router = APIRouter(tags=["webhooks"])
 

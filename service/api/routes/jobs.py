@@ -23,8 +23,8 @@ from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
 from service.gateway import Gateway, job_not_found
-from service.jobs.views import view, view_snapshot
 from service.stores.job_store import commands
+from service.views.job_views import view, view_snapshot
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

@@ -17,11 +17,11 @@ from service.contract.job import JobKind, Output
 from service.contract.views import JobView
 from service.gateway import Gateway
 from service.jobs.submission import submit_job
-from service.jobs.views import view_snapshot
 from service.stores.job_store import keys
 from service.stores.job_store.commands import JobSnapshot
 from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
+from service.views.job_views import view_snapshot
 
 router = APIRouter(tags=["submit"])
 

@@ -19,11 +19,11 @@ from service.contract.events import EventKind
 from service.contract.queues import Queue
 from service.events.feed import MAX_FRAMES
 from service.events.hub import EventHub
-from service.events.messages import event_frame
 from service.settings import Settings
 from service.stores.job_store import commands, events
 from service.stores.job_store.commands import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, JobStore
+from service.views.messages import event_frame
 from tests.servers import GUARD_S
 from tests.service.job_driver import BROKEN, LEASE_MS, JobDriver, step
 from tests.service.served import ReceivedEvent, ReconnectingReader, served

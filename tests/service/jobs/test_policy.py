@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from service.api.app import create_app
 from service.contract.job import JobRecord, Output
 from service.errors import SettingsError
-from service.jobs.policy import PolicyRefusalError, PolicyRequest, load_policy
+from service.policy import PolicyRefusalError, PolicyRequest, load_policy
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore

@@ -21,11 +21,11 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.webhooks import Attempt, DeliveryState, Webhook, WebhookEvent
-from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.settings import Settings
 from service.stores.job_store import commands, deliveries
 from service.stores.job_store.store import AsyncJobStore, JobStore
+from service.views.messages import webhook_body
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer
 from tests.servers import free_port, wait_until

@@ -13,11 +13,11 @@ from service.contract.job import DrivingKind, JobInputs
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.webhooks import Attempt, DeliveryState, Webhook
-from service.events.messages import webhook_body
 from service.outbound.guard import Guard
 from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobStore, JobStore
+from service.views.messages import webhook_body
 from service.webhooks.deliverer import CLAIM_MS, MAX_SENDING, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender

@@ -12,9 +12,9 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.views import Eta
 from service.contract.workers import WorkerInfo
-from service.jobs.eta import estimate
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
+from service.views.eta import estimate
 from tests.service.job_driver import INPUTS
 
 JOB_MS = 10_000

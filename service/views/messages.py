@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from service.contract.job import moment
-from service.jobs.views import view_snapshot
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.events import JobEvent
+from service.views.job_views import view_snapshot
 
 
 def event_frame(event: JobEvent) -> bytes:

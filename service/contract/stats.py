@@ -1,0 +1,52 @@
+"""Numbers of the whole service at one moment, as its metrics show them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from service.contract.options import Priority
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
+
+
+class ClassDepth(NamedTuple):
+    """Waiting jobs of a priority in a queue.
+
+    Attributes:
+        waiting: number of jobs.
+        oldest_s: age of the oldest; 0 if none waits.
+    """
+
+    waiting: int
+    oldest_s: float
+
+
+class QueueDepth(NamedTuple):
+    """Jobs of a queue.
+
+    Attributes:
+        waiting: waiting jobs.
+        leased: jobs that workers have.
+        by_class: waiting jobs by priority.
+    """
+
+    waiting: int
+    leased: int
+    by_class: dict[Priority, ClassDepth]
+
+
+class ServiceStats(NamedTuple):
+    """State of the service at one moment.
+
+    Attributes:
+        counters: by the parts of their names.
+        pending_messages: webhook messages still to be delivered.
+        overdue_s: how long the first of them has been due.
+        workers: live workers.
+    """
+
+    queues: dict[Queue, QueueDepth]
+    counters: dict[tuple[str, ...], float]
+    pending_messages: int
+    overdue_s: float
+    workers: list[WorkerInfo]
