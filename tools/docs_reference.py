@@ -64,18 +64,18 @@ def main() -> None:
 
 def errors_page(openapi: Mapping[str, Any]) -> str:
     """Return the page of error codes, with the routes that may answer each."""
-    from service.contract.errors import ERRORS
+    from service.contract.errors import ErrorCode
 
-    routes: dict[str, list[str]] = {code: [] for code in ERRORS}
+    routes: dict[str, list[str]] = {code: [] for code in ErrorCode}
     for method, path, operation in _operations(openapi):
         for response in operation["responses"].values():
             problem = response.get("content", {}).get("application/problem+json", {})
             for code in problem.get("examples", {}):
                 routes[code].append(f"`{method} {path}`")
     rows = [
-        f"| `{code.value}` | {ERRORS[code].status} | {ERRORS[code].title} | "
+        f"| `{code.value}` | {code.http_status} | {code.problem_title} | "
         f"{_route_list(routes[code])} |"
-        for code in sorted(ERRORS)
+        for code in sorted(ErrorCode)
     ]
     return "\n".join(
         [

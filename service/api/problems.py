@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from service.contract.errors import ERRORS, ErrorCode
+from service.contract.errors import ErrorCode
 from service.contract.examples import problem_example
 from service.errors import RejectedError, ServiceError
 from service.submission.receive import field_problems
@@ -56,12 +56,12 @@ def problem_responses(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route's errors, each with an example."""
     entries: dict[int | str, dict[str, Any]] = {}
     for code in codes:
-        kind = ERRORS[code]
-        entry = entries.setdefault(kind.status, {"description": "", "content": {}})
-        entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
+        entry = entries.setdefault(code.http_status, {"description": "", "content": {}})
+        entry["description"] = "; ".join(filter(None, (entry["description"], code.problem_title)))
         content = entry["content"].setdefault(MEDIA_TYPE, {"schema": PROBLEM_REF, "examples": {}})
-        content["examples"][code.value] = {"summary": kind.title, "value": problem_example(code)}
-        if kind.status in (429, 503):
+        example = {"summary": code.problem_title, "value": problem_example(code)}
+        content["examples"][code.value] = example
+        if code.http_status in (429, 503):
             entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return entries
 
@@ -85,11 +85,10 @@ def problem(
     reason: str | None = None,
 ) -> JSONResponse:
     """Return the response for an error."""
-    kind = ERRORS[code]
     body = Problem(
         type=f"urn:tcan:problem:{code}",
-        title=kind.title,
-        status=kind.status,
+        title=code.problem_title,
+        status=code.http_status,
         code=code,
         detail=detail,
         instance=request.url.path,
@@ -97,7 +96,7 @@ def problem(
         reason=reason,
     )
     content = body.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(content, kind.status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, code.http_status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _service_error(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.contract.errors import ERRORS, ErrorCode
+from service.contract.errors import ErrorCode
 
 JOB_ID = "8f14e45fceea467a9575ecb2d1f6a0aa"
 HERE = f"/jobs/{JOB_ID}"
@@ -72,100 +72,77 @@ tcan_queue_jobs{queue="prepare"} 0.0
 tcan_queue_jobs{queue="render"} 2.0
 """
 
-# Path and detail of an example of each error.
+# An example of each error: its detail, and the request's path unless that is SUBMIT.
 SUBMIT, RESULT = "/animate", f"{HERE}/result"
-ERROR_EXAMPLES: dict[ErrorCode, tuple[str, str]] = {
-    ErrorCode.UNAUTHORIZED: (HERE, "the key is unknown, expired or revoked"),
-    ErrorCode.FORBIDDEN: (SUBMIT, "the key lacks the scope 'submit'"),
-    ErrorCode.RATE_LIMITED: (HERE, "more than 60 requests within 60 s; retry in 1 s"),
+DETAILS: dict[ErrorCode, str] = {
+    ErrorCode.UNAUTHORIZED: "the key is unknown, expired or revoked",
+    ErrorCode.FORBIDDEN: "the key lacks the scope 'submit'",
+    ErrorCode.RATE_LIMITED: "more than 60 requests within 60 s; retry in 1 s",
     ErrorCode.QUOTA_EXCEEDED: (
-        SUBMIT,
-        "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one",
+        "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one"
     ),
     ErrorCode.CONSENT_REQUIRED: (
-        SUBMIT,
-        "options.consent is required: state the basis of consent of the people shown",
+        "options.consent is required: state the basis of consent of the people shown"
     ),
-    ErrorCode.POLICY_REFUSED: (SUBMIT, "the picture shows a protected person"),
-    ErrorCode.MALFORMED_BODY: (SUBMIT, "the multipart body ends before its closing boundary"),
-    ErrorCode.UNSUPPORTED_MEDIA_TYPE: (
-        SUBMIT,
-        "Content-Type must be multipart/form-data, got text/plain",
-    ),
-    ErrorCode.INVALID_REQUEST: ("/jobs", "query.limit: Input should be less than or equal to 200"),
-    ErrorCode.INVALID_PARAMS: (
-        SUBMIT,
-        "ptm_tau: Input should be less than or equal to 10",
-    ),
-    ErrorCode.BODY_TOO_LARGE: (SUBMIT, "the part 'driving' is over its limit of 1073741824 bytes"),
+    ErrorCode.POLICY_REFUSED: "the picture shows a protected person",
+    ErrorCode.MALFORMED_BODY: "the multipart body ends before its closing boundary",
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Content-Type must be multipart/form-data, got text/plain",
+    ErrorCode.INVALID_REQUEST: "query.limit: Input should be less than or equal to 200",
+    ErrorCode.INVALID_PARAMS: "ptm_tau: Input should be less than or equal to 10",
+    ErrorCode.BODY_TOO_LARGE: "the part 'driving' is over its limit of 1073741824 bytes",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: (
-        SUBMIT,
-        "Idempotency-Key: already used with a different request body; use a new key",
+        "Idempotency-Key: already used with a different request body; use a new key"
     ),
     ErrorCode.IDEMPOTENCY_KEY_IN_USE: (
-        SUBMIT,
-        "a request with the same Idempotency-Key is in progress; retry in a moment",
+        "a request with the same Idempotency-Key is in progress; retry in a moment"
     ),
-    ErrorCode.URL_REFUSED: (
-        SUBMIT,
-        "intranet.example: does not resolve to a public address",
-    ),
-    ErrorCode.URL_FAILED: (SUBMIT, "assets.example: HTTP 404"),
-    ErrorCode.INVALID_IMAGE: (SUBMIT, "image: the image is damaged (image file is truncated)"),
-    ErrorCode.IMAGE_TOO_SMALL: (
-        SUBMIT,
-        "image: the picture is 8x8 pixels; each side must have at least 16",
-    ),
+    ErrorCode.URL_REFUSED: "intranet.example: does not resolve to a public address",
+    ErrorCode.URL_FAILED: "assets.example: HTTP 404",
+    ErrorCode.INVALID_IMAGE: "image: the image is damaged (image file is truncated)",
+    ErrorCode.IMAGE_TOO_SMALL: "image: the picture is 8x8 pixels; each side must have at least 16",
     ErrorCode.IMAGE_TOO_LARGE: (
-        SUBMIT,
-        "image: the picture is 7000x7000 = 49,000,000 pixels; at most 40,000,000 are allowed",
+        "image: the picture is 7000x7000 = 49,000,000 pixels; at most 40,000,000 are allowed"
     ),
     ErrorCode.IMAGE_TOO_NARROW: (
-        SUBMIT,
         "image: the picture is 16x4000 pixels; the longer side may have at most 4 times as many "
-        "as the shorter",
+        "as the shorter"
     ),
-    ErrorCode.INVALID_VIDEO: (SUBMIT, "driving: the file has audio but no video"),
+    ErrorCode.INVALID_VIDEO: "driving: the file has audio but no video",
     ErrorCode.VIDEO_TOO_SMALL: (
-        SUBMIT,
-        "driving: the picture is 8x8 pixels; each side must have at least 16",
+        "driving: the picture is 8x8 pixels; each side must have at least 16"
     ),
     ErrorCode.VIDEO_TOO_LARGE: (
-        SUBMIT,
-        "driving: the picture is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed",
+        "driving: the picture is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed"
     ),
-    ErrorCode.VIDEO_TOO_LONG: (
-        SUBMIT,
-        "driving: the video has 4,000 frames; at most 3,600 are allowed",
-    ),
-    ErrorCode.DECODER_STOPPED: (SUBMIT, "driving: its decoder needs more than 60 s"),
-    ErrorCode.INVALID_POSE_FILE: (SUBMIT, "driving: frame 3: 17 joints instead of 18"),
-    ErrorCode.NO_PERSON: (SUBMIT, "driving: nobody in 25 frames of poses"),
-    ErrorCode.NOT_FOUND: ("/objects/jobs/x", "GET /objects/jobs/x"),
-    ErrorCode.JOB_NOT_FOUND: (HERE, f"there is no job {JOB_ID!r}"),
-    ErrorCode.DELIVERY_NOT_FOUND: (
-        f"{HERE}/deliveries/2/redeliver",
-        f"job {JOB_ID} has no message 2",
-    ),
-    ErrorCode.JOB_NOT_ENDED: (HERE, "the job is running; cancel it before you erase it"),
+    ErrorCode.VIDEO_TOO_LONG: "driving: the video has 4,000 frames; at most 3,600 are allowed",
+    ErrorCode.DECODER_STOPPED: "driving: its decoder needs more than 60 s",
+    ErrorCode.INVALID_POSE_FILE: "driving: frame 3: 17 joints instead of 18",
+    ErrorCode.NO_PERSON: "driving: nobody in 25 frames of poses",
+    ErrorCode.NOT_FOUND: "GET /objects/jobs/x",
+    ErrorCode.JOB_NOT_FOUND: f"there is no job {JOB_ID!r}",
+    ErrorCode.DELIVERY_NOT_FOUND: f"job {JOB_ID} has no message 2",
+    ErrorCode.JOB_NOT_ENDED: "the job is running; cancel it before you erase it",
     ErrorCode.JOB_ERASED: (
-        SUBMIT,
-        f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key",
+        f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key"
     ),
-    ErrorCode.UPLOAD_NOT_FOUND: (
-        SUBMIT,
-        "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
-    ),
-    ErrorCode.RESULT_NOT_READY: (RESULT, "the job is running; retry when it has succeeded"),
-    ErrorCode.NO_RESULT: (RESULT, "the job canceled"),
-    ErrorCode.INVALID_SIGNATURE: (
-        f"/objects{HERE}/result.mp4",
-        "get a new link from the job",
-    ),
-    ErrorCode.UNAVAILABLE: (
-        HERE,
-        "Redis or the object store does not answer; retry in a few seconds",
-    ),
+    ErrorCode.UPLOAD_NOT_FOUND: "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
+    ErrorCode.RESULT_NOT_READY: "the job is running; retry when it has succeeded",
+    ErrorCode.NO_RESULT: "the job canceled",
+    ErrorCode.INVALID_SIGNATURE: "get a new link from the job",
+    ErrorCode.UNAVAILABLE: "Redis or the object store does not answer; retry in a few seconds",
+}
+PATHS: dict[ErrorCode, str] = {
+    ErrorCode.UNAUTHORIZED: HERE,
+    ErrorCode.RATE_LIMITED: HERE,
+    ErrorCode.INVALID_REQUEST: "/jobs",
+    ErrorCode.NOT_FOUND: "/objects/jobs/x",
+    ErrorCode.JOB_NOT_FOUND: HERE,
+    ErrorCode.DELIVERY_NOT_FOUND: f"{HERE}/deliveries/2/redeliver",
+    ErrorCode.JOB_NOT_ENDED: HERE,
+    ErrorCode.RESULT_NOT_READY: RESULT,
+    ErrorCode.NO_RESULT: RESULT,
+    ErrorCode.INVALID_SIGNATURE: f"/objects{HERE}/result.mp4",
+    ErrorCode.UNAVAILABLE: HERE,
 }
 FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
     ErrorCode.INVALID_PARAMS: [
@@ -179,14 +156,13 @@ FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
 
 def problem_example(code: ErrorCode) -> dict[str, Any]:
     """Return an example of an error. Raises KeyError for a code that no route returns."""
-    instance, detail = ERROR_EXAMPLES[code]
     shown: dict[str, Any] = {
         "type": f"urn:tcan:problem:{code}",
-        "title": ERRORS[code].title,
-        "status": ERRORS[code].status,
+        "title": code.problem_title,
+        "status": code.http_status,
         "code": code.value,
-        "detail": detail,
-        "instance": instance,
+        "detail": DETAILS[code],
+        "instance": PATHS.get(code, SUBMIT),
     }
     if code in FIELDS:
         shown["errors"] = FIELDS[code]
