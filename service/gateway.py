@@ -21,6 +21,7 @@ from service.outbound.guard import Guard
 from service.policy import Policy, load_policy
 from service.settings import Settings
 from service.stores.job_store import commands
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, Clock
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.folder import read_signing_key
@@ -53,7 +54,7 @@ class Gateway:
     guard: Guard
     policy: Policy | None
 
-    async def read(self, job_id: str, caller: Caller) -> commands.JobSnapshot:
+    async def read(self, job_id: str, caller: Caller) -> JobSnapshot:
         """Return a job that the caller may see, and add its id to the log context.
 
         Raises:

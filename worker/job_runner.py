@@ -16,8 +16,9 @@ from service.contract.job import JobRecord
 from service.contract.queues import Queue
 from service.errors import UnavailableError
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
 from service.stores.job_store.hints import HintSender
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from service.contract.job import Checkpoint, JobKind, JobRecord, Output
 from service.contract.queues import Queue
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectMissingError, ObjectStore
 from tcan_core.progress import AnimateProgress

@@ -11,7 +11,7 @@ from service.contract.job import JobRecord
 from service.errors import UnavailableError
 from service.events.hub import EventHub
 from service.gateway import Gateway
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 
 logger = logging.getLogger(__name__)
 

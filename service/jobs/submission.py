@@ -20,6 +20,7 @@ from service.jobs.policy_check import check_options
 from service.stores.job_store import commands
 from service.stores.job_store.hints import message
 from service.stores.job_store.quota import quota_of
+from service.stores.job_store.snapshots import JobSnapshot
 from service.submission.receive import SubmissionBody
 from service.submission.spool import Spool
 from service.telemetry.context import JOB_ID
@@ -31,7 +32,7 @@ DNS_TIMEOUT_S = 5.0
 
 async def submit_job(
     gateway: Gateway, caller: Caller, received: SubmissionBody, key: str | None, spool: Spool
-) -> tuple[commands.JobSnapshot, bool]:
+) -> tuple[JobSnapshot, bool]:
     """Create a job, or return the one that the same request created before.
 
     Args:
@@ -105,7 +106,7 @@ async def _check_webhook(gateway: Gateway, received: SubmissionBody) -> None:
         return
 
 
-async def _read_existing(gateway: Gateway, caller: Caller, job_id: str) -> commands.JobSnapshot:
+async def _read_existing(gateway: Gateway, caller: Caller, job_id: str) -> JobSnapshot:
     try:
         return await gateway.read(job_id, caller)
     except RejectedError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.contract.job import JobRecord
 from service.contract.views import Eta
-from service.stores.job_store.commands import Forecast, JobSnapshot, QueueContext
+from service.stores.job_store.snapshots import Forecast, JobSnapshot, QueueContext
 
 # Below this fraction of a stage its speed is no basis for an estimate.
 MIN_FRACTION = 0.02

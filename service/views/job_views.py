@@ -7,7 +7,7 @@ from service.contract.job import JobRecord, Output, ProgressView, moment
 from service.contract.states import JobState
 from service.contract.views import Eta, JobView, Links, Timings
 from service.contract.webhooks import Attempt, Delivery
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 from service.views.eta import estimate
 
 

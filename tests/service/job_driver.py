@@ -9,7 +9,7 @@ from service.contract.job import DrivingKind, JobInputs, Output, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import JobStore
 
 LEASE_MS = 60_000

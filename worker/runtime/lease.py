@@ -9,7 +9,8 @@ from typing import Self
 from service.contract.job import JobRecord, Progress
 from service.errors import UnavailableError
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from worker.runtime.periodic import Periodic
 from worker.runtime.shutdown import Shutdown

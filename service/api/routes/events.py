@@ -23,7 +23,7 @@ from service.contract.events import EventKind
 from service.contract.examples import JOB
 from service.errors import UnavailableError
 from service.events.hub import EventHub
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 
 router = APIRouter(tags=["jobs"])
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from service.contract.views import JobView
 from service.gateway import Gateway
 from service.jobs.submission import submit_job
 from service.stores.job_store import keys
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
 from service.views.job_views import view_snapshot

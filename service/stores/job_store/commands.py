@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from secrets import token_hex
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -45,6 +44,14 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.version import CONTRACT, PREPARED, least_contract, stored
 from service.stores.job_store.quota import UNLIMITED, Quota
+from service.stores.job_store.snapshots import (
+    JobSnapshot,
+    LeaseStatus,
+    parse_optional_record,
+    parse_optional_snapshot,
+    parse_record,
+    parse_snapshot,
+)
 from service.telemetry.context import context_fields
 
 T = TypeVar("T")
@@ -73,66 +80,6 @@ class Command(Generic[T]):
         named = {**self.arguments, "now_ms": now_ms}
         given = {name: value for name, value in named.items() if value is not None}
         return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-
-
-class LeaseStatus(StrEnum):
-    """State of a worker's lease, returned by each write under it.
-
-    A write that ends a stage may be repeated when its reply was lost: the status is the same again.
-    """
-
-    HELD = "held"
-    CANCEL = "cancel"
-    """Still held; the caller asked to cancel."""
-    LOST = "lost"
-    """Another worker may have the job: nothing was written."""
-
-
-class QueueContext(NamedTuple):
-    """Load of the queues and workers that a waiting job depends on.
-
-    Attributes:
-        workers: ready workers; of the job's remaining queues the one with the fewest counts.
-        waiting_next: jobs waiting in the job's next queue; they go first.
-        leased: jobs that workers have now.
-    """
-
-    workers: int
-    waiting_next: int
-    leased: int
-
-
-class Forecast(NamedTuple):
-    """Durations expected from past jobs of the same kind, in seconds of work.
-
-    Attributes:
-        expected_s: duration of this job, by its size.
-        mean_s: mean duration of a job.
-        error: mean relative error of past estimates; None if there are none.
-        estimates: number of past estimates.
-        queue_context: None if the job does not wait.
-    """
-
-    expected_s: float
-    mean_s: float
-    error: float | None
-    estimates: int
-    queue_context: QueueContext | None = None
-
-
-class JobSnapshot(NamedTuple):
-    """A job at one moment.
-
-    Attributes:
-        position: position in its queue (0 is next), None if it does not wait.
-        now_ms: the moment, by the server's clock.
-        forecast: None before a job of its kind has ended.
-    """
-
-    record: JobRecord
-    position: int | None
-    now_ms: int
-    forecast: Forecast | None
 
 
 class Cursor(NamedTuple):
@@ -184,12 +131,12 @@ def create(
         arguments |= {"key": idempotency_key, "key_owner": key_owner, "key_ttl_ms": keep_key_ms}
     if hint:
         arguments |= {"hint": hint, "hint_list": Queue.PREPARE.task}
-    return Command("create", arguments, read_snapshot)
+    return Command("create", arguments, parse_snapshot)
 
 
 def read(job_id: str) -> Command[JobSnapshot | None]:
     """Read a job; None if there is none."""
-    return Command("read", {"id": job_id}, _snapshot_or_none)
+    return Command("read", {"id": job_id}, parse_optional_snapshot)
 
 
 def recent(
@@ -219,7 +166,7 @@ def recent(
         "until_ms": until_ms,
         "states": list(dict.fromkeys(states)),
     }
-    return Command("list", arguments, lambda reply: [_record(pairs) for pairs in reply])
+    return Command("list", arguments, lambda reply: [parse_record(pairs) for pairs in reply])
 
 
 def erase(job_id: str, *, keep_pending_deliveries: bool = False) -> Command[JobState | None]:
@@ -240,7 +187,7 @@ def expired_jobs(limit: int = 100) -> Command[list[str]]:
 
 def cancel(job_id: str) -> Command[JobRecord | None]:
     """End a waiting job, ask a leased one to stop, leave an ended one; None if unknown."""
-    return Command("cancel", {"id": job_id}, _record_or_none)
+    return Command("cancel", {"id": job_id}, parse_optional_record)
 
 
 def claim_next(
@@ -278,7 +225,7 @@ def _claim(
         "contract": contract,
         "request_id": token_hex(8),
     }
-    return Command("claim_job", arguments, _record_or_none)
+    return Command("claim_job", arguments, parse_optional_record)
 
 
 def renew(
@@ -391,11 +338,6 @@ def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[l
     return Command("jobs_missing_hints", arguments, list)
 
 
-JSON_FIELDS = tuple(
-    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
-)
-
-
 def _leased(script: str, job_id: str, token: int, **arguments: object) -> Command[LeaseStatus]:
     """Return a command that does nothing unless `token` holds the job's lease."""
     return Command(script, {"id": job_id, "token": str(token), **arguments}, LeaseStatus)
@@ -403,36 +345,6 @@ def _leased(script: str, job_id: str, token: int, **arguments: object) -> Comman
 
 def _report(warnings: Sequence[str], seconds: Mapping[str, float] | None) -> dict[str, str]:
     return {"warnings": json.dumps(list(warnings)), "seconds": json.dumps(dict(seconds or {}))}
-
-
-def _record(pairs: list[str]) -> JobRecord:
-    fields: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    for name in JSON_FIELDS:
-        if name in fields:
-            fields[name] = json.loads(fields[name])
-    # A later release may have written it, so unknown fields are ignored. In requests they are
-    # errors.
-    return JobRecord.model_validate(fields, extra="ignore")
-
-
-def _record_or_none(pairs: list[str]) -> JobRecord | None:
-    return _record(pairs) if pairs else None
-
-
-def read_snapshot(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot:
-    """Parse the result of `snapshot` in the scripts."""
-    pairs, position, now_ms, texts = reply
-    forecast = None
-    if texts:
-        expected_ms, mean_ms = float(texts[0]), float(texts[1])
-        error = float(texts[2]) if texts[2] else None
-        context = QueueContext(*map(int, texts[4:])) if len(texts) > 4 else None
-        forecast = Forecast(expected_ms / 1000, mean_ms / 1000, error, int(texts[3]), context)
-    return JobSnapshot(_record(pairs), None if position < 0 else position, now_ms, forecast)
-
-
-def _snapshot_or_none(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot | None:
-    return read_snapshot(reply) if reply[0] else None
 
 
 def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:

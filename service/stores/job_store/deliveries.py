@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
-from service.stores.job_store.commands import Command, JobSnapshot, read_snapshot
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import JobSnapshot, parse_snapshot
 
 
 class Secret(NamedTuple):
@@ -47,7 +48,7 @@ class ClaimedDelivery(NamedTuple):
     def snapshot(self) -> JobSnapshot:
         """The job at the event; parsed late, so that an error affects no other message."""
         record, position, now_ms, forecast = json.loads(self.stored)
-        return read_snapshot((record, position, int(now_ms), forecast))
+        return parse_snapshot((record, position, int(now_ms), forecast))
 
 
 def claim(

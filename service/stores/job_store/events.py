@@ -14,7 +14,8 @@ import json
 from typing import NamedTuple
 
 from service.contract.events import EventKind
-from service.stores.job_store.commands import Command, JobSnapshot, read_snapshot
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import JobSnapshot, parse_snapshot
 
 CHANNEL = "changes"
 MAX_EVENTS = 100
@@ -47,5 +48,5 @@ def _events(reply: tuple[list[str], list[tuple[str, list[str]]]]) -> list[JobEve
 def _event(static: list[str], name: str, fields: list[str]) -> JobEvent:
     entry = dict(zip(fields[::2], fields[1::2], strict=True))
     pairs, position, now_ms, forecast = json.loads(entry["placed"])
-    snapshot = read_snapshot((static + pairs, position, int(now_ms), forecast))
+    snapshot = parse_snapshot((static + pairs, position, int(now_ms), forecast))
     return JobEvent(int(name.split("-")[0]), EventKind(entry["kind"]), snapshot)

@@ -20,7 +20,7 @@ from service.contract.states import JobState
 from service.gateway import Gateway, open_gateway
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import JobStore
 from tests.servers import GUARD_S, valkey
 from tests.service.job_driver import JobDriver

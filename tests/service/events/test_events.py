@@ -21,7 +21,7 @@ from service.events.feed import MAX_FRAMES
 from service.events.hub import EventHub
 from service.settings import Settings
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import JobSnapshot
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.views.messages import event_frame
 from tests.servers import GUARD_S

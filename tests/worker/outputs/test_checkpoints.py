@@ -19,7 +19,8 @@ from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects

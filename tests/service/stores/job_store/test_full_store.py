@@ -12,7 +12,7 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, presence
-from service.stores.job_store.commands import LeaseStatus
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import NEW_WORK, READING, JobStore, scripts
 from tests.service.stores.job_store.records import INPUTS, NO_PERSON, PROGRESS, state
 

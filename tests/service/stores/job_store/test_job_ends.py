@@ -10,7 +10,8 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.stores.job_store import commands, counts, events
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import (
     INPUTS,

@@ -11,6 +11,7 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.stores.job_store import commands
+from service.stores.job_store.snapshots import Forecast, JobSnapshot, QueueContext
 from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, Clock, created, state, taken
 
@@ -87,7 +88,7 @@ def test_waiting_and_working_times_are_recorded(jobs: JobStore, clock: Clock) ->
 
 
 def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: JobStore, clock: Clock) -> None:
-    def run(job_id: str, frames: int, took_ms: int) -> commands.JobSnapshot | None:
+    def run(job_id: str, frames: int, took_ms: int) -> JobSnapshot | None:
         inputs = INPUTS.model_copy(update={"frames": frames})
         jobs.run(commands.create(job_id, JobParams(num_inference_steps=10), inputs))
         before = jobs.run(commands.read(job_id))
@@ -99,8 +100,8 @@ def test_forecast_uses_durations_and_errors_of_past_jobs(jobs: JobStore, clock: 
 
     first, second, third = run("a", 10, 1000), run("b", 20, 1000), run("c", 10, 500)
     assert first is not None and first.forecast is None
-    assert second is not None and second.forecast == commands.Forecast(
-        2.0, 1.0, None, 0, commands.QueueContext(0, 0, 0)
+    assert second is not None and second.forecast == Forecast(
+        2.0, 1.0, None, 0, QueueContext(0, 0, 0)
     )
     # 2 s were expected and it took 1 s; 300 units took 2 s in total.
     assert third is not None and third.forecast is not None

@@ -24,7 +24,8 @@ from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import TRANSITIONS, JobState
 from service.stores.job_store import commands, events
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
 

@@ -13,8 +13,9 @@ from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.contract.workers import WorkerInfo
 from service.stores.job_store import commands, idempotency, presence, uploads
-from service.stores.job_store.commands import Command, LeaseStatus
+from service.stores.job_store.commands import Command
 from service.stores.job_store.idempotency import KeyState
+from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from tests.service.stores.job_store.records import (

@@ -17,6 +17,7 @@ from service.contract.states import TRANSITIONS, JobState
 from service.errors import UnavailableError
 from service.stores.job_store import commands, counts, events, keys, presence, uploads
 from service.stores.job_store.commands import Command
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import READING, AsyncJobStore, JobStore, scripts
 from service.stores.job_store.uploads import Upload
 from tests.service.api_keys import new_key
@@ -35,7 +36,7 @@ def test_server_time_is_used_without_a_clock(redis_url: str) -> None:
 def test_async_store_runs_the_same_commands(redis_url: str, jobs: JobStore) -> None:
     record = created(jobs)
 
-    async def read() -> commands.JobSnapshot | None:
+    async def read() -> JobSnapshot | None:
         store = AsyncJobStore.connect(redis_url)
         try:
             return await store.run(commands.read("a"))

@@ -1,0 +1,106 @@
+"""Replies of the scripts about jobs and leases, and their parsers."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from service.contract.job import JobRecord
+
+JSON_FIELDS = tuple(
+    "params options inputs progress outputs warnings seconds previews checkpoint error".split()
+)
+
+
+class LeaseStatus(StrEnum):
+    """State of a worker's lease, returned by each write under it.
+
+    A write that ends a stage may be repeated when its reply was lost: the status is the same again.
+    """
+
+    HELD = "held"
+    CANCEL = "cancel"
+    """Still held; the caller asked to cancel."""
+    LOST = "lost"
+    """Another worker may have the job: nothing was written."""
+
+
+class QueueContext(NamedTuple):
+    """Load of the queues and workers that a waiting job depends on.
+
+    Attributes:
+        workers: ready workers; of the job's remaining queues the one with the fewest counts.
+        waiting_next: jobs waiting in the job's next queue; they go first.
+        leased: jobs that workers have now.
+    """
+
+    workers: int
+    waiting_next: int
+    leased: int
+
+
+class Forecast(NamedTuple):
+    """Durations expected from past jobs of the same kind, in seconds of work.
+
+    Attributes:
+        expected_s: duration of this job, by its size.
+        mean_s: mean duration of a job.
+        error: mean relative error of past estimates; None if there are none.
+        estimates: number of past estimates.
+        queue_context: None if the job does not wait.
+    """
+
+    expected_s: float
+    mean_s: float
+    error: float | None
+    estimates: int
+    queue_context: QueueContext | None = None
+
+
+class JobSnapshot(NamedTuple):
+    """A job at one moment.
+
+    Attributes:
+        position: position in its queue (0 is next), None if it does not wait.
+        now_ms: the moment, by the server's clock.
+        forecast: None before a job of its kind has ended.
+    """
+
+    record: JobRecord
+    position: int | None
+    now_ms: int
+    forecast: Forecast | None
+
+
+def parse_record(pairs: list[str]) -> JobRecord:
+    """Parse a record: its names and values in turn."""
+    fields: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    for name in JSON_FIELDS:
+        if name in fields:
+            fields[name] = json.loads(fields[name])
+    # A later release may have written it, so unknown fields are ignored. In requests they are
+    # errors.
+    return JobRecord.model_validate(fields, extra="ignore")
+
+
+def parse_optional_record(pairs: list[str]) -> JobRecord | None:
+    """Parse a record; None if the job does not exist."""
+    return parse_record(pairs) if pairs else None
+
+
+def parse_snapshot(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot:
+    """Parse the result of `snapshot` in the scripts."""
+    pairs, position, now_ms, texts = reply
+    forecast = None
+    if texts:
+        expected_ms, mean_ms = float(texts[0]), float(texts[1])
+        error = float(texts[2]) if texts[2] else None
+        context = QueueContext(*map(int, texts[4:])) if len(texts) > 4 else None
+        forecast = Forecast(expected_ms / 1000, mean_ms / 1000, error, int(texts[3]), context)
+    return JobSnapshot(parse_record(pairs), None if position < 0 else position, now_ms, forecast)
+
+
+def parse_optional_snapshot(reply: tuple[list[str], int, int, list[str]]) -> JobSnapshot | None:
+    """Parse the result of `snapshot`; None if the job does not exist."""
+    return parse_snapshot(reply) if reply[0] else None
