@@ -273,9 +273,9 @@ def _fitted(
     preset, device, limit = target
     height, width = prepared.image.shape[:2]
     run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
-    found = plan_within(run, read_bytes(limit), options, choices_on(device), *max_batches)
-    windows, frames = found.window_batch, found.decode_batch
-    return replace(settings, window_batch=windows, decode_batch=frames), found.options
+    plan = plan_within(run, read_bytes(limit), options, choices_on(device), *max_batches)
+    windows, frames = plan.window_batch, plan.decode_batch
+    return replace(settings, window_batch=windows, decode_batch=frames), plan.options
 
 
 def _bar() -> Progress:

@@ -154,7 +154,7 @@ def _root(
 
 
 def _not_called() -> None:
-    """Placeholder for a command in the help."""
+    """Do nothing: a placeholder for a command in the help."""
 
 
 if __name__ == "__main__":

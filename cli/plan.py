@@ -87,8 +87,8 @@ def plan_within(
 
     if window_batch is not None:
         choices = replace(choices, window_batches=window_batches_up_to(window_batch))
-    found = plan_run(run, limit_bytes, options, choices)
-    return replace(found, decode_batch=min(found.decode_batch, decode_batch or found.decode_batch))
+    plan = plan_run(run, limit_bytes, options, choices)
+    return replace(plan, decode_batch=min(plan.decode_batch, decode_batch or plan.decode_batch))
 
 
 def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
@@ -121,15 +121,15 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def read_bytes(text: str) -> int:
     """Parse a size such as 8GiB or 500 MB into bytes. Raises BadParameter."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
-    if found is None or found[2] not in UNITS:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if match is None or match[2] not in UNITS:
         raise typer.BadParameter(f"{text!r} is not a memory size; write it like 8GiB or 500MB")
-    return int(float(found[1]) * UNITS[found[2]])
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 def read_size(text: str) -> tuple[int, int]:
     """Parse a size such as 512x768 into (height, width). Raises BadParameter."""
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
-    if found is None or "0" in (found[1], found[2]):
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    if match is None or "0" in (match[1], match[2]):
         raise typer.BadParameter(f"{text!r} is not a size; write it like 512x768, height first")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

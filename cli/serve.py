@@ -44,8 +44,8 @@ def gateway(
     from service.telemetry.tracing import start_tracing
 
     settings = read_settings(data)
-    given = None if fd is None else socket.socket(fileno=fd)
-    address = host if given is None else str(given.getsockname()[0])
+    listener = None if fd is None else socket.socket(fileno=fd)
+    address = host if listener is None else str(listener.getsockname()[0])
     start_logging()
     check_broker(settings)
     check_anonymous_access(settings, address)
@@ -67,7 +67,7 @@ def gateway(
                 app.state.gateway.events.close_streams_soon()
             super().handle_exit(sig, frame)
 
-    Server(config).run(sockets=None if given is None else [given])
+    Server(config).run(sockets=None if listener is None else [listener])
     stop_tracing()
 
 
@@ -83,7 +83,7 @@ def check_broker(settings: Settings) -> None:
 
 
 def check_anonymous_access(settings: Settings, address: str) -> None:
-    """Log who may call the service; refuse to listen to a network when nobody there may.
+    """Log who may call the service; refuse to listen to a network from which no call is allowed.
 
     Raises:
         SettingsError: there is no API key, and the address is not local.

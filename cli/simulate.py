@@ -81,15 +81,15 @@ def simulate(
     from cli.simulation.engine import simulate as run_scenario
     from cli.simulation.outcome import outcome
 
-    given = dict(locals())
-    known = {name: given[name] for name in asdict(DEFAULTS) if name in given}
-    known |= {
+    arguments = dict(locals())
+    fields = {name: arguments[name] for name in asdict(DEFAULTS) if name in arguments}
+    fields |= {
         "frames": tuple((int(name), weight) for name, weight in read_weights(frames)),
         "callers": tuple(read_weights(callers)),
         "priorities": tuple(read_weights(priorities)),
         "max_gpus": gpus if max_gpus is None else max_gpus,
     }
-    scenario = Scenario(**known)
+    scenario = Scenario(**fields)
     arrivals = draw_arrivals(scenario)
     run = run_scenario(scenario, arrivals)
     result = outcome(run)

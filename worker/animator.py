@@ -199,7 +199,7 @@ class TcanAnimator:
         progress = _detection_progress(report, is_canceled)
         media = self._media.with_check(_cancel_check(is_canceled))
         with _mapped_errors():
-            found = prepare(
+            result = prepare(
                 image,
                 driving,
                 limits=self._limits,
@@ -210,10 +210,10 @@ class TcanAnimator:
                 retarget=params.retarget,
             )
             pose_maps = self._drawer.pose_maps(
-                found.image, found.poses, found.source_pose, retarget=params.retarget
+                result.image, result.poses, result.source_pose, retarget=params.retarget
             )
-        replace(found, pose_maps=pose_maps).save(prepared, progress)
-        return found.warnings
+        replace(result, pose_maps=pose_maps).save(prepared, progress)
+        return result.warnings
 
     def preview(
         self,
@@ -226,20 +226,20 @@ class TcanAnimator:
         progress = _detection_progress(report, is_canceled)
         media = self._media.with_check(_cancel_check(is_canceled))
         with _mapped_errors():
-            found = find_poses(
+            result = find_poses(
                 driving, self._limits, self._detector, progress=progress, media=media
             )
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
-        write_poses(video, found.poses, found.fps)
-        write_pose_file(keypoints, [[pose] for pose in found.poses], float(found.fps))
+        write_poses(video, result.poses, result.fps)
+        write_pose_file(keypoints, [[pose] for pose in result.poses], float(result.fps))
         return Rendering(
             {Output.POSE: video, Output.KEYPOINTS: keypoints},
             report={
-                "frames": len(found.poses),
-                "fps": float(found.fps),
-                "pose_quality": found.quality,
+                "frames": len(result.poses),
+                "fps": float(result.fps),
+                "pose_quality": result.quality,
             },
-            warnings=found.warnings,
+            warnings=result.warnings,
         )
 
     def memory(self) -> DeviceMemory:

@@ -32,7 +32,7 @@ WAIT_PER_CPU_S = 4
 
 
 class ChildReport(BaseModel):
-    """What a child reports about its file, or its error."""
+    """Report of a child about its file, or its error."""
 
     height: int = Field(0, ge=0)
     width: int = Field(0, ge=0)

@@ -33,14 +33,14 @@ def model_info(
     changed = runtime.model_dump(exclude_defaults=True, exclude={"offload"}) if runtime else {}
     options = {f"runtime.{name}": str(value) for name, value in changed.items()}
     files = _files(preset, folder) if loaded else {}
-    known = {} if folder else {name: recorded_sha256(preset, name) for name in files}
+    hashes = {} if folder else {name: recorded_sha256(preset, name) for name in files}
     return ModelInfo(
         preset=preset.name,
         description=preset.description,
         resolution=preset.resolution,
         num_inference_steps=preset.sampling.num_inference_steps,
         guidance_scale=preset.sampling.guidance_scale,
-        weights={name: known.get(name) or file_sha256(path) for name, path in files.items()},
+        weights={name: hashes.get(name) or file_sha256(path) for name, path in files.items()},
         stand_ins=substituted_parts(preset, folder) if loaded else {},
         zero_shot=loaded and is_zero_shot(preset, folder),
         versions={

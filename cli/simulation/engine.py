@@ -195,11 +195,11 @@ class Run:
         high, normal, low = (
             line.waiting(one) / per_gpu for one, per_gpu in WAITING_PER_GPU.items()
         )
-        wanted = math.ceil(max(running + high + normal, low))
-        wanted = min(max(wanted, self.scenario.gpus), self.scenario.max_gpus)
-        for _ in range(wanted - len(alive)):
+        target = math.ceil(max(running + high + normal, low))
+        target = min(max(target, self.scenario.gpus), self.scenario.max_gpus)
+        for _ in range(target - len(alive)):
             self._add_gpu(alive[0].queues, self.scenario.start_s)
-        self._requests.append((self.now_s, wanted))
+        self._requests.append((self.now_s, target))
         while self._requests[0][0] <= self.now_s - self.scenario.calm_s:
             self._requests.popleft()
         is_time = self.now_s - self._shrunk_s >= self.scenario.shrink_s

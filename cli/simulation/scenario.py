@@ -40,7 +40,7 @@ class Scenario:
         max_gpus: maximum; more than `gpus` scales as the manifests' ScaledObject.
         preparers: workers of the prepare queue; with 0 GPU workers serve both queues.
         context_size: frames of a context window.
-        context_overlap: frames that neighbouring windows share; each window computes them anew.
+        context_overlap: frames that neighbouring windows share; each window computes them again.
         frame_step_s: time per frame of a window and denoising step.
         render_frame_s: other time per frame (encoding, decoding, writing).
         render_s: other time per render.

@@ -20,7 +20,7 @@ PAINT_UP = Path(__file__).with_name("paint_up.py")
 
 
 class Outcome(NamedTuple):
-    """What a command printed, and how it ended."""
+    """Output and exit status of a command."""
 
     code: int
     out: str
@@ -57,7 +57,7 @@ class Up(NamedTuple):
         return processes_of(self.data)
 
     def part(self, word: str) -> int:
-        """The number of the part whose command line holds this word."""
+        """Return the process id of the part whose command line contains this word."""
         [number] = [pid for pid, line in self.processes().items() if word in line]
         return number
 
@@ -100,8 +100,8 @@ def client(up: Up) -> Iterator[Client]:
 
 
 def processes_of(data: Path) -> dict[int, str]:
-    """Processes that name the folder in their command line or in TCAN_DATA, or work in it."""
-    found = {}
+    """Find processes with the folder in their command line, TCAN_DATA or working directory."""
+    processes = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             line, environment = _read(entry / "cmdline"), _read(entry / "environ")
@@ -110,8 +110,8 @@ def processes_of(data: Path) -> dict[int, str]:
                 or f"TCAN_DATA={data}" in environment
                 or _works_in(entry).is_relative_to(data)
             ):
-                found[int(entry.name)] = line
-    return found
+                processes[int(entry.name)] = line
+    return processes
 
 
 def _works_in(process: Path) -> Path:

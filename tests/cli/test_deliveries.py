@@ -31,10 +31,10 @@ def ended_jobs(client: Client, folder: Path, hook: str) -> dict[str, str]:
     image.write_bytes(samples.png())
     walk = samples.write_video(folder / "driving.mp4")
     options = JobOptions(webhook=Webhook(url=hook))
-    nobody, long = black_video(folder / "nobody.mp4"), JobParams(num_inference_steps=200)
+    empty, long = black_video(folder / "empty.mp4"), JobParams(num_inference_steps=200)
     ids = {
         "job.succeeded": client.submit(image, walk, options=options).id,
-        "job.failed": client.submit(image, nobody, options=options).id,
+        "job.failed": client.submit(image, empty, options=options).id,
         "job.canceled": client.submit(image, walk, long, options=options).id,
     }
     client.cancel(ids["job.canceled"])
@@ -107,15 +107,15 @@ def test_an_outage_and_a_restart_of_every_process_lose_no_message(
 
 
 def verified(message: Message, secret: str) -> Any:
-    """The message, after the library of Standard Webhooks has verified it."""
+    """Return the message, verified by the library of Standard Webhooks."""
     return Verifier(secret).verify(message.body, message.headers)
 
 
 def shows_and_redelivers(tcan: Tcan, up: Up, job_id: str, port: int) -> None:
-    """The command line shows the log of a job's one message, and sends it once more."""
-    shown = tcan("deliveries", job_id, "--url", up.url)
-    assert shown.out.startswith("1  job.succeeded  delivered  http://127.0.0.1")
-    assert shown.out.count("ConnectError") >= 2
+    """Check that `tcan deliveries` shows the log of a job's one message and sends it again."""
+    printed = tcan("deliveries", job_id, "--url", up.url)
+    assert printed.out.startswith("1  job.succeeded  delivered  http://127.0.0.1")
+    assert printed.out.count("ConnectError") >= 2
     with receiving(port) as receiver:
         again = tcan("deliveries", job_id, "--redeliver", "1", "--url", up.url, "--json")
         [delivery] = json.loads(again.out)

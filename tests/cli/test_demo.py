@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def run_demo(out: Path, scratch: Path) -> subprocess.CompletedProcess[str]:
-    """The demo in a process of its own, with its temporary files in `scratch`."""
+    """Run the demo in its own process, with its temporary files in `scratch`."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", "demo", "--out", str(out), "--frames", "9"],
         env={"TMPDIR": str(scratch)},
@@ -50,6 +50,6 @@ def test_demo_writes_only_a_video_and_a_contact_sheet(tmp_path: Path) -> None:
     with Image.open(out / "contact_sheet.png") as sheet:
         assert sheet.width > sheet.height > 3 * 64
     # torch makes an empty folder for its compiler's cache as soon as it is imported.
-    left = [path.name for path in scratch.iterdir() if "torchinductor" not in path.name]
-    assert left == []
+    leftovers = [path.name for path in scratch.iterdir() if "torchinductor" not in path.name]
+    assert leftovers == []
     assert processes_of(scratch) == {}

@@ -21,8 +21,8 @@ def findings(tmp_path: Path, **more: Any) -> list[Finding]:
 
 
 def test_detector_of_mini_is_ok(tmp_path: Path) -> None:
-    [found] = findings(tmp_path)
-    assert (found.name, found.level) == ("puppet", Level.OK)
+    [finding] = findings(tmp_path)
+    assert (finding.name, finding.level) == ("puppet", Level.OK)
 
 
 @pytest.mark.parametrize(("kind", "extra"), [("openpose", "pose"), ("dwpose", "dwpose")])
@@ -45,9 +45,9 @@ def test_unknown_detector_is_reported(tmp_path: Path) -> None:
 
 
 def test_device_without_its_library_is_reported_with_the_library(tmp_path: Path) -> None:
-    [found] = findings(tmp_path, detector="dwpose@cuda")  # the tests have onnxruntime's CPU build
-    assert found.level is Level.ERROR and "CPUExecutionProvider" in found.detail
-    assert "onnxruntime-gpu" in found.fix and "dwpose@cpu" in found.fix
+    [finding] = findings(tmp_path, detector="dwpose@cuda")  # the tests have onnxruntime's CPU build
+    assert finding.level is Level.ERROR and "CPUExecutionProvider" in finding.detail
+    assert "onnxruntime-gpu" in finding.fix and "dwpose@cpu" in finding.fix
 
 
 def test_damaged_detector_file_is_reported_in_json(
@@ -61,10 +61,10 @@ def test_damaged_detector_file_is_reported_in_json(
     for name in (PEOPLE_FILE, JOINTS_FILE):
         (tmp_path / "dwpose" / name).write_bytes(b"half of a file")
     done = tcan("doctor", "--only", "detector", "--json")
-    found = json.loads(done.out)["findings"][0]
-    assert (done.code, found["level"]) == (1, "error")
-    assert found["mend"].startswith("tcan models pull dwpose; ")
-    assert "sha256 is" in found["detail"]
+    finding = json.loads(done.out)["findings"][0]
+    assert (done.code, finding["level"]) == (1, "error")
+    assert finding["mend"].startswith("tcan models pull dwpose; ")
+    assert "sha256 is" in finding["detail"]
 
 
 def test_non_commercial_licence_is_reported() -> None:
@@ -79,5 +79,5 @@ def test_doctor_checks_the_detector(
     monkeypatch.setenv("TCAN_REDIS_URL", "redis://127.0.0.1:1")
     monkeypatch.setenv("TCAN_DATA", str(tmp_path))
     done = tcan("doctor", "--only", "detector", "--json")
-    [found] = json.loads(done.out)["findings"]
-    assert (done.code, found["area"], found["level"]) == (0, "detector", "ok")
+    [finding] = json.loads(done.out)["findings"]
+    assert (done.code, finding["area"], finding["level"]) == (0, "detector", "ok")

@@ -30,11 +30,11 @@ class Gateway(NamedTuple):
     url: str
 
     def peak_mib(self) -> float:
-        """The most memory that it has had so far."""
+        """Return the peak of its resident memory so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) / 1024
+        match = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert match is not None
+        return int(match[1]) / 1024
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def gateway(redis_url: str, tmp_path: Path) -> Iterator[Gateway]:
 
 
 def big_video(file: Path, mib: int) -> Path:
-    """A real mp4 with so many MiB of padding behind its pictures."""
+    """Write a real mp4 with this many MiB of padding after its pictures."""
     samples.write_video(file)
     with open(file, "ab") as stream:
         stream.write(struct.pack(">I4s", mib * MIB, b"free"))

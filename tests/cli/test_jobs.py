@@ -62,7 +62,7 @@ def test_a_job_that_fails_is_an_error(tcan: Tcan, inputs: list[str], tmp_path: P
     black_video(tmp_path / "driving.mp4")
     failed = tcan("submit", *inputs, "--wait", "--out", str(tmp_path / "x.mp4"))
     assert failed.code == 1
-    assert "failed: nobody in 3 frames (no_person)" in failed.out
+    assert "failed: no person in 3 frames (no_person)" in failed.out
     assert not (tmp_path / "x.mp4").exists()
 
 

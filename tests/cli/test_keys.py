@@ -21,7 +21,7 @@ from tests.service.gateway import running_gateway
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of a service whose Redis the command line finds in its environment."""
+    """Return settings with the Redis that the command line finds in its environment."""
     monkeypatch.setenv("TCAN_REDIS_URL", redis_url)
     monkeypatch.setenv("TCAN_DATA", str(tmp_path / "data"))
     return Settings()
@@ -47,8 +47,8 @@ def test_key_is_created_used_listed_and_revoked(
         assert tcan("status", job_id, "--url", url).code == 0
         [listed] = json.loads(tcan("keys", "list", "--json").out)
         assert listed["caller"] == "ann" and "digest" not in listed
-        shown = tcan("keys", "list").out
-        assert "valid" in shown and secret_in(key) not in shown
+        printed = tcan("keys", "list").out
+        assert "valid" in printed and secret_in(key) not in printed
         assert tcan("keys", "revoke", listed["id"]).code == 0
         assert "revoked" in tcan("keys", "list").out
         with Client(url, api_key=key) as client:

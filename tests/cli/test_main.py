@@ -21,27 +21,27 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     script = "import sys; from cli.main import main\n"
     script += "try: main(['--help'])\nexcept SystemExit: pass\n"
     script += f"print([name for name in {HEAVY} if name in sys.modules])"
-    shown = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout
-    assert all(f"  {command.name} " in shown for command in COMMANDS)
-    assert shown.strip().endswith("[]")
+    assert all(f"  {command.name} " in result for command in COMMANDS)
+    assert result.strip().endswith("[]")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_has_help(tcan: Tcan, command: tuple[str, str, str]) -> None:
-    shown = tcan(command[0], "--help")
-    assert shown.code == 0
-    assert f"tcan {command[0]}" in shown.out or f"{command[0]} [OPTIONS]" in shown.out
+    result = tcan(command[0], "--help")
+    assert result.code == 0
+    assert f"tcan {command[0]}" in result.out or f"{command[0]} [OPTIONS]" in result.out
 
 
 def test_command_imports_only_its_own_module() -> None:
     script = "import sys; from cli.main import build_app; build_app(['submit'])\n"
     script += "print([name for name in ('torch', 'fastapi', 'celery') if name in sys.modules])"
-    shown = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout
-    assert shown.strip() == "[]"
+    assert result.strip() == "[]"
 
 
 def test_version_is_printed(tcan: Tcan) -> None:
@@ -62,8 +62,8 @@ def test_unknown_command_is_a_usage_error(tcan: Tcan) -> None:
         (WeightsError("weights are missing"), 1, "weights are missing"),
         (TcanError("stopped"), 1, "stopped"),
         (SettingsError("no Redis is known"), 2, "no Redis is known"),
-        (RejectedError(ErrorCode.NO_PERSON, "nobody"), 2, "nobody"),
-        (ProblemError(422, "no_person", "nobody"), 2, "nobody (no_person)"),
+        (RejectedError(ErrorCode.NO_PERSON, "no person"), 2, "no person"),
+        (ProblemError(422, "no_person", "no person"), 2, "no person (no_person)"),
         (ProblemError(503, "unavailable", "later"), 1, "later (unavailable)"),
         (UnavailableError("no answer"), 1, "no answer"),
         (FileNotFoundError(2, "No such file", "a.png"), 2, "a.png: No such file"),

@@ -59,7 +59,7 @@ def small(*shape: int) -> torch.Tensor:
 
 
 def write_files(folder: Path, preset: Preset) -> list[str]:
-    """The files that a user has: a checkpoint without VAE, a VAE, a ControlNet, motion modules."""
+    """Write a user's files: a checkpoint without VAE, a VAE, a ControlNet, motion modules."""
     torch.manual_seed(0)
     names = {
         "base_noVAE.safetensors": "ldm-without-vae",
@@ -77,7 +77,7 @@ def write_files(folder: Path, preset: Preset) -> list[str]:
 
 
 def write_inputs(folder: Path) -> tuple[str, str]:
-    """A picture and a driver of three frames."""
+    """Write a picture and a driving pose file of three frames."""
     image, driving = folder / "image.png", folder / "driving.json"
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     write_png(image, pixels)
@@ -211,8 +211,8 @@ def test_a_preset_is_pulled_converted_and_locked(
     assert (entry["revision"], entry["source_sha256"]) == ("1" * 40, digest)
     stored = load_file(models / "mine" / "denoising_unet.safetensors")
     assert all(torch.equal(stored[key], value) for key, value in unet.items())
-    left = {path.name for path in (models / "mine" / ".pulled").iterdir()}
-    assert left == {"weights.lock.json"}  # what was fetched lies there once, converted
+    leftovers = {path.name for path in (models / "mine" / ".pulled").iterdir()}
+    assert leftovers == {"weights.lock.json"}  # downloads are stored once, converted
 
 
 def test_pulled_weights_for_another_part_are_rejected(
@@ -338,8 +338,8 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
     assert dwpose.endswith("licence: Apache-2.0")
     assert openpose.endswith("licence: OpenPose, for non-commercial use only")
 
-    shown = tcan("models", "show", "openpose").out
-    assert "facenet.pth" in shown and "non-commercial" in " ".join(shown.split())
+    printed = tcan("models", "show", "openpose").out
+    assert "facenet.pth" in printed and "non-commercial" in " ".join(printed.split())
     (models / "dwpose").mkdir(parents=True)
     (models / "dwpose" / "yolox_l.onnx").touch()
     files = json.loads(tcan("models", "show", "dwpose", "--json").out)["files"]

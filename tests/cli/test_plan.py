@@ -31,8 +31,8 @@ def test_a_plan_names_options_and_memory(tcan: Tcan) -> None:
     assert info.code == 0, info.err
     assert info.out.startswith("options: bfloat16")
     assert "denoising: " in info.out and "measured: tensors counted" in info.out
-    found = json.loads(tcan("plan", "--memory", "12GiB", "--json").out)
-    assert 0 < found["peak_bytes"] <= 12 * 2**30
+    plan = json.loads(tcan("plan", "--memory", "12GiB", "--json").out)
+    assert 0 < plan["peak_bytes"] <= 12 * 2**30
 
 
 def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
@@ -40,7 +40,7 @@ def test_longer_windows_are_planned_without_a_longer_video(tcan: Tcan) -> None:
     usual, longer, short = (
         json.loads(tcan(*words, *more).out) for more in (("16",), ("32",), ("32", "--frames", "16"))
     )
-    assert [found["window"] for found in (usual, longer, short)] == [16, 32, 16]
+    assert [plan["window"] for plan in (usual, longer, short)] == [16, 32, 16]
     assert longer["denoise_bytes"] > usual["denoise_bytes"] == short["denoise_bytes"]
     unknown = tcan("plan", "--memory", "80GiB", "--context-size", "64")
     assert unknown.code == 2 and "windows of 64 frames" in unknown.err
@@ -90,8 +90,8 @@ def test_named_batches_are_not_exceeded_under_a_limit() -> None:
     options = RuntimeOptions(dtype="bfloat16")
 
     def batches(limit_bytes: int, *most: int | None) -> tuple[int, int]:
-        found = plan_within(run, limit_bytes, options, Choices(), *most)
-        return found.window_batch, found.decode_batch
+        plan = plan_within(run, limit_bytes, options, Choices(), *most)
+        return plan.window_batch, plan.decode_batch
 
     assert batches(10**12, None, None) == (4, 16)
     assert batches(10**12, 2, 3) == (2, 3)

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, **more: str) -> str:
-    """What a command prints that ends well."""
+    """Run a command that must succeed and return what it prints."""
     ran = subprocess.run(
         command,
         cwd=folder,

@@ -76,5 +76,5 @@ def test_garbage_collection_is_paused_during_imports_only() -> None:
 
 
 def spin_counts(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """How often a thread looks for work before it sleeps, of each OpenMP that was loaded."""
+    """Return how often a thread spins before it sleeps, for each OpenMP that was loaded."""
     return re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr)

@@ -56,7 +56,7 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
 
 
 def read_spans(body: bytes) -> Iterator[Span]:
-    """The spans of an export."""
+    """Iterate over the spans of an export."""
     for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
         names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
         for scope in resource.scope_spans:
@@ -65,7 +65,7 @@ def read_spans(body: bytes) -> Iterator[Span]:
 
 
 def lines(up: Up, part: str, word: str) -> list[dict[str, Any]]:
-    """What a part of the service has logged with the word in it."""
+    """Return the log lines of a part of the service that contain the word."""
     text = (up.data / "logs" / f"{part}.log").read_text()
     return [json.loads(line) for line in text.splitlines() if line.startswith("{") and word in line]
 
@@ -101,6 +101,6 @@ def test_one_trace_joins_gateway_and_worker(
     worked = lines(up, "worker", job_id)
     assert {line["request_id"] for line in worked if line.get("job_id") == job_id} == {"my-request"}
     assert httpx.post(f"{up.url}/jobs/{job_id}/cancel", timeout=GUARD_S).status_code == 200
-    assert httpx.post(f"{up.url}/jobs/nobody/cancel", timeout=GUARD_S).status_code == 404
+    assert httpx.post(f"{up.url}/jobs/unknown/cancel", timeout=GUARD_S).status_code == 404
     canceled, unknown = lines(up, "gateway", "/cancel")
     assert (canceled["job_id"], unknown.get("job_id")) == (job_id, None)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 
 def submit(client: Client, folder: Path) -> str:
-    """The id of a new job."""
+    """Submit a job and return its id."""
     image = folder / "image.png"
     image.write_bytes(samples.png())
     driving = samples.write_video(folder / "driving.mp4")

@@ -19,7 +19,7 @@ from worker.outputs.provenance.signing import Signer
 def said_of(
     file: Path, capsys: pytest.CaptureFixture[str], *options: str
 ) -> tuple[int, dict[str, dict[str, object]]]:
-    """The exit status and what is said as JSON."""
+    """Return the exit status and the printed JSON."""
     try:
         main(["verify-origin", str(file), "--json", *options])
         status = 0

@@ -83,7 +83,7 @@ class Desk:
     def submit(
         self,
         *,
-        nobody: bool = False,
+        black: bool = False,
         steps: int = 5,
         frames: int = 4,
         kind: JobKind = JobKind.ANIMATE,
@@ -92,7 +92,7 @@ class Desk:
         job_id = new_job_id()
         image, driving = self._folder / "image.png", self._folder / "driving.mp4"
         image.write_bytes(samples.png())
-        if nobody:
+        if black:
             black_video(driving)
         else:
             samples.write_video(driving, frames=frames)

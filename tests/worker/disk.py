@@ -70,7 +70,7 @@ class Disk:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Disk]:
-    """The disk at `folder`, which must be there, for the length of a `with` block."""
+    """Mount the disk at `folder`, which must exist, until the `with` block ends."""
     mounted = _ran("mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", str(folder))
     try:
         yield Disk(folder, mounted)

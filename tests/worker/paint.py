@@ -124,7 +124,7 @@ class PaintAnimator:
         with av.open(str(driving)) as container:
             frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
         if all(int(frame.max()) < 40 for frame in frames):
-            raise AnimationError(ErrorCode.NO_PERSON, f"nobody in {len(frames)} frames")
+            raise AnimationError(ErrorCode.NO_PERSON, f"no person in {len(frames)} frames")
         prepared.write_text(json.dumps({"frames": len(frames)}))
         return ["painted, not animated"]
 

@@ -52,7 +52,7 @@ class SlowLine:
 
 @contextmanager
 def slow_line(upstream: int) -> Iterator[SlowLine]:
-    """The line, open and quick, for the length of a `with` block."""
+    """Open the line, without delay, until the `with` block ends."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:

@@ -180,11 +180,11 @@ def test_result_has_the_requested_format(attempt: Attempt) -> None:
 
 
 def test_preview_writes_a_pose_video_and_a_pose_file(attempt: Attempt) -> None:
-    shown = attempt.animator.preview(
+    rendering = attempt.animator.preview(
         attempt.pair / "driving.mp4", attempt.folder, attempt.steps.append, attempt.canceled
     )
-    assert count_frames(shown.outputs[Output.POSE]) == FRAMES
-    keypoints = shown.outputs[Output.KEYPOINTS]
+    assert count_frames(rendering.outputs[Output.POSE]) == FRAMES
+    keypoints = rendering.outputs[Output.KEYPOINTS]
     assert len(read_pose_file(keypoints).frames) == FRAMES
     assert attempt.prepare(keypoints) == []
     assert {step.stage for step in attempt.steps} == {"prepare"}
@@ -276,7 +276,7 @@ def test_render_resumes_from_a_saved_state(attempt: Attempt, tmp_path: Path) -> 
 
 
 def black_png(png: bytes) -> bytes:
-    """A picture of the same size, all black."""
+    """Return a black picture of the same size."""
     stream = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         Image.new("RGB", image.size).save(stream, "PNG")

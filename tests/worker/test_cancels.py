@@ -80,12 +80,12 @@ class Canceling:
             self.cancel(job_id, "running")
 
     def while_leaving(self) -> None:
-        """The worker that has the job got SIGTERM just before."""
+        """Cancel jobs whose worker got SIGTERM just before."""
         for _ in range(LEAVING):
             wait_until(self.world.all_ready, "both workers are ready")
             job_id = self.submit()
-            held = self._at_some_step(job_id, STEPS // 2)
-            leaving = self.world.replace_holder(held, signal.SIGTERM)
+            record = self._at_some_step(job_id, STEPS // 2)
+            leaving = self.world.replace_holder(record, signal.SIGTERM)
             self.cancel(job_id, "leaving")
             assert leaving.wait(GUARD_S) == 0
 
@@ -94,9 +94,9 @@ class Canceling:
 
     def _at_some_step(self, job_id: str, last: int) -> JobRecord:
         step = self.chosen.randrange(last)
-        held = wait_until(partial(self.world.at_step, job_id, step), f"step {step}")
-        assert held is not None
-        return held
+        record = wait_until(partial(self.world.at_step, job_id, step), f"step {step}")
+        assert record is not None
+        return record
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def world(settings: Settings, jobs: JobStore, tmp_path: Path) -> Iterator[RealWo
 
 
 def window_s(world: RealWorkers, job_id: str) -> float:
-    """What one window of a job took, over its whole render; of the first step some are missing."""
+    """Return seconds per window over a job's render, without the first step's unreported ones."""
     assert world.client.wait(job_id).status is JobState.SUCCEEDED
     [reports] = denoising_reports(world.story(job_id)).values()
     took_ms = reports[-1].snapshot.now_ms - reports[0].snapshot.now_ms

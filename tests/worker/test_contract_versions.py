@@ -33,7 +33,7 @@ FIRST_OPTIONS = {"ttl_s", "priority", "start_deadline_s", "run_deadline_s", "web
 
 
 def make(jobs: JobStore, job_id: str, contract: int = CONTRACT) -> None:
-    """A job that a worker must know this contract for."""
+    """Create a job that requires this version of the contract."""
     create(jobs, job_id, contract=contract)
 
 
@@ -113,9 +113,9 @@ def test_prepared_job_needs_a_worker_that_can_read_it(jobs: JobStore) -> None:
 def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStore) -> None:
     """It refuses names that it does not know, at their defaults too."""
     create(jobs, "plain", JobParams(seed=7, num_inference_steps=4), JobOptions(ttl_s=60))
-    kept = jobs.redis.hgetall("tcan:job:plain")
-    assert json.loads(kept["params"]).keys() == FIRST_PARAMS
-    assert json.loads(kept["options"]).keys() == FIRST_OPTIONS
+    stored = jobs.redis.hgetall("tcan:job:plain")
+    assert json.loads(stored["params"]).keys() == FIRST_PARAMS
+    assert json.loads(stored["options"]).keys() == FIRST_OPTIONS
     taken = jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1))
     assert taken is not None and taken.params == JobParams(seed=7, num_inference_steps=4)
     assert taken.options == JobOptions(ttl_s=60)
@@ -154,9 +154,9 @@ def test_every_later_field_names_its_contract_version() -> None:
 def test_records_of_a_later_gateway_can_be_read(jobs: JobStore) -> None:
     """After a rollback its jobs are still listed, with the known fields."""
     create(jobs, "later", options=JobOptions(webhook=Webhook(url="http://a.example/")))
-    kept = jobs.redis.hgetall("tcan:job:later")
+    stored = jobs.redis.hgetall("tcan:job:later")
     for name in ("params", "options"):
-        content = json.loads(kept[name]) | {"of_later": {"deep": 1}}
+        content = json.loads(stored[name]) | {"of_later": {"deep": 1}}
         if name == "options":
             content["webhook"]["of_later"] = 1
         jobs.redis.hset("tcan:job:later", name, json.dumps(content))

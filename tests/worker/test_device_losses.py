@@ -42,7 +42,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, one_thread_each: None) -> Pat
 
 @contextmanager
 def on_devices(more: str) -> Iterator[tuple[TcanAnimator, int, threading.Event]]:
-    """An animator on the processor and another device, that one's process, and its loss."""
+    """Load an animator on the CPU and another device; yield it, that peer's pid and its loss."""
     lost = threading.Event()
     animator = TcanAnimator("mini", "cpu", InputLimits(), more_devices=(more,), on_loss=lost.set)
     animator.load()
@@ -104,15 +104,15 @@ def world(
 
 
 def peer_of(worker: int) -> int:
-    """The one further process of a worker."""
+    """Return the id of a worker's one peer process."""
     children = Path(f"/proc/{worker}/task").glob("*/children")
-    found = [
+    processes = [
         int(child)
         for file in children
         for child in file.read_text().split()
         if b"peer_process" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
-    [peer] = found
+    [peer] = processes
     return peer
 
 
@@ -136,15 +136,15 @@ def test_job_survives_the_processes_of_its_worker(
     ):
         wait_until(world.all_ready, "both workers are ready")
         job_id = world.submit(pair, steps=STEPS)
-        held = wait_until(partial(world.at_step, job_id, 3), "step 3")
-        assert held is not None and held.worker is not None
-        peer = peer_of(int(held.worker.split("-")[-2]))
+        record = wait_until(partial(world.at_step, job_id, 3), "step 3")
+        assert record is not None and record.worker is not None
+        peer = peer_of(int(record.worker.split("-")[-2]))
         if of_companion:
             os.kill(peer, how)
-            worker = world.replace_holder(held, signal.SIGCONT)  # it goes by itself
+            worker = world.replace_holder(record, signal.SIGCONT)  # it goes by itself
             assert worker.wait(NOTICED_S) == 1
         else:
-            worker = world.replace_holder(held, how)
+            worker = world.replace_holder(record, how)
             assert worker.wait(10.0) == (0 if how is signal.SIGTERM else -how)
         wait_until(partial(is_gone, peer), "the further process ended", NOTICED_S)
         assert np.array_equal(frames_of(world, job_id, tmp_path), undisturbed)

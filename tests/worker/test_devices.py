@@ -47,7 +47,7 @@ def two(one_thread_each: None) -> Iterator[TcanAnimator]:
 
 
 def attempt(animator: TcanAnimator, pair: Path, folder: Path) -> Attempt:
-    """A prepared job."""
+    """Prepare a job."""
     folder.mkdir()
     made = Attempt(animator, pair, folder)
     made.prepare(pair / "driving_pose.json")

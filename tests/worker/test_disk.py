@@ -130,7 +130,7 @@ def test_no_accepted_job_is_lost(how: str, site: Site, disk: Disk, tmp_path: Pat
 
 @contextmanager
 def files_up_to(size_bytes: int) -> Iterator[None]:
-    """This process writes no bigger files for the length of a `with` block."""
+    """Limit the size of files that this process writes until the `with` block ends."""
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, most))
     try:
@@ -159,8 +159,8 @@ def test_job_that_fills_the_disk_fails_after_its_attempts(desk: Desk, jobs: JobS
         raise OSError(errno.ENOSPC, "No space left on device")
 
     job_id, runner = desk.submit(), desk.with_animator(PaintAnimator(on_step=fill))
-    left = desk.finish(job_id, runner)
-    assert (left.state, left.attempts) == (JobState.RUNNING, 1)
+    record = desk.finish(job_id, runner)
+    assert (record.state, record.attempts) == (JobState.RUNNING, 1)
     expire_lease(jobs, job_id)
     assert reclaim_expired(jobs) == [(job_id, Queue.RENDER)]
     runner.run(Queue.RENDER, job_id)

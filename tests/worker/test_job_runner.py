@@ -73,7 +73,7 @@ def test_a_preview_of_poses_ends_after_prepare(
     objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
     info = json.loads((tmp_path / "manifest.json").read_text())["provenance"]
     assert (info["watermark"], info["unmarked"]) == (None, "drawn skeletons carry no watermark")
-    failed = desk.finish(desk.submit(nobody=True, kind=JobKind.POSES))
+    failed = desk.finish(desk.submit(black=True, kind=JobKind.POSES))
     assert failed.error is not None
     assert failed.error.code is ErrorCode.NO_PERSON
 
@@ -98,15 +98,15 @@ def test_a_second_hint_does_nothing(desk: Desk, runner: JobRunner) -> None:
         painting.run(queue, job_id)
     assert desk.record(job_id).state is JobState.SUCCEEDED
     assert animator.rendered == [7]
-    runner.run(Queue.PREPARE, "nobody")
+    runner.run(Queue.PREPARE, "unknown")
 
 
 def test_video_without_a_person_fails_the_job_only(desk: Desk) -> None:
-    failed = desk.finish(desk.submit(nobody=True))
+    failed = desk.finish(desk.submit(black=True))
     assert failed.state is JobState.FAILED
     assert failed.error is not None
     assert (failed.error.code, failed.error.stage) == (ErrorCode.NO_PERSON, "prepare")
-    assert failed.error.detail == "nobody in 3 frames"
+    assert failed.error.detail == "no person in 3 frames"
     assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
 
 

@@ -36,7 +36,7 @@ def world(settings: Settings, jobs: JobStore, tmp_path: Path) -> Iterator[RealWo
 
 
 def frames_of(world: RealWorkers, job_id: str, folder: Path) -> list[np.ndarray]:
-    """The pictures of the job's result, once there is one."""
+    """Wait for the job's result and return its frames."""
     assert world.client.wait(job_id).status is JobState.SUCCEEDED
     world.client.download(job_id, folder / "result.mp4")
     return list(VideoReader(folder / "result.mp4"))
@@ -56,14 +56,14 @@ def test_a_killed_worker_costs_seconds_and_no_frame(
         wait_until(world.all_ready, "both workers are ready")
         step = chosen.randrange(1, STEPS)
         job_id = world.submit(pair, steps=STEPS)
-        held = wait_until(partial(world.at_step, job_id, step), f"step {step}")
-        assert held is not None
+        record = wait_until(partial(world.at_step, job_id, step), f"step {step}")
+        assert record is not None
         killed_s = time.time()
-        world.replace_holder(held, signal.SIGKILL)
+        world.replace_holder(record, signal.SIGKILL)
         # The files differ where they are signed: in a name drawn for each, and in the time.
         assert np.array_equal(frames_of(world, job_id, tmp_path), undisturbed)
         story = world.story(job_id)
-        costs.append((next_step_ms(story, held.token) / 1000 - killed_s, repeated_steps(story)))
+        costs.append((next_step_ms(story, record.token) / 1000 - killed_s, repeated_steps(story)))
     seconds, again = [cost for cost, _ in costs], max(again for _, again in costs)
     record_property(
         f"{KILLS} kills",

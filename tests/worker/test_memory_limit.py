@@ -32,16 +32,16 @@ FRAMES, MINI = 20, load_preset("mini")
 
 
 def made(limit_bytes: int, preset: str = "mini") -> TcanAnimator:
-    """An animator that may take so much memory."""
+    """Return an animator with this memory limit."""
     return TcanAnimator(preset, "cpu", InputLimits(), memory_limit=limit_bytes, detects=False)
 
 
 def taken(window: int, *, serial: bool) -> int:
-    """What `mini` takes at least, one window and one frame at a time."""
+    """Return the least memory of `mini`, one window and one frame at a time."""
     options = RuntimeOptions(serial_guidance=serial)
-    found = predict(run_of(MINI, (64, 64), window, window), options, 1, 1, load_table())
-    assert found is not None
-    return found.peak_bytes
+    prediction = predict(run_of(MINI, (64, 64), window, window), options, 1, 1, load_table())
+    assert prediction is not None
+    return prediction.peak_bytes
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ class Touch:
 
 
 def disguised(kind: str, body: bytes) -> str:
-    """A hint whose body is of another kind."""
+    """Return a hint whose body has another content type."""
     envelope = json.loads(message("a", Queue.PREPARE))
     envelope |= {"content-type": kind, "content-encoding": "binary"}
     envelope["body"] = b64encode(body).decode()

@@ -40,7 +40,7 @@ def forget_marks(objects: ObjectStore) -> None:
 
 
 def abandoned(objects: ObjectStore) -> str:
-    """The image of a submit that failed before there was a record."""
+    """Store the image of a submit that failed before its record was written."""
     key = f"jobs/{new_job_id()}/inputs/image.png"
     objects.put(key, b"me")
     return key
@@ -62,12 +62,12 @@ def test_inputs_without_a_job_are_erased_after_an_hour(
 def test_rounds_are_bounded_and_reach_every_object(jobs: JobStore, objects: ObjectStore) -> None:
     keys = [abandoned(objects) for _ in range(5)]
     orphans = OrphanSweeper(jobs, objects, ANY_AGE_S, batch=2)
-    left = []
+    remaining = []
     # Others' folders lie there as well: earlier tests share the bucket.
     for _ in range(len(list(objects.folders("jobs")))):
-        left.append(sum(objects.exists(key) for key in keys))
+        remaining.append(sum(objects.exists(key) for key in keys))
         orphans.sweep()
-    assert max(before - after for before, after in zip(left, left[1:], strict=False)) <= 2
+    assert max(before - after for before, after in zip(remaining, remaining[1:], strict=False)) <= 2
     assert not any(objects.exists(key) for key in keys)
 
 

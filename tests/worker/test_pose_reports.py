@@ -31,7 +31,7 @@ PARTS = {"score", "scale", "position", "visibility"}
 
 
 def small_in_a_corner(pair: Path, file: Path) -> Path:
-    """The driver's poses, at a third of their size, at the upper left."""
+    """Write the driving poses, at a third of their size, at the upper left."""
     driving = read_pose_file(pair / "driving_pose.json")
     third = np.full(2, 1 / 3)
     frames = [[on_canvas(pose, third, pose.canvas) for pose in people] for people in driving.frames]
@@ -54,7 +54,7 @@ def test_mismatched_driving_poses_are_warned_of_and_recorded(
 
 
 def manifest(desk: Desk, done: JobRecord, folder: Path) -> dict[str, Any]:
-    """What a job left of itself."""
+    """Return the manifest of a finished job."""
     content: dict[str, Any] = json.loads(desk.output(done, Output.MANIFEST, folder).read_text())
     return content
 

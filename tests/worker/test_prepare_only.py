@@ -32,14 +32,14 @@ __all__ = ["animator", "attempt", "pair"]  # fixtures
 
 
 def only_prepares(animator: TcanAnimator, folder: Path) -> TcanAnimator:
-    """An animator of the same preset without weights."""
+    """Return an animator of the same preset without weights."""
     made = TcanAnimator(animator._preset, "cpu", InputLimits(), folder / "no", renders=False)
     made.load()
     return made
 
 
 def content(prepared: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The skeletons of a prepared file, and all else but the time that it took."""
+    """Return the files of a prepared input, and its metadata without the time taken."""
     with zipfile.ZipFile(prepared) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     info = json.loads(members.pop("prepared.json"))

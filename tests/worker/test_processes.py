@@ -61,10 +61,10 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
-def submit(client: TestClient, folder: Path, *, nobody: bool = False, steps: int = 5) -> str:
-    """The id of a new job."""
+def submit(client: TestClient, folder: Path, *, black: bool = False, steps: int = 5) -> str:
+    """Submit a job and return its id."""
     driving = folder / "driving.mp4"
-    content = black_video(driving).read_bytes() if nobody else samples.video(folder, frames=7)
+    content = black_video(driving).read_bytes() if black else samples.video(folder, frames=7)
     parts: dict[str, Any] = {
         "image": ("image.png", samples.png()),
         "driving": ("driving.mp4", content),
@@ -76,13 +76,13 @@ def submit(client: TestClient, folder: Path, *, nobody: bool = False, steps: int
 
 
 def status(client: TestClient, job_id: str) -> dict[str, Any]:
-    """The job as a caller sees it."""
+    """Return the job as a caller sees it."""
     answer: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
     return answer
 
 
 def ended(client: TestClient, job_id: str) -> dict[str, Any]:
-    """The job once it has ended."""
+    """Wait for the job's end and return it."""
 
     def probe() -> dict[str, Any] | None:
         job = status(client, job_id)
@@ -94,7 +94,7 @@ def ended(client: TestClient, job_id: str) -> dict[str, Any]:
 
 
 def ready_workers(jobs: JobStore) -> int:
-    """How many live workers have loaded and take jobs."""
+    """Count the live workers that have loaded and claim jobs."""
     return sum(worker.ready for worker in jobs.run(presence.workers()))
 
 
@@ -207,7 +207,7 @@ def test_video_without_a_person_fails_the_job_and_not_the_worker(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     worker = start_worker()
-    failed = ended(client, submit(client, tmp_path, nobody=True))
+    failed = ended(client, submit(client, tmp_path, black=True))
     assert (failed["status"], failed["error"]["code"]) == ("failed", "no_person")
     assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
     assert worker.poll() is None
@@ -286,8 +286,8 @@ def test_job_of_a_stopping_worker_resumes_elsewhere_at_once(
     wait_until(lambda: ready_workers(jobs) == 2, "both are ready")
     first.terminate()
     assert first.wait(GUARD_S) == 0
-    left = status(client, job_id)["progress"]["step"]
-    wait_until(lambda: status(client, job_id)["progress"]["step"] > left, "the next step")
+    step = status(client, job_id)["progress"]["step"]
+    wait_until(lambda: status(client, job_id)["progress"]["step"] > step, "the next step")
     assert status(client, job_id)["status"] == "running"
     metrics = client.get("/metrics").text
     assert "tcan_jobs_resumed_total 1.0" in metrics

@@ -28,7 +28,7 @@ class Story:
         desk.with_animator(PaintAnimator()).run(Queue.PREPARE, self.id)
 
     def take(self) -> int:
-        """The server's time before a worker takes the job."""
+        """Claim the job as another worker; return the server's time just before."""
         if self.token:
             expire_lease(self.jobs, self.id)
             reclaim_expired(self.jobs)

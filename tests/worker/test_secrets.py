@@ -89,13 +89,13 @@ def service(tmp_path: Path, s3_server: S3Server) -> Iterator[Running]:
 
 
 def ended(http: httpx.Client, answer: httpx.Response) -> Any:
-    """The job once it has ended."""
+    """Wait for the job's end and return it."""
     assert answer.status_code == 202, answer.text
     where = answer.headers["location"]
 
     def job() -> Any:
-        found = http.get(where).json()
-        return found if found["status"] in ENDED else None
+        view = http.get(where).json()
+        return view if view["status"] in ENDED else None
 
     return wait_until(job, "the job ends")
 
@@ -110,8 +110,8 @@ def test_no_secret_is_in_logs_records_results_or_answers(
         made = http.post("/animate", json={"image_url": image, "driving_url": driving})
         lost = http.post("/animate", json={"image_url": image + "x" * 9, "driving_url": "http://"})
         gone = http.post("/poses", json={"driving_url": f"{web.url}/no?{CANARIES.token}"})
-    nobody = black_video(tmp_path / "black.mp4").read_bytes()
-    files = {"image": ("i", samples.png()), "driving": ("d", nobody)}
+    black = black_video(tmp_path / "black.mp4").read_bytes()
+    files = {"image": ("i", samples.png()), "driving": ("d", black)}
     options = {"options": '{"webhook": {"url": "http://127.0.0.1:9/hook"}}'}
     done = ended(http, made)
     failed = ended(http, http.post("/animate", files=files, data=options))

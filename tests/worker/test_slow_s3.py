@@ -108,7 +108,7 @@ def test_status_reads_are_fast_while_s3_is_slow(site: Site) -> None:
 
 
 def submit_while_answers_are_late(site: Site) -> list[bool]:
-    """A crowd submits jobs, and the first of them is done; which polls meanwhile were quick."""
+    """Submit many jobs until one is done; return for each poll meanwhile if it was quick."""
     site.line.delay_s = LATE_S
     with ThreadPoolExecutor(CROWD) as crowd:
         answers = [crowd.submit(site.submit) for _ in range(CROWD)]
@@ -134,7 +134,7 @@ def test_status_reads_are_fast_while_s3_is_silent(site: Site, tmp_path: Path) ->
 
 
 def submit_while_s3_is_silent(site: Site, tmp_path: Path) -> list[bool]:
-    """New jobs are refused, and the accepted one is done later; which polls were quick."""
+    """Check that new jobs are refused; return for each poll meanwhile if it was quick."""
     accepted = site.submit(steps=30).json()["id"]
     wait_until(lambda: site.status(accepted) == "running", "the job runs")
     site.line.open.clear()

@@ -27,7 +27,7 @@ def sweeper(jobs: JobStore, objects: ObjectStore, settings: Settings) -> Sweeper
 
 @contextmanager
 def undeletable(settings: Settings, job_id: str) -> Iterator[None]:
-    """A job's folder that leads elsewhere, which the folder store refuses to erase."""
+    """Replace a job's folder by a link, which the folder store refuses to erase."""
     folder, elsewhere = settings.objects_folder / "jobs" / job_id, settings.data / job_id
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
@@ -77,13 +77,13 @@ def test_expired_upload_is_erased(
 def test_files_of_killed_processes_are_erased(
     jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
-    left = settings.spool_folder / "at-x"
-    left.mkdir(parents=True)
-    (left / ".lock").touch()
+    leftover = settings.spool_folder / "at-x"
+    leftover.mkdir(parents=True)
+    (leftover / ".lock").touch()
     orphan = f"jobs/{new_job_id()}/inputs/image.png"
     objects.put(orphan, b"me")
     sweeper.act()
-    assert not left.exists()
+    assert not leftover.exists()
     assert not objects.exists(orphan)
 
 

@@ -27,7 +27,7 @@ MAX_COST_SHARE = 0.01
 Publish = Callable[[Path, AnimateProgress], None]
 
 
-class _Captured(NamedTuple):
+class _Snapshot(NamedTuple):
     progress: AnimateProgress
     state: RunState
 
@@ -83,25 +83,25 @@ class CheckpointWriter:
         if now.state is None:
             return
         try:
-            captured = _Captured(now, now.state())
+            snapshot = _Snapshot(now, now.state())
         except Exception as error:
             logger.warning("checkpoint failed: step=%d: %s", now.step, error)
             return
-        self._thread.put(captured)
+        self._thread.put(snapshot)
 
-    def _write_and_pace(self, captured: _Captured) -> float:
-        return max(self._interval_s, self._write(captured) / MAX_COST_SHARE)
+    def _write_and_pace(self, snapshot: _Snapshot) -> float:
+        return max(self._interval_s, self._write(snapshot) / MAX_COST_SHARE)
 
-    def _write(self, captured: _Captured) -> float:
+    def _write(self, snapshot: _Snapshot) -> float:
         """Write and publish a state, and return the CPU time that it took, in seconds.
 
         A checkpoint that fails is logged and skipped: the previous one is still valid.
         """
-        started_s, step = time.thread_time(), captured.progress.step
+        started_s, step = time.thread_time(), snapshot.progress.step
         file = self._folder / f"step-{step}.safetensors"
         try:
-            captured.state.save(file)
-            self._publish(file, captured.progress)
+            snapshot.state.save(file)
+            self._publish(file, snapshot.progress)
         except Exception as error:
             logger.warning("checkpoint failed: step=%d: %s", step, error)
         finally:

@@ -52,17 +52,17 @@ def result(scenario: Scenario) -> Outcome:
 @pytest.mark.parametrize("use", [0.5, pytest.param(0.8, marks=pytest.mark.long)])
 def test_waits_of_one_gpu_match_queueing_theory(use: float) -> None:
     """M/D/1: the mean wait is use * service / (2 * (1 - use)), by Pollaczek and Khinchine."""
-    found = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))
-    assert found.gpu_use == pytest.approx(use, rel=0.03)
+    summary = result(replace(ONE, jobs_per_hour=use * 360, hours=100 / use))
+    assert summary.gpu_use == pytest.approx(use, rel=0.03)
     # By the use that was drawn: near full use the wait is many times as sensitive to it.
-    real = found.gpu_use
-    assert found.mean_wait_s == pytest.approx(real * 10 / (2 * (1 - real)), rel=0.05)
+    real = summary.gpu_use
+    assert summary.mean_wait_s == pytest.approx(real * 10 / (2 * (1 - real)), rel=0.05)
 
 
 def test_cost_is_paid_time_over_made_video() -> None:
-    found = result(replace(ONE, jobs_per_hour=60, price_per_gpu_hour=2.0, fps=1.0))
-    minutes = found.jobs * 10 / 60
-    assert found.cost_per_video_minute == pytest.approx(found.gpu_hours * 2.0 / minutes)
+    summary = result(replace(ONE, jobs_per_hour=60, price_per_gpu_hour=2.0, fps=1.0))
+    minutes = summary.jobs * 10 / 60
+    assert summary.cost_per_video_minute == pytest.approx(summary.gpu_hours * 2.0 / minutes)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_one_another() -> None:
@@ -80,7 +80,7 @@ def test_more_gpus_come_when_jobs_wait_and_go_when_idle() -> None:
 
 
 def test_surplus_gpus_are_released_one_by_one() -> None:
-    """As the manifests' HPA: calm for five minutes, then one in two minutes, the newest first."""
+    """Release as the HPA of the manifests: after five calm minutes one in two, the newest first."""
     flood = [Arrival(0.0, 10, 10) for _ in range(100)]
     late = [Arrival(2_500.0 + at_s, 10, 10) for at_s in (0.0, 1.0)]
     run = simulate(replace(ONE, max_gpus=8, start_s=60.0), [*flood, *late])
@@ -112,24 +112,25 @@ def test_windows_are_cut_as_the_model_cuts_them(frames: int, size: int, overlap:
 def test_preempted_jobs_finish_and_lose_only_the_pause() -> None:
     calm = replace(ONE, jobs_per_hour=180, gpus=4, max_gpus=4, start_s=30.0)
     run = simulate(replace(calm, preemptions_per_gpu_hour=5.0))
-    found = outcome(run)
-    assert found.losses > 10
+    summary = outcome(run)
+    assert summary.losses > 10
     assert not any(math.isnan(job.ended_s) for job in run.jobs)
     work_s = sum(gpu.busy_s for gpu in run.gpus)
-    assert work_s == pytest.approx(10.0 * found.jobs)
-    assert found.mean_wait_s > result(calm).mean_wait_s
+    assert work_s == pytest.approx(10.0 * summary.jobs)
+    assert summary.mean_wait_s > result(calm).mean_wait_s
 
 
 def test_a_caller_with_few_jobs_does_not_wait_behind_one_with_many() -> None:
     flood = [Arrival(0.0, 10, 10, "big") for _ in range(50)]
-    found = outcome(simulate(ONE, [*flood, Arrival(1.0, 10, 10, "small")]))
-    assert found.callers_wait_s["small"] < 25 < found.callers_wait_s["big"]
+    summary = outcome(simulate(ONE, [*flood, Arrival(1.0, 10, 10, "small")]))
+    assert summary.callers_wait_s["small"] < 25 < summary.callers_wait_s["big"]
 
 
 def test_turns_match_those_of_the_job_store(jobs: JobStore) -> None:
-    """Jobs of several callers in every class come, are prepared and rendered in turn, in the store
-    and in the simulation: each is taken at the same moment. Jobs of one unit and backlogs of twenty
-    tell a clock that every job moves from one that follows the work."""
+    """Store and simulation claim the same jobs in the same order, with several callers per class.
+
+    Jobs of one unit and backlogs of twenty show whether every job moves the clock, or only work.
+    """
     chance, turns = random.Random(2), Turns()  # nosec B311
     lines = {queue: Line() for queue in Queue}
     made: list[tuple[Arrival, tuple[int, int]]] = []
@@ -172,7 +173,7 @@ def submit(jobs: JobStore, job_id: str, arrival: Arrival) -> None:
 
 
 def test_classes_request_gpus_as_in_the_manifests() -> None:
-    """Forty jobs of class low are worth two GPUs, twenty of the usual class ten beside the one."""
+    """Forty jobs of class low are worth two GPUs, twenty of class normal ten more than one."""
     for priority, most in ((Priority.LOW, 2), (Priority.NORMAL, 8), (Priority.HIGH, 8)):
         jobs = [Arrival(0.0, 10, 10, "a", priority) for _ in range(41)]
         assert outcome(simulate(replace(ONE, max_gpus=8, start_s=60.0), jobs)).most_gpus == most
@@ -205,9 +206,11 @@ def test_percentiles_and_impossible_scenarios() -> None:
 
 
 def test_arrivals_have_the_given_rate() -> None:
-    found = draw_arrivals(Scenario(jobs_per_hour=1000, hours=4, callers=(("a", 3), ("b", 1))))
-    assert len(found) == pytest.approx(4000, rel=0.05)
-    assert sum(one.caller == "a" for one in found) / len(found) == pytest.approx(0.75, abs=0.03)
+    arrivals = draw_arrivals(Scenario(jobs_per_hour=1000, hours=4, callers=(("a", 3), ("b", 1))))
+    assert len(arrivals) == pytest.approx(4000, rel=0.05)
+    assert sum(one.caller == "a" for one in arrivals) / len(arrivals) == pytest.approx(
+        0.75, abs=0.03
+    )
 
 
 def test_the_command_prints_and_draws(tcan: Tcan, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from worker.stages import LOW_MEMORY_WARNING
 T = TypeVar("T")
 
 
-class Killed(BaseException):
-    """The process is gone: nothing behind this point is done."""
+class KilledError(BaseException):
+    """The process was killed: no later code runs."""
 
 
 class World:
@@ -48,48 +48,50 @@ class World:
         self.sweep = Sweeper(jobs, objects, "w1", folder / "no", OrphanSweeper(jobs, objects)).act
 
     def prepared(self, steps: int = 6) -> str:
-        """A job that waits to be rendered."""
+        """Prepare a job, so that it waits to be rendered, and return its id."""
         job_id = self.desk.submit(steps=steps)
         self.desk.with_animator(PaintAnimator()).run(Queue.PREPARE, job_id)
         return job_id
 
     def kept(self, job_id: str, step: int) -> Checkpoint:
-        """The job's checkpoint, once it is the one of this step."""
+        """Wait until the job's checkpoint is of this step or a later one, and return it."""
 
         def probe() -> Checkpoint | None:
-            kept = self.desk.record(job_id).checkpoint
-            return kept if kept is not None and kept.progress.step >= step else None
+            checkpoint = self.desk.record(job_id).checkpoint
+            return (
+                checkpoint if checkpoint is not None and checkpoint.progress.step >= step else None
+            )
 
-        kept = wait_until(probe, f"a checkpoint of step {step}")
-        assert kept is not None
-        return kept
+        checkpoint = wait_until(probe, f"a checkpoint of step {step}")
+        assert checkpoint is not None
+        return checkpoint
 
     def keeps_up(self, job_id: str, step: int) -> None:
-        """Called before a step: waits until the one before is kept."""
+        """Wait, before a step, until the checkpoint of the one before is stored."""
         if step:
             self.kept(job_id, step)
 
     def render_and_die(self, job_id: str, behind: int) -> PaintAnimator:
-        """A worker that is killed once the checkpoint of a step is kept; its lease is taken."""
+        """Kill a worker once the checkpoint of a step is stored, and expire its lease."""
 
         def die(step: int) -> None:
             self.keeps_up(job_id, step)
             if step == behind:
-                raise Killed
+                raise KilledError
 
         painter = PaintAnimator(on_step=die)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             self.desk.with_animator(painter, "dead").run(Queue.RENDER, job_id)
         self.lose(job_id)
         return painter
 
     def lose(self, job_id: str) -> None:
-        """The lease of the job's worker runs out."""
+        """Expire the lease of the job's worker."""
         expire_lease(self.jobs, job_id)
         assert reclaim_expired(self.jobs) == [(job_id, Queue.RENDER)]
 
     def finish(self, job_id: str, painter: PaintAnimator) -> JobRecord:
-        """The job after another worker had it."""
+        """Render the job in another worker and return its record."""
         self.desk.with_animator(painter, "w2").run(Queue.RENDER, job_id)
         return self.desk.record(job_id)
 
@@ -165,11 +167,11 @@ def test_superseded_worker_saves_no_checkpoint(world: World) -> None:
 
     def be_overtaken(step: int) -> None:
         if step == 2:
-            kept = world.kept(job_id, 2)
+            checkpoint = world.kept(job_id, 2)
             world.lose(job_id)
             taken = world.jobs.run(commands.claim(job_id, Queue.RENDER, "w3", 60_000))
-            assert taken is not None and taken.checkpoint == kept
-            late = commands.keep_checkpoint(job_id, taken.token - 1, kept)
+            assert taken is not None and taken.checkpoint == checkpoint
+            late = commands.keep_checkpoint(job_id, taken.token - 1, checkpoint)
             assert world.jobs.run(late) is LeaseStatus.LOST
 
     world.finish(job_id, PaintAnimator(step_s=0.3, on_step=be_overtaken))
@@ -242,12 +244,12 @@ def test_unusable_checkpoint_restarts_the_job(
 ) -> None:
     job_id = world.prepared()
     world.render_and_die(job_id, behind=3)
-    kept = world.desk.record(job_id).checkpoint
-    assert kept is not None
+    checkpoint = world.desk.record(job_id).checkpoint
+    assert checkpoint is not None
     if harm == "gone":
-        objects.delete(kept.key.rpartition("/")[0])
+        objects.delete(checkpoint.key.rpartition("/")[0])
     if harm == "damaged":
-        objects.put(kept.key, b"{")
+        objects.put(checkpoint.key, b"{")
     second = PaintAnimator(weights_sha256="1" * 64 if harm == "another model" else "0" * 64)
     assert world.finish(job_id, second).state is JobState.SUCCEEDED
     assert second.done == [1, 2, 3, 4, 5, 6]
@@ -280,18 +282,21 @@ def test_unavailable_object_store_costs_no_attempt(
 def test_worker_killed_between_result_and_end_loses_one_step(
     world: World, desk: Desk, redis_url: str
 ) -> None:
-    """The third of the contract's cases is `test_worker_without_its_lease_publishes_nothing`,
-    the first `test_job_of_a_killed_worker_resumes_after_its_last_step`."""
+    """Check the second of the contract's cases.
+
+    The first is `test_job_of_a_killed_worker_resumes_after_its_last_step`, the third
+    `test_worker_without_its_lease_publishes_nothing`.
+    """
 
     class DiesBehindTheResult(JobStore):
         def run(self, call: Command[T]) -> T:
             reply = super().run(call)
             if call.script == "finish":
-                raise Killed
+                raise KilledError
             return reply
 
     job_id, dying = world.prepared(), DiesBehindTheResult.connect(redis_url)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         replace(desk.with_animator(PaintAnimator()), jobs=dying).run(Queue.RENDER, job_id)
     dying.close()
     done = desk.record(job_id)
@@ -324,12 +329,12 @@ def test_worker_killed_between_outputs_and_commit_loses_nothing(
     world: World, desk: Desk, at_its_end: AtItsEnd
 ) -> None:
     def die() -> None:
-        raise Killed
+        raise KilledError
 
     job_id, first, second = world.prepared(), PaintAnimator(), PaintAnimator()
     first.on_step = partial(world.keeps_up, job_id)
     at_its_end.happens = die
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
     assert first.done == [1, 2, 3, 4, 5, 6]
     world.lose(job_id)
@@ -348,8 +353,8 @@ def test_superseded_worker_keeps_the_other_workers_checkpoint(
     at_its_end.happens = partial(world.lose, job_id)
     replace(desk.with_animator(first), jobs=at_its_end).run(Queue.RENDER, job_id)
     world.sweep()
-    kept = desk.record(job_id).checkpoint
-    assert kept is not None and world.checkpoints(job_id) == [kept.key]
+    checkpoint = desk.record(job_id).checkpoint
+    assert checkpoint is not None and world.checkpoints(job_id) == [checkpoint.key]
     done = world.finish(job_id, second)
     assert (done.state, second.done in ([], [6])) == (JobState.SUCCEEDED, True)
     assert {key.split("/")[2] for key in done.outputs.values()} == {str(done.token)}

@@ -39,7 +39,7 @@ def grey() -> NDArray[np.uint8]:
 
 
 def shown(pixels: Picture, made: list[int]) -> Picture:
-    """The same picture; `made` grows with each time that it is made."""
+    """Return the same picture as a function that counts its calls in `made`."""
 
     def picture() -> NDArray[np.uint8] | None:
         made.append(1)
@@ -49,11 +49,11 @@ def shown(pixels: Picture, made: list[int]) -> Picture:
 
 
 def published(steps: int, picture: Picture = grey) -> dict[int, bytes]:
-    """The previews of so many steps, of two windows each; no step comes before the last is out."""
-    found: dict[int, bytes] = {}
+    """Return the previews of a run; each step starts once the last one's preview is out."""
+    previews: dict[int, bytes] = {}
     made: list[int] = []
     counted = shown(picture, made)
-    with PreviewWriter(lambda step: None, found.__setitem__) as writer:
+    with PreviewWriter(lambda step: None, previews.__setitem__) as writer:
         for number in range(1, steps + 1):
             for _ in range(2):
                 writer(
@@ -62,17 +62,17 @@ def published(steps: int, picture: Picture = grey) -> dict[int, bytes]:
                     )
                 )
                 if picture is grey:
-                    wait_until(lambda: len(found) == len(made), "it is published")
-    return found
+                    wait_until(lambda: len(previews) == len(made), "it is published")
+    return previews
 
 
 def test_a_few_previews_are_spread_over_the_steps() -> None:
-    found = published(20)
-    assert list(found) == [3, 6, 9, 12, 15, 18]
+    previews = published(20)
+    assert list(previews) == [3, 6, 9, 12, 15, 18]
     assert list(published(3)) == [1, 2]
     assert list(published(1)) == []
     assert len(published(200)) == MAX_PREVIEWS
-    with Image.open(BytesIO(found[3])) as image:
+    with Image.open(BytesIO(previews[3])) as image:
         assert (image.format, image.size) == ("WEBP", (64, 48))
 
 
@@ -105,10 +105,10 @@ def test_preview_whose_image_fails_is_skipped() -> None:
 
 
 def test_newest_waiting_preview_is_published() -> None:
-    lease, go_on, found = threading.Event(), threading.Event(), list[int]()
+    lease, go_on, steps = threading.Event(), threading.Event(), list[int]()
 
     def publish_slowly(step: int, packed: bytes) -> None:
-        found.append(step)
+        steps.append(step)
         lease.set()
         assert go_on.wait(GUARD_S)
 
@@ -117,10 +117,10 @@ def test_newest_waiting_preview_is_published() -> None:
             writer(AnimateProgress("denoise", number, 20, fraction=number / 20, picture=grey))
             if number == 3:
                 assert lease.wait(GUARD_S)
-        assert found == [3]
+        assert steps == [3]
         go_on.set()
-        wait_until(lambda: len(found) == 2, "the newest is published")
-    assert found == [3, 18]
+        wait_until(lambda: len(steps) == 2, "the newest is published")
+    assert steps == [3, 18]
 
 
 def test_a_caller_sees_a_preview_while_the_job_runs(
@@ -189,8 +189,8 @@ def test_silent_store_delays_neither_steps_nor_a_cancel(
 def stored(server: S3Server, prefix: str) -> list[str]:
     """Keys in the bucket."""
     client = make_client(server.settings(Path()), server.endpoint_url)
-    found = client.list_objects_v2(Bucket=server.bucket, Prefix=prefix)
-    return [entry["Key"] for entry in found.get("Contents", ())]
+    listing = client.list_objects_v2(Bucket=server.bucket, Prefix=prefix)
+    return [entry["Key"] for entry in listing.get("Contents", ())]
 
 
 def test_worker_without_its_lease_adds_no_preview(desk: Desk, jobs: JobStore) -> None:

@@ -26,7 +26,7 @@ STEPS, PREVIEWED = 12, [2, 4, 6, 8, 10]
 
 
 def read_webp(packed: bytes) -> NDArray[np.float64]:
-    """The picture in a WebP, which must be one."""
+    """Decode a picture, which must be a WebP."""
     with Image.open(BytesIO(packed)) as image:
         assert image.format == "WEBP"
         return np.asarray(image.convert("RGB"), dtype=np.float64)

@@ -18,7 +18,7 @@ from worker.runtime import cancellation
 from worker.runtime.cancellation import CancelListener
 from worker.runtime.lease import StopReason
 
-# Renewed every 12 s: nobody waits for that here.
+# Renewed every 12 s, longer than these tests take.
 LEASE_MS = 60_000
 
 
@@ -36,7 +36,7 @@ class Hearing:
         return int(number)
 
     def canceled(self) -> JobState:
-        """The state of a job after its cancel."""
+        """Cancel a running job and return its state."""
         job_id = self._desk.submit(steps=5)
 
         def cancel(step: int) -> None:
@@ -69,6 +69,6 @@ def test_cancel_listener_reconnects_after_a_lost_connection(
     hearing: Hearing, jobs: JobStore
 ) -> None:
     jobs.redis.client_kill_filter(_type="pubsub")
-    wait_until(lambda: not hearing.listeners(), "nobody listens")
+    wait_until(lambda: not hearing.listeners(), "no worker listens")
     wait_until(hearing.listeners, "the worker listens again")
     assert (hearing.canceled(), hearing.painter.done) == (JobState.CANCELED, [1, 2])

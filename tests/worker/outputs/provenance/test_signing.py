@@ -40,7 +40,7 @@ STATEMENT = {"job": "j1", "inputs_sha256": {"image": "ab"}}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of development credentials."""
+    """Return a folder with development credentials."""
     place = tmp_path_factory.mktemp("credentials") / "c2pa"
     development_credentials(place)
     return place
@@ -52,7 +52,7 @@ def signer(folder: Path) -> Signer:
 
 
 def made(folder: Path, suffix: str) -> Path:
-    """A small file of each kind that a result may be."""
+    """Write a small result file with this suffix."""
     file = folder / f"result{suffix}"
     frames = [Image.new("RGB", (64, 64), (80 * index, 0, 0)) for index in range(3)]
     match suffix:
@@ -87,15 +87,15 @@ def test_a_signed_file_validates_in_a_fresh_process(
 
 
 def read_elsewhere(file: Path) -> dict[str, Any]:
-    """What C2PA's reader says in a process that knows nothing of this project."""
+    """Return the report of C2PA's reader in a process without this project's code."""
     process = subprocess.run(
         [sys.executable, "-c", READ, str(file), TYPES[file.suffix]],
         capture_output=True,
         text=True,
         check=True,
     )
-    found: dict[str, Any] = json.loads(process.stdout)
-    return found
+    report: dict[str, Any] = json.loads(process.stdout)
+    return report
 
 
 def test_changed_and_unsigned_files_are_reported(signer: Signer, tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_signer_is_trusted_with_its_issuers_anchor(
 ) -> None:
     file = made(tmp_path, ".png")
     signer.sign(file, STATEMENT)
-    known = read_manifest(file, (folder / ROOT).read_text())
-    assert (known.state, known.trusted, known.generated) == ("valid", True, True)
-    assert (known.tool, known.signer) == ("tcan 1.2.3", "TCAN (development)")
+    manifest = read_manifest(file, (folder / ROOT).read_text())
+    assert (manifest.state, manifest.trusted, manifest.generated) == ("valid", True, True)
+    assert (manifest.tool, manifest.signer) == ("tcan 1.2.3", "TCAN (development)")
     assert (read_manifest(file).state, read_manifest(file).trusted) == ("valid", False)
 
 
@@ -164,8 +164,8 @@ def test_results_are_signed_and_watermarked(desk: Desk, settings: Settings, tmp_
     manifest = json.loads(desk.output(record, Output.MANIFEST, tmp_path).read_text())
     assert manifest["provenance"]["c2pa"] == {"result": "embedded"}
     assert len(manifest["provenance"]["watermark"]) == 8
-    found = read_manifest(desk.output(record, Output.RESULT, tmp_path))
-    assert (found.state, found.generated) == ("valid", True)
-    assert found.statement["inputs_sha256"] == manifest["inputs"]["sha256"]
+    signed = read_manifest(desk.output(record, Output.RESULT, tmp_path))
+    assert (signed.state, signed.generated) == ("valid", True)
+    assert signed.statement["inputs_sha256"] == manifest["inputs"]["sha256"]
     off = open_provenance(settings.model_copy(update={"c2pa": False, "watermark": False}))
     assert off == Provenance()
