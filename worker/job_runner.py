@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,7 +160,8 @@ class JobRunner:
         """
         end: Command[LeaseStatus] | None
         try:
-            with scratch_folder(self.scratch) as folder:
+            with ExitStack() as stack:
+                folder = self._scratch_folder(stack)
                 stages = Stages(
                     self.jobs,
                     self.objects,
@@ -187,6 +189,13 @@ class JobRunner:
         if lease.stop_reason is StopReason.CANCELED:
             return commands.end_canceled(record.id, record.token)
         return end
+
+    def _scratch_folder(self, stack: ExitStack) -> Path:
+        """Create a folder that is deleted with the stack. Raises UnavailableError."""
+        try:
+            return stack.enter_context(scratch_folder(self.scratch))
+        except OSError as error:
+            raise UnavailableError(f"no scratch folder can be created: {error}") from error
 
     def _end_after_disk_error(
         self, queue: Queue, record: JobRecord, error: Exception

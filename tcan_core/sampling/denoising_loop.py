@@ -57,6 +57,7 @@ class DenoisingLoop:
         if self.window_batch < 1:
             raise ParameterError(f"window_batch is {self.window_batch}; it must be at least 1")
 
+    @torch.no_grad()
     def run(
         self,
         noise: Tensor,

@@ -306,6 +306,18 @@ def test_pause_grows_while_a_store_is_unavailable(desk: Desk, settings: Settings
     assert [outage_pause_s(tries) for tries in (3, 4, 5, 6, 7, 5000)] == [12, 24, 48, 60, 60, 60]
 
 
+def test_job_is_released_if_the_scratch_folder_is_missing(
+    desk: Desk, settings: Settings, runner: JobRunner
+) -> None:
+    shutdown, job_id = Patient(), desk.submit()
+    worker = replace(runner, scratch=settings.data / "missing", shutdown=shutdown)
+    worker.run(Queue.PREPARE, job_id)
+    released = desk.record(job_id)
+    assert (released.state, released.attempts) == (JobState.QUEUED, 0)
+    assert shutdown.waited_s == [3.0]
+    assert desk.finish(job_id).state is JobState.SUCCEEDED
+
+
 class CancelsAtPut(FolderObjects):
     """A store in which a caller cancels as soon as a worker has stored something."""
 

@@ -37,6 +37,15 @@ def test_window_batch_does_not_change_the_result(window_batch: int) -> None:
     assert torch.equal(run(build(window_batch=window_batch)), run(build(window_batch=1)))
 
 
+def test_run_records_no_gradients() -> None:
+    weight = torch.ones((), requires_grad=True)
+
+    def predict(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:
+        return network(latents, timestep, windows) * weight
+
+    assert not run(build(predict)).requires_grad
+
+
 def test_same_seed_gives_same_latents() -> None:
     assert torch.equal(run(build()), run(build()))
 
