@@ -45,7 +45,8 @@ class JobEndedError(ClientError):
 
     def __init__(self, job_id: str, state: JobState, error: JobError | None) -> None:
         reason = "" if error is None else f": {error.detail} ({error.code})"
-        super().__init__(f"the job {job_id} {state}{reason}")
+        end = "was canceled" if state is JobState.CANCELED else "failed"
+        super().__init__(f"the job {job_id} {end}{reason}")
         self.job_id = job_id
         self.state = state
         self.error = error

@@ -115,9 +115,13 @@ DETAILS: dict[ErrorCode, str] = {
         "driving: the picture is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed"
     ),
     ErrorCode.VIDEO_TOO_LONG: "driving: the video has 4,000 frames; at most 3,600 are allowed",
-    ErrorCode.DECODER_STOPPED: "driving: its decoder needs more than 60 s",
-    ErrorCode.INVALID_POSE_FILE: "driving: frame 3: 17 joints instead of 18",
-    ErrorCode.NO_PERSON: "driving: nobody in 25 frames of poses",
+    ErrorCode.DECODER_STOPPED: "driving: the decoder needs more than 20 s",
+    ErrorCode.INVALID_POSE_FILE: (
+        "driving: frame 3, person 0: pose_keypoints_2d has 51 numbers (17 joints); it must hold "
+        "54 numbers (18 joints) or 75 numbers (25 joints); COCO's 17 joints are read only with "
+        'layout="coco17"'
+    ),
+    ErrorCode.NO_PERSON: "driving: no person in any of the 25 frames of poses",
     ErrorCode.NOT_FOUND: "GET /objects/jobs/x",
     ErrorCode.JOB_NOT_FOUND: f"there is no job {JOB_ID!r}",
     ErrorCode.DELIVERY_NOT_FOUND: f"job {JOB_ID} has no message 2",
@@ -127,7 +131,7 @@ DETAILS: dict[ErrorCode, str] = {
     ),
     ErrorCode.UPLOAD_NOT_FOUND: "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
     ErrorCode.RESULT_NOT_READY: "the job is running; retry when it has succeeded",
-    ErrorCode.NO_RESULT: "the job canceled",
+    ErrorCode.NO_RESULT: "the job was canceled",
     ErrorCode.INVALID_SIGNATURE: "get a new link from the job",
     ErrorCode.UNAVAILABLE: "Redis or the object store does not answer; retry in a few seconds",
 }

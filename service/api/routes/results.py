@@ -78,8 +78,9 @@ def _key(record: JobRecord, output: Output) -> str:
             headers={"Retry-After": str(POLL_AFTER_S)},
         )
     if record.state is not JobState.SUCCEEDED:
+        end = "was canceled" if record.state is JobState.CANCELED else "failed"
         reason = f": {record.error.detail}" if record.error else ""
-        raise RejectedError(ErrorCode.NO_RESULT, f"the job {record.state}{reason}")
+        raise RejectedError(ErrorCode.NO_RESULT, f"the job {end}{reason}")
     if output not in record.outputs:
         raise RejectedError(ErrorCode.NO_RESULT, f"the job has no output {output}")
     return record.outputs[output]
