@@ -83,7 +83,7 @@ def check_broker(settings: Settings) -> None:
 
 
 def check_anonymous_access(settings: Settings, address: str) -> None:
-    """Log who may call the service; refuse to listen to a network from which no call is allowed.
+    """Log who may call the service; refuse to listen on a network address if no API key exists.
 
     Raises:
         SettingsError: there is no API key, and the address is not local.

@@ -53,7 +53,7 @@ def open_video(
         limits: checked before any pixels are decoded.
         known_kinds_only: reject kinds that `kinds.demuxer` does not know; otherwise FFmpeg may
             choose one of `OTHER_FORMATS`.
-        max_threads: of the decoder.
+        max_threads: maximum number of decoder threads.
 
     Raises:
         MediaError: no such file, empty, not a video, without pictures, or over a limit.
@@ -82,9 +82,9 @@ def open_container(
     """Open a file with the demuxer for its first bytes, without access to any other file.
 
     Args:
-        name: of the file, for messages.
+        name: file name for messages.
         reader: positioned at the beginning.
-        options: of FFmpeg.
+        options: FFmpeg options.
         known_kinds_only: see `open_video`.
         meaning: message when the file cannot be opened.
 
@@ -113,7 +113,7 @@ def map_ffmpeg_errors(name: str, meaning: str) -> Iterator[None]:
     """Raise MediaError in place of FFmpeg's errors; MemoryError stays.
 
     Args:
-        name: of the file, for the message.
+        name: file name for the message.
         meaning: the message; FFmpeg's own is appended.
     """
     try:

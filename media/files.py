@@ -22,8 +22,8 @@ class MediaFile:
     """A file that can be opened many times, each time at its beginning.
 
     Attributes:
-        path: of the file; with a descriptor it is only the name in messages.
-        descriptor: of the open file; None to open `path`.
+        path: path of the file; with a descriptor it is only the name in messages.
+        descriptor: descriptor of the open file; None to open `path`.
     """
 
     path: Path

@@ -42,7 +42,7 @@ def open_writer(
     `00000.png`, `00001.png` and so on without loss; `.webm` is VP9; every other suffix is mp4.
 
     Args:
-        path: of the file.
+        path: output file.
         fps: frames per second.
         size: (height, width) of every frame.
         audio_from: a video whose audio is copied; mp4 only.

@@ -49,7 +49,7 @@ def map_decoding_errors(name: str) -> Iterator[None]:
     """Raise MediaError in place of Pillow's errors.
 
     Args:
-        name: of the file, for the message.
+        name: file name for the message.
     """
     try:
         yield

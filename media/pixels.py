@@ -14,7 +14,7 @@ def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Convert a decoded frame, without its rotation.
 
     Args:
-        frame: of any pixel format and colour space; transparent parts become white.
+        frame: decoded frame, any pixel format and colour space; transparent parts become white.
         size: (height, width) of the result.
 
     Returns:

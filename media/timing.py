@@ -27,7 +27,7 @@ class Timing:
         fps: the constant rate at which the video is read.
         num_frames: frames at that rate.
         start_s: display time of the first frame, in the file's time.
-        duration_s: from the start of the first frame to the end of the last one.
+        duration_s: time from the start of the first frame to the end of the last one.
         as_stored: each stored frame is read once; no frame is repeated or dropped.
         stored_fps: rate of the stored frames, the mean when it varies.
     """
@@ -67,7 +67,7 @@ def find_timing(stored: StoredTimes, fps: Fraction | None = None) -> Timing:
     is due.
 
     Args:
-        stored: of at least one frame.
+        stored: times of the stored frames, at least one.
         fps: a rate to use instead of the video's own.
     """
     count = len(stored.times_s)

@@ -25,7 +25,7 @@ class VideoSummary(NamedTuple):
     """Properties that a video's header declares.
 
     Attributes:
-        suffix: of its format: `.mp4` for QuickTime and MPEG-4.
+        suffix: file suffix of the format; `.mp4` for QuickTime and MPEG-4.
         frames: number of frames.
         seconds: duration, at least that of the frames at their rate.
     """

@@ -31,11 +31,11 @@ class VideoInfo:
     """Properties of a video as it is read.
 
     Attributes:
-        width: in pixels, after rotation and with square pixels.
-        height: in pixels, after rotation.
+        width: width in pixels, after rotation and with square pixels.
+        height: height in pixels, after rotation.
         fps: the constant rate at which the frames are read.
         num_frames_estimate: frames at that rate; exact unless the file hides frames.
-        duration_s: in seconds.
+        duration_s: duration of the video.
         has_audio: whether it has an audio stream.
     """
 

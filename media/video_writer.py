@@ -46,7 +46,7 @@ class VideoWriter:
     that no pixel is lost; `stored_size` is the result.
 
     Args:
-        path: of the mp4 file; its folder exists.
+        path: output mp4 file; its folder must exist.
         fps: frames per second, stored exactly.
         size: (height, width) of every frame.
         crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the original.

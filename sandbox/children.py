@@ -202,7 +202,7 @@ class Child:
         raise self._reported(bytes(content))
 
     def allow(self, output_bytes: int) -> None:
-        """Accept so many more bytes of messages."""
+        """Accept this many more bytes of messages."""
         self._left_bytes += output_bytes
 
     def close(self) -> None:

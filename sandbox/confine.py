@@ -120,7 +120,7 @@ def filter_program(machine: int, column: int, process: int) -> bytes:
 
     Args:
         machine: architecture code in seccomp_data; a system call of another one kills the process.
-        column: of the numbers in `ALLOWED`.
+        column: index of the architecture in the rows of `ALLOWED`.
         process: id of the child; its threads may be sent signals.
     """
     make = INSTRUCTION.pack

@@ -28,7 +28,7 @@ class MessageWriter:
     """A writer of a child's messages to its parent.
 
     Args:
-        descriptor: of a stream, which blocks while the parent does not read.
+        descriptor: output stream; writes block while the parent does not read.
     """
 
     def __init__(self, descriptor: int) -> None:

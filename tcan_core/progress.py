@@ -31,14 +31,14 @@ class AnimateProgress:
 
     Attributes:
         stage: the current stage.
-        step: of `steps`, within the stage.
+        step: current step within the stage, 1..`steps`.
         window: windows done of `windows` in this step; 0 of 0 outside of denoising.
         fraction: 0..1 of the stage.
         preview: while denoising, the network's guess of the latents (channels, frames, h, w), or
             None.
         picture: the middle frame of that guess, (height, width, 3) uint8 RGB in the image's size;
             by the preset's preview decoder if it has one.
-        state: after a denoising step, returns the state from which a run can resume; else None.
+        state: returns the state from which a run can resume; None except after a denoising step.
             All three callables are valid only during the call that receives them.
     """
 

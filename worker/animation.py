@@ -20,7 +20,7 @@ class Rendering:
     Attributes:
         seconds: time taken by each stage.
         report: details for the manifest.
-        warnings: for the caller.
+        warnings: texts for the caller.
         no_watermark_reason: why the images carry no watermark; empty if they carry one, or if the
             service makes none.
     """

@@ -3,7 +3,7 @@
     WorkerError
     ├── AnimationError             the job cannot succeed: its inputs, its parameters, its size
     ├── AnimationCanceledError     the animator stopped because of a cancel
-    ├── AnimationOutOfMemoryError  the device's memory ran out; tried once more with less
+    ├── AnimationOutOfMemoryError  the device's memory ran out; retried once in low-memory mode
     └── CheckpointUnusableError    a checkpoint is damaged or of another run; the job restarts
 
 Unavailable stores (`service.errors.UnavailableError`) and a full disk (`worker.disk`) are not the

@@ -54,7 +54,7 @@ class JobRunner:
             shuts down.
         shutdown: begins when this worker must exit; the current job is then released.
         provenance: watermarks and signs results.
-        lease: of the current job, if any.
+        lease: lease of the current job, if any.
         is_pausing: whether this worker ignores wake-up messages until a store may be back.
         hints_received: wake-up messages received so far.
     """
@@ -79,7 +79,7 @@ class JobRunner:
         """Run a stage of the next job in this queue. An error of the job is never raised.
 
         Args:
-            job_id: from the wake-up message; the job that is claimed may be another one.
+            job_id: id in the wake-up message; the claimed job may be another one.
         """
         self.hints_received += 1
         if self.shutdown.has_begun:

@@ -47,7 +47,7 @@ class Stages:
 
     Attributes:
         record: the job as it was claimed; its token is part of every write and every key.
-        folder: for files; removed afterwards.
+        folder: scratch folder; removed afterwards.
         checkpoint_s: minimum time between two checkpoints.
         provenance: watermarks and signs results.
         checkpoint: the last one, also of this attempt.
@@ -217,7 +217,7 @@ class Stages:
         self.objects.put(key, file)
 
     def _raise_if_unwanted(self) -> None:
-        """Stop if the job is canceled or lost; a worker in shutdown still stores its outputs."""
+        """Stop if the job was canceled or its lease is lost; a shutdown still stores the outputs."""
         if self.lease.stop_reason in (StopReason.CANCELED, StopReason.LOST):
             raise AnimationCanceledError
 

@@ -20,7 +20,7 @@ class Outcome:
         total_s: time from submission to result, by percentile.
         gpu_use: share of the GPUs' paid time in which they worked.
         gpu_hours: paid hours.
-        cost_per_video_minute: in the scenario's currency.
+        cost_per_video_minute: cost in the scenario's currency.
         losses: number of times a job lost its GPU.
         callers_wait_s: mean wait of each caller's jobs.
     """

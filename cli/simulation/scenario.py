@@ -52,7 +52,7 @@ class Scenario:
         start_s: time from the request of a GPU until its worker is ready; paid from the request.
         calm_s: time after which surplus GPUs are released.
         shrink_s: time between two releases.
-        price_per_gpu_hour: in any currency.
+        price_per_gpu_hour: price in any currency.
         fps: frame rate of the driving videos.
     """
 

@@ -83,7 +83,7 @@ def parse_pose_file(
     """Parse and validate a whole pose file.
 
     Args:
-        name: of the file, for messages.
+        name: file name for messages.
         data: content of the file.
         layout: see `pose_file.read_pose_file`.
         limits: size limits of the file.

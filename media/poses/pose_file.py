@@ -76,7 +76,7 @@ def write_pose_file(
     Numbers are written with full precision. Coordinates of undetected joints are written as 0.
 
     Args:
-        path: of the file.
+        path: pose file.
         frames: the people of each frame, all on one canvas.
         fps: frames per second; without it the file is an array.
         canvas: (height, width); required only when no frame has a person.

@@ -41,7 +41,7 @@ class WatermarkResult:
 
     Attributes:
         found: whether there is a watermark of the key.
-        score: in standard deviations; about 0 without a watermark.
+        score: correlation in standard deviations; about 0 without a watermark.
         payload: the 32 bits, or None when they cannot be read with certainty.
         frames: number of frames that were examined.
     """

@@ -74,8 +74,8 @@ def pattern(height: int, width: int, payload: int, key: bytes) -> NDArray[np.flo
     """Return the watermark that is added to the brightness, (height, width), in units of 0..255.
 
     Args:
-        height: of the picture.
-        width: of the picture.
+        height: image height in pixels.
+        width: image width in pixels.
         payload: 32 bits.
         key: see `Watermarker`.
     """

@@ -26,7 +26,7 @@ class Retries:
     Attributes:
         tries: maximum attempts of a request, at least 1.
         reconnects: maximum consecutive failures of an event stream; about two minutes.
-        claimed_s: how long to wait while another request holds the same idempotency key; after a
+        claimed_s: maximum wait while another request holds the same idempotency key; after a
             gateway crashed, the key is held for `service.contract.limits.CLAIM_MS`.
     """
 

@@ -35,7 +35,7 @@ class Client:
 
     Args:
         url: the gateway's URL.
-        api_key: from `tcan keys create`; sent to the service only, never to an object store.
+        api_key: key of `tcan keys create`; sent to the service only, never to an object store.
         pause: sleeps for some seconds.
         retries: limits on retries.
         upload_above_bytes: larger files are uploaded to the object store by a signed form.

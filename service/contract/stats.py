@@ -39,9 +39,9 @@ class ServiceStats(NamedTuple):
     """State of the service at one moment.
 
     Attributes:
-        counters: by the parts of their names.
+        counters: values by the parts of their names.
         pending_messages: webhook messages still to be delivered.
-        overdue_s: how long the first of them has been due.
+        overdue_s: time since the first of them was due.
         workers: live workers.
     """
 

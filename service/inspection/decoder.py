@@ -25,7 +25,7 @@ class FileSummary(BaseModel):
     """A child's answer on a file. It has read an untrusted file, so the answer is validated.
 
     Attributes:
-        suffix: of the file's format; empty for a pose file.
+        suffix: file suffix of the format; empty for a pose file.
         frames: number of frames of a video or a pose file.
         seconds: duration of a video.
         code: reason of a rejection; None for a valid file.
@@ -55,9 +55,9 @@ class Decoder:
         """Return the properties of the files of one request; blocks.
 
         Args:
-            files: by role: an `image`, a `driving` video, a file of `poses`. One child inspects
+            files: contents by role: `image`, `driving` (a video) or `poses`. One child inspects
                 them in this order, with the time of all and the memory of the largest.
-            limits: on the files.
+            limits: limits on the files.
 
         Raises:
             RejectedError: a file cannot be used, or the decoder was stopped on it.

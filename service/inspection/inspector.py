@@ -26,11 +26,11 @@ class InputInfo:
     """Properties of an input file.
 
     Attributes:
-        suffix: of its format, such as `.png` and `.mp4`.
-        kind: of a driving input; None for an image.
+        suffix: file suffix of the format, such as `.png` and `.mp4`.
+        kind: kind of a driving input; None for an image.
         frames: number of frames of a driving input, as its header declares.
         seconds: duration of a driving input.
-        size_bytes: of the file.
+        size_bytes: size of the file.
     """
 
     suffix: str
@@ -46,8 +46,8 @@ def inspect_inputs(
     """Check that an image and a driving video or pose file can be used.
 
     Args:
-        files: by `image` and `driving`; one of them may be missing.
-        limits: on the files.
+        files: contents by role, `image` and `driving`; one of them may be missing.
+        limits: limits on the files.
         decoder: decodes them.
 
     Raises:

@@ -57,7 +57,7 @@ class MemoryBudget:
 
     @asynccontextmanager
     async def reserve(self, size_bytes: int) -> AsyncIterator[None]:
-        """Hold so many bytes for the length of a `with` block; wait until they are free."""
+        """Hold this many bytes for the length of a `with` block; wait until they are free."""
         async with self._turn:
             while size_bytes > self._free:
                 self._freed = anyio.Event()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 logger = logging.getLogger(__name__)
 
-# After so many failures the store is assumed unavailable; the rest is left to the next round.
+# After this many failures the store is assumed unavailable; the rest is left to the next round.
 MAX_FAILURES = 3
 
 

@@ -25,7 +25,7 @@ class Reconciler:
     Attributes:
         holder: name of this process.
         max_attempts: lost workers in one queue after which a job fails.
-        hint_age_ms: how long a job waits without a hint before it gets another.
+        hint_age_ms: age of a job's last hint after which another one is sent.
         lease_ms: extension of leases after the store was unavailable.
     """
 

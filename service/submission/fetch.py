@@ -37,7 +37,7 @@ async def fetch(
         guard: decides which hosts may be connected to.
         max_bytes: the transfer stops at the first byte over this limit.
         timeout_s: limit on the whole transfer, redirects included.
-        reserve: reserves disk space for so many bytes in total, before they are written.
+        reserve: reserves disk space for this many bytes in total, before they are written.
 
     Raises:
         RejectedError: the URL is not allowed, returns no file, too large a file, or no file in

@@ -37,7 +37,7 @@ class Spool:
         return self._folder
 
     def reserve(self, name: str, size_bytes: int) -> None:
-        """Reserve space for so many bytes of a file in total, before they are written.
+        """Reserve space for this many bytes of a file in total, before they are written.
 
         Raises:
             RejectedError: the budget is used up.

@@ -15,7 +15,7 @@ def start_tracing(endpoint: str | None, part: str) -> Callable[[], None]:
     """Send this process's spans to `endpoint`, an OTLP receiver over HTTP.
 
     Args:
-        endpoint: for example http://collector:4318/v1/traces; None disables tracing.
+        endpoint: URL such as http://collector:4318/v1/traces; None disables tracing.
         part: name of this part of the service, for example gateway.
 
     Returns:

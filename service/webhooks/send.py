@@ -33,7 +33,7 @@ class Sender:
 
     Args:
         guard: decides which hosts are allowed.
-        deadline_s: for an attempt; httpx's own timeout restarts with each byte received.
+        deadline_s: time limit of an attempt; httpx's timeout restarts with each byte received.
     """
 
     def __init__(self, guard: Guard, deadline_s: float = DEADLINE_S) -> None:

@@ -29,7 +29,7 @@ class DwposeDetector:
     """A detector of all people in a frame, with hands and faces.
 
     Args:
-        folder: of both ONNX files; by default the one of `tcan models pull dwpose`.
+        folder: folder of both ONNX files; by default the one of `tcan models pull dwpose`.
         device: "cpu", or "cuda" or "cuda:N" with onnxruntime's GPU build.
 
     Raises:

@@ -30,8 +30,8 @@ class OpenposeDetector:
     """A detector of all people in a frame, with hands and faces.
 
     Args:
-        folder: of the three files; by default the one of `tcan models pull openpose`.
-        device: of torch.
+        folder: folder of the three files; default: the one of `tcan models pull openpose`.
+        device: torch device.
 
     Raises:
         ConfigError: the extra `pose` is not installed.

@@ -4,7 +4,7 @@ This process has rank 0: it starts its peers, sends each the next video, and alo
 decodes and writes. Plain data and pixels are sent, never a pickle.
 
 Peers do not outlive this process: the system closes its ends of the connections however it ends,
-and a peer exits when its connection is closed. Nor does this process go on without a peer: no video
+and a peer exits when its connection is closed. This process cannot continue without a peer: no video
 can be finished then.
 """
 

@@ -59,7 +59,7 @@ class PipelineAnimator:
         prepare: reads a source picture and a driving video and detects their poses.
         settings: keyword arguments for the pipeline, such as `ptm_tau=0` or `retarget=False`.
         errors: errors injected into the true driving poses; the source pose is left unchanged.
-        cleaning: how the true driving poses are cleaned after that; None skips cleaning.
+        cleaning: settings to clean the true driving poses after that; None skips cleaning.
     """
 
     pipeline: Pipeline

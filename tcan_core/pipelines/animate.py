@@ -85,7 +85,7 @@ class AnimatePipeline:
             motion: False leaves out all motion modules, as after training stage 1.
             temporal_controlnet: False leaves them out of the ControlNet only.
             folder: folder of the parts' safetensors; by default the preset's.
-            options: how the model runs: memory and time, with at most small changes of the result.
+            options: memory and speed of the model, with at most small changes of the result.
             group: processes that share the windows of every video; all must make the same calls
                 with the same arguments.
 

@@ -29,7 +29,7 @@ class AnimateSettings:
         ptm_tau: strength of the pose-driven temperature, at least 0; 0 disables it.
         retarget: whether poses are adapted to the limb lengths of the character in the image.
         scheduler: "ddim", "dpm++2m", "ays", "lcm", or a scheduler class of diffusers.
-        cache_interval: the whole network runs every so many steps; 1 is every step. The steps
+        cache_interval: the whole network runs once in this many steps; 1 is every step. The steps
             between reuse cached deep features: faster, not exact, and without checkpoints.
         fusion: weights of overlapping windows, "pyramid" or "flat".
         noise: initial noise, "independent" per frame or the "freenoise" shuffle.

@@ -20,7 +20,7 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A context that counts the bytes of the tensors created in it, and their peak.
 
     Args:
-        is_counted: whether tensors of so many bytes are counted; by default all are.
+        is_counted: whether tensors of a given number of bytes are counted; by default all are.
     """
 
     def __init__(self, is_counted: Callable[[int], bool] = lambda num_bytes: True) -> None:

@@ -85,7 +85,7 @@ class Budget:
         """Return the budget on a device; None on the host without a limit.
 
         Args:
-            limit_bytes: by default the free memory of a CUDA device, without `UNCOUNTED`.
+            limit_bytes: default: the free memory of a CUDA device, without `UNCOUNTED`.
             idle: whether memory that is in use now counts as free.
         """
         if limit_bytes is None:

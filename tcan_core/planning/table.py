@@ -62,7 +62,7 @@ class MemoryTable:
     """All measurements.
 
     Attributes:
-        source: how they were made.
+        source: origin of the measurements, for people.
     """
 
     source: str

@@ -53,7 +53,7 @@ class Body:
         lengths: (17,) length of each bone of `BONES`.
         limb_width: width of arms and legs.
         chibi: 0 (tall) .. 1 (chibi).
-        height: from the sole to the top of the head, standing straight.
+        height: distance from the sole to the top of the head, standing straight.
     """
 
     lengths: NDArray[np.float64]

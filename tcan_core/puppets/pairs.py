@@ -28,9 +28,9 @@ def render_pair(
     `target_mask/00000.png`..., 255 on the character.
 
     Args:
-        directory: of the files.
-        seed: of the scene; below 1,000,000 for training, from it upwards for tests.
-        num_frames: at least 1.
+        directory: output folder.
+        seed: seed of the scene; below 1,000,000 for training, from there upwards for tests.
+        num_frames: number of frames, at least 1.
         size: side of the square pictures in pixels, 32..1024, even.
         proportions: "any", or "crossed" for a tall and a chibi character.
 

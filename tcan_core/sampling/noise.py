@@ -35,7 +35,7 @@ def initial_noise(
     Args:
         num_frames: frames in the whole video.
         shape: (c, h, w) of one frame's latents.
-        seed: at least 0.
+        seed: seed of the noise, at least 0.
         kind: "independent" or "freenoise".
         context_size: frames in a window; for `freenoise` only.
         context_overlap: frames that windows share; for `freenoise` only.

@@ -137,7 +137,9 @@ def capture(
             attributes[name] = _copied(value)
         elif initial.get(name) is not value:
             kind = type(value).__name__
-            raise CheckpointError(f"{type(scheduler).__name__} keeps a {kind} in {name!r}")
+            raise CheckpointError(
+                f"{type(scheduler).__name__}.{name} is of type {kind}: no checkpoint can store it"
+            )
     return DenoiseState(
         step=step,
         steps=len(scheduler.timesteps),

@@ -35,7 +35,7 @@ class Lease:
     Args:
         jobs: the job store; used from several threads.
         record: the job as it was claimed; its token is part of every write.
-        lease_ms: how long the lease lasts without renewal.
+        lease_ms: duration of the lease without renewal.
         shutdown: begins when this worker must exit.
 
     Attributes:

@@ -51,7 +51,7 @@ class StallDetector:
     """Restarts this process when it is stalled; `check` is called periodically.
 
     Attributes:
-        stalled_s: how long an idle worker may ignore wake-up messages.
+        stalled_s: maximum time for which an idle worker may ignore wake-up messages.
         restart: called when it has ignored them for longer.
         monotonic_s: a monotonic clock.
     """

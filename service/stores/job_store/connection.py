@@ -31,7 +31,7 @@ class SharedConnection:
 
     Args:
         connection: decodes replies; closed with this object.
-        timeout_s: for a batch.
+        timeout_s: time limit of a batch.
     """
 
     def __init__(self, connection: AbstractConnection, timeout_s: float = TIMEOUT_S) -> None:

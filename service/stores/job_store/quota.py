@@ -26,7 +26,7 @@ class Quota(NamedTuple):
     """Limits of a caller, and the size of a job.
 
     Attributes:
-        limits: by name; None if the caller has none, then nothing is counted.
+        limits: limits by name; None if the caller has none, then nothing is counted.
         uploads: ids of uploads among the inputs; their bytes were counted with their forms.
     """
 

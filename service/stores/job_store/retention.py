@@ -12,7 +12,7 @@ from service.stores.job_store.commands import Command
 
 
 def postpone(set_name: str, name: str, ms: int) -> Command[int]:
-    """Postpone an erasure that failed by so many ms.
+    """Postpone an erasure that failed by this many ms.
 
     Args:
         set_name: `expiries`, `uploads:ends` or `checkpoints:spent`.

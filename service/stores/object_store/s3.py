@@ -40,7 +40,7 @@ class S3Objects:
     """One object per key of a bucket.
 
     Args:
-        client: for this process.
+        client: S3 client with the endpoint that this process uses.
         public: signs links, with the endpoint that callers use.
         bucket: must exist.
         link_ttl_s: lifetime of a link.

@@ -48,7 +48,7 @@ class ThreadWriter:
 
     Args:
         writers: concurrent requests.
-        patience_s: how long further requests wait before they fail.
+        patience_s: maximum wait of further requests before they fail.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
     Args:
         points: (frames, joints, 2) pixels, NaN where missing.
         confidence: (frames, joints); a filled joint gets the lower one of the gap's ends.
-        max_gap: in frames.
+        max_gap: longest gap that is filled, in frames.
 
     Returns:
         (frames, joints), True where a joint was filled.

@@ -25,8 +25,8 @@ class _Limits:
     """The largest distance of each joint in pixels, (joints,) each.
 
     Attributes:
-        step: from one frame to the next.
-        each_further_frame: in each further frame, by the joint's usual speed.
+        step: limit from one frame to the next.
+        each_further_frame: added per further frame, from the joint's usual speed.
     """
 
     step: Floats

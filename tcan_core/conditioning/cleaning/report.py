@@ -19,10 +19,10 @@ class CleaningReport:
         followed: the person that was followed, in words.
         frames_without_person: indices of frames in which no person was detected.
         frames_left_empty: indices of frames without a person after cleaning.
-        missing: by joint, number of frames in which it was not detected.
-        rejected: by joint, number of frames in which it was rejected.
-        filled: by joint, number of frames in which it was filled.
-        left_missing: by joint, number of frames in which it is missing after cleaning.
+        missing: number of frames in which each joint was not detected.
+        rejected: number of frames in which each joint was rejected.
+        filled: number of frames in which each joint was filled.
+        left_missing: number of frames in which each joint is missing after cleaning.
     """
 
     frames: int

@@ -38,7 +38,7 @@ class PoseCache(nn.Module):
         self._features: dict[int, Tensor] = {}
 
     def begin(self, video_frames: int) -> None:
-        """Clear the cache for the next video, of so many frames."""
+        """Clear the cache for the next video, of this many frames."""
         self.frames, self._video_frames = None, video_frames
         self._is_enabled = None
         self._features.clear()

@@ -76,7 +76,7 @@ def group_norms(network: nn.Module, grouping: NormGrouping) -> None:
     """Replace the group norms of a network with motion modules; weights stay the same.
 
     Args:
-        network: as diffusers built it; its `forward` takes `sample` first.
+        network: a diffusers network; the first argument of its `forward` is `sample`.
     """
     if grouping != "diffusers":
         for module in network.modules():

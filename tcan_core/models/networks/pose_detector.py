@@ -72,9 +72,10 @@ def target_heatmaps(keypoints: Tensor, height: int, width: int, sigma: float = 1
     """Draw a Gaussian of peak 1 at each joint.
 
     Args:
-        keypoints: (batch, joints, 2), pixels; a joint outside the picture leaves its map empty.
-        height: of the picture in pixels, as `width`.
-        sigma: in cells.
+        keypoints: (batch, joints, 2), pixels; a joint outside the image leaves its map empty.
+        height: image height in pixels.
+        width: image width in pixels.
+        sigma: standard deviation in cells.
 
     Returns:
         (batch, joints, height / 2, width / 2), 0..1.

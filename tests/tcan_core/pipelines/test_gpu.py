@@ -25,7 +25,7 @@ WINDOWS: dict[str, Any] = {"context_size": 4, "context_overlap": 2, "num_inferen
 def test_a_gpu_makes_the_frames_of_a_cpu(
     pipeline: AnimatePipeline, scene: Scene, weights: Path, dtype: Dtype, levels: float
 ) -> None:
-    """Within so many levels of 255 in the mean, at least twice what a CPU differs by from itself.
+    """The mean difference is at most `levels` of 255, twice that of a CPU from itself or more.
 
     That is 0.18 in float16 and 1.42 in bfloat16; float32 stands for convolutions in TF32.
     """

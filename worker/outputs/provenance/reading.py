@@ -24,7 +24,7 @@ class Manifest:
         signer: the organization named by the certificate.
         tool: the program that made the file, with its version.
         generated: whether the manifest says that a trained model made the images.
-        statement: how the file was made, by its maker's account.
+        statement: the maker's statement of how the file was made.
         problems: codes of failed checks.
     """
 

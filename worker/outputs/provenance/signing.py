@@ -53,7 +53,7 @@ class Signer:
         """Embed a signed manifest into a file; return False if its type cannot hold one.
 
         Args:
-            statement: how the file was made, for the project's own assertion.
+            statement: content of the project's own assertion: how the file was made.
 
         Raises:
             c2pa.C2paError: signing failed. The file is unchanged.

@@ -57,7 +57,7 @@ class Submits:
             self.accepted.append(f"job{number}")
 
     def wait_for(self, number: int) -> None:
-        """Wait until so many more were accepted."""
+        """Wait until this many more jobs were accepted."""
         enough = len(self.accepted) + number
         wait_until(lambda: len(self.accepted) >= enough, f"{enough} jobs are accepted")
 

@@ -30,7 +30,7 @@ end
 
 -- First step of a script by which a worker ends its lease. Returns the script's reply if nothing else is to be done,
 -- else nil. A worker whose reply was lost sends its write again: the field `closed` (token and outcome of the last
--- lease that its own worker ended) tells that the write was done.
+-- lease that its own worker ended) shows that the write was done.
 local function close_lease(id, token, outcome)
   local closed = token .. ':' .. outcome
   if not holds_lease(id, token) then return get(id, 'closed') == closed and 'held' or 'lost' end
