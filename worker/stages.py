@@ -217,7 +217,7 @@ class Stages:
         self.objects.put(key, file)
 
     def _raise_if_unwanted(self) -> None:
-        """Stop if the job was canceled or its lease is lost; a shutdown still stores the outputs."""
+        """Stop if the job was canceled or its lease is lost; a shutdown stores the outputs."""
         if self.lease.stop_reason in (StopReason.CANCELED, StopReason.LOST):
             raise AnimationCanceledError
 

@@ -4,8 +4,8 @@ This process has rank 0: it starts its peers, sends each the next video, and alo
 decodes and writes. Plain data and pixels are sent, never a pickle.
 
 Peers do not outlive this process: the system closes its ends of the connections however it ends,
-and a peer exits when its connection is closed. This process cannot continue without a peer: no video
-can be finished then.
+and a peer exits when its connection is closed. This process cannot continue without a peer: no
+video can be finished then.
 """
 
 from __future__ import annotations

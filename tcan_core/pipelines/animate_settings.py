@@ -22,7 +22,7 @@ class AnimateSettings:
     Attributes:
         seed: seed of the initial noise, at least 0.
         num_inference_steps: denoising steps, 1..1000.
-        guidance_scale: at least 0; 1 skips the unconditional prediction and takes half the time.
+        guidance_scale: scale, at least 0; 1 skips the unconditional prediction: half the time.
         context_size: frames in a window; at most the positions of the motion modules.
         context_overlap: frames that neighbouring windows share; the preset's value is reduced for
             small windows.

@@ -112,7 +112,7 @@ def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list
     Between its ten timesteps, the logarithms of noise levels are interpolated.
 
     Args:
-        num_inference_steps: at most the number of timesteps between its last and its first.
+        num_inference_steps: at most one per timestep between its last and its first.
 
     Raises:
         ParameterError: there are too many steps.
