@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures in one, in labelled rows."""
+"""Contact sheets: many images in one, in labelled rows."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def contact_sheet(
     cell_height: int = 128,
     gap: int = 4,
 ) -> NDArray[np.uint8]:
-    """Arrange rows of pictures on a white sheet.
+    """Arrange rows of images on a white sheet.
 
     Args:
-        rows: pictures, (height, width, 3) uint8, of any sizes; rows may differ in length.
+        rows: images, (height, width, 3) uint8, of any sizes; rows may differ in length.
         labels: one per row, written to its left.
         titles: one per column, written above it.
-        cell_height: height of every picture on the sheet in pixels; small pictures are enlarged
+        cell_height: height of every image on the sheet in pixels; small images are enlarged
             without interpolation.
-        gap: pixels between pictures.
+        gap: pixels between images.
 
     Returns:
         (height, width, 3) uint8.
 
     Raises:
-        ParameterError: there are no pictures, or the numbers of labels and rows differ.
+        ParameterError: there are no images, or the numbers of labels and rows differ.
     """
     if not rows or not any(len(row) for row in rows):
-        raise ParameterError("a contact sheet needs at least one picture")
+        raise ParameterError("a contact sheet needs at least one image")
     if labels and len(labels) != len(rows):
         raise ParameterError(f"there are {len(labels)} labels for {len(rows)} rows")
     cells = [[_scale(picture, cell_height) for picture in row] for row in rows]

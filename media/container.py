@@ -56,7 +56,7 @@ def open_video(
         max_threads: maximum number of decoder threads.
 
     Raises:
-        MediaError: no such file, empty, not a video, without pictures, or over a limit.
+        MediaError: no such file, empty, not a video, without a video stream, or over a limit.
     """
     limits.check_file(file)
     options = {"max_pixels": str(limits.max_pixels)}

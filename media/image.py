@@ -58,7 +58,7 @@ def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
     path = Path(path)
     if image.dtype != np.uint8 or not (image.ndim == 2 or image.shape[2:] == (3,)):
         raise ParameterError(
-            f"the picture is {image.dtype} {image.shape};"
+            f"the image is {image.dtype} {image.shape};"
             " it must be uint8 (height, width, 3) or (height, width)"
         )
     try:

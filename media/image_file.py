@@ -93,5 +93,5 @@ def _too_many_pixels(name: str, error: Exception, limits: MediaLimits) -> str:
     match = re.search(r"\((\d+) pixels\)", str(error))
     declared = f"{int(match[1]):,}" if match else "too many"
     return (
-        f"{name}: the picture declares {declared} pixels; at most {limits.max_pixels:,} are allowed"
+        f"{name}: the image declares {declared} pixels; at most {limits.max_pixels:,} are allowed"
     )

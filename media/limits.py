@@ -24,16 +24,16 @@ class _Limits:
 
 @dataclass(frozen=True)
 class MediaLimits(_Limits):
-    """Limits on a picture or a video.
+    """Limits on an image or a video.
 
     Attributes:
         max_bytes: size of the file.
-        max_pixels: width times height of one picture, as the file declares it.
+        max_pixels: width times height of one image, as the file declares it.
         max_frames: frames of a video at the constant rate at which it is read.
         max_duration_s: length of a video in seconds.
         max_video_pixels: width times height times frames of a video.
         min_side: smallest width and height in pixels.
-        max_aspect: longer over shorter side of the picture that is animated. Its shorter side is
+        max_aspect: longer over shorter side of the image that is animated. Its shorter side is
             scaled to the model's resolution, so work and memory grow with the longer one.
 
     Raises:
@@ -62,25 +62,25 @@ class MediaLimits(_Limits):
             )
 
     def check_size(self, name: str, height: int, width: int) -> None:
-        """Raise MediaError when a picture of this size is too small or too large."""
+        """Raise MediaError when an image of this size is too small or too large."""
         if min(height, width) < self.min_side:
             raise MediaError(
-                f"{name}: the picture is {width}x{height} pixels;"
+                f"{name}: the size is {width}x{height} pixels;"
                 f" each side must have at least {self.min_side}",
                 Problem.TOO_SMALL,
             )
         if height * width > self.max_pixels:
             raise MediaError(
-                f"{name}: the picture is {width}x{height} = {height * width:,} pixels;"
+                f"{name}: the size is {width}x{height} = {height * width:,} pixels;"
                 f" at most {self.max_pixels:,} are allowed",
                 Problem.TOO_LARGE,
             )
 
     def check_aspect(self, name: str, height: int, width: int) -> None:
-        """Raise MediaError when a picture is too narrow to be animated."""
+        """Raise MediaError when an image is too narrow to be animated."""
         if max(height, width) > self.max_aspect * min(height, width):
             raise MediaError(
-                f"{name}: the picture is {width}x{height} pixels; the longer side may have at"
+                f"{name}: the image is {width}x{height} pixels; the longer side may have at"
                 f" most {self.max_aspect:g} times as many as the shorter",
                 Problem.TOO_NARROW,
             )

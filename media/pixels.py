@@ -42,9 +42,9 @@ def turns_sideways(matrix: NDArray[np.int32] | None) -> bool:
 
 
 def make_upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
-    """Rotate and mirror a picture by its display matrix, in quarter turns.
+    """Rotate and mirror an image by its display matrix, in quarter turns.
 
-    The matrix maps column x and row y of the stored picture to column a x + c y and row
+    The matrix maps column x and row y of the stored image to column a x + c y and row
     b x + d y of the displayed one, with a, b in its first row and c, d in its second.
     """
     if matrix is None:

@@ -1,4 +1,4 @@
-"""Sources of decoded pictures: this process, or a sandbox.
+"""Sources of decoded images: this process, or a sandbox.
 
 A service that decodes untrusted files passes its own source to `prepare`, which decodes them in a
 child process by `media.child`.
@@ -38,7 +38,7 @@ class Frames(Protocol):
 
 
 class MediaSource(Protocol):
-    """A reader of pictures and videos; it raises the errors of `read_image` and `VideoReader`."""
+    """A reader of images and videos; it raises the errors of `read_image` and `VideoReader`."""
 
     def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
         """Return a still image, (height, width, 3) uint8 RGB."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def composite_over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Composite a picture with alpha over white.
+    """Composite an image with alpha over white.
 
     Args:
         rgba: (height, width, 4) uint8, straight alpha, 0 is transparent.

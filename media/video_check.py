@@ -39,8 +39,8 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
     """Check a video's declared size and length, and decode its first frame.
 
     Raises:
-        MediaError: not a video of a known kind, a still image, without pictures or frames, damaged,
-            or over a limit.
+        MediaError: not a video of a known kind, a still image, without a video stream or frames,
+            damaged, or over a limit.
     """
     limits.check_file(file)
     with file.open() as reader:

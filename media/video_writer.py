@@ -51,7 +51,7 @@ class VideoWriter:
         size: (height, width) of every frame.
         crf: x264's constant quality, 0 (lossless) to 51; 18 looks like the original.
         preset: x264's speed, "ultrafast" to "veryslow".
-        audio_from: a file whose first audio track is copied, up to the end of the pictures; a
+        audio_from: a file whose first audio track is copied, up to the last frame; a
             codec that mp4 does not support is re-encoded as AAC.
 
     Raises:

@@ -6,7 +6,7 @@ or a class or function that returns one when called without arguments:
     class CastOnly:
         def judge(self, request: PolicyRequest) -> None:
             if not shows_cast_member(request.files["image"]):
-                raise PolicyRefusalError("unknown_face", "the picture shows no cast member")
+                raise PolicyRefusalError("unknown_face", "the image shows no cast member")
 """
 
 from __future__ import annotations

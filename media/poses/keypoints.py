@@ -22,7 +22,7 @@ class Pose:
     Attributes:
         keypoints: (18, 2) float, pixels of `canvas`.
         confidence: (18,) float, 0..1; 0 is "not detected".
-        canvas: (height, width) of the picture in pixels.
+        canvas: (height, width) of the image in pixels.
         hand_left: (21, 3) x, y, confidence, or None.
         hand_right: (21, 3) x, y, confidence, or None.
         face: (70, 3) x, y, confidence, or None.

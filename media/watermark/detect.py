@@ -1,8 +1,8 @@
 """Find a watermark in frames that may have been encoded again or resized.
 
 The score of a pattern w over coefficients c is sum(w c) / sqrt(sum(c^2)). Without a watermark it
-has unit variance, so a threshold defines an error rate. The content of a picture is noise here;
-most of it is removed by subtracting the blurred picture and clipping the rest: edges are strong
+has unit variance, so a threshold defines an error rate. The content of an image is noise here;
+most of it is removed by subtracting the blurred image and clipping the rest: edges are strong
 and rare, a watermark is weak and everywhere.
 """
 
@@ -104,7 +104,7 @@ class WatermarkDetector:
 
 
 def _residual(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Remove most of the picture's content, (height, width)."""
+    """Remove most of the image's content, (height, width)."""
     brightness = frame.astype(np.float32) @ BRIGHTNESS
     blurred = gaussian_filter(brightness, max(1.0, BLUR * min(brightness.shape)))
     residual: NDArray[np.float32] = np.clip(brightness - blurred, -CLIP, CLIP)

@@ -1,13 +1,13 @@
-"""The watermark: a pattern of signs over the low spatial frequencies of a picture.
+"""The watermark: a pattern of signs over the low spatial frequencies of an image.
 
-It is spread spectrum in the two-dimensional cosine transform of the whole picture. Coefficient
-(u, v) has u half waves vertically and v horizontally for any picture size, so a resized picture has
+It is spread spectrum in the two-dimensional cosine transform of the whole image. Coefficient
+(u, v) has u half waves vertically and v horizontally for any image size, so a resized image has
 the same signs at the same coefficients, and no alignment is needed. All frames of a video have the
 same watermark, so the detector can sum them.
 
 A watermark carries 32 bits as four symbols of 8 bits. Each symbol has one pattern per value, drawn
 from the key; another pattern marks the presence of a watermark. Signs are independent and fair. So
-for any picture that is independent of the key, the score of a pattern (see `detect`) exceeds t with
+for any image that is independent of the key, the score of a pattern (see `detect`) exceeds t with
 a probability of at most exp(-t^2 / 2), by Hoeffding's inequality.
 """
 
@@ -23,16 +23,16 @@ from scipy.fft import idctn
 VERSION = 1
 # The default key is public: with it anyone can find and remove the watermarks that use it.
 PUBLIC_KEY = b"tcan"
-MIN_FREQUENCY, MAX_FREQUENCY = 12, 128  # half waves per picture
+MIN_FREQUENCY, MAX_FREQUENCY = 12, 128  # half waves per image
 SIDE = MAX_FREQUENCY + 1
-# Encoding removes the highest tenth of a picture's frequencies.
+# Encoding removes the highest tenth of an image's frequencies.
 MAX_SIDE_SHARE = 0.9
 SYMBOLS, SYMBOL_BITS = 4, 8
 PAYLOAD_BITS = SYMBOLS * SYMBOL_BITS
 PRESENCE_SHARE = 0.5  # of the watermark's energy
 STRENGTH = 1.0  # root mean square, of 255: 48 dB
-# Shorter side in pixels. Smaller pictures have too few coefficients: a watermark of this strength
-# does not survive a second encoding, and is visible as grain when the picture is enlarged.
+# Shorter side in pixels. Smaller images have too few coefficients: a watermark of this strength
+# does not survive a second encoding, and is visible as grain when the image is enlarged.
 MIN_SIDE = 256
 
 Signs = NDArray[np.int8]
@@ -49,7 +49,7 @@ def symbol(key: bytes, position: int, value: int) -> Signs:
 
 
 def band(height: int, width: int) -> NDArray[np.bool_]:
-    """Return which coefficients a picture of this size uses, at most (SIDE, SIDE)."""
+    """Return which coefficients an image of this size uses, at most (SIDE, SIDE)."""
     down = np.arange(min(height, SIDE))[:, None]
     across = np.arange(min(width, SIDE))[None, :]
     waves = np.hypot(down, across)
@@ -58,7 +58,7 @@ def band(height: int, width: int) -> NDArray[np.bool_]:
 
 
 def no_watermark_reason(height: int, width: int) -> str | None:
-    """Return why pictures of this size get no watermark; None when they get one."""
+    """Return why images of this size get no watermark; None when they get one."""
     if min(height, width) >= MIN_SIDE:
         return None
     minimum = f"{MIN_SIDE}x{MIN_SIDE}"

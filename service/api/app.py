@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     app = FastAPI(
         title="TCAN",
-        summary="Animate a character's picture with the motion of a driving video",
+        summary="Animate a character's image with the motion of a driving video",
         version=version("tcan"),
         lifespan=lifespan,
         docs_url=None,

@@ -84,7 +84,7 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.CONSENT_REQUIRED: (
         "options.consent is required: state the basis of consent of the people shown"
     ),
-    ErrorCode.POLICY_REFUSED: "the picture shows a protected person",
+    ErrorCode.POLICY_REFUSED: "the image shows a protected person",
     ErrorCode.MALFORMED_BODY: "the multipart body ends before its closing boundary",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Content-Type must be multipart/form-data, got text/plain",
     ErrorCode.INVALID_REQUEST: "query.limit: Input should be less than or equal to 200",
@@ -99,20 +99,18 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.URL_REFUSED: "intranet.example: does not resolve to a public address",
     ErrorCode.URL_FAILED: "assets.example: HTTP 404",
     ErrorCode.INVALID_IMAGE: "image: the image is damaged (image file is truncated)",
-    ErrorCode.IMAGE_TOO_SMALL: "image: the picture is 8x8 pixels; each side must have at least 16",
+    ErrorCode.IMAGE_TOO_SMALL: "image: the size is 8x8 pixels; each side must have at least 16",
     ErrorCode.IMAGE_TOO_LARGE: (
-        "image: the picture is 7000x7000 = 49,000,000 pixels; at most 40,000,000 are allowed"
+        "image: the size is 7000x7000 = 49,000,000 pixels; at most 40,000,000 are allowed"
     ),
     ErrorCode.IMAGE_TOO_NARROW: (
-        "image: the picture is 16x4000 pixels; the longer side may have at most 4 times as many "
+        "image: the image is 16x4000 pixels; the longer side may have at most 4 times as many "
         "as the shorter"
     ),
     ErrorCode.INVALID_VIDEO: "driving: the file has audio but no video",
-    ErrorCode.VIDEO_TOO_SMALL: (
-        "driving: the picture is 8x8 pixels; each side must have at least 16"
-    ),
+    ErrorCode.VIDEO_TOO_SMALL: ("driving: the size is 8x8 pixels; each side must have at least 16"),
     ErrorCode.VIDEO_TOO_LARGE: (
-        "driving: the picture is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed"
+        "driving: the size is 8192x4320 = 35,389,440 pixels; at most 8,847,360 are allowed"
     ),
     ErrorCode.VIDEO_TOO_LONG: "driving: the video has 4,000 frames; at most 3,600 are allowed",
     ErrorCode.DECODER_STOPPED: "driving: the decoder needs more than 20 s",

@@ -46,7 +46,7 @@ class JobParams(BaseModel):
     )
     guidance_scale: Annotated[float, Field(ge=1.0, le=20.0)] | None = Field(
         None,
-        description="Classifier-free guidance towards the source picture; 1 turns it off and "
+        description="Classifier-free guidance towards the source image; 1 turns it off and "
         "halves the time. The preset's default when absent.",
     )
     context_size: Annotated[int, Field(ge=2, le=32), WHOLE] = Field(

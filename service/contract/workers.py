@@ -14,7 +14,7 @@ class ModelInfo(BaseModel):
 
     preset: str
     description: str
-    resolution: int = Field(description="Side of the training pictures, in pixels.")
+    resolution: int = Field(description="Side of the training images, in pixels.")
     num_inference_steps: int = Field(description="Default of the preset.")
     guidance_scale: float = Field(description="Default of the preset.")
     weights: dict[str, str] = Field(description="SHA-256 of each part's file.")

@@ -16,7 +16,7 @@ from service.inspection.memory_budget import required_bytes
 from service.stores.object_store.base import Content
 
 MODULE = "service.inspection.child"
-# Per file; enough for headers and one picture. A file that takes longer would take the workers too
+# Per file; enough for headers and one image. A file that takes longer would take the workers too
 # long.
 CPU_S, WAIT_S = 10, 20.0
 
@@ -42,7 +42,7 @@ class FileSummary(BaseModel):
 
 
 class Decoder:
-    """A sandbox that inspects pictures, videos and pose files. Threads may share it."""
+    """A sandbox that inspects images, videos and pose files. Threads may share it."""
 
     def __init__(self) -> None:
         self._sandbox = Sandbox(MODULE)

@@ -1,8 +1,8 @@
 """Memory that the inspection of a file may take, so that all inspections of a gateway fit.
 
-Measured on valid files at the limits (8000x5000 pictures, 4096x2160 videos, pose files of 32 MiB):
-WebP up to 640 MiB and AVIF 425 MiB, because their decoders hold several whole pictures; a
-progressive JPEG of four channels 310 MiB; other pictures 160 MiB; videos 210 MiB; pose files up to
+Measured on valid files at the limits (8000x5000 images, 4096x2160 videos, pose files of 32 MiB):
+WebP up to 640 MiB and AVIF 425 MiB, because their decoders hold several whole images; a
+progressive JPEG of four channels 310 MiB; other images 160 MiB; videos 210 MiB; pose files up to
 24 bytes for each of theirs.
 """
 

@@ -42,7 +42,7 @@ class NamedDetector:
         return [with_appearance(people, frame) for people, frame in pairs]
 
     def detect_one(self, image: NDArray[np.uint8]) -> Pose:
-        """Return the main person of one picture, (height, width, 3) uint8 RGB.
+        """Return the main person of one image, (height, width, 3) uint8 RGB.
 
         Without a person no joint of the pose is detected.
         """

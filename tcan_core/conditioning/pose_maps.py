@@ -23,7 +23,7 @@ from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import MediaError
 
 Map = NDArray[np.uint8]
-_ANY_RATE = Fraction(1)  # pictures in an archive have none
+_ANY_RATE = Fraction(1)  # images in an archive have none
 
 
 class PoseMaps(Protocol):
@@ -84,7 +84,7 @@ class StoredPoseMaps:
             raise MediaError(f"{path.name}: not a readable archive ({error})") from error
         self._count = sum(name.endswith(".png") for name in self._archive.namelist())
         if not self._count:
-            raise MediaError(f"{path.name}: it contains no picture")
+            raise MediaError(f"{path.name}: it contains no image")
         self._size = self.frame(0).shape[:2]
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class StoredPoseMaps:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the pictures."""
+        """(height, width) of the images."""
         return self._size[0], self._size[1]
 
     def frame(self, index: int) -> Map:

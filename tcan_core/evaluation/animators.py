@@ -27,7 +27,7 @@ class Pipeline(Protocol):
         seed: int,
         **settings: Any,
     ) -> Frames:
-        """Animate a picture, (h, w, 3), with poses; return (f, h, w, 3)."""
+        """Animate an image, (h, w, 3), with poses; return (f, h, w, 3)."""
         ...
 
 
@@ -36,12 +36,12 @@ class PreparedInputs(Protocol):
 
     @property
     def image(self) -> Frames:
-        """The source picture, (h, w, 3)."""
+        """The source image, (h, w, 3)."""
         ...
 
     @property
     def source_pose(self) -> Pose | None:
-        """The pose of the person in the picture."""
+        """The pose of the person in the image."""
         ...
 
     @property
@@ -56,7 +56,7 @@ class PipelineAnimator:
 
     Attributes:
         pipeline: the pipeline, called once per pair.
-        prepare: reads a source picture and a driving video and detects their poses.
+        prepare: reads a source image and a driving video and detects their poses.
         settings: keyword arguments for the pipeline, such as `ptm_tau=0` or `retarget=False`.
         errors: errors injected into the true driving poses; the source pose is left unchanged.
         cleaning: settings to clean the true driving poses after that; None skips cleaning.

@@ -58,7 +58,7 @@ def ssim(result: Frames, truth: Frames) -> float:
 
 
 def moving_region_mask(source: Frames, truth: Frames, threshold: int = 12, grow: int = 1) -> Mask:
-    """Return the mask of pixels where the truth differs from the source picture.
+    """Return the mask of pixels where the truth differs from the source image.
 
     Args:
         source: (h, w, 3).

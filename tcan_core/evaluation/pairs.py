@@ -54,7 +54,7 @@ class Pair:
 
     @property
     def source_path(self) -> Path:
-        """The picture of the character."""
+        """The image of the character."""
         return self.folder / "source.png"
 
     @property
@@ -63,11 +63,11 @@ class Pair:
         return self.folder / "driving.mp4"
 
     def source(self) -> Frames:
-        """Read the picture of the character, (h, w, 3)."""
+        """Read the image of the character, (h, w, 3)."""
         return read_image(self.source_path)
 
     def source_pose(self) -> Pose:
-        """Read the true pose of the character in its picture."""
+        """Read the true pose of the character in its image."""
         return _read_poses(self.folder / "source_pose.json")[0]
 
     def driving_poses(self) -> list[Pose]:

@@ -1,4 +1,4 @@
-"""Ground truth of a pair, and the baseline that repeats the source picture."""
+"""Ground truth of a pair, and the baseline that repeats the source image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Truth:
     Shapes: f frames, h height, w width
 
     Attributes:
-        source: (h, w, 3), the source picture.
+        source: (h, w, 3), the source image.
         frames: (f, h, w, 3), the ideal result.
         moving: (f, h, w), mask of the pixels where `frames` differ from `source`.
         still: (h, w), mask of the pixels that show background in all frames.
@@ -63,7 +63,7 @@ class Truth:
 
 
 def repeat_source(truth: Truth) -> Frames:
-    """Return the baseline that repeats the source picture, (f, h, w, 3)."""
+    """Return the baseline that repeats the source image, (f, h, w, 3)."""
     return np.repeat(truth.source[None], len(truth.frames), axis=0)
 
 

@@ -38,7 +38,7 @@ class RuntimeOptions:
         serial_guidance: see `Tcan`; exact.
         offload: keep the codec and the denoising networks on the device only during their stage;
             exact. No effect on a CPU.
-        tile_codec: decode pictures above 512 pixels in overlapping, blended tiles; changes pixels
+        tile_codec: decode images above 512 pixels in overlapping, blended tiles; changes pixels
             slightly, because each tile has its own norm statistics.
         channels_last: use this memory layout for convolutions; exact up to rounding.
         attention: attention kernel, "sdpa" or "xformers" (CUDA); exact up to rounding.

@@ -36,7 +36,7 @@ def _gradient(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 
 def _draw_shape(picture: NDArray[np.float32], rng: np.random.Generator, size: int) -> None:
-    """Draw one translucent window, disc, post or slope on the picture."""
+    """Draw one translucent window, disc, post or slope on the image."""
     layer = picture.copy()
     color = tuple(float(channel) for channel in sample_color(rng, _MUTED, _LIGHT))
     x, y = (int(value) for value in rng.uniform(0, size, 2))

@@ -108,7 +108,7 @@ def place_joints(
 
     Args:
         neck: (2,) x, y as fractions of the canvas.
-        directions: (17,) radians; 0 points down, a quarter turn to the right of the picture.
+        directions: (17,) radians; 0 points down, a quarter turn to the right of the image.
         foreshortening: (17,) 0..1, drawn length over true length.
         size: side of the square canvas in pixels.
 

@@ -1,6 +1,6 @@
 """Motions: bone directions, foreshortening and neck path over time, independent of the body.
 
-Angles are in radians: 0 points down, a quarter turn to the right of the picture (the puppet faces
+Angles are in radians: 0 points down, a quarter turn to the right of the image (the puppet faces
 the viewer, so its left).
 """
 
@@ -178,7 +178,7 @@ def sample_motion(rng: np.random.Generator, num_frames: int, name: str | None = 
 
 
 def sample_stance(rng: np.random.Generator) -> Motion:
-    """Sample one frame without foreshortening, as pose of a source picture."""
+    """Sample one frame without foreshortening, as pose of a source image."""
     moving = sample_motion(rng, 2)
     still = np.ones((1, NUM_BONES))
     return Motion(moving.directions[1:], still, np.zeros((1, 2)))

@@ -1,4 +1,4 @@
-"""Write pairs with ground truth: source picture, driving video, source with the same motion."""
+"""Write pairs with ground truth: source image, driving video, source with the same motion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def render_pair(
         directory: output folder.
         seed: seed of the scene; below 1,000,000 for training, from there upwards for tests.
         num_frames: number of frames, at least 1.
-        size: side of the square pictures in pixels, 32..1024, even.
+        size: side of the square images in pixels, 32..1024, even.
         proportions: "any", or "crossed" for a tall and a chibi character.
 
     Raises:

@@ -19,12 +19,12 @@ from tcan_core.puppets.drawing import draw_puppet
 from tcan_core.puppets.motion import Motion, sample_motion, sample_stance
 
 FIRST_TEST_SEED = 1_000_000
-WORLD_VERSION = 2  # incremented whenever a seed gives other pictures
+WORLD_VERSION = 2  # incremented whenever a seed gives other images
 
 
 @dataclass(frozen=True)
 class Character:
-    """A puppet in its own picture: body, appearance, background, and initial neck position."""
+    """A puppet in its own image: body, appearance, background, and initial neck position."""
 
     body: Body
     appearance: Appearance
@@ -61,7 +61,7 @@ class Scene:
 
     @property
     def source_pose(self) -> Pose:
-        """The pose of the source picture; its neck is where the target's first frame has it."""
+        """The pose of the source image; its neck is where the target's first frame has it."""
         return self.source.poses(self.stance)[0]
 
 

@@ -55,7 +55,7 @@ class AutoencoderConfig:
 
 
 class AutoencoderStage:
-    """Training of the autoencoder on single pictures."""
+    """Training of the autoencoder on single images."""
 
     validation = None
 
@@ -98,7 +98,7 @@ class AutoencoderStage:
         return loss, scalars
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return pictures above their reconstructions."""
+        """Return images above their reconstructions."""
         images = to_images(self.pictures.images[:SHEET_PICTURES, 0]).to(self.config.run.device)
         output = self.codec.unscaled_decode(self.codec.moments(images)[0]).clamp(-1, 1)
         rows = torch.stack([images, output]).permute(0, 3, 1, 4, 2)  # (2, height, batch, width, 3)

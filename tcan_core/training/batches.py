@@ -14,7 +14,7 @@ from tcan_core.training.samples import Samples
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Source pictures, each with target frames and their poses; stage 1 uses one frame each.
+    """Source images, each with target frames and their poses; stage 1 uses one frame each.
 
     Shapes: b batch, c latent channels, f frames, h w latent size
 
@@ -41,9 +41,9 @@ class ClipData(Protocol):
         """Draw one row per sample, using only that sample's generator."""
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return a fixed batch for sample sheets and its pictures.
+        """Return a fixed batch for sample sheets and its images.
 
-        The pictures, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
+        The images, (count, 1 + f, height, width, 3) uint8 RGB, are the source and its targets.
         """
 
 

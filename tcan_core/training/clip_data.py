@@ -22,12 +22,12 @@ from tcan_core.training.sheets import fixed_choice
 
 @dataclass(frozen=True)
 class PuppetPairs:
-    """Pairs of pictures of one puppet: a source, and a target with its pose."""
+    """Pairs of images of one puppet: a source, and a target with its pose."""
 
     puppets: PuppetLatents
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw two different pictures for each sample."""
+        """Draw two different images for each sample."""
         frames = self.puppets.latents.shape[1]
         characters = integers(samples, len(self.puppets))
         source = integers(samples, frames)
@@ -37,7 +37,7 @@ class PuppetPairs:
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
         """Return standing puppets as sources and moving ones as targets.
 
-        The pictures are (count, 2, size, size, 3).
+        The images are (count, 2, size, size, 3).
         """
         characters = fixed_choice(len(self.puppets), count)
         still, moving = np.zeros(count, np.int64), np.ones((count, 1), np.int64)
@@ -49,7 +49,7 @@ class PuppetPairs:
 
 @dataclass(frozen=True)
 class PuppetClips:
-    """Clips of one puppet: its standing picture as source, consecutive frames as targets."""
+    """Clips of one puppet: its standing image as source, consecutive frames as targets."""
 
     puppets: PuppetLatents
     num_frames: int
@@ -61,7 +61,7 @@ class PuppetClips:
         return self._clips(characters, first)
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return clips from their first frame; the pictures are (count, 1 + f, size, size, 3)."""
+        """Return clips from their first frame; the images are (count, 1 + f, size, size, 3)."""
         characters = fixed_choice(len(self.puppets), count)
         batch = self._clips(characters, np.ones(count, np.int64))
         return batch, self.puppets.pictures.images[characters][:, : self.num_frames + 1]
@@ -77,7 +77,7 @@ class ClipSource:
 
     Attributes:
         data: puppets.
-        folders: TikTok-style folders of pictures.
+        folders: TikTok-style folders of images.
         shards: clips prepared by `tcan data prepare`.
     """
 
@@ -109,7 +109,7 @@ def open_clip_data(
     data = source.data
     if data is None or data.frames <= num_frames or (num_frames > 1 and not data.consecutive):
         raise ConfigError(
-            f"{num_frames} target frames need at least {num_frames + 1} pictures per puppet, "
+            f"{num_frames} target frames need at least {num_frames + 1} images per puppet, "
             f"and `consecutive: true` for more than one target frame; got {data}"
         )
     puppets = load_latents(data, preset, parts, codec)

@@ -95,8 +95,8 @@ class PuppetData:
 
     Attributes:
         characters: number of characters; their seeds start at `first_seed`.
-        frames: pictures per character: the first shows it standing, the others moving.
-        consecutive: whether the moving pictures are consecutive frames or randomly chosen.
+        frames: images per character: the first shows it standing, the others moving.
+        consecutive: whether the moving images are consecutive frames or randomly chosen.
     """
 
     characters: int = 1000
@@ -128,7 +128,7 @@ class FolderData:
 
     Attributes:
         size: side of the square crops in pixels.
-        crop_scale: range of the crop's side as a fraction of the picture's shorter side.
+        crop_scale: range of the crop's side as a fraction of the image's shorter side.
         left_out: names of clips to exclude, such as those held out for tests.
         only: names of the clips to use; empty uses all except `left_out`.
     """

@@ -1,4 +1,4 @@
-"""TikTok-style clip folders: frames and drawn poses as pictures, encoded on demand."""
+"""TikTok-style clip folders: frames and drawn poses as images, encoded on demand."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
 IMAGES, POSES = "images", "dwpose"
-_ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
+_ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
 
 Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip folder: its frames in order, and the pose picture of each."""
+    """One clip folder: its frames in order, and the pose image of each."""
 
     name: str
     images: list[Path]
@@ -37,10 +37,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square part of a picture, relative to the picture's size.
+    """A square part of an image, relative to the image's size.
 
     Attributes:
-        side: side of the square as a fraction of the picture's shorter side, above 0, at most 1.
+        side: side of the square as a fraction of the image's shorter side, above 0, at most 1.
         down: vertical position within the remaining space, 0 (top) to 1 (bottom).
         across: horizontal position within the remaining space, 0 (left) to 1 (right).
     """
@@ -76,11 +76,11 @@ class FolderClips:
         self.clips = find_clips(data, num_frames + (num_frames == 1))
 
     def sample(self, samples: Samples) -> ClipBatch:
-        """Draw one row per sample, with one crop for all pictures of a row."""
+        """Draw one row per sample, with one crop for all images of a row."""
         return self._encode([self._read(rng) for rng in numpy_generators(samples)])
 
     def examples(self, count: int) -> tuple[ClipBatch, Pictures]:
-        """Return a batch for sample sheets, and its pictures (count, 1 + f, size, size, 3)."""
+        """Return a batch for sample sheets, and its images (count, 1 + f, size, size, 3)."""
         samples = [self._read(rng) for rng in np.random.default_rng(0).spawn(count)]
         return self._encode(samples), np.stack([pictures for pictures, _ in samples])
 

@@ -1,4 +1,4 @@
-"""Puppet pictures as latents, encoded once with the trained autoencoder and cached in a file."""
+"""Puppet images as latents, encoded once with the trained autoencoder and cached in a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENCODE_BATCH = 128
 
 @dataclass(frozen=True)
 class PuppetLatents:
-    """Characters as latents and keypoints; picture 0 of each shows it standing.
+    """Characters as latents and keypoints; image 0 of each shows it standing.
 
     Attributes:
         latents: (characters, frames, channels, h, w) float16, unit variance.
@@ -68,7 +68,7 @@ class PuppetLatents:
 def load_latents(
     data: PuppetData, preset: Preset, parts: PartFolders, codec: ImageCodec
 ) -> PuppetLatents:
-    """Open the cached latents; encode the pictures first if the cache is empty."""
+    """Open the cached latents; encode the images first if the cache is empty."""
     pictures = load_puppets(data)
     weights = file_sha256(find_part(preset, "vae", parts))[:12]
     path = cache_folder(data) / f"latents-{weights}.npy"

@@ -37,8 +37,8 @@ class PoseDetectorConfig:
     """Configuration of `tcan train pose-detector`.
 
     Attributes:
-        empty_share: fraction of pictures without a character, 0..1.
-        compressed_share: fraction of pictures with JPEG artefacts, as frames of a video have, 0..1.
+        empty_share: fraction of images without a character, 0..1.
+        compressed_share: fraction of images with JPEG artefacts, as frames of a video have, 0..1.
     """
 
     preset: str
@@ -50,7 +50,7 @@ class PoseDetectorConfig:
 
 
 class PoseDetectorStage:
-    """Training of the pose detector on single pictures."""
+    """Training of the pose detector on single images."""
 
     validation = None
 
@@ -76,7 +76,7 @@ class PoseDetectorStage:
         return loss, {"pixels": float((predicted - keypoints[~empty]).norm(dim=-1).median())}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return rows of pictures, detected skeletons and true skeletons."""
+        """Return rows of images, detected skeletons and true skeletons."""
         chosen = fixed_choice(len(self.pictures), SHEET_PICTURES)
         pictures = self.pictures.images[chosen, 1]
         size = pictures.shape[1]
@@ -97,7 +97,7 @@ class PoseDetectorStage:
     def _batch(
         self, generators: list[np.random.Generator]
     ) -> tuple[NDArray[np.uint8], Tensor, Tensor]:
-        """Return pictures, keypoints (batch, 18, 2) and the mask of empty pictures (batch,)."""
+        """Return images, keypoints (batch, 18, 2) and the mask of empty images (batch,)."""
         drawn = [self._picture(rng) for rng in generators]
         pictures, keypoints, empty = (np.stack(part) for part in zip(*drawn, strict=True))
         return pictures, torch.from_numpy(keypoints), torch.from_numpy(empty)
@@ -120,7 +120,7 @@ class PoseDetectorStage:
 def _moved(
     picture: NDArray[np.uint8], keypoints: NDArray[np.float32], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Scale and shift a picture together with its keypoints."""
+    """Scale and shift an image together with its keypoints."""
     size = picture.shape[0]
     scale = rng.uniform(0.8, 1.15)
     shift = (1 - scale) * size / 2 + rng.uniform(-0.1, 0.1, 2) * size

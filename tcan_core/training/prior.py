@@ -1,7 +1,7 @@
 """Training of a small preset's prior: a base UNet and its pose ControlNet, from random weights.
 
 They play the role that SD 1.5 and its OpenPose ControlNet play for TCAN: they draw characters in
-any pose without a source picture. They are frozen in the later stages.
+any pose without a source image. They are frozen in the later stages.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PriorConfig:
 
 
 class PriorStage:
-    """Training of the prior: pictures from poses, without a reference."""
+    """Training of the prior: images from poses, without a reference."""
 
     validation = None
 
@@ -70,7 +70,7 @@ class PriorStage:
             self.tcan.enable_gradient_checkpointing()
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
-        """Return the diffusion loss of a batch of single pictures with their poses."""
+        """Return the diffusion loss of a batch of single images with their poses."""
         latents, pose_maps = self._batch(samples)
         device = self.config.run.device
         noisy = add_noise(latents[:, :, None], self.preset.prediction_type, samples).to(device)
@@ -79,7 +79,7 @@ class PriorStage:
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return a row of poses above a row of pictures sampled for them."""
+        """Return a row of poses above a row of images sampled for them."""
         characters = fixed_choice(len(self.data), SHEET_PICTURES)
         _, pose_maps = self.data.batch(characters, np.ones(SHEET_PICTURES, np.int64))
         images = sample_images(self.tcan, self.preset, pose_maps[:, :, None])

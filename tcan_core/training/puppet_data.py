@@ -27,12 +27,12 @@ from tcan_core.training.config import PuppetData
 MOTION_FRAMES = 48
 _CHUNK = 64
 
-_Drawn = tuple[NDArray[np.uint8], NDArray[np.float32]]  # pictures and keypoints of a character
+_Drawn = tuple[NDArray[np.uint8], NDArray[np.float32]]  # images and keypoints of a character
 
 
 @dataclass(frozen=True)
 class PuppetPictures:
-    """Pictures of puppets, `frames` per character; picture 0 shows it standing, as a source does.
+    """Images of puppets, `frames` per character; image 0 shows it standing, as a source does.
 
     Attributes:
         images: (characters, frames, size, size, 3) uint8 RGB.
@@ -47,7 +47,7 @@ class PuppetPictures:
 
 
 def load_puppets(data: PuppetData) -> PuppetPictures:
-    """Open the cached pictures; draw them first if the cache is empty (about 2,000 per second).
+    """Open the cached images; draw them first if the cache is empty (about 2,000 per second).
 
     Raises:
         ConfigError: seeds overlap those reserved for tests, or `frames` exceeds a motion's length.

@@ -27,7 +27,7 @@ from tcan_core.training.shards import INDEX, ClipEntry, ShardIndex, as_poses, re
 from tcan_core.training.sheets import as_pictures
 from tcan_core.training.storage import OpenStorage, checked_name
 
-_DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
+_DECODE_BATCH = 8  # a full-size image takes gigabytes to decode
 
 
 class ShardClips:
@@ -65,9 +65,9 @@ class ShardClips:
         return _stack([self._draw(rng) for rng in numpy_generators(samples)])
 
     def examples(self, count: int) -> tuple[ClipBatch, NDArray[np.uint8]]:
-        """Return clips from their first frames, and their pictures, (count, 1 + f, size, size, 3).
+        """Return clips from their first frames, and their images, (count, 1 + f, size, size, 3).
 
-        The pictures are decoded latents and have the autoencoder's quality.
+        The images are decoded latents and have the autoencoder's quality.
         """
         chosen = np.linspace(0, len(self.clips) - 1, count).round().astype(int)
         clips = [self.clips[index] for index in chosen]

@@ -62,7 +62,7 @@ class ShardIndex:
     """The index of a folder of shards.
 
     Attributes:
-        size: side of the clips' pictures in pixels.
+        size: side of the clips' images in pixels.
         vae_sha256: sha256 of the autoencoder's weights that made the latents.
         shards: sha256 of each shard, by file name.
     """

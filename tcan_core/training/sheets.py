@@ -1,4 +1,4 @@
-"""Sample sheets: pictures that a model in training generates for a few fixed poses."""
+"""Sample sheets: images that a model in training generates for a few fixed poses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tcan_core.sampling.denoising_loop import DenoisingLoop
 from tcan_core.sampling.noise import initial_noise
 from tcan_core.sampling.schedulers import NoiseSchedule, build_scheduler
 
-_DECODE_BATCH = 8  # a full-size picture takes gigabytes to decode
+_DECODE_BATCH = 8  # a full-size image takes gigabytes to decode
 
 
 def sample_images(
@@ -24,7 +24,7 @@ def sample_images(
     guidance_scale: float = 1.0,
     num_inference_steps: int = 12,
 ) -> Tensor:
-    """Denoise a batch of single pictures, or of windows if the model has motion modules.
+    """Denoise a batch of single images, or of windows if the model has motion modules.
 
     Shapes: b batch, f frames
 
@@ -69,7 +69,7 @@ def as_pictures(images: Tensor) -> NDArray[np.uint8]:
 
 
 def tile(rows: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Stack rows of pictures, each (batch, height, width, 3), into one picture."""
+    """Stack rows of images, each (batch, height, width, 3), into one image."""
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 

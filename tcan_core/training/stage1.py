@@ -1,6 +1,6 @@
 """Stage 1, appearance: trains reference UNet and LoRA; denoising UNet and ControlNet are frozen.
 
-A sample is two pictures of one character: the source, and the target with its pose.
+A sample is two images of one character: the source, and the target with its pose.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Stage1:
         return noisy.loss(prediction), {}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return rows of sources, poses, sampled pictures and true pictures."""
+        """Return rows of sources, poses, sampled images and true images."""
         batch, pictures = self.data.examples(SHEET_PICTURES)
         images = sample_images(self.tcan, self.preset, batch.pose_maps, batch.sources)
         maps = maps_as_pictures(batch.pose_maps[:, :, 0])

@@ -1,6 +1,6 @@
 """Stage 2, motion: trains only the motion modules of denoising UNet and ControlNet.
 
-A sample is a source picture and 16 consecutive frames with their poses.
+A sample is a source image and 16 consecutive frames with their poses.
 """
 
 from __future__ import annotations

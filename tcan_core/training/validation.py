@@ -115,10 +115,10 @@ def open_validation(
 
 
 def measure(source: Frames, truth: Frames, result: Frames) -> dict[str, float | None]:
-    """Return the metrics of one clip, and the PSNR of the repeated source picture.
+    """Return the metrics of one clip, and the PSNR of the repeated source image.
 
     Args:
-        source: the source picture, (height, width, 3).
+        source: the source image, (height, width, 3).
         truth: the original frames, (frames, height, width, 3).
         result: the animated frames, of the same shape as `truth`.
     """

@@ -21,7 +21,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def flag(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """Return a picture with red and green at the top, blue and white at the bottom."""
+    """Return an image with red and green at the top, blue and white at the bottom."""
     picture = np.empty((height, width, 3), np.uint8)
     picture[: height // 2, : width // 2] = RED
     picture[: height // 2, width // 2 :] = GREEN

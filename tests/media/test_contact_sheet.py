@@ -1,4 +1,4 @@
-"""Contact sheets place every picture in its row and column."""
+"""Contact sheets place every image in its row and column."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_labels_and_titles_do_not_cover_pictures() -> None:
 
 
 def test_missing_pictures_and_mismatched_labels_are_rejected() -> None:
-    with pytest.raises(ParameterError, match="at least one picture"):
+    with pytest.raises(ParameterError, match="at least one image"):
         contact_sheet([])
     with pytest.raises(ParameterError, match="1 labels for 2 rows"):
         contact_sheet([[_plain(RED)], [_plain(RED)]], ["one"])

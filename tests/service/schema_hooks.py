@@ -25,7 +25,7 @@ from tests import samples
 
 @cache
 def media() -> dict[str, bytes]:
-    """Return a picture and a video by part name."""
+    """Return an image and a video by part name."""
     with tempfile.TemporaryDirectory() as folder:
         return {"image": samples.png(), "driving": samples.video(Path(folder))}
 

@@ -2,8 +2,8 @@
 
     python bare.py PORT REDIS_URL FOLDER
 
-`POST /submit` validates the picture with Pillow and the video with PyAV, by the same limits and as
-deeply as the gateway (the picture is decoded completely, the video's declared size and length are
+`POST /submit` validates the image with Pillow and the video with PyAV, by the same limits and as
+deeply as the gateway (the image is decoded completely, the video's declared size and length are
 checked and its first frame is decoded), saves both files without syncing them, and queues a task.
 It decodes in the server's own process: no sandbox, no idempotency, no durable job record.
 """
@@ -61,10 +61,10 @@ def save(upload: UploadFile) -> Path:
 
 
 def check_image(path: Path) -> None:
-    """Check the size of a picture, and decode it."""
+    """Check the size of an image, and decode it."""
     with Image.open(path) as image:
         if min(image.size) < MIN_SIDE or image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"bad picture size: {image.width}x{image.height}")
+            raise ValueError(f"bad image size: {image.width}x{image.height}")
         image.load()
 
 

@@ -2,7 +2,7 @@
 
     python docs/benchmarks/service/run.py [--rounds 5] [--seconds 4] [--upload-mb 500]
 
-A submit is what users send: a picture of 512x512 and 10 s of driving video of 512x512, 25 fps. Both
+A submit is what users send: an image of 512x512 and 10 s of driving video of 512x512, 25 fps. Both
 services validate the files with the same libraries, save them, and queue the job; see bare.py for
 what the bare service does not do. Rounds alternate in one run, so that other load on the machine
 affects both. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No
@@ -114,7 +114,7 @@ def bare_service(folder: Path, redis_url: str) -> Iterator[str]:
 
 
 def submit_body(folder: Path) -> bytes:
-    """Return a multipart body with a picture of 512x512 and 10 s of video."""
+    """Return a multipart body with an image of 512x512 and 10 s of video."""
     parts = {"image": samples.png(SIDE, SIDE), "driving": driving_video(folder / "walk.mp4")}
     content = b"".join(uploads.part(name) + file + b"\r\n" for name, file in parts.items())
     return content + b"--b--\r\n"

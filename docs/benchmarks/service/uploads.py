@@ -65,7 +65,7 @@ def grown(
 
 
 def form(driving: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a form with a picture and a driving video."""
+    """Yield a form with an image and a driving video."""
     yield part("image") + samples.png() + b"\r\n" + part("driving")
     yield from driving
     yield b"\r\n--b--\r\n"

@@ -1,4 +1,4 @@
-"""Size of a body in the picture."""
+"""Size of a body in the image."""
 
 from __future__ import annotations
 

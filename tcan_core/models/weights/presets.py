@@ -97,9 +97,9 @@ class Preset:
     Attributes:
         name: unique name; also the name of its store.
         description: one line for display.
-        resolution: side of the training pictures in pixels.
+        resolution: side of the training images in pixels.
         prediction_type: prediction of the denoising UNet; "sample" is x0.
-        detector: name of the pose detector for its pictures.
+        detector: name of the pose detector for its images.
         parts: networks by name.
         sampling: default sampling settings.
         loras: LoRAs merged into the UNets, by name.

@@ -17,7 +17,7 @@ _MARGIN = 0.15  # of the person's extent, on each side, because joints lie insid
 
 @dataclass(frozen=True)
 class Square:
-    """A square region of a picture, in pixels."""
+    """A square region of an image, in pixels."""
 
     left: int
     top: int
@@ -30,7 +30,7 @@ class Square:
         return np.asarray(cv2.resize(square, (size, size), interpolation=kind), np.uint8)
 
     def move(self, pose: Pose, size: int) -> Pose:
-        """Return the pose on the canvas of the picture that `cut` returns."""
+        """Return the pose on the canvas of the image that `cut` returns."""
         scale, corner = size / self.side, np.array([self.left, self.top])
         hands = [_moved(hand, corner, scale) for hand in (pose.hand_left, pose.hand_right)]
         return replace(
@@ -44,7 +44,7 @@ class Square:
 
 
 def centered_square(size: tuple[int, int]) -> Square:
-    """Return the largest centered square of a picture of size (height, width)."""
+    """Return the largest centered square of an image of size (height, width)."""
     height, width = size
     side = min(height, width)
     return Square((width - side) // 2, (height - side) // 2, side)
@@ -53,7 +53,7 @@ def centered_square(size: tuple[int, int]) -> Square:
 def square_around(poses: Sequence[Pose]) -> Square:
     """Return one square for a clip that contains all of the person's joints, with a margin.
 
-    Its side is at most the shorter side of the picture.
+    Its side is at most the shorter side of the image.
     """
     height, width = poses[0].canvas
     points = stack_points(poses).reshape(-1, 2)

@@ -35,7 +35,7 @@ from tcan_core.training.storage import Storage
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 REPORT = "report.json"
 SPLITS = TRAIN, VALIDATION = "train", "validation"
-_ENCODE_BATCH = 8  # a full-size picture takes a gigabyte to encode
+_ENCODE_BATCH = 8  # a full-size image takes a gigabyte to encode
 
 
 @dataclass(frozen=True)

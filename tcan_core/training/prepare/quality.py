@@ -23,7 +23,7 @@ class QualitySettings:
         min_frames: minimum length; a clip of stage 2 has 16 target frames and a source.
         min_joints: minimum mean fraction of the 18 joints that are detected, 0..1.
         max_rejected: maximum fraction of detections rejected as implausible jumps, 0..1.
-        min_height: minimum height of the person as a fraction of the picture's shorter side.
+        min_height: minimum height of the person as a fraction of the image's shorter side.
         min_motion: minimum mean speed of the joints in body heights per second.
         max_people: maximum number of people per frame; a clip is dropped if more than a tenth of
             its frames exceed it.

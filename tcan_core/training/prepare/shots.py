@@ -26,7 +26,7 @@ def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
 class ShotCutter:
     """Streaming detector of cuts.
 
-    A cut is a change of the whole picture that is much larger than the neighbouring changes, so
+    A cut is a change of the whole image that is much larger than the neighbouring changes, so
     fast motion and a shaking camera are not cuts. Fades are not detected. A shot longer than
     `longest` frames is cut there to bound memory.
     """

@@ -95,7 +95,7 @@ def try_many(folder: Path, size: int, frames: int) -> list[Trial]:
 
 
 def test_scores_without_a_watermark_are_random() -> None:
-    """The scores of 300 pictures of noise have unit variance and stay below the threshold."""
+    """The scores of 300 images of noise have unit variance and stay below the threshold."""
     chosen = band(64, 64)
     rows, columns = chosen.shape
     signs = presence(b"tcan")[:rows, :columns][chosen].astype(np.float64)

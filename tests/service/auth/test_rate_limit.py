@@ -174,7 +174,7 @@ def test_rate_limit_over_three_windows_of_real_time(
 
 
 def submit(client: TestClient, key: dict[str, str], driving: bytes | None = None) -> Any:
-    """Submit a picture and a pose file of 25 frames, which is one second."""
+    """Submit an image and a pose file of 25 frames, which is one second."""
     files = FILES if driving is None else {**FILES, "driving": ("d", driving)}
     return client.post("/animate", files=files, headers=key)
 

@@ -134,7 +134,7 @@ def test_invalid_image_is_reported_before_an_invalid_driving_file(decoder: Decod
     limits = LIMITS.model_copy(update={"max_pose_bytes": 40_000})
     for driving in (b"no video", b"[]", poses(400), poses(4000)):
         with pytest.raises(RejectedError, match="^image: not an image") as refused:
-            inspect_inputs({"driving": driving, "image": b"no picture"}, limits, decoder)
+            inspect_inputs({"driving": driving, "image": b"no image"}, limits, decoder)
         assert refused.value.code is ErrorCode.INVALID_IMAGE
     with pytest.raises(RejectedError, match="^driving: the file has .* bytes; at most 40,000"):
         inspect_inputs({"driving": poses(4000), "image": samples.png()}, limits, decoder)

@@ -29,7 +29,7 @@ Box = tuple[float, float, float, float]  # x, y of the middle, width, height, in
 
 
 def write_people(path: Path, boxes: list[tuple[Box, int]]) -> None:
-    """Write an exported YOLOX that detects these boxes of these classes in blue pictures."""
+    """Write an exported YOLOX that detects these boxes of these classes in blue images."""
     answer = np.zeros((1, ANCHORS, 85), np.float32)
     for (x, y, width, height), kind in boxes:
         column, row = int(x // STRIDE), int(y // STRIDE)
@@ -37,7 +37,7 @@ def write_people(path: Path, boxes: list[tuple[Box, int]]) -> None:
         anchor[:2] = x / STRIDE - column, y / STRIDE - row
         anchor[2:4] = np.log([width / STRIDE, height / STRIDE])
         anchor[[4, 5 + kind]] = 1.0
-    # The picture is BGR, 0..255; the brightest blue is the score.
+    # The image is BGR, 0..255; the brightest blue is the score.
     certain = np.ones((1, 1, 85), np.float32)
     certain[..., 4] = 0.0
     nodes = [

@@ -69,11 +69,11 @@ def test_damaged_archive_is_rejected(poses: list[Pose], tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("note.txt", "")
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr("00000.png", b"no picture")
+        archive.writestr("00000.png", b"no image")
     for name, message in (
         ("nothing.zip", "not a readable archive"),
         ("text.zip", "not a readable archive"),
-        ("empty.zip", "no picture"),
+        ("empty.zip", "no image"),
         ("bad.zip", "frame 0 is damaged"),
     ):
         with pytest.raises(MediaError, match=message):

@@ -1,6 +1,6 @@
 """The followed person stays the same when three people cross.
 
-The people are puppets in one picture, the nearer ones in front. Their joints are noisy and have
+The people are puppets in one image, the nearer ones in front. Their joints are noisy and have
 gaps, as from a detector; a person who is mostly covered is not detected.
 """
 
@@ -63,7 +63,7 @@ def _walker(random: np.random.Generator, start: float) -> tuple[Character, list[
 def _compose(
     drawn: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
 ) -> tuple[NDArray[np.uint8], list[float]]:
-    """Return one picture, the last person in front, and the visible share of each."""
+    """Return one image, the last person in front, and the visible share of each."""
     picture = np.full((SIZE, SIZE, 3), 128, np.uint8)
     visible = []
     for index, (frame, cover) in enumerate(drawn):

@@ -1,4 +1,4 @@
-"""The pipeline on the tiny preset, and a puppet's picture and motion to run it on."""
+"""The pipeline on the tiny preset, and a puppet's image and motion to run it on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DETECTOR = "stance-of-the-scene"
 
 
 class StanceDetector:
-    """Finds the scene's source character, as it stands, in every picture that is not black."""
+    """Finds the scene's source character, as it stands, in every image that is not black."""
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         pose = sample_scene(SEED, FRAMES, SIZE).source_pose

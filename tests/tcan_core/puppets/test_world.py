@@ -28,7 +28,7 @@ SEEDS = range(FIRST_TEST_SEED, FIRST_TEST_SEED + 6)
 
 
 def looks(**changes: object) -> Appearance:
-    """Return an appearance with colours that are easy to find in a picture."""
+    """Return an appearance with colours that are easy to find in an image."""
     chosen: dict[str, object] = dict(
         skin=(250, 200, 170), hair=(20, 20, 20), hair_style="bald", eyes=(0, 0, 0),
         shirt=(0, 0, 255), pattern="plain", pattern_color=(255, 255, 0), pattern_count=3,

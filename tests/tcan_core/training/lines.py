@@ -32,7 +32,7 @@ class Lines:
         return (heights**2).mean(), {"height": float(heights.detach().mean())}
 
     def sheet(self) -> NDArray[np.uint8]:
-        """Return a grey picture."""
+        """Return a grey image."""
         assert not self.trained.training
         return np.full((16, 24, 3), 7, np.uint8)
 

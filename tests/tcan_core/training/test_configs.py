@@ -164,8 +164,8 @@ def test_parts_not_exported_are_read_from_the_parts_folder(runs: TinyRuns, weigh
 @pytest.mark.parametrize(
     ("stage", "data", "told"),
     [
-        ("stage1", {"frames": 1}, "1 target frames need at least 2 pictures per puppet"),
-        ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need at least 7 pictures"),
+        ("stage1", {"frames": 1}, "1 target frames need at least 2 images per puppet"),
+        ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need at least 7 images"),
         ("stage2", {"frames": 9}, "`consecutive: true` for more than one target frame"),
         ("prior", {"frames": 60}, r"frames is 60; it must be in 1..49"),
         (

@@ -20,7 +20,7 @@ from tcan_core.training.folder_data import Crop, FolderClips, find_clips
 from tcan_core.training.samples import Samples, draw_samples
 from tests.tcan_core.training.conftest import TinyRuns
 
-HEIGHT, WIDTH, FRAMES = 56, 40, 12  # upright pictures, as of a phone
+HEIGHT, WIDTH, FRAMES = 56, 40, 12  # upright images, as of a phone
 
 
 def write_clip(root: Path, name: str, seed: int, frames: int = FRAMES) -> None:

@@ -75,7 +75,7 @@ def test_replaced_upload_is_inspected_again(any_client: TestClient, tmp_path: Pa
     form = any_client.post("/uploads").json()
     post = any_client.post if form["url"].startswith("/") else httpx.post
     body = {"image_upload": form["id"], "driving_upload": driving}
-    for content, status in ((samples.png(), 202), (b"no picture", 422), (samples.png(80, 80), 202)):
+    for content, status in ((samples.png(), 202), (b"no image", 422), (samples.png(80, 80), 202)):
         post(form["url"], data=form["fields"], files={"file": ("f", content)})
         assert any_client.post("/animate", json=body).status_code == status
     # In the other role the same file is something else.
