@@ -9,8 +9,8 @@ Errors are `ProblemError` (the service refused), `UnreachableError` (it does not
 """
 
 from service.client.aio import AsyncClient
-from service.client.defaults import DEFAULT_URL
 from service.client.errors import ClientError, JobEndedError, ProblemError, UnreachableError
+from service.client.requests import DEFAULT_URL
 from service.client.retries import Retries
 from service.client.stream import Event
 from service.client.submission import Source

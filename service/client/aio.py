@@ -8,24 +8,31 @@ from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
+from uuid import uuid4
 
 import anyio
 import httpx
 
-from service.client import requests
 from service.client.auth import key_auth
-from service.client.defaults import DEFAULT_URL, POLL_S, TIMEOUT, UPLOAD_ABOVE_BYTES
 from service.client.errors import JobEndedError, ProblemError, UnreachableError
-from service.client.requests import JobPages, Request
-from service.client.retries import RETRIES, Outcome, Retries, RetryState
+from service.client.requests import (
+    DEFAULT_URL,
+    TIMEOUT,
+    Request,
+    jobs_path,
+    parse,
+    request_form,
+    send_form,
+)
+from service.client.retries import POLL_S, RETRIES, Outcome, Retries, RetryState
 from service.client.stream import Event, EventReader
-from service.client.submission import Source, Submission
-from service.contract.delivery_views import DeliveryView, Secrets
+from service.client.submission import UPLOAD_ABOVE_BYTES, Source, Submission
+from service.contract.delivery_views import DeliveryList, DeliveryView, Secrets
 from service.contract.job import Output
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
-from service.contract.views import JobView
+from service.contract.views import JobList, JobView
 
 T = TypeVar("T")
 
@@ -107,10 +114,8 @@ class AsyncClient:
         Raises:
             OSError: a file cannot be read.
         """
-        inputs = {"image": image, "driving": driving}
-        return await self._submit(
-            Submission.of("/animate", inputs, params, options, idempotency_key)
-        )
+        inputs, key = {"image": image, "driving": driving}, idempotency_key or uuid4().hex
+        return await self._submit(Submission("/animate", inputs, params, options, key))
 
     async def poses(
         self,
@@ -120,17 +125,17 @@ class AsyncClient:
         idempotency_key: str | None = None,
     ) -> JobView:
         """Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`."""
-        inputs = {"driving": driving}
-        return await self._submit(Submission.of("/poses", inputs, None, options, idempotency_key))
+        inputs, key = {"driving": driving}, idempotency_key or uuid4().hex
+        return await self._submit(Submission("/poses", inputs, None, options, key))
 
     async def upload(self, file: Path) -> str:
         """Upload a file to the object store and return its id, valid for a day."""
-        form = await self._run(requests.request_form(file))
-        return await self._run(requests.send_form(form, file))
+        form = await self._run(request_form(file))
+        return await self._run(send_form(form, file))
 
     async def job(self, job_id: str) -> JobView:
         """Read a job."""
-        return await self._run(requests.job(job_id))
+        return await self._run(Request("GET", f"/jobs/{job_id}", parse(JobView)))
 
     async def jobs(
         self,
@@ -141,30 +146,35 @@ class AsyncClient:
         created_before: datetime | None = None,
     ) -> list[JobView]:
         """List the newest jobs, at most `limit`, filtered by state and time."""
-        pages = JobPages(limit, states, created_after, created_before)
-        while pages.next is not None:
-            pages.add(await self._run(pages.next))
-        return pages.jobs
+        path: str | None = jobs_path(limit, states, created_after, created_before)
+        jobs: list[JobView] = []
+        while path is not None and len(jobs) < limit:
+            page = await self._run(Request("GET", path, parse(JobList)))
+            jobs += page.jobs
+            path = page.next
+        return jobs[:limit]
 
     async def cancel(self, job_id: str) -> JobView:
         """Ask the job to stop."""
-        return await self._run(requests.cancel(job_id))
+        return await self._run(Request("POST", f"/jobs/{job_id}/cancel", parse(JobView)))
 
     async def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
-        await self._run(requests.erase(job_id))
+        await self._run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
 
     async def deliveries(self, job_id: str) -> list[DeliveryView]:
         """List the messages to the job's webhook, with every attempt."""
-        return await self._run(requests.deliveries(job_id))
+        path = f"/jobs/{job_id}/deliveries"
+        return (await self._run(Request("GET", path, parse(DeliveryList)))).deliveries
 
     async def redeliver(self, job_id: str, n: int) -> DeliveryView:
         """Send a webhook message again."""
-        return await self._run(requests.redeliver(job_id, n))
+        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
+        return await self._run(Request("POST", path, parse(DeliveryView)))
 
     async def webhook_secrets(self) -> Secrets:
         """Read the secrets that verify webhooks."""
-        return await self._run(requests.webhook_secrets())
+        return await self._run(Request("GET", "/webhooks/secret", parse(Secrets)))
 
     async def events(
         self, job_id: str, last_event_id: int | None = None
@@ -225,7 +235,8 @@ class AsyncClient:
     async def _submit(self, submission: Submission) -> JobView:
         files = submission.to_upload(self._upload_above_bytes)
         uploads = {name: await self.upload(file) for name, file in files.items()}
-        return await self._run(requests.submit(submission.uploaded(uploads)))
+        sent = submission.uploaded(uploads)
+        return await self._run(Request("POST", sent.path, parse(JobView), sent.content))
 
     async def _run(self, request: Request[T]) -> T:
         """Send a request, with retries, and return its parsed response."""
@@ -271,7 +282,7 @@ class AsyncClient:
             except httpx.HTTPError as error:
                 outcome = error
             if not reader.ended:
-                await self._pause(reader.pause_s(outcome))
+                await self._pause(reader.retry_state.pause_s(outcome))
 
     async def _follow_work(self, job: JobView, on_update: Callable[[JobView], None]) -> bool:
         """Call `on_update` with a running job's events; return False if streams are blocked."""

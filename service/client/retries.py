@@ -14,6 +14,8 @@ RETRIED_STATUSES = (429, 503)
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
 # Low, because each retry sends the whole body.
 MAX_IN_USE_PAUSE_S = 5.0
+# Between two reads of a job that is not followed by its events.
+POLL_S = 0.5
 
 Outcome = httpx.Response | httpx.HTTPError
 """The result of an attempt: a response, or why there was none."""

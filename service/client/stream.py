@@ -12,7 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from service.client.errors import UnreachableError
-from service.client.retries import Outcome, Retries, RetryState
+from service.client.retries import Retries, RetryState
 from service.contract.events import EventKind
 from service.contract.views import JobView
 
@@ -45,6 +45,7 @@ class EventReader:
 
     Attributes:
         ended: whether the last event was read.
+        retry_state: counts the failed connections.
     """
 
     def __init__(self, job_id: str, seen: int, retries: Retries, base: httpx.URL) -> None:
@@ -52,7 +53,7 @@ class EventReader:
         self._path = f"/jobs/{job_id}/events"
         self._seen = seen
         self._retries = retries
-        self._retry_state = RetryState(retries, base)
+        self.retry_state = RetryState(retries, base)
         self._rest = b""
 
     def request(self) -> dict[str, Any]:
@@ -84,17 +85,13 @@ class EventReader:
         *frames, self._rest = (self._rest + chunk).split(b"\n\n")
         for frame in frames:
             if frame.startswith(b":"):
-                self._retry_state.reset(self._retries.reconnects)
+                self.retry_state.reset(self._retries.reconnects)
                 yield None
             elif b"\ndata: " in frame:
                 yield from self._new(_event(frame))
 
-    def pause_s(self, outcome: Outcome) -> float:
-        """Return the seconds to wait before the next connection; see `RetryState`."""
-        return self._retry_state.pause_s(outcome)
-
     def _new(self, event: Event) -> Iterator[Event]:
-        self._retry_state.reset(self._retries.reconnects)
+        self.retry_state.reset(self._retries.reconnects)
         if event.id > self._seen:
             self._seen = event.id
             self.ended = event.job.status.is_terminal

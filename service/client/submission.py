@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 
 Source = Path | str
 """A file, or an http or https URL that the service fetches."""
+
+# Larger files are uploaded to the object store by a signed form instead of through the gateway.
+UPLOAD_ABOVE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,7 @@ class Submission:
     params: JobParams | None
     options: JobOptions | None
     key: str
-    uploads: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        path: str,
-        inputs: Mapping[str, Source],
-        params: JobParams | None,
-        options: JobOptions | None,
-        key: str | None,
-    ) -> Submission:
-        """Return a submission without uploads, with a random key when none is given."""
-        return cls(path, inputs, params, options, key or uuid4().hex, {})
+    uploads: Mapping[str, str] = field(default_factory=dict)
 
     def to_upload(self, above_bytes: int) -> dict[str, Path]:
         """Return the files to upload by a form: all if one is big or another input is a URL."""
