@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from media.limits import MediaLimits, PoseFileLimits
@@ -86,13 +88,10 @@ class InputLimits(BaseModel):
 
     def image_or_video(self) -> MediaLimits:
         """Return the limits on a file that is either."""
-        return MediaLimits(
+        return replace(
+            self.video(),
             max_bytes=max(self.max_image_bytes, self.max_driving_bytes),
             max_pixels=max(self.max_image_pixels, self.max_frame_pixels),
-            max_frames=self.max_frames,
-            max_duration_s=self.max_duration_s,
-            max_video_pixels=self.max_driving_pixels,
-            min_side=self.min_side,
             max_aspect=self.max_image_aspect,
         )
 

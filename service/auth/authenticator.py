@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.auth.anonymous_access import denial_reason
 from service.auth.keyring import Keyring
-from service.contract.callers import Anonymous, ApiKey, CallerLimits, Scope
+from service.contract.callers import Anonymous, CallerLimits, Scope
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.options import Priority
@@ -33,10 +33,6 @@ class Caller:
     def sees_all(self) -> bool:
         """True if it may see the jobs of other callers."""
         return Scope.ADMIN in self.scopes
-
-    def may(self, scope: Scope) -> bool:
-        """Return whether the caller has the scope."""
-        return scope in self.scopes or self.sees_all
 
 
 class Authenticator:
@@ -72,7 +68,7 @@ class Authenticator:
             raise RejectedError(
                 ErrorCode.UNAUTHORIZED, "the key is unknown, expired or revoked", headers=CHALLENGE
             )
-        return caller_of(key)
+        return Caller(key.caller, key.scopes, key.limits, key.highest_priority)
 
     async def count_request(self, caller_id: str, limit: int) -> RateLimitResult:
         """Count one request against a limit per minute. Raises UnavailableError."""
@@ -99,13 +95,8 @@ class Authenticator:
 def check_scope(caller: Caller, method: str) -> None:
     """Raise RejectedError (`forbidden`) when the caller's scopes do not allow the HTTP method."""
     scope = Scope.READ if method in READ_METHODS else Scope.SUBMIT
-    if not caller.may(scope):
+    if scope not in caller.scopes and not caller.sees_all:
         raise RejectedError(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
-
-
-def caller_of(key: ApiKey) -> Caller:
-    """Return the caller that owns a key."""
-    return Caller(key.caller, key.scopes, key.limits, key.highest_priority)
 
 
 def presented_key(headers: Mapping[str, str]) -> str | None:

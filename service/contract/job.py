@@ -141,6 +141,11 @@ def new_job_id() -> str:
     return uuid4().hex
 
 
-def moment(time_ms: int | None) -> datetime | None:
+def moment(time_ms: int) -> datetime:
     """Convert milliseconds since 1970 to a UTC time."""
-    return None if time_ms is None else datetime.fromtimestamp(time_ms / 1000, tz=UTC)
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)
+
+
+def optional_moment(time_ms: int | None) -> datetime | None:
+    """Do the same; None stays None."""
+    return None if time_ms is None else moment(time_ms)

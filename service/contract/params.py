@@ -102,8 +102,6 @@ class JobParams(BaseModel):
 
     def with_seed(self) -> JobParams:
         """Return the parameters with a random seed if none was given."""
-        return (
-            self
-            if self.seed is not None
-            else self.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
-        )
+        if self.seed is not None:
+            return self
+        return self.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})

@@ -33,18 +33,14 @@ class JobState(StrEnum):
 
 
 # A job returns to `queued` for the next queue, or when its worker releases it or is lost.
+AFTER_LEASE = frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED})
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
         JobState.QUEUED: frozenset(
             {JobState.PREPARING, JobState.RUNNING, JobState.FAILED, JobState.CANCELED}
         ),
-        # A pose preview succeeds here.
-        JobState.PREPARING: frozenset(
-            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
-        ),
-        JobState.RUNNING: frozenset(
-            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
-        ),
+        JobState.PREPARING: AFTER_LEASE,  # a pose preview succeeds here
+        JobState.RUNNING: AFTER_LEASE,
         JobState.SUCCEEDED: frozenset(),
         JobState.FAILED: frozenset(),
         JobState.CANCELED: frozenset(),

@@ -10,25 +10,14 @@ from service.contract.workers import WorkerInfo
 
 
 class ClassDepth(NamedTuple):
-    """Waiting jobs of a priority in a queue.
-
-    Attributes:
-        waiting: number of jobs.
-        oldest_s: age of the oldest; 0 if none waits.
-    """
+    """Number of waiting jobs of a priority in a queue; `oldest_s` is 0 if none waits."""
 
     waiting: int
     oldest_s: float
 
 
 class QueueDepth(NamedTuple):
-    """Jobs of a queue.
-
-    Attributes:
-        waiting: waiting jobs.
-        leased: jobs that workers have.
-        by_class: waiting jobs by priority.
-    """
+    """Jobs of a queue: waiting, and leased by workers."""
 
     waiting: int
     leased: int

@@ -6,24 +6,15 @@ Only resolved addresses are checked, never host names: spellings such as 127.1, 
 
 from __future__ import annotations
 
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # Not public, though `ipaddress` calls them global: the abandoned 6to4 relays, and Azure's endpoint
 # that gives credentials to virtual machines.
-NOT_PUBLIC: tuple[IPv4Network, ...] = (
-    IPv4Network("192.88.99.0/24"),
-    IPv4Network("192.0.0.0/24"),
-    IPv4Network("168.63.129.16/32"),
+NOT_PUBLIC = tuple(
+    IPv4Network(text) for text in ("192.88.99.0/24", "192.0.0.0/24", "168.63.129.16/32")
 )
 # The only part of IPv6 with public hosts. Addresses that embed an IPv4 address are checked by it.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -35,11 +26,6 @@ ISATAP = (0x5EFE, 0x200_5EFE)
 def parse_address(text: str) -> Address:
     """Parse a resolver's answer, without the scope after %."""
     return ip_address(text.partition("%")[0])
-
-
-def parse_network(text: str) -> Network:
-    """Parse a network or one address. Raises ValueError."""
-    return ip_network(text, strict=False)
 
 
 def embedded(address: Address) -> list[IPv4Address]:
@@ -67,11 +53,8 @@ def is_public(address: Address) -> bool:
     """
     if isinstance(address, IPv4Address):
         special = address.is_multicast or address.is_reserved or address.is_unspecified
-        return (
-            address.is_global
-            and not special
-            and not any(address in network for network in NOT_PUBLIC)
-        )
+        listed = any(address in network for network in NOT_PUBLIC)
+        return address.is_global and not special and not listed
     if not all(is_public(inner) for inner in embedded(address)):
         return False
     if address.ipv4_mapped is not None or address in NAT64:

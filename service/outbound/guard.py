@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_network
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError
-from service.outbound.addresses import Address, Network, is_public, parse_address, parse_network
+from service.outbound.addresses import Address, Network, is_public, parse_address
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 MAX_LOOKUPS = 100
@@ -72,7 +73,7 @@ class Guard:
         hosts, networks = set[str](), list[Network]()
         for word in filter(None, (word.strip().lower() for word in text.split(","))):
             try:
-                networks.append(parse_network(word))
+                networks.append(ip_network(word, strict=False))
             except ValueError:
                 if "/" in word or ":" in word:
                     raise SettingsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.contract.delivery_views import AttemptView, DeliveryView
-from service.contract.job import JobRecord, Output, ProgressView, moment
+from service.contract.job import JobRecord, Output, ProgressView, moment, optional_moment
 from service.contract.states import JobState
 from service.contract.views import Eta, JobView, Links, Timings
 from service.contract.webhooks import Attempt, Delivery
@@ -19,8 +19,6 @@ def view(
     show_caller: bool = False,
 ) -> JobView:
     """Return the view of a record."""
-    created_at = moment(record.created_ms)
-    assert created_at is not None
     return JobView(
         id=record.id,
         version=record.version,
@@ -33,10 +31,10 @@ def view(
         eta=eta,
         attempts=record.attempts,
         timings=_timings(record),
-        created_at=created_at,
-        started_at=moment(record.started_ms),
-        ended_at=moment(record.ended_ms),
-        expires_at=moment(record.expires_ms),
+        created_at=moment(record.created_ms),
+        started_at=optional_moment(record.started_ms),
+        ended_at=optional_moment(record.ended_ms),
+        expires_at=optional_moment(record.expires_ms),
         cancel_requested=record.cancel_requested,
         params=record.params,
         options=record.options,
@@ -84,23 +82,18 @@ def _links(record: JobRecord) -> Links:
 
 def view_delivery(delivery: Delivery) -> DeliveryView:
     """Return the view of a delivery."""
-    created_at = moment(delivery.created_ms)
-    assert created_at is not None
     return DeliveryView(
         n=delivery.n,
         id=delivery.id,
         event=delivery.event,
         url=delivery.url,
         status=delivery.state,
-        created_at=created_at,
-        next_attempt_at=moment(delivery.due_ms),
+        created_at=moment(delivery.created_ms),
+        next_attempt_at=optional_moment(delivery.due_ms),
         attempts=[_attempt(attempt) for attempt in delivery.attempts],
     )
 
 
 def _attempt(attempt: Attempt) -> AttemptView:
-    at = moment(attempt.at_ms)
-    assert at is not None
-    return AttemptView(
-        at=at, took_s=attempt.took_ms / 1000, status=attempt.status, error=attempt.error
-    )
+    at, took_s = moment(attempt.at_ms), attempt.took_ms / 1000
+    return AttemptView(at=at, took_s=took_s, status=attempt.status, error=attempt.error)

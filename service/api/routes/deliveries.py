@@ -8,14 +8,9 @@ from fastapi import APIRouter, Path, Query, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
-from service.contract.delivery_views import (
-    DeliveryList,
-    DeliveryView,
-    Secrets,
-    SecretView,
-)
+from service.contract.delivery_views import DeliveryList, DeliveryView, Secrets, SecretView
 from service.contract.errors import ErrorCode
-from service.contract.job import moment
+from service.contract.job import optional_moment
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.stores.job_store import deliveries as delivery_calls
@@ -101,7 +96,7 @@ def _secrets(gateway: Gateway, caller: str, found: list[Secret]) -> Secrets:
         secrets=[
             SecretView(
                 secret=signer.secret(caller, secret.generation),
-                retires_at=moment(secret.retires_ms),
+                retires_at=optional_moment(secret.retires_ms),
             )
             for secret in found
         ],

@@ -39,12 +39,7 @@ HEADERS: dict[str, Any] = {
 # OpenAPI links: operations that take the id of the new job.
 LINKS: dict[str, Any] = {
     name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
-    for name in (
-        "get_job",
-        "cancel_job",
-        "erase_job",
-        *(f"get_{output}" for output in Output),
-    )
+    for name in ("get_job", "cancel_job", "erase_job", *(f"get_{output}" for output in Output))
 }
 INPUT_ERRORS = (
     ErrorCode.URL_REFUSED,
@@ -113,19 +108,15 @@ Prefer = Annotated[
     responses=RESPONSES,
 )
 async def animate(
-    request: Request,
-    caller: CallerDep,
-    gateway: GatewayDep,
-    key: Key = None,
-    prefer: Prefer = None,
+    request: Request, caller: CallerDep, gateway: GatewayDep, key: Key = None, prefer: Prefer = None
 ) -> Response:
     """Validate the inputs and queue the job.
 
     The body is streamed. Invalid inputs are refused with a specific code; whether a driving video
     shows a person is checked later, by the job itself.
     """
-    snapshot, replayed = await _submit(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _respond(request, gateway, caller, snapshot, replayed, prefer)
+    submitted = await _submit(request, JobKind.ANIMATE, caller, gateway, key)
+    return await _respond(request, gateway, caller, *submitted, prefer)
 
 
 @router.post(
@@ -137,19 +128,15 @@ async def animate(
     responses=RESPONSES,
 )
 async def poses(
-    request: Request,
-    caller: CallerDep,
-    gateway: GatewayDep,
-    key: Key = None,
-    prefer: Prefer = None,
+    request: Request, caller: CallerDep, gateway: GatewayDep, key: Key = None, prefer: Prefer = None
 ) -> Response:
     """Queue a job that detects, cleans and draws the poses of a driving video, without a GPU.
 
     Its outputs are `pose`, a video of the skeletons, and `keypoints`, a pose file that
     `POST /animate` accepts as driving input.
     """
-    snapshot, replayed = await _submit(request, JobKind.POSES, caller, gateway, key)
-    return await _respond(request, gateway, caller, snapshot, replayed, prefer)
+    submitted = await _submit(request, JobKind.POSES, caller, gateway, key)
+    return await _respond(request, gateway, caller, *submitted, prefer)
 
 
 async def _submit(
@@ -160,13 +147,8 @@ async def _submit(
         new_bytes = 0 if is_json(request.headers) else 1
         await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
-        received = await read_request(
-            kind,
-            request.headers,
-            request.stream(),
-            gateway.settings.limits,
-            spool,
-        )
+        headers, limits = request.headers, gateway.settings.limits
+        received = await read_request(kind, headers, request.stream(), limits, spool)
         return await submit_job(gateway, caller, received, key, spool)
 
 

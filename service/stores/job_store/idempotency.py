@@ -68,9 +68,9 @@ def release_key(caller: str, key: str, owner: str) -> Command[str]:
 
 def lost_claim_error(raised: str) -> RejectedError | None:
     """Return the error for what `create` raised; None if that was something else."""
-    return (
-        in_use_error("the key was lost while the job was created") if "CLAIM " in raised else None
-    )
+    if "CLAIM " not in raised:
+        return None
+    return in_use_error("the key was lost while the job was created")
 
 
 def in_use_error(detail: str) -> RejectedError:

@@ -24,25 +24,18 @@ T = TypeVar("T")
 Clock = Callable[[], int]
 
 PREFIX = "tcan:"
-CONNECT_TIMEOUT_S = 2.0
-# For one command; without a limit a lost server would block for ever.
-SOCKET_TIMEOUT_S = 5.0
+CONNECTION: dict[str, Any] = {
+    "decode_responses": True,
+    "socket_connect_timeout": 2.0,
+    # For one command; without a limit a lost server would block for ever.
+    "socket_timeout": 5.0,
+    "health_check_interval": 10,
+}
 
 # Scripts that write nothing: in the gateway they do not wait for the disk syncs of the others.
 READING = frozenset(
-    (
-        "check_lease",
-        "read",
-        "read_uploads",
-        "events",
-        "list",
-        "service_stats",
-        "count_hints",
-        "read_key",
-        "list_keys",
-        "any_key",
-        "check_quota",
-    )
+    "any_key check_lease check_quota count_hints events list list_keys read read_key read_uploads "
+    "service_stats".split()
 )
 # Scripts that a server with full memory refuses.
 NEW_WORK = frozenset(("create", "claim_idempotency_key", "register_upload"))
@@ -66,7 +59,7 @@ class JobStore:
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> JobStore:
         """Return the store on the server at `url`; connects with the first command."""
-        return cls(Redis.from_url(url, **_options()), clock)
+        return cls(Redis.from_url(url, **CONNECTION), clock)
 
     def run(self, command: Command[T]) -> T:
         """Run a command. Raises UnavailableError when the server does not answer."""
@@ -99,7 +92,7 @@ class AsyncJobStore:
     @classmethod
     def connect(cls, url: str, clock: Clock | None = None) -> AsyncJobStore:
         """Return the store on the server at `url`; connects with the first command."""
-        return cls(AsyncRedis.from_url(url, **_options()), clock)
+        return cls(AsyncRedis.from_url(url, **CONNECTION), clock)
 
     async def run(self, command: Command[T]) -> T:
         """Run a command. Raises UnavailableError when the server does not answer."""
@@ -175,25 +168,14 @@ def _shared_connection(redis: AsyncRedis) -> SharedConnection:
     return SharedConnection(redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
 
 
-def _options() -> dict[str, Any]:
-    return {
-        "decode_responses": True,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "health_check_interval": 10,
-    }
-
-
 def _argument(command: Command[T], clock: Clock | None) -> str:
     return command.encode(None if clock is None else clock())
 
 
 def _mapped(error: RedisError) -> ServiceError:
     """Map errors raised by scripts to their classes, all others to UnavailableError."""
-    if isinstance(error, ResponseError) and "ILLEGAL" in str(error):
-        return IllegalTransitionError(str(error))
-    if isinstance(error, ResponseError):
-        refusal = quota_error(str(error)) or lost_claim_error(str(error))
-        if refusal is not None:
-            return refusal
-    return UnavailableError(f"the job store does not answer: {error}")
+    text = str(error) if isinstance(error, ResponseError) else ""
+    if "ILLEGAL" in text:
+        return IllegalTransitionError(text)
+    refusal = quota_error(text) or lost_claim_error(text)
+    return refusal or UnavailableError(f"the job store does not answer: {error}")

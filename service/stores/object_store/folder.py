@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from media.atomic_write import atomic_write
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, UnavailableError
 from service.stores.object_store.base import (
@@ -66,14 +67,9 @@ class FolderObjects:
         target = self.path(key)
         with _disk(key):
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-            try:
+            with atomic_write(target) as partial:
                 _write(content, partial)
                 sync(partial)
-                os.replace(partial, target)
-            except BaseException:
-                _forget(partial)
-                raise
             sync(target.parent)
 
     def put_new(self, objects: Mapping[str, New]) -> None:
@@ -116,8 +112,6 @@ class FolderObjects:
             try:
                 os.link(source, target)
                 made = target
-            except FileNotFoundError:
-                raise
             except OSError:  # a file system without such names, or a file that has its most
                 shutil.copyfile(source, target)
             tag = _version(made).tag
@@ -161,8 +155,7 @@ class FolderObjects:
         genuine = self._signature("upload", key, max_bytes, expires)
         if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
             raise RejectedError(
-                ErrorCode.INVALID_SIGNATURE,
-                "get a new upload form from POST /uploads",
+                ErrorCode.INVALID_SIGNATURE, "get a new upload form from POST /uploads"
             )
         return int(max_bytes)
 
@@ -215,10 +208,7 @@ class FolderObjects:
         """Return the file of a link. Raises RejectedError if it was altered or has expired."""
         genuine = self._signature("link", key, filename, expires)
         if not _equal(genuine, signature) or int(expires) < self._now_s():
-            raise RejectedError(
-                ErrorCode.INVALID_SIGNATURE,
-                "get a new link from the job",
-            )
+            raise RejectedError(ErrorCode.INVALID_SIGNATURE, "get a new link from the job")
         path = self.path(key)
         if not path.is_file():
             raise ObjectMissingError(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from service.stores.object_store.base import (
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
 MISSING = ("404", "NoSuchKey", "NotFound")
 CHANGED = ("412", "PreconditionFailed")
@@ -69,24 +71,17 @@ class S3Objects:
 
     def put(self, key: str, content: Content) -> None:
         """Upload an object, a large file in parts."""
-        try:
+        media_type = content_type(key)
+        with _map_errors(key):
             if isinstance(content, bytes):
                 self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=checked(key),
-                    Body=content,
-                    ContentType=content_type(key),
+                    Bucket=self._bucket, Key=checked(key), Body=content, ContentType=media_type
                 )
                 return
+            extra = {"ContentType": media_type}
             self._client.upload_file(
-                str(content),
-                self._bucket,
-                checked(key),
-                ExtraArgs={"ContentType": content_type(key)},
-                Config=TRANSFER,
+                str(content), self._bucket, checked(key), ExtraArgs=extra, Config=TRANSFER
             )
-        except (BotoCoreError, Boto3Error, ClientError) as error:
-            raise _mapped(error, key) from error
 
     def put_new(self, objects: Mapping[str, New]) -> None:
         """Store objects one after the other; S3 writes are durable when answered.
@@ -111,34 +106,27 @@ class S3Objects:
                 MetadataDirective="REPLACE",
             )
         except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and _code(error) in (*MISSING, *CHANGED):
+            if _code(error) in (*MISSING, *CHANGED):
                 raise ObjectChangedError(copy.source) from error
             raise _mapped(error, copy.source) from error
 
     def fetch(self, key: str, file: Path) -> None:
         """Download the object. Raises ObjectMissingError."""
-        try:
+        with _map_errors(key):
             self._client.download_file(self._bucket, checked(key), str(file), Config=TRANSFER)
-        except (BotoCoreError, Boto3Error, ClientError) as error:
-            raise _mapped(error, key) from error
 
     def exists(self, key: str) -> bool:
         """Return whether the object exists."""
         try:
-            self._client.head_object(Bucket=self._bucket, Key=checked(key))
-        except (BotoCoreError, ClientError) as error:
-            mapped = _mapped(error, key)
-            if isinstance(mapped, ObjectMissingError):
-                return False
-            raise mapped from error
+            self.version(key)
+        except ObjectMissingError:
+            return False
         return True
 
     def version(self, key: str) -> Version:
         """Return the object's size and ETag. Raises ObjectMissingError."""
-        try:
+        with _map_errors(key):
             head = self._client.head_object(Bucket=self._bucket, Key=checked(key))
-        except (BotoCoreError, ClientError) as error:
-            raise _mapped(error, key) from error
         return Version(head["ContentLength"], head["ETag"])
 
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
@@ -153,36 +141,23 @@ class S3Objects:
 
     def delete(self, prefix: str) -> None:
         """Delete every object under `prefix`."""
-        pages = self._client.get_paginator("list_objects_v2")
-        try:
-            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/"):
-                for entry in page.get("Contents", ()):
-                    self._client.delete_object(Bucket=self._bucket, Key=entry["Key"])
-        except (BotoCoreError, ClientError) as error:
-            raise _mapped(error, prefix) from error
+        with _map_errors(prefix):
+            for entry in self._entries(prefix):
+                self._client.delete_object(Bucket=self._bucket, Key=entry["Key"])
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders in `prefix`, fetched page by page."""
         pages = self._client.get_paginator("list_objects_v2")
         whole = f"{prefix}/"
-        try:
+        with _map_errors(prefix):
             for page in pages.paginate(Bucket=self._bucket, Prefix=whole, Delimiter="/"):
                 for entry in page.get("CommonPrefixes", ()):
                     yield entry["Prefix"].removeprefix(whole).rstrip("/")
-        except (BotoCoreError, ClientError) as error:
-            raise _mapped(error, prefix) from error
 
     def age_s(self, prefix: str) -> float | None:
         """Return the age of the newest object under `prefix`, by this machine's clock."""
-        pages = self._client.get_paginator("list_objects_v2")
-        try:
-            stored = [
-                entry["LastModified"]
-                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/")
-                for entry in page.get("Contents", ())
-            ]
-        except (BotoCoreError, ClientError) as error:
-            raise _mapped(error, prefix) from error
+        with _map_errors(prefix):
+            stored = [entry["LastModified"] for entry in self._entries(prefix)]
         return (datetime.now(UTC) - max(stored)).total_seconds() if stored else None
 
     def link(self, key: str, filename: str) -> str:
@@ -196,6 +171,11 @@ class S3Objects:
         return self._public.generate_presigned_url(
             "get_object", Params=parameters, ExpiresIn=self._link_ttl_s
         )
+
+    def _entries(self, prefix: str) -> Iterator[ObjectTypeDef]:
+        pages = self._client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=f"{checked(prefix)}/"):
+            yield from page.get("Contents", ())
 
 
 def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
@@ -216,11 +196,19 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
     )
 
 
+@contextmanager
+def _map_errors(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, Boto3Error, ClientError) as error:
+        raise _mapped(error, key) from error
+
+
 def _mapped(error: Exception, key: str) -> ServiceError:
-    if isinstance(error, ClientError) and _code(error) in MISSING:
+    if _code(error) in MISSING:
         return ObjectMissingError(key)
     return UnavailableError(f"the object store does not answer: {error}")
 
 
-def _code(error: ClientError) -> str:
-    return error.response["Error"].get("Code", "")
+def _code(error: Exception) -> str:
+    return error.response["Error"].get("Code", "") if isinstance(error, ClientError) else ""
