@@ -1,22 +1,21 @@
 """Retarget the motion of the driving poses to the body of the source character.
 
-Here the driver is the person in the driving video. Bones run from the neck outwards
-(`bones.PARENTS`). Each keeps its direction in the driver's frame and gets the source's length,
-times the driver's foreshortening
+Bones run from the neck outwards (`bones.PARENTS`). Each keeps its direction in the driving frame
+and gets the source's length, times the foreshortening of the driving bone
 
-    clip(length now / length in the first frame in which the driver has the bone, 0, 1.1).
+    clip(length now / length in the first driving frame that has the bone, 0, 1.1).
 
 Left and right bones of the source get the longer of the two lengths. The neck starts at the neck of
-the source and follows the driver's, scaled by the ratio of the nose-neck lengths. Hands follow
+the source and follows the driving neck, scaled by the ratio of the nose-neck lengths. Hands follow
 their wrist and are scaled like the forearm; the face follows the nose and is scaled like the head.
 
 Missing data:
 
-- A joint that is missing in a driver's frame is missing in the result (confidence 0). Its children
+- A joint that is missing in a driving frame is missing in the result (confidence 0). Its children
   are placed from their nearest detected ancestor: the offset between the two, scaled by the
   ratio of the path lengths. A missing neck is estimated from other joints (`root.find_necks`).
 - A bone that the source lacks, or that has no length there, gets the length of the other side, else
-  the driver's length times the motion scale.
+  the driving length times the motion scale.
 - If nose and neck define no scale, the torso does, else the shoulders, else the median of all bones
   of both figures, else the heights of the canvases.
 - A hand without its wrist is dropped.
@@ -57,8 +56,8 @@ _FACE_ANCHORS = [Joint.NOSE, *_HEAD, Joint.NECK]
 
 
 @dataclass(frozen=True)
-class _Driver:
-    """The driver's measures, in pixels of its own canvas.
+class _DrivingPerson:
+    """Measures of the driving person, in pixels of its own canvas.
 
     Attributes:
         points: (frames, 18, 2), 0 where not detected.
@@ -76,41 +75,41 @@ class _Driver:
 
 
 def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
-    """Return the driver's motion with the source's body, on the source's canvas.
+    """Return the driving motion with the source's body, on the source's canvas.
 
     Args:
         source: pose of the source character.
-        driving: poses of the driver, on a canvas of any size.
+        driving: poses of the driving person, on a canvas of any size.
 
     Returns:
         One pose per driving pose, with its confidences.
     """
     if not driving:
         return []
-    driver = _measure(driving)
+    person = _measure(driving)
     lengths = _source_lengths(source)
-    scale = motion_scale(lengths, driver.first, source.canvas[0] / driving[0].canvas[0])
-    lengths, path_lengths = _complete(lengths, driver.first, scale)
-    start = source_neck(source, driver.points, driver.seen, driver.necks, scale)
-    moved = driver.necks - driver.necks[reference_frame(driver.seen)]
-    placed = _place(driver, start + scale * moved, lengths, path_lengths, scale)
-    ratios = _ratios(lengths, driver.longest, scale)
+    scale = motion_scale(lengths, person.first, source.canvas[0] / driving[0].canvas[0])
+    lengths, path_lengths = _complete(lengths, person.first, scale)
+    start = source_neck(source, person.points, person.seen, person.necks, scale)
+    moved = person.necks - person.necks[reference_frame(person.seen)]
+    placed = _place(person, start + scale * moved, lengths, path_lengths, scale)
+    ratios = _ratios(lengths, person.longest, scale)
     return [
         _result(pose, points, source.canvas, ratios)
         for pose, points in zip(driving, placed, strict=True)
     ]
 
 
-def motion_scale(source: Floats, driver: Floats, otherwise: float) -> float:
-    """Return the scale of the motion, in pixels of the source per pixel of the driver.
+def motion_scale(source: Floats, driving: Floats, otherwise: float) -> float:
+    """Return the scale of the motion, in pixels of the source per pixel of the driving poses.
 
     Args:
         source: (18,) bone lengths, NaN where unknown.
-        driver: (18,) bone lengths, NaN where unknown.
+        driving: (18,) bone lengths, NaN where unknown.
         otherwise: scale to use when no bone defines one.
     """
-    usable = ~(_too_short(source, NO_SCALE) | _too_short(driver, NO_SCALE))
-    ratios = np.divide(source, driver, out=np.full(NUM_JOINTS, np.nan), where=usable)
+    usable = ~(_too_short(source, NO_SCALE) | _too_short(driving, NO_SCALE))
+    ratios = np.divide(source, driving, out=np.full(NUM_JOINTS, np.nan), where=usable)
     torso = [Joint.RIGHT_HIP, Joint.LEFT_HIP]
     shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
     for bones in ([Joint.NOSE], torso, shoulders, list(Joint)):
@@ -119,12 +118,12 @@ def motion_scale(source: Floats, driver: Floats, otherwise: float) -> float:
     return otherwise
 
 
-def _measure(driving: Sequence[Pose]) -> _Driver:
+def _measure(driving: Sequence[Pose]) -> _DrivingPerson:
     seen = np.stack([pose.detected for pose in driving])
     points = np.where(seen[..., None], np.stack([pose.keypoints for pose in driving]), 0.0)
     lengths = bone_lengths(points, seen)
     longest = np.fmax.reduce(lengths, axis=0)
-    return _Driver(points, seen, find_necks(points, seen), first_lengths(lengths), longest)
+    return _DrivingPerson(points, seen, find_necks(points, seen), first_lengths(lengths), longest)
 
 
 def _source_lengths(source: Pose) -> Floats:
@@ -139,45 +138,45 @@ def _too_short(lengths: Floats, fraction: float) -> Bools:
     return ~long_enough
 
 
-def _complete(source: Floats, driver: Floats, scale: float) -> tuple[Floats, Floats]:
+def _complete(source: Floats, driving: Floats, scale: float) -> tuple[Floats, Floats]:
     """Fill missing bones of each figure from the other; 0 if both lack a bone and its pair."""
-    driver = np.where(np.isnan(driver), driver[MIRROR], driver)
-    source = np.where(np.isnan(source), driver * scale, source)
-    driver = np.where(np.isnan(driver), source / scale, driver)
-    return np.nan_to_num(source), np.nan_to_num(driver)
+    driving = np.where(np.isnan(driving), driving[MIRROR], driving)
+    source = np.where(np.isnan(source), driving * scale, source)
+    driving = np.where(np.isnan(driving), source / scale, driving)
+    return np.nan_to_num(source), np.nan_to_num(driving)
 
 
 def _place(
-    driver: _Driver, necks: Floats, lengths: Floats, driver_lengths: Floats, scale: float
+    person: _DrivingPerson, necks: Floats, lengths: Floats, driving_lengths: Floats, scale: float
 ) -> Floats:
     """Place the joints from the neck outwards, all frames at once; (frames, 18, 2)."""
     frames = len(necks)
-    base = {Joint.NECK: (driver.necks, necks, np.zeros(frames), np.zeros(frames))}
+    base = {Joint.NECK: (person.necks, necks, np.zeros(frames), np.zeros(frames))}
     placed = np.zeros((frames, NUM_JOINTS, 2))
     placed[:, Joint.NECK] = necks
     for joint, parent in PARENTS.items():
-        from_driver, from_placed, path, driver_path = base[parent]
-        path, driver_path = path + lengths[joint], driver_path + driver_lengths[joint]
-        offset = driver.points[:, joint] - from_driver
-        factor = _stretch(np.linalg.norm(offset, axis=1), path, driver_path, scale)
+        from_driving, from_placed, path, driving_path = base[parent]
+        path, driving_path = path + lengths[joint], driving_path + driving_lengths[joint]
+        offset = person.points[:, joint] - from_driving
+        factor = _stretch(np.linalg.norm(offset, axis=1), path, driving_path, scale)
         placed[:, joint] = from_placed + factor[:, None] * offset
-        seen = driver.seen[:, joint]
+        seen = person.seen[:, joint]
         base[joint] = (
-            np.where(seen[:, None], driver.points[:, joint], from_driver),
+            np.where(seen[:, None], person.points[:, joint], from_driving),
             np.where(seen[:, None], placed[:, joint], from_placed),
             np.where(seen, 0.0, path),
-            np.where(seen, 0.0, driver_path),
+            np.where(seen, 0.0, driving_path),
         )
     return placed
 
 
-def _stretch(now: Floats, path: Floats, driver_path: Floats, scale: float) -> Floats:
-    """Return the factor for the driver's offset, (frames,).
+def _stretch(now: Floats, path: Floats, driving_path: Floats, scale: float) -> Floats:
+    """Return the factor for the driving offset, (frames,).
 
-    Its direction is kept; its length becomes path * clip(now / driver_path, 0, 1.1).
+    Its direction is kept; its length becomes path * clip(now / driving_path, 0, 1.1).
     """
-    unknown = (path == 0) & (driver_path == 0)
-    length = path * np.minimum(_quotient(now, driver_path, np.inf), MAX_STRETCH)
+    unknown = (path == 0) & (driving_path == 0)
+    length = path * np.minimum(_quotient(now, driving_path, np.inf), MAX_STRETCH)
     return np.where(unknown, scale, _quotient(length, now, 0.0))
 
 
@@ -187,13 +186,13 @@ def _quotient(above: Floats, below: Floats, otherwise: float) -> Floats:
     return quotient
 
 
-def _ratios(lengths: Floats, driver: Floats, scale: float) -> dict[str, float]:
-    """Return the size of the source's hands and face relative to the driver's."""
-    usable = (lengths > 0) & ~_too_short(driver, NO_LENGTH)
+def _ratios(lengths: Floats, driving: Floats, scale: float) -> dict[str, float]:
+    """Return the size of the source's hands and face relative to the driving person's."""
+    usable = (lengths > 0) & ~_too_short(driving, NO_LENGTH)
 
     def ratio(bones: list[Joint]) -> float:
         chosen = [bone for bone in bones if usable[bone]]
-        return float(lengths[chosen].sum() / driver[chosen].sum()) if chosen else scale
+        return float(lengths[chosen].sum() / driving[chosen].sum()) if chosen else scale
 
     return {
         "hand_left": ratio([Joint.LEFT_WRIST]),

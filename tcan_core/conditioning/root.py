@@ -61,22 +61,22 @@ def reference_frame(seen: Bools) -> int:
 
 
 def source_neck(source: Pose, points: Floats, seen: Bools, necks: Floats, scale: float) -> Floats:
-    """Return the source's neck, (2,) pixels, estimated with the driver if it was not detected.
+    """Return the source's neck, (2,) pixels, estimated from `points` if not detected.
 
     Args:
         source: pose of the source character.
-        points: (frames, 18, 2) joints of the driver.
+        points: (frames, 18, 2) joints of the driving person.
         seen: (frames, 18).
-        necks: (frames, 2) necks of the driver, see `find_necks`.
-        scale: pixels of the source per pixel of the driver.
+        necks: (frames, 2) necks of the driving person, see `find_necks`.
+        scale: pixels of the source per pixel of the driving poses.
     """
     own_neck: Floats = source.keypoints[Joint.NECK]
     if source.detected[Joint.NECK]:
         return own_neck
     own_points, own_seen = source.keypoints[None], source.detected[None]
-    drivers = _anchors(points, seen)
+    driving = _anchors(points, seen)
     for (place, present, anchor), (places, shown, _) in zip(
-        _anchors(own_points, own_seen), drivers, strict=True
+        _anchors(own_points, own_seen), driving, strict=True
     ):
         if present[0] and (anchor == SHOULDERS or shown.any()):
             frame = int(np.argmax(shown))

@@ -30,7 +30,7 @@ class Animator(Protocol):
 
         Args:
             pair: the pair to animate; its ground truth must not be used.
-            driving: "pose" provides the true poses of source and driver; "video" only the images.
+            driving: "pose" provides the true poses of both people; "video" only the images.
             seed: seed of the noise.
 
         Raises:

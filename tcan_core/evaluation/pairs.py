@@ -98,8 +98,8 @@ class Pair:
         it needs is never detected.
         """
         source = _proportion([self.source_pose()])
-        driver = _proportion(self.driving_poses())
-        return abs(math.log(source / driver))
+        driving = _proportion(self.driving_poses())
+        return abs(math.log(source / driving))
 
 
 def read_pairs(pairs_dir: Path, limit: int | None = None) -> list[Pair]:

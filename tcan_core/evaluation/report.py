@@ -27,7 +27,7 @@ class ClipReport:
     Attributes:
         name: name of the pair's folder.
         frames: number of frames of the truth.
-        proportion_gap: difference in proportions of source and driver, see `Pair`.
+        proportion_gap: difference in proportions of source and driving person, see `Pair`.
         results: metrics by condition.
         errors: error message by condition, where there is no result.
         seconds: duration of the animation by condition.

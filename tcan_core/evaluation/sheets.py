@@ -17,16 +17,16 @@ SHEET_FRAMES = 6
 
 
 def pair_sheet(pair: Pair, truth: Truth, results: Mapping[str, Frames]) -> Frames:
-    """Return a sheet with a few frames of driver, truth and results, (f, h, w, 3), one per row."""
+    """Return a sheet with frames of driving video, truth and results, (f, h, w, 3), one per row."""
     positions = np.linspace(0, len(truth.frames) - 1, min(SHEET_FRAMES, len(truth.frames)))
     numbers = sorted({round(position) for position in positions})
-    driver = list(islice(read_video(pair.driving_video_path), len(truth.frames)))
-    rows = {"driver": driver, "truth": list(truth.frames)}
+    driving_frames = list(islice(read_video(pair.driving_video_path), len(truth.frames)))
+    rows = {"driving": driving_frames, "truth": list(truth.frames)}
     rows |= {f"by {driving}": list(result) for driving, result in results.items()}
     blank = np.full_like(truth.source, 255)
     return contact_sheet(
         [
-            [truth.source if label == "driver" else blank, *(row[number] for number in numbers)]
+            [truth.source if label == "driving" else blank, *(row[number] for number in numbers)]
             for label, row in rows.items()
         ],
         list(rows),

@@ -20,7 +20,7 @@ class Memory(NamedTuple):
 
 
 def cuda_memory(device: str) -> Memory | None:
-    """Return the memory of a CUDA device, as its driver reports it; None for other devices."""
+    """Return the memory of a CUDA device by the NVIDIA driver; None for other devices."""
     if torch.device(device).type != "cuda":
         return None
     free, total = torch.cuda.mem_get_info(torch.device(device))

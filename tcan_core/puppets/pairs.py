@@ -47,9 +47,9 @@ def render_pair(
     directory.mkdir(parents=True, exist_ok=True)
     write_png(directory / "source.png", scene.source.draw(scene.source_pose)[0])
     write_pose_file(directory / "source_pose.json", [[scene.source_pose]])
-    driver_poses = scene.driver.poses(scene.motion)
-    write_pose_file(directory / "driving_pose.json", [[pose] for pose in driver_poses], fps=FPS)
-    _write_video(directory / "driving.mp4", scene.driver, driver_poses)
+    driving_poses = scene.driving.poses(scene.motion)
+    write_pose_file(directory / "driving_pose.json", [[pose] for pose in driving_poses], fps=FPS)
+    _write_video(directory / "driving.mp4", scene.driving, driving_poses)
     _write_truth(directory, scene.source, scene.source.poses(scene.motion))
 
 

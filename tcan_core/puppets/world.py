@@ -55,7 +55,7 @@ class Scene:
     """One pair: the source character and the driving character, with their common motion."""
 
     source: Character
-    driver: Character
+    driving: Character
     motion: Motion
     stance: Motion
 
@@ -80,16 +80,16 @@ def sample_scene(seed: int, num_frames: int, size: int, proportions: str = "any"
         proportions: "any"; "crossed" makes one of the two characters tall and the other chibi.
     """
     rng = np.random.default_rng(seed)
-    source_chibi, driver_chibi = rng.uniform(size=2)
+    source_chibi, driving_chibi = rng.uniform(size=2)
     if proportions == "crossed":
-        source_chibi, driver_chibi = (source_chibi * 0.2, 0.8 + driver_chibi * 0.2)[
+        source_chibi, driving_chibi = (source_chibi * 0.2, 0.8 + driving_chibi * 0.2)[
             :: 1 if rng.uniform() < 0.5 else -1
         ]
     elif proportions != "any":
         raise ValueError(f"proportions is {proportions!r}; it must be 'any' or 'crossed'")
     return Scene(
         source=sample_character(rng, size, float(source_chibi)),
-        driver=sample_character(rng, size, float(driver_chibi)),
+        driving=sample_character(rng, size, float(driving_chibi)),
         motion=sample_motion(rng, num_frames),
         stance=sample_stance(rng),
     )

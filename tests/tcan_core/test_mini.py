@@ -42,7 +42,7 @@ def test_puppet_follows_the_motion_of_another(pipeline: AnimatePipeline, seed: i
     source, truth = _source_and_truth(scene)
 
     frames = pipeline(
-        source, scene.driver.poses(scene.motion), source_pose=scene.source_pose, seed=0
+        source, scene.driving.poses(scene.motion), source_pose=scene.source_pose, seed=0
     )
 
     moving = moving_region_mask(source, truth)
@@ -54,9 +54,9 @@ def test_puppet_follows_the_motion_of_another(pipeline: AnimatePipeline, seed: i
 
 def test_detector_finds_joints_to_the_pixel() -> None:
     scene = sample_scene(FIRST_TEST_SEED + 502, FRAMES, 64)
-    poses = scene.driver.poses(scene.motion)
+    poses = scene.driving.poses(scene.motion)
 
-    people = build_detector("puppet").detect(np.stack(list(scene.driver.frames(poses))))
+    people = build_detector("puppet").detect(np.stack(list(scene.driving.frames(poses))))
 
     errors = [
         np.linalg.norm(detected.keypoints - pose.keypoints, axis=1)
@@ -67,9 +67,9 @@ def test_detector_finds_joints_to_the_pixel() -> None:
 
 def test_detector_scales_with_the_image() -> None:
     scene = sample_scene(FIRST_TEST_SEED + 503, 1, 256)
-    (pose,) = scene.driver.poses(scene.motion)
+    (pose,) = scene.driving.poses(scene.motion)
 
-    detected = build_detector("puppet").detect_one(next(scene.driver.frames([pose])))
+    detected = build_detector("puppet").detect_one(next(scene.driving.frames([pose])))
 
     assert np.median(np.linalg.norm(detected.keypoints - pose.keypoints, axis=1)) < 4
 

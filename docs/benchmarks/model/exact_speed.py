@@ -47,7 +47,7 @@ class Forms:
 
     def __init__(self, frames: int, tcan: Tcan, options: RuntimeOptions, window_batch: int) -> None:
         scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
-        poses: list[Pose] = scene.driver.poses(scene.motion)
+        poses: list[Pose] = scene.driving.poses(scene.motion)
         generator = torch.Generator().manual_seed(0)
         latent_side = SIDE // tcan.codec.factor
         shape = (tcan.codec.latent_channels, latent_side, latent_side)

@@ -60,7 +60,7 @@ def main() -> None:
         prepared = PreparedInput(
             scene.source.draw(scene.source_pose)[0],
             scene.source_pose,
-            scene.driver.poses(scene.motion),
+            scene.driving.poses(scene.motion),
             Fraction(8),
         )
         settings = AnimateSettings(num_inference_steps=1, decode_batch=1)

@@ -94,7 +94,7 @@ def animate(folder: Path, frames: int) -> Run:
     image, driving = folder / "source.png", folder / f"driving-{frames}.json"
     scene = sample_scene(FIRST_TEST_SEED, frames, SIDE)
     write_png(image, scene.source.draw(scene.source_pose)[0])
-    poses = scene.driver.poses(scene.motion)
+    poses = scene.driving.poses(scene.motion)
     write_pose_file(driving, [[pose] for pose in poses], float(FPS))
     arguments = [
         "animate",

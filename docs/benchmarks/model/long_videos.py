@@ -61,7 +61,7 @@ def measure(frames: int, count: bool) -> dict[str, int]:
 
     pipeline = AnimatePipeline.from_preset("mini")
     scene = sample_scene(FIRST_TEST_SEED, frames, 64)
-    image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
+    image, poses = scene.source.draw(scene.source_pose)[0], scene.driving.poses(scene.motion)
     settings = AnimateSettings(num_inference_steps=2)
 
     def animate() -> None:

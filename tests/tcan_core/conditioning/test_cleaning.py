@@ -45,7 +45,7 @@ def _moved(pose: Pose, joint: Joint, by: tuple[float, float]) -> Pose:
 @pytest.mark.parametrize("seed", range(1_000_000, 1_000_020))
 def test_true_poses_of_puppets_are_not_changed(seed: int) -> None:
     scene = sample_scene(seed, num_frames=24, size=64)
-    poses = scene.driver.poses(scene.motion)
+    poses = scene.driving.poses(scene.motion)
 
     cleaned = _clean(poses)
 
@@ -127,7 +127,7 @@ def test_short_gaps_at_the_ends_follow_the_body() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_dropped_and_misplaced_joints_are_repaired(seed: int) -> None:
     scene = sample_scene(1_000_100 + seed, num_frames=24, size=64)
-    truth = scene.driver.poses(scene.motion)
+    truth = scene.driving.poses(scene.motion)
     broken = with_errors(truth, PoseErrors(drop=0.3, throw=0.05), seed)
     cleaned = _clean(broken)
     assert _error(broken, truth) > 1.0

@@ -1,4 +1,4 @@
-"""Retargeted poses have the source's bone lengths and the driver's directions."""
+"""Retargeted poses have the source's bone lengths and the directions of the driving poses."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def assert_same(poses: list[Pose], expected: list[Pose], atol: float = 1e-9) -> 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_source_bones_follow_the_driving_motion(seed: int) -> None:
     random = np.random.default_rng(seed)
-    own, drivers = random_lengths(random, 12.0), random_lengths(random, 25.0)
+    own, driving_lengths = random_lengths(random, 12.0), random_lengths(random, 25.0)
     directions, path = random_motion(random, 20)
     source = build(own, STANDING_DIRECTIONS, (60.0, 41.0), (128, 96))
-    driving = [build(drivers, d, n) for d, n in zip(directions, path, strict=True)]
+    driving = [build(driving_lengths, d, n) for d, n in zip(directions, path, strict=True)]
 
     result = retarget(source, driving)
 
-    necks = np.array([60.0, 41.0]) + (path - path[0]) * own[0] / drivers[0]
+    necks = np.array([60.0, 41.0]) + (path - path[0]) * own[0] / driving_lengths[0]
     assert_same(result, [build(own, d, n) for d, n in zip(directions, necks, strict=True)])
     assert {pose.canvas for pose in result} == {(128, 96)}
 
@@ -57,19 +57,23 @@ def test_source_bones_follow_the_driving_motion(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_foreshortening_is_kept(seed: int) -> None:
     random = np.random.default_rng(seed)
-    own, drivers = random_lengths(random), random_lengths(random)
+    own, driving_lengths = random_lengths(random), random_lengths(random)
     directions, path = random_motion(random, 20)
     seen_part = random.uniform(0.0, 1.6, (20, NUM_BONES))
     seen_part[0] = random.uniform(0.5, 1.0, NUM_BONES)
     driving = [
-        build(drivers * part, d, n) for part, d, n in zip(seen_part, directions, path, strict=True)
+        build(driving_lengths * part, d, n)
+        for part, d, n in zip(seen_part, directions, path, strict=True)
     ]
     source = build(own, STANDING_DIRECTIONS)
 
     result = retarget(source, driving)
 
     factors = np.clip(seen_part / seen_part[0], 0, 1.1)
-    necks = source.keypoints[Joint.NECK] + (path - path[0]) * own[0] / (drivers * seen_part[0])[0]
+    necks = (
+        source.keypoints[Joint.NECK]
+        + (path - path[0]) * own[0] / (driving_lengths * seen_part[0])[0]
+    )
     frames = zip(factors, directions, necks, strict=True)
     assert_same(result, [build(own * factor, d, n) for factor, d, n in frames])
 
@@ -121,8 +125,8 @@ def test_missing_joint_is_missing_without_harm_to_others(joint: Joint) -> None:
 
 
 def test_wrist_without_elbow_keeps_direction_and_distance() -> None:
-    source, driver = standing(10.0), standing(30.0)
-    (result,) = retarget(source, [without(driver, Joint.RIGHT_ELBOW)])
+    source, driving = standing(10.0), standing(30.0)
+    (result,) = retarget(source, [without(driving, Joint.RIGHT_ELBOW)])
     assert np.allclose(
         result.keypoints[Joint.RIGHT_WRIST], source.keypoints[Joint.RIGHT_WRIST], atol=1
     )
@@ -173,14 +177,14 @@ def test_missing_source_neck_is_estimated_from_the_driving_poses() -> None:
         assert np.allclose(result.keypoints, whole.keypoints, atol=3)
 
 
-@pytest.mark.parametrize("degenerate", ["source", "driver", "both"])
+@pytest.mark.parametrize("degenerate", ["source", "driving", "both"])
 def test_degenerate_nose_bone_uses_the_scale_of_the_torso(degenerate: str) -> None:
     flat = STANDING_LENGTHS.copy()
     flat[0] = 0.0
-    own = 10 * (flat if degenerate != "driver" else STANDING_LENGTHS)
-    drivers = 30 * (flat if degenerate != "source" else STANDING_LENGTHS)
+    own = 10 * (flat if degenerate != "driving" else STANDING_LENGTHS)
+    driving_lengths = 30 * (flat if degenerate != "source" else STANDING_LENGTHS)
     path = np.array([[100.0, 100.0], [130.0, 100.0]])
-    driving = [build(drivers, STANDING_DIRECTIONS, neck) for neck in path]
+    driving = [build(driving_lengths, STANDING_DIRECTIONS, neck) for neck in path]
 
     result = retarget(build(own, STANDING_DIRECTIONS), driving)
 
@@ -213,8 +217,8 @@ def test_any_missing_joints_give_a_valid_pose(seed: int) -> None:
     result = retarget(source, driving)
 
     _assert_sound(result)
-    for pose, driver in zip(result, driving, strict=True):
-        assert np.array_equal(pose.confidence, driver.confidence)
+    for pose, driving_pose in zip(result, driving, strict=True):
+        assert np.array_equal(pose.confidence, driving_pose.confidence)
 
 
 def test_coordinates_of_undetected_joints_are_never_used() -> None:
@@ -239,11 +243,11 @@ def test_frames_without_a_person_stay_empty() -> None:
 
 
 def test_hands_follow_the_wrist_in_the_scale_of_the_forearm() -> None:
-    driver = standing(30.0)
-    wrist = driver.keypoints[Joint.LEFT_WRIST]
+    driving = standing(30.0)
+    wrist = driving.keypoints[Joint.LEFT_WRIST]
     hand = np.concatenate([wrist + np.arange(42).reshape(21, 2), np.ones((21, 1))], axis=1)
     hand[4] = (np.nan, np.nan, 0.0)
-    (result,) = retarget(standing(10.0), [replace(driver, hand_left=hand)])
+    (result,) = retarget(standing(10.0), [replace(driving, hand_left=hand)])
 
     assert result.hand_right is None and result.hand_left is not None
     expected = result.keypoints[Joint.LEFT_WRIST] + np.arange(42).reshape(21, 2) / 3
@@ -253,18 +257,18 @@ def test_hands_follow_the_wrist_in_the_scale_of_the_forearm() -> None:
 
 
 def test_hand_without_its_wrist_is_dropped() -> None:
-    driver = replace(standing(30.0), hand_right=np.ones((21, 3)), hand_left=np.ones((21, 3)))
-    (result,) = retarget(standing(), [without(driver, Joint.RIGHT_WRIST)])
+    driving = replace(standing(30.0), hand_right=np.ones((21, 3)), hand_left=np.ones((21, 3)))
+    (result,) = retarget(standing(), [without(driving, Joint.RIGHT_WRIST)])
     assert result.hand_right is None and result.hand_left is not None
 
 
 @pytest.mark.parametrize("lost", [[], [Joint.NOSE]])
 def test_face_follows_the_head(lost: list[Joint]) -> None:
-    driver = standing(30.0)
+    driving = standing(30.0)
     face = np.concatenate(
-        [driver.keypoints[[0] * 70] + np.arange(70)[:, None], np.ones((70, 1))], 1
+        [driving.keypoints[[0] * 70] + np.arange(70)[:, None], np.ones((70, 1))], 1
     )
-    (result,) = retarget(standing(10.0), [without(replace(driver, face=face), *lost)])
+    (result,) = retarget(standing(10.0), [without(replace(driving, face=face), *lost)])
     nose = standing(10.0).keypoints[Joint.NOSE]
     assert result.face is not None
     assert np.allclose(

@@ -109,7 +109,7 @@ def test_faces_are_white_points(large: Pose) -> None:
 
 def test_puppet_skeletons_have_not_changed_since_mini_was_trained() -> None:
     scene = sample_scene(1_000_000, num_frames=4, size=64)
-    poses = scene.driver.poses(scene.motion)
+    poses = scene.driving.poses(scene.motion)
     assert all(pose.hand_left is pose.hand_right is pose.face is None for pose in poses)
     digest = hashlib.sha256(draw_poses(poses).tobytes()).hexdigest()
     assert digest == "7d9132fdc4886822f0bfeec88882d774714913f9ed23f996fe6599abcf7ca96a"

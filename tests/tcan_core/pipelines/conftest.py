@@ -37,7 +37,7 @@ def detector() -> str:
 
 @pytest.fixture(scope="session")
 def scene() -> Scene:
-    """A source character and a driver."""
+    """A source character and a driving one."""
     return sample_scene(SEED, FRAMES, SIZE)
 
 

@@ -34,7 +34,7 @@ def image(scene: Scene) -> Frames:
 
 @pytest.fixture(scope="module")
 def poses(scene: Scene) -> list[Pose]:
-    return scene.driver.poses(scene.motion)
+    return scene.driving.poses(scene.motion)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 32), (33, 47), (70, 32), (100, 121)])

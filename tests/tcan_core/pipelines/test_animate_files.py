@@ -41,7 +41,7 @@ def prepared(pair: Path) -> PreparedInput:
 
 def test_pose_file_is_read_with_its_frame_rate(prepared: PreparedInput, scene: Scene) -> None:
     assert prepared.fps == FPS and len(prepared.poses) == FRAMES
-    truth = scene.driver.poses(scene.motion)
+    truth = scene.driving.poses(scene.motion)
     for pose, true in zip(prepared.poses, truth, strict=True):
         assert np.abs(pose.keypoints - true.keypoints).max() < 2  # smoothed
     assert prepared.source_pose is not None
@@ -69,12 +69,12 @@ def test_cleaning_can_be_disabled(pair: Path, scene: Scene) -> None:
         pair / "source.png", pair / "driving_pose.json", detector=DETECTOR, cleaning=settings
     )
 
-    for pose, true in zip(raw.poses, scene.driver.poses(scene.motion), strict=True):
+    for pose, true in zip(raw.poses, scene.driving.poses(scene.motion), strict=True):
         np.testing.assert_allclose(pose.keypoints, true.keypoints)
 
 
 def test_pose_file_without_a_frame_rate_gets_25(pair: Path, tmp_path: Path, scene: Scene) -> None:
-    write_pose_file(tmp_path / "p.json", [[pose] for pose in scene.driver.poses(scene.motion)])
+    write_pose_file(tmp_path / "p.json", [[pose] for pose in scene.driving.poses(scene.motion)])
 
     assert prepare(pair / "source.png", tmp_path / "p.json", detector=DETECTOR).fps == 25
 

@@ -27,7 +27,7 @@ class PartRecorder:
     def __init__(self, pipeline: AnimatePipeline, scene: Scene) -> None:
         self._pipeline, self.ran = pipeline, list[str]()
         self._image: NDArray[np.uint8] = scene.source.draw(scene.source_pose)[0]
-        self._poses: list[Pose] = scene.driver.poses(scene.motion)[:8]  # three windows
+        self._poses: list[Pose] = scene.driving.poses(scene.motion)[:8]  # three windows
         unet: Any = pipeline.tcan.denoising_unet
         ends = (unet.down_blocks[-1], pipeline.tcan.controlnet, unet.mid_block, unet.up_blocks[-1])
         self.hooks = [self._watch(*pair) for pair in zip(PARTS, ends, strict=True)]

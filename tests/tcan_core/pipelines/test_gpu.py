@@ -30,7 +30,7 @@ def test_a_gpu_makes_the_frames_of_a_cpu(
     That is 0.18 in float16 and 1.42 in bfloat16; float32 stands for convolutions in TF32.
     """
     image, source_pose = scene.source.draw(scene.source_pose)[0], scene.source_pose
-    poses = scene.driver.poses(scene.motion)
+    poses = scene.driving.poses(scene.motion)
     options = RuntimeOptions(dtype=dtype)
     on_gpu = AnimatePipeline.from_preset(str(TINY), "cuda", folder=weights, options=options)
 

@@ -55,7 +55,7 @@ class Previews:
 def run(pipeline: AnimatePipeline, scene: Scene) -> tuple[Frames, Previews]:
     image = scene.source.draw(scene.source_pose)[0]
     previews = Previews()
-    return pipeline(image, scene.driver.poses(scene.motion)[:3], progress=previews), previews
+    return pipeline(image, scene.driving.poses(scene.motion)[:3], progress=previews), previews
 
 
 @pytest.mark.parametrize("scaling_factor", [1.0, 0.5])

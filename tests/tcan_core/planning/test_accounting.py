@@ -91,7 +91,7 @@ def test_caches_of_windows_are_freed_before_decoding(
     pipeline: AnimatePipeline, scene: Scene
 ) -> None:
     """The planner counts the codec alone."""
-    image, poses = scene.source.draw(scene.source_pose)[0], scene.driver.poses(scene.motion)
+    image, poses = scene.source.draw(scene.source_pose)[0], scene.driving.poses(scene.motion)
     settings = AnimateSettings(num_inference_steps=1, context_size=4, context_overlap=1)
     maps = pipeline.drawer.pose_maps(image, poses, scene.source_pose, retarget=True)
     bank = pipeline.tcan.bank
@@ -128,7 +128,7 @@ def test_longer_video_takes_no_more_device_memory(pipeline: AnimatePipeline) -> 
     for frames in (64, 160):
         scene = sample_scene(1_000_000, frames, 48)
         image = scene.source.draw(scene.source_pose)[0]
-        poses = scene.driver.poses(scene.motion)
+        poses = scene.driving.poses(scene.motion)
         latents_bytes = 4 * 4 * frames * 4 * 4
         on_host = {latents_bytes, pose_bytes(pipeline)}
         with PeakMemory(partial(not_in, on_host)) as counted:

@@ -57,13 +57,13 @@ def test_pose_files_have_the_exact_joints(pair: Path, scene: Scene) -> None:
 
     assert driving.fps == FPS
     np.testing.assert_array_equal(source.frames[0][0].keypoints, scene.source_pose.keypoints)
-    for [person], truth in zip(driving.frames, scene.driver.poses(scene.motion), strict=True):
+    for [person], truth in zip(driving.frames, scene.driving.poses(scene.motion), strict=True):
         np.testing.assert_array_equal(person.keypoints, truth.keypoints)
         assert person.canvas == (SIZE, SIZE)
 
 
 def test_videos_show_the_driving_character_and_the_target(pair: Path, scene: Scene) -> None:
-    for name, character in (("driving", scene.driver), ("target", scene.source)):
+    for name, character in (("driving", scene.driving), ("target", scene.source)):
         reader = VideoReader(pair / f"{name}.mp4")
         frames = list(reader)
         assert reader.info.fps == FPS
@@ -75,9 +75,9 @@ def test_videos_show_the_driving_character_and_the_target(pair: Path, scene: Sce
 
 
 def test_driving_character_differs_from_the_source(scene: Scene) -> None:
-    assert scene.driver.appearance != scene.source.appearance
-    assert not np.array_equal(scene.driver.background, scene.source.background)
-    assert not np.allclose(scene.driver.neck, scene.source.neck)
+    assert scene.driving.appearance != scene.source.appearance
+    assert not np.array_equal(scene.driving.background, scene.source.background)
+    assert not np.allclose(scene.driving.neck, scene.source.neck)
 
 
 def test_pair_is_reproducible(pair: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_scene_is_the_same_at_any_size(seed: int) -> None:
 def test_retargeting_reproduces_the_target(seed: int, proportions: str) -> None:
     scene = sample_scene(seed, FRAMES, SIZE, proportions)
 
-    retargeted = retarget(scene.source_pose, scene.driver.poses(scene.motion))
+    retargeted = retarget(scene.source_pose, scene.driving.poses(scene.motion))
 
     truth = scene.source.poses(scene.motion)
     for result, expected in zip(retargeted, truth, strict=True):
@@ -83,10 +83,10 @@ def test_source_has_the_position_of_the_first_target_frame(seed: int) -> None:
 
 def test_crossed_proportions_pair_tall_with_chibi() -> None:
     pairs = [sample_scene(seed, 2, SIZE, "crossed") for seed in SEEDS]
-    builds = [(scene.source.body.chibi, scene.driver.body.chibi) for scene in pairs]
+    builds = [(scene.source.body.chibi, scene.driving.body.chibi) for scene in pairs]
 
     assert all(min(both) <= 0.2 and max(both) >= 0.8 for both in builds)
-    assert {source < driver for source, driver in builds} == {True, False}
+    assert {source < driving for source, driving in builds} == {True, False}
     with pytest.raises(ValueError, match="proportions is 'tall'"):
         sample_scene(0, 2, SIZE, "tall")
 
