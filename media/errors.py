@@ -36,6 +36,7 @@ class Problem(StrEnum):
     TOO_LARGE = "too_large"  # too many bytes or pixels
     TOO_LONG = "too_long"  # too many frames or seconds
     TOO_NARROW = "too_narrow"
+    NO_PERSON = "no_person"  # in no frame of a pose file
 
 
 class FileError(InputError):

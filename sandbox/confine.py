@@ -17,15 +17,19 @@ import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sandbox.limits import ChildLimits
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+KILL_SIGNAL = int(signal.SIGKILL)
 MODE_FILTER = 2
 CLONE_THREAD = 0x10000
 
 # struct sock_filter: code, jump if true, jump if false, value.
 INSTRUCTION = struct.Struct("=HBBI")
+# Where `filter_program` has the id of the child.
+PROCESS, PROCESS_OFFSET = struct.Struct("=I"), 10 * INSTRUCTION.size + 4
 LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 AT_NUMBER, AT_MACHINE, AT_FIRST_ARGUMENT = 0, 4, 16  # in struct seccomp_data
@@ -88,28 +92,39 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def confine(limits: ChildLimits) -> None:
-    """Confine this process for good. Raises OSError when the system refuses."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    if sys.platform != "linux":
-        return
-    most = _mapped_bytes() + limits.memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    system = ctypes.CDLL(None, use_errno=True)
-    for option, value in (
-        (PR_SET_PDEATHSIG, int(signal.SIGKILL)),
-        (PR_SET_DUMPABLE, 0),
-        (PR_SET_NO_NEW_PRIVS, 1),
-    ):
-        _check_result(system.prctl(option, value, 0, 0, 0))
-    machine = MACHINES.get(platform.machine())
-    if machine is not None:
-        code = filter_program(*machine, os.getpid())
-        program = _Program(len(code) // INSTRUCTION.size, code)
-        _check_result(system.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0))
+class Confinement:
+    """Confines processes; prepared by the zygote, so that each child has less to do."""
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        if sys.platform == "linux":
+            self._system = ctypes.CDLL(None, use_errno=True)
+            self._mapped_bytes = _mapped_bytes()
+            machine = MACHINES.get(platform.machine())
+            self._filter = None if machine is None else filter_program(*machine, 0)
+
+    def confine(self, limits: ChildLimits) -> None:
+        """Confine this process for good. Raises OSError when the system refuses."""
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
+        if sys.platform != "linux":
+            return
+        most = self._mapped_bytes + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        self._control(PR_SET_PDEATHSIG, KILL_SIGNAL)
+        self._control(PR_SET_DUMPABLE, 0)
+        self._control(PR_SET_NO_NEW_PRIVS, 1)
+        if self._filter is not None:
+            code = bytearray(self._filter)
+            PROCESS.pack_into(code, PROCESS_OFFSET, os.getpid())
+            program = _Program(len(code) // INSTRUCTION.size, bytes(code))
+            self._control(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program))
+
+    def _control(self, option: int, value: int, pointer: Any = 0) -> None:
+        if self._system.prctl(option, value, pointer, 0, 0) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"prctl: {os.strerror(code)}")
 
 
 def filter_program(machine: int, column: int, process: int) -> bytes:
@@ -144,12 +159,6 @@ def filter_program(machine: int, column: int, process: int) -> bytes:
         make(RETURN, 0, 0, REFUSE | errno.ENOSYS),
     ]
     return b"".join(body)
-
-
-def _check_result(result: int) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl: {os.strerror(code)}")
 
 
 def _mapped_bytes() -> int:

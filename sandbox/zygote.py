@@ -20,7 +20,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, BinaryIO, NoReturn
 
-from sandbox.confine import confine
+from sandbox.confine import Confinement
 from sandbox.errors import Reason
 from sandbox.limits import ChildLimits
 from sandbox.wire import Kind, MessageWriter
@@ -42,6 +42,7 @@ class Zygote:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self._confinement = Confinement()
         self._children: dict[int, int] = {}  # process id -> status descriptor
         self._wakeup_read, self._wakeup_write = os.pipe()
         for end in (self._wakeup_read, self._wakeup_write):
@@ -92,13 +93,14 @@ class Zygote:
         if not request:
             return False
         status, channel, *files = descriptors
+        content = json.loads(request)
         try:
             process = os.fork()
         except OSError:
             process = -1
         if process == 0:
             os.close(status)
-            _run_child(json.loads(request), files, channel)
+            _run_child(self._confinement, content, files, channel)
         for descriptor in (channel, *files):
             os.close(descriptor)
         if process < 0:
@@ -109,16 +111,17 @@ class Zygote:
         return True
 
 
-def _run_child(request: dict[str, Any], files: list[int], channel: int) -> NoReturn:
+def _run_child(
+    confinement: Confinement, request: dict[str, Any], files: list[int], channel: int
+) -> NoReturn:
     """Call the requested function on each file in this child, then exit."""
     out, code = MessageWriter(channel), 1
     try:
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _keep_only(channel, *files)
         module, _, name = request["target"].partition(":")
         target: Target = getattr(sys.modules[module], name)
-        confine(ChildLimits(**request["limits"]))
+        confinement.confine(ChildLimits(**request["limits"]))
         for file, argument in zip(files, request["arguments"], strict=True):
             with open(file, "rb", buffering=0) as stream:
                 target(stream, argument, out)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from media.errors import PoseFileError
+from media.errors import PoseFileError, Problem
 from media.limits import PoseFileLimits
 from media.poses.joints import NUM_FACE_JOINTS, NUM_HAND_JOINTS
 from media.poses.layouts import BODY25_JOINTS, JOINT_COUNTS, Layout
@@ -107,6 +107,20 @@ def parse_pose_file(
     frames, fps = _frames_and_fps(name, document)
     people, canvas = parse_frames(name, frames, layout, limits)
     return PoseDocument(people, canvas, fps)
+
+
+def check_pose_file(name: str, data: bytes, limits: PoseFileLimits) -> int:
+    """Check that a pose file can drive an animation; return the number of its frames.
+
+    Raises:
+        PoseFileError: see `parse_pose_file`; also when no frame has a person.
+    """
+    frames = parse_pose_file(name, data, limits=limits).frames
+    if not any(person.is_detected for people in frames for person in people):
+        raise PoseFileError(
+            f"{name}: no person in any of the {len(frames):,} frames of poses", Problem.NO_PERSON
+        )
+    return len(frames)
 
 
 def parse_frames(

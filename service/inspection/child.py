@@ -1,6 +1,7 @@
 """Inspection of the files of one request in a decoding child of the gateway.
 
-`service.inspection.decoder` is the other side; the answer is one JSON message per file.
+`service.inspection.decoder` is the other side; the answer is one JSON message per file. Only
+`media` is loaded: forking takes longer, the more modules a process has loaded.
 """
 
 from __future__ import annotations
@@ -12,41 +13,42 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from media.errors import FileError
 from media.files import MediaFile
+from media.image_file import check_image
+from media.limits import MediaLimits, PoseFileLimits
+from media.poses.document import check_pose_file
+from media.video_check import check_video
 from sandbox.wire import MessageWriter
-from service.errors import RejectedError
-from service.input_limits import InputLimits
-from service.inspection.checks import (
-    check_pose_file_size,
-    inspect_image,
-    inspect_poses,
-    inspect_video,
-)
 
 
 def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send the format and the length of a file, or the reason for its rejection.
+    """Send the format and the length of a file, or its problem.
 
     Args:
         file: the open file.
         argument: the `role` (`image`, `driving` or `poses`), and the `limits`.
         out: receives the answer.
     """
-    role, limits = argument["role"], InputLimits.model_construct(**argument["limits"])
+    role, limits = argument["role"], argument["limits"]
     source = MediaFile(Path(role), file.fileno())
     try:
         if role == "image":
-            out.json({"suffix": inspect_image(source, limits)})
+            out.json({"suffix": check_image(source, MediaLimits(**limits))})
         elif role == "poses":
-            check_pose_file_size(os.fstat(file.fileno()).st_size, limits)
-            out.json({"frames": inspect_poses(file.read(), limits)})
+            out.json({"frames": _check_poses(file, PoseFileLimits(**limits))})
         else:
-            out.json(inspect_video(source, limits)._asdict())
-    except RejectedError as error:
-        out.json({"code": error.code, "detail": error.detail})
+            out.json(check_video(source, MediaLimits(**limits))._asdict())
+    except FileError as error:
+        out.json({"problem": error.problem, "detail": str(error)})
 
 
 def load() -> None:
     """Load modules that decoders would load at first use: a child cannot open files."""
     Image.init()
     import_module("av.subtitles.stream")
+
+
+def _check_poses(file: BinaryIO, limits: PoseFileLimits) -> int:
+    limits.check_bytes("driving", os.fstat(file.fileno()).st_size)
+    return check_pose_file("driving", file.read(), limits)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from media.errors import Problem
+from media.limits import MediaLimits, PoseFileLimits
 from sandbox.children import Child, Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
@@ -13,6 +16,7 @@ from service.contract.errors import ErrorCode
 from service.errors import RejectedError, UnavailableError
 from service.input_limits import InputLimits
 from service.inspection.memory_budget import required_bytes
+from service.inspection.rejection import rejection
 from service.stores.object_store.base import Content
 
 MODULE = "service.inspection.child"
@@ -28,8 +32,8 @@ class FileSummary(BaseModel):
         suffix: file suffix of the format; empty for a pose file.
         frames: number of frames of a video or a pose file.
         seconds: duration of a video.
-        code: reason of a rejection; None for a valid file.
-        detail: message of a rejection.
+        problem: None for a valid file.
+        detail: describes the problem.
     """
 
     model_config = ConfigDict(extra="forbid", strict=False)
@@ -37,7 +41,7 @@ class FileSummary(BaseModel):
     suffix: str = ""
     frames: int | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
-    code: ErrorCode | None = None
+    problem: Problem | None = None
     detail: str = Field("", max_length=2000)
 
 
@@ -63,8 +67,10 @@ class Decoder:
             RejectedError: a file cannot be used, or the decoder was stopped on it.
             UnavailableError: no decoder can be started.
         """
-        values = limits.model_dump()
-        calls = [(content, {"role": role, "limits": values}) for role, content in files.items()]
+        calls = [
+            (content, {"role": role, "limits": asdict(_limits(role, limits))})
+            for role, content in files.items()
+        ]
         memory = max(required_bytes(role, content, limits) for role, content in files.items())
         bounds = ChildLimits(memory, CPU_S * len(files), WAIT_S * len(files))
         try:
@@ -72,6 +78,12 @@ class Decoder:
                 return {role: _summary(role, child) for role in files}
         except SandboxUnusableError as error:
             raise UnavailableError(f"decoders: {error}") from error
+
+
+def _limits(role: str, limits: InputLimits) -> MediaLimits | PoseFileLimits:
+    if role == "poses":
+        return limits.pose_file()
+    return limits.image() if role == "image" else limits.video()
 
 
 def _summary(role: str, child: Child) -> FileSummary:
@@ -84,6 +96,6 @@ def _summary(role: str, child: Child) -> FileSummary:
     except ValidationError as error:
         detail = f"{role}: the decoder sent an invalid answer"
         raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
-    if summary.code is not None:
-        raise RejectedError(summary.code, summary.detail)
+    if summary.problem is not None:
+        raise rejection(role, summary.problem, summary.detail)
     return summary

@@ -9,12 +9,14 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from media.errors import FileError
 from media.limits import DEFAULT_FPS
+from media.poses.document import check_pose_file
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
-from service.inspection.checks import inspect_poses
 from service.inspection.decoder import Decoder, FileSummary
 from service.inspection.memory_budget import head_of, required_bytes
+from service.inspection.rejection import rejection
 from service.stores.object_store.base import Content, size_of
 
 # A pose file of this size has 60 to 200 frames and is checked in one or two milliseconds.
@@ -60,6 +62,18 @@ def inspect_inputs(
     return {
         name: _info(role, files[name], summaries.get(role), limits) for name, role in roles.items()
     }
+
+
+def inspect_poses(data: bytes, limits: InputLimits) -> int:
+    """Return the number of frames of a pose file; it is parsed in this process.
+
+    Raises:
+        RejectedError: see `check_pose_file`.
+    """
+    try:
+        return check_pose_file("driving", data, limits.pose_file())
+    except FileError as error:
+        raise rejection("poses", error.problem, str(error)) from error
 
 
 def are_quick(files: Mapping[str, Content]) -> bool:

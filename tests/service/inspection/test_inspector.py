@@ -14,9 +14,8 @@ from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.errors import RejectedError
 from service.input_limits import InputLimits
-from service.inspection.checks import inspect_poses
 from service.inspection.decoder import Decoder
-from service.inspection.inspector import InputInfo, are_quick, inspect_inputs
+from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, inspect_poses
 from tests import samples
 from tests.media.make_media import make_song_with_cover
 
