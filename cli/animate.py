@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 PAYLOAD_BITS = 0xFFFFFFFF
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(animate)
-
-
 def animate(
     image: Annotated[Path, typer.Option(help="Image of the character.")],
     driving: Annotated[Path, typer.Option(help="Driving video, or a pose file (.json).")],

@@ -15,16 +15,10 @@ _SPLIT_BY_NAME = (
     "Videos are chosen for validation by a digest of their names: another --validation-share or "
     "more videos may choose one. Training works without validation clips"
 )
+app = typer.Typer(help="Make training data from videos.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    data = typer.Typer(help="Make training data from videos.", no_args_is_help=True)
-    data.callback()(_group)
-    data.command()(prepare)
-    app.add_typer(data, name="data")
-
-
+@app.command()
 def prepare(
     videos: Annotated[Path, typer.Argument(help="Folder of videos, searched recursively.")],
     out: Annotated[str, typer.Option(help="Folder for the shards, or s3://bucket/prefix.")],
@@ -105,5 +99,6 @@ def _print_report(report: PrepareReport, out: str) -> None:
         typer.echo(f"  unreadable: {name}: {why}")
 
 
+@app.callback()
 def _group() -> None:
     """Keep `prepare` a subcommand although it is the only one."""

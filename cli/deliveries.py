@@ -11,11 +11,6 @@ from service.client import DEFAULT_URL, Client
 from service.contract.delivery_views import DeliveryView
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(deliveries)
-
-
 def deliveries(
     job_id: JobId,
     redeliver: Annotated[

@@ -33,11 +33,6 @@ class DemoError(ServiceError):
     """The demo's job failed."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(demo)
-
-
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the video and the contact sheet.")] = Path(
         "demo"

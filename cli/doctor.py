@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 AREAS = ("redis", "objects", "clock", "workers", "device", "weights", "detector")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(doctor)
-
-
 def doctor(
     only: Annotated[str, typer.Option(help="Areas to check, separated by commas.")] = ",".join(
         AREAS

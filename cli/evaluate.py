@@ -24,12 +24,6 @@ class DrivingChoice(StrEnum):
     BOTH = "both"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(evaluate)
-    app.command()(compare)
-
-
 def evaluate(
     pairs: Annotated[Path, typer.Option(help="Folder written by `tcan puppets render`.")],
     out: Annotated[Path, typer.Option(help="Report to write (.json); sheets go next to it.")],

@@ -28,16 +28,10 @@ class UnhealthyError(ServiceError):
     """A part of the service is not healthy."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    health = typer.Typer(
-        help="Check whether a part of the service is healthy.", no_args_is_help=True
-    )
-    health.command("gateway")(ask_gateway)
-    health.command("worker")(ask_worker)
-    app.add_typer(health, name="health")
+app = typer.Typer(help="Check whether a part of the service is healthy.", no_args_is_help=True)
 
 
+@app.command("gateway")
 def ask_gateway(
     url: Annotated[
         str, typer.Option(help="Address of the gateway.", envvar="TCAN_URL")
@@ -55,6 +49,7 @@ def ask_gateway(
         raise UnhealthyError(f"the gateway at {url} does not respond: {error}") from error
 
 
+@app.command("worker")
 def ask_worker(
     probe: Annotated[
         Probe, typer.Option(help="live also passes when the broker is unavailable.")

@@ -29,15 +29,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option(help="File to write the result to.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(status)
-    app.command()(wait)
-    app.command()(cancel)
-    app.command()(erase)
-    app.command("list")(list_jobs)
-
-
 def status(
     job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:

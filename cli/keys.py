@@ -17,17 +17,10 @@ if TYPE_CHECKING:
 
 DAY_S = 24 * 3600
 Limit = Annotated[int | None, typer.Option(min=1, show_default="unlimited")]
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
-    keys.command()(create)
-    keys.command("list")(list_keys)
-    keys.command()(revoke)
-    app.add_typer(keys, name="keys")
-
-
+@app.command()
 def create(
     caller: Annotated[str, typer.Argument(help="Name of the caller; all its keys share its jobs.")],
     scope: Annotated[
@@ -75,6 +68,7 @@ def create(
     typer.echo(f"Key {key_id} of {caller}: store it now, it is not shown again.", err=True)
 
 
+@app.command("list")
 def list_keys(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data: Data = None,
@@ -93,6 +87,7 @@ def list_keys(
         typer.echo(line(key, time.time() * 1000))
 
 
+@app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's id, from 'tcan keys list'.")],
     data: Data = None,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
+from pkgutil import resolve_name
 from typing import Annotated, NamedTuple
 
 import typer
@@ -18,45 +18,49 @@ USAGE_EXIT, ERROR_EXIT, INTERRUPT_EXIT = 2, 1, 130
 
 
 class Command(NamedTuple):
-    """A command, the module whose `register(app)` adds it, and its line in the help."""
+    """A command, `module:name` of its function or group in this package, and its help line."""
 
     name: str
-    module: str
+    target: str
     help: str
 
 
 COMMANDS = (
-    Command("animate", "cli.animate", "Animate an image with the motion of a video."),
-    Command("plan", "cli.plan", "Choose options that fit a device's memory."),
-    Command("poses", "cli.poses", "Extract keypoints from videos and draw them."),
+    Command("animate", "animate:animate", "Animate an image with the motion of a video."),
+    Command("plan", "plan:plan", "Choose options that fit a device's memory."),
+    Command("poses", "poses:app", "Extract keypoints from videos and draw them."),
     Command(
-        "puppets", "cli.puppets", "Render pairs of procedural characters with known ground truth."
+        "puppets", "puppets:app", "Render pairs of procedural characters with known ground truth."
     ),
-    Command("evaluate", "cli.evaluate", "Animate pairs and measure the results against the truth."),
-    Command("compare", "cli.evaluate", "Compare two reports of `tcan evaluate`."),
-    Command("train", "cli.train", "Train the parts of a preset."),
-    Command("data", "cli.data", "Make training data from videos."),
     Command(
-        "models", "cli.models", "List, show, pull, import and verify presets and their weights."
+        "evaluate", "evaluate:evaluate", "Animate pairs and measure the results against the truth."
     ),
-    Command("demo", "cli.demo", "Animate a puppet through the whole service."),
+    Command("compare", "evaluate:compare", "Compare two reports of `tcan evaluate`."),
+    Command("train", "train:app", "Train the parts of a preset."),
+    Command("data", "data:app", "Make training data from videos."),
     Command(
-        "verify-origin", "cli.verify_origin", "Check a file for a C2PA manifest and a watermark."
+        "models", "models:app", "List, show, pull, import and verify presets and their weights."
     ),
-    Command("up", "cli.up", "Run the embedded service: broker, gateway and worker."),
-    Command("gateway", "cli.serve", "Run only a gateway."),
-    Command("worker", "cli.serve", "Run only a worker."),
-    Command("keys", "cli.keys", "Create, list and revoke API keys."),
-    Command("health", "cli.health", "Check whether a gateway or a worker is healthy."),
-    Command("doctor", "cli.doctor", "Check a deployment, and say how to fix it."),
-    Command("simulate", "cli.simulate", "Simulate a deployment under load: waits, use, cost."),
-    Command("submit", "cli.submit", "Send a job to a running service."),
-    Command("status", "cli.jobs", "Show the status of a job."),
-    Command("wait", "cli.jobs", "Wait for a job, and download its result."),
-    Command("cancel", "cli.jobs", "Cancel a job."),
-    Command("erase", "cli.jobs", "Erase an ended job and its results."),
-    Command("list", "cli.jobs", "List the newest jobs."),
-    Command("deliveries", "cli.deliveries", "Show a job's webhooks, and send one again."),
+    Command("demo", "demo:demo", "Animate a puppet through the whole service."),
+    Command(
+        "verify-origin",
+        "verify_origin:verify_origin",
+        "Check a file for a C2PA manifest and a watermark.",
+    ),
+    Command("up", "up:up", "Run the embedded service: broker, gateway and worker."),
+    Command("gateway", "serve:gateway", "Run only a gateway."),
+    Command("worker", "serve:worker", "Run only a worker."),
+    Command("keys", "keys:app", "Create, list and revoke API keys."),
+    Command("health", "health:app", "Check whether a gateway or a worker is healthy."),
+    Command("doctor", "doctor:doctor", "Check a deployment, and say how to fix it."),
+    Command("simulate", "simulate:simulate", "Simulate a deployment under load: waits, use, cost."),
+    Command("submit", "submit:submit", "Send a job to a running service."),
+    Command("status", "jobs:status", "Show the status of a job."),
+    Command("wait", "jobs:wait", "Wait for a job, and download its result."),
+    Command("cancel", "jobs:cancel", "Cancel a job."),
+    Command("erase", "jobs:erase", "Erase an ended job and its results."),
+    Command("list", "jobs:list_jobs", "List the newest jobs."),
+    Command("deliveries", "deliveries:deliveries", "Show a job's webhooks, and send one again."),
 )
 # Commands whose own process computes with torch.
 USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models", "worker"}
@@ -86,16 +90,17 @@ def build_app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     name = next((word for word in words if not word.startswith("-")), None)
-    called = next((command.module for command in COMMANDS if command.name == name), None)
     if name in USING_TORCH:
         from tcan_core.startup import use_passive_waiting
 
         use_passive_waiting()
-    if called is not None:
-        import_module(called).register(app)
     for command in COMMANDS:
-        if command.module != called:
+        if command.name != name:
             app.command(command.name, help=command.help)(_not_called)
+        elif isinstance(target := resolve_name(f"cli.{command.target}"), typer.Typer):
+            app.add_typer(target, name=name)
+        else:
+            app.command(name)(target)
     return app
 
 

@@ -22,21 +22,12 @@ NameToPull = Annotated[
 ]
 _IF_MISSING = {"refuse": "no", "leave_out": "no, left out"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+app = typer.Typer(
+    help="List, show, pull, import and verify presets and their weights.", no_args_is_help=True
+)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    models = typer.Typer(
-        help="List, show, pull, import and verify presets and their weights.", no_args_is_help=True
-    )
-    models.command("list")(list_presets)
-    models.command()(show)
-    models.command()(pull)
-    models.command("import")(import_files)
-    models.command()(verify)
-    app.add_typer(models, name="models")
-
-
+@app.command("list")
 def list_presets() -> None:
     """List presets and file sets (detectors), shipped ones and those in the models folder."""
     from tcan_core.models.weights.hub.files import file_sets, load_file_set
@@ -49,6 +40,7 @@ def list_presets() -> None:
         typer.echo(f"{name} (files): {files.description}; licence: {_licences(files)}")
 
 
+@app.command()
 def show(name: NameToPull, as_json: AsJson = False) -> None:
     """Show a preset's parts or a set's files: source, licence, whether they are installed."""
     import json
@@ -123,6 +115,7 @@ def _licences(files: FileSet) -> str:
     return ", ".join(files.licences) or "unknown"
 
 
+@app.command()
 def pull(name: NameToPull) -> None:
     """Download weights from the hub, or from the mirror TCAN_HUB_ENDPOINT.
 
@@ -153,6 +146,7 @@ def pull(name: NameToPull) -> None:
         _pull_set(detector)
 
 
+@app.command("import")
 def import_files(
     files: Annotated[
         list[Path], typer.Argument(help="Files or folders: safetensors, ckpt, pth, bin.")
@@ -199,6 +193,7 @@ def import_files(
         _print_reports(checked, as_json)
 
 
+@app.command()
 def verify(name: NameToPull) -> None:
     """Check the sha256 of every file of a preset and its pose detector, or of a file set.
 

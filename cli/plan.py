@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(plan)
-
-
 def plan(
     memory: Annotated[str, typer.Option(help="Device memory limit for tensors, such as 8GiB.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "sd15",

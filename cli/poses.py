@@ -10,16 +10,10 @@ import typer
 
 if TYPE_CHECKING:
     from tcan_core.conditioning.cleaning import CleaningReport
+app = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    poses = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_is_help=True)
-    poses.command()(extract)
-    poses.command()(draw)
-    app.add_typer(poses, name="poses")
-
-
+@app.command()
 def extract(
     video: Annotated[Path, typer.Argument(help="Video or image.")],
     out: Annotated[Path, typer.Option(help="The pose file to write (.json).")],
@@ -54,6 +48,7 @@ def _print_quality(report: CleaningReport) -> None:
         typer.echo(f"warning: {warning}", err=True)
 
 
+@app.command()
 def draw(
     poses: Annotated[Path, typer.Argument(help="Pose file (.json).")],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],

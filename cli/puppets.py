@@ -16,20 +16,17 @@ class Proportions(StrEnum):
     CROSSED = "crossed"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    puppets = typer.Typer(
-        help="Render pairs of procedural characters with known ground truth.", no_args_is_help=True
-    )
-    puppets.command()(render)
-    puppets.callback()(_puppets)
-    app.add_typer(puppets, name="puppets")
+app = typer.Typer(
+    help="Render pairs of procedural characters with known ground truth.", no_args_is_help=True
+)
 
 
+@app.callback()
 def _puppets() -> None:
     """Render pairs of procedural characters with known ground truth."""
 
 
+@app.command()
 def render(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the first pair; at least 1000000 for evaluation.")

@@ -24,12 +24,6 @@ ALL_QUEUES = ",".join(Queue)
 GRACE_S = 5
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(gateway)
-    app.command()(worker)
-
-
 def gateway(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,

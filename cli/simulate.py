@@ -15,11 +15,6 @@ from service.errors import SettingsError
 DEFAULTS = Scenario()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(simulate)
-
-
 def _option(text: str, minimum: float = 0.0) -> Any:
     return typer.Option(help=text, min=minimum)
 

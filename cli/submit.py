@@ -19,11 +19,6 @@ M = TypeVar("M", bound=BaseModel)
 Readable = {"exists": True, "dir_okay": False, "readable": True}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(submit)
-
-
 def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
     """Return the option for a field, with the API's description."""
     return typer.Option(help=model.model_fields[name].description, show_default=True)

@@ -10,14 +10,6 @@ import typer
 from tcan_core.training.command import CHECK_HELP, CONFIG_HELP, RESUME_HELP, STAGES, run_command
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    train = typer.Typer(help="Train the parts of a preset.", no_args_is_help=True)
-    for stage, summary in STAGES.items():
-        train.command(stage, help=summary)(_command(stage))
-    app.add_typer(train, name="train")
-
-
 def _command(stage: str) -> Callable[..., None]:
     def run(
         config: Annotated[str, typer.Option(help=CONFIG_HELP)],
@@ -27,3 +19,8 @@ def _command(stage: str) -> Callable[..., None]:
         run_command(stage, config, resume=resume, check=check)
 
     return run
+
+
+app = typer.Typer(help="Train the parts of a preset.", no_args_is_help=True)
+for name, summary in STAGES.items():
+    app.command(name, help=summary)(_command(name))

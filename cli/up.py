@@ -13,11 +13,6 @@ import typer
 from cli.embedded.stack import POLL_INTERVAL_S, Stack
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(up)
-
-
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[

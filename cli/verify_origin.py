@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 UNKNOWN_EXIT = 1
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("verify-origin")(verify_origin)
-
-
 def verify_origin(
     file: Annotated[Path, typer.Argument(help="A video or image.", exists=True, dir_okay=False)],
     anchors: Annotated[Path | None, typer.Option(help="PEM file of trusted issuers.")] = None,
