@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,14 +39,14 @@ def doctor(
     from cli.checkup.finding import Level
     from cli.serve import read_settings
 
-    findings: list[Finding] = []
-    for finding in run_checks(read_areas(only), read_settings(data), fix):
-        findings.append(finding)
+    findings = []
+    for area, finding in run_checks(read_areas(only), read_settings(data), fix):
+        findings.append((area, finding))
         if not as_json:
-            typer.echo("\n".join(lines(finding)))
+            typer.echo("\n".join(lines(area, finding)))
     if as_json:
         typer.echo(json_of(findings))
-    raise typer.Exit(int(any(finding.level is Level.ERROR for finding in findings)))
+    raise typer.Exit(int(any(finding.level is Level.ERROR for _, finding in findings)))
 
 
 def read_areas(text: str) -> list[str]:
@@ -55,8 +58,10 @@ def read_areas(text: str) -> list[str]:
     return names
 
 
-def run_checks(areas: Sequence[str], settings: Settings, fix: bool) -> Iterator[Finding]:
-    """Yield each finding as soon as its check is done."""
+def run_checks(
+    areas: Sequence[str], settings: Settings, fix: bool
+) -> Iterator[tuple[str, Finding]]:
+    """Yield each finding with its area as soon as its check is done."""
     from cli.checkup import clock, detector, device, objects, redis, workers
 
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
@@ -69,23 +74,22 @@ def run_checks(areas: Sequence[str], settings: Settings, fix: bool) -> Iterator[
         "detector": lambda: detector.check(settings),
     }
     for area in areas:
-        yield from checks[area]()
+        for finding in checks[area]():
+            yield area, finding
 
 
-def lines(finding: Finding) -> list[str]:
+def lines(area: str, finding: Finding) -> list[str]:
     """Return a finding as one line, and its fix as another."""
-    head = f"{finding.level:8}{finding.area} {finding.name}: {finding.detail}"
+    head = f"{finding.level:8}{area} {finding.name}: {finding.detail}"
     return [head, f"{'':8}  fix: {finding.fix}"] if finding.fix else [head]
 
 
-def json_of(findings: Sequence[Finding]) -> str:
+def json_of(findings: Sequence[tuple[str, Finding]]) -> str:
     """Return one JSON object with all findings and the number of each level."""
-    import json
-    from collections import Counter
-    from dataclasses import asdict
-
-    counts = Counter(finding.level for finding in findings)
-    fields = [asdict(finding) for finding in findings]
-    for one in fields:
-        one["mend"] = one.pop("fix")  # the key that scripts know
+    fields = []
+    for area, finding in findings:
+        values = asdict(finding)
+        values["mend"] = values.pop("fix")  # the key that scripts know
+        fields.append({"area": area, **values})
+    counts = Counter(finding.level for _, finding in findings)
     return json.dumps({"findings": fields, "counts": counts}, indent=2)

@@ -15,7 +15,6 @@ from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 from service.stores.object_store.s3 import make_client
 
-AREA = "clock"
 TIMEOUT_S = 5.0
 # S3 rejects a signature that is 15 minutes off, receivers of webhooks one that is 5 minutes off.
 ERROR_S, WARNING_S = 300.0, 2.0
@@ -36,7 +35,7 @@ def s3_url(settings: Settings) -> str:
 
 def _finding(name: str, ahead_s: float | None) -> Finding:
     if ahead_s is None:
-        return skipped(AREA, name, "its clock could not be read")
+        return skipped(name, "its clock could not be read")
     return clock_finding(name, ahead_s)
 
 
@@ -44,10 +43,10 @@ def clock_finding(name: str, ahead_s: float) -> Finding:
     """Rate a clock that is this many seconds ahead of ours."""
     offset = f"its clock is {abs(ahead_s):.1f} s {'ahead' if ahead_s > 0 else 'behind'}"
     if abs(ahead_s) >= ERROR_S:
-        return error(AREA, name, f"{offset}: signatures are rejected", FIX)
+        return error(name, f"{offset}: signatures are rejected", FIX)
     if abs(ahead_s) >= WARNING_S:
-        return warning(AREA, name, f"{offset}: times in records and logs do not match", FIX)
-    return ok(AREA, name, offset)
+        return warning(name, f"{offset}: times in records and logs do not match", FIX)
+    return ok(name, offset)
 
 
 def _redis_ahead_s(settings: Settings) -> float | None:

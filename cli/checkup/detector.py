@@ -13,14 +13,13 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from tcan_core.errors import TcanError
 
-AREA = "detector"
 RESTRICTED = "non-commercial"
 
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Load the detector of TCAN_DETECTOR or of the preset."""
     if find_spec("tcan_core") is None:
-        yield skipped(AREA, settings.detector or settings.preset, NO_WORKER)
+        yield skipped(settings.detector or settings.preset, NO_WORKER)
         return
     from tcan_core.conditioning.detectors import build_detector
     from tcan_core.errors import TcanError
@@ -32,9 +31,9 @@ def check(settings: Settings) -> Iterator[Finding]:
         build_detector(name)
     except TcanError as failed:
         detail = f"{failed}; workers of the queue prepare do not start"
-        yield error(AREA, name or settings.preset, detail, _fix(name, failed))
+        yield error(name or settings.preset, detail, _fix(name, failed))
         return
-    yield ok(AREA, name, "loaded")
+    yield ok(name, "loaded")
     yield from check_licences(name)
 
 
@@ -59,4 +58,4 @@ def check_licences(name: str) -> Iterator[Finding]:
     for licence in licences:
         if RESTRICTED in licence:
             fix = "for commercial use set TCAN_DETECTOR=dwpose (Apache-2.0)"
-            yield warning(AREA, "licence", f"weights of {kind}: {licence}", fix)
+            yield warning("licence", f"weights of {kind}: {licence}", fix)

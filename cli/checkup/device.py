@@ -9,7 +9,6 @@ from cli.checkup import memory
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
-AREA_DEVICE, AREA_WEIGHTS = "device", "weights"
 NO_WORKER = "not a worker's environment; run this in a worker's container"
 
 
@@ -21,18 +20,17 @@ def check_device(settings: Settings) -> Iterator[Finding]:
 
 def _check_device(device: str, settings: Settings) -> Iterator[Finding]:
     if find_spec("torch") is None:
-        yield skipped(AREA_DEVICE, device, NO_WORKER)
+        yield skipped(device, NO_WORKER)
         return
     import torch
 
     if torch.device(device).type != "cuda":
-        yield ok(AREA_DEVICE, device, f"{torch.get_num_threads()} threads")
+        yield ok(device, f"{torch.get_num_threads()} threads")
         yield from memory.check(settings, device)
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
         yield error(
-            AREA_DEVICE,
             device,
             f"torch {torch.__version__} (CUDA: {built}) finds no GPU",
             "check that nvidia-smi works here, that the container has a GPU (--gpus, the device "
@@ -42,27 +40,24 @@ def _check_device(device: str, settings: Settings) -> Iterator[Finding]:
     try:
         ones = float(torch.ones(1024, device=device).sum())
     except RuntimeError as failed:
-        yield error(
-            AREA_DEVICE, device, f"computation failed: {failed}", "look for Xid errors in dmesg"
-        )
+        yield error(device, f"computation failed: {failed}", "look for Xid errors in dmesg")
         return
     assert ones == 1024
     free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     yield ok(
-        AREA_DEVICE,
         device,
         f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, CUDA {torch.version.cuda}",
     )
     if find_spec("xformers") is None:
-        yield skipped(AREA_DEVICE, "xformers", "not installed; torch's own fused attention is used")
+        yield skipped("xformers", "not installed; torch's own fused attention is used")
     yield from memory.check(settings, device)
 
 
 def check_weights(settings: Settings) -> Iterator[Finding]:
     """Check that each file of the preset exists and has the right sha256."""
     if find_spec("tcan_core") is None:
-        yield skipped(AREA_WEIGHTS, settings.preset, NO_WORKER)
+        yield skipped(settings.preset, NO_WORKER)
         return
     from tcan_core.errors import TcanError
     from tcan_core.models.weights.inventory import damaged_parts
@@ -72,18 +67,16 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
         preset = load_preset(settings.preset)
         damaged = damaged_parts(preset)
     except TcanError as failed:
-        yield error(
-            AREA_WEIGHTS, settings.preset, str(failed), "choose a preset of tcan models list"
-        )
+        yield error(settings.preset, str(failed), "choose a preset of tcan models list")
         return
     if settings.weights is not None:
         detail = f"TCAN_WEIGHTS={settings.weights} replaces the preset's own files"
-        yield warning(AREA_WEIGHTS, "folder", detail, "unset it, unless that is intended")
+        yield warning("folder", detail, "unset it, unless that is intended")
     for part, problem in damaged.items():
-        yield error(AREA_WEIGHTS, part, problem, pull_command(settings.preset))
+        yield error(part, problem, pull_command(settings.preset))
     if not damaged:
         files = [part for part in preset.parts if preset.part_file(part)]
-        yield ok(AREA_WEIGHTS, settings.preset, f"{len(files)} files match the preset's sha256")
+        yield ok(settings.preset, f"{len(files)} files match the preset's sha256")
 
 
 def pull_command(name: str) -> str:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
-AREA, NAME = "device", "memory"
+NAME = "memory"
 UNLIMITED = "no limit here; set TCAN_MEMORY_LIMIT for one"
 FIX = "change TCAN_RUNTIME__* by these numbers, or TCAN_MEMORY_LIMIT, or the device"
 
@@ -27,15 +27,13 @@ def check(settings: Settings, device: str) -> Iterator[Finding]:
         preset = load_preset(settings.preset)
         budget = Budget.for_device(preset, device, settings.memory_limit, idle=True)
         if budget is None:
-            yield skipped(AREA, NAME, UNLIMITED)
+            yield skipped(NAME, UNLIMITED)
         elif not budget.has_measurements(options):
             detail = f"the memory use of {preset.name} is unknown, so jobs may run out of memory"
-            yield warning(AREA, NAME, detail, f"tcan plan --preset {preset.name} --measure ...")
+            yield warning(NAME, detail, f"tcan plan --preset {preset.name} --measure ...")
         else:
-            yield ok(
-                AREA, NAME, budget.summary(budget.plan(options, settings.runtime.window_batch))
-            )
+            yield ok(NAME, budget.summary(budget.plan(options, settings.runtime.window_batch)))
     except MemoryLimitError as failed:
-        yield error(AREA, NAME, f"{failed}; workers that render do not start", FIX)
+        yield error(NAME, f"{failed}; workers that render do not start", FIX)
     except ConfigError as failed:
-        yield skipped(AREA, NAME, str(failed))
+        yield skipped(NAME, str(failed))

@@ -18,7 +18,6 @@ from service.settings import Settings
 from service.stores.object_store.base import Copy, ObjectStore
 from service.stores.object_store.open import open_objects
 
-AREA = "objects"
 CONTENT = b"tcan doctor was here"
 MIN_FREE = 0.1
 TIMEOUT_S = 5.0
@@ -42,7 +41,7 @@ def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
             yield _link(store, prefix)
             yield _form(store, prefix)
     except ServiceError as failed:
-        yield error(AREA, "rights", str(failed), RIGHTS)
+        yield error("rights", str(failed), RIGHTS)
     finally:
         yield from _erase(store, prefix)
 
@@ -51,13 +50,13 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.objects_folder
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        yield error(AREA, "folder", f"{folder} is not writable", "give this user write access")
+        yield error("folder", f"{folder} is not writable", "give this user write access")
     disk = shutil.disk_usage(folder)
     detail = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free on the disk"
     if disk.free < MIN_FREE * disk.total:
-        yield warning(AREA, "disk", detail, "free some space, or keep ended jobs shorter (ttl_s)")
+        yield warning("disk", detail, "free some space, or keep ended jobs shorter (ttl_s)")
     else:
-        yield ok(AREA, "disk", detail)
+        yield ok("disk", detail)
 
 
 def _bucket(settings: Settings, fix: bool) -> Finding | None:
@@ -72,20 +71,18 @@ def _bucket(settings: Settings, fix: bool) -> Finding | None:
     except ClientError as failed:
         code = failed.response["Error"].get("Code", "")
         if code not in ("404", "NoSuchBucket"):
-            return error(AREA, "bucket", f"{settings.s3_bucket}: {failed}", RIGHTS)
+            return error("bucket", f"{settings.s3_bucket}: {failed}", RIGHTS)
     except BotoCoreError as failed:
         store = settings.s3_endpoint_url or "Amazon S3"
-        return error(
-            AREA, "bucket", f"{store} does not answer: {failed}", "check TCAN_S3_ENDPOINT_URL"
-        )
+        return error("bucket", f"{store} does not answer: {failed}", "check TCAN_S3_ENDPOINT_URL")
     if not fix:
         detail = f"there is no bucket {settings.s3_bucket!r}"
-        return error(AREA, "bucket", detail, "create it, or run tcan doctor --mend")
+        return error("bucket", detail, "create it, or run tcan doctor --mend")
     try:
         client.create_bucket(Bucket=settings.s3_bucket)
     except (BotoCoreError, ClientError) as failed:
-        return error(AREA, "bucket", f"it could not be created: {failed}", "create it by hand")
-    return ok(AREA, "bucket", f"{settings.s3_bucket} was missing; created it")
+        return error("bucket", f"it could not be created: {failed}", "create it by hand")
+    return ok("bucket", f"{settings.s3_bucket} was missing; created it")
 
 
 def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
@@ -98,11 +95,9 @@ def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
         file = Path(scratch) / "probe"
         store.fetch(f"{prefix}/copy.txt", file)
         if file.read_bytes() != CONTENT:
-            yield error(
-                AREA, "content", "an object reads back with other content", "check the store"
-            )
+            yield error("content", "an object reads back with other content", "check the store")
             return
-    yield ok(AREA, "rights", "an object was written, copied and read")
+    yield ok("rights", "an object was written, copied and read")
 
 
 def _link(store: ObjectStore, prefix: str) -> Finding:
@@ -112,11 +107,11 @@ def _link(store: ObjectStore, prefix: str) -> Finding:
         response = httpx.get(url, headers={"Range": "bytes=0-3"}, timeout=TIMEOUT_S)
     except httpx.HTTPError as failed:
         detail = f"{address} cannot be reached from here ({failed}); try it from a caller's machine"
-        return warning(AREA, "links", detail, PUBLIC)
+        return warning("links", detail, PUBLIC)
     if response.status_code != 206 or response.content != CONTENT[:4]:
         detail = f"{address} answers a signed link with {response.status_code} instead of 206"
-        return error(AREA, "links", detail, PUBLIC)
-    return ok(AREA, "links", f"{address} serves signed links and byte ranges")
+        return error("links", detail, PUBLIC)
+    return ok("links", f"{address} serves signed links and byte ranges")
 
 
 def _form(store: ObjectStore, prefix: str) -> Finding:
@@ -131,23 +126,23 @@ def _form(store: ObjectStore, prefix: str) -> Finding:
         detail = (
             f"{form.url} cannot be reached from here ({failed}); try it from a caller's machine"
         )
-        return warning(AREA, "uploads", detail, PUBLIC)
+        return warning("uploads", detail, PUBLIC)
     too_big, right = responses
     if too_big.is_success:
         detail = "a presigned POST accepts more bytes than it allows"
-        return error(AREA, "uploads", detail, "use a store that enforces content-length-range")
+        return error("uploads", detail, "use a store that enforces content-length-range")
     if not right.is_success or not store.exists(f"{prefix}/upload.txt"):
         detail = f"{form.url} answers a presigned POST with {right.status_code}: {right.text[:200]}"
-        return error(AREA, "uploads", detail, f"{RIGHTS}; {PUBLIC}")
-    return ok(AREA, "uploads", "a presigned POST stores a file, and rejects a larger one")
+        return error("uploads", detail, f"{RIGHTS}; {PUBLIC}")
+    return ok("uploads", "a presigned POST stores a file, and rejects a larger one")
 
 
 def _erase(store: ObjectStore, prefix: str) -> Iterator[Finding]:
     try:
         store.delete(prefix)
         if store.exists(f"{prefix}/probe.txt"):
-            yield error(AREA, "erasing", "an erased object still exists", RIGHTS)
+            yield error("erasing", "an erased object still exists", RIGHTS)
         else:
-            yield ok(AREA, "erasing", "objects can be listed and erased")
+            yield ok("erasing", "objects can be listed and erased")
     except ServiceError as failed:
-        yield error(AREA, "erasing", str(failed), RIGHTS)
+        yield error("erasing", str(failed), RIGHTS)

@@ -12,7 +12,6 @@ from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.auth.broker import HOW_TO, is_local
 from service.settings import Settings
 
-AREA = "redis"
 TIMEOUT_S = 5.0
 # Script flags, which say what a full server may still run, need this version.
 MIN_VERSION = 7
@@ -31,11 +30,10 @@ def check(settings: Settings) -> Iterator[Finding]:
             info = redis.info()
             configuration = _configuration(redis, info)
         except AuthenticationError as failed:
-            yield error(AREA, "connection", f"{failed}", "add user and password to TCAN_REDIS_URL")
+            yield error("connection", f"{failed}", "add user and password to TCAN_REDIS_URL")
             return
         except RedisError as failed:
             yield error(
-                AREA,
                 "connection",
                 f"the server does not answer: {failed}",
                 "start it, and check TCAN_REDIS_URL and the network",
@@ -50,7 +48,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 def check_password(url: str) -> Finding:
     """Connect without password and certificate, which the server must reject."""
     if is_local(url):
-        return ok(AREA, "password", "local address, no password needed")
+        return ok("password", "local address, no password needed")
     parts = parse_url(url)  # type: ignore[no-untyped-call]
     anonymous = {name: value for name, value in parts.items() if name not in CREDENTIALS}
     anonymous |= {"socket_connect_timeout": TIMEOUT_S, "socket_timeout": TIMEOUT_S}
@@ -58,26 +56,22 @@ def check_password(url: str) -> Finding:
         try:
             client.ping()
         except RedisError:
-            return ok(AREA, "password", "unauthenticated connections are rejected")
+            return ok("password", "unauthenticated connections are rejected")
     detail = "unauthenticated connections are accepted: anyone there can create and read jobs"
-    return warning(AREA, "password", detail, HOW_TO)
+    return warning("password", detail, HOW_TO)
 
 
 def check_server(info: Mapping[str, object]) -> Iterator[Finding]:
     """Check the version and the role."""
     version = str(info.get("valkey_version") or info.get("redis_version", "0"))
     if int(version.partition(".")[0]) < MIN_VERSION:
-        yield error(
-            AREA, "version", f"{version}", f"use Redis {MIN_VERSION} or later, or any Valkey"
-        )
+        yield error("version", f"{version}", f"use Redis {MIN_VERSION} or later, or any Valkey")
     else:
-        yield ok(AREA, "version", version)
+        yield ok("version", version)
     if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
-        yield error(
-            AREA, "mode", "a cluster", "use a single primary: the scripts compute names of keys"
-        )
+        yield error("mode", "a cluster", "use a single primary: the scripts compute names of keys")
     if info.get("role") != "master":
-        yield error(AREA, "role", f"{info.get('role')}", "point TCAN_REDIS_URL at the primary")
+        yield error("role", f"{info.get('role')}", "point TCAN_REDIS_URL at the primary")
 
 
 def check_durability(
@@ -86,30 +80,26 @@ def check_durability(
     """Check whether a restart or a power cut can lose jobs."""
     if configuration.get("appendonly") != "yes":
         yield error(
-            AREA,
             "appendonly",
             f"{configuration.get('appendonly', 'unknown')}: a restart of the server loses jobs",
             "CONFIG SET appendonly yes, and set it in the server's configuration",
         )
         return
-    yield ok(AREA, "appendonly", "yes")
+    yield ok("appendonly", "yes")
     sync = configuration.get("appendfsync")
     if sync is None:
-        yield skipped(AREA, "appendfsync", "unknown; an accepted job is durable only with always")
+        yield skipped("appendfsync", "unknown; an accepted job is durable only with always")
     elif sync != "always":
         yield warning(
-            AREA,
             "appendfsync",
             f"{sync}: a power cut may lose the last second of accepted jobs",
             "CONFIG SET appendfsync always, and set it in the server's configuration",
         )
     else:
-        yield ok(AREA, "appendfsync", sync)
+        yield ok("appendfsync", sync)
     for name in ("aof_last_write_status", "aof_last_bgrewrite_status"):
         if info.get(name, "ok") != "ok":
-            yield error(
-                AREA, name, f"{info[name]}", "check the server's log and its disk's free space"
-            )
+            yield error(name, f"{info[name]}", "check the server's log and its disk's free space")
 
 
 def check_memory(configuration: Mapping[str, str], info: Mapping[str, object]) -> Iterator[Finding]:
@@ -117,30 +107,27 @@ def check_memory(configuration: Mapping[str, str], info: Mapping[str, object]) -
     policy = configuration.get("maxmemory-policy")
     if policy != "noeviction":
         yield error(
-            AREA,
             "maxmemory-policy",
             f"{policy}: a full server drops jobs",
             "CONFIG SET maxmemory-policy noeviction, and set it in the server's configuration",
         )
     else:
-        yield ok(AREA, "maxmemory-policy", policy)
+        yield ok("maxmemory-policy", policy)
     used, limit = int(str(info.get("used_memory", 0))), int(configuration.get("maxmemory", "0"))
     if limit == 0:
         yield warning(
-            AREA,
             "maxmemory",
             "none: the system kills the server when the machine's memory is full",
             "CONFIG SET maxmemory to about two thirds of the machine's memory",
         )
     elif used > FULL_SHARE * limit:
         yield warning(
-            AREA,
             "memory",
             f"{used / 2**20:.0f} of {limit / 2**20:.0f} MiB used; when full it accepts no jobs",
             "raise maxmemory, or keep ended jobs shorter (ttl_s)",
         )
     else:
-        yield ok(AREA, "memory", f"{used / 2**20:.0f} of {limit / 2**20:.0f} MiB used")
+        yield ok("memory", f"{used / 2**20:.0f} of {limit / 2**20:.0f} MiB used")
 
 
 def _configuration(redis: Redis, info: Mapping[str, object]) -> dict[str, str]:

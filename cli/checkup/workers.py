@@ -13,8 +13,6 @@ from service.settings import Settings
 from service.stores.job_store import counts, presence
 from service.stores.job_store.store import JobStore
 
-AREA = "workers"
-
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Compare the heartbeats with the queues."""
@@ -23,7 +21,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         workers = jobs.run(presence.workers())
         depths = jobs.run(counts.service_stats()).queues
     except UnavailableError as failed:
-        yield error(AREA, "heartbeats", str(failed), "fix the findings of redis first")
+        yield error("heartbeats", str(failed), "fix the findings of redis first")
         return
     finally:
         jobs.close()
@@ -36,10 +34,10 @@ def check_queue(queue: Queue, workers: Sequence[WorkerInfo], waiting: int) -> Fi
     """Check that a worker is ready for this queue."""
     ready = [worker.id for worker in workers if worker.ready and queue in worker.queues]
     if ready:
-        return ok(AREA, queue, f"{len(ready)} ready, {waiting} jobs wait")
+        return ok(queue, f"{len(ready)} ready, {waiting} jobs wait")
     loading = [worker.id for worker in workers if queue in worker.queues]
     detail = f"no worker is ready ({len(loading)} are loading); {waiting} jobs wait"
-    return error(AREA, queue, detail, f"start tcan worker --queues {queue}; see the workers' logs")
+    return error(queue, detail, f"start tcan worker --queues {queue}; see the workers' logs")
 
 
 def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
@@ -47,11 +45,10 @@ def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
     for worker in workers:
         if worker.stalled:
             detail = f"{worker.id} claims no jobs although some wait; it is restarting itself"
-            yield warning(AREA, "stalled", detail, "if this repeats, check its log and its network")
+            yield warning("stalled", detail, "if this repeats, check its log and its network")
     if len({worker.contract for worker in workers} | {CONTRACT}) > 1:
         contracts = ", ".join(f"{worker.id}: {worker.contract}" for worker in workers)
         yield warning(
-            AREA,
             "contract",
             f"{contracts}; this release: {CONTRACT}. Jobs of a later one wait for workers of it",
             "finish the upgrade: workers first, then gateways",
@@ -60,7 +57,6 @@ def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
         models = [w.model for w in workers if w.preset == preset and w.model is not None]
         if len({tuple(sorted(model.weights.items())) for model in models}) > 1:
             yield warning(
-                AREA,
                 "weights",
                 f"workers of {preset} have different weights: equal jobs give different videos",
                 "give all of them the same TCAN_WEIGHTS, and restart them",
@@ -68,7 +64,6 @@ def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
     if len({worker.preset for worker in workers}) > 1:
         names = ", ".join(sorted({worker.preset for worker in workers}))
         yield warning(
-            AREA,
             "presets",
             f"{names}: any free worker may run a job",
             "give all workers of a deployment one TCAN_PRESET",
