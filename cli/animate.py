@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -259,8 +261,6 @@ def _fitted(
         target: preset, device and its memory limit.
         max_batches: maximum of windows and of frames at a time.
     """
-    from dataclasses import replace
-
     from cli.plan import plan_within, read_bytes
     from tcan_core.models.weights.presets import load_preset
     from tcan_core.planning.budget import choices_on, run_of
@@ -303,9 +303,6 @@ def _progress_updater(bar: Progress) -> Callable[[AnimateProgress], None]:
 
 
 def _print_report(report: AnimateReport, outputs: _Outputs, as_json: bool) -> None:
-    import json
-    from dataclasses import asdict
-
     from media.watermark.pattern import no_watermark_reason
 
     out = outputs.video

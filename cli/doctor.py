@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cli.checkup import clock, detector, device, objects, redis, workers
+from cli.checkup.finding import Finding, Level
+from cli.serve import read_settings
 from service.errors import SettingsError
-
-if TYPE_CHECKING:
-    from cli.checkup.finding import Finding
-    from service.settings import Settings
+from service.settings import Settings
 
 AREAS = ("redis", "objects", "clock", "workers", "device", "weights", "detector")
 
@@ -36,9 +36,6 @@ def doctor(
 
     Exits with 1 when a check found an error, with 0 otherwise.
     """
-    from cli.checkup.finding import Level
-    from cli.serve import read_settings
-
     findings = []
     for area, finding in run_checks(read_areas(only), read_settings(data), fix):
         findings.append((area, finding))
@@ -62,8 +59,6 @@ def run_checks(
     areas: Sequence[str], settings: Settings, fix: bool
 ) -> Iterator[tuple[str, Finding]]:
     """Yield each finding with its area as soon as its check is done."""
-    from cli.checkup import clock, detector, device, objects, redis, workers
-
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "redis": lambda: redis.check(settings),
         "objects": lambda: objects.check(settings, fix=fix),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -232,7 +234,4 @@ def _print_changes(changes: dict[str, PairedDifference]) -> None:
 
 
 def _print_json(changes: dict[str, PairedDifference]) -> None:
-    import json
-    from dataclasses import asdict
-
     typer.echo(json.dumps({metric: asdict(change) for metric, change in changes.items()}, indent=2))

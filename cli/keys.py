@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.serve import Data, read_settings
+from service.auth.key_secrets import digest, new_secret
 from service.contract.callers import CALLER, ApiKey, CallerLimits, Scope
 from service.contract.options import Priority
-
-if TYPE_CHECKING:
-    from service.stores.job_store.store import JobStore
+from service.stores.job_store import keys as commands
+from service.stores.job_store.store import JobStore
 
 DAY_S = 24 * 3600
 Limit = Annotated[int | None, typer.Option(min=1, show_default="unlimited")]
@@ -40,9 +42,6 @@ def create(
     data: Data = None,
 ) -> None:
     """Create a key and print it; it is shown only once."""
-    from service.auth.key_secrets import digest, new_secret
-    from service.stores.job_store.keys import put_key
-
     check_caller(caller)
     key_id, secret = new_secret()
     now_ms = round(time.time() * 1000)
@@ -61,9 +60,8 @@ def create(
         created_ms=now_ms,
         expires_ms=None if expires_days is None else now_ms + round(expires_days * DAY_S * 1000),
     )
-    jobs = open_jobs(data)
-    jobs.run(put_key(key))
-    jobs.close()
+    with open_jobs(data) as jobs:
+        jobs.run(commands.put_key(key))
     typer.echo(secret)
     typer.echo(f"Key {key_id} of {caller}: store it now, it is not shown again.", err=True)
 
@@ -74,11 +72,8 @@ def list_keys(
     data: Data = None,
 ) -> None:
     """List all keys, also revoked ones, without their secrets."""
-    from service.stores.job_store.keys import list_keys
-
-    jobs = open_jobs(data)
-    keys = jobs.run(list_keys())
-    jobs.close()
+    with open_jobs(data) as jobs:
+        keys = jobs.run(commands.list_keys())
     if as_json:
         texts = (key.model_dump_json(exclude={"digest"}) for key in keys)
         typer.echo(f"[{', '.join(texts)}]")
@@ -93,11 +88,8 @@ def revoke(
     data: Data = None,
 ) -> None:
     """Revoke a key: a second later every gateway rejects it."""
-    from service.stores.job_store.keys import revoke_key
-
-    jobs = open_jobs(data)
-    exists = jobs.run(revoke_key(key_id))
-    jobs.close()
+    with open_jobs(data) as jobs:
+        exists = jobs.run(commands.revoke_key(key_id))
     if not exists:
         raise typer.BadParameter(f"there is no key {key_id!r}; 'tcan keys list' shows all ids")
 
@@ -113,16 +105,12 @@ def line(key: ApiKey, now_ms: float) -> str:
 
 def check_caller(name: str) -> None:
     """Raise BadParameter for a name that cannot be part of Redis keys and logs."""
-    import re
-
     if not re.match(CALLER, name):
         raise typer.BadParameter(
             f"{name!r}: a caller's name has 1 to 40 of a-z, 0-9, - and _, first a letter or digit"
         )
 
 
-def open_jobs(data: Path | None) -> JobStore:
+def open_jobs(data: Path | None) -> closing[JobStore]:
     """Connect to the service's Redis. Raises SettingsError when there is no address."""
-    from service.stores.job_store.store import JobStore
-
-    return JobStore.connect(read_settings(data).broker_url())
+    return closing(JobStore.connect(read_settings(data).broker_url()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,9 +45,6 @@ def list_presets() -> None:
 @app.command()
 def show(name: NameToPull, as_json: AsJson = False) -> None:
     """Show a preset's parts or a set's files: source, licence, whether they are installed."""
-    import json
-    from dataclasses import asdict
-
     from rich.console import Console
     from rich.table import Table
 
@@ -73,9 +72,6 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
 
 
 def _print_files(name: str, as_json: bool) -> None:
-    import json
-    from dataclasses import asdict
-
     from rich.console import Console
     from rich.table import Table
 
@@ -263,8 +259,6 @@ def _kind(name: str | None) -> Kind | None:
 
 
 def _print_reports(checked: list[ImportPlan], as_json: bool) -> None:
-    import json
-
     reports = [one.report for one in checked]
     if as_json:
         typer.echo(json.dumps({"files": [report.to_json() for report in reports]}, indent=2))

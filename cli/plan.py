@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,9 +36,6 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Choose options by which an animation fits a device, by measured memory; or fail."""
-    import json
-    from dataclasses import asdict
-
     from tcan_core.models.runtime import RuntimeOptions
     from tcan_core.models.weights.presets import load_preset
     from tcan_core.planning.budget import run_of
@@ -76,8 +75,6 @@ def plan_within(
     decode_batch: int | None,
 ) -> Plan:
     """Plan with at most the given windows and frames at a time. Raises ParameterError."""
-    from dataclasses import replace
-
     from tcan_core.planning.budget import window_batches_up_to
 
     if window_batch is not None:

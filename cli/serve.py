@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -15,6 +16,8 @@ import typer
 from service.contract.queues import Queue
 from service.errors import SettingsError, UnavailableError
 from service.settings import Settings, load_settings
+
+logger = logging.getLogger(__name__)
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder of an embedded service. Default: TCAN_DATA or .tcan")
@@ -67,13 +70,10 @@ def gateway(
 
 def check_broker(settings: Settings) -> None:
     """Warn of a broker that other machines can use without authentication."""
-    import logging
-
     from service.auth.broker import unprotected_reason
 
-    reason = unprotected_reason(settings.broker_url())
-    if reason is not None:
-        logging.getLogger(__name__).warning("broker without a password: %s", reason)
+    if (reason := unprotected_reason(settings.broker_url())) is not None:
+        logger.warning("broker without a password: %s", reason)
 
 
 def check_anonymous_access(settings: Settings, address: str) -> None:
@@ -82,20 +82,15 @@ def check_anonymous_access(settings: Settings, address: str) -> None:
     Raises:
         SettingsError: there is no API key, and the address is not local.
     """
-    import logging
-
     from service.auth.anonymous_access import HOW_TO, is_loopback
     from service.stores.job_store.keys import any_key
     from service.stores.job_store.store import JobStore
 
-    jobs = JobStore.connect(settings.broker_url())
-    try:
-        has_keys = jobs.run(any_key())
-    except UnavailableError:
-        return  # checked again for each request
-    finally:
-        jobs.close()
-    logger = logging.getLogger(__name__)
+    with closing(JobStore.connect(settings.broker_url())) as jobs:
+        try:
+            has_keys = jobs.run(any_key())
+        except UnavailableError:
+            return  # checked again for each request
     if has_keys or settings.anonymous == "never":
         logger.info("access: callers need a key")
     elif settings.anonymous == "anywhere":

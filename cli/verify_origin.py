@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,9 +89,6 @@ def _watermark_line(finding: WatermarkResult, problem: str) -> str:
 
 
 def _as_json(manifest: Manifest, finding: WatermarkResult, problem: str) -> str:
-    import json
-    from dataclasses import asdict
-
     watermark: dict[str, Any] = asdict(finding)
     if finding.payload is not None:
         watermark["payload"] = f"{finding.payload:08x}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from cli.checkup.finding import Finding, error, ok, warning
 from service.contract.queues import Queue
@@ -16,15 +17,13 @@ from service.stores.job_store.store import JobStore
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Compare the heartbeats with the queues."""
-    jobs = JobStore.connect(settings.broker_url())
-    try:
-        workers = jobs.run(presence.workers())
-        depths = jobs.run(counts.service_stats()).queues
-    except UnavailableError as failed:
-        yield error("heartbeats", str(failed), "fix the findings of redis first")
-        return
-    finally:
-        jobs.close()
+    with closing(JobStore.connect(settings.broker_url())) as jobs:
+        try:
+            workers = jobs.run(presence.workers())
+            depths = jobs.run(counts.service_stats()).queues
+        except UnavailableError as failed:
+            yield error("heartbeats", str(failed), "fix the findings of redis first")
+            return
     for queue in Queue:
         yield check_queue(queue, workers, depths[queue].waiting)
     yield from check_differences(workers)

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Self
 
@@ -120,11 +120,8 @@ class Stack:
 
     def has_keys(self) -> bool:
         """Return whether an API key exists; without one only this machine may call."""
-        jobs = JobStore.connect(load_settings(data=self._data).broker_url())
-        try:
+        with closing(JobStore.connect(load_settings(data=self._data).broker_url())) as jobs:
             return jobs.run(any_key())
-        finally:
-            jobs.close()
 
     @property
     def parts(self) -> dict[str, int | None]:
