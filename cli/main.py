@@ -24,6 +24,14 @@ class Command(NamedTuple):
     target: str
     help: str
 
+    def add_to(self, app: typer.Typer) -> None:
+        """Import the command and add it to an application."""
+        target = resolve_name(f"cli.{self.target}")
+        if isinstance(target, typer.Typer):
+            app.add_typer(target, name=self.name)
+        else:
+            app.command(self.name)(target)
+
 
 COMMANDS = (
     Command("animate", "animate:animate", "Animate an image with the motion of a video."),
@@ -95,12 +103,10 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 
         use_passive_waiting()
     for command in COMMANDS:
-        if command.name != name:
-            app.command(command.name, help=command.help)(_not_called)
-        elif isinstance(target := resolve_name(f"cli.{command.target}"), typer.Typer):
-            app.add_typer(target, name=name)
+        if command.name == name:
+            command.add_to(app)
         else:
-            app.command(name)(target)
+            app.command(command.name, help=command.help)(_not_called)
     return app
 
 

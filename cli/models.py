@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from service.settings import load_settings
+from tcan_core.errors import ParameterError, WeightsError
+from tcan_core.models.weights.hub.files import (
+    FileSet,
+    HubFile,
+    file_set_path,
+    file_sets,
+    load_file_set,
+)
+from tcan_core.models.weights.hub.pull import damaged_files, pull_files
+from tcan_core.models.weights.presets import Preset, load_preset, own_presets, shipped_presets
+from tcan_core.models.weights.store import store_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from rich.progress import Progress
-
-    from tcan_core.models.weights.hub.files import FileSet, HubFile
     from tcan_core.models.weights.importing.checking import ImportPlan
     from tcan_core.models.weights.importing.kinds import Kind
-    from tcan_core.models.weights.presets import Preset
 
 NameToPull = Annotated[
     str, typer.Argument(help="A preset, or a file set such as dwpose; see `tcan models list`.")
@@ -32,9 +50,6 @@ app = typer.Typer(
 @app.command("list")
 def list_presets() -> None:
     """List presets and file sets (detectors), shipped ones and those in the models folder."""
-    from tcan_core.models.weights.hub.files import file_sets, load_file_set
-    from tcan_core.models.weights.presets import load_preset, own_presets, shipped_presets
-
     for name in (*shipped_presets(), *own_presets()):
         typer.echo(f"{name}: {load_preset(name).description}")
     for name in file_sets():
@@ -45,12 +60,7 @@ def list_presets() -> None:
 @app.command()
 def show(name: NameToPull, as_json: AsJson = False) -> None:
     """Show a preset's parts or a set's files: source, licence, whether they are installed."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.inventory import inventory
-    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _print_files(name, as_json)
@@ -72,12 +82,6 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
 
 
 def _print_files(name: str, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from tcan_core.models.weights.hub.files import load_file_set
-    from tcan_core.models.weights.store import store_folder
-
     file_set, folder = load_file_set(name), store_folder(name)
     present = {file: (folder / file).is_file() for file in file_set.files}
     if as_json:
@@ -95,9 +99,6 @@ def _print_files(name: str, as_json: bool) -> None:
 
 def _print_detector(detector: str) -> None:
     """Print a preset's pose detector, if that has files of its own."""
-    from tcan_core.models.weights.hub.files import file_set_path, load_file_set
-    from tcan_core.models.weights.store import store_folder
-
     name = detector.partition("@")[0]
     if not file_set_path(name).exists():
         return
@@ -119,10 +120,8 @@ def pull(name: NameToPull) -> None:
     resumed. Files must have the revision and sha256 that the preset pins, or else those of the
     first pull. A preset with all its files and nothing to pull is verified.
     """
-    from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.importing.pulling import pull_preset, pullable
     from tcan_core.models.weights.inventory import count_files, damaged_parts
-    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _pull_set(name)
@@ -177,7 +176,6 @@ def import_files(
         reject_mismatches,
         write_parts,
     )
-    from tcan_core.models.weights.presets import load_preset
 
     chosen = load_preset(preset)
     checked = check_files(files, chosen, _kind(kind), part)
@@ -195,9 +193,7 @@ def verify(name: NameToPull) -> None:
 
     TCAN_DETECTOR overrides the preset's detector, as for `pull`.
     """
-    from tcan_core.models.weights.hub.files import file_set_path
     from tcan_core.models.weights.inventory import count_files, damaged_parts
-    from tcan_core.models.weights.presets import load_preset
 
     if file_set_path(name).exists():
         _verify_set(name)
@@ -211,18 +207,11 @@ def verify(name: NameToPull) -> None:
 
 def _pulled_detector(preset: Preset) -> str | None:
     """Return the file set of the detector for this preset, if it has one."""
-    from service.settings import load_settings
-    from tcan_core.models.weights.hub.files import file_set_path
-
     kind = (load_settings().detector or preset.detector).partition("@")[0]
     return kind if file_set_path(kind).exists() else None
 
 
 def _pull_set(name: str) -> None:
-    from tcan_core.models.weights.hub.files import load_file_set
-    from tcan_core.models.weights.hub.pull import pull_files
-    from tcan_core.models.weights.store import store_folder
-
     files = load_file_set(name).files
     _print_licenses(files)
     with _bar() as bar:
@@ -231,24 +220,17 @@ def _pull_set(name: str) -> None:
 
 
 def _verify_set(name: str) -> None:
-    from tcan_core.models.weights.hub.files import load_file_set
-    from tcan_core.models.weights.hub.pull import damaged_files
-    from tcan_core.models.weights.store import store_folder
-
     files = load_file_set(name).files
     _print_verdict(name, damaged_files(files, store_folder(name)), len(files))
 
 
 def _print_verdict(name: str, damaged: Mapping[str, str], count: int) -> None:
-    from tcan_core.errors import WeightsError
-
     if damaged:
         raise WeightsError(f"{name}: " + "; ".join(damaged.values()))
     typer.echo(f"{name}: {count} files are intact")
 
 
 def _kind(name: str | None) -> Kind | None:
-    from tcan_core.errors import ParameterError
     from tcan_core.models.weights.importing.kinds import Kind
 
     if name is None:
@@ -276,16 +258,11 @@ def _print_licenses(files: Mapping[str, HubFile]) -> None:
 
 
 def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True))
 
 
 def _progress_updater(bar: Progress) -> Callable[[str, int, int | None], None]:
-    from rich.progress import TaskID
-
     tasks: dict[str, TaskID] = {}
 
     def show(name: str, done: int, total: int | None) -> None:

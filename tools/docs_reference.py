@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -165,8 +164,8 @@ def build_cli() -> typer.Typer:
 
     app = typer.Typer(rich_markup_mode=None, add_completion=False)
     app.callback()(lambda: None)
-    for module in dict.fromkeys(command.module for command in COMMANDS):
-        import_module(module).register(app)
+    for command in COMMANDS:
+        command.add_to(app)
     return app
 
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.evaluate import register
+from cli.evaluate import compare, evaluate
 from tcan_core.errors import ConfigError, InputError, MediaError
 from tcan_core.evaluation.report import ClipReport, Report
 from tcan_core.puppets.pairs import render_pair
@@ -15,7 +15,8 @@ from tcan_core.puppets.pairs import render_pair
 @pytest.fixture
 def app() -> typer.Typer:
     app = typer.Typer()
-    register(app)
+    app.command()(evaluate)
+    app.command()(compare)
     return app
 
 

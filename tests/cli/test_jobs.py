@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli import submit
+from cli.submit import submit
 from service.client import Client
 from service.client.errors import ProblemError, UnreachableError
 from service.contract.options import JobOptions
@@ -131,9 +131,9 @@ def test_every_option_of_a_job_can_be_given(tcan: Tcan, inputs: list[str]) -> No
 
 
 def command() -> Any:
-    """`tcan submit` with its parameters."""
+    """Return `tcan submit` with its parameters."""
     app = typer.Typer()
-    submit.register(app)
+    app.command()(submit)
     return typer.main.get_command(app)
 
 
