@@ -57,31 +57,19 @@ def run_demo(out: Path, seed: int, frames: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcan-demo-")))
-        print_step = _StepPrinter(4)
-        print_step("Drawing a character, and a video of another one")
+        typer.echo("[1/4] Drawing a character, and a video of another one")
         pair = draw_pair(data / "pair", seed, frames)
-        print_step("Starting the service: broker, gateway, and a worker that loads the model")
+        typer.echo("[2/4] Starting the service: broker, gateway, and a worker that loads the model")
         service = stack.enter_context(Stack(data / "service", "127.0.0.1", 0, typer.echo))
         service.wait_ready()
-        print_step(f"Sending them to POST {service.url}/animate")
+        typer.echo(f"[3/4] Sending them to POST {service.url}/animate")
         video = out / "result.mp4"
         with Client(service.url) as client:
             animate(client, pair, video, service.restart_ended)
-        print_step("Drawing source, driving frames and result side by side")
+        typer.echo("[4/4] Drawing source, driving frames and result side by side")
         sheet = write_sheet(pair, video, out / "contact_sheet.png")
         stack.pop_all().close()
     typer.echo(f"\nThe animation:     {video}\nThe contact sheet: {sheet}")
-
-
-class _StepPrinter:
-    """Prints numbered steps."""
-
-    def __init__(self, count: int) -> None:
-        self._number, self._count = 0, count
-
-    def __call__(self, line: str) -> None:
-        self._number += 1
-        typer.echo(f"[{self._number}/{self._count}] {line}")
 
 
 def draw_pair(folder: Path, seed: int, frames: int) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ DOES_NOT_FIT = "Change TCAN_RUNTIME__* or raise TCAN_MEMORY_LIMIT"
 NO_DETECTOR = "the worker cannot detect people: its pose detector cannot be loaded"
 
 
+@dataclass
 class TcanAnimator:
     """A preset of TCAN on one device, or on several that share the windows of each video.
 
@@ -89,38 +90,28 @@ class TcanAnimator:
         on_loss: called when one of these processes has died, after which none can render.
     """
 
-    def __init__(
-        self,
-        preset: str,
-        device: str,
-        limits: InputLimits,
-        weights: Path | None = None,
-        runtime: RuntimeSettings | None = None,
-        detector: str | None = None,
-        watermark_key: bytes | None = None,
-        *,
-        memory_limit: int | None = None,
-        detects: bool = True,
-        renders: bool = True,
-        more_devices: Sequence[str] = (),
-        on_loss: Callable[[], None] = exit_at_once,
-    ) -> None:
-        self._preset = preset
-        self._device = device
-        self._limits = limits.image_or_video()
-        self._media = ChildSource(limits)
-        self._watermark_key = watermark_key or PUBLIC_KEY
-        self._weights = weights
-        self._runtime = runtime or RuntimeSettings()
-        self._memory_limit = memory_limit
+    preset: str
+    device: str
+    limits: InputLimits
+    weights: Path | None = None
+    runtime: RuntimeSettings = RuntimeSettings()
+    detector: str | None = None
+    watermark_key: bytes | None = field(default=None, repr=False)
+    _: KW_ONLY
+    memory_limit: int | None = None
+    detects: bool = True
+    renders: bool = True
+    more_devices: Sequence[str] = ()
+    on_loss: Callable[[], None] = exit_at_once
+
+    def __post_init__(self) -> None:
+        self._limits = self.limits.image_or_video()
+        self._media = ChildSource(self.limits)
+        self._runtime = self.runtime
+        self._detector = self.detector or ""
         self._budget: Budget | None = None
         self._drawer: PoseDrawer | None = None
         self._pipeline: AnimatePipeline | None = None
-        self._detector = detector or ""
-        self._detects = detects
-        self._renders = renders
-        self._more_devices = tuple(more_devices)
-        self._on_loss = on_loss
         self._peers: PipelinePeers | None = None
         self._info: ModelInfo | None = None
 
@@ -132,47 +123,43 @@ class TcanAnimator:
             ConfigError, ParameterError, PeerLostError, WeightsError: from `tcan_core`.
         """
         self._media.start()
-        preset = load_preset(self._preset)
+        preset = load_preset(self.preset)
         self._drawer = PoseDrawer.from_preset(preset)
         self._detector = self._detector or preset.detector
-        if self._detects:
+        if self.detects:
             build_detector(self._detector)
-        if not self._renders:
+        if not self.renders:
             self._info = model_info(preset, None, loaded=False)
             return
         self._fit(preset)
         options = _options(self._runtime)
-        if self._more_devices:  # they load while this process does
+        if self.more_devices:  # they load while this process does
             self._peers = PipelinePeers(
-                self._more_devices, self._preset, self._weights, options, self._on_loss
+                self.more_devices, self.preset, self.weights, options, self.on_loss
             )
         self._pipeline = AnimatePipeline.from_preset(
-            self._preset,
-            self._device,
-            folder=self._weights,
-            options=options,
-            group=self._peers,
+            self.preset, self.device, folder=self.weights, options=options, group=self._peers
         )
         if self._peers is not None:
             self._peers.join()
-        self._info = model_info(preset, self._weights, self._runtime)
+        self._info = model_info(preset, self.weights, self._runtime)
 
     def _fit(self, preset: Preset) -> None:
         """Choose options that fit the memory limit, if there is one. Raises as `load`."""
         options = _options(self._runtime)
-        budget = Budget.for_device(preset, self._device, self._memory_limit)
+        budget = Budget.for_device(preset, self.device, self.memory_limit)
         if budget is None:
             return
-        if self._memory_limit is None and not budget.has_measurements(options):
+        if self.memory_limit is None and not budget.has_measurements(options):
             logger.warning("memory use unknown: preset=%s; %s", preset.name, UNMEASURED)
             return
         try:
             plan = budget.plan(options, self._runtime.window_batch)
         except MemoryLimitError as error:
             raise SettingsError(
-                f"{preset.name} on {self._device}: {error}. {DOES_NOT_FIT}"
+                f"{preset.name} on {self.device}: {error}. {DOES_NOT_FIT}"
             ) from error
-        logger.info("%s on %s: %s", preset.name, self._device, budget.summary(plan))
+        logger.info("%s on %s: %s", preset.name, self.device, budget.summary(plan))
         if plan.window_batch < self._runtime.window_batch:
             batch = plan.window_batch
             logger.warning(FEWER_WINDOWS, self._runtime.window_batch, batch, batch)
@@ -244,10 +231,10 @@ class TcanAnimator:
 
     def memory(self) -> DeviceMemory:
         """See `worker.animation.Animator`."""
-        memory = cuda_memory(self._device)
+        memory = cuda_memory(self.device)
         if memory is None:
             return process_memory()
-        return DeviceMemory(device=self._device, **memory._asdict())
+        return DeviceMemory(device=self.device, **memory._asdict())
 
     def describe(self) -> ModelInfo:
         """See `worker.animation.Animator`."""
@@ -294,7 +281,9 @@ class TcanAnimator:
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
                 frame_filter=(
-                    None if watermark is None else Watermarker(watermark, self._watermark_key)
+                    None
+                    if watermark is None
+                    else Watermarker(watermark, self.watermark_key or PUBLIC_KEY)
                 ),
             )
         except CanceledError as error:
@@ -308,9 +297,9 @@ class TcanAnimator:
             out_of_memory = AnimationOutOfMemoryError()
         else:
             reason = "" if watermark is None else no_watermark_reason(*done.size) or ""
-            details = {**asdict(done), "devices": [self._device, *self._more_devices]}
+            details = {**asdict(done), "devices": [self.device, *self.more_devices]}
             return Rendering(outputs, done.seconds, details, no_watermark_reason=reason)
-        free_unused(self._device)
+        free_unused(self.device)
         raise out_of_memory
 
     def _fitted(self, settings: AnimateSettings, ready: PreparedInput) -> AnimateSettings:

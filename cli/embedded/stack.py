@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
@@ -37,6 +38,7 @@ class StackError(ServiceError):
     """A part of the embedded service has failed."""
 
 
+@dataclass
 class Stack:
     """The embedded service during a `with` block.
 
@@ -48,18 +50,13 @@ class Stack:
         worker: command that runs a worker, which finds the data folder in TCAN_DATA.
     """
 
-    def __init__(
-        self,
-        data: Path,
-        host: str,
-        port: int,
-        log: Callable[[str], None] = lambda line: None,
-        worker: Sequence[str] | None = None,
-    ) -> None:
-        self._data = data
-        self._address = (host, port)
-        self._log = log
-        self._worker = tcan("worker") if worker is None else worker
+    data: Path
+    host: str
+    port: int
+    log: Callable[[str], None] = lambda line: None
+    worker: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
         self._parts: list[Part] = []
         self._cleanup = ExitStack()
         self._is_ready = False
@@ -110,17 +107,17 @@ class Stack:
                 )
             if not part.is_restart_due():
                 continue
-            self._log(f"the {part.name} ended with {reason}; restarting it")
+            self.log(f"the {part.name} ended with {reason}; restarting it")
             part.start()
 
     @property
     def logs(self) -> Path:
         """The folder of the parts' logs."""
-        return self._data / "logs"
+        return self.data / "logs"
 
     def has_keys(self) -> bool:
         """Return whether an API key exists; without one only this machine may call."""
-        with closing(JobStore.connect(load_settings(data=self._data).broker_url())) as jobs:
+        with closing(JobStore.connect(load_settings(data=self.data).broker_url())) as jobs:
             return jobs.run(any_key())
 
     @property
@@ -129,20 +126,20 @@ class Stack:
         return {part.name: part.pid for part in self._parts}
 
     def _start(self) -> None:
-        settings = load_settings(data=self._data)
-        self._data.mkdir(parents=True, exist_ok=True)
-        self._cleanup.enter_context(_locked(self._data / "lock"))
-        listener = self._cleanup.enter_context(_listen(*self._address))
+        settings = load_settings(data=self.data)
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._cleanup.enter_context(_locked(self.data / "lock"))
+        listener = self._cleanup.enter_context(_listen(self.host, self.port))
         self.url = _url(listener)
         self._cleanup.callback(self._stop)
         if settings.redis_url is None:
             self._start_broker(settings)
         descriptor = listener.fileno()
         self._add("gateway", tcan("gateway", "--fd", str(descriptor)), (descriptor,))
-        self._add("worker", self._worker, withheld=GATEWAY_SECRETS)
+        self._add("worker", self.worker or tcan("worker"), withheld=GATEWAY_SECRETS)
 
     def _start_broker(self, settings: Settings) -> None:
-        part, url = make_broker(self._data, self.logs / "broker.log")
+        part, url = make_broker(self.data, self.logs / "broker.log")
         self._parts.append(part)
         part.start()
         with Redis.from_url(url) as redis:
@@ -159,7 +156,7 @@ class Stack:
         inherited: tuple[int, ...] = (),
         withheld: tuple[str, ...] = (),
     ) -> None:
-        environment = {"TCAN_DATA": str(self._data.resolve())}
+        environment = {"TCAN_DATA": str(self.data.resolve())}
         part = Part(name, command, self.logs / f"{name}.log", environment, withheld, inherited)
         self._parts.append(part)
         part.start()

@@ -217,7 +217,7 @@ def test_model_without_tcan_weights_is_described_as_such(tmp_path: Path) -> None
 def test_runtime_options_change_the_fingerprint(animator: TcanAnimator) -> None:
     """A checkpoint of one is none of the other's."""
     usual = animator.describe()
-    preset, folder = animator._pipeline.preset, animator._weights  # type: ignore[union-attr]
+    preset, folder = animator._pipeline.preset, animator.weights  # type: ignore[union-attr]
     same = model_info(preset, folder, RuntimeSettings())
     halved = model_info(preset, folder, RuntimeSettings(dtype="bfloat16"))
     assert model_fingerprint(same) == model_fingerprint(usual) != model_fingerprint(halved)
@@ -228,7 +228,7 @@ def test_job_runs_with_the_configured_options(
     pair: Path, animator: TcanAnimator, tmp_path: Path
 ) -> None:
     runtime = RuntimeSettings(dtype="bfloat16", serial_guidance=True, offload=True, window_batch=2)
-    made = TcanAnimator(animator._preset, "cpu", InputLimits(), animator._weights, runtime)
+    made = TcanAnimator(animator.preset, "cpu", InputLimits(), animator.weights, runtime)
     made.load()
     attempt = Attempt(made, pair, tmp_path)
     attempt.prepare()

@@ -33,7 +33,7 @@ __all__ = ["animator", "attempt", "pair"]  # fixtures
 
 def only_prepares(animator: TcanAnimator, folder: Path) -> TcanAnimator:
     """Return an animator of the same preset without weights."""
-    made = TcanAnimator(animator._preset, "cpu", InputLimits(), folder / "no", renders=False)
+    made = TcanAnimator(animator.preset, "cpu", InputLimits(), folder / "no", renders=False)
     made.load()
     return made
 

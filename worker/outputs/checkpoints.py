@@ -11,6 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -32,6 +33,7 @@ class _Snapshot(NamedTuple):
     state: RunState
 
 
+@dataclass
 class CheckpointWriter:
     """Passes progress on, and publishes the state of the run after some steps.
 
@@ -50,36 +52,30 @@ class CheckpointWriter:
         interval_s: minimum time between two checkpoints.
     """
 
-    def __init__(
-        self,
-        report: ProgressCallback,
-        publish: Publish,
-        folder: Path,
-        lease: Lease,
-        interval_s: float,
-    ) -> None:
-        self._report = report
-        self._publish = publish
-        self._folder = folder
-        self._lease = lease
-        self._interval_s = interval_s
-        self._thread = LatestOnlyThread("checkpoints", self._write_and_pace, interval_s)
+    report: ProgressCallback
+    publish: Publish
+    folder: Path
+    lease: Lease
+    interval_s: float
+
+    def __post_init__(self) -> None:
+        self._thread = LatestOnlyThread("checkpoints", self._write_and_pace, self.interval_s)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        is_over = self._lease.stop_reason in (StopReason.CANCELED, StopReason.LOST)
+        is_over = self.lease.stop_reason in (StopReason.CANCELED, StopReason.LOST)
         pending = self._thread.close(wait=not is_over)
-        self._lease.is_in_step = False
-        if self._lease.is_handing_over and pending is not None:
+        self.lease.is_in_step = False
+        if self.lease.is_handing_over and pending is not None:
             self._write(pending)
 
     def __call__(self, now: AnimateProgress) -> None:
         """Pass progress on and capture the state after a step."""
-        self._report(now)
-        self._lease.is_in_step = now.stage == "denoise" and now.state is None
+        self.report(now)
+        self.lease.is_in_step = now.stage == "denoise" and now.state is None
         if now.state is None:
             return
         try:
@@ -90,7 +86,7 @@ class CheckpointWriter:
         self._thread.put(snapshot)
 
     def _write_and_pace(self, snapshot: _Snapshot) -> float:
-        return max(self._interval_s, self._write(snapshot) / MAX_COST_SHARE)
+        return max(self.interval_s, self._write(snapshot) / MAX_COST_SHARE)
 
     def _write(self, snapshot: _Snapshot) -> float:
         """Write and publish a state, and return the CPU time that it took, in seconds.
@@ -98,10 +94,10 @@ class CheckpointWriter:
         A checkpoint that fails is logged and skipped: the previous one is still valid.
         """
         started_s, step = time.thread_time(), snapshot.progress.step
-        file = self._folder / f"step-{step}.safetensors"
+        file = self.folder / f"step-{step}.safetensors"
         try:
             snapshot.state.save(file)
-            self._publish(file, snapshot.progress)
+            self.publish(file, snapshot.progress)
         except Exception as error:
             logger.warning("checkpoint failed: step=%d: %s", step, error)
         finally:

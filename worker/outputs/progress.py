@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from service.contract.job import Progress
 from service.contract.queues import Queue
@@ -33,6 +34,7 @@ def job_progress(now: AnimateProgress, eta_s: float | None = None) -> Progress:
     )
 
 
+@dataclass
 class ProgressWriter:
     """Writes progress less often the longer the work lasts, and always at the ends of a stage.
 
@@ -46,32 +48,28 @@ class ProgressWriter:
         monotonic_s: a monotonic clock.
     """
 
-    def __init__(
-        self,
-        write: Callable[[Progress], None],
-        interval_s: float = 0.2,
-        monotonic_s: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._write = write
-        self._interval_s = interval_s
-        self._monotonic_s = monotonic_s
-        self._created_s = monotonic_s()
+    write: Callable[[Progress], None]
+    interval_s: float = 0.2
+    monotonic_s: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._created_s = self.monotonic_s()
         self._stage = ""
         self._stage_started_s = 0.0
         self._written_s = float("-inf")
 
     def __call__(self, now: AnimateProgress) -> None:
         """Write the progress if it is due."""
-        now_s = self._monotonic_s()
+        now_s = self.monotonic_s()
         if now.stage != self._stage:
             self._stage, self._stage_started_s = now.stage, now_s
         elif now_s - self._written_s < self._pause_s(now_s) and now.fraction < 1:
             return
         self._written_s = now_s
-        self._write(job_progress(now, self._eta_s(now, now_s)))
+        self.write(job_progress(now, self._eta_s(now, now_s)))
 
     def _pause_s(self, now_s: float) -> float:
-        return max(self._interval_s, (now_s - self._created_s) * MIN_PAUSE_SHARE)
+        return max(self.interval_s, (now_s - self._created_s) * MIN_PAUSE_SHARE)
 
     def _eta_s(self, now: AnimateProgress, now_s: float) -> float | None:
         """Estimate the seconds until the stage ends, at its average speed so far."""

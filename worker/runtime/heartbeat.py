@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.contract.queues import Queue
@@ -16,30 +17,31 @@ INTERVAL_S = 1.0
 TTL_MS = 5000
 
 
+@dataclass
 class Heartbeat:
     """Reports that this worker is alive; `ready` once it has loaded its model and runs jobs."""
 
-    def __init__(
-        self,
-        jobs: JobStore,
-        worker: str,
-        queues: Sequence[Queue],
-        preset: str,
-        memory: Callable[[], DeviceMemory],
-        scratch: Path,
-    ) -> None:
-        self._jobs = jobs
-        self._memory = memory
-        self._scratch = scratch
+    jobs: JobStore
+    worker: str
+    queues: Sequence[Queue]
+    preset: str
+    memory: Callable[[], DeviceMemory]
+    scratch: Path
+
+    def __post_init__(self) -> None:
         self._info = WorkerInfo(
-            id=worker, queues=tuple(queues), preset=preset, contract=CONTRACT, ready=False
+            id=self.worker,
+            queues=tuple(self.queues),
+            preset=self.preset,
+            contract=CONTRACT,
+            ready=False,
         )
 
     def beat(self) -> None:
         """Send one heartbeat. Raises UnavailableError."""
-        usage = {"memory": self._memory(), "scratch": disk_space(self._scratch)}
+        usage = {"memory": self.memory(), "scratch": disk_space(self.scratch)}
         info = self._info.model_copy(update=usage)
-        self._jobs.run(presence.heartbeat(info, TTL_MS))
+        self.jobs.run(presence.heartbeat(info, TTL_MS))
 
     def report_ready(self, model: ModelInfo | None) -> None:
         """Report that the worker runs jobs with this model; None if it only prepares jobs."""
@@ -58,4 +60,4 @@ class Heartbeat:
 
     def deregister(self) -> None:
         """Remove this worker from the list of workers. Raises UnavailableError."""
-        self._jobs.run(presence.deregister(self._info.id))
+        self.jobs.run(presence.deregister(self._info.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -29,6 +30,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
+@dataclass
 class Lease:
     """Renews the lease during a `with` block, and notices when the work must stop.
 
@@ -44,22 +46,17 @@ class Lease:
             its end, within `shutdown.STEP_S`.
     """
 
-    def __init__(
-        self,
-        jobs: JobStore,
-        record: JobRecord,
-        lease_ms: int,
-        shutdown: Shutdown,
-    ) -> None:
-        self._jobs = jobs
-        self.job_id = record.id
-        self._token = record.token
-        self._lease_ms = lease_ms
-        self._shutdown = shutdown
+    jobs: JobStore
+    record: JobRecord
+    lease_ms: int
+    shutdown: Shutdown
+    is_in_step: bool = False
+
+    def __post_init__(self) -> None:
+        self.job_id = self.record.id
         self._status = LeaseStatus.HELD
-        self.is_in_step = False
-        interval_s = lease_ms / 1000 / RENEWALS_PER_LEASE
-        self._renewals = Periodic(f"lease of job {record.id}", interval_s, self.renew)
+        interval_s = self.lease_ms / 1000 / RENEWALS_PER_LEASE
+        self._renewals = Periodic(f"lease of job {self.job_id}", interval_s, self.renew)
 
     def __enter__(self) -> Self:
         self._renewals.__enter__()
@@ -70,17 +67,17 @@ class Lease:
 
     def renew(self, progress: Progress | None = None) -> None:
         """Renew the lease and write progress; `stop_reason` shows the store's answer."""
-        self._update(commands.renew(self.job_id, self._token, self._lease_ms, progress))
+        self._update(commands.renew(self.job_id, self.record.token, self.lease_ms, progress))
 
     def check(self) -> None:
         """Read the lease's status, without a write, which would wait for the store's disk."""
-        self._update(commands.check_lease(self.job_id, self._token))
+        self._update(commands.check_lease(self.job_id, self.record.token))
 
     def _update(self, command: Command[LeaseStatus]) -> None:
         if self._status is LeaseStatus.LOST:
             return
         try:
-            status = self._jobs.run(command)
+            status = self.jobs.run(command)
         except UnavailableError as error:
             # Continue: if another worker claims the job meanwhile, our old token can do no harm.
             logger.warning("job %s: lease not renewed: %s", self.job_id, error)
@@ -99,15 +96,15 @@ class Lease:
             return StopReason.LOST
         if self._status is LeaseStatus.CANCEL:
             return StopReason.CANCELED
-        if not self._shutdown.has_begun or (self.is_in_step and self._shutdown.has_step_time):
+        if not self.shutdown.has_begun or (self.is_in_step and self.shutdown.has_step_time):
             return None
         return StopReason.SHUTDOWN
 
     @property
     def is_handing_over(self) -> bool:
         """True if a shutdown leaves the job to another worker, which may resume it."""
-        return self._shutdown.has_begun and self._status is LeaseStatus.HELD
+        return self.shutdown.has_begun and self._status is LeaseStatus.HELD
 
     def release(self) -> None:
         """Release the job at once, whatever its stage. Raises UnavailableError."""
-        self._jobs.run(commands.release(self.job_id, self._token))
+        self.jobs.run(commands.release(self.job_id, self.record.token))

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import NoReturn
 
 # The current step may finish and be saved within this time; then it stops at its next window.
@@ -19,6 +20,7 @@ def exit_at_once() -> NoReturn:
     os._exit(1)
 
 
+@dataclass
 class Shutdown:
     """The state of this worker's shutdown.
 
@@ -27,18 +29,13 @@ class Shutdown:
         monotonic_s: a monotonic clock.
     """
 
-    def __init__(
-        self,
-        on_timeout: Callable[[], None] = lambda: None,
-        *,
-        step_s: float = STEP_S,
-        exit_s: float = EXIT_S,
-        monotonic_s: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._on_timeout = on_timeout
-        self._step_s = step_s
-        self._exit_s = exit_s
-        self._monotonic_s = monotonic_s
+    on_timeout: Callable[[], None] = lambda: None
+    _: KW_ONLY
+    step_s: float = STEP_S
+    exit_s: float = EXIT_S
+    monotonic_s: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._event = threading.Event()
         self._has_begun = False
         self._began_s = 0.0
@@ -52,9 +49,9 @@ class Shutdown:
         if self._has_begun:
             return
         self._has_begun = True
-        self._began_s = self._monotonic_s()
+        self._began_s = self.monotonic_s()
         self._event.set()
-        timer = threading.Timer(self._exit_s, self._on_timeout)
+        timer = threading.Timer(self.exit_s, self.on_timeout)
         timer.daemon = True
         timer.start()
 
@@ -66,7 +63,7 @@ class Shutdown:
     @property
     def has_step_time(self) -> bool:
         """True if the current step may still finish."""
-        return self._monotonic_s() - self._began_s < self._step_s
+        return self.monotonic_s() - self._began_s < self.step_s
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until the shutdown begins, at most `timeout_s`; return whether it has begun."""
