@@ -151,7 +151,8 @@ def compare(
         min_proportion_gap,
     )
     if as_json:
-        _print_json(changes)
+        content = {metric: asdict(change) for metric, change in changes.items()}
+        typer.echo(json.dumps(content, indent=2))
     else:
         _print_changes(changes)
 
@@ -231,7 +232,3 @@ def _print_changes(changes: dict[str, PairedDifference]) -> None:
             f"{change.relative.mean:+.1%}" if change.relative else "-",
         )
     Console().print(table)
-
-
-def _print_json(changes: dict[str, PairedDifference]) -> None:
-    typer.echo(json.dumps({metric: asdict(change) for metric, change in changes.items()}, indent=2))

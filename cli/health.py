@@ -7,6 +7,7 @@ ready, and that it is stalled when it ignores waiting jobs (`stall_detector`).
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from enum import StrEnum
 from typing import Annotated
 
@@ -66,16 +67,14 @@ def ask_worker(
     from service.stores.job_store import presence
     from service.stores.job_store.store import JobStore
 
-    jobs = JobStore.connect(read_settings(None).broker_url())
-    try:
-        workers = jobs.run(presence.workers())
-    except UnavailableError as error:
-        if probe is Probe.READY:
-            raise
-        typer.echo(f"unknown: {error}")
-        return
-    finally:
-        jobs.close()
+    with closing(JobStore.connect(read_settings(None).broker_url())) as jobs:
+        try:
+            workers = jobs.run(presence.workers())
+        except UnavailableError as error:
+            if probe is Probe.READY:
+                raise
+            typer.echo(f"unknown: {error}")
+            return
     here = host or socket.gethostname()
     # A worker's id is its host, its process id and four random digits.
     own = [worker for worker in workers if worker.id.rpartition("-")[0].rpartition("-")[0] == here]

@@ -70,6 +70,21 @@ COMMANDS = (
     Command("list", "jobs:list_jobs", "List the newest jobs."),
     Command("deliveries", "deliveries:deliveries", "Show a job's webhooks, and send one again."),
 )
+# Names of errors, whose modules are not imported just to recognize them.
+OWN_ERRORS = {
+    "service.errors.ServiceError",
+    "service.client.errors.ClientError",
+    "media.errors.TcanError",
+}
+USAGE_ERRORS = {
+    "media.errors.InputError",
+    "tcan_core.errors.ConfigError",
+    "service.errors.RejectedError",
+    "service.errors.SettingsError",
+    "builtins.FileNotFoundError",
+    "builtins.IsADirectoryError",
+    "builtins.PermissionError",
+}
 # Commands whose own process computes with torch.
 USING_TORCH = {"animate", "plan", "poses", "evaluate", "train", "data", "models", "worker"}
 
@@ -112,39 +127,25 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 
 def sentence(error: Exception) -> str:
     """Return the message of an error; an unexpected one with its class."""
-    text = str(error)
-    roots = (
-        ("service.errors", "ServiceError"),
-        ("service.client.errors", "ClientError"),
-        ("tcan_core.errors", "TcanError"),
-    )
-    if any(_is_a(error, module, name) for module, name in roots):
-        return text
+    if _class_names(error) & OWN_ERRORS:
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {text} (set TCAN_TRACEBACK=1 for the traceback)"
+    return f"{type(error).__name__}: {error} (set TCAN_TRACEBACK=1 for the traceback)"
 
 
 def exit_code(error: Exception) -> int:
     """Return 2 for an error of the user's input, else 1."""
-    is_usage_error = (
-        _is_a(error, "tcan_core.errors", "InputError")
-        or _is_a(error, "tcan_core.errors", "ConfigError")
-        or _is_a(error, "service.errors", "RejectedError")
-        or _is_a(error, "service.errors", "SettingsError")
-        or (
-            _is_a(error, "service.client.errors", "ProblemError")
-            and getattr(error, "status", 500) < 500
-        )
-        or isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)
+    names = _class_names(error)
+    is_refused = (
+        "service.client.errors.ProblemError" in names and getattr(error, "status", 500) < 500
     )
-    return USAGE_EXIT if is_usage_error else ERROR_EXIT
+    return USAGE_EXIT if is_refused or names & USAGE_ERRORS else ERROR_EXIT
 
 
-def _is_a(error: Exception, module: str, name: str) -> bool:
-    """Return whether the error is of this class, without importing its module."""
-    class_ = getattr(sys.modules.get(module), name, None)
-    return class_ is not None and isinstance(error, class_)
+def _class_names(error: Exception) -> set[str]:
+    """Return the names of an error's classes, to recognize it without importing their modules."""
+    return {f"{one.__module__}.{one.__name__}" for one in type(error).__mro__}
 
 
 def _print_version(is_requested: bool) -> None:

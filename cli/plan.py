@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,13 +90,9 @@ def measure_if_new(preset: Preset, run: Run, options: RuntimeOptions) -> None:
     from tcan_core.planning.survey import survey
     from tcan_core.planning.table import load_tables, save_own
 
-    if is_measured(run, options, load_tables()):
-        return
-
-    def report(line: str) -> None:
-        typer.echo(line, err=True)
-
-    save_own(survey(preset, options.dtype, [run.size], run.window, report=report))
+    if not is_measured(run, options, load_tables()):
+        report = partial(typer.echo, err=True)
+        save_own(survey(preset, options.dtype, [run.size], run.window, report=report))
 
 
 def plan_lines(plan: Plan) -> list[str]:

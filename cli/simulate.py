@@ -89,7 +89,7 @@ def simulate(
     run = run_scenario(scenario, arrivals)
     result = outcome(run)
     if plot is not None:
-        from cli.simulation.outcome_plot import plot_run
+        from cli.simulation.plot import plot_run
 
         plot_run(plot, run)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -62,29 +63,11 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Send a job to a running service."""
-    params = read_model(
-        JobParams,
-        seed=seed,
-        num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
-        context_size=context_size,
-        context_overlap=context_overlap,
-        ptm_tau=ptm_tau,
-        retarget=retarget,
-        person=person,
-        scheduler=scheduler,
-        cache_interval=cache_interval,
-        format=result_format,
-    )
-    options = read_model(
-        JobOptions,
-        ttl_s=ttl_s,
-        priority=priority,
-        start_deadline_s=start_deadline_s,
-        run_deadline_s=run_deadline_s,
-        webhook=webhook_fields(webhook, webhook_event or []),
-        consent=consent,
-    )
+    arguments = dict(locals()) | {
+        "format": result_format,
+        "webhook": webhook_fields(webhook, webhook_event or []),
+    }
+    params, options = read_model(JobParams, arguments), read_model(JobOptions, arguments)
     with Client(url, api_key=api_key) as client:
         job = client.submit(image, driving, params, options=options)
         if wait_for_it or out is not None:
@@ -93,8 +76,9 @@ def submit(
             typer.echo(job.model_dump_json(indent=2) if as_json else job.id)
 
 
-def read_model(model: type[M], **values: Any) -> M:
-    """Validate values for a model of the contract. Raises BadParameter."""
+def read_model(model: type[M], arguments: Mapping[str, Any]) -> M:
+    """Validate the arguments that a model of the contract has. Raises BadParameter."""
+    values = {name: arguments[name] for name in model.model_fields if name in arguments}
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import kombu
 from celery import Celery
@@ -10,6 +10,7 @@ from celery.apps.worker import Worker
 
 from service.contract.queues import Queue
 from service.stores.job_store.hints import make_celery
+from worker.job_runner import JobRunner
 
 
 def make_worker_app(broker_url: str) -> Celery:
@@ -40,6 +41,19 @@ def make_worker_app(broker_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     return app
+
+
+def register_tasks(app: Celery, runner: JobRunner) -> None:
+    """Add one task per queue; it receives a job's id, and the job record says what to do."""
+    for queue in Queue:
+        app.task(name=queue.task)(_task(runner, queue))
+
+
+def _task(runner: JobRunner, queue: Queue) -> Callable[[str], None]:
+    def run_stage(job_id: str) -> None:
+        runner.run(queue, job_id)
+
+    return run_stage
 
 
 def make_worker(app: Celery, name: str, queues: Sequence[Queue]) -> Worker:

@@ -6,7 +6,7 @@ A child has read an untrusted file, so the sizes that it reports are checked her
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -110,20 +110,17 @@ class ChildSource:
             )
         return pixels
 
-    def video(self, path: Path, limits: Any) -> AbstractContextManager[ChildFrames]:
-        """Open a video or a still image for a `with` block, which may raise AnimationError."""
-        return self._video(path, limits)
-
-    def close(self) -> None:
-        """End the running decoders."""
-        self._sandbox.close()
-
     @contextmanager
-    def _video(self, path: Path, limits: Any) -> Iterator[ChildFrames]:
+    def video(self, path: Path, limits: Any) -> Iterator[ChildFrames]:
+        """Open a video or a still image for a `with` block, which may raise AnimationError."""
         with self._child("video", path, limits) as child:
             report = _report(child)
             shape = _shape(report, limits)
             yield ChildFrames(child, shape, Fraction(report.fps), report.frames, limits.max_frames)
+
+    def close(self) -> None:
+        """End the running decoders."""
+        self._sandbox.close()
 
     @contextmanager
     def _child(self, function: str, path: Path, limits: Any) -> Iterator[Child]:

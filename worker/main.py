@@ -25,7 +25,7 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.telemetry.tracing import start_tracing
 from worker.animation import Animator
-from worker.celery_app import make_worker, make_worker_app
+from worker.celery_app import make_worker, make_worker_app, register_tasks
 from worker.job_runner import JobRunner
 from worker.outputs.provenance.finish import open_provenance
 from worker.runtime import heartbeat, stall_detector
@@ -35,7 +35,6 @@ from worker.runtime.lease import Lease
 from worker.runtime.periodic import Periodic
 from worker.runtime.shutdown import Shutdown
 from worker.runtime.stall_detector import StallDetector
-from worker.tasks import register_tasks
 
 logger = logging.getLogger(__name__)
 

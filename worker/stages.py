@@ -27,7 +27,7 @@ from worker.failures import (
     CheckpointUnusableError,
 )
 from worker.outputs.checkpoints import CheckpointWriter, model_fingerprint
-from worker.outputs.manifest import Origin, make_manifest, make_statement
+from worker.outputs.manifest import make_manifest, make_statement
 from worker.outputs.previews import PreviewWriter
 from worker.outputs.progress import ProgressWriter, job_progress
 from worker.outputs.provenance.finish import Provenance, file_digest
@@ -186,8 +186,7 @@ class Stages:
         warnings = [*record.warnings, *rendering.warnings]
         manifest = self.folder / "manifest.json"
         signed = self.provenance.sign(rendering.outputs, make_statement(record, model, inputs))
-        origin = Origin(inputs, watermark, signed)
-        content = make_manifest(record, rendering, model, seconds, origin)
+        content = make_manifest(record, rendering, model, seconds, inputs, watermark, signed)
         manifest.write_text(json.dumps(content, indent=2), encoding="utf-8")
         outputs = {}
         for output, file in {**rendering.outputs, Output.MANIFEST: manifest}.items():

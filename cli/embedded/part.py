@@ -50,13 +50,14 @@ class Part:
 
         Must be called from the main thread: the system ties the child's life to the thread.
         """
+        inherited = {name: text for name, text in os.environ.items() if name not in self.withheld}
         with self._open_log() as log:
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**self._inherited_environment(), **self.environment},
+                env={**inherited, **self.environment},
                 pass_fds=self.inherited,
                 start_new_session=True,
                 preexec_fn=_die_with_parent(self.death_signal),
@@ -70,9 +71,6 @@ class Part:
             return open(self.log, "ab")
         except OSError:
             return open(os.devnull, "wb")
-
-    def _inherited_environment(self) -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if name not in self.withheld}
 
     @property
     def pid(self) -> int | None:

@@ -42,7 +42,9 @@ def outcome(run: Run) -> Outcome:
     """Summarize a finished run."""
     waits = [job.waited_s for job in run.jobs]
     totals = [job.ended_s - job.arrival.at_s for job in run.jobs]
-    paid_s = sum(_paid_until(run, gpu.gone_s) - gpu.paid_from_s for gpu in run.gpus)
+    paid_s = sum(
+        (run.now_s if math.isnan(gpu.gone_s) else gpu.gone_s) - gpu.paid_from_s for gpu in run.gpus
+    )
     minutes = sum(job.arrival.frames for job in run.jobs) / run.scenario.fps / 60
     callers: dict[str, list[float]] = {}
     for job in run.jobs:
@@ -62,10 +64,6 @@ def outcome(run: Run) -> Outcome:
         losses=sum(job.losses for job in run.jobs),
         callers_wait_s={caller: mean(times) for caller, times in sorted(callers.items())},
     )
-
-
-def _paid_until(run: Run, gone_s: float) -> float:
-    return run.now_s if math.isnan(gone_s) else gone_s
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -1,4 +1,4 @@
-"""Simple line plots as PNG, drawn with Pillow."""
+"""Simple line plots as PNG, drawn with Pillow, and the two diagrams of a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+from cli.simulation.engine import Run
 
 Point = tuple[float, float]
 WIDTH, HEIGHT, MARGIN = 760, 300, 56
@@ -30,6 +32,31 @@ class Panel:
     title: str
     x_name: str
     curves: Sequence[Curve]
+
+
+def plot_run(file: Path, run: Run) -> None:
+    """Write diagrams of the jobs' waits, and of queue length and GPUs over time, to a PNG."""
+    waits = [job.waited_s for job in run.jobs]
+    totals = [job.ended_s - job.arrival.at_s for job in run.jobs]
+    hours = [(at_s / 3600, waiting, gpus) for at_s, waiting, gpus in run.depth]
+    write_plot(
+        file,
+        (
+            Panel(
+                "share of jobs that took at most this long",
+                "seconds",
+                (Curve("in queues", staircase(waits)), Curve("to the result", staircase(totals))),
+            ),
+            Panel(
+                "jobs that wait for a GPU, and GPUs",
+                "hours",
+                (
+                    Curve("waiting", [(hour, waiting) for hour, waiting, _ in hours]),
+                    Curve("GPUs", [(hour, gpus) for hour, _, gpus in hours]),
+                ),
+            ),
+        ),
+    )
 
 
 def write_plot(file: Path, panels: Sequence[Panel]) -> None:

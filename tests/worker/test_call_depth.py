@@ -14,9 +14,8 @@ from tests.worker.conftest import Desk
 from tests.worker.test_animator import animator as animator
 from tests.worker.test_animator import pair as pair
 from worker.animator import TcanAnimator
-from worker.celery_app import make_worker_app
+from worker.celery_app import make_worker_app, register_tasks
 from worker.job_runner import JobRunner
-from worker.tasks import register_tasks
 
 MAX_FRAMES = 15
 MAX_WORKER_FRAMES = 6

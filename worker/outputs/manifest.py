@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from service.contract.job import JobRecord
 from service.contract.workers import ModelInfo
 from worker.animation import Rendering
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The provenance of one result.
-
-    Attributes:
-        inputs: sha256 of each input.
-        watermark: payload of the watermark, if there is one.
-        signed: `embedded` or the reason why not, for each file's C2PA manifest.
-    """
-
-    inputs: Mapping[str, str]
-    watermark: int | None
-    signed: Mapping[str, str]
 
 
 def make_statement(
@@ -51,12 +35,17 @@ def make_manifest(
     rendering: Rendering,
     model: ModelInfo,
     seconds: Mapping[str, float],
-    origin: Origin,
+    inputs: Mapping[str, str],
+    watermark: int | None,
+    signed: Mapping[str, str],
 ) -> dict[str, object]:
     """Return the manifest of a job that is about to succeed.
 
     Args:
         seconds: time taken by each stage.
+        inputs: sha256 of each input.
+        watermark: payload of the watermark, if there is one.
+        signed: `embedded` or the reason why not, for each file's C2PA manifest.
     """
     consent = record.options.consent
     return {
@@ -67,11 +56,11 @@ def make_manifest(
         "inputs": {
             "driving_kind": record.inputs.driving_kind.value,
             "frames": record.inputs.frames,
-            "sha256": dict(origin.inputs),
+            "sha256": dict(inputs),
         },
         "provenance": {
-            "c2pa": dict(origin.signed),
-            **_watermark(origin.watermark, rendering.no_watermark_reason),
+            "c2pa": dict(signed),
+            **_watermark(watermark, rendering.no_watermark_reason),
         },
         **({} if consent is None else {"consent": {"declared": consent, "by": record.caller}}),
         "model": model.model_dump(mode="json"),

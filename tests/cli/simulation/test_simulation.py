@@ -13,7 +13,7 @@ from PIL import Image
 
 from cli.simulation.engine import simulate
 from cli.simulation.outcome import Outcome, outcome, percentile
-from cli.simulation.outcome_plot import plot_run
+from cli.simulation.plot import plot_run
 from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
 from cli.simulation.turns import Line, Turns
 from service.contract.job import DrivingKind, JobInputs

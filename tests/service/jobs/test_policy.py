@@ -18,7 +18,7 @@ from service.stores.job_store.store import JobStore
 from tests import samples
 from tests.worker.paint import PaintAnimator
 from worker.animation import Rendering
-from worker.outputs.manifest import Origin, make_manifest
+from worker.outputs.manifest import make_manifest
 
 IMAGE, POSES = samples.png(), samples.poses(3)
 FILES = {"image": ("i", IMAGE), "driving": ("d", POSES)}
@@ -128,5 +128,4 @@ def manifest(jobs: JobStore, job_id: str) -> dict[str, Any]:
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None and isinstance(snapshot.record, JobRecord)
     rendering = Rendering({Output.RESULT: Path("x")}, report={}, warnings=[])
-    origin = Origin(inputs={}, watermark=None, signed={})
-    return make_manifest(snapshot.record, rendering, PaintAnimator().describe(), {}, origin)
+    return make_manifest(snapshot.record, rendering, PaintAnimator().describe(), {}, {}, None, {})
