@@ -30,7 +30,6 @@ class AnimateProgress:
     """The progress of one stage.
 
     Attributes:
-        stage: the current stage.
         step: current step within the stage, 1..`steps`.
         window: windows done of `windows` in this step; 0 of 0 outside of denoising.
         fraction: 0..1 of the stage.

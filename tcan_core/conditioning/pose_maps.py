@@ -124,7 +124,6 @@ class RecentPoseMaps:
     """A cache of the most recent frames, which neighbouring windows share.
 
     Args:
-        maps: source of the frames.
         keep_bytes: memory of the cache, which has room for at least one frame.
     """
 

@@ -78,7 +78,6 @@ def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
     """Return the driving motion with the source's body, on the source's canvas.
 
     Args:
-        source: pose of the source character.
         driving: poses of the driving person, on a canvas of any size.
 
     Returns:

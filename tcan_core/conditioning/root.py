@@ -64,7 +64,6 @@ def source_neck(source: Pose, points: Floats, seen: Bools, necks: Floats, scale:
     """Return the source's neck, (2,) pixels, estimated from `points` if not detected.
 
     Args:
-        source: pose of the source character.
         points: (frames, 18, 2) joints of the driving person.
         seen: (frames, 18).
         necks: (frames, 2) necks of the driving person, see `find_necks`.

@@ -39,7 +39,6 @@ class PeerProcess:
     """One peer, seen from rank 0.
 
     Attributes:
-        device: the device of its model.
         connection: carries messages to it. It sends back an empty message when it has loaded its
             model, and another one when it has joined the group.
     """

@@ -31,7 +31,6 @@ class Animator(Protocol):
         Args:
             pair: the pair to animate; its ground truth must not be used.
             driving: "pose" provides the true poses of both people; "video" only the images.
-            seed: seed of the noise.
 
         Raises:
             InputError: this pair cannot be animated; it is recorded and the evaluation continues.
@@ -87,9 +86,7 @@ def evaluate_pairs(
 
     Args:
         pairs_dir: folder of pairs, see `tcan_core.evaluation.pairs`.
-        animate: the method under evaluation.
         out: path of the JSON report.
-        options: options of the evaluation; None uses the defaults.
         progress: called after each animation.
 
     Raises:

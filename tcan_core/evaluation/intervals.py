@@ -58,7 +58,6 @@ def bootstrap_interval(
     Args:
         values: one per clip, finite.
         n: number of bootstrap resamples.
-        seed: seed of the resampling.
         confidence: 0..1 exclusive.
 
     Raises:

@@ -30,9 +30,6 @@ _BATCH = 16  # frames per forward pass
 class Lpips:
     """Mean LPIPS over the frames of two clips; 0 is identical, smaller is more similar.
 
-    Args:
-        device: torch device.
-
     Raises:
         ConfigError: the extra `lpips` is not installed.
         WeightsError: AlexNet's weights are missing or damaged.

@@ -44,8 +44,6 @@ def with_errors(poses: Sequence[Pose], errors: PoseErrors, seed: int) -> list[Po
     """Return the poses with errors in their body joints; hands and faces are unchanged.
 
     Args:
-        poses: the true poses.
-        errors: error rates.
         seed: seed that selects the joints and their random places.
     """
     random = np.random.default_rng([seed, 0xE44])  # independent of the noise with the same seed

@@ -114,10 +114,7 @@ def compare_conditions(
     """Compare two runs, or two conditions of one run, on their common clips.
 
     Args:
-        base: the baseline run.
-        other: the run to compare with it.
         base_condition: condition of `base`, such as "pose".
-        other_condition: condition of `other`.
         min_proportion_gap: clips with a smaller proportion gap are left out.
 
     Returns:

@@ -43,7 +43,6 @@ class Truth:
         """Return all metrics of a result, (f, h, w, 3).
 
         Args:
-            result: the result to measure.
             more: additional metrics by name, called with the result and the true frames.
 
         Raises:

@@ -19,7 +19,6 @@ class Offloader:
     while denoising) moves the outer stage's networks to the host until it ends.
 
     Args:
-        device: device of the computation.
         offload: False keeps all networks on the device.
         host: device of networks that are not in use.
     """

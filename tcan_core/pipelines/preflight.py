@@ -13,7 +13,6 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
 
     Args:
         driving: a video, or a pose file (`.json`).
-        outputs: files that will be written.
         audio: whether the driving video's sound is copied.
 
     Raises:

@@ -68,7 +68,6 @@ class Budget:
     """Device memory for the tensors of a preset's model.
 
     Attributes:
-        table: measured memory.
         limit_bytes: limit of device memory.
         on_host: whether the device is the host.
     """
@@ -134,7 +133,6 @@ class Budget:
         They are returned unchanged if no memory was measured for such a job.
 
         Args:
-            options: options of the loaded model.
             picture: (height, width) of the job's image.
 
         Raises:

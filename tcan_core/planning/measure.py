@@ -29,7 +29,6 @@ class MeasuredModel:
     """A model to measure, with uninitialized weights.
 
     Attributes:
-        options: options of the model.
         device: "meta" counts tensors; "cuda" measures torch's allocator.
     """
 

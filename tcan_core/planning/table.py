@@ -21,7 +21,6 @@ class DenoisingMemory:
     """Memory of the denoising networks.
 
     Attributes:
-        preset: the measured preset.
         architecture: digest, equal in all presets to which this applies; see `Architecture`.
         size: (height, width) of the model's images, in pixels.
         frames: frames in a window.

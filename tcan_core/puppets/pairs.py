@@ -28,7 +28,6 @@ def render_pair(
     `target_mask/00000.png`..., 255 on the character.
 
     Args:
-        directory: output folder.
         seed: seed of the scene; below 1,000,000 for training, from there upwards for tests.
         num_frames: number of frames, at least 1.
         size: side of the square images in pixels, 32..1024, even.

@@ -36,7 +36,6 @@ def initial_noise(
         num_frames: frames in the whole video.
         shape: (c, h, w) of one frame's latents.
         seed: seed of the noise, at least 0.
-        kind: "independent" or "freenoise".
         context_size: frames in a window; for `freenoise` only.
         context_overlap: frames that windows share; for `freenoise` only.
 

@@ -81,7 +81,6 @@ def build_scheduler(
         name: "ddim", "dpm++2m", "ays", "lcm", or the name of a diffusers scheduler class that takes
             betas.
         num_inference_steps: 1..num_train_timesteps.
-        schedule: the network's noise schedule.
 
     Raises:
         ParameterError: the name is unknown, or the steps are out of range or too few for it.

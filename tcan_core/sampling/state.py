@@ -33,7 +33,6 @@ class DenoiseState:
     Attributes:
         step: complete steps, 1..steps.
         latents: (b, c, F, h, w) float32 on the host, input of the next step.
-        scheduler_class: name of the scheduler's class.
         scheduler: the scheduler's attributes by name: plain values, tensors, arrays, and lists or
             tuples of these.
         random: state of the scheduler's random generator, (bytes,) uint8; None if it has none.

@@ -53,7 +53,6 @@ def choose_frames(rng: np.random.Generator, length: int, num_frames: int) -> tup
     A single target frame always differs from the source frame.
 
     Args:
-        rng: random generator.
         length: number of frames of the clip.
         num_frames: number of target frames.
     """

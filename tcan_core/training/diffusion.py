@@ -51,7 +51,6 @@ def add_noise(latents: Tensor, prediction_type: PredictionType, samples: Samples
 
     Args:
         latents: (batch, ...), unit variance; each sample gets one timestep.
-        prediction_type: target of the network.
         samples: random generators, one per row of the batch.
     """
     alphas = alphas_cumprod()

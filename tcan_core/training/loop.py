@@ -36,9 +36,6 @@ def train(
     Checkpoints, scalars and sample sheets go to `run.output`, trained parts to `run.export`.
 
     Args:
-        stage: the stage to train.
-        run: configuration of the run.
-        optimizer_config: configuration of the optimiser.
         resume: continue from the last checkpoint, if there is one.
         report: called with the step and its scalars, in the first process.
         saved: called after each checkpoint, in the first process.

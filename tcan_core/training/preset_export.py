@@ -17,7 +17,6 @@ def export_preset(base: str, folder: Path, name: str) -> Path:
     Args:
         base: name or path of the trained preset, which provides the parts not in the folder.
         folder: folder with `<part>.safetensors` of stages 1 and 2.
-        name: name of the new preset.
 
     Returns:
         The path of the YAML file.

@@ -47,7 +47,6 @@ def move_dropped_to_front(samples: Samples, share: float) -> tuple[list[torch.Ge
     """Choose samples whose reference is dropped, and move them to the front.
 
     Args:
-        samples: the samples of a micro-batch.
         share: probability that a sample's reference is dropped, 0..1.
 
     Returns:

@@ -124,10 +124,6 @@ def fetch_shards(settings: Any, open_remote: OpenStorage = open_storage) -> None
     Every epoch reads all shards in random order, so they are downloaded before training starts.
     The sha256 of every shard is checked here, local ones included; training does not check again.
 
-    Args:
-        settings: configuration of a stage.
-        open_remote: opens the storage of an address.
-
     Raises:
         ConfigError: a folder holds no prepared data.
         StorageError: the storage is unavailable, or a shard is missing or damaged.

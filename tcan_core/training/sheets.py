@@ -29,12 +29,9 @@ def sample_images(
     Shapes: b batch, f frames
 
     Args:
-        tcan: the model.
-        preset: the preset of the model.
         pose_maps: (b, 3, f, height, width) in 0..1.
         ref_image_latents: (b, channels, h, w), or None for samples without a reference.
         guidance_scale: classifier-free guidance scale; 1 turns guidance off.
-        num_inference_steps: number of denoising steps.
 
     Returns:
         (b * f, 3, height, width), -1..1.

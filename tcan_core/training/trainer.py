@@ -124,7 +124,6 @@ class Trainer:
         """Restore a state that `state` returned, and return its step.
 
         Args:
-            state: the state.
             where: name of its file, for error messages.
 
         Raises:

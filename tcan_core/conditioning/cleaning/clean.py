@@ -37,7 +37,6 @@ def clean_poses(
 
     Args:
         frames: the people of each frame, all on one canvas.
-        settings: thresholds and switches of the steps.
 
     Returns:
         One pose per frame, without joints if the person is not in the frame.

@@ -76,7 +76,6 @@ def choose_person(
     such frames: this is taken as the person's return.
 
     Args:
-        frames: the people of each frame.
         person: the person to follow, see `PersonChoice`.
 
     Returns:

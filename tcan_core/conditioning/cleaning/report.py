@@ -14,7 +14,6 @@ class CleaningReport:
     """Numbers of frames; all values are JSON-serializable.
 
     Attributes:
-        frames: number of frames of the video.
         most_people: largest number of people in one frame.
         followed: the person that was followed, in words.
         frames_without_person: indices of frames in which no person was detected.

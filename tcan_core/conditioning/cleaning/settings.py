@@ -15,8 +15,6 @@ class CleaningSettings:
     Attributes:
         person: the person to follow, see `person.PersonChoice`.
         choose_person: follow one person; otherwise take the first one of every frame.
-        reject_jumps: reject joints that move in an impossible way.
-        fill_gaps: interpolate joints over short gaps.
         smooth: smooth by Savitzky-Golay.
         min_confidence: joints with less confidence count as not detected, 0..1.
         max_gap: longest gap that is filled, in frames.

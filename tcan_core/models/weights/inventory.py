@@ -27,8 +27,6 @@ class PartInventory:
     """One part of a preset.
 
     Attributes:
-        name: name of the part.
-        parameters: number of parameters.
         source: origin of its weights.
         sha256: expected sha256 of its file by the preset or the store's lock; None if unknown.
         present: whether its weights are available, or none are needed.

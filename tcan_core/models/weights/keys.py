@@ -20,8 +20,6 @@ def check_keys(what: str, own: Mapping[str, Tensor], loaded: Mapping[str, Tensor
 
     Args:
         what: name of the weights, for the error message.
-        own: the network's weights.
-        loaded: the weights to load.
 
     Raises:
         WeightsError: keys are missing or unexpected, or shapes differ; the message names some.
@@ -44,7 +42,6 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]
     """Read a weights file as float32.
 
     Args:
-        path: path of the file.
         sha256: expected digest by the preset; None skips this check.
 
     Raises:

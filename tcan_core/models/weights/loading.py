@@ -189,7 +189,6 @@ def load_tcan(
     """Build the whole model for inference: weights loaded, LoRA merged, parameters frozen.
 
     Args:
-        preset: the preset.
         folder: folders of `<name>.safetensors`; None uses the preset's own files.
         motion: whether UNet and ControlNet have motion modules; False gives the model of stage 1.
         temporal_controlnet: False omits only the ControlNet's motion modules.

@@ -35,8 +35,6 @@ def unmerge_loras(preset: Preset, name: str, weights: dict[str, Tensor]) -> dict
     """Return a trained UNet's weights without the merged LoRAs, as they are exported.
 
     Args:
-        preset: the preset.
-        name: name of the UNet.
         weights: weights with merged LoRAs; not modified.
 
     Raises:

@@ -21,7 +21,6 @@ def preset_content(path: Path, find: FindPreset, depth: int = 0) -> Any:
     """Read a preset's YAML, merged over the presets that it extends.
 
     Args:
-        path: path of the YAML.
         find: returns the YAML of a preset by name, or by a path relative to a folder.
         depth: number of presets above this one, used to detect cycles.
 

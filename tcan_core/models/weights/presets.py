@@ -100,11 +100,8 @@ class Preset:
         resolution: side of the training images in pixels.
         prediction_type: prediction of the denoising UNet; "sample" is x0.
         detector: name of the pose detector for its images.
-        parts: networks by name.
-        sampling: default sampling settings.
         loras: LoRAs merged into the UNets, by name.
         norm_grouping: the frames that share statistics in group norms; see `networks.norms`.
-        extends: the preset that it extends.
         folder: folder of its YAML.
     """
 

@@ -97,7 +97,6 @@ def check_digest(path: Path, sha256: str | None) -> None:
     It takes about a second per gigabyte at each load.
 
     Args:
-        path: path of the file.
         sha256: digest pinned by a preset or a file set; None if there is none.
 
     Raises:

@@ -63,10 +63,7 @@ def draw_clip(
 
     Args:
         name: name of the video.
-        clip: the candidate.
-        square: the crop of the frames.
         frames: (frames, size, size, 3); all frames of a kept clip, some of a dropped one.
-        size: side of the frames in pixels.
     """
     span = f"{clip.frames.start}-{clip.frames.stop - 1}"
     label = f"{Path(name).name[-24:]}  frames {span}: {clip.kind}"

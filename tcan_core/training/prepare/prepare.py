@@ -51,7 +51,6 @@ class PrepareSettings:
         validation_share: fraction of the videos held out for validation, chosen by name, 0..1.
         max_clip_frames: longer clips are cut into parts of about equal length.
         max_duration_s: longer videos are rejected.
-        quality: criteria for clips to keep.
 
     Raises:
         ParameterError: a value is out of its range.
@@ -133,8 +132,6 @@ def prepare_videos(
 
     Args:
         folder: folder of videos, searched recursively.
-        storage: destination of the data.
-        settings: settings of the preparation.
         progress: called with the number of finished videos, of all videos, and the next name.
 
     Raises:

@@ -99,7 +99,6 @@ def measure_clip(
         poses: cleaned poses, one per frame.
         people: number of people detected in each frame.
         rejected: number of joint detections rejected by cleaning.
-        fps: frames per second.
         max_people: maximum number of people per frame.
     """
     points = stack_points(poses)

@@ -38,8 +38,6 @@ class FileSet:
     """A set of unconverted files: `files.yaml` in `tcan_core/presets/<name>` or in a store.
 
     Attributes:
-        name: name of the set.
-        description: one line for display.
         files: files on the hub by their local name.
     """
 

@@ -21,7 +21,6 @@ def pull_files(
 
     Args:
         files: files on the hub by their local name or relative path.
-        folder: destination.
         progress: called during the download of a file.
 
     Returns:

@@ -29,7 +29,6 @@ class PartFile:
     """A downloaded file before verification.
 
     Attributes:
-        part: path of the part file.
         revision: commit of the file; None if a mirror does not report it.
         announced: sha256 reported by the hub; None for small files, which have none.
     """
@@ -45,7 +44,6 @@ def fetch(
     """Download a file next to `target`, resuming an earlier interrupted download.
 
     Args:
-        file: file on the hub.
         revision: commit; None uses `main`.
         digest: required sha256; None if unknown.
         target: final path of the file.

@@ -41,8 +41,6 @@ class ImportPlan:
     """A source with its report and the parts that it provides.
 
     Attributes:
-        source: the source.
-        report: the outcome of the comparison.
         readers: functions that read the weights of each part, called when they are written.
     """
 
@@ -57,8 +55,6 @@ def check_source(
     """Find the parts that a source provides, and the keys that do not fit them.
 
     Args:
-        source: the source.
-        preset: the preset.
         kind: format of the file; None guesses it from the keys.
         part: target part if there is a choice: a UNet can become either UNet, a LoRA can be APPA's
             ("lora") or one to merge ("loras/NAME").

@@ -46,8 +46,6 @@ def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
     """Return the converter from a format to the preset's parts.
 
     Args:
-        kind: the format.
-        preset: the preset.
         part: target part, if the format leaves a choice.
     """
     unet = part or "denoising_unet"

@@ -54,8 +54,6 @@ def write_parts(plans: Sequence[ImportPlan], folder: Path, origin: LockEntry | N
     """Write the parts as `<part>.safetensors` in their original dtype, and lock them.
 
     Args:
-        plans: checked sources.
-        folder: destination.
         origin: origin for the lock; None uses the path of each source.
 
     Raises:

@@ -51,7 +51,6 @@ def lora_keys(tensors: Mapping[str, Tensor], layers_per_block: int) -> LoraKeys:
     """Classify the keys of a LoRA of any style.
 
     Args:
-        tensors: weights of the file.
         layers_per_block: setting of the UNet, needed to convert LDM's block numbers.
     """
     own = {key: value for key, value in tensors.items() if not key.startswith(_TEXT)}
@@ -134,8 +133,6 @@ def lora_mismatches(
     """Return the file's keys without a module in the UNet, and those of another shape.
 
     Args:
-        keys: classified keys of the LoRA.
-        tensors: weights of the file.
         shapes: shapes of the UNet's weights.
     """
     unknown, differing = [], []

@@ -32,7 +32,6 @@ class Source:
     """The weights of one file, or of one folder in diffusers' layout.
 
     Attributes:
-        path: path of the file or folder.
         tensors: weights by the file's keys, read from disk on use.
         metadata: metadata of the file, or configuration of the folder.
     """

@@ -13,7 +13,6 @@ class FileReport:
     """Comparison of a file with the preset's parts, with the file's own key names if known.
 
     Attributes:
-        file: path of the file.
         kind: format, guessed or chosen by the user.
         matched: number of fitting keys by part.
         missing: keys that a part needs and the file lacks.
@@ -22,7 +21,6 @@ class FileReport:
         filled: number of missing weights that have no effect and are set to zero.
         ignored: number of keys without weights, or of parts that the preset does not have.
         dtypes: number of tensors by dtype.
-        hints: possible causes and other information.
         written: path of each part, after writing.
     """
 
