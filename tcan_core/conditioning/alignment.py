@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.bones import Bools, Floats
+from tcan_core.conditioning.bones import Bools, Floats, stack_points
 from tcan_core.conditioning.cleaning.size import typical_height
 
 LOW = 0.5  # a lower agreement causes a warning
@@ -77,8 +77,7 @@ def align(source: Pose, driving: Sequence[Pose]) -> Alignment | None:
 
 
 def _size(poses: Sequence[Pose]) -> float:
-    points = [np.where(pose.detected[:, None], pose.keypoints, np.nan) for pose in poses]
-    return typical_height(np.stack(points)) / poses[0].canvas[0]
+    return typical_height(stack_points(poses)) / poses[0].canvas[0]
 
 
 def _middle(pose: Pose) -> Floats:

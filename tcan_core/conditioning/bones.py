@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.joints import NUM_JOINTS, Joint
+from media.poses.keypoints import Pose
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -40,6 +43,16 @@ def _other_side(joint: Joint) -> Joint:
 
 MIRROR = np.array([_other_side(joint) for joint in Joint])
 _PARENT = np.array([PARENTS.get(joint, joint) for joint in Joint])
+
+
+def stack_points(poses: Sequence[Pose]) -> Floats:
+    """Return (frames, 18, 2) keypoints in pixels, NaN where a joint was not detected."""
+    return np.stack([np.where(p.detected[:, None], p.keypoints, np.nan) for p in poses])
+
+
+def detected_or_none(points: Floats) -> Floats | None:
+    """Return hand or face points (n, 3), or None if no point was detected."""
+    return points if (points[:, 2] > 0).any() else None
 
 
 def bone_lengths(points: Floats, seen: Bools) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from media.poses.joints import NUM_FACE_JOINTS, NUM_JOINTS
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.bones import Floats, detected_or_none
 from tcan_core.conditioning.detector_weights import detector_files
 from tcan_core.errors import ConfigError, WeightsError
 from tcan_core.models.devices import check_device
@@ -93,7 +93,7 @@ class OpenposeDetector:
         y, x = np.unravel_index(peaks, heat.shape[1:])
         confidence = heat.max(axis=(1, 2)).astype(np.float64).clip(0.0, 1.0)
         confidence = np.where(confidence > _FACE_THRESHOLD, confidence, 0.0)
-        return _if_seen(_to_frame(np.column_stack([x + left, y + top, confidence]), ratio))
+        return detected_or_none(_to_frame(np.column_stack([x + left, y + top, confidence]), ratio))
 
 
 def _scale(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -118,11 +118,7 @@ def _hand(keypoints: Any, bgr: NDArray[np.uint8], ratio: Floats) -> Floats | Non
     seen: NDArray[np.bool_] = np.all(parts >= 0, axis=1)
     pixels = np.where(seen[:, None], parts, 0.0) * [bgr.shape[1], bgr.shape[0]]
     # It returns no confidence.
-    return _if_seen(_to_frame(np.column_stack([pixels, seen]), ratio))
-
-
-def _if_seen(points: Floats) -> Floats | None:
-    return points if (points[:, 2] > 0).any() else None
+    return detected_or_none(_to_frame(np.column_stack([pixels, seen]), ratio))
 
 
 def _load_networks(library: Any, folder: Path) -> Any:

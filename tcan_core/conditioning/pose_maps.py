@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -31,16 +31,13 @@ class PoseMaps(Protocol):
 
     def __len__(self) -> int:
         """Frames of the video."""
-        ...
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
-        ...
 
     def frame(self, index: int) -> Map:
         """Return one frame's skeleton on black, (height, width, 3) uint8 RGB."""
-        ...
 
 
 class DrawnPoseMaps:
@@ -128,19 +125,9 @@ class RecentPoseMaps:
     """
 
     def __init__(self, maps: PoseMaps, keep_bytes: int = 64 * 2**20) -> None:
-        self._maps = maps
         height, width = maps.size
-        self._max_frames = max(1, keep_bytes // (height * width * 3))
-        self._frames: OrderedDict[int, Map] = OrderedDict()
+        self._frame = lru_cache(max(1, keep_bytes // (height * width * 3)))(maps.frame)
 
     def frames(self, indices: Sequence[int]) -> Map:
         """Return some frames, (frames, height, width, 3) uint8 RGB."""
         return np.stack([self._frame(index) for index in indices])
-
-    def _frame(self, index: int) -> Map:
-        if index not in self._frames:
-            self._frames[index] = self._maps.frame(index)
-            if len(self._frames) > self._max_frames:
-                self._frames.popitem(last=False)
-        self._frames.move_to_end(index)
-        return self._frames[index]

@@ -10,7 +10,7 @@ import numpy as np
 from media.poses.conversion import from_coco17
 from media.poses.joints import NUM_FACE_JOINTS, Joint
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.bones import Floats, detected_or_none
 
 NUM_WHOLEBODY = 133
 _BODY, _FACE = slice(0, 17), slice(23, 91)
@@ -43,11 +43,7 @@ def from_wholebody(points: Floats, canvas: tuple[int, int], min_confidence: floa
         keypoints=body[:, :2],
         confidence=body[:, 2],
         canvas=canvas,
-        hand_left=_if_seen(clean[_HAND_LEFT]),
-        hand_right=_if_seen(clean[_HAND_RIGHT]),
-        face=_if_seen(face),
+        hand_left=detected_or_none(clean[_HAND_LEFT]),
+        hand_right=detected_or_none(clean[_HAND_RIGHT]),
+        face=detected_or_none(face),
     )
-
-
-def _if_seen(points: Floats) -> Floats | None:
-    return points if (points[:, 2] > 0).any() else None

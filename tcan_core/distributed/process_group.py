@@ -31,20 +31,16 @@ class ProcessGroup(Protocol):
     @property
     def rank(self) -> int:
         """Number of this process; rank 0 reports progress and writes results."""
-        ...
 
     @property
     def world_size(self) -> int:
         """Number of processes."""
-        ...
 
     def all_reduce_any(self, flag: bool) -> bool:
         """Return whether the flag is set in any process."""
-        ...
 
     def broadcast(self, number: int) -> int:
         """Return the number of rank 0."""
-        ...
 
     def all_gather(self, tensor: Tensor | None, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Return the tensors of the first `len(shapes)` ranks, in the order of ranks.
@@ -53,7 +49,6 @@ class ProcessGroup(Protocol):
             tensor: this process's; None if its rank is not among them.
             shapes: shape of each rank's tensor; at most `world_size`.
         """
-        ...
 
     def sync_errors(self) -> AbstractContextManager[None]:
         """Return a context, entered by all processes, that ends in all if one of them fails.
@@ -61,7 +56,6 @@ class ProcessGroup(Protocol):
         The failing process raises its own error, the others PeerError at their next sync, which is
         the end of the context at the latest. Nested contexts are part of the outermost one.
         """
-        ...
 
 
 class SingleProcess:

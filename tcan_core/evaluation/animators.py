@@ -28,7 +28,6 @@ class Pipeline(Protocol):
         **settings: Any,
     ) -> Frames:
         """Animate an image, (h, w, 3), with poses; return (f, h, w, 3)."""
-        ...
 
 
 class PreparedInputs(Protocol):
@@ -37,17 +36,14 @@ class PreparedInputs(Protocol):
     @property
     def image(self) -> Frames:
         """The source image, (h, w, 3)."""
-        ...
 
     @property
     def source_pose(self) -> Pose | None:
         """The pose of the person in the image."""
-        ...
 
     @property
     def poses(self) -> Sequence[Pose]:
         """The cleaned driving poses, one per frame."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,6 @@ class Animator(Protocol):
             InputError: this pair cannot be animated; it is recorded and the evaluation continues.
             ParameterError: a setting is wrong; the evaluation stops.
         """
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Shapes: f frames, h height, w width
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,24 +131,13 @@ def background_motion(result: Frames, still: Mask) -> float:
 
 def _jerk(frames: NDArray[np.uint8] | NDArray[np.int16], moving: Mask) -> float:
     """Return the mean absolute second difference; the mask is that of the middle frame."""
-    wide = (frame.astype(np.int32) for frame in frames)
-    triples = _triples(wide)
+    neighbours = zip(frames[:-2], frames[1:-1], frames[2:], moving[1:-1], strict=True)
     values = [
-        float(np.abs(before - 2 * middle + after)[mask].mean())
-        for (before, middle, after), mask in zip(triples, moving[1:-1], strict=True)
+        float(np.abs(before - 2 * middle.astype(np.int32) + after)[mask].mean())
+        for before, middle, after, mask in neighbours
         if mask.any()
     ]
     return _mean(values)
-
-
-def _triples(
-    frames: Iterable[NDArray[np.int32]],
-) -> Iterable[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]]:
-    last: list[NDArray[np.int32]] = []
-    for frame in frames:
-        last = [*last[-2:], frame]
-        if len(last) == 3:
-            yield last[0], last[1], last[2]
 
 
 def _over_frames(measure: Metric, result: Frames, truth: Frames) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from media.atomic_write import atomic_write
 from tcan_core.errors import InputError
 from tcan_core.evaluation.intervals import (
     Interval,
@@ -71,10 +71,9 @@ class Report:
     def write(self, path: Path) -> None:
         """Write the report as JSON, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
         text = json.dumps(self._content(), indent=2, allow_nan=False)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        with atomic_write(path) as unfinished:
+            unfinished.write_text(text + "\n", encoding="utf-8")
 
     def _content(self) -> dict[str, Any]:
         intervals = {

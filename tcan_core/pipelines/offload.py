@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from torch import nn
 
@@ -30,17 +30,13 @@ class Offloader:
         tcan.to(host if offload else device)
         tcan.prompt = tcan.prompt.to(device)
 
-    @contextmanager
-    def codec(self) -> Iterator[None]:
-        """Context for encoding and decoding images."""
-        with self._only((self._tcan.codec,)):
-            yield
+    def codec(self) -> AbstractContextManager[None]:
+        """Return a context for encoding and decoding images."""
+        return self._only((self._tcan.codec,))
 
-    @contextmanager
-    def denoising(self) -> Iterator[None]:
-        """Context for denoising windows."""
-        with self._only(self._tcan.denoising_networks):
-            yield
+    def denoising(self) -> AbstractContextManager[None]:
+        """Return a context for denoising windows."""
+        return self._only(self._tcan.denoising_networks)
 
     @contextmanager
     def _only(self, networks: Sequence[nn.Module]) -> Iterator[None]:

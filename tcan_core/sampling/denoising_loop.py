@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -160,30 +161,12 @@ class _Run:
     ) -> None:
         """Take the scheduler's step with the network's prediction for the whole video."""
         alpha_bar = alpha_bar_at(self.scheduler, timestep)
-        prediction = _Prediction(value, model_input, alpha_bar, prediction_type)
-        noise_pred = prediction.convert(self.scheduler.config.prediction_type)
+        convert = partial(convert_prediction, value, model_input, alpha_bar, prediction_type)
+        noise_pred = convert(self.scheduler.config.prediction_type)
         options = {} if self.generator is None else {"generator": self.generator}
         stepped = self.scheduler.step(noise_pred, timestep, self.latents, **options)
-        self.latents, self.preview = stepped.prev_sample, prediction.x0
+        self.latents, self.preview = stepped.prev_sample, partial(convert, "sample")
         self.step += 1
 
     def state(self) -> DenoiseState:
         return capture(self.step, self.latents, self.scheduler, self.initial, self.generator)
-
-
-@dataclass(frozen=True)
-class _Prediction:
-    """The network's prediction for the whole video at one step; tensors (b, c, F, h, w)."""
-
-    value: Tensor
-    model_input: Tensor
-    alpha_bar: float
-    prediction_type: PredictionType
-
-    def convert(self, target: PredictionType) -> Tensor:
-        return convert_prediction(
-            self.value, self.model_input, self.alpha_bar, self.prediction_type, target
-        )
-
-    def x0(self) -> Tensor:
-        return self.convert("sample")

@@ -62,11 +62,9 @@ class Scheduler(Protocol):
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
         """Return the latents scaled as in training."""
-        ...
 
     def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Any:
         """Return an object whose `prev_sample` is the latents at the next timestep."""
-        ...
 
 
 def build_scheduler(

@@ -19,6 +19,7 @@ from tcan_core.training.checkpoint import export_part
 from tcan_core.training.config import OptimizerConfig, PuppetData, RunConfig
 from tcan_core.training.puppet_data import load_puppets, to_images
 from tcan_core.training.samples import Samples, integers, normal
+from tcan_core.training.sheets import as_pictures, tile
 from tcan_core.training.structure import structural_similarity
 
 SHEET_PICTURES = 12
@@ -76,7 +77,9 @@ class AutoencoderStage:
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted sum of squared error, edge error, KL divergence and 1 - SSIM."""
-        images = self._batch(samples).to(self.config.run.device)
+        characters = integers(samples, len(self.pictures))
+        frames = integers(samples, self.config.data.frames)
+        images = to_images(self.pictures.images[characters, frames]).to(self.config.run.device)
         mean, log_variance = self.codec.moments(images)
         noise = normal(samples, mean.shape[1:]).to(mean.device)
         latents = mean + (0.5 * log_variance).exp() * noise
@@ -100,19 +103,12 @@ class AutoencoderStage:
     def sheet(self) -> NDArray[np.uint8]:
         """Return images above their reconstructions."""
         images = to_images(self.pictures.images[:SHEET_PICTURES, 0]).to(self.config.run.device)
-        output = self.codec.unscaled_decode(self.codec.moments(images)[0]).clamp(-1, 1)
-        rows = torch.stack([images, output]).permute(0, 3, 1, 4, 2)  # (2, height, batch, width, 3)
-        sheet = rows.reshape(rows.shape[0] * rows.shape[1], -1, 3)
-        return ((sheet + 1) * 127.5).round().byte().cpu().numpy()
+        output = self.codec.unscaled_decode(self.codec.moments(images)[0])
+        return tile([as_pictures(images), as_pictures(output)])
 
     def export(self, folder: Path) -> None:
         """Write vae.safetensors."""
         export_part(folder / "vae.safetensors", self.codec.vae.state_dict())
-
-    def _batch(self, samples: Samples) -> Tensor:
-        characters = integers(samples, len(self.pictures))
-        frames = integers(samples, self.config.data.frames)
-        return to_images(self.pictures.images[characters, frames])
 
 
 def _edge_error(output: Tensor, images: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from torch import Tensor
 from tcan_core.training.samples import Samples
 
 
-@dataclass(frozen=True)
-class ClipBatch:
+class ClipBatch(NamedTuple):
     """Source images, each with target frames and their poses; stage 1 uses one frame each.
 
     Shapes: b batch, c latent channels, f frames, h w latent size
@@ -30,8 +28,7 @@ class ClipBatch:
 
     def to(self, device: str) -> ClipBatch:
         """Return the batch on a device."""
-        parts = (self.sources, self.latents, self.pose_maps)
-        return ClipBatch(*(part.to(device) for part in parts))
+        return ClipBatch(*(part.to(device) for part in self))
 
 
 class ClipData(Protocol):

@@ -35,14 +35,7 @@ def run_command(stage: str, config: str, *, resume: bool, check: bool) -> None:
 @contextmanager
 def _progress_report() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
     """Yield a report function: a moving bar on a terminal, one line per report elsewhere."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress
 
     last: tuple[int, float] | None = None
 
@@ -56,12 +49,12 @@ def _progress_report() -> Iterator[Callable[[int, int, dict[str, float]], None]]
         if not bar.console.is_terminal:
             print(f"step {step} of {steps} {summary}", flush=True)
 
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
     ) as bar:
         task = bar.add_task("drawing data", total=None)
         yield report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,7 @@ from tcan_core.training.samples import Samples, integers, normal
 MIN_WEIGHT, MAX_WEIGHT = 0.4, 3.0
 
 
-@dataclass(frozen=True)
-class NoisyLatents:
+class NoisyLatents(NamedTuple):
     """A batch of noisy latents and the training target.
 
     Attributes:
@@ -32,8 +31,7 @@ class NoisyLatents:
 
     def to(self, device: str) -> NoisyLatents:
         """Return the batch on a device."""
-        parts = (self.noisy, self.timestep, self.target, self.weight)
-        return NoisyLatents(*(part.to(device) for part in parts))
+        return NoisyLatents(*(part.to(device) for part in self))
 
     def loss(self, prediction: Tensor) -> Tensor:
         """Return the weighted mean squared error."""

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from tcan_core.errors import ConfigError
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import FolderData
+from tcan_core.training.prepare.crops import Square
 from tcan_core.training.puppet_data import to_images
 from tcan_core.training.samples import Samples, numpy_generators
 
@@ -54,9 +54,7 @@ class Crop:
         height, width = picture.shape[:2]
         side = max(round(self.side * min(height, width)), 1)
         top, left = round(self.down * (height - side)), round(self.across * (width - side))
-        square = picture[top : top + side, left : left + side]
-        kind = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(square, (size, size), interpolation=kind), np.uint8)
+        return Square(left, top, side).cut(picture, size)
 
 
 class FolderClips:

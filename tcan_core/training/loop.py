@@ -76,7 +76,8 @@ def train(
                 barrier()
                 raise CanceledError(f"stopped by SIGTERM at step {done}; continue with --resume")
         if is_first:
-            artifacts.finish(run.steps)
+            artifacts.write_sheet(run.steps)
+            artifacts.save(run.steps)
     barrier()
 
 

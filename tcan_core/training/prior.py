@@ -71,7 +71,8 @@ class PriorStage:
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:
         """Return the diffusion loss of a batch of single images with their poses."""
-        latents, pose_maps = self._batch(samples)
+        characters = integers(samples, len(self.data))
+        latents, pose_maps = self.data.batch(characters, integers(samples, self.config.data.frames))
         device = self.config.run.device
         noisy = add_noise(latents[:, :, None], self.preset.prediction_type, samples).to(device)
         maps = pose_maps[:, :, None].to(device)
@@ -89,8 +90,3 @@ class PriorStage:
         """Write denoising_unet.safetensors and controlnet.safetensors."""
         for name, network in self.trained.items():
             export_part(folder / f"{name}.safetensors", network.state_dict())
-
-    def _batch(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        characters = integers(samples, len(self.data))
-        frames = integers(samples, self.config.data.frames)
-        return self.data.batch(characters, frames)

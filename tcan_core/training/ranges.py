@@ -30,32 +30,16 @@ class Range(NamedTuple):
         return f"{first} to {self.most:g}{' (exclusive)' if self.without_most else ''}"
 
 
-COUNT, SHARE = Range(1), Range(0, 1)
-POSITIVE, DECAY = Range(0, without_least=True), Range(0, 1, without_most=True)
 # All other numbers of a configuration must not be negative.
 OTHERS = Range(0)
-RANGES = {
-    "learning_rate": POSITIVE,
-    "betas": DECAY,
-    "epsilon": POSITIVE,
-    "max_grad_norm": POSITIVE,
-    "ema_decay": DECAY,
-    "accumulation_steps": COUNT,
-    "steps": COUNT,
-    "batch_size": COUNT,
-    "log_every": COUNT,
-    "sheet_every": COUNT,
-    "characters": COUNT,
-    "frames": COUNT,
-    "size": COUNT,
-    "num_frames": COUNT,
-    "every": COUNT,
-    "clips": COUNT,
-    "num_inference_steps": COUNT,
-    "reference_dropout": SHARE,
-    "empty_share": SHARE,
-    "compressed_share": SHARE,
+_KEYS = {
+    Range(0, without_least=True): "learning_rate epsilon max_grad_norm",
+    Range(0, 1, without_most=True): "betas ema_decay",
+    Range(0, 1): "reference_dropout empty_share compressed_share",
+    Range(1): "accumulation_steps steps batch_size log_every sheet_every characters frames size "
+    "num_frames every clips num_inference_steps",
 }
+RANGES = {key: allowed for allowed, keys in _KEYS.items() for key in keys.split()}
 
 
 def check_ranges(config: Any, where: str) -> None:

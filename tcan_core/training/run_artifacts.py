@@ -64,11 +64,6 @@ class RunArtifacts:
             self._stage.export(Path(self._run.export))
         self._saved()
 
-    def finish(self, step: int) -> None:
-        """Write the last sample sheet, checkpoint and parts."""
-        self.write_sheet(step)
-        self.save(step)
-
     def write_sheet(self, step: int) -> None:
         """Write a sample sheet."""
         path = self._folder / "sheets" / f"{step:07d}.png"

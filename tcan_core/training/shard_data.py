@@ -175,8 +175,4 @@ def _check_codec(index: ShardIndex, folder: Path, preset: Preset, parts: PartFol
 
 
 def _stack(rows: list[ClipBatch]) -> ClipBatch:
-    return ClipBatch(
-        torch.cat([row.sources for row in rows]),
-        torch.cat([row.latents for row in rows]),
-        torch.cat([row.pose_maps for row in rows]),
-    )
+    return ClipBatch(*(torch.cat(parts) for parts in zip(*rows, strict=True)))

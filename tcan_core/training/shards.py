@@ -26,6 +26,7 @@ from torch import Tensor
 
 from media.poses.joints import NUM_FACE_JOINTS, NUM_HAND_JOINTS
 from media.poses.keypoints import Pose
+from tcan_core.conditioning.bones import detected_or_none
 from tcan_core.config import build
 from tcan_core.errors import ConfigError, ParameterError
 from tcan_core.models.weights.store import file_sha256
@@ -197,16 +198,12 @@ def as_poses(body: Tensor, hands: Tensor, face: Tensor | None, size: int) -> lis
             joints[:, :2],
             joints[:, 2],
             (size, size),
-            hand_left=_detected_or_none(left),
-            hand_right=_detected_or_none(right),
-            face=None if face_points is None else _detected_or_none(face_points),
+            hand_left=detected_or_none(left),
+            hand_right=detected_or_none(right),
+            face=None if face_points is None else detected_or_none(face_points),
         )
         for joints, (left, right), face_points in zip(points, both, faces, strict=True)
     ]
-
-
-def _detected_or_none(part: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    return part if (part[:, 2] > 0).any() else None
 
 
 def _body(poses: Iterable[Pose]) -> NDArray[np.float32]:

@@ -10,17 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tcan_core.training.samples import Samples
-
-
-class Validation(Protocol):
-    """Measurement of the model on held-out clips."""
-
-    @property
-    def every(self) -> int:
-        """Steps between validations."""
-
-    def __call__(self, folder: Path) -> dict[str, float]:
-        """Write clips and sheets into a new folder and return the mean metrics."""
+from tcan_core.training.validation import ClipValidation
 
 
 class Stage(Protocol):
@@ -31,7 +21,7 @@ class Stage(Protocol):
         """The trained modules; their parameters with `requires_grad` are optimised."""
 
     @property
-    def validation(self) -> Validation | None:
+    def validation(self) -> ClipValidation | None:
         """Validation during training; None for none."""
 
     def loss(self, samples: Samples) -> tuple[Tensor, dict[str, float]]:

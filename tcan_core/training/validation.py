@@ -65,7 +65,7 @@ class ClipValidation:
         rows, labels = list[list[Frames]](), list[str]()
         measured = []
         for index, pictures in enumerate(self._pictures):
-            batch = _row(self._batch, index)
+            batch = ClipBatch(*(part[index : index + 1] for part in self._batch))
             result, truth = self._animate(batch), pictures[1:]
             measured.append(measure(pictures[0], truth, result))
             if len(result) > 1:
@@ -143,11 +143,6 @@ def _means(measured: list[dict[str, float | None]]) -> dict[str, float]:
         if values:
             means[name] = float(np.mean(values))
     return means
-
-
-def _row(batch: ClipBatch, index: int) -> ClipBatch:
-    rows = slice(index, index + 1)
-    return ClipBatch(batch.sources[rows], batch.latents[rows], batch.pose_maps[rows])
 
 
 def _write_clip(path: Path, truth: Frames, result: Frames) -> None:

@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from media.video import VideoReader
 from tcan_core.models.runtime import DTYPES, RuntimeOptions
 from tcan_core.models.weights.inventory import inventory
-from tcan_core.models.weights.loading import count_parameters
 from tcan_core.models.weights.presets import load_preset
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import PreparedInput, render
@@ -50,9 +49,10 @@ def main() -> None:
     counts = {part.name: part.parameters for part in inventory(preset)}
     for name, count in counts.items():
         print(f"{name}: {count:,} parameters")
-    built = count_parameters(tcan.denoising_unet)
-    assert built == counts["denoising_unet"] + counts["motion_modules"], built
-    assert count_parameters(tcan.reference_unet) == counts["reference_unet"]
+    networks = (tcan.denoising_unet, tcan.reference_unet)
+    unet, reference = (sum(part.numel() for part in one.parameters()) for one in networks)
+    assert unet == counts["denoising_unet"] + counts["motion_modules"], unet
+    assert reference == counts["reference_unet"], reference
     pipeline = AnimatePipeline(tcan, preset, options=RuntimeOptions(dtype=args.dtype))
     with tempfile.TemporaryDirectory() as folder:
         out = args.out or Path(folder) / "out.mp4"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from media.poses.joints import Joint
 from media.poses.keypoints import Pose, no_pose
-from tcan_core.conditioning.bones import Bools, Floats
+from tcan_core.conditioning.bones import Bools, Floats, stack_points
 from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
 from tcan_core.conditioning.cleaning.jumps import find_jumps
 from tcan_core.conditioning.cleaning.person import choose_person
@@ -52,7 +52,7 @@ def clean_poses(
     chosen = choose_person(sure, settings.person) if settings.choose_person else _first_people(sure)
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
-    points, confidence = _stack(poses)
+    points, confidence = stack_points(poses), np.stack([pose.confidence for pose in poses])
     missing = np.isnan(points[..., 0])
     rejected, filled = _repair(points, confidence, settings)
     cleaned = [
@@ -109,13 +109,6 @@ def _sure_joints(pose: Pose, min_confidence: float) -> Pose:
 
 def _first_people(frames: Sequence[Sequence[Pose]]) -> list[Pose | None]:
     return [people[0] if people else None for people in frames]
-
-
-def _stack(poses: list[Pose]) -> tuple[Floats, Floats]:
-    """Return points (frames, 18, 2), NaN where not detected, and confidence (frames, 18)."""
-    seen = np.stack([pose.detected for pose in poses])
-    points = np.where(seen[..., None], np.stack([pose.keypoints for pose in poses]), np.nan)
-    return points, np.stack([pose.confidence for pose in poses])
 
 
 def _by_joint(flags: Bools) -> dict[str, int]:

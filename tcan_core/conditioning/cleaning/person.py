@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.appearance import appearance_distance
-from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.bones import Floats, stack_points
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.errors import ParameterError
 
@@ -214,8 +214,7 @@ def _overlap(chosen: dict[int, Pose], track: _Track) -> bool:
 
 
 def _typical(track: _Track) -> float:
-    points = [np.where(p.detected[:, None], p.keypoints, np.nan) for p in track.poses.values()]
-    return typical_height(np.stack(points))
+    return typical_height(stack_points(list(track.poses.values())))
 
 
 def _height(points: Floats) -> float:

@@ -6,18 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-from tcan_core.models.networks.lora import add_lora
-from tcan_core.models.networks.motion import TemporalControlNet
-from tcan_core.models.weights.builders import (
-    build_controlnet,
-    build_denoising_unet,
-    build_part,
-    controlnet_motion,
-)
-from tcan_core.models.weights.loading import PartFolders, count_parameters, weights_source
+from tcan_core.models.weights.importing.expected import expected_shapes
+from tcan_core.models.weights.loading import PartFolders, weights_source
 from tcan_core.models.weights.presets import REFUSE, Preset
 from tcan_core.models.weights.store import file_sha256, locked_file
 
@@ -65,19 +55,8 @@ def _entry(preset: Preset, name: str) -> PartInventory:
 
 
 def part_parameters(preset: Preset, name: str) -> int:
-    """Count the parameters of one part on the meta device."""
-    with torch.device("meta"):
-        if name == "lora":
-            return _lora_parameters(preset)
-        if name == "controlnet_motion_modules":
-            temporal = TemporalControlNet(build_controlnet(preset), controlnet_motion(preset))
-            return sum(
-                value.numel()
-                for key, value in temporal.named_parameters()
-                if "motion_modules" in key
-            )
-        network = build_part(preset, name)
-        return 0 if network is None else count_parameters(network)
+    """Count the parameters of one part, without allocating them."""
+    return sum(shape.numel() for shape in expected_shapes(preset, name).values())
 
 
 def recorded_sha256(preset: Preset, name: str) -> str | None:
@@ -135,10 +114,3 @@ def _files(preset: Preset) -> Iterator[tuple[str, Path, str | None]]:
         path = preset.lora_file(name)
         if path is not None:
             yield f"loras/{name}", path, lora.sha256
-
-
-def _lora_parameters(preset: Preset) -> int:
-    unet: UNet2DConditionModel = build_denoising_unet(preset)
-    lora = preset.parts["lora"].config
-    add_lora(unet, lora["rank"], lora["alpha"])
-    return sum(value.numel() for key, value in unet.named_parameters() if "lora_" in key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -237,9 +236,3 @@ def unload_merged(unet: nn.Module) -> None:
         if isinstance(module, Linear):
             parent, _, leaf = name.rpartition(".")
             setattr(unet.get_submodule(parent), leaf, module.get_base_layer())
-
-
-@torch.no_grad()
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of parameters, on any device."""
-    return sum(parameter.numel() for parameter in network.parameters())

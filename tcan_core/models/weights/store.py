@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from media.atomic_write import atomic_write
 from tcan_core.errors import WeightsError
 
 MODELS_SETTING = "TCAN_MODELS"
@@ -116,9 +117,8 @@ def lock(folder: Path, entries: Mapping[str, LockEntry]) -> None:
     """Add entries to a store's lock, atomically."""
     merged = read_lock(folder) | dict(entries)
     content = {"files": {name: asdict(merged[name]) for name in sorted(merged)}}
-    temporary = folder / f".{LOCK_NAME}.{os.getpid()}"
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / LOCK_NAME)
+    with atomic_write(folder / LOCK_NAME) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
-from tcan_core.training.prepare.quality import stack_points
+from tcan_core.conditioning.bones import stack_points
 
 _MARGIN = 0.15  # of the person's extent, on each side, because joints lie inside the body
 

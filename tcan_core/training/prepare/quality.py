@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.bones import Floats
+from tcan_core.conditioning.bones import stack_points
 from tcan_core.conditioning.cleaning.size import body_heights, typical_height
 from tcan_core.errors import ParameterError
 
@@ -116,8 +116,3 @@ def measure_clip(
         motion=mean_speed * fps / height,
         crowded=float(np.mean([count > max_people for count in people])),
     )
-
-
-def stack_points(poses: Sequence[Pose]) -> Floats:
-    """Return (frames, 18, 2) keypoints in pixels, NaN where a joint was not detected."""
-    return np.stack([np.where(p.detected[:, None], p.keypoints, np.nan) for p in poses])

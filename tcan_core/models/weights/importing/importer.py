@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
+from media.atomic_write import atomic_write
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.checking import ImportPlan, check_source
 from tcan_core.models.weights.importing.kinds import Kind
@@ -76,12 +76,8 @@ def write_parts(plans: Sequence[ImportPlan], folder: Path, origin: LockEntry | N
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write weights atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_write(path) as partial:
         save_file({key: _with_own_memory(value) for key, value in state.items()}, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _with_own_memory(value: Tensor) -> Tensor:
