@@ -8,6 +8,7 @@ from service.contract.errors import ErrorCode, JobError
 from service.contract.job import DrivingKind, JobInputs, Output, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.states import JobState
 from service.stores.job_store import commands, events
 from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import JobStore
@@ -42,6 +43,20 @@ def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
     The large `silence_ms` keeps a slow machine from looking like an unreachable store.
     """
     return jobs.run(commands.reclaim_expired(3, silence_ms=3_600_000))
+
+
+def lease_end_ms(jobs: JobStore, job_id: str) -> float:
+    """Return when the job's lease expires without renewal; 0 if no worker holds it."""
+    return float(jobs.redis.zscore("tcan:leases", job_id) or 0)
+
+
+def was_released(jobs: JobStore, job_id: str) -> bool:
+    """Return whether the job was queued again after a worker had begun to render it."""
+    job_events = jobs.run(events.events(job_id, 0, 10_000))
+    states = [event.snapshot.record.state for event in job_events]
+    return (
+        JobState.RUNNING in states and JobState.QUEUED in states[states.index(JobState.RUNNING) :]
+    )
 
 
 class JobDriver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -26,11 +27,19 @@ def grow_deaf(sender: Any, **_: Any) -> None:
         sender.task_consumer.cancel()
 
 
+def wait_for_lock(step: int) -> None:
+    """Wait until no other process has locked the file of `PAINT_HOLD`."""
+    with open(os.environ["PAINT_HOLD"]) as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
 if __name__ == "__main__":
     if "PAINT_DEAF" in os.environ:
         signals.worker_ready.connect(grow_deaf)
     start_logging()
     poison = int(os.environ.get("PAINT_POISON", "0"))
     painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
+    if "PAINT_HOLD" in os.environ:
+        painter.on_step = wait_for_lock
     queues = [Queue(name) for name in os.environ.get("PAINT_QUEUES", ",".join(Queue)).split(",")]
     sys.exit(run_worker(Settings(), painter, queues))
