@@ -33,7 +33,7 @@ from worker.runtime.cancellation import CancelListener
 from worker.runtime.heartbeat import Heartbeat
 from worker.runtime.lease import Lease
 from worker.runtime.periodic import Periodic
-from worker.runtime.shutdown import Shutdown
+from worker.runtime.shutdown import EXIT_S, STEP_S, Shutdown
 from worker.runtime.stall_detector import StallDetector
 
 logger = logging.getLogger(__name__)
@@ -43,12 +43,21 @@ RELEASE_S = 1.0
 
 
 def run_worker(
-    settings: Settings, animator: Animator, queues: Sequence[Queue] = tuple(Queue)
+    settings: Settings,
+    animator: Animator,
+    queues: Sequence[Queue] = tuple(Queue),
+    *,
+    step_s: float = STEP_S,
+    exit_s: float = EXIT_S,
 ) -> int:
     """Load the model, then run jobs until SIGTERM or SIGINT.
 
     After the signal the current step may finish and is saved, and the job is released. A worker
-    that has not exited after `shutdown.EXIT_S` releases its job as it is and is killed.
+    that has not exited after `exit_s` releases its job as it is and is killed.
+
+    Args:
+        step_s: after the signal, the current step may finish within this time.
+        exit_s: after the signal, the worker must exit within this time.
 
     Returns:
         The exit code: 0 after a signal.
@@ -60,7 +69,7 @@ def run_worker(
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
     jobs = JobStore.connect(url)
-    shutdown = Shutdown(lambda: _kill_process(runner))
+    shutdown = Shutdown(lambda: _kill_process(runner), step_s=step_s, exit_s=exit_s)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
         jobs=jobs,

@@ -7,7 +7,7 @@ rebinding). The `Host` header and the TLS server name stay those of the URL.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import httpcore
 import httpx
@@ -17,11 +17,22 @@ from service.outbound.guard import Guard
 
 
 class GuardedBackend(AsyncNetworkBackend):
-    """A network backend for httpcore that checks addresses."""
+    """A network backend for httpcore that checks addresses.
 
-    def __init__(self, guard: Guard) -> None:
+    Args:
+        backend: makes the connections; one with sockets if None.
+        monotonic_s: a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        backend: AsyncNetworkBackend | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._guard = guard
-        self._backend = httpcore.AnyIOBackend()
+        self._backend = httpcore.AnyIOBackend() if backend is None else backend
+        self._monotonic_s = monotonic_s
 
     async def connect_tcp(
         self,
@@ -44,9 +55,9 @@ class GuardedBackend(AsyncNetworkBackend):
             addresses = await self._guard.addresses(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(type(error).__name__) from error
-        ends_s = None if timeout is None else time.monotonic() + timeout
+        ends_s = None if timeout is None else self._monotonic_s() + timeout
         for remaining in range(len(addresses), 0, -1):
-            share_s = None if ends_s is None else max(0.0, ends_s - time.monotonic()) / remaining
+            share_s = None if ends_s is None else max(0.0, ends_s - self._monotonic_s()) / remaining
             try:
                 return await self._backend.connect_tcp(
                     addresses[-remaining], port, share_s, local_address, socket_options

@@ -28,8 +28,8 @@ POLL_INTERVAL_S = 0.5
 MAX_SENDING = 32
 # Leaves slots for other callers if one caller's receivers do not answer.
 MAX_PER_CALLER = 8
-# After this time another gateway sends the message; longer than an attempt takes.
-CLAIM_MS = int(DEADLINE_S * 1000) + 15_000
+# Another gateway sends the message if it is not settled by its deadline and this time.
+CLAIM_MARGIN_MS = 15_000
 GONE = 410
 # Independent of the process-wide generator, which may be seeded.
 UNSEEDED = SystemRandom()
@@ -58,6 +58,7 @@ class Deliverer:
         self._signer = signer
         self._body = body
         self._jitter = jitter
+        self._claim_ms = int(deadline_s * 1000) + CLAIM_MARGIN_MS
         self._sender = Sender(guard, deadline_s)
         self._stop = asyncio.Event()
         # Caller of each task's message.
@@ -82,7 +83,9 @@ class Deliverer:
         if free == 0:
             return 0
         sending = Counter(self._sending.values())
-        claimed = await self._jobs.run(deliveries.claim(free, CLAIM_MS, MAX_PER_CALLER, sending))
+        claimed = await self._jobs.run(
+            deliveries.claim(free, self._claim_ms, MAX_PER_CALLER, sending)
+        )
         for message in claimed:
             task = asyncio.create_task(self._deliver(message))
             self._sending[task] = message.delivery.caller

@@ -21,7 +21,7 @@ GATEWAY = Path(__file__).with_name("gateway.py")
 LIMITS = {
     "TCAN_LIMITS__MAX_IMAGE_BYTES": str(1024 * 1024),
     "TCAN_LIMITS__MAX_DRIVING_BYTES": str(2 * 1024 * 1024),
-    "TCAN_FETCH_TIMEOUT_S": "4",
+    "TCAN_FETCH_TIMEOUT_S": str(GUARD_S),
     "TCAN_OUTBOUND_ALLOW": "127.0.0.2",
     "OMP_NUM_THREADS": "1",
 }
@@ -32,11 +32,14 @@ class Service:
     """The attacked service and the web servers around it.
 
     Attributes:
+        http: for requests to the gateway.
+        impatient_http: for requests to a second gateway, which gives up a fetch soon.
         outside: a host of the internet that belongs to the attacker.
         inside: an internal service that must not be reached.
     """
 
     http: httpx.Client
+    impatient_http: httpx.Client
     gateway: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
     data: Path
@@ -75,14 +78,16 @@ def running_service(folder: Path, limits: Mapping[str, str]) -> Iterator[Service
     """Start a service with these settings and the web servers around it."""
     with ExitStack() as stack:
         url, _ = stack.enter_context(valkey(folder))
-        port, data = free_port(), folder / "data"
+        data = folder / "data"
         environment = {"TCAN_DATA": str(data), "TCAN_REDIS_URL": url, **limits}
-        command = [sys.executable, "-P", str(GATEWAY), "--port", str(port)]
-        gateway = stack.enter_context(running(command, folder / "gateway.log", environment))
+        gateway, http = _start_gateway(stack, folder / "gateway.log", environment)
+        impatient = {**environment, "TCAN_FETCH_TIMEOUT_S": "2"}
+        _, impatient_http = _start_gateway(stack, folder / "impatient.log", impatient)
         command = [sys.executable, "-P", "-m", "cli.main", "worker"]
         worker = stack.enter_context(running(command, folder / "worker.log", environment))
         service = Service(
-            stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=GUARD_S)),
+            http,
+            impatient_http,
             gateway,
             worker,
             data,
@@ -90,8 +95,18 @@ def running_service(folder: Path, limits: Mapping[str, str]) -> Iterator[Service
             stack.enter_context(web_server("127.0.0.2")),
             stack.enter_context(web_server("127.0.0.1")),
         )
-        wait_until(lambda: listens(port), "the gateway listens")
         yield service
+
+
+def _start_gateway(
+    stack: ExitStack, log: Path, environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], httpx.Client]:
+    port = free_port()
+    command = [sys.executable, "-P", str(GATEWAY), "--port", str(port)]
+    process = stack.enter_context(running(command, log, dict(environment)))
+    wait_until(lambda: listens(port), "the gateway listens")
+    url = f"http://127.0.0.1:{port}"
+    return process, stack.enter_context(httpx.Client(base_url=url, timeout=GUARD_S))
 
 
 def peak_mib(process: subprocess.Popen[bytes]) -> float:

@@ -119,7 +119,8 @@ def _image_response(
         web.blocked_path = "/attack" if hold else ""
         web.release.clear()
         body_ = {"image_url": url, "driving_url": web.page("/poses", files.GOOD_POSES)}
-        return service.http.post("/animate", json=body_)
+        http = service.impatient_http if hold else service.http
+        return http.post("/animate", json=body_)
 
     return attack
 

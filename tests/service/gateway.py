@@ -12,13 +12,20 @@ import uvicorn
 
 from service.api.app import create_app
 from service.settings import Settings
+from service.stores.job_store.store import Clock
 from tests.servers import GUARD_S, wait_until
 
 
 @contextmanager
-def running_gateway(settings: Settings) -> Iterator[str]:
-    """Run a gateway for the length of a `with` block; yield its URL."""
-    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=1)
+def running_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[str]:
+    """Run a gateway for the length of a `with` block; yield its URL.
+
+    Args:
+        clock: of the rate limits and quotas; that of Redis if None.
+    """
+    config = uvicorn.Config(
+        create_app(settings, clock), log_config=None, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

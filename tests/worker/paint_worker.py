@@ -17,6 +17,7 @@ from service.settings import Settings
 from service.telemetry.logs import start_logging
 from tests.worker.paint import PaintAnimator
 from worker.main import run_worker
+from worker.runtime.shutdown import EXIT_S, STEP_S
 
 
 def grow_deaf(sender: Any, **_: Any) -> None:
@@ -42,4 +43,10 @@ if __name__ == "__main__":
     if "PAINT_HOLD" in os.environ:
         painter.on_step = wait_for_lock
     queues = [Queue(name) for name in os.environ.get("PAINT_QUEUES", ",".join(Queue)).split(",")]
-    sys.exit(run_worker(Settings(), painter, queues))
+    settings, step_s, exit_s = Settings(), STEP_S, EXIT_S
+    if "PAINT_GUARD_S" in os.environ:
+        step_s = exit_s = float(os.environ["PAINT_GUARD_S"])
+        if "PAINT_DEAF" in os.environ and Path(os.environ["PAINT_DEAF"]).exists():
+            # A worker that is slow after its restart does not restart again.
+            settings = settings.model_copy(update={"stalled_s": step_s})
+    sys.exit(run_worker(settings, painter, queues, step_s=step_s, exit_s=exit_s))

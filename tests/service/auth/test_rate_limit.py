@@ -133,11 +133,14 @@ def test_rate_limits_of_callers_are_independent(
 
 
 def test_concurrent_burst_stays_within_the_rate_limit(
-    folder_settings: Settings, jobs: JobStore
+    folder_settings: Settings, clock: Clock, jobs: JobStore
 ) -> None:
     most = 50
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
-    with running_gateway(folder_settings) as one, running_gateway(folder_settings) as other:
+    with (
+        running_gateway(folder_settings, clock) as one,
+        running_gateway(folder_settings, clock) as other,
+    ):
         with httpx.Client(headers=key, timeout=GUARD_S) as http, ThreadPoolExecutor(8) as pool:
             urls = [f"{(one, other)[number % 2]}/jobs?limit=1" for number in range(100)]
             statuses = list(pool.map(lambda url: http.get(url).status_code, urls))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
+import httpcore
 import pytest
 
 from service.contract.errors import ErrorCode
@@ -15,6 +17,8 @@ from service.outbound.transport import GuardedBackend
 from service.submission.fetch import fetch
 from tests.servers import GUARD_S
 from tests.service.web import web_server
+
+SILENT = "127.0.0.3"
 
 
 class Names:
@@ -76,20 +80,49 @@ def test_next_address_is_tried_after_connection_failure(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
+class FastTimeouts(httpcore.AnyIOBackend):
+    """A backend with a clock of its own, on which timeouts take as long as they are given.
+
+    Attributes:
+        timeouts_s: of all connections so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.timeouts_s: list[float] = []
+
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *rest: Any, **more: Any
+    ) -> httpcore.AsyncNetworkStream:
+        assert timeout is not None
+        self.timeouts_s.append(timeout)
+        real_s = 0.1 if host == SILENT else GUARD_S
+        try:
+            return await super().connect_tcp(host, port, real_s, *rest, **more)
+        except httpcore.ConnectTimeout:
+            self.now_s += timeout
+            raise
+
+
 def test_silent_addresses_share_the_connect_timeout() -> None:
+    backend = FastTimeouts()
+
     async def three(host: str, port: int) -> list[str]:
-        return ["127.0.0.3", "127.0.0.3", "127.0.0.2"]
+        return [SILENT, SILENT, "127.0.0.2"]
 
     async def connect(port: int) -> None:
         guard = Guard(networks=Guard.allowing("127.0.0.0/30").networks, resolve=three)
-        stream = await GuardedBackend(guard).connect_tcp("three.example", port, timeout=3.0)
+        guarded = GuardedBackend(guard, backend, lambda: backend.now_s)
+        stream = await guarded.connect_tcp("three.example", port, timeout=3.0)
         await stream.aclose()
 
     # The accept queue is full: new connections get no answer.
-    with socket.create_server(("127.0.0.3", 0), backlog=0) as silent:
+    with socket.create_server((SILENT, 0), backlog=0) as silent:
         port = silent.getsockname()[1]
         with (
             socket.create_connection(silent.getsockname()),
             socket.create_server(("127.0.0.2", port)),
         ):
             asyncio.run(connect(port))
+    assert backend.timeouts_s == [1.0, 1.0, 1.0]

@@ -24,7 +24,7 @@ from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.s3 import S3Objects
-from tests.servers import free_port, wait_until
+from tests.servers import GUARD_S, free_port, wait_until
 from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -186,6 +186,7 @@ def test_stopping_worker_finishes_and_saves_its_step(world: World) -> None:
 
     first = PaintAnimator(step_s=0.1)
     leaving = world.desk.with_animator(first, "leaving")
+    leaving.shutdown = Shutdown(step_s=GUARD_S)
     leaving.checkpoint_s = float("inf")
 
     def leave(step: int) -> None:
