@@ -114,7 +114,7 @@ def write_sheet(pair: Path, video: Path, sheet: Path) -> Path:
 
 def sample_frames(video: Path) -> list[NDArray[np.uint8]]:
     """Return evenly spaced frames, the first and the last among them."""
-    from media.video import read_video
+    from media.video_reader import read_video
 
     frames = list(read_video(video))
     count = min(SHEET_FRAMES, len(frames))

@@ -58,7 +58,7 @@ def draw(
 ) -> None:
     """Draw a pose file as a video of skeletons."""
     from media.poses.pose_file import read_pose_file
-    from media.video import VideoWriter
+    from media.video_writer import VideoWriter
     from tcan_core.conditioning.skeleton import draw_people
     from tcan_core.errors import PoseFileError
 

@@ -6,6 +6,8 @@ file that cannot be used it is JSON with the error's code and message.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,39 +26,22 @@ LAZY_MODULES = ("av.subtitles.stream", "numpy.ma")
 
 
 def image(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send a still image.
-
-    Args:
-        file: the open file.
-        argument: the file's `name` and the `limits`.
-        out: receives the messages.
-    """
-    try:
+    """Send a still image; `argument` has the file's `name` and the `limits`."""
+    with _send_errors(out):
         pixels = read_image(*_file_and_limits(file, argument))
-    except InputError as error:
-        out.json({"code": error.code, "detail": str(error)})
-        return
-    out.json({"height": pixels.shape[0], "width": pixels.shape[1]})
-    out.raw(pixels.data)
+        out.json({"height": pixels.shape[0], "width": pixels.shape[1]})
+        out.raw(pixels.data)
 
 
 def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send the frames of a video or a still image one by one.
-
-    Args:
-        file: the open file.
-        argument: the file's `name` and the `limits`.
-        out: receives the messages.
-    """
-    try:
+    """Send the frames of a video or a still image one by one; `argument` is as for `image`."""
+    with _send_errors(out):
         reader = VideoReader(*_file_and_limits(file, argument))
         height, width = reader.size
         size = {"height": height, "width": width}
         out.json(size | {"fps": str(reader.fps), "frames": reader.expected})
         for frame in reader:
             out.raw(frame.data)
-    except InputError as error:
-        out.json({"code": error.code, "detail": str(error)})
 
 
 def load() -> None:
@@ -64,6 +49,14 @@ def load() -> None:
     Image.init()
     for module in LAZY_MODULES:
         import_module(module)
+
+
+@contextmanager
+def _send_errors(out: MessageWriter) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        out.json({"code": error.code, "detail": str(error)})
 
 
 def _file_and_limits(file: BinaryIO, argument: dict[str, Any]) -> tuple[MediaFile, MediaLimits]:

@@ -49,7 +49,6 @@ def open_video(
     """Open a file and its first video stream that is not cover art; check the declared size.
 
     Args:
-        file: the file.
         limits: checked before any pixels are decoded.
         known_kinds_only: reject kinds that `kinds.demuxer` does not know; otherwise FFmpeg may
             choose one of `OTHER_FORMATS`.
@@ -125,11 +124,6 @@ def map_ffmpeg_errors(name: str, meaning: str) -> Iterator[None]:
         raise MediaError(f"{name}: {meaning} ({detail})") from error
 
 
-def has_audio(container: InputContainer) -> bool:
-    """Return whether the file has an audio stream."""
-    return len(container.streams.audio) > 0
-
-
 def frame_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """Yield the packets of a stream that hold a frame, one each."""
     return (packet for packet in container.demux(stream) if packet.size > 0)
@@ -170,6 +164,6 @@ def _picture_stream(name: str, container: InputContainer) -> VideoStream:
         if context is None:
             raise MediaError(f"{name}: the codec of the video is not supported")
         return streams[0]
-    if has_audio(container):
+    if container.streams.audio:
         raise MediaError(f"{name}: the file has audio but no video")
     raise MediaError(f"{name}: the file has no video")

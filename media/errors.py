@@ -40,12 +40,7 @@ class Problem(StrEnum):
 
 
 class FileError(InputError):
-    """A file cannot be used.
-
-    Args:
-        message: one sentence for the user.
-        problem: the kind of rule that the file breaks.
-    """
+    """A file cannot be used; `problem` is the kind of rule that it breaks."""
 
     def __init__(self, message: str, problem: Problem = Problem.INVALID) -> None:
         super().__init__(message)

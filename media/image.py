@@ -13,7 +13,6 @@ from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
 from media.image_file import NotAnImageError, map_decoding_errors, open_image
 from media.limits import MediaLimits
-from media.transparency import composite_over_white
 
 
 def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
@@ -66,6 +65,22 @@ def write_png(path: Path | str, image: NDArray[np.uint8]) -> None:
             Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
     except OSError as error:
         raise MediaError(f"{path.name}: cannot be written ({error})") from error
+
+
+def composite_over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Composite an image with alpha over white.
+
+    Args:
+        rgba: (height, width, 4) uint8, straight alpha, 0 is transparent.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    alpha = rgba[..., 3:].astype(np.uint32)
+    if (alpha == 255).all():
+        return np.ascontiguousarray(rgba[..., :3])
+    mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:

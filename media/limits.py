@@ -35,9 +35,6 @@ class MediaLimits(_Limits):
         min_side: smallest width and height in pixels.
         max_aspect: longer over shorter side of the image that is animated. Its shorter side is
             scaled to the model's resolution, so work and memory grow with the longer one.
-
-    Raises:
-        ParameterError: a limit is not positive.
     """
 
     max_bytes: int = 512 * 1024 * 1024
@@ -124,9 +121,6 @@ class PoseFileLimits(_Limits):
         min_side: smallest width and height of the canvas in pixels.
         max_side: largest width and height of the canvas in pixels.
         max_pixels: width times height of the canvas.
-
-    Raises:
-        ParameterError: a limit is not positive.
     """
 
     max_bytes: int = 128 * 1024 * 1024

@@ -7,7 +7,7 @@ from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from media.transparency import composite_over_white
+from media.image import composite_over_white
 
 
 def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -63,7 +63,6 @@ def square_pixel_size(frame: VideoFrame, aspect: float | None) -> tuple[int, int
     """Return the (height, width) at which a frame's pixels are square.
 
     Args:
-        frame: a decoded frame.
         aspect: width of a stored pixel over its height, or None when the file does not declare it.
     """
     if not aspect or not 0.1 < aspect < 10 or abs(aspect - 1) < 0.01:

@@ -8,13 +8,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from media.container import (
-    NOT_A_VIDEO,
-    decode_frames,
-    frame_packets,
-    map_ffmpeg_errors,
-    open_video,
-)
+from media.container import NOT_A_VIDEO, decode_frames, frame_packets, map_ffmpeg_errors, open_video
 from media.errors import MediaError, Problem
 from media.files import MediaFile
 from media.kinds import HEAD_BYTES, VIDEO_SUFFIXES, is_still

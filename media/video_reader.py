@@ -10,19 +10,13 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from media.container import decode_frames, has_audio, open_video
+from media.container import decode_frames, open_video
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
 from media.frame_times import frame_times
 from media.image import is_still_image, read_image
 from media.limits import DEFAULT_FPS, MediaLimits
-from media.pixels import (
-    display_matrix,
-    make_upright,
-    square_pixel_size,
-    to_rgb,
-    turns_sideways,
-)
+from media.pixels import display_matrix, make_upright, square_pixel_size, to_rgb, turns_sideways
 from media.timing import Timing, find_timing
 
 
@@ -45,15 +39,6 @@ class VideoInfo:
     num_frames_estimate: int
     duration_s: float
     has_audio: bool
-
-
-def probe_video(source: Source, limits: MediaLimits | None = None) -> VideoInfo:
-    """Return the size, rate and length of a video or still image; one frame is decoded.
-
-    Raises:
-        MediaError: see `VideoReader`.
-    """
-    return VideoReader(source, limits).info
 
 
 def read_video(
@@ -112,9 +97,9 @@ class VideoReader:
             return
         with open_video(self._file, self._limits) as (container, stream):
             frames = decode_frames(self._file.name, container, stream)
-            timed = _once(frames) if self._timing.as_stored else _repeat(frames, self._timing)
-            for frame, repeats in timed:
-                pixels = self._pixels(frame)
+            once = ((frame, 1) for frame in frames)
+            for frame, repeats in once if self._timing.as_stored else _repeat(frames, self._timing):
+                pixels = make_upright(to_rgb(frame, self._stored_size), display_matrix(frame))
                 yield pixels
                 for _ in range(repeats - 1):
                     yield pixels.copy()
@@ -140,7 +125,7 @@ class VideoReader:
             self._limits.check_size(self._file.name, height, width)
             frames = self._timing.num_frames
             self._limits.check_extent(self._file.name, frames, height, width)
-            return self._info(height, width, has_audio(container))
+            return self._info(height, width, bool(container.streams.audio))
 
     def _still_info(self) -> VideoInfo:
         height, width = read_image(self._file, self._limits).shape[:2]
@@ -150,15 +135,8 @@ class VideoReader:
         timing = self._timing
         return VideoInfo(width, height, timing.fps, timing.num_frames, timing.duration_s, audio)
 
-    def _pixels(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        return make_upright(to_rgb(frame, self._stored_size), display_matrix(frame))
-
 
 _STILL = Timing(DEFAULT_FPS, 1, 0.0, float(1 / DEFAULT_FPS), as_stored=True, stored_fps=DEFAULT_FPS)
-
-
-def _once(frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, int]]:
-    return ((frame, 1) for frame in frames)
 
 
 def _repeat(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:

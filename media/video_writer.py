@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, NamedTuple
 
 import av
@@ -113,13 +112,8 @@ class VideoWriter:
         if self._audio is not None:
             self._audio.write_until(self.num_frames / float(self.fps))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
+    def __exit__(self, *raised: object) -> None:
+        if raised[0] is not None:
             self._discard()
             return
         try:

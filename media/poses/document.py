@@ -17,12 +17,17 @@ import json
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from media.errors import PoseFileError, Problem
 from media.limits import PoseFileLimits
-from media.poses.joints import NUM_FACE_JOINTS, NUM_HAND_JOINTS
-from media.poses.layouts import BODY25_JOINTS, JOINT_COUNTS, Layout
+from media.poses.joints import (
+    BODY25_JOINTS,
+    JOINT_COUNTS,
+    NUM_FACE_JOINTS,
+    NUM_HAND_JOINTS,
+    Layout,
+)
 
 BODY, HAND_LEFT, HAND_RIGHT, FACE = (
     f"{part}_keypoints_2d" for part in ("pose", "hand_left", "hand_right", "face")
@@ -35,6 +40,7 @@ _FACE_COUNTS = (NUM_FACE_JOINTS, NUM_FACE_JOINTS - 2)  # with and without pupils
 _NUMBERS = frozenset({int, float})  # not bool
 
 Points = Sequence[float]
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,8 @@ class Person:
 
 
 @dataclass(frozen=True)
-class PoseDocument:
-    """A valid pose file.
+class PoseDocument(Generic[P]):
+    """The content of a valid pose file.
 
     Attributes:
         frames: the people of each frame.
@@ -72,14 +78,14 @@ class PoseDocument:
         fps: frames per second, or None when the file does not declare it.
     """
 
-    frames: list[list[Person]]
+    frames: list[list[P]]
     canvas: tuple[int, int]
     fps: float | None = None
 
 
 def parse_pose_file(
     name: str, data: bytes, layout: Layout = Layout.AUTO, limits: PoseFileLimits | None = None
-) -> PoseDocument:
+) -> PoseDocument[Person]:
     """Parse and validate a whole pose file.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,10 @@ from numpy.typing import NDArray
 from media.atomic_write import atomic_write
 from media.errors import ParameterError, PoseFileError
 from media.limits import PoseFileLimits
-from media.poses.conversion import from_body25, from_coco17
-from media.poses.document import Person, Points, parse_frames, parse_pose_file
-from media.poses.joints import NUM_FACE_JOINTS
+from media.poses.conversion import from_coco17
+from media.poses.document import Person, Points, PoseDocument, parse_frames, parse_pose_file
+from media.poses.joints import BODY25_JOINTS, JOINT_COUNTS, NUM_FACE_JOINTS, Layout
 from media.poses.keypoints import Pose
-from media.poses.layouts import JOINT_COUNTS, Layout
-
-
-@dataclass(frozen=True)
-class PoseFile:
-    """The content of a pose file.
-
-    Attributes:
-        frames: the people of each frame.
-        canvas: (height, width) in pixels, the same in every frame.
-        fps: frames per second, or None when the file does not declare it.
-    """
-
-    frames: list[list[Pose]]
-    canvas: tuple[int, int]
-    fps: float | None = None
 
 
 def read_pose_file(
@@ -41,7 +24,7 @@ def read_pose_file(
     *,
     layout: str = Layout.AUTO,
     limits: PoseFileLimits | None = None,
-) -> PoseFile:
+) -> PoseDocument[Pose]:
     """Read a pose file.
 
     Args:
@@ -61,7 +44,7 @@ def read_pose_file(
     name, data = _content(source, limits)
     document = parse_pose_file(name, data, Layout(layout), limits)
     frames = [[_pose(person, document.canvas) for person in people] for people in document.frames]
-    return PoseFile(frames, document.canvas, document.fps)
+    return PoseDocument(frames, document.canvas, document.fps)
 
 
 def write_pose_file(
@@ -116,7 +99,7 @@ def pose_from_json(content: Any) -> Pose:
 def _pose(person: Person, canvas: tuple[int, int]) -> Pose:
     body = _array(person.body)
     if len(body) == JOINT_COUNTS[Layout.BODY25]:
-        body = from_body25(body)
+        body = body[list(BODY25_JOINTS)]
     elif len(body) == JOINT_COUNTS[Layout.COCO17]:
         body = from_coco17(body)
     return Pose(

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from media.contact_sheet import contact_sheet
-from media.video import read_video
+from media.video_reader import read_video
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.pairs import Pair
 from tcan_core.evaluation.truth import Truth

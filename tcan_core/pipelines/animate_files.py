@@ -23,7 +23,7 @@ from media.limits import MediaLimits
 from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
 from media.source import LocalMediaSource, MediaSource
-from media.video import VideoWriter
+from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
 from tcan_core.conditioning.detectors import build_detector

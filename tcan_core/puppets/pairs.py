@@ -10,7 +10,7 @@ import numpy as np
 from media.image import write_png
 from media.poses.keypoints import Pose
 from media.poses.pose_file import write_pose_file
-from media.video import VideoWriter
+from media.video_writer import VideoWriter
 from tcan_core.errors import ParameterError
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Character, sample_scene

@@ -12,7 +12,7 @@ import numpy as np
 
 from media.contact_sheet import contact_sheet
 from media.image import write_png
-from media.video import VideoWriter
+from media.video_writer import VideoWriter
 from tcan_core.evaluation import metrics
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.truth import finite_or_none

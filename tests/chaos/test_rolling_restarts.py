@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from service.client import Client
 from service.contract.states import JobState
 from service.stores.job_store import events, presence

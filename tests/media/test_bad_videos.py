@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from media.video import MediaLimits, VideoReader, probe_video
+from media.limits import MediaLimits
+from media.video_reader import VideoReader
 from tcan_core.errors import MediaError, ParameterError
 from tests.media.make_media import (
     make_audio,
@@ -129,7 +130,7 @@ def test_limits_are_checked_before_decoding(
 ) -> None:
     path = make_video(tmp_path / "a.mp4", steps(12), fps=Fraction(24))
     with pytest.raises(MediaError, match=message):
-        probe_video(path, limits)
+        VideoReader(path, limits)
 
 
 def test_limit_must_be_positive() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media.video import MediaLimits, VideoReader, probe_video, read_video
+from media.limits import MediaLimits
+from media.video_reader import VideoReader, read_video
 from tcan_core.errors import ParameterError
 from tests.media.make_media import (
     BLUE,
@@ -188,7 +189,7 @@ def test_still_image_with_any_name_is_one_frame(tmp_path: Path, name: str) -> No
     path = tmp_path / name
     Image.fromarray(flag()).save(path, format="PNG" if name == "a.mp4" else None)
 
-    info = probe_video(path)
+    info = VideoReader(path).info
     frames = list(read_video(path))
 
     assert (info.height, info.width, info.num_frames_estimate) == (48, 64, 1)
@@ -220,7 +221,7 @@ def test_animated_image_is_a_video(tmp_path: Path) -> None:
 def test_probe_returns_the_properties_of_the_reader(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", steps(24), fps=Fraction(12), rotation=90, audio="aac")
 
-    info = probe_video(path)
+    info = VideoReader(path).info
 
     assert (info.width, info.height, info.num_frames_estimate) == (48, 64, 24)
     assert info.fps == 12

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from av.audio.stream import AudioStream
 
-from media.video import VideoReader, VideoWriter
+from media.video_reader import VideoReader
+from media.video_writer import VideoWriter
 from tcan_core.errors import MediaError, ParameterError
 from tests.media.make_media import flag, grey_levels, make_audio, make_video, steps
 
@@ -191,7 +192,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from media.video import VideoWriter
+from media.video_writer import VideoWriter
 from tcan_core.puppets.world import sample_scene
 scene = sample_scene(1_000_600, 20, 64)
 with VideoWriter(Path(sys.argv[1]), Fraction(12), (64, 64)) as writer:

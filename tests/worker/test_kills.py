@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store.store import JobStore

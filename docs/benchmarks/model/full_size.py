@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from tcan_core.models.runtime import DTYPES, RuntimeOptions
 from tcan_core.models.weights.inventory import inventory
 from tcan_core.models.weights.presets import load_preset

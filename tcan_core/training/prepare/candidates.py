@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from tcan_core.conditioning.cleaning import clean_poses
 from tcan_core.conditioning.cleaning.runs import find_runs
 from tcan_core.conditioning.detectors import NamedDetector

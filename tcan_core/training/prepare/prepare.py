@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from media.limits import MediaLimits
 from media.timing import MAX_FPS
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import ConfigError, MediaError, ParameterError
 from tcan_core.models.networks.vae import ImageCodec

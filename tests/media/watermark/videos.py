@@ -15,7 +15,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from media.image import read_image
-from media.video import VideoWriter, read_video
+from media.video_reader import read_video
+from media.video_writer import VideoWriter
 from media.watermark.detect import WatermarkDetector, WatermarkResult
 from media.watermark.pattern import PUBLIC_KEY, pattern
 from tcan_core.puppets.pairs import render_pair

@@ -126,7 +126,7 @@ def test_detector_reads_the_files_that_are_pulled(detector: str) -> None:
 def test_conditioning_does_not_import_torch() -> None:
     modules = "cleaning, detectors, retarget, skeleton, temperature_map"
     code = (
-        "import media.poses.pose_file, media.video, sys;"
+        "import media.poses.pose_file, media.video_reader, sys;"
         f"from tcan_core.conditioning import {modules}; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

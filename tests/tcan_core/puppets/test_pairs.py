@@ -9,7 +9,7 @@ import pytest
 
 from media.image import read_image
 from media.poses.pose_file import read_pose_file
-from media.video import VideoReader
+from media.video_reader import VideoReader
 from tcan_core.errors import ParameterError
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.pairs import render_pair

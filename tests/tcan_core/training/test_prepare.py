@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from cli.main import main
 from media.image import read_image
 from media.poses.keypoints import Pose
-from media.video import VideoReader, VideoWriter
+from media.video_reader import VideoReader
+from media.video_writer import VideoWriter
 from tcan_core.conditioning.detectors import NamedDetector, build_detector
 from tcan_core.errors import ConfigError, StorageError
 from tcan_core.models.weights.loading import load_codec

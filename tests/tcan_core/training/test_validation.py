@@ -13,7 +13,7 @@ import yaml
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
 from media.image import read_image
-from media.video import probe_video
+from media.video_reader import VideoReader
 from tcan_core.errors import ConfigError
 from tcan_core.models.weights.loading import load_tcan
 from tcan_core.models.weights.presets import load_preset
@@ -53,7 +53,7 @@ def test_held_out_clips_are_animated_and_measured(runs: TinyRuns, name: str, fra
     clips = sorted(path.name for path in folders[0].glob("*.mp4"))
     assert clips == ([] if frames == 1 else ["00.mp4", "01.mp4"])
     for clip in clips:
-        info = probe_video(folders[0] / clip)
+        info = VideoReader(folders[0] / clip).info
         assert (info.num_frames_estimate, info.width, info.height) == (frames, 64, 32)
     events = event_accumulator.EventAccumulator(str(runs.root / name / "scalars"))
     events.Reload()

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from media.video import read_video
+from media.video_reader import read_video
 from service.contract.job import Output
 from service.contract.params import JobParams
 from service.input_limits import InputLimits
