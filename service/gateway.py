@@ -109,12 +109,8 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     )
     try:
         deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
-        async with (
-            gateway.events,
-            gateway.revoker,
-            deliverer,
-            GatewayTasks(settings, objects, clock),
-        ):
+        tasks = GatewayTasks(settings, objects, clock)
+        async with gateway.events, gateway.revoker, deliverer, tasks:
             yield gateway
     finally:
         gateway.decoder.close()
@@ -124,11 +120,9 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
 
 def open_signer(settings: Settings) -> Signer:
     """Return the signer of webhooks. Raises SettingsError when a key is invalid."""
-    key = settings.webhook_key
-    private = settings.webhook_ed25519_keys
-    return Signer(
-        read_signing_key(settings.webhook_key_file)
-        if key is None
-        else key.get_secret_value().encode(),
-        () if private is None else read_private_keys(private.get_secret_value()),
-    )
+    secret, private = settings.webhook_key, settings.webhook_ed25519_keys
+    if secret is None:
+        key = read_signing_key(settings.webhook_key_file)
+    else:
+        key = secret.get_secret_value().encode()
+    return Signer(key, read_private_keys(private.get_secret_value()) if private else ())

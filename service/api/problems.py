@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -75,45 +74,32 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def problem(
-    request: Request,
-    code: ErrorCode,
-    detail: str,
-    *,
-    errors: list[dict[str, Any]] | None = None,
-    headers: Mapping[str, str] | None = None,
-    reason: str | None = None,
-) -> JSONResponse:
+def problem(request: Request, error: RejectedError) -> JSONResponse:
     """Return the response for an error."""
+    code, errors = error.code, error.errors
     body = Problem(
         type=f"urn:tcan:problem:{code}",
         title=code.problem_title,
         status=code.http_status,
         code=code,
-        detail=detail,
+        detail=error.detail,
         instance=request.url.path,
         errors=None if errors is None else [FieldProblem.model_validate(e) for e in errors],
-        reason=reason,
+        reason=error.reason,
     )
     content = body.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(content, code.http_status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, code.http_status, headers=error.headers, media_type=MEDIA_TYPE)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     if isinstance(error, RejectedError):
-        return problem(
-            request,
-            error.code,
-            error.detail,
-            errors=error.errors,
-            headers=error.headers,
-            reason=error.reason,
-        )
+        return problem(request, error)
     logger.error("%s %s: %s", request.method, request.url.path, error)
     if error.code is ErrorCode.UNAVAILABLE:
         detail = "Redis or the object store does not answer; retry in a few seconds"
-        return problem(request, error.code, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return problem(request, RejectedError(error.code, detail, headers=headers))
     return _unexpected(request, error)
 
 
@@ -121,7 +107,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = field_problems(error.errors(), "body")
     detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-    return problem(request, ErrorCode.INVALID_REQUEST, detail, errors=errors)
+    return problem(request, RejectedError(ErrorCode.INVALID_REQUEST, detail, errors=errors))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -132,7 +118,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if code is ErrorCode.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
-    return problem(request, code, detail, headers=headers)
+    return problem(request, RejectedError(code, detail, headers=headers))
 
 
 def _allowed(request: Request) -> str:
@@ -152,4 +138,4 @@ def _client_disconnected(request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     detail = "unexpected error; see the gateway's log for the request's X-Request-Id"
-    return problem(request, ErrorCode.INTERNAL, detail)
+    return problem(request, RejectedError(ErrorCode.INTERNAL, detail))

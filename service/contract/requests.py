@@ -19,13 +19,7 @@ Url = Annotated[
         description="An http or https URL that the service downloads.",
     ),
 ]
-UploadId = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9a-f]{32}$",
-        description="Id of a finished upload.",
-    ),
-]
+UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Id of a finished upload.")]
 
 
 class Body(BaseModel):

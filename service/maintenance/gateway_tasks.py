@@ -41,17 +41,11 @@ class GatewayTasks:
     def __init__(self, settings: Settings, objects: ObjectStore, clock: Clock | None) -> None:
         self._jobs = jobs = JobStore.connect(settings.broker_url(), clock)
         name = f"gateway-{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
-        holder = Reconciler(
-            jobs,
-            HintSender(jobs),
-            name,
-            settings.max_attempts,
-            settings.hint_age_ms,
-            settings.lease_ms,
-        )
+        limits = (settings.max_attempts, settings.hint_age_ms, settings.lease_ms)
+        reconciling = Reconciler(jobs, HintSender(jobs), name, *limits)
         sweeping = Sweeper(jobs, objects, name, settings.spool_folder, OrphanSweeper(jobs, objects))
         self._steps = (
-            (reconciler.INTERVAL_S, holder.act),
+            (reconciler.INTERVAL_S, reconciling.act),
             (sweeper.INTERVAL_S, sweeping.act),
         )
         self._stop = asyncio.Event()

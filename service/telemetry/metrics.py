@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import (
@@ -17,17 +18,13 @@ from service.contract.stats import ServiceStats
 from service.contract.workers import DiskSpace
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+RESTARTS_HELP = "Restarts of workers that claimed no jobs despite wake-up messages."
 # Counters: name in Redis, name in Prometheus, help, labels.
 COUNTERS = (
     ("jobs_ended", "tcan_jobs_ended", "Ended jobs.", ("state", "code")),
     ("leases_lost", "tcan_leases_lost", "Leases that expired.", ("queue",)),
     ("webhooks", "tcan_webhook_attempts", "Webhook attempts by outcome.", ("event", "outcome")),
-    (
-        "worker_restarts",
-        "tcan_worker_restarts",
-        "Restarts of workers that claimed no jobs despite wake-up messages.",
-        (),
-    ),
+    ("worker_restarts", "tcan_worker_restarts", RESTARTS_HELP, ()),
     ("resumed", "tcan_jobs_resumed", "Jobs resumed from a checkpoint.", ()),
     ("steps_repeated", "tcan_denoising_steps_repeated", "Denoising steps that were repeated.", ()),
     ("steps", "tcan_denoising_steps", "Denoising steps reported by workers.", ()),
@@ -69,33 +66,24 @@ class GatewayMetrics:
         return generate_latest(registry) + generate_latest(self._registry)
 
 
+@dataclass(eq=False)  # a registry hashes its collectors
 class _Families(Collector):
-    def __init__(self, stats: ServiceStats, readers: int, spool: DiskSpace | None) -> None:
-        self._stats = stats
-        self._readers = readers
-        self._spool = spool
+    stats: ServiceStats
+    readers: int
+    spool: DiskSpace | None
 
     def collect(self) -> Iterable[Metric]:
-        yield from _queues(self._stats)
-        yield from _counters(self._stats)
-        yield _stages(self._stats)
-        yield from _workers(self._stats)
-        yield from _scratch(self._stats, self._spool)
-        yield _gauge(
-            "tcan_webhooks_due",
-            "Webhook messages to be delivered.",
-            self._stats.pending_messages,
-        )
-        yield _gauge(
-            "tcan_webhooks_overdue_seconds",
-            "How long the first pending webhook message has been due.",
-            self._stats.overdue_s,
-        )
-        yield _gauge("tcan_event_readers", "Open event streams of this gateway.", self._readers)
-
-
-def _gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, help_text, value=value)
+        yield from _queues(self.stats)
+        yield from _counters(self.stats)
+        yield _stages(self.stats)
+        yield from _workers(self.stats)
+        yield from _scratch(self.stats, self.spool)
+        due, overdue_s = self.stats.pending_messages, self.stats.overdue_s
+        yield GaugeMetricFamily("tcan_webhooks_due", "Webhook messages to be delivered.", due)
+        overdue_help = "How long the first pending webhook message has been due."
+        yield GaugeMetricFamily("tcan_webhooks_overdue_seconds", overdue_help, overdue_s)
+        readers_help = "Open event streams of this gateway."
+        yield GaugeMetricFamily("tcan_event_readers", readers_help, self.readers)
 
 
 def _queues(stats: ServiceStats) -> Iterable[Metric]:
@@ -151,9 +139,7 @@ def _workers(stats: ServiceStats) -> Iterable[Metric]:
         labels=["worker", "device"],
     )
     total = GaugeMetricFamily(
-        "tcan_device_memory_bytes",
-        "Memory of the worker's device.",
-        labels=["worker", "device"],
+        "tcan_device_memory_bytes", "Memory of the worker's device.", labels=["worker", "device"]
     )
     for worker in stats.workers:
         ready.add_metric([worker.id], float(worker.ready))

@@ -121,18 +121,16 @@ class Deliverer:
             sent = await run_unless_stopped(self._stop, self._attempt(message))
         except Exception:  # an attempt that is not settled would be repeated for ever
             logger.exception("webhook attempt failed: job=%s", message.delivery.job_id)
-            sent = SendResult(
-                Attempt(at_ms=round(1000 * time.time()), took_ms=0, error="InternalError")
-            )
+            now_ms = round(1000 * time.time())
+            sent = SendResult(Attempt(at_ms=now_ms, took_ms=0, error="InternalError"))
         if sent is not None:
             await self._settle(message.delivery, sent)
 
     async def _attempt(self, message: ClaimedDelivery) -> SendResult:
         delivery, body = message.delivery, self._body(message)
         generations = [secret.generation for secret in message.secrets]
-        headers = self._signer.headers(
-            delivery.id, int(time.time()), body, delivery.caller, generations
-        )
+        now_s, caller = int(time.time()), delivery.caller
+        headers = self._signer.headers(delivery.id, now_s, body, caller, generations)
         return await self._sender.post(delivery.url, headers, body)
 
     async def _settle(self, delivery: Delivery, sent: SendResult) -> None:
@@ -146,10 +144,9 @@ class Deliverer:
             sent.attempt.status or sent.attempt.error,
             state,
         )
+        settle = deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
         try:
-            await self._jobs.run(
-                deliveries.settle(delivery, sent.attempt, state, retry_in_ms=retry_ms or 0)
-            )
+            await self._jobs.run(settle)
         except UnavailableError as error:
             logger.warning("could not log webhook attempt: job=%s %s", delivery.job_id, error)
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem
 from service.contract.errors import ErrorCode
+from service.errors import RejectedError
 from service.submission.receive import MAX_JSON_BYTES
 
 
@@ -50,5 +51,5 @@ class BodyLimitMiddleware:
         await self._app(scope, limited_receive, limited_send)
         if not is_started:
             detail = f"the body is over the limit of {MAX_JSON_BYTES} bytes"
-            response = problem(Request(scope), ErrorCode.BODY_TOO_LARGE, detail)
+            response = problem(Request(scope), RejectedError(ErrorCode.BODY_TOO_LARGE, detail))
             await response(scope, receive, send)

@@ -78,17 +78,7 @@ class TelemetryMiddleware:
         span.update_name(f"{method} {route}")
         span.set_attribute("http.response.status_code", status)
         is_successful_read = method in ("GET", "HEAD") and status < 400
-        fields = {
-            "method": scope["method"],
-            "route": route,
-            "status": status,
-            "seconds": round(seconds, 4),
-        }
-        logger.log(
-            logging.DEBUG if is_successful_read else logging.INFO,
-            "%s %s: %d",
-            scope["method"],
-            route,
-            status,
-            extra={"fields": fields},
-        )
+        level = logging.DEBUG if is_successful_read else logging.INFO
+        fields = {"method": scope["method"], "route": route, "status": status}
+        extra = {"fields": fields | {"seconds": round(seconds, 4)}}
+        logger.log(level, "%s %s: %d", scope["method"], route, status, extra=extra)

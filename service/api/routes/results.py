@@ -22,20 +22,13 @@ from service.stores.object_store.folder import ROUTE, FolderObjects
 
 router = APIRouter(tags=["results"])
 
-SUMMARIES = {
-    Output.RESULT: "Get the animation",
-    Output.POSTER: "Get one frame of the animation as a PNG",
-    Output.POSE: "Get a video of the driving poses",
-    Output.MANIFEST: "Get the manifest",
-    Output.KEYPOINTS: "Get the pose file of the driving video",
-}
-# Object names in examples.
-NAMES = {
-    Output.RESULT: "result.mp4",
-    Output.POSTER: "poster.png",
-    Output.POSE: "pose.mp4",
-    Output.MANIFEST: "manifest.json",
-    Output.KEYPOINTS: "keypoints.json",
+# Summary of each route, and name of an object in its example.
+ROUTES = {
+    Output.RESULT: ("Get the animation", "result.mp4"),
+    Output.POSTER: ("Get one frame of the animation as a PNG", "poster.png"),
+    Output.POSE: ("Get a video of the driving poses", "pose.mp4"),
+    Output.MANIFEST: ("Get the manifest", "manifest.json"),
+    Output.KEYPOINTS: ("Get the pose file of the driving video", "keypoints.json"),
 }
 
 
@@ -51,7 +44,7 @@ def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[R
     return get_output
 
 
-for _output, _summary in SUMMARIES.items():
+for _output, (_summary, _name) in ROUTES.items():
     router.add_api_route(
         f"/jobs/{{job_id}}/{_output}",
         _route(_output),
@@ -59,7 +52,7 @@ for _output, _summary in SUMMARIES.items():
         summary=_summary,
         status_code=307,
         response_class=RedirectResponse,
-        responses=redirect_to_object(NAMES[_output])
+        responses=redirect_to_object(_name)
         | problem_responses(
             ErrorCode.JOB_NOT_FOUND,
             ErrorCode.NO_RESULT,

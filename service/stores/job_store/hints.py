@@ -102,6 +102,5 @@ class HintSender:
 
     def send(self, job_id: str, queue: Queue) -> None:
         """Wake up the workers of a queue because a job waits. Raises UnavailableError."""
-        self.jobs.run(
-            Command("send_hint", {"list": queue.task, "hint": message(job_id, queue)}, int)
-        )
+        arguments = {"list": queue.task, "hint": message(job_id, queue)}
+        self.jobs.run(Command("send_hint", arguments, int))
