@@ -77,14 +77,14 @@ def load_policy(name: str) -> Policy:
     """Return the policy at `module:object`. Raises SettingsError when there is none."""
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        target = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
             f"TCAN_POLICY={name!r} cannot be imported; write it as module:object ({error})"
         ) from error
-    policy = found
-    if callable(found) and (isinstance(found, type) or not isinstance(found, Policy)):
-        policy = found()
+    policy = target
+    if callable(target) and (isinstance(target, type) or not isinstance(target, Policy)):
+        policy = target()
     if not isinstance(policy, Policy):
         raise SettingsError(f"TCAN_POLICY={name!r} has no method judge(request)")
     return policy

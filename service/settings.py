@@ -254,11 +254,11 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         SettingsError: a value is invalid, or a variable's name is unknown.
     """
-    known = set(Settings.model_fields)
+    fields = set(Settings.model_fields)
     for name in sorted(os.environ):
         field = name.lower().removeprefix(PREFIX.lower()).split(NESTED)[0]
-        if name.upper().startswith(PREFIX) and field not in known and name not in OTHER_VARIABLES:
-            close = get_close_matches(field, known, 1)
+        if name.upper().startswith(PREFIX) and field not in fields and name not in OTHER_VARIABLES:
+            close = get_close_matches(field, fields, 1)
             hint = f"; did you mean {PREFIX}{close[0].upper()}?" if close else ""
             raise SettingsError(f"unknown setting {name}{hint}")
     try:

@@ -98,7 +98,7 @@ class JobRunner:
 
     @property
     def is_idle(self) -> bool:
-        """Whether this worker would claim a job at once."""
+        """True if this worker would claim a job at once."""
         return self.lease is None and not self.is_pausing and not self.shutdown.has_begun
 
     def on_cancel_request(self, job_id: str) -> None:

@@ -29,8 +29,8 @@ def requirements(pyproject: Path, device: str, *, alone: bool = False) -> list[s
         raise SystemExit(f"device {device!r}: it must be one of {', '.join(DEVICES)}")
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     extras = [project["optional-dependencies"][extra] for extra in DEVICES[device]]
-    wanted = [*project["dependencies"], *(line for extra in extras for line in extra)]
-    return [line for line in wanted if line.startswith(f"{ALONE}==") is alone]
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    return [line for line in lines if line.startswith(f"{ALONE}==") is alone]
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ def requested_wait_s(prefer: str | None) -> int | None:
 
     `wait` alone means 60. Invalid values are ignored, as RFC 7240 allows.
     """
-    found = WAIT.search(prefer or "")
-    if found is None:
+    match = WAIT.search(prefer or "")
+    if match is None:
         return None
-    requested = MAX_WAIT_S if found[1] is None else int(found[1])
+    requested = MAX_WAIT_S if match[1] is None else int(match[1])
     return min(requested, MAX_WAIT_S) or None
 
 

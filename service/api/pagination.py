@@ -28,5 +28,5 @@ def next_page(
     if len(records) < limit:
         return None
     last = records[-1]
-    kept = [(name, value) for name, value in query if name != "cursor"]
-    return f"{path}?{urlencode([*kept, ('cursor', f'{last.created_ms}-{last.id}')])}"
+    parameters = [(name, value) for name, value in query if name != "cursor"]
+    return f"{path}?{urlencode([*parameters, ('cursor', f'{last.created_ms}-{last.id}')])}"

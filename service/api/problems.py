@@ -123,12 +123,12 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Return the methods of all routes at this path; Starlette returns those of the first."""
-    found = set()
+    methods = set()
     for method in METHODS:
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
-            found.add(method)
-    return ", ".join(sorted(found))
+            methods.add(method)
+    return ", ".join(sorted(methods))
 
 
 def _client_disconnected(request: Request, error: Exception) -> Response:

@@ -26,8 +26,8 @@ def new_secret() -> tuple[str, str]:
 
 def id_of(text: str) -> str | None:
     """Return the id in a key's text, or None when it does not look like a key."""
-    found = KEY.fullmatch(text)
-    return None if found is None else found["id"]
+    match = KEY.fullmatch(text)
+    return None if match is None else match["id"]
 
 
 def digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What is sent to the service, and how its responses are read; used by both clients."""
+"""Requests to the service and the parsing of its responses; used by both clients."""
 
 from __future__ import annotations
 

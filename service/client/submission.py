@@ -52,18 +52,18 @@ class Submission:
         """Open the headers and the body of one attempt, as httpx keyword arguments."""
         headers = {"Idempotency-Key": self.key}
         models = {"params": self.params, "options": self.options}
-        given = {name: model for name, model in models.items() if model is not None}
+        sent_models = {name: model for name, model in models.items() if model is not None}
         files = {name: it for name, it in self.inputs.items() if isinstance(it, Path)}
         if not files:
             references = {f"{name}_url": it for name, it in self.inputs.items()}
             references |= {f"{name}_upload": it for name, it in self.uploads.items()}
-            body = {name: model.model_dump(mode="json") for name, model in given.items()}
+            body = {name: model.model_dump(mode="json") for name, model in sent_models.items()}
             yield {"headers": headers, "json": references | body}
             return
         with ExitStack() as stack:
             parts: dict[str, Any] = {
                 name: (None, model.model_dump_json(), "application/json")
-                for name, model in given.items()
+                for name, model in sent_models.items()
             }
             for name, file in files.items():
                 parts[name] = (file.name, stack.enter_context(open(file, "rb")))

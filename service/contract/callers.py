@@ -12,7 +12,7 @@ from service.contract.options import Priority
 # Part of keys in Redis and of logs.
 CALLER = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 WINDOW_S = 60
-# Who may send requests while no key exists.
+# Clients that may send requests while no key exists.
 Anonymous = Literal["loopback", "anywhere", "never"]
 
 

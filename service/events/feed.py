@@ -89,8 +89,8 @@ class Feed:
         self._changed = asyncio.Event()
 
     async def _read(self, after: int) -> list[Frame]:
-        found = await self._jobs.run(event_calls.events(self._job_id, after))
+        events = await self._jobs.run(event_calls.events(self._job_id, after))
         return [
             Frame(event.version, self._encode(event), event.snapshot.record.state.is_terminal)
-            for event in found
+            for event in events
         ]

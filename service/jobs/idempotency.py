@@ -117,9 +117,9 @@ def stored_key(header: str) -> str:
     Raises:
         RejectedError: empty, longer than 255 characters, or not visible ASCII.
     """
-    found = KEY.fullmatch(header.strip())
-    if found is None:
+    match = KEY.fullmatch(header.strip())
+    if match is None:
         raise RejectedError(
             ErrorCode.INVALID_REQUEST, "Idempotency-Key: must be 1 to 255 visible ASCII characters"
         )
-    return hashlib.sha256((found["quoted"] or found["bare"]).encode()).hexdigest()
+    return hashlib.sha256((match["quoted"] or match["bare"]).encode()).hexdigest()

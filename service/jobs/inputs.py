@@ -43,14 +43,14 @@ async def take_inputs(
         UnavailableError: the store does not answer.
     """
     contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
-    found = await _inspect(gateway, contents)
+    infos = await _inspect(gateway, contents)
     uploads = await _read_uploads(gateway, caller, received)
     policy = PolicyCheck(gateway.policy, received, caller, contents)
-    found |= await _copy_uploads(gateway, uploads, job_id, spool, policy)
-    keys = {name: _key(job_id, name, info) for name, info in found.items()}
+    infos |= await _copy_uploads(gateway, uploads, job_id, spool, policy)
+    keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
-    driving = found["driving"]
+    driving = infos["driving"]
     assert driving.kind is not None
     return JobInputs(
         image=keys.get("image"),
@@ -58,7 +58,7 @@ async def take_inputs(
         driving_kind=driving.kind,
         frames=driving.frames,
         seconds=driving.seconds,
-        size_bytes=sum(info.size_bytes for info in found.values()),
+        size_bytes=sum(info.size_bytes for info in infos.values()),
     )
 
 
@@ -89,13 +89,13 @@ async def _read_uploads(
     """Return the uploads in a request. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}
-    known = await gateway.jobs.run(read_uploads(tuple(received.uploads.values())))
-    found = {}
-    for (name, upload_id), upload in zip(received.uploads.items(), known, strict=True):
+    stored_uploads = await gateway.jobs.run(read_uploads(tuple(received.uploads.values())))
+    uploads = {}
+    for (name, upload_id), upload in zip(received.uploads.items(), stored_uploads, strict=True):
         if upload is None or upload.caller != caller.id:
             raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
-        found[name] = upload
-    return found
+        uploads[name] = upload
+    return uploads
 
 
 async def _copy_uploads(
@@ -145,9 +145,9 @@ async def _inspect_upload(
             ErrorCode.UPLOAD_NOT_FOUND,
             f"the upload {upload.id!r} has no file yet; send it to the upload's URL first",
         ) from error
-    found = (await _inspect(gateway, {name: file}))[name]
-    gateway.inspection_cache.put(name, upload.key, version.tag, found)
-    return version.tag, found
+    info = (await _inspect(gateway, {name: file}))[name]
+    gateway.inspection_cache.put(name, upload.key, version.tag, info)
+    return version.tag, info
 
 
 def _key(job_id: str, name: str, found: InputInfo) -> str:

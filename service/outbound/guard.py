@@ -45,8 +45,8 @@ class Resolver:
     async def __call__(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host. Raises OSError, UnicodeError."""
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+        entries = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        return list(dict.fromkeys(str(address[0]) for *_, address in entries))
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,12 @@ class Guard:
             AddressRefusedError: one of its addresses is not allowed.
             OSError, UnicodeError: it cannot be resolved.
         """
-        found = await self.resolve(host, port)
-        known = host.lower().rstrip(".") in self.hosts
-        if not found or not (known or all(self._allows(parse_address(each)) for each in found)):
+        resolved = await self.resolve(host, port)
+        is_listed = host.lower().rstrip(".") in self.hosts
+        are_allowed = is_listed or all(self._allows(parse_address(each)) for each in resolved)
+        if not resolved or not are_allowed:
             raise AddressRefusedError(host)
-        return found
+        return resolved
 
     def _allows(self, address: Address) -> bool:
         return is_public(address) or any(address in network for network in self.networks)

@@ -145,13 +145,13 @@ def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
     model = AnimateRequest if kind is JobKind.ANIMATE else PosesRequest
     body = read_model(model, "body", text)
     params = body.params if isinstance(body, AnimateRequest) else JobParams()
-    given = body.model_dump(exclude={"params", "options"}, exclude_none=True)
+    fields = body.model_dump(exclude={"params", "options"}, exclude_none=True)
     return SubmissionBody(
         kind,
         params,
         body.options,
-        urls=_with_suffix(given, "_url"),
-        uploads=_with_suffix(given, "_upload"),
+        urls=_with_suffix(fields, "_url"),
+        uploads=_with_suffix(fields, "_upload"),
     )
 
 

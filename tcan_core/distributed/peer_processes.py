@@ -169,7 +169,7 @@ class PeerProcessGroup(TorchProcessGroup):
             self._report_loss(f"the process on {peer.device} ended with {code}")
 
     def _report_loss(self, reason: str) -> None:
-        logger.error("peer process lost: %s; this process cannot go on without it", reason)
+        logger.error("peer process lost: %s; this process cannot continue without it", reason)
         self._on_loss()
 
 

@@ -94,7 +94,7 @@ def test_prepare_worker_reports_no_model(
 def test_sd15_job_is_prepared_without_its_weights(
     settings: Settings, jobs: JobStore, objects: ObjectStore, pair: Path, tmp_path: Path
 ) -> None:
-    """By the command itself, on a machine that has none of its weights."""
+    """`tcan worker` runs on a machine that has none of its weights."""
     assert settings.redis_url is not None
     environment = {
         "TCAN_DATA": str(settings.data),

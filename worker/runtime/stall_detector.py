@@ -38,7 +38,7 @@ class ObservedRunner(Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it would claim a job at once."""
+        """True if it would claim a job at once."""
 
 
 def restart_process() -> None:

@@ -46,8 +46,8 @@ def main() -> None:
         jobs.close()
     print("| of one job, kB | measured |\n|---|---|")
     print(f"| memory while it waits | {(waiting - empty) / count / 1000:.1f} |")
-    held = (ended - empty) / count / 1000
-    print(f"| memory once it has ended, with its {REPORTS + 5} events | {held:.1f} |")
+    kib_per_job = (ended - empty) / count / 1000
+    print(f"| memory once it has ended, with its {REPORTS + 5} events | {kib_per_job:.1f} |")
     print(f"| append-only file until it is rewritten | {written / count / 1000:.1f} |")
 
 

@@ -204,12 +204,12 @@ def accepted_uploads(folder: Path, redis_url: str, megabytes: int) -> dict[str, 
     """
     small = uploads.write_video(folder / "small.mov", 20)
     big = uploads.write_video(folder / "big.mov", megabytes)
-    found = {}
+    measured = {}
     for store, environment in (("folder", nullcontext(dict[str, str]())), ("s3", s3(folder))):
         with environment as more, gateway(folder / store, redis_url, more) as (url, process):
             uploads.accepted(url, process.pid, small)
-            found[store] = uploads.accepted(url, process.pid, big)
-    return found
+            measured[store] = uploads.accepted(url, process.pid, big)
+    return measured
 
 
 @contextmanager

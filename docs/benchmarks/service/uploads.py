@@ -32,10 +32,10 @@ def refused(url: str, pid: int, megabytes: int) -> dict[str, Any]:
 
 def accepted(url: str, pid: int, video: Path) -> dict[str, Any]:
     """Send an upload that becomes a job. Raises RuntimeError when it is refused."""
-    found = grown(url, pid, lambda: form(pieces(video)), round(video.stat().st_size / MB))
-    if found["answer"] != 202:
-        raise RuntimeError(f"the video was refused: {found['answer']}")
-    return found
+    growth = grown(url, pid, lambda: form(pieces(video)), round(video.stat().st_size / MB))
+    if growth["answer"] != 202:
+        raise RuntimeError(f"the video was refused: {growth['answer']}")
+    return growth
 
 
 def write_video(file: Path, megabytes: int) -> Path:

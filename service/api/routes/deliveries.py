@@ -27,8 +27,8 @@ MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
 async def get_deliveries(job_id: str, caller: CallerDep, gateway: GatewayDep) -> DeliveryList:
     """List the messages to the job's webhook, each with its delivery attempts."""
     await gateway.read(job_id, caller)
-    found = await gateway.jobs.run(delivery_calls.deliveries(job_id))
-    return DeliveryList(deliveries=[view_delivery(delivery) for delivery in found])
+    deliveries = await gateway.jobs.run(delivery_calls.deliveries(job_id))
+    return DeliveryList(deliveries=[view_delivery(delivery) for delivery in deliveries])
 
 
 @router.post(
@@ -67,8 +67,8 @@ async def redeliver(
 async def get_secret(caller: CallerDep, gateway: GatewayDep, response: Response) -> Secrets:
     """Return the caller's secrets, for verification with a Standard Webhooks library."""
     response.headers["Cache-Control"] = "no-store"
-    found = await gateway.jobs.run(delivery_calls.secrets(caller.id))
-    return _secrets(gateway, caller.id, found)
+    secrets = await gateway.jobs.run(delivery_calls.secrets(caller.id))
+    return _secrets(gateway, caller.id, secrets)
 
 
 @router.post(
@@ -86,8 +86,8 @@ async def rotate_secret(
 ) -> Secrets:
     """Create a new secret. Old secrets also sign messages until they expire."""
     response.headers["Cache-Control"] = "no-store"
-    found = await gateway.jobs.run(delivery_calls.rotate_secret(caller.id, overlap_s * 1000))
-    return _secrets(gateway, caller.id, found)
+    secrets = await gateway.jobs.run(delivery_calls.rotate_secret(caller.id, overlap_s * 1000))
+    return _secrets(gateway, caller.id, secrets)
 
 
 def _secrets(gateway: Gateway, caller: str, found: list[Secret]) -> Secrets:

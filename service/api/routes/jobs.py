@@ -58,12 +58,12 @@ PAGED: dict[int | str, dict[str, Any]] = {
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """Return the job; `Retry-After` suggests when to poll again while it has not ended."""
     snapshot = await gateway.read(job_id, caller)
-    shown = view_snapshot(snapshot, show_caller=caller.sees_all)
+    job_view = view_snapshot(snapshot, show_caller=caller.sees_all)
     headers = {"Cache-Control": "no-store"}
     if not snapshot.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
     # The most frequent request: returning JSON skips FastAPI's second validation of the view.
-    text = shown.model_dump_json()
+    text = job_view.model_dump_json()
     return Response(text, media_type="application/json", headers=headers)
 
 
@@ -114,8 +114,8 @@ async def list_jobs(
     following = next_page("/jobs", request.query_params.multi_items(), records, limit)
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
-    shown = [view(record, show_caller=caller.sees_all) for record in records]
-    return JobList(jobs=shown, next=following)
+    job_views = [view(record, show_caller=caller.sees_all) for record in records]
+    return JobList(jobs=job_views, next=following)
 
 
 async def _listed_callers(gateway: Gateway, caller: Caller, requested: str | None) -> Sequence[str]:

@@ -121,11 +121,11 @@ async def put_object(request: Request, gateway: GatewayDep) -> None:
     parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
     parts["file"] = Part(
         gateway.settings.limits.max_driving_bytes,
-        admit=lambda found: objects.admit_form(_fields(found)),
+        admit=lambda form: objects.admit_form(_fields(form)),
     )
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
-        found = await receive(request.headers, request.stream(), parts, spool)
-        await to_thread.run_sync(objects.put_form, _fields(found), found["file"])
+        form = await receive(request.headers, request.stream(), parts, spool)
+        await to_thread.run_sync(objects.put_form, _fields(form), form["file"])
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:

@@ -78,8 +78,8 @@ class Command(Generic[T]):
     def encode(self, now_ms: int | None = None) -> str:
         """Return the script's one argument: a JSON object, with the time if it is given."""
         named = {**self.arguments, "now_ms": now_ms}
-        given = {name: value for name, value in named.items() if value is not None}
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        arguments = {name: value for name, value in named.items() if value is not None}
+        return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
 
 class Cursor(NamedTuple):

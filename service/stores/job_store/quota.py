@@ -51,10 +51,10 @@ def quota_of(
 
 def quota_error(raised: str) -> RejectedError | None:
     """Return the error for what a script raised; None if that was something else."""
-    found = RAISED.search(raised)
-    if found is None:
+    match = RAISED.search(raised)
+    if match is None:
         return None
-    name, used, more, limit, retry_s = found.groups()
+    name, used, more, limit, retry_s = match.groups()
     detail = f"{name}: {DETAILS[name].format(used=used, more=more, limit=limit)}"
     retry = retry_s if retry_s != "0" else str(QUEUE_RETRY_S)
     return RejectedError(ErrorCode.QUOTA_EXCEEDED, detail, headers={"Retry-After": retry})

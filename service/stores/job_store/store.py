@@ -96,13 +96,13 @@ class AsyncJobStore:
 
     async def run(self, command: Command[T]) -> T:
         """Run a command. Raises UnavailableError when the server does not answer."""
-        given = (1, PREFIX, _argument(command, self._clock))
+        arguments = (1, PREFIX, _argument(command, self._clock))
         connection = self._reads if command.script in READING else self._writes
         try:
             try:
-                reply = await connection.run("EVALSHA", self._digests[command.script], *given)
+                reply = await connection.run("EVALSHA", self._digests[command.script], *arguments)
             except NoScriptError:  # a new or restarted server
-                reply = await connection.run("EVAL", scripts()[command.script], *given)
+                reply = await connection.run("EVAL", scripts()[command.script], *arguments)
         except RedisError as error:
             raise _mapped(error) from error
         return command.parse(reply)
@@ -136,8 +136,8 @@ def _assemble(name: str, text: str, parts: dict[str, str]) -> str:
     included = ["base"]
 
     def include(source: str) -> None:
-        found = REQUIRES.search(source)
-        for part in found[1].split(", ") if found else ():
+        match = REQUIRES.search(source)
+        for part in match[1].split(", ") if match else ():
             if part not in included:
                 include(parts[part])
                 included.append(part)

@@ -266,5 +266,5 @@ def _write(content: Content, target: Path) -> None:
 
 
 def _version(path: Path) -> Version:
-    found = path.stat()
-    return Version(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}")
+    status = path.stat()
+    return Version(status.st_size, f"{status.st_ino}-{status.st_mtime_ns}")

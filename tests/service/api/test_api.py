@@ -97,7 +97,7 @@ def test_submit_and_status_routes_answer_with_the_documented_statuses(
         client.get(job),
         client.head(job),
         client.put(job),
-        client.get("/jobs/nobody"),
+        client.get("/jobs/missing"),
         client.get("/jobs/no%2Fbody"),
         client.get(f"{job}/x"),
     ]
@@ -261,12 +261,12 @@ def test_missing_result_is_explained(client: TestClient, jobs: JobStore, tmp_pat
     expect_problem(early, 409, "result_not_ready", "the job is queued")
     assert "retry-after" in early.headers
     token = render(jobs, job_id).token
-    error = JobError.of(ErrorCode.NO_PERSON, "nobody in 40 frames", stage="prepare")
+    error = JobError.of(ErrorCode.NO_PERSON, "no person in 40 frames", stage="prepare")
     jobs.run(commands.fail(job_id, token, error))
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["status"], job["error"]["code"]) == ("failed", "no_person")
     late = client.get(f"/jobs/{job_id}/result")
-    expect_problem(late, 404, "no_result", "the job failed: nobody in 40 frames")
+    expect_problem(late, 404, "no_result", "the job failed: no person in 40 frames")
 
 
 def test_altered_link_is_refused(client: TestClient) -> None:
@@ -283,8 +283,8 @@ def test_cancel_ends_a_queued_job_and_marks_a_running_one(
     render(jobs, running)
     for _ in range(2):
         assert client.post(f"/jobs/{waiting}/cancel").json()["status"] == "canceled"
-        asked = client.post(f"/jobs/{running}/cancel").json()
-        assert (asked["status"], asked["cancel_requested"]) == ("running", True)
+        answer = client.post(f"/jobs/{running}/cancel").json()
+        assert (answer["status"], answer["cancel_requested"]) == ("running", True)
 
 
 def test_list_is_paginated(client: TestClient, tmp_path: Path) -> None:

@@ -159,10 +159,10 @@ def test_key_allows_only_its_scopes(service: TestClient, jobs: JobStore) -> None
 
 
 def test_anonymous_access_ends_with_the_first_key(service: TestClient, jobs: JobStore) -> None:
-    nobody = Holder(service, None)
-    assert nobody.submit().status_code == 202
+    anonymous = Holder(service, None)
+    assert anonymous.submit().status_code == 202
     text = new_key(jobs, "ann")
-    wait_until(lambda: nobody.ask("GET", "/jobs").status_code == 401, "a key is needed")
+    wait_until(lambda: anonymous.ask("GET", "/jobs").status_code == 401, "a key is needed")
     jobs.run(keys.revoke_key(id_of(text) or ""))
     for wrong in (None, text[:-1] + "x", "tcan_" + "0" * 12 + "_" + "a" * 43, "x", ""):
         answer = Holder(service, wrong).ask("GET", "/jobs")
@@ -219,11 +219,11 @@ def test_streams_end_within_a_second_of_the_revocation(
 def test_anonymous_requests_are_refused_within_a_second_of_the_first_key(
     service: TestClient, jobs: JobStore
 ) -> None:
-    nobody = Holder(service, None)
-    assert nobody.ask("GET", "/jobs").status_code == 200
+    anonymous = Holder(service, None)
+    assert anonymous.ask("GET", "/jobs").status_code == 200
     new_key(jobs, "ann")
     began_s = time.monotonic()
-    wait_until(lambda: nobody.ask("GET", "/jobs").status_code == 401, "a key is needed")
+    wait_until(lambda: anonymous.ask("GET", "/jobs").status_code == 401, "a key is needed")
     assert time.monotonic() - began_s < 1.0
 
 
@@ -311,11 +311,11 @@ def test_store_does_not_contain_key_secrets(jobs: JobStore) -> None:
 def test_priority_above_the_keys_maximum_is_refused(service: TestClient, jobs: JobStore) -> None:
     ann = Holder(service, new_key(jobs, "ann"))
     boss = Holder(service, new_key(jobs, "boss", highest_priority="high"))
-    wish = {"options": '{"priority": "high"}'}
-    refused = ann.submit(data=wish)
+    form = {"options": '{"priority": "high"}'}
+    refused = ann.submit(data=form)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert "highest priority, 'normal'" in refused.json()["detail"]
-    assert boss.submit(data=wish).status_code == 202
+    assert boss.submit(data=form).status_code == 202
 
 
 def test_anonymous_access_settings(folder_settings: Settings, tmp_path: Path) -> None:

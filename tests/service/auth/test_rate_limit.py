@@ -48,16 +48,16 @@ class RateHeaders(NamedTuple):
     more_in_s: int
 
 
-def told(answer: Answer, most: int) -> RateHeaders:
+def rate_headers(answer: Answer, most: int) -> RateHeaders:
     """Parse the headers of draft-ietf-httpapi-ratelimit-headers-10."""
     assert answer.headers["ratelimit-policy"] == f'"requests";q={most};w={WINDOW_S}'
-    found = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
-    assert found is not None
+    match = re.fullmatch(r'"requests";r=(\d+);t=(\d+)', answer.headers["ratelimit"])
+    assert match is not None
     passed = answer.status_code != 429
     if not passed:
         assert answer.json()["code"] == "rate_limited"
-        assert answer.headers["retry-after"] == found[2]
-    return RateHeaders(passed, int(found[1]), int(found[2]))
+        assert answer.headers["retry-after"] == match[2]
+    return RateHeaders(passed, int(match[1]), int(match[2]))
 
 
 class Clock:
@@ -94,7 +94,7 @@ def test_two_gateways_share_one_rate_limit(
     for tick in range(3 * WINDOW_S):
         clock.now_ms = START_MS + 1000 * tick
         for number in range(2 if tick % 3 else 1):
-            if told(two[number].get("/jobs?limit=1", headers=key), most).passed:
+            if rate_headers(two[number].get("/jobs?limit=1", headers=key), most).passed:
                 passed_ms.append(clock.now_ms)
     for began_ms in range(START_MS, START_MS + 120_000, 1000):
         assert sum(began_ms <= ms < began_ms + 60_000 for ms in passed_ms) <= most
@@ -106,16 +106,16 @@ def test_rate_limit_headers_are_exact(
 ) -> None:
     most = 5
     key = bearer(new_key(jobs, "ann", limits={"requests_per_minute": most}))
-    for left in range(most - 1, -1, -1):
-        said = told(two[left % 2].get("/jobs", headers=key), most)
-        assert said == RateHeaders(True, left, WINDOW_S - (most - 1 - left))
+    for remaining in range(most - 1, -1, -1):
+        headers = rate_headers(two[remaining % 2].get("/jobs", headers=key), most)
+        assert headers == RateHeaders(True, remaining, WINDOW_S - (most - 1 - remaining))
         clock.now_ms += 1000
-    refused = told(two[0].get("/jobs", headers=key), most)
+    refused = rate_headers(two[0].get("/jobs", headers=key), most)
     assert refused == RateHeaders(False, 0, WINDOW_S - most)
     clock.now_ms += 1000 * refused.more_in_s - 1
-    assert not told(two[1].get("/jobs", headers=key), most).passed
+    assert not rate_headers(two[1].get("/jobs", headers=key), most).passed
     clock.now_ms += 1
-    assert told(two[0].get("/jobs", headers=key), most) == RateHeaders(True, 0, 1)
+    assert rate_headers(two[0].get("/jobs", headers=key), most) == RateHeaders(True, 0, 1)
 
 
 def test_rate_limits_of_callers_are_independent(
@@ -160,19 +160,19 @@ def test_rate_limit_over_three_windows_of_real_time(
         end_s = began_s + windows * WINDOW_S
 
         def ask(url: str) -> tuple[list[float], int]:
-            passed, asked = [], 0
+            passed, requests = [], 0
             with httpx.Client(headers=key, timeout=GUARD_S) as http:
                 while (now_s := time.monotonic()) < end_s:
-                    asked += 1
-                    if told(http.get(f"{url}/jobs?limit=1"), most).passed:
+                    requests += 1
+                    if rate_headers(http.get(f"{url}/jobs?limit=1"), most).passed:
                         passed.append(now_s - began_s)
-            return passed, asked
+            return passed, requests
 
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(ask, (one, other, one, other)))
-    times = sorted(time_s for passed, _ in found for time_s in passed)
+            results = list(pool.map(ask, (one, other, one, other)))
+    times = sorted(time_s for passed, _ in results for time_s in passed)
     per_window = [sum(n * 60 <= each < (n + 1) * 60 for each in times) for n in range(windows)]
-    print(f"asked {sum(asked for _, asked in found)}, let through per minute {per_window}")
+    print(f"sent {sum(requests for _, requests in results)}, passed per minute {per_window}")
     assert all(abs(count - most) <= 0.02 * most for count in per_window)
 
 
@@ -232,8 +232,8 @@ def test_uploads_count_until_their_job_counts_instead(
     day_s = 24 * 3600
     assert refused.headers["retry-after"] == str(day_s - clock.now_ms // 1000 % day_s)
     client.post(made["url"], data=made["fields"], files={"file": ("f", content)})
-    wish = {"driving_upload": made["id"]}
-    statuses = [client.post("/poses", json=wish, headers=key).status_code for _ in range(4)]
+    body = {"driving_upload": made["id"]}
+    statuses = [client.post("/poses", json=body, headers=key).status_code for _ in range(4)]
     assert statuses == [202, 202, 202, 429]
     assert jobs.redis.hgetall("tcan:uploads:counted") == {}
     clock.now_ms += 1000 * day_s
@@ -255,10 +255,10 @@ def test_upload_forms_do_not_block_their_own_job(
         sent = client.post(form["url"], data=form["fields"], files={"file": FILES[name]})
         assert (form["max_bytes"], sent.status_code) == (most, 204)
     assert client.post("/uploads", json={"max_bytes": 1}, headers=key).status_code == 429
-    # Bytes that no form stands for are too many before they are read.
-    assert submit(client, key, b"never looked at").json()["code"] == "quota_exceeded"
-    wish = {f"{name}_upload": form["id"] for name, form in forms.items()}
-    assert client.post("/animate", json=wish, headers=key).status_code == 202
+    # Bytes without a form exceed the quota before they are read.
+    assert submit(client, key, b"never read").json()["code"] == "quota_exceeded"
+    body = {f"{name}_upload": form["id"] for name, form in forms.items()}
+    assert client.post("/animate", json=body, headers=key).status_code == 202
 
 
 def test_form_without_a_size_is_limited_to_the_daily_quota(
@@ -283,8 +283,8 @@ def test_job_over_the_quota_leaves_no_files(
 ) -> None:
     key = bearer(new_key(jobs, "ann", limits={"driving_s_per_day": 2}))
     assert submit(client, key, samples.poses(100)).status_code == 429
-    left = [path for path in folder_settings.objects_folder.rglob("*") if path.is_file()]
-    assert left == [] and list(folder_settings.spool_folder.iterdir()) == []
+    files = [path for path in folder_settings.objects_folder.rglob("*") if path.is_file()]
+    assert files == [] and list(folder_settings.spool_folder.iterdir()) == []
     assert jobs.redis.keys("tcan:job:*") == []
 
 

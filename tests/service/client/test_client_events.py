@@ -136,7 +136,7 @@ def test_events_start_after_the_given_id_and_end_with_the_job(url: str, driver: 
         first = next(client.events(driver.id))
         assert (first.id, first.kind, first.job.status) == (1, EventKind.STATE, "queued")
         with pytest.raises(ProblemError, match="job_not_found"):
-            list(client.events("nobody"))
+            list(client.events("missing"))
 
 
 def test_event_text_may_contain_any_line_separator(

@@ -1,4 +1,4 @@
-"""Events of jobs: they agree with polling, replay, and hold nobody back."""
+"""Events of jobs: they agree with polling, can be replayed, and do not delay other work."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_unchanged_job_emits_no_event(driver: JobDriver, jobs: JobStore) -> None
     jobs.run(commands.cancel("a"))
     [end] = driver.events(after=3)
     assert end.snapshot.record.state == "canceled"
-    assert jobs.run(events.events("nobody", 0)) == []
+    assert jobs.run(events.events("missing", 0)) == []
 
 
 def test_events_are_erased_with_their_job(driver: JobDriver, jobs: JobStore) -> None:
@@ -97,10 +97,10 @@ def test_events_are_erased_with_their_job(driver: JobDriver, jobs: JobStore) -> 
     assert jobs.redis.keys("tcan:events:*") == []
 
 
-def test_a_job_that_is_passed_on_for_ever_keeps_its_last_events(
+def test_job_that_is_released_again_and_again_keeps_its_last_events(
     http: httpx.Client, driver: JobDriver, jobs: JobStore
 ) -> None:
-    """As while an object store is away; who was there before sees a gap, and then the end."""
+    """As during an outage of the object store; earlier readers see a gap, and then the end."""
     driver.create()
     driver.take(Queue.PREPARE)
     found: Any = jobs.redis.xrevrange("tcan:events:a", count=1)
@@ -159,7 +159,7 @@ def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: JobDriver) -> N
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         assert [event.version for event in parse_events(answer.iter_lines())] == [11, 12, 13]
-    assert http.get("/jobs/nobody/events").json()["code"] == "job_not_found"
+    assert http.get("/jobs/missing/events").json()["code"] == "job_not_found"
     bad = http.get("/jobs/a/events", headers={"Last-Event-ID": "yesterday"})
     assert (bad.status_code, bad.json()["code"]) == (422, "invalid_request")
 
@@ -239,13 +239,13 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
         async with EventHub(jobs, event_frame) as hub:
             open_permit = partial(StreamRevoker(nobody_is_asked).permit, None)
             stream = read_events(hub, open_permit, driver.snapshot(), 1, heartbeat_s=0.01)
-            heard = [await anext(stream), await anext(stream), await anext(stream)]
+            frames = [await anext(stream), await anext(stream), await anext(stream)]
             assert hub.watched == {"a": 1}
             hub.close_streams()
-            heard += [frame async for frame in stream if frame != HEARTBEAT]
+            frames += [frame async for frame in stream if frame != HEARTBEAT]
             assert hub.watched == {}
         await jobs.close()
-        return heard
+        return frames
 
     assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 

@@ -69,11 +69,11 @@ def test_policy_receives_the_job_and_can_refuse_it(
     assert refused.json()["code"] == "policy_refused"
     assert refused.json()["reason"] == "no_release"
     assert refused.json()["detail"] == "the cast's releases are missing"
-    [asked] = Cast.seen
-    assert (asked.caller, asked.kind) == ("anonymous", "animate")
+    [request] = Cast.seen
+    assert (request.caller, request.kind) == ("anonymous", "animate")
     assert Cast.sizes == [{"image": len(IMAGE), "driving": len(POSES)}]
-    left = [file for file in folder_settings.data.rglob("*") if file.is_file()]
-    assert [file for file in left if "objects" in file.parts or "spool" in file.parts] == []
+    files = [file for file in folder_settings.data.rglob("*") if file.is_file()]
+    assert [file for file in files if "objects" in file.parts or "spool" in file.parts] == []
     assert jobs.redis.keys("tcan:job:*") == []
     agreed = {"options": '{"consent": "release 7"}'}
     assert judged.post("/animate", files=FILES, data=agreed).status_code == 202

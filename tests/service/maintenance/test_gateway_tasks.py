@@ -31,8 +31,8 @@ def receiver() -> Iterator[Receiver]:
 def test_gateway_fails_job_after_deadline_without_workers(
     client: TestClient, jobs: JobStore, receiver: Receiver, tmp_path: Path
 ) -> None:
-    wishes = {"start_deadline_s": 3600, "webhook": {"url": receiver.url}}
-    made = submit(client, tmp_path, options=json.dumps(wishes))
+    options = {"start_deadline_s": 3600, "webhook": {"url": receiver.url}}
+    made = submit(client, tmp_path, options=json.dumps(options))
     job_id = made.json()["id"]
     jobs.redis.zadd("tcan:deadlines", {job_id: 0})
     wait_until(lambda: receiver.messages, "the webhook comes")

@@ -54,7 +54,7 @@ def working(jobs: JobStore) -> Iterator[JobStore]:
         taken = jobs.run(commands.claim(job_id, Queue.PREPARE, "w", LEASE_MS))
         assert taken is not None
         tokens[job_id] = taken.token
-    error = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+    error = JobError.of(ErrorCode.NO_PERSON, "no person", stage="prepare")
     jobs.run(commands.fail("bad", tokens["bad"], error))
     jobs.run(commands.hand_over("done", tokens["done"], Queue.RENDER, "p", [], {"prepare": 0.5}))
     taken = jobs.run(commands.claim("done", Queue.RENDER, "w", LEASE_MS))
@@ -106,9 +106,9 @@ def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: JobStor
     hour_ago = time.time() * 1000 - 3_600_000
     jobs.redis.zadd("tcan:waiting:prepare:age:low", {"low1": hour_ago})
     metrics = Metrics(client)
-    found = {p: metrics("tcan_queue_class_jobs", queue="prepare", priority=p) for p in Priority}
-    assert found == {Priority.HIGH: 1, Priority.NORMAL: 0, Priority.LOW: 3}
-    assert sum(found.values()) == metrics("tcan_queue_jobs", queue="prepare")
+    waiting = {p: metrics("tcan_queue_class_jobs", queue="prepare", priority=p) for p in Priority}
+    assert waiting == {Priority.HIGH: 1, Priority.NORMAL: 0, Priority.LOW: 3}
+    assert sum(waiting.values()) == metrics("tcan_queue_jobs", queue="prepare")
     ages = {p: metrics("tcan_queue_oldest_seconds", queue="prepare", priority=p) for p in Priority}
     assert ages[Priority.LOW] == pytest.approx(3600, abs=30)
     assert 0 <= ages[Priority.HIGH] < 30

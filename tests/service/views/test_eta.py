@@ -77,20 +77,20 @@ def test_estimates_of_queued_jobs_are_accurate(shop: Shop, workers: int) -> None
     shop.open(workers, Queue.PREPARE)
     names = [f"{number:02d}" for number in range(12)]
     shop.submit(*names)
-    told: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
+    estimates: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
     ended: dict[str, int] = {}
     for first in range(0, len(names), workers):
         at_work = {name: shop.take(name) for name in names[first : first + workers]}
         shop.now_ms += JOB_MS // 2
         for name in names[first + workers :]:
-            told[name].append((shop.now_ms, shop.seconds(name)))
+            estimates[name].append((shop.now_ms, shop.seconds(name)))
         shop.now_ms += JOB_MS // 2
         for name, token in at_work.items():
             shop.jobs.run(commands.succeed(name, token, {}, []))
             ended[name] = shop.now_ms
     off_s = [
         abs(now_ms / 1000 + seconds - ended[name] / 1000)
-        for name, entries in told.items()
+        for name, entries in estimates.items()
         for now_ms, seconds in entries
     ]
     assert len(off_s) == sum(range(0, 12, workers))

@@ -34,7 +34,7 @@ from tests.service.receiver import Message, Receiver, receiving
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
 )
-NO_PERSON = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+NO_PERSON = JobError.of(ErrorCode.NO_PERSON, "no person", stage="prepare")
 SIGNER = Signer(b"k" * 32)
 MINUTE_MS, DAY_MS = 60_000, 24 * 3_600_000
 
@@ -82,9 +82,9 @@ class World:
 
     def keys(self) -> set[str]:
         """Return the Redis keys of messages."""
-        found = self.jobs.redis.keys("tcan:deliver*")
-        assert isinstance(found, list)
-        return {str(key) for key in found}
+        names = self.jobs.redis.keys("tcan:deliver*")
+        assert isinstance(names, list)
+        return {str(key) for key in names}
 
     def log(self, job_id: str = "a") -> list[Any]:
         return self.jobs.run(deliveries.deliveries(job_id))
@@ -293,7 +293,7 @@ def test_gateway_delivers_logs_and_redelivers(
         wait_until(lambda: len(receiver.messages) == 2, "it is sent again")
         assert receiver.messages[0].id == receiver.messages[1].id
         assert client.post(f"{log}/2/redeliver").json()["code"] == "delivery_not_found"
-        assert client.get("/jobs/nobody/deliveries").json()["code"] == "job_not_found"
+        assert client.get("/jobs/missing/deliveries").json()["code"] == "job_not_found"
         rotated = client.post("/webhooks/secret/rotate", params={"overlap_s": 60}).json()
         assert [entry["secret"] for entry in rotated["secrets"]][1] == secret["secret"]
         assert rotated["secrets"][1]["retires_at"] is not None

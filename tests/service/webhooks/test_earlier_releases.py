@@ -27,8 +27,8 @@ def canceled(jobs: JobStore, job_id: str, caller: str) -> None:
 
 def claimed(jobs: JobStore) -> list[str]:
     """Return the jobs whose messages a gateway claims now."""
-    found = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
-    return sorted(message.delivery.job_id for message in found)
+    messages = jobs.run(deliveries.claim(32, CLAIM_MS, 8, {}))
+    return sorted(message.delivery.job_id for message in messages)
 
 
 @pytest.mark.parametrize("kept_by", ["message", "caller"])
@@ -47,7 +47,7 @@ def test_messages_of_earlier_release_are_sent_once(jobs: JobStore, kept_by: str)
 
 def test_orphaned_entries_of_earlier_release_are_skipped(jobs: JobStore) -> None:
     jobs.redis.zadd(EARLIER, {"erased:1": 0})
-    jobs.redis.zadd(INDEX, {"nobody": 0})
+    jobs.redis.zadd(INDEX, {"missing": 0})
     canceled(jobs, "a", "ann")
     assert claimed(jobs) == ["a"]
     assert jobs.redis.zrange(INDEX, 0, -1) == ["ann"]

@@ -143,8 +143,8 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
 
 def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: JobStore) -> None:
     def claimed(limit: int, **sending: int) -> list[str]:
-        found = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
-        return [message.delivery.caller for message in found]
+        messages = jobs.run(deliveries.claim(limit, CLAIM_MS, LIMIT, sending))
+        return [message.delivery.caller for message in messages]
 
     for caller in ("first", "second", "third"):
         canceled(jobs, "http://127.0.0.1:9/", caller, 2 * LIMIT)

@@ -248,9 +248,9 @@ def test_cancel_stops_before_the_next_window(
 def test_source_pose_is_detected_if_it_is_not_given(
     pipeline: AnimatePipeline, scene: Scene, image: Frames, poses: list[Pose]
 ) -> None:
-    given = pipeline(image, poses[:2], source_pose=scene.source_pose)
+    expected = pipeline(image, poses[:2], source_pose=scene.source_pose)
 
-    assert np.array_equal(pipeline(image, poses[:2]), given)
+    assert np.array_equal(pipeline(image, poses[:2]), expected)
 
 
 def test_image_without_a_person_is_rejected_only_with_retargeting(

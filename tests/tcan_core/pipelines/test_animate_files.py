@@ -179,10 +179,12 @@ def test_image_without_a_person_is_accepted_without_retargeting_or_with_a_pose(
     write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
 
     unretargeted = prepare(image, driving, detector=DETECTOR, retarget=False)
-    given = prepare(image, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json")
+    prepared = prepare(
+        image, driving, detector=DETECTOR, source_pose_path=pair / "source_pose.json"
+    )
 
-    assert unretargeted.source_pose is None and given.source_pose is not None
-    assert np.array_equal(given.source_pose.keypoints, scene.source_pose.keypoints)
+    assert unretargeted.source_pose is None and prepared.source_pose is not None
+    assert np.array_equal(prepared.source_pose.keypoints, scene.source_pose.keypoints)
     unretargeted.save(tmp_path / "prepared.zip")
     assert PreparedInput.load(tmp_path / "prepared.zip", image).source_pose is None
 

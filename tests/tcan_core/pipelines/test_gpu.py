@@ -27,7 +27,7 @@ def test_a_gpu_makes_the_frames_of_a_cpu(
 ) -> None:
     """The mean difference is at most `levels` of 255, twice that of a CPU from itself or more.
 
-    That is 0.18 in float16 and 1.42 in bfloat16; float32 stands for convolutions in TF32.
+    That is 0.18 in float16 and 1.42 in bfloat16; float32 means convolutions in TF32.
     """
     image, source_pose = scene.source.draw(scene.source_pose)[0], scene.source_pose
     poses = scene.driving.poses(scene.motion)

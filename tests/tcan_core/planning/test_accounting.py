@@ -56,15 +56,15 @@ def test_meta_model_takes_the_same_memory_as_the_real_one(serial: bool) -> None:
         denoise()  # caches made from the weights count with them
         real = accounted(tcan.denoising_networks, denoise)
 
-    found = MeasuredModel.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
+    memory = MeasuredModel.build(preset, RuntimeOptions()).denoising(size, frames, windows, serial)
 
-    assert found.peak_bytes == pytest.approx(real, rel=0.02)
+    assert memory.peak_bytes == pytest.approx(real, rel=0.02)
     parameters = sum(
         tensor.nbytes
         for network in tcan.denoising_networks
         for tensor in (*network.parameters(), *network.buffers())
     )
-    assert found.weights_bytes == parameters
+    assert memory.weights_bytes == parameters
 
 
 @pytest.mark.slow

@@ -27,15 +27,15 @@ def budget(limit_bytes: int, *, on_host: bool = False) -> Budget:
 
 def required(options: RuntimeOptions, window: int, windows: int = 1, decode_batch: int = 1) -> int:
     """Return the peak memory of square images with exactly these options."""
-    found = predict(run_of(SD15, SQUARE, window, window), options, windows, decode_batch, TABLE)
-    assert found is not None
-    return found.peak_bytes
+    memory = predict(run_of(SD15, SQUARE, window, window), options, windows, decode_batch, TABLE)
+    assert memory is not None
+    return memory.peak_bytes
 
 
 def test_requested_options_are_kept_if_they_fit() -> None:
     for windows in (1, 2, 4):
-        found = budget(10**12).plan(HALF, windows)
-        assert (found.options, found.window_batch, found.window) == (HALF, windows, 32)
+        plan = budget(10**12).plan(HALF, windows)
+        assert (plan.options, plan.window_batch, plan.window) == (HALF, windows, 32)
     assert budget(10**12).plan(HALF, 3).window_batch == 3
 
 
@@ -48,7 +48,7 @@ def test_window_batch_is_limited_to_measured_ones() -> None:
 def test_serial_guidance_and_offload_are_added_before_windows_are_shortened() -> None:
     serial = replace(HALF, serial_guidance=True)
     offloaded = replace(serial, offload=True)
-    found = [
+    plans = [
         budget(limit_bytes).plan(HALF, 1)
         for limit_bytes in (
             required(HALF, 32) - 1,
@@ -57,14 +57,14 @@ def test_serial_guidance_and_offload_are_added_before_windows_are_shortened() ->
             required(serial, 16) - 1,
         )
     ]
-    assert [plan.options for plan in found] == [serial, offloaded, serial, offloaded]
-    assert [plan.window for plan in found] == [32, 32, 16, 16]
+    assert [plan.options for plan in plans] == [serial, offloaded, serial, offloaded]
+    assert [plan.window for plan in plans] == [32, 32, 16, 16]
 
 
 def test_window_batch_is_reduced_before_guidance_becomes_serial() -> None:
     for windows, fewer in ((4, 2), (2, 1)):
-        found = budget(required(HALF, 32, windows) - 1).plan(HALF, 4)
-        assert (found.options, found.window_batch, found.window) == (HALF, fewer, 32)
+        plan = budget(required(HALF, 32, windows) - 1).plan(HALF, 4)
+        assert (plan.options, plan.window_batch, plan.window) == (HALF, fewer, 32)
 
 
 def test_error_for_a_model_that_cannot_fit_names_options_that_could() -> None:
@@ -83,8 +83,8 @@ def test_error_for_a_model_that_cannot_fit_names_options_that_could() -> None:
 def test_offload_is_not_chosen_on_the_host() -> None:
     serial = replace(HALF, serial_guidance=True)
     for options in (HALF, replace(HALF, offload=True)):
-        found = budget(required(serial, 16), on_host=True).plan(options, 1)
-        assert found.options == serial
+        plan = budget(required(serial, 16), on_host=True).plan(options, 1)
+        assert plan.options == serial
         with pytest.raises(MemoryLimitError):
             budget(required(serial, 16) - 1, on_host=True).plan(options, 1)
     assert "offload" not in choices_on("cpu").switches
@@ -102,8 +102,8 @@ def test_unmeasured_model_is_rejected_and_its_jobs_are_unchanged() -> None:
 
 def test_host_has_no_budget_without_a_limit() -> None:
     assert Budget.for_device(SD15, "cpu") is None
-    given = Budget.for_device(SD15, "cpu", 2**30)
-    assert given is not None and (given.limit_bytes, given.on_host) == (2**30, True)
+    limited = Budget.for_device(SD15, "cpu", 2**30)
+    assert limited is not None and (limited.limit_bytes, limited.on_host) == (2**30, True)
 
 
 def test_job_gets_as_many_windows_and_frames_at_a_time_as_fit() -> None:

@@ -44,18 +44,18 @@ def switches(options: RuntimeOptions) -> tuple[bool, bool, bool]:
 
 
 def test_less_memory_adds_options_step_by_step() -> None:
-    found = [planned(24)]
+    plans = [planned(24)]
     while True:
         try:
-            found.append(plan(RUN, found[-1].peak_bytes - 1, HALF, TABLE))
+            plans.append(plan(RUN, plans[-1].peak_bytes - 1, HALF, TABLE))
         except ParameterError as error:
             message = str(error)
             break
-    chosen = [(plan.window_batch, *switches(plan.options)) for plan in found]
+    chosen = [(plan.window_batch, *switches(plan.options)) for plan in plans]
     assert chosen[0] == (4, False, False, False) and chosen[-1] == (1, True, True, True)
     assert (1, True, False, False) in chosen
-    assert all(after.peak_bytes < before.peak_bytes for before, after in pairwise(found))
-    assert f"{found[-1].peak_bytes / GIB:.2f} GiB" in message and "the limit is" in message
+    assert all(after.peak_bytes < before.peak_bytes for before, after in pairwise(plans))
+    assert f"{plans[-1].peak_bytes / GIB:.2f} GiB" in message and "the limit is" in message
 
 
 def test_error_names_least_memory_and_the_limit() -> None:

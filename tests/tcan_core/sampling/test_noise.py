@@ -38,10 +38,10 @@ def test_freenoise_windows_are_shuffles_of_the_same_draws() -> None:
     draws = freenoise_frames(160, seed=5)
     windows = context_windows(160)
 
-    held = [[draws[frame] for frame in window] for window in windows]
-    assert all(sorted(window) == list(range(16)) for window in held)
-    assert held[0] == list(range(16))
-    assert len({tuple(window) for window in held}) == len(windows)
+    noise = [[draws[frame] for frame in window] for window in windows]
+    assert all(sorted(window) == list(range(16)) for window in noise)
+    assert noise[0] == list(range(16))
+    assert len({tuple(window) for window in noise}) == len(windows)
 
 
 def test_both_kinds_share_the_first_window() -> None:

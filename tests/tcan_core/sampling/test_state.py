@@ -42,14 +42,14 @@ KINDS = {
 def available_schedulers() -> list[str]:
     """Return every scheduler that `build_scheduler` can build."""
     names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
-    found = []
+    available = []
     for name in [*SOLVER_ORDERS, *names]:
         try:
             build_scheduler(name, STEPS)
         except ParameterError:
             continue
-        found.append(name)
-    return found
+        available.append(name)
+    return available
 
 
 def network(latents: Tensor, timestep: Tensor, windows: list[list[int]]) -> Tensor:

@@ -67,7 +67,7 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             {"learning_rate": 1e-4},
@@ -107,7 +107,7 @@ def test_full_size_stages_have_the_methods_hyperparameters(stage: str) -> None:
     ],
 )
 def test_invalid_configurations_are_rejected_with_the_key(
-    tmp_path: Path, change: dict[str, Any], told: str
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "stage1.yaml"
     good = {
@@ -117,7 +117,7 @@ def test_invalid_configurations_are_rejected_with_the_key(
     }
     path.write_text(yaml.safe_dump(good | change))
 
-    with pytest.raises(ConfigError, match=rf"stage1.yaml: {told}"):
+    with pytest.raises(ConfigError, match=rf"stage1.yaml: {message}"):
         load_config(path, Stage1Config)
 
 
@@ -162,7 +162,7 @@ def test_parts_not_exported_are_read_from_the_parts_folder(runs: TinyRuns, weigh
 
 
 @pytest.mark.parametrize(
-    ("stage", "data", "told"),
+    ("stage", "data", "message"),
     [
         ("stage1", {"frames": 1}, "1 target frames need at least 2 images per puppet"),
         ("stage2", {"frames": 6, "consecutive": True}, "6 target frames need at least 7 images"),
@@ -176,11 +176,11 @@ def test_parts_not_exported_are_read_from_the_parts_folder(runs: TinyRuns, weigh
     ],
 )
 def test_invalid_puppet_data_is_rejected(
-    runs: TinyRuns, stage: str, data: dict[str, Any], told: str
+    runs: TinyRuns, stage: str, data: dict[str, Any], message: str
 ) -> None:
     puppets: dict[str, Any] = {"characters": 2, "size": 32, "cache": str(runs.root)} | data
 
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         runs.stage(stage, data=PuppetData(**puppets))
 
 

@@ -22,7 +22,7 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"run": {"batch_size": 0}}, "run: batch_size is 0; allowed is at least 1"),
         ({"run": {"seed": -1}}, "run: seed is -1; allowed is at least 0"),
@@ -41,7 +41,7 @@ GOOD: dict[str, Any] = {
     ],
 )
 def test_a_value_out_of_range_is_rejected(
-    change: dict[str, Any], told: str, tmp_path: Path
+    change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     content = {
         key: GOOD.get(key, {}) | value if isinstance(value, dict) else value
@@ -49,7 +49,7 @@ def test_a_value_out_of_range_is_rejected(
     }
     path = tmp_path / "stage1.yaml"
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(ConfigError, match=rf"stage1\.yaml: .*{told}"):
+    with pytest.raises(ConfigError, match=rf"stage1\.yaml: .*{message}"):
         run_stage("stage1", str(path), False, lambda *_: None)
 
 

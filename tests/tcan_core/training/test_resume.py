@@ -143,7 +143,7 @@ def test_a_checkpoint_is_memory_mapped_and_released_after_loading(tmp_path: Path
     checkpoint = str(tmp_path / "checkpoint.pt")
     mapped: list[bool] = []
 
-    def look(*told: object) -> None:
+    def look(*_: object) -> None:
         mapped.append(checkpoint in Path("/proc/self/maps").read_text())
 
     state = load_checkpoint(Path(checkpoint))

@@ -67,8 +67,8 @@ class Run:
         for line in self.process.stdout:
             if line.startswith(f"step {step} of "):
                 return
-        ended, told = self.process.wait(), self._log.read_text()[-3000:]
-        raise AssertionError(f"the run ended with {ended} before step {step}: {told}")
+        ended, log = self.process.wait(), self._log.read_text()[-3000:]
+        raise AssertionError(f"the run ended with {ended} before step {step}: {log}")
 
     def kill(self) -> None:
         """Kill everything at once, as a machine that is lost does."""

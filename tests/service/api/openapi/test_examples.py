@@ -76,8 +76,8 @@ def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
                 continue
             schema = described["schema"] | {"components": document["components"]}
             for example in shown(document, described):
-                found = jsonschema_rs.validator_for(schema, validate_formats=True)
-                errors = [error.message for error in found.iter_errors(example)]
+                validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+                errors = [error.message for error in validator.iter_errors(example)]
                 assert errors == [], (method, path, status)
                 assert unknown_fields(document, described["schema"], example) == set()
                 checked += 1
@@ -86,8 +86,8 @@ def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
 
 def unknown_fields(document: dict[str, Any], schema: dict[str, Any], example: Any) -> set[str]:
     """Return the fields of an example that are not in its schema."""
-    known = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
-    return set(example) - set(known)
+    properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    return set(example) - set(properties)
 
 
 def test_each_error_code_has_one_example(document: dict[str, Any]) -> None:
@@ -111,13 +111,13 @@ def test_every_error_of_an_input_is_documented(document: dict[str, Any], reposit
     raised = {ErrorCode[name] for name in re.findall(r"ErrorCode\.([A-Z_]+)", text)}
     assert len(raised) > 15
     for path in ("/animate", "/poses"):
-        told = {
+        documented = {
             name
             for _, at, _, answer in answers(document)
             for name in answer.get("content", {}).get(PROBLEM, NONE)["examples"]
             if at == path
         }
-        assert raised - told == set()
+        assert raised - documented == set()
 
 
 def test_event_example_contains_the_job(document: dict[str, Any]) -> None:

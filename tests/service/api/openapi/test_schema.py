@@ -54,13 +54,13 @@ def document(folder_settings: Settings, jobs: JobStore) -> Iterator[OpenApiSchem
 def test_every_route_matches_its_openapi_description(
     document: OpenApiSchema, mode: GenerationMode
 ) -> None:
-    asked = 0
-    for found in document.get_all_operations():
-        assert isinstance(found, Ok), found
-        operation = found.ok()
+    requests = 0
+    for result in document.get_all_operations():
+        assert isinstance(result, Ok), result
+        operation = result.ok()
         if mode is GenerationMode.NEGATIVE and not can_be_negated(operation):
             continue
-        asked += 1
+        requests += 1
 
         @FEW
         @given(case=operation.as_strategy(generation_mode=mode))
@@ -68,7 +68,7 @@ def test_every_route_matches_its_openapi_description(
             case.call_and_validate()
 
         ask()
-    assert asked >= 6
+    assert requests >= 6
 
 
 def can_be_negated(operation: APIOperation[Any, Any, Any, Any]) -> bool:

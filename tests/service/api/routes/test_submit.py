@@ -201,9 +201,9 @@ def test_prefer_wait_returns_the_ended_job(
     assert (late.status_code, late.json()["status"]) == (202, "queued")
     # The second that it wished to wait makes no gateway slow.
     name = r'tcan_http_request_seconds_sum\{method="POST",route="/animate",status="202"\} (.+)'
-    told = re.search(name, client.get("/metrics").text)
-    assert told is not None
-    assert 0 < float(told[1]) < took_s - 0.95
+    match = re.search(name, client.get("/metrics").text)
+    assert match is not None
+    assert 0 < float(match[1]) < took_s - 0.95
     for ignored in ("wait=0", "wait=x", "return=minimal", ""):
         answer = submit_with(client, tmp_path, {"Prefer": ignored})
         assert answer.status_code == 202

@@ -14,7 +14,7 @@ INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
 )
 PROGRESS = Progress(stage="denoise", step=3, steps=20, fraction=0.2, eta_s=4.5)
-NO_PERSON = JobError.of(ErrorCode.NO_PERSON, "nobody in 40 frames", stage="prepare")
+NO_PERSON = JobError.of(ErrorCode.NO_PERSON, "no person in 40 frames", stage="prepare")
 KEPT = Checkpoint(key="jobs/a/2/checkpoints/3/s.safetensors", model="m", progress=PROGRESS)
 
 

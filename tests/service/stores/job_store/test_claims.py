@@ -90,12 +90,12 @@ def test_first_error_is_returned_when_job_store_dies(
 
     with ThreadPoolExecutor() as pool, gateway(url, tmp_path) as client:
         with valkey(folder, port, persistent=True) as (_, server):
-            asked = pool.submit(ask)
+            future = pool.submit(ask)
             assert web.blocked_request.wait(GUARD_S)
             server.kill()
             server.wait()
             web.release.set()
-            expect_problem(asked.result(), 422, "invalid_video")
+            expect_problem(future.result(), 422, "invalid_video")
         with valkey(folder, port, persistent=True), Redis.from_url(url) as redis:
             wait_until(lambda: ask().status_code in (409, 422), "valkey has read its log")
             for key in redis.keys("tcan:idempotency:*"):  # none if the claim has expired
@@ -142,11 +142,11 @@ def test_long_request_renews_its_key_claim(
     redis_url: str, web: Web, body: dict[str, Any], tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor() as pool, gateway(redis_url, tmp_path) as client:
-        asked = pool.submit(client.post, "/animate", json=body, headers=KEY)
+        future = pool.submit(client.post, "/animate", json=body, headers=KEY)
         assert web.blocked_request.wait(GUARD_S)
         with Redis.from_url(redis_url) as redis:
             key, left_ms = only_key(redis_url), CLAIM_MS // 2
             redis.pexpire(key, left_ms)
             wait_until(lambda: int(redis.pttl(key)) > left_ms, "the key is held longer")
         web.release.set()
-        assert asked.result().status_code == 202
+        assert future.result().status_code == 202

@@ -146,5 +146,5 @@ def test_reader_of_long_job_finds_every_event(jobs: JobStore) -> None:
     begins_at = state(jobs).version
     for _ in range(2500):
         jobs.run(commands.renew("a", token, LEASE_MS, PROGRESS))
-    found = jobs.run(events.events("a", 0, 10_000))
-    assert [event.version for event in found] == list(range(1, begins_at + 2501))
+    job_events = jobs.run(events.events("a", 0, 10_000))
+    assert [event.version for event in job_events] == list(range(1, begins_at + 2501))

@@ -28,7 +28,7 @@ def test_positions_follow_creation_order(jobs: JobStore, clock: Clock) -> None:
     taken(jobs)
     snapshots = [jobs.run(commands.read(job_id)) for job_id in ("a", "b", "c")]
     assert [snapshot.position for snapshot in snapshots if snapshot] == [None, 0, 1]
-    assert jobs.run(commands.read("nobody")) is None
+    assert jobs.run(commands.read("missing")) is None
 
 
 def test_list_is_newest_first_and_pages_are_contiguous(jobs: JobStore, clock: Clock) -> None:

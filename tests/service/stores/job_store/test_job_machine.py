@@ -31,7 +31,7 @@ from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
 
 CAP = 3
 IDS = ("a", "b", "c")
-ERROR = JobError.of(ErrorCode.NO_PERSON, "nobody", stage="prepare")
+ERROR = JobError.of(ErrorCode.NO_PERSON, "no person", stage="prepare")
 PROGRESS = Progress(stage="denoise", step=2, steps=4, fraction=0.5)
 
 
@@ -73,7 +73,7 @@ class JobMachine(RuleBasedStateMachine):
         record = self.jobs.run(commands.claim_next(queue, "w", LEASE_MS))
         if record is None:
             assert first == []
-            return self.nobody()
+            return self.missing_job()
         assert [record.id] == first
         assert record.token == self.tokens.get(record.id, 0) + 1
         self.tokens[record.id] = record.token
@@ -82,11 +82,11 @@ class JobMachine(RuleBasedStateMachine):
     @rule(lease=leases, what=st.sampled_from(["renew", "progress", "checkpoint", "preview"]))
     def write(self, lease: JobRecord, what: str) -> None:
         key = f"jobs/{lease.id}/{lease.token}/x"
-        kept = Checkpoint(key=key, model="m", progress=PROGRESS)
+        checkpoint = Checkpoint(key=key, model="m", progress=PROGRESS)
         writes: dict[str, Command[LeaseStatus]] = {
             "renew": commands.renew(lease.id, lease.token, LEASE_MS),
             "progress": commands.renew(lease.id, lease.token, LEASE_MS, PROGRESS),
-            "checkpoint": commands.keep_checkpoint(lease.id, lease.token, kept),
+            "checkpoint": commands.keep_checkpoint(lease.id, lease.token, checkpoint),
             "preview": commands.add_preview(lease.id, lease.token, key),
         }
         self.fenced(lease, writes[what])
@@ -156,9 +156,9 @@ class JobMachine(RuleBasedStateMachine):
     @invariant()
     def every_version_has_its_event_and_one_of_them_is_the_end(self) -> None:
         for record in self.records():
-            found = self.jobs.run(events.events(record.id, 0, 1000))
-            assert [event.version for event in found] == list(range(1, record.version + 1))
-            ends = [event for event in found if event.snapshot.record.state.is_terminal]
+            job_events = self.jobs.run(events.events(record.id, 0, 1000))
+            assert [event.version for event in job_events] == list(range(1, record.version + 1))
+            ends = [event for event in job_events if event.snapshot.record.state.is_terminal]
             assert len(ends) == record.state.is_terminal
 
     def fenced(self, lease: JobRecord, call: Command[LeaseStatus]) -> None:
@@ -172,7 +172,7 @@ class JobMachine(RuleBasedStateMachine):
         else:
             assert hold is not LeaseStatus.LOST
 
-    def nobody(self) -> JobRecord:
+    def missing_job(self) -> JobRecord:
         inputs, params = INPUTS, JobParams()
         return JobRecord(
             id="", state=JobState.QUEUED, queue=Queue.PREPARE, params=params, inputs=inputs,

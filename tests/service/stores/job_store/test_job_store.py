@@ -87,7 +87,7 @@ def test_only_one_worker_claims_a_job(jobs: JobStore) -> None:
     assert record.progress == Progress(stage="prepare", step=0, steps=0, fraction=0.0)
     assert jobs.run(commands.claim("a", Queue.PREPARE, "w2", LEASE_MS)) is None
     assert jobs.run(commands.claim("a", Queue.RENDER, "w2", LEASE_MS)) is None
-    assert jobs.run(commands.claim("nobody", Queue.PREPARE, "w2", LEASE_MS)) is None
+    assert jobs.run(commands.claim("missing", Queue.PREPARE, "w2", LEASE_MS)) is None
 
 
 def test_repeated_claim_finds_its_own_lease(jobs: JobStore, clock: Clock) -> None:
@@ -119,9 +119,11 @@ def test_progress_is_written_under_the_lease(jobs: JobStore) -> None:
 def test_job_passes_both_queues_and_succeeds(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
     first = taken(jobs)
-    held = jobs.run(commands.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"]))
+    status = jobs.run(
+        commands.hand_over("a", first.token, Queue.RENDER, "jobs/a/p", ["two people"])
+    )
     waiting = state(jobs)
-    assert held is LeaseStatus.HELD
+    assert status is LeaseStatus.HELD
     assert (waiting.state, waiting.queue, waiting.attempts) == (JobState.QUEUED, Queue.RENDER, 0)
     second = taken(jobs, Queue.RENDER)
     assert (second.state, second.token, second.prepared) == (JobState.RUNNING, 2, "jobs/a/p")
@@ -198,7 +200,7 @@ def test_waiting_job_is_canceled_immediately(jobs: JobStore) -> None:
         assert record is not None
         assert record.state is JobState.CANCELED
     assert jobs.run(commands.claim("a", Queue.PREPARE, "w", LEASE_MS)) is None
-    assert jobs.run(commands.cancel("nobody")) is None
+    assert jobs.run(commands.cancel("missing")) is None
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "hand_over", "release", "lost", "stop"])
@@ -207,9 +209,9 @@ def test_accepted_cancel_overrides_worker_outcome(
 ) -> None:
     created(jobs)
     token = taken(jobs).token
-    asked = jobs.run(commands.cancel("a"))
-    assert asked is not None
-    assert (asked.state, asked.cancel_requested) == (JobState.PREPARING, True)
+    record = jobs.run(commands.cancel("a"))
+    assert record is not None
+    assert (record.state, record.cancel_requested) == (JobState.PREPARING, True)
     assert jobs.run(commands.renew("a", token, LEASE_MS)) is LeaseStatus.CANCEL
     endings: dict[str, Command[Any]] = {
         "succeed": commands.succeed("a", token, {}, []),

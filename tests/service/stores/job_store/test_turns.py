@@ -48,12 +48,12 @@ class Line:
 
     def order(self, queue: Queue = Queue.PREPARE) -> list[str]:
         """Claim all jobs; return their ids. Each was at position 0 before."""
-        found = []
+        ids = []
         while (expected := self.at(0)) is not None:
             record = self.take(queue)
             assert record is not None and record.id == expected
-            found.append(record.id)
-        return found
+            ids.append(record.id)
+        return ids
 
     def at(self, position: int) -> str | None:
         """Return the job at this position."""
@@ -121,11 +121,11 @@ def test_priority_classes_are_served_in_order(line: Line) -> None:
 
 def test_canceled_job_refunds_virtual_time(line: Line) -> None:
     given_up = [line.make("a") for _ in range(8)]
-    kept = line.make("a")
+    first = line.make("a")
     other = [line.make("b") for _ in range(3)]
     for job_id in given_up:
         line.jobs.run(commands.cancel(job_id))
-    assert line.order() == [kept, *other]
+    assert line.order() == [first, *other]
 
 
 def test_requeued_job_keeps_virtual_start(line: Line) -> None:

@@ -74,11 +74,11 @@ def test_put_new_accepts_bytes_files_and_copies(
     copy = Copy("uploads/n1/file", objects.version("uploads/n1/file").tag)
     new: dict[str, New] = {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": upload, "jobs/n1/c.json": copy}
     objects.put_new(new)
-    found = {}
+    contents = {}
     for key in new:
         objects.fetch(key, tmp_path / "fetched")
-        found[key] = (tmp_path / "fetched").read_bytes()
-    assert found == {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": CONTENT, "jobs/n1/c.json": b"walk"}
+        contents[key] = (tmp_path / "fetched").read_bytes()
+    assert contents == {"jobs/n1/a.png": b"me", "jobs/n1/b.mp4": CONTENT, "jobs/n1/c.json": b"walk"}
 
 
 def test_copy_of_changed_object_is_refused(objects: ObjectStore, tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_folder_without_hard_links_copies_files(
 
 
 def test_missing_object_raises_object_missing_error(objects: ObjectStore, tmp_path: Path) -> None:
-    assert not objects.exists("jobs/nobody/result.mp4")
-    with pytest.raises(ObjectMissingError, match="nobody"):
-        objects.fetch("jobs/nobody/result.mp4", tmp_path / "fetched")
+    assert not objects.exists("jobs/missing/result.mp4")
+    with pytest.raises(ObjectMissingError, match="missing"):
+        objects.fetch("jobs/missing/result.mp4", tmp_path / "fetched")
 
 
 def test_delete_removes_only_the_given_prefix(objects: ObjectStore, tmp_path: Path) -> None:
