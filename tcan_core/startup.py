@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+PASSIVE_WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def use_passive_waiting() -> None:
     """Make idle OpenMP threads sleep instead of spin; call this before torch is imported.
@@ -14,7 +16,7 @@ def use_passive_waiting() -> None:
     Spinning threads take the processor from every other process. OpenMP reads the variable once,
     when torch loads it. What the user set is kept, GOMP_SPINCOUNT too: libgomp prefers it.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault(*PASSIVE_WAITING)
 
 
 @contextmanager

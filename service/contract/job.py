@@ -71,7 +71,7 @@ class ProgressView(BaseModel):
 
 
 class Progress(ProgressView):
-    """Progress of a job as stored, with its stage; callers see it as a `ProgressView`."""
+    """Progress as stored: the one progress type of the wire, `ProgressView`, and its stage."""
 
     stage: str
 
