@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.plan import plan_within, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rich.progress import Progress
+    from collections.abc import Callable
 
     from media.watermark.embed import Watermarker
     from tcan_core.distributed.process_group import ProcessGroup
@@ -192,7 +194,8 @@ def animate(
             retarget=retarget,
         )
         if not group.rank:
-            _warn(bar, prepared.warnings)
+            for line in prepared.warnings:  # before the long computation
+                bar.console.print(f"warning: {line}", markup=False, highlight=False, soft_wrap=True)
         if memory_limit is not None:
             settings, options = _fitted(
                 (preset, local_device(device), memory_limit),
@@ -261,7 +264,6 @@ def _fitted(
         target: preset, device and its memory limit.
         max_batches: maximum of windows and of frames at a time.
     """
-    from cli.plan import plan_within, read_bytes
     from tcan_core.models.weights.presets import load_preset
     from tcan_core.planning.budget import choices_on, run_of
 
@@ -274,17 +276,8 @@ def _fitted(
 
 
 def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
-
-
-def _warn(bar: Progress, warnings: Sequence[str]) -> None:
-    """Print warnings about the poses before the long computation."""
-    for warning in warnings:
-        bar.console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _detection_updater(bar: Progress) -> Callable[[int, int], None]:

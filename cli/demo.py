@@ -44,16 +44,6 @@ def demo(
 ) -> None:
     """Animate a puppet through the whole service; write the video and a contact sheet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as on Ctrl-C: stop all parts
-    run_demo(out, seed, frames)
-
-
-def run_demo(out: Path, seed: int, frames: int) -> None:
-    """Run the demo and print each step.
-
-    Raises:
-        DemoError: the job did not succeed.
-        StackError: the service did not start.
-    """
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tcan-demo-")))

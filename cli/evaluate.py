@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 if TYPE_CHECKING:
     from tcan_core.evaluation.evaluate import Animator, EvaluateOptions
@@ -172,14 +175,6 @@ def _lpips(device: str) -> dict[str, Metric]:
 def _evaluate_with_bar(
     pairs: Path, animate: Animator, out: Path, options: EvaluateOptions
 ) -> Report:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     from tcan_core.evaluation.evaluate import EvaluateProgress, evaluate_pairs
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -200,9 +195,6 @@ def _evaluate_with_bar(
 
 
 def _print_means(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     conditions = report.conditions()
     table = Table("mean over clips", *conditions)
     for metric in report.metrics():
@@ -216,9 +208,6 @@ def _print_means(report: Report) -> None:
 
 
 def _print_changes(changes: dict[str, PairedDifference]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table("", "clips", "base", "other", "difference", "95 % interval", "relative")
     for metric, change in changes.items():
         difference = change.difference

@@ -75,8 +75,6 @@ class TcanAnimator:
     """A preset of TCAN on one device, or on several that share the windows of each video.
 
     Args:
-        preset: name of the preset.
-        device: torch device.
         limits: limits of inputs, the same as the gateway's.
         weights: folder of the parts' safetensors; the preset's own place by default.
         runtime: options of the model; the same in every worker that may resume a job.

@@ -47,7 +47,6 @@ class ChildFrames:
     """The frames of a child as they arrive, (height, width, 3) uint8 RGB; readable once.
 
     Attributes:
-        shape: shape of each frame.
         expected: number of frames that the child announced.
         max_frames: number of frames that are accepted.
     """

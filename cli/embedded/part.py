@@ -25,8 +25,6 @@ class Part:
     """One process of the service, with its log.
 
     Attributes:
-        name: name for the user and the log.
-        command: program and arguments.
         log: file that receives its output.
         withheld: environment variables that it does not inherit.
         inherited: file descriptors that it inherits.

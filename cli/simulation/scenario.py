@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from service.contract.options import Priority
 from service.errors import SettingsError
@@ -84,14 +84,11 @@ class Scenario:
 
     def __post_init__(self) -> None:
         """Check the values. Raises SettingsError."""
-        least = {"hours": 1e-6, "jobs_per_hour": 1e-6, "gpus": 1, "steps": 1, "fps": 1e-6}
-        least |= {"context_size": 1}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int | float) and value < least.get(field.name, 0):
-                raise SettingsError(
-                    f"{field.name} is {value}; it must be at least {least.get(field.name, 0)}"
-                )
+        least = {"hours": 1e-6, "jobs_per_hour": 1e-6, "fps": 1e-6}
+        least |= {"gpus": 1, "steps": 1, "context_size": 1}
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and value < least.get(name, 0):
+                raise SettingsError(f"{name} is {value}; it must be at least {least.get(name, 0)}")
         if self.max_gpus < self.gpus:
             raise SettingsError(f"max_gpus is {self.max_gpus}; it must be at least {self.gpus}")
         if self.context_overlap >= self.context_size:
@@ -101,9 +98,8 @@ class Scenario:
             )
         for name, _ in self.priorities:
             if name not in set(Priority):
-                raise SettingsError(
-                    f"priority is {name!r}; it must be one of {', '.join(Priority)}"
-                )
+                allowed = ", ".join(Priority)
+                raise SettingsError(f"priority is {name!r}; it must be one of {allowed}")
         for name in ("frames", "callers", "priorities"):
             weights = [weight for _, weight in getattr(self, name)]
             if not weights or min(weights) < 0 or sum(weights) <= 0:

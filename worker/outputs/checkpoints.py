@@ -47,7 +47,6 @@ class CheckpointWriter:
     Args:
         report: called with all progress first.
         publish: stores a file and adds it to the record.
-        folder: folder for the files.
         lease: the job's lease; knows when a step is in progress.
         interval_s: minimum time between two checkpoints.
     """

@@ -45,7 +45,6 @@ class ProgressWriter:
     Args:
         write: called with the job's progress.
         interval_s: minimum time between two writes.
-        monotonic_s: a monotonic clock.
     """
 
     write: Callable[[Progress], None]

@@ -17,7 +17,6 @@ class LatestOnlyThread(Generic[Item]):
     """Accepts items at once and processes them later; a waiting item is replaced by a newer one.
 
     Args:
-        name: name of the thread.
         process: called with each item in the thread; must not raise. Returns the least number of
             seconds between its start and the next one's.
         first_delay_s: delay of the first item.

@@ -6,16 +6,12 @@ message missed while the store is unavailable is made up for by the next renewal
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Self
 
-from redis.exceptions import RedisError
-
 from service.stores.job_store.store import PREFIX, JobStore
-
-logger = logging.getLogger(__name__)
+from worker.runtime.periodic import Periodic
 
 CHANNEL = "cancels"
 # How soon the end of the `with` block is noticed, and how soon a lost connection is reopened.
@@ -34,23 +30,16 @@ class CancelListener:
         self._jobs = jobs
         self._on_cancel = on_cancel
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cancels", daemon=True)
+        # A lost connection is logged and reopened.
+        self._listening = Periodic("cancel listener", RECONNECT_S, self._listen)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._listening.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._closed.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            try:
-                self._listen()
-            except (RedisError, OSError) as error:
-                logger.warning("cancel listener disconnected, reconnecting: %s", error)
-                self._closed.wait(RECONNECT_S)
+        self._listening.__exit__(*raised)
 
     def _listen(self) -> None:
         pubsub = self._jobs.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]

@@ -37,11 +37,9 @@ class Lease:
     Args:
         jobs: the job store; used from several threads.
         record: the job as it was claimed; its token is part of every write.
-        lease_ms: duration of the lease without renewal.
         shutdown: begins when this worker must exit.
 
     Attributes:
-        job_id: id of the job.
         is_in_step: set during a step after which a checkpoint can be saved; a shutdown waits for
             its end, within `shutdown.STEP_S`.
     """

@@ -26,7 +26,6 @@ class Shutdown:
 
     Args:
         on_timeout: called once, in a thread of its own, `exit_s` after `begin`.
-        monotonic_s: a monotonic clock.
     """
 
     on_timeout: Callable[[], None] = lambda: None

@@ -53,7 +53,6 @@ class StallDetector:
     Attributes:
         stalled_s: maximum time for which an idle worker may ignore wake-up messages.
         restart: called when it has ignored them for longer.
-        monotonic_s: a monotonic clock.
     """
 
     runner: ObservedRunner
