@@ -1,4 +1,4 @@
-"""`tcan status`, `wait`, `cancel`, `erase` and `list`: manage the jobs of a running service."""
+"""`tcan status`, `wait`, `cancel`, `erase`, `list` and `deliveries`: jobs of a running service."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.client import DEFAULT_URL, Client
+from service.contract.delivery_views import DeliveryView
 from service.contract.states import JobState
 from service.contract.views import JobView
 
@@ -82,6 +83,40 @@ def list_jobs(
         return
     for job in jobs:
         typer.echo(f"{job.created_at:%Y-%m-%d %H:%M:%S}  {line(job)}")
+
+
+def deliveries(
+    job_id: JobId,
+    redeliver: Annotated[
+        int | None, typer.Option(min=1, help="Send the message with this number again.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a job's webhook messages with all delivery attempts."""
+    with Client(url, api_key=api_key) as client:
+        if redeliver is None:
+            messages = client.deliveries(job_id)
+        else:
+            messages = [client.redeliver(job_id, redeliver)]
+    if as_json:
+        typer.echo(f"[{', '.join(delivery.model_dump_json() for delivery in messages)}]")
+        return
+    for delivery in messages:
+        typer.echo("\n".join(delivery_lines(delivery)))
+
+
+def delivery_lines(delivery: DeliveryView) -> list[str]:
+    """Return a line for the message and one for each attempt."""
+    due = delivery.next_attempt_at
+    when = "" if due is None else f", next attempt at {due:%Y-%m-%d %H:%M:%S}"
+    head = f"{delivery.n}  {delivery.event}  {delivery.status}{when}  {delivery.url}"
+    return [head] + [
+        f"   {attempt.at:%Y-%m-%d %H:%M:%S}  {attempt.status or attempt.error}"
+        f"  {attempt.took_s:.2f} s"
+        for attempt in delivery.attempts
+    ]
 
 
 def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None:

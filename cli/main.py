@@ -68,7 +68,7 @@ COMMANDS = (
     Command("cancel", "jobs:cancel", "Cancel a job."),
     Command("erase", "jobs:erase", "Erase an ended job and its results."),
     Command("list", "jobs:list_jobs", "List the newest jobs."),
-    Command("deliveries", "deliveries:deliveries", "Show a job's webhooks, and send one again."),
+    Command("deliveries", "jobs:deliveries", "Show a job's webhooks, and send one again."),
 )
 # Names of errors, whose modules are not imported just to recognize them.
 OWN_ERRORS = {

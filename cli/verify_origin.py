@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from media.watermark.detect import WatermarkResult
     from worker.outputs.provenance.reading import Manifest
 
-UNKNOWN_EXIT = 1
-
 
 def verify_origin(
     file: Annotated[Path, typer.Argument(help="A video or image.", exists=True, dir_okay=False)],
@@ -41,7 +39,7 @@ def verify_origin(
         typer.echo(_c2pa_line(manifest))
         typer.echo(_watermark_line(watermark, problem))
     if manifest.state != "valid" and not watermark.found:
-        raise typer.Exit(UNKNOWN_EXIT)
+        raise typer.Exit(1)
 
 
 def find_watermark(file: Path, key: bytes | None) -> tuple[WatermarkResult, str]:

@@ -64,7 +64,6 @@ class JobRunner:
     hints: HintSender
     animator: Animator
     worker: str
-    preset: str
     scratch: Path
     lease_ms: int
     shutdown: Shutdown

@@ -69,7 +69,6 @@ def run_worker(
     url = settings.broker_url()
     name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
     jobs = JobStore.connect(url)
-    shutdown = Shutdown(lambda: _kill_process(runner), step_s=step_s, exit_s=exit_s)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
         jobs=jobs,
@@ -77,10 +76,9 @@ def run_worker(
         hints=HintSender(jobs),
         animator=animator,
         worker=name,
-        preset=settings.preset,
         scratch=settings.spool_folder,
         lease_ms=settings.lease_ms,
-        shutdown=shutdown,
+        shutdown=Shutdown(lambda: _kill_process(runner), step_s=step_s, exit_s=exit_s),
         checkpoint_s=settings.checkpoint_s,
         provenance=open_provenance(settings, queues),
     )
@@ -105,7 +103,7 @@ def run_worker(
         stack.enter_context(CancelListener(jobs, runner.on_cancel_request))
         detector = StallDetector(runner, beats, queues, settings.stalled_s)
         stack.enter_context(Periodic("stall detector", stall_detector.INTERVAL_S, detector.check))
-        return _consume(url, runner, beats, shutdown, queues)
+        return _consume(url, runner, beats, queues)
 
 
 def load_in_thread(animator: Animator) -> None:
@@ -118,13 +116,7 @@ def load_in_thread(animator: Animator) -> None:
         executor.submit(animator.load).result()
 
 
-def _consume(
-    url: str,
-    runner: JobRunner,
-    beats: Heartbeat,
-    shutdown: Shutdown,
-    queues: Sequence[Queue],
-) -> int:
+def _consume(url: str, runner: JobRunner, beats: Heartbeat, queues: Sequence[Queue]) -> int:
     app = make_worker_app(url)
     register_tasks(app, runner)
 
@@ -132,7 +124,7 @@ def _consume(
         beats.report_ready(runner.animator.describe() if Queue.RENDER in queues else None)
 
     def on_shutdown(**_: object) -> None:
-        shutdown.begin()
+        runner.shutdown.begin()
 
     signals.worker_ready.connect(on_ready)
     signals.worker_shutting_down.connect(on_shutdown)

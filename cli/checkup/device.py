@@ -1,14 +1,14 @@
-"""Checks of a worker's device and weights, which need torch."""
+"""Checks of a worker's device, memory and weights, which need torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from cli.checkup import memory
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
 
+FIX_MEMORY = "change TCAN_RUNTIME__* by these numbers, or TCAN_MEMORY_LIMIT, or the device"
 NO_WORKER = "not a worker's environment; run this in a worker's container"
 
 
@@ -26,7 +26,7 @@ def _check_device(device: str, settings: Settings) -> Iterator[Finding]:
 
     if torch.device(device).type != "cuda":
         yield ok(device, f"{torch.get_num_threads()} threads")
-        yield from memory.check(settings, device)
+        yield from _check_memory(settings, device)
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
@@ -51,7 +51,33 @@ def _check_device(device: str, settings: Settings) -> Iterator[Finding]:
     )
     if find_spec("xformers") is None:
         yield skipped("xformers", "not installed; torch's own fused attention is used")
-    yield from memory.check(settings, device)
+    yield from _check_memory(settings, device)
+
+
+def _check_memory(settings: Settings, device: str) -> Iterator[Finding]:
+    """Plan as a rendering worker does; the memory of one running on the device counts as free."""
+    if find_spec("tcan_core") is None:
+        return  # the check of the weights reports it
+    from tcan_core.errors import ConfigError, MemoryLimitError
+    from tcan_core.models.runtime import RuntimeOptions
+    from tcan_core.models.weights.presets import load_preset
+    from tcan_core.planning.budget import Budget
+
+    options = RuntimeOptions(**settings.runtime.model_dump(exclude={"window_batch"}))
+    try:
+        preset = load_preset(settings.preset)
+        budget = Budget.for_device(preset, device, settings.memory_limit, idle=True)
+        if budget is None:
+            yield skipped("memory", "no limit here; set TCAN_MEMORY_LIMIT for one")
+        elif not budget.has_measurements(options):
+            detail = f"the memory use of {preset.name} is unknown, so jobs may run out of memory"
+            yield warning("memory", detail, f"tcan plan --preset {preset.name} --measure ...")
+        else:
+            yield ok("memory", budget.summary(budget.plan(options, settings.runtime.window_batch)))
+    except MemoryLimitError as failed:
+        yield error("memory", f"{failed}; workers that render do not start", FIX_MEMORY)
+    except ConfigError as failed:
+        yield skipped("memory", str(failed))
 
 
 def check_weights(settings: Settings) -> Iterator[Finding]:

@@ -65,7 +65,6 @@ def runner(
         hints=hints,
         animator=PaintAnimator(),
         worker="w1",
-        preset="paint",
         scratch=settings.spool_folder,
         lease_ms=settings.lease_ms,
         shutdown=Shutdown(),

@@ -60,15 +60,13 @@ class ProgressWriter:
     def __call__(self, now: AnimateProgress) -> None:
         """Write the progress if it is due."""
         now_s = self.monotonic_s()
+        pause_s = max(self.interval_s, (now_s - self._created_s) * MIN_PAUSE_SHARE)
         if now.stage != self._stage:
             self._stage, self._stage_started_s = now.stage, now_s
-        elif now_s - self._written_s < self._pause_s(now_s) and now.fraction < 1:
+        elif now_s - self._written_s < pause_s and now.fraction < 1:
             return
         self._written_s = now_s
         self.write(job_progress(now, self._eta_s(now, now_s)))
-
-    def _pause_s(self, now_s: float) -> float:
-        return max(self.interval_s, (now_s - self._created_s) * MIN_PAUSE_SHARE)
 
     def _eta_s(self, now: AnimateProgress, now_s: float) -> float | None:
         """Estimate the seconds until the stage ends, at its average speed so far."""

@@ -68,7 +68,6 @@ class Bench:
             hints=HintSender(jobs),
             animator=animator,
             worker="bench",
-            preset="mini",
             scratch=settings.spool_folder,
             lease_ms=settings.lease_ms,
             shutdown=Shutdown(),
