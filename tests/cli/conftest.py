@@ -53,7 +53,7 @@ class Up(NamedTuple):
     log: Path
 
     def processes(self) -> dict[int, str]:
-        """Numbers and command lines of all that works on the service's data."""
+        """Return process ids and command lines of all processes on the service's data."""
         return processes_of(self.data)
 
     def part(self, word: str) -> int:

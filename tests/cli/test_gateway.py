@@ -30,7 +30,7 @@ class Gateway(NamedTuple):
     url: str
 
     def peak_mib(self) -> float:
-        """Return the peak of its resident memory so far."""
+        """Return the peak resident memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         match = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert match is not None

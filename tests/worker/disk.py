@@ -1,4 +1,4 @@
-"""A disk of a test's own that stops taking anything, while processes use it, and takes it again."""
+"""A disk that a test fills and frees while processes use it."""
 
 from __future__ import annotations
 

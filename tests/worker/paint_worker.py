@@ -20,11 +20,11 @@ from worker.main import run_worker
 from worker.runtime.shutdown import EXIT_S, STEP_S
 
 
-def grow_deaf(sender: Any, **_: Any) -> None:
-    """Stay connected and take nothing; once, as the file that is then there remembers."""
-    remembers = Path(os.environ["PAINT_DEAF"])
-    if not remembers.exists():
-        remembers.touch()
+def stop_consuming(sender: Any, **_: Any) -> None:
+    """Stay connected without consuming messages; only once, which the file records."""
+    marker = Path(os.environ["PAINT_STALLED"])
+    if not marker.exists():
+        marker.touch()
         sender.task_consumer.cancel()
 
 
@@ -35,8 +35,8 @@ def wait_for_lock(step: int) -> None:
 
 
 if __name__ == "__main__":
-    if "PAINT_DEAF" in os.environ:
-        signals.worker_ready.connect(grow_deaf)
+    if "PAINT_STALLED" in os.environ:
+        signals.worker_ready.connect(stop_consuming)
     start_logging()
     poison = int(os.environ.get("PAINT_POISON", "0"))
     painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
@@ -46,7 +46,7 @@ if __name__ == "__main__":
     settings, step_s, exit_s = Settings(), STEP_S, EXIT_S
     if "PAINT_GUARD_S" in os.environ:
         step_s = exit_s = float(os.environ["PAINT_GUARD_S"])
-        if "PAINT_DEAF" in os.environ and Path(os.environ["PAINT_DEAF"]).exists():
+        if "PAINT_STALLED" in os.environ and Path(os.environ["PAINT_STALLED"]).exists():
             # A worker that is slow after its restart does not restart again.
             settings = settings.model_copy(update={"stalled_s": step_s})
     sys.exit(run_worker(settings, painter, queues, step_s=step_s, exit_s=exit_s))

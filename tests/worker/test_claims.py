@@ -38,40 +38,40 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def redis_url(server: Server) -> str:
-    """All stores of these tests are on the server that falls silent."""
+    """All stores of these tests are on the server that stops answering."""
     return server[0]
 
 
-class Impatient(JobStore):
-    """Gives up on a reply soon, and counts the takes that were sent."""
+class ShortTimeoutJobStore(JobStore):
+    """A job store with a short reply timeout that counts the claims it sent."""
 
-    takes = 0
+    claims = 0
 
     @classmethod
-    def connect(cls, url: str, clock: Callable[[], int] | None = None) -> Impatient:
+    def connect(cls, url: str, clock: Callable[[], int] | None = None) -> ShortTimeoutJobStore:
         return cls(Redis.from_url(url, decode_responses=True, socket_timeout=0.2))
 
     def run(self, call: Command[T]) -> T:
-        self.takes += call.script == "claim_job"
+        self.claims += call.script == "claim_job"
         return super().run(call)
 
 
 def test_claim_with_a_lost_reply_is_one_attempt(
     desk: Desk, jobs: JobStore, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once it resumes, the server executes what was sent meanwhile."""
+    """When the server resumes, it executes the commands sent meanwhile."""
     monkeypatch.setattr(job_runner, "CLAIM_PAUSE_S", 0.01)
     first, second = desk.submit(), desk.submit()
-    impatient = Impatient.connect(server[0])
-    worker = replace(desk.with_animator(PaintAnimator()), jobs=impatient)
+    store = ShortTimeoutJobStore.connect(server[0])
+    worker = replace(desk.with_animator(PaintAnimator()), jobs=store)
     worker.run(Queue.RENDER, "none waits")  # the connection is open, the script is known
     working = threading.Thread(target=worker.run, args=(Queue.PREPARE, first))
     server[1].send_signal(signal.SIGSTOP)
     working.start()
-    wait_until(lambda: impatient.takes >= 4, "two takes were not answered")
+    wait_until(lambda: store.claims >= 4, "two claims were not answered")
     server[1].send_signal(signal.SIGCONT)
     working.join()
-    impatient.close()
+    store.close()
     done, other = desk.record(first), desk.record(second)
     assert (done.state, done.queue, done.token) == (JobState.QUEUED, Queue.RENDER, 1)
     assert (other.state, other.queue, other.token) == (JobState.QUEUED, Queue.PREPARE, 0)

@@ -256,7 +256,7 @@ def cancel_while_rendering(
 def test_worker_that_claims_no_jobs_restarts_itself(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
-    worker = start_worker(PAINT_DEAF=str(tmp_path / "was-deaf"), TCAN_STALLED_S="3")
+    worker = start_worker(PAINT_STALLED=str(tmp_path / "was-stalled"), TCAN_STALLED_S="3")
     wait_until(lambda: client.get("/readyz").status_code == 200, "the service is ready")
     job_id = submit(client, tmp_path)
     assert ended(client, job_id)["status"] == "succeeded"
