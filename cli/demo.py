@@ -85,7 +85,9 @@ def animate(client: Client, pair: Path, video: Path, on_poll: Callable[[], None]
 
         job = client.wait(job.id, on_update)
     if job.status is not JobState.SUCCEEDED:
-        raise DemoError(f"the job {job.status}: {job.error.detail if job.error else 'no reason'}")
+        raise DemoError(
+            f"the job is {job.status}: {job.error.detail if job.error else 'no reason'}"
+        )
     client.download(job.id, video)
     return job
 

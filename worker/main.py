@@ -56,8 +56,8 @@ def run_worker(
     that has not exited after `exit_s` releases its job as it is and is killed.
 
     Args:
-        step_s: after the signal, the current step may finish within this time.
-        exit_s: after the signal, the worker must exit within this time.
+        step_s: time after the signal in which the current step may finish.
+        exit_s: time after the signal within which the worker must exit.
 
     Returns:
         The exit code: 0 after a signal.

@@ -1,4 +1,4 @@
-"""`tcan demo`: from nothing to a video and a picture, with nothing left running."""
+"""`tcan demo`: from nothing to a video and an image, with nothing left running."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def gateway(redis_url: str, tmp_path: Path) -> Iterator[Gateway]:
 
 
 def big_video(file: Path, mib: int) -> Path:
-    """Write a real mp4 with this many MiB of padding after its pictures."""
+    """Write a real mp4 with this many MiB of padding after its frames."""
     samples.write_video(file)
     with open(file, "ab") as stream:
         stream.write(struct.pack(">I4s", mib * MIB, b"free"))

@@ -77,7 +77,7 @@ def write_files(folder: Path, preset: Preset) -> list[str]:
 
 
 def write_inputs(folder: Path) -> tuple[str, str]:
-    """Write a picture and a driving pose file of three frames."""
+    """Write an image and a driving pose file of three frames."""
     image, driving = folder / "image.png", folder / "driving.json"
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     write_png(image, pixels)

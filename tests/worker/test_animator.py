@@ -75,7 +75,7 @@ class OneKnownPose:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A puppet's picture and another one's video."""
+    """A puppet's image and another one's video."""
     folder = tmp_path_factory.mktemp("pair")
     render_pair(folder, seed=1_000_000, num_frames=FRAMES, size=32)
     return folder
@@ -276,7 +276,7 @@ def test_render_resumes_from_a_saved_state(attempt: Attempt, tmp_path: Path) -> 
 
 
 def black_png(png: bytes) -> bytes:
-    """Return a black picture of the same size."""
+    """Return a black image of the same size."""
     stream = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         Image.new("RGB", image.size).save(stream, "PNG")

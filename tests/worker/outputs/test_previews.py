@@ -39,7 +39,7 @@ def grey() -> NDArray[np.uint8]:
 
 
 def shown(pixels: Picture, made: list[int]) -> Picture:
-    """Return the same picture as a function that counts its calls in `made`."""
+    """Return the same image as a function that counts its calls in `made`."""
 
     def picture() -> NDArray[np.uint8] | None:
         made.append(1)

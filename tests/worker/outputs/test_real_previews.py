@@ -26,14 +26,14 @@ STEPS, PREVIEWED = 12, [2, 4, 6, 8, 10]
 
 
 def read_webp(packed: bytes) -> NDArray[np.float64]:
-    """Decode a picture, which must be a WebP."""
+    """Decode an image, which must be a WebP."""
     with Image.open(BytesIO(packed)) as image:
         assert image.format == "WEBP"
         return np.asarray(image.convert("RGB"), dtype=np.float64)
 
 
 def widen(file: Path) -> None:
-    """Make the picture wider than high, so that a preview in the model's own size would show."""
+    """Make the image wider than high, so that a preview in the model's own size would show."""
     with Image.open(file) as image:
         wide = Image.new("RGB", (WIDTH, HEIGHT), image.convert("RGB").getpixel((0, 0)))
         wide.paste(image, ((WIDTH - image.width) // 2, 0))
