@@ -41,7 +41,9 @@ chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) w
 check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_names.py sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
+
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
