@@ -20,13 +20,7 @@ from service.input_limits import MIB, InputLimits
 
 PREFIX, NESTED = "TCAN_", "__"
 # Variables of the command line and of the model, which are no settings of the service.
-OTHER_VARIABLES = (
-    "TCAN_URL",
-    "TCAN_API_KEY",
-    "TCAN_TRACEBACK",
-    "TCAN_MODELS",
-    "TCAN_HUB_ENDPOINT",
-)
+OTHER_VARIABLES = ("TCAN_URL", "TCAN_API_KEY", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
 
 
 class RuntimeSettings(BaseModel):

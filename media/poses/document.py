@@ -21,13 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from media.errors import PoseFileError, Problem
 from media.limits import PoseFileLimits
-from media.poses.joints import (
-    BODY25_JOINTS,
-    JOINT_COUNTS,
-    NUM_FACE_JOINTS,
-    NUM_HAND_JOINTS,
-    Layout,
-)
+from media.poses.joints import BODY25_JOINTS, JOINT_COUNTS, NUM_FACE_JOINTS, NUM_HAND_JOINTS, Layout
 
 BODY, HAND_LEFT, HAND_RIGHT, FACE = (
     f"{part}_keypoints_2d" for part in ("pose", "hand_left", "hand_right", "face")

@@ -51,9 +51,8 @@ class Pose:
         if confidence.shape != (NUM_JOINTS,):
             raise ValueError(f"confidence has shape {confidence.shape}; it must be ({NUM_JOINTS},)")
         if not ((confidence >= 0) & (confidence <= 1)).all():
-            raise ValueError(
-                f"confidence is {confidence.min()}..{confidence.max()}; it must lie in 0..1"
-            )
+            low, high = confidence.min(), confidence.max()
+            raise ValueError(f"confidence is {low}..{high}; it must lie in 0..1")
         if not np.isfinite(keypoints[confidence > 0]).all():
             raise ValueError("a detected joint has a coordinate that is not a finite number")
         object.__setattr__(self, "keypoints", keypoints)

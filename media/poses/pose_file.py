@@ -20,10 +20,7 @@ from media.poses.keypoints import Pose
 
 
 def read_pose_file(
-    source: Path | str | bytes,
-    *,
-    layout: str = Layout.AUTO,
-    limits: PoseFileLimits | None = None,
+    source: Path | str | bytes, *, layout: str = Layout.AUTO, limits: PoseFileLimits | None = None
 ) -> PoseDocument[Pose]:
     """Read a pose file.
 

@@ -16,15 +16,7 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
 from media.errors import ParameterError
-from media.watermark.pattern import (
-    PUBLIC_KEY,
-    SYMBOL_BITS,
-    SYMBOLS,
-    Signs,
-    band,
-    presence,
-    symbol,
-)
+from media.watermark.pattern import PUBLIC_KEY, SYMBOL_BITS, SYMBOLS, Signs, band, presence, symbol
 
 # False positive rate: exp(-6^2 / 2) = 1.5e-8 for a watermark, 256 times that for a symbol.
 MIN_SCORE = 6.0

@@ -14,7 +14,6 @@ a probability of at most exp(-t^2 / 2), by Hoeffding's inequality.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,11 +64,6 @@ def no_watermark_reason(height: int, width: int) -> str | None:
     return f"{width}x{height} is too small for an invisible watermark; the minimum is {minimum}"
 
 
-def symbols_of(payload: int) -> Sequence[int]:
-    """Return the four symbols of 32 bits, the highest first."""
-    return payload.to_bytes(SYMBOLS, "big")
-
-
 def pattern(height: int, width: int, payload: int, key: bytes) -> NDArray[np.float32]:
     """Return the watermark that is added to the brightness, (height, width), in units of 0..255.
 
@@ -80,7 +74,7 @@ def pattern(height: int, width: int, payload: int, key: bytes) -> NDArray[np.flo
         key: see `Watermarker`.
     """
     mixed = np.sqrt(PRESENCE_SHARE) * presence(key)
-    for position, value in enumerate(symbols_of(payload)):
+    for position, value in enumerate(payload.to_bytes(SYMBOLS, "big")):
         mixed = mixed + np.sqrt((1 - PRESENCE_SHARE) / SYMBOLS) * symbol(key, position, value)
     used = band(height, width)
     waves = np.zeros((height, width))

@@ -8,7 +8,6 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
-from starlette.routing import BaseRoute
 
 from service.api.middleware.body_limit import BodyLimitMiddleware
 from service.api.middleware.telemetry import TelemetryMiddleware
@@ -23,7 +22,6 @@ from service.api.routes import (
     jobs,
     metrics,
     models,
-    previews,
     results,
     submit,
     uploads,
@@ -39,9 +37,8 @@ ROUTE_MODULES = (
     uploads,
     jobs,
     events,
-    previews,
-    deliveries,
     results,
+    deliveries,
     models,
     health,
     metrics,
@@ -74,13 +71,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     for module in ROUTE_MODULES:
         app.include_router(module.router)
-    app.openapi = partial(openapi, app, _routes())  # type: ignore[method-assign]  # FastAPI's way to replace it
+    routes = [route for module in ROUTE_MODULES for route in module.router.routes]
+    app.openapi = partial(openapi, app, routes)  # type: ignore[method-assign]  # FastAPI's way to replace it
     add_handlers(app)
     app.state.metrics = GatewayMetrics()
     app.add_middleware(BodyLimitMiddleware, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
     app.add_middleware(TelemetryMiddleware, metrics=app.state.metrics)
     return app
-
-
-def _routes() -> list[BaseRoute]:
-    return [route for module in ROUTE_MODULES for route in module.router.routes]

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from service.auth.authenticator import Caller, check_scope
 from service.auth.rate_limit import rate_headers, too_many
 from service.gateway import Gateway
+from service.stores.job_store import keys
 
 # Key in a request's scope: headers that the response gets, whatever its status.
 RESPONSE_HEADERS = "tcan.response_headers"
@@ -28,11 +29,11 @@ async def get_caller(request: Request) -> Caller:
         RejectedError: `unauthorized`, `rate_limited` or `forbidden`.
         UnavailableError: Redis does not answer.
     """
-    authenticator = get_gateway(request).authenticator
-    caller = await authenticator.identify(request.headers, request.scope.get("server"))
+    gateway = get_gateway(request)
+    caller = await gateway.authenticator.identify(request.headers, request.scope.get("server"))
     limit = caller.limits.requests_per_minute
     if limit is not None:
-        result = await authenticator.count_request(caller.id, limit)
+        result = await gateway.jobs.run(keys.count_request(caller.id, limit))
         request.scope[RESPONSE_HEADERS] = rate_headers(limit, result)
         if not result.allowed:
             raise too_many(limit, result)

@@ -24,12 +24,9 @@ def is_loopback(host: str) -> bool:
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    address = _parse(name)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped is not None and mapped.is_loopback
 
 
 def denial_reason(
@@ -43,7 +40,7 @@ def denial_reason(
     """
     if anonymous == "never":
         return f"this service requires a key (TCAN_ANONYMOUS=never); {HOW_TO}"
-    if anonymous == "anywhere" or server is None or not _is_address(server[0]):
+    if anonymous == "anywhere" or server is None or _parse(server[0]) is None:
         return None
     if not is_loopback(server[0]):
         return f"no key exists, so only requests from this machine are allowed; {HOW_TO}"
@@ -56,9 +53,8 @@ def denial_reason(
     return None
 
 
-def _is_address(host: str) -> bool:
+def _parse(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None

@@ -12,8 +12,6 @@ from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
 from service.contract.options import Priority
 from service.errors import RejectedError
-from service.stores.job_store import keys
-from service.stores.job_store.keys import RateLimitResult
 from service.stores.job_store.store import AsyncJobStore
 
 READ_METHODS = ("GET", "HEAD")
@@ -36,7 +34,7 @@ class Caller:
 
 
 class Authenticator:
-    """Finds the caller of a request and counts requests.
+    """Finds the caller of a request.
 
     Args:
         anonymous: who may call without a key while no key exists.
@@ -44,7 +42,6 @@ class Authenticator:
 
     def __init__(self, jobs: AsyncJobStore, anonymous: Anonymous) -> None:
         self.keyring = Keyring(jobs)
-        self._jobs = jobs
         self._anonymous = anonymous
 
     async def identify(
@@ -65,14 +62,8 @@ class Authenticator:
             return await self._anonymous_caller(headers, server)
         key = await self.keyring.find(text)
         if key is None:
-            raise RejectedError(
-                ErrorCode.UNAUTHORIZED, "the key is unknown, expired or revoked", headers=CHALLENGE
-            )
+            raise _unauthorized("the key is unknown, expired or revoked")
         return Caller(key.caller, key.scopes, key.limits, key.highest_priority)
-
-    async def count_request(self, caller_id: str, limit: int) -> RateLimitResult:
-        """Count one request against a limit per minute. Raises UnavailableError."""
-        return await self._jobs.run(keys.count_request(caller_id, limit))
 
     async def is_valid(self, text: str | None) -> bool:
         """Return whether this key, or none, still grants access. Raises UnavailableError."""
@@ -84,11 +75,10 @@ class Authenticator:
         self, headers: Mapping[str, str], server: tuple[str, int | None] | None
     ) -> Caller:
         if await self.keyring.has_keys():
-            detail = "send a key as 'Authorization: Bearer ...' or as 'X-API-Key'"
-            raise RejectedError(ErrorCode.UNAUTHORIZED, detail, headers=CHALLENGE)
+            raise _unauthorized("send a key as 'Authorization: Bearer ...' or as 'X-API-Key'")
         reason = denial_reason(self._anonymous, server, headers)
         if reason is not None:
-            raise RejectedError(ErrorCode.UNAUTHORIZED, reason, headers=CHALLENGE)
+            raise _unauthorized(reason)
         return Caller(ANONYMOUS)
 
 
@@ -97,6 +87,10 @@ def check_scope(caller: Caller, method: str) -> None:
     scope = Scope.READ if method in READ_METHODS else Scope.SUBMIT
     if scope not in caller.scopes and not caller.sees_all:
         raise RejectedError(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
+
+
+def _unauthorized(detail: str) -> RejectedError:
+    return RejectedError(ErrorCode.UNAUTHORIZED, detail, headers=CHALLENGE)
 
 
 def presented_key(headers: Mapping[str, str]) -> str | None:

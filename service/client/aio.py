@@ -13,17 +13,10 @@ from uuid import uuid4
 import anyio
 import httpx
 
+from service.client import requests
 from service.client.auth import key_auth
 from service.client.errors import JobEndedError, ProblemError, UnreachableError
-from service.client.requests import (
-    DEFAULT_URL,
-    TIMEOUT,
-    Request,
-    jobs_path,
-    parse,
-    request_form,
-    send_form,
-)
+from service.client.requests import DEFAULT_URL, TIMEOUT, Request, parse
 from service.client.retries import POLL_S, RETRIES, Outcome, Retries, RetryState
 from service.client.stream import Event, EventReader
 from service.client.submission import UPLOAD_ABOVE_BYTES, Source, Submission
@@ -130,8 +123,8 @@ class AsyncClient:
 
     async def upload(self, file: Path) -> str:
         """Upload a file to the object store and return its id, valid for a day."""
-        form = await self._run(request_form(file))
-        return await self._run(send_form(form, file))
+        form = await self._run(requests.request_form(file))
+        return await self._run(requests.send_form(form, file))
 
     async def job(self, job_id: str) -> JobView:
         """Read a job."""
@@ -146,7 +139,7 @@ class AsyncClient:
         created_before: datetime | None = None,
     ) -> list[JobView]:
         """List the newest jobs, at most `limit`, filtered by state and time."""
-        path: str | None = jobs_path(limit, states, created_after, created_before)
+        path: str | None = requests.jobs_path(limit, states, created_after, created_before)
         jobs: list[JobView] = []
         while path is not None and len(jobs) < limit:
             page = await self._run(Request("GET", path, parse(JobList)))

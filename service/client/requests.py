@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.client.errors import UnreachableError
 from service.contract.states import JobState
-from service.contract.upload_views import UploadView
+from service.contract.views import UploadView
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -29,7 +29,7 @@ class Retries:
         tries: maximum attempts of a request, at least 1.
         reconnects: maximum consecutive failures of an event stream; about two minutes.
         claimed_s: maximum wait while another request holds the same idempotency key; after a
-            gateway crashed, the key is held for `service.contract.limits.CLAIM_MS`.
+            gateway crashed, the key is held for `service.jobs.idempotency.CLAIM_MS`.
     """
 
     tries: int = 4

@@ -64,10 +64,7 @@ class Secrets(BaseModel):
             "example": {
                 "secrets": [
                     {"secret": NEWER},
-                    {
-                        "secret": OLDER,
-                        "retires_at": "2026-11-23T10:00:00Z",
-                    },
+                    {"secret": OLDER, "retires_at": "2026-11-23T10:00:00Z"},
                 ],
                 "public_keys": [],
             }

@@ -17,12 +17,7 @@ JOB: dict[str, Any] = {
     "progress": {"step": 7, "steps": 20, "fraction": 0.37, "eta_s": 21.5},
     "eta": {"seconds": 24.0, "relative_error": 0.08, "estimates": 50},
     "attempts": 1,
-    "timings": {
-        "waited_s": 0.1,
-        "prepare_s": 0.4,
-        "render_s": 12.2,
-        "stages": {"prepare": 0.4},
-    },
+    "timings": {"waited_s": 0.1, "prepare_s": 0.4, "render_s": 12.2, "stages": {"prepare": 0.4}},
     "created_at": "2026-11-22T10:00:00Z",
     "started_at": "2026-11-22T10:00:00.100Z",
     "cancel_requested": False,
@@ -146,14 +141,7 @@ PATHS: dict[ErrorCode, str] = {
     ErrorCode.INVALID_SIGNATURE: f"/objects{HERE}/result.mp4",
     ErrorCode.UNAVAILABLE: HERE,
 }
-FIELDS: dict[ErrorCode, list[dict[str, str]]] = {
-    ErrorCode.INVALID_PARAMS: [
-        {"field": "ptm_tau", "detail": "Input should be less than or equal to 10"}
-    ],
-    ErrorCode.INVALID_REQUEST: [
-        {"field": "query.limit", "detail": "Input should be less than or equal to 200"}
-    ],
-}
+FIELD_ERRORS = (ErrorCode.INVALID_PARAMS, ErrorCode.INVALID_REQUEST)
 
 
 def problem_example(code: ErrorCode) -> dict[str, Any]:
@@ -166,8 +154,9 @@ def problem_example(code: ErrorCode) -> dict[str, Any]:
         "detail": DETAILS[code],
         "instance": PATHS.get(code, SUBMIT),
     }
-    if code in FIELDS:
-        shown["errors"] = FIELDS[code]
+    if code in FIELD_ERRORS:
+        field, detail = DETAILS[code].split(": ", 1)
+        shown["errors"] = [{"field": field, "detail": detail}]
     if code is ErrorCode.POLICY_REFUSED:
         shown["reason"] = "protected_person"
     return shown

@@ -35,8 +35,7 @@ class JobOptions(BaseModel):
 
     # Annotate a new field with `Since` and the contract version that adds it.
     ttl_s: Annotated[int, Field(ge=60, le=30 * DAY_S), WHOLE] = Field(
-        7 * DAY_S,
-        description="Seconds to keep the ended job and its results.",
+        7 * DAY_S, description="Seconds to keep the ended job and its results."
     )
     priority: Priority = Field(
         Priority.NORMAL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from anyio import to_thread
@@ -13,7 +13,7 @@ from service.contract.job import JobInputs
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
-from service.jobs.policy_check import PolicyCheck
+from service.jobs.policy_check import check_policy
 from service.stores.job_store.uploads import Upload, read_uploads
 from service.stores.object_store.base import (
     Content,
@@ -26,6 +26,7 @@ from service.submission.fetch import fetch
 from service.submission.receive import SubmissionBody, allowed_parts
 from service.submission.spool import Spool
 
+CheckFiles = Callable[[Mapping[str, Content]], Awaitable[None]]
 # Attempts to copy an upload that is replaced while it is being inspected.
 COPY_ATTEMPTS = 3
 
@@ -45,8 +46,11 @@ async def take_inputs(
     contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
     infos = await _inspect(gateway, contents)
     uploads = await _read_uploads(gateway, caller, received)
-    policy = PolicyCheck(gateway.policy, received, caller, contents)
-    infos |= await _copy_uploads(gateway, uploads, job_id, spool, policy)
+
+    async def check_with(files: Mapping[str, Content]) -> None:
+        await check_policy(gateway.policy, received, caller, {**contents, **files})
+
+    infos |= await _copy_uploads(gateway, uploads, job_id, spool, check_with)
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
@@ -99,7 +103,7 @@ async def _read_uploads(
 
 
 async def _copy_uploads(
-    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, policy: PolicyCheck
+    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, check: CheckFiles
 ) -> dict[str, InputInfo]:
     """Copy uploads into the job: exactly the bytes that were inspected and passed the policy."""
     for attempts_left in range(COPY_ATTEMPTS - 1, -1, -1):
@@ -108,7 +112,7 @@ async def _copy_uploads(
         for name, upload in uploads.items():
             tag, found[name] = await _inspect_upload(gateway, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
-        await policy.check({name: spool.folder / name for name in uploads})
+        await check({name: spool.folder / name for name in uploads})
         try:
             if copies:
                 await gateway.writer.put(copies)

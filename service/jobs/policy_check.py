@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from anyio import to_thread
 
@@ -20,36 +18,19 @@ from service.submission.receive import SubmissionBody
 ORDER = tuple(Priority)
 
 
-@dataclass(frozen=True)
-class PolicyCheck:
-    """The policy check of one request.
-
-    Attributes:
-        contents: the inputs that came with the request or were fetched.
-    """
-
-    policy: Policy | None
-    received: SubmissionBody
-    caller: Caller
-    contents: Mapping[str, Content]
-
-    async def check(self, uploads: Mapping[str, Path]) -> None:
-        """Call the policy with all inputs. Raises RejectedError (`policy_refused`)."""
-        if self.policy is None:
-            return
-        request = PolicyRequest(
-            kind=self.received.kind,
-            caller=self.caller.id,
-            consent=self.received.options.consent,
-            params=self.received.params,
-            files={**self.contents, **uploads},
-        )
-        try:
-            await to_thread.run_sync(self.policy.judge, request)
-        except PolicyRefusalError as refusal:
-            raise RejectedError(
-                ErrorCode.POLICY_REFUSED, refusal.detail, reason=refusal.reason
-            ) from refusal
+async def check_policy(
+    policy: Policy | None, received: SubmissionBody, caller: Caller, files: Mapping[str, Content]
+) -> None:
+    """Call the policy with all inputs. Raises RejectedError (`policy_refused`)."""
+    if policy is None:
+        return
+    consent = received.options.consent
+    request = PolicyRequest(received.kind, caller.id, consent, received.params, files)
+    try:
+        await to_thread.run_sync(policy.judge, request)
+    except PolicyRefusalError as refusal:
+        code, reason = ErrorCode.POLICY_REFUSED, refusal.reason
+        raise RejectedError(code, refusal.detail, reason=reason) from refusal
 
 
 def check_options(

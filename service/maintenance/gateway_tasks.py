@@ -44,10 +44,7 @@ class GatewayTasks:
         limits = (settings.max_attempts, settings.hint_age_ms, settings.lease_ms)
         reconciling = Reconciler(jobs, HintSender(jobs), name, *limits)
         sweeping = Sweeper(jobs, objects, name, settings.spool_folder, OrphanSweeper(jobs, objects))
-        self._steps = (
-            (reconciler.INTERVAL_S, reconciling.act),
-            (sweeper.INTERVAL_S, sweeping.act),
-        )
+        self._steps = ((reconciler.INTERVAL_S, reconciling.act), (sweeper.INTERVAL_S, sweeping.act))
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 

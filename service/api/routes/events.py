@@ -72,8 +72,7 @@ Version = Annotated[
     Query(description="Start after this `version`; 0 is the beginning."),
 ]
 LastEventId = Annotated[
-    Number | SkipJsonSchema[None],
-    Header(description="The last `id` received; overrides `after`."),
+    Number | SkipJsonSchema[None], Header(description="The last `id` received; overrides `after`.")
 ]
 
 

@@ -1,12 +1,13 @@
-"""Outputs of a finished job, by redirects to short-lived signed links."""
+"""Outputs of finished jobs and previews of running ones, by short-lived signed links."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
+from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import FileResponse, RedirectResponse
 
 from service.api.dependencies import CallerDep, GatewayDep
@@ -17,10 +18,44 @@ from service.contract.examples import redirect_to_object
 from service.contract.job import JobRecord, Output
 from service.contract.states import JobState
 from service.errors import RejectedError
+from service.gateway import Gateway
 from service.stores.object_store.base import ObjectMissingError, content_type
 from service.stores.object_store.folder import ROUTE, FolderObjects
 
 router = APIRouter(tags=["results"])
+
+
+@router.get(
+    "/jobs/{job_id}/previews/{n}",
+    summary="Get a preview frame",
+    status_code=307,
+    response_class=RedirectResponse,
+    responses=redirect_to_object("preview-1.webp")
+    | problem_responses(
+        ErrorCode.JOB_NOT_FOUND,
+        ErrorCode.NO_RESULT,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.UNAVAILABLE,
+    ),
+)
+async def get_preview(
+    job_id: str,
+    n: Annotated[
+        int,
+        Path(
+            ge=1, le=10_000, description="Number of the preview, as in the job's `links.preview`."
+        ),
+    ],
+    caller: CallerDep,
+    gateway: GatewayDep,
+) -> RedirectResponse:
+    """Redirect to a signed URL of a WebP image, which never changes for the same number."""
+    record = (await gateway.read(job_id, caller)).record
+    if n > len(record.previews):
+        detail = f"no preview {n}: the job has {len(record.previews)} previews"
+        raise RejectedError(ErrorCode.NO_RESULT, detail)
+    return await _redirect(gateway, record, record.previews[n - 1], f"preview-{n}.webp")
+
 
 # Summary of each route, and name of an object in its example.
 ROUTES = {
@@ -37,11 +72,18 @@ def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[R
         """Redirect to a signed URL, which supports Range."""
         record = (await gateway.read(job_id, caller)).record
         key = _key(record, output)
-        name = f"tcan-{record.id[:8]}-{output}{PurePosixPath(key).suffix}"
-        link = await to_thread.run_sync(gateway.objects.link, key, name)
-        return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
+        return await _redirect(gateway, record, key, f"{output}{PurePosixPath(key).suffix}")
 
     return get_output
+
+
+async def _redirect(
+    gateway: Gateway, record: JobRecord, key: str, filename: str
+) -> RedirectResponse:
+    """Redirect to the object's signed URL, which names the downloaded file."""
+    name = f"tcan-{record.id[:8]}-{filename}"
+    link = await to_thread.run_sync(gateway.objects.link, key, name)
+    return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
 
 
 for _output, (_summary, _name) in ROUTES.items():

@@ -15,7 +15,7 @@ from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
 from service.contract.job import new_job_id
 from service.contract.requests import UploadRequest
-from service.contract.upload_views import UploadView
+from service.contract.views import UploadView
 from service.errors import RejectedError
 from service.stores.job_store import uploads
 from service.stores.job_store.uploads import Upload

@@ -198,22 +198,17 @@ def claim_next(
     Higher priorities come first. Within a priority every caller gets the same share of the work, in
     units, and a caller's older jobs come first.
     """
-    return _claim(None, queue, worker, lease_ms, contract)
+    return claim(None, queue, worker, lease_ms, contract)
 
 
 def claim(
-    job_id: str, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+    job_id: str | None, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
 ) -> Command[JobRecord | None]:
     """Claim this job, whatever its position; None if it does not wait here for this contract.
 
-    Running the same command again, after a lost reply, finds the lease that it took.
+    Without an id it claims the queue's first job, as `claim_next` does. Running the same command
+    again, after a lost reply, finds the lease that it took.
     """
-    return _claim(job_id, queue, worker, lease_ms, contract)
-
-
-def _claim(
-    job_id: str | None, queue: Queue, worker: str, lease_ms: int, contract: int
-) -> Command[JobRecord | None]:
     progress = Progress(stage=queue.value, step=0, steps=0, fraction=queue.begins_at)
     arguments = {
         "id": job_id,

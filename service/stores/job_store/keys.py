@@ -7,6 +7,7 @@ never returns once a key existed; `requests:{caller}`, times of the requests of 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import NamedTuple
 
 from service.contract.callers import WINDOW_S, ApiKey, CallerLimits
@@ -39,7 +40,9 @@ def read_key(key_id: str) -> Command[ApiKey | None]:
 
 def list_keys() -> Command[list[ApiKey]]:
     """List all keys ever created, oldest first."""
-    return Command("list_keys", {}, lambda texts: sorted(map(_key, texts), key=_age_order))
+    return Command(
+        "list_keys", {}, lambda texts: sorted(map(_key, texts), key=attrgetter("created_ms", "id"))
+    )
 
 
 def revoke_key(key_id: str) -> Command[bool]:
@@ -77,7 +80,3 @@ def check_quota(caller: str, limits: CallerLimits, new_bytes: int) -> Command[st
 
 def _key(text: str) -> ApiKey:
     return ApiKey.model_validate_json(text)
-
-
-def _age_order(key: ApiKey) -> tuple[int, str]:
-    return key.created_ms, key.id

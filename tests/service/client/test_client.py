@@ -11,11 +11,11 @@ import pytest
 from service.client import AsyncClient, Client, Retries
 from service.client.errors import JobEndedError, ProblemError, UnreachableError
 from service.contract.job import JobKind
-from service.contract.limits import CLAIM_MS
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, ResultFormat
 from service.contract.states import JobState
 from service.contract.views import JobView
+from service.jobs.idempotency import CLAIM_MS
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore

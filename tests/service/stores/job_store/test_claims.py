@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.contract.errors import ErrorCode
-from service.contract.limits import CLAIM_MS
 from service.contract.params import JobParams
 from service.errors import RejectedError
+from service.jobs.idempotency import CLAIM_MS
 from service.settings import Settings
 from service.stores.job_store import commands, idempotency
 from service.stores.job_store.store import JobStore, digest
