@@ -43,7 +43,6 @@ check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directi
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_names.py sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
-
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
