@@ -152,7 +152,7 @@ def timeless(job: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name != "eta"}
 
 
-def test_a_stream_may_begin_anywhere(http: httpx.Client, driver: JobDriver) -> None:
+def test_stream_can_start_after_any_event(http: httpx.Client, driver: JobDriver) -> None:
     for change in driver.life():
         change()
     with http.stream("GET", "/jobs/a/events", params={"after": 10}) as answer:
@@ -229,7 +229,7 @@ def test_a_lost_subscription_loses_no_event(
     assert reader.until(2).job["status"] == "preparing"
 
 
-def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
+def test_idle_stream_sends_heartbeats_until_the_gateway_stops(
     redis_url: str, driver: JobDriver
 ) -> None:
     driver.create()
@@ -237,7 +237,7 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
     async def listen() -> list[bytes]:
         jobs = AsyncJobStore.connect(redis_url)
         async with EventHub(jobs, event_frame) as hub:
-            open_permit = partial(StreamRevoker(nobody_is_asked).permit, None)
+            open_permit = partial(StreamRevoker(always_allowed).permit, None)
             stream = read_events(hub, open_permit, driver.snapshot(), 1, heartbeat_s=0.01)
             frames = [await anext(stream), await anext(stream), await anext(stream)]
             assert hub.watched == {"a": 1}
@@ -250,5 +250,5 @@ def test_a_quiet_stream_says_that_it_lives_and_ends_with_the_gateway(
     assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 
 
-async def nobody_is_asked(key: str | None) -> bool:
+async def always_allowed(key: str | None) -> bool:
     raise AssertionError(f"{key}: the stays are not entered")

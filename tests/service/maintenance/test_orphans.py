@@ -85,7 +85,7 @@ def test_objects_of_another_job_store_are_kept(jobs: JobStore, objects: ObjectSt
     assert not objects.exists(second)
 
 
-def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> None:
+def test_copy_has_the_age_of_its_own_creation(objects: ObjectStore, tmp_path: Path) -> None:
     source, copy = f"uploads/{new_job_id()}/file", f"jobs/{new_job_id()}"
     objects.put(source, b"me")
     if isinstance(objects, FolderObjects):
@@ -96,6 +96,6 @@ def test_a_copy_is_as_old_as_its_name(objects: ObjectStore, tmp_path: Path) -> N
     assert objects.age_s(f"jobs/{new_job_id()}") is None
 
 
-def test_a_store_keeps_its_name(jobs: JobStore) -> None:
+def test_store_identity_does_not_change(jobs: JobStore) -> None:
     assert jobs.run(retention.store_identity("a")) == "a"
     assert jobs.run(retention.store_identity("b")) == "a"
