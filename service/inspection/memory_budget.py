@@ -2,8 +2,9 @@
 
 Measured on valid files at the limits (8000x5000 images, 4096x2160 videos, pose files of 32 MiB):
 WebP up to 640 MiB and AVIF 425 MiB, because their decoders hold several whole images; a
-progressive JPEG of four channels 310 MiB; other images 160 MiB; videos 210 MiB; pose files up to
-24 bytes for each of theirs.
+progressive JPEG of four channels 310 MiB; other images 160 MiB; videos 210 MiB; pose files 8 bytes
+for each of theirs. Unknown keys of a pose file may hold values that need more: many `{"":0}` 31,
+deeply nested lists 51. Such a file is rejected if it does not fit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from service.input_limits import InputLimits
 from service.stores.object_store.base import Content, size_of
 
 HEAD_BYTES = 256
-POSES_FACTOR = 24
+# Memory for each byte of a pose file with many small objects.
+POSES_FACTOR = 32
 AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 
