@@ -145,7 +145,8 @@ def animate(
     from tcan_core.startup import fast_imports
 
     with fast_imports():
-        from tcan_core.conditioning.cleaning import CleaningSettings, parse_person
+        from tcan_core.conditioning.cleaning.person import parse_person
+        from tcan_core.conditioning.cleaning.settings import CleaningSettings
         from tcan_core.distributed.process_group import join_process_group, local_device
         from tcan_core.models.devices import check_device
         from tcan_core.models.runtime import RuntimeOptions

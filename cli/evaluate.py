@@ -75,7 +75,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="Device of the model: cpu or cuda.")] = "cpu",
 ) -> None:
     """Animate every pair and measure it against the truth; the still source is the baseline."""
-    from tcan_core.conditioning.cleaning import CleaningSettings
+    from tcan_core.conditioning.cleaning.settings import CleaningSettings
     from tcan_core.evaluation.animators import PipelineAnimator
     from tcan_core.evaluation.evaluate import DRIVINGS, EvaluateOptions
     from tcan_core.evaluation.pairs import read_pairs

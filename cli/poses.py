@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tcan_core.conditioning.cleaning import CleaningReport
+    from tcan_core.conditioning.cleaning.report import CleaningReport
 app = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_is_help=True)
 
 
@@ -21,7 +21,7 @@ def extract(
 ) -> None:
     """Detect the people in every frame, write their keypoints, and report their quality."""
     from media.poses.pose_file import write_pose_file
-    from tcan_core.conditioning.cleaning import clean_poses
+    from tcan_core.conditioning.cleaning.clean import clean_poses
     from tcan_core.pipelines.detect_people import detect_people
 
     people, fps = detect_people(video, detector=detector)

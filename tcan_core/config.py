@@ -70,7 +70,7 @@ def _is_required(f: dataclasses.Field[Any]) -> bool:
 def save_config(config: Any, path: Path) -> None:
     """Write the resolved configuration as YAML."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(_plain(config), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False), encoding="utf-8")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -115,11 +115,3 @@ def _convert_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
         raise ConfigError(f"{where}: expected a list of {len(inner)} values, got {value!r}")
     return tuple(_convert(inner[0], item, where) for item in value)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -24,8 +24,6 @@ the values and what is allowed, so that no traceback is needed.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from media.errors import InputError as InputError
 from media.errors import MediaError as MediaError
 from media.errors import ParameterError as ParameterError
@@ -36,64 +34,64 @@ from media.errors import TcanError as TcanError
 class NoPersonError(InputError):
     """An input has no person."""
 
-    code: ClassVar[str] = "no_person"
+    code = "no_person"
 
 
 class MemoryLimitError(ParameterError):
     """The settings need more memory than the device has, by earlier measurements."""
 
-    code: ClassVar[str] = "out_of_memory"
+    code = "out_of_memory"
 
 
 class WeightsError(TcanError):
     """Weights are missing, damaged, or belong to another network."""
 
-    code: ClassVar[str] = "weights"
+    code = "weights"
 
 
 class ContextWindowError(TcanError):
     """Context windows do not cover a frame, or are impossible for the settings."""
 
-    code: ClassVar[str] = "context_window"
+    code = "context_window"
 
 
 class CheckpointError(TcanError):
     """A checkpoint is damaged, belongs to another run, or cannot store a run's state."""
 
-    code: ClassVar[str] = "checkpoint"
+    code = "checkpoint"
 
 
 class ConfigError(TcanError):
     """A configuration file has an unknown key, a wrong type, or a value out of range."""
 
-    code: ClassVar[str] = "config"
+    code = "config"
 
 
 class StorageError(TcanError):
     """The storage of checkpoints or training data does not respond."""
 
-    code: ClassVar[str] = "storage"
+    code = "storage"
 
 
 class PeerError(TcanError):
     """Another process of the process group failed; its log has the details."""
 
-    code: ClassVar[str] = "teammate"
+    code = "teammate"
 
 
 class PeerMemoryError(PeerError, MemoryError):
     """Another process of the process group ran out of memory."""
 
-    code: ClassVar[str] = "teammate_memory"
+    code = "teammate_memory"
 
 
 class PeerLostError(TcanError):
     """A process of the process group died or does not respond; the group is unusable."""
 
-    code: ClassVar[str] = "team_lost"
+    code = "team_lost"
 
 
 class CanceledError(TcanError):
     """The caller canceled the work."""
 
-    code: ClassVar[str] = "canceled"
+    code = "canceled"

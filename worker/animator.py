@@ -22,7 +22,7 @@ from service.contract.workers import DeviceMemory, ModelInfo
 from service.errors import SettingsError
 from service.input_limits import InputLimits
 from service.settings import RuntimeSettings
-from tcan_core.conditioning.cleaning import CleaningSettings
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import (
     CanceledError,

@@ -25,7 +25,8 @@ from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
 from media.source import LocalMediaSource, MediaSource
 from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
-from tcan_core.conditioning.cleaning import CleaningSettings, clean_poses
+from tcan_core.conditioning.cleaning.clean import clean_poses
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose

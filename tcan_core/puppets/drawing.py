@@ -172,10 +172,9 @@ def _skirt(brush: _Brush, corners: Point) -> None:
     knees = brush.joints[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]]
     hips = corners[2:]
     hem = hips + 0.7 * (knees - hips) + np.array([[0.5], [-0.5]]) * np.array([brush.limb, 0.0])
-    brush.polygon([corners[2], hem[0], hem[1], corners[3]], brush.appearance.leg_color)
-    brush.stroke(
-        [corners[2], hem[0], hem[1], corners[3]], brush.appearance.leg_color, 0.6 * brush.limb
-    )
+    outline = [corners[2], hem[0], hem[1], corners[3]]
+    brush.polygon(outline, brush.appearance.leg_color)
+    brush.stroke(outline, brush.appearance.leg_color, 0.6 * brush.limb)
 
 
 def _draw_pattern(brush: _Brush, corners: Point) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,18 +37,6 @@ class Objective(nn.Module):
         return self._stage.loss(samples)
 
 
-class StepResult(NamedTuple):
-    """The outcome of a step, identical in every process.
-
-    Attributes:
-        scalars: scalars to log, as means over the global batch.
-        stop: whether any process received SIGTERM.
-    """
-
-    scalars: dict[str, float]
-    stop: bool
-
-
 class Trainer:
     """Parameters, optimiser and averaged weights of one run; the same in every process."""
 
@@ -61,12 +49,16 @@ class Trainer:
         self.objective, self.optimizer = self.accelerator.prepare(Objective(stage), optimizer)
         self.average = WeightAverage(self.parameters, config.ema_decay)
 
-    def step(self, step: int, stop: bool = False) -> StepResult:
+    def step(self, step: int, stop: bool = False) -> tuple[dict[str, float], bool]:
         """Run one optimiser step over all micro-batches of all processes.
 
         Args:
             step: index of the step, from 0.
             stop: whether this process received SIGTERM.
+
+        Returns:
+            Scalars to log, as means over the global batch, and whether any process received
+            SIGTERM; both are the same in every process.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)
@@ -87,7 +79,7 @@ class Trainer:
 
         means, any_stop = self._all_reduce(logged, stop)
         rate = self.learning_rate(step)
-        return StepResult(means | {"grad_norm": float(norm), "learning_rate": rate}, any_stop)
+        return means | {"grad_norm": float(norm), "learning_rate": rate}, any_stop
 
     def samples(self, step: int, micro_step: int) -> list[torch.Generator]:
         """Return this process's samples: one micro-batch of the global batch."""

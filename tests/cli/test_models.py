@@ -15,9 +15,10 @@ from media.poses.keypoints import Pose
 from media.poses.pose_file import write_pose_file
 from tcan_core.models.networks.motion import TemporalControlNet, motion_state
 from tcan_core.models.weights.builders import build_controlnet, controlnet_motion
-from tcan_core.models.weights.hub.files import HubFile, pulled_file
+from tcan_core.models.weights.hub.files import HubFile
 from tcan_core.models.weights.importing.pulling import pullable
 from tcan_core.models.weights.presets import Preset, load_preset
+from tcan_core.models.weights.store import store_folder
 from tests.cli.conftest import Tcan
 from tests.tcan_core.hub_server import hub_server
 from tests.tcan_core.models.weights.importing.files import make
@@ -247,11 +248,11 @@ def test_a_file_set_is_pulled_unconverted(
 
     assert done.code == 0, done.err
     assert "body.onnx: some/detector/body.onnx, licence: apache-2.0" in done.err
-    assert pulled_file("mine-too", "body.onnx").read_bytes() == b"network"
+    assert (store_folder("mine-too") / "body.onnx").read_bytes() == b"network"
     assert tcan("models", "verify", "mine-too").out == "mine-too: 1 files are intact\n"
-    pulled_file("mine-too", "body.onnx").write_bytes(b"another")
+    (store_folder("mine-too") / "body.onnx").write_bytes(b"another")
     assert "body.onnx has changed since it was pulled" in tcan("models", "verify", "mine-too").err
-    pulled_file("mine-too", "body.onnx").unlink()
+    (store_folder("mine-too") / "body.onnx").unlink()
     assert "body.onnx is missing" in tcan("models", "verify", "mine-too").err
 
 
@@ -276,9 +277,9 @@ def test_pulling_a_preset_pulls_its_detector(
         done = tcan("models", "pull", str(mine))
 
     assert done.code == 0, done.err
-    assert pulled_file("eyes", "body.onnx").read_bytes() == b"network"
+    assert (store_folder("eyes") / "body.onnx").read_bytes() == b"network"
     assert load_preset("sd15").detector == "dwpose"  # whose weights may be used commercially
-    pulled_file("eyes", "body.onnx").unlink()
+    (store_folder("eyes") / "body.onnx").unlink()
     assert "body.onnx is missing" in tcan("models", "verify", str(mine)).err
 
 
@@ -319,7 +320,7 @@ def test_the_detector_in_the_settings_replaces_the_presets(
     assert "eyes: body.onnx is missing" in tcan("models", "verify", "mini").err
     done = tcan("models", "pull", "mini")
     assert done.code == 0, done.err
-    assert pulled_file("eyes", "body.onnx").read_bytes() == b"network"
+    assert (store_folder("eyes") / "body.onnx").read_bytes() == b"network"
     assert "eyes: 1 files are intact" in tcan("models", "verify", "mini").out
 
 

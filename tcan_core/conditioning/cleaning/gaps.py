@@ -6,7 +6,12 @@ import numpy as np
 
 from media.poses.joints import Joint
 from tcan_core.conditioning.bones import PARENTS, Bools, Floats
-from tcan_core.conditioning.cleaning.runs import find_runs
+
+
+def find_runs(flags: Bools) -> list[tuple[int, int]]:
+    """Return (start, stop) of each run of True in (frames,)."""
+    edges = np.flatnonzero(np.diff(np.pad(flags.astype(np.int8), 1)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 
 from tcan_core.conditioning.bones import Floats
-from tcan_core.conditioning.cleaning.runs import find_runs
+from tcan_core.conditioning.cleaning.gaps import find_runs
 
 _MEDIAN_TO_SIGMA = 1 / 0.6745
 _ORDER = 6  # smooth motion has almost no differences of this order

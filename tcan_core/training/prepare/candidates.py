@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
 from media.video_reader import VideoReader
-from tcan_core.conditioning.cleaning import clean_poses
-from tcan_core.conditioning.cleaning.runs import find_runs
+from tcan_core.conditioning.cleaning.clean import clean_poses
+from tcan_core.conditioning.cleaning.gaps import find_runs
 from tcan_core.conditioning.detectors import NamedDetector
 from tcan_core.errors import NoPersonError
 from tcan_core.training.prepare.quality import ClipQuality, QualitySettings, measure_clip

@@ -58,19 +58,6 @@ class ShotCutter:
         return cuts
 
 
-def find_shots(thumbnails: Sequence[NDArray[np.float32]], longest: int = LONGEST) -> list[range]:
-    """Return the frame range of each shot, in order; see `ShotCutter`.
-
-    Args:
-        thumbnails: one per frame, from `thumbnail`.
-        longest: maximum number of frames per shot.
-    """
-    cutter = ShotCutter(longest)
-    cuts = [cut for small in thumbnails for cut in cutter.add(small)] + cutter.end()
-    edges = [0, *cuts, len(thumbnails)]
-    return [range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
-
-
 def _stands_out(changes: Sequence[float], index: int) -> bool:
     nearby = [*changes[max(0, index - _NEAR) : index], *changes[index + 1 : index + 1 + _NEAR]]
     median = float(np.median(nearby)) if nearby else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from media.poses.keypoints import Pose, no_pose
-from tcan_core.conditioning.cleaning import choose_person, parse_person
+from tcan_core.conditioning.cleaning.person import choose_person, parse_person
 from tcan_core.errors import ParameterError
 from tests.tcan_core.conditioning.make_poses import (
     build,

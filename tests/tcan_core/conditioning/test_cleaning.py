@@ -10,7 +10,8 @@ import pytest
 
 from media.poses.joints import Joint
 from media.poses.keypoints import Pose, no_pose
-from tcan_core.conditioning.cleaning import CleanedPoses, CleaningSettings, clean_poses
+from tcan_core.conditioning.cleaning.clean import CleanedPoses, clean_poses
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 from tcan_core.puppets.world import sample_scene

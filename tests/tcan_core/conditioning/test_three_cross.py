@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.appearance import with_appearance
-from tcan_core.conditioning.cleaning import choose_person
+from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.puppets.drawing import draw_puppet
 from tcan_core.puppets.motion import sample_motion
 from tcan_core.puppets.world import Character, sample_character

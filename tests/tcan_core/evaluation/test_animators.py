@@ -9,15 +9,7 @@ from media.poses.keypoints import Pose, no_pose
 from tcan_core.evaluation.animators import PipelineAnimator
 from tcan_core.evaluation.metrics import Frames
 from tcan_core.evaluation.pairs import read_pairs
-
-
-@dataclass(frozen=True)
-class EmptyDetection:
-    """PreparedInput inputs in which no person was detected."""
-
-    image: Frames
-    source_pose: Pose | None
-    poses: Sequence[Pose]
+from tcan_core.pipelines.animate_files import DEFAULT_FPS, PreparedInput
 
 
 @dataclass
@@ -39,11 +31,11 @@ class RepeatingPipeline:
         return np.repeat(image[None], len(poses), axis=0)
 
 
-def detect(image_path: Path, driving_path: Path) -> EmptyDetection:
+def detect(image_path: Path, driving_path: Path) -> PreparedInput:
+    """Return inputs in which no person was detected."""
     assert (image_path.name, driving_path.name) == ("source.png", "driving.mp4")
-    return EmptyDetection(
-        np.zeros((32, 32, 3), np.uint8), no_pose((32, 32)), 3 * [no_pose((32, 32))]
-    )
+    image, nobody = np.zeros((32, 32, 3), np.uint8), no_pose((32, 32))
+    return PreparedInput(image, nobody, 3 * [nobody], DEFAULT_FPS)
 
 
 def test_pose_driving_uses_the_true_poses(pairs_dir: Path) -> None:

@@ -15,7 +15,7 @@ from media.poses.keypoints import no_pose
 from media.poses.pose_file import read_pose_file, write_pose_file
 from media.video_reader import VideoReader
 from media.video_writer import VideoWriter
-from tcan_core.conditioning.cleaning import CleaningSettings
+from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
 from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings

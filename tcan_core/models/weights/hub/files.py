@@ -73,8 +73,3 @@ def load_file_set(name: str) -> FileSet:
         ConfigError: there is no set of that name, or its YAML is invalid.
     """
     return load_config(file_set_path(name), FileSet)
-
-
-def pulled_file(set_name: str, name: str) -> Path:
-    """Return the path of a set's file after `tcan models pull`."""
-    return store_folder(set_name) / name

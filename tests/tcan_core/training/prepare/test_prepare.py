@@ -36,7 +36,7 @@ from tcan_core.training.prepare.prepare import (
     split_of,
 )
 from tcan_core.training.prepare.quality import QualitySettings
-from tcan_core.training.prepare.shots import find_shots, thumbnail
+from tcan_core.training.prepare.shots import LONGEST, ShotCutter, thumbnail
 from tcan_core.training.samples import draw_samples
 from tcan_core.training.shard_data import ShardClips, fetch_shards, local_folder
 from tcan_core.training.shards import read_index
@@ -87,6 +87,14 @@ def prepared(
         quality=QualitySettings(min_frames=10),
     )  # fmt: skip
     return out, prepare_videos(videos, FolderStorage(out), settings)
+
+
+def find_shots(thumbnails: list[NDArray[np.float32]], longest: int = LONGEST) -> list[range]:
+    """Return the frames of each shot."""
+    cutter = ShotCutter(longest)
+    cuts = [cut for small in thumbnails for cut in cutter.add(small)] + cutter.end()
+    edges = [0, *cuts, len(thumbnails)]
+    return [range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
 
 
 def test_cuts_are_found_and_fast_motion_is_not_a_cut() -> None:
