@@ -9,7 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,7 @@ def find_poses(
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
     report = cleaned.report
-    return FoundPoses(cleaned.poses, fps, report.warnings(), report.as_json())
+    return FoundPoses(cleaned.poses, fps, report.warnings(), asdict(report))
 
 
 def render(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 _OFTEN = 0.25  # of the frames
 _JUMPY = 0.02  # of all joints in all frames
@@ -33,10 +32,6 @@ class CleaningReport:
     rejected: dict[str, int]
     filled: dict[str, int]
     left_missing: dict[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as JSON-serializable data."""
-        return asdict(self)
 
     def warnings(self) -> list[str]:
         """Return warnings for the user, one sentence each."""
