@@ -27,6 +27,7 @@ from tests.servers import GUARD_S, free_port, running, wait_until
 from tests.service.job_driver import expire_lease, reclaim_expired, was_released
 from tests.worker.conftest import Desk
 from tests.worker.disk import Disk, small_disk
+from tests.worker.file_lock import locked
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.disk import can_write, is_disk_error
 
@@ -44,10 +45,14 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 class Site:
-    """A gateway and a worker as processes, with their data on the disk."""
+    """A gateway and a worker as processes, with their data on the disk.
 
-    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]]) -> None:
-        self.processes = processes
+    Attributes:
+        hold: file whose lock stops the worker before its next step.
+    """
+
+    def __init__(self, url: str, processes: list[subprocess.Popen[bytes]], hold: Path) -> None:
+        self.processes, self.hold = processes, hold
         self.http = httpx.Client(base_url=url, timeout=GUARD_S)
 
     def ready(self) -> bool:
@@ -72,12 +77,14 @@ class Site:
 @pytest.fixture
 def site(settings: Settings, redis_url: str, disk: Disk, tmp_path: Path) -> Iterator[Site]:
     assert settings.redis_url is not None
-    port = free_port()
+    port, hold = free_port(), tmp_path / "hold"
+    hold.touch()
     environment = {
         "TCAN_DATA": str(disk.folder / "data"),
         "TCAN_REDIS_URL": settings.redis_url.get_secret_value(),
         "TCAN_LEASE_MS": "60000",
         "PAINT_STEP_S": "0.05",
+        "PAINT_HOLD": str(hold),
     }
     gateway = [sys.executable, "-P", "-m", "cli.main", "gateway", "--port", str(port)]
     with ExitStack() as stack:
@@ -88,7 +95,7 @@ def site(settings: Settings, redis_url: str, disk: Disk, tmp_path: Path) -> Iter
                 ([sys.executable, str(WORKER)], tmp_path / "worker.log"),
             )
         ]
-        site = Site(f"http://127.0.0.1:{port}", processes)
+        site = Site(f"http://127.0.0.1:{port}", processes, hold)
         stack.callback(site.http.close)
         wait_until(site.ready, "the service is ready")
         yield site
@@ -100,9 +107,10 @@ def site(settings: Settings, redis_url: str, disk: Disk, tmp_path: Path) -> Iter
 def test_no_accepted_job_is_lost(
     how: str, site: Site, jobs: JobStore, disk: Disk, tmp_path: Path
 ) -> None:
-    accepted = site.submit(tmp_path, samples.png(), 80, "first").json()["id"]
-    wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs")
-    disk.refuse(how, site.processes)
+    with locked(site.hold):
+        accepted = site.submit(tmp_path, samples.png(), 30, "first").json()["id"]
+        wait_until(lambda: site.job(accepted)["status"] == "running", "the job runs")
+        disk.refuse(how, site.processes)
 
     for image in (samples.png(), BIG):
         refused = site.submit(tmp_path, image, 5, "second")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tests import samples
 from tests.servers import GUARD_S, S3Server, running, wait_until
 from tests.service.gateway import running_gateway
 from tests.service.job_driver import lease_end_ms, was_released
+from tests.worker.file_lock import locked
 from tests.worker.paint import count_frames
 from tests.worker.slow_line import SlowLine, slow_line
 
@@ -56,7 +56,7 @@ class Site:
     def __init__(
         self, url: str, line: SlowLine, jobs: JobStore, hold: Path, driving: bytes
     ) -> None:
-        self.line, self._jobs, self._hold, self._driving = line, jobs, hold, driving
+        self.line, self._jobs, self.hold, self._driving = line, jobs, hold, driving
         self.http = httpx.Client(base_url=url, timeout=GUARD_S)
 
     def submit(self, key: str, steps: int = 5) -> httpx.Response:
@@ -99,16 +99,6 @@ class Site:
 
     def was_released(self, job_id: str) -> bool:
         return was_released(self._jobs, job_id)
-
-    @contextmanager
-    def steps_held(self) -> Iterator[None]:
-        """Let the worker begin no step during a `with` block."""
-        with open(self._hold) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 @pytest.fixture
@@ -157,7 +147,7 @@ def with_limits(limits: Limits) -> pytest.MarkDecorator:
 
 @with_limits(Limits())
 def test_slow_s3_delays_jobs_but_not_status_reads(site: Site) -> None:
-    with site.steps_held():
+    with locked(site.hold):
         first = site.submit_until_accepted("first")
         wait_until(lambda: site.status(first) == "running", "the job runs")
         site.line.open.clear()
@@ -214,7 +204,7 @@ def submit_while_s3_is_silent(site: Site, tmp_path: Path) -> list[bool]:
     Returns:
         For each status read, whether it was quick.
     """
-    with site.steps_held():
+    with locked(site.hold):
         accepted = site.submit_until_accepted("accepted", steps=30)
         wait_until(lambda: site.status(accepted) == "running", "the job runs")
         site.line.open.clear()
