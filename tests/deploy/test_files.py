@@ -23,7 +23,7 @@ from tests.deploy.test_env import example_env
 from tests.test_packaging import imported_modules, normalized
 
 # Commands available in the gateway's image; the others need the model.
-GATEWAY_COMMANDS = ("deliveries", "doctor", "health", "jobs", "keys", "main", "serve")
+GATEWAY_COMMANDS = ("doctor", "health", "jobs", "keys", "main", "serve")
 # Used without an import: by uvicorn, and data files that are served.
 USED_INDIRECTLY = {"httptools", "uvloop", "fastapi-offline"}
 # Variables of the images and of Compose, not of the service.
