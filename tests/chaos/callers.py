@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import uuid4
 
-from service.client import Client
+from service.client import Client, ClientError
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.contract.webhooks import Webhook
-from service.errors import ServiceError
 from tests.chaos.faults import Fault, now_ms
 from tests.chaos.load import Load
 from tests.chaos.submit_gap import longest_gap_s
@@ -67,7 +66,7 @@ class Callers:
         limit = self._load.most_waiting
         try:
             return limit is None or len(client.jobs(states=(JobState.QUEUED,))) < limit
-        except ServiceError:
+        except ClientError:
             return True  # the service is unavailable; the submit is repeated until it succeeds
 
     def _steps(self) -> int:
@@ -86,7 +85,7 @@ class Callers:
                     options=options,
                     idempotency_key=key,
                 )
-            except ServiceError:
+            except ClientError:
                 self._closed.wait(0.5)
             else:
                 self.accepted.append(job.id)

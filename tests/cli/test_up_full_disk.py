@@ -12,9 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.client import Client
+from service.client import Client, ClientError
 from service.contract.states import JobState
-from service.errors import ServiceError
 from tests import samples
 from tests.cli.conftest import StartUp
 from tests.servers import GUARD_S, wait_until
@@ -54,7 +53,7 @@ def test_a_full_disk_loses_no_accepted_job(start_up: StartUp, tmp_path: Path) ->
             def state(job_id: str) -> JobState | None:
                 try:
                     return client.job(job_id).status
-                except ServiceError:
+                except ClientError:
                     return None  # on its way back
 
             accepted.append(wait_until(lambda: _taken(submit()), "a new job is accepted"))
