@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-PASSIVE_WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
+# libgomp spins this often before a thread sleeps: on a quiet machine 1.3 times as fast as sleeping
+# at once, next to a busy process nearly as good (decision 0018).
+PASSIVE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "400"}
 
 
 def use_passive_waiting() -> None:
-    """Make idle OpenMP threads sleep instead of spin; call this before torch is imported.
+    """Make idle OpenMP threads sleep soon instead of spin; call this before torch is imported.
 
-    Spinning threads take the processor from every other process. OpenMP reads the variable once,
-    when torch loads it. What the user set is kept, GOMP_SPINCOUNT too: libgomp prefers it.
+    Spinning threads take the processor from every other process. OpenMP reads the variables once,
+    when torch loads it. If the user set one of them, both are left as they are.
     """
-    os.environ.setdefault(*PASSIVE_WAITING)
+    os.environ.update(with_passive_waiting(os.environ))
+
+
+def with_passive_waiting(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with passive waiting, unless it sets how OpenMP waits."""
+    is_set = any(name in environment for name in PASSIVE_WAITING)
+    return {**environment} if is_set else {**environment, **PASSIVE_WAITING}
 
 
 @contextmanager

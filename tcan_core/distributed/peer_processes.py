@@ -29,7 +29,7 @@ import torch.distributed as dist
 
 from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
 from tcan_core.errors import PeerLostError
-from tcan_core.startup import PASSIVE_WAITING
+from tcan_core.startup import with_passive_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def _start(program: str, device: str) -> PeerProcess:
             [sys.executable, "-P", "-m", program, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env=dict([PASSIVE_WAITING], **os.environ),
+            env=with_passive_waiting(os.environ),
             start_new_session=True,  # Ctrl-C reaches rank 0 only; the peer exits with it
         )
     return PeerProcess(device, process, ours)

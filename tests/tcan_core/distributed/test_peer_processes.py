@@ -9,6 +9,7 @@ import pytest
 
 from tcan_core.distributed.peer_processes import PeerProcessGroup
 from tcan_core.errors import PeerLostError
+from tcan_core.startup import PASSIVE_WAITING
 
 PROGRAM = """
 import os, sys
@@ -25,7 +26,8 @@ def test_peer_starts_with_passive_waiting_unless_the_user_set_a_policy(
 ) -> None:
     (tmp_path / "peer_program.py").write_text(PROGRAM)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    for name in PASSIVE_WAITING:
+        monkeypatch.delenv(name, raising=False)
     if policy is not None:
         monkeypatch.setenv("OMP_WAIT_POLICY", policy)
     group = PeerProcessGroup("peer_program", ["cpu"], {}, on_loss=lambda: None)
