@@ -12,6 +12,7 @@ from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import JobStore
 from tcan_core.progress import AnimateProgress
 from tests.recovery import next_step_ms, recovered_ms, repeated_steps
+from tests.servers import wait_until
 from tests.service.job_driver import expire_lease, reclaim_expired
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
@@ -27,15 +28,19 @@ class Story:
         self.jobs, self.id, self.token = jobs, desk.submit(steps=STEPS), 0
         desk.with_animator(PaintAnimator()).run(Queue.PREPARE, self.id)
 
-    def take(self) -> int:
-        """Claim the job as another worker; return the server's time just before."""
+    def take(self) -> None:
+        """Claim the job as another worker."""
         if self.token:
             expire_lease(self.jobs, self.id)
             reclaim_expired(self.jobs)
-        snapshot = self.jobs.run(commands.read(self.id))
         record = self.jobs.run(commands.claim_next(Queue.RENDER, "w", 60_000))
-        assert record is not None and snapshot is not None
+        assert record is not None
         self.token = record.token
+
+    def now_ms(self) -> int:
+        """Return the server's time."""
+        snapshot = self.jobs.run(commands.read(self.id))
+        assert snapshot is not None
         return snapshot.now_ms
 
     def report(self, windows: Sequence[int]) -> None:
@@ -74,6 +79,7 @@ def test_reclaiming_is_not_progress(desk: Desk, jobs: JobStore) -> None:
     first = story.token
     story.report([1, 2])
     killed_ms = story.events()[-1].snapshot.now_ms
+    wait_until(lambda: story.now_ms() > killed_ms, "a later millisecond")
     story.take()
     assert recovered_ms(story.events(), killed_ms) is None
     with pytest.raises(AssertionError, match="no later worker made progress"):
