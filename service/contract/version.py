@@ -10,7 +10,7 @@ from pydantic import BaseModel
 # Incremented when a worker of the previous release could not process a job of this one or render
 # what it prepared: a new kind, a new or changed field, another format of the files between stages.
 # A worker processes jobs of its own version and of lower ones; a job of a higher version waits.
-CONTRACT = 2
+CONTRACT = 3
 # The contract version that introduced the current format of the output of `prepare`.
 PREPARED = 2
 # Header of wake-up messages with the sender's version, for debugging; a job's own version is in its
