@@ -12,6 +12,8 @@ for the user.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from service.contract.errors import ErrorCode
@@ -50,6 +52,11 @@ class RejectedError(ServiceError):
         self.headers = headers
         self.reason = reason
 
+    def about(self, name: str) -> RejectedError:
+        """Return the same error with the name of the input or field that it is about."""
+        detail = f"{name}: {self.detail}"
+        return RejectedError(self.code, detail, headers=self.headers, reason=self.reason)
+
 
 class UnavailableError(ServiceError):
     """Redis or the object store does not answer; a retry may help."""
@@ -63,3 +70,9 @@ class SettingsError(ServiceError):
 
 class IllegalTransitionError(ServiceError):
     """A state change that `service.contract.states` forbids: a bug."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean ...?` with the nearest known name, or an empty string."""
+    close = get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -15,8 +15,8 @@ from starlette.routing import Match
 
 from service.contract.errors import ErrorCode
 from service.contract.examples import problem_example
-from service.errors import RejectedError, ServiceError
-from service.submission.receive import field_problems
+from service.errors import RejectedError, ServiceError, did_you_mean
+from service.submission.field_problems import field_problems, summary
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -106,19 +106,27 @@ def _service_error(request: Request, error: Exception) -> Response:
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = field_problems(error.errors(), "body")
-    detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-    return problem(request, RejectedError(ErrorCode.INVALID_REQUEST, detail, errors=errors))
+    rejected = RejectedError(ErrorCode.INVALID_REQUEST, summary(errors), errors=errors)
+    return problem(request, rejected)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
-    code = codes.get(error.status_code, ErrorCode.MALFORMED_BODY)
-    detail = f"{request.method} {request.url.path}"
+    code, detail = ErrorCode.MALFORMED_BODY, f"{request.method} {request.url.path}"
     headers = dict(error.headers or {})
-    if code is ErrorCode.METHOD_NOT_ALLOWED:
+    if error.status_code == 404:
+        code = ErrorCode.NOT_FOUND
+        detail = f"{detail}: there is no such route{_near(request)}; /docs lists all routes"
+    elif error.status_code == 405:
+        code = ErrorCode.METHOD_NOT_ALLOWED
         headers["Allow"] = _allowed(request)
+        detail = f"{detail}: this route allows {headers['Allow']} only"
     return problem(request, RejectedError(code, detail, headers=headers))
+
+
+def _near(request: Request) -> str:
+    """Return a question about the route whose path is nearest, or an empty string."""
+    return did_you_mean(request.url.path, request.app.openapi()["paths"])
 
 
 def _allowed(request: Request) -> str:

@@ -82,8 +82,8 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.POLICY_REFUSED: "the image shows a protected person",
     ErrorCode.MALFORMED_BODY: "the multipart body ends before its closing boundary",
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: "Content-Type must be multipart/form-data, got text/plain",
-    ErrorCode.INVALID_REQUEST: "query.limit: Input should be less than or equal to 200",
-    ErrorCode.INVALID_PARAMS: "ptm_tau: Input should be less than or equal to 10",
+    ErrorCode.INVALID_REQUEST: "query.limit: must be at most 200, got '201'",
+    ErrorCode.INVALID_PARAMS: "ptm_tau: must be at most 10, got 11",
     ErrorCode.BODY_TOO_LARGE: "the part 'driving' is over its limit of 1073741824 bytes",
     ErrorCode.IDEMPOTENCY_KEY_REUSED: (
         "Idempotency-Key: already used with a different request body; use a new key"
@@ -91,8 +91,13 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.IDEMPOTENCY_KEY_IN_USE: (
         "a request with the same Idempotency-Key is in progress; retry in a moment"
     ),
-    ErrorCode.URL_REFUSED: "intranet.example: does not resolve to a public address",
-    ErrorCode.URL_FAILED: "assets.example: HTTP 404",
+    ErrorCode.URL_REFUSED: (
+        "image: intranet.example: does not resolve to a public address; the service's operator "
+        "can allow it by TCAN_OUTBOUND_ALLOW"
+    ),
+    ErrorCode.URL_FAILED: (
+        "image: assets.example: HTTP 404 Not Found: there is no such file; check the URL"
+    ),
     ErrorCode.INVALID_IMAGE: "image: the image is damaged (image file is truncated)",
     ErrorCode.IMAGE_TOO_SMALL: "image: the size is 8x8 pixels; each side must have at least 16",
     ErrorCode.IMAGE_TOO_LARGE: (
@@ -122,7 +127,10 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.JOB_ERASED: (
         f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key"
     ),
-    ErrorCode.UPLOAD_NOT_FOUND: "there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'",
+    ErrorCode.UPLOAD_NOT_FOUND: (
+        "image: there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'; it may have expired, or "
+        "belong to another caller"
+    ),
     ErrorCode.RESULT_NOT_READY: "the job is running; retry when it has succeeded",
     ErrorCode.NO_RESULT: "the job was canceled",
     ErrorCode.INVALID_SIGNATURE: "get a new link from the job",

@@ -10,16 +10,18 @@ from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 
+WEB_URL = r"^https?://[^\s]+$"
+UPLOAD_ID = r"^[0-9a-f]{32}$"
 Url = Annotated[
     str,
     Field(
         max_length=2048,
-        pattern=r"^https?://[^\s]+$",
+        pattern=WEB_URL,
         json_schema_extra={"format": "uri"},
         description="An http or https URL that the service downloads.",
     ),
 ]
-UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Id of a finished upload.")]
+UploadId = Annotated[str, Field(pattern=UPLOAD_ID, description="Id of a finished upload.")]
 
 
 class Body(BaseModel):
@@ -65,5 +67,10 @@ class UploadRequest(Body):
 
 
 def _exactly_one(name: str, url: str | None, upload: str | None) -> None:
-    if (url is None) == (upload is None):
-        raise ValueError(f"give either {name}_url or {name}_upload")
+    if url is None and upload is None:
+        raise ValueError(
+            f"{name} is missing: give either {name}_url or {name}_upload, or send the file in a "
+            f"form"
+        )
+    if url is not None and upload is not None:
+        raise ValueError(f"{name} is given twice: give either {name}_url or {name}_upload")

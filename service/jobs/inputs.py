@@ -75,7 +75,10 @@ async def _fetch_urls(
         file = files[name] = spool.folder / name
         most = allowed_parts(received.kind, gateway.settings.limits)[name].max_bytes
         timeout_s, reserve = gateway.settings.fetch_timeout_s, partial(spool.reserve, name)
-        await fetch(gateway.guard, url, file, most, timeout_s, reserve)
+        try:
+            await fetch(gateway.guard, url, file, most, timeout_s, reserve)
+        except RejectedError as error:
+            raise error.about(name) from error
     return files
 
 
@@ -97,7 +100,11 @@ async def _read_uploads(
     uploads = {}
     for (name, upload_id), upload in zip(received.uploads.items(), stored_uploads, strict=True):
         if upload is None or upload.caller != caller.id:
-            raise RejectedError(ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}")
+            raise RejectedError(
+                ErrorCode.UPLOAD_NOT_FOUND,
+                f"{name}: there is no upload {upload_id!r}; it may have expired, or belong to "
+                f"another caller",
+            )
         uploads[name] = upload
     return uploads
 
@@ -140,14 +147,15 @@ async def _inspect_upload(
         if version.size_bytes > most:
             raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE,
-                f"the upload {upload.id!r} has {version.size_bytes} bytes, the limit is {most}",
+                f"{name}: the upload {upload.id!r} has {version.size_bytes:,} bytes, the limit is "
+                f"{most:,}",
             )
         spool.reserve(name, version.size_bytes)
         await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
     except ObjectMissingError as error:
         raise RejectedError(
             ErrorCode.UPLOAD_NOT_FOUND,
-            f"the upload {upload.id!r} has no file yet; send it to the upload's URL first",
+            f"{name}: the upload {upload.id!r} has no file yet; send it to the upload's URL first",
         ) from error
     info = (await _inspect(gateway, {name: file}))[name]
     gateway.inspection_cache.put(name, upload.key, version.tag, info)

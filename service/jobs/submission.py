@@ -102,6 +102,8 @@ async def _check_webhook(gateway: Gateway, received: SubmissionBody) -> None:
     try:
         with anyio.move_on_after(DNS_TIMEOUT_S):
             await gateway.guard.addresses(parts.hostname or "", parts.port or 443)
+    except RejectedError as error:
+        raise error.about("options.webhook.url") from error
     except (OSError, UnicodeError):
         return
 

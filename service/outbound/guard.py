@@ -25,7 +25,11 @@ class AddressRefusedError(RejectedError):
     """
 
     def __init__(self, host: str) -> None:
-        super().__init__(ErrorCode.URL_REFUSED, f"{host}: does not resolve to a public address")
+        super().__init__(
+            ErrorCode.URL_REFUSED,
+            f"{host}: does not resolve to a public address; the service's operator can allow it "
+            f"by TCAN_OUTBOUND_ALLOW",
+        )
 
 
 class Resolver:

@@ -6,7 +6,9 @@ of `service.outbound` which hosts may be connected to: for the first URL and for
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +17,7 @@ import httpx
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
+from service.outbound.failures import failure_cause, is_invalid_url
 from service.outbound.guard import Guard
 from service.outbound.transport import GuardedTransport
 from service.submission.multipart import declared_bytes
@@ -26,6 +29,15 @@ READ_TIMEOUT_S = 10.0
 Reserve = Callable[[int], None]
 # Without compression, the received bytes are the counted ones.
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tcan"}
+PAGE_TYPES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
+# What to do about a status; others are the server's own fault.
+STATUS_HINTS = {
+    401: "the file needs a login; give a public or a signed URL",
+    403: "the server refuses access; give a public URL or a signed one that is still valid",
+    404: "there is no such file; check the URL",
+    410: "the file was removed",
+    429: "the server limits requests; retry later",
+}
 
 
 async def fetch(
@@ -55,7 +67,9 @@ async def fetch(
     except TimeoutError as error:
         raise _failed(url, f"the download did not finish within {timeout_s:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise _failed(url, type(error).__name__) from error
+        if is_invalid_url(error):
+            raise _not_a_url("it, or a redirect from it, has no valid host name") from error
+        raise _failed(url, failure_cause(error)) from error
 
 
 def checked_url(url: str) -> str:
@@ -64,7 +78,7 @@ def checked_url(url: str) -> str:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
-        raise RejectedError(ErrorCode.URL_REFUSED, f"not a URL: {error}") from error
+        raise _not_a_url(str(error)) from error
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise RejectedError(
             ErrorCode.URL_REFUSED,
@@ -85,15 +99,23 @@ async def _follow(
             if not response.has_redirect_location:
                 await _save(response, url, file, max_bytes, reserve)
                 return
-            url = checked_url(urljoin(url, response.headers["location"]))
-    raise _failed(url, f"more than {MAX_REDIRECTS} redirects")
+            url = _redirect_target(url, response.headers["location"])
+    raise _failed(url, f"more than {MAX_REDIRECTS} redirects; give the final URL")
+
+
+def _redirect_target(url: str, location: str) -> str:
+    try:
+        return checked_url(urljoin(url, location))
+    except (RejectedError, ValueError) as error:
+        detail = f"{_host(url)} redirects to a URL that is not allowed: {error}"
+        raise RejectedError(ErrorCode.URL_REFUSED, detail) from error
 
 
 async def _save(
     response: httpx.Response, url: str, file: Path, max_bytes: int, reserve: Reserve
 ) -> None:
     if response.status_code != 200:
-        raise _failed(url, f"HTTP {response.status_code}")
+        raise _failed(url, _status_words(response.status_code))
     declared = declared_bytes(response.headers)
     if declared > max_bytes:
         raise _too_large(url, max_bytes)
@@ -101,11 +123,38 @@ async def _save(
     size = 0
     async with await anyio.open_file(file, "wb") as stream:
         async for chunk in response.aiter_raw():
+            if size == 0:
+                _check_is_file(response, url, chunk)
             size += len(chunk)
             if size > max_bytes:
                 raise _too_large(url, max_bytes)
             reserve(size)
             await stream.write(chunk)
+
+
+def _check_is_file(response: httpx.Response, url: str, head: bytes) -> None:
+    """Raise RejectedError for a web page; a file with a wrong content type is accepted."""
+    content_type = response.headers.get("content-type", "no content type")
+    if content_type.partition(";")[0].strip().lower() in PAGE_TYPES and _begins_like_page(head):
+        reason = f"the URL returns a web page ({content_type}); give the direct URL of the file"
+        raise _failed(url, reason)
+
+
+def _begins_like_page(head: bytes) -> bool:
+    return head.removeprefix(BOM_UTF8).lstrip()[:1] == b"<"
+
+
+def _status_words(status: int) -> str:
+    """Return a status with its meaning, such as `HTTP 404 Not Found: there is no such file`."""
+    phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "unknown status"
+    hint = STATUS_HINTS.get(status)
+    if hint is None:
+        hint = "the server failed; retry later" if status >= 500 else "the URL returns no file"
+    return f"HTTP {status} {phrase}: {hint}"
+
+
+def _not_a_url(reason: str) -> RejectedError:
+    return RejectedError(ErrorCode.URL_REFUSED, f"not a valid URL: {reason}")
 
 
 def _failed(url: str, reason: str) -> RejectedError:

@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.contract.errors import ErrorCode
-from service.errors import RejectedError
+from service.errors import RejectedError, did_you_mean
 from service.stores.object_store.base import Content
 from service.submission.spool import Spool
 
@@ -105,10 +105,14 @@ def _boundary(content_type: str | None) -> bytes:
     if kind != b"multipart/form-data":
         raise RejectedError(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            f"Content-Type must be multipart/form-data, got {kind.decode('latin-1') or 'none'}",
+            f"Content-Type must be multipart/form-data, got {kind.decode('latin-1') or 'none'}; "
+            f"with curl, send each part by -F",
         )
     if not options.get(b"boundary"):
-        raise RejectedError(ErrorCode.MALFORMED_BODY, "the Content-Type has no boundary")
+        raise RejectedError(
+            ErrorCode.MALFORMED_BODY,
+            "the Content-Type has no boundary; let the HTTP client set this header itself",
+        )
     return options[b"boundary"]
 
 
@@ -185,7 +189,10 @@ class _Receiver:
             )
         for name, part in self.parts.items():
             if part.required and name not in self.found:
-                raise RejectedError(ErrorCode.INVALID_REQUEST, f"the part {name!r} is missing")
+                raise RejectedError(
+                    ErrorCode.INVALID_REQUEST,
+                    f"the part {name!r} is missing; sent were {', '.join(self.found) or 'none'}",
+                )
         return self.found
 
     def close(self) -> None:
@@ -210,7 +217,8 @@ class _Receiver:
         if name not in self.parts:
             allowed = ", ".join(self.parts)
             raise RejectedError(
-                ErrorCode.INVALID_REQUEST, f"unknown part {name!r}; allowed are {allowed}"
+                ErrorCode.INVALID_REQUEST,
+                f"unknown part {name!r}{did_you_mean(name, self.parts)}; allowed are {allowed}",
             )
         if name in self.found:
             raise RejectedError(

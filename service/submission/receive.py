@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyio import to_thread
 from pydantic import BaseModel, ValidationError
@@ -20,10 +20,14 @@ from service.contract.requests import AnimateRequest, PosesRequest
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
+from service.submission.field_problems import field_problems, summary
 from service.submission.multipart import Part, receive
 from service.submission.spool import Spool
 
 MAX_JSON_BYTES = 64 * 1024
+UNREADABLE = {"image": ErrorCode.INVALID_IMAGE, "driving": ErrorCode.INVALID_VIDEO}
+# Text of this length in place of a file is taken for its name.
+MAX_NAME_BYTES = 1024
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -77,7 +81,11 @@ async def read_request(
     """
     if is_json(headers):
         return _from_json(kind, await _read_small(chunks))
+    if not _is_form(headers):
+        raise _wrong_type(headers)
     files = await receive(headers, chunks, allowed_parts(kind, limits), spool)
+    for name in UNREADABLE:
+        _check_is_file(name, files.get(name))
     params = read_model(JobParams, "params", _text(files.pop("params", None)))
     options = read_model(JobOptions, "options", _text(files.pop("options", None)))
     return SubmissionBody(kind, params, options, files=files)
@@ -96,7 +104,8 @@ async def read_json(
         return None
     if not is_json(headers):
         raise RejectedError(
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type must be application/json, got {headers.get('content-type', 'none')}",
         )
     return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
 
@@ -104,6 +113,40 @@ async def read_json(
 def is_json(headers: Mapping[str, str]) -> bool:
     """Return whether the Content-Type is JSON."""
     return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
+
+
+def _is_form(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith("multipart/")
+
+
+def _wrong_type(headers: Mapping[str, str]) -> RejectedError:
+    """Return the error for a body that is neither a form nor JSON."""
+    given = headers.get("content-type") or "none"
+    return RejectedError(
+        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+        f"Content-Type must be multipart/form-data for files (curl -F driving=@dance.mp4) or "
+        f"application/json for URLs and uploads, got {given}",
+    )
+
+
+def _check_is_file(name: str, content: Content | None) -> None:
+    """Refuse a file's name in place of the file, as `curl -F image=c.png` without @ sends it.
+
+    Raises:
+        RejectedError: the content is one short line of text that is not JSON.
+    """
+    if not isinstance(content, bytes) or len(content) > MAX_NAME_BYTES:
+        return
+    text = content.decode("utf-8", "replace").strip()
+    if not text.isprintable() or text[:1] in ("", "[", "{"):
+        return
+    if text.startswith(("http://", "https://")):
+        fix = f"to have a URL downloaded, send JSON with {name}_url"
+    else:
+        fix = f"to send a file with curl, use -F {name}=@{text}"
+    raise RejectedError(
+        UNREADABLE[name], f"{name}: the part is the text {text!r}, not a file; {fix}"
+    )
 
 
 def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
@@ -125,20 +168,8 @@ def read_model(
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        errors = field_problems(error.errors(include_url=False, include_input=False), name)
-        detail = "; ".join(f"{entry['field']}: {entry['detail']}" for entry in errors)
-        raise RejectedError(code, detail, errors=errors) from error
-
-
-def field_problems(errors: list[Any] | Any, whole: str) -> list[dict[str, Any]]:
-    """Convert pydantic's errors to one entry per field; errors of no field name the `whole`."""
-    return [
-        {
-            "field": ".".join(str(step) for step in entry["loc"]) or whole,
-            "detail": entry["msg"].removeprefix("Value error, "),
-        }
-        for entry in errors
-    ]
+        problems = field_problems(error.errors(include_url=False), name, model)
+        raise RejectedError(code, summary(problems), errors=problems) from error
 
 
 def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:

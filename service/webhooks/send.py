@@ -10,6 +10,7 @@ from typing import NamedTuple
 import httpx
 
 from service.contract.webhooks import Attempt
+from service.outbound.failures import failure_cause
 from service.outbound.guard import AddressRefusedError, Guard
 from service.outbound.transport import GuardedTransport
 from service.webhooks.schedule import read_retry_after
@@ -57,10 +58,10 @@ class Sender:
             ):
                 status = answer.status_code
                 retry_after_s = read_retry_after(answer.headers.get("retry-after"), time.time())
-        except AddressRefusedError:
-            error = "AddressRefused"
+        except AddressRefusedError as problem:
+            error = problem.detail
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
-            error = type(problem).__name__
+            error = failure_cause(problem)
         took_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error)
         return SendResult(attempt, retry_after_s)

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
@@ -65,14 +64,29 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 OpenPermit = Callable[[Callable[[], None]], AbstractContextManager[StreamPermit]]
 
 MAX_VERSION = 2**53
-Number = Annotated[int, Field(ge=0, le=MAX_VERSION)]
+
+
+def _require_version(value: object) -> object:
+    if isinstance(value, str) and not value.isdecimal():
+        raise ValueError(
+            f"must be the `id` of an event, a whole number such as 12, got {value!r}; leave it "
+            f"out to start at the beginning"
+        )
+    return value
+
+
 # Optional, but never null in the schema: a header is present or absent.
+OptionalVersion = Annotated[
+    int | None,
+    Field(ge=0, le=MAX_VERSION),
+    BeforeValidator(_require_version),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_VERSION}),
+]
 Version = Annotated[
-    Number | SkipJsonSchema[None],
-    Query(description="Start after this `version`; 0 is the beginning."),
+    OptionalVersion, Query(description="Start after this `version`; 0 is the beginning.")
 ]
 LastEventId = Annotated[
-    Number | SkipJsonSchema[None], Header(description="The last `id` received; overrides `after`.")
+    OptionalVersion, Header(description="The last `id` received; overrides `after`.")
 ]
 
 

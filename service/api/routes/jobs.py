@@ -36,6 +36,12 @@ def _require_date(value: object) -> object:
     return value
 
 
+def _require_cursor(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(CURSOR, value):
+        raise ValueError("must be the cursor in `next` of the previous page")
+    return value
+
+
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
@@ -97,7 +103,9 @@ async def list_jobs(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs per page.")] = 50,
     cursor: Annotated[
-        str | None, Query(pattern=CURSOR, description="Cursor from `next` of the previous page.")
+        str | None,
+        Query(pattern=CURSOR, description="Cursor from `next` of the previous page."),
+        BeforeValidator(_require_cursor),
     ] = None,
 ) -> JobList:
     """List jobs, newest first. `next` and the header `Link` point to the next page."""

@@ -61,10 +61,15 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
     # Read here, because FastAPI would read it before the caller is authenticated.
     body = await read_json(UploadRequest, request.headers, request.stream())
     limit = gateway.settings.limits.max_driving_bytes
-    requested = None if body is None else body.max_bytes
-    if requested is None:
-        requested = caller.limits.input_bytes_per_day or limit
-    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=min(requested, limit))
+    max_bytes = None if body is None else body.max_bytes
+    if max_bytes is None:
+        max_bytes = min(caller.limits.input_bytes_per_day or limit, limit)
+    if max_bytes > limit:
+        raise RejectedError(
+            ErrorCode.INVALID_REQUEST,
+            f"max_bytes: {max_bytes:,} is over the service's limit of {limit:,} bytes for a file",
+        )
+    upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=max_bytes)
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
     form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
     return UploadView(

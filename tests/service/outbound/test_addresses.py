@@ -81,7 +81,7 @@ def where(guard: Guard, host: str) -> list[str]:
 def test_all_spellings_of_an_address_are_resolved(host: str) -> None:
     with pytest.raises(AddressRefusedError) as refused:
         where(Guard(), host)
-    assert refused.value.detail == f"{host}: does not resolve to a public address"
+    assert refused.value.detail.startswith(f"{host}: does not resolve to a public address")
 
 
 def test_host_with_one_private_address_is_refused() -> None:

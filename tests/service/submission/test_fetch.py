@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from service.errors import RejectedError
 from service.outbound.guard import Guard
 from service.submission.fetch import MAX_REDIRECTS, fetch
 from tests.servers import GUARD_S, free_port
+from tests.service.tls_proxy import certificate, tls_proxy
 from tests.service.web import Web, web_server
 
 # The test's server is not on a public address.
@@ -25,19 +28,23 @@ def web() -> Iterator[Web]:
         yield web
 
 
-def download(url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = GUARD_S) -> bytes:
+def download(
+    url: str,
+    folder: Path,
+    max_bytes: int = 1000,
+    timeout_s: float = GUARD_S,
+    guard: Guard = GUARD,
+) -> bytes:
     """Return the bytes that the service downloads."""
     file = folder / "file"
-    asyncio.run(fetch(GUARD, url, file, max_bytes, timeout_s, list[int]().append))
+    asyncio.run(fetch(guard, url, file, max_bytes, timeout_s, list[int]().append))
     return file.read_bytes()
 
 
-def refusal(
-    url: str, folder: Path, max_bytes: int = 1000, timeout_s: float = GUARD_S
-) -> RejectedError:
+def refusal(url: str, folder: Path, **limits: Any) -> RejectedError:
     """Return the error of a refused download."""
     with pytest.raises(RejectedError) as error:
-        download(url, folder, max_bytes, timeout_s)
+        download(url, folder, **limits)
     return error.value
 
 
@@ -97,6 +104,47 @@ def test_redirect_target_is_checked(web: Web, tmp_path: Path) -> None:
 def test_failed_download_error_names_the_host_but_not_the_query(web: Web, tmp_path: Path) -> None:
     missing = refusal(f"{web.url}/nothing?token=secret", tmp_path)
     gone = refusal(f"http://127.0.0.1:{free_port()}/?token=secret", tmp_path)
-    assert missing.detail == "127.0.0.1: HTTP 404"
-    assert gone.detail == "127.0.0.1: ConnectError"
+    assert missing.detail.startswith("127.0.0.1: HTTP 404 Not Found: there is no such file")
+    assert gone.detail.startswith("127.0.0.1: the connection was refused")
+    assert "secret" not in missing.detail + gone.detail
     assert {missing.code, gone.code} == {ErrorCode.URL_FAILED}
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "//:1", "http://a..b/", "http://user:x@a/", "ftp://a"]
+)
+def test_redirect_to_an_invalid_url_is_refused(web: Web, tmp_path: Path, target: str) -> None:
+    error = refusal(web.page("/a", b"", 302, {"Location": target}), tmp_path)
+    assert error.code is ErrorCode.URL_REFUSED, error.detail
+
+
+def test_web_page_in_place_of_a_file_is_named_by_its_content_type(web: Web, tmp_path: Path) -> None:
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    page = refusal(web.page("/a", b"\n<!doctype html><p>Sign in", headers=html), tmp_path)
+    assert page.code is ErrorCode.URL_FAILED
+    assert "a web page (text/html; charset=utf-8)" in page.detail
+    # A file is a file, whatever the server calls it.
+    assert download(web.page("/b", b"\x89PNG", headers=html), tmp_path) == b"\x89PNG"
+
+
+@pytest.mark.parametrize("status", [204, 401, 403, 404, 410, 429, 500, 503, 999])
+def test_status_of_a_failed_download_is_explained(web: Web, tmp_path: Path, status: int) -> None:
+    error = refusal(web.page("/a", b"x", status), tmp_path)
+    assert re.fullmatch(rf"127\.0\.0\.1: HTTP {status} [^:]+: .+", error.detail)
+
+
+def test_causes_of_failed_connections_are_words(web: Web, tmp_path: Path) -> None:
+    assert (
+        "does the server speak https" in refusal(web.url.replace("http", "https"), tmp_path).detail
+    )
+    chain, key = certificate(tmp_path, "127.0.0.1")
+    with tls_proxy(int(web.url.rpartition(":")[2]), chain, key) as port:
+        untrusted = refusal(f"https://127.0.0.1:{port}/", tmp_path)
+    assert "TLS certificate is not valid: self-signed certificate" in untrusted.detail
+    unknown = refusal("http://nowhere.invalid/", tmp_path, guard=Guard.allowing("nowhere.invalid"))
+    assert "cannot be resolved (DNS)" in unknown.detail
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", f"http://{'a' * 70}.example/", "https://xn--/"])
+def test_host_name_that_cannot_exist_is_refused(url: str, tmp_path: Path) -> None:
+    assert refusal(url, tmp_path).code is ErrorCode.URL_REFUSED
