@@ -13,6 +13,8 @@ ALL := -m "not gpu and not slow and not pose"
 # Without bytecode, every process that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
+# The client is a package of its own, which the command line uses.
+CLIENT := --editable clients/python
 MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdocs build --strict
 
 .DEFAULT_GOAL := help
@@ -41,12 +43,12 @@ chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) w
 check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/check_names.py sandbox media service worker tcan_core cli tools tests docs
+	$(BIN)/python tools/check_names.py clients/python sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml media sandbox service worker tcan_core cli tools
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml clients/python media sandbox service worker tcan_core cli tools
 	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
 
 docs: $(VENV)/.stamp-dev .venv-docs/.stamp ## Build the documentation site into site/
@@ -73,7 +75,7 @@ dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of re
 pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy .venv-docs demo site build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv-deploy/.stamp: deploy/check-requirements.txt | $(VENV)/.stamp-venv
 	@echo "Installing the tools of check-deploy into .venv-deploy (once)"
@@ -91,23 +93,23 @@ $(VENV)/.stamp-venv:
 	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.stamp-base: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+$(VENV)/.stamp-base: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages into $(VENV) (once)"
-	@$(INSTALL) $(CONSTRAINTS) --editable .
+	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable .
 	@touch $@
 
 # rtmlib requires OpenCV builds that need display libraries; its other dependencies are installed.
 RTMLIB = $(INSTALL) $(CONSTRAINTS) --no-deps rtmlib
 
-$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+$(VENV)/.stamp-dev: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the developers' tools into $(VENV) (once)"
-	@$(INSTALL) $(CONSTRAINTS) --editable '.[dev]'
+	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable '.[dev]'
 	@$(RTMLIB)
 	@touch $@ $(VENV)/.stamp-base $(VENV)/.stamp-dwpose
 
-$(VENV)/.stamp-dwpose: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+$(VENV)/.stamp-dwpose: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the extra dwpose into $(VENV) (once)"
-	@$(INSTALL) $(CONSTRAINTS) --editable . onnxruntime
+	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable . onnxruntime
 	@$(RTMLIB)
 	@touch $@ $(VENV)/.stamp-base
 
@@ -115,8 +117,8 @@ $(VENV)/.stamp-dwpose: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \
 	&& $(INSTALL) $(CONSTRAINTS) --force-reinstall --no-deps opencv-python-headless
 
-$(VENV)/.stamp-pose: pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
+$(VENV)/.stamp-pose: pyproject.toml clients/python/pyproject.toml constraints-pose.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the extras pose and lpips into $(VENV) (once, about 5 GB more)"
-	@$(INSTALL) constraints-pose.txt --editable '.[pose,lpips]'
+	@$(INSTALL) constraints-pose.txt $(CLIENT) --editable '.[pose,lpips]'
 	@$(HEADLESS)
 	@touch $@ $(VENV)/.stamp-base

@@ -13,11 +13,8 @@ import typer
 
 from cli.embedded.stack import Stack
 from cli.jobs import progress_bar
-from service.client import Client
-from service.contract.params import JobParams
-from service.contract.states import JobState
-from service.contract.views import JobView
 from service.errors import ServiceError
+from tcan_client import Client, Job, JobState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +51,7 @@ def demo(
         service.wait_ready()
         typer.echo(f"[3/4] Sending them to POST {service.url}/animate")
         video = out / "result.mp4"
-        with Client(service.url) as client:
+        with Client(service.url, api_key="") as client:
             animate(client, pair, video, service.restart_ended)
         typer.echo("[4/4] Drawing source, driving frames and result side by side")
         sheet = write_sheet(pair, video, out / "contact_sheet.png")
@@ -70,16 +67,16 @@ def draw_pair(folder: Path, seed: int, frames: int) -> Path:
     return folder
 
 
-def animate(client: Client, pair: Path, video: Path, on_poll: Callable[[], None]) -> JobView:
+def animate(client: Client, pair: Path, video: Path, on_poll: Callable[[], None]) -> Job:
     """Submit the pair as a job, show a progress bar, and download its result.
 
     Raises:
         DemoError: the job did not succeed.
     """
-    job = client.submit(pair / "source.png", pair / "driving.mp4", JobParams(seed=0))
+    job = client.submit(pair / "source.png", pair / "driving.mp4", {"seed": 0})
     with progress_bar() as update:
 
-        def on_update(now: JobView) -> None:
+        def on_update(now: Job) -> None:
             update(now)
             on_poll()
 

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.client import DEFAULT_URL, Client
-from service.contract.delivery_views import DeliveryView
-from service.contract.states import JobState
-from service.contract.views import JobView
+from tcan_client import DEFAULT_URL, Client, Delivery, Job, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +104,7 @@ def deliveries(
         typer.echo("\n".join(delivery_lines(delivery)))
 
 
-def delivery_lines(delivery: DeliveryView) -> list[str]:
+def delivery_lines(delivery: Delivery) -> list[str]:
     """Return a line for the message and one for each attempt."""
     due = delivery.next_attempt_at
     when = "" if due is None else f", next attempt at {due:%Y-%m-%d %H:%M:%S}"
@@ -133,18 +130,18 @@ def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None
         raise typer.Exit(1)
 
 
-def line(job: JobView) -> str:
+def line(job: Job) -> str:
     """Return the job as one line."""
     if job.error is not None:
         return f"{job.id}  {job.status}: {job.error.detail} ({job.error.code})"
-    if job.status.is_terminal:
+    if job.has_ended:
         return f"{job.id}  {job.status}"
     position = "" if job.queue_position is None else f", {job.queue_position} ahead"
     return f"{job.id}  {job.status}: {job.stage} {job.progress.fraction:.0%}{position}"
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[JobView], None]]:
+def progress_bar() -> Iterator[Callable[[Job], None]]:
     """Show a bar on stderr; yield a function that updates it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -160,12 +157,12 @@ def progress_bar() -> Iterator[Callable[[JobView], None]]:
         yield lambda job: _update(progress, task, job)
 
 
-def _update(progress: Progress, task: Any, job: JobView) -> None:
+def _update(progress: Progress, task: Any, job: Job) -> None:
     note = ""
     if job.queue_position:
         note = f"{job.queue_position} ahead"
     elif job.progress.steps and job.stage != "prepare":
         note = f"step {job.progress.step} of {job.progress.steps}"
         note += f", {job.progress.eta_s:.0f} s left" if job.progress.eta_s else ""
-    activity = job.stage if job.status.is_leased else job.status.value
+    activity = job.stage if job.is_running else job.status.value
     progress.update(task, completed=job.progress.fraction, description=activity, note=note)

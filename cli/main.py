@@ -73,7 +73,7 @@ COMMANDS = (
 # Names of errors, whose modules are not imported just to recognize them.
 OWN_ERRORS = {
     "service.errors.ServiceError",
-    "service.client.errors.ClientError",
+    "tcan_client.errors.ClientError",
     "media.errors.TcanError",
 }
 USAGE_ERRORS = {
@@ -129,6 +129,8 @@ def sentence(error: Exception) -> str:
     """Return the message of an error; an unexpected one with its class."""
     if _class_names(error) & OWN_ERRORS:
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == "tcan_client":
+        return "tcan-client is not installed; run 'pip install ./clients/python' in the checkout"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error} (set TCAN_TRACEBACK=1 for the traceback)"
@@ -137,9 +139,7 @@ def sentence(error: Exception) -> str:
 def exit_code(error: Exception) -> int:
     """Return 2 for an error of the user's input, else 1."""
     names = _class_names(error)
-    is_refused = (
-        "service.client.errors.ProblemError" in names and getattr(error, "status", 500) < 500
-    )
+    is_refused = "tcan_client.errors.ProblemError" in names and getattr(error, "status", 500) < 500
     return USAGE_EXIT if is_refused or names & USAGE_ERRORS else ERROR_EXIT
 
 

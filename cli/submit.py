@@ -10,10 +10,10 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from cli.jobs import ApiKey, AsJson, Out, Url, finish
-from service.client import DEFAULT_URL, Client
 from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams, ResultFormat, Sampler
 from service.contract.webhooks import WebhookEvent
+from tcan_client import DEFAULT_URL, Client
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
 M = TypeVar("M", bound=BaseModel)
@@ -69,7 +69,9 @@ def submit(
     }
     params, options = read_model(JobParams, arguments), read_model(JobOptions, arguments)
     with Client(url, api_key=api_key) as client:
-        job = client.submit(image, driving, params, options=options)
+        job = client.submit(
+            image, driving, params.model_dump(mode="json"), options=options.model_dump(mode="json")
+        )
         if wait_for_it or out is not None:
             finish(client, job.id, out, as_json)
         else:

@@ -25,6 +25,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security-policy.md",
+    "clients/python/README.md": "python-client.md",
     "tcan_core/presets/mini/README.md": "preset-mini.md",
     "deploy/kubernetes/training/README.md": "training-in-kubernetes.md",
 }

@@ -1,4 +1,4 @@
-"""Errors of the service; `service.client.errors` has those of the client.
+"""Errors of the service; `tcan_client.errors` has those of the client.
 
     ServiceError
     ├── RejectedError            the request or its inputs are invalid

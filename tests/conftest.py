@@ -13,7 +13,7 @@ pytest_plugins = ["tests.servers", "tests.reaper"]
 TESTS = Path(__file__).resolve().parent
 # Folders whose tests mostly wait for other processes. They run first: while they wait, tests that
 # compute keep the cores busy.
-WAITING = ("chaos", "worker", "cli", "service", "hostile")
+WAITING = ("chaos", "worker", "cli", "clients", "service", "hostile")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
-"""Generate the blocking client from the async one: service/client/sync.py from aio.py.
+"""Generate the blocking client from the async one: tcan_client/sync from tcan_client/aio.
 
-Run it after a change of aio.py; `--print` writes the result to the standard output instead.
+Run it after a change of tcan_client/aio; `--check` changes nothing and fails if a file differs.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import sys
 import sysconfig
 from pathlib import Path
 
-CLIENT = Path(__file__).parents[1] / "service" / "client"
+CLIENT = Path(__file__).parents[1] / "clients" / "python" / "tcan_client"
+MODULES = ("transport.py", "client.py")
 RULES = (
-    (r'^"""The async client."""', '"""The blocking client, generated from aio.py: do not edit."""'),
+    (r'\A"""(.*?)\."""', r'"""\1, generated from aio: do not edit."""'),
+    (r'^"""The async client', '"""The blocking client'),
+    (r"\btcan_client\.aio\b", "tcan_client.sync"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bCallable\[\[float\], Awaitable\[None\]\]", "Callable[[float], None]"),
     (r"\bAsyncGenerator\[(.+?), None\]", r"Generator[\1, None, None]"),
     (r"\bAsyncGenerator\b", "Generator"),
-    (r"\bAsyncClient\b", "Client"),
+    (r"\bAsync(Client|Transport)\b", r"\1"),
     (r"\banyio\b", "time"),
     (r"\b__a(enter|exit)__", r"__\1__"),
     (r"\ba(closing|read|close|iter_bytes)\b", r"\1"),
@@ -27,21 +30,25 @@ RULES = (
 
 
 def main() -> None:
-    """Write or print the blocking client."""
-    text = generate((CLIENT / "aio.py").read_text("utf-8"))
-    if "--print" in sys.argv[1:]:
-        sys.stdout.write(text)
-    else:
-        (CLIENT / "sync.py").write_text(text, "utf-8")
+    """Write the blocking client, or check that it is up to date."""
+    generated = {CLIENT / "sync" / name: generate(name) for name in MODULES}
+    if sys.argv[1:] == ["--check"]:
+        old = [file.name for file, text in generated.items() if file.read_text("utf-8") != text]
+        if old:
+            sys.exit(f"error: {', '.join(old)} of tcan_client/sync is out of date; run 'make fix'")
+        return
+    for file, text in generated.items():
+        file.write_text(text, "utf-8")
 
 
-def generate(source: str) -> str:
-    """Return the source of the blocking client."""
+def generate(name: str) -> str:
+    """Return the source of a module of the blocking client."""
+    source = (CLIENT / "aio" / name).read_text("utf-8")
     for pattern, replacement in RULES:
         source = re.sub(pattern, replacement, source)
     fix = ["check", "--select", "I,F401,UP028", "--fix", "--unsafe-fixes"]
     for command in (fix, ["format"]):
-        file = str(CLIENT / "sync.py")
+        file = str(CLIENT / "sync" / name)
         source = _ruff([*command, "--quiet", "--stdin-filename", file, "-"], source)
     return source
 

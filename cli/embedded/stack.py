@@ -18,11 +18,11 @@ from redis.exceptions import RedisError
 
 from cli.embedded.broker import make_broker, write_private
 from cli.embedded.part import Part
-from service.client import Client
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 from service.stores.job_store.keys import any_key
 from service.stores.job_store.store import JobStore
+from tcan_client import Client
 
 # A worker finishes its step and releases its job within this time, or is killed.
 STOP_TIMEOUT_S = 10.0

@@ -31,7 +31,8 @@ COPY service service
 COPY worker worker
 COPY tcan_core tcan_core
 COPY cli cli
-RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app .
+COPY clients/python clients/python
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app ./clients/python .
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

@@ -9,11 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import uuid4
 
-from service.client import Client, ClientError
-from service.contract.options import JobOptions
-from service.contract.params import JobParams
-from service.contract.states import JobState
-from service.contract.webhooks import Webhook
+from tcan_client import Client, ClientError, JobOptions, JobParams, JobState, Webhook
 from tests.chaos.faults import Fault, now_ms
 from tests.chaos.load import Load
 from tests.chaos.submit_gap import longest_gap_s

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from service.client import Client
 from service.stores.job_store.store import JobStore
+from tcan_client import Client
 from tests.chaos.callers import Callers
 from tests.chaos.faults import FaultInjector
 from tests.chaos.load import pictures, puppets

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from cli.main import main
-from service.client import Client
+from tcan_client import Client
 from tests.servers import free_port, running, wait_until
 
 PAINT_UP = Path(__file__).with_name("paint_up.py")

@@ -12,10 +12,7 @@ import pytest
 from redis import Redis
 from standardwebhooks import Webhook as Verifier
 
-from service.client import Client
-from service.contract.options import JobOptions
-from service.contract.params import JobParams
-from service.contract.webhooks import Webhook
+from tcan_client import Client, JobOptions, JobParams, Webhook
 from tests import samples
 from tests.cli.conftest import StartUp, Tcan, Up
 from tests.servers import GUARD_S, free_port, wait_until

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from service.client import Client
-from service.client.errors import ProblemError
+from tcan_client import Client
+from tcan_client.errors import ProblemError
 from tests import samples
 from tests.servers import GUARD_S, free_port, listens, running, wait_until
 
@@ -77,5 +77,5 @@ def test_upload_over_the_limit_is_rejected_with_a_reason(gateway: Gateway, tmp_p
     with Client(gateway.url) as client:
         with pytest.raises(ProblemError) as refused:
             client.submit(image, big_video(tmp_path / "big.mp4", 300))
-    assert refused.value.problem_code == "body_too_large"
+    assert refused.value.code == "body_too_large"
     assert httpx.get(f"{gateway.url}/healthz", timeout=GUARD_S).status_code == 200

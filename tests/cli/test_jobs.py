@@ -11,10 +11,9 @@ import pytest
 import typer
 
 from cli.submit import submit
-from service.client import Client
-from service.client.errors import ProblemError, UnreachableError
 from service.contract.options import JobOptions
-from service.contract.states import JobState
+from tcan_client import Client, JobState
+from tcan_client.errors import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan, Up
 from tests.servers import wait_until
@@ -97,7 +96,7 @@ def test_unknown_job_is_reported(tcan: Tcan, up: Up) -> None:
 def test_client_distinguishes_rejection_from_no_response(client: Client) -> None:
     with pytest.raises(ProblemError) as refused:
         client.job("abc")
-    assert (refused.value.status, refused.value.problem_code) == (404, "job_not_found")
+    assert (refused.value.status, refused.value.code) == (404, "job_not_found")
     pauses: list[float] = []
     with Client("http://127.0.0.1:1", pause=pauses.append) as unreachable:
         assert not unreachable.is_ready()

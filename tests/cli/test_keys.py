@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.client import Client
-from service.client.errors import ProblemError
 from service.settings import Settings
+from tcan_client import Client
+from tcan_client.errors import ProblemError
 from tests import samples
 from tests.cli.conftest import Tcan
 from tests.service.api_keys import secret_in
@@ -59,7 +59,7 @@ def test_key_is_created_used_listed_and_revoked(
 
 
 def test_key_is_sent_only_to_the_service(settings: Settings) -> None:
-    from service.client.auth import key_auth
+    from tcan_client.auth import key_auth
 
     auth = key_auth("http://127.0.0.1:8000", "tcan_x")
     assert auth is not None

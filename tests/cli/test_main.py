@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from cli.main import COMMANDS, build_app, exit_code, sentence
-from service.client.errors import ProblemError
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError, UnavailableError
+from tcan_client.errors import ProblemError
 from tcan_core.errors import ConfigError, MediaError, TcanError, WeightsError
 from tests.cli.conftest import Tcan
 
@@ -63,10 +63,19 @@ def test_unknown_command_is_a_usage_error(tcan: Tcan) -> None:
         (TcanError("stopped"), 1, "stopped"),
         (SettingsError("no Redis is known"), 2, "no Redis is known"),
         (RejectedError(ErrorCode.NO_PERSON, "no person"), 2, "no person"),
-        (ProblemError(422, "no_person", "no person"), 2, "no person (no_person)"),
-        (ProblemError(503, "unavailable", "later"), 1, "later (unavailable)"),
+        (
+            ProblemError(422, {"code": "no_person", "detail": "no person"}),
+            2,
+            "no person (no_person)",
+        ),
+        (ProblemError(503, {"code": "unavailable", "detail": "later"}), 1, "later (unavailable)"),
         (UnavailableError("no answer"), 1, "no answer"),
         (FileNotFoundError(2, "No such file", "a.png"), 2, "a.png: No such file"),
+        (
+            ModuleNotFoundError(name="tcan_client"),
+            1,
+            "tcan-client is not installed; run 'pip install ./clients/python' in the checkout",
+        ),
         (KeyError("x"), 1, "KeyError: 'x' (set TCAN_TRACEBACK=1 for the traceback)"),
     ],
 )

@@ -45,8 +45,7 @@ def run(command: list[str], folder: Path, **more: str) -> str:
 def test_python_example_of_readme_makes_a_video(up: Up, repository: Path, folder: Path) -> None:
     [lines] = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
     assert len(lines.splitlines()) <= 10
-    script = lines.replace("http://127.0.0.1:8000", up.url)
-    assert "denoise" in run([sys.executable, "-c", script], folder)
+    assert "denoise" in run([sys.executable, "-c", lines], folder, TCAN_URL=up.url)
     assert count_frames(folder / "x.mp4") == 6
 
 

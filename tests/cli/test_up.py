@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service.client import Client
-from service.contract.params import JobParams
-from service.contract.states import JobState
+from tcan_client import Client, JobParams, JobState
 from tests import samples
 from tests.cli.conftest import StartUp, Tcan, Up
 from tests.servers import GUARD_S, wait_until

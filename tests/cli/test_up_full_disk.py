@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.client import Client, ClientError
-from service.contract.states import JobState
+from tcan_client import Client, ClientError, JobState
 from tests import samples
 from tests.cli.conftest import StartUp
 from tests.servers import GUARD_S, wait_until

@@ -20,7 +20,7 @@ from cli.main import COMMANDS
 from deploy.docker.requirements import requirements
 from service.settings import OTHER_VARIABLES, PREFIX, Settings
 from tests.deploy.test_env import example_env
-from tests.test_packaging import imported_modules, normalized
+from tests.test_packaging import PACKAGES, imported_modules, normalized
 
 # Commands available in the gateway's image; the others need the model.
 GATEWAY_COMMANDS = ("doctor", "health", "jobs", "keys", "main", "serve")
@@ -44,7 +44,7 @@ def imports(files: Iterable[Path]) -> dict[str, set[str]]:
     names = {
         name for file in files for name in imported_modules(ast.parse(file.read_text("utf-8")))
     }
-    first_party = {"cli", "media", "sandbox", "service", "tcan_core", "torch", "worker"}
+    first_party = {*PACKAGES, "tcan_client", "torch"}
     return {
         name: {normalized(one) for one in distributions[name]}
         for name in names & set(distributions) - first_party
@@ -80,15 +80,16 @@ def test_images_install_pinned_packages(repository: Path) -> None:
     cpu = requirements(repository / "pyproject.toml", "cpu")
     extras = project["optional-dependencies"]
     without_dependencies = requirements(repository / "pyproject.toml", "cpu", alone=True)
-    always = [*project["dependencies"], *extras["dwpose"], *extras["otel"]]
+    base = [line for line in project["dependencies"] if normalized(line) != "tcan-client"]
+    always = [*base, *extras["dwpose"], *extras["otel"]]
     assert sorted([*cpu, *without_dependencies]) == sorted(always)
     assert [normalized(line) for line in without_dependencies] == ["rtmlib"]
     assert set(requirements(repository / "pyproject.toml", "cuda")) == {*cpu, *extras["cuda"]}
     pins = (repository / "constraints.txt").read_text().splitlines()
     assert {line for line in (*extras["dwpose"], *extras["otel"]) if line not in pins} == set()
-    base = {normalized(line) for line in cpu}
+    names = {normalized(line) for line in cpu}
     requirement_lines = lines(repository / "deploy/docker/gateway-requirements.txt")
-    assert {normalized(line) for line in requirement_lines} <= base
+    assert {normalized(line) for line in requirement_lines} <= names
     with pytest.raises(SystemExit, match="it must be one of cpu, cuda"):
         requirements(repository / "pyproject.toml", "tpu")
 

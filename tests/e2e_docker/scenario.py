@@ -13,10 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from cli.demo import draw_pair
-from service.client import Client
-from service.contract.params import JobParams
-from service.contract.states import JobState
-from service.contract.views import JobView
+from tcan_client import Client, Job, JobParams, JobState
 from tests.e2e_docker.engine import Compose, EngineError, docker
 from tests.e2e_docker.video_digest import VideoDigest
 from worker.outputs.provenance.reading import read_manifest
@@ -112,7 +109,7 @@ class Scenario:
         with self.client() as client:
             return client.submit(self._pair / "source.png", self._pair / "driving.mp4", params).id
 
-    def wait_for_success(self, job_id: str) -> JobView:
+    def wait_for_success(self, job_id: str) -> Job:
         """Wait for a job's success and return it. Raises EngineError if it fails."""
         with self.client() as client:
             job = client.wait(job_id)

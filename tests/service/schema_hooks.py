@@ -16,10 +16,7 @@ import schemathesis
 from schemathesis import Case, HookContext
 from schemathesis.transport.serialization import Binary
 
-from service.client import Client
-from service.contract.options import JobOptions
-from service.contract.states import JobState
-from service.contract.webhooks import Webhook
+from tcan_client import Client, JobOptions, JobState, Webhook
 from tests import samples
 
 

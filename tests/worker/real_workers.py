@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from service.client import Client
 from service.contract.job import JobRecord
-from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store import commands, events, presence
 from service.stores.job_store.events import JobEvent
 from service.stores.job_store.store import JobStore
+from tcan_client import Client, JobParams
 from tests.servers import running
 from tests.service.gateway import running_gateway
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from media.video_reader import VideoReader
-from service.contract.states import JobState
 from service.settings import Settings
 from service.stores.job_store.store import JobStore
+from tcan_client import JobState
 from tcan_core.puppets.pairs import render_pair
 from tcan_core.puppets.world import FIRST_TEST_SEED
 from tests.recovery import next_step_ms, repeated_steps

@@ -39,10 +39,10 @@ from cli.simulation.engine import Run, simulate
 from cli.simulation.outcome import percentile
 from cli.simulation.plot import Curve, Panel, staircase, write_plot
 from cli.simulation.scenario import Arrival, Scenario, draw_arrivals
-from service.client import Client
 from service.contract.params import JobParams
 from service.contract.states import JobState
 from service.contract.views import JobView
+from tcan_client import Client
 from tcan_core.puppets.pairs import render_pair
 
 HERE = Path(__file__).parent

@@ -13,12 +13,12 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
-from service.client import Client
 from service.contract.job import Output
 from service.settings import Settings
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.s3 import make_client
+from tcan_client import Client
 from tests.servers import GUARD_S, S3Server, wait_until
 from tests.service.gateway import running_gateway
 from tests.service.job_driver import OUTPUTS, JobDriver

@@ -12,15 +12,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.client import AsyncClient, Client, Retries
-from service.client.errors import ProblemError, UnreachableError
 from service.contract.errors import ErrorCode, JobError
-from service.contract.events import EventKind
 from service.contract.queues import Queue
-from service.contract.views import JobView
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
+from tcan_client import (
+    AsyncClient,
+    Client,
+    EventKind,
+    Job,
+    ProblemError,
+    Retries,
+    UnreachableError,
+)
 from tests.service.flaky_proxy import FlakyProxy, flaky_proxy
 from tests.service.gateway import running_gateway
 from tests.service.job_driver import JobDriver
@@ -65,7 +70,7 @@ def client_without_pauses(url: str) -> Client:
     return Client(url, pause=lambda seconds: None)
 
 
-def without_eta(job: JobView) -> dict[str, Any]:
+def without_eta(job: Job) -> dict[str, Any]:
     """Return the job without its estimate, which changes with time."""
     return job.model_dump(exclude={"eta"})
 
@@ -196,7 +201,7 @@ def test_wait_uses_events_and_falls_back_to_polling(
     versions: list[int] = []
     work = step_through(changes)
 
-    def on_update(job: JobView) -> None:
+    def on_update(job: Job) -> None:
         versions.append(job.version)
         work()
 
@@ -212,7 +217,7 @@ def test_wait_does_not_poll_while_events_arrive(url: str, driver: JobDriver) -> 
     driver.take(Queue.PREPARE)
     steps = iter(range(1, 21))
 
-    def on_update(job: JobView) -> None:
+    def on_update(job: Job) -> None:
         number = next(steps, None)
         driver.advance(number) if number is not None else driver.succeed()
 
@@ -224,10 +229,7 @@ def test_wait_does_not_poll_while_events_arrive(url: str, driver: JobDriver) -> 
 
 def test_blocking_client_is_generated_from_the_async_one(repository: Path) -> None:
     generator = repository / "tools" / "generate_sync_client.py"
-    process = subprocess.run(
-        [sys.executable, generator, "--print"], capture_output=True, text=True, check=True
-    )
-    assert process.stdout == (repository / "service/client/sync.py").read_text("utf-8")
+    subprocess.run([sys.executable, generator, "--check"], check=True)
 
 
 def step_through(changes: Iterator[Callable[[], None]]) -> Callable[[], None]:

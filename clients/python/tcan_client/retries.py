@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from service.client.errors import ClientError, ProblemError, UnreachableError
-from service.contract.errors import ErrorCode
+from tcan_client.errors import ClientError, ProblemError, UnreachableError
 
 RETRIED_STATUSES = (429, 503)
+KEY_IN_USE = "idempotency_key_in_use"
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
 # Low, because each retry sends the whole body.
 MAX_IN_USE_PAUSE_S = 5.0
@@ -28,8 +28,8 @@ class Retries:
     Attributes:
         tries: maximum attempts of a request, at least 1.
         reconnects: maximum consecutive failures of an event stream; about two minutes.
-        claimed_s: maximum wait while another request holds the same idempotency key; after a
-            gateway crashed, the key is held for `service.jobs.idempotency.CLAIM_MS`.
+        claimed_s: maximum wait while another request holds the same idempotency key, which it does
+            for some time after its gateway crashed.
     """
 
     tries: int = 4
@@ -92,11 +92,19 @@ class RetryState:
 
 def problem(response: httpx.Response) -> ProblemError:
     """Return the error in a response that was read."""
+    status = response.status_code
     try:
         body = response.json()
-        return ProblemError(response.status_code, str(body["code"]), str(body["detail"]))
-    except (ValueError, KeyError, TypeError):
-        return ProblemError(response.status_code, "http", f"HTTP {response.status_code}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or not body.keys() >= {"code", "detail"}:
+        body = {"code": "http", "detail": f"HTTP {status} from {response.url.host}"}
+    return ProblemError(
+        status,
+        body,
+        request_id=response.headers.get("x-request-id"),
+        retry_after_s=_retry_after_s(response),
+    )
 
 
 def _is_retryable(outcome: Outcome) -> bool:
@@ -112,7 +120,7 @@ def _is_key_in_use(outcome: Outcome) -> bool:
     """Return whether another request holds the idempotency key."""
     if not isinstance(outcome, httpx.Response) or outcome.status_code != 409:
         return False
-    return problem(outcome).problem_code == ErrorCode.IDEMPOTENCY_KEY_IN_USE
+    return problem(outcome).code == KEY_IN_USE
 
 
 def _retry_after_s(outcome: Outcome) -> float | None:

@@ -6,6 +6,8 @@ from collections.abc import Generator
 
 import httpx
 
+from tcan_client.errors import ClientError
+
 
 class KeyAuth(httpx.Auth):
     """Adds the key to requests to the service, not to those to an object store."""
@@ -21,9 +23,21 @@ class KeyAuth(httpx.Auth):
         yield request
 
 
-def key_auth(url: str, api_key: str | None) -> KeyAuth | None:
-    """Return the authentication for the service at `url`, or None without a key."""
-    return None if api_key is None else KeyAuth(httpx.URL(url), api_key)
+def key_auth(url: str, api_key: str) -> KeyAuth | None:
+    """Return the authentication for the service at `url`, or None if the key is empty.
+
+    Raises:
+        ClientError: the key contains what no header can carry.
+    """
+    key = api_key.strip()  # a key that was read from a file ends with a line break
+    if not key:
+        return None
+    if not key.isascii() or not key.isprintable():
+        raise ClientError(
+            "the API key has a character that no key has; copy the key that "
+            "'tcan keys create' printed into TCAN_API_KEY or `api_key`"
+        )
+    return KeyAuth(httpx.URL(url), key)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import httpx
 from pydantic import ValidationError
 
-from service.client.errors import UnreachableError
-from service.client.retries import Retries, RetryState
-from service.contract.events import EventKind
-from service.contract.views import JobView
+from tcan_client.enums import EventKind
+from tcan_client.errors import UnreachableError
+from tcan_client.models import Job
+from tcan_client.retries import Retries, RetryState
 
 MEDIA_TYPE = "text/event-stream"
 # The service sends a comment every 15 s; after three times that in silence, a stream counts as lost
@@ -28,12 +28,12 @@ class Event(NamedTuple):
     Attributes:
         id: the job's `version` at the change, from 1.
         kind: what changed.
-        job: the job as GET /jobs/{id} showed it at that moment.
+        job: the job at that moment.
     """
 
     id: int
     kind: EventKind
-    job: JobView
+    job: Job
 
 
 class EventReader:
@@ -94,7 +94,7 @@ class EventReader:
         self.retry_state.reset(self._retries.reconnects)
         if event.id > self._seen:
             self._seen = event.id
-            self.ended = event.job.status.is_terminal
+            self.ended = event.job.has_ended
             yield event
 
 
@@ -104,7 +104,7 @@ def _event(frame: bytes) -> Event:
         return Event(
             int(fields[b"id"]),
             EventKind(fields[b"event"].decode()),
-            JobView.model_validate_json(fields[b"data"]),
+            Job.model_validate_json(fields[b"data"]),
         )
     except (KeyError, ValueError, ValidationError) as error:
         raise UnreachableError(f"not an event of tcan: {error}") from error

@@ -1,0 +1,102 @@
+"""Enums of the API. They accept values that a newer service has added."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class OpenEnum(StrEnum):
+    """An enum of strings in which an unknown value becomes a member outside the listed ones."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member
+
+
+class JobState(OpenEnum):
+    """State of a job. In `queued`, no worker works on it."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class JobKind(OpenEnum):
+    """Kind of job."""
+
+    ANIMATE = "animate"
+    POSES = "poses"
+    """Pose preview of a driving video."""
+
+
+class Output(OpenEnum):
+    """Outputs of a job that has succeeded."""
+
+    RESULT = "result"
+    POSTER = "poster"
+    POSE = "pose"
+    MANIFEST = "manifest"
+    KEYPOINTS = "keypoints"
+
+
+class EventKind(OpenEnum):
+    """Kind of a change of a job."""
+
+    STATE = "state"
+    PROGRESS = "progress"
+    PREVIEW = "preview"
+    CANCEL = "cancel"
+
+
+class Priority(OpenEnum):
+    """Priority classes: a class starts only when no job of a higher one is queued."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Sampler(OpenEnum):
+    """Schedulers of the denoising."""
+
+    DDIM = "ddim"
+    DPM_2M = "dpm++2m"
+    AYS = "ays"
+    LCM = "lcm"
+
+
+class ResultFormat(OpenEnum):
+    """Result formats; the value is the file suffix."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+    GIF = "gif"
+    ZIP = "zip"
+
+
+class WebhookEvent(OpenEnum):
+    """Events that a webhook can receive."""
+
+    RUNNING = "job.running"
+    SUCCEEDED = "job.succeeded"
+    FAILED = "job.failed"
+    CANCELED = "job.canceled"
+
+
+class DeliveryState(OpenEnum):
+    """State of a webhook message."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    EXHAUSTED = "exhausted"
+    """Every attempt failed."""
+    DISABLED = "disabled"
+    """The receiver answered 410 to this message or an earlier one."""

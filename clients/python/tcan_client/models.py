@@ -1,0 +1,178 @@
+"""Models of the responses. Times are in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from tcan_client.base import Model
+from tcan_client.enums import DeliveryState, JobKind, JobState, WebhookEvent
+from tcan_client.params import JobOptions, JobParams
+
+
+class Progress(Model):
+    """Progress of a job."""
+
+    step: int
+    steps: int = Field(description="0 while unknown.")
+    fraction: float = Field(description="Completed fraction of the whole job, 0 to 1.")
+    eta_s: float | None = Field(None, description="Estimated seconds until the stage ends.")
+
+
+class Timings(Model):
+    """Seconds spent on a job so far."""
+
+    waited_s: float
+    prepare_s: float
+    render_s: float
+    stages: dict[str, float]
+
+
+class Eta(Model):
+    """Estimate of when a job ends."""
+
+    seconds: float = Field(description="Seconds from now.")
+    relative_error: float | None = Field(None, description="Of past jobs; 0.1 is 10 %.")
+    estimates: int = Field(description="Number of past jobs in `relative_error`.")
+
+
+class Links(Model):
+    """Related paths; results are present once the job has succeeded."""
+
+    self: str
+    cancel: str
+    events: str
+    result: str | None = None
+    poster: str | None = None
+    pose: str | None = None
+    manifest: str | None = None
+    keypoints: str | None = None
+    preview: str | None = Field(None, description="The newest preview frame, a WebP.")
+
+
+class JobError(Model):
+    """Why a job failed."""
+
+    code: str = Field(description="Stable code for programs, such as `no_person`.")
+    title: str
+    detail: str
+    stage: str | None = None
+
+
+class Job(Model):
+    """A job."""
+
+    id: str
+    version: int = Field(description="Incremented with each change; the `id` of its event.")
+    kind: JobKind
+    caller: str | None = Field(None, description="Owner; shown to the scope `admin` only.")
+    status: JobState
+    stage: str = Field(description="Current stage, or the queue of a queued job.")
+    progress: Progress
+    queue_position: int | None = Field(None, description="0 is next; None when not queued.")
+    eta: Eta | None = None
+    attempts: int = Field(description="Times that a worker started the current stage.")
+    timings: Timings
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    expires_at: datetime | None = Field(None, description="When the ended job is deleted.")
+    cancel_requested: bool
+    params: JobParams = Field(description="The parameters used, with the seed.")
+    options: JobOptions
+    warnings: list[str]
+    error: JobError | None = None
+    links: Links
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the job will not change any more."""
+        return self.ended_at is not None
+
+    @property
+    def is_running(self) -> bool:
+        """True if a worker works on the job."""
+        return self.status in (JobState.PREPARING, JobState.RUNNING)
+
+
+class JobList(Model):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next: str | None = Field(None, description="Path of the next page.")
+
+
+class UploadForm(Model):
+    """A signed form that sends a file to the object store."""
+
+    id: str
+    url: str
+    fields: dict[str, str]
+    max_bytes: int
+    expires_at: datetime
+
+
+class Attempt(Model):
+    """One attempt to deliver a webhook message."""
+
+    at: datetime
+    took_s: float
+    status: int | None = Field(None, description="HTTP status; None without a response.")
+    error: str | None = Field(None, description="Why there was no response.")
+
+
+class Delivery(Model):
+    """A message to a job's webhook."""
+
+    n: int = Field(description="Number of the message within the job, from 1.")
+    id: str = Field(description="The `webhook-id`, the same in every attempt.")
+    event: WebhookEvent
+    url: str
+    status: DeliveryState
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    attempts: list[Attempt] = Field(description="Oldest first.")
+
+
+class DeliveryList(Model):
+    """The messages of a job, oldest first."""
+
+    deliveries: list[Delivery]
+
+
+class Secret(Model):
+    """A secret that signs webhook messages."""
+
+    secret: str = Field(description="Secret for a Standard Webhooks library.")
+    retires_at: datetime | None = Field(None, description="None for the newest.")
+
+
+class Secrets(Model):
+    """Secrets and public keys that verify webhook messages; one match is enough."""
+
+    secrets: list[Secret] = Field(description="Newest first.")
+    public_keys: list[str]
+
+
+class ModelInfo(Model):
+    """A model that workers have loaded."""
+
+    preset: str
+    description: str
+    resolution: int = Field(description="Side of the training images, in pixels.")
+    num_inference_steps: int
+    guidance_scale: float
+    weights: dict[str, str] = Field(description="SHA-256 of each part's file.")
+    stand_ins: dict[str, str] = Field(
+        default_factory=dict, description="Parts without own weights, and what is used instead."
+    )
+    zero_shot: bool = Field(False, description="No part was trained for TCAN.")
+    versions: dict[str, str]
+    workers: int = Field(description="Workers that have loaded this model.")
+
+
+class ModelList(Model):
+    """The models that are currently loaded."""
+
+    models: list[ModelInfo]

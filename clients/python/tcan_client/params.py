@@ -1,0 +1,67 @@
+"""Parameters and options of a job. `None` leaves a value to the service.
+
+A field that this version does not know can be given all the same; the service checks every value.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tcan_client.base import Model
+from tcan_client.enums import Priority, ResultFormat, Sampler, WebhookEvent
+
+
+class JobParams(Model):
+    """Parameters of an animation.
+
+    JobParams(seed=7, num_inference_steps=12, format=ResultFormat.GIF)
+    """
+
+    seed: int | None = Field(None, description="Seed of the initial noise.")
+    num_inference_steps: int | None = Field(None, description="Denoising steps.")
+    guidance_scale: float | None = Field(
+        None, description="Guidance towards the source image; 1 turns it off."
+    )
+    context_size: int | None = Field(None, description="Frames that are denoised together.")
+    context_overlap: int | None = Field(None, description="Frames shared by neighbouring windows.")
+    ptm_tau: float | None = Field(
+        None, description="Strength of the pose-driven temperature map; 0 turns it off."
+    )
+    retarget: bool | None = Field(
+        None, description="Whether to fit the driving poses to the character's proportions."
+    )
+    person: int | None = Field(
+        None, description="Person in the driving video to follow, counted from the left, from 0."
+    )
+    scheduler: Sampler | None = None
+    cache_interval: int | None = Field(
+        None, description="Run the whole network at every n-th step only."
+    )
+    format: ResultFormat | None = Field(None, description="Format of the result.")
+
+
+class Webhook(Model):
+    """URL that receives signed messages about the job."""
+
+    url: str
+    events: tuple[WebhookEvent, ...] | None = Field(
+        None, description="Events to send; by default, every end of the job."
+    )
+
+
+class JobOptions(Model):
+    """Options of a job that do not affect the animation.
+
+    JobOptions(priority=Priority.LOW, webhook=Webhook(url="https://studio.example/tcan"))
+    """
+
+    ttl_s: int | None = Field(None, description="Seconds to keep the ended job and its results.")
+    priority: Priority | None = None
+    start_deadline_s: int | None = Field(
+        None, description="Seconds from submission until a worker must start the job."
+    )
+    run_deadline_s: int | None = Field(
+        None, description="Seconds from the first start until the job must end."
+    )
+    webhook: Webhook | None = None
+    consent: str | None = Field(None, description="Declaration of consent of the people shown.")

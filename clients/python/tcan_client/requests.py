@@ -1,0 +1,124 @@
+"""Requests to the service and the parsing of its responses; used by both clients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from tcan_client.base import Model
+from tcan_client.enums import JobState
+from tcan_client.errors import ClientError, UnreachableError
+from tcan_client.models import UploadForm
+from tcan_client.sources import File
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+Content = AbstractContextManager[dict[str, Any]]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+# Sending a big video takes a while; a service that sends nothing for this long is unreachable.
+TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 5.0
+MAX_PAGE_SIZE = 200
+
+
+@dataclass(frozen=True)
+class Request(Generic[T]):
+    """A request and how to read its response.
+
+    Attributes:
+        read: parses a successful response.
+        content: opens the httpx keyword arguments of one attempt; files are open meanwhile.
+    """
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    content: Callable[[], Content] = lambda: nullcontext({})
+
+
+def service_url(url: str | None) -> str:
+    """Return the service's URL: the given one, else TCAN_URL, else one on this machine.
+
+    Raises:
+        ClientError: it is no http or https URL.
+    """
+    chosen = url or os.environ.get("TCAN_URL") or DEFAULT_URL
+    try:
+        parts = httpx.URL(chosen)
+    except httpx.InvalidURL:
+        parts = httpx.URL()
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ClientError(
+            f"{chosen!r} is not the URL of a service; set TCAN_URL or `url` to one like "
+            f"{DEFAULT_URL}"
+        )
+    return chosen
+
+
+def service_key(api_key: str | None) -> str:
+    """Return the API key: the given one, else TCAN_API_KEY, else an empty one."""
+    return os.environ.get("TCAN_API_KEY", "") if api_key is None else api_key
+
+
+def parse(model: type[M]) -> Callable[[httpx.Response], M]:
+    """Return a parser of responses; it raises UnreachableError if one is not from this service."""
+
+    def read(response: httpx.Response) -> M:
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            raise UnreachableError(f"the server at {response.url} is not tcan: {error}") from error
+
+    return read
+
+
+def read_json(response: httpx.Response) -> dict[str, Any]:
+    """Return a response's JSON object. Raises UnreachableError if it has none."""
+    try:
+        return dict(response.json())
+    except (TypeError, ValueError) as error:
+        raise UnreachableError(f"the server at {response.url} sent no JSON: {error}") from error
+
+
+def jobs_path(
+    limit: int, states: Sequence[JobState | str], after: datetime | None, before: datetime | None
+) -> str:
+    """Return the path and query of the first page of a list of jobs."""
+    return with_query(
+        "/jobs",
+        limit=min(limit, MAX_PAGE_SIZE),
+        status=[str(state) for state in states],
+        created_after=None if after is None else after.isoformat(),
+        created_before=None if before is None else before.isoformat(),
+    )
+
+
+def with_query(path: str, **query: str | int | list[str] | None) -> str:
+    """Return the path with a query of those values that are not None."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return str(httpx.URL(path, params=given))
+
+
+def request_form(file: File) -> Request[UploadForm]:
+    """Request a signed upload form for a file."""
+    body = {"json": {"max_bytes": max(1, file.size_bytes)}}
+    return Request("POST", "/uploads", parse(UploadForm), lambda: nullcontext(body))
+
+
+def send_form(form: UploadForm, file: File) -> Request[str]:
+    """Upload the file by its form and return the upload's id."""
+
+    @contextmanager
+    def content() -> Iterator[dict[str, Any]]:
+        with file.open() as stream:
+            yield {"data": form.fields, "files": {"file": (file.name, stream)}}
+
+    return Request("POST", form.url, lambda response: form.id, content)

@@ -1,0 +1,326 @@
+"""The blocking client, generated from aio: do not edit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from tcan_client import requests
+from tcan_client.deadline import Deadline
+from tcan_client.enums import JobState, Output
+from tcan_client.errors import JobEndedError, ProblemError, UnreachableError
+from tcan_client.events import Event
+from tcan_client.models import (
+    Delivery,
+    DeliveryList,
+    Job,
+    JobList,
+    ModelInfo,
+    ModelList,
+    Secrets,
+)
+from tcan_client.params import JobOptions, JobParams
+from tcan_client.requests import TIMEOUT_S, Request, parse
+from tcan_client.retries import POLL_S, RETRIES, Retries
+from tcan_client.sources import File, Source, read_source
+from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission
+from tcan_client.sync.transport import SLEEP, Pause, Transport
+
+OnUpdate = Callable[[Job], None]
+"""Called with the job at each change of its state or progress."""
+
+Params = JobParams | Mapping[str, Any]
+Options = JobOptions | Mapping[str, Any]
+
+
+class Client:
+    """A client of one service.
+
+        with Client("http://127.0.0.1:8000") as client:
+            job = client.animate("me.png", "walk.mp4", "result.mp4")
+
+    Args:
+        url: the service's URL; by default TCAN_URL, else http://127.0.0.1:8000.
+        api_key: key of `tcan keys create`, by default TCAN_API_KEY; an empty one sends none. It is
+            sent to the service only, never to an object store.
+        timeout: seconds without an answer after which an attempt fails.
+        pause: sleeps for some seconds.
+        retries: limits on retries.
+        upload_above_bytes: larger files are uploaded to the object store by a signed form.
+
+    Every method raises ProblemError when the service refuses the request, and UnreachableError when
+    it does not answer. Requests are retried when that is safe and may help.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout: float = TIMEOUT_S,
+        pause: Pause = SLEEP,
+        retries: Retries = RETRIES,
+        upload_above_bytes: int = UPLOAD_ABOVE_BYTES,
+    ) -> None:
+        self.url = requests.service_url(url)
+        key = requests.service_key(api_key)
+        self._transport = Transport(self.url, key, timeout, pause, retries)
+        self._upload_above_bytes = upload_above_bytes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def animate(
+        self,
+        image: Source,
+        driving: Source,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        params: Params | None = None,
+        options: Options | None = None,
+        on_update: OnUpdate = lambda job: None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Submit a job, wait for its end, and write its result to `out`.
+
+            job = client.animate(
+                "me.png",
+                "https://example.com/walk.mp4",
+                "result.mp4",
+                params={"seed": 7},
+                on_update=lambda job: print(f"{job.progress.fraction:.0%}"),
+            )
+
+        Args:
+            timeout: seconds to wait for the end.
+
+        Raises:
+            JobEndedError: the job failed or was canceled.
+            WaitTimeoutError: the job has not ended in time; it goes on.
+        """
+        submitted = self.submit(image, driving, params, options=options)
+        job = self.wait(submitted.id, on_update, timeout=timeout)
+        if job.status is not JobState.SUCCEEDED:
+            raise JobEndedError(job)
+        if out is not None:
+            self.download(job.id, out)
+        return job
+
+    def submit(
+        self,
+        image: Source,
+        driving: Source,
+        params: Params | None = None,
+        *,
+        options: Options | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit a job. Files are streamed; big ones go directly to the object store.
+
+            job = client.submit("me.png", open("walk.mp4", "rb"), JobParams(seed=7))
+
+        Args:
+            driving: a video or a pose file.
+            idempotency_key: requests with the same key create one job; random when absent, which
+                makes the retries of this call safe.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        inputs = {"image": image, "driving": driving}
+        return self._submit(
+            "/animate", inputs, {"params": params, "options": options}, idempotency_key
+        )
+
+    def poses(
+        self,
+        driving: Source,
+        *,
+        options: Options | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`.
+
+        job = client.wait((client.poses("walk.mp4")).id)
+        client.download(job.id, "walk.json", Output.KEYPOINTS)
+        """
+        return self._submit("/poses", {"driving": driving}, {"options": options}, idempotency_key)
+
+    def upload(self, file: Source) -> str:
+        """Upload a file to the object store and return its id, which is valid for a day.
+
+        walk = client.upload("walk.mp4")
+        jobs = [client.submit(image, walk) for image in ("me.png", "you.png")]
+        """
+        read = read_source("file", file)
+        if not isinstance(read, File):
+            raise TypeError(f"file must be content to upload, got the {read.kind} {read.value}")
+        return self._upload(read)
+
+    def job(self, job_id: str) -> Job:
+        """Read a job."""
+        return self._transport.run(Request("GET", f"/jobs/{job_id}", parse(Job)))
+
+    def jobs(
+        self,
+        limit: int = 50,
+        states: Sequence[JobState | str] = (),
+        *,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> list[Job]:
+        """List the newest jobs, at most `limit`, filtered by state and time.
+
+        failed = client.jobs(states=[JobState.FAILED])
+        """
+        path: str | None = requests.jobs_path(limit, states, created_after, created_before)
+        jobs: list[Job] = []
+        while path is not None and len(jobs) < limit:
+            page = self._transport.run(Request("GET", path, parse(JobList)))
+            jobs += page.jobs
+            path = page.next
+        return jobs[:limit]
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask the job to stop."""
+        return self._transport.run(Request("POST", f"/jobs/{job_id}/cancel", parse(Job)))
+
+    def erase(self, job_id: str) -> None:
+        """Erase an ended job and its results."""
+        self._transport.run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
+
+    def events(self, job_id: str, last_event_id: int | None = None) -> Generator[Event, None, None]:
+        """Yield every change of the job until it ends, each exactly once.
+
+            for event in client.events(job.id):
+                print(event.kind, event.job.stage, event.job.progress.fraction)
+
+        A broken connection is reopened with growing pauses, after the last event.
+
+        Args:
+            last_event_id: start after this event; at the job's first when absent.
+
+        Raises:
+            UnreachableError: the service does not answer, or a proxy blocks event streams.
+        """
+        with closing(self._transport.follow(job_id, last_event_id or 0)) as found:
+            for event in found:
+                if event is not None:
+                    yield event
+
+    def wait(
+        self,
+        job_id: str,
+        on_update: OnUpdate = lambda job: None,
+        *,
+        timeout: float | None = None,
+    ) -> Job:
+        """Wait for the job's end; `on_update` is called with each change.
+
+        A queued job is polled, since its position changes without an event. A running job is
+        followed by its events, or polled if event streams are blocked.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            WaitTimeoutError: the job has not ended in time; it goes on.
+        """
+        deadline = Deadline(job_id, timeout)
+        use_events = True
+        while True:
+            job = self.job(job_id)
+            on_update(job)
+            if job.has_ended:
+                return job
+            deadline.check()
+            if use_events and job.is_running and deadline.is_far:
+                use_events = self._follow_work(job, on_update, deadline)
+            else:
+                self._transport.pause(POLL_S)
+
+    def download(
+        self,
+        job_id: str,
+        file: str | os.PathLike[str],
+        output: Output | str = Output.RESULT,
+    ) -> None:
+        """Write one of the job's outputs, or `previews/1` and so on, to a file atomically.
+
+        client.download(job.id, "poster.png", Output.POSTER)
+        """
+        self._transport.download(f"/jobs/{job_id}/{output}", Path(file))
+
+    def manifest(self, job_id: str) -> dict[str, Any]:
+        """Read the manifest: parameters, digests of inputs and weights, versions, timings."""
+        path = f"/jobs/{job_id}/{Output.MANIFEST}"
+        return self._transport.run(Request("GET", path, requests.read_json))
+
+    def deliveries(self, job_id: str) -> list[Delivery]:
+        """List the messages to the job's webhook, with every attempt."""
+        path = f"/jobs/{job_id}/deliveries"
+        return (self._transport.run(Request("GET", path, parse(DeliveryList)))).deliveries
+
+    def redeliver(self, job_id: str, n: int) -> Delivery:
+        """Send a webhook message again."""
+        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
+        return self._transport.run(Request("POST", path, parse(Delivery)))
+
+    def webhook_secrets(self) -> Secrets:
+        """Read the secrets that verify webhooks."""
+        return self._transport.run(Request("GET", "/webhooks/secret", parse(Secrets)))
+
+    def rotate_webhook_secret(self, overlap_s: int | None = None) -> Secrets:
+        """Begin a new secret; the one before stays valid for `overlap_s` seconds."""
+        path = requests.with_query("/webhooks/secret/rotate", overlap_s=overlap_s)
+        return self._transport.run(Request("POST", path, parse(Secrets)))
+
+    def models(self) -> list[ModelInfo]:
+        """List the models that workers have loaded."""
+        return (self._transport.run(Request("GET", "/models", parse(ModelList)))).models
+
+    def is_ready(self, timeout: float = 2.0) -> bool:
+        """Return whether the service reports readiness within the timeout in seconds."""
+        return self._transport.answers("/readyz", timeout)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _submit(
+        self,
+        path: str,
+        inputs: Mapping[str, Source],
+        fields: Mapping[str, Params | Options | None],
+        key: str | None,
+    ) -> Job:
+        read = {name: read_source(name, source) for name, source in inputs.items()}
+        submission = Submission(path, read, fields, key or uuid4().hex)
+        files = submission.to_upload(self._upload_above_bytes)
+        uploads = {name: self._upload(file) for name, file in files.items()}
+        sent = submission.uploaded(uploads)
+        return self._transport.run(Request("POST", path, parse(Job), sent.content))
+
+    def _upload(self, file: File) -> str:
+        form = self._transport.run(requests.request_form(file))
+        return self._transport.run(requests.send_form(form, file))
+
+    def _follow_work(self, job: Job, on_update: OnUpdate, deadline: Deadline) -> bool:
+        """Call `on_update` with a running job's events; return False if streams are blocked."""
+        try:
+            with closing(self._transport.follow(job.id, job.version)) as found:
+                for event in found:
+                    if event is None or not event.job.is_running or not deadline.is_far:
+                        break
+                    on_update(event.job)
+        except (ProblemError, UnreachableError):
+            return False
+        return True
