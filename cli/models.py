@@ -193,13 +193,14 @@ def verify(name: NameToPull) -> None:
 
     TCAN_DETECTOR overrides the preset's detector, as for `pull`.
     """
-    from tcan_core.models.weights.inventory import count_files, damaged_parts
+    from tcan_core.models.weights.inventory import count_files, damaged_parts, missing_parts
 
     if file_set_path(name).exists():
         _verify_set(name)
         return
     preset = load_preset(name)
-    _print_verdict(name, damaged_parts(preset), count_files(preset))
+    count = count_files(preset)
+    _print_verdict(name, damaged_parts(preset) if count else missing_parts(preset), count)
     detector = _pulled_detector(preset)
     if detector is not None:
         _verify_set(detector)

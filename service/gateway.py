@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from service.auth.authenticator import Authenticator, Caller
 from service.auth.stream_revocation import StreamRevoker
@@ -25,6 +25,7 @@ from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore, Clock
 from service.stores.object_store.base import ObjectStore
 from service.stores.object_store.folder import read_signing_key
+from service.stores.object_store.gateway_forms import GatewayForms
 from service.stores.object_store.open import open_objects
 from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
@@ -43,6 +44,7 @@ class Gateway:
     jobs: AsyncJobStore
     objects: ObjectStore
     writer: Writer
+    upload_forms: GatewayForms
     disk_budget: DiskBudget
     probe_memory: MemoryBudget
     decoder: Decoder
@@ -53,6 +55,7 @@ class Gateway:
     revoker: StreamRevoker
     guard: Guard
     policy: Policy | None
+    store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     async def read(self, job_id: str, caller: Caller) -> JobSnapshot:
         """Return a job that the caller may see, and add its id to the log context.
@@ -91,17 +94,19 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     jobs = AsyncJobStore.connect(url, clock)
     authenticator = Authenticator(jobs, settings.anonymous)
     objects = open_objects(settings)
+    webhook_key = read_webhook_key(settings)
     gateway = Gateway(
         settings=settings,
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
+        upload_forms=GatewayForms(webhook_key),
         disk_budget=disk_budget,
         probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),
         events=EventHub(jobs, event_frame),
-        signer=open_signer(settings),
+        signer=open_signer(settings, webhook_key),
         authenticator=authenticator,
         revoker=StreamRevoker(authenticator.is_valid),
         guard=guard,
@@ -118,11 +123,14 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         await gateway.jobs.close()
 
 
-def open_signer(settings: Settings) -> Signer:
-    """Return the signer of webhooks. Raises SettingsError when a key is invalid."""
-    secret, private = settings.webhook_key, settings.webhook_ed25519_keys
-    if secret is None:
-        key = read_signing_key(settings.webhook_key_file)
-    else:
-        key = secret.get_secret_value().encode()
+def read_webhook_key(settings: Settings) -> bytes:
+    """Return the key that all gateways share: TCAN_WEBHOOK_KEY, or a file of the data folder."""
+    if settings.webhook_key is None:
+        return read_signing_key(settings.webhook_key_file)
+    return settings.webhook_key.get_secret_value().encode()
+
+
+def open_signer(settings: Settings, key: bytes) -> Signer:
+    """Return the signer of webhooks. Raises SettingsError when a private key is invalid."""
+    private = settings.webhook_ed25519_keys
     return Signer(key, read_private_keys(private.get_secret_value()) if private else ())

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.contract.callers import Anonymous
@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     )
     s3_public_endpoint_url: str | None = Field(
         None, description="URL of the same S3 server for callers, used in signed links."
+    )
+    s3_ca: FilePath | None = Field(
+        None,
+        description="PEM file of the issuers of the S3 server's certificate; those of public "
+        "certificates when absent.",
     )
     s3_region: str = "us-east-1"
     s3_access_key: SecretStr | None = Field(

@@ -35,7 +35,7 @@ TYPE_NAMES = {
 }
 # Settings in the order of the page; a setting in no group is an error.
 GROUPS = {
-    "Stores": "data redis_url s3_bucket s3_endpoint_url s3_public_endpoint_url s3_region "
+    "Stores": "data redis_url s3_bucket s3_endpoint_url s3_public_endpoint_url s3_ca s3_region "
     "s3_access_key s3_secret_key s3_timeout_s",
     "Model": "preset weights device devices detector memory_limit",
     "Model runtime": "runtime",

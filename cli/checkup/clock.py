@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from cli.checkup.finding import Finding, error, ok, skipped, warning
 from service.settings import Settings
-from service.stores.object_store.s3 import make_client
+from service.stores.object_store.s3 import make_client, tls_context
 
 TIMEOUT_S = 5.0
 # S3 rejects a signature that is 15 minutes off, receivers of webhooks one that is 5 minutes off.
@@ -25,7 +25,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Compare this machine's clock with those of Redis and of the object store."""
     yield _finding("redis", _redis_ahead_s(settings))
     if settings.s3_bucket is not None:
-        yield _finding("objects", _s3_ahead_s(s3_url(settings)))
+        yield _finding("objects", _s3_ahead_s(settings))
 
 
 def s3_url(settings: Settings) -> str:
@@ -60,10 +60,10 @@ def _redis_ahead_s(settings: Settings) -> float | None:
     return int(seconds) + int(micros) / 1e6 - ours_s
 
 
-def _s3_ahead_s(url: str) -> float | None:
+def _s3_ahead_s(settings: Settings) -> float | None:
     """Read the Date header of a response, which has whole seconds."""
     try:
-        response = httpx.get(url, timeout=TIMEOUT_S)
+        response = httpx.get(s3_url(settings), timeout=TIMEOUT_S, verify=tls_context(settings))
         date = parsedate_to_datetime(response.headers["date"])
     except (httpx.HTTPError, KeyError, ValueError):
         return None

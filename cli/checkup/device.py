@@ -81,26 +81,29 @@ def _check_memory(settings: Settings, device: str) -> Iterator[Finding]:
 
 
 def check_weights(settings: Settings) -> Iterator[Finding]:
-    """Check that each file of the preset exists and has the right sha256."""
+    """Check that each part of the preset has weights, with the right sha256."""
     if find_spec("tcan_core") is None:
         yield skipped(settings.preset, NO_WORKER)
         return
     from tcan_core.errors import TcanError
-    from tcan_core.models.weights.inventory import damaged_parts
+    from tcan_core.models.weights.inventory import damaged_parts, missing_parts
     from tcan_core.models.weights.presets import load_preset
 
     try:
         preset = load_preset(settings.preset)
-        damaged = damaged_parts(preset)
+        missing = missing_parts(preset, settings.weights)
+        damaged = damaged_parts(preset) if settings.weights is None else {}
     except TcanError as failed:
         yield error(settings.preset, str(failed), "choose a preset of tcan models list")
         return
+    fix = pull_command(settings.preset)
     if settings.weights is not None:
         detail = f"TCAN_WEIGHTS={settings.weights} replaces the preset's own files"
         yield warning("folder", detail, "unset it, unless that is intended")
-    for part, problem in damaged.items():
-        yield error(part, problem, pull_command(settings.preset))
-    if not damaged:
+        fix = "put the missing files into that folder, or unset TCAN_WEIGHTS"
+    for part, problem in (damaged | missing).items():
+        yield error(part, f"{problem}; workers that render do not start", fix)
+    if not damaged and not missing and settings.weights is None:
         files = [part for part in preset.parts if preset.part_file(part)]
         yield ok(settings.preset, f"{len(files)} files match the preset's sha256")
 

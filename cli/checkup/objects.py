@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.checkup.finding import Finding, error, ok, warning
+from cli.checkup.store_errors import BUCKET, RIGHTS, store_fix
 from service.errors import ServiceError
 from service.settings import Settings
 from service.stores.object_store.base import Copy, ObjectStore
@@ -23,7 +25,6 @@ MIN_FREE = 0.1
 TIMEOUT_S = 5.0
 FORM_TTL_S = 60
 PUBLIC = "set TCAN_S3_PUBLIC_ENDPOINT_URL to an address of the store that callers can reach"
-RIGHTS = "give the key read, write, delete and list rights on the bucket"
 
 
 def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
@@ -38,10 +39,11 @@ def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
     try:
         yield from _use(store, prefix)
         if settings.s3_bucket is not None:
-            yield _link(store, prefix)
-            yield _form(store, prefix)
+            with httpx.Client(timeout=TIMEOUT_S, verify=_tls_context(settings)) as http:
+                yield _link(store, prefix, http)
+                yield _form(store, prefix, http)
     except ServiceError as failed:
-        yield error("rights", str(failed), RIGHTS)
+        yield error("rights", str(failed), store_fix(failed))
     finally:
         yield from _erase(store, prefix)
 
@@ -69,19 +71,18 @@ def _bucket(settings: Settings, fix: bool) -> Finding | None:
         client.head_bucket(Bucket=settings.s3_bucket)
         return None
     except ClientError as failed:
-        code = failed.response["Error"].get("Code", "")
-        if code not in ("404", "NoSuchBucket"):
-            return error("bucket", f"{settings.s3_bucket}: {failed}", RIGHTS)
+        if store_fix(failed) != BUCKET:
+            return error("bucket", f"{settings.s3_bucket}: {failed}", store_fix(failed))
     except BotoCoreError as failed:
         store = settings.s3_endpoint_url or "Amazon S3"
-        return error("bucket", f"{store} does not answer: {failed}", "check TCAN_S3_ENDPOINT_URL")
+        return error("bucket", f"{store} does not answer: {failed}", store_fix(failed))
     if not fix:
-        detail = f"there is no bucket {settings.s3_bucket!r}"
-        return error("bucket", detail, "create it, or run tcan doctor --mend")
+        return error("bucket", f"there is no bucket {settings.s3_bucket!r}", BUCKET)
     try:
         client.create_bucket(Bucket=settings.s3_bucket)
     except (BotoCoreError, ClientError) as failed:
-        return error("bucket", f"it could not be created: {failed}", "create it by hand")
+        detail = f"{settings.s3_bucket} could not be created: {failed}"
+        return error("bucket", detail, f"create it by hand; {store_fix(failed)}")
     return ok("bucket", f"{settings.s3_bucket} was missing; created it")
 
 
@@ -100,11 +101,17 @@ def _use(store: ObjectStore, prefix: str) -> Iterator[Finding]:
     yield ok("rights", "an object was written, copied and read")
 
 
-def _link(store: ObjectStore, prefix: str) -> Finding:
+def _tls_context(settings: Settings) -> ssl.SSLContext | bool:
+    from service.stores.object_store.s3 import tls_context
+
+    return tls_context(settings)
+
+
+def _link(store: ObjectStore, prefix: str, http: httpx.Client) -> Finding:
     url = store.link(f"{prefix}/probe.txt", "probe.txt")
     address = url.partition("?")[0].removesuffix(f"/{prefix}/probe.txt")
     try:
-        response = httpx.get(url, headers={"Range": "bytes=0-3"}, timeout=TIMEOUT_S)
+        response = http.get(url, headers={"Range": "bytes=0-3"})
     except httpx.HTTPError as failed:
         detail = f"{address} cannot be reached from here ({failed}); try it from a caller's machine"
         return warning("links", detail, PUBLIC)
@@ -114,14 +121,17 @@ def _link(store: ObjectStore, prefix: str) -> Finding:
     return ok("links", f"{address} serves signed links and byte ranges")
 
 
-def _form(store: ObjectStore, prefix: str) -> Finding:
+def _form(store: ObjectStore, prefix: str, http: httpx.Client) -> Finding:
     """Upload by a presigned POST, which must reject more bytes than it allows."""
     form = store.form(f"{prefix}/upload.txt", len(CONTENT), FORM_TTL_S)
+    if form is None:
+        detail = "the store accepts no presigned POST; files are uploaded through the gateway"
+        return ok("uploads", detail)
     responses = []
     try:
         for content in (CONTENT + b"!", CONTENT):
             file = {"file": ("upload.txt", content)}
-            responses.append(httpx.post(form.url, data=form.fields, files=file, timeout=TIMEOUT_S))
+            responses.append(http.post(form.url, data=form.fields, files=file))
     except httpx.HTTPError as failed:
         detail = (
             f"{form.url} cannot be reached from here ({failed}); try it from a caller's machine"
@@ -145,4 +155,4 @@ def _erase(store: ObjectStore, prefix: str) -> Iterator[Finding]:
         else:
             yield ok("erasing", "objects can be listed and erased")
     except ServiceError as failed:
-        yield error("erasing", str(failed), RIGHTS)
+        yield error("erasing", str(failed), store_fix(failed))

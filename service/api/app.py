@@ -29,7 +29,7 @@ from service.api.routes import (
 from service.gateway import open_gateway
 from service.settings import Settings, load_settings
 from service.stores.job_store.store import Clock
-from service.stores.object_store.folder import UPLOAD_ROUTE
+from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.telemetry.metrics import GatewayMetrics
 
 ROUTE_MODULES = (

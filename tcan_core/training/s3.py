@@ -28,7 +28,7 @@ TRANSFER = TransferConfig(multipart_chunksize=64 * 1024 * 1024)
 def make_client() -> S3Client:
     """Return a client that fails within seconds, not after boto3's minutes.
 
-    It reads the service's variables: `TCAN_S3_ENDPOINT_URL`, `TCAN_S3_REGION`,
+    It reads the service's variables: `TCAN_S3_ENDPOINT_URL`, `TCAN_S3_CA`, `TCAN_S3_REGION`,
     `TCAN_S3_ACCESS_KEY`, `TCAN_S3_SECRET_KEY` and `TCAN_S3_TIMEOUT_S`. Without keys boto3 looks
     for them in its own places.
 
@@ -51,7 +51,11 @@ def make_client() -> S3Client:
             connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s),
             read_timeout=timeout_s,
             retries={"total_max_attempts": 3, "mode": "standard"},
+            # Other servers than Amazon's refuse checksums that boto3 would send.
+            request_checksum_calculation="when_required" if endpoint_url else None,
+            response_checksum_validation="when_required" if endpoint_url else None,
         ),
+        verify=_variable("CA"),
     )
 
 

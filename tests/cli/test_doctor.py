@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from redis import Redis
 
 from cli.checkup.clock import clock_finding, s3_url
 from cli.checkup.finding import Level
+from cli.checkup.store_errors import RIGHTS, SERVER, store_fix
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
+from service.errors import ServiceError
 from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from tests.cli.conftest import Tcan
 from tests.servers import S3Server
+from tests.service.stores.object_store.strict_store import Refusal, StrictStore, strict_store
 
 
 @pytest.fixture
@@ -248,3 +253,76 @@ def test_liveness_probe_passes_when_the_broker_is_unavailable(
     assert tcan("health", "worker", "--probe", "live").code == 0
     assert tcan("health", "worker").code == 1
     assert tcan("health", "gateway", "--url", unused_url.replace("redis", "http")).code == 1
+
+
+@pytest.fixture
+def strict(
+    environment: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[StrictStore]:
+    """Set the variables of a store without upload forms, over TLS."""
+    with strict_store(s3_server, tmp_path) as store:
+        use_s3(monkeypatch, store.server, s3_server.bucket)
+        monkeypatch.setenv("TCAN_S3_CA", str(store.ca))
+        yield store
+
+
+def test_store_without_upload_forms_is_described(tcan: Tcan, strict: StrictStore) -> None:
+    code, seen = found(tcan, "objects,clock")
+    assert (code, {one["level"] for one in seen.values()}) == (0, {Level.OK})
+    assert "no presigned POST; files are uploaded through the gateway" in seen["uploads"]["detail"]
+    assert "serves signed links" in seen["links"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fix"),
+    [
+        (Refusal(403, "AccessDenied"), "rights on the bucket"),
+        (Refusal(403, "RequestTimeTooSkewed"), "clocks by an NTP service"),
+        (Refusal(403, "SignatureDoesNotMatch"), "TCAN_S3_SECRET_KEY"),
+        (Refusal(400, "AuthorizationHeaderMalformed"), "TCAN_S3_REGION"),
+        (Refusal(501, "NotImplemented"), "use another store"),
+    ],
+)
+def test_fix_of_the_store_follows_the_error(
+    tcan: Tcan, strict: StrictStore, refusal: Refusal, fix: str
+) -> None:
+    """A bucket is checked by HEAD, whose response has no code; the first write has one."""
+    strict.refusal, strict.refuses_head = refusal, False
+    code, seen = found(tcan, "objects")
+    assert (code, seen["rights"]["level"]) == (1, Level.ERROR)
+    assert fix in seen["rights"]["mend"]
+    assert refusal.code in seen["rights"]["detail"]
+
+
+def test_fix_of_a_silent_or_foreign_store_names_its_setting(
+    tcan: Tcan, strict: StrictStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {"Error": {"Code": "InternalError"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    assert store_fix(ClientError(broken, "PutObject")) == SERVER  # type: ignore[arg-type]
+    assert store_fix(ServiceError("no cause")) == SERVER
+    strict.refusal = Refusal(403, "AccessDenied")
+    assert found(tcan, "objects")[1]["bucket"]["mend"] == RIGHTS
+    strict.refusal = None
+    monkeypatch.delenv("TCAN_S3_CA")
+    assert "TCAN_S3_CA" in found(tcan, "objects")[1]["bucket"]["mend"]
+    monkeypatch.setenv("TCAN_S3_ENDPOINT_URL", "http://127.0.0.1:1")
+    seen = found(tcan, "objects")[1]
+    assert "TCAN_S3_ENDPOINT_URL" in seen["bucket"]["mend"]
+    assert "does not answer" in seen["bucket"]["detail"]
+
+
+def test_absent_weights_are_an_error(
+    tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TCAN_WEIGHTS", str(tmp_path))
+    code, seen = found(tcan, "weights")
+    assert (code, seen["vae"]["level"]) == (1, Level.ERROR)
+    assert "unset TCAN_WEIGHTS" in seen["vae"]["mend"]
+    monkeypatch.delenv("TCAN_WEIGHTS")
+    monkeypatch.setenv("TCAN_PRESET", "sd15")
+    code, seen = found(tcan, "weights")
+    assert (code, seen["denoising_unet"]["level"]) == (1, Level.ERROR)
+    assert "no weights for denoising_unet" in seen["denoising_unet"]["detail"]
+    assert "tcan models pull sd15" in seen["denoising_unet"]["mend"]
+    assert "lora" not in seen  # sd15 also works without
+    assert tcan("models", "verify", "sd15").code == 1

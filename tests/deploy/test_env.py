@@ -78,7 +78,7 @@ def test_example_env_shows_every_default(
 
 def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
     """Settings that the compose file itself fixes are listed."""
-    fixed_here = {"data", "weights", "s3_region"}
+    fixed_here = {"data", "weights", "s3_region", "s3_ca"}
     nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
     expected = {name for name in Settings.model_fields if name not in {*fixed_here, *nested}}
     expected |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
@@ -90,12 +90,12 @@ def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) ->
 
 
 SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
-# Settings that a part's code reads but does not get: folders inside the images, the region of an S3
-# without one, links that workers do not make; signing and memory limit where nothing is rendered;
-# devices without a GPU.
+# Settings that a part's code reads but does not get: folders inside the images, the region and the
+# certificate of an S3 without them, links that workers do not make; signing and memory limit where
+# nothing is rendered; devices without a GPU.
 NOT_PASSED = {
-    "gateway": {"data", "s3_region"},
-    "worker": {"data", "weights", "s3_region", "link_ttl_s", "s3_public_endpoint_url"},
+    "gateway": {"data", "s3_region", "s3_ca"},
+    "worker": {"data", "weights", "s3_region", "s3_ca", "link_ttl_s", "s3_public_endpoint_url"},
 }
 NOT_PASSED["worker-cpu"] = NOT_PASSED["worker"] | {"devices"}
 NOT_PASSED["prepare"] = NOT_PASSED["prepare-cpu"] = (

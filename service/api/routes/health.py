@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from anyio import fail_after, to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,10 +14,15 @@ from service.contract import examples
 from service.contract.errors import ErrorCode
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.errors import RejectedError
+from service.errors import RejectedError, UnavailableError
+from service.gateway import Gateway
 from service.stores.job_store import presence
 
+logger = logging.getLogger(__name__)
+
 router = APIRouter(tags=["health"])
+
+STORE_TIMEOUT_S = 3.0
 
 
 class Alive(BaseModel):
@@ -46,19 +54,51 @@ async def healthz() -> Alive:
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
 async def readyz(request: Request, gateway: GatewayDep) -> Ready:
-    """Return 200 when Redis answers and each queue has a ready worker."""
-    workers = await gateway.jobs.run(presence.workers())
-    served = {queue for worker in workers if worker.ready for queue in worker.queues}
-    missing = [queue.value for queue in Queue if queue not in served]
+    """Return 200 when Redis and the object store answer and each queue has a ready worker.
+
+    503 names every part that is missing.
+    """
+    workers: list[WorkerInfo] = []
+    missing = []
+    try:
+        workers = await gateway.jobs.run(presence.workers())
+        missing += _unserved_queues(workers)
+    except UnavailableError as error:
+        logger.warning("not ready: %s", error)
+        missing.append("Redis does not answer")
+    missing += await _store_problems(gateway)
     if missing:
-        stalled = sum(worker.stalled for worker in workers)
-        alive = f"{len(workers)} alive" + (f", {stalled} stalled" if stalled else "")
-        raise RejectedError(
-            ErrorCode.UNAVAILABLE,
-            f"no worker is ready for: {', '.join(missing)} ({alive})",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        raise RejectedError(ErrorCode.UNAVAILABLE, "; ".join(missing), headers=headers)
     return Ready(workers=workers if await _is_authorized(request) else [])
+
+
+def _unserved_queues(workers: list[WorkerInfo]) -> list[str]:
+    """Return that queues have no ready worker, if so."""
+    served = {queue for worker in workers if worker.ready for queue in worker.queues}
+    queues = [queue.value for queue in Queue if queue not in served]
+    if not queues:
+        return []
+    stalled = sum(worker.stalled for worker in workers)
+    alive = f"{len(workers)} alive" + (f", {stalled} stalled" if stalled else "")
+    return [f"no worker is ready for: {', '.join(queues)} ({alive})"]
+
+
+async def _store_problems(gateway: Gateway) -> list[str]:
+    """Return that the object store cannot be used, if so; the log has the reason."""
+    try:
+        with fail_after(STORE_TIMEOUT_S):
+            # One thread, however many probes wait for a store that does not answer.
+            await to_thread.run_sync(
+                gateway.objects.check, limiter=gateway.store_check, abandon_on_cancel=True
+            )
+    except UnavailableError as error:
+        logger.warning("not ready: %s", error)
+    except TimeoutError:
+        logger.warning("not ready: the object store does not answer within %g s", STORE_TIMEOUT_S)
+    else:
+        return []
+    return ["the object store cannot be used (see the log of the gateway, or tcan doctor)"]
 
 
 async def _is_authorized(request: Request) -> bool:

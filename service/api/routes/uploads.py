@@ -19,8 +19,8 @@ from service.contract.views import UploadView
 from service.errors import RejectedError
 from service.stores.job_store import uploads
 from service.stores.job_store.uploads import Upload
-from service.stores.object_store.base import Content, ObjectMissingError
-from service.stores.object_store.folder import UPLOAD_ROUTE, FolderObjects
+from service.stores.object_store.base import Content, size_of
+from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.submission.multipart import Part, receive
 from service.submission.receive import read_json
 from service.submission.spool import Spool
@@ -71,7 +71,9 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
         )
     upload = Upload(id=new_job_id(), caller=caller.id, max_bytes=max_bytes)
     await gateway.jobs.run(uploads.register_upload(upload, KEEP_MS, caller.limits))
-    form = await to_thread.run_sync(gateway.objects.form, upload.key, upload.max_bytes, FORM_TTL_S)
+    wanted = (upload.key, upload.max_bytes, FORM_TTL_S)
+    form = await to_thread.run_sync(gateway.objects.form, *wanted)
+    form = form or gateway.upload_forms.form(*wanted)
     return UploadView(
         id=upload.id,
         url=form.url,
@@ -102,7 +104,7 @@ FORM_BODY: dict[str, Any] = {
 @router.post(
     UPLOAD_ROUTE,
     status_code=204,
-    summary="Upload by a signed form of the folder store",
+    summary="Upload by a signed form of the gateway",
     openapi_extra={"requestBody": FORM_BODY},
     responses=problem_responses(
         ErrorCode.MALFORMED_BODY,
@@ -115,22 +117,27 @@ FORM_BODY: dict[str, Any] = {
     ),
 )
 async def put_object(request: Request, gateway: GatewayDep) -> None:
-    """Accept a file with a form from `POST /uploads`. The S3 store accepts its own forms.
+    """Accept a file with a form from `POST /uploads` whose URL is this route.
+
+    That is so on the folder store, and on S3 servers without POST; others accept their own forms.
 
     The fields must come before the file, as in S3: the signature is checked before anything of
     the file is stored.
     """
-    objects = gateway.objects
-    if not isinstance(objects, FolderObjects):
-        raise ObjectMissingError("uploads")
     parts = {name: Part(MAX_FIELD_BYTES) for name in FORM_FIELDS}
     parts["file"] = Part(
         gateway.settings.limits.max_driving_bytes,
-        admit=lambda form: objects.admit_form(_fields(form)),
+        admit=lambda form: gateway.upload_forms.admit(_fields(form)),
     )
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
         form = await receive(request.headers, request.stream(), parts, spool)
-        await to_thread.run_sync(objects.put_form, _fields(form), form["file"])
+        fields = _fields(form)
+        if size_of(form["file"]) == 0:
+            raise RejectedError(
+                ErrorCode.INVALID_REQUEST,
+                f"file: is empty; 1 to {fields['max_bytes']} bytes are allowed",
+            )
+        await to_thread.run_sync(gateway.objects.put, fields["key"], form["file"])
 
 
 def _fields(found: Mapping[str, Content]) -> dict[str, str]:

@@ -66,8 +66,14 @@ class ObjectStore(Protocol):
     def version(self, key: str) -> Version:
         """Return the object's size and tag. Raises ObjectMissingError."""
 
-    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """Return a signed form for uploading one object of 1 to `max_bytes` bytes."""
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm | None:
+        """Return a signed form for uploading one object of 1 to `max_bytes` bytes to the store.
+
+        None if the store accepts no forms; the gateway then accepts its own (`gateway_forms`).
+        """
+
+    def check(self) -> None:
+        """Check that the store answers and can be used. Raises UnavailableError."""
 
     def delete(self, prefix: str) -> None:
         """Delete every object whose key begins with `prefix` and a slash."""

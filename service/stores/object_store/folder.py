@@ -23,15 +23,12 @@ from service.stores.object_store.base import (
     New,
     ObjectChangedError,
     ObjectMissingError,
-    UploadForm,
     Version,
     checked,
-    size_of,
 )
 from service.stores.object_store.durable import sync, sync_all
 
 ROUTE = "/objects/"
-UPLOAD_ROUTE = "/objects"
 
 
 class FolderObjects:
@@ -138,35 +135,14 @@ class FolderObjects:
         except FileNotFoundError:
             raise ObjectMissingError(key) from None
 
-    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """Return a short-lived signed form for the gateway's upload route."""
-        expires = str(int(self._now_s()) + ttl_s)
-        signature = self._signature("upload", checked(key), str(max_bytes), expires)
-        fields = {"key": key, "max_bytes": str(max_bytes), "expires": expires}
-        return UploadForm(UPLOAD_ROUTE, {**fields, "signature": signature})
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> None:
+        """Return None: a folder accepts no forms."""
 
-    def admit_form(self, fields: Mapping[str, str]) -> int:
-        """Check a form before its file is read; returns the maximum number of bytes.
-
-        Raises:
-            RejectedError: the form was altered or has expired.
-        """
-        key, max_bytes, expires = fields["key"], fields["max_bytes"], fields["expires"]
-        genuine = self._signature("upload", key, max_bytes, expires)
-        if not _equal(genuine, fields["signature"]) or int(expires) < self._now_s():
-            raise RejectedError(
-                ErrorCode.INVALID_SIGNATURE, "get a new upload form from POST /uploads"
-            )
-        return int(max_bytes)
-
-    def put_form(self, fields: Mapping[str, str], content: Content) -> None:
-        """Store the file of a form accepted by `admit_form`. Raises RejectedError if empty."""
-        if size_of(content) == 0:
-            raise RejectedError(
-                ErrorCode.INVALID_REQUEST,
-                f"file: is empty; 1 to {fields['max_bytes']} bytes are allowed",
-            )
-        self.put(fields["key"], content)
+    def check(self) -> None:
+        """Check that the folder, or else the one that it will be created in, can be written."""
+        folder = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UnavailableError(f"the object store's folder {folder} is not writable")
 
     def delete(self, prefix: str) -> None:
         """Delete every object under `prefix`. Raises UnavailableError."""
@@ -200,13 +176,13 @@ class FolderObjects:
     def link(self, key: str, filename: str) -> str:
         """Return a short-lived signed URL of the gateway."""
         expires = str(int(self._now_s()) + self._link_ttl_s)
-        signature = self._signature("link", key, filename, expires)
+        signature = self._signature(key, filename, expires)
         query = urlencode({"filename": filename, "expires": expires, "signature": signature})
         return f"{ROUTE}{quote(checked(key))}?{query}"
 
     def open_link(self, key: str, filename: str, expires: str, signature: str) -> Path:
         """Return the file of a link. Raises RejectedError if it was altered or has expired."""
-        genuine = self._signature("link", key, filename, expires)
+        genuine = self._signature(key, filename, expires)
         if not _equal(genuine, signature) or int(expires) < self._now_s():
             raise RejectedError(ErrorCode.INVALID_SIGNATURE, "get a new link from the job")
         path = self.path(key)
@@ -215,7 +191,7 @@ class FolderObjects:
         return path
 
     def _signature(self, *words: str) -> str:
-        text = "\n".join(words).encode()
+        text = "\n".join(("link", *words)).encode()
         return hmac.new(self._signing_key(), text, hashlib.sha256).hexdigest()
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
 
 from service.errors import ServiceError, UnavailableError
 from service.settings import Settings
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
 
 MISSING = ("404", "NoSuchKey", "NotFound")
 CHANGED = ("412", "PreconditionFailed")
+NOT_IMPLEMENTED = 501
+PROBE_TTL_S = 300
 # Concurrent parts of a large file; each needs memory (boto3's default is 10).
 TRANSFER = TransferConfig(max_concurrency=2, multipart_chunksize=8 * 1024 * 1024)
 
@@ -46,27 +53,39 @@ class S3Objects:
         public: signs links, with the endpoint that callers use.
         bucket: must exist.
         link_ttl_s: lifetime of a link.
+        probe_forms: sends a form to the server and returns whether it accepts forms; Amazon's S3
+            needs no probe.
     """
 
     def __init__(
-        self, client: S3Client, public: S3Client, bucket: str, *, link_ttl_s: int = 900
+        self,
+        client: S3Client,
+        public: S3Client,
+        bucket: str,
+        *,
+        link_ttl_s: int = 900,
+        probe_forms: Callable[[UploadForm], bool] | None = None,
     ) -> None:
         self._client = client
         self._public = public
         self._bucket = bucket
         self._link_ttl_s = link_ttl_s
+        self._probe_forms = probe_forms
+        self._accepts_forms = True if probe_forms is None else None
 
     @classmethod
     def connect(cls, settings: Settings) -> S3Objects:
         """Return the store that the settings name; connects with the first request."""
         assert settings.s3_bucket is not None
-        client = make_client(settings, settings.s3_endpoint_url)
+        endpoint_url = settings.s3_endpoint_url
+        client = make_client(settings, endpoint_url)
         public = settings.s3_public_endpoint_url
         return cls(
             client,
             client if public is None else make_client(settings, public),
             settings.s3_bucket,
             link_ttl_s=settings.link_ttl_s,
+            probe_forms=None if endpoint_url is None else partial(_accepts_form, settings),
         )
 
     def put(self, key: str, content: Content) -> None:
@@ -129,9 +148,37 @@ class S3Objects:
             head = self._client.head_object(Bucket=self._bucket, Key=checked(key))
         return Version(head["ContentLength"], head["ETag"])
 
-    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
-        """Return a presigned POST to S3, which enforces the number of bytes."""
-        made = self._public.generate_presigned_post(
+    def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm | None:
+        """Return a presigned POST to S3, which enforces the number of bytes.
+
+        None if the server implements no POST, which the first call finds out by trying one.
+        """
+        if self._accepts_forms is None:
+            self._accepts_forms = self._try_form()
+        if not self._accepts_forms:
+            return None
+        return self._form(self._public, key, max_bytes, ttl_s)
+
+    def check(self) -> None:
+        """Check that the bucket exists and the key may use it."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) in MISSING:
+                raise UnavailableError(f"there is no bucket {self._bucket!r}") from error
+            raise _mapped(error, self._bucket) from error
+
+    def _try_form(self) -> bool:
+        key = f"probes/{token_hex(8)}"
+        assert self._probe_forms is not None
+        accepted = self._probe_forms(self._form(self._client, key, 1, PROBE_TTL_S))
+        if accepted:
+            with _map_errors(key):
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+        return accepted
+
+    def _form(self, client: S3Client, key: str, max_bytes: int, ttl_s: int) -> UploadForm:
+        made = client.generate_presigned_post(
             self._bucket,
             checked(key),
             Conditions=[["content-length-range", 1, max_bytes]],
@@ -186,14 +233,45 @@ def make_client(settings: Settings, endpoint_url: str | None) -> S3Client:
         connect_timeout=min(3.0, settings.s3_timeout_s),
         read_timeout=settings.s3_timeout_s,
         retries={"total_max_attempts": 3, "mode": "standard"},
+        # Other servers than Amazon's refuse checksums that boto3 would send with every object.
+        request_checksum_calculation="when_required" if endpoint_url else None,
+        response_checksum_validation="when_required" if endpoint_url else None,
     )
     secrets: dict[str, Any] = {}
     if settings.s3_access_key is not None and settings.s3_secret_key is not None:
         secrets["aws_access_key_id"] = settings.s3_access_key.get_secret_value()
         secrets["aws_secret_access_key"] = settings.s3_secret_key.get_secret_value()
     return boto3.client(
-        "s3", endpoint_url=endpoint_url, region_name=settings.s3_region, config=config, **secrets
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=settings.s3_region,
+        config=config,
+        verify=None if settings.s3_ca is None else str(settings.s3_ca),
+        **secrets,
     )
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | bool:
+    """Return how httpx checks the S3 server's certificate: by the same issuers as boto3."""
+    ca_file = settings.s3_ca or get_session().get_config_variable("ca_bundle")
+    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+
+
+def _accepts_form(settings: Settings, form: UploadForm) -> bool:
+    """Upload one byte by a form. Raises UnavailableError if the server does not answer."""
+    try:
+        response = httpx.post(
+            form.url,
+            data=form.fields,
+            files={"file": b"1"},
+            timeout=settings.s3_timeout_s,
+            verify=tls_context(settings),
+        )
+    except httpx.HTTPError as error:
+        raise UnavailableError(f"the object store does not answer: {error}") from error
+    if response.is_server_error and response.status_code != NOT_IMPLEMENTED:
+        raise UnavailableError(f"the object store answers an upload with {response.status_code}")
+    return response.is_success
 
 
 @contextmanager
@@ -207,7 +285,8 @@ def _map_errors(key: str) -> Iterator[None]:
 def _mapped(error: Exception, key: str) -> ServiceError:
     if _code(error) in MISSING:
         return ObjectMissingError(key)
-    return UnavailableError(f"the object store does not answer: {error}")
+    refused = "refuses a request" if isinstance(error, ClientError) else "does not answer"
+    return UnavailableError(f"the object store {refused}: {error}")
 
 
 def _code(error: Exception) -> str:

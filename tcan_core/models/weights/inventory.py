@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.expected import expected_shapes
-from tcan_core.models.weights.loading import PartFolders, weights_source
+from tcan_core.models.weights.loading import PartFolders, find_part, weights_source
 from tcan_core.models.weights.presets import REFUSE, Preset
 from tcan_core.models.weights.store import file_sha256, locked_file
 
@@ -82,6 +83,19 @@ def substituted_parts(preset: Preset, folder: PartFolders = None) -> dict[str, s
 def is_zero_shot(preset: Preset, folder: PartFolders = None) -> bool:
     """Return whether the model lacks weights trained by TCAN: stage 1 would leave a LoRA."""
     return "lora" in preset.parts and substituted_parts(preset, folder).get("lora") == "nothing"
+
+
+def missing_parts(preset: Preset, folder: PartFolders = None) -> dict[str, str]:
+    """Return the parts without which the model does not load, with the reason."""
+    problems = {}
+    for name, part in preset.parts.items():
+        try:
+            if part.absent == REFUSE:
+                find_part(preset, name, folder)
+        except WeightsError as error:
+            if part_parameters(preset, name):
+                problems[name] = str(error)
+    return problems
 
 
 def damaged_parts(preset: Preset) -> dict[str, str]:
