@@ -1,4 +1,4 @@
-"""What to do about an error of the object store, by the error itself."""
+"""Fixes of the object store's errors, chosen by the error itself."""
 
 from __future__ import annotations
 
