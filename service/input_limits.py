@@ -66,6 +66,14 @@ class InputLimits(BaseModel):
         300, gt=0, description="Processor time for decoding a whole driving video."
     )
 
+    def max_bytes(self) -> dict[str, int]:
+        """Return the limits on the sizes of a job's inputs by name."""
+        return {
+            "image": self.max_image_bytes,
+            "driving": self.max_driving_bytes,
+            "image_pose": self.max_pose_bytes,
+        }
+
     def image(self) -> MediaLimits:
         """Return the limits on an image."""
         return MediaLimits(

@@ -32,8 +32,8 @@ class PolicyRequest:
     Attributes:
         caller: the caller's name, or `anonymous`.
         consent: the caller's declaration of consent, as free text.
-        files: the inspected inputs by `image` and `driving`: their bytes, or files that are deleted
-            after the policy returns.
+        files: the inspected inputs by `image`, `driving` and `image_pose`, if there is one: their
+            bytes, or files that are deleted after the policy returns.
     """
 
     kind: JobKind

@@ -65,11 +65,14 @@ class Animator(Protocol):
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image_pose: Path | None = None,
     ) -> list[str]:
         """Read the inputs, detect, clean and draw the poses, and write what `render` needs.
 
         Args:
             prepared: the file to write; its name ends in `.zip`.
+            image_pose: pose file of the image; its pose is detected by default.
 
         Returns:
             Warnings for the caller.

@@ -178,6 +178,8 @@ class TcanAnimator:
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image_pose: Path | None = None,
     ) -> list[str]:
         """See `worker.animation.Animator`."""
         assert self._drawer is not None, "load() comes first"
@@ -191,6 +193,7 @@ class TcanAnimator:
                 detector=self._detector,
                 cleaning=CleaningSettings(person=params.person),
                 progress=progress,
+                source_pose_path=image_pose,
                 media=media,
                 retarget=params.retarget,
             )

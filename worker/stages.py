@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -78,11 +79,19 @@ class Stages:
             digests = {"driving": file_digest(driving)}
             return self._publish(poses, _prepare_seconds(started_s), digests, None)
         prepared, image = self.folder / "prepared.zip", self._image()
+        pose_key = record.inputs.image_pose
+        image_pose = None if pose_key is None else self._fetch(pose_key)
         warnings = self.animator.prepare(
-            image, driving, prepared, record.params, report, self._is_stopped
+            image,
+            driving,
+            prepared,
+            record.params,
+            report,
+            self._is_stopped,
+            image_pose=image_pose,
         )
         key = output_key(record, prepared.name)
-        self._put_digests(key, image, driving)
+        self._put_digests(key, {"image": image, "driving": driving, "image_pose": image_pose})
         self._put(key, prepared)
         return commands.hand_over(
             record.id, record.token, Queue.RENDER, key, warnings, _prepare_seconds(started_s)
@@ -194,10 +203,10 @@ class Stages:
             self._put(outputs[output], file)
         return commands.succeed(record.id, record.token, outputs, warnings, seconds)
 
-    def _put_digests(self, prepared: str, image: Path, driving: Path) -> None:
+    def _put_digests(self, prepared: str, inputs: Mapping[str, Path | None]) -> None:
         """Store the digests of the inputs for `render`, which does not fetch the driving video."""
         file = self.folder / "inputs.json"
-        digests = {"image": file_digest(image), "driving": file_digest(driving)}
+        digests = {name: file_digest(path) for name, path in inputs.items() if path is not None}
         file.write_text(json.dumps(digests), encoding="utf-8")
         self._put(_digests_key(prepared), file)
 

@@ -123,6 +123,21 @@ def check_pose_file(name: str, data: bytes, limits: PoseFileLimits) -> int:
     return len(frames)
 
 
+def check_image_pose(name: str, data: bytes, limits: PoseFileLimits) -> None:
+    """Check that a pose file can be the pose of an image.
+
+    Raises:
+        PoseFileError: see `parse_pose_file`; also when its first frame has not exactly one person.
+    """
+    check_one_person(name, len(parse_pose_file(name, data, limits=limits).frames[0]))
+
+
+def check_one_person(name: str, people: int) -> None:
+    """Raise PoseFileError unless the pose file of an image has one person."""
+    if people != 1:
+        raise PoseFileError(f"{name}: {people} people; the image's pose needs one")
+
+
 def parse_frames(
     name: str, frames: list[Any], layout: Layout, limits: PoseFileLimits
 ) -> tuple[list[list[Person]], tuple[int, int]]:

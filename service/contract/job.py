@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,7 @@ from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.states import JobState
+from service.contract.version import Since
 
 ANONYMOUS = "anonymous"
 # Used for estimates when a job leaves the number of steps to the preset.
@@ -50,6 +52,9 @@ class JobInputs(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     image: str | None = Field(None, description="Absent for a pose preview.")
+    image_pose: Annotated[str | None, Since(3)] = Field(
+        None, description="Pose file of the image; its pose is detected when absent."
+    )
     driving: str
     driving_kind: DrivingKind
     frames: int | None = Field(None, description="Frames of the driving input, if its header says.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
@@ -30,30 +30,37 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PosesRequest(Body):
-    """A pose preview. Give either `driving_url` or `driving_upload`."""
+class PosesInputs(Body):
+    """References to the inputs of a pose preview: URLs and upload ids."""
 
     driving_url: Url | None = None
     driving_upload: UploadId | None = None
-    options: JobOptions = JobOptions()
-
-    @model_validator(mode="after")
-    def _one_driving(self) -> Self:
-        _exactly_one("driving", self.driving_url, self.driving_upload)
-        return self
 
 
-class AnimateRequest(PosesRequest):
-    """An animation. Give either `..._url` or `..._upload` for each input."""
+class AnimateInputs(PosesInputs):
+    """References to the inputs of an animation."""
 
     image_url: Url | None = None
     image_upload: UploadId | None = None
-    params: JobParams = JobParams()
+    image_pose_url: Url | None = None
+    image_pose_upload: UploadId | None = None
 
-    @model_validator(mode="after")
-    def _one_image(self) -> Self:
-        _exactly_one("image", self.image_url, self.image_upload)
-        return self
+
+class PosesRequest(PosesInputs):
+    """A pose preview. Give either `driving_url` or `driving_upload`."""
+
+    options: JobOptions = JobOptions()
+
+
+class AnimateRequest(AnimateInputs):
+    """An animation. Give either `..._url` or `..._upload` for each input.
+
+    `image_pose` is optional: a pose file with one person, on a canvas of the image's size. Without
+    it the pose is detected in the image.
+    """
+
+    params: JobParams = JobParams()
+    options: JobOptions = JobOptions()
 
 
 class UploadRequest(Body):
@@ -64,13 +71,3 @@ class UploadRequest(Body):
         description="Maximum size of the file; by default the service's limit or the caller's "
         "daily quota, whichever is less.",
     )
-
-
-def _exactly_one(name: str, url: str | None, upload: str | None) -> None:
-    if url is None and upload is None:
-        raise ValueError(
-            f"{name} is missing: give either {name}_url or {name}_upload, or send the file in a "
-            f"form"
-        )
-    if url is not None and upload is not None:
-        raise ValueError(f"{name} is given twice: give either {name}_url or {name}_upload")

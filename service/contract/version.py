@@ -20,7 +20,7 @@ HEADER = "tcan_contract"
 
 @dataclass(frozen=True)
 class Since:
-    """Annotation of a field of `JobParams` or `JobOptions` that was added after contract 1.
+    """Annotation of a field of `JobParams`, `JobOptions` or `JobInputs` added after contract 1.
 
     The field's default must mean the behaviour of earlier contracts.
     """

@@ -17,7 +17,7 @@ from media.errors import FileError
 from media.files import MediaFile
 from media.image_file import check_image
 from media.limits import MediaLimits, PoseFileLimits
-from media.poses.document import check_pose_file
+from media.poses.document import check_image_pose, check_pose_file
 from media.video_check import check_video
 from sandbox.wire import MessageWriter
 
@@ -27,7 +27,7 @@ def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> Non
 
     Args:
         file: the open file.
-        argument: the `role` (`image`, `driving` or `poses`), and the `limits`.
+        argument: the `role` (`image`, `driving`, `poses` or `image_pose`), and the `limits`.
         out: receives the answer.
     """
     role, limits = argument["role"], argument["limits"]
@@ -37,6 +37,9 @@ def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> Non
             out.json({"suffix": check_image(source, MediaLimits(**limits))})
         elif role == "poses":
             out.json({"frames": _check_poses(file, PoseFileLimits(**limits))})
+        elif role == "image_pose":
+            _check_image_pose(file, PoseFileLimits(**limits))
+            out.json({})
         else:
             out.json(check_video(source, MediaLimits(**limits))._asdict())
     except FileError as error:
@@ -52,3 +55,8 @@ def load() -> None:
 def _check_poses(file: BinaryIO, limits: PoseFileLimits) -> int:
     limits.check_bytes("driving", os.fstat(file.fileno()).st_size)
     return check_pose_file("driving", file.read(), limits)
+
+
+def _check_image_pose(file: BinaryIO, limits: PoseFileLimits) -> None:
+    limits.check_bytes("image_pose", os.fstat(file.fileno()).st_size)
+    check_image_pose("image_pose", file.read(), limits)

@@ -59,8 +59,9 @@ class Decoder:
         """Return the properties of the files of one request; blocks.
 
         Args:
-            files: contents by role: `image`, `driving` (a video) or `poses`. One child inspects
-                them in this order, with the time of all and the memory of the largest.
+            files: contents by role: `image`, `driving` (a video), `poses` or `image_pose`. One
+                child inspects them in this order, with the time of all and the memory of the
+                largest.
             limits: limits on the files.
 
         Raises:
@@ -81,7 +82,7 @@ class Decoder:
 
 
 def _limits(role: str, limits: InputLimits) -> MediaLimits | PoseFileLimits:
-    if role == "poses":
+    if role in ("poses", "image_pose"):
         return limits.pose_file()
     return limits.image() if role == "image" else limits.video()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from media.errors import FileError
 from media.limits import DEFAULT_FPS
-from media.poses.document import check_pose_file
+from media.poses.document import check_image_pose, check_pose_file
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
 from service.inspection.decoder import Decoder, FileSummary
@@ -21,6 +21,7 @@ from service.stores.object_store.base import Content, size_of
 
 # A pose file of this size has 60 to 200 frames and is checked in one or two milliseconds.
 QUICK_BYTES = 32 * 1024
+NAMES = ("image", "driving", "image_pose")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def inspect_inputs(
     """Check that an image and a driving video or pose file can be used.
 
     Args:
-        files: contents by role, `image` and `driving`; one of them may be missing.
+        files: contents by name: `image`, `driving` and `image_pose`; some may be missing.
         limits: limits on the files.
         decoder: decodes them.
 
@@ -56,7 +57,7 @@ def inspect_inputs(
         RejectedError: a file cannot be read or is over a limit.
         UnavailableError: no decoder can be started.
     """
-    roles = {name: _role(name, files[name]) for name in ("image", "driving") if name in files}
+    roles = {name: _role(name, files[name]) for name in NAMES if name in files}
     decoded = {role: files[name] for name, role in roles.items() if not _is_quick(name, files)}
     summaries = decoder.inspect(decoded, limits) if decoded else {}
     return {
@@ -74,6 +75,14 @@ def inspect_poses(data: bytes, limits: InputLimits) -> int:
         return check_pose_file("driving", data, limits.pose_file())
     except FileError as error:
         raise rejection("poses", error.problem, str(error)) from error
+
+
+def inspect_image_pose(data: bytes, limits: InputLimits) -> None:
+    """Check the pose file of an image in this process. Raises RejectedError."""
+    try:
+        check_image_pose("image_pose", data, limits.pose_file())
+    except FileError as error:
+        raise rejection("image_pose", error.problem, str(error)) from error
 
 
 def are_quick(files: Mapping[str, Content]) -> bool:
@@ -102,7 +111,7 @@ def _is_quick(name: str, files: Mapping[str, Content]) -> bool:
     return (
         isinstance(content, bytes)
         and len(content) <= QUICK_BYTES
-        and _role(name, content) == "poses"
+        and _role(name, content) in ("poses", "image_pose")
     )
 
 
@@ -113,7 +122,13 @@ def _info(
     size = size_of(content)
     if summary is None:
         assert isinstance(content, bytes)
-        summary = FileSummary(frames=inspect_poses(content, limits))
+        summary = FileSummary()
+        if role == "poses":
+            summary = FileSummary(frames=inspect_poses(content, limits))
+        else:
+            inspect_image_pose(content, limits)
+    if role == "image_pose":
+        return InputInfo(".json", size_bytes=size)
     if role == "image":
         return InputInfo(summary.suffix, size_bytes=size)
     if role == "driving":

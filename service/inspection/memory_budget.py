@@ -35,7 +35,7 @@ def required_bytes(role: str, content: Content, limits: InputLimits) -> int:
     """Return the memory that the child for a file may take: the whole budget, or half of it.
 
     Args:
-        role: `image`, `driving` or `poses`.
+        role: `image`, `driving`, `poses` or `image_pose`.
         content: the file.
         limits: `probe_memory_bytes` is the budget.
     """
@@ -45,7 +45,7 @@ def required_bytes(role: str, content: Content, limits: InputLimits) -> int:
         webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
         heavy = webp or (head[4:8] == b"ftyp" and head[8:12] in AVIF_BRANDS)
     else:
-        heavy = role == "poses" and POSES_FACTOR * size_of(content) > budget // 2
+        heavy = role != "driving" and POSES_FACTOR * size_of(content) > budget // 2
     return budget if heavy else budget // 2
 
 

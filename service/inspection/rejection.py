@@ -8,6 +8,12 @@ from media.errors import Problem
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 
+_POSES = {
+    Problem.INVALID: ErrorCode.INVALID_POSE_FILE,
+    Problem.TOO_LARGE: ErrorCode.BODY_TOO_LARGE,
+    Problem.TOO_LONG: ErrorCode.VIDEO_TOO_LONG,
+    Problem.NO_PERSON: ErrorCode.NO_PERSON,
+}
 # By role of the file.
 CODES: Mapping[str, Mapping[Problem, ErrorCode]] = {
     "image": {
@@ -22,12 +28,8 @@ CODES: Mapping[str, Mapping[Problem, ErrorCode]] = {
         Problem.TOO_LARGE: ErrorCode.VIDEO_TOO_LARGE,
         Problem.TOO_LONG: ErrorCode.VIDEO_TOO_LONG,
     },
-    "poses": {
-        Problem.INVALID: ErrorCode.INVALID_POSE_FILE,
-        Problem.TOO_LARGE: ErrorCode.BODY_TOO_LARGE,
-        Problem.TOO_LONG: ErrorCode.VIDEO_TOO_LONG,
-        Problem.NO_PERSON: ErrorCode.NO_PERSON,
-    },
+    "poses": _POSES,
+    "image_pose": _POSES,
 }
 
 

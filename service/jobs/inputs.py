@@ -23,7 +23,7 @@ from service.stores.object_store.base import (
     ObjectMissingError,
 )
 from service.submission.fetch import fetch
-from service.submission.receive import SubmissionBody, allowed_parts
+from service.submission.receive import SubmissionBody
 from service.submission.spool import Spool
 
 CheckFiles = Callable[[Mapping[str, Content]], Awaitable[None]]
@@ -58,6 +58,7 @@ async def take_inputs(
     assert driving.kind is not None
     return JobInputs(
         image=keys.get("image"),
+        image_pose=keys.get("image_pose"),
         driving=keys["driving"],
         driving_kind=driving.kind,
         frames=driving.frames,
@@ -73,7 +74,7 @@ async def _fetch_urls(
     files: dict[str, Content] = {}
     for name, url in received.urls.items():
         file = files[name] = spool.folder / name
-        most = allowed_parts(received.kind, gateway.settings.limits)[name].max_bytes
+        most = gateway.settings.limits.max_bytes()[name]
         timeout_s, reserve = gateway.settings.fetch_timeout_s, partial(spool.reserve, name)
         try:
             await fetch(gateway.guard, url, file, most, timeout_s, reserve)
@@ -142,8 +143,7 @@ async def _inspect_upload(
     file = spool.folder / name
     try:
         version = await to_thread.run_sync(gateway.objects.version, upload.key)
-        limits = gateway.settings.limits
-        most = limits.max_image_bytes if name == "image" else limits.max_driving_bytes
+        most = gateway.settings.limits.max_bytes()[name]
         if version.size_bytes > most:
             raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE,

@@ -49,7 +49,7 @@ def open_disk_budget(limit_bytes: int, limits: InputLimits) -> DiskBudget:
     This is checked here and not when settings are read, because workers read the same limits and
     have no spool.
     """
-    minimum = limits.max_image_bytes + limits.max_driving_bytes + MIB
+    minimum = sum(limits.max_bytes().values()) + MIB
     if limit_bytes < minimum:
         raise SettingsError(
             f"TCAN_SPOOL_BYTES is {limit_bytes}, but one request may need {minimum} bytes by the "

@@ -1,4 +1,4 @@
-"""Body of a submission: multipart with the files, or JSON with their URLs or upload ids."""
+"""Body of a submission: a form with files, URLs or upload ids, or JSON with the latter two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
-from service.contract.requests import AnimateRequest, PosesRequest
+from service.contract.requests import AnimateInputs, AnimateRequest, PosesInputs, PosesRequest
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
@@ -25,7 +25,15 @@ from service.submission.multipart import Part, receive
 from service.submission.spool import Spool
 
 MAX_JSON_BYTES = 64 * 1024
-UNREADABLE = {"image": ErrorCode.INVALID_IMAGE, "driving": ErrorCode.INVALID_VIDEO}
+INPUTS = {JobKind.ANIMATE: ("image", "driving", "image_pose"), JobKind.POSES: ("driving",)}
+# Inputs that a request may leave out.
+OPTIONAL_INPUTS = frozenset({"image_pose"})
+REFERENCES = {JobKind.ANIMATE: AnimateInputs, JobKind.POSES: PosesInputs}
+UNREADABLE = {
+    "image": ErrorCode.INVALID_IMAGE,
+    "driving": ErrorCode.INVALID_VIDEO,
+    "image_pose": ErrorCode.INVALID_POSE_FILE,
+}
 # Text of this length in place of a file is taken for its name.
 MAX_NAME_BYTES = 1024
 
@@ -37,7 +45,8 @@ class SubmissionBody:
     """The body of a submission.
 
     Attributes:
-        files: the inputs in the body, by `image` and `driving`: bytes, or files when big.
+        files: the inputs in the body, by `image`, `driving` and `image_pose`: bytes, or files when
+            big.
         urls: URLs of inputs.
         uploads: upload ids of inputs.
     """
@@ -80,15 +89,14 @@ async def read_request(
         RejectedError: wrong content type, malformed, too large, or invalid parameters.
     """
     if is_json(headers):
-        return _from_json(kind, await _read_small(chunks))
-    if not _is_form(headers):
+        received, code = _from_json(kind, await _read_small(chunks)), ErrorCode.INVALID_PARAMS
+    elif _is_form(headers):
+        parts = await receive(headers, chunks, allowed_parts(kind, limits), spool)
+        received, code = _from_parts(kind, parts), ErrorCode.INVALID_REQUEST
+    else:
         raise _wrong_type(headers)
-    files = await receive(headers, chunks, allowed_parts(kind, limits), spool)
-    for name in UNREADABLE:
-        _check_is_file(name, files.get(name))
-    params = read_model(JobParams, "params", _text(files.pop("params", None)))
-    options = read_model(JobOptions, "options", _text(files.pop("options", None)))
-    return SubmissionBody(kind, params, options, files=files)
+    _check_inputs(received, code)
+    return received
 
 
 async def read_json(
@@ -129,7 +137,7 @@ def _wrong_type(headers: Mapping[str, str]) -> RejectedError:
     )
 
 
-def _check_is_file(name: str, content: Content | None) -> None:
+def _check_is_file(name: str, content: Content) -> None:
     """Refuse a file's name in place of the file, as `curl -F image=c.png` without @ sends it.
 
     Raises:
@@ -141,7 +149,7 @@ def _check_is_file(name: str, content: Content | None) -> None:
     if not text.isprintable() or text[:1] in ("", "[", "{"):
         return
     if text.startswith(("http://", "https://")):
-        fix = f"to have a URL downloaded, send JSON with {name}_url"
+        fix = f"to have a URL downloaded, send it as {name}_url"
     else:
         fix = f"to send a file with curl, use -F {name}=@{text}"
     raise RejectedError(
@@ -150,15 +158,13 @@ def _check_is_file(name: str, content: Content | None) -> None:
 
 
 def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
-    """Return the parts of a multipart submission with their limits."""
-    parts = {
-        "driving": Part(limits.max_driving_bytes),
-        "options": Part(MAX_JSON_BYTES, required=False),
-    }
+    """Return the parts of a multipart submission with their limits; `_check_inputs` follows."""
+    max_bytes = limits.max_bytes()
+    files = {name: Part(max_bytes[name], required=False) for name in INPUTS[kind]}
+    texts = [*REFERENCES[kind].model_fields, "options"]
     if kind is JobKind.ANIMATE:
-        parts["image"] = Part(limits.max_image_bytes)
-        parts["params"] = Part(MAX_JSON_BYTES, required=False)
-    return parts
+        texts.append("params")
+    return files | {name: Part(MAX_JSON_BYTES, required=False) for name in texts}
 
 
 def read_model(
@@ -173,16 +179,62 @@ def read_model(
 
 
 def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
-    model = AnimateRequest if kind is JobKind.ANIMATE else PosesRequest
-    body = read_model(model, "body", text)
-    params = body.params if isinstance(body, AnimateRequest) else JobParams()
-    fields = body.model_dump(exclude={"params", "options"}, exclude_none=True)
-    return SubmissionBody(
-        kind,
-        params,
-        body.options,
-        urls=_with_suffix(fields, "_url"),
-        uploads=_with_suffix(fields, "_upload"),
+    if kind is JobKind.POSES:
+        poses = read_model(PosesRequest, "body", text)
+        return _submission(kind, JobParams(), poses.options, poses, {})
+    body = read_model(AnimateRequest, "body", text)
+    return _submission(kind, body.params, body.options, body, {})
+
+
+def _from_parts(kind: JobKind, parts: dict[str, Content]) -> SubmissionBody:
+    params = read_model(JobParams, "params", _text(parts.pop("params", None)))
+    options = read_model(JobOptions, "options", _text(parts.pop("options", None)))
+    model = REFERENCES[kind]
+    texts = {
+        name: _text(parts.pop(name)).decode(errors="replace")
+        for name in model.model_fields
+        if name in parts
+    }
+    references = read_model(model, "body", json.dumps(texts).encode())
+    for name, content in parts.items():
+        _check_is_file(name, content)
+    return _submission(kind, params, options, references, parts)
+
+
+def _submission(
+    kind: JobKind,
+    params: JobParams,
+    options: JobOptions,
+    references: PosesInputs,
+    files: Mapping[str, Content],
+) -> SubmissionBody:
+    given = references.model_dump(exclude={"params", "options"}, exclude_none=True)
+    urls, uploads = _with_suffix(given, "_url"), _with_suffix(given, "_upload")
+    return SubmissionBody(kind, params, options, files, urls, uploads)
+
+
+def _check_inputs(received: SubmissionBody, code: ErrorCode) -> None:
+    """Check that each input is given once. Raises RejectedError with the code."""
+    problems = {name: _input_problem(received, name) for name in INPUTS[received.kind]}
+    errors = [{"field": name, "detail": text} for name, text in problems.items() if text]
+    if errors:
+        raise RejectedError(code, "; ".join(entry["detail"] for entry in errors), errors=errors)
+
+
+def _input_problem(received: SubmissionBody, name: str) -> str:
+    ways = {
+        name: received.files,
+        f"{name}_url": received.urls,
+        f"{name}_upload": received.uploads,
+    }
+    given = [way for way, values in ways.items() if name in values]
+    if len(given) > 1:
+        return f"{name} is given twice, as {' and '.join(given)}; give it once"
+    if given or name in OPTIONAL_INPUTS:
+        return ""
+    return (
+        f"{name} is missing: give either {name}_url or {name}_upload, or send the file {name} in a "
+        f"form"
     )
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from media.frame_writers import open_writer
 from media.image import write_png
 from media.limits import MediaLimits
+from media.poses.document import check_one_person
 from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
 from media.source import LocalMediaSource, MediaSource
@@ -205,12 +206,12 @@ def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> 
         pose = build_detector(detector).detect_one(image)
         if not pose.detected.any():
             raise NoPersonError(
-                "no person was found in the image; give its pose, or switch retargeting off"
+                "no person was found in the image; give its pose (image_pose, or --source-pose), "
+                "or switch retargeting off"
             )
         return pose
     people = read_pose_file(path).frames[0]
-    if len(people) != 1:
-        raise PoseFileError(f"{path.name}: {len(people)} people; the image's pose needs one")
+    check_one_person(path.name, len(people))
     height, width = image.shape[:2]
     if people[0].canvas != (height, width):
         canvas_height, canvas_width = people[0].canvas

@@ -83,11 +83,13 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Replace the files in two of three bodies; the others keep random bytes."""
+    """Give two of three forms with files valid inputs; the others keep random bytes."""
     path = "" if context.operation is None else context.operation.path
     if path not in ("/animate", "/poses") or not isinstance(body, dict):
         return body
-    contents = {name: value.data for name, value in body.items() if isinstance(value, Binary)}
-    if sum(map(len, contents.values())) % 3 == 2:
+    contents = [value.data for value in body.values() if isinstance(value, Binary)]
+    if not contents or sum(map(len, contents)) % 3 == 2:
         return body
-    return body | {name: Binary(content) for name, content in media().items() if name in contents}
+    inputs = media() if path == "/animate" else {"driving": media()["driving"]}
+    others = {name: body[name] for name in ("params", "options") if name in body}
+    return others | {name: Binary(content) for name, content in inputs.items()}

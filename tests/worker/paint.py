@@ -118,6 +118,8 @@ class PaintAnimator:
         params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
+        *,
+        image_pose: Path | None = None,
     ) -> list[str]:
         report(AnimateProgress("prepare", 0, 1, fraction=0.0))
         self.on_prepare(0)

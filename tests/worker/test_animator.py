@@ -24,6 +24,7 @@ from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
 from tcan_core.progress import AnimateProgress, RunState
 from tcan_core.puppets.pairs import render_pair
+from tests import samples
 from tests.tcan_core.tiny_weights import TINY, tiny_preset, write_tiny_weights
 from tests.worker.paint import black_video, count_frames
 from worker.animation import Rendering
@@ -112,6 +113,7 @@ class Attempt:
         driving: Path | None = None,
         params: JobParams = PLAIN,
         image: Path | None = None,
+        image_pose: Path | None = None,
     ) -> list[str]:
         return self.animator.prepare(
             image or self.pair / "source.png",
@@ -120,6 +122,7 @@ class Attempt:
             params,
             self.steps.append,
             self.canceled,
+            image_pose=image_pose,
         )
 
     def render(
@@ -247,6 +250,19 @@ def test_video_without_a_person_has_its_error_code(attempt: Attempt, tmp_path: P
     with pytest.raises(AnimationError, match="no person was found in any of the 3") as failed:
         attempt.prepare(black_video(tmp_path / "black.mp4"))
     assert failed.value.code is ErrorCode.NO_PERSON
+
+
+def test_image_pose_replaces_the_detector(attempt: Attempt, tmp_path: Path) -> None:
+    black = tmp_path / "black.png"
+    Image.new("RGB", (32, 32)).save(black)
+    with pytest.raises(AnimationError, match="no person was found in the image; give its pose"):
+        attempt.prepare(image=black)
+    pose = attempt.pair / "source_pose.json"
+    assert attempt.prepare(image=black, image_pose=pose) == []
+    other = tmp_path / "image_pose.json"
+    other.write_bytes(samples.poses(1))
+    with pytest.raises(AnimationError, match=r"image_pose.json: the canvas is 64x64; the image is"):
+        attempt.prepare(image_pose=other)
 
 
 def test_broken_video_has_its_error_code(attempt: Attempt, tmp_path: Path) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
-from service.contract.requests import AnimateRequest, PosesRequest
+from service.contract.requests import AnimateRequest, PosesRequest, UploadId, Url
+from service.submission.receive import REFERENCES
 
 IMAGE = "The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
 DRIVING = "The motion: a video, or a JSON file of OpenPose poses."
+IMAGE_POSE = "Pose file of the image, with one person; the pose is detected when absent."
 EXAMPLE_URLS = {
     "image_url": "https://example.com/character.png",
     "driving_url": "https://example.com/walk.mp4",
@@ -20,24 +22,25 @@ EXAMPLE_URLS = {
 
 
 def request_body(kind: JobKind) -> dict[str, Any]:
-    """Return the body: multipart with the files, or JSON with their URLs or upload ids."""
-    form = {"driving": _file(DRIVING), "options": schema_of(JobOptions)}
-    json_model: type[PosesRequest] = PosesRequest
+    """Return the body: a form with the inputs as files, URLs or upload ids, or JSON without files.
+
+    No field of the form is required by itself: each input has three alternatives.
+    """
+    form: dict[str, Any] = {"driving": _file(DRIVING), "options": schema_of(JobOptions)}
+    json_model: type[PosesRequest | AnimateRequest] = PosesRequest
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
     if kind is JobKind.ANIMATE:
-        form |= {"image": _file(IMAGE), "params": schema_of(JobParams)}
+        form |= {"image": _file(IMAGE), "image_pose": _file(IMAGE_POSE)}
+        form |= {"params": schema_of(JobParams)}
         json_model, example = AnimateRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
     json_parts = [name for name in ("params", "options") if name in form]
+    for name in REFERENCES[kind].model_fields:
+        form[name] = TypeAdapter(Url if name.endswith("_url") else UploadId).json_schema()
     return {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [name for name in ("image", "driving") if name in form],
-                    "additionalProperties": False,
-                    "properties": form,
-                },
+                "schema": {"type": "object", "additionalProperties": False, "properties": form},
                 "encoding": {name: {"contentType": "application/json"} for name in json_parts},
             },
             "application/json": {"schema": schema_of(json_model), "example": example},

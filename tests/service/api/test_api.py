@@ -158,7 +158,7 @@ def test_random_seed_is_reported(client: TestClient, tmp_path: Path) -> None:
         ({"params": b'{"sed": 1}'}, 422, "invalid_params", "sed"),
         ({"params": b"seed=1"}, 422, "invalid_params", "JSON"),
         ({"params": b'{"context_overlap": 16}'}, 422, "invalid_params", "less than context_size"),
-        ({"image": None}, 422, "invalid_request", "'image' is missing"),
+        ({"image": None}, 422, "invalid_request", "image is missing: give either image_url"),
         ({"extra": b"1"}, 422, "invalid_request", "unknown part 'extra'"),
         ({"params": b" " * 100_000}, 413, "body_too_large", "limit of 65536 bytes"),
     ],

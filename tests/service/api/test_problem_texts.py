@@ -14,7 +14,7 @@ UPLOAD = "0" * 32
 FORM: list[tuple[str, bytes, str, list[str]]] = [
     ("image", b"c.png", "invalid_image", ["image:", "'c.png'", "use -F image=@c.png"]),
     ("driving", b"d.mp4\n", "invalid_video", ["driving:", "use -F driving=@d.mp4"]),
-    ("image", b"https://a/c.png", "invalid_image", ["image:", "send JSON with image_url"]),
+    ("image", b"https://a/c.png", "invalid_image", ["image:", "send it as image_url"]),
     ("image", b"", "invalid_image", ["image:", "empty"]),
     ("img", b"x", "invalid_request", ["unknown part 'img'", "did you mean 'image'?"]),
     ("params", b"seed=7", "invalid_params", ["params:", "not valid JSON"]),
@@ -64,7 +64,7 @@ def test_problem_of_a_form_names_the_part_and_the_remedy(client: TestClient) -> 
     for name, content, code, texts in FORM:
         expect(client.post("/animate", files={**files, name: (None, content)}), code, texts)
     missing = client.post("/animate", files={"image": files["image"]})
-    expect(missing, "invalid_request", ["the part 'driving' is missing; sent were image"])
+    expect(missing, "invalid_request", ["driving is missing: give either driving_url"])
 
 
 def test_problem_of_a_json_body_names_the_input_and_the_remedy(client: TestClient) -> None:

@@ -21,7 +21,7 @@ from tests import samples
 from tests.service.web import Web, web_server
 
 MIB = 1024 * 1024
-LIMITS = {"max_image_bytes": MIB, "max_driving_bytes": MIB}
+LIMITS = {"max_image_bytes": MIB - 1024, "max_driving_bytes": MIB, "max_pose_bytes": 1024}
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def test_spools_share_one_budget_and_release_it(tmp_path: Path) -> None:
 def test_gateway_does_not_start_when_the_largest_request_exceeds_the_budget(
     folder_settings: Settings,
 ) -> None:
-    small = folder_settings.model_copy(update={"spool_bytes": 1108344831})
-    says = "TCAN_SPOOL_BYTES is 1108344831, but one request may need 1108344832"
+    small = folder_settings.model_copy(update={"spool_bytes": 1141899263})
+    says = "TCAN_SPOOL_BYTES is 1141899263, but one request may need 1141899264"
     with pytest.raises(SettingsError, match=says), TestClient(create_app(small)):
         pass
-    open_disk_budget(1108344832, small.limits)
+    open_disk_budget(1141899264, small.limits)
 
 
 def by_body(http: TestClient, web: Web) -> Any:

@@ -137,8 +137,11 @@ def test_altered_form_is_refused(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"driving_url": "http://a/b"}, "image_url or image_upload"),
-        ({"driving_url": "http://a/b", "driving_upload": "0" * 32}, "driving_url or"),
+        ({"driving_url": "http://a/b"}, "image is missing: give either image_url"),
+        (
+            {"driving_url": "http://a/b", "driving_upload": "0" * 32},
+            "driving_url and driving_upload",
+        ),
         ({"driving_url": "file:///etc/passwd"}, "driving_url"),
         ({"driving_upload": "../x"}, "driving_upload"),
         ({"options": {"ttl_s": 1}}, "options.ttl_s"),

@@ -1,0 +1,87 @@
+"""The inputs of a submission: files, URLs and uploads, alone and mixed in one form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.contract.job import JobRecord
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import JobStore
+from service.stores.object_store.open import open_objects
+from tests import samples
+from tests.service.api.routes.test_submit import upload
+from tests.service.api.test_api import expect_problem
+from tests.service.web import web_server
+
+IMAGE = ("me.png", samples.png())
+POSES = ("walk.json", samples.poses())
+ONE_POSE = samples.poses(1)
+
+
+def record_of(jobs: JobStore, answer: Any) -> JobRecord:
+    """Return the record of the job that the answer accepts."""
+    assert answer.status_code == 202, answer.text
+    snapshot = jobs.run(commands.read(answer.json()["id"]))
+    assert snapshot is not None
+    return snapshot.record
+
+
+def test_pose_of_the_image_is_stored_with_the_job(
+    client: TestClient, jobs: JobStore, folder_settings: Settings, tmp_path: Path
+) -> None:
+    files = {"image": IMAGE, "driving": POSES, "image_pose": ("pose.json", ONE_POSE)}
+    record = record_of(jobs, client.post("/animate", files=files))
+    assert record.contract == 3
+    assert record.inputs.size_bytes == sum(len(content) for _, content in files.values())
+    assert record.inputs.image_pose is not None
+    open_objects(folder_settings).fetch(record.inputs.image_pose, tmp_path / "pose.json")
+    assert (tmp_path / "pose.json").read_bytes() == ONE_POSE
+
+
+def test_files_urls_and_uploads_are_mixed_in_one_form(client: TestClient, jobs: JobStore) -> None:
+    pose, _ = upload(client, ONE_POSE)
+    with web_server() as web:
+        texts = {
+            "driving_url": web.page("/walk.json", samples.poses(4)),
+            "image_pose_upload": pose,
+            "params": '{"seed": 5}',
+        }
+        answer = client.post("/animate", files={"image": IMAGE}, data=texts)
+    record = record_of(jobs, answer)
+    assert (record.inputs.frames, record.params.seed) == (4, 5)
+    assert record.inputs.image_pose is not None
+    urls = {"driving_url": "ftp://a.example/walk.mp4"}
+    answer = client.post("/animate", files={"image": IMAGE}, data=urls)
+    expect_problem(answer, 422, "invalid_params", "driving_url")
+
+
+@pytest.mark.parametrize(
+    ("pose", "code", "says"),
+    [
+        (samples.poses(1, people=2), "invalid_pose_file", "image_pose: 2 people; the image"),
+        (samples.poses(1, people=0), "invalid_pose_file", "image_pose: 0 people"),
+        (samples.png(), "invalid_pose_file", "image_pose: not text in UTF-8"),
+        (samples.poses(400, people=2), "invalid_pose_file", "image_pose: 2 people"),
+    ],
+)
+def test_invalid_pose_of_the_image_is_refused(
+    client: TestClient, pose: bytes, code: str, says: str
+) -> None:
+    files = {"image": IMAGE, "driving": POSES, "image_pose": ("pose.json", pose)}
+    expect_problem(client.post("/animate", files=files), 422, code, says)
+
+
+def test_input_given_twice_or_not_at_all_is_named(client: TestClient) -> None:
+    url = {"image_url": "https://a.example/me.png"}
+    twice = client.post("/animate", files={"image": IMAGE, "driving": POSES}, data=url)
+    expect_problem(twice, 422, "invalid_request", "image is given twice, as image and image_url")
+    assert [entry["field"] for entry in twice.json()["errors"]] == ["image"]
+    none = client.post("/animate", json=url)
+    expect_problem(none, 422, "invalid_params", "driving is missing: give either driving_url")
+    both = client.post("/poses", json={"driving_url": "https://a.b/c", "driving_upload": "0" * 32})
+    expect_problem(both, 422, "invalid_params", "given twice, as driving_url and driving_upload")
