@@ -21,7 +21,12 @@ from tests import samples
 from tests.service.web import Web, web_server
 
 MIB = 1024 * 1024
-LIMITS = {"max_image_bytes": MIB - 1024, "max_driving_bytes": MIB, "max_pose_bytes": 1024}
+POSE_BYTES = 16 * 1024
+LIMITS = {
+    "max_image_bytes": MIB - POSE_BYTES,
+    "max_driving_bytes": MIB,
+    "max_pose_bytes": POSE_BYTES,
+}
 
 
 @pytest.fixture
