@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 
 from service.auth.authenticator import Authenticator, Caller
 from service.auth.stream_revocation import StreamRevoker
 from service.contract.errors import ErrorCode
+from service.contract.views import JobView
 from service.errors import RejectedError
 from service.events.hub import EventHub
 from service.inspection.cache import InspectionCache
@@ -31,6 +33,7 @@ from service.stores.object_store.writer import Writer, open_writer
 from service.stores.scratch import sweep_scratch
 from service.submission.disk_budget import DiskBudget, open_disk_budget
 from service.telemetry.context import JOB_ID
+from service.views.job_views import view_snapshot
 from service.views.messages import event_frame, webhook_body
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.signing import Signer, read_private_keys
@@ -69,6 +72,11 @@ class Gateway:
         JOB_ID.set(job_id)
         return snapshot
 
+    def view(self, snapshot: JobSnapshot, caller: Caller | None = None) -> JobView:
+        """Return the view of a job with its links; administrators also see its caller."""
+        show_caller = caller is not None and caller.sees_all
+        return view_snapshot(snapshot, show_caller=show_caller, base_url=self.settings.public_url)
+
 
 def job_not_found(job_id: str) -> RejectedError:
     """Return the error for an id that no job has."""
@@ -92,7 +100,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     await to_thread.run_sync(sweep_scratch, settings.spool_folder)
     jobs = AsyncJobStore.connect(url, clock)
-    authenticator = Authenticator(jobs, settings.anonymous)
+    authenticator = Authenticator(jobs, settings.anonymous, settings.all_cors_origins)
     objects = open_objects(settings)
     webhook_key = read_webhook_key(settings)
     gateway = Gateway(
@@ -100,12 +108,12 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         jobs=jobs,
         objects=objects,
         writer=open_writer(objects),
-        upload_forms=GatewayForms(webhook_key),
+        upload_forms=GatewayForms(webhook_key, base_url=settings.public_url),
         disk_budget=disk_budget,
         probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),
-        events=EventHub(jobs, event_frame),
+        events=EventHub(jobs, partial(event_frame, base_url=settings.public_url)),
         signer=open_signer(settings, webhook_key),
         authenticator=authenticator,
         revoker=StreamRevoker(authenticator.is_valid),
@@ -113,7 +121,8 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         policy=policy,
     )
     try:
-        deliverer = Deliverer(jobs, gateway.signer, webhook_body, guard)
+        body = partial(webhook_body, base_url=settings.public_url)
+        deliverer = Deliverer(jobs, gateway.signer, body, guard)
         tasks = GatewayTasks(settings, objects, clock)
         async with gateway.events, gateway.revoker, deliverer, tasks:
             yield gateway

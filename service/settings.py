@@ -7,11 +7,21 @@ Without any, the service runs embedded: `tcan up` starts a Valkey and writes its
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, FilePath, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.contract.callers import Anonymous
@@ -21,6 +31,10 @@ from service.input_limits import MIB, InputLimits
 PREFIX, NESTED = "TCAN_", "__"
 # Variables of the command line and of the model, which are no settings of the service.
 OTHER_VARIABLES = ("TCAN_URL", "TCAN_API_KEY", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
+
+
+ORIGIN = r"https?://[A-Za-z0-9.:\[\]-]+"
+BASE_URL = rf"{ORIGIN}(/[^\s?#]*)?"
 
 
 class RuntimeSettings(BaseModel):
@@ -146,6 +160,16 @@ class Settings(BaseSettings):
         description="A job waiting this long gets another wake-up message if none is queued.",
     )
 
+    public_url: str = Field(
+        "",
+        description="URL under which callers reach the service, such as https://tcan.example; "
+        "links in answers and webhooks begin with it. They are paths when it is empty.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins of web pages that may call the service from a browser, separated by "
+        "commas: https://studio.example; * allows every page.",
+    )
     anonymous: Anonymous = Field(
         "loopback",
         description="Access without a key while no key exists: 'loopback' (this machine only), "
@@ -198,6 +222,26 @@ class Settings(BaseSettings):
         None, description="URL that receives traces, such as http://collector:4318/v1/traces."
     )
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_base_url(cls, url: str) -> str:
+        if url and not re.fullmatch(BASE_URL, url):
+            raise ValueError(f"must be like https://tcan.example or https://host/tcan, got {url!r}")
+        return url.rstrip("/")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        for origin in _words(text):
+            if origin != "*" and not re.fullmatch(ORIGIN, origin):
+                raise ValueError(f"must be like https://studio.example, got {origin!r}")
+        return text
+
+    @property
+    def all_cors_origins(self) -> tuple[str, ...]:
+        """The origins of `cors_origins`."""
+        return _words(self.cors_origins)
+
     def broker_url(self) -> str:
         """Return the URL of Redis. Raises SettingsError when none is configured."""
         if self.redis_url is not None:
@@ -213,8 +257,7 @@ class Settings(BaseSettings):
     @property
     def all_devices(self) -> tuple[str, ...]:
         """The devices of `devices`, or else `device`."""
-        names = tuple(name.strip() for name in self.devices.split(",") if name.strip())
-        return names or (self.device,)
+        return _words(self.devices) or (self.device,)
 
     @property
     def embedded_url_file(self) -> Path:
@@ -245,6 +288,10 @@ class Settings(BaseSettings):
     def webhook_key_file(self) -> Path:
         """Key from which webhook secrets are derived; readable by its owner only."""
         return self.data / "webhook.key"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def load_settings(**overrides: Any) -> Settings:

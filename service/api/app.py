@@ -8,13 +8,15 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from service.api.middleware.body_limit import BodyLimitMiddleware
+from service.api.middleware.head import HeadMiddleware
 from service.api.middleware.telemetry import TelemetryMiddleware
 from service.api.openapi import docs_pages
 from service.api.openapi.schema import openapi
 from service.api.problems import add_handlers
-from service.api.query_parameters import reject_repeated_parameters
+from service.api.query_parameters import reject_unexpected_parameters
 from service.api.routes import (
     deliveries,
     events,
@@ -31,6 +33,31 @@ from service.settings import Settings, load_settings
 from service.stores.job_store.store import Clock
 from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.telemetry.metrics import GatewayMetrics
+
+# Headers of cross-origin requests that a page may set, and those of answers that it may read.
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+REQUEST_HEADERS = (
+    "Authorization",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Prefer",
+    "Range",
+    "Traceparent",
+    "X-API-Key",
+    "X-Request-ID",
+)
+RESPONSE_HEADERS = (
+    "Content-Disposition",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+)
 
 ROUTE_MODULES = (
     submit,
@@ -66,7 +93,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(reject_repeated_parameters)],
+        dependencies=[Depends(reject_unexpected_parameters)],
         generate_unique_id_function=lambda route: route.name,
     )
     for module in ROUTE_MODULES:
@@ -77,4 +104,13 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.metrics = GatewayMetrics()
     app.add_middleware(BodyLimitMiddleware, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
     app.add_middleware(TelemetryMiddleware, metrics=app.state.metrics)
+    if settings.all_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.all_cors_origins,
+            allow_methods=METHODS,
+            allow_headers=REQUEST_HEADERS,
+            expose_headers=RESPONSE_HEADERS,
+        )
+    app.add_middleware(HeadMiddleware)
     return app

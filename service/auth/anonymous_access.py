@@ -8,7 +8,7 @@ pages of other sites are refused.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from urllib.parse import urlsplit
 
 from service.contract.callers import Anonymous
@@ -30,13 +30,17 @@ def is_loopback(host: str) -> bool:
 
 
 def denial_reason(
-    anonymous: Anonymous, server: tuple[str, int | None] | None, headers: Mapping[str, str]
+    anonymous: Anonymous,
+    server: tuple[str, int | None] | None,
+    headers: Mapping[str, str],
+    origins: Container[str] = (),
 ) -> str | None:
     """Return why a request without a key is denied, or None when it is allowed.
 
     Args:
         server: the address that accepted the connection; a Unix socket has no port.
         headers: the request's headers, by lower-case names.
+        origins: origins of pages that the operator allows by name.
     """
     if anonymous == "never":
         return f"this service requires a key (TCAN_ANONYMOUS=never); {HOW_TO}"
@@ -47,10 +51,14 @@ def denial_reason(
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     if not is_loopback(host):
         return f"no key exists, so the Host header must be a loopback name, not {host!r}; {HOW_TO}"
-    origin = urlsplit(headers.get("origin", "")).hostname
-    if "origin" in headers and not (origin and is_loopback(origin)):
+    origin = headers.get("origin")
+    if origin is not None and origin not in origins and not _is_loopback_origin(origin):
         return f"no key exists, so cross-origin requests are refused; {HOW_TO}"
     return None
+
+
+def _is_loopback_origin(origin: str) -> bool:
+    return is_loopback(urlsplit(origin).hostname or "")
 
 
 def _parse(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

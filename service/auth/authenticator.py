@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from service.auth.anonymous_access import denial_reason
@@ -38,11 +38,15 @@ class Authenticator:
 
     Args:
         anonymous: who may call without a key while no key exists.
+        origins: origins of pages that may do so.
     """
 
-    def __init__(self, jobs: AsyncJobStore, anonymous: Anonymous) -> None:
+    def __init__(
+        self, jobs: AsyncJobStore, anonymous: Anonymous, origins: Container[str] = ()
+    ) -> None:
         self.keyring = Keyring(jobs)
         self._anonymous = anonymous
+        self._origins = origins
 
     async def identify(
         self, headers: Mapping[str, str], server: tuple[str, int | None] | None
@@ -76,7 +80,7 @@ class Authenticator:
     ) -> Caller:
         if await self.keyring.has_keys():
             raise _unauthorized("send a key as 'Authorization: Bearer ...' or as 'X-API-Key'")
-        reason = denial_reason(self._anonymous, server, headers)
+        reason = denial_reason(self._anonymous, server, headers, self._origins)
         if reason is not None:
             raise _unauthorized(reason)
         return Caller(ANONYMOUS)

@@ -36,7 +36,7 @@ class Eta(BaseModel):
 
 
 class Links(BaseModel):
-    """Related paths; results are present once the job has succeeded."""
+    """Related paths, or URLs if the operator has set TCAN_PUBLIC_URL; results once they exist."""
 
     self: str
     cancel: str
@@ -96,7 +96,7 @@ class JobList(BaseModel):
     )
 
     jobs: list[JobView]
-    next: str | None = Field(None, description="Path of the next page.")
+    next: str | None = Field(None, description="Path or URL of the next page.")
 
 
 class UploadView(BaseModel):

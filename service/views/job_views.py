@@ -17,8 +17,13 @@ def view(
     eta: Eta | None = None,
     *,
     show_caller: bool = False,
+    base_url: str = "",
 ) -> JobView:
-    """Return the view of a record."""
+    """Return the view of a record.
+
+    Args:
+        base_url: URL of the service, without a slash at the end; links are paths if it is empty.
+    """
     return JobView(
         id=record.id,
         version=record.version,
@@ -40,13 +45,21 @@ def view(
         options=record.options,
         warnings=record.warnings,
         error=record.error,
-        links=_links(record),
+        links=_links(record, base_url),
     )
 
 
-def view_snapshot(snapshot: JobSnapshot, *, show_caller: bool = False) -> JobView:
-    """Return the view of a job with its queue position and its estimate."""
-    return view(snapshot.record, snapshot.position, estimate(snapshot), show_caller=show_caller)
+def view_snapshot(
+    snapshot: JobSnapshot, *, show_caller: bool = False, base_url: str = ""
+) -> JobView:
+    """Return the view of a job with its queue position and its estimate; see `view`."""
+    return view(
+        snapshot.record,
+        snapshot.position,
+        estimate(snapshot),
+        show_caller=show_caller,
+        base_url=base_url,
+    )
 
 
 def _timings(record: JobRecord) -> Timings:
@@ -71,8 +84,8 @@ def _progress(record: JobRecord) -> ProgressView:
     return progress if record.state.is_leased else progress.model_copy(update={"eta_s": None})
 
 
-def _links(record: JobRecord) -> Links:
-    here = f"/jobs/{record.id}"
+def _links(record: JobRecord, base_url: str) -> Links:
+    here = f"{base_url}/jobs/{record.id}"
     results = {output.value: f"{here}/{output}" for output in Output if output in record.outputs}
     preview = f"{here}/previews/{record.preview_count}" if record.preview_count else None
     return Links(

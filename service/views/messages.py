@@ -10,17 +10,17 @@ from service.stores.job_store.events import JobEvent
 from service.views.job_views import view_snapshot
 
 
-def event_frame(event: JobEvent) -> bytes:
+def event_frame(event: JobEvent, base_url: str = "") -> bytes:
     """Return a server-sent event with the job as a status request returns it."""
-    data = view_snapshot(event.snapshot).model_dump_json()
+    data = view_snapshot(event.snapshot, base_url=base_url).model_dump_json()
     return f"id: {event.version}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
 
-def webhook_body(message: ClaimedDelivery) -> bytes:
+def webhook_body(message: ClaimedDelivery, base_url: str = "") -> bytes:
     """Return the JSON of a message: its type, its time, and the job at that time."""
     body = {
         "type": message.delivery.event,
         "timestamp": moment(message.delivery.created_ms).isoformat().replace("+00:00", "Z"),
-        "data": view_snapshot(message.snapshot).model_dump(mode="json"),
+        "data": view_snapshot(message.snapshot, base_url=base_url).model_dump(mode="json"),
     }
     return json.dumps(body).encode()

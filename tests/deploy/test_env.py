@@ -95,7 +95,8 @@ SIGNING = {"c2pa", "c2pa_cert", "c2pa_key", "watermark", "watermark_key"}
 # nothing is rendered; devices without a GPU.
 NOT_PASSED = {
     "gateway": {"data", "s3_region", "s3_ca"},
-    "worker": {"data", "weights", "s3_region", "s3_ca", "link_ttl_s", "s3_public_endpoint_url"},
+    "worker": {"data", "weights", "s3_region", "s3_ca", "link_ttl_s", "s3_public_endpoint_url"}
+    | {"public_url"},
 }
 NOT_PASSED["worker-cpu"] = NOT_PASSED["worker"] | {"devices"}
 NOT_PASSED["prepare"] = NOT_PASSED["prepare-cpu"] = (
@@ -113,6 +114,8 @@ def settings_read_by(part: str, repository: Path) -> set[str]:
     names = {name for text in texts for name in re.findall(r"\bsettings\.(\w+)", text)}
     if "all_devices" in names:
         names |= {"device", "devices"}
+    if "all_cors_origins" in names:
+        names.add("cors_origins")
     return (names & set(Settings.model_fields)) | {"redis_url"}
 
 

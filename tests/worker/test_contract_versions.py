@@ -161,7 +161,8 @@ def test_records_of_a_later_gateway_can_be_read(jobs: JobStore) -> None:
             content["webhook"]["of_later"] = 1
         jobs.redis.hset("tcan:job:later", name, json.dumps(content))
     [listed] = jobs.run(commands.recent(10))
-    assert listed.params == JobParams() and listed.options.webhook is not None
+    record = listed.record
+    assert record.params == JobParams() and record.options.webhook is not None
     assert state(jobs, "later") is JobState.QUEUED
 
 

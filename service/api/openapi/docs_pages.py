@@ -6,7 +6,7 @@ from importlib import resources
 
 from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
@@ -19,6 +19,12 @@ FILES = {
     "swagger-ui.css": "text/css",
     "favicon.png": "image/png",
 }
+
+
+@router.get("/", status_code=307)
+async def get_root() -> RedirectResponse:
+    """Redirect to the documentation."""
+    return RedirectResponse("/docs")
 
 
 @router.get("/docs")

@@ -24,7 +24,7 @@ from service.contract.views import JobList, JobView
 from service.errors import RejectedError
 from service.gateway import Gateway, job_not_found
 from service.stores.job_store import commands
-from service.views.job_views import view, view_snapshot
+from service.views.job_views import view
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -64,7 +64,7 @@ PAGED: dict[int | str, dict[str, Any]] = {
 async def get_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Response:
     """Return the job; `Retry-After` suggests when to poll again while it has not ended."""
     snapshot = await gateway.read(job_id, caller)
-    job_view = view_snapshot(snapshot, show_caller=caller.sees_all)
+    job_view = gateway.view(snapshot, caller)
     headers = {"Cache-Control": "no-store"}
     if not snapshot.record.state.is_terminal:
         headers["Retry-After"] = str(POLL_AFTER_S)
@@ -109,7 +109,7 @@ async def list_jobs(
     ] = None,
 ) -> JobList:
     """List jobs, newest first. `next` and the header `Link` point to the next page."""
-    records = await gateway.jobs.run(
+    snapshots = await gateway.jobs.run(
         commands.recent(
             limit,
             None if cursor is None else read_cursor(cursor),
@@ -119,10 +119,15 @@ async def list_jobs(
             until_ms=_ms(created_before),
         )
     )
-    following = next_page("/jobs", request.query_params.multi_items(), records, limit)
+    following = next_page(
+        f"{gateway.settings.public_url}/jobs",
+        request.query_params.multi_items(),
+        [snapshot.record for snapshot in snapshots],
+        limit,
+    )
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
-    job_views = [view(record, show_caller=caller.sees_all) for record in records]
+    job_views = [gateway.view(snapshot, caller) for snapshot in snapshots]
     return JobList(jobs=job_views, next=following)
 
 
@@ -142,7 +147,7 @@ async def cancel_job(job_id: str, caller: CallerDep, gateway: GatewayDep) -> Job
     record = await gateway.jobs.run(commands.cancel(job_id))
     if record is None:
         raise job_not_found(job_id)
-    return view(record)
+    return view(record, base_url=gateway.settings.public_url)
 
 
 @router.delete(

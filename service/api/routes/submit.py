@@ -21,7 +21,6 @@ from service.stores.job_store import keys
 from service.stores.job_store.snapshots import JobSnapshot
 from service.submission.receive import is_json, read_request
 from service.submission.spool import Spool
-from service.views.job_views import view_snapshot
 
 router = APIRouter(tags=["submit"])
 
@@ -161,7 +160,7 @@ async def _respond(
     prefer: str | None,
 ) -> Response:
     """Return 200 with the ended job if the caller waited for it, else 202."""
-    headers = {"Location": f"/jobs/{snapshot.record.id}"}
+    headers = {"Location": f"{gateway.settings.public_url}/jobs/{snapshot.record.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     wait_s, status = requested_wait_s(prefer), 202
@@ -174,5 +173,5 @@ async def _respond(
         status = 200
     else:
         headers["Retry-After"] = str(POLL_AFTER_S)
-    text = view_snapshot(snapshot).model_dump_json()
+    text = gateway.view(snapshot).model_dump_json()
     return Response(text, status, headers, media_type="application/json")

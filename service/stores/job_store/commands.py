@@ -49,7 +49,6 @@ from service.stores.job_store.snapshots import (
     LeaseStatus,
     parse_optional_record,
     parse_optional_snapshot,
-    parse_record,
     parse_snapshot,
 )
 from service.telemetry.context import context_fields
@@ -147,7 +146,7 @@ def recent(
     states: Sequence[JobState] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
-) -> Command[list[JobRecord]]:
+) -> Command[list[JobSnapshot]]:
     """List up to `limit` jobs, newest first.
 
     Args:
@@ -166,7 +165,7 @@ def recent(
         "until_ms": until_ms,
         "states": list(dict.fromkeys(states)),
     }
-    return Command("list", arguments, lambda reply: [parse_record(pairs) for pairs in reply])
+    return Command("list", arguments, lambda reply: [*map(parse_snapshot, reply)])
 
 
 def erase(job_id: str, *, keep_pending_deliveries: bool = False) -> Command[JobState | None]:

@@ -39,6 +39,7 @@ class FolderObjects:
         signing_key: returns the key that signs links; called for the first link, so that a worker,
             which makes none, needs no access to it.
         link_ttl_s: lifetime of a link.
+        base_url: URL of the gateway for callers; links are paths if it is empty.
         now_s: clock for links, in seconds since 1970.
     """
 
@@ -48,11 +49,13 @@ class FolderObjects:
         signing_key: Callable[[], bytes],
         *,
         link_ttl_s: int = 900,
+        base_url: str = "",
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._signing_key = cache(signing_key)
         self._link_ttl_s = link_ttl_s
+        self._base_url = base_url
         self._now_s = now_s
 
     def path(self, key: str) -> Path:
@@ -178,7 +181,7 @@ class FolderObjects:
         expires = str(int(self._now_s()) + self._link_ttl_s)
         signature = self._signature(key, filename, expires)
         query = urlencode({"filename": filename, "expires": expires, "signature": signature})
-        return f"{ROUTE}{quote(checked(key))}?{query}"
+        return f"{self._base_url}{ROUTE}{quote(checked(key))}?{query}"
 
     def open_link(self, key: str, filename: str, expires: str, signature: str) -> Path:
         """Return the file of a link. Raises RejectedError if it was altered or has expired."""

@@ -20,4 +20,5 @@ def open_objects(settings: Settings) -> ObjectStore:
         settings.objects_folder,
         partial(read_signing_key, settings.signing_key_file),
         link_ttl_s=settings.link_ttl_s,
+        base_url=settings.public_url,
     )

@@ -40,7 +40,8 @@ def make(jobs: JobStore, caller: str, number: int) -> str:
 
 def ended(jobs: JobStore, caller: str) -> list[JobRecord]:
     """Return the caller's finished jobs."""
-    return jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
+    ended = jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
+    return [snapshot.record for snapshot in ended]
 
 
 def work_ms(record: JobRecord) -> int:

@@ -1,5 +1,5 @@
--- requires: records
--- Returns up to `limit` records, newest first; of the same millisecond, by id. Arguments: callers, states (empty: all),
+-- requires: snapshots
+-- Returns snapshots of up to `limit` jobs, newest first; of the same millisecond, by id. Arguments: callers, states (empty: all),
 -- since_ms, until_ms (exclusive), after_ms and after_id (the last job of the page before, which need not exist any
 -- more).
 local after_ms, from = args.after_ms, args.since_ms or '-inf'
@@ -20,6 +20,6 @@ for _, key in ipairs(sets) do
   end
 end
 table.sort(found, function(a, b) return a[1] > b[1] or (a[1] == b[1] and a[2] > b[2]) end)
-local records = {}
-for i = 1, math.min(args.limit, #found) do records[i] = redis.call('HGETALL', job_key(found[i][2])) end
-return records
+local snapshots = {}
+for i = 1, math.min(args.limit, #found) do snapshots[i] = snapshot(found[i][2]) end
+return snapshots

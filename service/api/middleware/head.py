@@ -1,0 +1,32 @@
+"""Middleware: answer HEAD wherever a route has GET."""
+
+from __future__ import annotations
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class HeadMiddleware:
+    """Answers HEAD with the status and headers of the GET response.
+
+    The app sees a GET request and is canceled after its headers, so neither a file is read nor an
+    event stream held open.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        with anyio.CancelScope() as running:
+
+            async def send_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                    await send({"type": "http.response.body"})
+                    running.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, send_headers)
