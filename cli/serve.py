@@ -43,7 +43,7 @@ def gateway(
     settings = read_settings(data)
     listener = None if fd is None else socket.socket(fileno=fd)
     address = host if listener is None else str(listener.getsockname()[0])
-    start_logging()
+    start_logging(settings.log_level)
     check_broker(settings)
     check_anonymous_access(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
@@ -123,9 +123,10 @@ def worker(
     with fast_imports():
         from tcan_core.models.devices import check_devices
         from worker.animator import TcanAnimator
-        from worker.main import run_worker
+        from worker.main import run_worker, worker_name
 
-    start_logging()
+    name = worker_name()
+    start_logging(settings.log_level, name)
     check_broker(settings)
     # Only one process detects poses.
     shared = settings.all_devices if Queue.RENDER in chosen else (settings.device,)
@@ -144,7 +145,7 @@ def worker(
         renders=Queue.RENDER in chosen,
         more_devices=shared[1:],
     )
-    code = run_worker(settings, animator, chosen)
+    code = run_worker(settings, animator, chosen, name=name)
     # Everything is released by now. Destroying the model would take seconds, on a busy machine
     # longer than an orchestrator's grace period.
     logging.shutdown()

@@ -218,6 +218,9 @@ class Settings(BaseSettings):
         None, description="Key that detects the watermark; a public default key when absent."
     )
 
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level of the log lines of gateway and worker."
+    )
     otlp_endpoint: str | None = Field(
         None, description="URL that receives traces, such as http://collector:4318/v1/traces."
     )

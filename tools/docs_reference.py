@@ -45,7 +45,7 @@ GROUPS = {
     "require_consent",
     "Webhooks": "webhook_key webhook_ed25519_keys",
     "Provenance": "c2pa c2pa_cert c2pa_key watermark watermark_key",
-    "Telemetry": "otlp_endpoint",
+    "Telemetry": "log_level otlp_endpoint",
 }
 
 

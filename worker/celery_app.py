@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import kombu
@@ -62,8 +63,8 @@ def make_worker(app: Celery, name: str, queues: Sequence[Queue]) -> Worker:
         hostname=name,
         queues=[queue.task for queue in queues],
         quiet=True,
-        # Also for our own logs: Celery would set the root logger to WARNING.
-        loglevel="INFO",
+        # Celery would set the root logger to WARNING.
+        loglevel=logging.getLogger().level,
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.contract.errors import JobError
 from service.contract.job import JobRecord
 from service.contract.queues import Queue
 from service.errors import UnavailableError
@@ -23,7 +24,7 @@ from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import scratch_folder
-from service.telemetry.context import job_context
+from service.telemetry.context import about_job, job_context
 from worker.animation import Animator
 from worker.disk import can_write, is_disk_error
 from worker.failures import AnimationCanceledError, job_error
@@ -83,17 +84,17 @@ class JobRunner:
         self.hints_received += 1
         if self.shutdown.has_begun:
             return
-        try:
+        with about_job(job_id):
             record = self._claim(queue)
             if record is None:
                 logger.info("job %s: notified, but queue %s is empty", job_id, queue)
                 return
-            job_id = record.id
-            logger.info("job %s: started queue=%s attempt=%d", job_id, queue, record.attempts)
-            with job_context(job_id, queue, record.request_id, record.traceparent):
+        with job_context(record.id, queue, record.request_id, record.traceparent):
+            logger.info("job %s: started queue=%s attempt=%d", record.id, queue, record.attempts)
+            try:
                 self._work(queue, record)
-        except UnavailableError as error:
-            logger.warning("job %s: left until its lease expires: %s", job_id, error)
+            except UnavailableError as error:
+                logger.warning("job %s: left until its lease expires: %s", record.id, error)
 
     @property
     def is_idle(self) -> bool:
@@ -181,8 +182,9 @@ class JobRunner:
             if is_disk_error(error):
                 end = self._end_after_disk_error(queue, record, error)
             else:
-                logger.exception("job %s: failed queue=%s", record.id, queue)
-                end = commands.fail(record.id, record.token, job_error(error, queue))
+                failure = job_error(error, queue)
+                _log_failure(record.id, failure)
+                end = commands.fail(record.id, record.token, failure)
         if lease.stop_reason is StopReason.LOST:
             return None
         if lease.stop_reason is StopReason.CANCELED:
@@ -226,6 +228,17 @@ class JobRunner:
         snapshot = self.jobs.run(commands.read(job_id))
         if snapshot is not None and snapshot.position is not None:
             self.hints.send(job_id, snapshot.record.queue)
+
+
+def _log_failure(job_id: str, failure: JobError) -> None:
+    """Log the error being handled; with its traceback unless the job's inputs are the reason."""
+    is_callers = failure.code.http_status < 500
+    text = "job %s: failed queue=%s code=%s: %s"
+    values = (job_id, failure.stage, failure.code, failure.detail)
+    if is_callers:
+        logger.warning(text, *values)
+    else:
+        logger.exception(text, *values)
 
 
 def outage_pause_s(releases_in_a_row: int) -> float:

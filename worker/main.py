@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
+from service.telemetry.context import about_job
 from service.telemetry.tracing import start_tracing
 from worker.animation import Animator
 from worker.celery_app import make_worker, make_worker_app, register_tasks
@@ -47,6 +48,7 @@ def run_worker(
     animator: Animator,
     queues: Sequence[Queue] = tuple(Queue),
     *,
+    name: str | None = None,
     step_s: float = STEP_S,
     exit_s: float = EXIT_S,
 ) -> int:
@@ -56,6 +58,7 @@ def run_worker(
     that has not exited after `exit_s` releases its job as it is and is killed.
 
     Args:
+        name: id of the worker; a new one when absent.
         step_s: time after the signal in which the current step may finish.
         exit_s: time after the signal within which the worker must exit.
 
@@ -66,8 +69,7 @@ def run_worker(
         SettingsError: there is no Redis address, or the signing certificate cannot be used.
         The animator's errors of loading its model.
     """
-    url = settings.broker_url()
-    name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
+    url, name = settings.broker_url(), name or worker_name()
     jobs = JobStore.connect(url)
     settings.spool_folder.mkdir(parents=True, exist_ok=True)
     runner = JobRunner(
@@ -83,19 +85,13 @@ def run_worker(
         provenance=open_provenance(settings, queues),
     )
     beats = Heartbeat(jobs, name, queues, settings.preset, animator.memory, settings.spool_folder)
-    keeper = Reconciler(
-        jobs, runner.hints, name, settings.max_attempts, settings.hint_age_ms, settings.lease_ms
-    )
-    sweeping = Sweeper(
-        jobs, runner.objects, name, settings.spool_folder, OrphanSweeper(jobs, runner.objects)
-    )
     with ExitStack() as stack:
         stack.callback(start_tracing(settings.otlp_endpoint, "worker"))
         stack.callback(jobs.close)
         stack.callback(_deregister, beats)
         stack.enter_context(Periodic("heartbeat", heartbeat.INTERVAL_S, beats.beat))
-        stack.enter_context(Periodic("reconciler", reconciler.INTERVAL_S, keeper.act))
-        stack.enter_context(Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act))
+        for maintenance in _maintenance(settings, runner):
+            stack.enter_context(maintenance)
         load_in_thread(animator)
         logger.info(
             "model loaded: worker=%s preset=%s queues=%s", name, settings.preset, ",".join(queues)
@@ -104,6 +100,24 @@ def run_worker(
         detector = StallDetector(runner, beats, queues, settings.stalled_s)
         stack.enter_context(Periodic("stall detector", stall_detector.INTERVAL_S, detector.check))
         return _consume(url, runner, beats, queues)
+
+
+def worker_name() -> str:
+    """Return a new id for a worker: its host, its process id and four random digits."""
+    return f"{socket.gethostname()}-{os.getpid()}-{token_hex(2)}"
+
+
+def _maintenance(settings: Settings, runner: JobRunner) -> tuple[Periodic, Periodic]:
+    """Return the reconciler and the sweeper of a worker."""
+    jobs, name, scratch = runner.jobs, runner.worker, runner.scratch
+    limits = (settings.max_attempts, settings.hint_age_ms, settings.lease_ms)
+    reconciling = Reconciler(jobs, runner.hints, name, *limits)
+    orphans = OrphanSweeper(jobs, runner.objects)
+    sweeping = Sweeper(jobs, runner.objects, name, scratch, orphans)
+    return (
+        Periodic("reconciler", reconciler.INTERVAL_S, reconciling.act),
+        Periodic("sweeper", sweeper.INTERVAL_S, sweeping.act),
+    )
 
 
 def load_in_thread(animator: Animator) -> None:
@@ -148,7 +162,8 @@ def _release(lease: Lease) -> None:
     try:
         lease.release()
     except UnavailableError as error:
-        logger.warning("job not released, its lease will expire: %s", error)
+        with about_job(lease.job_id):
+            logger.warning("job not released, its lease will expire: %s", error)
 
 
 def _deregister(beats: Heartbeat) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from service.auth.keyring import CACHE_S
 from service.errors import UnavailableError
+from service.outage import Outage
 from service.shutdown import run_unless_stopped
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class StreamRevoker:
                 del self._permits[key]
 
     async def _check(self) -> None:
+        outage = Outage("check of the keys of event streams", logger)
         while not self._stop.is_set():
             await run_unless_stopped(self._stop, asyncio.sleep(CHECK_INTERVAL_S))
             try:
@@ -84,6 +86,7 @@ class StreamRevoker:
                     if not await self._is_valid(key):
                         for permit in tuple(self._permits.get(key, ())):
                             permit.revoke()
+                outage.end()
             except UnavailableError as error:
                 # Open streams stay open until Redis answers; they receive no new events meanwhile.
-                logger.warning("could not check the keys of event streams: %s", error)
+                outage.report(error)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
+from service.outage import Outage
 from service.shutdown import run_unless_stopped
 from service.stores.job_store.events import CHANNEL
 from service.stores.job_store.store import PREFIX, AsyncJobStore
@@ -88,14 +89,18 @@ class EventHub:
                 del self._feeds[job_id]
 
     async def _listen(self) -> None:
+        outage = Outage("event subscription", logger)
         while not self._stop.is_set():
             try:
                 async with self._jobs.redis.pubsub() as pubsub:
                     await pubsub.subscribe(f"{PREFIX}{CHANNEL}")
+                    outage.end()
                     await self._follow(pubsub)
             except (RedisError, UnavailableError, OSError) as error:
-                logger.warning("event subscription lost: %s", error)
-                await run_unless_stopped(self._stop, asyncio.sleep(RECONNECT_S))
+                pause_s = outage.report(error)
+                if self._feeds:  # somebody waits for events
+                    pause_s = min(pause_s, RECONNECT_S)
+                await run_unless_stopped(self._stop, asyncio.sleep(pause_s))
 
     async def _follow(self, pubsub: PubSub) -> None:
         while not self._stop.is_set():

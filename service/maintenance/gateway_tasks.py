@@ -16,6 +16,7 @@ from service.maintenance import reconciler, sweeper
 from service.maintenance.orphans import OrphanSweeper
 from service.maintenance.reconciler import Reconciler
 from service.maintenance.sweeper import Sweeper
+from service.outage import Outage
 from service.settings import Settings
 from service.shutdown import run_unless_stopped
 from service.stores.job_store.hints import HintSender
@@ -44,15 +45,18 @@ class GatewayTasks:
         limits = (settings.max_attempts, settings.hint_age_ms, settings.lease_ms)
         reconciling = Reconciler(jobs, HintSender(jobs), name, *limits)
         sweeping = Sweeper(jobs, objects, name, settings.spool_folder, OrphanSweeper(jobs, objects))
-        self._steps = ((reconciler.INTERVAL_S, reconciling.act), (sweeper.INTERVAL_S, sweeping.act))
+        self._steps = (
+            ("reconciler", reconciler.INTERVAL_S, reconciling.act),
+            ("sweeper", sweeper.INTERVAL_S, sweeping.act),
+        )
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         threads = CapacityLimiter(len(self._steps))
         self._tasks = [
-            asyncio.create_task(self._every(interval_s, act, threads), name="maintenance")
-            for interval_s, act in self._steps
+            asyncio.create_task(self._every(step, interval_s, act, threads), name="maintenance")
+            for step, interval_s, act in self._steps
         ]
         return self
 
@@ -64,11 +68,14 @@ class GatewayTasks:
         self._jobs.close()
 
     async def _every(
-        self, interval_s: float, act: Callable[[], None], threads: CapacityLimiter
+        self, step: str, interval_s: float, act: Callable[[], None], threads: CapacityLimiter
     ) -> None:
+        outage = Outage(step, logger)
         while not self._stop.is_set():
+            pause_s = interval_s
             try:
                 await to_thread.run_sync(act, limiter=threads, abandon_on_cancel=True)
+                outage.end()
             except Exception as error:
-                logger.warning("maintenance failed: %s", error)
-            await run_unless_stopped(self._stop, asyncio.sleep(interval_s))
+                pause_s = max(interval_s, outage.report(error))
+            await run_unless_stopped(self._stop, asyncio.sleep(pause_s))

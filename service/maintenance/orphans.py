@@ -56,7 +56,9 @@ class OrphanSweeper:
         if not unknown or not self._is_ours():
             return
         # Names that failed before come last, so that they do not block the others.
-        self._failed = set(each(sorted(unknown, key=self._failed.__contains__), self._erase))
+        self._failed = set(
+            each(sorted(unknown, key=self._failed.__contains__), self._erase, are_jobs=True)
+        )
 
     def _erase(self, job_id: str) -> None:
         age_s = self.objects.age_s(f"jobs/{job_id}")

@@ -9,6 +9,7 @@ from service.contract.queues import Queue
 from service.stores.job_store import commands, presence
 from service.stores.job_store.hints import HintSender
 from service.stores.job_store.store import JobStore
+from service.telemetry.context import about_job
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +46,15 @@ class Reconciler:
         if not self.jobs.run(presence.hold_role(ROLE, self.holder, ROLE_MS)):
             return
         for job_id in self.jobs.run(commands.expire_deadlines()):
-            logger.warning("deadline passed: job=%s", job_id)
+            with about_job(job_id):
+                logger.warning("deadline passed: job=%s", job_id)
         reclaim = commands.reclaim_expired(self.max_attempts, grace_ms=self.lease_ms)
         for job_id, queue in self.jobs.run(reclaim):
-            logger.warning("worker lost, job queued again: job=%s queue=%s", job_id, queue)
-            self.hints.send(job_id, queue)
+            with about_job(job_id):
+                logger.warning("worker lost, job queued again: job=%s queue=%s", job_id, queue)
+                self.hints.send(job_id, queue)
         for queue in Queue:
             for job_id in self.jobs.run(commands.jobs_missing_hints(queue, self.hint_age_ms)):
-                logger.info("missing wake-up message sent: job=%s queue=%s", job_id, queue)
-                self.hints.send(job_id, queue)
+                with about_job(job_id):
+                    logger.info("missing wake-up message sent: job=%s queue=%s", job_id, queue)
+                    self.hints.send(job_id, queue)

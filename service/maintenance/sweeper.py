@@ -24,6 +24,7 @@ INTERVAL_S = 10.0
 ROLE = "sweeper"
 ROLE_MS = 30_000
 POSTPONE_MS = 10 * 60 * 1000
+UPLOADS = "uploads:ends"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Sweeper:
         self._each("expiries", self.jobs.run(commands.expired_jobs()), self._erase_job)
         spent = self.jobs.run(retention.obsolete_checkpoints())
         self._each("checkpoints:spent", spent, self._erase_checkpoints)
-        self._each("uploads:ends", self.jobs.run(uploads.expired_uploads()), self._erase_upload)
+        self._each(UPLOADS, self.jobs.run(uploads.expired_uploads()), self._erase_upload)
         self.orphans.sweep()
 
     def _erase_job(self, job_id: str) -> None:
@@ -73,5 +74,5 @@ class Sweeper:
         Args:
             set_name: the set that lists the names by the time at which they expire.
         """
-        for name in each(names, erase):
+        for name in each(names, erase, are_jobs=set_name != UPLOADS):
             self.jobs.run(retention.postpone(set_name, name, POSTPONE_MS))

@@ -31,6 +31,16 @@ def context_fields() -> dict[str, str]:
 
 
 @contextmanager
+def about_job(job_id: str) -> Iterator[None]:
+    """Set a job's id for the log lines of a block outside of the job's own context."""
+    job = JOB_ID.set(job_id)
+    try:
+        yield
+    finally:
+        JOB_ID.reset(job)
+
+
+@contextmanager
 def job_context(
     job_id: str, stage: str, request_id: str | None, traceparent: str | None
 ) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""JSON logs, one object per line, with request and job ids and with secrets redact."""
+"""JSON logs, one object per line, with the ids of request, job and worker, and without secrets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from datetime import UTC, datetime
 from service.telemetry.context import JOB_ID, REQUEST_ID, trace_id
 
 REDACTED = "***"
+# Their lines of lower levels repeat ours, or show every request of a client.
+LIBRARIES = (
+    *("httpx", "httpcore", "opentelemetry", "boto3", "botocore", "s3transfer", "urllib3"),
+    *("celery.app.trace", "celery.worker.strategy", "kombu", "amqp", "asyncio", "PIL"),
+)
 # The first group of each pattern is kept.
 SECRETS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -25,7 +30,15 @@ SECRETS = tuple(
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as JSON: time, level, logger, message and known ids."""
+    """Formats a log record as JSON: time, level, logger, message and known ids.
+
+    Args:
+        worker_id: id of the worker that this process is.
+    """
+
+    def __init__(self, worker_id: str | None = None) -> None:
+        super().__init__()
+        self._worker_id = worker_id
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its line break."""
@@ -37,6 +50,7 @@ class JsonFormatter(logging.Formatter):
             "message": redact(record.getMessage()),
             "request_id": REQUEST_ID.get(),
             "job_id": JOB_ID.get(),
+            "worker_id": self._worker_id,
             "trace_id": trace_id(),
             **getattr(record, "fields", {}),
         }
@@ -52,10 +66,16 @@ def redact(text: str) -> str:
     return text
 
 
-def start_logging(level: int = logging.INFO) -> None:
-    """Log to stderr as JSON."""
+def start_logging(level: str = "info", worker_id: str | None = None) -> None:
+    """Log to stderr as JSON.
+
+    Args:
+        level: lowest level of our own lines; libraries log from warnings on.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "opentelemetry"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    handler.setFormatter(JsonFormatter(worker_id))
+    logging.captureWarnings(True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    least = max(logging.WARNING, logging.getLogger().level)
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(least)

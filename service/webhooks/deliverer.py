@@ -12,6 +12,7 @@ from typing import Self
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import UnavailableError
+from service.outage import Outage
 from service.outbound.guard import Guard
 from service.shutdown import run_unless_stopped
 from service.stores.job_store import deliveries
@@ -98,22 +99,25 @@ class Deliverer:
             await asyncio.wait(self._sending)
 
     async def _run(self) -> None:
+        outage = Outage("claim of webhook messages", logger)
         while not self._stop.is_set():
+            pause_s = POLL_INTERVAL_S
             try:
                 await self.send_due()
+                outage.end()
             except UnavailableError as error:
-                logger.warning("could not claim webhook messages: %s", error)
+                pause_s = outage.report(error)
             except Exception:  # delivery of other messages must continue
                 logger.exception("could not send webhook messages")
-            await run_unless_stopped(self._stop, self._until_next_poll())
+            await run_unless_stopped(self._stop, self._until_next_poll(pause_s))
 
-    async def _until_next_poll(self) -> None:
-        """Wait for the poll interval, or until a slot is free."""
+    async def _until_next_poll(self, pause_s: float) -> None:
+        """Wait for the pause, or until a slot is free."""
         if not self._sending:
-            await asyncio.sleep(POLL_INTERVAL_S)
+            await asyncio.sleep(pause_s)
             return
         first = asyncio.FIRST_COMPLETED
-        await asyncio.wait(self._sending, timeout=POLL_INTERVAL_S, return_when=first)
+        await asyncio.wait(self._sending, timeout=pause_s, return_when=first)
 
     async def _deliver(self, message: ClaimedDelivery) -> None:
         JOB_ID.set(message.delivery.job_id)

@@ -16,7 +16,7 @@ from service.contract.queues import Queue
 from service.settings import Settings
 from service.telemetry.logs import start_logging
 from tests.worker.paint import PaintAnimator
-from worker.main import run_worker
+from worker.main import run_worker, worker_name
 from worker.runtime.shutdown import EXIT_S, STEP_S
 
 
@@ -37,7 +37,8 @@ def wait_for_lock(step: int) -> None:
 if __name__ == "__main__":
     if "PAINT_STALLED" in os.environ:
         signals.worker_ready.connect(stop_consuming)
-    start_logging()
+    name = worker_name()
+    start_logging(worker_id=name)
     poison = int(os.environ.get("PAINT_POISON", "0"))
     painter = PaintAnimator(step_s=float(os.environ["PAINT_STEP_S"]), poison_steps=poison)
     if "PAINT_HOLD" in os.environ:
@@ -49,4 +50,4 @@ if __name__ == "__main__":
         if "PAINT_STALLED" in os.environ and Path(os.environ["PAINT_STALLED"]).exists():
             # A worker that is slow after its restart does not restart again.
             settings = settings.model_copy(update={"stalled_s": step_s})
-    sys.exit(run_worker(settings, painter, queues, step_s=step_s, exit_s=exit_s))
+    sys.exit(run_worker(settings, painter, queues, name=name, step_s=step_s, exit_s=exit_s))

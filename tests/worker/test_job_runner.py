@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -101,16 +102,23 @@ def test_a_second_hint_does_nothing(desk: Desk, runner: JobRunner) -> None:
     runner.run(Queue.PREPARE, "unknown")
 
 
-def test_video_without_a_person_fails_the_job_only(desk: Desk) -> None:
+def test_video_without_a_person_fails_the_job_only(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     failed = desk.finish(desk.submit(black=True))
     assert failed.state is JobState.FAILED
     assert failed.error is not None
     assert (failed.error.code, failed.error.stage) == (ErrorCode.NO_PERSON, "prepare")
     assert failed.error.detail == "no person in 3 frames"
+    [line] = failures(caplog)
+    assert (line.levelname, line.exc_info) == ("WARNING", None)
+    assert line.getMessage().endswith("code=no_person: no person in 3 frames")
     assert desk.finish(desk.submit()).state is JobState.SUCCEEDED
 
 
-def test_unexpected_error_fails_the_job_without_its_text(desk: Desk) -> None:
+def test_unexpected_error_fails_the_job_without_its_text(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     def stumble(step: int) -> None:
         raise KeyError("a secret path")
 
@@ -119,6 +127,13 @@ def test_unexpected_error_fails_the_job_without_its_text(desk: Desk) -> None:
     assert (failed.error.code, failed.error.stage) == (ErrorCode.INTERNAL, "render")
     assert "KeyError" in failed.error.detail
     assert "secret" not in failed.error.detail
+    [line] = failures(caplog)
+    assert (line.levelname, "a secret path" in caplog.text) == ("ERROR", True)
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Return the log records of failed jobs."""
+    return [record for record in caplog.records if "failed queue=" in record.getMessage()]
 
 
 def test_out_of_memory_has_its_own_code(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -130,9 +131,11 @@ def test_job_passes_through_all_processes(
     assert len(set(fractions)) > 3
     (tmp_path / "result.mp4").write_bytes(client.get(f"/jobs/{job_id}/result").content)
     assert count_frames(tmp_path / "result.mp4") == 7
-    assert (
-        f"job {job_id}: started queue=prepare attempt=1" in (tmp_path / "worker-0.log").read_text()
-    )
+    log = [json.loads(text) for text in (tmp_path / "worker-0.log").read_text().splitlines()]
+    assert f"job {job_id}: started queue=prepare attempt=1" in [line["message"] for line in log]
+    assert len({line["worker_id"] for line in log}) == 1
+    about_job = [line for line in log if job_id in line["message"]]
+    assert {line.get("job_id") for line in about_job} == {job_id}
 
 
 @pytest.mark.long

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Self
 
+from service.outage import Outage
+
 logger = logging.getLogger(__name__)
 
 
 class Periodic:
     """Calls a function at once and then every `interval_s`, until the `with` block ends.
 
-    An error is logged; the next call comes as usual.
+    Errors are logged, of many in a row only some; the next call comes as usual.
     """
 
     def __init__(self, name: str, interval_s: float, function: Callable[[], object]) -> None:
@@ -36,10 +38,12 @@ class Periodic:
         self._thread.join()
 
     def _run(self) -> None:
+        outage = Outage(self._thread.name, logger)
         while True:
             try:
                 self._function()
+                outage.end()
             except Exception as error:
-                logger.warning("%s: %s", self._thread.name, error)
+                outage.report(error)
             if self._closed.wait(self._interval_s):
                 return

@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
+from service.telemetry.logs import JsonFormatter
 from tests.servers import wait_until
 from tests.service.api.test_api import submit
 from tests.service.receiver import Receiver, receiving
@@ -45,13 +46,17 @@ def test_gateway_fails_job_after_deadline_without_workers(
 
 
 def test_gateway_requeues_job_of_lost_worker(
-    client: TestClient, jobs: JobStore, tmp_path: Path
+    client: TestClient, jobs: JobStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.handler.setFormatter(JsonFormatter())
     job_id = submit(client, tmp_path).json()["id"]
     assert jobs.run(commands.claim(job_id, Queue.PREPARE, "dead", 60_000)) is not None
     jobs.redis.zadd("tcan:leases", {job_id: 0})
     wait_until(lambda: client.get(f"/jobs/{job_id}").json()["status"] == "queued", "it waits")
     wait_until(lambda: jobs.redis.llen(Queue.PREPARE.task) == 2, "another hint is sent")
+    lines = [json.loads(text) for text in caplog.text.splitlines()]
+    [lost] = [line for line in lines if line["message"].startswith("worker lost")]
+    assert lost["job_id"] == job_id
 
 
 def test_gateway_deletes_expired_objects_without_workers(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from service.telemetry.context import REQUEST_ID, context_fields, job_context
+from service.telemetry.context import REQUEST_ID, about_job, context_fields, job_context
 from service.telemetry.logs import JsonFormatter, redact
 
 
@@ -38,6 +39,26 @@ def test_log_line_contains_fields_and_exception() -> None:
     assert fields_logged["status"] == 500
     assert "ValueError" in fields_logged["exception"]
     assert "hunter2" not in json.dumps(fields_logged)
+
+
+def test_log_line_contains_the_worker_and_a_job_outside_of_its_context() -> None:
+    record = logging.LogRecord("tcan.test", logging.INFO, "f.py", 1, "worker lost", (), None)
+    with about_job("j2"):
+        written = json.loads(JsonFormatter("host-7-ab").format(record))
+    assert (written["job_id"], written["worker_id"]) == ("j2", "host-7-ab")
+    assert "job_id" not in line("outside")
+
+
+def test_log_level_is_ours_and_libraries_stay_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TCAN_LOG_LEVEL", "debug")
+    script = "import logging; from service.settings import load_settings\n"
+    script += "from service.telemetry.logs import start_logging\n"
+    script += "start_logging(load_settings().log_level)\n"
+    script += "for name in ('service.gateway', 'botocore.auth', 'celery.app.trace'):\n"
+    script += "    logging.getLogger(name).debug('words of %s', name)\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    [written] = [json.loads(text) for text in done.stderr.splitlines()]
+    assert (written["level"], written["logger"]) == ("debug", "service.gateway")
 
 
 def test_request_id_is_stored_in_the_job() -> None:
