@@ -55,6 +55,10 @@ def animate(
     source_pose: Annotated[
         Path | None, typer.Option(help="Pose file of the image. Default: detected.")
     ] = None,
+    trim: Annotated[
+        str | None,
+        typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
+    ] = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     detector: Annotated[
         str | None,
@@ -141,6 +145,7 @@ def animate(
 
     Under `torchrun` its processes share the windows of the video, each with its own device.
     """
+    from media.trim import Trim
     from media.watermark.embed import Watermarker
     from tcan_core.startup import fast_imports
 
@@ -155,6 +160,7 @@ def animate(
         from tcan_core.pipelines.animate_files import prepare, random_seed
         from tcan_core.pipelines.preflight import check_files
 
+    part = Trim() if trim is None else Trim.parse(trim)
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
     check_device(local_device(device))
     options = RuntimeOptions(
@@ -193,6 +199,7 @@ def animate(
             progress=_detection_updater(bar),
             source_pose_path=source_pose,
             retarget=retarget,
+            trim=part,
         )
         if not group.rank:
             for line in prepared.warnings:  # before the long computation
@@ -206,7 +213,8 @@ def animate(
                 (window_batch, decode_batch),
             )
         marker = Watermarker(settings.seed & PAYLOAD_BITS) if watermark else None
-        outputs = _Outputs(out, pose_video, driving if audio else None, marker)
+        start_s = float(part.frames(prepared.fps).start / prepared.fps)
+        outputs = _Outputs(out, pose_video, driving if audio else None, start_s, marker)
         report = _render(preset, device, options, group, prepared, settings, outputs, progress)
     if report is not None:
         _print_report(report, outputs, as_json)
@@ -216,6 +224,7 @@ class _Outputs(NamedTuple):
     video: Path
     poses: Path | None
     audio_from: Path | None
+    audio_start_s: float
     marker: Watermarker | None
 
 
@@ -248,6 +257,7 @@ def _render(
         progress=progress,
         pose_path=outputs.poses,
         audio_from=outputs.audio_from,
+        audio_start_s=outputs.audio_start_s,
         frame_filter=outputs.marker,
     )
 

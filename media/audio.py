@@ -24,14 +24,15 @@ COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac", "flac"})
 class AudioTrack:
     """The first audio track of `source`, copied to `target` interleaved with its frames.
 
-    Times are relative to the first frame of `source`. Without audio in `source` nothing is written.
+    The audio begins `start_s` after the first frame of `source`. Without audio in `source` nothing
+    is written.
 
     Raises:
         MediaError: `source` cannot be read.
     """
 
-    def __init__(self, source: Path, target: OutputContainer) -> None:
-        self._source, self._target = source, target
+    def __init__(self, source: Path, target: OutputContainer, start_s: float = 0.0) -> None:
+        self._source, self._target, self._skipped_s = source, target, start_s
         meaning = "its audio cannot be read"
         with map_ffmpeg_errors(source.name, meaning), ExitStack() as opening:
             reader = opening.enter_context(open(source, "rb"))
@@ -59,7 +60,7 @@ class AudioTrack:
         self._opened.close()
 
     def _start_track(self, audio: AudioStream) -> Iterator[_AudioPacket]:
-        start_s = _first_frame_s(self._input)
+        start_s = _first_frame_s(self._input) + self._skipped_s
         if audio.codec_context.name.removesuffix("float") in COPIED_CODECS:
             written = self._target.add_stream_from_template(audio)
             return _copy_packets(self._input, audio, written, start_s)

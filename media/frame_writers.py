@@ -34,7 +34,11 @@ class FrameWriter(Protocol):
 
 @contextmanager
 def open_writer(
-    path: Path, fps: Fraction, size: tuple[int, int], audio_from: Path | None = None
+    path: Path,
+    fps: Fraction,
+    size: tuple[int, int],
+    audio_from: Path | None = None,
+    audio_start_s: float = 0.0,
 ) -> Iterator[FrameWriter]:
     """Open a writer for the format of the suffix; the file appears when the block succeeds.
 
@@ -46,6 +50,7 @@ def open_writer(
         fps: frames per second.
         size: (height, width) of every frame.
         audio_from: a video whose audio is copied; mp4 only.
+        audio_start_s: as in `VideoWriter`.
 
     Raises:
         ParameterError: audio for another format than mp4, no frame, or as `VideoWriter`.
@@ -55,7 +60,9 @@ def open_writer(
     if audio_from is not None and kind in (".gif", ".zip", ".webm"):
         raise ParameterError(f"{path.name}: only mp4 files can have audio")
     if kind not in (".gif", ".zip"):
-        with VideoWriter(path, fps, size, audio_from=audio_from) as video:
+        with VideoWriter(
+            path, fps, size, audio_from=audio_from, audio_start_s=audio_start_s
+        ) as video:
             yield video
         return
     with atomic_write(path) as temporary:

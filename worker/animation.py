@@ -52,6 +52,7 @@ class Animator(Protocol):
         self,
         driving: Path,
         folder: Path,
+        params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
     ) -> Rendering:

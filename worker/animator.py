@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from media.poses.pose_file import write_pose_file
+from media.trim import Trim
 from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.params import JobParams
+from service.contract.params import JobParams, PosesParams
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.errors import SettingsError
 from service.input_limits import InputLimits
@@ -196,6 +197,7 @@ class TcanAnimator:
                 source_pose_path=image_pose,
                 media=media,
                 retarget=params.retarget,
+                trim=_trim(params),
             )
             pose_maps = self._drawer.pose_maps(
                 result.image, result.poses, result.source_pose, retarget=params.retarget
@@ -207,6 +209,7 @@ class TcanAnimator:
         self,
         driving: Path,
         folder: Path,
+        params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
     ) -> Rendering:
@@ -215,7 +218,13 @@ class TcanAnimator:
         media = self._media.with_check(_cancel_check(is_canceled))
         with _mapped_errors():
             result = find_poses(
-                driving, self._limits, self._detector, progress=progress, media=media
+                driving,
+                self._limits,
+                self._detector,
+                CleaningSettings(person=params.person),
+                progress,
+                media,
+                _trim(params),
             )
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
         write_poses(video, result.poses, result.fps)
@@ -314,7 +323,11 @@ class TcanAnimator:
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """Return the pipeline's settings for a job's parameters."""
-    return AnimateSettings(**params.model_dump(exclude={"format", "person"}))
+    return AnimateSettings(**params.model_dump(exclude={"format", *PosesParams.model_fields}))
+
+
+def _trim(params: JobParams) -> Trim | None:
+    return None if params.trim is None else Trim(params.trim.start_s, params.trim.end_s)
 
 
 def _options(runtime: RuntimeSettings) -> RuntimeOptions:

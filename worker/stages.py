@@ -74,7 +74,9 @@ class Stages:
         driving = self._fetch(record.inputs.driving)
         report = ProgressWriter(self.lease.renew)
         if record.kind is JobKind.POSES:
-            poses = self.animator.preview(driving, self.folder, report, self._is_stopped)
+            poses = self.animator.preview(
+                driving, self.folder, record.params, report, self._is_stopped
+            )
             poses = replace(poses, no_watermark_reason=SKELETONS)
             digests = {"driving": file_digest(driving)}
             return self._publish(poses, _prepare_seconds(started_s), digests, None)

@@ -12,6 +12,7 @@ from service.contract.numbers import WHOLE
 from service.contract.version import Since
 
 MAX_SEED = 2**32 - 1
+MAX_TRIM_S = 24 * 3600
 
 
 class ResultFormat(StrEnum):
@@ -32,10 +33,43 @@ class Sampler(StrEnum):
     LCM = "lcm"
 
 
-class JobParams(BaseModel):
-    """Parameters of an animation; every field has a default."""
+class Trim(BaseModel):
+    """A part of the driving video or pose file: the frames from `start_s` on and before `end_s`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    start_s: float = Field(0.0, ge=0.0, le=MAX_TRIM_S, description="Seconds after the first frame.")
+    end_s: Annotated[float, Field(gt=0.0, le=MAX_TRIM_S)] | None = Field(
+        None, description="Seconds after the first frame; the end of the file when absent."
+    )
+
+    @model_validator(mode="after")
+    def _starts_before_its_end(self) -> Self:
+        if self.end_s is not None and self.start_s >= self.end_s:
+            raise ValueError(
+                f"start_s must be less than end_s, got {self.start_s:g} and {self.end_s:g}"
+            )
+        return self
+
+
+class PosesParams(BaseModel):
+    """Parameters that a pose preview and an animation share; every field has a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    # Annotate a new field with `Since` and the contract version that adds it.
+    person: Annotated[Annotated[int, Field(ge=0, le=99), WHOLE] | None, Since(2)] = Field(
+        None,
+        description="Index of the person in the driving video to follow, counted from the left in "
+        "the first frame with people, from 0; the main person when absent.",
+    )
+    trim: Annotated[Trim | None, Since(3)] = Field(
+        None, description="Part of the driving video or pose file; all of it when absent."
+    )
+
+
+class JobParams(PosesParams):
+    """Parameters of an animation; every field has a default."""
 
     # Annotate a new field with `Since` and the contract version that adds it.
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), WHOLE] | None = Field(
@@ -69,12 +103,6 @@ class JobParams(BaseModel):
         description="Adapt the driving poses to the proportions and position of the character; "
         "false uses them unchanged.",
     )
-    person: Annotated[Annotated[int, Field(ge=0, le=99), WHOLE] | None, Since(2)] = Field(
-        None,
-        description="Index of the person in the driving video to follow, counted from the left in "
-        "the first frame with people, from 0; the main person when absent.",
-    )
-
     scheduler: Annotated[Sampler | None, Since(2)] = Field(
         None,
         description="ddim, or for few steps: dpm++2m, ays (Align Your Steps, ten steps), lcm (two "

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
-from service.contract.params import JobParams
+from service.contract.params import JobParams, PosesParams
 
 WEB_URL = r"^https?://[^\s]+$"
 UPLOAD_ID = r"^[0-9a-f]{32}$"
@@ -49,6 +49,7 @@ class AnimateInputs(PosesInputs):
 class PosesRequest(PosesInputs):
     """A pose preview. Give either `driving_url` or `driving_upload`."""
 
+    params: PosesParams = PosesParams()
     options: JobOptions = JobOptions()
 
 

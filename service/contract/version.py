@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -40,6 +41,15 @@ def stored(model: BaseModel) -> str:
     out.
     """
     return model.model_dump_json(exclude=_later(type(model)).keys() - _in_use(model).keys())
+
+
+def comparable(model: BaseModel) -> dict[str, Any]:
+    """Return the fields as JSON values, for digests that releases compare with each other.
+
+    Fields that contract 3 or a later one added are left out while they are unused.
+    """
+    added = {name for name, since in _later(type(model)).items() if since >= 3}
+    return model.model_dump(mode="json", exclude=added - _in_use(model).keys())
 
 
 @cache

@@ -14,6 +14,7 @@ from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
 from service.jobs.policy_check import check_policy
+from service.jobs.trimming import check_trim, trimmed
 from service.stores.job_store.uploads import Upload, read_uploads
 from service.stores.object_store.base import (
     Content,
@@ -26,7 +27,7 @@ from service.submission.fetch import fetch
 from service.submission.receive import SubmissionBody
 from service.submission.spool import Spool
 
-CheckFiles = Callable[[Mapping[str, Content]], Awaitable[None]]
+CheckFiles = Callable[[Mapping[str, Content], Mapping[str, InputInfo]], Awaitable[None]]
 # Attempts to copy an upload that is replaced while it is being inspected.
 COPY_ATTEMPTS = 3
 
@@ -44,17 +45,20 @@ async def take_inputs(
         UnavailableError: the store does not answer.
     """
     contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
+    trim = received.params.trim
     infos = await _inspect(gateway, contents)
+    check_trim(infos, trim)
     uploads = await _read_uploads(gateway, caller, received)
 
-    async def check_with(files: Mapping[str, Content]) -> None:
+    async def check_with(files: Mapping[str, Content], found: Mapping[str, InputInfo]) -> None:
+        check_trim(found, trim)
         await check_policy(gateway.policy, received, caller, {**contents, **files})
 
     infos |= await _copy_uploads(gateway, uploads, job_id, spool, check_with)
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
-    driving = infos["driving"]
+    driving = trimmed(infos["driving"], trim)
     assert driving.kind is not None
     return JobInputs(
         image=keys.get("image"),
@@ -120,7 +124,7 @@ async def _copy_uploads(
         for name, upload in uploads.items():
             tag, found[name] = await _inspect_upload(gateway, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
-        await check({name: spool.folder / name for name in uploads})
+        await check({name: spool.folder / name for name in uploads}, found)
         try:
             if copies:
                 await gateway.writer.put(copies)

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
-from service.contract.job import new_job_id
+from service.contract.job import JobKind, new_job_id
 from service.contract.queues import Queue
 from service.errors import RejectedError, UnavailableError
 from service.gateway import Gateway
@@ -64,6 +64,7 @@ async def submit_job(
             key_owner=reservation.owner,
             keep_key_ms=KEEP_MS,
             hint=message(job_id, Queue.PREPARE),
+            contract=_least_contract(received),
             quota=quota_of(
                 caller.limits,
                 inputs.size_bytes,
@@ -78,6 +79,13 @@ async def submit_job(
             raise
     JOB_ID.set(job_id)
     return snapshot, False
+
+
+def _least_contract(received: SubmissionBody) -> int:
+    """Return the contract that knows the kind's parameters; fields in use may need a later one."""
+    # Workers of contract 2 follow the main person in pose previews.
+    has_person = received.params.person is not None
+    return 3 if received.kind is JobKind.POSES and has_person else 1
 
 
 async def _erase_inputs(gateway: Gateway, job_id: str) -> None:

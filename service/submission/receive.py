@@ -15,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
-from service.contract.params import JobParams
+from service.contract.params import JobParams, PosesParams
 from service.contract.requests import AnimateInputs, AnimateRequest, PosesInputs, PosesRequest
+from service.contract.version import comparable
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
@@ -29,6 +30,10 @@ INPUTS = {JobKind.ANIMATE: ("image", "driving", "image_pose"), JobKind.POSES: ("
 # Inputs that a request may leave out.
 OPTIONAL_INPUTS = frozenset({"image_pose"})
 REFERENCES = {JobKind.ANIMATE: AnimateInputs, JobKind.POSES: PosesInputs}
+PARAMS: Mapping[JobKind, type[PosesParams]] = {
+    JobKind.ANIMATE: JobParams,
+    JobKind.POSES: PosesParams,
+}
 UNREADABLE = {
     "image": ErrorCode.INVALID_IMAGE,
     "driving": ErrorCode.INVALID_VIDEO,
@@ -67,8 +72,8 @@ class SubmissionBody:
     def _fingerprint(self) -> str:
         content = {
             "kind": self.kind,
-            "params": self.params.model_dump(mode="json"),
-            "options": self.options.model_dump(mode="json"),
+            "params": comparable(self.params),
+            "options": comparable(self.options),
             "files": {name: _sha256(content) for name, content in self.files.items()},
             "urls": dict(self.urls),
             "uploads": dict(self.uploads),
@@ -161,9 +166,7 @@ def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
     """Return the parts of a multipart submission with their limits; `_check_inputs` follows."""
     max_bytes = limits.max_bytes()
     files = {name: Part(max_bytes[name], required=False) for name in INPUTS[kind]}
-    texts = [*REFERENCES[kind].model_fields, "options"]
-    if kind is JobKind.ANIMATE:
-        texts.append("params")
+    texts = (*REFERENCES[kind].model_fields, "params", "options")
     return files | {name: Part(MAX_JSON_BYTES, required=False) for name in texts}
 
 
@@ -181,13 +184,13 @@ def read_model(
 def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
     if kind is JobKind.POSES:
         poses = read_model(PosesRequest, "body", text)
-        return _submission(kind, JobParams(), poses.options, poses, {})
+        return _submission(kind, poses.params, poses.options, poses, {})
     body = read_model(AnimateRequest, "body", text)
     return _submission(kind, body.params, body.options, body, {})
 
 
 def _from_parts(kind: JobKind, parts: dict[str, Content]) -> SubmissionBody:
-    params = read_model(JobParams, "params", _text(parts.pop("params", None)))
+    params = read_model(PARAMS[kind], "params", _text(parts.pop("params", None)))
     options = read_model(JobOptions, "options", _text(parts.pop("options", None)))
     model = REFERENCES[kind]
     texts = {
@@ -203,14 +206,15 @@ def _from_parts(kind: JobKind, parts: dict[str, Content]) -> SubmissionBody:
 
 def _submission(
     kind: JobKind,
-    params: JobParams,
+    params: PosesParams,
     options: JobOptions,
     references: PosesInputs,
     files: Mapping[str, Content],
 ) -> SubmissionBody:
     given = references.model_dump(exclude={"params", "options"}, exclude_none=True)
     urls, uploads = _with_suffix(given, "_url"), _with_suffix(given, "_upload")
-    return SubmissionBody(kind, params, options, files, urls, uploads)
+    of_job = JobParams(**dict(params))
+    return SubmissionBody(kind, of_job, options, files, urls, uploads)
 
 
 def _check_inputs(received: SubmissionBody, code: ErrorCode) -> None:

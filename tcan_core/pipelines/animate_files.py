@@ -24,6 +24,7 @@ from media.poses.document import check_one_person
 from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
 from media.source import LocalMediaSource, MediaSource
+from media.trim import Trim
 from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
@@ -148,6 +149,7 @@ def prepare(
     source_pose_path: Path | None = None,
     retarget: bool = True,
     media: MediaSource | None = None,
+    trim: Trim | None = None,
 ) -> PreparedInput:
     """Read the inputs, detect poses in them, and clean the driving poses.
 
@@ -159,9 +161,11 @@ def prepare(
         retarget: whether the source pose is needed; if not, it is still used to report how well
             the driving poses fit the image.
         media: decodes the image and the video; by default this process does.
+        trim: the part of the driving video or pose file; all of it by default.
 
     Raises:
         MediaError: image or video cannot be used.
+        ParameterError: `trim` begins behind the end.
         PoseFileError: the pose file cannot be used.
         NoPersonError: no person was found in the image, or in any frame of the driving video.
     """
@@ -170,7 +174,7 @@ def prepare(
     image = (media or LocalMediaSource()).image(image_path, limits)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     source_pose, source_warnings = _find_source(image, source_pose_path, detector, needed=retarget)
-    driving = find_poses(driving_path, limits, detector, cleaning, progress, media)
+    driving = find_poses(driving_path, limits, detector, cleaning, progress, media, trim)
     canvas = (image.shape[0], image.shape[1])
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
@@ -239,22 +243,26 @@ def find_poses(
     cleaning: CleaningSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
+    trim: Trim | None = None,
 ) -> FoundPoses:
     """Read a driving file, detect people in it, and clean the poses of one of them.
 
     Args:
-        driving_path, progress, media: as in `prepare`.
+        driving_path, progress, media, trim: as in `prepare`.
 
     Raises:
+        ParameterError: `trim` begins behind the end.
         MediaError, PoseFileError: the driving file cannot be used.
         NoPersonError: no person was found in any frame.
     """
     if driving_path.suffix.lower() == ".json":
         file = read_pose_file(driving_path)
-        people = file.frames
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
+        trim = trim or Trim()
+        trim.check(driving_path.name, len(file.frames), fps)
+        people = file.frames[trim.frames(fps)]
     else:
-        people, fps = detect_people(driving_path, limits, detector, progress, media)
+        people, fps = detect_people(driving_path, limits, detector, progress, media, trim)
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
@@ -273,6 +281,7 @@ def render(
     poster_path: Path | None = None,
     pose_path: Path | None = None,
     audio_from: Path | None = None,
+    audio_start_s: float = 0.0,
     resume: DenoiseState | None = None,
     frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
@@ -284,6 +293,7 @@ def render(
         poster_path: PNG of the first frame.
         pose_path: mp4 of the drawn poses.
         audio_from: a video whose sound is copied.
+        audio_start_s: where the sound begins, in seconds after that video's first frame.
         resume: checkpoint of an earlier render with the same arguments; the result is the same
             file, byte for byte.
         frame_filter: applied to each frame before it is written, such as a watermark.
@@ -300,7 +310,7 @@ def render(
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
-    with open_writer(out_path, prepared.fps, size, audio_from) as writer:
+    with open_writer(out_path, prepared.fps, size, audio_from, audio_start_s) as writer:
         for index, frame in enumerate(frames):
             filtered = frame if frame_filter is None else frame_filter(frame)
             writer.write(filtered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from media.limits import MediaLimits
 from media.poses.keypoints import Pose
 from media.source import LocalMediaSource, MediaSource
+from media.trim import Trim
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.errors import MediaError
 
@@ -25,30 +27,39 @@ def detect_people(
     detector: str = "puppet",
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
+    trim: Trim | None = None,
 ) -> tuple[list[list[Pose]], Fraction]:
     """Detect the people of every frame of a video, a few frames in memory at a time.
+
+    Args:
+        trim: the part of the video; all of it by default.
 
     Returns:
         The people of each frame, and the video's frame rate.
 
     Raises:
         MediaError: the video cannot be used.
+        ParameterError: `trim` begins behind its end.
     """
     people_detector = build_detector(detector)
+    trim = trim or Trim()
     people: list[list[Pose]] = []
     batch: list[NDArray[np.uint8]] = []
     with (media or LocalMediaSource()).video(path, limits) as frames:
-        for frame in frames:
+        part = trim.frames(frames.fps)
+        expected = len(range(frames.expected)[part])
+        for frame in islice(frames, part.start, part.stop):
             batch.append(frame)
             pixels = len(batch) * frame.shape[0] * frame.shape[1]
             if len(batch) == _DETECT_BATCH or pixels >= _DETECT_PIXELS:
                 people += people_detector.detect(np.stack(batch))
                 batch.clear()
                 if progress is not None:
-                    progress(len(people), max(frames.expected, len(people)))
+                    progress(len(people), max(expected, len(people)))
         fps = frames.fps
     if batch:
         people += people_detector.detect(np.stack(batch))
     if not people:
+        trim.check(path.name, frames.expected, fps)
         raise MediaError(f"{path.name}: the video has no frames")
     return people, fps

@@ -23,6 +23,7 @@ from tests.tcan_core.tiny_weights import TINY
         (["--out", "nowhere/x.mp4"], "there is no folder nowhere; make it first"),
         (["--pose-video", "nowhere/p.mp4"], "there is no folder nowhere"),
         (["--out", "."], ". is a folder; name a file in it"),
+        (["--trim", "4"], "trim is '4'; give START:END in seconds, such as 1.5:4"),
         (["--audio"], "poses.json is a pose file, which has no sound"),
         (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
         (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),

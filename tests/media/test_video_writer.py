@@ -95,6 +95,17 @@ def test_audio_ends_with_the_pictures(tmp_path: Path) -> None:
         assert _seconds(audio) == pytest.approx(0.2, abs=0.05)
 
 
+def test_audio_begins_where_it_is_told_to(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", steps(20), audio="aac")
+    target = tmp_path / "a.mp4"
+    with VideoWriter(target, 25, (48, 64), audio_from=source, audio_start_s=0.4) as writer:
+        for frame in steps(10):
+            writer.write(frame)
+    copied, original = _audio_packets(target), _audio_packets(source)
+    assert copied == original[-len(copied) :]
+    assert len(copied) == pytest.approx(len(original) / 2, abs=1)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("d.mkv", "pcm_s16le"), ("d.mkv", "mp2")])
 def test_audio_that_mp4_does_not_support_becomes_aac(tmp_path: Path, name: str, codec: str) -> None:
     source = make_video(tmp_path / name, steps(20), audio=codec)

@@ -91,5 +91,12 @@ def map_body(context: HookContext, body: Any) -> Any:
     if not contents or sum(map(len, contents)) % 3 == 2:
         return body
     inputs = media() if path == "/animate" else {"driving": media()["driving"]}
-    others = {name: body[name] for name in ("params", "options") if name in body}
-    return others | {name: Binary(content) for name, content in inputs.items()}
+    # Only what is valid may be left out: other values must lead to a refusal.
+    kept = {name: value for name, value in body.items() if not _is_other_input(value)}
+    return kept | {name: Binary(content) for name, content in inputs.items()}
+
+
+def _is_other_input(value: Any) -> bool:
+    if not isinstance(value, str):
+        return isinstance(value, Binary)
+    return re.match(WEB_URL, value) is not None or re.match(UPLOAD_ID, value) is not None

@@ -97,11 +97,12 @@ class PaintAnimator:
         self,
         driving: Path,
         folder: Path,
+        params: JobParams,
         report: ProgressCallback,
         is_canceled: Callable[[], bool],
     ) -> Rendering:
         prepared = folder / "prepared.json"
-        warnings = self.prepare(driving, driving, prepared, JobParams(), report, is_canceled)
+        warnings = self.prepare(driving, driving, prepared, params, report, is_canceled)
         frames = json.loads(prepared.read_text())["frames"]
         (folder / "keypoints.json").write_bytes(samples.poses(frames))
         outputs = {

@@ -18,7 +18,7 @@ from media.poses.keypoints import Pose
 from media.poses.pose_file import read_pose_file
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.params import JobParams, ResultFormat
+from service.contract.params import JobParams, ResultFormat, Trim
 from service.input_limits import InputLimits
 from service.settings import RuntimeSettings
 from tcan_core.conditioning.detectors import detectors, register_detector
@@ -125,6 +125,10 @@ class Attempt:
             image_pose=image_pose,
         )
 
+    def preview(self, params: JobParams = PLAIN) -> Rendering:
+        driving = self.pair / "driving.mp4"
+        return self.animator.preview(driving, self.folder, params, self.steps.append, self.canceled)
+
     def render(
         self,
         kind: ResultFormat = ResultFormat.MP4,
@@ -183,14 +187,25 @@ def test_result_has_the_requested_format(attempt: Attempt) -> None:
 
 
 def test_preview_writes_a_pose_video_and_a_pose_file(attempt: Attempt) -> None:
-    rendering = attempt.animator.preview(
-        attempt.pair / "driving.mp4", attempt.folder, attempt.steps.append, attempt.canceled
-    )
+    rendering = attempt.preview()
     assert count_frames(rendering.outputs[Output.POSE]) == FRAMES
     keypoints = rendering.outputs[Output.KEYPOINTS]
     assert len(read_pose_file(keypoints).frames) == FRAMES
     assert attempt.prepare(keypoints) == []
     assert {step.stage for step in attempt.steps} == {"prepare"}
+
+
+def test_preview_and_prepare_use_the_part_and_the_person(attempt: Attempt) -> None:
+    part = JobParams(trim=Trim(end_s=0.01))
+    assert attempt.preview(part).report["frames"] == 1
+    attempt.prepare(params=part)
+    with zipfile.ZipFile(attempt.prepared) as archive:
+        assert len(json.loads(archive.read("prepared.json"))["poses"]) == 1
+    with pytest.raises(AnimationError, match="trim starts at 60 s, but driving.mp4 ends") as late:
+        attempt.prepare(params=JobParams(trim=Trim(start_s=60)))
+    assert late.value.code is ErrorCode.INVALID_PARAMETER
+    with pytest.raises(AnimationError, match="person is 1"):
+        attempt.preview(JobParams(person=1))
 
 
 def test_the_model_is_described_with_its_weights(animator: TcanAnimator) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.options import JobOptions
-from service.contract.params import JobParams, Sampler
+from service.contract.params import JobParams, Sampler, Trim
 from service.contract.queues import Queue
 from service.contract.states import JobState
-from service.contract.version import CONTRACT, HEADER, PREPARED, Since
+from service.contract.version import CONTRACT, HEADER, PREPARED, Since, least_contract
 from service.contract.webhooks import Webhook
 from service.maintenance.reconciler import Reconciler
 from service.stores.job_store import commands
@@ -128,15 +128,18 @@ def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStor
         (JobParams(cache_interval=2), JobOptions()),
         (JobParams(person=0), JobOptions()),
         (JobParams(), JobOptions(consent="signed")),
+        (JobParams(trim=Trim(start_s=1)), JobOptions()),
     ],
 )
 def test_job_with_a_later_field_waits_for_a_worker_that_knows_it(
     jobs: JobStore, params: JobParams, options: JobOptions
 ) -> None:
     create(jobs, "later", params, options)
-    assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, 1)) is None
-    taken = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000, 2))
-    assert taken is not None and taken.contract == 2
+    contract = least_contract(params, options)
+    assert contract > 1
+    assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, contract - 1)) is None
+    taken = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000, contract))
+    assert taken is not None and taken.contract == contract
     assert (taken.params, taken.options) == (params, options)
 
 

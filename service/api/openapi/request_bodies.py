@@ -8,9 +8,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
-from service.contract.params import JobParams
 from service.contract.requests import AnimateRequest, PosesRequest, UploadId, Url
-from service.submission.receive import REFERENCES
+from service.submission.receive import PARAMS, REFERENCES
 
 IMAGE = "The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
 DRIVING = "The motion: a video, or a JSON file of OpenPose poses."
@@ -26,14 +25,16 @@ def request_body(kind: JobKind) -> dict[str, Any]:
 
     No field of the form is required by itself: each input has three alternatives.
     """
-    form: dict[str, Any] = {"driving": _file(DRIVING), "options": schema_of(JobOptions)}
+    form: dict[str, Any] = {
+        "driving": _file(DRIVING),
+        "params": schema_of(PARAMS[kind]),
+        "options": schema_of(JobOptions),
+    }
     json_model: type[PosesRequest | AnimateRequest] = PosesRequest
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
     if kind is JobKind.ANIMATE:
         form |= {"image": _file(IMAGE), "image_pose": _file(IMAGE_POSE)}
-        form |= {"params": schema_of(JobParams)}
         json_model, example = AnimateRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
-    json_parts = [name for name in ("params", "options") if name in form]
     for name in REFERENCES[kind].model_fields:
         form[name] = TypeAdapter(Url if name.endswith("_url") else UploadId).json_schema()
     return {
@@ -41,7 +42,9 @@ def request_body(kind: JobKind) -> dict[str, Any]:
         "content": {
             "multipart/form-data": {
                 "schema": {"type": "object", "additionalProperties": False, "properties": form},
-                "encoding": {name: {"contentType": "application/json"} for name in json_parts},
+                "encoding": {
+                    name: {"contentType": "application/json"} for name in ("params", "options")
+                },
             },
             "application/json": {"schema": schema_of(json_model), "example": example},
         },

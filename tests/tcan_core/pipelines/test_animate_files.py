@@ -13,14 +13,22 @@ import pytest
 from media.image import read_image, write_png
 from media.poses.keypoints import no_pose
 from media.poses.pose_file import read_pose_file, write_pose_file
+from media.trim import Trim
 from media.video_reader import VideoReader
 from media.video_writer import VideoWriter
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps, StoredPoseMaps
-from tcan_core.errors import CanceledError, MediaError, NoPersonError, PoseFileError
+from tcan_core.errors import (
+    CanceledError,
+    MediaError,
+    NoPersonError,
+    ParameterError,
+    PoseFileError,
+)
 from tcan_core.pipelines.animate import AnimatePipeline, AnimateSettings
 from tcan_core.pipelines.animate_files import (
     PreparedInput,
+    find_poses,
     prepare,
     random_seed,
     render,
@@ -78,6 +86,18 @@ def test_pose_file_without_a_frame_rate_gets_25(pair: Path, tmp_path: Path, scen
     write_pose_file(tmp_path / "p.json", [[pose] for pose in scene.driving.poses(scene.motion)])
 
     assert prepare(pair / "source.png", tmp_path / "p.json", detector=DETECTOR).fps == 25
+
+
+@pytest.mark.parametrize("name", ["driving.mp4", "driving_pose.json"])
+def test_part_of_the_driving_file_is_used(pair: Path, name: str) -> None:
+    part, settings = Trim(1 / float(FPS), 3 / float(FPS)), CleaningSettings(smooth=False)
+    whole = find_poses(pair / name, None, DETECTOR, settings)
+    found = find_poses(pair / name, None, DETECTOR, settings, trim=part)
+    assert len(found.poses) == 2
+    for pose, same in zip(found.poses, whole.poses[1:3], strict=True):
+        np.testing.assert_allclose(pose.keypoints, same.keypoints)
+    with pytest.raises(ParameterError, match=f"trim starts at 100 s, but {name} ends at"):
+        find_poses(pair / name, None, DETECTOR, settings, trim=Trim(100))
 
 
 def test_people_are_detected_in_every_frame_of_a_video(pair: Path, scene: Scene) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest import approx
 from starlette.testclient import TestClient
 
 from service.contract.job import JobRecord
+from service.contract.params import Trim
 from service.settings import Settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
@@ -85,3 +88,42 @@ def test_input_given_twice_or_not_at_all_is_named(client: TestClient) -> None:
     expect_problem(none, 422, "invalid_params", "driving is missing: give either driving_url")
     both = client.post("/poses", json={"driving_url": "https://a.b/c", "driving_upload": "0" * 32})
     expect_problem(both, 422, "invalid_params", "given twice, as driving_url and driving_upload")
+
+
+def test_part_of_the_driving_video_counts(
+    client: TestClient, jobs: JobStore, tmp_path: Path
+) -> None:
+    files = {"image": IMAGE, "driving": ("walk.mp4", samples.video(tmp_path, frames=10))}
+    for params, frames in (
+        ({"trim": {"start_s": 0.2, "end_s": 0.6}}, 4),
+        ({"trim": {"start_s": 0.7}}, 3),
+        ({"trim": None}, 10),
+    ):
+        answer = client.post("/animate", files=files, data={"params": json.dumps(params)})
+        record = record_of(jobs, answer)
+        assert (record.inputs.frames, record.inputs.seconds) == (frames, approx(frames / 10))
+        assert answer.json()["params"]["trim"] == record.params.model_dump()["trim"]
+    late = {"params": '{"trim": {"start_s": 1}}'}
+    upload_id, _ = upload(client, files["driving"][1])
+    for sent in ({"files": files, "data": late}, {"files": {"image": IMAGE}, "data": late}):
+        if "driving" not in sent["files"]:
+            sent["data"] = {**late, "driving_upload": upload_id}
+        answer = client.post("/animate", **sent)
+        says = "trim starts at 1 s, but the driving video ends at 1 s"
+        expect_problem(answer, 422, "invalid_params", says)
+        assert answer.json()["errors"][0]["field"] == "params.trim.start_s"
+    twisted = {"params": '{"trim": {"start_s": 2, "end_s": 1}}'}
+    answer = client.post("/animate", files=files, data=twisted)
+    expect_problem(answer, 422, "invalid_params", "start_s must be less than end_s, got 2 and 1")
+
+
+def test_pose_preview_takes_the_parameters_of_poses(client: TestClient, jobs: JobStore) -> None:
+    plain = record_of(jobs, client.post("/poses", files={"driving": POSES}))
+    params = {"params": '{"person": 1, "trim": {"end_s": 0.04}}'}
+    record = record_of(jobs, client.post("/poses", files={"driving": POSES}, data=params))
+    assert (record.params.person, record.params.trim) == (1, Trim(end_s=0.04))
+    only_person = {"params": '{"person": 1}'}
+    person = record_of(jobs, client.post("/poses", files={"driving": POSES}, data=only_person))
+    assert (plain.contract, person.contract) == (1, 3)
+    seed = client.post("/poses", files={"driving": POSES}, data={"params": '{"seed": 1}'})
+    expect_problem(seed, 422, "invalid_params", "seed")
