@@ -16,6 +16,7 @@ import schemathesis
 from schemathesis import Case, HookContext
 from schemathesis.transport.serialization import Binary
 
+from service.contract.requests import UPLOAD_ID, WEB_URL
 from tcan_client import Client, JobOptions, JobState, Webhook
 from tests import samples
 
