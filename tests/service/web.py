@@ -13,7 +13,7 @@ from tests.servers import GUARD_S
 
 @dataclass
 class Web:
-    """The responses of the server by path, as status, headers and body.
+    """The responses of the server by path, with its query or without, as status, headers and body.
 
     Attributes:
         blocked_path: its response waits until `release` is set; its request sets `blocked_request`.
@@ -26,6 +26,7 @@ class Web:
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
 
     def page(
         self, path: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None
@@ -44,10 +45,12 @@ def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
         def do_GET(self) -> None:
             web.requests.append(self.path)
             web.hosts.append(self.headers["host"])
+            web.keys.append(self.headers["authorization"])
             if self.path == web.blocked_path:
                 web.blocked_request.set()
                 web.release.wait(GUARD_S)
-            status, headers, body = web.pages.get(self.path.split("?")[0], (404, {}, b""))
+            found = web.pages.get(self.path) or web.pages.get(self.path.split("?")[0])
+            status, headers, body = found or (404, {}, b"")
             try:
                 self._answer(status, headers, body)
             except OSError:

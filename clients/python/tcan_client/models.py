@@ -17,7 +17,7 @@ class Progress(Model):
     step: int
     steps: int = Field(description="0 while unknown.")
     fraction: float = Field(description="Completed fraction of the whole job, 0 to 1.")
-    eta_s: float | None = Field(None, description="Estimated seconds until the stage ends.")
+    eta_s: float | None = Field(default=None, description="Estimated seconds until the stage ends.")
 
 
 class Timings(Model):
@@ -33,7 +33,7 @@ class Eta(Model):
     """Estimate of when a job ends."""
 
     seconds: float = Field(description="Seconds from now.")
-    relative_error: float | None = Field(None, description="Of past jobs; 0.1 is 10 %.")
+    relative_error: float | None = Field(default=None, description="Of past jobs; 0.1 is 10 %.")
     estimates: int = Field(description="Number of past jobs in `relative_error`.")
 
 
@@ -48,7 +48,7 @@ class Links(Model):
     pose: str | None = None
     manifest: str | None = None
     keypoints: str | None = None
-    preview: str | None = Field(None, description="The newest preview frame, a WebP.")
+    preview: str | None = Field(default=None, description="The newest preview frame, a WebP.")
 
 
 class JobError(Model):
@@ -66,18 +66,18 @@ class Job(Model):
     id: str
     version: int = Field(description="Incremented with each change; the `id` of its event.")
     kind: JobKind
-    caller: str | None = Field(None, description="Owner; shown to the scope `admin` only.")
+    caller: str | None = Field(default=None, description="Owner; shown to the scope `admin` only.")
     status: JobState
     stage: str = Field(description="Current stage, or the queue of a queued job.")
     progress: Progress
-    queue_position: int | None = Field(None, description="0 is next; None when not queued.")
+    queue_position: int | None = Field(default=None, description="0 is next; None when not queued.")
     eta: Eta | None = None
     attempts: int = Field(description="Times that a worker started the current stage.")
     timings: Timings
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    expires_at: datetime | None = Field(None, description="When the ended job is deleted.")
+    expires_at: datetime | None = Field(default=None, description="When the ended job is deleted.")
     cancel_requested: bool
     params: JobParams = Field(description="The parameters used, with the seed.")
     options: JobOptions
@@ -100,7 +100,7 @@ class JobList(Model):
     """A page of jobs, newest first."""
 
     jobs: list[Job]
-    next: str | None = Field(None, description="Path of the next page.")
+    next: str | None = Field(default=None, description="Path of the next page.")
 
 
 class UploadForm(Model):
@@ -118,8 +118,8 @@ class Attempt(Model):
 
     at: datetime
     took_s: float
-    status: int | None = Field(None, description="HTTP status; None without a response.")
-    error: str | None = Field(None, description="Why there was no response.")
+    status: int | None = Field(default=None, description="HTTP status; None without a response.")
+    error: str | None = Field(default=None, description="Why there was no response.")
 
 
 class Delivery(Model):
@@ -145,7 +145,7 @@ class Secret(Model):
     """A secret that signs webhook messages."""
 
     secret: str = Field(description="Secret for a Standard Webhooks library.")
-    retires_at: datetime | None = Field(None, description="None for the newest.")
+    retires_at: datetime | None = Field(default=None, description="None for the newest.")
 
 
 class Secrets(Model):
@@ -167,7 +167,7 @@ class ModelInfo(Model):
     stand_ins: dict[str, str] = Field(
         default_factory=dict, description="Parts without own weights, and what is used instead."
     )
-    zero_shot: bool = Field(False, description="No part was trained for TCAN.")
+    zero_shot: bool = Field(default=False, description="No part was trained for TCAN.")
     versions: dict[str, str]
     workers: int = Field(description="Workers that have loaded this model.")
 

@@ -17,27 +17,30 @@ class JobParams(Model):
     JobParams(seed=7, num_inference_steps=12, format=ResultFormat.GIF)
     """
 
-    seed: int | None = Field(None, description="Seed of the initial noise.")
-    num_inference_steps: int | None = Field(None, description="Denoising steps.")
+    seed: int | None = Field(default=None, description="Seed of the initial noise.")
+    num_inference_steps: int | None = Field(default=None, description="Denoising steps.")
     guidance_scale: float | None = Field(
-        None, description="Guidance towards the source image; 1 turns it off."
+        default=None, description="Guidance towards the source image; 1 turns it off."
     )
-    context_size: int | None = Field(None, description="Frames that are denoised together.")
-    context_overlap: int | None = Field(None, description="Frames shared by neighbouring windows.")
+    context_size: int | None = Field(default=None, description="Frames that are denoised together.")
+    context_overlap: int | None = Field(
+        default=None, description="Frames shared by neighbouring windows."
+    )
     ptm_tau: float | None = Field(
-        None, description="Strength of the pose-driven temperature map; 0 turns it off."
+        default=None, description="Strength of the pose-driven temperature map; 0 turns it off."
     )
     retarget: bool | None = Field(
-        None, description="Whether to fit the driving poses to the character's proportions."
+        default=None, description="Whether to fit the driving poses to the character's proportions."
     )
     person: int | None = Field(
-        None, description="Person in the driving video to follow, counted from the left, from 0."
+        default=None,
+        description="Person in the driving video to follow, counted from the left, from 0.",
     )
     scheduler: Sampler | None = None
     cache_interval: int | None = Field(
-        None, description="Run the whole network at every n-th step only."
+        default=None, description="Run the whole network at every n-th step only."
     )
-    format: ResultFormat | None = Field(None, description="Format of the result.")
+    format: ResultFormat | None = Field(default=None, description="Format of the result.")
 
 
 class Webhook(Model):
@@ -45,7 +48,7 @@ class Webhook(Model):
 
     url: str
     events: tuple[WebhookEvent, ...] | None = Field(
-        None, description="Events to send; by default, every end of the job."
+        default=None, description="Events to send; by default, every end of the job."
     )
 
 
@@ -55,13 +58,17 @@ class JobOptions(Model):
     JobOptions(priority=Priority.LOW, webhook=Webhook(url="https://studio.example/tcan"))
     """
 
-    ttl_s: int | None = Field(None, description="Seconds to keep the ended job and its results.")
+    ttl_s: int | None = Field(
+        default=None, description="Seconds to keep the ended job and its results."
+    )
     priority: Priority | None = None
     start_deadline_s: int | None = Field(
-        None, description="Seconds from submission until a worker must start the job."
+        default=None, description="Seconds from submission until a worker must start the job."
     )
     run_deadline_s: int | None = Field(
-        None, description="Seconds from the first start until the job must end."
+        default=None, description="Seconds from the first start until the job must end."
     )
     webhook: Webhook | None = None
-    consent: str | None = Field(None, description="Declaration of consent of the people shown.")
+    consent: str | None = Field(
+        default=None, description="Declaration of consent of the people shown."
+    )

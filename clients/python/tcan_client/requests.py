@@ -101,6 +101,11 @@ def jobs_path(
     )
 
 
+def next_path(path: str, link: str | None) -> str | None:
+    """Return the path of the next page; `link` may be absolute, at a URL that the client left."""
+    return None if link is None else f"{path}?{httpx.URL(link).query.decode()}"
+
+
 def with_query(path: str, **query: str | int | list[str] | None) -> str:
     """Return the path with a query of those values that are not None."""
     given = {name: value for name, value in query.items() if value is not None}

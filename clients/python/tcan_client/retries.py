@@ -123,6 +123,14 @@ def _is_key_in_use(outcome: Outcome) -> bool:
     return problem(outcome).code == KEY_IN_USE
 
 
+def _is_lost_by_redirect(outcome: httpx.Response) -> bool:
+    """Return whether a redirect, such as one to https, made a POST a GET or removed the key."""
+    first = outcome.history[0].request if outcome.history else outcome.request
+    has_changed = first.method != outcome.request.method
+    has_changed |= "authorization" in first.headers.keys() - outcome.request.headers.keys()
+    return outcome.status_code in (401, 404, 405) and has_changed
+
+
 def _retry_after_s(outcome: Outcome) -> float | None:
     """Return the seconds in the header Retry-After, or None."""
     header = outcome.headers.get("retry-after", "") if isinstance(outcome, httpx.Response) else ""
@@ -132,6 +140,8 @@ def _retry_after_s(outcome: Outcome) -> float | None:
 def _final_error(base: httpx.URL, outcome: Outcome) -> ClientError:
     if isinstance(outcome, httpx.HTTPError):
         return UnreachableError(f"no answer from {base}: {outcome or type(outcome).__name__}")
+    if _is_lost_by_redirect(outcome):
+        return UnreachableError(f"{base} redirects to {outcome.url}; use the URL of that server")
     if outcome.is_error:
         return problem(outcome)
     return UnreachableError(f"responses from {outcome.url} break off")

@@ -16,6 +16,7 @@ from service.stores.job_store.store import JobStore
 from tcan_client import (
     AsyncClient,
     Client,
+    ClientError,
     Job,
     JobEndedError,
     JobKind,
@@ -26,6 +27,7 @@ from tcan_client import (
     ResultFormat,
     Retries,
     UnreachableError,
+    WaitTimeoutError,
 )
 from tests import samples
 from tests.service.gateway import running_gateway
@@ -109,6 +111,41 @@ def test_big_files_are_uploaded_by_form(
     assert jobs.redis.hlen("tcan:uploads") == 2
 
 
+@pytest.mark.parametrize("settings", ["folder"], indirect=True)
+def test_inputs_may_be_paths_content_and_uploads(
+    client: Client, image: Path, driving: Path, jobs: JobStore
+) -> None:
+    with open(image, "rb") as stream:
+        for source in (str(image), image, image.read_bytes(), stream):
+            assert client.submit(source, driving).status is JobState.QUEUED
+    assert jobs.redis.hlen("tcan:uploads") == 0
+    walk = client.upload(driving)
+    for _ in range(2):
+        assert client.submit(image, walk, {"seed": 5}).params.seed == 5
+    with pytest.raises(TypeError, match="got the upload"):
+        client.upload(walk)
+
+
+@pytest.mark.parametrize("settings", ["folder"], indirect=True)
+def test_refusal_carries_what_the_service_says(client: Client, image: Path) -> None:
+    with pytest.raises(ProblemError, match="seed") as refused:
+        client.submit(image, image, {"seed": -1, "sede": 2})
+    error = refused.value
+    assert (error.status, error.code, error.retry_after_s) == (422, "invalid_params", None)
+    assert {entry.field.split(".")[-1] for entry in error.errors} == {"seed", "sede"}
+    assert error.problem["title"] == "The parameters are invalid"
+    assert error.request_id
+
+
+@pytest.mark.parametrize("settings", ["folder"], indirect=True)
+def test_wait_ends_with_its_timeout_and_the_job_goes_on(
+    client: Client, image: Path, driving: Path
+) -> None:
+    with pytest.raises(WaitTimeoutError, match="not ended within 0 s; it goes on") as late:
+        client.animate(image, driving, timeout=0)
+    assert client.job(late.value.job_id).status is JobState.QUEUED
+
+
 def test_same_idempotency_key_creates_one_job(client: Client, image: Path, driving: Path) -> None:
     job_ids = {client.submit(image, driving, PARAMS, idempotency_key="k").id for _ in range(2)}
     assert len(job_ids) == 1
@@ -128,7 +165,7 @@ def test_animate_raises_when_the_job_is_canceled(
 
 def test_async_client_supports_the_same_calls(url: str, image: Path, driving: Path) -> None:
     async def use() -> None:
-        async with AsyncClient(url) as client:
+        async with AsyncClient(url, pause=lambda seconds: asyncio.sleep(0)) as client:
             job = await client.submit(image, driving, PARAMS, options=OPTIONS)
             assert (await client.job(job.id)).params.seed == 3
             assert [entry.id for entry in await client.jobs()] == [job.id]
@@ -184,6 +221,55 @@ def test_client_waits_for_a_key_in_use_longer_than_a_crashed_gateway_holds_it(we
     assert pauses[:4] == [1.0, 1.0, 2.0, 4.0]
     assert max(pauses) == 5.0
     assert CLAIM_MS / 1000 + 5.0 < sum(pauses) <= Retries().claimed_s
+
+
+def test_final_error_carries_the_time_in_retry_after(web: Web) -> None:
+    web.page("/jobs", b"{}", 429, {"Retry-After": "7", "X-Request-Id": "a1"})
+    with Client(web.url, retries=Retries(tries=1)) as client, pytest.raises(ProblemError) as busy:
+        client.jobs()
+    assert (busy.value.retry_after_s, busy.value.request_id) == (7.0, "a1")
+
+
+def test_url_and_key_come_from_the_environment(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.page("/jobs", b'{"jobs": []}')
+    monkeypatch.setenv("TCAN_URL", web.url)
+    monkeypatch.setenv("TCAN_API_KEY", "secret\n")
+    with Client() as client:
+        assert client.jobs() == []
+    with Client("http://127.0.0.1:1", api_key="", retries=Retries(tries=1)) as other:
+        with pytest.raises(UnreachableError, match="127.0.0.1:1"):
+            other.jobs()
+    assert web.keys == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://a.example", "http://", "http://a:b"])
+def test_invalid_url_is_named_with_what_to_do(url: str) -> None:
+    with pytest.raises(ClientError, match="is not the URL of a service; set TCAN_URL") as wrong:
+        Client(url)
+    assert repr(url) in str(wrong.value)
+
+
+def test_key_that_no_header_carries_is_refused() -> None:
+    with pytest.raises(ClientError, match="copy the key"):
+        Client(api_key="k\u00e9y")
+
+
+def test_redirect_that_drops_the_key_is_named(web: Web) -> None:
+    with web_server("127.0.0.2") as other:
+        other.page("/jobs", b"{}", 401)
+        web.page("/jobs", b"", 301, {"Location": f"{other.url}/jobs"})
+        with Client(web.url, api_key="secret") as client:
+            with pytest.raises(UnreachableError, match=f"redirects to {other.url}/jobs; use"):
+                client.jobs()
+        assert other.keys == [None]
+
+
+def test_next_page_is_read_from_the_url_of_the_client(web: Web) -> None:
+    web.page("/jobs", b'{"jobs": [], "next": "https://public.example/jobs?limit=50&cursor=c"}')
+    web.page("/jobs?limit=50&cursor=c", b'{"jobs": []}')
+    with Client(web.url) as client:
+        assert client.jobs() == []
+    assert web.requests == ["/jobs?limit=50", "/jobs?limit=50&cursor=c"]
 
 
 def test_response_of_another_service_is_reported(web: Web) -> None:

@@ -125,7 +125,7 @@ class AsyncClient:
     ) -> Job:
         """Submit a job. Files are streamed; big ones go directly to the object store.
 
-            job = await client.submit("me.png", open("walk.mp4", "rb"), JobParams(seed=7))
+            job = await client.submit(Path("me.png"), "walk.mp4", JobParams(seed=7))
 
         Args:
             driving: a video or a pose file.
@@ -188,7 +188,7 @@ class AsyncClient:
         while path is not None and len(jobs) < limit:
             page = await self._transport.run(Request("GET", path, parse(JobList)))
             jobs += page.jobs
-            path = page.next
+            path = requests.next_path("/jobs", page.next)
         return jobs[:limit]
 
     async def cancel(self, job_id: str) -> Job:

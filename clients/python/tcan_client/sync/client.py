@@ -125,7 +125,7 @@ class Client:
     ) -> Job:
         """Submit a job. Files are streamed; big ones go directly to the object store.
 
-            job = client.submit("me.png", open("walk.mp4", "rb"), JobParams(seed=7))
+            job = client.submit(Path("me.png"), "walk.mp4", JobParams(seed=7))
 
         Args:
             driving: a video or a pose file.
@@ -186,7 +186,7 @@ class Client:
         while path is not None and len(jobs) < limit:
             page = self._transport.run(Request("GET", path, parse(JobList)))
             jobs += page.jobs
-            path = page.next
+            path = requests.next_path("/jobs", page.next)
         return jobs[:limit]
 
     def cancel(self, job_id: str) -> Job:
