@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         summary="Animate a character's image with the motion of a driving video",
         version=version("tcan"),
         lifespan=lifespan,
+        servers=[{"url": settings.public_url or "/"}],
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(reject_unexpected_parameters)],

@@ -7,7 +7,16 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.contract import examples
+from service.contract.views import JobView
 from service.contract.webhooks import DeliveryState, WebhookEvent
+
+
+class WebhookMessage(BaseModel):
+    """A message to a webhook: what happened to a job, and the job at that time."""
+
+    type: WebhookEvent
+    timestamp: datetime = Field(description="When it happened.")
+    data: JobView
 
 
 class AttemptView(BaseModel):

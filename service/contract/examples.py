@@ -36,6 +36,28 @@ DELIVERY: dict[str, Any] = {
     "next_attempt_at": "2026-11-22T10:00:46Z",
     "attempts": [{"at": "2026-11-22T10:00:40Z", "took_s": 0.08, "status": 503}],
 }
+# What an ended job has otherwise than `JOB`.
+ENDED: dict[str, Any] = {
+    "version": 31,
+    "eta": None,
+    "progress": {"step": 20, "steps": 20, "fraction": 1.0},
+    "ended_at": "2026-11-22T10:00:40Z",
+    "expires_at": "2026-11-29T10:00:40Z",
+}
+OUTCOMES: dict[str, dict[str, Any]] = {
+    "job.running": {},
+    "job.succeeded": {"status": "succeeded", **ENDED},
+    "job.failed": {
+        "status": "failed",
+        "error": {
+            "code": "run_deadline",
+            "title": ErrorCode.RUN_DEADLINE.problem_title,
+            "detail": "the job did not end within 40 s (run_deadline_s)",
+        },
+        **ENDED,
+    },
+    "job.canceled": {"status": "canceled", "cancel_requested": True, **ENDED},
+}
 MODEL: dict[str, Any] = {
     "preset": "mini",
     "description": "TCAN at a size that a CPU trains and runs",
@@ -59,6 +81,19 @@ READY: dict[str, Any] = {
             "memory": {"device": "cpu", "used_bytes": 734003200, "total_bytes": 16777216000},
         }
     ],
+}
+MANIFEST: dict[str, Any] = {
+    "job": JOB_ID,
+    "kind": "animate",
+    "preset": "mini",
+    "params": {"seed": 7, "context_size": 16, "context_overlap": 4},
+    "attempts": 1,
+    "seconds": {"prepare": 0.4, "denoise": 12.2},
+    "warnings": [],
+}
+KEYPOINTS: dict[str, Any] = {
+    "fps": 25.0,
+    "frames": [{"people": [], "canvas_width": 512, "canvas_height": 512}],
 }
 METRICS = """\
 # HELP tcan_queue_jobs Jobs that wait.
@@ -170,19 +205,6 @@ def problem_example(code: ErrorCode) -> dict[str, Any]:
     return shown
 
 
-def redirect_to_object(name: str) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI response of a redirect to a signed URL of a job's object."""
-    signed = f"/objects{HERE}/{name}?filename=tcan-{name}&expires=1795341600&signature=..."
-    description = "A signed, short-lived URL; a presigned S3 URL on the S3 store."
-    return {
-        307: {
-            "description": "Redirect to the object",
-            "headers": {
-                "Location": {
-                    "description": description,
-                    "schema": {"type": "string", "format": "uri-reference"},
-                    "example": signed,
-                }
-            },
-        }
-    }
+def message_example(event: str) -> dict[str, Any]:
+    """Return an example of a webhook message."""
+    return {"type": event, "timestamp": "2026-11-22T10:00:40Z", "data": {**JOB, **OUTCOMES[event]}}

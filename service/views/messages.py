@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from service.contract.delivery_views import WebhookMessage
 from service.contract.job import moment
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.events import JobEvent
@@ -18,9 +17,9 @@ def event_frame(event: JobEvent, base_url: str = "") -> bytes:
 
 def webhook_body(message: ClaimedDelivery, base_url: str = "") -> bytes:
     """Return the JSON of a message: its type, its time, and the job at that time."""
-    body = {
-        "type": message.delivery.event,
-        "timestamp": moment(message.delivery.created_ms).isoformat().replace("+00:00", "Z"),
-        "data": view_snapshot(message.snapshot, base_url=base_url).model_dump(mode="json"),
-    }
-    return json.dumps(body).encode()
+    body = WebhookMessage(
+        type=message.delivery.event,
+        timestamp=moment(message.delivery.created_ms),
+        data=view_snapshot(message.snapshot, base_url=base_url),
+    )
+    return body.model_dump_json().encode()

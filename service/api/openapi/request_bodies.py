@@ -32,9 +32,11 @@ def request_body(kind: JobKind) -> dict[str, Any]:
     }
     json_model: type[PosesRequest | AnimateRequest] = PosesRequest
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
+    form_example: dict[str, Any] = {"driving": "content of walk.mp4"}
     if kind is JobKind.ANIMATE:
         form |= {"image": _file(IMAGE), "image_pose": _file(IMAGE_POSE)}
         json_model, example = AnimateRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
+        form_example |= {"image": "content of character.png", "params": {"seed": 7}}
     for name in REFERENCES[kind].model_fields:
         form[name] = TypeAdapter(Url if name.endswith("_url") else UploadId).json_schema()
     return {
@@ -45,6 +47,7 @@ def request_body(kind: JobKind) -> dict[str, Any]:
                 "encoding": {
                     name: {"contentType": "application/json"} for name in ("params", "options")
                 },
+                "example": form_example,
             },
             "application/json": {"schema": schema_of(json_model), "example": example},
         },

@@ -34,7 +34,7 @@ HEARTBEAT = b": still here\n\n"
 RETRY = b"retry: 1000\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-EXAMPLE = f"id: {JOB['version']}\nevent: progress\ndata: {json.dumps(JOB)}\n\n"
+EXAMPLE = {"id": str(JOB["version"]), "event": "progress", "data": json.dumps(JOB)}
 EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["id", "event", "data"],
@@ -52,10 +52,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` "
         "is its `version`; `event` is `state`, `progress`, `preview` or `cancel`.",
-        "content": {
-            # `itemSchema` is OpenAPI 3.2; tools for 3.1 ignore it.
-            MEDIA_TYPE: {"itemSchema": EVENT, "example": EXAMPLE}
-        },
+        # The schema is that of each event; OpenAPI 3.2 has `itemSchema` for it, 3.1 nothing else.
+        "content": {MEDIA_TYPE: {"schema": EVENT, "example": EXAMPLE}},
     },
     204: {"description": "The job has ended and there are no more events; do not reconnect."},
     **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.dependencies import GatewayDep, get_caller
+from service.api.openapi.security import SECURITY
 from service.api.problems import RETRY_AFTER_S, problem_responses
 from service.contract import examples
 from service.contract.errors import ErrorCode
@@ -51,6 +52,7 @@ async def healthz() -> Alive:
 @router.get(
     "/readyz",
     summary="Readiness of the service",
+    openapi_extra={"security": SECURITY},
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
 async def readyz(request: Request, gateway: GatewayDep) -> Ready:

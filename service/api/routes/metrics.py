@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.dependencies import GatewayDep, get_caller
+from service.api.openapi.security import SECURITY
 from service.api.problems import problem_responses
 from service.auth.authenticator import presented_key
 from service.contract import examples
@@ -26,6 +27,7 @@ router = APIRouter(tags=["health"])
     "/metrics",
     summary="Prometheus metrics",
     response_class=PlainTextResponse,
+    openapi_extra={"security": SECURITY},
     responses={
         200: {"content": {"text/plain": {"example": examples.METRICS}}},
         **problem_responses(ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.UNAVAILABLE),

@@ -12,10 +12,11 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
+from service.api.openapi.object_responses import object_responses
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
-from service.contract.examples import redirect_to_object
 from service.contract.job import JobRecord, Output
+from service.contract.params import ResultFormat
 from service.contract.states import JobState
 from service.errors import RejectedError
 from service.gateway import Gateway
@@ -30,7 +31,7 @@ router = APIRouter(tags=["results"])
     summary="Get a preview frame",
     status_code=307,
     response_class=RedirectResponse,
-    responses=redirect_to_object("preview-1.webp")
+    responses=object_responses("preview-1.webp")
     | problem_responses(
         ErrorCode.JOB_NOT_FOUND,
         ErrorCode.NO_RESULT,
@@ -57,9 +58,9 @@ async def get_preview(
     return await _redirect(gateway, record, record.previews[n - 1], f"preview-{n}.webp")
 
 
-# Summary of each route, and name of an object in its example.
+# Summary of each route, and names of its object by format.
 ROUTES = {
-    Output.RESULT: ("Get the animation", "result.mp4"),
+    Output.RESULT: ("Get the animation", *(f"result.{suffix}" for suffix in ResultFormat)),
     Output.POSTER: ("Get one frame of the animation as a PNG", "poster.png"),
     Output.POSE: ("Get a video of the driving poses", "pose.mp4"),
     Output.MANIFEST: ("Get the manifest", "manifest.json"),
@@ -86,7 +87,7 @@ async def _redirect(
     return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
 
 
-for _output, (_summary, _name) in ROUTES.items():
+for _output, (_summary, *_names) in ROUTES.items():
     router.add_api_route(
         f"/jobs/{{job_id}}/{_output}",
         _route(_output),
@@ -94,7 +95,7 @@ for _output, (_summary, _name) in ROUTES.items():
         summary=_summary,
         status_code=307,
         response_class=RedirectResponse,
-        responses=redirect_to_object(_name)
+        responses=object_responses(*_names)
         | problem_responses(
             ErrorCode.JOB_NOT_FOUND,
             ErrorCode.NO_RESULT,

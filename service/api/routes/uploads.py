@@ -95,7 +95,14 @@ FORM_BODY: dict[str, Any] = {
                     **{name: {"type": "string"} for name in FORM_FIELDS},
                     "file": {"type": "string", "format": "binary"},
                 },
-            }
+            },
+            "example": {
+                "key": "uploads/5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e/file",
+                "max_bytes": "1073741824",
+                "expires": "1795341600",
+                "signature": "...",
+                "file": "content of walk.mp4",
+            },
         }
     },
 }

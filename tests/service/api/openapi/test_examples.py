@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
 
-from service.api.app import create_app
+from service.api.openapi.object_responses import BINARY
 from service.contract.errors import ErrorCode
-from service.settings import Settings
 
 PROBLEM = "application/problem+json"
 # Answers without a body that could be shown: none at all, or the bytes of an object.
@@ -25,12 +23,6 @@ BARE = {
 }
 NONE: dict[str, Any] = {"examples": {}}
 Answer = tuple[str, str, str, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The OpenAPI document; no service is started."""
-    return create_app(Settings(data=tmp_path_factory.mktemp("data") / "data")).openapi()
 
 
 def answers(document: dict[str, Any]) -> Iterator[Answer]:
@@ -63,7 +55,7 @@ def test_every_route_has_an_example_of_success(document: dict[str, Any]) -> None
         elif not answer.get("content"):
             bare.add((method, path, status))
         for described in answer.get("content", {}).values():
-            assert shown(document, described), (method, path, status)
+            assert described == BINARY or shown(document, described), (method, path, status)
     assert bare == BARE
     assert successes > 20
 
@@ -86,6 +78,8 @@ def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
 
 def unknown_fields(document: dict[str, Any], schema: dict[str, Any], example: Any) -> set[str]:
     """Return the fields of an example that are not in its schema."""
+    if "$ref" not in schema:
+        return set()
     properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
     return set(example) - set(properties)
 
@@ -122,9 +116,7 @@ def test_every_error_of_an_input_is_documented(document: dict[str, Any], reposit
 
 def test_event_example_contains_the_job(document: dict[str, Any]) -> None:
     stream = document["paths"]["/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
-    lines = dict(
-        line.split(": ", 1) for line in stream["text/event-stream"]["example"].strip().splitlines()
-    )
-    job = json.loads(lines["data"])
+    event = stream["text/event-stream"]["example"]
+    job = json.loads(event["data"])
     assert job == document["components"]["schemas"]["JobView"]["example"]
-    assert lines["id"] == str(job["version"])
+    assert event["id"] == str(job["version"])
