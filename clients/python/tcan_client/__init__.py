@@ -44,7 +44,7 @@ from tcan_client.models import (
     Secrets,
     Timings,
 )
-from tcan_client.params import JobOptions, JobParams, Webhook
+from tcan_client.params import JobOptions, JobParams, PosesParams, Trim, Webhook
 from tcan_client.requests import DEFAULT_URL
 from tcan_client.retries import Retries
 from tcan_client.sources import Source
@@ -72,6 +72,7 @@ __all__ = [
     "Links",
     "ModelInfo",
     "Output",
+    "PosesParams",
     "Priority",
     "ProblemError",
     "Progress",
@@ -82,6 +83,7 @@ __all__ = [
     "Secrets",
     "Source",
     "Timings",
+    "Trim",
     "UnreachableError",
     "WaitTimeoutError",
     "Webhook",

@@ -29,6 +29,7 @@ class FieldError(NamedTuple):
 class ProblemError(ClientError):
     """The service refused a request.
 
+    Example:
         try:
             client.submit("me.png", "walk.mp4", {"seed": -1})
         except ProblemError as error:

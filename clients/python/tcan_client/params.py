@@ -11,10 +11,28 @@ from tcan_client.base import Model
 from tcan_client.enums import Priority, ResultFormat, Sampler, WebhookEvent
 
 
-class JobParams(Model):
+class Trim(Model):
+    """A part of the driving video or pose file, in seconds after its first frame."""
+
+    start_s: float | None = None
+    end_s: float | None = Field(default=None, description="By default, the end of the file.")
+
+
+class PosesParams(Model):
+    """Parameters of a pose preview."""
+
+    person: int | None = Field(
+        default=None,
+        description="Person in the driving video to follow, counted from the left, from 0.",
+    )
+    trim: Trim | None = Field(default=None, description="Part of the driving video to use.")
+
+
+class JobParams(PosesParams):
     """Parameters of an animation.
 
-    JobParams(seed=7, num_inference_steps=12, format=ResultFormat.GIF)
+    Example:
+        JobParams(seed=7, num_inference_steps=12, format=ResultFormat.GIF)
     """
 
     seed: int | None = Field(default=None, description="Seed of the initial noise.")
@@ -31,10 +49,6 @@ class JobParams(Model):
     )
     retarget: bool | None = Field(
         default=None, description="Whether to fit the driving poses to the character's proportions."
-    )
-    person: int | None = Field(
-        default=None,
-        description="Person in the driving video to follow, counted from the left, from 0.",
     )
     scheduler: Sampler | None = None
     cache_interval: int | None = Field(
@@ -55,7 +69,8 @@ class Webhook(Model):
 class JobOptions(Model):
     """Options of a job that do not affect the animation.
 
-    JobOptions(priority=Priority.LOW, webhook=Webhook(url="https://studio.example/tcan"))
+    Example:
+        JobOptions(priority=Priority.LOW, webhook=Webhook(url="https://studio.example/tcan"))
     """
 
     ttl_s: int | None = Field(

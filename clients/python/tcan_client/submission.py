@@ -31,11 +31,8 @@ class Submission:
     key: str
 
     def to_upload(self, above_bytes: int) -> dict[str, File]:
-        """Return the files to upload by a form: all if one is big or another is a reference."""
-        files = self._files()
-        mixed = len(files) < len(self.inputs)
-        big = any(file.size_bytes > above_bytes for file in files.values())
-        return files if mixed or big else {}
+        """Return the files that are too big to be sent through the gateway."""
+        return {name: it for name, it in self._files().items() if it.size_bytes > above_bytes}
 
     def uploaded(self, ids: Mapping[str, str]) -> Submission:
         """Return the submission with files replaced by their uploads' ids."""
@@ -47,15 +44,16 @@ class Submission:
         """Open the headers and the body of one attempt, as httpx keyword arguments."""
         headers = {"Idempotency-Key": self.key}
         fields = {name: plain(field) for name, field in self.fields.items() if field is not None}
-        files = self._files()
+        files, references = self._files(), self._references()
         if not files:
-            yield {"headers": headers, "json": self._references() | fields}
+            yield {"headers": headers, "json": references | fields}
             return
         with ExitStack() as stack:
             parts: dict[str, Any] = {
                 name: (None, json.dumps(field), "application/json")
                 for name, field in fields.items()
             }
+            parts |= {name: (None, value) for name, value in references.items()}
             for name, file in files.items():
                 parts[name] = (file.name, stack.enter_context(file.open()))
             yield {"headers": headers, "files": parts}
@@ -63,7 +61,7 @@ class Submission:
     def _files(self) -> dict[str, File]:
         return {name: it for name, it in self.inputs.items() if isinstance(it, File)}
 
-    def _references(self) -> dict[str, Any]:
+    def _references(self) -> dict[str, str]:
         return {
             f"{name}_{it.kind}": it.value
             for name, it in self.inputs.items()

@@ -48,7 +48,9 @@ def results(client: Client, folder: Path) -> Job:
     assert client.manifest(job.id)["params"]["seed"] == 7
     events: list[Event] = list(client.events(job.id, last_event_id=1))
     assert events[-1].job.id == job.id
-    preview = client.wait(client.poses((folder / "dance.mp4").read_bytes()).id, timeout=600)
+    preview = client.wait(
+        client.poses((folder / "dance.mp4").read_bytes(), {"person": 0}).id, timeout=600
+    )
     client.download(preview.id, folder / "dance.json", Output.KEYPOINTS)
     return job
 

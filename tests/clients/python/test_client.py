@@ -26,6 +26,7 @@ from tcan_client import (
     ProblemError,
     ResultFormat,
     Retries,
+    Trim,
     UnreachableError,
     WaitTimeoutError,
 )
@@ -95,12 +96,14 @@ def test_client_lists_jobs_over_several_pages(
     assert len(client.jobs(999)) == 251
 
 
-def test_files_are_uploaded_by_form_when_another_input_is_a_url(
+def test_files_urls_and_uploads_may_be_mixed(
     client: Client, image: Path, driving: Path, web: Web
 ) -> None:
     elsewhere = web.page("/walk.mp4", driving.read_bytes())
-    assert client.submit(image, elsewhere).status is JobState.QUEUED
+    pose = client.upload(samples.poses(1))
+    job = client.submit(image, elsewhere, JobParams(trim=Trim(end_s=0.3)), image_pose=pose)
     assert web.requests == ["/walk.mp4"]
+    assert job.params.trim == Trim(start_s=0.0, end_s=0.3)
 
 
 def test_big_files_are_uploaded_by_form(

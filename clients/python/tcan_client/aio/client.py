@@ -25,7 +25,7 @@ from tcan_client.models import (
     ModelList,
     Secrets,
 )
-from tcan_client.params import JobOptions, JobParams
+from tcan_client.params import JobOptions, JobParams, PosesParams
 from tcan_client.requests import TIMEOUT_S, Request, parse
 from tcan_client.retries import POLL_S, RETRIES, Retries
 from tcan_client.sources import File, Source, read_source
@@ -35,12 +35,14 @@ OnUpdate = Callable[[Job], None]
 """Called with the job at each change of its state or progress."""
 
 Params = JobParams | Mapping[str, Any]
+PreviewParams = PosesParams | Mapping[str, Any]
 Options = JobOptions | Mapping[str, Any]
 
 
 class AsyncClient:
     """A client of one service.
 
+    Example:
         async with AsyncClient("http://127.0.0.1:8000") as client:
             job = await client.animate("me.png", "walk.mp4", "result.mp4")
 
@@ -84,6 +86,7 @@ class AsyncClient:
         driving: Source,
         out: str | os.PathLike[str] | None = None,
         *,
+        image_pose: Source | None = None,
         params: Params | None = None,
         options: Options | None = None,
         on_update: OnUpdate = lambda job: None,
@@ -91,6 +94,7 @@ class AsyncClient:
     ) -> Job:
         """Submit a job, wait for its end, and write its result to `out`.
 
+        Example:
             job = await client.animate(
                 "me.png",
                 "https://example.com/walk.mp4",
@@ -106,7 +110,9 @@ class AsyncClient:
             JobEndedError: the job failed or was canceled.
             WaitTimeoutError: the job has not ended in time; it goes on.
         """
-        submitted = await self.submit(image, driving, params, options=options)
+        submitted = await self.submit(
+            image, driving, params, image_pose=image_pose, options=options
+        )
         job = await self.wait(submitted.id, on_update, timeout=timeout)
         if job.status is not JobState.SUCCEEDED:
             raise JobEndedError(job)
@@ -120,22 +126,25 @@ class AsyncClient:
         driving: Source,
         params: Params | None = None,
         *,
+        image_pose: Source | None = None,
         options: Options | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a job. Files are streamed; big ones go directly to the object store.
 
+        Example:
             job = await client.submit(Path("me.png"), "walk.mp4", JobParams(seed=7))
 
         Args:
             driving: a video or a pose file.
+            image_pose: pose file of the image; its pose is detected when absent.
             idempotency_key: requests with the same key create one job; random when absent, which
                 makes the retries of this call safe.
 
         Raises:
             OSError: a file cannot be read.
         """
-        inputs = {"image": image, "driving": driving}
+        inputs = {"image": image, "driving": driving, "image_pose": image_pose}
         return await self._submit(
             "/animate", inputs, {"params": params, "options": options}, idempotency_key
         )
@@ -143,24 +152,28 @@ class AsyncClient:
     async def poses(
         self,
         driving: Source,
+        params: PreviewParams | None = None,
         *,
         options: Options | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`.
 
-        job = await client.wait((await client.poses("walk.mp4")).id)
-        await client.download(job.id, "walk.json", Output.KEYPOINTS)
+        Example:
+            job = await client.poses("walk.mp4", PosesParams(person=1))
+            await client.wait(job.id)
+            await client.download(job.id, "walk.json", Output.KEYPOINTS)
         """
         return await self._submit(
-            "/poses", {"driving": driving}, {"options": options}, idempotency_key
+            "/poses", {"driving": driving}, {"params": params, "options": options}, idempotency_key
         )
 
     async def upload(self, file: Source) -> str:
         """Upload a file to the object store and return its id, which is valid for a day.
 
-        walk = await client.upload("walk.mp4")
-        jobs = [await client.submit(image, walk) for image in ("me.png", "you.png")]
+        Example:
+            walk = await client.upload("walk.mp4")
+            jobs = [await client.submit(image, walk) for image in ("me.png", "you.png")]
         """
         read = read_source("file", file)
         if not isinstance(read, File):
@@ -181,7 +194,8 @@ class AsyncClient:
     ) -> list[Job]:
         """List the newest jobs, at most `limit`, filtered by state and time.
 
-        failed = await client.jobs(states=[JobState.FAILED])
+        Example:
+            failed = await client.jobs(states=[JobState.FAILED])
         """
         path: str | None = requests.jobs_path(limit, states, created_after, created_before)
         jobs: list[Job] = []
@@ -204,6 +218,7 @@ class AsyncClient:
     ) -> AsyncGenerator[Event, None]:
         """Yield every change of the job until it ends, each exactly once.
 
+        Example:
             async for event in client.events(job.id):
                 print(event.kind, event.job.stage, event.job.progress.fraction)
 
@@ -259,7 +274,8 @@ class AsyncClient:
     ) -> None:
         """Write one of the job's outputs, or `previews/1` and so on, to a file atomically.
 
-        await client.download(job.id, "poster.png", Output.POSTER)
+        Example:
+            await client.download(job.id, "poster.png", Output.POSTER)
         """
         await self._transport.download(f"/jobs/{job_id}/{output}", Path(file))
 
@@ -302,11 +318,13 @@ class AsyncClient:
     async def _submit(
         self,
         path: str,
-        inputs: Mapping[str, Source],
-        fields: Mapping[str, Params | Options | None],
+        inputs: Mapping[str, Source | None],
+        fields: Mapping[str, PreviewParams | Options | None],
         key: str | None,
     ) -> Job:
-        read = {name: read_source(name, source) for name, source in inputs.items()}
+        read = {
+            name: read_source(name, source) for name, source in inputs.items() if source is not None
+        }
         submission = Submission(path, read, fields, key or uuid4().hex)
         files = submission.to_upload(self._upload_above_bytes)
         uploads = {name: await self._upload(file) for name, file in files.items()}
