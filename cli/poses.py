@@ -24,7 +24,9 @@ def extract(
     from tcan_core.conditioning.cleaning.clean import clean_poses
     from tcan_core.pipelines.detect_people import detect_people
 
-    people, fps = detect_people(video, detector=detector)
+    people, fps, warnings = detect_people(video, detector=detector)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
     write_pose_file(out, people, fps=float(fps))
     frames_with_people = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
     typer.echo(

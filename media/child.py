@@ -28,8 +28,9 @@ LAZY_MODULES = ("av.subtitles.stream", "numpy.ma")
 def image(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
     """Send a still image; `argument` has the file's `name` and the `limits`."""
     with _send_errors(out):
-        pixels = read_image(*_file_and_limits(file, argument))
-        out.json({"height": pixels.shape[0], "width": pixels.shape[1]})
+        warnings: list[str] = []
+        pixels = read_image(*_file_and_limits(file, argument), warnings.append)
+        out.json({"height": pixels.shape[0], "width": pixels.shape[1], "warnings": warnings})
         out.raw(pixels.data)
 
 
@@ -38,8 +39,15 @@ def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
     with _send_errors(out):
         reader = VideoReader(*_file_and_limits(file, argument))
         height, width = reader.size
-        size = {"height": height, "width": width}
-        out.json(size | {"fps": str(reader.fps), "frames": reader.expected})
+        out.json(
+            {
+                "height": height,
+                "width": width,
+                "fps": str(reader.fps),
+                "frames": reader.expected,
+                "warnings": reader.warnings,
+            }
+        )
         for frame in reader:
             out.raw(frame.data)
 

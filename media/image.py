@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +12,50 @@ from PIL import Image, ImageOps
 from media.atomic_write import atomic_write
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
-from media.image_file import NotAnImageError, map_decoding_errors, open_image
+from media.grey import MODES as GREY_MODES
+from media.grey import to_eight_bits
+from media.icc import to_srgb
+from media.image_file import (
+    ANIMATED_FORMATS,
+    NotAnImageError,
+    ignore_warning,
+    map_decoding_errors,
+    open_image,
+)
 from media.limits import MediaLimits
 
 
-def read_image(source: Source, limits: MediaLimits | None = None) -> NDArray[np.uint8]:
-    """Read a still image upright, or the first frame of an animated one.
+def read_image(
+    source: Source,
+    limits: MediaLimits | None = None,
+    warn: Callable[[str], None] = ignore_warning,
+) -> NDArray[np.uint8]:
+    """Read a still image upright, or the first picture of a file with several.
 
     Args:
         source: a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file with any name.
         limits: size limits, checked before any pixels are decoded.
+        warn: called with a sentence for the user when a part of the file cannot be used.
 
     Returns:
-        (height, width, 3) uint8 RGB; EXIF orientation applied, transparent parts over white.
+        (height, width, 3) uint8 sRGB; EXIF orientation applied, an embedded colour profile
+        converted, transparent parts over white.
 
     Raises:
         MediaError: no such file, empty, not an image, damaged, or over a limit.
     """
     file, limits = media_file(source), limits or MediaLimits()
-    with open_image(file, limits) as image, map_decoding_errors(file.name):
-        return _to_rgb(ImageOps.exif_transpose(image))
+    with open_image(file, limits, warn) as image, map_decoding_errors(file.name):
+        tags = getattr(image, "tag_v2", {})
+        upright = ImageOps.exif_transpose(image)
+        if image.mode in GREY_MODES:
+            upright = to_eight_bits(file.name, upright, tags, warn)
+        pixels = np.array(to_srgb(file.name, upright, warn))
+    return composite_over_white(pixels) if pixels.shape[-1] == 4 else pixels
 
 
 def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
-    """Return whether the file is an image with one frame; only its header is read.
+    """Return whether the file is an image without animation; only its header is read.
 
     Raises:
         MediaError: no such file, empty, or an image over a limit.
@@ -42,7 +63,8 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
     file, limits = media_file(source), limits or MediaLimits()
     try:
         with open_image(file, limits) as image:
-            return int(getattr(image, "n_frames", 1)) == 1
+            frames = int(getattr(image, "n_frames", 1))
+            return frames == 1 or image.format not in ANIMATED_FORMATS
     except NotAnImageError:
         return False
 
@@ -81,18 +103,3 @@ def composite_over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(rgba[..., :3])
     mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
-
-
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I;16"):
-        return _grey_to_rgb(np.asarray(image).astype(np.uint16) // 257)
-    if image.mode in ("I", "F"):
-        return _grey_to_rgb(np.asarray(image))
-    if image.has_transparency_data:
-        return composite_over_white(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("RGB"))
-
-
-def _grey_to_rgb(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    levels = np.clip(np.nan_to_num(grey.astype(np.float64)), 0, 255).round().astype(np.uint8)
-    return np.repeat(levels[..., None], 3, axis=-1)

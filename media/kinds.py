@@ -40,6 +40,25 @@ _TIFF = (b"II*\0", b"MM\0*")
 # Brands of HEIF (AVIF, HEIC): of still images, and of image sequences.
 _STILL_BRANDS = {b"avif", b"heic", b"heix", b"mif1"}
 _SEQUENCE_BRANDS = {b"avis", b"hevc", b"hevx", b"msf1"}
+# Images that are not read, by their first bytes, and HEIF by its brands.
+_HEIC = "a HEIC image (the format of many phones)"
+_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
+    (b"II*\0", "a TIFF image with this kind of pixels (such as floats in colour)"),
+    (b"MM\0*", "a TIFF image with this kind of pixels (such as floats in colour)"),
+    (b"II+\0", "a BigTIFF image"),
+    (b"MM\0+", "a BigTIFF image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"8BPS", "a Photoshop document"),
+    (b"v/1\x01", "an OpenEXR image"),
+    (b"#?RADIANCE", "a Radiance HDR image"),
+    (b"%PDF", "a PDF document"),
+    (b"<svg", "an SVG drawing"),
+    (b"\0\0\1\0", "an icon"),
+)
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 def demuxer(head: bytes) -> str | None:
@@ -75,6 +94,17 @@ def is_still(head: bytes) -> bool:
         brands = {box[at : at + 4] for at in range(16, len(box), 4)}
         return box[8:12] in _STILL_BRANDS and _SEQUENCE_BRANDS.isdisjoint(brands)
     return head.startswith((_JPEG, *_TIFF)) or (head[:2] == b"BM" and head[6:10] == bytes(4))
+
+
+def unsupported_image(head: bytes) -> str | None:
+    """Return the name of a common kind of image that is not read, with its article, or None.
+
+    Args:
+        head: the first `HEAD_BYTES` of a file that could not be identified, or all of it.
+    """
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return _HEIC
+    return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
 
 
 def _is_transport_stream(head: bytes) -> bool:

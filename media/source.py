@@ -6,7 +6,7 @@ child process by `media.child`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.image import read_image
+from media.image_file import ignore_warning
 from media.limits import MediaLimits
 from media.video_reader import VideoReader
 
@@ -26,6 +27,7 @@ class Frames(Protocol):
     Attributes:
         fps: frames per second.
         expected: number of frames that the file declares.
+        warnings: sentences for the user on how the file is read.
     """
 
     @property
@@ -34,13 +36,21 @@ class Frames(Protocol):
     @property
     def expected(self) -> int: ...
 
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
     def __iter__(self) -> Iterator[NDArray[np.uint8]]: ...
 
 
 class MediaSource(Protocol):
     """A reader of images and videos; it raises the errors of `read_image` and `VideoReader`."""
 
-    def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
+    def image(
+        self,
+        path: Path,
+        limits: MediaLimits | None,
+        warn: Callable[[str], None] = ignore_warning,
+    ) -> NDArray[np.uint8]:
         """Return a still image, (height, width, 3) uint8 RGB."""
 
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
@@ -50,9 +60,14 @@ class MediaSource(Protocol):
 class LocalMediaSource:
     """A source that decodes trusted files in this process."""
 
-    def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
+    def image(
+        self,
+        path: Path,
+        limits: MediaLimits | None,
+        warn: Callable[[str], None] = ignore_warning,
+    ) -> NDArray[np.uint8]:
         """See `MediaSource`."""
-        return read_image(path, limits)
+        return read_image(path, limits, warn)
 
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
         """See `MediaSource`."""

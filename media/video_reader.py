@@ -62,6 +62,9 @@ class VideoReader:
 
     Raises:
         MediaError: no such file, empty, not a video, without frames, damaged, or over a limit.
+
+    Attributes:
+        warnings: sentences for the user on how the file is read.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class VideoReader:
             raise ParameterError(f"fps is {fps}; it must be above 0")
         self._file = media_file(source)
         self._limits = limits or MediaLimits()
+        self.warnings: list[str] = []
         self._still = is_still_image(self._file, self._limits)
         self._stored_size = (0, 0)
         self._timing = _STILL if self._still else self._find_timing(fps)
@@ -128,7 +132,7 @@ class VideoReader:
             return self._info(height, width, bool(container.streams.audio))
 
     def _still_info(self) -> VideoInfo:
-        height, width = read_image(self._file, self._limits).shape[:2]
+        height, width = read_image(self._file, self._limits, self.warnings.append).shape[:2]
         return self._info(height, width, audio=False)
 
     def _info(self, height: int, width: int, audio: bool) -> VideoInfo:

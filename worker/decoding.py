@@ -5,18 +5,19 @@ A child has read an untrusted file, so the sizes that it reports are checked her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from media.image_file import ignore_warning
 from sandbox.children import Child, Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
@@ -38,6 +39,7 @@ class ChildReport(BaseModel):
     width: int = Field(0, ge=0)
     frames: int = Field(1, ge=0)
     fps: str = Field("1", max_length=40, pattern=r"^[1-9][0-9]*(/[1-9][0-9]*)?$")
+    warnings: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=20)
     code: ErrorCode | None = None
     detail: str = Field("", max_length=2000)
 
@@ -49,6 +51,7 @@ class ChildFrames:
     Attributes:
         expected: number of frames that the child announced.
         max_frames: number of frames that are accepted.
+        warnings: sentences for the caller on how the file is read.
     """
 
     child: Child
@@ -56,6 +59,7 @@ class ChildFrames:
     fps: Fraction
     expected: int
     max_frames: int
+    warnings: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         for _ in range(self.max_frames):
@@ -99,10 +103,15 @@ class ChildSource:
         source._check = check
         return source
 
-    def image(self, path: Path, limits: Any) -> NDArray[np.uint8]:
+    def image(
+        self, path: Path, limits: Any, warn: Callable[[str], None] = ignore_warning
+    ) -> NDArray[np.uint8]:
         """Return a still image, (height, width, 3) uint8 RGB. Raises AnimationError."""
         with self._child("image", path, limits) as child:
-            pixels = _pixels(child, _shape(_report(child), limits))
+            report = _report(child)
+            pixels = _pixels(child, _shape(report, limits))
+        for text in report.warnings:
+            warn(text)
         if pixels is None:
             raise AnimationError(
                 ErrorCode.DECODER_STOPPED, f"{path.name}: the decoder sent no pixels"
@@ -115,7 +124,14 @@ class ChildSource:
         with self._child("video", path, limits) as child:
             report = _report(child)
             shape = _shape(report, limits)
-            yield ChildFrames(child, shape, Fraction(report.fps), report.frames, limits.max_frames)
+            yield ChildFrames(
+                child,
+                shape,
+                Fraction(report.fps),
+                report.frames,
+                limits.max_frames,
+                report.warnings,
+            )
 
     def close(self) -> None:
         """End the running decoders."""

@@ -171,7 +171,8 @@ def prepare(
     """
     started = time.monotonic()
     limits = limits or MediaLimits()
-    image = (media or LocalMediaSource()).image(image_path, limits)
+    image_warnings: list[str] = []
+    image = (media or LocalMediaSource()).image(image_path, limits, image_warnings.append)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     source_pose, source_warnings = _find_source(image, source_pose_path, detector, needed=retarget)
     driving = find_poses(driving_path, limits, detector, cleaning, progress, media, trim)
@@ -183,7 +184,10 @@ def prepare(
         source_pose if retarget else None,
         driving.poses,
         driving.fps,
-        driving.warnings + source_warnings + (agreement.warnings(retarget) if agreement else []),
+        image_warnings
+        + driving.warnings
+        + source_warnings
+        + (agreement.warnings(retarget) if agreement else []),
         {"prepare": time.monotonic() - started},
         driving.quality | {"alignment": agreement.as_json() if agreement else None},
     )
@@ -260,14 +264,16 @@ def find_poses(
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
         trim = trim or Trim()
         trim.check(driving_path.name, len(file.frames), fps)
-        people = file.frames[trim.frames(fps)]
+        people, warnings = file.frames[trim.frames(fps)], list[str]()
     else:
-        people, fps = detect_people(driving_path, limits, detector, progress, media, trim)
+        people, fps, warnings = detect_people(
+            driving_path, limits, detector, progress, media, trim
+        )
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
     report = cleaned.report
-    return FoundPoses(cleaned.poses, fps, report.warnings(), asdict(report))
+    return FoundPoses(cleaned.poses, fps, warnings + report.warnings(), asdict(report))
 
 
 def render(

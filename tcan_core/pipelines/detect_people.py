@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,14 @@ from tcan_core.errors import MediaError
 _DETECT_BATCH, _DETECT_PIXELS = 32, 16_000_000
 
 
+class DetectedPeople(NamedTuple):
+    """The people in each frame of a video, its frame rate, and warnings for the user."""
+
+    frames: list[list[Pose]]
+    fps: Fraction
+    warnings: list[str]
+
+
 def detect_people(
     path: Path,
     limits: MediaLimits | None = None,
@@ -28,14 +37,11 @@ def detect_people(
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
     trim: Trim | None = None,
-) -> tuple[list[list[Pose]], Fraction]:
+) -> DetectedPeople:
     """Detect the people of every frame of a video, a few frames in memory at a time.
 
     Args:
         trim: the part of the video; all of it by default.
-
-    Returns:
-        The people of each frame, and the video's frame rate.
 
     Raises:
         MediaError: the video cannot be used.
@@ -56,10 +62,10 @@ def detect_people(
                 batch.clear()
                 if progress is not None:
                     progress(len(people), max(expected, len(people)))
-        fps = frames.fps
+        fps, warnings = frames.fps, list(frames.warnings)
     if batch:
         people += people_detector.detect(np.stack(batch))
     if not people:
         trim.check(path.name, frames.expected, fps)
         raise MediaError(f"{path.name}: the video has no frames")
-    return people, fps
+    return DetectedPeople(people, fps, warnings)

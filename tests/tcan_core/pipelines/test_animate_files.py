@@ -103,7 +103,7 @@ def test_part_of_the_driving_file_is_used(pair: Path, name: str) -> None:
 def test_people_are_detected_in_every_frame_of_a_video(pair: Path, scene: Scene) -> None:
     calls: list[tuple[int, int]] = []
 
-    people, fps = detect_people(
+    people, fps, _ = detect_people(
         pair / "driving.mp4", detector=DETECTOR, progress=lambda *now: calls.append(now)
     )
 
@@ -117,7 +117,7 @@ def test_long_videos_are_detected_in_batches(tmp_path: Path) -> None:
             writer.write(np.full((32, 32, 3), 200 if index % 2 else 0, np.uint8))
     calls: list[tuple[int, int]] = []
 
-    people, _ = detect_people(
+    people, *_ = detect_people(
         tmp_path / "long.mp4", detector=DETECTOR, progress=lambda *now: calls.append(now)
     )
 

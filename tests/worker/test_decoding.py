@@ -1,0 +1,66 @@
+"""The worker's child and the gateway's read people's files as the command line does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media.errors import MediaError
+from media.image import read_image
+from service.errors import RejectedError
+from service.input_limits import InputLimits
+from service.inspection.decoder import Decoder
+from tests.media.people_images import UNREADABLE, image_cases
+from worker.decoding import ChildSource
+
+LIMITS = InputLimits()
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Decoder]:
+    """The gateway's decoder."""
+    decoder = Decoder()
+    yield decoder
+    decoder.close()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[ChildSource]:
+    """The worker's decoder."""
+    source = ChildSource(LIMITS)
+    yield source
+    source.close()
+
+
+@pytest.mark.parametrize("name", image_cases())
+def test_image_is_read_alike_everywhere(
+    gateway: Decoder, worker: ChildSource, tmp_path: Path, name: str
+) -> None:
+    case, file = image_cases()[name], tmp_path / "image"
+    case.write(file)
+    warnings: dict[str, list[str]] = {"command line": [], "worker": []}
+
+    assert gateway.inspect({"image": file}, LIMITS)["image"].suffix in (".png", ".jpg", ".tiff")
+    pixels = worker.image(file, LIMITS.image(), warnings["worker"].append)
+
+    assert np.abs(pixels.astype(int) - case.truth).max() <= case.tolerance
+    assert np.array_equal(pixels, read_image(file, warn=warnings["command line"].append))
+    assert warnings["worker"] == warnings["command line"]
+    assert [case.warning in text for text in warnings["worker"]] == [True] * bool(case.warning)
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_image_that_cannot_be_read_is_named(gateway: Decoder, tmp_path: Path, name: str) -> None:
+    content, meaning = UNREADABLE[name]
+    file = tmp_path / "image"
+    file.write_bytes(content)
+    expected = f"^image: {meaning}.* cannot be read; convert it to PNG or JPEG first".replace(
+        "(", "\\("
+    )
+    with pytest.raises(RejectedError, match=expected):
+        gateway.inspect({"image": file}, LIMITS)
+    with pytest.raises(MediaError, match=expected):
+        read_image(file)
