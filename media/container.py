@@ -34,6 +34,8 @@ OTHER_FORMATS = (
 )
 # Other files and addresses that a file names are never opened.
 NO_PROTOCOLS = {"protocol_whitelist": "none"}
+# Codecs of cover art that is not marked as such, if there is a video in another one.
+PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "tiff", "webp"})
 # Each thread holds a frame or more; FFmpeg would start one per processor core.
 MAX_THREADS = 4
 
@@ -46,7 +48,7 @@ def open_video(
     known_kinds_only: bool = False,
     max_threads: int = MAX_THREADS,
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and its first video stream that is not cover art; check the declared size.
+    """Open a file and its video stream, which cover art is not; check the declared size.
 
     Args:
         limits: checked before any pixels are decoded.
@@ -160,10 +162,21 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 def _picture_stream(name: str, container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if streams:
-        context: object = streams[0].codec_context  # may be None, contrary to PyAV's types
-        if context is None:
+        stream = min(streams, key=_unlikeliness)  # the first of the likeliest
+        if _codec_name(stream) is None:
             raise MediaError(f"{name}: the codec of the video is not supported")
-        return streams[0]
+        return stream
     if container.streams.audio:
         raise MediaError(f"{name}: the file has audio but no video")
     raise MediaError(f"{name}: the file has no video")
+
+
+def _unlikeliness(stream: VideoStream) -> tuple[bool, bool, bool]:
+    """Return the reasons why this is not the video: it cannot be decoded, or is a still image."""
+    codec = _codec_name(stream)
+    return codec is None, stream.frames == 1, codec in PICTURE_CODECS
+
+
+def _codec_name(stream: VideoStream) -> str | None:
+    context: object = stream.codec_context  # may be None, contrary to PyAV's types
+    return None if context is None else stream.codec_context.name

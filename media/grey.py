@@ -58,5 +58,5 @@ def _guess_range(levels: NDArray[np.generic]) -> tuple[float, float]:
         for white in _WHITE_LEVELS:
             if white * _DARKEST <= light <= white:
                 return 0.0, float(white)
-    black, white = min(0.0, float(finite.min())), float(finite.max())
-    return black, white if white > black else black + 1
+    darkest, lightest = min(0.0, float(finite.min())), float(finite.max())
+    return darkest, lightest if lightest > darkest else darkest + 1

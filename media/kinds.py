@@ -6,7 +6,7 @@ of playlists, which open other files and addresses.
 
 from __future__ import annotations
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 64 * 1024  # an APNG may have a colour profile before its mark
 PNG = b"\x89PNG\r\n\x1a\n"
 TS_SYNC = 0x47
 TS_PACKET = 188

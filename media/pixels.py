@@ -5,24 +5,32 @@ from __future__ import annotations
 import numpy as np
 from av.buffer import Buffer
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from media.image import composite_over_white
+from media.tone_map import hdr_name, tone_map
 
 
-def to_rgb(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+def to_rgb(
+    frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter
+) -> NDArray[np.uint8]:
     """Convert a decoded frame, without its rotation.
 
     Args:
-        frame: decoded frame, any pixel format and colour space; transparent parts become white.
+        frame: decoded frame, any pixel format and colour space; transparent parts become white,
+            and HDR becomes SDR.
         size: (height, width) of the result.
+        reformatter: the same one for all frames of a video, so that its tables are made once.
 
     Returns:
         (height, width, 3) uint8 RGB.
     """
+    if hdr_name(frame) is not None:
+        return tone_map(frame, size, reformatter)
     transparent = any(component.is_alpha for component in frame.format.components)
-    converted = frame.reformat(
-        width=size[1], height=size[0], format="rgba" if transparent else "rgb24"
+    converted = reformatter.reformat(
+        frame, width=size[1], height=size[0], format="rgba" if transparent else "rgb24"
     )
     pixels = converted.to_ndarray().astype(np.uint8, copy=False)
     return composite_over_white(pixels) if transparent else pixels

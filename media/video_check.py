@@ -8,9 +8,11 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from media.animated_webp import frame_durations_s
 from media.container import NOT_A_VIDEO, decode_frames, frame_packets, map_ffmpeg_errors, open_video
 from media.errors import MediaError, Problem
 from media.files import MediaFile
+from media.image_file import IMAGE_SUFFIXES, map_decoding_errors, open_image
 from media.kinds import HEAD_BYTES, VIDEO_SUFFIXES, is_still
 from media.limits import DEFAULT_FPS, MediaLimits
 
@@ -40,6 +42,9 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
     with file.open() as reader:
         if is_still(reader.read(HEAD_BYTES)):
             raise _still(file.name)
+    durations_s = frame_durations_s(file, limits)
+    if durations_s:
+        return _check_animated_webp(file, durations_s, limits)
     # A single thread: others would each hold frames, so that memory would grow with the processors.
     with (
         map_ffmpeg_errors(file.name, NOT_A_VIDEO),
@@ -57,6 +62,15 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
         seconds = max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
         kind = container.format.name.split(",")[0]
         return VideoSummary(VIDEO_SUFFIXES[kind], frames, seconds)
+
+
+def _check_animated_webp(
+    file: MediaFile, durations_s: list[float], limits: MediaLimits
+) -> VideoSummary:
+    with open_image(file, limits) as image, map_decoding_errors(file.name):
+        limits.check_extent(file.name, len(durations_s), image.height, image.width)
+        image.load()
+    return VideoSummary(IMAGE_SUFFIXES["WEBP"], len(durations_s), sum(durations_s))
 
 
 def _frame_count(

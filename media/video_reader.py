@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from media.animated_webp import frame_durations_s, read_frames
 from media.container import decode_frames, open_video
+from media.deinterlace import deinterlace
 from media.errors import MediaError, ParameterError
 from media.files import Source, media_file
 from media.frame_times import frame_times
-from media.image import is_still_image, read_image
+from media.image import composite_over_white, is_still_image, read_image
 from media.limits import DEFAULT_FPS, MediaLimits
 from media.pixels import display_matrix, make_upright, square_pixel_size, to_rgb, turns_sideways
-from media.timing import Timing, find_timing
+from media.timing import StoredTimes, Timing, find_timing
+from media.tone_map import hdr_name
+
+_Frame = TypeVar("_Frame")
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,8 @@ class VideoReader:
 
     Rotation, mirroring and pixel aspect are applied; transparent parts become white. A video of
     variable rate is resampled to its most common rate; one of constant rate yields exactly its
-    stored frames. A still image is one frame.
+    stored frames. A still image is one frame. Interlaced frames are deinterlaced, and HDR becomes
+    SDR.
 
     Args:
         source: any video that FFmpeg reads from a single file, or an image.
@@ -75,10 +84,12 @@ class VideoReader:
         self._file = media_file(source)
         self._limits = limits or MediaLimits()
         self.warnings: list[str] = []
-        self._still = is_still_image(self._file, self._limits)
+        self._is_still = is_still_image(self._file, self._limits)
+        self._webp_durations_s = frame_durations_s(self._file, self._limits)
+        self._is_image = self._is_still or bool(self._webp_durations_s)
         self._stored_size = (0, 0)
-        self._timing = _STILL if self._still else self._find_timing(fps)
-        self.info = self._still_info() if self._still else self._video_info()
+        self._timing = _STILL if self._is_still else self._find_timing(fps)
+        self.info = self._image_info() if self._is_image else self._video_info()
 
     @property
     def fps(self) -> Fraction:
@@ -96,21 +107,48 @@ class VideoReader:
         return self.info.height, self.info.width
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        if self._still:
+        if self._is_still:
             yield read_image(self._file, self._limits)
-            return
+        elif self._is_image:
+            yield from self._webp_frames()
+        else:
+            yield from self._video_frames()
+
+    def _webp_frames(self) -> Iterator[NDArray[np.uint8]]:
+        starts_s = accumulate(self._webp_durations_s, initial=0.0)
+        frames = zip(starts_s, read_frames(self._file, self._limits), strict=False)
+        for image, repeats in self._repeated(frames):
+            pixels = composite_over_white(np.array(image.convert("RGBA")))
+            for _ in range(repeats):
+                yield pixels.copy()
+
+    def _video_frames(self) -> Iterator[NDArray[np.uint8]]:
+        reformatter = VideoReformatter()
         with open_video(self._file, self._limits) as (container, stream):
-            frames = decode_frames(self._file.name, container, stream)
-            once = ((frame, 1) for frame in frames)
-            for frame, repeats in once if self._timing.as_stored else _repeat(frames, self._timing):
-                pixels = make_upright(to_rgb(frame, self._stored_size), display_matrix(frame))
+            decoded = decode_frames(self._file.name, container, stream)
+            frames = deinterlace(self._file.name, decoded)
+            timed = ((_display_time_s(f, i, self._timing), f) for i, f in enumerate(frames))
+            for frame, repeats in self._repeated(timed):
+                rgb = to_rgb(frame, self._stored_size, reformatter)
+                pixels = make_upright(rgb, display_matrix(frame))
                 yield pixels
                 for _ in range(repeats - 1):
                     yield pixels.copy()
 
+    def _repeated(self, frames: Iterator[tuple[float, _Frame]]) -> Iterator[tuple[_Frame, int]]:
+        """Yield each displayed frame with the number of times it is repeated."""
+        if self._timing.as_stored:
+            return ((frame, 1) for _, frame in frames)
+        return _repeat(frames, self._timing)
+
     def _find_timing(self, fps: Fraction | None) -> Timing:
-        with open_video(self._file, self._limits) as (container, stream):
-            timing = find_timing(frame_times(self._file.name, container, stream, self._limits), fps)
+        if self._webp_durations_s:
+            *starts_s, _ = accumulate(self._webp_durations_s, initial=0.0)
+            timing = find_timing(StoredTimes(starts_s, self._webp_durations_s[-1], ()), fps)
+        else:
+            with open_video(self._file, self._limits) as (container, stream):
+                times = frame_times(self._file.name, container, stream, self._limits)
+                timing = find_timing(times, fps)
         self._limits.check_duration(self._file.name, timing.duration_s)
         self._limits.check_frames(self._file.name, timing.num_frames)
         return timing
@@ -121,34 +159,47 @@ class VideoReader:
             frame = next(decode_frames(self._file.name, container, stream), None)
             if frame is None:
                 raise MediaError(f"{self._file.name}: no frame of the video can be decoded")
+            self._warn_of_conversions(frame)
             aspect = stream.sample_aspect_ratio
             self._stored_size = square_pixel_size(frame, float(aspect) if aspect else None)
             height, width = self._stored_size
             if turns_sideways(display_matrix(frame)):
                 height, width = width, height
             self._limits.check_size(self._file.name, height, width)
-            frames = self._timing.num_frames
-            self._limits.check_extent(self._file.name, frames, height, width)
             return self._info(height, width, bool(container.streams.audio))
 
-    def _still_info(self) -> VideoInfo:
+    def _image_info(self) -> VideoInfo:
         height, width = read_image(self._file, self._limits, self.warnings.append).shape[:2]
         return self._info(height, width, audio=False)
 
     def _info(self, height: int, width: int, audio: bool) -> VideoInfo:
         timing = self._timing
+        self._limits.check_extent(self._file.name, timing.num_frames, height, width)
         return VideoInfo(width, height, timing.fps, timing.num_frames, timing.duration_s, audio)
+
+    def _warn_of_conversions(self, first: VideoFrame) -> None:
+        hdr, name = hdr_name(first), self._file.name
+        if hdr is not None:
+            self.warnings.append(
+                f"{name}: the video is HDR ({hdr}); its colours and brightness were reduced to SDR"
+            )
+        if first.interlaced_frame:
+            self.warnings.append(f"{name}: the video is interlaced; it was deinterlaced")
 
 
 _STILL = Timing(DEFAULT_FPS, 1, 0.0, float(1 / DEFAULT_FPS), as_stored=True, stored_fps=DEFAULT_FPS)
 
 
-def _repeat(frames: Iterator[VideoFrame], timing: Timing) -> Iterator[tuple[VideoFrame, int]]:
-    """Yield each displayed frame with the number of times it is repeated."""
-    pending: VideoFrame | None = None
+def _repeat(frames: Iterator[tuple[float, _Frame]], timing: Timing) -> Iterator[tuple[_Frame, int]]:
+    """Yield each frame that is displayed, with the number of times it is repeated.
+
+    Args:
+        frames: each with its display time in seconds, in the file's time.
+    """
+    pending: _Frame | None = None
     done = 0
-    for index, frame in enumerate(frames):
-        slot = min(timing.slot(_display_time_s(frame, index, timing)), timing.num_frames)
+    for time_s, frame in frames:
+        slot = min(timing.slot(time_s), timing.num_frames)
         if pending is not None and slot > done:
             yield pending, slot - done
             done = slot

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from media.image_file import ignore_warning
 from media.limits import MediaLimits
 from media.source import Frames
 from tcan_core.distributed.peer_processes import PeerProcessGroup
@@ -94,7 +95,12 @@ class DecodedImage:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self._pixels = pixels
 
-    def image(self, path: Path, limits: MediaLimits | None) -> NDArray[np.uint8]:
+    def image(
+        self,
+        path: Path,
+        limits: MediaLimits | None,
+        warn: Callable[[str], None] = ignore_warning,
+    ) -> NDArray[np.uint8]:
         """Return the image (height, width, 3) uint8 RGB; the path is ignored."""
         return self._pixels
 

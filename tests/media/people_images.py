@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -264,7 +264,7 @@ def image_cases() -> dict[str, ImageCase]:
         ),
         **{
             f"{kind} of 3 MB{' at the end' if late else ''}": ImageCase(
-                lambda path, kind=kind, late=late: _write_commented_png(path, kind, late),
+                partial(_write_commented_png, kind=kind, late=late),
                 colours,
                 0,
                 "they are too large",
