@@ -34,7 +34,7 @@ def frame_durations_s(file: MediaFile, limits: MediaLimits) -> list[float]:
 
 
 def read_frames(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
-    """Yield the frames, RGB or RGBA.
+    """Yield the frames, each in the same image, RGB or RGBA.
 
     Raises:
         MediaError: damaged, or over a limit.

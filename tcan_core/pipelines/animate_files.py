@@ -266,9 +266,7 @@ def find_poses(
         trim.check(driving_path.name, len(file.frames), fps)
         people, warnings = file.frames[trim.frames(fps)], list[str]()
     else:
-        people, fps, warnings = detect_people(
-            driving_path, limits, detector, progress, media, trim
-        )
+        people, fps, warnings = detect_people(driving_path, limits, detector, progress, media, trim)
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")

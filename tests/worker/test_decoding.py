@@ -10,10 +10,12 @@ import pytest
 
 from media.errors import MediaError
 from media.image import read_image
+from media.video_reader import VideoReader
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.inspection.decoder import Decoder
 from tests.media.people_images import UNREADABLE, image_cases
+from tests.media.people_videos import video_cases
 from worker.decoding import ChildSource
 
 LIMITS = InputLimits()
@@ -64,3 +66,25 @@ def test_image_that_cannot_be_read_is_named(gateway: Decoder, tmp_path: Path, na
         gateway.inspect({"image": file}, LIMITS)
     with pytest.raises(MediaError, match=expected):
         read_image(file)
+
+
+@pytest.mark.parametrize("name", video_cases())
+def test_video_is_read_alike_everywhere(
+    gateway: Decoder, worker: ChildSource, tmp_path: Path, name: str
+) -> None:
+    case, file = video_cases()[name], tmp_path / "driving"
+    case.write(file)
+    reader = VideoReader(file)
+
+    declared = gateway.inspect({"driving": file}, LIMITS)["driving"].frames
+    with worker.video(file, LIMITS.image_or_video()) as frames:
+        seen = list(frames)
+
+    assert declared == (case.stored or case.frames)
+    assert (len(seen), frames.fps) == (reader.expected, reader.fps) == (case.frames, case.fps)
+    assert frames.warnings == reader.warnings
+    assert [case.warning in text for text in reader.warnings] == [True] * bool(case.warning)
+    for pixels, truth in zip(seen, case.truth or [], strict=bool(case.truth)):
+        assert np.abs(pixels.astype(int) - truth).mean() <= case.tolerance
+    for pixels, same in zip(seen, reader, strict=True):
+        assert np.array_equal(pixels, same)
