@@ -1,4 +1,4 @@
-"""The parent's side of the sandbox: one sandbox per process, one child per request."""
+"""The parent's side of the sandbox: one sandbox per process, and its children."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,9 +40,12 @@ START_S = 60.0
 CHECK_S = 0.02
 EXIT_S = 5.0
 
+# A file, by path or content, and the argument for it: JSON-serializable data.
+Call = tuple[Path | bytes, Any]
+
 
 class Sandbox:
-    """A runner of functions on files, in a new child process for each request.
+    """A runner of functions on files, in child processes.
 
     The zygote, which forks the children, is started at the first use, and again when it has died.
     Threads may share one sandbox.
@@ -75,43 +78,55 @@ class Sandbox:
     def child(
         self,
         target: str,
-        calls: Sequence[tuple[Path | bytes, Any]],
+        calls: Sequence[Call],
         limits: ChildLimits,
         check: Callable[[], None] | None = None,
     ) -> Iterator[Child]:
-        """Start a child for the length of a `with` block.
+        """Start a child for one request and for the length of a `with` block.
 
         Args:
-            target: `module:function`; called with a file, an argument and a `MessageWriter`.
-            calls: files of one request, by path or content, each with its argument:
-                JSON-serializable data. The child calls the target for one after the other.
-            limits: resource limits of the child, for all calls together.
+            target: see `start_child`.
+            calls: see `Child.request`.
+            limits: resource limits of the child.
             check: called every `CHECK_S` while the parent waits; may raise to stop waiting.
 
         Raises:
             OSError: a file cannot be opened.
             SandboxUnusableError: no child can be started.
         """
-        arguments = [argument for _, argument in calls]
-        request = {"target": target, "arguments": arguments, "limits": asdict(limits)}
-        channel, remote = socket.socketpair()
-        status, status_writer = os.pipe()
+        child = self.start_child(target, limits, check)
         try:
-            with ExitStack() as stack, remote:
-                files = [stack.enter_context(_open_file(file)).fileno() for file, _ in calls]
-                descriptors = [status_writer, remote.fileno(), *files]
-                self._fork(json.dumps(request).encode(), descriptors)
-        except BaseException:
-            os.close(status)
-            channel.close()
-            raise
-        finally:
-            os.close(status_writer)
-        child = Child(channel, status, limits, check)
-        try:
+            child.request(calls)
             yield child
         finally:
             child.close()
+
+    def start_child(
+        self, target: str, limits: ChildLimits, check: Callable[[], None] | None = None
+    ) -> Child:
+        """Start a child, which waits for requests; the caller closes it.
+
+        Args:
+            target: `module:function`; called with a file, an argument and a `MessageWriter`.
+            limits: resource limits of the child.
+            check: called every `CHECK_S` while the parent waits; may raise to stop waiting.
+
+        Raises:
+            SandboxUnusableError: no child can be started.
+        """
+        request = json.dumps({"target": target, "limits": asdict(limits)})
+        channel, remote = socket.socketpair()
+        status, status_writer = os.pipe()
+        child = Child(channel, status, limits, check)
+        try:
+            self._fork(request.encode(), [status_writer, remote.fileno()])
+        except BaseException:
+            child.close()
+            raise
+        finally:
+            remote.close()
+            os.close(status_writer)
+        return child
 
     def _fork(self, request: bytes, descriptors: Sequence[int]) -> None:
         with self._lock:
@@ -162,7 +177,9 @@ def _stop(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
 
 
 class Child:
-    """A running child.
+    """A running child, which answers one request after the other.
+
+    A child that was once stopped, or has sent anything invalid, must get no other request.
 
     Args:
         channel: delivers its messages.
@@ -179,7 +196,26 @@ class Child:
         check: Callable[[], None] | None,
     ) -> None:
         self._channel, self._status, self._limits, self._check = channel, status, limits, check
-        self._left_s, self._left_bytes = limits.wait_s, limits.output_bytes
+        self._left_s, self._left_bytes = 0.0, 0
+
+    def request(self, calls: Sequence[Call]) -> None:
+        """Send files; the child calls its target for one after the other.
+
+        A child that has exited is noticed when its first message is read.
+
+        Args:
+            calls: the files of one request, each with its argument.
+
+        Raises:
+            OSError: a file cannot be opened.
+        """
+        self._left_s = self._limits.wait_s * len(calls)
+        self._left_bytes = self._limits.output_bytes
+        arguments = json.dumps([argument for _, argument in calls]).encode()
+        with ExitStack() as stack:
+            files = [stack.enter_context(_open_file(file)).fileno() for file, _ in calls]
+            with suppress(OSError):
+                socket.send_fds(self._channel, [arguments], files)
 
     def json(self) -> Any:
         """Return the next message, which must be JSON. Raises ChildStoppedError."""
@@ -207,6 +243,11 @@ class Child:
             case Kind.END:
                 return None
         raise self._reported(bytes(content))
+
+    def finish(self) -> None:
+        """Read the end of the answers to a request. Raises ChildStoppedError."""
+        if self.next() is not None:
+            raise self._stopped(Reason.CRASH, "it sent too many answers")
 
     def allow(self, output_bytes: int) -> None:
         """Accept this many more bytes of messages."""

@@ -13,9 +13,9 @@ class ChildLimits:
 
     Attributes:
         memory_bytes: address space, in addition to the loaded libraries.
-        cpu_s: processor time of all its threads.
-        wait_s: total time that the parent waits for messages.
-        output_bytes: total size of its messages.
+        cpu_s: processor time of all its threads, for all its requests.
+        wait_s: total time that the parent waits for messages, per file of a request.
+        output_bytes: total size of its messages to one request.
     """
 
     memory_bytes: int = 2048 * MIB

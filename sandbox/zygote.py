@@ -1,9 +1,11 @@
 """The process that forks children; it has loaded the decoders and never reads a file.
 
-`python -m sandbox.zygote FD MODULE...` reads requests from the socket FD, each as JSON with
-descriptors: a pipe to which the zygote writes the child's exit status, the child's channel to its
-parent, and the files. A parent closes its end of the pipe to stop the child; it closes the socket,
-or dies, to stop all of them.
+`python -m sandbox.zygote FD MODULE...` forks a child for each message on the socket FD: JSON with
+two descriptors, a pipe to which the zygote writes the child's exit status, and the child's channel
+to its parent. A parent closes its end of the pipe to stop the child; it closes the socket, or dies,
+to stop all of them.
+
+The child answers the requests on its channel, one after the other, until the parent closes it.
 """
 
 from __future__ import annotations
@@ -87,22 +89,18 @@ class Zygote:
             os.close(status_pipe)
 
     def _accept(self) -> bool:
-        request, descriptors, _, _ = socket.recv_fds(
-            self._control, MAX_REQUEST_BYTES, MAX_FILES + 2
-        )
-        if not request:
+        content, descriptors, _, _ = socket.recv_fds(self._control, MAX_REQUEST_BYTES, 2)
+        if not content:
             return False
-        status, channel, *files = descriptors
-        content = json.loads(request)
+        status, channel = descriptors
         try:
             process = os.fork()
         except OSError:
             process = -1
         if process == 0:
             os.close(status)
-            _run_child(self._confinement, content, files, channel)
-        for descriptor in (channel, *files):
-            os.close(descriptor)
+            _run_child(self._confinement, **json.loads(content), channel=channel)
+        os.close(channel)
         if process < 0:
             os.close(status)
         else:
@@ -112,20 +110,19 @@ class Zygote:
 
 
 def _run_child(
-    confinement: Confinement, request: dict[str, Any], files: list[int], channel: int
+    confinement: Confinement, target: str, limits: dict[str, Any], channel: int
 ) -> NoReturn:
-    """Call the requested function on each file in this child, then exit."""
+    """Answer requests in this child until the parent closes the channel, then exit."""
     out, code = MessageWriter(channel), 1
     try:
         signal.set_wakeup_fd(-1)
-        _keep_only(channel, *files)
-        module, _, name = request["target"].partition(":")
-        target: Target = getattr(sys.modules[module], name)
-        confinement.confine(ChildLimits(**request["limits"]))
-        for file, argument in zip(files, request["arguments"], strict=True):
-            with open(file, "rb", buffering=0) as stream:
-                target(stream, argument, out)
-        out.send(Kind.END)
+        _keep_only(channel)
+        module, _, name = target.partition(":")
+        function: Target = getattr(sys.modules[module], name)
+        requests = socket.socket(fileno=channel)
+        confinement.confine(ChildLimits(**limits))
+        while _answer(requests, function, out):
+            pass
         code = 0
     except MemoryError:
         out.send(Kind.STOPPED, json.dumps({"reason": Reason.MEMORY}).encode())
@@ -139,15 +136,25 @@ def _run_child(
         os._exit(code)
 
 
-def _keep_only(*kept: int) -> None:
+def _answer(requests: socket.socket, function: Target, out: MessageWriter) -> bool:
+    """Call the function on each file of the next request; return False when there is none."""
+    arguments, files, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FILES)
+    if not arguments:
+        return False
+    for file, argument in zip(files, json.loads(arguments), strict=True):
+        with open(file, "rb", buffering=0) as stream:
+            function(stream, argument, out)
+    out.send(Kind.END)
+    return True
+
+
+def _keep_only(kept: int) -> None:
     """Close all other descriptors; connect the standard ones to /dev/null."""
     devnull = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(devnull, standard)
-    first = 3
-    for descriptor in (*sorted(kept), 1 << 16):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 1 << 16)
 
 
 def main(arguments: list[str]) -> None:

@@ -16,8 +16,8 @@ from service.contract.views import JobView
 from service.errors import RejectedError
 from service.events.hub import EventHub
 from service.inspection.cache import InspectionCache
+from service.inspection.child_pool import ChildPool
 from service.inspection.decoder import Decoder
-from service.inspection.memory_budget import MemoryBudget
 from service.maintenance.gateway_tasks import GatewayTasks
 from service.outbound.guard import Guard
 from service.policy import Policy, load_policy
@@ -49,7 +49,7 @@ class Gateway:
     writer: Writer
     upload_forms: GatewayForms
     disk_budget: DiskBudget
-    probe_memory: MemoryBudget
+    child_pool: ChildPool
     decoder: Decoder
     inspection_cache: InspectionCache
     events: EventHub
@@ -110,7 +110,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         writer=open_writer(objects),
         upload_forms=GatewayForms(webhook_key, base_url=settings.public_url),
         disk_budget=disk_budget,
-        probe_memory=MemoryBudget(settings.limits.probe_memory_bytes),
+        child_pool=ChildPool(settings.limits.probe_memory_bytes, settings.limits.probe_requests),
         decoder=Decoder(),
         inspection_cache=InspectionCache(),
         events=EventHub(jobs, partial(event_frame, base_url=settings.public_url)),
@@ -127,6 +127,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
         async with gateway.events, gateway.revoker, deliverer, tasks:
             yield gateway
     finally:
+        gateway.child_pool.close()
         gateway.decoder.close()
         await gateway.writer.close()
         await gateway.jobs.close()

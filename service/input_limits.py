@@ -62,6 +62,12 @@ class InputLimits(BaseModel):
         description="Memory of all processes together that inspect files for a gateway: one at a "
         "time for a WebP or AVIF image or a large pose file, otherwise two.",
     )
+    probe_requests: int = Field(
+        16,
+        ge=1,
+        description="Requests of one caller that one of these processes inspects before a new one "
+        "takes its place; 1: a new process for each request.",
+    )
     decoder_cpu_s: int = Field(
         300, gt=0, description="Processor time for decoding a whole driving video."
     )

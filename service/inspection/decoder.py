@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,14 +16,16 @@ from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, UnavailableError
 from service.input_limits import InputLimits
+from service.inspection.child_pool import Slot
 from service.inspection.memory_budget import required_bytes
 from service.inspection.rejection import rejection
 from service.stores.object_store.base import Content
 
 MODULE = "service.inspection.child"
-# Per file; enough for headers and one image. A file that takes longer would take the workers too
-# long.
-CPU_S, WAIT_S = 10, 20.0
+TARGET = f"{MODULE}:inspect"
+# Per child and per file; enough for headers and one image each. A file that takes longer would take
+# the workers too long.
+CPU_S, WAIT_S = 20, 20.0
 
 
 class FileSummary(BaseModel):
@@ -38,7 +41,7 @@ class FileSummary(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=False)
 
-    suffix: str = ""
+    suffix: str = Field("", pattern=r"^(\.[a-z0-9]{2,4})?$")
     frames: int | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
     problem: Problem | None = None
@@ -55,30 +58,57 @@ class Decoder:
         """Stop all children."""
         self._sandbox.close()
 
-    def inspect(self, files: Mapping[str, Content], limits: InputLimits) -> dict[str, FileSummary]:
+    def inspect(
+        self, files: Mapping[str, Content], limits: InputLimits, slot: Slot | None = None
+    ) -> dict[str, FileSummary]:
         """Return the properties of the files of one request; blocks.
+
+        A file may take over the child that decodes it. So what a child says after its first
+        request counts only if it accepts the files, which workers decode again; files that it
+        refuses, or on which it stops, are inspected by a new child.
 
         Args:
             files: contents by role: `image`, `driving` (a video), `poses` or `image_pose`. One
-                child inspects them in this order, with the time of all and the memory of the
-                largest.
+                child inspects them in this order, with the memory of the largest.
             limits: limits on the files.
+            slot: has the child to use, or gets a new one; None for one that ends with the call.
 
         Raises:
             RejectedError: a file cannot be used, or the decoder was stopped on it.
             UnavailableError: no decoder can be started.
         """
-        calls = [
-            (content, {"role": role, "limits": asdict(_limits(role, limits))})
-            for role, content in files.items()
-        ]
+        if slot is None:
+            with closing(Slot()) as slot:
+                return self.inspect(files, limits, slot)
+        if slot.child is not None:
+            try:
+                return _ask(slot.child, files, limits)
+            except RejectedError:
+                slot.close()
         memory = max(required_bytes(role, content, limits) for role, content in files.items())
-        bounds = ChildLimits(memory, CPU_S * len(files), WAIT_S * len(files))
         try:
-            with self._sandbox.child(f"{MODULE}:inspect", calls, bounds) as child:
-                return {role: _summary(role, child) for role in files}
+            slot.child = self._sandbox.start_child(TARGET, ChildLimits(memory, CPU_S, WAIT_S))
         except SandboxUnusableError as error:
             raise UnavailableError(f"decoders: {error}") from error
+        return _ask(slot.child, files, limits)
+
+
+def _ask(child: Child, files: Mapping[str, Content], limits: InputLimits) -> dict[str, FileSummary]:
+    """Return a child's answers on the files of one request. Raises RejectedError."""
+    calls = [
+        (content, {"role": role, "limits": asdict(_limits(role, limits))})
+        for role, content in files.items()
+    ]
+    child.request(calls)
+    summaries = {}
+    for role in files:
+        with _map_child_errors(role):
+            summary = summaries[role] = FileSummary.model_validate(child.json())
+        if summary.problem is not None:
+            raise rejection(role, summary.problem, summary.detail)
+    with _map_child_errors(role):
+        child.finish()
+    return summaries
 
 
 def _limits(role: str, limits: InputLimits) -> MediaLimits | PoseFileLimits:
@@ -87,16 +117,14 @@ def _limits(role: str, limits: InputLimits) -> MediaLimits | PoseFileLimits:
     return limits.image() if role == "image" else limits.video()
 
 
-def _summary(role: str, child: Child) -> FileSummary:
-    """Return the child's next answer. Raises RejectedError."""
+@contextmanager
+def _map_child_errors(role: str) -> Iterator[None]:
+    """Raise RejectedError in place of a stopped child's error, and for an invalid answer."""
     try:
-        summary = FileSummary.model_validate(child.json())
+        yield
     except ChildStoppedError as error:
         detail = f"{role}: the decoder {error.detail}"
         raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
     except ValidationError as error:
         detail = f"{role}: the decoder sent an invalid answer"
         raise RejectedError(ErrorCode.DECODER_STOPPED, detail) from error
-    if summary.problem is not None:
-        raise rejection(role, summary.problem, summary.detail)
-    return summary

@@ -14,6 +14,7 @@ from media.limits import DEFAULT_FPS
 from media.poses.document import check_image_pose, check_pose_file
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
+from service.inspection.child_pool import Slot
 from service.inspection.decoder import Decoder, FileSummary
 from service.inspection.memory_budget import head_of, required_bytes
 from service.inspection.rejection import rejection
@@ -44,7 +45,7 @@ class InputInfo:
 
 
 def inspect_inputs(
-    files: Mapping[str, Content], limits: InputLimits, decoder: Decoder
+    files: Mapping[str, Content], limits: InputLimits, decoder: Decoder, slot: Slot | None = None
 ) -> dict[str, InputInfo]:
     """Check that an image and a driving video or pose file can be used.
 
@@ -52,6 +53,7 @@ def inspect_inputs(
         files: contents by name: `image`, `driving` and `image_pose`; some may be missing.
         limits: limits on the files.
         decoder: decodes them.
+        slot: see `Decoder.inspect`.
 
     Raises:
         RejectedError: a file cannot be read or is over a limit.
@@ -59,7 +61,7 @@ def inspect_inputs(
     """
     roles = {name: _role(name, files[name]) for name in NAMES if name in files}
     decoded = {role: files[name] for name, role in roles.items() if not _is_quick(name, files)}
-    summaries = decoder.inspect(decoded, limits) if decoded else {}
+    summaries = decoder.inspect(decoded, limits, slot) if decoded else {}
     return {
         name: _info(role, files[name], summaries.get(role), limits) for name, role in roles.items()
     }

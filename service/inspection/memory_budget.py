@@ -1,5 +1,7 @@
 """Memory that the inspection of a file may take, so that all inspections of a gateway fit.
 
+`service.inspection.child_pool` shares it out.
+
 Measured on valid files at the limits (8000x5000 images, 4096x2160 videos, pose files of 32 MiB):
 WebP up to 640 MiB and AVIF 425 MiB, because their decoders hold several whole images; a
 progressive JPEG of four channels 310 MiB; other images 160 MiB; videos 210 MiB; pose files 8 bytes
@@ -8,11 +10,6 @@ deeply nested lists 51. Such a file is rejected if it does not fit.
 """
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import anyio
 
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content, size_of
@@ -47,26 +44,3 @@ def required_bytes(role: str, content: Content, limits: InputLimits) -> int:
     else:
         heavy = role != "driving" and POSES_FACTOR * size_of(content) > budget // 2
     return budget if heavy else budget // 2
-
-
-class MemoryBudget:
-    """Bytes that concurrent inspections share, in order of arrival."""
-
-    def __init__(self, total_bytes: int) -> None:
-        self._free = total_bytes
-        self._turn = anyio.Lock()
-        self._freed = anyio.Event()
-
-    @asynccontextmanager
-    async def reserve(self, size_bytes: int) -> AsyncIterator[None]:
-        """Hold this many bytes for the length of a `with` block; wait until they are free."""
-        async with self._turn:
-            while size_bytes > self._free:
-                self._freed = anyio.Event()
-                await self._freed.wait()
-            self._free -= size_bytes
-        try:
-            yield
-        finally:
-            self._free += size_bytes
-            self._freed.set()

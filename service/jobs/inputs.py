@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
-from service.contract.job import JobInputs
+from service.contract.job import ANONYMOUS, JobInputs
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
@@ -46,7 +46,7 @@ async def take_inputs(
     """
     contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
     trim = received.params.trim
-    infos = await _inspect(gateway, contents)
+    infos = await _inspect(gateway, caller, contents)
     check_trim(infos, trim)
     uploads = await _read_uploads(gateway, caller, received)
 
@@ -54,7 +54,7 @@ async def take_inputs(
         check_trim(found, trim)
         await check_policy(gateway.policy, received, caller, {**contents, **files})
 
-    infos |= await _copy_uploads(gateway, uploads, job_id, spool, check_with)
+    infos |= await _copy_uploads(gateway, caller, uploads, job_id, spool, check_with)
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
@@ -87,12 +87,17 @@ async def _fetch_urls(
     return files
 
 
-async def _inspect(gateway: Gateway, contents: Mapping[str, Content]) -> dict[str, InputInfo]:
+async def _inspect(
+    gateway: Gateway, caller: Caller, contents: Mapping[str, Content]
+) -> dict[str, InputInfo]:
+    limits, decoder = gateway.settings.limits, gateway.decoder
     if are_quick(contents):
-        return inspect_inputs(contents, gateway.settings.limits, gateway.decoder)
-    limits = gateway.settings.limits
-    async with gateway.probe_memory.reserve(memory_bytes(contents, limits)):
-        return await to_thread.run_sync(inspect_inputs, contents, limits, gateway.decoder)
+        return inspect_inputs(contents, limits, decoder)
+    # Callers without a key are one caller if they are all on this machine.
+    strangers = caller.id == ANONYMOUS and gateway.settings.anonymous == "anywhere"
+    owner = None if strangers else caller.id
+    async with gateway.child_pool.slot(owner, memory_bytes(contents, limits)) as slot:
+        return await to_thread.run_sync(inspect_inputs, contents, limits, decoder, slot)
 
 
 async def _read_uploads(
@@ -115,14 +120,19 @@ async def _read_uploads(
 
 
 async def _copy_uploads(
-    gateway: Gateway, uploads: Mapping[str, Upload], job_id: str, spool: Spool, check: CheckFiles
+    gateway: Gateway,
+    caller: Caller,
+    uploads: Mapping[str, Upload],
+    job_id: str,
+    spool: Spool,
+    check: CheckFiles,
 ) -> dict[str, InputInfo]:
     """Copy uploads into the job: exactly the bytes that were inspected and passed the policy."""
     for attempts_left in range(COPY_ATTEMPTS - 1, -1, -1):
         copies: dict[str, New] = {}
         found: dict[str, InputInfo] = {}
         for name, upload in uploads.items():
-            tag, found[name] = await _inspect_upload(gateway, name, upload, spool)
+            tag, found[name] = await _inspect_upload(gateway, caller, name, upload, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
         await check({name: spool.folder / name for name in uploads}, found)
         try:
@@ -138,7 +148,7 @@ async def _copy_uploads(
 
 
 async def _inspect_upload(
-    gateway: Gateway, name: str, upload: Upload, spool: Spool
+    gateway: Gateway, caller: Caller, name: str, upload: Upload, spool: Spool
 ) -> tuple[str, InputInfo]:
     """Return an upload's tag and the description of the file with that tag."""
     cached = gateway.inspection_cache.get(name, upload.key)
@@ -161,7 +171,7 @@ async def _inspect_upload(
             ErrorCode.UPLOAD_NOT_FOUND,
             f"{name}: the upload {upload.id!r} has no file yet; send it to the upload's URL first",
         ) from error
-    info = (await _inspect(gateway, {name: file}))[name]
+    info = (await _inspect(gateway, caller, {name: file}))[name]
     gateway.inspection_cache.put(name, upload.key, version.tag, info)
     return version.tag, info
 

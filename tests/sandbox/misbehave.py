@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from sandbox.wire import Kind, MessageWriter
@@ -21,8 +22,9 @@ def load() -> None:
 
 
 def report(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
-    """Report the file, the argument and the names of the environment."""
-    out.json({"file": file.read().decode(), "argument": argument, "names": sorted(os.environ)})
+    """Report the file, the argument, the process, its descriptors and its environment's names."""
+    answer = {"file": file.read().decode(), "argument": argument, "process": os.getpid()}
+    out.json(answer | {"names": sorted(os.environ), "open": _open_descriptors()})
 
 
 def attack(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
@@ -105,6 +107,32 @@ def send_invalid_json(file: BinaryIO, argument: Any, out: MessageWriter) -> None
     out.send(Kind.JSON, b"[" * 50_000)
 
 
+def answer_twice(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Send an answer of the gateway's decoder, and another one that nobody asked for."""
+    for _ in range(2):
+        accept(file, argument, out)
+
+
+def accept(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Send a valid answer of the gateway's decoder, whatever the file is."""
+    out.json({"suffix": ".webp", "frames": 7, "seconds": 1.0})
+
+
+def refuse(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Refuse a file in the name of the gateway's decoder, with content of an earlier file."""
+    out.json({"problem": "invalid", "detail": "stolen"})
+
+
+def name_a_path(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Send a path of another caller's file as the format of this one."""
+    out.json({"suffix": "/../../other/inputs/image.png"})
+
+
+def count_backwards(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
+    """Send numbers that pass a quota."""
+    out.json({"suffix": ".mp4", "frames": -100, "seconds": -4.0})
+
+
 def report_process(file: BinaryIO, argument: Any, out: MessageWriter) -> None:
     """Report the process id, then do nothing."""
     out.json(os.getpid())
@@ -115,6 +143,15 @@ def _c_value(value: int | str | list[int]) -> Any:
     if isinstance(value, list):
         return (ctypes.c_uint64 * len(value))(*value)
     return ctypes.c_char_p(value.encode()) if isinstance(value, str) else ctypes.c_long(value)
+
+
+def _open_descriptors() -> list[int]:
+    found = []
+    for descriptor in range(64):
+        with suppress(OSError):
+            os.fstat(descriptor)
+            found.append(descriptor)
+    return found
 
 
 def _thread() -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,6 +58,40 @@ def test_child_reads_the_files_of_one_request_in_order(sandbox: Sandbox, tmp_pat
         assert child.next() is None
     answers = [(report["file"], report["argument"]) for report in reports]
     assert answers == [("first", 1), ("second", 2), ("third", 3)]
+
+
+def test_child_answers_one_request_after_the_other(sandbox: Sandbox) -> None:
+    limits = ChildLimits(memory_bytes=256 * MIB, cpu_s=60, wait_s=GUARD_S, output_bytes=3000)
+    with closing(sandbox.start_child(f"{MODULE}:report", limits)) as child:
+        reports = []
+        for content in (b"first", b"x" * 1500, b"third"):
+            child.request([(content, None)])
+            reports.append(child.json())
+            child.finish()
+    assert [len(report["file"]) for report in reports] == [5, 1500, 5]
+    assert len({report["process"] for report in reports}) == 1
+    # Three standard ones, the channel and the file: nothing of earlier requests.
+    assert all(len(report["open"]) == 5 for report in reports)
+    wait_for_death(reports[0]["process"])
+
+
+def test_answer_that_nobody_asked_for_is_an_error(sandbox: Sandbox) -> None:
+    calls = [(b"", None)]
+    with sandbox.child(f"{MODULE}:answer_twice", calls, LIMITS) as child:
+        child.json()
+        with pytest.raises(ChildStoppedError, match="too many answers"):
+            child.finish()
+
+
+def test_child_that_died_between_requests_is_an_error(sandbox: Sandbox) -> None:
+    with sandbox.child(f"{MODULE}:report", [(b"", None)], LIMITS) as child:
+        process = child.json()["process"]
+        child.finish()
+        os.kill(process, signal.SIGKILL)
+        wait_for_death(process)
+        child.request([(b"", None)])
+        with pytest.raises(ChildStoppedError, match="SIGKILL"):
+            child.json()
 
 
 @pytest.mark.parametrize(

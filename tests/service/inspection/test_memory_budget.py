@@ -1,4 +1,4 @@
-"""Inspections share a memory budget, and valid files at the limits fit into it."""
+"""Valid files at the limits fit into the memory of an inspection."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from anyio.abc import TaskGroup
 from PIL import Image
 
 from service.contract.errors import ErrorCode
@@ -16,57 +14,13 @@ from service.errors import RejectedError
 from service.input_limits import MIB, InputLimits
 from service.inspection.decoder import Decoder
 from service.inspection.inspector import inspect_inputs, memory_bytes
-from service.inspection.memory_budget import MemoryBudget, required_bytes
+from service.inspection.memory_budget import required_bytes
 from service.stores.object_store.base import Content
 from tests import samples
 from tests.samples import pose_frames
 
 LIMITS = InputLimits()
 WHOLE = LIMITS.probe_memory_bytes
-
-
-def test_reservation_of_the_whole_budget_is_not_overtaken() -> None:
-    order: list[str] = []
-
-    async def inspect(memory: MemoryBudget, name: str, size: int, end: anyio.Event) -> None:
-        async with memory.reserve(size):
-            order.append(name)
-            await end.wait()
-
-    async def main() -> None:
-        memory, ends = MemoryBudget(10), [anyio.Event() for _ in range(4)]
-        group: TaskGroup
-        async with anyio.create_task_group() as group:
-            for name, size, end in zip("abcd", (5, 5, 10, 5), ends, strict=True):
-                group.start_soon(inspect, memory, name, size, end)
-                await anyio.wait_all_tasks_blocked()
-            assert order == ["a", "b"]
-            ends[0].set()
-            await anyio.wait_all_tasks_blocked()
-            assert order == ["a", "b"]  # the free half is kept for c
-            ends[1].set()
-            await anyio.wait_all_tasks_blocked()
-            assert order == ["a", "b", "c"]
-            ends[2].set()
-            await anyio.wait_all_tasks_blocked()
-            assert order == ["a", "b", "c", "d"]
-            ends[3].set()
-
-    anyio.run(main)
-
-
-def test_canceled_reservation_is_released() -> None:
-    async def main() -> None:
-        memory = MemoryBudget(10)
-        async with memory.reserve(10):
-            with anyio.move_on_after(0.01):
-                async with memory.reserve(1):
-                    raise AssertionError("there is none left")
-        with anyio.fail_after(5):
-            async with memory.reserve(10):
-                pass
-
-    anyio.run(main)
 
 
 def test_formats_with_heavy_decoders_get_the_whole_budget(tmp_path: Path) -> None:
