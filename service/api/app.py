@@ -27,6 +27,7 @@ from service.api.routes import (
     results,
     submit,
     uploads,
+    usage,
 )
 from service.gateway import open_gateway
 from service.settings import Settings, load_settings
@@ -67,6 +68,7 @@ ROUTE_MODULES = (
     results,
     deliveries,
     models,
+    usage,
     health,
     metrics,
     docs_pages,

@@ -9,6 +9,7 @@ TEXTS = {
     "results": "Download previews and the outputs of finished jobs.",
     "webhooks": "Messages to a job's webhook: their log, their repetition and their secrets.",
     "receiver": "Requests that your service gets at the URL of a webhook.",
+    "usage": "What a caller has used and has left.",
     "models": "Models that live workers have loaded.",
     "health": "Probes and metrics, for operators.",
 }

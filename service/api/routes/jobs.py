@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
-from service.api.pagination import CURSOR, next_page, read_cursor
+from service.api.pagination import PAGED, PageCursor, next_page, read_cursor
 from service.api.problems import problem_responses
 from service.auth.authenticator import Caller
 from service.contract.callers import CALLER
@@ -24,6 +24,7 @@ from service.contract.views import JobList, JobView
 from service.errors import RejectedError
 from service.gateway import Gateway, job_not_found
 from service.stores.job_store import commands
+from service.stores.job_store.commands import Cursor
 from service.views.job_views import view
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -36,28 +37,12 @@ def _require_date(value: object) -> object:
     return value
 
 
-def _require_cursor(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(CURSOR, value):
-        raise ValueError("must be the cursor in `next` of the previous page")
-    return value
-
-
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
 MISSING = problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.UNAVAILABLE)
 # Not a valid caller name, so it has no jobs.
 NO_CALLER = "-"
-PAGED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "headers": {
-            "Link": {
-                "description": 'The next page, as `<...>; rel="next"`.',
-                "schema": {"type": "string"},
-            }
-        }
-    }
-}
 
 
 @router.get("/{job_id}", summary="Get a job", response_model=JobView, responses=MISSING)
@@ -102,11 +87,7 @@ async def list_jobs(
         ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs per page.")] = 50,
-    cursor: Annotated[
-        str | None,
-        Query(pattern=CURSOR, description="Cursor from `next` of the previous page."),
-        BeforeValidator(_require_cursor),
-    ] = None,
+    cursor: PageCursor = None,
 ) -> JobList:
     """List jobs, newest first. `next` and the header `Link` point to the next page."""
     snapshots = await gateway.jobs.run(
@@ -122,7 +103,7 @@ async def list_jobs(
     following = next_page(
         f"{gateway.settings.public_url}/jobs",
         request.query_params.multi_items(),
-        [snapshot.record for snapshot in snapshots],
+        [Cursor(each.record.created_ms, each.record.id) for each in snapshots],
         limit,
     )
     if following is not None:

@@ -1,25 +1,30 @@
-"""POST /uploads: signed forms for sending big files to the object store."""
+"""Uploads: signed forms for sending big files to the object store, list, delete."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from anyio import to_thread
-from fastapi import APIRouter, Request
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.openapi.request_bodies import schema_of
+from service.api.pagination import PAGED, PageCursor, next_page, read_cursor
 from service.api.problems import problem_responses
+from service.contract.caller_views import StoredUploadView, UploadList
 from service.contract.errors import ErrorCode
-from service.contract.job import new_job_id
+from service.contract.job import moment, new_job_id
 from service.contract.requests import UploadRequest
 from service.contract.views import UploadView
 from service.errors import RejectedError
+from service.gateway import Gateway
 from service.stores.job_store import uploads
-from service.stores.job_store.uploads import Upload
-from service.stores.object_store.base import Content, size_of
+from service.stores.job_store.commands import Cursor
+from service.stores.job_store.uploads import ListedUpload, Upload
+from service.stores.object_store.base import Content, ObjectMissingError, size_of
 from service.stores.object_store.gateway_forms import UPLOAD_ROUTE
 from service.submission.multipart import Part, receive
 from service.submission.receive import read_json
@@ -31,6 +36,8 @@ router = APIRouter(tags=["uploads"])
 FORM_TTL_S = 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
+# Concurrent requests to the object store for one list.
+STORE_REQUESTS = 16
 FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
 UPLOAD_BODY: dict[str, Any] = {
     "content": {
@@ -80,6 +87,72 @@ async def create_upload(request: Request, caller: CallerDep, gateway: GatewayDep
         fields=form.fields,
         max_bytes=upload.max_bytes,
         expires_at=datetime.now(UTC) + timedelta(seconds=FORM_TTL_S),
+    )
+
+
+@router.get(
+    "/uploads",
+    summary="List your uploads",
+    responses=PAGED | problem_responses(ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
+)
+async def list_uploads(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    gateway: GatewayDep,
+    limit: Annotated[int, Query(ge=1, le=200, description="Uploads per page.")] = 50,
+    cursor: PageCursor = None,
+) -> UploadList:
+    """List the caller's uploads, newest first, with the size of each file that was sent."""
+    after = None if cursor is None else read_cursor(cursor)
+    listed = await gateway.jobs.run(uploads.list_uploads(caller.id, limit, after))
+    slots = CapacityLimiter(STORE_REQUESTS)
+    sizes = await asyncio.gather(*(_size(gateway, each.upload, slots) for each in listed))
+    following = next_page(
+        f"{gateway.settings.public_url}/uploads",
+        request.query_params.multi_items(),
+        [Cursor(each.created_ms, each.upload.id) for each in listed],
+        limit,
+    )
+    if following is not None:
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    views = [_view(*pair) for pair in zip(listed, sizes, strict=True)]
+    return UploadList(uploads=views, next=following)
+
+
+@router.delete(
+    "/uploads/{upload_id}",
+    status_code=204,
+    summary="Delete an upload",
+    responses=problem_responses(ErrorCode.UPLOAD_NOT_FOUND, ErrorCode.UNAVAILABLE),
+)
+async def delete_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) -> None:
+    """Delete an upload and its file. Jobs that use it keep their copies."""
+    [upload] = await gateway.jobs.run(uploads.read_uploads([upload_id]))
+    if upload is None or not (caller.sees_all or upload.caller == caller.id):
+        raise RejectedError(
+            ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}; it may have expired"
+        )
+    await to_thread.run_sync(gateway.objects.delete, f"uploads/{upload.id}")
+    await gateway.jobs.run(uploads.forget_upload(upload.id))
+
+
+async def _size(gateway: Gateway, upload: Upload, slots: CapacityLimiter) -> int | None:
+    """Return the size of an upload's file, or None while there is none."""
+    try:
+        version = await to_thread.run_sync(gateway.objects.version, upload.key, limiter=slots)
+    except ObjectMissingError:
+        return None
+    return version.size_bytes
+
+
+def _view(listed: ListedUpload, size_bytes: int | None) -> StoredUploadView:
+    return StoredUploadView(
+        id=listed.upload.id,
+        max_bytes=listed.upload.max_bytes,
+        size_bytes=size_bytes,
+        created_at=moment(listed.created_ms),
+        expires_at=moment(listed.expires_ms),
     )
 
 

@@ -82,10 +82,10 @@ class Command(Generic[T]):
 
 
 class Cursor(NamedTuple):
-    """The last job of a page; it need not exist any more."""
+    """The last job or upload of a page; it need not exist any more."""
 
     created_ms: int
-    job_id: str
+    id: str
 
 
 def create(
@@ -160,7 +160,7 @@ def recent(
         "callers": [caller] if isinstance(caller, str) else list(dict.fromkeys(caller)),
         "limit": limit,
         "after_ms": None if after is None else after.created_ms,
-        "after_id": None if after is None else after.job_id,
+        "after_id": None if after is None else after.id,
         "since_ms": since_ms,
         "until_ms": until_ms,
         "states": list(dict.fromkeys(states)),

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from service.contract.callers import WINDOW_S, ApiKey, CallerLimits
+from service.contract.states import JobState
 from service.stores.job_store.commands import Command
 
 
@@ -26,6 +27,30 @@ class RateLimitResult(NamedTuple):
     allowed: bool
     remaining: int
     retry_after_ms: int
+
+
+class CallerUsage(NamedTuple):
+    """Use of the limits, jobs and storage of a caller.
+
+    Attributes:
+        requests: those of the last minute; counted only for callers with a limit.
+        bytes_today: bytes of inputs, and maximum sizes of unused uploads, since midnight (UTC).
+        driving_ms_today: duration of the driving motion since midnight (UTC).
+        tomorrow_ms: the next midnight (UTC), in ms since 1970.
+        input_bytes: bytes of the inputs of all stored jobs.
+        uploads: uploads that have not been deleted.
+        upload_bytes: their maximum sizes.
+        jobs: number of stored jobs by state.
+    """
+
+    requests: int
+    bytes_today: int
+    driving_ms_today: int
+    tomorrow_ms: int
+    input_bytes: int
+    uploads: int
+    upload_bytes: int
+    jobs: dict[JobState, int]
 
 
 def put_key(key: ApiKey) -> Command[str]:
@@ -76,6 +101,18 @@ def check_quota(caller: str, limits: CallerLimits, new_bytes: int) -> Command[st
     return Command(
         "check_quota", {"caller": caller, "limits": named, "input_bytes": new_bytes}, str
     )
+
+
+def usage(caller: str) -> Command[CallerUsage]:
+    """Read what the caller has used."""
+    arguments = {"caller": caller, "window_ms": WINDOW_S * 1000, "states": list(JobState)}
+    return Command("usage", arguments, _usage)
+
+
+def _usage(reply: list[int]) -> CallerUsage:
+    names = [name for name in CallerUsage._fields if name != "jobs"]
+    jobs = dict(zip(JobState, reply[len(names) :], strict=True))
+    return CallerUsage(**dict(zip(names, reply, strict=False)), jobs=jobs)
 
 
 def _key(text: str) -> ApiKey:

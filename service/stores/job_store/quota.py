@@ -26,7 +26,7 @@ class Quota(NamedTuple):
     """Limits of a caller, and the size of a job.
 
     Attributes:
-        limits: limits by name; None if the caller has none, then nothing is counted.
+        limits: limits by name; None if the caller has none.
         uploads: ids of uploads among the inputs; their bytes were counted with their forms.
     """
 
@@ -42,10 +42,8 @@ UNLIMITED = Quota(None, 0, 0)
 def quota_of(
     limits: CallerLimits, input_bytes: int, driving_s: float, uploads: Iterable[str] = ()
 ) -> Quota:
-    """Return the quota for a job of this size; `UNLIMITED` if the caller's jobs have no limits."""
-    if not limits.bounds_jobs:
-        return UNLIMITED
-    named = limits.model_dump(exclude_none=True)
+    """Return the quota for a job of this size."""
+    named = limits.model_dump(exclude_none=True) if limits.bounds_jobs else None
     return Quota(named, input_bytes, round(1000 * driving_s), tuple(dict.fromkeys(uploads)))
 
 

@@ -1,17 +1,19 @@
 """Commands on uploads.
 
 Keys in Redis: `uploads`, hash of descriptions by id; `uploads:ends`, ids by the time at which they
-expire; `uploads:counted`, day and bytes of upload forms that no job has used yet.
+expire; `uploads:of:{caller}`, ids of a caller by creation time; `uploads:counted`, day and bytes of
+upload forms that no job has used yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from service.contract.callers import CallerLimits
-from service.stores.job_store.commands import Command
+from service.stores.job_store.commands import Command, Cursor
 
 NO_LIMITS = CallerLimits()
 
@@ -57,6 +59,31 @@ def read_uploads(upload_ids: Sequence[str]) -> Command[list[Upload | None]]:
     )
 
 
+class ListedUpload(NamedTuple):
+    """An upload with the times of its creation and of its end, in ms since 1970."""
+
+    upload: Upload
+    created_ms: int
+    expires_ms: int
+
+
+def list_uploads(
+    caller: str, limit: int, after: Cursor | None = None
+) -> Command[list[ListedUpload]]:
+    """List up to `limit` uploads of a caller, newest first.
+
+    Args:
+        after: last upload of the page before.
+    """
+    arguments = {
+        "caller": caller,
+        "limit": limit,
+        "after_ms": None if after is None else after.created_ms,
+        "after_id": None if after is None else after.id,
+    }
+    return Command("list_uploads", arguments, lambda reply: [_listed(*row) for row in reply])
+
+
 def expired_uploads(limit: int = 100) -> Command[list[str]]:
     """List expired uploads."""
     return Command("expired_uploads", {"limit": limit}, list)
@@ -65,3 +92,7 @@ def expired_uploads(limit: int = 100) -> Command[list[str]]:
 def forget_upload(upload_id: str) -> Command[str]:
     """Delete the description of an upload whose file is deleted."""
     return Command("forget_upload", {"id": upload_id}, str)
+
+
+def _listed(text: str, created: str, ends: str) -> ListedUpload:
+    return ListedUpload(Upload.model_validate_json(text), int(created), int(ends))

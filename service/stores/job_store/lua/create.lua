@@ -1,6 +1,6 @@
 -- requires: records, schedules, fair_queueing, queues, throughput, snapshots, quotas, idempotency, events
 -- Creates a job in its first queue. Arguments: id, queue, caller, units, fields (of the record), hint and hint_list
--- (the broker's list); if there are limits: limits, input_bytes, driving_ms, uploads; with an idempotency key: key,
+-- (the broker's list), input_bytes, driving_ms, uploads, limits (if the caller has any); with an idempotency key: key,
 -- key_owner, key_ttl_ms. Returns the snapshot. Raises QUOTA if a limit is exceeded, CLAIM if the key is not owned by
 -- key_owner any more. Creating the same job again changes nothing.
 local id, queue, caller, key = args.id, args.queue, args.caller, args.key and idempotency_key(args.caller, args.key)
@@ -9,13 +9,11 @@ if key then
   local owner, job = unpack(redis.call('HMGET', key, 'owner', 'job'))
   if owner ~= args.key_owner or job then error({err = 'CLAIM ' .. args.key .. ' is not held by ' .. args.key_owner}) end
 end
-if args.limits then
-  local bytes = args.input_bytes
-  for _, upload in ipairs(args.uploads) do bytes = bytes - counted_bytes(upload) end
-  check_quota(caller, args.limits, 1, bytes, args.driving_ms)
-  add_usage(caller, bytes, args.driving_ms)
-  for _, upload in ipairs(args.uploads) do redis.call('HDEL', counted_key, upload) end
-end
+local bytes = args.input_bytes
+for _, upload in ipairs(args.uploads) do bytes = bytes - counted_bytes(upload) end
+if args.limits then check_quota(caller, args.limits, 1, bytes, args.driving_ms) end
+add_usage(caller, bytes, args.driving_ms)
+for _, upload in ipairs(args.uploads) do redis.call('HDEL', counted_key, upload) end
 set(id, 'id', id, 'state', 'queued', 'queue', queue, 'caller', caller, 'created_ms', now, 'hinted_ms', now,
   'waiting_since_ms', now, 'units', args.units)
 set_fields(id, args.fields)

@@ -10,4 +10,5 @@ if args.limits then
 end
 redis.call('HSET', uploads_key, args.id, args.upload)
 redis.call('ZADD', upload_ends_key, now + args.ttl_ms, args.id)
+redis.call('ZADD', caller_uploads_key(args.caller), now, args.id)
 return 'ok'

@@ -18,6 +18,7 @@ PROBLEM = "application/problem+json"
 BARE = {
     ("post", "/objects", "204"),
     ("delete", "/jobs/{job_id}", "204"),
+    ("delete", "/uploads/{upload_id}", "204"),
     ("get", "/jobs/{job_id}/events", "204"),
     ("get", "/objects/{key}", "200"),
 }

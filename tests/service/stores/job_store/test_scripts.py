@@ -75,19 +75,21 @@ def test_scripts_require_the_parts_that_they_use() -> None:
 
 def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
     created(jobs)
-    jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 60_000))
+    jobs.run(uploads.register_upload(Upload(id="u", caller="me", max_bytes=9), 10**14))
     key_id = id_of(new_key(jobs, "me")) or ""
     reading: list[Command[Any]] = [
         commands.read("a"),
         commands.check_lease("a", 1),
         commands.recent(5),
         uploads.read_uploads(["u"]),
+        uploads.list_uploads("me", 5),
         events.events("a", 0),
         counts.service_stats(),
         presence.count_hints([Queue.RENDER]),
         keys.read_key(key_id),
         keys.list_keys(),
         keys.any_key(),
+        keys.usage("me"),
         keys.check_quota("me", CallerLimits(queued_jobs=1), 1),
     ]
     jobs.redis.lpush(Queue.RENDER.task, "a hint")

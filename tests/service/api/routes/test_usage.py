@@ -1,0 +1,98 @@
+"""Use of a caller's limits, and the list of its uploads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from starlette.testclient import TestClient
+
+from service.contract.callers import Scope
+from service.stores.job_store.store import JobStore
+from tests import samples
+from tests.service.api.test_api import expect_problem
+from tests.service.api_keys import bearer, new_key
+
+FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}
+SIZE = sum(len(content) for _, content in FILES.values())
+
+
+def send(client: TestClient, key: dict[str, str], content: bytes | None, **body: Any) -> str:
+    """Create an upload, send its file unless that is None, and return its id."""
+    form = client.post("/uploads", json=body or None, headers=key).json()
+    if content is not None:
+        post = client.post if form["url"].startswith("/") else httpx.post
+        assert post(form["url"], data=form["fields"], files={"file": ("f", content)}).is_success
+    return str(form["id"])
+
+
+def test_usage_shows_what_is_used_and_left_of_each_limit(
+    client: TestClient, jobs: JobStore
+) -> None:
+    limits = {
+        "requests_per_minute": 60,
+        "queued_jobs": 3,
+        "input_bytes_per_day": 10**6,
+        "driving_s_per_day": 10,
+    }
+    key = bearer(new_key(jobs, "ann", limits=limits))
+    assert client.get("/usage", headers=key).json()["input_bytes_per_day"]["used"] == 0
+    made = [client.post("/animate", files=FILES, headers=key).json()["id"] for _ in range(2)]
+    client.post(f"/jobs/{made[0]}/cancel", headers=key)
+    send(client, key, None, max_bytes=1000)
+    usage = client.get("/usage", headers=key).json()
+    assert usage["caller"] == "ann"
+    assert usage["scopes"] == ["read", "submit"]
+    assert usage["requests_per_minute"] == {
+        "limit": 60,
+        "used": 6,
+        "remaining": 54,
+        "resets_at": None,
+    }
+    shown = {name: (usage[name]["used"], usage[name]["remaining"]) for name in limits}
+    assert shown["queued_jobs"] == (1, 2)
+    assert shown["driving_s_per_day"] == (2, 8)
+    assert shown["input_bytes_per_day"] == (2 * SIZE + 1000, 10**6 - 2 * SIZE - 1000)
+    assert usage["input_bytes_per_day"]["resets_at"].endswith("T00:00:00Z")
+    assert {state: count for state, count in usage["jobs"].items() if count} == {
+        "queued": 1,
+        "canceled": 1,
+    }
+    stored = {"jobs": 2, "input_bytes": 2 * SIZE, "uploads": 1, "upload_bytes": 1000}
+    assert usage["storage"] == stored
+
+
+def test_usage_without_limits_is_counted_too(client: TestClient, jobs: JobStore) -> None:
+    client.post("/animate", files=FILES)
+    usage = client.get("/usage").json()
+    assert usage["caller"] == "anonymous"
+    assert usage["requests_per_minute"] == dict.fromkeys(
+        ("limit", "used", "remaining", "resets_at")
+    )
+    used = usage["input_bytes_per_day"]
+    assert (used["limit"], used["used"], used["remaining"]) == (None, SIZE, None)
+    assert usage["driving_s_per_day"]["used"] == 1
+    other = bearer(new_key(jobs, "ben", scopes=(Scope.READ,)))
+    assert client.get("/usage", headers=other).json()["storage"]["jobs"] == 0
+
+
+def test_uploads_are_listed_by_page_and_deleted(any_client: TestClient, jobs: JobStore) -> None:
+    ann, ben = (bearer(new_key(jobs, name)) for name in ("ann", "ben"))
+    sent = send(any_client, ann, samples.png(), max_bytes=50_000)
+    ids = [sent, *(send(any_client, ann, None) for _ in range(2))]
+    first = any_client.get("/uploads?limit=2", headers=ann)
+    second = any_client.get(first.links["next"]["url"], headers=ann).json()
+    uploads = first.json()["uploads"] + second["uploads"]
+    assert sorted(upload["id"] for upload in uploads) == sorted(ids)
+    assert len(first.json()["uploads"]) == 2 and second["next"] is None
+    by_id = {upload["id"]: upload for upload in uploads}
+    assert (by_id[sent]["size_bytes"], by_id[sent]["max_bytes"]) == (len(samples.png()), 50_000)
+    assert by_id[ids[1]]["size_bytes"] is None
+    assert any_client.get("/uploads", headers=ben).json() == {"uploads": [], "next": None}
+    path = f"/uploads/{sent}"
+    expect_problem(any_client.delete(path, headers=ben), 404, "upload_not_found", sent)
+    assert any_client.delete(path, headers=ann).status_code == 204
+    expect_problem(any_client.delete(path, headers=ann), 404, "upload_not_found", sent)
+    body = {"image_upload": sent, "driving_upload": sent}
+    expect_problem(any_client.post("/animate", json=body, headers=ann), 404, "upload_not_found")
+    assert len(any_client.get("/uploads", headers=ann).json()["uploads"]) == 2
