@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.plan import plan_within, read_bytes
+from cli.poses import PoseCanvas, PoseFps, PoseLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,9 @@ PAYLOAD_BITS = 0xFFFFFFFF
 
 def animate(
     image: Annotated[Path, typer.Option(help="Image of the character.")],
-    driving: Annotated[Path, typer.Option(help="Driving video, or a pose file (.json).")],
+    driving: Annotated[
+        Path, typer.Option(help="Driving video or pose file (.json, .zip, folder).")
+    ],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],
     preset: Annotated[str, typer.Option(help="Name of a preset, or path of its YAML.")] = "mini",
     seed: Annotated[
@@ -59,6 +62,9 @@ def animate(
         str | None,
         typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
     ] = None,
+    layout: PoseLayout = "auto",
+    canvas: PoseCanvas = None,
+    fps: PoseFps = None,
     audio: Annotated[bool, typer.Option(help="Copy the driving video's sound.")] = False,
     detector: Annotated[
         str | None,
@@ -145,6 +151,7 @@ def animate(
 
     Under `torchrun` its processes share the windows of the video, each with its own device.
     """
+    from media.poses.document import pose_file_options
     from media.trim import Trim
     from media.watermark.embed import Watermarker
     from tcan_core.startup import fast_imports
@@ -161,6 +168,7 @@ def animate(
         from tcan_core.pipelines.preflight import check_files
 
     part = Trim() if trim is None else Trim.parse(trim)
+    pose_options = pose_file_options(layout, canvas, fps)
     check_files(driving, [out] if pose_video is None else [out, pose_video], audio=audio)
     check_device(local_device(device))
     options = RuntimeOptions(
@@ -200,6 +208,7 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
             trim=part,
+            pose_options=pose_options,
         )
         if not group.rank:
             for line in prepared.warnings:  # before the long computation

@@ -10,6 +10,24 @@ import typer
 
 if TYPE_CHECKING:
     from tcan_core.conditioning.cleaning.report import CleaningReport
+PoseLayout = Annotated[
+    str,
+    typer.Option(
+        help="Joints of the bodies in a pose file: openpose18, body25, coco17, halpe26,"
+        " mediapipe33, wholebody133 or halpe136; auto chooses by their number, but for coco17."
+    ),
+]
+PoseCanvas = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WIDTHxHEIGHT",
+        help="Size of the frames from which a pose file was made. Default: the file's, else the"
+        " image's if all joints are inside it.",
+    ),
+]
+PoseFps = Annotated[
+    float | None, typer.Option(help="Frame rate of a pose file. Default: the file's, or 25.")
+]
 app = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_is_help=True)
 
 
@@ -52,24 +70,26 @@ def _print_quality(report: CleaningReport) -> None:
 
 @app.command()
 def draw(
-    poses: Annotated[Path, typer.Argument(help="Pose file (.json).")],
+    poses: Annotated[Path, typer.Argument(help="Pose file (.json), or a zip or folder of them.")],
     out: Annotated[Path, typer.Option(help="The mp4 to write.")],
-    fps: Annotated[
-        float | None, typer.Option(min=0.1, help="Frame rate. Default: the file's, or 25.")
-    ] = None,
+    layout: PoseLayout = "auto",
+    canvas: PoseCanvas = None,
+    fps: PoseFps = None,
 ) -> None:
     """Draw a pose file as a video of skeletons."""
+    from media.poses.document import pose_file_options
     from media.poses.pose_file import read_pose_file
     from media.video_writer import VideoWriter
     from tcan_core.conditioning.skeleton import draw_people
     from tcan_core.errors import PoseFileError
 
-    file = read_pose_file(poses)
-    canvas = next((people[0].canvas for people in file.frames if people), None)
-    if canvas is None:
-        raise PoseFileError(f"{poses.name}: no frame has a person, so there is nothing to draw")
-    rate = Fraction(fps or file.fps or 25).limit_denominator(1001)
-    with VideoWriter(out, rate, canvas) as writer:
+    file = read_pose_file(poses, pose_file_options(layout, canvas, fps))
+    for warning in file.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if not file.has_person:
+        raise PoseFileError(file.no_person_message(poses.name))
+    rate = Fraction(file.fps or 25).limit_denominator(1001)
+    with VideoWriter(out, rate, file.canvas) as writer:
         for people in file.frames:
-            writer.write(draw_people(people, canvas))
+            writer.write(draw_people(people, file.canvas))
     typer.echo(f"{out}: {len(file.frames)} frames at {float(rate):g} fps")

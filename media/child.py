@@ -17,7 +17,8 @@ from PIL import Image
 from media.errors import InputError
 from media.files import MediaFile
 from media.image import read_image
-from media.limits import MediaLimits
+from media.limits import MediaLimits, PoseFileLimits
+from media.poses.archive import load_codecs, read_zip
 from media.video_reader import VideoReader
 from sandbox.wire import MessageWriter
 
@@ -52,9 +53,18 @@ def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
             out.raw(frame.data)
 
 
+def poses(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
+    """Send the sizes and names of the pose files in a zip, then all their contents in a row."""
+    with _send_errors(out):
+        files = read_zip(argument["name"], file, PoseFileLimits(**argument["limits"]))
+        out.json({"names": [name for name, _ in files], "sizes": [len(data) for _, data in files]})
+        out.raw(b"".join(data for _, data in files))
+
+
 def load() -> None:
     """Load modules that decoders would load at first use: a child cannot open files."""
     Image.init()
+    load_codecs()
     for module in LAZY_MODULES:
         import_module(module)
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from media.image import read_image
 from media.image_file import ignore_warning
-from media.limits import MediaLimits
+from media.limits import MediaLimits, PoseFileLimits
+from media.poses.archive import pose_files
+from media.poses.document import Files
 from media.video_reader import VideoReader
 
 
@@ -56,6 +58,9 @@ class MediaSource(Protocol):
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
         """Open a video or a still image for the length of a `with` block."""
 
+    def poses(self, path: Path, limits: PoseFileLimits) -> Files:
+        """Return name and content of the files of a pose file, a folder or a zip."""
+
 
 class LocalMediaSource:
     """A source that decodes trusted files in this process."""
@@ -72,3 +77,7 @@ class LocalMediaSource:
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
         """See `MediaSource`."""
         return nullcontext(VideoReader(path, limits))
+
+    def poses(self, path: Path, limits: PoseFileLimits) -> Files:
+        """See `MediaSource`."""
+        return pose_files(path, limits)

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from media.poses.document import PoseFileOptions, pose_file_options
 from media.poses.pose_file import write_pose_file
 from media.trim import Trim
 from media.watermark.embed import Watermarker
@@ -198,6 +199,7 @@ class TcanAnimator:
                 media=media,
                 retarget=params.retarget,
                 trim=_trim(params),
+                pose_options=_pose_options(params),
             )
             pose_maps = self._drawer.pose_maps(
                 result.image, result.poses, result.source_pose, retarget=params.retarget
@@ -225,6 +227,7 @@ class TcanAnimator:
                 progress,
                 media,
                 _trim(params),
+                _pose_options(params),
             )
         video, keypoints = folder / "pose.mp4", folder / "keypoints.json"
         write_poses(video, result.poses, result.fps)
@@ -328,6 +331,10 @@ def animate_settings(params: JobParams) -> AnimateSettings:
 
 def _trim(params: JobParams) -> Trim | None:
     return None if params.trim is None else Trim(params.trim.start_s, params.trim.end_s)
+
+
+def _pose_options(params: JobParams) -> PoseFileOptions:
+    return pose_file_options(params.layout, params.canvas, params.fps)
 
 
 def _options(runtime: RuntimeSettings) -> RuntimeOptions:

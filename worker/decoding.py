@@ -10,14 +10,18 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from media.image_file import ignore_warning
+from media.limits import PoseFileLimits
+from media.poses.archive import pose_files
+from media.poses.document import Files
 from sandbox.children import Child, Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
@@ -40,6 +44,8 @@ class ChildReport(BaseModel):
     frames: int = Field(1, ge=0)
     fps: str = Field("1", max_length=40, pattern=r"^[1-9][0-9]*(/[1-9][0-9]*)?$")
     warnings: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=20)
+    names: list[str] = []
+    sizes: list[NonNegativeInt] = []
     code: ErrorCode | None = None
     detail: str = Field("", max_length=2000)
 
@@ -132,6 +138,27 @@ class ChildSource:
                 limits.max_frames,
                 report.warnings,
             )
+
+    def poses(self, path: Path, limits: PoseFileLimits) -> Files:
+        """Return name and content of a pose file, or of those in a zip. Raises AnimationError."""
+        if path.suffix != ".zip":
+            return pose_files(path, limits)
+        with self._child("poses", path, limits) as child:
+            report = _report(child)
+            total = sum(report.sizes)
+            if total > limits.max_bytes or len(report.names) != len(report.sizes):
+                detail = f"{path.name}: the decoder announced {total:,} bytes"
+                raise AnimationError(ErrorCode.DECODER_STOPPED, detail)
+            child.allow(total)
+            content = child.next()
+        if content is None or len(content) != total:
+            detail = f"{path.name}: the decoder sent other files than it announced"
+            raise AnimationError(ErrorCode.DECODER_STOPPED, detail)
+        ends = list(accumulate(report.sizes))
+        return [
+            (name, bytes(content[end - size : end]))
+            for name, size, end in zip(report.names, report.sizes, ends, strict=True)
+        ]
 
     def close(self) -> None:
         """End the running decoders."""

@@ -9,57 +9,78 @@ A pose file is an array of frames, or `{"fps": F, "frames": [...]}`, or one fram
 
 with x, y in pixels of the canvas and the confidence c, which is 0 when the joint was not detected;
 x and y of such a joint may be anything. Unknown keys are ignored.
+
+What other programs write is read as well, if its meaning is clear: other names and nestings
+(`frames`, `people`), other forms of the points (`points`), other layouts (`joints.Layout`), other
+units (`units`), several files of one frame each (`archive`), no canvas. Parts that cannot be read
+are left out. The warnings say what was changed.
 """
 
 from __future__ import annotations
 
-import json
-from codecs import BOM_UTF8
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from media.errors import PoseFileError, Problem
+from media.errors import ParameterError, PoseFileError, Problem
 from media.limits import PoseFileLimits
-from media.poses.joints import BODY25_JOINTS, JOINT_COUNTS, NUM_FACE_JOINTS, NUM_HAND_JOINTS, Layout
+from media.poses.frames import MAX_FPS, MIN_FPS, RawFrames, declared_canvas, people_of, raw_frames
+from media.poses.joints import Layout
+from media.poses.notes import Notes
+from media.poses.people import Person, PersonReader, check_people
+from media.poses.points import shown
+from media.poses.text import read_json
+from media.poses.units import Frames, extent, fix_confidences, is_normalized, to_pixels
 
-BODY, HAND_LEFT, HAND_RIGHT, FACE = (
-    f"{part}_keypoints_2d" for part in ("pose", "hand_left", "hand_right", "face")
-)
-MAX_COORDINATE = 1_000_000  # pixels; a joint further out is an error of the file
-MAX_CONFIDENCE = 1.5  # some detectors exceed 1 a little; readers clip it
-MAX_COCO_VISIBILITY = 2  # COCO has visibility flags 0, 1 and 2 in place of confidence
-MAX_FPS = 1000
-_FACE_COUNTS = (NUM_FACE_JOINTS, NUM_FACE_JOINTS - 2)  # with and without pupils
-_NUMBERS = frozenset({int, float})  # not bool
-
-Points = Sequence[float]
+MIN_ASSUMED_SIDE = 64  # pixels of a canvas that no file and no user tells
 P = TypeVar("P")
+# (name, content) of the files that make a pose file; several have one frame each.
+Files = Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One person in one frame: flat lists of x, y, confidence per joint.
+@dataclass(frozen=True)
+class PoseFileOptions:
+    """Facts about a pose file that its user gives.
 
     Attributes:
-        body: 18, 25 or 17 joints, by the layout.
-        hand_left: 21 joints, or None.
-        hand_right: 21 joints, or None.
-        face: 70 or 68 joints, or None.
+        layout: layout of the bodies.
+        canvas: (height, width) in pixels; the file's by default.
+        fps: frames per second; the file's by default.
     """
 
-    body: Points
-    hand_left: Points | None
-    hand_right: Points | None
-    face: Points | None
+    layout: Layout = Layout.AUTO
+    canvas: tuple[int, int] | None = None
+    fps: float | None = None
 
-    @property
-    def is_detected(self) -> bool:
-        """True if a joint of OpenPose-18 was detected."""
-        confidences = self.body[2::3]
-        if len(confidences) == JOINT_COUNTS[Layout.BODY25]:
-            confidences = [confidences[joint] for joint in BODY25_JOINTS]
-        return any(confidence > 0 for confidence in confidences)
+
+def pose_file_options(
+    layout: str = Layout.AUTO, canvas: str | None = None, fps: float | None = None
+) -> PoseFileOptions:
+    """Return the options for what a user wrote.
+
+    Args:
+        layout: name of a layout.
+        canvas: width and height, such as "1280x720".
+        fps: frames per second, 0.1 to 1000.
+
+    Raises:
+        ParameterError: one of them is invalid.
+    """
+    if layout not in list(Layout):
+        raise ParameterError(f"layout is {layout!r}; it must be one of {', '.join(Layout)}")
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        raise ParameterError(f"fps is {fps:g}; it must be from {MIN_FPS} to {MAX_FPS}")
+    return PoseFileOptions(Layout(layout), None if canvas is None else _size(canvas), fps)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Return (height, width) of a text such as "1280x720". Raises ParameterError."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if found is None:
+        raise ParameterError(f"canvas is {text!r}; it must be WIDTHxHEIGHT, such as 1280x720")
+    return int(found[2]), int(found[1])
 
 
 @dataclass(frozen=True)
@@ -70,66 +91,90 @@ class PoseDocument(Generic[P]):
         frames: the people of each frame.
         canvas: (height, width) in pixels, the same in every frame.
         fps: frames per second, or None when the file does not declare it.
+        warnings: what was left out, changed or assumed; sentences for the user.
+        has_person: whether a joint of a body was detected in any frame.
     """
 
     frames: list[list[P]]
     canvas: tuple[int, int]
     fps: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    has_person: bool = True
+
+    def no_person_message(self, name: str) -> str:
+        """Return why a file without a person cannot be used; `name` is the file's."""
+        count = len(self.frames)
+        frames = f"any of the {count:,} frames" if count > 1 else "the one frame"
+        return "; ".join(
+            [
+                f"{name}: no person in {frames} of poses",
+                "at least one frame needs people with pose_keypoints_2d, and joints of a confidence"
+                " above 0",
+                *self.warnings[:3],
+            ]
+        )
 
 
 def parse_pose_file(
-    name: str, data: bytes, layout: Layout = Layout.AUTO, limits: PoseFileLimits | None = None
+    name: str,
+    files: bytes | Files,
+    options: PoseFileOptions | None = None,
+    limits: PoseFileLimits | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> PoseDocument[Person]:
     """Parse and validate a whole pose file.
 
     Args:
         name: file name for messages.
-        data: content of the file.
-        layout: see `pose_file.read_pose_file`.
+        files: content of the file, or the files of its frames.
+        options: what the user knows about the file.
         limits: size limits of the file.
+        image_size: (height, width) that a file without a canvas may have: the image's.
 
     Raises:
         PoseFileError: see `pose_file.read_pose_file`.
     """
-    limits = limits or PoseFileLimits()
-    limits.check_bytes(name, len(data))
-    try:
-        document = json.loads(data.removeprefix(BOM_UTF8).decode())
-    except UnicodeDecodeError as error:
-        raise PoseFileError(f"{name}: not text in UTF-8 (byte {error.start})") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise PoseFileError(f"{name}: not JSON ({where}: {error.msg})") from error
-    except (RecursionError, ValueError) as error:
-        raise PoseFileError(
-            f"{name}: not a pose file; nested too deeply, or a number has too many digits"
-        ) from error
-    frames, fps = _frames_and_fps(name, document)
-    people, canvas = parse_frames(name, frames, layout, limits)
-    return PoseDocument(people, canvas, fps)
+    options, limits = options or PoseFileOptions(), limits or PoseFileLimits()
+    raw = _raw(name, files, limits)
+    limits.check_frames(name, len(raw.frames))
+    declared = _common_canvas(name, raw, limits)
+    notes = Notes()
+    frames = _read_people(name, raw, options.layout, limits, notes)
+    frames = fix_confidences(frames, notes)
+    frames, canvas = _to_pixels(name, frames, options.canvas or declared, image_size, notes)
+    limits.check_canvas(name, *canvas)
+    has_person = any(person.is_detected for people in frames for person in people)
+    fps = options.fps or raw.fps
+    return PoseDocument(frames, canvas, fps, notes.sentences(), has_person)
 
 
-def check_pose_file(name: str, data: bytes, limits: PoseFileLimits) -> int:
+def check_pose_file(
+    name: str, files: bytes | Files, limits: PoseFileLimits, options: PoseFileOptions | None = None
+) -> int:
     """Check that a pose file can drive an animation; return the number of its frames.
 
     Raises:
         PoseFileError: see `parse_pose_file`; also when no frame has a person.
     """
-    frames = parse_pose_file(name, data, limits=limits).frames
-    if not any(person.is_detected for people in frames for person in people):
-        raise PoseFileError(
-            f"{name}: no person in any of the {len(frames):,} frames of poses", Problem.NO_PERSON
-        )
-    return len(frames)
+    # Any size will do for this check: the reader knows that of the image.
+    size = (limits.min_side, limits.min_side)
+    document = parse_pose_file(name, files, options, limits, image_size=size)
+    if not document.has_person:
+        raise PoseFileError(document.no_person_message(name), Problem.NO_PERSON)
+    return len(document.frames)
 
 
-def check_image_pose(name: str, data: bytes, limits: PoseFileLimits) -> None:
+def check_image_pose(
+    name: str, data: bytes, limits: PoseFileLimits, layout: Layout = Layout.AUTO
+) -> None:
     """Check that a pose file can be the pose of an image.
 
     Raises:
         PoseFileError: see `parse_pose_file`; also when its first frame has not exactly one person.
     """
-    check_one_person(name, len(parse_pose_file(name, data, limits=limits).frames[0]))
+    size = (limits.min_side, limits.min_side)
+    document = parse_pose_file(name, data, PoseFileOptions(layout), limits, image_size=size)
+    check_one_person(name, len(document.frames[0]))
 
 
 def check_one_person(name: str, people: int) -> None:
@@ -138,178 +183,121 @@ def check_one_person(name: str, people: int) -> None:
         raise PoseFileError(f"{name}: {people} people; the image's pose needs one")
 
 
-def parse_frames(
-    name: str, frames: list[Any], layout: Layout, limits: PoseFileLimits
-) -> tuple[list[list[Person]], tuple[int, int]]:
-    """Return the people of each frame and their common canvas, (height, width).
-
-    Raises:
-        PoseFileError: see `pose_file.read_pose_file`.
-    """
-    limits.check_frames(name, len(frames))
-    canvas = _canvas(f"{name}: frame 0", frames[0], limits)
-    limits.check_canvas(f"{name}: frame 0", *canvas)
-    people = []
-    for index, frame in enumerate(frames):
-        where = f"{name}: frame {index}"
-        own = _canvas(where, frame, limits)
-        if own != canvas:
+def _raw(name: str, files: bytes | Files, limits: PoseFileLimits) -> RawFrames:
+    """Return the frames of one document, or the one frame of each of several."""
+    if isinstance(files, bytes):
+        files = [(name, files)]
+    for own_name, data in files:
+        limits.check_bytes(own_name, len(data))
+    documents = [raw_frames(own, read_json(own, data)) for own, data in files]
+    if len(documents) == 1:
+        return documents[0]
+    for (own, _), document in zip(files, documents, strict=True):
+        if len(document.frames) != 1:
             raise PoseFileError(
-                f"{where}: the canvas is {own[1]}x{own[0]}, but frame 0 has"
-                f" {canvas[1]}x{canvas[0]}; all frames must share one canvas"
+                f"{own}: the file has {len(document.frames):,} frames; where there are several"
+                " files, each must have one"
             )
-        people.append(_people(where, frame, layout, limits))
-    return people, canvas
-
-
-def _frames_and_fps(name: str, document: Any) -> tuple[list[Any], float | None]:
-    fps = None
-    if isinstance(document, dict):
-        fps = document.get("fps")
-        document = document.get("frames", [document] if "people" in document else None)
-    if not isinstance(document, list):
-        raise PoseFileError(
-            f'{name}: not a pose file; it must be an array of frames, or {{"fps", "frames"}}'
-        )
-    if fps is not None and not (_is_number(fps) and 0 < fps <= MAX_FPS):
-        raise PoseFileError(
-            f"{name}: fps is {_shown(fps)}; it must be above 0 and at most {MAX_FPS}"
-        )
-    return document, None if fps is None else float(fps)
-
-
-def _canvas(where: str, frame: Any, limits: PoseFileLimits) -> tuple[int, int]:
-    if not isinstance(frame, dict):
-        raise PoseFileError(f"{where} is {_shown(frame)}; it must be an object with people")
-    return (
-        _side(where, "canvas_height", frame, limits),
-        _side(where, "canvas_width", frame, limits),
+    return RawFrames(
+        [document.frames[0] for document in documents],
+        next((document.fps for document in documents if document.fps), None),
+        documents[0].canvas,
+        documents[0].is_coco,
     )
 
 
-def _side(where: str, field: str, frame: dict[str, Any], limits: PoseFileLimits) -> int:
-    value: Any = frame.get(field)
-    if not _is_number(value) or not 1 <= value <= limits.max_side or value != int(value):
+def _read_people(
+    name: str, raw: RawFrames, layout: Layout, limits: PoseFileLimits, notes: Notes
+) -> Frames:
+    """Return the people of each frame. Raises PoseFileError when no body can be read."""
+    is_coco = raw.is_coco and layout is Layout.AUTO
+    reader = PersonReader(layout, notes, reads_coco=is_coco)
+    frames = []
+    for index, frame in enumerate(raw.frames):
+        where = f"frame {index}"
+        people = people_of(frame, f"{name}: {where}")
+        check_people(people, limits.max_people, f"{name}: {where}")
+        found = (
+            reader.read(person, f"{where}, person {number}") for number, person in enumerate(people)
+        )
+        frames.append([person for person in found if person is not None])
+    is_empty = not any(person.is_detected for people in frames for person in people)
+    if is_empty and reader.problem is not None:
+        raise PoseFileError(f"{name}: {reader.problem}")
+    return frames
+
+
+def _common_canvas(name: str, raw: RawFrames, limits: PoseFileLimits) -> tuple[int, int] | None:
+    """Return the canvas that the file declares, or None. Raises PoseFileError."""
+    canvas, first = None, ""
+    places = [
+        ("", raw.canvas),
+        *((f"frame {i}", declared_canvas(f)) for i, f in enumerate(raw.frames)),
+    ]
+    for where, given in places:
+        if given is None:
+            continue
+        place = f"{name}: {where}" if where else name
+        own = tuple(
+            _side(place, field, value, limits)
+            for field, value in zip(("canvas_height", "canvas_width"), reversed(given), strict=True)
+        )
+        if canvas is None:
+            canvas, first = own, where or "the file"
+        elif own != canvas:
+            raise PoseFileError(
+                f"{place}: the canvas is {own[1]}x{own[0]}, but {first} has"
+                f" {canvas[1]}x{canvas[0]}; all frames must share one canvas"
+            )
+    return canvas  # type: ignore[return-value]  # two sides
+
+
+def _side(where: str, field: str, value: Any, limits: PoseFileLimits) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    is_whole = type(value) in (int, float) and 1 <= value <= limits.max_side and value == int(value)
+    if not is_whole:
+        given = "is missing" if value is None else f"is {shown(value)}"
         raise PoseFileError(
-            f"{where}: {field} {_given(frame, field)};"
-            f" it must be a whole number from 1 to {limits.max_side}"
+            f"{where}: {field} {given}; it must be a whole number from 1 to {limits.max_side}"
         )
     return int(value)
 
 
-def _people(
-    where: str, frame: dict[str, Any], layout: Layout, limits: PoseFileLimits
-) -> list[Person]:
-    people = frame.get("people")
-    if not isinstance(people, list):
-        raise PoseFileError(f"{where}: people {_given(frame, 'people')}; it must be an array")
-    if len(people) > limits.max_people:
+def _to_pixels(
+    name: str,
+    frames: Frames,
+    canvas: tuple[int, int] | None,
+    image_size: tuple[int, int] | None,
+    notes: Notes,
+) -> tuple[Frames, tuple[int, int]]:
+    """Return frames in pixels, and their canvas, which is assumed if it is None."""
+    # One pixel is no canvas: programs with coordinates of 0..1 write it.
+    canvas = None if canvas == (1, 1) else canvas
+    if not is_normalized(frames, canvas):
+        return frames, canvas or _assumed_canvas(frames, image_size, notes)
+    canvas = canvas or image_size
+    if canvas is None:
         raise PoseFileError(
-            f"{where}: there are {len(people):,} people; at most {limits.max_people} are allowed"
+            f"{name}: coordinates are fractions of a frame, not pixels, and the size of the"
+            " frame is missing; give canvas, such as 1280x720"
         )
-    return [
-        _person(f"{where}, person {index}", person, layout) for index, person in enumerate(people)
-    ]
+    return to_pixels(frames, canvas, notes), canvas
 
 
-def _person(where: str, person: Any, layout: Layout) -> Person:
-    if not isinstance(person, dict):
-        raise PoseFileError(f"{where} is {_shown(person)}; it must be an object with {BODY}")
-    return Person(
-        body=_body(where, person, layout),
-        hand_left=_part(where, HAND_LEFT, person, (NUM_HAND_JOINTS,)),
-        hand_right=_part(where, HAND_RIGHT, person, (NUM_HAND_JOINTS,)),
-        face=_part(where, FACE, person, _FACE_COUNTS),
+def _assumed_canvas(
+    frames: Frames, image_size: tuple[int, int] | None, notes: Notes
+) -> tuple[int, int]:
+    """Return the image's size if all joints are inside it, else a size that holds them."""
+    bottom, right = extent(frames)
+    if not any(frames):
+        return image_size or (MIN_ASSUMED_SIDE, MIN_ASSUMED_SIDE)
+    if image_size is not None and bottom <= image_size[0] and right <= image_size[1]:
+        (height, width), reason = image_size, "the image's size"
+    else:
+        height, width = (max(math.ceil(side), MIN_ASSUMED_SIDE) for side in (bottom, right))
+        reason = "which holds all joints"
+    notes.add(
+        f"the file has no canvas; {width}x{height} is assumed, {reason} (give canvas to change it)"
     )
-
-
-def _body(where: str, person: dict[str, Any], layout: Layout) -> Points:
-    accepted = [Layout.OPENPOSE18, Layout.BODY25] if layout is Layout.AUTO else [layout]
-    counts = tuple(JOINT_COUNTS[kind] for kind in accepted)
-    if person.get(BODY) is None:
-        raise PoseFileError(
-            f"{where}: {BODY} {_given(person, BODY)}; it must hold {_allowed(counts)}"
-        )
-    largest = MAX_COCO_VISIBILITY if layout is Layout.COCO17 else MAX_CONFIDENCE
-    return _points(where, BODY, person[BODY], counts, largest)
-
-
-def _part(where: str, field: str, person: dict[str, Any], counts: tuple[int, ...]) -> Points | None:
-    """Return a hand or a face, or None when it is missing, null or an empty array."""
-    values = person.get(field)
-    if values is None or values == []:
-        return None
-    return _points(where, field, values, counts, MAX_CONFIDENCE)
-
-
-def _points(
-    where: str, field: str, values: Any, counts: tuple[int, ...], max_confidence: float
-) -> Points:
-    """Return x, y, confidence of each joint; zeros for the joints that were not detected."""
-    if not isinstance(values, list):
-        raise PoseFileError(f"{where}: {field} is {_shown(values)}; it must be an array of numbers")
-    if len(values) not in [3 * count for count in counts]:
-        raise PoseFileError(_wrong_count(where, field, len(values), counts))
-    if _all_in_range(values, max_confidence):
-        return values
-    points: list[float] = []
-    for index in range(0, len(values), 3):
-        x, y, confidence = values[index : index + 3]
-        place = f"{where}: {field}"
-        _check(f"{place}[{index + 2}]", confidence, 0, max_confidence, "confidence")
-        if confidence > 0:
-            _check(f"{place}[{index}]", x, -MAX_COORDINATE, MAX_COORDINATE, "x")
-            _check(f"{place}[{index + 1}]", y, -MAX_COORDINATE, MAX_COORDINATE, "y")
-        points += (x, y, confidence) if confidence > 0 else (0.0, 0.0, 0.0)
-    return points
-
-
-def _all_in_range(values: list[Any], max_confidence: float) -> bool:
-    """Return whether every number is valid, by a few passes in C: the usual case."""
-    if not _NUMBERS.issuperset(map(type, values)):
-        return False
-    confidences = values[2::3]
-    return bool(
-        -MAX_COORDINATE <= min(values)
-        and max(values) <= MAX_COORDINATE
-        and min(confidences) >= 0
-        and max(confidences) <= max_confidence
-        and (total := sum(values)) == total  # False for NaN, which min and max can miss
-    )
-
-
-def _check(place: str, value: Any, low: float, high: float, what: str) -> None:
-    if not _is_number(value) or not low <= value <= high:
-        raise PoseFileError(
-            f"{place} is {_shown(value)}; {what} must be a number from {low:,} to {high:,}"
-        )
-
-
-def _wrong_count(where: str, field: str, given: int, counts: tuple[int, ...]) -> str:
-    joints = f"{given // 3} joints" if given % 3 == 0 else "no whole number of joints"
-    message = f"{where}: {field} has {given} numbers ({joints}); it must hold {_allowed(counts)}"
-    if field == BODY and given == 3 * JOINT_COUNTS[Layout.COCO17]:
-        message += '; COCO\'s 17 joints are read only with layout="coco17"'
-    return message
-
-
-def _allowed(counts: tuple[int, ...]) -> str:
-    return " or ".join(f"{3 * count} numbers ({count} joints)" for count in counts)
-
-
-def _given(content: dict[str, Any], field: str) -> str:
-    return f"is {_shown(content[field])}" if field in content else "is missing"
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in _NUMBERS
-
-
-def _shown(value: Any) -> str:
-    """Return a value as JSON would show it, cut off when it is long."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower().replace("none", "null")
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    text = repr(value[:40] if isinstance(value, str) else value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return height, width

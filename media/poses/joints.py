@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 
@@ -56,16 +57,57 @@ LIMBS: tuple[tuple[Joint, Joint], ...] = (
 
 
 class Layout(StrEnum):
-    """The order of a body's joints in a file."""
+    """The order of a body's joints in a file; `JOINT_ORDERS` has each one's joints."""
 
-    AUTO = "auto"  # OpenPose-18 or BODY_25, chosen by the number of joints
+    AUTO = "auto"  # chosen by the number of joints; COCO's 17 only where the format says so
     OPENPOSE18 = "openpose18"
     BODY25 = "body25"
     COCO17 = "coco17"
+    HALPE26 = "halpe26"
+    MEDIAPIPE33 = "mediapipe33"
+    WHOLEBODY133 = "wholebody133"
+    HALPE136 = "halpe136"
 
 
-JOINT_COUNTS = {Layout.OPENPOSE18: 18, Layout.BODY25: 25, Layout.COCO17: 17}
+@dataclass(frozen=True)
+class JointOrder:
+    """The places of OpenPose's joints among the joints of a layout.
 
-# The joints of BODY_25 that OpenPose-18 has, in its order: all but the middle of the hips (8) and
-# the feet (from 19).
-BODY25_JOINTS = (*range(8), *range(9, 19))
+    Attributes:
+        count: number of joints of the layout.
+        body: index of each of the 18 joints, in the order of `Joint`; None for a neck that the
+            layout lacks, which is then the middle of the shoulders.
+        face: indices of the face's 68 points, if the layout has them.
+        hand_left: indices of the left hand's 21 points, if the layout has them.
+        hand_right: indices of the right hand's 21 points, if the layout has them.
+    """
+
+    count: int
+    body: tuple[int | None, ...]
+    face: range | None = None
+    hand_left: range | None = None
+    hand_right: range | None = None
+
+
+def _order(neck: int | None, *others: int) -> tuple[int | None, ...]:
+    return (others[0], neck, *others[1:])
+
+
+# The COCO order (nose, eyes, ears, shoulders, elbows, ..., left before right) without the neck.
+_COCO = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
+JOINT_ORDERS: dict[Layout, JointOrder] = {
+    Layout.OPENPOSE18: JointOrder(18, tuple(range(18))),
+    # BODY_25 has the middle of the hips at 8, and the feet from 19.
+    Layout.BODY25: JointOrder(25, (*range(8), *range(9, 19))),
+    Layout.COCO17: JointOrder(17, _order(None, *_COCO)),
+    Layout.HALPE26: JointOrder(26, _order(18, *_COCO)),
+    Layout.MEDIAPIPE33: JointOrder(
+        33, _order(None, 0, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
+    ),
+    Layout.WHOLEBODY133: JointOrder(
+        133, _order(None, *_COCO), range(23, 91), range(91, 112), range(112, 133)
+    ),
+    Layout.HALPE136: JointOrder(
+        136, _order(18, *_COCO), range(26, 94), range(94, 115), range(115, 136)
+    ),
+}

@@ -13,35 +13,53 @@ from numpy.typing import NDArray
 from media.atomic_write import atomic_write
 from media.errors import ParameterError, PoseFileError
 from media.limits import PoseFileLimits
-from media.poses.conversion import from_coco17
-from media.poses.document import Person, Points, PoseDocument, parse_frames, parse_pose_file
-from media.poses.joints import BODY25_JOINTS, JOINT_COUNTS, NUM_FACE_JOINTS, Layout
+from media.poses.archive import pose_files
+from media.poses.document import Files, PoseDocument, PoseFileOptions, parse_pose_file
+from media.poses.joints import NUM_FACE_JOINTS
 from media.poses.keypoints import Pose
+from media.poses.people import BODY, FACE, HAND_LEFT, HAND_RIGHT, Person
+from media.poses.points import Points
 
 
 def read_pose_file(
-    source: Path | str | bytes, *, layout: str = Layout.AUTO, limits: PoseFileLimits | None = None
+    source: Path | str | bytes,
+    options: PoseFileOptions | None = None,
+    *,
+    limits: PoseFileLimits | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> PoseDocument[Pose]:
-    """Read a pose file.
+    """Read a pose file, or a folder or zip of pose files of one frame each.
 
     Args:
         source: a path, or the file's content as bytes.
-        layout: "auto" accepts bodies of 18 joints (OpenPose) and of 25 (BODY_25); "openpose18",
-            "body25" and "coco17" (COCO's 17 joints) accept only that layout.
+        options: what the user knows about the file.
         limits: size limits of the file.
+        image_size: (height, width) that a file without a canvas may have: the image's.
 
     Raises:
         PoseFileError: no such file, not JSON, not this format, or over a limit; the message has
             the frame, the field, the value, and what is allowed.
-        ParameterError: there is no such layout.
     """
     limits = limits or PoseFileLimits()
-    if layout not in list(Layout):
-        raise ParameterError(f"layout is {layout!r}; it must be one of {', '.join(Layout)}")
-    name, data = _content(source, limits)
-    document = parse_pose_file(name, data, Layout(layout), limits)
+    if isinstance(source, bytes):
+        return read_poses("the pose file", source, options, limits, image_size)
+    path = Path(source)
+    return read_poses(path.name, pose_files(path, limits), options, limits, image_size)
+
+
+def read_poses(
+    name: str,
+    files: bytes | Files,
+    options: PoseFileOptions | None = None,
+    limits: PoseFileLimits | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> PoseDocument[Pose]:
+    """Do the same with the content of the file or files; see `document.parse_pose_file`."""
+    document = parse_pose_file(name, files, options, limits, image_size)
     frames = [[_pose(person, document.canvas) for person in people] for people in document.frames]
-    return PoseDocument(frames, document.canvas, document.fps)
+    return PoseDocument(
+        frames, document.canvas, document.fps, document.warnings, document.has_person
+    )
 
 
 def write_pose_file(
@@ -87,18 +105,15 @@ def pose_from_json(content: Any) -> Pose:
     Raises:
         PoseFileError: the content is not a frame with one person.
     """
-    frames, canvas = parse_frames("the pose", [content], Layout.OPENPOSE18, PoseFileLimits())
-    if len(frames[0]) != 1:
-        raise PoseFileError(f"the pose: there are {len(frames[0])} people; there must be one")
-    return _pose(frames[0][0], canvas)
+    people = content["people"]
+    if len(people) != 1:
+        raise PoseFileError(f"the pose: there are {len(people)} people; there must be one")
+    parts = [people[0].get(part) for part in (BODY, HAND_LEFT, HAND_RIGHT, FACE)]
+    return _pose(Person(*parts), (content["canvas_height"], content["canvas_width"]))
 
 
 def _pose(person: Person, canvas: tuple[int, int]) -> Pose:
     body = _array(person.body)
-    if len(body) == JOINT_COUNTS[Layout.BODY25]:
-        body = body[list(BODY25_JOINTS)]
-    elif len(body) == JOINT_COUNTS[Layout.COCO17]:
-        body = from_coco17(body)
     return Pose(
         keypoints=body[:, :2],
         confidence=body[:, 2],
@@ -120,17 +135,6 @@ def _array(points: Points) -> NDArray[np.float64]:
     array[array[:, 2] <= 0] = 0.0
     array[:, 2] = np.minimum(array[:, 2], 1.0)
     return array
-
-
-def _content(source: Path | str | bytes, limits: PoseFileLimits) -> tuple[str, bytes]:
-    if isinstance(source, bytes):
-        return "the pose file", source
-    path = Path(source)
-    try:
-        limits.check_bytes(path.name, path.stat().st_size)
-        return path.name, path.read_bytes()
-    except OSError as error:
-        raise PoseFileError(f"{path.name}: cannot be read ({error.strerror})") from error
 
 
 def _common_canvas(

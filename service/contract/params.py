@@ -13,6 +13,7 @@ from service.contract.version import Since
 
 MAX_SEED = 2**32 - 1
 MAX_TRIM_S = 24 * 3600
+CANVAS = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 
 
 class ResultFormat(StrEnum):
@@ -31,6 +32,19 @@ class Sampler(StrEnum):
     DPM_2M = "dpm++2m"
     AYS = "ays"
     LCM = "lcm"
+
+
+class PoseLayout(StrEnum):
+    """Layouts of the bodies in a pose file; see `media.poses.joints`."""
+
+    AUTO = "auto"
+    OPENPOSE18 = "openpose18"
+    BODY25 = "body25"
+    COCO17 = "coco17"
+    HALPE26 = "halpe26"
+    MEDIAPIPE33 = "mediapipe33"
+    WHOLEBODY133 = "wholebody133"
+    HALPE136 = "halpe136"
 
 
 class Trim(BaseModel):
@@ -65,6 +79,24 @@ class PosesParams(BaseModel):
     )
     trim: Annotated[Trim | None, Since(3)] = Field(
         None, description="Part of the driving video or pose file; all of it when absent."
+    )
+    layout: Annotated[PoseLayout, Since(3)] = Field(
+        PoseLayout.AUTO,
+        description="Joints of the bodies in a driving pose file: auto chooses by their number; "
+        "coco17 must be asked for, because other programs have other 17 joints.",
+    )
+    canvas: Annotated[str | None, Since(3)] = Field(
+        None,
+        pattern=CANVAS,
+        description="Width and height in pixels of the frames from which a driving pose file was "
+        "made, such as 1280x720. The file's when absent, else the image's size if all joints are "
+        "inside it.",
+        examples=["1280x720"],
+    )
+    fps: Annotated[Annotated[float, Field(ge=0.1, le=1000.0)] | None, Since(3)] = Field(
+        None,
+        description="Frame rate of a driving pose file. The file's when absent, else 25. A driving "
+        "video has its own.",
     )
 
 

@@ -17,7 +17,8 @@ from media.errors import FileError
 from media.files import MediaFile
 from media.image_file import check_image
 from media.limits import MediaLimits, PoseFileLimits
-from media.poses.document import check_image_pose, check_pose_file
+from media.poses.archive import ZIP_MAGIC, load_codecs, read_zip
+from media.poses.document import check_image_pose, check_pose_file, pose_file_options
 from media.video_check import check_video
 from sandbox.wire import MessageWriter
 
@@ -27,7 +28,8 @@ def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> Non
 
     Args:
         file: the open file.
-        argument: the `role` (`image`, `driving`, `poses` or `image_pose`), and the `limits`.
+        argument: the `role` (`image`, `driving`, `poses` or `image_pose`), the `limits`, and the
+            `pose_options`, arguments of `media.poses.document.pose_file_options`.
         out: receives the answer.
     """
     role, limits = argument["role"], argument["limits"]
@@ -36,9 +38,9 @@ def inspect(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> Non
         if role == "image":
             out.json({"suffix": check_image(source, MediaLimits(**limits))})
         elif role == "poses":
-            out.json({"frames": _check_poses(file, PoseFileLimits(**limits))})
+            out.json(_check_poses(file, PoseFileLimits(**limits), argument["pose_options"]))
         elif role == "image_pose":
-            _check_image_pose(file, PoseFileLimits(**limits))
+            _check_image_pose(file, PoseFileLimits(**limits), argument["pose_options"])
             out.json({})
         else:
             out.json(check_video(source, MediaLimits(**limits))._asdict())
@@ -50,13 +52,21 @@ def load() -> None:
     """Load modules that decoders would load at first use: a child cannot open files."""
     Image.init()
     import_module("av.subtitles.stream")
+    load_codecs()
 
 
-def _check_poses(file: BinaryIO, limits: PoseFileLimits) -> int:
+def _check_poses(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]) -> dict[str, Any]:
+    """Return suffix and number of frames of a pose file, or of a zip of them."""
     limits.check_bytes("driving", os.fstat(file.fileno()).st_size)
-    return check_pose_file("driving", file.read(), limits)
+    head = file.read(len(ZIP_MAGIC))
+    file.seek(0)
+    is_zip = head == ZIP_MAGIC
+    files = read_zip("driving", file, limits) if is_zip else file.read()
+    frames = check_pose_file("driving", files, limits, pose_file_options(**options))
+    return {"suffix": ".zip" if is_zip else ".json", "frames": frames}
 
 
-def _check_image_pose(file: BinaryIO, limits: PoseFileLimits) -> None:
+def _check_image_pose(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]) -> None:
     limits.check_bytes("image_pose", os.fstat(file.fileno()).st_size)
-    check_image_pose("image_pose", file.read(), limits)
+    layout = pose_file_options(**options).layout
+    check_image_pose("image_pose", file.read(), limits, layout)

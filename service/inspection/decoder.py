@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,7 +33,7 @@ class FileSummary(BaseModel):
     """A child's answer on a file. It has read an untrusted file, so the answer is validated.
 
     Attributes:
-        suffix: file suffix of the format; empty for a pose file.
+        suffix: file suffix of the format.
         frames: number of frames of a video or a pose file.
         seconds: duration of a video.
         problem: None for a valid file.
@@ -59,7 +60,11 @@ class Decoder:
         self._sandbox.close()
 
     def inspect(
-        self, files: Mapping[str, Content], limits: InputLimits, slot: Slot | None = None
+        self,
+        files: Mapping[str, Content],
+        limits: InputLimits,
+        slot: Slot | None = None,
+        pose_options: Mapping[str, Any] | None = None,
     ) -> dict[str, FileSummary]:
         """Return the properties of the files of one request; blocks.
 
@@ -72,6 +77,7 @@ class Decoder:
                 child inspects them in this order, with the memory of the largest.
             limits: limits on the files.
             slot: has the child to use, or gets a new one; None for one that ends with the call.
+            pose_options: arguments of `media.poses.document.pose_file_options`.
 
         Raises:
             RejectedError: a file cannot be used, or the decoder was stopped on it.
@@ -79,10 +85,11 @@ class Decoder:
         """
         if slot is None:
             with closing(Slot()) as slot:
-                return self.inspect(files, limits, slot)
+                return self.inspect(files, limits, slot, pose_options)
+        calls = _calls(files, limits, pose_options or {})
         if slot.child is not None:
             try:
-                return _ask(slot.child, files, limits)
+                return _ask(slot.child, calls)
             except RejectedError:
                 slot.close()
         memory = max(required_bytes(role, content, limits) for role, content in files.items())
@@ -90,18 +97,33 @@ class Decoder:
             slot.child = self._sandbox.start_child(TARGET, ChildLimits(memory, CPU_S, WAIT_S))
         except SandboxUnusableError as error:
             raise UnavailableError(f"decoders: {error}") from error
-        return _ask(slot.child, files, limits)
+        return _ask(slot.child, calls)
 
 
-def _ask(child: Child, files: Mapping[str, Content], limits: InputLimits) -> dict[str, FileSummary]:
-    """Return a child's answers on the files of one request. Raises RejectedError."""
-    calls = [
-        (content, {"role": role, "limits": asdict(_limits(role, limits))})
+def _calls(
+    files: Mapping[str, Content], limits: InputLimits, pose_options: Mapping[str, Any]
+) -> dict[str, tuple[Content, dict[str, Any]]]:
+    """Return each file by its role, with the argument for the child."""
+    return {
+        role: (
+            content,
+            {
+                "role": role,
+                "limits": asdict(_limits(role, limits)),
+                "pose_options": dict(pose_options),
+            },
+        )
         for role, content in files.items()
-    ]
-    child.request(calls)
+    }
+
+
+def _ask(
+    child: Child, calls: Mapping[str, tuple[Content, dict[str, Any]]]
+) -> dict[str, FileSummary]:
+    """Return a child's answers on the files of one request. Raises RejectedError."""
+    child.request(list(calls.values()))
     summaries = {}
-    for role in files:
+    for role in calls:
         with _map_child_errors(role):
             summary = summaries[role] = FileSummary.model_validate(child.json())
         if summary.problem is not None:

@@ -5,13 +5,15 @@ Small pose files are checked in this process; everything else is decoded in a ch
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from media.errors import FileError
 from media.limits import DEFAULT_FPS
-from media.poses.document import check_image_pose, check_pose_file
+from media.poses.archive import ZIP_MAGIC
+from media.poses.document import check_image_pose, check_pose_file, pose_file_options
+from media.poses.text import looks_like_json
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
 from service.inspection.child_pool import Slot
@@ -45,7 +47,11 @@ class InputInfo:
 
 
 def inspect_inputs(
-    files: Mapping[str, Content], limits: InputLimits, decoder: Decoder, slot: Slot | None = None
+    files: Mapping[str, Content],
+    limits: InputLimits,
+    decoder: Decoder,
+    slot: Slot | None = None,
+    pose_options: Mapping[str, Any] | None = None,
 ) -> dict[str, InputInfo]:
     """Check that an image and a driving video or pose file can be used.
 
@@ -54,6 +60,7 @@ def inspect_inputs(
         limits: limits on the files.
         decoder: decodes them.
         slot: see `Decoder.inspect`.
+        pose_options: arguments of `media.poses.document.pose_file_options`.
 
     Raises:
         RejectedError: a file cannot be read or is over a limit.
@@ -61,28 +68,35 @@ def inspect_inputs(
     """
     roles = {name: _role(name, files[name]) for name in NAMES if name in files}
     decoded = {role: files[name] for name, role in roles.items() if not _is_quick(name, files)}
-    summaries = decoder.inspect(decoded, limits, slot) if decoded else {}
+    summaries = decoder.inspect(decoded, limits, slot, pose_options) if decoded else {}
     return {
-        name: _info(role, files[name], summaries.get(role), limits) for name, role in roles.items()
+        name: _info(role, files[name], summaries.get(role), limits, pose_options)
+        for name, role in roles.items()
     }
 
 
-def inspect_poses(data: bytes, limits: InputLimits) -> int:
+def inspect_poses(
+    data: bytes, limits: InputLimits, pose_options: Mapping[str, Any] | None = None
+) -> int:
     """Return the number of frames of a pose file; it is parsed in this process.
 
     Raises:
         RejectedError: see `check_pose_file`.
     """
     try:
-        return check_pose_file("driving", data, limits.pose_file())
+        options = pose_file_options(**(pose_options or {}))
+        return check_pose_file("driving", data, limits.pose_file(), options)
     except FileError as error:
         raise rejection("poses", error.problem, str(error)) from error
 
 
-def inspect_image_pose(data: bytes, limits: InputLimits) -> None:
+def inspect_image_pose(
+    data: bytes, limits: InputLimits, pose_options: Mapping[str, Any] | None = None
+) -> None:
     """Check the pose file of an image in this process. Raises RejectedError."""
     try:
-        check_image_pose("image_pose", data, limits.pose_file())
+        layout = pose_file_options(**(pose_options or {})).layout
+        check_image_pose("image_pose", data, limits.pose_file(), layout)
     except FileError as error:
         raise rejection("image_pose", error.problem, str(error)) from error
 
@@ -99,13 +113,11 @@ def memory_bytes(files: Mapping[str, Content], limits: InputLimits) -> int:
     )
 
 
-def looks_like_json(content: Content) -> bool:
-    """Return whether the content begins like a JSON array or object."""
-    return head_of(content).removeprefix(BOM_UTF8).lstrip()[:1] in (b"[", b"{")
-
-
 def _role(name: str, content: Content) -> str:
-    return "poses" if name == "driving" and looks_like_json(content) else name
+    """Return `poses` for a driving file that is JSON or a zip."""
+    head = head_of(content)
+    is_poses = looks_like_json(head) or head.startswith(ZIP_MAGIC)
+    return "poses" if name == "driving" and is_poses else name
 
 
 def _is_quick(name: str, files: Mapping[str, Content]) -> bool:
@@ -114,21 +126,26 @@ def _is_quick(name: str, files: Mapping[str, Content]) -> bool:
         isinstance(content, bytes)
         and len(content) <= QUICK_BYTES
         and _role(name, content) in ("poses", "image_pose")
+        and not content.startswith(ZIP_MAGIC)
     )
 
 
 def _info(
-    role: str, content: Content, summary: FileSummary | None, limits: InputLimits
+    role: str,
+    content: Content,
+    summary: FileSummary | None,
+    limits: InputLimits,
+    pose_options: Mapping[str, Any] | None,
 ) -> InputInfo:
     """Return the properties of a file; without a child's answer it is a small pose file."""
     size = size_of(content)
     if summary is None:
         assert isinstance(content, bytes)
-        summary = FileSummary()
+        summary = FileSummary(suffix=".json")
         if role == "poses":
-            summary = FileSummary(frames=inspect_poses(content, limits))
+            summary.frames = inspect_poses(content, limits, pose_options)
         else:
-            inspect_image_pose(content, limits)
+            inspect_image_pose(content, limits, pose_options)
     if role == "image_pose":
         return InputInfo(".json", size_bytes=size)
     if role == "image":
@@ -137,4 +154,5 @@ def _info(
         return InputInfo(summary.suffix, DrivingKind.VIDEO, summary.frames, summary.seconds, size)
     # Quotas count the default rate, whatever rate the file declares.
     frames = summary.frames or 0
-    return InputInfo(".json", DrivingKind.POSES, frames, frames / float(DEFAULT_FPS), size)
+    seconds = frames / float(DEFAULT_FPS)
+    return InputInfo(summary.suffix, DrivingKind.POSES, frames, seconds, size)

@@ -11,6 +11,7 @@ deeply nested lists 51. Such a file is rejected if it does not fit.
 
 from __future__ import annotations
 
+from media.poses.archive import ZIP_MAGIC
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content, size_of
 
@@ -42,5 +43,6 @@ def required_bytes(role: str, content: Content, limits: InputLimits) -> int:
         webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
         heavy = webp or (head[4:8] == b"ftyp" and head[8:12] in AVIF_BRANDS)
     else:
-        heavy = role != "driving" and POSES_FACTOR * size_of(content) > budget // 2
+        is_large = POSES_FACTOR * size_of(content) > budget // 2
+        heavy = role != "driving" and (is_large or head_of(content).startswith(ZIP_MAGIC))
     return budget if heavy else budget // 2

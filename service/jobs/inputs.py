@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Any
 
 from anyio import to_thread
 
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS, JobInputs
+from service.contract.params import JobParams
 from service.errors import RejectedError
 from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
@@ -45,20 +47,20 @@ async def take_inputs(
         UnavailableError: the store does not answer.
     """
     contents = {**received.files, **await _fetch_urls(gateway, received, spool)}
-    trim = received.params.trim
-    infos = await _inspect(gateway, caller, contents)
-    check_trim(infos, trim)
+    params = received.params
+    infos = await _inspect(gateway, caller, contents, params)
+    check_trim(infos, params.trim)
     uploads = await _read_uploads(gateway, caller, received)
 
     async def check_with(files: Mapping[str, Content], found: Mapping[str, InputInfo]) -> None:
-        check_trim(found, trim)
+        check_trim(found, params.trim)
         await check_policy(gateway.policy, received, caller, {**contents, **files})
 
-    infos |= await _copy_uploads(gateway, caller, uploads, job_id, spool, check_with)
+    infos |= await _copy_uploads(gateway, caller, uploads, params, job_id, spool, check_with)
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
-    driving = trimmed(infos["driving"], trim)
+    driving = trimmed(infos["driving"], params.trim)
     assert driving.kind is not None
     return JobInputs(
         image=keys.get("image"),
@@ -88,16 +90,20 @@ async def _fetch_urls(
 
 
 async def _inspect(
-    gateway: Gateway, caller: Caller, contents: Mapping[str, Content]
+    gateway: Gateway, caller: Caller, contents: Mapping[str, Content], params: JobParams
 ) -> dict[str, InputInfo]:
-    limits, decoder = gateway.settings.limits, gateway.decoder
+    limits, decoder, options = gateway.settings.limits, gateway.decoder, _pose_options(params)
     if are_quick(contents):
-        return inspect_inputs(contents, limits, decoder)
+        return inspect_inputs(contents, limits, decoder, pose_options=options)
     # Callers without a key are one caller if they are all on this machine.
     strangers = caller.id == ANONYMOUS and gateway.settings.anonymous == "anywhere"
     owner = None if strangers else caller.id
     async with gateway.child_pool.slot(owner, memory_bytes(contents, limits)) as slot:
-        return await to_thread.run_sync(inspect_inputs, contents, limits, decoder, slot)
+        return await to_thread.run_sync(inspect_inputs, contents, limits, decoder, slot, options)
+
+
+def _pose_options(params: JobParams) -> dict[str, Any]:
+    return params.model_dump(include={"layout", "canvas", "fps"})
 
 
 async def _read_uploads(
@@ -123,6 +129,7 @@ async def _copy_uploads(
     gateway: Gateway,
     caller: Caller,
     uploads: Mapping[str, Upload],
+    params: JobParams,
     job_id: str,
     spool: Spool,
     check: CheckFiles,
@@ -132,7 +139,7 @@ async def _copy_uploads(
         copies: dict[str, New] = {}
         found: dict[str, InputInfo] = {}
         for name, upload in uploads.items():
-            tag, found[name] = await _inspect_upload(gateway, caller, name, upload, spool)
+            tag, found[name] = await _inspect_upload(gateway, caller, name, upload, params, spool)
             copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
         await check({name: spool.folder / name for name in uploads}, found)
         try:
@@ -141,17 +148,18 @@ async def _copy_uploads(
             return found
         except ObjectChangedError:
             for name, upload in uploads.items():
-                gateway.inspection_cache.forget(name, upload.key)
+                gateway.inspection_cache.forget(_cache_role(name, params), upload.key)
             if not attempts_left:
                 raise
     raise AssertionError("not reached")
 
 
 async def _inspect_upload(
-    gateway: Gateway, caller: Caller, name: str, upload: Upload, spool: Spool
+    gateway: Gateway, caller: Caller, name: str, upload: Upload, params: JobParams, spool: Spool
 ) -> tuple[str, InputInfo]:
     """Return an upload's tag and the description of the file with that tag."""
-    cached = gateway.inspection_cache.get(name, upload.key)
+    role = _cache_role(name, params)
+    cached = gateway.inspection_cache.get(role, upload.key)
     if cached is not None and gateway.policy is None:
         return cached
     file = spool.folder / name
@@ -171,9 +179,14 @@ async def _inspect_upload(
             ErrorCode.UPLOAD_NOT_FOUND,
             f"{name}: the upload {upload.id!r} has no file yet; send it to the upload's URL first",
         ) from error
-    info = (await _inspect(gateway, caller, {name: file}))[name]
-    gateway.inspection_cache.put(name, upload.key, version.tag, info)
+    info = (await _inspect(gateway, caller, {name: file}, params))[name]
+    gateway.inspection_cache.put(role, upload.key, version.tag, info)
     return version.tag, info
+
+
+def _cache_role(name: str, params: JobParams) -> str:
+    """Return the role for the cache: what is found in a pose file depends on its options."""
+    return f"{name} {_pose_options(params)}" if name == "driving" else name
 
 
 def _key(job_id: str, name: str, found: InputInfo) -> str:

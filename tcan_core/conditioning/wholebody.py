@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.poses.conversion import from_coco17
-from media.poses.joints import NUM_FACE_JOINTS, Joint
+from media.poses.conversion import to_openpose18
+from media.poses.joints import NUM_FACE_JOINTS, Joint, Layout
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats, detected_or_none
 
@@ -35,7 +35,7 @@ def from_wholebody(points: Floats, canvas: tuple[int, int], min_confidence: floa
         raise ValueError(f"points have shape {points.shape}; they must be ({NUM_WHOLEBODY}, 3)")
     clean = points.copy()
     clean[:, 2] = np.where(clean[:, 2] < min_confidence, 0.0, clean[:, 2].clip(0.0, 1.0))
-    body = from_coco17(clean[_BODY])
+    body = np.reshape(to_openpose18(clean[_BODY].ravel().tolist(), Layout.COCO17), (-1, 3))
     pupils = body[[Joint.RIGHT_EYE, Joint.LEFT_EYE]]
     face = np.concatenate([clean[_FACE], pupils])
     assert len(face) == NUM_FACE_JOINTS

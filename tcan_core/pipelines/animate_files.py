@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 
 from media.frame_writers import open_writer
 from media.image import write_png
-from media.limits import MediaLimits
-from media.poses.document import check_one_person
+from media.limits import MediaLimits, PoseFileLimits
+from media.poses.archive import is_pose_file
+from media.poses.document import PoseDocument, PoseFileOptions
 from media.poses.keypoints import Pose
-from media.poses.pose_file import pose_from_json, pose_to_json, read_pose_file
+from media.poses.pose_file import pose_from_json, pose_to_json, read_poses
 from media.source import LocalMediaSource, MediaSource
 from media.trim import Trim
 from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
-from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
-from tcan_core.errors import ConfigError, NoPersonError, PoseFileError, WeightsError
+from tcan_core.errors import NoPersonError
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
     AnimateSettings,
@@ -41,6 +41,7 @@ from tcan_core.pipelines.animate import (
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.pipelines.source_pose import find_source_pose
 from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
@@ -150,11 +151,13 @@ def prepare(
     retarget: bool = True,
     media: MediaSource | None = None,
     trim: Trim | None = None,
+    pose_options: PoseFileOptions | None = None,
 ) -> PreparedInput:
     """Read the inputs, detect poses in them, and clean the driving poses.
 
     Args:
-        driving_path: a video or still image, or a pose file (`.json`).
+        driving_path: a video or still image, or a pose file (`.json`), or a zip or a folder of pose
+            files of one frame each.
         progress: called with frames done and the number of frames expected.
         source_pose_path: a pose file of the image, with a canvas of the image's size; by default
             the pose is detected.
@@ -162,6 +165,8 @@ def prepare(
             the driving poses fit the image.
         media: decodes the image and the video; by default this process does.
         trim: the part of the driving video or pose file; all of it by default.
+        pose_options: what the user knows about a driving pose file; its layout is also that of
+            the image's.
 
     Raises:
         MediaError: image or video cannot be used.
@@ -174,9 +179,14 @@ def prepare(
     image_warnings: list[str] = []
     image = (media or LocalMediaSource()).image(image_path, limits, image_warnings.append)
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
-    source_pose, source_warnings = _find_source(image, source_pose_path, detector, needed=retarget)
-    driving = find_poses(driving_path, limits, detector, cleaning, progress, media, trim)
+    options = pose_options or PoseFileOptions()
+    source_pose, source_warnings = find_source_pose(
+        image, source_pose_path, detector, options.layout, needed=retarget
+    )
     canvas = (image.shape[0], image.shape[1])
+    driving = find_poses(
+        driving_path, limits, detector, cleaning, progress, media, trim, options, canvas
+    )
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
     return PreparedInput(
@@ -191,43 +201,6 @@ def prepare(
         {"prepare": time.monotonic() - started},
         driving.quality | {"alignment": agreement.as_json() if agreement else None},
     )
-
-
-def _find_source(
-    image: NDArray[np.uint8], path: Path | None, detector: str, *, needed: bool
-) -> tuple[Pose | None, list[str]]:
-    """Return the source pose, or None and warnings if it was not found and is not needed.
-
-    Raises as `prepare`, if it is needed.
-    """
-    try:
-        return _source_pose(image, path, detector), []
-    except (NoPersonError, PoseFileError, ConfigError, WeightsError) as error:
-        if needed:
-            raise
-        unknown = f"could not check how well the driving poses fit the image: {error}"
-        return None, [] if isinstance(error, NoPersonError) else [unknown]
-
-
-def _source_pose(image: NDArray[np.uint8], path: Path | None, detector: str) -> Pose:
-    if path is None:
-        pose = build_detector(detector).detect_one(image)
-        if not pose.detected.any():
-            raise NoPersonError(
-                "no person was found in the image; give its pose (image_pose, or --source-pose), "
-                "or switch retargeting off"
-            )
-        return pose
-    people = read_pose_file(path).frames[0]
-    check_one_person(path.name, len(people))
-    height, width = image.shape[:2]
-    if people[0].canvas != (height, width):
-        canvas_height, canvas_width = people[0].canvas
-        raise PoseFileError(
-            f"{path.name}: the canvas is {canvas_width}x{canvas_height}; "
-            f"the image is {width}x{height}"
-        )
-    return people[0]
 
 
 @dataclass(frozen=True)
@@ -248,30 +221,49 @@ def find_poses(
     progress: Callable[[int, int], None] | None = None,
     media: MediaSource | None = None,
     trim: Trim | None = None,
+    pose_options: PoseFileOptions | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> FoundPoses:
     """Read a driving file, detect people in it, and clean the poses of one of them.
 
     Args:
-        driving_path, progress, media, trim: as in `prepare`.
+        driving_path, progress, media, trim, pose_options: as in `prepare`.
+        image_size: (height, width) of the image, for pose files without a canvas.
 
     Raises:
         ParameterError: `trim` begins behind the end.
         MediaError, PoseFileError: the driving file cannot be used.
         NoPersonError: no person was found in any frame.
     """
-    if driving_path.suffix.lower() == ".json":
-        file = read_pose_file(driving_path)
+    if is_pose_file(driving_path):
+        file = _read_driving_poses(driving_path, media, pose_options, image_size)
         fps = Fraction(file.fps).limit_denominator(1001) if file.fps else DEFAULT_FPS
         trim = trim or Trim()
         trim.check(driving_path.name, len(file.frames), fps)
-        people, warnings = file.frames[trim.frames(fps)], list[str]()
+        people, warnings = file.frames[trim.frames(fps)], file.warnings
     else:
         people, fps, warnings = detect_people(driving_path, limits, detector, progress, media, trim)
+        if pose_options is not None and (pose_options.canvas or pose_options.fps):
+            warnings = [*warnings, "the driving file is a video: canvas and fps have no effect"]
     cleaned = clean_poses(people, cleaning or CleaningSettings())
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
     report = cleaned.report
     return FoundPoses(cleaned.poses, fps, warnings + report.warnings(), asdict(report))
+
+
+def _read_driving_poses(
+    path: Path,
+    media: MediaSource | None,
+    options: PoseFileOptions | None,
+    image_size: tuple[int, int] | None,
+) -> PoseDocument[Pose]:
+    """Read a pose file. Raises PoseFileError; NoPersonError when no frame has a person."""
+    files = (media or LocalMediaSource()).poses(path, PoseFileLimits())
+    document = read_poses(path.name, files, options, image_size=image_size)
+    if not document.has_person:
+        raise NoPersonError(document.no_person_message(path.name))
+    return document
 
 
 def render(

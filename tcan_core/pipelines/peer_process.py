@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.image_file import ignore_warning
-from media.limits import MediaLimits
+from media.limits import MediaLimits, PoseFileLimits
+from media.poses.document import Files
 from media.source import Frames
 from tcan_core.distributed.peer_processes import PeerProcessGroup
 from tcan_core.distributed.process_group import TorchProcessGroup, join_local_group
@@ -107,6 +108,10 @@ class DecodedImage:
     def video(self, path: Path, limits: MediaLimits | None) -> AbstractContextManager[Frames]:
         """Fail: peers read no videos."""
         raise AssertionError("peer processes read no videos")
+
+    def poses(self, path: Path, limits: PoseFileLimits) -> Files:
+        """Fail: peers read no pose files."""
+        raise AssertionError("peer processes read no pose files")
 
 
 def main(arguments: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from media.poses.archive import is_pose_file
 from tcan_core.errors import ParameterError
 
 
@@ -12,7 +13,7 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
     """Raise errors that would otherwise appear only after all work is done.
 
     Args:
-        driving: a video, or a pose file (`.json`).
+        driving: a video, or pose files.
         audio: whether the driving video's sound is copied.
 
     Raises:
@@ -23,5 +24,5 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
             raise ParameterError(f"{file} is a folder; name a file in it")
         if not file.parent.is_dir():
             raise ParameterError(f"{file}: there is no folder {file.parent}; make it first")
-    if audio and driving.suffix.lower() == ".json":
+    if audio and is_pose_file(driving):
         raise ParameterError(f"{driving.name} is a pose file, which has no sound; leave it out")

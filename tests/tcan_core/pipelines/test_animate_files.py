@@ -188,7 +188,7 @@ def test_inputs_without_a_person_are_rejected(pair: Path, tmp_path: Path) -> Non
         prepare(tmp_path / "black.png", pair / "driving.mp4", detector=DETECTOR)
     with pytest.raises(NoPersonError, match="in any of the 3 driving frames"):
         prepare(pair / "source.png", tmp_path / "black.mp4", detector=DETECTOR)
-    with pytest.raises(NoPersonError, match="in any of the 2 driving frames"):
+    with pytest.raises(NoPersonError, match="in any of the 2 frames of poses"):
         prepare(pair / "source.png", tmp_path / "empty.json", detector=DETECTOR)
 
 
