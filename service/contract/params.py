@@ -82,7 +82,7 @@ class PosesParams(BaseModel):
     )
     layout: Annotated[PoseLayout, Since(3)] = Field(
         PoseLayout.AUTO,
-        description="Joints of the bodies in a driving pose file: auto chooses by their number; "
+        description="Joints of the bodies in pose files: auto chooses by their number; "
         "coco17 must be asked for, because other programs have other 17 joints.",
     )
     canvas: Annotated[str | None, Since(3)] = Field(

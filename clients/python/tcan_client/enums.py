@@ -73,6 +73,20 @@ class Sampler(OpenEnum):
     LCM = "lcm"
 
 
+class PoseLayout(OpenEnum):
+    """Joints of the bodies in a pose file, as programs write them."""
+
+    AUTO = "auto"
+    """Chosen by the number of joints; COCO's 17 must be asked for."""
+    OPENPOSE18 = "openpose18"
+    BODY25 = "body25"
+    COCO17 = "coco17"
+    HALPE26 = "halpe26"
+    MEDIAPIPE33 = "mediapipe33"
+    WHOLEBODY133 = "wholebody133"
+    HALPE136 = "halpe136"
+
+
 class ResultFormat(OpenEnum):
     """Result formats; the value is the file suffix."""
 

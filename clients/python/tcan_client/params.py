@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tcan_client.base import Model
-from tcan_client.enums import Priority, ResultFormat, Sampler, WebhookEvent
+from tcan_client.enums import PoseLayout, Priority, ResultFormat, Sampler, WebhookEvent
 
 
 class Trim(Model):
@@ -26,6 +26,13 @@ class PosesParams(Model):
         description="Person in the driving video to follow, counted from the left, from 0.",
     )
     trim: Trim | None = Field(default=None, description="Part of the driving video to use.")
+    layout: PoseLayout | None = Field(
+        default=None, description="Joints of the bodies in pose files; by default, by their number."
+    )
+    canvas: str | None = Field(
+        default=None, description="Size of the frames of a driving pose file, such as 1280x720."
+    )
+    fps: float | None = Field(default=None, description="Frame rate of a driving pose file.")
 
 
 class JobParams(PosesParams):
