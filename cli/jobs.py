@@ -23,6 +23,14 @@ ApiKey = Annotated[
     typer.Option(help="API key, from 'tcan keys create'.", envvar="TCAN_API_KEY", show_envvar=True),
 ]
 JobId = Annotated[str, typer.Argument(help="The job's id.", show_default=False)]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Text of yours that is stored with the job; repeatable.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option(help="File to write the result to.")]
 
@@ -63,18 +71,27 @@ def erase(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None
         client.erase(job_id)
 
 
+def metadata_fields(pairs: list[str] | None) -> dict[str, str]:
+    """Return the metadata of `NAME=VALUE` texts. Raises BadParameter."""
+    for pair in pairs or ():
+        if "=" not in pair:
+            raise typer.BadParameter(f"--metadata is {pair!r}; give NAME=VALUE, such as shot=12")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs or ())}
+
+
 def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
     state: Annotated[
         list[JobState] | None, typer.Option(help="Only jobs in this state; repeatable.")
     ] = None,
+    metadata: Metadata = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """List the newest jobs."""
     with Client(url, api_key=api_key) as client:
-        jobs = client.jobs(limit, tuple(state or ()))
+        jobs = client.jobs(limit, tuple(state or ()), metadata=metadata_fields(metadata))
     if as_json:
         typer.echo(f"[{', '.join(job.model_dump_json() for job in jobs)}]")
         return

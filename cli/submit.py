@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from cli.jobs import ApiKey, AsJson, Out, Url, finish
+from cli.jobs import ApiKey, AsJson, Metadata, Out, Url, finish, metadata_fields
+from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams, ResultFormat, Sampler
 from service.contract.webhooks import WebhookEvent
@@ -28,6 +30,10 @@ def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
 def submit(
     image: Annotated[Path, typer.Option(help="Image of the character.", **Readable)],
     driving: Annotated[Path, typer.Option(help="Driving video, or a pose file.", **Readable)],
+    image_pose: Annotated[
+        Path | None,
+        typer.Option(help="Pose file of the image. Default: detected.", **Readable),
+    ] = None,
     seed: Annotated[int | None, describe("seed")] = None,
     num_inference_steps: Annotated[int | None, describe("num_inference_steps")] = None,
     guidance_scale: Annotated[float | None, describe("guidance_scale")] = None,
@@ -36,6 +42,10 @@ def submit(
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
     person: Annotated[int | None, describe("person")] = None,
+    trim: Annotated[
+        str | None,
+        typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
+    ] = None,
     scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
     cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[
@@ -49,6 +59,7 @@ def submit(
         str | None, typer.Option(metavar="URL", help="Receives signed messages about the job.")
     ] = None,
     consent: Annotated[str | None, describe("consent", JobOptions)] = None,
+    metadata: Metadata = None,
     webhook_event: Annotated[
         list[WebhookEvent] | None,
         typer.Option(
@@ -66,11 +77,17 @@ def submit(
     arguments = dict(locals()) | {
         "format": result_format,
         "webhook": webhook_fields(webhook, webhook_event or []),
+        "trim": None if trim is None else asdict(media_trim.Trim.parse(trim)),
+        "metadata": metadata_fields(metadata),
     }
     params, options = read_model(JobParams, arguments), read_model(JobOptions, arguments)
     with Client(url, api_key=api_key) as client:
         job = client.submit(
-            image, driving, params.model_dump(mode="json"), options=options.model_dump(mode="json")
+            image,
+            driving,
+            params.model_dump(mode="json", exclude_defaults=True),
+            image_pose=image_pose,
+            options=options.model_dump(mode="json", exclude_defaults=True),
         )
         if wait_for_it or out is not None:
             finish(client, job.id, out, as_json)

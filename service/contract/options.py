@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.contract.numbers import WHOLE
 from service.contract.version import Since
 from service.contract.webhooks import Webhook
 
 DAY_S = 24 * 3600
+MAX_METADATA = 16
+METADATA_NAME = r"^[A-Za-z0-9_.-]{1,40}$"
+# A filter of lists.
+METADATA_PAIR = r"^[A-Za-z0-9_.-]{1,40}="
+MetadataValue = Annotated[str, Field(max_length=500)]
 
 
 class Priority(StrEnum):
@@ -62,3 +68,21 @@ class JobOptions(BaseModel):
         examples=["release form 2026-118, signed by the actor"],
         json_schema_extra=_text_or_null,
     )
+    metadata: Annotated[dict[str, MetadataValue], Since(3)] = Field(
+        default_factory=dict,
+        max_length=MAX_METADATA,
+        description="Texts of the caller by name, such as the shot that the job belongs to. They "
+        "are returned with the job and in webhooks, copied to the manifest, and filter lists.",
+        examples=[{"project": "harbor", "shot": "12"}],
+        json_schema_extra={"propertyNames": {"pattern": METADATA_NAME}},
+    )
+
+    @field_validator("metadata")
+    @classmethod
+    def _has_simple_names(cls, metadata: dict[str, str]) -> dict[str, str]:
+        for name in metadata:
+            if not re.fullmatch(METADATA_NAME, name):
+                raise ValueError(
+                    f"{name[:40]!r} must be a name of at most 40 letters, digits, _, . and -"
+                )
+        return metadata

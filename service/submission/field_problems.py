@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from service.contract.callers import CALLER
+from service.contract.options import METADATA_PAIR
 from service.contract.requests import UPLOAD_ID, WEB_URL
 from service.errors import did_you_mean
 
@@ -42,6 +43,7 @@ WORDS: Mapping[str, str] = {
 PATTERNS: Mapping[str, str] = {
     CALLER: "must be a caller's name: lower-case letters, digits, - and _, at most 40",
     UPLOAD_ID: "must be the id of an upload, 32 hexadecimal digits from POST /uploads",
+    METADATA_PAIR: "must be name=value, such as shot=12",
     WEB_URL: "must be an http or https URL",
 }
 # Values up to this length are repeated in the message.

@@ -123,6 +123,14 @@ def test_every_option_of_a_job_can_be_given(tcan: Tcan, inputs: list[str]) -> No
     options = json.loads(made.out)["options"]
     assert (options["priority"], options["start_deadline_s"]) == ("low", 900)
     assert options["run_deadline_s"] == 1800
+    words = ("--trim", "0.1:4", "--metadata", "shot=12", "--metadata", "note=a=b")
+    job = json.loads(tcan("submit", *inputs, *words, "--json").out)
+    assert job["params"]["trim"] == {"start_s": 0.1, "end_s": 4.0}
+    assert job["options"]["metadata"] == {"shot": "12", "note": "a=b"}
+    listed = tcan("list", *inputs[4:], "--metadata", "shot=12", "--json")
+    assert [entry["id"] for entry in json.loads(listed.out)] == [job["id"]]
+    for wrong in (("--trim", "x"), ("--metadata", "shot"), ("--metadata", "a b=1")):
+        assert tcan("submit", *inputs, *wrong).code == 2
     refused = tcan("submit", *inputs, "--run-deadline-s", "0")
     assert (refused.code, "run_deadline_s" in refused.err) == (2, True)
     flags = {name for parameter in command().params for name in parameter.opts}

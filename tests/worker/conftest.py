@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from service.contract.job import DrivingKind, JobInputs, JobKind, JobRecord, Output, new_job_id
+from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.settings import Settings
@@ -86,6 +87,7 @@ class Desk:
         steps: int = 5,
         frames: int = 4,
         kind: JobKind = JobKind.ANIMATE,
+        options: JobOptions | None = None,
     ) -> str:
         """Create a job with stored inputs."""
         job_id = new_job_id()
@@ -105,7 +107,7 @@ class Desk:
             self._objects.put(inputs.image, image)
         self._objects.put(inputs.driving, driving)
         params = JobParams(seed=7, num_inference_steps=steps)
-        self._jobs.run(commands.create(job_id, params, inputs, kind=kind))
+        self._jobs.run(commands.create(job_id, params, inputs, kind=kind, options=options))
         return job_id
 
     def record(self, job_id: str) -> JobRecord:

@@ -129,6 +129,7 @@ def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStor
         (JobParams(person=0), JobOptions()),
         (JobParams(), JobOptions(consent="signed")),
         (JobParams(trim=Trim(start_s=1)), JobOptions()),
+        (JobParams(), JobOptions(metadata={"shot": "12"})),
     ],
 )
 def test_job_with_a_later_field_waits_for_a_worker_that_knows_it(

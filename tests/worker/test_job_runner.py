@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
+from service.contract.options import JobOptions
 from service.contract.queues import Queue
 from service.contract.states import JobState
 from service.maintenance.reconciler import Reconciler
@@ -41,7 +42,8 @@ def hints_in(jobs: JobStore, queue: Queue) -> int:
 
 
 def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) -> None:
-    done = desk.finish(desk.submit(frames=6))
+    metadata = {"shot": "12"}
+    done = desk.finish(desk.submit(frames=6, options=JobOptions(metadata=metadata)))
     assert (done.state, done.error) == (JobState.SUCCEEDED, None)
     assert done.warnings == ["painted, not animated"]
     objects.fetch(done.outputs[Output.RESULT], tmp_path / "result.mp4")
@@ -49,6 +51,7 @@ def test_a_job_becomes_an_mp4(desk: Desk, objects: ObjectStore, tmp_path: Path) 
     objects.fetch(done.outputs[Output.MANIFEST], tmp_path / "manifest.json")
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert (manifest["job"], manifest["preset"]) == (done.id, "paint")
+    assert manifest["metadata"] == metadata
     assert (manifest["params"]["seed"], manifest["report"]) == (7, {"frames": 6})
     assert manifest["model"] == PaintAnimator().describe().model_dump()
     digests = manifest["inputs"].pop("sha256")

@@ -47,7 +47,7 @@ def make_manifest(
         watermark: payload of the watermark, if there is one.
         signed: `embedded` or the reason why not, for each file's C2PA manifest.
     """
-    consent = record.options.consent
+    consent, metadata = record.options.consent, record.options.metadata
     return {
         "job": record.id,
         "kind": record.kind.value,
@@ -63,6 +63,7 @@ def make_manifest(
             **_watermark(watermark, rendering.no_watermark_reason),
         },
         **({} if consent is None else {"consent": {"declared": consent, "by": record.caller}}),
+        **({"metadata": metadata} if metadata else {}),
         "model": model.model_dump(mode="json"),
         "attempts": record.attempts,
         "seconds": dict(seconds),

@@ -94,3 +94,7 @@ class JobOptions(Model):
     consent: str | None = Field(
         default=None, description="Declaration of consent of the people shown."
     )
+    metadata: dict[str, str] | None = Field(
+        default=None,
+        description="Your own texts by name; returned with the job, and a filter of lists.",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,13 +89,18 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
 
 
 def jobs_path(
-    limit: int, states: Sequence[JobState | str], after: datetime | None, before: datetime | None
+    limit: int,
+    states: Sequence[JobState | str],
+    metadata: Mapping[str, str] | None,
+    after: datetime | None,
+    before: datetime | None,
 ) -> str:
     """Return the path and query of the first page of a list of jobs."""
     return with_query(
         "/jobs",
         limit=min(limit, MAX_PAGE_SIZE),
         status=[str(state) for state in states],
+        metadata=[f"{name}={value}" for name, value in (metadata or {}).items()],
         created_after=None if after is None else after.isoformat(),
         created_before=None if before is None else before.isoformat(),
     )

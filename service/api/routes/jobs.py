@@ -9,7 +9,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
@@ -19,6 +19,7 @@ from service.auth.authenticator import Caller
 from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
 from service.contract.job import ANONYMOUS
+from service.contract.options import MAX_METADATA, METADATA_PAIR
 from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
@@ -37,6 +38,7 @@ def _require_date(value: object) -> object:
     return value
 
 
+MetadataPair = Annotated[str, Field(pattern=METADATA_PAIR)]
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_require_date)]
 
@@ -71,6 +73,14 @@ async def list_jobs(
     status: Annotated[
         list[JobState] | None, Query(description="Only jobs in these states.")
     ] = None,
+    metadata: Annotated[
+        list[MetadataPair] | None,
+        Query(
+            max_length=MAX_METADATA,
+            description="Only jobs with this metadata, as `name=value`; repeated, all must match.",
+            examples=[["shot=12"]],
+        ),
+    ] = None,
     created_after: Annotated[
         Moment | None,
         Query(description="Only jobs created at this time or later; with a time zone."),
@@ -96,6 +106,7 @@ async def list_jobs(
             None if cursor is None else read_cursor(cursor),
             caller=await _listed_callers(gateway, caller, of_caller),
             states=status or (),
+            metadata=metadata or (),
             since_ms=_ms(created_after),
             until_ms=_ms(created_before),
         )

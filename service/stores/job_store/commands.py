@@ -6,7 +6,8 @@ script is atomic, so nothing happens between the check of a lease and the write 
 Keys in Redis, all with the prefix `tcan:`; those of other modules are listed there:
 
 - `job:{id}`: hash, the record.
-- `jobs:{caller}`, `jobs:{caller}:{state}`: ids by creation time.
+- `jobs:{caller}`, `jobs:{caller}:{state}`, `jobs:{caller}:metadata:{name}={value}`: ids by creation
+  time.
 - `waiting:{queue}`: ids of waiting jobs by virtual start time.
 - `waiting:{queue}:age:{priority}`: the same by creation time.
 - `turns:{priority}`: hash, the virtual clock and the end of each caller's work.
@@ -144,6 +145,7 @@ def recent(
     *,
     caller: str | Sequence[str] = ANONYMOUS,
     states: Sequence[JobState] = (),
+    metadata: Sequence[str] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
 ) -> Command[list[JobSnapshot]]:
@@ -153,6 +155,7 @@ def recent(
         after: last job of the page before.
         caller: one caller or several.
         states: only jobs in these states; all if empty.
+        metadata: only jobs with all of this metadata, `name=value` each.
         since_ms: only jobs created at this time or later.
         until_ms: only jobs created before this time.
     """
@@ -164,6 +167,7 @@ def recent(
         "since_ms": since_ms,
         "until_ms": until_ms,
         "states": list(dict.fromkeys(states)),
+        "metadata": list(dict.fromkeys(metadata)),
     }
     return Command("list", arguments, lambda reply: [*map(parse_snapshot, reply)])
 

@@ -76,7 +76,7 @@ def test_client_submits_reads_and_erases_a_job(client: Client, image: Path, driv
     assert [entry.id for entry in client.jobs(states=(JobState.QUEUED,))] == [job.id]
     assert client.jobs(created_after=job.created_at)[0].id == job.id
     assert client.jobs(created_before=job.created_at) == []
-    assert client.poses(driving).kind is JobKind.POSES
+    assert client.poses(driving, {"person": 0}).kind is JobKind.POSES
     with pytest.raises(ProblemError, match="job_not_ended"):
         client.erase(job.id)
     assert client.cancel(job.id).status is JobState.CANCELED
@@ -104,6 +104,20 @@ def test_files_urls_and_uploads_may_be_mixed(
     job = client.submit(image, elsewhere, JobParams(trim=Trim(end_s=0.3)), image_pose=pose)
     assert web.requests == ["/walk.mp4"]
     assert job.params.trim == Trim(start_s=0.0, end_s=0.3)
+
+
+def test_client_sends_pose_part_and_metadata_and_lists_by_it(
+    client: Client, image: Path, driving: Path
+) -> None:
+    params, metadata = JobParams(trim=Trim(end_s=0.2)), {"shot": "12"}
+    options = JobOptions(metadata=metadata)
+    pose = samples.poses(1)
+    job = client.submit(image, driving, params, image_pose=pose, options=options)
+    assert (job.params.trim, job.options.metadata) == (Trim(start_s=0, end_s=0.2), metadata)
+    assert [entry.id for entry in client.jobs(metadata=metadata)] == [job.id]
+    assert client.jobs(metadata={"shot": "13"}) == []
+    with pytest.raises(ProblemError, match="image_pose: 2 people"):
+        client.submit(image, driving, image_pose=samples.poses(1, people=2))
 
 
 def test_big_files_are_uploaded_by_form(

@@ -104,6 +104,7 @@ class Client:
             )
 
         Args:
+            image_pose: pose file of the image; its pose is detected when absent.
             timeout: seconds to wait for the end.
 
         Raises:
@@ -187,15 +188,18 @@ class Client:
         limit: int = 50,
         states: Sequence[JobState | str] = (),
         *,
+        metadata: Mapping[str, str] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> list[Job]:
-        """List the newest jobs, at most `limit`, filtered by state and time.
+        """List the newest jobs, at most `limit`, filtered by state, metadata and time.
 
         Example:
             failed = client.jobs(states=[JobState.FAILED])
         """
-        path: str | None = requests.jobs_path(limit, states, created_after, created_before)
+        path: str | None = requests.jobs_path(
+            limit, states, metadata, created_after, created_before
+        )
         jobs: list[Job] = []
         while path is not None and len(jobs) < limit:
             page = self._transport.run(Request("GET", path, parse(JobList)))

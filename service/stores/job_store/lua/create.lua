@@ -20,6 +20,7 @@ set_fields(id, args.fields)
 store_estimate(id)
 redis.call('ZADD', jobs_key(caller), now, id)
 redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
+for _, key in ipairs(metadata_keys(id)) do redis.call('ZADD', key, now, id) end
 assign_virtual_start(id)
 enqueue(id, queue)
 local deadline_s = option(id, 'start_deadline_s')

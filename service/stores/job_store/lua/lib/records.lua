@@ -14,6 +14,18 @@ local function option(id, name)
   return value ~= cjson.null and value or nil
 end
 
+-- Returns the caller's set of jobs with this metadata, `name=value`.
+local function metadata_key(caller, pair) return jobs_key(caller, 'metadata:' .. pair) end
+
+-- Returns the sets of jobs that list this job by its metadata.
+local function metadata_keys(id)
+  local keys = {}
+  for name, value in pairs(option(id, 'metadata') or {}) do
+    keys[#keys + 1] = metadata_key(get(id, 'caller'), name .. '=' .. value)
+  end
+  return keys
+end
+
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
 
 -- An ended job's state has no transitions.
