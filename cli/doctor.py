@@ -14,7 +14,7 @@ import typer
 from cli.checkup import clock, detector, device, objects, redis, workers
 from cli.checkup.finding import Finding, Level
 from cli.serve import read_settings
-from service.errors import SettingsError
+from service.errors import SettingsError, did_you_mean
 from service.settings import Settings
 
 AREAS = ("redis", "objects", "clock", "workers", "device", "weights", "detector")
@@ -51,7 +51,10 @@ def read_areas(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in AREAS:
-            raise SettingsError(f"--only {name!r}: unknown area; allowed are {', '.join(AREAS)}")
+            raise SettingsError(
+                f"--only {name!r}: unknown area{did_you_mean(name, AREAS)}; allowed are "
+                f"{', '.join(AREAS)}"
+            )
     return names
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tcan_client import DEFAULT_URL, Client, Delivery, Job, JobState
+from cli.arguments import check_output
+from tcan_client import DEFAULT_URL, Client, ClientError, Delivery, Job, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +42,7 @@ def status(
     job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
     """Show the status of a job."""
-    with Client(url, api_key=api_key) as client:
+    with connect(url, api_key) as client:
         job = client.job(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
 
@@ -51,8 +54,13 @@ def wait(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for a job and download its result; exit with 1 if it has none."""
-    with Client(url, api_key=api_key) as client:
+    """Wait for a job and download its result; exit with 1 if it has none.
+
+    Ctrl-C ends only the waiting; the job goes on.
+    """
+    if out is not None:
+        check_output("--out", out)
+    with connect(url, api_key) as client:
         finish(client, job_id, out, as_json)
 
 
@@ -60,14 +68,14 @@ def cancel(
     job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False
 ) -> None:
     """Cancel a job: a queued one ends at once, a running one within a step."""
-    with Client(url, api_key=api_key) as client:
+    with connect(url, api_key) as client:
         job = client.cancel(job_id)
     typer.echo(job.model_dump_json(indent=2) if as_json else line(job))
 
 
 def erase(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Erase an ended job and its results."""
-    with Client(url, api_key=api_key) as client:
+    with connect(url, api_key) as client:
         client.erase(job_id)
 
 
@@ -90,7 +98,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest jobs."""
-    with Client(url, api_key=api_key) as client:
+    with connect(url, api_key) as client:
         jobs = client.jobs(limit, tuple(state or ()), metadata=metadata_fields(metadata))
     if as_json:
         typer.echo(f"[{', '.join(job.model_dump_json() for job in jobs)}]")
@@ -109,7 +117,7 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """Show a job's webhook messages with all delivery attempts."""
-    with Client(url, api_key=api_key) as client:
+    with connect(url, api_key) as client:
         if redeliver is None:
             messages = client.deliveries(job_id)
         else:
@@ -133,18 +141,47 @@ def delivery_lines(delivery: Delivery) -> list[str]:
     ]
 
 
+def connect(url: str, api_key: str | None) -> Client:
+    """Return a client of the service. Raises BadParameter for an invalid URL or key."""
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+        raise typer.BadParameter(
+            "contains characters that no key has; copy it from 'tcan keys create'",
+            param_hint="'--api-key'",
+        )
+    try:
+        return Client(url, api_key=api_key)
+    except ClientError as error:
+        raise typer.BadParameter(str(error), param_hint="'--url'") from error
+
+
 def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None:
     """Show a progress bar, download the result, and exit with 1 if there is none."""
-    with progress_bar() as update:
-        job = client.wait(job_id, update)
-    if job.status is JobState.SUCCEEDED and out is not None:
-        client.download(job_id, out)
+    try:
+        with progress_bar() as update:
+            job = client.wait(job_id, update)
+        if job.status is JobState.SUCCEEDED and out is not None:
+            client.download(job_id, out)
+    except KeyboardInterrupt:
+        typer.echo(interrupted(client.url, job_id, out), err=True)
+        raise
     if as_json:
         typer.echo(job.model_dump_json(indent=2))
     else:
         typer.echo(f"{line(job)}{f', written to {out}' if out and not job.error else ''}")
     if job.status is not JobState.SUCCEEDED:
         raise typer.Exit(1)
+
+
+def interrupted(url: str, job_id: str, out: Path | None) -> str:
+    """Return what to do after the waiting was interrupted, with commands to copy."""
+    known = os.environ.get("TCAN_URL") or DEFAULT_URL
+    where = "" if url == known else f" --url {shlex.quote(url)}"
+    file = "" if out is None else f" --out {shlex.quote(str(out))}"
+    return (
+        f"The waiting is over, the job {job_id} goes on.\n"
+        f"  tcan wait {job_id}{file}{where}    waits for it again\n"
+        f"  tcan cancel {job_id}{where}    cancels it"
+    )
 
 
 def line(job: Job) -> str:

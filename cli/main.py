@@ -14,6 +14,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from cli.examples import add_examples, epilog
+
 USAGE_EXIT, ERROR_EXIT, INTERRUPT_EXIT = 2, 1, 130
 
 
@@ -28,9 +30,10 @@ class Command(NamedTuple):
         """Import the command and add it to an application."""
         target = resolve_name(f"cli.{self.target}")
         if isinstance(target, typer.Typer):
+            add_examples(target, self.name)
             app.add_typer(target, name=self.name)
         else:
-            app.command(self.name)(target)
+            app.command(self.name, epilog=epilog(self.name))(target)
 
 
 COMMANDS = (
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("TCAN_TRACEBACK"):
             raise
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        print(f"error: {sentence(error)}{remedy(error)}", file=sys.stderr)
         sys.exit(exit_code(error))
 
 
@@ -111,7 +114,7 @@ def build_app(words: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(_root)
+    app.callback(epilog=epilog(""))(_root)
     name = next((word for word in words if not word.startswith("-")), None)
     if name in USING_TORCH:
         from tcan_core.startup import use_passive_waiting
@@ -134,6 +137,21 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error} (set TCAN_TRACEBACK=1 for the traceback)"
+
+
+def remedy(error: Exception) -> str:
+    """Return which options help against an error of a client; empty if none do."""
+    names = _class_names(error)
+    if "tcan_client.errors.UnreachableError" in names:
+        return "; start a service with 'tcan up', or name another with --url or TCAN_URL"
+    if "tcan_client.errors.ProblemError" not in names:
+        return ""
+    code = getattr(error, "code", "")
+    if code == "unauthorized":
+        return "; give a key with --api-key or TCAN_API_KEY, from 'tcan keys create NAME'"
+    if code == "forbidden":
+        return "; give another key with --api-key or TCAN_API_KEY"
+    return "; check --url and TCAN_URL" if code in ("http", "not_found") else ""
 
 
 def exit_code(error: Exception) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from service.contract.queues import Queue
-from service.errors import SettingsError, UnavailableError
+from service.errors import SettingsError, UnavailableError, did_you_mean
 from service.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -166,8 +166,11 @@ def read_settings(data: Path | None) -> Settings:
 
 def read_queues(text: str) -> list[Queue]:
     """Return the queues of a comma-separated list. Raises SettingsError."""
-    try:
-        return [Queue(name.strip()) for name in text.split(",")]
-    except ValueError:
-        allowed = ", ".join(Queue)
-        raise SettingsError(f"--queues {text!r}: unknown queue; allowed are {allowed}") from None
+    names, known = [name.strip() for name in text.split(",")], [queue.value for queue in Queue]
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"--queues {name!r}: unknown queue{did_you_mean(name, known)}; allowed are "
+                f"{', '.join(known)}"
+            )
+    return [Queue(name) for name in names]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from cli.jobs import ApiKey, AsJson, Metadata, Out, Url, finish, metadata_fields
+from cli.arguments import check_output, input_source
+from cli.jobs import ApiKey, AsJson, Metadata, Out, Url, connect, finish, metadata_fields
 from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams, ResultFormat, Sampler
 from service.contract.webhooks import WebhookEvent
-from tcan_client import DEFAULT_URL, Client
+from tcan_client import DEFAULT_URL
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
 M = TypeVar("M", bound=BaseModel)
-Readable = {"exists": True, "dir_okay": False, "readable": True}
+SOURCE = "A file, an http(s) URL, or the id of an upload."
 
 
 def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
@@ -28,11 +28,10 @@ def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
 
 
 def submit(
-    image: Annotated[Path, typer.Option(help="Image of the character.", **Readable)],
-    driving: Annotated[Path, typer.Option(help="Driving video, or a pose file.", **Readable)],
+    image: Annotated[str, typer.Option(help=f"Image of the character. {SOURCE}")],
+    driving: Annotated[str, typer.Option(help=f"Driving video, or a pose file. {SOURCE}")],
     image_pose: Annotated[
-        Path | None,
-        typer.Option(help="Pose file of the image. Default: detected.", **Readable),
+        str | None, typer.Option(help=f"Pose file of the image. {SOURCE} Default: detected.")
     ] = None,
     seed: Annotated[int | None, describe("seed")] = None,
     num_inference_steps: Annotated[int | None, describe("num_inference_steps")] = None,
@@ -67,13 +66,23 @@ def submit(
             show_default=False,
         ),
     ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            help="Submits with the same key create one job, for a day. Default: random.",
+            show_default=False,
+        ),
+    ] = None,
     wait_for_it: Wait = False,
     out: Out = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a job to a running service."""
+    """Send a job to a running service, and print its id at once.
+
+    --out implies --wait. Ctrl-C ends only the waiting.
+    """
     arguments = dict(locals()) | {
         "format": result_format,
         "webhook": webhook_fields(webhook, webhook_event or []),
@@ -81,18 +90,25 @@ def submit(
         "metadata": metadata_fields(metadata),
     }
     params, options = read_model(JobParams, arguments), read_model(JobOptions, arguments)
-    with Client(url, api_key=api_key) as client:
+    sources = input_source("--image", image), input_source("--driving", driving)
+    pose = None if image_pose is None else input_source("--image-pose", image_pose)
+    if out is not None:
+        check_output("--out", out, result_format)
+    with connect(url, api_key) as client:
         job = client.submit(
-            image,
-            driving,
+            *sources,
             params.model_dump(mode="json", exclude_defaults=True),
-            image_pose=image_pose,
+            image_pose=pose,
             options=options.model_dump(mode="json", exclude_defaults=True),
+            idempotency_key=idempotency_key,
         )
-        if wait_for_it or out is not None:
+        waits = wait_for_it or out is not None
+        if as_json and not waits:
+            typer.echo(job.model_dump_json(indent=2))
+            return
+        typer.echo(job.id, err=as_json)
+        if waits:
             finish(client, job.id, out, as_json)
-        else:
-            typer.echo(job.model_dump_json(indent=2) if as_json else job.id)
 
 
 def read_model(model: type[M], arguments: Mapping[str, Any]) -> M:

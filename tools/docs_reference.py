@@ -41,8 +41,8 @@ GROUPS = {
     "Model runtime": "runtime",
     "Input limits": "limits fetch_timeout_s spool_bytes",
     "Jobs and workers": "lease_ms checkpoint_s stalled_s max_attempts hint_age_ms link_ttl_s",
-    "Access and policy": "anonymous metrics_token public_metrics outbound_allow policy "
-    "require_consent",
+    "Access and policy": "public_url cors_origins anonymous metrics_token public_metrics "
+    "outbound_allow policy require_consent",
     "Webhooks": "webhook_key webhook_ed25519_keys",
     "Provenance": "c2pa c2pa_cert c2pa_key watermark watermark_key",
     "Telemetry": "log_level otlp_endpoint",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -16,8 +20,9 @@ from tcan_client import Client, JobState
 from tcan_client.errors import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan, Up
-from tests.servers import wait_until
+from tests.servers import GUARD_S, wait_until
 from tests.service.receiver import receiving
+from tests.service.web import web_server
 from tests.worker.paint import black_video, count_frames
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +71,7 @@ def test_a_job_that_fails_is_an_error(tcan: Tcan, inputs: list[str], tmp_path: P
 
 
 def test_rejected_inputs_are_usage_errors(tcan: Tcan, inputs: list[str], tmp_path: Path) -> None:
-    (tmp_path / "driving.mp4").write_text("text")
+    (tmp_path / "driving.mp4").write_text("text\nof two lines")
     refused = tcan("submit", *inputs)
     assert refused.code == 2
     assert refused.err.startswith("error: driving: not a video")
@@ -175,3 +180,46 @@ def test_invalid_webhook_is_rejected(
     refused = tcan("submit", *inputs, *words)
     assert refused.code == 2
     assert message in " ".join(refused.err.split())
+
+
+def test_interrupted_wait_leaves_the_job_and_tells_how_to_go_on(
+    inputs: list[str], up: Up, client: Client, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "cli.main", "submit", *inputs, "--wait"]
+    command += ["--num-inference-steps", "200", "--out", str(tmp_path / "x.mp4")]
+    with subprocess.Popen(command, text=True, stdout=PIPE, stderr=PIPE) as waiting:
+        assert waiting.stdout is not None
+        job_id = waiting.stdout.readline().strip()  # before the job has ended
+        assert not client.job(job_id).has_ended
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=GUARD_S)
+    assert waiting.returncode == 130, said
+    assert f"tcan wait {job_id} --out {tmp_path / 'x.mp4'} --url {up.url} " in said
+    assert f"tcan cancel {job_id} --url {up.url} " in said
+    assert "Traceback" not in said
+    client.cancel(job_id)
+    assert list(tmp_path.glob("*x.mp4*")) == []
+
+
+def test_urls_are_inputs_and_a_key_makes_one_job(
+    tcan: Tcan, inputs: list[str], tmp_path: Path
+) -> None:
+    """Words of an option that come later replace earlier ones."""
+    key = ("--idempotency-key", "shot-7")
+    with web_server() as web:
+        image = web.page("/me.png", samples.png())
+        driving = web.page("/walk.mp4", (tmp_path / "driving.mp4").read_bytes())
+        words = ("submit", *inputs, "--image", image, "--driving", driving)
+        first = tcan(*words, *key)
+        assert (first.code, first.err) == (0, "")
+        assert tcan(*words, *key).out == first.out
+        assert tcan(*words).out != first.out
+    reused = tcan("submit", *inputs, *key)
+    assert (reused.code, "(idempotency_key_reused)" in reused.err) == (2, True)
+
+
+def test_json_of_a_waiting_submit_is_alone_on_standard_output(
+    tcan: Tcan, inputs: list[str]
+) -> None:
+    done = tcan("submit", *inputs, "--wait", "--json")
+    assert done.err.startswith(f"{json.loads(done.out)['id']}\n")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -193,8 +194,10 @@ def preset_path(name: str, relative_to: Path | None = None) -> Path:
         paths = [folder / name / "preset.yaml" for folder in (PRESETS_FOLDER, models_folder())]
     existing = next((path for path in paths if path.exists()), None)
     if existing is None:
+        shipped = shipped_presets()
+        nearest = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, shipped, 1))
         raise ConfigError(
-            f"no preset {name!r}; use one of {', '.join(shipped_presets())}, or the path of a YAML"
+            f"no preset {name!r}; use one of {', '.join(shipped)}, or the path of a YAML{nearest}"
         )
     return existing
 

@@ -46,6 +46,8 @@ def test_every_shipped_preset_loads_with_all_parts() -> None:
 def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
     with pytest.raises(ConfigError, match="no preset 'maxi'; use one of mini, sd15, "):
         load_preset("maxi")
+    with pytest.raises(ConfigError, match="did you mean 'sd15'"):
+        load_preset("sd16")
     with pytest.raises(ConfigError, match=r"no preset '/nowhere/preset.yaml'"):
         load_preset("/nowhere/preset.yaml")
 

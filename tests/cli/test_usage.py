@@ -1,0 +1,145 @@
+"""Usage errors: exit code 2, before anything is sent, with what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli.examples import EXAMPLES
+from cli.jobs import interrupted
+from cli.main import remedy
+from tcan_client import ProblemError, UnreachableError
+from tests import samples
+from tests.cli.conftest import Tcan
+from tools.docs_reference import build_cli
+
+# Nothing listens there: a command that sent something would report it.
+AWAY = "http://127.0.0.1:1"
+
+
+def problem(status: int, code: str) -> ProblemError:
+    return ProblemError(status, {"code": code, "detail": "the detail"})
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[str]:
+    (tmp_path / "me.png").write_bytes(samples.png())
+    (tmp_path / "dance.json").write_text("[]")
+    files = ["--image", str(tmp_path / "me.png"), "--driving", str(tmp_path / "dance.json")]
+    return [*files, "--url", AWAY]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("sumbit", "Did you mean 'submit'?"),
+        ("poses extrct a.mp4", "Did you mean 'extract'?"),
+        ("submit --imag a.png", "--image"),
+        ("list --state runing", "'running'"),
+        ("list --limit 0", "x>=1"),
+        ("doctor --only redsi", "did you mean 'redis'?"),
+        ("worker --queues rendr", "did you mean 'render'?"),
+        ("status abc --url foo", "'foo' is not the URL of a service"),
+        ("status abc --url ftp://host", "'ftp://host' is not the URL of a service"),
+        ("status abc --api-key schlüssel", "'tcan keys create'"),
+    ],
+)
+def test_bad_words_exit_with_2_and_the_nearest_name(tcan: Tcan, words: str, says: str) -> None:
+    refused = tcan(*words.split())
+    assert (refused.code, refused.out) == (2, "")
+    assert says in refused.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--image", "none.png", "there is no such file; give a file, an http(s) URL or the id"),
+        ("--image", ".", "is a folder"),
+        ("--driving", "s3://bucket/dance.mp4", "only http:// and https:// URLs"),
+        ("--driving", "/dev/null/x", "there is no such file"),
+        ("--out", "nowhere/x.mp4", "there is no folder nowhere; create it first"),
+        ("--out", ".", "is a folder; name a file in it"),
+        ("--out", "/dev/null", "is no regular file"),
+        ("--out", "/proc/x.mp4", "cannot be written"),
+        ("--out", "x.gif", "the result is mp4; choose --format gif"),
+        ("--ptm-tau", "11", "ptm_tau"),
+    ],
+)
+def test_submit_checks_its_arguments_before_it_sends_anything(
+    tcan: Tcan, inputs: list[str], option: str, value: str, says: str
+) -> None:
+    refused = tcan("submit", *inputs, option, value)
+    assert (refused.code, refused.out) == (2, "")
+    assert says in refused.err
+
+
+def test_wait_checks_its_file_and_an_empty_input_is_refused(
+    tcan: Tcan, inputs: list[str], tmp_path: Path
+) -> None:
+    refused = tcan("wait", "abc", "--url", AWAY, "--out", str(tmp_path))
+    assert (refused.code, "is a folder" in refused.err) == (2, True)
+    (tmp_path / "me.png").write_bytes(b"")
+    assert "is empty" in tcan("submit", *inputs).err
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (UnreachableError("no answer"), "'tcan up', or name another with --url or TCAN_URL"),
+        (problem(401, "unauthorized"), "--api-key or TCAN_API_KEY, from 'tcan keys create NAME'"),
+        (problem(403, "forbidden"), "give another key with --api-key or TCAN_API_KEY"),
+        (problem(502, "http"), "check --url and TCAN_URL"),
+    ],
+)
+def test_errors_of_the_service_name_the_option_that_helps(error: Exception, says: str) -> None:
+    assert says in remedy(error)
+
+
+def test_other_errors_name_no_option() -> None:
+    assert remedy(problem(422, "invalid_image")) == remedy(ValueError("x")) == ""
+
+
+def test_interrupted_wait_shows_commands_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = interrupted("http://studio:8000", "8f14", Path("my result.mp4"))
+    assert "  tcan wait 8f14 --out 'my result.mp4' --url http://studio:8000 " in shown
+    assert "  tcan cancel 8f14 --url http://studio:8000 " in shown
+    monkeypatch.setenv("TCAN_URL", "http://studio:8000")
+    assert "  tcan wait 8f14    " in interrupted("http://studio:8000", "8f14", None)
+
+
+def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command and group with its words."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, f"{path} {name}".strip())
+
+
+def test_help_of_every_command_ends_with_two_examples_that_parse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("result.mp4", "issuers.pem", "me.png", "dance.mp4", "dance.json"):
+        Path(name).write_text("a file that some options want to exist")
+    root: Any = typer.main.get_command(build_cli())
+    found = dict(commands(root))
+    assert set(found) == set(EXAMPLES)
+    for path, command in found.items():
+        lines = command.get_help(typer.Context(command)).splitlines() if path else []
+        assert not path or [line.strip() for line in lines[-2:]] == [
+            f"tcan {example}" for example in EXAMPLES[path]
+        ]
+        for example in EXAMPLES[path]:
+            parse(root, shlex.split(example.partition(" | ")[0]))
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """Parse the words of a command. Raises UsageError."""
+    while getattr(command, "commands", None):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words)
