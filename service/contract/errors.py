@@ -64,6 +64,7 @@ class ErrorCode(StrEnum):
     DELIVERY_NOT_FOUND = "delivery_not_found", 404, "Webhook message not found"
     JOB_NOT_ENDED = "job_not_ended", 409, "The job has not ended yet"
     JOB_ERASED = "job_erased", 410, "The job was erased"
+    INPUTS_ERASED = "inputs_erased", 410, "The inputs of the job are no longer stored"
     UPLOAD_NOT_FOUND = "upload_not_found", 404, "Upload not found"
     RESULT_NOT_READY = "result_not_ready", 409, "The result is not ready"
     NO_RESULT = "no_result", 404, "The job has no such result"

@@ -162,6 +162,9 @@ DETAILS: dict[ErrorCode, str] = {
     ErrorCode.JOB_ERASED: (
         f"the job {JOB_ID!r} of this Idempotency-Key was erased; submit with a new key"
     ),
+    ErrorCode.INPUTS_ERASED: (
+        "driving: this input of the job is no longer stored; submit it again by POST /animate"
+    ),
     ErrorCode.UPLOAD_NOT_FOUND: (
         "image: there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'; it may have expired, or "
         "belong to another caller"
@@ -179,6 +182,7 @@ PATHS: dict[ErrorCode, str] = {
     ErrorCode.JOB_NOT_FOUND: HERE,
     ErrorCode.DELIVERY_NOT_FOUND: f"{HERE}/deliveries/2/redeliver",
     ErrorCode.JOB_NOT_ENDED: HERE,
+    ErrorCode.INPUTS_ERASED: f"{HERE}/retry",
     ErrorCode.RESULT_NOT_READY: RESULT,
     ErrorCode.NO_RESULT: RESULT,
     ErrorCode.INVALID_SIGNATURE: f"/objects{HERE}/result.mp4",

@@ -46,6 +46,10 @@ class Output(StrEnum):
     KEYPOINTS = "keypoints"
 
 
+# Fields of `JobInputs` that are object keys.
+INPUT_NAMES = ("image", "image_pose", "driving")
+
+
 class JobInputs(BaseModel):
     """Object keys of the job's inputs, with what inspection found."""
 
@@ -62,6 +66,11 @@ class JobInputs(BaseModel):
         None, description="Duration of the driving input, if its header says."
     )
     size_bytes: int = Field(0, description="Total size of the inputs.")
+
+    def object_keys(self) -> dict[str, str]:
+        """Return the object keys of the inputs that the job has, by name."""
+        named = {name: getattr(self, name) for name in INPUT_NAMES}
+        return {name: key for name, key in named.items() if key is not None}
 
 
 class ProgressView(BaseModel):

@@ -64,6 +64,16 @@ class AnimateRequest(AnimateInputs):
     options: JobOptions = JobOptions()
 
 
+class RetryRequest(Body):
+    """Changes to a job that is submitted again. Fields left out are those of the earlier job.
+
+    The seed is the same too, unless it is given.
+    """
+
+    params: JobParams = JobParams()
+    options: JobOptions = JobOptions()
+
+
 class UploadRequest(Body):
     """A planned upload."""
 

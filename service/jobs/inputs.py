@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from anyio import to_thread
 
@@ -17,7 +17,7 @@ from service.gateway import Gateway
 from service.inspection.inspector import InputInfo, are_quick, inspect_inputs, memory_bytes
 from service.jobs.policy_check import check_policy
 from service.jobs.trimming import check_trim, trimmed
-from service.stores.job_store.uploads import Upload, read_uploads
+from service.stores.job_store.uploads import read_uploads
 from service.stores.object_store.base import (
     Content,
     Copy,
@@ -30,8 +30,15 @@ from service.submission.receive import SubmissionBody
 from service.submission.spool import Spool
 
 CheckFiles = Callable[[Mapping[str, Content], Mapping[str, InputInfo]], Awaitable[None]]
-# Attempts to copy an upload that is replaced while it is being inspected.
+# Attempts to copy an object that is replaced while it is being inspected.
 COPY_ATTEMPTS = 3
+
+
+class _Source(NamedTuple):
+    """An object that becomes an input of the job; `missing` is raised if it does not exist."""
+
+    key: str
+    missing: RejectedError
 
 
 async def take_inputs(
@@ -50,13 +57,13 @@ async def take_inputs(
     params = received.params
     infos = await _inspect(gateway, caller, contents, params)
     check_trim(infos, params.trim)
-    uploads = await _read_uploads(gateway, caller, received)
+    sources = _stored_sources(received) | await _upload_sources(gateway, caller, received)
 
     async def check_with(files: Mapping[str, Content], found: Mapping[str, InputInfo]) -> None:
         check_trim(found, params.trim)
         await check_policy(gateway.policy, received, caller, {**contents, **files})
 
-    infos |= await _copy_uploads(gateway, caller, uploads, params, job_id, spool, check_with)
+    infos |= await _copy_sources(gateway, caller, sources, params, job_id, spool, check_with)
     keys = {name: _key(job_id, name, info) for name, info in infos.items()}
     if contents:
         await gateway.writer.put({keys[name]: content for name, content in contents.items()})
@@ -106,14 +113,21 @@ def _pose_options(params: JobParams) -> dict[str, Any]:
     return params.model_dump(include={"layout", "canvas", "fps"})
 
 
-async def _read_uploads(
+def _stored_sources(received: SubmissionBody) -> dict[str, _Source]:
+    """Return the inputs of an earlier job."""
+    detail = "this input of the job is no longer stored; submit it again by POST /animate"
+    erased = RejectedError(ErrorCode.INPUTS_ERASED, detail)
+    return {name: _Source(key, erased.about(name)) for name, key in received.stored.items()}
+
+
+async def _upload_sources(
     gateway: Gateway, caller: Caller, received: SubmissionBody
-) -> dict[str, Upload]:
+) -> dict[str, _Source]:
     """Return the uploads in a request. Raises RejectedError (`upload_not_found`)."""
     if not received.uploads:
         return {}
     stored_uploads = await gateway.jobs.run(read_uploads(tuple(received.uploads.values())))
-    uploads = {}
+    sources = {}
     for (name, upload_id), upload in zip(received.uploads.items(), stored_uploads, strict=True):
         if upload is None or upload.caller != caller.id:
             raise RejectedError(
@@ -121,66 +135,66 @@ async def _read_uploads(
                 f"{name}: there is no upload {upload_id!r}; it may have expired, or belong to "
                 f"another caller",
             )
-        uploads[name] = upload
-    return uploads
+        missing = RejectedError(
+            ErrorCode.UPLOAD_NOT_FOUND,
+            f"{name}: the upload {upload_id!r} has no file yet; send it to the upload's URL first",
+        )
+        sources[name] = _Source(upload.key, missing)
+    return sources
 
 
-async def _copy_uploads(
+async def _copy_sources(
     gateway: Gateway,
     caller: Caller,
-    uploads: Mapping[str, Upload],
+    sources: Mapping[str, _Source],
     params: JobParams,
     job_id: str,
     spool: Spool,
     check: CheckFiles,
 ) -> dict[str, InputInfo]:
-    """Copy uploads into the job: exactly the bytes that were inspected and passed the policy."""
+    """Copy objects into the job: exactly the bytes that were inspected and passed the policy."""
     for attempts_left in range(COPY_ATTEMPTS - 1, -1, -1):
         copies: dict[str, New] = {}
         found: dict[str, InputInfo] = {}
-        for name, upload in uploads.items():
-            tag, found[name] = await _inspect_upload(gateway, caller, name, upload, params, spool)
-            copies[_key(job_id, name, found[name])] = Copy(upload.key, tag)
-        await check({name: spool.folder / name for name in uploads}, found)
+        for name, source in sources.items():
+            tag, found[name] = await _inspect_source(gateway, caller, name, source, params, spool)
+            copies[_key(job_id, name, found[name])] = Copy(source.key, tag)
+        await check({name: spool.folder / name for name in sources}, found)
         try:
             if copies:
                 await gateway.writer.put(copies)
             return found
         except ObjectChangedError:
-            for name, upload in uploads.items():
-                gateway.inspection_cache.forget(_cache_role(name, params), upload.key)
+            for name, source in sources.items():
+                gateway.inspection_cache.forget(_cache_role(name, params), source.key)
             if not attempts_left:
                 raise
     raise AssertionError("not reached")
 
 
-async def _inspect_upload(
-    gateway: Gateway, caller: Caller, name: str, upload: Upload, params: JobParams, spool: Spool
+async def _inspect_source(
+    gateway: Gateway, caller: Caller, name: str, source: _Source, params: JobParams, spool: Spool
 ) -> tuple[str, InputInfo]:
-    """Return an upload's tag and the description of the file with that tag."""
+    """Return an object's tag and the description of the file with that tag."""
     role = _cache_role(name, params)
-    cached = gateway.inspection_cache.get(role, upload.key)
+    cached = gateway.inspection_cache.get(role, source.key)
     if cached is not None and gateway.policy is None:
         return cached
     file = spool.folder / name
     try:
-        version = await to_thread.run_sync(gateway.objects.version, upload.key)
+        version = await to_thread.run_sync(gateway.objects.version, source.key)
         most = gateway.settings.limits.max_bytes()[name]
         if version.size_bytes > most:
             raise RejectedError(
                 ErrorCode.BODY_TOO_LARGE,
-                f"{name}: the upload {upload.id!r} has {version.size_bytes:,} bytes, the limit is "
-                f"{most:,}",
+                f"{name}: the file has {version.size_bytes:,} bytes, the limit is {most:,}",
             )
         spool.reserve(name, version.size_bytes)
-        await to_thread.run_sync(gateway.objects.fetch, upload.key, file)
+        await to_thread.run_sync(gateway.objects.fetch, source.key, file)
     except ObjectMissingError as error:
-        raise RejectedError(
-            ErrorCode.UPLOAD_NOT_FOUND,
-            f"{name}: the upload {upload.id!r} has no file yet; send it to the upload's URL first",
-        ) from error
+        raise source.missing from error
     info = (await _inspect(gateway, caller, {name: file}, params))[name]
-    gateway.inspection_cache.put(role, upload.key, version.tag, info)
+    gateway.inspection_cache.put(role, source.key, version.tag, info)
     return version.tag, info
 
 

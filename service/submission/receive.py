@@ -54,6 +54,7 @@ class SubmissionBody:
             big.
         urls: URLs of inputs.
         uploads: upload ids of inputs.
+        stored: object keys of inputs that are stored for another job.
     """
 
     kind: JobKind
@@ -62,6 +63,7 @@ class SubmissionBody:
     files: Mapping[str, Content] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     uploads: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
 
     async def fingerprint(self) -> str:
         """Return a digest that equal requests share; it reads the files."""
@@ -78,6 +80,8 @@ class SubmissionBody:
             "urls": dict(self.urls),
             "uploads": dict(self.uploads),
         }
+        # Only where it is used: a repeated request may have come first to an earlier release.
+        content |= {"stored": dict(self.stored)} if self.stored else {}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -112,15 +116,23 @@ async def read_json(
     Raises:
         RejectedError: wrong content type, too large, or invalid.
     """
+    text = await read_json_text(headers, chunks)
+    return read_model(model, "body", text, ErrorCode.INVALID_REQUEST) if text else None
+
+
+async def read_json_text(headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> bytes:
+    """Return a small JSON body, unparsed, or nothing without a body.
+
+    Raises:
+        RejectedError: wrong content type, or too large.
+    """
     text = await _read_small(chunks)
-    if not text:
-        return None
-    if not is_json(headers):
+    if text and not is_json(headers):
         raise RejectedError(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE,
             f"Content-Type must be application/json, got {headers.get('content-type', 'none')}",
         )
-    return read_model(model, "body", text, ErrorCode.INVALID_REQUEST)
+    return text
 
 
 def is_json(headers: Mapping[str, str]) -> bool:

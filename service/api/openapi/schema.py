@@ -19,7 +19,7 @@ from service.api.openapi.webhooks import webhooks
 from service.api.problems import MEDIA_TYPE, Problem, problem_responses
 from service.contract.delivery_views import WebhookMessage
 from service.contract.errors import ErrorCode
-from service.contract.requests import AnimateRequest, PosesRequest, UploadRequest
+from service.contract.requests import AnimateRequest, PosesRequest, RetryRequest, UploadRequest
 
 TEMPLATE = "#/components/schemas/{model}"
 LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
@@ -29,6 +29,7 @@ REPLACED = ("HTTPValidationError", "ValidationError")
 MODELS: tuple[type[BaseModel], ...] = (
     AnimateRequest,
     PosesRequest,
+    RetryRequest,
     UploadRequest,
     Problem,
     WebhookMessage,

@@ -1,4 +1,4 @@
-"""POST /animate and POST /poses: submit a job."""
+"""POST /animate, POST /poses and POST /jobs/{id}/retry: submit a job."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from fastapi import APIRouter, Header, Request, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S, WAITED_S, requested_wait_s, wait_for_end
-from service.api.openapi.request_bodies import request_body
+from service.api.openapi.request_bodies import request_body, schema_of
 from service.api.problems import problem_responses
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
+from service.contract.requests import RetryRequest
 from service.contract.views import JobView
 from service.gateway import Gateway
 from service.jobs.submission import submit_job
 from service.stores.job_store import keys
 from service.stores.job_store.snapshots import JobSnapshot
-from service.submission.receive import is_json, read_request
+from service.submission.receive import is_json, read_json_text, read_request
+from service.submission.retry import read_retry
 from service.submission.spool import Spool
 
 router = APIRouter(tags=["submit"])
@@ -40,7 +42,28 @@ LINKS: dict[str, Any] = {
     name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
     for name in ("get_job", "cancel_job", "erase_job", *(f"get_{output}" for output in Output))
 }
-INPUT_ERRORS = (
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},
+    202: {
+        "description": "The job has been accepted",
+        "headers": HEADERS | {"Retry-After": {"schema": {"type": "integer"}}},
+        "links": LINKS,
+    },
+}
+ERRORS = (
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.MALFORMED_BODY,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.INVALID_PARAMS,
+    ErrorCode.UPLOAD_NOT_FOUND,
+    ErrorCode.IDEMPOTENCY_KEY_IN_USE,
+    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+    ErrorCode.JOB_ERASED,
+    ErrorCode.CONSENT_REQUIRED,
+    ErrorCode.POLICY_REFUSED,
+    ErrorCode.QUOTA_EXCEEDED,
+    ErrorCode.UNAVAILABLE,
     ErrorCode.URL_REFUSED,
     ErrorCode.URL_FAILED,
     ErrorCode.INVALID_IMAGE,
@@ -55,29 +78,14 @@ INPUT_ERRORS = (
     ErrorCode.INVALID_POSE_FILE,
     ErrorCode.NO_PERSON,
 )
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"model": JobView, "description": "The job has ended", "headers": HEADERS, "links": LINKS},
-    202: {
-        "description": "The job has been accepted",
-        "headers": HEADERS | {"Retry-After": {"schema": {"type": "integer"}}},
-        "links": LINKS,
-    },
-    **problem_responses(
-        ErrorCode.INVALID_REQUEST,
-        ErrorCode.MALFORMED_BODY,
-        ErrorCode.BODY_TOO_LARGE,
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode.INVALID_PARAMS,
-        ErrorCode.UPLOAD_NOT_FOUND,
-        ErrorCode.IDEMPOTENCY_KEY_IN_USE,
-        ErrorCode.IDEMPOTENCY_KEY_REUSED,
-        ErrorCode.JOB_ERASED,
-        ErrorCode.CONSENT_REQUIRED,
-        ErrorCode.POLICY_REFUSED,
-        ErrorCode.QUOTA_EXCEEDED,
-        ErrorCode.UNAVAILABLE,
-        *INPUT_ERRORS,
-    ),
+RESPONSES = ACCEPTED | problem_responses(*ERRORS)
+RETRY_BODY: dict[str, Any] = {
+    "content": {
+        "application/json": {
+            "schema": schema_of(RetryRequest),
+            "example": {"params": {"seed": 8}},
+        }
+    }
 }
 
 Key = Annotated[
@@ -138,17 +146,52 @@ async def poses(
     return await _respond(request, gateway, caller, *submitted, prefer)
 
 
+@router.post(
+    "/jobs/{job_id}/retry",
+    status_code=202,
+    response_model=JobView,
+    summary="Submit a job again",
+    openapi_extra={"requestBody": RETRY_BODY},
+    responses=ACCEPTED
+    | problem_responses(*ERRORS, ErrorCode.JOB_NOT_FOUND, ErrorCode.INPUTS_ERASED),
+)
+async def retry(
+    request: Request,
+    job_id: str,
+    caller: CallerDep,
+    gateway: GatewayDep,
+    key: Key = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Queue a new job with the inputs of an earlier one, and its parameters unless changed.
+
+    The earlier job may be in any state. Its inputs are stored as long as itself.
+    """
+    record = (await gateway.read(job_id, caller)).record
+    received = read_retry(await read_json_text(request.headers, request.stream()), record)
+    if key is None:
+        await _check_quota(gateway, caller, record.inputs.size_bytes)
+    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
+        submitted = await submit_job(gateway, caller, received, key, spool)
+    return await _respond(request, gateway, caller, *submitted, prefer)
+
+
 async def _submit(
     request: Request, kind: JobKind, caller: Caller, gateway: Gateway, key: str | None
 ) -> tuple[JobSnapshot, bool]:
-    if key is None and caller.limits.bounds_jobs:
+    if key is None:
         # Files in the body are new bytes; uploads were counted before.
-        new_bytes = 0 if is_json(request.headers) else 1
-        await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
+        await _check_quota(gateway, caller, 0 if is_json(request.headers) else 1)
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
         headers, limits = request.headers, gateway.settings.limits
         received = await read_request(kind, headers, request.stream(), limits, spool)
         return await submit_job(gateway, caller, received, key, spool)
+
+
+async def _check_quota(gateway: Gateway, caller: Caller, new_bytes: int) -> None:
+    """Refuse a job over a quota before its inputs are received."""
+    if caller.limits.bounds_jobs:
+        await gateway.jobs.run(keys.check_quota(caller.id, caller.limits, new_bytes))
 
 
 async def _respond(

@@ -1,0 +1,116 @@
+"""A job that is submitted again, with its stored inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.contract.callers import Scope
+from service.contract.job import JobRecord
+from service.settings import Settings
+from service.stores.job_store import commands
+from service.stores.job_store.store import JobStore
+from service.stores.object_store.open import open_objects
+from tests import samples
+from tests.service.api.test_api import expect_problem
+from tests.service.api_keys import bearer, new_key
+
+FILES = {"image": ("i", samples.png()), "driving": ("d", samples.poses(25))}
+
+
+def submit(client: TestClient, headers: dict[str, str] | None = None, **data: str) -> str:
+    """Submit a job; return its path."""
+    answer = client.post("/animate", files=FILES, data=data, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return f"/jobs/{answer.json()['id']}"
+
+
+def record(jobs: JobStore, answer: Any) -> JobRecord:
+    """Return the record of the job in a response."""
+    snapshot = jobs.run(commands.read(answer.json()["id"]))
+    assert snapshot is not None
+    return snapshot.record
+
+
+def test_retry_is_a_new_job_with_copies_of_the_inputs(
+    any_client: TestClient, settings: Settings, jobs: JobStore, tmp_path: Path
+) -> None:
+    options = '{"ttl_s": 600, "priority": "low"}'
+    job = submit(any_client, params='{"seed": 7, "guidance_scale": 2}', options=options)
+    any_client.post(f"{job}/cancel")
+    same = any_client.post(f"{job}/retry")
+    assert (same.status_code, same.json()["status"]) == (202, "queued"), same.text
+    assert same.headers["location"] == f"/jobs/{same.json()['id']}" != job
+    changes = {"params": {"guidance_scale": 3, "context_size": 32}, "options": {"ttl_s": 900}}
+    changed = any_client.post(f"{job}/retry", json=changes)
+    shown = changed.json()
+    assert (shown["params"]["seed"], shown["params"]["guidance_scale"]) == (7, 3)
+    assert (shown["options"]["ttl_s"], shown["options"]["priority"]) == (900, "low")
+    # The inputs of the earlier job are not needed any more.
+    assert any_client.delete(job).status_code == 204
+    objects = open_objects(settings)
+    for answer in (same, changed):
+        inputs = record(jobs, answer).inputs
+        assert (inputs.frames, inputs.size_bytes) == (25, sum(len(c) for _, c in FILES.values()))
+        assert inputs.image is not None and inputs.image.startswith(f"jobs/{answer.json()['id']}/")
+        objects.fetch(inputs.image, tmp_path / "image")
+        assert (tmp_path / "image").read_bytes() == samples.png()
+    expect_problem(any_client.post(f"{job}/retry"), 404, "job_not_found")
+
+
+def test_retry_of_a_pose_preview_is_one(client: TestClient, jobs: JobStore) -> None:
+    made = client.post("/poses", files={"driving": FILES["driving"]}).json()["id"]
+    again = client.post(f"/jobs/{made}/retry")
+    assert (again.status_code, again.json()["kind"]) == (202, "poses")
+    assert record(jobs, again).inputs.image is None
+
+
+def test_retry_without_stored_inputs_is_refused(
+    client: TestClient, folder_settings: Settings
+) -> None:
+    job = submit(client)
+    open_objects(folder_settings).delete(f"{job.removeprefix('/')}/inputs")
+    answer = client.post(f"{job}/retry")
+    expect_problem(answer, 410, "inputs_erased", "submit it again by POST /animate")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ({"params": {"sed": 1}}, "invalid_params", "params.sed: there is no such field"),
+        ({"params": {"context_overlap": 16}}, "invalid_params", "less than context_size"),
+        ({"params": 5}, "invalid_params", "params: must be a JSON object"),
+        ({"parms": {}}, "invalid_params", "did you mean 'params'?"),
+        ([], "invalid_params", "body: must be a JSON object"),
+    ],
+)
+def test_retry_with_invalid_changes_is_refused(
+    client: TestClient, body: Any, code: str, says: str
+) -> None:
+    expect_problem(client.post(f"{submit(client)}/retry", json=body), 422, code, says)
+
+
+def test_retry_has_the_rules_of_a_submit(client: TestClient, jobs: JobStore) -> None:
+    limits = {"queued_jobs": 2, "driving_s_per_day": 3}
+    ann = bearer(new_key(jobs, "ann", limits=limits))
+    reader = bearer(new_key(jobs, "ann", scopes=(Scope.READ,)))
+    job = submit(client, ann)
+    expect_problem(client.post(f"{job}/retry", headers=reader), 403, "forbidden")
+    expect_problem(
+        client.post(f"{job}/retry", headers=bearer(new_key(jobs, "ben"))), 404, "job_not_found"
+    )
+    once = ann | {"Idempotency-Key": "k"}
+    first, again = (client.post(f"{job}/retry", headers=once) for _ in range(2))
+    assert first.json()["id"] == again.json()["id"]
+    assert again.headers["idempotency-replayed"] == "true"
+    other = client.post(f"{job}/retry", headers=once, json={"params": {"seed": 1}})
+    expect_problem(other, 422, "idempotency_key_reused")
+    expect_problem(client.post(f"{job}/retry", headers=ann), 429, "quota_exceeded", "queued_jobs")
+    for path in (job, f"/jobs/{first.json()['id']}"):
+        client.post(f"{path}/cancel", headers=ann)
+    assert client.post(f"{job}/retry", headers=ann).status_code == 202
+    refused = client.post(f"{job}/retry", headers=ann)
+    expect_problem(refused, 429, "quota_exceeded", "driving_s_per_day")
