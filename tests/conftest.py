@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,15 @@ TESTS = Path(__file__).resolve().parent
 # Folders whose tests mostly wait for other processes. They run first: while they wait, tests that
 # compute keep the cores busy.
 WAITING = ("chaos", "worker", "cli", "clients", "service", "hostile")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C reach the processes that tests start.
+
+    A shell lets its background commands ignore SIGINT, and their children would inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
