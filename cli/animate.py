@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -15,7 +17,7 @@ from cli.plan import plan_within, read_bytes
 from cli.poses import PoseCanvas, PoseFps, PoseLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from media.watermark.embed import Watermarker
     from tcan_core.distributed.process_group import ProcessGroup
@@ -151,6 +153,7 @@ def animate(
 
     Under `torchrun` its processes share the windows of the video, each with its own device.
     """
+    from media.frame_writers import stored_format
     from media.poses.document import pose_file_options
     from media.trim import Trim
     from media.watermark.embed import Watermarker
@@ -210,8 +213,10 @@ def animate(
             trim=part,
             pose_options=pose_options,
         )
+        sound = _sound_file(driving, prepared.warnings) if audio and not group.rank else None
         if not group.rank:
-            for line in prepared.warnings:  # before the long computation
+            stored = stored_format(out, prepared.fps, prepared.image.shape[:2])
+            for line in [*prepared.warnings, *stored.warnings]:  # before the long computation
                 bar.console.print(f"warning: {line}", markup=False, highlight=False, soft_wrap=True)
         if memory_limit is not None:
             settings, options = _fitted(
@@ -223,10 +228,28 @@ def animate(
             )
         marker = Watermarker(settings.seed & PAYLOAD_BITS) if watermark else None
         start_s = float(part.frames(prepared.fps).start / prepared.fps)
-        outputs = _Outputs(out, pose_video, driving if audio else None, start_s, marker)
-        report = _render(preset, device, options, group, prepared, settings, outputs, progress)
+        with sound or nullcontext() as audio_from:
+            outputs = _Outputs(out, pose_video, audio_from, start_s, marker)
+            report = _render(preset, device, options, group, prepared, settings, outputs, progress)
     if report is not None:
         _print_report(report, outputs, as_json)
+
+
+def _sound_file(driving: Path, warnings: list[str]) -> AbstractContextManager[Path] | None:
+    """Return a temporary file with the sound, read before the long computation, or None."""
+    from media.audio import extract_sound
+
+    sound = extract_sound(driving, warnings.append)
+    return None if sound is None else temporary_file(sound, ".m4a")
+
+
+@contextmanager
+def temporary_file(content: bytes, suffix: str) -> Iterator[Path]:
+    """Write a file for the length of a `with` block."""
+    with TemporaryDirectory(prefix="tcan-") as folder:
+        file = Path(folder) / f"file{suffix}"
+        file.write_bytes(content)
+        yield file
 
 
 class _Outputs(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from media.audio import extract_sound
 from media.errors import InputError
 from media.files import MediaFile
 from media.image import read_image
@@ -59,6 +60,17 @@ def poses(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
         files = read_zip(argument["name"], file, PoseFileLimits(**argument["limits"]))
         out.json({"names": [name for name, _ in files], "sizes": [len(data) for _, data in files]})
         out.raw(b"".join(data for _, data in files))
+
+
+def sound(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
+    """Send a video's sound as an mp4 file, if there is any; `argument` is as for `image`."""
+    with _send_errors(out):
+        warnings: list[str] = []
+        source, _ = _file_and_limits(file, argument)
+        content = extract_sound(source, warnings.append)
+        out.json({"size_bytes": len(content or b""), "warnings": warnings})
+        if content is not None:
+            out.raw(memoryview(content))
 
 
 def load() -> None:

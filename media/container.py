@@ -160,15 +160,20 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 
 def _picture_stream(name: str, container: InputContainer) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if streams:
-        stream = min(streams, key=_unlikeliness)  # the first of the likeliest
+    stream = main_video_stream(container)
+    if stream is not None:
         if _codec_name(stream) is None:
             raise MediaError(f"{name}: the codec of the video is not supported")
         return stream
     if container.streams.audio:
         raise MediaError(f"{name}: the file has audio but no video")
     raise MediaError(f"{name}: the file has no video")
+
+
+def main_video_stream(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that is not cover art, the first if there are several."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return min(streams, key=_unlikeliness, default=None)
 
 
 def _unlikeliness(stream: VideoStream) -> tuple[bool, bool, bool]:

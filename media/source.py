@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from media.audio import extract_sound
 from media.image import read_image
 from media.image_file import ignore_warning
 from media.limits import MediaLimits, PoseFileLimits
@@ -61,6 +62,9 @@ class MediaSource(Protocol):
     def poses(self, path: Path, limits: PoseFileLimits) -> Files:
         """Return name and content of the files of a pose file, a folder or a zip."""
 
+    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+        """Return a video's sound as an mp4 file, or None; see `extract_sound`."""
+
 
 class LocalMediaSource:
     """A source that decodes trusted files in this process."""
@@ -81,3 +85,7 @@ class LocalMediaSource:
     def poses(self, path: Path, limits: PoseFileLimits) -> Files:
         """See `MediaSource`."""
         return pose_files(path, limits)
+
+    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+        """See `MediaSource`."""
+        return extract_sound(path, warn)

@@ -74,7 +74,7 @@ class VideoWriter:
         self._path = Path(path)
         self.fps = _check_fps(fps)
         self.size = _check_size(size)
-        self.stored_size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        self.stored_size = even_size(size)
         self.num_frames = 0
         if not 0 <= crf <= 51:
             raise ParameterError(f"crf is {crf}; it must lie in 0..51")
@@ -185,6 +185,11 @@ def _check_fps(fps: Fraction | int | float) -> Fraction:
     if not 0 < exact <= 1000:
         raise ParameterError(f"fps is {fps}; it must be above 0 and at most 1000")
     return exact
+
+
+def even_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size at which frames of (height, width) are stored, with even sides."""
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from media.frame_writers import stored_format
 from media.poses.document import PoseFileOptions, pose_file_options
 from media.poses.pose_file import write_pose_file
 from media.trim import Trim
@@ -311,7 +312,8 @@ class TcanAnimator:
         else:
             reason = "" if watermark is None else no_watermark_reason(*done.size) or ""
             details = {**asdict(done), "devices": [self.device, *self.more_devices]}
-            return Rendering(outputs, done.seconds, details, no_watermark_reason=reason)
+            warnings = stored_format(outputs[Output.RESULT], ready.fps, done.size).warnings
+            return Rendering(outputs, done.seconds, details, warnings, no_watermark_reason=reason)
         free_unused(self.device)
         raise out_of_memory
 

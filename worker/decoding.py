@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from media.image_file import ignore_warning
-from media.limits import PoseFileLimits
+from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import pose_files
 from media.poses.document import Files
 from sandbox.children import Child, Sandbox
@@ -34,6 +34,7 @@ MODULE = "media.child"
 CHANNELS = 3
 # Wall time allowed per second of CPU time: a child shares its processor.
 WAIT_PER_CPU_S = 4
+MAX_SOUND_BYTES = 256 * 1024 * 1024
 
 
 class ChildReport(BaseModel):
@@ -43,6 +44,7 @@ class ChildReport(BaseModel):
     width: int = Field(0, ge=0)
     frames: int = Field(1, ge=0)
     fps: str = Field("1", max_length=40, pattern=r"^[1-9][0-9]*(/[1-9][0-9]*)?$")
+    size_bytes: int = Field(0, ge=0, le=MAX_SOUND_BYTES)
     warnings: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=20)
     names: list[str] = []
     sizes: list[NonNegativeInt] = []
@@ -159,6 +161,20 @@ class ChildSource:
             (name, bytes(content[end - size : end]))
             for name, size, end in zip(report.names, report.sizes, ends, strict=True)
         ]
+
+    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+        """Return a video's sound as an mp4 file, or None. Raises AnimationError.
+
+        The file is as untrusted as the video.
+        """
+        with self._child("sound", path, MediaLimits()) as child:
+            report = _report(child)
+            if report.size_bytes:
+                child.allow(report.size_bytes)
+            content = child.next()
+        for text in report.warnings:
+            warn(text)
+        return None if content is None else bytes(content)
 
     def close(self) -> None:
         """End the running decoders."""

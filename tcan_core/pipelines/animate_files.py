@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from media.frame_writers import open_writer
+from media.frame_writers import open_writer, stored_format
 from media.image import write_png
 from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import is_pose_file
@@ -124,7 +124,9 @@ class AnimateReport:
     """A summary of one render.
 
     Attributes:
-        size: (height, width) of the result in pixels.
+        fps: frames per second of the result; of a GIF at most 50.
+        size: (height, width) of each frame in pixels.
+        stored_size: (height, width) in the file; mp4 and WebM store even sides only.
         seconds: time of each stage.
         peak_memory_bytes: largest resident memory of the process so far.
     """
@@ -132,6 +134,7 @@ class AnimateReport:
     frames: int
     fps: float
     size: tuple[int, int]
+    stored_size: tuple[int, int]
     seconds: dict[str, float]
     peak_memory_bytes: int
     seed: int
@@ -303,6 +306,7 @@ def render(
     clock = StageClock(progress)
     image, poses, source_pose = prepared.image, prepared.poses, prepared.source_pose
     size = image.shape[0], image.shape[1]
+    stored = stored_format(out_path, prepared.fps, size)
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
@@ -317,12 +321,13 @@ def render(
         write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
         frames=len(poses),
-        fps=float(prepared.fps),
+        fps=float(stored.fps),
         size=size,
+        stored_size=stored.size,
         seconds=prepared.seconds | clock.finish(),
         peak_memory_bytes=peak_memory_bytes(),
         seed=settings.seed,
-        warnings=prepared.warnings,
+        warnings=[*prepared.warnings, *stored.warnings],
         pose_quality=prepared.quality,
     )
 

@@ -113,6 +113,10 @@ class DecodedImage:
         """Fail: peers read no pose files."""
         raise AssertionError("peer processes read no pose files")
 
+    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+        """Fail: peers read no sound."""
+        raise AssertionError("peer processes read no sound")
+
 
 def main(arguments: list[str]) -> None:
     """Load the model, join the group, and render videos together with rank 0."""

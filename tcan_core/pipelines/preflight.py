@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from media.frame_writers import check_sound
 from media.poses.archive import is_pose_file
 from tcan_core.errors import ParameterError
 
@@ -14,15 +15,19 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
 
     Args:
         driving: a video, or pose files.
+        outputs: files to write, the result first.
         audio: whether the driving video's sound is copied.
 
     Raises:
-        ParameterError: an output's folder does not exist, or the driving file has no sound.
+        ParameterError: an output's folder does not exist, the result's format or the driving file
+            has no sound.
     """
     for file in outputs:
         if file.is_dir():
             raise ParameterError(f"{file} is a folder; name a file in it")
         if not file.parent.is_dir():
             raise ParameterError(f"{file}: there is no folder {file.parent}; make it first")
+    if audio:
+        check_sound(outputs[0])
     if audio and is_pose_file(driving):
         raise ParameterError(f"{driving.name} is a pose file, which has no sound; leave it out")

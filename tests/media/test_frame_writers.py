@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from media.frame_writers import open_writer
+from media.frame_writers import open_writer, stored_format
 from tcan_core.errors import ParameterError
 
 FPS, SIZE = Fraction(12), (32, 48)
@@ -56,6 +56,39 @@ def test_animated_formats_keep_frames_and_rate(
         assert time_s == pytest.approx(index / 12, abs=0.006)
         assert np.abs(seen.astype(float) - truth).mean() < most
     assert [entry.name for entry in tmp_path.iterdir()] == [f"x.{suffix}"]
+
+
+@pytest.mark.parametrize(
+    ("fps", "kept", "rate"),
+    [(50, 25, 50), (60, 13, 30), (Fraction(60_000, 1001), 13, 29.97), (100, 13, 50), (120, 9, 40)],
+)
+def test_gif_has_at_most_50_frames_per_second_and_keeps_the_duration(
+    tmp_path: Path, fps: Fraction | int, kept: int, rate: float
+) -> None:
+    with open_writer(tmp_path / "x.gif", Fraction(fps), SIZE) as writer:
+        for frame in frames(25):
+            writer.write(frame)
+    with Image.open(tmp_path / "x.gif") as gif:
+        durations_ms = []
+        for index in range(gif.n_frames):  # type: ignore[attr-defined]
+            gif.seek(index)
+            durations_ms.append(gif.info["duration"])
+    assert len(durations_ms) == kept
+    assert sum(durations_ms) == pytest.approx(1000 * 25 / fps, abs=6)
+
+    stored = stored_format(tmp_path / "x.gif", Fraction(fps), SIZE)
+    assert float(stored.fps) == pytest.approx(rate, abs=0.01)
+    assert ["at most 50 frames per second" in text for text in stored.warnings] == [True] * (
+        kept < 25
+    )
+
+
+def test_stored_size_has_even_sides_in_videos_only() -> None:
+    sizes = {
+        suffix: stored_format(Path(f"x.{suffix}"), FPS, (99, 101)).size
+        for suffix in ("mp4", "webm", "gif", "zip")
+    }
+    assert sizes == {"mp4": (100, 102), "webm": (100, 102), "gif": (99, 101), "zip": (99, 101)}
 
 
 def test_zip_contains_the_exact_frames(tmp_path: Path) -> None:

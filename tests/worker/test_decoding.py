@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.audio import extract_sound
 from media.errors import MediaError
 from media.image import read_image
 from media.video_reader import VideoReader
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.inspection.decoder import Decoder
-from tests.media.people_images import UNREADABLE, image_cases
+from tests.media.people_images import CASES, UNREADABLE, image_cases
 from tests.media.people_videos import video_cases
 from worker.decoding import ChildSource
 
@@ -88,3 +89,12 @@ def test_video_is_read_alike_everywhere(
         assert np.abs(pixels.astype(int) - truth).mean() <= case.tolerance
     for pixels, same in zip(seen, reader, strict=True):
         assert np.array_equal(pixels, same)
+
+
+def test_sound_is_read_alike_everywhere(worker: ChildSource) -> None:
+    for name in ("apac_first.mov", "beep.mp4", "f60.mp4"):
+        heard: dict[str, list[str]] = {"command line": [], "worker": []}
+        sound = worker.sound(CASES / name, heard["worker"].append)
+        assert sound == extract_sound(CASES / name, heard["command line"].append)
+        assert (sound is None) == (name == "f60.mp4")
+        assert heard["worker"] == heard["command line"]
