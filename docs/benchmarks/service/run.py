@@ -7,13 +7,16 @@ services validate the files with the same libraries, save them, and queue the jo
 what the bare service does not do. Rounds alternate in one run, so that other load on the machine
 affects both. The broker is a Valkey that syncs its log at every write, as `tcan up` runs it. No
 worker runs: this measures the gateway. Every server is one process, besides the gateway's decoding
-children. Prints one JSON object; `--upload-mb 0` leaves out the uploads.
+children. `cpu_ms` is the processor time per request of a server and its children: on a shared
+machine it is steadier than throughput. Prints one JSON object; `--upload-mb 0` leaves out the
+uploads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -49,7 +52,8 @@ def main() -> None:
         folder = Path(name)
         redis_url = stack.enter_context(valkey(folder))
         ours, process = stack.enter_context(gateway(folder, redis_url))
-        bare = stack.enter_context(bare_service(folder, redis_url))
+        bare, bare_process = stack.enter_context(bare_service(folder, redis_url))
+        pids = {"ours": process.pid, "bare": bare_process.pid}
         report: dict[str, Any] = {"clients": CLIENTS, "rounds": options.rounds}
         body = submit_body(folder)
         report["body_bytes"] = len(body)
@@ -60,8 +64,8 @@ def main() -> None:
                 submits.items(), (ours, bare), ("jobs", "status"), strict=True
             )
         }
-        report["submit"] = compare(submits, options)
-        report["status"] = compare(statuses, options)
+        report["submit"] = compare(submits, pids, options)
+        report["status"] = compare(statuses, pids, options)
         if options.upload_mb:
             report["upload"] = uploads.refused(ours, process.pid, options.upload_mb)
             report["upload_accepted"] = accepted_uploads(folder, redis_url, options.upload_mb)
@@ -102,15 +106,15 @@ def gateway(
 
 
 @contextmanager
-def bare_service(folder: Path, redis_url: str) -> Iterator[str]:
+def bare_service(folder: Path, redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the bare service."""
     port, script = free_port(), Path(__file__).with_name("bare.py")
     saved = folder / "bare_files"
     saved.mkdir()
     command = [sys.executable, str(script), str(port), redis_url, str(saved)]
-    with running(command, folder / "bare.log"):
+    with running(command, folder / "bare.log") as process:
         wait_until(lambda: listens(port), "the bare service listens", 60)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process
 
 
 def submit_body(folder: Path) -> bytes:
@@ -152,14 +156,17 @@ class Round(NamedTuple):
 
     per_second: float
     p99_ms: float
+    cpu_ms: float
 
 
-def compare(requests: dict[str, Request], options: argparse.Namespace) -> dict[str, Any]:
-    """Measure in alternating rounds; return medians, and the ratio of each round."""
+def compare(
+    requests: dict[str, Request], pids: dict[str, int], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Measure in alternating rounds; return medians, and the ratios of each round."""
     rounds: dict[str, list[Round]] = {name: [] for name in requests}
     for _ in range(options.rounds):
         for name, request in requests.items():
-            rounds[name].append(load(request, options.seconds))
+            rounds[name].append(load(request, pids[name], options.seconds))
     medians = {
         name: {
             field: round(median(getattr(each, field) for each in measured), 2)
@@ -167,19 +174,21 @@ def compare(requests: dict[str, Request], options: argparse.Namespace) -> dict[s
         }
         for name, measured in rounds.items()
     }
-    ratios = [
-        ours.per_second / bare.per_second
-        for ours, bare in zip(rounds["ours"], rounds["bare"], strict=True)
-    ]
+    pairs = list(zip(rounds["ours"], rounds["bare"], strict=True))
+    throughput = [ours.per_second / bare.per_second for ours, bare in pairs]
+    processor = [bare.cpu_ms / ours.cpu_ms for ours, bare in pairs]
     return {
         **medians,
-        "ours_to_bare": round(median(ratios), 3),
-        "ratio_of_each_round": [round(ratio, 3) for ratio in ratios],
+        "ours_to_bare": round(median(throughput), 3),
+        "ratio_of_each_round": [round(ratio, 3) for ratio in throughput],
+        "cpu_bare_to_ours": round(median(processor), 3),
+        "cpu_ratio_of_each_round": [round(ratio, 3) for ratio in processor],
     }
 
 
-def load(request: Request, seconds: float) -> Round:
-    """Send requests from all clients for some seconds."""
+def load(request: Request, pid: int, seconds: float) -> Round:
+    """Send requests from all clients to a process for some seconds."""
+    used_s = processor_s(pid)
     stop = time.monotonic() + seconds
 
     def work(_: int) -> list[float]:
@@ -194,7 +203,16 @@ def load(request: Request, seconds: float) -> Round:
     with ThreadPoolExecutor(CLIENTS) as pool:
         times = sorted(each for part in pool.map(work, range(CLIENTS)) for each in part)
     lasted, count = time.monotonic() - started, len(times)
-    return Round(count / lasted, times[int(0.99 * (count - 1))] * 1000)
+    cpu_ms = (processor_s(pid) - used_s) / count * 1000
+    return Round(count / lasted, times[int(0.99 * (count - 1))] * 1000, cpu_ms)
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process and of those below it, ended ones included."""
+    ticks = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [child for each in threads for child in (each / "children").read_text().split()]
+    return ticks / os.sysconf("SC_CLK_TCK") + sum(processor_s(int(child)) for child in children)
 
 
 def accepted_uploads(folder: Path, redis_url: str, megabytes: int) -> dict[str, Any]:
@@ -217,7 +235,7 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
     """Run a SeaweedFS; yield the settings that select it."""
     data = folder / "weed"
     data.mkdir()
-    with s3_running(data, volumes=64) as server:
+    with s3_running(data) as server:
         yield {
             "TCAN_S3_BUCKET": server.bucket,
             "TCAN_S3_ENDPOINT_URL": server.endpoint_url,
