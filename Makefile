@@ -43,12 +43,12 @@ chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) w
 check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python tools/check_names.py clients/python sandbox media service worker tcan_core cli tools tests docs
+	$(BIN)/python tools/check_names.py clients/python integrations sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml clients/python media sandbox service worker tcan_core cli tools
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml clients/python integrations media sandbox service worker tcan_core cli tools
 	$(BIN)/python tools/audit.py $(CONSTRAINTS) --unreachable-is-no-error
 
 docs: $(VENV)/.stamp-dev .venv-docs/.stamp ## Build the documentation site into site/

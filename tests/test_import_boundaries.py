@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from tests.test_packaging import imported_modules
 
 HEAVY = ("diffusers", "peft", "torch", "transformers")
 
@@ -55,6 +58,13 @@ def test_client_imports_nothing_of_the_project() -> None:
     servers = {"boto3", "celery", "fastapi", "opentelemetry", "redis", "starlette"}
     project = {"cli", "media", "sandbox", "service", "tcan_core", "worker"}
     assert loaded.isdisjoint({*HEAVY, *servers, *project})
+
+
+def test_comfyui_nodes_import_the_client_alone(repository: Path) -> None:
+    files = (repository / "integrations/comfyui").glob("*.py")
+    names = {name for file in files for name in imported_modules(ast.parse(file.read_text()))}
+    of_comfyui = {"PIL", "av", "comfy", "folder_paths", "numpy", "torch"}
+    assert names - sys.stdlib_module_names == {*of_comfyui, "tcan_client"}
 
 
 def test_help_imports_neither_model_nor_server() -> None:
