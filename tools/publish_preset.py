@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from tcan_core.models.weights.store import file_sha256
+from media.digest import file_sha256
 from tcan_core.training.checkpoint import export_part
 
 

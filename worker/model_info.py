@@ -6,11 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
+from media.digest import file_sha256
 from service.contract.workers import ModelInfo
 from service.settings import RuntimeSettings
 from tcan_core.models.weights.inventory import is_zero_shot, recorded_sha256, substituted_parts
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import file_sha256
 
 LIBRARIES = ("tcan", "torch", "diffusers", "peft", "av")
 

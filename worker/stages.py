@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
+from media.digest import file_sha256
 from service.contract.job import Checkpoint, JobKind, JobRecord, Output
 from service.contract.queues import Queue
 from service.stores.job_store import commands
@@ -31,7 +32,7 @@ from worker.outputs.checkpoints import CheckpointWriter, model_fingerprint
 from worker.outputs.manifest import make_manifest, make_statement
 from worker.outputs.previews import PreviewWriter
 from worker.outputs.progress import ProgressWriter, job_progress
-from worker.outputs.provenance.finish import Provenance, file_digest
+from worker.outputs.provenance.finish import Provenance
 from worker.runtime.lease import Lease, StopReason
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Stages:
                 driving, self.folder, record.params, report, self._is_stopped
             )
             poses = replace(poses, no_watermark_reason=SKELETONS)
-            digests = {"driving": file_digest(driving)}
+            digests = {"driving": file_sha256(driving)}
             return self._publish(poses, _prepare_seconds(started_s), digests, None)
         prepared, image = self.folder / "prepared.zip", self._image()
         pose_key = record.inputs.image_pose
@@ -208,7 +209,7 @@ class Stages:
     def _put_digests(self, prepared: str, inputs: Mapping[str, Path | None]) -> None:
         """Store the digests of the inputs for `render`, which does not fetch the driving video."""
         file = self.folder / "inputs.json"
-        digests = {name: file_digest(path) for name, path in inputs.items() if path is not None}
+        digests = {name: file_sha256(path) for name, path in inputs.items() if path is not None}
         file.write_text(json.dumps(digests), encoding="utf-8")
         self._put(_digests_key(prepared), file)
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from anyio import to_thread
 from pydantic import BaseModel, ValidationError
 
+from media.digest import file_sha256
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
@@ -280,5 +281,4 @@ def _text(content: Content | None) -> bytes:
 def _sha256(content: Content) -> str:
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    with open(content, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_sha256(content)

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from media.digest import file_sha256
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.batches import ClipBatch
 from tcan_core.training.config import PuppetData
 from tcan_core.training.puppet_data import (

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from media.atomic_write import atomic_write
+from media.digest import file_sha256
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.models.weights.store import file_sha256
 
 
 def export_preset(base: str, folder: Path, name: str) -> Path:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 
+from media.digest import file_sha256
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError, StorageError
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import PartFolders, find_part
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.batches import ClipBatch, choose_frames
 from tcan_core.training.config import ShardData
 from tcan_core.training.open_storage import open_storage

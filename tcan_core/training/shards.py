@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from media.digest import file_sha256
 from media.poses.joints import NUM_FACE_JOINTS, NUM_HAND_JOINTS
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import detected_or_none
 from tcan_core.config import build
 from tcan_core.errors import ConfigError, ParameterError
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.storage import Storage
 
 INDEX = "index.json"

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e_docker.bases import SUBSTITUTE_LABEL, Bases, named_bases, provide
-from tests.e2e_docker.engine import Compose, EngineError, docker, works
+from tests.e2e_docker.engine import Compose, EngineError, docker, missing_parts
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.scenario import Scenario
 from tests.servers import free_port
@@ -38,8 +38,8 @@ def main() -> int:
         "--use-images", action="store_true", help="build nothing; use images kept by an earlier run"
     )
     options = parser.parse_args()
-    if not works(["docker", "info"]):
-        print("error: no Docker engine is running; start dockerd (Debian package: docker.io)")
+    if missing := missing_parts():
+        print("\n".join(f"error: {part}" for part in missing))
         return 1
     bases, began_s = named_bases(ROOT), time.monotonic()
     created_images: list[str] = []

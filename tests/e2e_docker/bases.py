@@ -7,6 +7,7 @@ the certificates and wheels that pip needs on this machine.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import ssl
@@ -65,6 +66,11 @@ def provide(bases: Bases, log: Callable[[str], None]) -> list[str]:
     missing = [name for name in vars(bases).values() if not has_image(name)]
     if all(works(["docker", "pull", name]) for name in missing):
         return [name for name in vars(bases).values() if _is_substitute(name)]
+    if shutil.which("debootstrap") is None or os.geteuid() != 0:
+        raise EngineError(
+            f"not every base image can be pulled ({', '.join(missing)}), and making them needs "
+            "root and debootstrap (Debian package: debootstrap)"
+        )
     log("no registry is reachable: making base images from Debian packages")
     if not has_image(bases.run):
         _make_debian(bases.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,20 @@ def has_image(name: str) -> bool:
 def image_bytes(name: str) -> int:
     """Return the size of an image, including its base."""
     return int(docker("image", "inspect", "--format", "{{.Size}}", name))
+
+
+def missing_parts() -> list[str]:
+    """Return what this machine lacks to run the compose file, each with what to do."""
+    missing = []
+    if shutil.which("docker") is None:
+        missing.append("no command docker; install Docker (Debian package: docker.io)")
+    elif not works(["docker", "info"]):
+        missing.append("no Docker engine is running, or this user may not use it; start dockerd")
+    try:
+        compose_command()
+    except EngineError as error:
+        missing.append(f"{error}; install one (Debian package: docker-compose)")
+    return missing
 
 
 def compose_command() -> list[str]:

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from service.contract.errors import ErrorCode
+from tests.hostile.attack import Row
 from tests.hostile.conftest import Service
-from tests.hostile.table import Row, harmless_rows, rows
+from tests.hostile.table import harmless_rows, rows
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]

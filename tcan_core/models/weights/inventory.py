@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.expected import expected_shapes
 from tcan_core.models.weights.loading import PartFolders, find_part, weights_source
 from tcan_core.models.weights.presets import REFUSE, Preset
-from tcan_core.models.weights.store import file_sha256, locked_file
+from tcan_core.models.weights.store import locked_file
 
 
 @dataclass(frozen=True)

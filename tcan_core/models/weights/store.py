@@ -10,7 +10,6 @@ digest, the lock pins those of the first pull, and later pulls must match them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from media.atomic_write import atomic_write
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 
 MODELS_SETTING = "TCAN_MODELS"
@@ -119,9 +119,3 @@ def lock(folder: Path, entries: Mapping[str, LockEntry]) -> None:
     content = {"files": {name: asdict(merged[name]) for name in sorted(merged)}}
     with atomic_write(folder / LOCK_NAME) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

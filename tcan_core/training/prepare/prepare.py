@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from media.digest import file_sha256
 from media.limits import MediaLimits
 from media.timing import MAX_FPS
 from media.video_reader import VideoReader
@@ -23,7 +24,6 @@ from tcan_core.errors import ConfigError, MediaError, ParameterError
 from tcan_core.models.networks.vae import ImageCodec
 from tcan_core.models.weights.loading import find_part, load_codec
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.prepare.candidates import Candidate, find_candidates
 from tcan_core.training.prepare.crops import Square, centered_square, square_around
 from tcan_core.training.prepare.pictures import SheetRows, draw_clip, put_sheet

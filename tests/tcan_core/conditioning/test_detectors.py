@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from media.digest import file_sha256
 from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning import openpose_detector
 from tcan_core.conditioning.detector_weights import detector_files
@@ -17,7 +18,7 @@ from tcan_core.conditioning.detectors import build_detector, detectors, register
 from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
 from tcan_core.models.weights.hub.files import load_file_set
-from tcan_core.models.weights.store import LockEntry, file_sha256, lock
+from tcan_core.models.weights.store import LockEntry, lock
 from tests.tcan_core.conditioning.make_poses import standing
 
 

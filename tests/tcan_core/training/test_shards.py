@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from media.digest import file_sha256
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.skeleton import draw_poses
 from tcan_core.errors import ConfigError, ParameterError, StorageError
 from tcan_core.models.weights.loading import find_part, load_codec
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.config import ShardData
 from tcan_core.training.shard_data import ShardClips, fetch_shards
 from tcan_core.training.shards import INDEX, ShardIndex, ShardWriter, read_index

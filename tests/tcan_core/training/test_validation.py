@@ -12,12 +12,12 @@ import torch
 import yaml
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
+from media.digest import file_sha256
 from media.image import read_image
 from media.video_reader import VideoReader
 from tcan_core.errors import ConfigError
 from tcan_core.models.weights.loading import load_tcan
 from tcan_core.models.weights.presets import load_preset
-from tcan_core.models.weights.store import file_sha256
 from tcan_core.training.config import OptimizerConfig, PuppetData
 from tcan_core.training.optimizers import build_optimizer
 from tcan_core.training.preset_export import export_preset

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from media.digest import file_sha256
 from service.contract.job import JobRecord, Output
 from service.contract.queues import Queue
 from service.contract.workers import ModelInfo
@@ -67,7 +68,7 @@ class Provenance:
                 full = {**statement, "beside": dict(digests)} if digests else statement
                 signed = self.signer.sign(file, full)
                 results[output] = "embedded" if signed else f"no place in {file.suffix.lstrip('.')}"
-                digests[output] = file_digest(file)
+                digests[output] = file_sha256(file)
         return results
 
 
@@ -82,12 +83,6 @@ def open_provenance(settings: Settings, queues: Sequence[Queue] = tuple(Queue)) 
     if Queue.RENDER not in queues:
         return Provenance()
     return Provenance(settings.watermark, _signer(settings) if settings.c2pa else None)
-
-
-def file_digest(file: Path) -> str:
-    """Return the sha256 of a file's content in hexadecimal."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _signer(settings: Settings) -> Signer:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.hub.files import HubFile
 from tcan_core.models.weights.hub.transfer import fetch
-from tcan_core.models.weights.store import LockEntry, file_sha256, lock, read_lock
+from tcan_core.models.weights.store import LockEntry, lock, read_lock
 
 # Called with the file's name, the bytes downloaded so far, and the total if known.
 PullProgress = Callable[[str, int, int | None], None]

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from media.atomic_write import atomic_write
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.importing.checking import ImportPlan, check_source
 from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.importing.reading import read_sources
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import LockEntry, file_sha256, lock
+from tcan_core.models.weights.store import LockEntry, lock
 
 
 def check_files(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.weights.builders import build_denoising_unet, build_text_encoder
@@ -22,7 +23,7 @@ from tcan_core.models.weights.loading import (
     read_part,
 )
 from tcan_core.models.weights.presets import Preset
-from tcan_core.models.weights.store import LockEntry, file_sha256, lock, store_folder
+from tcan_core.models.weights.store import LockEntry, lock, store_folder
 from tcan_core.training.checkpoint import export_part
 
 KEY = "conv_in.weight"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from media.digest import file_sha256
 from service.contract.job import Output
 from service.contract.queues import Queue
 from service.errors import SettingsError
@@ -26,7 +27,7 @@ from worker.outputs.provenance.credentials import (
     development_credentials,
     operator_credentials,
 )
-from worker.outputs.provenance.finish import Provenance, file_digest, open_provenance
+from worker.outputs.provenance.finish import Provenance, open_provenance
 from worker.outputs.provenance.reading import read_manifest
 from worker.outputs.provenance.signing import TYPES, Signer
 
@@ -127,7 +128,7 @@ def test_webm_is_unsigned_and_the_poster_holds_its_digest(signer: Signer, tmp_pa
     done = Provenance(False, signer).sign({Output.RESULT: result, Output.POSTER: poster}, STATEMENT)
     assert done == {"result": "no place in webm", "poster": "embedded"}
     assert result.read_bytes() == b"frames"
-    assert read_manifest(poster).statement["beside"] == {"result": file_digest(result)}
+    assert read_manifest(poster).statement["beside"] == {"result": file_sha256(result)}
 
 
 def test_development_key_is_private_and_kept(folder: Path) -> None:

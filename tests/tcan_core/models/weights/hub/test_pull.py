@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.weights.hub.files import HubFile
 from tcan_core.models.weights.hub.pull import pull_files
-from tcan_core.models.weights.store import LOCK_NAME, file_sha256, read_lock
+from tcan_core.models.weights.store import LOCK_NAME, read_lock
 from tests.tcan_core.hub_server import Hub, hub_server
 
 CONTENT = bytes(range(256)) * 400

@@ -12,6 +12,7 @@ from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from media.digest import file_sha256
 from tcan_core.errors import WeightsError
 from tcan_core.models.networks.reference_attention import connect_reference
 from tcan_core.models.weights.builders import build_denoising_unet, build_reference_unet
@@ -21,7 +22,7 @@ from tcan_core.models.weights.importing.kinds import Kind
 from tcan_core.models.weights.keys import check_keys
 from tcan_core.models.weights.merged_loras import merge_into
 from tcan_core.models.weights.presets import Part, Preset
-from tcan_core.models.weights.store import file_sha256, read_lock
+from tcan_core.models.weights.store import read_lock
 from tests.tcan_core import foreign
 from tests.tcan_core.models.weights.importing.files import (
     FORMATS,
