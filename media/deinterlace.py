@@ -23,14 +23,23 @@ def deinterlace(name: str, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]
         MediaError: a frame cannot be decoded.
     """
     graph: Graph | None = None
+    shape = None
     for frame in frames:
-        if graph is None and not frame.interlaced_frame:
-            yield frame
-            continue
-        graph = graph or _make_graph(frame)
+        if graph is not None and shape != _shape(frame):
+            yield from _filter(name, graph, None)
+            graph = None
+        if graph is None:
+            if not frame.interlaced_frame:
+                yield frame
+                continue
+            graph, shape = _make_graph(frame), _shape(frame)
         yield from _filter(name, graph, frame)
     if graph is not None:
         yield from _filter(name, graph, None)
+
+
+def _shape(frame: VideoFrame) -> tuple[int, int, str]:
+    return frame.height, frame.width, frame.format.name
 
 
 def _make_graph(frame: VideoFrame) -> Graph:

@@ -37,6 +37,8 @@ def to_eight_bits(
         if image.mode == "I" and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED:
             levels = levels.view(np.uint32)
         black, white = _guess_range(levels)
+        if tags.get(_BITS_PER_SAMPLE) == (16,):
+            white = 2.0**15 - 1  # with a sign
         warn(
             f"{name}: the file does not say which of its grey levels are black and white;"
             f" {black:g} was read as black and {white:g} as white"

@@ -22,6 +22,7 @@ from media.image_file import (
     map_decoding_errors,
     open_image,
 )
+from media.kinds import HEAD_BYTES, is_still
 from media.limits import MediaLimits
 
 
@@ -58,7 +59,7 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
     """Return whether the file is an image without animation; only its header is read.
 
     Raises:
-        MediaError: no such file, empty, or an image over a limit.
+        MediaError: no such file, empty, or an image over a limit or of a kind that is not read.
     """
     file, limits = media_file(source), limits or MediaLimits()
     try:
@@ -66,6 +67,9 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
             frames = int(getattr(image, "n_frames", 1))
             return frames == 1 or image.format not in ANIMATED_FORMATS
     except NotAnImageError:
+        with file.open() as stream:
+            if is_still(stream.read(HEAD_BYTES)):
+                raise  # such as HEIC, of which FFmpeg would read a part
         return False
 
 

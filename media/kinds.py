@@ -55,7 +55,6 @@ _UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
     (b"v/1\x01", "an OpenEXR image"),
     (b"#?RADIANCE", "a Radiance HDR image"),
     (b"%PDF", "a PDF document"),
-    (b"<svg", "an SVG drawing"),
     (b"\0\0\1\0", "an icon"),
 )
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -104,6 +103,8 @@ def unsupported_image(head: bytes) -> str | None:
     """
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
         return _HEIC
+    if b"<svg" in head:
+        return "an SVG drawing"
     return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
 
 

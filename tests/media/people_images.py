@@ -193,14 +193,23 @@ def _write_lab(path: Path) -> None:
     lab.save(path, "TIFF")
 
 
+def _write_signed_16_bits(path: Path) -> None:
+    levels = grey_scene().astype("<i2") * 128
+    _write_tiff(path, levels.tobytes(), bits=16, sample_format=2)
+
+
 def _write_12_bits(path: Path) -> None:
-    """Write an uncompressed TIFF with 12 bits per grey level."""
     levels = (grey_scene().astype(int) * 4095 // 255).reshape(-1, 2)
     first, second = levels.T
     packed = np.stack([first >> 4, ((first & 15) << 4) | (second >> 8), second & 255], axis=-1)
-    data = packed.astype(np.uint8).tobytes()
-    tags = [(256, 3, SIDE), (257, 3, SIDE), (258, 3, 12), (259, 3, 1), (262, 3, 1)]
+    _write_tiff(path, packed.astype(np.uint8).tobytes(), bits=12, sample_format=1)
+
+
+def _write_tiff(path: Path, data: bytes, *, bits: int, sample_format: int) -> None:
+    """Write an uncompressed TIFF of grey levels."""
+    tags = [(256, 3, SIDE), (257, 3, SIDE), (258, 3, bits), (259, 3, 1), (262, 3, 1)]
     tags += [(273, 4, 8), (277, 3, 1), (278, 3, SIDE), (279, 4, len(data))]
+    tags += [(339, 3, sample_format)]
     rows = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     end = struct.pack("<H", len(tags)) + rows + bytes(4)
     path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + end)
@@ -300,6 +309,9 @@ def image_cases() -> dict[str, ImageCase]:
             1,
             whites.format("2.14748e+09"),
         ),
+        "16 bits with a sign": ImageCase(
+            _write_signed_16_bits, as_rgb(grey), 1, "0 was read as black and 32767 as white"
+        ),
         "12 bits": ImageCase(_write_12_bits, as_rgb(grey), 1),
         "16 bits of a PNG": ImageCase(saver(grey.astype(np.uint16) * 257, "PNG"), as_rgb(grey)),
     }
@@ -308,6 +320,7 @@ def image_cases() -> dict[str, ImageCase]:
 UNREADABLE = {
     "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400), "a HEIC image"),
     "JPEG XL": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(400), "a JPEG XL image"),
+    "SVG": (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
     "Photoshop": (b"8BPS\0\1" + bytes(400), "a Photoshop document"),
     "TIFF of colours as floats": (
         b"II*\0"
