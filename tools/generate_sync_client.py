@@ -12,17 +12,17 @@ import sysconfig
 from pathlib import Path
 
 CLIENT = Path(__file__).parents[1] / "clients" / "python" / "tcan_client"
-MODULES = ("transport.py", "client.py")
+MODULES = ("transport.py", "records.py", "client.py")
 RULES = (
     (r'\A"""(.*?)\."""', r'"""\1, generated from aio: do not edit."""'),
-    (r'^"""The async client', '"""The blocking client'),
+    (r"\A(.*)\basync client", r"\1blocking client"),
     (r"\btcan_client\.aio\b", "tcan_client.sync"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bCallable\[\[float\], Awaitable\[None\]\]", "Callable[[float], None]"),
     (r"\bAsyncGenerator\[(.+?), None\]", r"Generator[\1, None, None]"),
     (r"\bAsyncGenerator\b", "Generator"),
-    (r"\bAsync(Client|Transport)\b", r"\1"),
+    (r"\bAsync(Client|Records|Transport)\b", r"\1"),
     (r"\banyio\b", "time"),
     (r"\b__a(enter|exit)__", r"__\1__"),
     (r"\ba(closing|read|close|iter_bytes)\b", r"\1"),

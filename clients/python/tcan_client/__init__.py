@@ -16,6 +16,7 @@ from tcan_client.enums import (
     EventKind,
     JobKind,
     JobState,
+    LogKind,
     Output,
     PoseLayout,
     Priority,
@@ -33,17 +34,22 @@ from tcan_client.errors import (
 )
 from tcan_client.events import Event
 from tcan_client.models import (
+    Allowance,
     Attempt,
     Delivery,
     Eta,
     Job,
     JobError,
     Links,
+    LogEntry,
     ModelInfo,
     Progress,
     Secret,
     Secrets,
+    StorageUse,
     Timings,
+    Upload,
+    Usage,
 )
 from tcan_client.params import JobOptions, JobParams, PosesParams, Trim, Webhook
 from tcan_client.requests import DEFAULT_URL
@@ -53,6 +59,7 @@ from tcan_client.sync.client import Client
 
 __all__ = [
     "DEFAULT_URL",
+    "Allowance",
     "AsyncClient",
     "Attempt",
     "Client",
@@ -71,6 +78,8 @@ __all__ = [
     "JobParams",
     "JobState",
     "Links",
+    "LogEntry",
+    "LogKind",
     "ModelInfo",
     "Output",
     "PoseLayout",
@@ -81,12 +90,16 @@ __all__ = [
     "ResultFormat",
     "Retries",
     "Sampler",
+    "Scope",
     "Secret",
     "Secrets",
     "Source",
+    "StorageUse",
     "Timings",
     "Trim",
     "UnreachableError",
+    "Upload",
+    "Usage",
     "WaitTimeoutError",
     "Webhook",
     "WebhookEvent",

@@ -56,6 +56,24 @@ class EventKind(OpenEnum):
     CANCEL = "cancel"
 
 
+class LogKind(OpenEnum):
+    """Kind of an entry in a job's log."""
+
+    STATE = "state"
+    STAGE = "stage"
+    WARNING = "warning"
+    CANCEL = "cancel"
+    DELIVERY = "delivery"
+
+
+class Scope(OpenEnum):
+    """Permission of an API key."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+
 class Priority(OpenEnum):
     """Priority classes: a class starts only when no job of a higher one is queued."""
 

@@ -7,7 +7,15 @@ from datetime import datetime
 from pydantic import Field
 
 from tcan_client.base import Model
-from tcan_client.enums import DeliveryState, JobKind, JobState, WebhookEvent
+from tcan_client.enums import (
+    DeliveryState,
+    JobKind,
+    JobState,
+    LogKind,
+    Priority,
+    Scope,
+    WebhookEvent,
+)
 from tcan_client.params import JobOptions, JobParams
 
 
@@ -111,6 +119,71 @@ class UploadForm(Model):
     fields: dict[str, str]
     max_bytes: int
     expires_at: datetime
+
+
+class Upload(Model):
+    """An upload."""
+
+    id: str
+    max_bytes: int
+    size_bytes: int | None = Field(default=None, description="None while it has not been sent.")
+    created_at: datetime
+    expires_at: datetime
+
+
+class UploadList(Model):
+    """A page of uploads, newest first."""
+
+    uploads: list[Upload]
+    next: str | None = None
+
+
+class LogEntry(Model):
+    """An entry of a job's log."""
+
+    at: datetime
+    kind: LogKind
+    status: JobState = Field(description="State of the job at that time.")
+    attempt: int | None = None
+    message: str
+
+
+class JobLog(Model):
+    """The life of a job, oldest entry first."""
+
+    entries: list[LogEntry]
+
+
+class Allowance(Model):
+    """Use of a limit."""
+
+    limit: int | None = Field(default=None, description="None if there is no such limit.")
+    used: int | None = Field(default=None, description="None if it is not counted.")
+    remaining: int | None = Field(default=None, description="None without a limit.")
+    resets_at: datetime | None = Field(default=None, description="For limits per day.")
+
+
+class StorageUse(Model):
+    """Stored jobs, inputs and uploads of a caller."""
+
+    jobs: int
+    input_bytes: int
+    uploads: int
+    upload_bytes: int
+
+
+class Usage(Model):
+    """Use of a caller's limits, jobs and storage; all keys of a caller share it."""
+
+    caller: str
+    scopes: list[Scope] = Field(description="Permissions of this key.")
+    highest_priority: Priority
+    requests_per_minute: Allowance
+    queued_jobs: Allowance
+    input_bytes_per_day: Allowance
+    driving_s_per_day: Allowance
+    jobs: dict[JobState, int] = Field(description="Stored jobs by state.")
+    storage: StorageUse
 
 
 class Attempt(Model):

@@ -106,6 +106,11 @@ def jobs_path(
     )
 
 
+def page_path(path: str, limit: int) -> str:
+    """Return the path and query of the first page of a list."""
+    return with_query(path, limit=min(limit, MAX_PAGE_SIZE))
+
+
 def next_path(path: str, link: str | None) -> str | None:
     """Return the path of the next page; `link` may be absolute, at a URL that the client left."""
     return None if link is None else f"{path}?{httpx.URL(link).query.decode()}"

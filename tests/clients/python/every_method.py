@@ -20,12 +20,15 @@ from tcan_client import (
     JobOptions,
     JobParams,
     JobState,
+    LogEntry,
     ModelInfo,
     Output,
     Priority,
     ProblemError,
     ResultFormat,
     Secrets,
+    Upload,
+    Usage,
     Webhook,
 )
 
@@ -64,11 +67,20 @@ def housekeeping(client: Client, folder: Path) -> None:
     )
     assert Webhook(url="http://127.0.0.1:9/hook").url == "http://127.0.0.1:9/hook"
     assert job.id in {one.id for one in client.jobs(10)}
+    again = client.retry(job.id, {"seed": 2})
+    assert (again.params.seed, client.cancel(again.id).id) == (2, again.id)
+    uploads: list[Upload] = client.uploads(limit=5)
+    assert uploads[0].id == walk
+    client.delete_upload(walk)
+    usage: Usage = client.usage()
+    assert usage.storage.jobs >= 2
     client.cancel(job.id)
     ended = client.wait(job.id)
     assert client.job(job.id).ended_at == ended.ended_at
     deliveries: list[Delivery] = client.deliveries(job.id)
     assert client.redeliver(job.id, deliveries[0].n).id == deliveries[0].id
+    log: list[LogEntry] = client.logs(job.id)
+    assert log[0].status is JobState.QUEUED
     client.erase(job.id)
     try:
         client.job(job.id)

@@ -14,18 +14,30 @@ from service.contract import events, examples, job
 from service.settings import Settings
 from tcan_client import EventKind, Job, JobState, Output
 from tcan_client.base import Model
-from tcan_client.models import DeliveryList, JobList, ModelList, Secrets, UploadForm
+from tcan_client.models import (
+    DeliveryList,
+    JobList,
+    JobLog,
+    ModelList,
+    Secrets,
+    UploadForm,
+    UploadList,
+    Usage,
+)
 from tcan_client.params import JobOptions, JobParams
 
 NAMES: dict[str, type[Model]] = {
     "DeliveryList": DeliveryList,
     "JobList": JobList,
+    "JobLog": JobLog,
     "JobOptions": JobOptions,
     "JobParams": JobParams,
     "JobView": Job,
     "ModelList": ModelList,
     "Secrets": Secrets,
+    "UploadList": UploadList,
     "UploadView": UploadForm,
+    "Usage": Usage,
 }
 
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 from tcan_client import requests
+from tcan_client.aio.records import AsyncRecords
 from tcan_client.aio.transport import SLEEP, AsyncTransport, Pause
 from tcan_client.deadline import Deadline
 from tcan_client.enums import JobState, Output
 from tcan_client.errors import JobEndedError, ProblemError, UnreachableError
 from tcan_client.events import Event
-from tcan_client.models import (
-    Delivery,
-    DeliveryList,
-    Job,
-    JobList,
-    ModelInfo,
-    ModelList,
-    Secrets,
-)
+from tcan_client.models import Job
 from tcan_client.params import JobOptions, JobParams, PosesParams
 from tcan_client.requests import TIMEOUT_S, Request, parse
 from tcan_client.retries import POLL_S, RETRIES, Retries
@@ -39,7 +31,7 @@ PreviewParams = PosesParams | Mapping[str, Any]
 Options = JobOptions | Mapping[str, Any]
 
 
-class AsyncClient:
+class AsyncClient(AsyncRecords):
     """A client of one service.
 
     Example:
@@ -71,7 +63,7 @@ class AsyncClient:
     ) -> None:
         self.url = requests.service_url(url)
         key = requests.service_key(api_key)
-        self._transport = AsyncTransport(self.url, key, timeout, pause, retries)
+        super().__init__(AsyncTransport(self.url, key, timeout, pause, retries))
         self._upload_above_bytes = upload_above_bytes
 
     async def __aenter__(self) -> Self:
@@ -169,6 +161,25 @@ class AsyncClient:
             "/poses", {"driving": driving}, {"params": params, "options": options}, idempotency_key
         )
 
+    async def retry(
+        self,
+        job_id: str,
+        params: Params | None = None,
+        *,
+        options: Options | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit a job again, with the same inputs, and with parameters and options as changed.
+
+        Example:
+            job = await client.retry(job.id, JobParams(num_inference_steps=30))
+
+        Args:
+            params: changes; a dictionary may have None, such as `{"seed": None}` for a new seed.
+        """
+        fields = {"params": params, "options": options}
+        return await self._submit(f"/jobs/{job_id}/retry", {}, fields, idempotency_key)
+
     async def upload(self, file: Source) -> str:
         """Upload a file to the object store and return its id, which is valid for a day.
 
@@ -181,41 +192,9 @@ class AsyncClient:
             raise TypeError(f"file must be content to upload, got the {read.kind} {read.value}")
         return await self._upload(read)
 
-    async def job(self, job_id: str) -> Job:
-        """Read a job."""
-        return await self._transport.run(Request("GET", f"/jobs/{job_id}", parse(Job)))
-
-    async def jobs(
-        self,
-        limit: int = 50,
-        states: Sequence[JobState | str] = (),
-        *,
-        metadata: Mapping[str, str] | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> list[Job]:
-        """List the newest jobs, at most `limit`, filtered by state, metadata and time.
-
-        Example:
-            failed = await client.jobs(states=[JobState.FAILED])
-        """
-        path: str | None = requests.jobs_path(
-            limit, states, metadata, created_after, created_before
-        )
-        jobs: list[Job] = []
-        while path is not None and len(jobs) < limit:
-            page = await self._transport.run(Request("GET", path, parse(JobList)))
-            jobs += page.jobs
-            path = requests.next_path("/jobs", page.next)
-        return jobs[:limit]
-
     async def cancel(self, job_id: str) -> Job:
         """Ask the job to stop."""
         return await self._transport.run(Request("POST", f"/jobs/{job_id}/cancel", parse(Job)))
-
-    async def erase(self, job_id: str) -> None:
-        """Erase an ended job and its results."""
-        await self._transport.run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
 
     async def events(
         self, job_id: str, last_event_id: int | None = None
@@ -287,29 +266,6 @@ class AsyncClient:
         """Read the manifest: parameters, digests of inputs and weights, versions, timings."""
         path = f"/jobs/{job_id}/{Output.MANIFEST}"
         return await self._transport.run(Request("GET", path, requests.read_json))
-
-    async def deliveries(self, job_id: str) -> list[Delivery]:
-        """List the messages to the job's webhook, with every attempt."""
-        path = f"/jobs/{job_id}/deliveries"
-        return (await self._transport.run(Request("GET", path, parse(DeliveryList)))).deliveries
-
-    async def redeliver(self, job_id: str, n: int) -> Delivery:
-        """Send a webhook message again."""
-        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
-        return await self._transport.run(Request("POST", path, parse(Delivery)))
-
-    async def webhook_secrets(self) -> Secrets:
-        """Read the secrets that verify webhooks."""
-        return await self._transport.run(Request("GET", "/webhooks/secret", parse(Secrets)))
-
-    async def rotate_webhook_secret(self, overlap_s: int | None = None) -> Secrets:
-        """Begin a new secret; the one before stays valid for `overlap_s` seconds."""
-        path = requests.with_query("/webhooks/secret/rotate", overlap_s=overlap_s)
-        return await self._transport.run(Request("POST", path, parse(Secrets)))
-
-    async def models(self) -> list[ModelInfo]:
-        """List the models that workers have loaded."""
-        return (await self._transport.run(Request("GET", "/models", parse(ModelList)))).models
 
     async def is_ready(self, timeout: float = 2.0) -> bool:
         """Return whether the service reports readiness within the timeout in seconds."""

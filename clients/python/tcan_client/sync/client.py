@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -15,20 +14,13 @@ from tcan_client.deadline import Deadline
 from tcan_client.enums import JobState, Output
 from tcan_client.errors import JobEndedError, ProblemError, UnreachableError
 from tcan_client.events import Event
-from tcan_client.models import (
-    Delivery,
-    DeliveryList,
-    Job,
-    JobList,
-    ModelInfo,
-    ModelList,
-    Secrets,
-)
+from tcan_client.models import Job
 from tcan_client.params import JobOptions, JobParams, PosesParams
 from tcan_client.requests import TIMEOUT_S, Request, parse
 from tcan_client.retries import POLL_S, RETRIES, Retries
 from tcan_client.sources import File, Source, read_source
 from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission
+from tcan_client.sync.records import Records
 from tcan_client.sync.transport import SLEEP, Pause, Transport
 
 OnUpdate = Callable[[Job], None]
@@ -39,7 +31,7 @@ PreviewParams = PosesParams | Mapping[str, Any]
 Options = JobOptions | Mapping[str, Any]
 
 
-class Client:
+class Client(Records):
     """A client of one service.
 
     Example:
@@ -71,7 +63,7 @@ class Client:
     ) -> None:
         self.url = requests.service_url(url)
         key = requests.service_key(api_key)
-        self._transport = Transport(self.url, key, timeout, pause, retries)
+        super().__init__(Transport(self.url, key, timeout, pause, retries))
         self._upload_above_bytes = upload_above_bytes
 
     def __enter__(self) -> Self:
@@ -167,6 +159,25 @@ class Client:
             "/poses", {"driving": driving}, {"params": params, "options": options}, idempotency_key
         )
 
+    def retry(
+        self,
+        job_id: str,
+        params: Params | None = None,
+        *,
+        options: Options | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit a job again, with the same inputs, and with parameters and options as changed.
+
+        Example:
+            job = client.retry(job.id, JobParams(num_inference_steps=30))
+
+        Args:
+            params: changes; a dictionary may have None, such as `{"seed": None}` for a new seed.
+        """
+        fields = {"params": params, "options": options}
+        return self._submit(f"/jobs/{job_id}/retry", {}, fields, idempotency_key)
+
     def upload(self, file: Source) -> str:
         """Upload a file to the object store and return its id, which is valid for a day.
 
@@ -179,41 +190,9 @@ class Client:
             raise TypeError(f"file must be content to upload, got the {read.kind} {read.value}")
         return self._upload(read)
 
-    def job(self, job_id: str) -> Job:
-        """Read a job."""
-        return self._transport.run(Request("GET", f"/jobs/{job_id}", parse(Job)))
-
-    def jobs(
-        self,
-        limit: int = 50,
-        states: Sequence[JobState | str] = (),
-        *,
-        metadata: Mapping[str, str] | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-    ) -> list[Job]:
-        """List the newest jobs, at most `limit`, filtered by state, metadata and time.
-
-        Example:
-            failed = client.jobs(states=[JobState.FAILED])
-        """
-        path: str | None = requests.jobs_path(
-            limit, states, metadata, created_after, created_before
-        )
-        jobs: list[Job] = []
-        while path is not None and len(jobs) < limit:
-            page = self._transport.run(Request("GET", path, parse(JobList)))
-            jobs += page.jobs
-            path = requests.next_path("/jobs", page.next)
-        return jobs[:limit]
-
     def cancel(self, job_id: str) -> Job:
         """Ask the job to stop."""
         return self._transport.run(Request("POST", f"/jobs/{job_id}/cancel", parse(Job)))
-
-    def erase(self, job_id: str) -> None:
-        """Erase an ended job and its results."""
-        self._transport.run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
 
     def events(self, job_id: str, last_event_id: int | None = None) -> Generator[Event, None, None]:
         """Yield every change of the job until it ends, each exactly once.
@@ -283,29 +262,6 @@ class Client:
         """Read the manifest: parameters, digests of inputs and weights, versions, timings."""
         path = f"/jobs/{job_id}/{Output.MANIFEST}"
         return self._transport.run(Request("GET", path, requests.read_json))
-
-    def deliveries(self, job_id: str) -> list[Delivery]:
-        """List the messages to the job's webhook, with every attempt."""
-        path = f"/jobs/{job_id}/deliveries"
-        return (self._transport.run(Request("GET", path, parse(DeliveryList)))).deliveries
-
-    def redeliver(self, job_id: str, n: int) -> Delivery:
-        """Send a webhook message again."""
-        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
-        return self._transport.run(Request("POST", path, parse(Delivery)))
-
-    def webhook_secrets(self) -> Secrets:
-        """Read the secrets that verify webhooks."""
-        return self._transport.run(Request("GET", "/webhooks/secret", parse(Secrets)))
-
-    def rotate_webhook_secret(self, overlap_s: int | None = None) -> Secrets:
-        """Begin a new secret; the one before stays valid for `overlap_s` seconds."""
-        path = requests.with_query("/webhooks/secret/rotate", overlap_s=overlap_s)
-        return self._transport.run(Request("POST", path, parse(Secrets)))
-
-    def models(self) -> list[ModelInfo]:
-        """List the models that workers have loaded."""
-        return (self._transport.run(Request("GET", "/models", parse(ModelList)))).models
 
     def is_ready(self, timeout: float = 2.0) -> bool:
         """Return whether the service reports readiness within the timeout in seconds."""
