@@ -7,7 +7,6 @@ import re
 import time
 
 from service.auth.authenticator import Caller
-from service.contract.job import JobRecord
 from service.errors import UnavailableError
 from service.events.hub import EventHub
 from service.gateway import Gateway
@@ -47,17 +46,17 @@ async def wait_for_end(
     if record.state.is_terminal:
         return snapshot
     try:
-        await _wait_for_last_event(gateway.events, record, deadline)
+        await _wait_for_last_event(gateway.events, snapshot, deadline)
         return await gateway.read(record.id, caller)
     except UnavailableError as error:
         logger.warning("job %s: could not wait for its end: %s", record.id, error)
         return snapshot
 
 
-async def _wait_for_last_event(hub: EventHub, record: JobRecord, deadline: float) -> None:
+async def _wait_for_last_event(hub: EventHub, snapshot: JobSnapshot, deadline: float) -> None:
     """Return at the job's last event, at the deadline, or when the gateway shuts down."""
-    seen = record.version
-    async with hub.watch(record.id, seen) as feed:
+    seen = snapshot.record.version
+    async with hub.watch(snapshot) as feed:
         while not hub.closing:
             frames = await feed.after(seen)
             if frames and not frames[-1].last:

@@ -15,3 +15,5 @@ class EventKind(StrEnum):
     """A new preview frame is available."""
     CANCEL = "cancel"
     """Cancellation was requested; the worker will stop soon."""
+    QUEUE = "queue"
+    """A waiting job's place in its queue moved, without a change of the job itself."""

@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.contract.events import EventKind
 from service.stores.job_store import events as event_calls
 from service.stores.job_store.events import MAX_EVENTS, JobEvent
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import AsyncJobStore
 
 MAX_FRAMES = 256
@@ -23,41 +25,59 @@ class Frame(NamedTuple):
 
     Attributes:
         last: no event follows it.
+        position: of the job in its queue; None if it does not wait.
     """
 
     version: int
     text: bytes
     last: bool
+    position: int | None
 
 
 Encode = Callable[[JobEvent], bytes]
 
 
 class Feed:
-    """Events after the version `after`.
+    """Events of a job that are newer than a snapshot.
 
     Args:
-        job_id: the watched job.
-        after: version that the first reader has.
+        snapshot: the watched job as its first reader knows it.
         encode: converts an event to bytes.
+
+    Attributes:
+        place: where a waiting job is now, as an event of kind `queue`; None after another event,
+            which tells that itself.
+        position: position of the job in its queue; None if it does not wait.
     """
 
-    def __init__(self, jobs: AsyncJobStore, job_id: str, after: int, encode: Encode) -> None:
+    def __init__(self, jobs: AsyncJobStore, snapshot: JobSnapshot, encode: Encode) -> None:
         self.readers = 0
-        self.newest = after
+        self.newest = snapshot.record.version
+        self.position: int | None = None
+        self.place: Frame | None = None
         self._jobs = jobs
-        self._job_id = job_id
+        self._job_id = snapshot.record.id
         self._encode = encode
         self._frames: deque[Frame] = deque(maxlen=MAX_FRAMES)
         self._changed = asyncio.Event()
         self._refreshing = asyncio.Lock()
+        self.move(snapshot)
+
+    def move(self, snapshot: JobSnapshot) -> None:
+        """Tell the readers where the job waits, unless a newer event than the snapshot is known."""
+        if snapshot.position is None or snapshot.record.version != self.newest:
+            return
+        self.position = snapshot.position
+        self.place = self._frame(JobEvent(self.newest, EventKind.QUEUE, snapshot))
+        self.wake()
 
     async def refresh(self) -> None:
         """Read new events and wake the readers. Raises UnavailableError."""
         async with self._refreshing:
             while found := await self._read(self.newest):
                 self._frames.extend(found)
-                self.newest = found[-1].version
+                self.newest, self.position = found[-1].version, found[-1].position
+                self.place = None
                 self.wake()
                 if len(found) < MAX_EVENTS:
                     return
@@ -74,6 +94,11 @@ class Feed:
             return [frame for frame in self._frames if frame.version > version]
         return await self._read(version)
 
+    async def position_at(self, version: int) -> int | None:
+        """Return the job's position at an event; None if it did not wait or none is stored."""
+        frames = await self._read(version - 1, limit=1)
+        return frames[0].position if frames else None
+
     async def changed(self, timeout_s: float) -> bool:
         """Wait for new events; returns False after the timeout."""
         try:
@@ -88,9 +113,10 @@ class Feed:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _read(self, after: int) -> list[Frame]:
-        events = await self._jobs.run(event_calls.events(self._job_id, after))
-        return [
-            Frame(event.version, self._encode(event), event.snapshot.record.state.is_terminal)
-            for event in events
-        ]
+    async def _read(self, after: int, limit: int = MAX_EVENTS) -> list[Frame]:
+        events = await self._jobs.run(event_calls.events(self._job_id, after, limit))
+        return [self._frame(event) for event in events]
+
+    def _frame(self, event: JobEvent) -> Frame:
+        is_last = event.snapshot.record.state.is_terminal
+        return Frame(event.version, self._encode(event), is_last, event.snapshot.position)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -19,13 +20,16 @@ from service.errors import UnavailableError
 from service.events.feed import Encode, Feed
 from service.outage import Outage
 from service.shutdown import run_unless_stopped
+from service.stores.job_store import events
 from service.stores.job_store.events import CHANNEL
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import PREFIX, AsyncJobStore
 
 logger = logging.getLogger(__name__)
 
 SILENCE_S = 3.0
 RECONNECT_S = 1.0
+PLACES_S = 1.0
 
 
 class EventHub:
@@ -43,6 +47,7 @@ class EventHub:
         self._listener: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._places_told_s = float("-inf")
         self.closing = False
 
     async def __aenter__(self) -> Self:
@@ -73,14 +78,15 @@ class EventHub:
             self._loop.call_soon_threadsafe(self.close_streams)
 
     @asynccontextmanager
-    async def watch(self, job_id: str, version: int) -> AsyncIterator[Feed]:
-        """Return the feed of a job whose newest known event is `version`."""
+    async def watch(self, snapshot: JobSnapshot) -> AsyncIterator[Feed]:
+        """Return the feed of a job, from this snapshot on."""
+        job_id = snapshot.record.id
         feed = self._feeds.get(job_id)
         if feed is None:
-            feed = self._feeds[job_id] = Feed(self._jobs, job_id, version, self._encode)
+            feed = self._feeds[job_id] = Feed(self._jobs, snapshot, self._encode)
         feed.readers += 1
         try:
-            # The job may have changed since `version` was read.
+            # The job may have changed since the snapshot was read.
             await feed.refresh()
             yield feed
         finally:
@@ -108,6 +114,23 @@ class EventHub:
             watched = [self._feeds.get(job_id) for job_id in tuple(changed)]
             for feed in filter(None, watched):
                 await feed.refresh()
+            await self._tell_places()
+
+    async def _tell_places(self) -> None:
+        """Tell the readers of waiting jobs when these have moved, at most once a second."""
+        if time.monotonic() < self._places_told_s + PLACES_S:
+            return
+        self._places_told_s = time.monotonic()
+        positions = {
+            job_id: feed.position
+            for job_id, feed in self._feeds.items()
+            if feed.position is not None
+        }
+        if positions:
+            for snapshot in await self._jobs.run(events.moved(positions)):
+                feed = self._feeds.get(snapshot.record.id)
+                if feed is not None:
+                    feed.move(snapshot)
 
 
 async def _changed_jobs(pubsub: PubSub) -> set[str]:

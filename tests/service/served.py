@@ -77,6 +77,11 @@ class ReconnectingReader:
             self.events.append(next(self._events))
         return self.events[-1]
 
+    def next(self) -> ReceivedEvent:
+        """Read one event."""
+        self.events.append(next(self._events))
+        return self.events[-1]
+
     def rest(self) -> None:
         """Read to the end of the stream."""
         self.events.extend(self._events)

@@ -54,6 +54,7 @@ class EventKind(OpenEnum):
     PROGRESS = "progress"
     PREVIEW = "preview"
     CANCEL = "cancel"
+    QUEUE = "queue"
 
 
 class LogKind(OpenEnum):

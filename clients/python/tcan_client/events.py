@@ -92,7 +92,9 @@ class EventReader:
 
     def _new(self, event: Event) -> Iterator[Event]:
         self.retry_state.reset(self._retries.reconnects)
-        if event.id > self._seen:
+        # An event of kind `queue` has the id of the event before.
+        is_place = event.kind is EventKind.QUEUE and event.id == self._seen
+        if event.id > self._seen or is_place:
             self._seen = event.id
             self.ended = event.job.has_ended
             yield event

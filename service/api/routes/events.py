@@ -104,6 +104,9 @@ async def get_events(
 ) -> Response:
     """Stream every change of the job from its beginning, or after the last event received.
 
+    While the job waits, events of kind `queue` tell when its place has moved. They have the `id` of
+    the event before, so that a reconnection is not affected by them.
+
     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
     reconnection with `Last-Event-ID` misses no event (unless 10,000 newer ones came meanwhile) and
     repeats none. A comment is sent every 15 s without events.
@@ -128,7 +131,8 @@ async def read_events(
     """Yield the frames after version `seen` until the job or the gateway ends, or on revocation."""
     yield RETRY
     try:
-        async with hub.watch(snapshot.record.id, snapshot.record.version) as feed:
+        async with hub.watch(snapshot) as feed:
+            position = await feed.position_at(seen) if seen and feed.position is not None else None
             with open_permit(feed.wake) as permit:
                 while not (hub.closing or permit.is_revoked()):
                     frames = await feed.after(seen)
@@ -136,12 +140,16 @@ async def read_events(
                         if permit.is_revoked():
                             return
                         yield frame.text
-                        seen = frame.version
+                        seen, position = frame.version, frame.position
                         if frame.last:
                             return
                     if not frames and seen < feed.newest:
                         return  # the job was erased
-                    if not frames and not await feed.changed(heartbeat_s):
+                    place = feed.place
+                    if not frames and place is not None and place.position != position:
+                        yield place.text
+                        position = place.position
+                    elif not frames and not await feed.changed(heartbeat_s):
                         yield HEARTBEAT
     except UnavailableError as error:
         # The response has started; ending it makes the client reconnect with its last id.

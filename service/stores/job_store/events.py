@@ -5,12 +5,14 @@ a record's `version` names the event that it agrees with. The last 10,000 events
 
 An event holds the job's snapshot without the fields that never change; `events` reads those from
 the record. The channel `changes` publishes ids of jobs that have a new event and nothing else; a
-reader that misses a message finds the event in the stream.
+reader that misses a message finds the event in the stream. Events of kind `queue` are not stored:
+gateways make them for their readers.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from service.contract.events import EventKind
@@ -38,6 +40,12 @@ class JobEvent(NamedTuple):
 def events(job_id: str, after: int, limit: int = MAX_EVENTS) -> Command[list[JobEvent]]:
     """List up to `limit` events after version `after`, oldest first; none for an unknown job."""
     return Command("events", {"id": job_id, "after": after, "limit": limit}, _events)
+
+
+def moved(positions: Mapping[str, int]) -> Command[list[JobSnapshot]]:
+    """Return those jobs that wait, but at another position than the given one."""
+    arguments = {"positions": dict(positions)}
+    return Command("moved", arguments, lambda reply: [*map(parse_snapshot, reply)])
 
 
 def _events(reply: tuple[list[str], list[tuple[str, list[str]]]]) -> list[JobEvent]:

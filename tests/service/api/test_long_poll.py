@@ -132,7 +132,7 @@ def test_long_poll_notices_an_end_seen_by_another_reader(
     driver.jobs.run(commands.cancel(driver.id))
 
     async def use(gateway: Gateway, wait: Waits) -> JobSnapshot:
-        async with gateway.events.watch(driver.id, driver.snapshot().record.version):
+        async with gateway.events.watch(driver.snapshot()):
             return await wait(60.0)
 
     assert waiting(folder_settings, before, use).record.state is JobState.CANCELED

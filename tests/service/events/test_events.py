@@ -250,5 +250,26 @@ def test_idle_stream_sends_heartbeats_until_the_gateway_stops(
     assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 
 
+def test_stream_tells_when_the_place_of_a_waiting_job_moves(
+    http: httpx.Client, jobs: JobStore
+) -> None:
+    for name in ("a", "b", "c"):
+        JobDriver(jobs, name).create()
+    reader = ReconnectingReader(http, "c")
+    reader.connect()
+    reader.until(1)
+    jobs.run(commands.cancel("a"))
+    moved = reader.next()
+    assert (moved.version, moved.kind, moved.job["queue_position"]) == (1, "queue", 1)
+    # Who reconnects hears the present place, and of a move only once.
+    jobs.run(commands.cancel("b"))
+    reader.connect()
+    moved = reader.next()
+    assert (moved.version, moved.kind, moved.job["queue_position"]) == (1, "queue", 0)
+    jobs.run(commands.cancel("c"))
+    reader.rest()
+    assert [event.kind for event in reader.events] == ["state", "queue", "queue", "state"]
+
+
 async def always_allowed(key: str | None) -> bool:
     raise AssertionError(f"{key}: the stays are not entered")

@@ -84,6 +84,7 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
         uploads.read_uploads(["u"]),
         uploads.list_uploads("me", 5),
         events.events("a", 0),
+        events.moved({"a": 7}),
         counts.service_stats(),
         presence.count_hints([Queue.RENDER]),
         keys.read_key(key_id),
