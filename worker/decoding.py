@@ -22,7 +22,8 @@ from media.image_file import ignore_warning
 from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import pose_files
 from media.poses.document import Files
-from sandbox.children import Child, Sandbox
+from sandbox.child import Child
+from sandbox.children import Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode

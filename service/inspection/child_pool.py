@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from sandbox.children import Child
+from sandbox.child import Child
 
 IDLE_S = 5.0
 

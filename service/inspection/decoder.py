@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from media.errors import Problem
 from media.limits import MediaLimits, PoseFileLimits
-from sandbox.children import Child, Sandbox
+from sandbox.child import Child
+from sandbox.children import Sandbox
 from sandbox.errors import ChildStoppedError, SandboxUnusableError
 from sandbox.limits import ChildLimits
 from service.contract.errors import ErrorCode

@@ -9,7 +9,8 @@ import pytest
 from anyio.abc import TaskGroup
 from starlette.testclient import TestClient
 
-from sandbox.children import Child, Sandbox
+from sandbox.child import Child
+from sandbox.children import Sandbox
 from sandbox.limits import ChildLimits
 from service.api.app import create_app
 from service.errors import RejectedError
