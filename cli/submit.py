@@ -41,6 +41,7 @@ def submit(
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
     person: Annotated[int | None, describe("person")] = None,
+    preset: Annotated[str | None, describe("preset")] = None,
     trim: Annotated[
         str | None,
         typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),

@@ -10,17 +10,26 @@ from celery import Celery
 from celery.apps.worker import Worker
 
 from service.contract.queues import Queue
+from service.stores.job_store import presence
 from service.stores.job_store.hints import make_celery
 from worker.job_runner import JobRunner
 
 
-def make_worker_app(broker_url: str) -> Celery:
-    """Return a Celery app for a consumer; `job_store.hints` configures the broker."""
+def make_worker_app(broker_url: str, preset: str | None = None) -> Celery:
+    """Return a Celery app for a consumer; `job_store.hints` configures the broker.
+
+    Args:
+        preset: preset of the worker, which also receives the messages of jobs that name it.
+    """
     app = make_celery(broker_url)
     app.conf.update(
         # Not declared: that writes their names, which a server with full memory refuses. Senders
         # know the queues by name.
-        task_queues=[kombu.Queue(queue.task, no_declare=True) for queue in Queue],
+        task_queues=[
+            kombu.Queue(name, no_declare=True)
+            for queue in Queue
+            for name in presence.hint_lists(queue, preset)
+        ],
         # Other errors of the broker are no reason to exit.
         broker_channel_error_retry=True,
         # One job at a time, in a thread: forking does not mix with CUDA, and the main thread stays
@@ -57,11 +66,13 @@ def _task(runner: JobRunner, queue: Queue) -> Callable[[str], None]:
     return run_stage
 
 
-def make_worker(app: Celery, name: str, queues: Sequence[Queue]) -> Worker:
+def make_worker(
+    app: Celery, name: str, queues: Sequence[Queue], preset: str | None = None
+) -> Worker:
     """Return the consumer of these queues; its `start` runs until SIGTERM or SIGINT."""
     return app.Worker(
         hostname=name,
-        queues=[queue.task for queue in queues],
+        queues=[name for queue in queues for name in presence.hint_lists(queue, preset)],
         quiet=True,
         # Celery would set the root logger to WARNING.
         loglevel=logging.getLogger().level,

@@ -19,7 +19,7 @@ from service.contract.queues import Queue
 from service.errors import UnavailableError
 from service.stores.job_store import commands
 from service.stores.job_store.commands import Command
-from service.stores.job_store.hints import HintSender
+from service.stores.job_store.hints import HintSender, message
 from service.stores.job_store.snapshots import LeaseStatus
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
@@ -85,7 +85,7 @@ class JobRunner:
         if self.shutdown.has_begun:
             return
         with about_job(job_id):
-            record = self._claim(queue)
+            record = self._claim(queue, job_id)
             if record is None:
                 logger.info("job %s: notified, but queue %s is empty", job_id, queue)
                 return
@@ -107,13 +107,20 @@ class JobRunner:
         if lease is not None and lease.job_id == job_id:
             lease.check()
 
-    def _claim(self, queue: Queue) -> JobRecord | None:
+    def _claim(self, queue: Queue, hinted: str) -> JobRecord | None:
         """Claim the next job; repeat until the store has answered.
 
         A claim whose reply was lost may have been executed. Repeating the same command returns the
         same claim; without that its lease would expire and count as a lost worker.
         """
-        claim = commands.claim_next(queue, self.worker, self.lease_ms)
+        claim = commands.claim_next(
+            queue,
+            self.worker,
+            self.lease_ms,
+            preset=self.animator.describe().preset,
+            hinted=hinted,
+            hint=message(hinted, queue),
+        )
         while True:
             try:
                 return self.jobs.run(claim)

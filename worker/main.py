@@ -131,18 +131,19 @@ def load_in_thread(animator: Animator) -> None:
 
 
 def _consume(url: str, runner: JobRunner, beats: Heartbeat, queues: Sequence[Queue]) -> int:
-    app = make_worker_app(url)
+    model = runner.animator.describe()
+    app = make_worker_app(url, model.preset)
     register_tasks(app, runner)
 
     def on_ready(**_: object) -> None:
-        beats.report_ready(runner.animator.describe() if Queue.RENDER in queues else None)
+        beats.report_ready(model if Queue.RENDER in queues else None, model.preset)
 
     def on_shutdown(**_: object) -> None:
         runner.shutdown.begin()
 
     signals.worker_ready.connect(on_ready)
     signals.worker_shutting_down.connect(on_shutdown)
-    worker = make_worker(app, runner.worker, queues)
+    worker = make_worker(app, runner.worker, queues, model.preset)
     worker.start()
     return int(worker.exitcode or 0)
 

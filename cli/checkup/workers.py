@@ -64,6 +64,6 @@ def check_differences(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
         names = ", ".join(sorted({worker.preset for worker in workers}))
         yield warning(
             "presets",
-            f"{names}: any free worker may run a job",
-            "give all workers of a deployment one TCAN_PRESET",
+            f"{names}: any free worker may run a job that names no preset",
+            "let callers name one (params.preset), or give all workers one TCAN_PRESET",
         )

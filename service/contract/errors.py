@@ -66,6 +66,7 @@ class ErrorCode(StrEnum):
     JOB_ERASED = "job_erased", 410, "The job was erased"
     INPUTS_ERASED = "inputs_erased", 410, "The inputs of the job are no longer stored"
     UPLOAD_NOT_FOUND = "upload_not_found", 404, "Upload not found"
+    PRESET_NOT_SERVED = "preset_not_served", 404, "No worker serves this preset"
     RESULT_NOT_READY = "result_not_ready", 409, "The result is not ready"
     NO_RESULT = "no_result", 404, "The job has no such result"
     INVALID_SIGNATURE = "invalid_signature", 403, "The link has expired or was altered"

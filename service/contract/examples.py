@@ -169,6 +169,10 @@ DETAILS: dict[ErrorCode, str] = {
         "image: there is no upload '5f1c0c3a9c4b4b6f8e5d0f6a7b8c9d0e'; it may have expired, or "
         "belong to another caller"
     ),
+    ErrorCode.PRESET_NOT_SERVED: (
+        "params.preset: no live worker serves 'sd15'; served are: mini. Choose one of them, or "
+        "leave preset out"
+    ),
     ErrorCode.RESULT_NOT_READY: "the job is running; retry when it has succeeded",
     ErrorCode.NO_RESULT: "the job was canceled",
     ErrorCode.INVALID_SIGNATURE: "get a new link from the job",

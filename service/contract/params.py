@@ -12,6 +12,7 @@ from service.contract.numbers import WHOLE
 from service.contract.version import Since
 
 MAX_SEED = 2**32 - 1
+PRESET = r"^[A-Za-z0-9_.-]{1,100}$"
 MAX_TRIM_S = 24 * 3600
 CANVAS = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 
@@ -97,6 +98,13 @@ class PosesParams(BaseModel):
         None,
         description="Frame rate of a driving pose file. The file's when absent, else 25. A driving "
         "video has its own.",
+    )
+    preset: Annotated[str | None, Since(3)] = Field(
+        None,
+        pattern=PRESET,
+        description="Preset of the workers that run the job; `GET /models` lists those that are "
+        "served. Any worker when absent.",
+        examples=["mini"],
     )
 
 

@@ -17,11 +17,15 @@ class ClassDepth(NamedTuple):
 
 
 class QueueDepth(NamedTuple):
-    """Jobs of a queue: waiting, and leased by workers."""
+    """Jobs of a queue: waiting, and leased by workers.
+
+    `by_preset` has the waiting jobs that name a preset.
+    """
 
     waiting: int
     leased: int
     by_class: dict[Priority, ClassDepth]
+    by_preset: dict[str, int]
 
 
 class ServiceStats(NamedTuple):

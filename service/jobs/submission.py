@@ -17,6 +17,7 @@ from service.gateway import Gateway
 from service.jobs.idempotency import KEEP_MS, reserve_key
 from service.jobs.inputs import take_inputs
 from service.jobs.policy_check import check_options
+from service.jobs.presets import check_preset
 from service.stores.job_store import commands
 from service.stores.job_store.hints import message
 from service.stores.job_store.quota import quota_of
@@ -51,6 +52,7 @@ async def submit_job(
     async with reserve_key(gateway, caller, key, received) as reservation:
         if reservation.job_id is not None:
             return await _read_existing(gateway, caller, reservation.job_id), True
+        await check_preset(gateway, received.kind, received.params.preset)
         job_id = new_job_id()
         inputs = await take_inputs(gateway, caller, received, job_id, spool)
         create = commands.create(

@@ -96,14 +96,19 @@ def _queues(stats: ServiceStats) -> Iterable[Metric]:
     classes = GaugeMetricFamily(
         "tcan_queue_class_jobs", "Waiting jobs by priority.", labels=["queue", "priority"]
     )
+    presets = GaugeMetricFamily(
+        "tcan_queue_preset_jobs", "Waiting jobs that name a preset.", labels=["queue", "preset"]
+    )
     leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs leased by workers.", labels=["queue"])
     for queue, depth in stats.queues.items():
         waiting.add_metric([queue], depth.waiting)
         leased.add_metric([queue], depth.leased)
+        for preset, count in depth.by_preset.items():
+            presets.add_metric([queue, preset], count)
         for priority, jobs in depth.by_class.items():
             classes.add_metric([queue, priority], jobs.waiting)
             oldest.add_metric([queue, priority], jobs.oldest_s)
-    return waiting, oldest, classes, leased
+    return waiting, oldest, classes, presets, leased
 
 
 def _counters(stats: ServiceStats) -> Iterable[Metric]:

@@ -129,6 +129,7 @@ def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStor
         (JobParams(person=0), JobOptions()),
         (JobParams(), JobOptions(consent="signed")),
         (JobParams(trim=Trim(start_s=1)), JobOptions()),
+        (JobParams(preset="mini"), JobOptions()),
         (JobParams(), JobOptions(metadata={"shot": "12"})),
     ],
 )
@@ -139,7 +140,8 @@ def test_job_with_a_later_field_waits_for_a_worker_that_knows_it(
     contract = least_contract(params, options)
     assert contract > 1
     assert jobs.run(commands.claim_next(Queue.PREPARE, "old", 1000, contract - 1)) is None
-    taken = jobs.run(commands.claim_next(Queue.PREPARE, "new", 1000, contract))
+    claim = commands.claim_next(Queue.PREPARE, "new", 1000, contract, preset="mini")
+    taken = jobs.run(claim)
     assert taken is not None and taken.contract == contract
     assert (taken.params, taken.options) == (params, options)
 

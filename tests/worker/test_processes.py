@@ -64,7 +64,9 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
-def submit(client: TestClient, folder: Path, *, black: bool = False, steps: int = 5) -> str:
+def submit(
+    client: TestClient, folder: Path, *, black: bool = False, steps: int = 5, preset: str = ""
+) -> str:
     """Submit a job and return its id."""
     driving = folder / "driving.mp4"
     content = black_video(driving).read_bytes() if black else samples.video(folder, frames=7)
@@ -73,6 +75,8 @@ def submit(client: TestClient, folder: Path, *, black: bool = False, steps: int 
         "driving": ("driving.mp4", content),
         "params": (None, f'{{"num_inference_steps": {steps}}}'),
     }
+    if preset:
+        parts["params"] = (None, json.dumps({"preset": preset}))
     answer = client.post("/animate", files=parts)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
@@ -164,8 +168,9 @@ def test_idle_worker_claims_the_next_job(
     client: TestClient, start_worker: Start, tmp_path: Path
 ) -> None:
     start_worker()
-    for _ in range(4):
-        assert ended(client, submit(client, tmp_path))["status"] == "succeeded"
+    for preset in ("", "paint", "", "paint"):
+        job = ended(client, submit(client, tmp_path, preset=preset))
+        assert (job["status"], job["params"]["preset"]) == ("succeeded", preset or None)
 
 
 @pytest.mark.slow

@@ -43,10 +43,21 @@ class Heartbeat:
         info = self._info.model_copy(update=usage)
         self.jobs.run(presence.heartbeat(info, TTL_MS))
 
-    def report_ready(self, model: ModelInfo | None) -> None:
-        """Report that the worker runs jobs with this model; None if it only prepares jobs."""
-        self._info = self._info.model_copy(update={"ready": True, "model": model})
+    def report_ready(self, model: ModelInfo | None, preset: str | None = None) -> None:
+        """Report that the worker runs jobs.
+
+        Args:
+            model: the loaded model; None if it only prepares jobs.
+            preset: name of the preset, where the settings have the path of a file.
+        """
+        update = {"ready": True, "model": model, "preset": preset or self.preset}
+        self._info = self._info.model_copy(update=update)
         self.beat()
+
+    @property
+    def served_preset(self) -> str:
+        """Preset of the jobs that this worker runs."""
+        return self._info.preset
 
     @property
     def is_ready(self) -> bool:

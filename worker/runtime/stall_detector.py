@@ -82,7 +82,7 @@ class StallDetector:
             return False
         return (
             before == runner.hints_received
-            and runner.jobs.run(presence.count_hints(self.queues)) > 0
+            and runner.jobs.run(presence.count_hints(self.queues, self.heartbeat.served_preset)) > 0
         )
 
     def _restart(self, idle_s: float) -> None:

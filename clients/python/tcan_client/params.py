@@ -26,6 +26,9 @@ class PosesParams(Model):
         description="Person in the driving video to follow, counted from the left, from 0.",
     )
     trim: Trim | None = Field(default=None, description="Part of the driving video to use.")
+    preset: str | None = Field(
+        default=None, description="Preset of the workers that run the job; any by default."
+    )
     layout: PoseLayout | None = Field(
         default=None, description="Joints of the bodies in pose files; by default, by their number."
     )

@@ -10,6 +10,7 @@ Keys in Redis, all with the prefix `tcan:`; those of other modules are listed th
   time.
 - `waiting:{queue}`: ids of waiting jobs by virtual start time.
 - `waiting:{queue}:age:{priority}`: the same by creation time.
+- `waiting:{queue}:presets`: those that name a preset.
 - `turns:{priority}`: hash, the virtual clock and the end of each caller's work.
 - `leases`: ids by the end of their lease.
 - `deadlines`: ids by their next deadline.
@@ -119,6 +120,8 @@ def create(
     models = {"params": params, "inputs": inputs, "options": options or JobOptions()}
     fields = {name: stored(model) for name, model in models.items()} | context_fields()
     fields |= {"kind": kind, "contract": str(max(contract, least_contract(*models.values())))}
+    if params.preset is not None:
+        fields["preset"] = params.preset
     arguments: dict[str, object] = {
         "id": job_id,
         "queue": Queue.PREPARE,
@@ -194,20 +197,41 @@ def cancel(job_id: str) -> Command[JobRecord | None]:
 
 
 def claim_next(
-    queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+    queue: Queue,
+    worker: str,
+    lease_ms: int,
+    contract: int = CONTRACT,
+    *,
+    preset: str = "",
+    hinted: str | None = None,
+    hint: str | None = None,
 ) -> Command[JobRecord | None]:
-    """Claim a queue's first job that this contract covers; None if none waits.
+    """Claim a queue's first job that this worker can run; None if none waits.
 
     Higher priorities come first. Within a priority every caller gets the same share of the work, in
     units, and a caller's older jobs come first.
+
+    Args:
+        contract: the highest contract that the worker knows.
+        preset: preset of the worker; jobs that name another one stay.
+        hinted: id of the job in the wake-up message that led to this claim.
+        hint: a message to replace it, if the claimed job belongs to another list of messages.
     """
-    return claim(None, queue, worker, lease_ms, contract)
+    return claim(None, queue, worker, lease_ms, contract, preset=preset, hinted=hinted, hint=hint)
 
 
 def claim(
-    job_id: str | None, queue: Queue, worker: str, lease_ms: int, contract: int = CONTRACT
+    job_id: str | None,
+    queue: Queue,
+    worker: str,
+    lease_ms: int,
+    contract: int = CONTRACT,
+    *,
+    preset: str = "",
+    hinted: str | None = None,
+    hint: str | None = None,
 ) -> Command[JobRecord | None]:
-    """Claim this job, whatever its position; None if it does not wait here for this contract.
+    """Claim this job, whatever its position; None if it does not wait here for this worker.
 
     Without an id it claims the queue's first job, as `claim_next` does. Running the same command
     again, after a lost reply, finds the lease that it took.
@@ -221,6 +245,10 @@ def claim(
         "lease_ms": lease_ms,
         "progress": progress.model_dump_json(),
         "contract": contract,
+        "preset": preset,
+        "list": queue.task,
+        "hinted": hinted,
+        "hint": hint,
         "request_id": token_hex(8),
     }
     return Command("claim_job", arguments, parse_optional_record)
@@ -330,7 +358,7 @@ def expire_deadlines(limit: int = 100) -> Command[list[str]]:
 def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[list[str]]:
     """List jobs whose last wake-up message is at least `age_ms` old, and reset its time.
 
-    Empty if the broker holds messages for the queue: its workers will claim these jobs anyway.
+    Jobs for whose list the broker holds messages are left out: workers will claim them anyway.
     """
     arguments = {"queue": queue, "list": queue.task, "age_ms": age_ms, "limit": limit}
     return Command("jobs_missing_hints", arguments, list)

@@ -14,8 +14,9 @@ from service.stores.job_store.commands import Command
 
 # In the order of the script's reply.
 CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
-# Waiting jobs, leased jobs; for each class waiting jobs and the age of the oldest in ms.
-Depth = tuple[int, int, list[tuple[int, int]]]
+# Waiting jobs, leased jobs; for each class waiting jobs and the age of the oldest in ms; for each
+# preset that jobs name waiting jobs.
+Depth = tuple[int, int, list[tuple[int, int]], list[tuple[str, int]]]
 
 
 def service_stats() -> Command[ServiceStats]:
@@ -27,8 +28,8 @@ def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Service
     depths, pairs, pending, overdue_ms, workers = reply
     return ServiceStats(
         {
-            queue: QueueDepth(waiting, leased, _by_class(classes))
-            for queue, (waiting, leased, classes) in zip(Queue, depths, strict=True)
+            queue: QueueDepth(waiting, leased, _by_class(classes), dict(presets))
+            for queue, (waiting, leased, classes, presets) in zip(Queue, depths, strict=True)
         },
         {
             tuple(name.split("|")): float(value)

@@ -102,5 +102,5 @@ class HintSender:
 
     def send(self, job_id: str, queue: Queue) -> None:
         """Wake up the workers of a queue because a job waits. Raises UnavailableError."""
-        arguments = {"list": queue.task, "hint": message(job_id, queue)}
+        arguments = {"id": job_id, "list": queue.task, "hint": message(job_id, queue)}
         self.jobs.run(Command("send_hint", arguments, int))

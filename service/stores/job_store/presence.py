@@ -1,7 +1,7 @@
 """Commands on processes: live workers, roles, waiting wake-up messages.
 
-Keys in Redis: `workers`, hash of heartbeats; `workers:alive` and `workers:{queue}`, ids by the time
-at which they expire; `role:{name}`, its holder.
+Keys in Redis: `workers`, hash of heartbeats; `workers:alive`, `workers:{queue}` and
+`workers:{queue}:{preset}`, ids by the time at which they expire; `role:{name}`, its holder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,24 @@ def heartbeat(info: WorkerInfo, ttl_ms: int) -> Command[str]:
         "info": info.model_dump_json(),
         "ready": info.ready,
         "queues": info.queues,
+        "preset": info.preset,
         "ttl_ms": ttl_ms,
     }
     return Command("heartbeat", arguments, str)
 
 
-def count_hints(queues: Sequence[Queue]) -> Command[int]:
-    """Count the wake-up messages for these queues that no worker has fetched."""
-    return Command("count_hints", {"lists": [queue.task for queue in queues]}, int)
+def count_hints(queues: Sequence[Queue], preset: str | None = None) -> Command[int]:
+    """Count the wake-up messages for a worker of these queues and preset."""
+    lists = [name for queue in queues for name in hint_lists(queue, preset)]
+    return Command("count_hints", {"lists": lists}, int)
+
+
+def hint_lists(queue: Queue, preset: str | None) -> tuple[str, ...]:
+    """Return the broker's lists that a worker of a queue and a preset reads.
+
+    The scripts send messages of jobs that name a preset to the second one.
+    """
+    return (queue.task,) if preset is None else (queue.task, f"{queue.task}.{preset}")
 
 
 def count_restart() -> Command[str]:

@@ -98,6 +98,12 @@ def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: JobS
     assert 0 < metrics("tcan_scratch_free_bytes", holder="gateway") <= room
 
 
+def test_metrics_show_waiting_jobs_that_name_a_preset(client: TestClient, jobs: JobStore) -> None:
+    for name, preset in (("a", "mini"), ("b", None), ("c", "mini")):
+        jobs.run(commands.create(name, JobParams(preset=preset), INPUTS))
+    assert Metrics(client)("tcan_queue_preset_jobs", queue="prepare", preset="mini") == 2
+
+
 def test_metrics_show_waiting_jobs_by_priority(client: TestClient, jobs: JobStore) -> None:
     for priority, made in ((Priority.LOW, 3), (Priority.HIGH, 1)):
         for n in range(made):

@@ -1,8 +1,9 @@
 -- requires: records, schedules, fair_queueing, queues, leases, checkpoints, events
 -- Claims the job `id`, or the queue's first job if it is absent. Arguments: queue, state while leased, worker,
--- lease_ms, progress, contract (the highest that the worker knows), request_id (new for each claim). Returns the
--- record; nothing if the job does not wait in this queue or needs a later contract. A repeated request, sent because
--- its reply was lost, finds its own lease instead of claiming a second job.
+-- lease_ms, progress, contract (the highest that the worker knows), preset (of the worker), request_id (new for each
+-- claim); after a wake-up message: hinted (the message's job), list (the broker's), hint (a message). Returns the record;
+-- nothing if the job does not wait in this queue or this worker cannot run it. A repeated request, sent because its
+-- reply was lost, finds its own lease instead of claiming a second job.
 local queue, request_key, request_ttl_ms = args.queue, prefix .. 'take:' .. args.request_id, 60000
 local function remember(result) redis.call('SET', request_key, result, 'PX', request_ttl_ms) end
 local earlier = redis.call('GET', request_key)
@@ -12,8 +13,11 @@ if earlier then
   set_lease(job, args.lease_ms)
   return redis.call('HGETALL', job_key(job))
 end
-local function is_supported(job) return tonumber(get(job, 'contract') or 1) <= args.contract end
--- While releases are mixed, jobs of a later contract wait for a worker that supports them.
+-- Jobs of another preset and, while releases are mixed, of a later contract wait for a worker that can run them.
+local function is_supported(job)
+  local contract, preset = unpack(redis.call('HMGET', job_key(job), 'contract', 'preset'))
+  return tonumber(contract or 1) <= args.contract and (not preset or preset == args.preset)
+end
 local function first_supported()
   for from = 0, redis.call('ZCARD', waiting_key(queue)) - 1, 100 do
     for _, job in ipairs(redis.call('ZRANGE', waiting_key(queue), from, from + 99)) do
@@ -26,6 +30,11 @@ if not id then id = first_supported() elseif not is_supported(id) then return {}
 if not id or redis.call('ZSCORE', waiting_key(queue), id) == false then
   remember('none')
   return {}
+end
+-- Each waiting job has its message in its list. One that led to a job of another list is replaced.
+if args.hint and hint_list(args.list, args.hinted) ~= hint_list(args.list, id) then
+  redis.call('RPOP', hint_list(args.list, id))
+  redis.call('LPUSH', hint_list(args.list, args.hinted), args.hint)
 end
 transition(id, args.state)
 dequeue(id)

@@ -29,5 +29,5 @@ if key then
   redis.call('HSET', key, 'job', id)
   redis.call('PEXPIRE', key, args.key_ttl_ms)
 end
-if args.hint then redis.call('LPUSH', args.hint_list, args.hint) end
+if args.hint then redis.call('LPUSH', hint_list(args.hint_list, id), args.hint) end
 return emit(id, 'state')

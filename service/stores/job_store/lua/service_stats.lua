@@ -1,7 +1,7 @@
 -- requires: records, queues, leases, counters, deliveries, workers
--- Returns, for each of `queues`: waiting jobs, leased jobs, and for each priority class waiting jobs and the age of the
--- oldest in ms; then the counters, the number of pending messages, for how many ms the first has been due, and
--- descriptions of live workers.
+-- Returns, for each of `queues`: waiting jobs, leased jobs, for each priority class waiting jobs and the age of the
+-- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
+-- how many ms the first has been due, and descriptions of live workers.
 local leased = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue = get(id, 'queue')
@@ -14,7 +14,16 @@ for i, queue in ipairs(args.queues) do
     local oldest = redis.call('ZRANGE', age_key(queue, class), 0, 0, 'WITHSCORES')
     by_class[#by_class + 1] = {redis.call('ZCARD', age_key(queue, class)), oldest[2] and math.max(0, now - oldest[2]) or 0}
   end
-  queues[i] = {redis.call('ZCARD', waiting_key(queue)), leased[queue] or 0, by_class}
+  local presets, by_preset = {}, {}
+  for _, id in ipairs(redis.call('ZRANGE', presets_key(queue), 0, -1)) do
+    -- A release without presets leaves jobs that it cancels in this set.
+    if redis.call('ZSCORE', waiting_key(queue), id) then
+      local preset = get(id, 'preset')
+      presets[preset] = (presets[preset] or 0) + 1
+    end
+  end
+  for preset, waiting in pairs(presets) do by_preset[#by_preset + 1] = {preset, waiting} end
+  queues[i] = {redis.call('ZCARD', waiting_key(queue)), leased[queue] or 0, by_class, by_preset}
 end
 local pending, first = 0, redis.call('ZRANGE', due_callers_key, 0, 0, 'WITHSCORES')
 for _, caller in ipairs(redis.call('ZRANGE', due_callers_key, 0, -1)) do

@@ -12,8 +12,10 @@ from starlette.testclient import TestClient
 
 from service.contract.job import JobRecord
 from service.contract.params import Trim
+from service.contract.queues import Queue
+from service.contract.workers import WorkerInfo
 from service.settings import Settings
-from service.stores.job_store import commands
+from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tests import samples
@@ -126,3 +128,25 @@ def test_pose_preview_takes_the_parameters_of_poses(client: TestClient, jobs: Jo
     assert (plain.contract, person.contract) == (1, 3)
     seed = client.post("/poses", files={"driving": POSES}, data={"params": '{"seed": 1}'})
     expect_problem(seed, 422, "invalid_params", "seed")
+
+
+def test_preset_is_one_that_live_workers_serve(client: TestClient, jobs: JobStore) -> None:
+    files, params = {"image": IMAGE, "driving": POSES}, {"params": '{"preset": "mini"}'}
+    none = client.post("/animate", files=files, data=params)
+    expect_problem(none, 404, "preset_not_served", "no live worker serves 'mini'; served are: none")
+    for name, preset, queues in (
+        ("w1", "mini", tuple(Queue)),
+        ("w2", "sd15", (Queue.RENDER,)),
+        ("w3", "sd14", (Queue.PREPARE,)),
+    ):
+        info = WorkerInfo(id=name, queues=queues, preset=preset, contract=3, ready=True)
+        jobs.run(presence.heartbeat(info, 3_600_000))
+    record = record_of(jobs, client.post("/animate", files=files, data=params))
+    assert (record.params.preset, record.contract) == ("mini", 3)
+    assert jobs.redis.llen("tcan.prepare.mini") == 1
+    other = client.post("/animate", files=files, data={"params": '{"preset": "sd15"}'})
+    expect_problem(other, 404, "preset_not_served", "'sd15'; served are: mini. Choose one of them")
+    half = client.post("/animate", files=files, data={"params": '{"preset": "sd14"}'})
+    expect_problem(half, 404, "preset_not_served", "served are: mini")
+    poses = {"driving_url": "http://127.0.0.1:1/", "params": {"preset": "nini"}}
+    expect_problem(client.post("/poses", json=poses), 404, "preset_not_served", "mini, sd14")

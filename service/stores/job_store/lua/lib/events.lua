@@ -2,7 +2,7 @@
 -- Events of jobs. An event holds neither `static_fields`, which never change after `create`, nor `private_fields`,
 -- which callers do not see.
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
-  units = true, request_id = true, traceparent = true}
+  units = true, request_id = true, traceparent = true, preset = true}
 local private_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
   closed = true, turn = true, contract = true}
 -- Readers come back with the last version that they saw, so far fewer would do. The limit bounds memory for a job that

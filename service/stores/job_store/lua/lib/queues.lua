@@ -3,8 +3,18 @@
 local function waiting_key(queue) return prefix .. 'waiting:' .. queue end
 local function age_key(queue, class) return waiting_key(queue) .. ':age:' .. class end
 
+-- Waiting jobs that name a preset, in the same order.
+local function presets_key(queue) return waiting_key(queue) .. ':presets' end
+
+-- Returns the broker's list for the job's wake-up messages; workers read `list` and that of their preset.
+local function hint_list(list, id)
+  local preset = get(id, 'preset')
+  return preset and list .. '.' .. preset or list
+end
+
 local function enqueue(id, queue)
   redis.call('ZADD', waiting_key(queue), get(id, 'turn'), id)
+  if get(id, 'preset') then redis.call('ZADD', presets_key(queue), get(id, 'turn'), id) end
   redis.call('ZADD', age_key(queue, class_of(id)), get(id, 'created_ms'), id)
 end
 
@@ -12,6 +22,7 @@ end
 local function dequeue(id)
   local queue = get(id, 'queue')
   redis.call('ZREM', age_key(queue, class_of(id)), id)
+  redis.call('ZREM', presets_key(queue), id)
   return redis.call('ZREM', waiting_key(queue), id) == 1
 end
 

@@ -1,10 +1,10 @@
 -- requires: records, queues, leases, throughput, workers
 -- A job at one moment: its record, queue position and forecast.
 
--- Returns, for a waiting job: ready workers (of the remaining queue that has the fewest), jobs waiting in the next
+-- Returns, for a waiting job: ready workers (of its preset, if it names one; of the remaining queue that has the fewest), jobs waiting in the next
 -- queue, leased jobs.
-local function queue_context(queue, kind)
-  local function num_workers(name) return redis.call('ZCOUNT', workers_key(name), '(' .. now, '+inf') end
+local function queue_context(queue, kind, preset)
+  local function num_workers(name) return redis.call('ZCOUNT', workers_key(name, preset), '(' .. now, '+inf') end
   local workers, waiting_next = num_workers(queue), 0
   if queue == 'prepare' and kind == 'animate' then
     workers, waiting_next = math.min(workers, num_workers('render')), redis.call('ZCARD', waiting_key('render'))
@@ -25,7 +25,7 @@ local function snapshot(id)
     local expected = get(id, 'estimate_ms') or tostring(per_unit * get(id, 'units'))
     forecast = {expected, tostring(per_job), mean_error and tostring(mean_error) or '', tostring(estimates)}
     if position then
-      for _, number in ipairs({queue_context(queue, get(id, 'kind'))}) do forecast[#forecast + 1] = tostring(number) end
+      for _, number in ipairs({queue_context(queue, get(id, 'kind'), get(id, 'preset'))}) do forecast[#forecast + 1] = tostring(number) end
     end
   end
   return {redis.call('HGETALL', job_key(id)), position or -1, now, forecast}
