@@ -48,11 +48,20 @@ class PoseFileOptions:
         layout: layout of the bodies.
         canvas: (height, width) in pixels; the file's by default.
         fps: frames per second; the file's by default.
+        reads_coco: whether 17 joints are COCO's where the layout is `auto`.
     """
 
     layout: Layout = Layout.AUTO
     canvas: tuple[int, int] | None = None
     fps: float | None = None
+    reads_coco: bool = False
+
+    def for_image(self) -> PoseFileOptions:
+        """Return the options for the pose of an image beside this driving file.
+
+        Another program may have written it, so a layout does not exclude others.
+        """
+        return PoseFileOptions(reads_coco=self.layout is Layout.COCO17)
 
 
 def pose_file_options(
@@ -139,7 +148,9 @@ def parse_pose_file(
     limits.check_frames(name, len(raw.frames))
     declared = _common_canvas(name, raw, limits)
     notes = Notes()
-    frames = _read_people(name, raw, options.layout, limits, notes)
+    reads_coco = raw.is_coco or options.reads_coco
+    reader = PersonReader(options.layout, notes, reads_coco)
+    frames = _read_people(name, raw, reader, limits)
     frames = fix_confidences(frames, notes)
     frames, canvas = _to_pixels(name, frames, options.canvas or declared, image_size, notes)
     limits.check_canvas(name, *canvas)
@@ -165,15 +176,19 @@ def check_pose_file(
 
 
 def check_image_pose(
-    name: str, data: bytes, limits: PoseFileLimits, layout: Layout = Layout.AUTO
+    name: str, data: bytes, limits: PoseFileLimits, options: PoseFileOptions | None = None
 ) -> None:
     """Check that a pose file can be the pose of an image.
+
+    Args:
+        options: those of the driving file.
 
     Raises:
         PoseFileError: see `parse_pose_file`; also when its first frame has not exactly one person.
     """
     size = (limits.min_side, limits.min_side)
-    document = parse_pose_file(name, data, PoseFileOptions(layout), limits, image_size=size)
+    options = (options or PoseFileOptions()).for_image()
+    document = parse_pose_file(name, data, options, limits, image_size=size)
     check_one_person(name, len(document.frames[0]))
 
 
@@ -206,12 +221,8 @@ def _raw(name: str, files: bytes | Files, limits: PoseFileLimits) -> RawFrames:
     )
 
 
-def _read_people(
-    name: str, raw: RawFrames, layout: Layout, limits: PoseFileLimits, notes: Notes
-) -> Frames:
+def _read_people(name: str, raw: RawFrames, reader: PersonReader, limits: PoseFileLimits) -> Frames:
     """Return the people of each frame. Raises PoseFileError when no body can be read."""
-    is_coco = raw.is_coco and layout is Layout.AUTO
-    reader = PersonReader(layout, notes, reads_coco=is_coco)
     frames = []
     for index, frame in enumerate(raw.frames):
         where = f"frame {index}"

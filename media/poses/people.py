@@ -67,7 +67,7 @@ class PersonReader:
     Attributes:
         layout: layout of the bodies; all but COCO's 17 joints by default.
         notes: receives the counts.
-        reads_coco: whether 17 joints are COCO's: other programs have others.
+        reads_coco: whether `auto` reads 17 joints as COCO's: other programs have others.
         problem: the first body that cannot be read, with its place.
     """
 

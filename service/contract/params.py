@@ -84,7 +84,8 @@ class PosesParams(BaseModel):
     layout: Annotated[PoseLayout, Since(3)] = Field(
         PoseLayout.AUTO,
         description="Joints of the bodies in pose files: auto chooses by their number; "
-        "coco17 must be asked for, because other programs have other 17 joints.",
+        "coco17 must be asked for, because other programs have other 17 joints. For a driving file "
+        "no other layout is read then; image_pose may have any.",
     )
     canvas: Annotated[str | None, Since(3)] = Field(
         None,

@@ -68,5 +68,4 @@ def _check_poses(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]
 
 def _check_image_pose(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]) -> None:
     limits.check_bytes("image_pose", os.fstat(file.fileno()).st_size)
-    layout = pose_file_options(**options).layout
-    check_image_pose("image_pose", file.read(), limits, layout)
+    check_image_pose("image_pose", file.read(), limits, pose_file_options(**options))

@@ -95,8 +95,8 @@ def inspect_image_pose(
 ) -> None:
     """Check the pose file of an image in this process. Raises RejectedError."""
     try:
-        layout = pose_file_options(**(pose_options or {})).layout
-        check_image_pose("image_pose", data, limits.pose_file(), layout)
+        options = pose_file_options(**(pose_options or {}))
+        check_image_pose("image_pose", data, limits.pose_file(), options)
     except FileError as error:
         raise rejection("image_pose", error.problem, str(error)) from error
 

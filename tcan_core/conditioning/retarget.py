@@ -5,7 +5,8 @@ and gets the source's length, times the foreshortening of the driving bone
 
     clip(length now / length in the first driving frame that has the bone, 0, 1.1).
 
-Left and right bones of the source get the longer of the two lengths. The neck starts at the neck of
+Left and right bones of the source get the longer of the two lengths, without those that a detector
+mistook (`limbs`). The neck starts at the neck of
 the source and follows the driving neck, scaled by the ratio of the nose-neck lengths. Hands follow
 their wrist and are scaled like the forearm; the face follows the nose and is scaled like the head.
 
@@ -44,6 +45,7 @@ from tcan_core.conditioning.bones import (
     first_lengths,
     longest_of_pairs,
 )
+from tcan_core.conditioning.limbs import mistaken_bones
 from tcan_core.conditioning.root import find_necks, reference_frame, source_neck
 
 MAX_STRETCH = 1.1
@@ -128,6 +130,7 @@ def _measure(driving: Sequence[Pose]) -> _DrivingPerson:
 def _source_lengths(source: Pose) -> Floats:
     lengths = bone_lengths(source.keypoints[None], source.detected[None])[0]
     lengths[_too_short(lengths, NO_LENGTH)] = np.nan
+    lengths[mistaken_bones(lengths)] = np.nan
     return longest_of_pairs(lengths)
 
 

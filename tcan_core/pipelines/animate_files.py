@@ -30,6 +30,7 @@ from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
+from tcan_core.conditioning.limbs import limb_warnings
 from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
 from tcan_core.conditioning.skeleton import draw_pose
 from tcan_core.errors import NoPersonError
@@ -168,8 +169,8 @@ def prepare(
             the driving poses fit the image.
         media: decodes the image and the video; by default this process does.
         trim: the part of the driving video or pose file; all of it by default.
-        pose_options: what the user knows about a driving pose file; its layout is also that of
-            the image's.
+        pose_options: what the user knows about a driving pose file; coco17 also
+            allows it in the image's.
 
     Raises:
         MediaError: image or video cannot be used.
@@ -184,7 +185,7 @@ def prepare(
     limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
     options = pose_options or PoseFileOptions()
     source_pose, source_warnings = find_source_pose(
-        image, source_pose_path, detector, options.layout, needed=retarget
+        image, source_pose_path, detector, options.for_image(), needed=retarget
     )
     canvas = (image.shape[0], image.shape[1])
     driving = find_poses(
@@ -192,6 +193,8 @@ def prepare(
     )
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
+    if retarget and source_pose is not None:
+        source_warnings = source_warnings + limb_warnings(source_pose)
     return PreparedInput(
         image,
         source_pose if retarget else None,

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.document import PoseFileOptions, check_one_person
-from media.poses.joints import Layout
 from media.poses.keypoints import Pose
 from media.poses.pose_file import read_pose_file
 from tcan_core.conditioning.detectors import build_detector
@@ -16,7 +15,12 @@ from tcan_core.errors import ConfigError, NoPersonError, PoseFileError, WeightsE
 
 
 def find_source_pose(
-    image: NDArray[np.uint8], path: Path | None, detector: str, layout: Layout, *, needed: bool
+    image: NDArray[np.uint8],
+    path: Path | None,
+    detector: str,
+    options: PoseFileOptions,
+    *,
+    needed: bool,
 ) -> tuple[Pose | None, list[str]]:
     """Return the source pose and warnings; None if it was not found and is not needed.
 
@@ -24,7 +28,7 @@ def find_source_pose(
         image: (height, width, 3) uint8 RGB, the character.
         path: its pose file, with a canvas of the image's size; by default the pose is detected.
         detector: name of the pose detector.
-        layout: layout of the bodies in the pose file.
+        options: facts about the pose file.
         needed: whether to raise the errors.
 
     Raises:
@@ -33,7 +37,7 @@ def find_source_pose(
     try:
         if path is None:
             return _detected_source(image, detector), []
-        return _read_source(image, path, layout)
+        return _read_source(image, path, options)
     except (NoPersonError, PoseFileError, ConfigError, WeightsError) as error:
         if needed:
             raise
@@ -51,9 +55,11 @@ def _detected_source(image: NDArray[np.uint8], detector: str) -> Pose:
     return pose
 
 
-def _read_source(image: NDArray[np.uint8], path: Path, layout: Layout) -> tuple[Pose, list[str]]:
+def _read_source(
+    image: NDArray[np.uint8], path: Path, options: PoseFileOptions
+) -> tuple[Pose, list[str]]:
     height, width = image.shape[:2]
-    document = read_pose_file(path, PoseFileOptions(layout), image_size=(height, width))
+    document = read_pose_file(path, options, image_size=(height, width))
     people = document.frames[0]
     check_one_person(path.name, len(people))
     if people[0].canvas != (height, width):
