@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
 def normalized(requirement: str) -> str:
     """Return a requirement's normalized name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0]).lower()
+
+
+def test_only_the_packages_are_installed(repository: Path, pyproject: dict[str, Any]) -> None:
+    patterns: list[str] = pyproject["tool"]["setuptools"]["packages"]["find"]["include"]
+    folders = [path.name for path in repository.iterdir() if path.is_dir()]
+    installed = {name for name in folders if any(fnmatch(name, one) for one in patterns)}
+    assert installed == set(PACKAGES)
 
 
 def test_all_data_files_are_packaged(repository: Path, pyproject: dict[str, Any]) -> None:
