@@ -37,6 +37,18 @@ def input_source(option: str, text: str) -> str | Path:
     return path
 
 
+def driving_source(option: str, text: str) -> str | Path | bytes:
+    """Return a driving input as `input_source` does; a folder of pose files becomes a zip.
+
+    Raises:
+        BadParameter: see `input_source`.
+        PoseFileError: there are no pose files in the folder, or too many.
+    """
+    from media.poses.archive import zip_folder
+
+    return zip_folder(Path(text)) if Path(text).is_dir() else input_source(option, text)
+
+
 def check_output(option: str, path: Path, suffix: str | None = None) -> None:
     """Check that a file can be written, by writing another one beside it.
 

@@ -52,7 +52,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "poses draw": (
         "poses draw dance.json --out skeleton.mp4",
-        "poses draw dance.json --out skeleton.mp4 --fps 25",
+        "poses draw openpose_output/ --out skeleton.mp4 --canvas 1280x720 --fps 25",
+    ),
+    "poses preview": (
+        "poses preview dance.mp4 --out skeleton.mp4 --keypoints dance.json",
+        "poses preview https://example.com/dance.mp4 --person 1 --trim 2:6 --out skeleton.mp4",
     ),
     "puppets": (
         "puppets render --seed 1000000 --out puppets/",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import check_output
-from tcan_client import DEFAULT_URL, Client, ClientError, Delivery, Job, JobState
+from tcan_client import DEFAULT_URL, Client, ClientError, Delivery, Job, JobKind, JobState, Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,20 +154,38 @@ def connect(url: str, api_key: str | None) -> Client:
         raise typer.BadParameter(str(error), param_hint="'--url'") from error
 
 
-def finish(client: Client, job_id: str, out: Path | None, as_json: bool) -> None:
-    """Show a progress bar, download the result, and exit with 1 if there is none."""
+def finish(
+    client: Client,
+    job_id: str,
+    out: Path | None,
+    as_json: bool,
+    keypoints: Path | None = None,
+) -> None:
+    """Show a progress bar, download the outputs, and exit with 1 if there are none.
+
+    Args:
+        out: the video to write: the result, or the skeletons of a pose preview.
+        keypoints: pose file of a pose preview to write.
+    """
     try:
         with progress_bar() as update:
             job = client.wait(job_id, update)
-        if job.status is JobState.SUCCEEDED and out is not None:
-            client.download(job_id, out)
+        video = Output.POSE if job.kind is JobKind.POSES else Output.RESULT
+        files = {video: out, Output.KEYPOINTS: keypoints}
+        written = {output: file for output, file in files.items() if file is not None}
+        if job.status is JobState.SUCCEEDED:
+            for output, file in written.items():
+                client.download(job_id, file, output)
     except KeyboardInterrupt:
         typer.echo(interrupted(client.url, job_id, out), err=True)
         raise
     if as_json:
         typer.echo(job.model_dump_json(indent=2))
     else:
-        typer.echo(f"{line(job)}{f', written to {out}' if out and not job.error else ''}")
+        for warning in job.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+        names = " and ".join(str(file) for file in written.values())
+        typer.echo(f"{line(job)}{f', written to {names}' if names and not job.error else ''}")
     if job.status is not JobState.SUCCEEDED:
         raise typer.Exit(1)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.preview import preview
+
 if TYPE_CHECKING:
     from tcan_core.conditioning.cleaning.report import CleaningReport
 PoseLayout = Annotated[
@@ -93,3 +95,6 @@ def draw(
         for people in file.frames:
             writer.write(draw_people(people, file.canvas))
     typer.echo(f"{out}: {len(file.frames)} frames at {float(rate):g} fps")
+
+
+app.command("preview")(preview)

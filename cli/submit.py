@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from cli.arguments import check_output, input_source
+from cli.arguments import check_output, driving_source, input_source
 from cli.jobs import ApiKey, AsJson, Metadata, Out, Url, connect, finish, metadata_fields
 from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
-from service.contract.params import JobParams, ResultFormat, Sampler
+from service.contract.params import JobParams, PoseLayout, ResultFormat, Sampler
 from service.contract.webhooks import WebhookEvent
 from tcan_client import DEFAULT_URL
 
@@ -29,7 +29,9 @@ def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
 
 def submit(
     image: Annotated[str, typer.Option(help=f"Image of the character. {SOURCE}")],
-    driving: Annotated[str, typer.Option(help=f"Driving video, or a pose file. {SOURCE}")],
+    driving: Annotated[
+        str, typer.Option(help=f"Driving video, or pose file (.json, .zip, folder). {SOURCE}")
+    ],
     image_pose: Annotated[
         str | None, typer.Option(help=f"Pose file of the image. {SOURCE} Default: detected.")
     ] = None,
@@ -46,6 +48,9 @@ def submit(
         str | None,
         typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
     ] = None,
+    layout: Annotated[PoseLayout, describe("layout")] = PoseLayout.AUTO,
+    canvas: Annotated[str | None, describe("canvas")] = None,
+    fps: Annotated[float | None, describe("fps")] = None,
     scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
     cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[
@@ -91,7 +96,7 @@ def submit(
         "metadata": metadata_fields(metadata),
     }
     params, options = read_model(JobParams, arguments), read_model(JobOptions, arguments)
-    sources = input_source("--image", image), input_source("--driving", driving)
+    sources = input_source("--image", image), driving_source("--driving", driving)
     pose = None if image_pose is None else input_source("--image-pose", image_pose)
     if out is not None:
         check_output("--out", out, result_format)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import zipfile
 import zlib
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -82,6 +83,15 @@ def read_zip(name: str, file: BinaryIO, limits: PoseFileLimits) -> Files:
             return _unpacked(name, archive, members, limits)
     except _DAMAGED as error:
         raise PoseFileError(f"{name}: the zip is damaged; pack it again") from error
+
+
+def zip_folder(folder: Path, limits: PoseFileLimits | None = None) -> bytes:
+    """Return the JSON files of a folder as a zip. Raises PoseFileError; see `read_folder`."""
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in read_folder(folder, limits or PoseFileLimits()):
+            archive.writestr(name, data)
+    return stream.getvalue()
 
 
 def load_codecs() -> None:
