@@ -55,6 +55,7 @@ class EventKind(OpenEnum):
     PREVIEW = "preview"
     CANCEL = "cancel"
     QUEUE = "queue"
+    """A waiting job moved in its queue."""
 
 
 class LogKind(OpenEnum):

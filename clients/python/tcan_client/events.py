@@ -26,7 +26,7 @@ class Event(NamedTuple):
     """A change of a job.
 
     Attributes:
-        id: the job's `version` at the change, from 1.
+        id: the job's `version` at the change, from 1; events of kind `queue` repeat it.
         kind: what changed.
         job: the job at that moment.
     """

@@ -227,8 +227,7 @@ class AsyncClient(AsyncRecords):
     ) -> Job:
         """Wait for the job's end; `on_update` is called with each change.
 
-        A queued job is polled, since its position changes without an event. A running job is
-        followed by its events, or polled if event streams are blocked.
+        The job is followed by its events, or polled if event streams are blocked.
 
         Args:
             timeout: seconds to wait.
@@ -244,8 +243,8 @@ class AsyncClient(AsyncRecords):
             if job.has_ended:
                 return job
             deadline.check()
-            if use_events and job.is_running and deadline.is_far:
-                use_events = await self._follow_work(job, on_update, deadline)
+            if use_events and deadline.is_far:
+                use_events = await self._follow(job, on_update, deadline)
             else:
                 await self._transport.pause(POLL_S)
 
@@ -295,12 +294,12 @@ class AsyncClient(AsyncRecords):
         form = await self._transport.run(requests.request_form(file))
         return await self._transport.run(requests.send_form(form, file))
 
-    async def _follow_work(self, job: Job, on_update: OnUpdate, deadline: Deadline) -> bool:
-        """Call `on_update` with a running job's events; return False if streams are blocked."""
+    async def _follow(self, job: Job, on_update: OnUpdate, deadline: Deadline) -> bool:
+        """Call `on_update` with the job's events; return False if streams are blocked."""
         try:
             async with aclosing(self._transport.follow(job.id, job.version)) as found:
                 async for event in found:
-                    if event is None or not event.job.is_running or not deadline.is_far:
+                    if event is None or event.job.has_ended or not deadline.is_far:
                         break
                     on_update(event.job)
         except (ProblemError, UnreachableError):

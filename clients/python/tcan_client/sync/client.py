@@ -223,8 +223,7 @@ class Client(Records):
     ) -> Job:
         """Wait for the job's end; `on_update` is called with each change.
 
-        A queued job is polled, since its position changes without an event. A running job is
-        followed by its events, or polled if event streams are blocked.
+        The job is followed by its events, or polled if event streams are blocked.
 
         Args:
             timeout: seconds to wait.
@@ -240,8 +239,8 @@ class Client(Records):
             if job.has_ended:
                 return job
             deadline.check()
-            if use_events and job.is_running and deadline.is_far:
-                use_events = self._follow_work(job, on_update, deadline)
+            if use_events and deadline.is_far:
+                use_events = self._follow(job, on_update, deadline)
             else:
                 self._transport.pause(POLL_S)
 
@@ -291,12 +290,12 @@ class Client(Records):
         form = self._transport.run(requests.request_form(file))
         return self._transport.run(requests.send_form(form, file))
 
-    def _follow_work(self, job: Job, on_update: OnUpdate, deadline: Deadline) -> bool:
-        """Call `on_update` with a running job's events; return False if streams are blocked."""
+    def _follow(self, job: Job, on_update: OnUpdate, deadline: Deadline) -> bool:
+        """Call `on_update` with the job's events; return False if streams are blocked."""
         try:
             with closing(self._transport.follow(job.id, job.version)) as found:
                 for event in found:
-                    if event is None or not event.job.is_running or not deadline.is_far:
+                    if event is None or event.job.has_ended or not deadline.is_far:
                         break
                     on_update(event.job)
         except (ProblemError, UnreachableError):
