@@ -29,6 +29,7 @@ from service.errors import SettingsError
 from service.input_limits import MIB, InputLimits
 
 PREFIX, NESTED = "TCAN_", "__"
+HTTP_URL = r"^https?://[^/\s]+"
 # Variables of the command line and of the model, which are no settings of the service.
 OTHER_VARIABLES = ("TCAN_URL", "TCAN_API_KEY", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
 
@@ -74,10 +75,12 @@ class Settings(BaseSettings):
         None, description="Bucket of the objects; a local folder when absent."
     )
     s3_endpoint_url: str | None = Field(
-        None, description="URL of an S3 server other than Amazon's."
+        None, pattern=HTTP_URL, description="URL of an S3 server other than Amazon's."
     )
     s3_public_endpoint_url: str | None = Field(
-        None, description="URL of the same S3 server for callers, used in signed links."
+        None,
+        pattern=HTTP_URL,
+        description="URL of the same S3 server for callers, used in signed links.",
     )
     s3_ca: FilePath | None = Field(
         None,

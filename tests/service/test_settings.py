@@ -51,6 +51,9 @@ def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None
     [
         ("TCAN_REDSI_URL", "x", "unknown setting TCAN_REDSI_URL; did you mean TCAN_REDIS_URL"),
         ("TCAN_ZZZZZZ", "x", "unknown setting TCAN_ZZZZZZ$"),
+        ("TCAN_S3_ENDPOINT_URL", "s3.example.com", "TCAN_S3_ENDPOINT_URL: String should match"),
+        ("TCAN_S3_CA", "/nowhere.pem", "TCAN_S3_CA: Path does not point to a file"),
+        ("TCAN_LOG_LEVEL", "loud", "TCAN_LOG_LEVEL: Input should be 'debug', 'info', 'warning'"),
         ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer"),
         ("TCAN_LIMITS__MAX_FRAMES", "0", "TCAN_LIMITS__MAX_FRAMES: Input should be greater"),
         ("TCAN_LIMITS__MAX_FRAME", "9", "TCAN_LIMITS__MAX_FRAME: Extra inputs"),
