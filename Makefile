@@ -9,18 +9,20 @@ CONSTRAINTS := $(if $(wildcard $(VENV)/.stamp-pose),constraints-pose.txt,constra
 # A whole run takes three processes of one thread each (docs/decisions/0048); what ARGS choose runs in one.
 PYTEST := $(BIN)/python -m pytest
 WHOLE := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
-ALL := -m "not gpu and not slow and not pose"
+ALL := -m "not gpu and not slow and not pose and not node"
 # Without bytecode, every process that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python tools/install.py $(LOG) --constraint
 # The client is a package of its own, which the command line uses.
 CLIENT := --editable clients/python
+# Written by npm itself.
+NODE_PACKAGES := clients/typescript/node_modules/.package-lock.json
 MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-all chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
+.PHONY: help demo test test-clients test-all chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,18 +36,23 @@ up: $(VENV)/.stamp-base ## Start the service on this machine (Ctrl-C stops it)
 test: $(VENV)/.stamp-dev ## Run the tests except long ones (about two minutes); with ARGS, the tests it selects
 	@$(if $(ARGS),$(PYTEST) $(ALL) $(ARGS),$(WHOLE))
 
+test-clients: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Build the TypeScript client and test it on Node.js against the service
+	@if [ -e $(NODE_PACKAGES) ] && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then npm --prefix clients/typescript run --silent build && $(PYTEST) -m node $(ARGS); \
+		else echo "skipped  tests of clients/typescript: they need Node.js 20.19 or newer and its packages"; fi
+
 test-all: $(VENV)/.stamp-dev ## Run the tests, long ones included
 	@$(WHOLE) $(ALL) $(ARGS)
 
 chaos: $(VENV)/.stamp-dev ## Kill parts of the service for CHAOS_SECONDS (600) while jobs run; nothing may be lost
 	@$(BIN)/python -m tests.chaos --seconds $${CHAOS_SECONDS:-600} $(ARGS)
 
-check: $(VENV)/.stamp-dev .venv-docs/.stamp ## Lint, check types, import directions, documentation links and known vulnerabilities
+check: $(VENV)/.stamp-dev .venv-docs/.stamp .venv-openapi/.stamp $(NODE_PACKAGES) ## Lint, check types, import directions, documentation links and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_names.py clients/python integrations sandbox media service worker tcan_core cli tools tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_openapi
 	$(BIN)/python tools/check_docs.py
 	$(MKDOCS)
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml clients/python integrations media sandbox service worker tcan_core cli tools
@@ -58,13 +65,14 @@ audit: $(VENV)/.stamp-dev ## Check pinned packages for known vulnerabilities; fa
 	$(BIN)/python tools/audit.py $(CONSTRAINTS)
 
 check-deploy: $(VENV)/.stamp-dev .venv-deploy/.stamp ## Check images, manifests, rules and the compose file, without a cluster
-	@$(BIN)/python tools/check_deploy.py
+	@$(BIN)/python -m tools.check_deploy
 
 e2e-docker: $(VENV)/.stamp-dev ## Build the images and test the compose file in this machine's Docker
 	@$(BIN)/python -u -m tests.e2e_docker $(ARGS)
 
-fix: $(VENV)/.stamp-dev ## Apply the linter's fixes and format
+fix: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Apply the linter's fixes and format, and generate code
 	$(BIN)/python tools/generate_sync_client.py
+	$(BIN)/python -m tools.check_openapi --write
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -75,7 +83,7 @@ dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of re
 pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy .venv-docs demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi clients/typescript/dist clients/typescript/node_modules demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv-deploy/.stamp: deploy/check-requirements.txt | $(VENV)/.stamp-venv
 	@echo "Installing the tools of check-deploy into .venv-deploy (once)"
@@ -88,6 +96,16 @@ clean: ## Remove .venv, caches and the demo's output
 	@$(BIN)/python -m venv .venv-docs
 	@.venv-docs/bin/python tools/install.py $(LOG) --requirement docs/requirements.txt
 	@touch $@
+
+# Without a registry that answers, and without npm, the checks that need these tools are listed as skipped.
+.venv-openapi/.stamp: tools/openapi-requirements.txt | $(VENV)/.stamp-venv
+	@echo "Installing the OpenAPI tools into .venv-openapi (once)"
+	@$(BIN)/python -m venv .venv-openapi
+	-@.venv-openapi/bin/python tools/install.py $(LOG) --requirement tools/openapi-requirements.txt && touch $@
+
+$(NODE_PACKAGES): clients/typescript/package.json clients/typescript/package-lock.json
+	@! command -v npm >/dev/null || echo "Installing the packages of clients/typescript (once)"
+	-@! command -v npm >/dev/null || npm ci --prefix clients/typescript --silent --fetch-retries 1
 
 $(VENV)/.stamp-venv:
 	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)

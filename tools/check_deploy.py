@@ -7,19 +7,26 @@ reason, and again at the end. Standard library and PyYAML only.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.checks import (
+    ROOT,
+    Check,
+    FailedError,
+    SkippedError,
+    installed,
+    run_checks,
+    run_program,
+)
+
 TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMAS = ROOT / "tests/deploy/schemas"
 # Supported versions, from the oldest to the newest.
@@ -28,36 +35,13 @@ KUBERNETES = ("1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
 SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
 
 
-class SkippedError(Exception):
-    """A missing program; the message is the reason of the skip."""
-
-
-class FailedError(Exception):
-    """A failed check; the message has its findings."""
-
-
 def main() -> int:
-    """Run all checks and print a line for each; return 1 if one failed."""
-    failures = 0
-    skipped: dict[str, list[str]] = {}
+    """Run all checks; return 1 if one failed."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, check in checks(Path(scratch)):
-            began_s = time.monotonic()
-            try:
-                line = f"ok       {name}: {check()}"
-            except SkippedError as reason:
-                line = f"skipped  {name}: {reason}"
-                skipped.setdefault(str(reason), []).append(name)
-            except FailedError as finding:
-                line = f"FAILED   {name}:\n{finding}"
-                failures += 1
-            print(f"{line} ({time.monotonic() - began_s:.1f} s)", flush=True)
-    for cause, names in skipped.items():
-        print(f"NOT CHECKED, {cause}: {', '.join(names)}")
-    return min(failures, 1)
+        return run_checks(checks(Path(scratch)))
 
 
-def checks(scratch: Path) -> Iterator[tuple[str, Callable[[], str]]]:
+def checks(scratch: Path) -> Iterator[Check]:
     """Yield names and functions of the checks; later ones use files that earlier ones write."""
     for folder in kustomizations():
         file = scratch / f"{'-'.join(folder.parts)}.yaml"
@@ -163,10 +147,7 @@ def documents(file: Path) -> list[dict[str, object]]:
 
 def tool(name: str) -> str:
     """Return the path of a program of deploy/check-requirements.txt."""
-    path = TOOLS / name
-    if not path.exists():
-        raise SkippedError(f"{name} is not in .venv-deploy")
-    return str(path)
+    return installed(TOOLS, name)
 
 
 def _rendered(file: Path) -> None:
@@ -176,15 +157,7 @@ def _rendered(file: Path) -> None:
 
 def run(command: Sequence[str], summary: str | None = None, cwd: Path = ROOT) -> str:
     """Run a program and return `summary` or its output. Raises FailedError with its output."""
-    process = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **dict.fromkeys(SECRETS, "x" * 40)},
-        capture_output=True,
-        text=True,
-    )
-    if process.returncode:
-        raise FailedError((process.stdout + process.stderr).strip()[-4000:])
+    process = run_program(command, dict.fromkeys(SECRETS, "x" * 40), cwd)
     return process.stdout if summary is None else summary
 
 

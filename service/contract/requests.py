@@ -46,14 +46,14 @@ class AnimateInputs(PosesInputs):
     image_pose_upload: UploadId | None = None
 
 
-class PosesRequest(PosesInputs):
+class PosePreviewRequest(PosesInputs):
     """A pose preview. Give either `driving_url` or `driving_upload`."""
 
     params: PosesParams = PosesParams()
     options: JobOptions = JobOptions()
 
 
-class AnimateRequest(AnimateInputs):
+class AnimationRequest(AnimateInputs):
     """An animation. Give either `..._url` or `..._upload` for each input.
 
     `image_pose` is optional: a pose file with one person, on a canvas of the image's size. Without

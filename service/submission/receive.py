@@ -17,7 +17,12 @@ from service.contract.errors import ErrorCode
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, PosesParams
-from service.contract.requests import AnimateInputs, AnimateRequest, PosesInputs, PosesRequest
+from service.contract.requests import (
+    AnimateInputs,
+    AnimationRequest,
+    PosePreviewRequest,
+    PosesInputs,
+)
 from service.contract.version import comparable
 from service.errors import RejectedError
 from service.input_limits import InputLimits
@@ -196,9 +201,9 @@ def read_model(
 
 def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
     if kind is JobKind.POSES:
-        poses = read_model(PosesRequest, "body", text)
+        poses = read_model(PosePreviewRequest, "body", text)
         return _submission(kind, poses.params, poses.options, poses, {})
-    body = read_model(AnimateRequest, "body", text)
+    body = read_model(AnimationRequest, "body", text)
     return _submission(kind, body.params, body.options, body, {})
 
 

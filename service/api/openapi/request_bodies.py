@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from service.contract.job import JobKind
 from service.contract.options import JobOptions
-from service.contract.requests import AnimateRequest, PosesRequest, UploadId, Url
+from service.contract.requests import AnimationRequest, PosePreviewRequest, UploadId, Url
 from service.submission.receive import PARAMS, REFERENCES
 
 IMAGE = "The character: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
@@ -30,12 +30,12 @@ def request_body(kind: JobKind) -> dict[str, Any]:
         "params": schema_of(PARAMS[kind]),
         "options": schema_of(JobOptions),
     }
-    json_model: type[PosesRequest | AnimateRequest] = PosesRequest
+    json_model: type[PosePreviewRequest | AnimationRequest] = PosePreviewRequest
     example: dict[str, Any] = {"driving_url": EXAMPLE_URLS["driving_url"]}
     form_example: dict[str, Any] = {"driving": "content of walk.mp4"}
     if kind is JobKind.ANIMATE:
         form |= {"image": _file(IMAGE), "image_pose": _file(IMAGE_POSE)}
-        json_model, example = AnimateRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
+        json_model, example = AnimationRequest, {**EXAMPLE_URLS, "params": {"seed": 7}}
         form_example |= {"image": "content of character.png", "params": {"seed": 7}}
     for name in REFERENCES[kind].model_fields:
         form[name] = TypeAdapter(Url if name.endswith("_url") else UploadId).json_schema()

@@ -19,7 +19,12 @@ from service.api.openapi.webhooks import webhooks
 from service.api.problems import MEDIA_TYPE, Problem, problem_responses
 from service.contract.delivery_views import WebhookMessage
 from service.contract.errors import ErrorCode
-from service.contract.requests import AnimateRequest, PosesRequest, RetryRequest, UploadRequest
+from service.contract.requests import (
+    AnimationRequest,
+    PosePreviewRequest,
+    RetryRequest,
+    UploadRequest,
+)
 
 TEMPLATE = "#/components/schemas/{model}"
 LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
@@ -27,8 +32,8 @@ LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE
 REPLACED = ("HTTPValidationError", "ValidationError")
 # Models that FastAPI does not find, since the routes read and write these bodies themselves.
 MODELS: tuple[type[BaseModel], ...] = (
-    AnimateRequest,
-    PosesRequest,
+    AnimationRequest,
+    PosePreviewRequest,
     RetryRequest,
     UploadRequest,
     Problem,

@@ -15,6 +15,9 @@ SUMMARIES = {
     WebhookEvent.FAILED: "A job has failed",
     WebhookEvent.CANCELED: "A job was canceled",
 }
+# Type of an argument, from which alone openapi-generator's Python client takes that of a webhook's;
+# without it, the package has a syntax error.
+PYTHON_TYPE = "x-py-typing"
 HEADERS = {
     "webhook-id": "The same in every attempt to send this message.",
     "webhook-timestamp": "Time of the attempt, in seconds since 1970.",
@@ -43,11 +46,13 @@ def _operation(event: WebhookEvent) -> dict[str, Any]:
                 "required": True,
                 "description": text,
                 "schema": {"type": "string"},
+                PYTHON_TYPE: "str",
             }
             for name, text in HEADERS.items()
         ],
         "requestBody": {
             "required": True,
+            PYTHON_TYPE: WebhookMessage.__name__,
             "content": {
                 "application/json": {
                     "schema": schema_of(WebhookMessage),

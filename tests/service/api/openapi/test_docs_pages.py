@@ -19,7 +19,7 @@ def test_openapi_document_contains_parameters_and_problems(client: TestClient) -
     assert form["params"] == {"$ref": "#/components/schemas/JobParams"}
     assert set(schemas["JobParams"]["properties"]) == set(JobParams.model_fields)
     assert all(entry["description"] for entry in schemas["JobParams"]["properties"].values())
-    assert set(schemas["AnimateRequest"]["properties"]) >= {"image_url", "driving_upload"}
+    assert set(schemas["AnimationRequest"]["properties"]) >= {"image_url", "driving_upload"}
     assert "HTTPValidationError" not in schemas
     too_large = operation["responses"]["413"]["content"][PROBLEM]
     assert too_large["examples"]["body_too_large"]["value"]["code"] == "body_too_large"

@@ -15,7 +15,14 @@ from service.contract.params import JobParams
 from service.contract.webhooks import WebhookEvent
 from service.settings import Settings
 
-REQUEST_MODELS = ("JobParams", "JobOptions", "AnimateRequest", "PosesRequest", "UploadRequest")
+REQUEST_MODELS = (
+    "JobParams",
+    "PosesParams",
+    "JobOptions",
+    "AnimationRequest",
+    "PosePreviewRequest",
+    "UploadRequest",
+)
 
 
 def operations(document: dict[str, Any]) -> list[dict[str, Any]]:

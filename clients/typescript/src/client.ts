@@ -1,0 +1,273 @@
+/** The client. */
+
+import { JobEndedError } from "./errors.js";
+import { readEvents, type JobEvent } from "./events.js";
+import { addInput, toBlob, type Input } from "./inputs.js";
+import { Transport, type ClientOptions, type HttpRequest } from "./transport.js";
+import {
+  hasEnded,
+  type Delivery,
+  type Job,
+  type JobOptions,
+  type JobParams,
+  type JobState,
+  type Model,
+  type Output,
+  type PosesParams,
+  type Secrets,
+} from "./types.js";
+import type { components } from "./api.js";
+
+type Schemas = components["schemas"];
+
+// The service sends a comment every 15 s.
+const SILENCE_MS = 45_000;
+const RECONNECTS = 10;
+const MAX_PAGE_SIZE = 200;
+
+export interface Abortable {
+  /** Stops the call, whose promise rejects with the signal's reason; the job goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface SubmitOptions extends Abortable {
+  params?: JobParams;
+  options?: JobOptions;
+  /** A pose file of the image; the pose is detected when absent. */
+  imagePose?: Input;
+  /** Requests with the same key create one job; random when absent. */
+  idempotencyKey?: string;
+}
+
+export interface WaitOptions extends Abortable {
+  /** Called with the job at each change. */
+  onUpdate?: (job: Job) => void;
+}
+
+/**
+ * A client of one service.
+ *
+ * Every method throws ProblemError when the service refuses the request and UnreachableError when
+ * it does not answer. Requests are repeated while the service is busy or silent.
+ */
+export class Client {
+  private readonly transport: Transport;
+
+  constructor(options: ClientOptions = {}) {
+    this.transport = new Transport(options);
+  }
+
+  /**
+   * Submit an animation, wait for its end, and on Node write its result to the file `out`.
+   *
+   * @throws JobEndedError The job failed or was canceled.
+   */
+  async animate(
+    image: Input,
+    driving: Input,
+    options: SubmitOptions & WaitOptions & { out?: string } = {},
+  ): Promise<Job> {
+    const { id } = await this.submit(image, driving, options);
+    const job = await this.wait(id, options);
+    if (job.status !== "succeeded") {
+      throw new JobEndedError(job);
+    }
+    if (options.out !== undefined) {
+      await this.download(id, options.out, "result", options);
+    }
+    return job;
+  }
+
+  /** Submit an animation and return its job. */
+  submit(image: Input, driving: Input, options: SubmitOptions = {}): Promise<Job> {
+    return this.send("/animate", { image, driving, image_pose: options.imagePose }, options);
+  }
+
+  /** Submit a pose preview of a driving video; its outputs are `pose` and `keypoints`. */
+  poses(
+    driving: Input,
+    options: Omit<SubmitOptions, "imagePose" | "params"> & { params?: PosesParams } = {},
+  ): Promise<Job> {
+    return this.send("/poses", { driving }, options);
+  }
+
+  /** Upload a file to the object store and return its id, valid for a day and many jobs. */
+  async upload(file: Input, { signal }: Abortable = {}): Promise<string> {
+    const blob = await toBlob(file, "upload");
+    const request = { ...json({ max_bytes: Math.max(1, blob.size) }), path: "/uploads", signal };
+    const form = await this.transport.json<Schemas["UploadView"]>(request);
+    const body = new FormData();
+    for (const [name, value] of Object.entries(form.fields)) {
+      body.append(name, value);
+    }
+    body.append("file", blob, "file");
+    await this.transport.run({ method: "POST", path: form.url, body, signal }, drain);
+    return form.id;
+  }
+
+  /** Read a job. */
+  job(jobId: string, { signal }: Abortable = {}): Promise<Job> {
+    return this.transport.json({ path: jobPath(jobId), signal });
+  }
+
+  /** List the newest jobs, at most `limit`. */
+  async jobs(
+    options: { limit?: number; states?: JobState[] } & Abortable = {},
+  ): Promise<Job[]> {
+    const { limit = 50, states = [], signal } = options;
+    const query = new URLSearchParams(states.map((state) => ["status", state]));
+    query.set("limit", String(Math.min(limit, MAX_PAGE_SIZE)));
+    const jobs: Job[] = [];
+    for (let search: string | undefined = `?${query}`; search && jobs.length < limit; ) {
+      const page: Schemas["JobList"] = await this.transport.json({ path: `/jobs${search}`, signal });
+      jobs.push(...page.jobs);
+      search = page.next?.slice(page.next.indexOf("?"));
+    }
+    return jobs.slice(0, limit);
+  }
+
+  /** Ask a job to stop. */
+  cancel(jobId: string, { signal }: Abortable = {}): Promise<Job> {
+    return this.transport.json({ method: "POST", path: `${jobPath(jobId)}/cancel`, signal });
+  }
+
+  /** Erase an ended job and its results. */
+  async erase(jobId: string, { signal }: Abortable = {}): Promise<void> {
+    await this.transport.run({ method: "DELETE", path: jobPath(jobId), signal }, drain);
+  }
+
+  /**
+   * Yield every change of a job until it ends, each exactly once.
+   *
+   * A broken connection is opened again after the last event, with growing pauses.
+   *
+   * @param options.lastEventId Start after this event; at the first when absent.
+   */
+  async *events(
+    jobId: string,
+    options: { lastEventId?: number } & Abortable = {},
+  ): AsyncGenerator<JobEvent, void, undefined> {
+    let seen = options.lastEventId ?? 0;
+    let failures = 0;
+    for (;;) {
+      try {
+        const headers = { Accept: "text/event-stream", "Last-Event-ID": String(seen) };
+        const request = { path: `${jobPath(jobId)}/events`, headers, signal: options.signal };
+        const response = await this.transport.open(request);
+        if (response.status === 204) {
+          return;
+        }
+        for await (const event of readEvents(response, SILENCE_MS)) {
+          failures = 0;
+          if (event !== null && event.id > seen) {
+            seen = event.id;
+            yield event;
+            if (hasEnded(event.job)) {
+              return;
+            }
+          }
+        }
+        throw new TypeError("the event stream ended before the job");
+      } catch (error) {
+        failures += 1;
+        await this.transport.pause(error, failures, RECONNECTS, options.signal);
+      }
+    }
+  }
+
+  /** Wait for a job's end and return it; give a signal such as `AbortSignal.timeout(600_000)`. */
+  async wait(jobId: string, { onUpdate, signal }: WaitOptions = {}): Promise<Job> {
+    let job = await this.job(jobId, { signal });
+    onUpdate?.(job);
+    if (hasEnded(job)) {
+      return job;
+    }
+    for await (const event of this.events(jobId, { lastEventId: job.version, signal })) {
+      job = event.job;
+      onUpdate?.(job);
+    }
+    return hasEnded(job) ? job : this.job(jobId, { signal });
+  }
+
+  /** Return one of the job's outputs. */
+  output(jobId: string, output: Output = "result", { signal }: Abortable = {}): Promise<Blob> {
+    const path = `${jobPath(jobId)}/${output}`;
+    return this.transport.run({ path, signal }, (response) => response.blob());
+  }
+
+  /** Write one of the job's outputs to a file, which appears once it is complete. Node only. */
+  async download(
+    jobId: string,
+    file: string,
+    output: Output = "result",
+    { signal }: Abortable = {},
+  ): Promise<void> {
+    const { rename, rm, writeFile } = await import("node:fs/promises");
+    const partial = `${file}.part`;
+    try {
+      await this.transport.run({ path: `${jobPath(jobId)}/${output}`, signal }, (response) =>
+        writeFile(partial, response.body ?? "", { signal }),
+      );
+      await rename(partial, file);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+
+  /** List the models that live workers have loaded. */
+  async models({ signal }: Abortable = {}): Promise<Model[]> {
+    const list = await this.transport.json<Schemas["ModelList"]>({ path: "/models", signal });
+    return list.models;
+  }
+
+  /** List the messages to the job's webhook, with every attempt. */
+  async deliveries(jobId: string, { signal }: Abortable = {}): Promise<Delivery[]> {
+    const request = { path: `${jobPath(jobId)}/deliveries`, signal };
+    return (await this.transport.json<Schemas["DeliveryList"]>(request)).deliveries;
+  }
+
+  /** Send a message to the job's webhook again. */
+  redeliver(jobId: string, n: number, { signal }: Abortable = {}): Promise<Delivery> {
+    const path = `${jobPath(jobId)}/deliveries/${n}/redeliver`;
+    return this.transport.json({ method: "POST", path, signal });
+  }
+
+  /** Read the secrets that verify webhooks with a Standard Webhooks library. */
+  webhookSecrets({ signal }: Abortable = {}): Promise<Secrets> {
+    return this.transport.json({ path: "/webhooks/secret", signal });
+  }
+
+  private async send(
+    path: string,
+    inputs: Record<string, Input | undefined>,
+    options: Omit<SubmitOptions, "params"> & { params?: JobParams | PosesParams },
+  ): Promise<Job> {
+    const form = new FormData();
+    for (const [name, input] of Object.entries(inputs)) {
+      if (input !== undefined) {
+        await addInput(form, name, input);
+      }
+    }
+    for (const name of ["params", "options"] as const) {
+      if (options[name] !== undefined) {
+        form.append(name, JSON.stringify(options[name]));
+      }
+    }
+    const headers = { "Idempotency-Key": options.idempotencyKey ?? crypto.randomUUID() };
+    const { signal } = options;
+    return this.transport.json({ method: "POST", path, headers, body: form, signal });
+  }
+}
+
+function jobPath(jobId: string): string {
+  return `/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function json(body: unknown): Omit<HttpRequest, "path"> {
+  const headers = { "Content-Type": "application/json" };
+  return { method: "POST", headers, body: JSON.stringify(body) };
+}
+
+async function drain(response: Response): Promise<void> {
+  await response.arrayBuffer();
+}
