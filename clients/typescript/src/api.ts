@@ -221,11 +221,34 @@ export interface paths {
          * Stream a job's events
          * @description Stream every change of the job from its beginning, or after the last event received.
          *
+         *     While the job waits, events of kind `queue` tell when its place has moved. They have the `id` of
+         *     the event before, so that a reconnection is not affected by them.
+         *
          *     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
          *     reconnection with `Last-Event-ID` misses no event (unless 10,000 newer ones came meanwhile) and
          *     repeats none. A comment is sent every 15 s without events.
          */
         get: operations["get_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a job's log
+         * @description Return the job's states, attempts, stages, warnings and webhook deliveries, in order.
+         */
+        get: operations["get_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -923,6 +946,31 @@ export interface components {
             next?: string | null;
         };
         /**
+         * JobLog
+         * @description The life of a job, oldest entry first.
+         * @example {
+         *       "entries": [
+         *         {
+         *           "at": "2026-11-22T10:00:00Z",
+         *           "kind": "state",
+         *           "message": "queued for prepare",
+         *           "status": "queued"
+         *         },
+         *         {
+         *           "at": "2026-11-22T10:00:00.100Z",
+         *           "attempt": 1,
+         *           "kind": "state",
+         *           "message": "a worker started attempt 1 of prepare",
+         *           "status": "preparing"
+         *         }
+         *       ]
+         *     }
+         */
+        JobLog: {
+            /** Entries */
+            entries: components["schemas"]["LogEntry"][];
+        };
+        /**
          * JobOptions
          * @description Job options; every field has a default.
          */
@@ -1173,6 +1221,36 @@ export interface components {
              */
             preview?: string | null;
         };
+        /**
+         * LogEntry
+         * @description An entry of a job's log.
+         */
+        LogEntry: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            kind: components["schemas"]["LogKind"];
+            /** @description State of the job at that time. */
+            status: components["schemas"]["JobState"];
+            /**
+             * Attempt
+             * @description Number of the attempt, of the stage's worker or of the delivery.
+             */
+            attempt?: number | null;
+            /**
+             * Message
+             * @description What happened, as one sentence.
+             */
+            message: string;
+        };
+        /**
+         * LogKind
+         * @description The kind of an entry in a job's log.
+         * @enum {string}
+         */
+        LogKind: "state" | "stage" | "warning" | "cancel" | "delivery";
         /**
          * ModelInfo
          * @description A loaded model.
@@ -3157,7 +3235,7 @@ export interface operations {
                     "text/event-stream": {
                         id: string;
                         /** @enum {string} */
-                        event: "state" | "progress" | "preview" | "cancel";
+                        event: "state" | "progress" | "preview" | "cancel" | "queue";
                         data: string;
                     };
                 };
@@ -3168,6 +3246,84 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A valid API key is required */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Job not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable */
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_logs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobLog"];
+                };
             };
             /** @description A valid API key is required */
             401: {

@@ -11,10 +11,13 @@ import {
   type JobOptions,
   type JobParams,
   type JobState,
+  type LogEntry,
   type Model,
   type Output,
   type PosesParams,
   type Secrets,
+  type StoredUpload,
+  type Usage,
 } from "./types.js";
 import type { components } from "./api.js";
 
@@ -37,6 +40,14 @@ export interface SubmitOptions extends Abortable {
   imagePose?: Input;
   /** Requests with the same key create one job; random when absent. */
   idempotencyKey?: string;
+}
+
+export interface JobFilter {
+  /** The most jobs; 50 when absent. */
+  limit?: number;
+  states?: JobState[];
+  /** All of it must match. */
+  metadata?: Record<string, string>;
 }
 
 export interface WaitOptions extends Abortable {
@@ -91,6 +102,19 @@ export class Client {
     return this.send("/poses", { driving }, options);
   }
 
+  /**
+   * Submit a job again, with the same inputs.
+   *
+   * @param options.params Changes; `{ seed: null }` gives a new seed.
+   */
+  retry(jobId: string, options: Omit<SubmitOptions, "imagePose"> = {}): Promise<Job> {
+    const { params, options: changed, signal } = options;
+    const request = json({ params, options: changed });
+    const headers = { ...request.headers, ...idempotency(options) };
+    const path = `${jobPath(jobId)}/retry`;
+    return this.transport.json({ ...request, path, headers, signal });
+  }
+
   /** Upload a file to the object store and return its id, valid for a day and many jobs. */
   async upload(file: Input, { signal }: Abortable = {}): Promise<string> {
     const blob = await toBlob(file, "upload");
@@ -105,25 +129,42 @@ export class Client {
     return form.id;
   }
 
+  /** List the uploads of this caller that still exist, newest first. */
+  uploads({ signal }: Abortable = {}): Promise<StoredUpload[]> {
+    const read = (page: Schemas["UploadList"]) => page.uploads;
+    return this.pages("/uploads", new URLSearchParams(), read, Infinity, signal);
+  }
+
+  /** Delete an upload, which no new job can use then. */
+  async deleteUpload(uploadId: string, { signal }: Abortable = {}): Promise<void> {
+    const path = `/uploads/${encodeURIComponent(uploadId)}`;
+    await this.transport.run({ method: "DELETE", path, signal }, drain);
+  }
+
+  /** Read what this caller has used of its limits and what it has left. */
+  usage({ signal }: Abortable = {}): Promise<Usage> {
+    return this.transport.json({ path: "/usage", signal });
+  }
+
   /** Read a job. */
   job(jobId: string, { signal }: Abortable = {}): Promise<Job> {
     return this.transport.json({ path: jobPath(jobId), signal });
   }
 
-  /** List the newest jobs, at most `limit`. */
-  async jobs(
-    options: { limit?: number; states?: JobState[] } & Abortable = {},
-  ): Promise<Job[]> {
-    const { limit = 50, states = [], signal } = options;
+  /** List the newest jobs, at most `limit`, in these states and with this metadata. */
+  jobs(options: JobFilter & Abortable = {}): Promise<Job[]> {
+    const { limit = 50, states = [], metadata = {}, signal } = options;
     const query = new URLSearchParams(states.map((state) => ["status", state]));
-    query.set("limit", String(Math.min(limit, MAX_PAGE_SIZE)));
-    const jobs: Job[] = [];
-    for (let search: string | undefined = `?${query}`; search && jobs.length < limit; ) {
-      const page: Schemas["JobList"] = await this.transport.json({ path: `/jobs${search}`, signal });
-      jobs.push(...page.jobs);
-      search = page.next?.slice(page.next.indexOf("?"));
+    for (const [name, value] of Object.entries(metadata)) {
+      query.append("metadata", `${name}=${value}`);
     }
-    return jobs.slice(0, limit);
+    return this.pages("/jobs", query, (page: Schemas["JobList"]) => page.jobs, limit, signal);
+  }
+
+  /** Read what happened to a job so far, oldest first. */
+  async logs(jobId: string, { signal }: Abortable = {}): Promise<LogEntry[]> {
+    const request = { path: `${jobPath(jobId)}/logs`, signal };
+    return (await this.transport.json<Schemas["JobLog"]>(request)).entries;
   }
 
   /** Ask a job to stop. */
@@ -137,7 +178,7 @@ export class Client {
   }
 
   /**
-   * Yield every change of a job until it ends, each exactly once.
+   * Yield every change of a job until it ends, each exactly once, and moves of its place in queue.
    *
    * A broken connection is opened again after the last event, with growing pauses.
    *
@@ -159,7 +200,7 @@ export class Client {
         }
         for await (const event of readEvents(response, SILENCE_MS)) {
           failures = 0;
-          if (event !== null && event.id > seen) {
+          if (event !== null && (event.id > seen || event.kind === "queue")) {
             seen = event.id;
             yield event;
             if (hasEnded(event.job)) {
@@ -253,14 +294,35 @@ export class Client {
         form.append(name, JSON.stringify(options[name]));
       }
     }
-    const headers = { "Idempotency-Key": options.idempotencyKey ?? crypto.randomUUID() };
-    const { signal } = options;
-    return this.transport.json({ method: "POST", path, headers, body: form, signal });
+    const request = { method: "POST", path, headers: idempotency(options), body: form };
+    return this.transport.json({ ...request, signal: options.signal });
+  }
+
+  /** Read the pages of a list until it ends or has `limit` entries. */
+  private async pages<P extends { next?: string | null }, T>(
+    path: string,
+    query: URLSearchParams,
+    read: (page: P) => T[],
+    limit: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T[]> {
+    const found: T[] = [];
+    query.set("limit", String(Math.min(limit, MAX_PAGE_SIZE)));
+    for (let search: string | undefined = `?${query}`; search && found.length < limit; ) {
+      const page: P = await this.transport.json({ path: path + search, signal });
+      found.push(...read(page));
+      search = page.next?.slice(page.next.indexOf("?"));
+    }
+    return found.slice(0, limit);
   }
 }
 
 function jobPath(jobId: string): string {
   return `/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function idempotency({ idempotencyKey }: SubmitOptions): Record<string, string> {
+  return { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() };
 }
 
 function json(body: unknown): Omit<HttpRequest, "path"> {

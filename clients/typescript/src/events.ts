@@ -6,7 +6,10 @@ import type { Job } from "./types.js";
 export interface JobEvent {
   /** The job's `version` at the change. */
   id: number;
-  /** What changed: `state`, `progress`, `preview`, `cancel`, or what a newer service adds. */
+  /**
+   * What changed: `state`, `progress`, `preview`, `cancel`, or what a newer service adds; `queue`
+   * if a waiting job's place has moved, with the id of the event before.
+   */
   kind: string;
   /** The job at that moment. */
   job: Job;

@@ -1,4 +1,4 @@
-export { Client, type Abortable, type SubmitOptions, type WaitOptions } from "./client.js";
+export { Client, type Abortable, type JobFilter, type SubmitOptions, type WaitOptions } from "./client.js";
 export { ClientError, JobEndedError, ProblemError, UnreachableError } from "./errors.js";
 export type { JobEvent } from "./events.js";
 export type { Input } from "./inputs.js";

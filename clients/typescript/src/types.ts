@@ -10,9 +10,12 @@ export type JobParams = Schemas["JobParams"];
 export type PosesParams = Schemas["PosesParams"];
 export type JobOptions = Schemas["JobOptions"];
 export type Delivery = Schemas["DeliveryView"];
+export type LogEntry = Schemas["LogEntry"];
 export type Model = Schemas["ModelView"];
 export type Problem = Schemas["Problem"];
 export type Secrets = Schemas["Secrets"];
+export type StoredUpload = Schemas["StoredUploadView"];
+export type Usage = Schemas["Usage"];
 export type WebhookMessage = Schemas["WebhookMessage"];
 
 /** Outputs of a job that has succeeded. */
