@@ -75,9 +75,17 @@ def parse(model: type[M]) -> Callable[[httpx.Response], M]:
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
-            raise UnreachableError(f"the server at {response.url} is not tcan: {error}") from error
+            raise not_tcan(response.url, error) from error
 
     return read
+
+
+def not_tcan(url: httpx.URL, error: ValidationError) -> UnreachableError:
+    """Return the error for a response that is not of this API."""
+    first = error.errors()[0]
+    field = ".".join(str(step) for step in first["loc"])
+    reason = f"{field}: {first['msg']}" if field else first["msg"]
+    return UnreachableError(f"the server at {url} is not tcan, or an older one: {reason}")
 
 
 def read_json(response: httpx.Response) -> dict[str, Any]:

@@ -289,7 +289,31 @@ def test_next_page_is_read_from_the_url_of_the_client(web: Web) -> None:
     assert web.requests == ["/jobs?limit=50", "/jobs?limit=50&cursor=c"]
 
 
+def test_download_that_fails_leaves_no_file(web: Web, tmp_path: Path) -> None:
+    web.page("/jobs/a/result", b"{}", 404)
+    with Client(web.url) as client, pytest.raises(ProblemError, match="HTTP 404"):
+        client.download("a", tmp_path / "x.mp4")
+    web.page("/jobs/a/result", b"half", headers={"Content-Length": "8"})
+    with Client(web.url, pause=lambda seconds: None) as client, pytest.raises(UnreachableError):
+        client.download("a", tmp_path / "x.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_result_that_cannot_be_written_is_refused_before_anything_is_sent(
+    web: Web, tmp_path: Path
+) -> None:
+    with Client(web.url) as client:
+        with pytest.raises(FileNotFoundError, match="missing"):
+            client.animate(b"image", b"video", tmp_path / "missing" / "x.mp4")
+        with pytest.raises(IsADirectoryError):
+            client.animate(b"image", b"video", tmp_path)
+    assert web.requests == []
+
+
 def test_response_of_another_service_is_reported(web: Web) -> None:
     web.page("/jobs", b"<html>")
-    with Client(web.url) as client, pytest.raises(UnreachableError, match="is not tcan"):
+    with (
+        Client(web.url) as client,
+        pytest.raises(UnreachableError, match="is not tcan, or an older one: Invalid JSON"),
+    ):
         client.jobs()

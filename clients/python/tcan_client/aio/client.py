@@ -16,6 +16,7 @@ from tcan_client.deadline import Deadline
 from tcan_client.enums import JobState, Output
 from tcan_client.errors import JobEndedError, ProblemError, UnreachableError
 from tcan_client.events import Event
+from tcan_client.files import check_target
 from tcan_client.models import Job
 from tcan_client.params import JobOptions, JobParams, PosesParams
 from tcan_client.requests import TIMEOUT_S, Request, parse
@@ -100,9 +101,12 @@ class AsyncClient(AsyncRecords):
             timeout: seconds to wait for the end.
 
         Raises:
+            OSError: an input cannot be read, or `out` cannot be written.
             JobEndedError: the job failed or was canceled.
             WaitTimeoutError: the job has not ended in time; it goes on.
         """
+        if out is not None:
+            check_target(Path(out))
         submitted = await self.submit(
             image, driving, params, image_pose=image_pose, options=options
         )

@@ -58,12 +58,15 @@ class AsyncTransport:
             await self.pause(retry_state.pause_s(outcome))
 
     async def download(self, path: str, file: Path) -> None:
-        """Write the content of a path to a file atomically."""
+        """Write the content of a path to a file; without an error all of it, else nothing."""
         partial = file.with_name(f".{file.name}.part")
         retry_state = RetryState(self._retries, self._http.base_url)
-        while not isinstance(outcome := await self._fetch(path, partial), Path):
-            await self.pause(retry_state.pause_s(outcome))
-        os.replace(partial, file)
+        try:
+            while not isinstance(outcome := await self._fetch(path, partial), Path):
+                await self.pause(retry_state.pause_s(outcome))
+            os.replace(partial, file)
+        finally:
+            partial.unlink(missing_ok=True)
 
     async def follow(self, job_id: str, seen: int) -> AsyncGenerator[Event | None, None]:
         """Yield the job's events after `seen`, and None for each keep-alive."""

@@ -58,12 +58,15 @@ class Transport:
             self.pause(retry_state.pause_s(outcome))
 
     def download(self, path: str, file: Path) -> None:
-        """Write the content of a path to a file atomically."""
+        """Write the content of a path to a file; without an error all of it, else nothing."""
         partial = file.with_name(f".{file.name}.part")
         retry_state = RetryState(self._retries, self._http.base_url)
-        while not isinstance(outcome := self._fetch(path, partial), Path):
-            self.pause(retry_state.pause_s(outcome))
-        os.replace(partial, file)
+        try:
+            while not isinstance(outcome := self._fetch(path, partial), Path):
+                self.pause(retry_state.pause_s(outcome))
+            os.replace(partial, file)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def follow(self, job_id: str, seen: int) -> Generator[Event | None, None, None]:
         """Yield the job's events after `seen`, and None for each keep-alive."""
