@@ -81,7 +81,8 @@ def _progress(record: JobRecord) -> ProgressView:
     progress = record.progress or ProgressView(step=0, steps=0, fraction=0.0)
     if record.state is JobState.SUCCEEDED:
         return progress.model_copy(update={"fraction": 1.0, "eta_s": None})
-    return progress if record.state.is_leased else progress.model_copy(update={"eta_s": None})
+    is_estimated = record.state.is_leased and progress.eta_s  # 0 at the end of a stage
+    return progress if is_estimated else progress.model_copy(update={"eta_s": None})
 
 
 def _links(record: JobRecord, base_url: str) -> Links:

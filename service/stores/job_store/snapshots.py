@@ -45,7 +45,7 @@ class Forecast(NamedTuple):
 
     Attributes:
         expected_s: duration of this job, by its size.
-        mean_s: mean duration of a job.
+        mean_s: mean duration of the jobs before it, or of any job if there are none.
         error: mean relative error of past estimates; None if there are none.
         estimates: number of past estimates.
         queue_context: None if the job does not wait.

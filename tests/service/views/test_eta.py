@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 
-from service.contract.job import JobKind
+from service.contract.job import JobKind, Progress
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.views import Eta
 from service.contract.workers import WorkerInfo
 from service.stores.job_store import commands, presence
+from service.stores.job_store.snapshots import JobSnapshot
 from service.stores.job_store.store import JobStore
 from service.views.eta import estimate
+from service.views.job_views import view
 from tests.service.job_driver import INPUTS
 
 JOB_MS = 10_000
@@ -35,10 +38,11 @@ class Shop:
             info = WorkerInfo(id=name, queues=queues, preset="p", ready=ready)
             self.jobs.run(presence.heartbeat(info, ttl_ms))
 
-    def submit(self, *job_ids: str, kind: JobKind = JobKind.POSES) -> None:
+    def submit(self, *job_ids: str, kind: JobKind = JobKind.POSES, frames: int = 1) -> None:
+        inputs = INPUTS.model_copy(update={"frames": frames})
         for job_id in job_ids:
             self.now_ms += 1
-            self.jobs.run(commands.create(job_id, JobParams(), INPUTS, kind=kind))
+            self.jobs.run(commands.create(job_id, JobParams(), inputs, kind=kind))
 
     def take(self, job_id: str, queue: Queue = Queue.PREPARE) -> int:
         record = self.jobs.run(commands.claim(job_id, queue, "w", LONG_MS))
@@ -52,10 +56,17 @@ class Shop:
         self.now_ms += JOB_MS
         self.jobs.run(commands.succeed("earlier", token, {}, []))
 
-    def eta(self, job_id: str) -> Eta | None:
+    def read(self, job_id: str) -> JobSnapshot:
         snapshot = self.jobs.run(commands.read(job_id))
         assert snapshot is not None
-        return estimate(snapshot)
+        return snapshot
+
+    def eta(self, job_id: str) -> Eta | None:
+        return estimate(self.read(job_id))
+
+    def elapsed_ms(self, job_id: str) -> int:
+        """Return the time since a worker took the job."""
+        return self.now_ms - (self.read(job_id).record.taken_ms or 0)
 
     def seconds(self, job_id: str) -> float:
         eta = self.eta(job_id)
@@ -112,8 +123,8 @@ def test_estimate_uses_the_queue_with_the_fewest_workers(shop: Shop) -> None:
     shop.submit("a", "b", "c", kind=JobKind.ANIMATE)
     shop.jobs.run(commands.hand_over("a", shop.take("a"), Queue.RENDER, "p", []))
     shop.take("b", Queue.PREPARE)
-    # "a" waits for the one worker that renders, "b" is at work: a job and a half before its own.
-    assert shop.seconds("c") == pytest.approx(2.5 * JOB_MS / 1000, rel=0.01)
+    # "a" waits for the one worker that renders, "b" has just begun: two jobs before its own.
+    assert shop.seconds("c") == pytest.approx(3 * JOB_MS / 1000, rel=0.01)
 
 
 def test_no_estimate_without_a_worker(shop: Shop) -> None:
@@ -129,3 +140,70 @@ def test_no_estimate_without_a_worker(shop: Shop) -> None:
     shop.open(1, Queue.PREPARE)
     shop.jobs.run(presence.deregister("prepare-0"))
     assert shop.eta("a") is None
+
+
+# Frames of 20 jobs, and the time that a worker takes: two seconds, and half a second for each.
+FRAMES = (8, 64, 4, 32, 16, 48, 4, 12, 24, 64, 8, 8, 32, 16, 4, 48, 24, 12, 64, 4)
+
+
+def duration_ms(frames: int, number: int) -> int:
+    """Return the duration of a job; every third is a fifth slower, every third a fifth faster."""
+    return round((2000 + 500 * frames) * (1.0, 1.2, 0.8)[number % 3])
+
+
+def test_error_of_estimates_shrinks_with_jobs_of_mixed_length(shop: Shop) -> None:
+    shop.open(1, Queue.PREPARE)
+    errors = []
+    for number, frames in enumerate(FRAMES):
+        name, took_ms = f"{number:02d}", duration_ms(frames, number)
+        shop.submit(name, frames=frames)
+        eta = shop.eta(name)
+        if eta is not None:
+            errors.append(abs(eta.seconds - took_ms / 1000) / (took_ms / 1000))
+        token = shop.take(name)
+        shop.now_ms += took_ms
+        shop.jobs.run(commands.succeed(name, token, {}, []))
+    assert len(errors) == 19
+    # The fifth job is the fourth with an estimate.
+    assert statistics.median(errors[3:]) < 0.25
+    assert max(errors[9:]) < max(errors[:9])
+
+
+def test_jobs_before_a_waiting_one_count_by_their_size(shop: Shop) -> None:
+    shop.remember_one()
+    shop.open(1, Queue.PREPARE)
+    for name, frames in (("a", 8), ("b", 1), ("c", 4), ("d", 1)):
+        shop.submit(name, frames=frames)
+    shop.take("a")
+    shop.now_ms += 3 * JOB_MS
+    # Five eighths of the first job are left, then come one job of 1, of 4, and its own of 1.
+    assert shop.seconds("d") == pytest.approx((5 + 1 + 4 + 1) * JOB_MS / 1000, rel=0.01)
+
+
+def test_running_job_is_estimated_from_past_jobs_and_its_own_progress(shop: Shop) -> None:
+    shop.remember_one()
+    shop.open(1, Queue.PREPARE)
+    shop.submit("a", frames=10)
+    token = shop.take("a")
+    expected_s = 10 * JOB_MS / 1000
+    assert shop.seconds("a") == pytest.approx(expected_s, rel=0.01)
+    # It is half as fast as expected: the further it is, the more its own speed counts.
+    for done, seconds in ((0.25, 0.25 * 150 + 0.75 * 50), (0.5, 0.5 * 100 + 0.5 * 5), (0.9, 20.05)):
+        shop.now_ms += round(2 * expected_s * 1000 * done) - shop.elapsed_ms("a")
+        progress = Progress(stage="prepare", step=1, steps=9, fraction=done)
+        shop.jobs.run(commands.renew("a", token, LONG_MS, progress))
+        assert shop.seconds("a") == pytest.approx(seconds, rel=0.06)
+
+
+def test_running_job_is_never_shown_as_ended(shop: Shop) -> None:
+    shop.remember_one()
+    shop.open(1, Queue.PREPARE)
+    shop.submit("a")
+    token = shop.take("a")
+    for fraction in (0.0, 0.5, 1.0):
+        for later_ms in (0, JOB_MS, 100 * JOB_MS):
+            shop.now_ms += later_ms
+            progress = Progress(stage="prepare", step=1, steps=1, fraction=fraction, eta_s=0.0)
+            shop.jobs.run(commands.renew("a", token, LONG_MS, progress))
+            assert shop.seconds("a") >= 0.1
+            assert view(shop.read("a").record).progress.eta_s is None

@@ -1,4 +1,4 @@
--- requires: records, schedules, fair_queueing, queues, leases, checkpoints, events
+-- requires: records, schedules, fair_queueing, queues, leases, checkpoints, throughput, events
 -- Claims the job `id`, or the queue's first job if it is absent. Arguments: queue, state while leased, worker,
 -- lease_ms, progress, contract (the highest that the worker knows), preset (of the worker), request_id (new for each
 -- claim); after a wake-up message: hinted (the message's job), list (the broker's), hint (a message). Returns the record;
@@ -45,6 +45,7 @@ redis.call('HINCRBY', job_key(id), 'attempts', 1)
 if redis.call('HSETNX', job_key(id), 'started_ms', now) == 1 then
   local deadline_s = option(id, 'run_deadline_s')
   redis.call('ZREM', deadlines_key, id)
+  if not get(id, 'estimate_ms') then store_estimate(id) end
   if deadline_s then redis.call('ZADD', deadlines_key, now + deadline_s * 1000, id) end
 end
 add_elapsed(id, 'waiting_since_ms', 'waited_ms')
