@@ -59,6 +59,8 @@ class Gateway:
     guard: Guard
     policy: Policy | None
     store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    # Parsing a large body takes its size in memory several times.
+    large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     async def read(self, job_id: str, caller: Caller) -> JobSnapshot:
         """Return a job that the caller may see, and add its id to the log context.

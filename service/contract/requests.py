@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, PosesParams
 
-WEB_URL = r"^https?://[^\s]+$"
+INPUT_URL = r"^(https?://[^\s]+|data:[^\s]+)$"
+MAX_WEB_URL = 2048
 UPLOAD_ID = r"^[0-9a-f]{32}$"
+
+
+def _check_length(url: str) -> str:
+    if not url.startswith("data:") and len(url) > MAX_WEB_URL:
+        raise ValueError(f"must have at most {MAX_WEB_URL} characters")
+    return url
+
+
 Url = Annotated[
     str,
     Field(
-        max_length=2048,
-        pattern=WEB_URL,
+        pattern=INPUT_URL,
         json_schema_extra={"format": "uri"},
-        description="An http or https URL that the service downloads.",
+        description="An http or https URL that the service downloads, or a data: URL with the "
+        "content; all data: URLs of a request together may be as large as an image.",
     ),
+    AfterValidator(_check_length),
 ]
 UploadId = Annotated[str, Field(pattern=UPLOAD_ID, description="Id of a finished upload.")]
 

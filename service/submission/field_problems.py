@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from service.contract.callers import CALLER
 from service.contract.options import METADATA_PAIR
-from service.contract.requests import UPLOAD_ID, WEB_URL
+from service.contract.requests import INPUT_URL, UPLOAD_ID
 from service.errors import did_you_mean
 
 # By pydantic's type of error; formatted with the error's context. Other types keep their message.
@@ -44,7 +44,7 @@ PATTERNS: Mapping[str, str] = {
     CALLER: "must be a caller's name: lower-case letters, digits, - and _, at most 40",
     UPLOAD_ID: "must be the id of an upload, 32 hexadecimal digits from POST /uploads",
     METADATA_PAIR: "must be name=value, such as shot=12",
-    WEB_URL: "must be an http or https URL",
+    INPUT_URL: "must be an http or https URL, or a data: URL",
 }
 # Values up to this length are repeated in the message.
 MAX_SHOWN = 40

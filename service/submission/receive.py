@@ -1,15 +1,20 @@
-"""Body of a submission: a form with files, URLs or upload ids, or JSON with the latter two."""
+"""Body of a submission: a form with files, URLs or upload ids, or JSON with the latter two.
+
+Each is parsed in the event loop, unless a long `data:` URL makes it large.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from anyio import to_thread
+import anyio
+from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ValidationError
 
 from media.digest import file_sha256
@@ -27,8 +32,9 @@ from service.contract.version import comparable
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
+from service.submission import data_urls
 from service.submission.field_problems import field_problems, summary
-from service.submission.multipart import Part, receive
+from service.submission.multipart import SMALL_BYTES, Part, receive
 from service.submission.spool import Spool
 
 MAX_JSON_BYTES = 64 * 1024
@@ -97,21 +103,32 @@ async def read_request(
     chunks: AsyncIterator[bytes],
     limits: InputLimits,
     spool: Spool,
+    large_bodies: CapacityLimiter,
 ) -> SubmissionBody:
     """Read the body; big files are streamed into `spool`.
+
+    Args:
+        large_bodies: limits how many bodies with long `data:` URLs are parsed at a time.
 
     Raises:
         RejectedError: wrong content type, malformed, too large, or invalid parameters.
     """
+    parse: Callable[[], SubmissionBody]
     if is_json(headers):
-        received, code = _from_json(kind, await _read_small(chunks)), ErrorCode.INVALID_PARAMS
+        text = await _read_json_body(chunks, max_json_bytes(limits), spool)
+        parse, is_large = partial(_from_json, kind, text, limits, spool), isinstance(text, Path)
     elif _is_form(headers):
         parts = await receive(headers, chunks, allowed_parts(kind, limits), spool)
-        received, code = _from_parts(kind, parts), ErrorCode.INVALID_REQUEST
+        parse = partial(_from_parts, kind, parts, limits, spool)
+        is_large = any(isinstance(parts.get(name), Path) for name in REFERENCES[kind].model_fields)
     else:
         raise _wrong_type(headers)
-    _check_inputs(received, code)
-    return received
+    return await to_thread.run_sync(parse, limiter=large_bodies) if is_large else parse()
+
+
+def max_json_bytes(limits: InputLimits) -> int:
+    """Return the limit on a JSON body: an image in base64, and the other fields."""
+    return limits.max_image_bytes * 4 // 3 + MAX_JSON_BYTES
 
 
 async def read_json(
@@ -184,8 +201,10 @@ def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
     """Return the parts of a multipart submission with their limits; `_check_inputs` follows."""
     max_bytes = limits.max_bytes()
     files = {name: Part(max_bytes[name], required=False) for name in INPUTS[kind]}
-    texts = (*REFERENCES[kind].model_fields, "params", "options")
-    return files | {name: Part(MAX_JSON_BYTES, required=False) for name in texts}
+    texts = {name: MAX_JSON_BYTES for name in ("params", "options")}
+    for name in REFERENCES[kind].model_fields:
+        texts[name] = max_json_bytes(limits) if name.endswith("_url") else MAX_JSON_BYTES
+    return files | {name: Part(limit, required=False) for name, limit in texts.items()}
 
 
 def read_model(
@@ -199,27 +218,38 @@ def read_model(
         raise RejectedError(code, summary(problems), errors=problems) from error
 
 
-def _from_json(kind: JobKind, text: bytes) -> SubmissionBody:
-    if kind is JobKind.POSES:
-        poses = read_model(PosePreviewRequest, "body", text)
-        return _submission(kind, poses.params, poses.options, poses, {})
-    body = read_model(AnimationRequest, "body", text)
-    return _submission(kind, body.params, body.options, body, {})
+def _from_json(kind: JobKind, body: Content, limits: InputLimits, spool: Spool) -> SubmissionBody:
+    text, taken = data_urls.take_out(_text(body))
+    if len(text) > MAX_JSON_BYTES:
+        raise _too_large(MAX_JSON_BYTES, " without its data: URLs")
+    request: AnimationRequest | PosePreviewRequest
+    if kind is JobKind.ANIMATE:
+        request = read_model(AnimationRequest, "body", text)
+    else:
+        request = read_model(PosePreviewRequest, "body", text)
+    received = _submission(kind, request.params, request.options, request, {})
+    _check_inputs(received, ErrorCode.INVALID_PARAMS)
+    return _with_data(received, taken, limits, spool)
 
 
-def _from_parts(kind: JobKind, parts: dict[str, Content]) -> SubmissionBody:
+def _from_parts(
+    kind: JobKind, parts: dict[str, Content], limits: InputLimits, spool: Spool
+) -> SubmissionBody:
     params = read_model(PARAMS[kind], "params", _text(parts.pop("params", None)))
     options = read_model(JobOptions, "options", _text(parts.pop("options", None)))
-    model = REFERENCES[kind]
-    texts = {
-        name: _text(parts.pop(name)).decode(errors="replace")
-        for name in model.model_fields
-        if name in parts
-    }
-    references = read_model(model, "body", json.dumps(texts).encode())
+    model, taken = REFERENCES[kind], {}
+    texts = {name: _text(parts.pop(name)) for name in model.model_fields if name in parts}
+    for name, text in texts.items():
+        if name.endswith("_url") and text.startswith(data_urls.SCHEME.encode()):
+            placeholder = f"{data_urls.SCHEME}{name}"
+            taken[placeholder], texts[name] = text, placeholder.encode()
+    decoded = {name: text.decode(errors="replace") for name, text in texts.items()}
+    references = read_model(model, "body", json.dumps(decoded).encode())
     for name, content in parts.items():
         _check_is_file(name, content)
-    return _submission(kind, params, options, references, parts)
+    received = _submission(kind, params, options, references, parts)
+    _check_inputs(received, ErrorCode.INVALID_REQUEST)
+    return _with_data(received, taken, limits, spool)
 
 
 def _submission(
@@ -233,6 +263,32 @@ def _submission(
     urls, uploads = _with_suffix(given, "_url"), _with_suffix(given, "_upload")
     of_job = JobParams(**dict(params))
     return SubmissionBody(kind, of_job, options, files, urls, uploads)
+
+
+def _with_data(
+    received: SubmissionBody, taken: Mapping[str, bytes], limits: InputLimits, spool: Spool
+) -> SubmissionBody:
+    """Return the body with its `data:` URLs as files.
+
+    Args:
+        taken: long URLs by their placeholders. Their content is shorter than the body, for which
+            space in the spool is reserved.
+    """
+    files, urls = dict(received.files), dict(received.urls)
+    for name, url in received.urls.items():
+        if not url.startswith(data_urls.SCHEME):
+            continue
+        most = min(limits.max_image_bytes, limits.max_bytes()[name])
+        try:
+            content = data_urls.decode(taken.get(url) or url.encode(), most)
+        except RejectedError as error:
+            raise error.about(f"{name}_url") from error
+        files[name] = content
+        if len(content) > SMALL_BYTES:
+            files[name] = spool.folder / name
+            (spool.folder / name).write_bytes(content)
+        del urls[name]
+    return replace(received, files=files, urls=urls)
 
 
 def _check_inputs(received: SubmissionBody, code: ErrorCode) -> None:
@@ -271,16 +327,50 @@ async def _read_small(chunks: AsyncIterator[bytes]) -> bytes:
     async for chunk in chunks:
         text += chunk
         if len(text) > MAX_JSON_BYTES:
-            raise RejectedError(
-                ErrorCode.BODY_TOO_LARGE, f"the body is over the limit of {MAX_JSON_BYTES} bytes"
-            )
+            raise _too_large(MAX_JSON_BYTES)
     return bytes(text)
 
 
+async def _read_json_body(chunks: AsyncIterator[bytes], limit: int, spool: Spool) -> Content:
+    """Return the body, or a file of the spool when it is not small."""
+    text = bytearray()
+    async for chunk in chunks:
+        text += chunk
+        if len(text) > MAX_JSON_BYTES:
+            return await _spool_body(bytes(text), chunks, limit, spool)
+    return bytes(text)
+
+
+async def _spool_body(start: bytes, chunks: AsyncIterator[bytes], limit: int, spool: Spool) -> Path:
+    """Write the start of a body and the rest of it to a file."""
+    file, size = spool.folder / "body", 0
+    async with await anyio.open_file(file, "wb") as stream:
+        chunk: bytes | None = start
+        while chunk is not None:
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            spool.reserve("body", size)
+            await stream.write(chunk)
+            chunk = await anext(chunks, None)
+    return file
+
+
+def _too_large(limit: int, what: str = "") -> RejectedError:
+    return RejectedError(
+        ErrorCode.BODY_TOO_LARGE, f"the body{what} is over the limit of {limit} bytes"
+    )
+
+
 def _text(content: Content | None) -> bytes:
+    """Return a text; its file is deleted."""
     if content is None:
         return b"{}"
-    return content.read_bytes() if isinstance(content, Path) else content
+    if isinstance(content, bytes):
+        return content
+    text = content.read_bytes()
+    content.unlink()
+    return text
 
 
 def _sha256(content: Content) -> str:

@@ -16,7 +16,7 @@ import schemathesis
 from schemathesis import Case, HookContext
 from schemathesis.transport.serialization import Binary
 
-from service.contract.requests import UPLOAD_ID, WEB_URL
+from service.contract.requests import INPUT_URL, UPLOAD_ID
 from tcan_client import Client, JobOptions, JobState, Webhook
 from tests import samples
 
@@ -100,4 +100,4 @@ def map_body(context: HookContext, body: Any) -> Any:
 def _is_other_input(value: Any) -> bool:
     if not isinstance(value, str):
         return isinstance(value, Binary)
-    return re.match(WEB_URL, value) is not None or re.match(UPLOAD_ID, value) is not None
+    return re.match(INPUT_URL, value) is not None or re.match(UPLOAD_ID, value) is not None

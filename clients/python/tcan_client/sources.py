@@ -13,13 +13,13 @@ from typing import IO
 
 Source = str | os.PathLike[str] | bytes | IO[bytes]
 """An input: the path of a file, the content itself, a file that is open in binary mode (sent from
-its start), an http or https URL that the service downloads, or the id of an upload.
+its start), an http or https URL that the service downloads, a data: URL, or the id of an upload.
 
 A `str` of 32 hexadecimal digits is an upload's id; a file of such a name needs a `Path`.
 """
 
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
-URL = re.compile(r"https?://", re.IGNORECASE)
+URL = re.compile(r"https?://|data:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

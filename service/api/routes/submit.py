@@ -185,7 +185,9 @@ async def _submit(
         await _check_quota(gateway, caller, 0 if is_json(request.headers) else 1)
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
         headers, limits = request.headers, gateway.settings.limits
-        received = await read_request(kind, headers, request.stream(), limits, spool)
+        received = await read_request(
+            kind, headers, request.stream(), limits, spool, gateway.large_bodies
+        )
         return await submit_job(gateway, caller, received, key, spool)
 
 

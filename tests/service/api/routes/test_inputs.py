@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pytest import approx
 from starlette.testclient import TestClient
 
+from service.api.app import create_app
 from service.contract.job import JobRecord
 from service.contract.params import Trim
 from service.contract.queues import Queue
@@ -18,6 +20,7 @@ from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
+from service.submission.multipart import SMALL_BYTES
 from tests import samples
 from tests.service.api.routes.test_submit import upload
 from tests.service.api.test_api import expect_problem
@@ -150,3 +153,50 @@ def test_preset_is_one_that_live_workers_serve(client: TestClient, jobs: JobStor
     expect_problem(half, 404, "preset_not_served", "served are: mini")
     poses = {"driving_url": "http://127.0.0.1:1/", "params": {"preset": "nini"}}
     expect_problem(client.post("/poses", json=poses), 404, "preset_not_served", "mini, sd14")
+
+
+def data_url(content: bytes) -> str:
+    """Return the content as a `data:` URL."""
+    return f"data:;base64,{b64encode(content).decode()}"
+
+
+def test_inputs_are_sent_as_data_urls(
+    client: TestClient, jobs: JobStore, folder_settings: Settings, tmp_path: Path
+) -> None:
+    small, large = samples.png(), samples.png(700, 700)
+    assert len(large) > SMALL_BYTES
+    driving, pose = data_url(POSES[1]), data_url(ONE_POSE)
+    for image in (small, large):
+        body = {"image_url": data_url(image), "driving_url": driving, "image_pose_url": pose}
+        form = {name: (None, text) for name, text in body.items()}
+        for answer in (client.post("/animate", json=body), client.post("/animate", files=form)):
+            record = record_of(jobs, answer)
+            assert record.inputs.image is not None and record.inputs.image_pose is not None
+            open_objects(folder_settings).fetch(record.inputs.image, tmp_path / "image")
+            assert (tmp_path / "image").read_bytes() == image
+    assert list(folder_settings.spool_folder.iterdir()) == []
+
+
+def test_data_url_over_the_limit_of_the_image_is_refused(folder_settings: Settings) -> None:
+    limits = folder_settings.limits.model_copy(update={"max_image_bytes": 300_000})
+    app = create_app(folder_settings.model_copy(update={"limits": limits}))
+    with TestClient(app) as client:
+        body = {"driving_url": data_url(POSES[1]), "image_url": data_url(bytes(310_000))}
+        answer = client.post("/animate", json=body)
+        expect_problem(answer, 413, "body_too_large", "image_url: the data: URL has about 310,")
+        answer = client.post("/animate", json={**body, "image_url": data_url(bytes(400_000))})
+        expect_problem(answer, 413, "body_too_large", "the body is over the limit of 465536 bytes")
+        body["image_url"] = data_url(samples.png())
+        answer = client.post("/animate", json={**body, "options": {"consent": "x" * 70_000}})
+        expect_problem(answer, 413, "body_too_large", "without its data: URLs is over the limit")
+        for metadata in ({"a": body["image_url"]}, {body["image_url"]: "a"}):
+            answer = client.post("/animate", json={**body, "options": {"metadata": metadata}})
+            expect_problem(answer, 422, "invalid_params", "options.metadata")
+        broken = {**body, "image_url": "data:image/png;base64,*"}
+        answer = client.post("/animate", json=broken)
+        expect_problem(answer, 422, "url_refused", "image_url: not a valid data: URL: the data is")
+        twice = {"image_url": data_url(samples.png())}
+        answer = client.post("/animate", files={"image": IMAGE, "driving": POSES}, data=twice)
+        expect_problem(answer, 422, "invalid_request", "image is given twice")
+        body["image_url"] = data_url(b"GIF89a")
+        expect_problem(client.post("/animate", json=body), 422, "invalid_image", "image")
