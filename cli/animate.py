@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -17,7 +15,7 @@ from cli.plan import plan_within, read_bytes
 from cli.poses import PoseCanvas, PoseFps, PoseLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from media.watermark.embed import Watermarker
     from tcan_core.distributed.process_group import ProcessGroup
@@ -211,9 +209,9 @@ def animate(
             source_pose_path=source_pose,
             retarget=retarget,
             trim=part,
+            audio=audio and not group.rank,
             pose_options=pose_options,
         )
-        sound = _sound_file(driving, prepared.warnings) if audio and not group.rank else None
         if not group.rank:
             stored = stored_format(out, prepared.fps, prepared.image.shape[:2])
             for line in [*prepared.warnings, *stored.warnings]:  # before the long computation
@@ -227,36 +225,15 @@ def animate(
                 (window_batch, decode_batch),
             )
         marker = Watermarker(settings.seed & PAYLOAD_BITS) if watermark else None
-        start_s = float(part.frames(prepared.fps).start / prepared.fps)
-        with sound or nullcontext() as audio_from:
-            outputs = _Outputs(out, pose_video, audio_from, start_s, marker)
-            report = _render(preset, device, options, group, prepared, settings, outputs, progress)
+        outputs = _Outputs(out, pose_video, marker)
+        report = _render(preset, device, options, group, prepared, settings, outputs, progress)
     if report is not None:
         _print_report(report, outputs, as_json)
-
-
-def _sound_file(driving: Path, warnings: list[str]) -> AbstractContextManager[Path] | None:
-    """Return a temporary file with the sound, read before the long computation, or None."""
-    from media.audio import extract_sound
-
-    sound = extract_sound(driving, warnings.append)
-    return None if sound is None else temporary_file(sound, ".m4a")
-
-
-@contextmanager
-def temporary_file(content: bytes, suffix: str) -> Iterator[Path]:
-    """Write a file for the length of a `with` block."""
-    with TemporaryDirectory(prefix="tcan-") as folder:
-        file = Path(folder) / f"file{suffix}"
-        file.write_bytes(content)
-        yield file
 
 
 class _Outputs(NamedTuple):
     video: Path
     poses: Path | None
-    audio_from: Path | None
-    audio_start_s: float
     marker: Watermarker | None
 
 
@@ -288,8 +265,6 @@ def _render(
         settings,
         progress=progress,
         pose_path=outputs.poses,
-        audio_from=outputs.audio_from,
-        audio_start_s=outputs.audio_start_s,
         frame_filter=outputs.marker,
     )
 

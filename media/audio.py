@@ -28,13 +28,15 @@ DEFAULT_RATE = 48_000
 UNREADABLE = "its audio cannot be read"
 
 
-def extract_sound(source: Source, warn: Callable[[str], None]) -> bytes | None:
+def extract_sound(
+    source: Source, warn: Callable[[str], None], start_s: float = 0.0
+) -> bytes | None:
     """Return the sound of a file as an mp4 file, or None if there is none that can be read.
 
-    The first track that can be read is taken. Its time 0 is the first frame of the source's video.
-    Copying the result needs no decoder and does not fail.
+    The first track that can be read is taken. To copy the result needs no decoder.
 
     Args:
+        start_s: where the sound begins, in seconds after the first frame of the source's video.
         warn: called when a track, the end of one, or all sound is left out.
 
     Raises:
@@ -50,7 +52,7 @@ def extract_sound(source: Source, warn: Callable[[str], None]) -> bytes | None:
         for encodes in (False, True):
             try:
                 _check_decodes(file, index)
-                sound = _extract(file, index, encodes, warn)
+                sound = _extract(file, index, encodes, start_s, warn)
             except MediaError:
                 continue
             if index:
@@ -149,13 +151,15 @@ def _check_decodes(file: MediaFile, index: int) -> None:
             raise MediaError(f"{file.name}: {UNREADABLE}")
 
 
-def _extract(file: MediaFile, index: int, encodes: bool, warn: Callable[[str], None]) -> bytes:
+def _extract(
+    file: MediaFile, index: int, encodes: bool, start_s: float, warn: Callable[[str], None]
+) -> bytes:
     """Return a track as an mp4 file, up to damage in it. Raises MediaError if nothing is left."""
     memory = io.BytesIO()
     with (
         map_ffmpeg_errors(file.name, UNREADABLE),
         av.open(memory, "w", format="mp4") as output,
-        closing(AudioTrack(file, output, index=index, encodes=encodes)) as track,
+        closing(AudioTrack(file, output, start_s, index=index, encodes=encodes)) as track,
     ):
         try:
             track.write_until(math.inf)

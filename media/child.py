@@ -63,11 +63,14 @@ def poses(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
 
 
 def sound(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send a video's sound as an mp4 file, if there is any; `argument` is as for `image`."""
+    """Send a video's sound as an mp4 file, if there is any.
+
+    `argument` is as for `image`, and has `start_s` of `extract_sound`.
+    """
     with _send_errors(out):
         warnings: list[str] = []
         source, _ = _file_and_limits(file, argument)
-        content = extract_sound(source, warnings.append)
+        content = extract_sound(source, warnings.append, argument["start_s"])
         out.json({"size_bytes": len(content or b""), "warnings": warnings})
         if content is not None:
             out.raw(memoryview(content))

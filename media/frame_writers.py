@@ -82,7 +82,6 @@ def open_writer(
     fps: Fraction,
     size: tuple[int, int],
     audio_from: Path | None = None,
-    audio_start_s: float = 0.0,
 ) -> Iterator[FrameWriter]:
     """Open a writer for the format of the suffix; the file appears when the block succeeds.
 
@@ -95,7 +94,6 @@ def open_writer(
         fps: frames per second.
         size: (height, width) of every frame.
         audio_from: a video whose audio is copied; mp4 only.
-        audio_start_s: as in `VideoWriter`.
 
     Raises:
         ParameterError: audio for another format than mp4, no frame, or as `VideoWriter`.
@@ -105,9 +103,7 @@ def open_writer(
     if audio_from is not None:
         check_sound(path)
     if kind not in (".gif", ".zip"):
-        with VideoWriter(
-            path, fps, size, audio_from=audio_from, audio_start_s=audio_start_s
-        ) as video:
+        with VideoWriter(path, fps, size, audio_from=audio_from) as video:
             yield video
         return
     with atomic_write(path) as temporary:

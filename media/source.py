@@ -62,7 +62,7 @@ class MediaSource(Protocol):
     def poses(self, path: Path, limits: PoseFileLimits) -> Files:
         """Return name and content of the files of a pose file, a folder or a zip."""
 
-    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+    def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """Return a video's sound as an mp4 file, or None; see `extract_sound`."""
 
 
@@ -86,6 +86,6 @@ class LocalMediaSource:
         """See `MediaSource`."""
         return pose_files(path, limits)
 
-    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+    def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """See `MediaSource`."""
-        return extract_sound(path, warn)
+        return extract_sound(path, warn, start_s)

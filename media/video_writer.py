@@ -52,7 +52,6 @@ class VideoWriter:
         preset: x264's speed, "ultrafast" to "veryslow".
         audio_from: a file whose first audio track is copied, up to the last frame; a
             codec that mp4 does not support is re-encoded as AAC.
-        audio_start_s: where the audio begins, in seconds after that file's first frame.
 
     Raises:
         ParameterError: an argument is out of range, a frame has another size or type, or there is
@@ -69,7 +68,6 @@ class VideoWriter:
         crf: float = 18,
         preset: str = "medium",
         audio_from: Path | str | None = None,
-        audio_start_s: float = 0.0,
     ) -> None:
         self._path = Path(path)
         self.fps = _check_fps(fps)
@@ -81,7 +79,6 @@ class VideoWriter:
         self._kind = WEBM if self._path.suffix.lower() == ".webm" else MP4
         self._options = _x264_options(crf, preset) if self._kind is MP4 else _vp9_options(crf)
         self._audio_from = None if audio_from is None else Path(audio_from)
-        self._audio_start_s = audio_start_s
         self._temporary = temporary_path(self._path)
         self._audio: AudioTrack | None = None
 
@@ -95,7 +92,7 @@ class VideoWriter:
         try:
             self._stream = self._add_pictures()
             if self._audio_from is not None:
-                self._audio = AudioTrack(self._audio_from, self._output, self._audio_start_s)
+                self._audio = AudioTrack(self._audio_from, self._output)
         except BaseException:
             self._discard()
             raise

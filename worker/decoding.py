@@ -163,12 +163,12 @@ class ChildSource:
             for name, size, end in zip(report.names, report.sizes, ends, strict=True)
         ]
 
-    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+    def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """Return a video's sound as an mp4 file, or None. Raises AnimationError.
 
         The file is as untrusted as the video.
         """
-        with self._child("sound", path, MediaLimits()) as child:
+        with self._child("sound", path, MediaLimits(), start_s=start_s) as child:
             report = _report(child)
             if report.size_bytes:
                 child.allow(report.size_bytes)
@@ -182,8 +182,8 @@ class ChildSource:
         self._sandbox.close()
 
     @contextmanager
-    def _child(self, function: str, path: Path, limits: Any) -> Iterator[Child]:
-        argument = {"name": path.name, "limits": asdict(limits)}
+    def _child(self, function: str, path: Path, limits: Any, **more: Any) -> Iterator[Child]:
+        argument = {"name": path.name, "limits": asdict(limits), **more}
         try:
             with self._sandbox.child(
                 f"{MODULE}:{function}", [(path, argument)], self._child_limits, self._check

@@ -42,13 +42,14 @@ from tcan_core.pipelines.animate import (
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.pipelines.sound import find_sound, sound_file
 from tcan_core.pipelines.source_pose import find_source_pose
 from tcan_core.pipelines.stage_clock import StageClock
 from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
 
 DEFAULT_FPS = Fraction(25)
-_POSES_MEMBER = "prepared.json"
+_POSES_MEMBER, _SOUND_MEMBER = "prepared.json", "sound.mp4"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class PreparedInput:
         seconds: time of each stage so far.
         quality: plain JSON: what cleaning found, and how well source and driving poses agree.
         pose_maps: the drawn poses, if they exist already.
+        sound: an mp4 file with the sound of the result, if it has any.
     """
 
     image: NDArray[np.uint8]
@@ -74,9 +76,10 @@ class PreparedInput:
     seconds: dict[str, float] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     pose_maps: PoseMaps | None = None
+    sound: bytes | None = None
 
     def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write all but the image into a zip: `prepared.json`, and the drawn poses as PNGs.
+        """Write all but the image into a zip: `prepared.json`, drawn poses as PNGs, and the sound.
 
         Args:
             path: ends in `.zip`.
@@ -94,6 +97,8 @@ class PreparedInput:
             write_pose_maps(path, self.pose_maps, progress)
         with zipfile.ZipFile(path, "w" if self.pose_maps is None else "a") as archive:
             archive.writestr(_POSES_MEMBER, json.dumps(content), zipfile.ZIP_DEFLATED)
+            if self.sound is not None:
+                archive.writestr(_SOUND_MEMBER, self.sound)
 
     @classmethod
     def load(
@@ -106,7 +111,8 @@ class PreparedInput:
         """Read the zip of `save`, drawn poses on demand, and the image from its own file."""
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(_POSES_MEMBER))
-            has_maps = len(archive.namelist()) > 1
+            members = set(archive.namelist())
+            sound = archive.read(_SOUND_MEMBER) if _SOUND_MEMBER in members else None
         source_pose = content["source_pose"]
         return cls(
             image=(media or LocalMediaSource()).image(image_path, limits),
@@ -116,7 +122,8 @@ class PreparedInput:
             warnings=content["warnings"],
             seconds=content["seconds"],
             quality=content["quality"],
-            pose_maps=StoredPoseMaps(path) if has_maps else None,
+            pose_maps=StoredPoseMaps(path) if members - {_POSES_MEMBER, _SOUND_MEMBER} else None,
+            sound=sound,
         )
 
 
@@ -156,6 +163,7 @@ def prepare(
     media: MediaSource | None = None,
     trim: Trim | None = None,
     pose_options: PoseFileOptions | None = None,
+    audio: bool = False,
 ) -> PreparedInput:
     """Read the inputs, detect poses in them, and clean the driving poses.
 
@@ -171,6 +179,8 @@ def prepare(
         trim: the part of the driving video or pose file; all of it by default.
         pose_options: what the user knows about a driving pose file; coco17 also
             allows it in the image's.
+        audio: whether the result has the driving video's sound; if it has none that can be read,
+            a warning says so.
 
     Raises:
         MediaError: image or video cannot be used.
@@ -193,6 +203,10 @@ def prepare(
     )
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
+    sound_warnings: list[str] = []
+    sound = None
+    if audio:
+        sound = find_sound(driving_path, driving.fps, trim, media, sound_warnings.append)
     if retarget and source_pose is not None:
         source_warnings = source_warnings + limb_warnings(source_pose)
     return PreparedInput(
@@ -203,9 +217,11 @@ def prepare(
         image_warnings
         + driving.warnings
         + source_warnings
-        + (agreement.warnings(retarget) if agreement else []),
+        + (agreement.warnings(retarget) if agreement else [])
+        + sound_warnings,
         {"prepare": time.monotonic() - started},
         driving.quality | {"alignment": agreement.as_json() if agreement else None},
+        sound=sound,
     )
 
 
@@ -282,8 +298,6 @@ def render(
     is_canceled: IsCanceled | None = None,
     poster_path: Path | None = None,
     pose_path: Path | None = None,
-    audio_from: Path | None = None,
-    audio_start_s: float = 0.0,
     resume: DenoiseState | None = None,
     frame_filter: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> AnimateReport:
@@ -294,8 +308,6 @@ def render(
             and `.zip` select their formats, all else is mp4 with H.264.
         poster_path: PNG of the first frame.
         pose_path: mp4 of the drawn poses.
-        audio_from: a video whose sound is copied.
-        audio_start_s: where the sound begins, in seconds after that video's first frame.
         resume: checkpoint of an earlier render with the same arguments; the result is the same
             file, byte for byte.
         frame_filter: applied to each frame before it is written, such as a watermark.
@@ -313,7 +325,10 @@ def render(
     frames = pipeline.frames(
         image, poses, source_pose, settings, clock.note, is_canceled, resume, prepared.pose_maps
     )
-    with open_writer(out_path, prepared.fps, size, audio_from, audio_start_s) as writer:
+    with (
+        sound_file(prepared.sound) as audio_from,
+        open_writer(out_path, prepared.fps, size, audio_from) as writer,
+    ):
         for index, frame in enumerate(frames):
             filtered = frame if frame_filter is None else frame_filter(frame)
             writer.write(filtered)

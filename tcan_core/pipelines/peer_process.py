@@ -113,7 +113,7 @@ class DecodedImage:
         """Fail: peers read no pose files."""
         raise AssertionError("peer processes read no pose files")
 
-    def sound(self, path: Path, warn: Callable[[str], None]) -> bytes | None:
+    def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """Fail: peers read no sound."""
         raise AssertionError("peer processes read no sound")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from av.audio.stream import AudioStream
 
+from media.audio import extract_sound
 from media.video_reader import VideoReader
 from media.video_writer import VideoWriter
 from tcan_core.errors import MediaError, ParameterError
@@ -97,8 +98,9 @@ def test_audio_ends_with_the_pictures(tmp_path: Path) -> None:
 
 def test_audio_begins_where_it_is_told_to(tmp_path: Path) -> None:
     source = make_video(tmp_path / "source.mp4", steps(20), audio="aac")
-    target = tmp_path / "a.mp4"
-    with VideoWriter(target, 25, (48, 64), audio_from=source, audio_start_s=0.4) as writer:
+    target, sound = tmp_path / "a.mp4", tmp_path / "sound.mp4"
+    sound.write_bytes(extract_sound(source, pytest.fail, start_s=0.4) or b"")
+    with VideoWriter(target, 25, (48, 64), audio_from=sound) as writer:
         for frame in steps(10):
             writer.write(frame)
     copied, original = _audio_packets(target), _audio_packets(source)

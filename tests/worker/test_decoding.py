@@ -94,7 +94,7 @@ def test_video_is_read_alike_everywhere(
 def test_sound_is_read_alike_everywhere(worker: ChildSource) -> None:
     for name in ("apac_first.mov", "beep.mp4", "f60.mp4"):
         heard: dict[str, list[str]] = {"command line": [], "worker": []}
-        sound = worker.sound(CASES / name, heard["worker"].append)
-        assert sound == extract_sound(CASES / name, heard["command line"].append)
+        sound = worker.sound(CASES / name, heard["worker"].append, 0.5)
+        assert sound == extract_sound(CASES / name, heard["command line"].append, 0.5)
         assert (sound is None) == (name == "f60.mp4")
         assert heard["worker"] == heard["command line"]

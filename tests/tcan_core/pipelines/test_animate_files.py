@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -38,6 +37,7 @@ from tcan_core.pipelines.device_memory import peak_memory_bytes
 from tcan_core.progress import AnimateProgress
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.world import Scene
+from tests.media.make_media import make_video
 from tests.tcan_core.pipelines.conftest import DETECTOR, FRAMES, SIZE
 
 FAST = AnimateSettings(seed=3, context_size=4, context_overlap=2)
@@ -288,15 +288,28 @@ def test_canceled_render_leaves_no_files(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_driving_video_without_sound_is_accepted(
-    pipeline: AnimatePipeline, prepared: PreparedInput, pair: Path, tmp_path: Path
+def test_result_has_the_sound_of_the_part(
+    pipeline: AnimatePipeline, pair: Path, tmp_path: Path
 ) -> None:
-    """Copying the sound of a video without sound is not an error."""
-    shutil.copy(pair / "driving.mp4", tmp_path / "driving.mp4")
+    poses = pair / "driving_pose.json"
+    driving = make_video(
+        tmp_path / "a.mp4", FRAMES * [read_image(pair / "source.png")], audio="aac"
+    )
+    found = prepare(
+        pair / "source.png", driving, detector=DETECTOR, audio=True, trim=Trim(start_s=0.04)
+    )
+    assert [text for text in found.warnings if "sound" in text] == []
+    found.save(tmp_path / "prepared.zip")
+    loaded = PreparedInput.load(tmp_path / "prepared.zip", pair / "source.png")
 
-    render(pipeline, prepared, tmp_path / "o.mp4", FAST, audio_from=tmp_path / "driving.mp4")
+    render(pipeline, loaded, tmp_path / "o.mp4", FAST)
 
-    assert len(list(VideoReader(tmp_path / "o.mp4"))) == FRAMES
+    info = VideoReader(tmp_path / "o.mp4").info
+    assert (info.num_frames_estimate, info.has_audio) == (FRAMES - 1, True)
+
+    silent = prepare(pair / "source.png", poses, detector=DETECTOR, audio=True)
+    assert silent.sound is None
+    assert "driving_pose.json: a pose file has no sound, so the result has none" in silent.warnings
 
 
 def test_random_seeds_differ() -> None:
