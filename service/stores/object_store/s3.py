@@ -53,8 +53,8 @@ class S3Objects:
         public: signs links, with the endpoint that callers use.
         bucket: must exist.
         link_ttl_s: lifetime of a link.
-        probe_forms: sends a form to the server and returns whether it accepts forms; Amazon's S3
-            needs no probe.
+        probe_forms: sends a form to the server and returns whether it accepts forms, None if that
+            stays unknown; Amazon's S3 needs no probe.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class S3Objects:
         bucket: str,
         *,
         link_ttl_s: int = 900,
-        probe_forms: Callable[[UploadForm], bool] | None = None,
+        probe_forms: Callable[[UploadForm], bool | None] | None = None,
     ) -> None:
         self._client = client
         self._public = public
@@ -151,13 +151,12 @@ class S3Objects:
     def form(self, key: str, max_bytes: int, ttl_s: int) -> UploadForm | None:
         """Return a presigned POST to S3, which enforces the number of bytes.
 
-        None if the server implements no POST, which the first call finds out by trying one.
+        None if the server implements no POST, which the first call finds out by trying one, or
+        does not answer.
         """
         if self._accepts_forms is None:
             self._accepts_forms = self._try_form()
-        if not self._accepts_forms:
-            return None
-        return self._form(self._public, key, max_bytes, ttl_s)
+        return self._form(self._public, key, max_bytes, ttl_s) if self._accepts_forms else None
 
     def check(self) -> None:
         """Check that the bucket exists and the key may use it."""
@@ -168,7 +167,7 @@ class S3Objects:
                 raise UnavailableError(f"there is no bucket {self._bucket!r}") from error
             raise _mapped(error, self._bucket) from error
 
-    def _try_form(self) -> bool:
+    def _try_form(self) -> bool | None:
         key = f"probes/{token_hex(8)}"
         assert self._probe_forms is not None
         accepted = self._probe_forms(self._form(self._client, key, 1, PROBE_TTL_S))
@@ -257,8 +256,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext | bool:
     return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
 
 
-def _accepts_form(settings: Settings, form: UploadForm) -> bool:
-    """Upload one byte by a form. Raises UnavailableError if the server does not answer."""
+def _accepts_form(settings: Settings, form: UploadForm) -> bool | None:
+    """Upload one byte by a form; return whether it was accepted, None without a real answer."""
     try:
         response = httpx.post(
             form.url,
@@ -267,10 +266,10 @@ def _accepts_form(settings: Settings, form: UploadForm) -> bool:
             timeout=settings.s3_timeout_s,
             verify=tls_context(settings),
         )
-    except httpx.HTTPError as error:
-        raise UnavailableError(f"the object store does not answer: {error}") from error
+    except httpx.HTTPError:
+        return None
     if response.is_server_error and response.status_code != NOT_IMPLEMENTED:
-        raise UnavailableError(f"the object store answers an upload with {response.status_code}")
+        return None
     return response.is_success
 
 

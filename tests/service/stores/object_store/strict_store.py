@@ -1,6 +1,6 @@
 """A stand-in for S3 servers other than Amazon's: an HTTPS proxy before a real server.
 
-It refuses what such servers lack: checksums in trailers (aws-chunked) and uploads by POST forms.
+It refuses what such servers lack: checksums in headers and trailers, and uploads by POST forms.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from service.settings import Settings
 from tests.servers import S3Server
 from tests.service.tls_proxy import certificate
 
+CHECKSUMS = ("x-amz-trailer", "x-amz-checksum", "x-amz-sdk-checksum")
 ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 
 
@@ -40,6 +41,7 @@ class StrictStore:
         ca: its certificate, in a PEM file.
         refusal: the answer to every request, if any.
         refuses_head: whether HEAD gets that answer as well.
+        accepts_forms: whether POST forms are forwarded.
         refused: what was refused so far.
     """
 
@@ -47,6 +49,7 @@ class StrictStore:
     ca: Path
     refusal: Refusal | None = None
     refuses_head: bool = True
+    accepts_forms: bool = False
     refused: list[str] = field(default_factory=list)
 
     def settings(self, data: Path) -> Settings:
@@ -56,10 +59,12 @@ class StrictStore:
     def refusal_of(self, method: str, headers: Message) -> Refusal | None:
         """Return how a request is refused; None if it is forwarded."""
         names = {name.lower() for name in headers}
-        if "x-amz-trailer" in names or "aws-chunked" in headers.get("content-encoding", ""):
-            self.refused.append("trailer")
+        has_checksum = any(name.startswith(CHECKSUMS) for name in names)
+        if has_checksum or "aws-chunked" in headers.get("content-encoding", ""):
+            self.refused.append("checksum")
             return Refusal(501, "NotImplemented")
-        if method == "POST" and "multipart/form-data" in headers.get("content-type", ""):
+        is_form = method == "POST" and "multipart/form-data" in headers.get("content-type", "")
+        if is_form and not self.accepts_forms:
             self.refused.append("form")
             return Refusal(501, "NotImplemented")
         return self.refusal if method != "HEAD" or self.refuses_head else None
