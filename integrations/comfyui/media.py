@@ -47,7 +47,8 @@ def png(image: Tensor) -> bytes:
 def pose_file(poses: Sequence[dict[str, Any]] | dict[str, Any], fps: float | None = None) -> bytes:
     """Return a pose file of the service from a POSE_KEYPOINT: one OpenPose object per frame."""
     frames = [poses] if isinstance(poses, dict) else list(poses)
-    return json.dumps(frames if fps is None else {"fps": fps, "frames": frames}).encode()
+    document = frames if fps is None else {"fps": fps, "frames": frames}
+    return json.dumps(document, default=float).encode()  # some nodes give NumPy's numbers
 
 
 def video_source(video: Any) -> Path | IO[bytes]:

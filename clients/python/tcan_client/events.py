@@ -109,4 +109,5 @@ def _event(frame: bytes) -> Event:
             Job.model_validate_json(fields[b"data"]),
         )
     except (KeyError, ValueError, ValidationError) as error:
-        raise UnreachableError(f"not an event of tcan: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise UnreachableError(f"not an event of tcan, or of an older one: {reason}") from error

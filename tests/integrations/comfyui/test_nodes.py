@@ -87,6 +87,7 @@ def test_poses_become_a_pose_file() -> None:
     frames = json.loads(samples.poses(2))
     assert json.loads(pose_file(frames, 12.0)) == {"fps": 12.0, "frames": frames}
     assert json.loads(pose_file(frames[0])) == frames[:1]
+    assert json.loads(pose_file({"canvas_width": np.float32(64)})) == [{"canvas_width": 64.0}]
 
 
 def test_video_is_sent_from_its_file_or_its_content() -> None:
