@@ -26,6 +26,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security-policy.md",
     "clients/python/README.md": "python-client.md",
+    "clients/typescript/README.md": "typescript-client.md",
     "integrations/comfyui/README.md": "comfyui.md",
     "tcan_core/presets/mini/README.md": "preset-mini.md",
     "deploy/kubernetes/training/README.md": "training-in-kubernetes.md",
