@@ -15,6 +15,7 @@ from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams, PoseLayout, ResultFormat, Sampler
 from service.contract.webhooks import WebhookEvent
+from service.submission.field_problems import field_problems, summary
 from tcan_client import DEFAULT_URL
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end.")]
@@ -123,12 +124,8 @@ def read_model(model: type[M], arguments: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        complaints = (
-            f"{'.'.join(str(step) for step in entry['loc'])} "
-            f"{entry['msg'].removeprefix('Value error, ')}".strip()
-            for entry in error.errors()
-        )
-        raise typer.BadParameter("; ".join(complaints)) from error
+        problems = field_problems(error.errors(), "options", model)
+        raise typer.BadParameter(summary(problems)) from error
 
 
 def webhook_fields(url: str | None, events: list[WebhookEvent]) -> dict[str, Any] | None:

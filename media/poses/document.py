@@ -34,6 +34,7 @@ from media.poses.points import shown
 from media.poses.text import read_json
 from media.poses.units import Frames, extent, fix_confidences, is_normalized, to_pixels
 
+MAX_ODD_SHARE = 0.2  # of the joints, whose confidences may be below 0 by mistake
 MIN_ASSUMED_SIDE = 64  # pixels of a canvas that no file and no user tells
 P = TypeVar("P")
 # (name, content) of the files that make a pose file; several have one frame each.
@@ -151,6 +152,7 @@ def parse_pose_file(
     reads_coco = raw.is_coco or options.reads_coco
     reader = PersonReader(options.layout, notes, reads_coco)
     frames = _read_people(name, raw, reader, limits)
+    _refuse_depths(name, frames, notes)
     frames = fix_confidences(frames, notes)
     frames, canvas = _to_pixels(name, frames, options.canvas or declared, image_size, notes)
     limits.check_canvas(name, *canvas)
@@ -236,6 +238,16 @@ def _read_people(name: str, raw: RawFrames, reader: PersonReader, limits: PoseFi
     if is_empty and reader.problem is not None:
         raise PoseFileError(f"{name}: {reader.problem}")
     return frames
+
+
+def _refuse_depths(name: str, frames: Frames, notes: Notes) -> None:
+    """Raise PoseFileError when many joints are x, y, z, and not x, y, confidence."""
+    joints = sum(len(part) // 3 for people in frames for person in people for part in person.parts)
+    if notes.odd_confidences > MAX_ODD_SHARE * joints:
+        raise PoseFileError(
+            f"{name}: the third numbers of {notes.odd_confidences:,} joints are below 0, as in"
+            " joints in 3-D (x, y, z); give x, y, confidence"
+        )
 
 
 def _common_canvas(name: str, raw: RawFrames, limits: PoseFileLimits) -> tuple[int, int] | None:

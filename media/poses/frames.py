@@ -26,7 +26,7 @@ ACCEPTED = (
 )
 _FRAMES = ("frames", "instanceinfo")
 _PEOPLE = ("people", "persons", "instances", "bodies")
-_WRAPPERS = ("data", "result", "results", "output", "poses", "annotations")
+_WRAPPERS = ("data", "result", "results", "output", "poses", "predictions", "annotations")
 _DIGITS = tuple("0123456789")
 _FPS = ("fps", "framerate")
 _CANVAS = (("canvaswidth", "canvasheight"), ("imagewidth", "imageheight"), ("width", "height"))
@@ -92,11 +92,29 @@ def people_of(frame: Any, where: str) -> list[Any]:
         people = frame[names[0]]
     else:
         people = frame["people"]
+    if isinstance(people, dict) and {"candidate", "subset"} <= people.keys():
+        return _dwpose_people(people)
     if isinstance(people, dict):
         return [people] if has_body(people) else _in_order(people)
     if people is not None and not isinstance(people, list):
         raise PoseFileError(f"{where}: people is {shown(people)}; it must be an array")
     return people or []
+
+
+def _dwpose_people(bodies: dict[str, Any]) -> list[Any]:
+    """Return the people of DWPose's own result: points, and for each person their indices or -1.
+
+    Content of another form is returned as a person that cannot be read.
+    """
+    points, subset = bodies["candidate"], bodies["subset"]
+    try:
+        people = [
+            [[*points[int(index)][:2], 1] if index >= 0 else [0, 0, 0] for index in row[:18]]
+            for row in subset
+        ]
+        return [{BODY: joints} for joints in people]
+    except (TypeError, ValueError, LookupError, OverflowError):
+        return [{BODY: "candidate and subset that do not match"}]
 
 
 def declared_canvas(content: Any) -> tuple[Any, Any] | None:
@@ -145,20 +163,20 @@ def _by_image(results: list[dict[str, Any]]) -> list[Any]:
     for result in results:
         people.setdefault(str(result["image_id"])[:100], []).append(result)
     names = sorted(people, key=natural_order)
-    numbers = [int(found[-1]) for name in names if (found := re.findall("[0-9]+", name))]
     frames = [{"people": people[names[0]]}]
-    for index in range(1, len(names)):
-        frames += [{"people": []}] * _gap(numbers, len(names), index)
-        frames.append({"people": people[names[index]]})
+    for name, missing in zip(names[1:], _missing_before(names), strict=True):
+        frames += [{"people": []}] * missing
+        frames.append({"people": people[name]})
     return frames
 
 
-def _gap(numbers: list[int], frames: int, index: int) -> int:
-    """Return how many frames are missing before a frame: those without people are not written."""
+def _missing_before(names: list[str]) -> list[int]:
+    """Return how many frames are missing before each name but the first: those without people."""
+    numbers = [int(found[-1]) for name in names if (found := re.findall("[0-9]+", name))]
     steps = [after - before for before, after in pairwise(numbers)]
-    if len(numbers) != frames or min(steps) != 1 or sum(steps) > MAX_GAPS:
-        return 0
-    return steps[index - 1] - 1
+    if len(numbers) < len(names) or min(steps, default=0) != 1 or sum(steps) > MAX_GAPS:
+        return [0] * (len(names) - 1)
+    return [step - 1 for step in steps]
 
 
 def _is_coco(document: dict[str, Any]) -> bool:
@@ -172,7 +190,9 @@ def _is_array_of_people(frame: list[Any]) -> bool:
     first = frame[0] if frame else None
     if isinstance(first, dict):
         return has_body(first)
-    return frame == [] or (isinstance(first, list) and bool(first) and isinstance(first[0], list))
+    return frame == [] or (
+        isinstance(first, list) and bool(first) and isinstance(first[0], list | dict)
+    )
 
 
 def _checked_fps(name: str, fps: Any) -> float | None:

@@ -10,6 +10,7 @@ class Notes:
 
     Attributes:
         total: number of all changes.
+        odd_confidences: number of confidences below 0 that are not -1, which means "missing".
     """
 
     def __init__(self) -> None:
@@ -17,6 +18,7 @@ class Notes:
         self._places: dict[str, str] = {}
         self._others = 0
         self.total = 0
+        self.odd_confidences = 0
 
     def add(self, what: str, where: str = "") -> None:
         """Count a change.

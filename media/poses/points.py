@@ -75,7 +75,7 @@ def _flat(values: Any, counts: tuple[int, ...]) -> tuple[list[Any], int]:
         return values, _size(len(values), counts)
     sizes = {len(value) for value in values}
     if len(values) not in counts:
-        raise PointsError(_wrong_count(f"{len(values)} joints", counts))
+        raise PointsError(_wrong_count(_joints(len(values)), counts))
     if sizes not in ({2}, {3}):
         raise PointsError("has joints that are not [x, y, confidence] or [x, y]")
     return [number for value in values for number in value], sizes.pop()
@@ -89,8 +89,12 @@ def _size(given: int, counts: tuple[int, ...]) -> int:
         raise PointsError(
             f"has {given} numbers, like joints in 3-D; each joint needs x, y, confidence"
         )
-    joints = f"{given // 3} joint{'s' * (given != 3)}" if given % 3 == 0 else "no whole joints"
+    joints = _joints(given // 3) if given % 3 == 0 else "no whole joints"
     raise PointsError(_wrong_count(f"{given} numbers ({joints})", counts))
+
+
+def _joints(count: int) -> str:
+    return f"{count} joint{'' if count == 1 else 's'}"
 
 
 def _wrong_count(given: str, counts: tuple[int, ...]) -> str:
@@ -120,6 +124,7 @@ def _point(numbers: list[Any], notes: Notes, where: str) -> tuple[float, float, 
         notes.add("joints left out because their confidence is no number", where)
     elif confidence < 0:
         notes.add("joints left out because their confidence is below 0", where)
+        notes.odd_confidences += confidence != -1
     elif x is None or y is None or max(abs(x), abs(y)) > MAX_COORDINATE:
         notes.add("joints left out because x or y is no number, or far out of the frame", where)
     elif (x, y) == (-1.0, -1.0):

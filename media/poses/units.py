@@ -17,6 +17,8 @@ MAX_NORMALIZED = 2.0
 MIN_NORMALIZED_SIDE = 16
 # Share of points left of or above the frame from which coordinates are -1..1, with 0 in the middle.
 _OFTEN_NEGATIVE = 0.2
+# Share of points that may lie anywhere.
+_MISTAKEN = 0.1
 _MIN_PERCENT, _MAX_PERCENT = 10.0, 100.0
 
 
@@ -37,16 +39,22 @@ def fix_confidences(frames: Frames, notes: Notes) -> Frames:
 def is_normalized(frames: Frames, canvas: tuple[int, int] | None) -> bool:
     """Return whether coordinates are 0..1 or -1..1, and not pixels.
 
-    Every detected point of the file counts, and a canvas of few pixels is believed.
+    Every detected point of the file counts, a few may be mistakes, and a canvas of few pixels is
+    believed.
 
     Args:
         canvas: (height, width) as the file says, or None.
     """
     if canvas is not None and min(canvas) < MIN_NORMALIZED_SIDE:
         return False
-    points = _detected(frames)
-    first = next(points, None)
-    return first is not None and _is_near(*first) and all(_is_near(x, y) for x, y in points)
+    left = _MISTAKEN * sum(len(part) // 3 for part in _parts(frames))
+    near = 0
+    for x, y in _detected(frames):
+        if abs(x) <= MAX_NORMALIZED and abs(y) <= MAX_NORMALIZED:
+            near += 1
+        elif (left := left - 1) < 0:
+            return False
+    return near > 0
 
 
 def to_pixels(frames: Frames, canvas: tuple[int, int], notes: Notes) -> Frames:
@@ -78,10 +86,6 @@ def _detected(frames: Frames) -> Iterator[tuple[float, float]]:
         for index in range(0, len(part), 3)
         if part[index + 2] > 0
     )
-
-
-def _is_near(x: float, y: float) -> bool:
-    return abs(x) <= MAX_NORMALIZED and abs(y) <= MAX_NORMALIZED
 
 
 def _mapped(

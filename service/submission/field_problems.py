@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from service.contract.callers import CALLER
 from service.contract.options import METADATA_PAIR
+from service.contract.params import CANVAS
 from service.contract.requests import INPUT_URL, UPLOAD_ID
 from service.errors import did_you_mean
 
@@ -44,6 +45,7 @@ PATTERNS: Mapping[str, str] = {
     CALLER: "must be a caller's name: lower-case letters, digits, - and _, at most 40",
     UPLOAD_ID: "must be the id of an upload, 32 hexadecimal digits from POST /uploads",
     METADATA_PAIR: "must be name=value, such as shot=12",
+    CANVAS: "must be width and height in pixels, such as 1280x720",
     INPUT_URL: "must be an http or https URL, or a data: URL",
 }
 # Values up to this length are repeated in the message.

@@ -170,7 +170,7 @@ def test_webhook_receives_the_chosen_events(tcan: Tcan, inputs: list[str], clien
     ("words", "message"),
     [
         (("--webhook-event", "job.failed"), "--webhook"),
-        (("--webhook", "ftp://x/y"), "webhook.url must be an http or https URL"),
+        (("--webhook", "ftp://x/y"), "webhook.url: must be an http or https URL"),
         (("--webhook", "http://x/y", "--webhook-event", "job.paused"), "job.paused"),
     ],
 )

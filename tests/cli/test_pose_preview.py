@@ -40,7 +40,8 @@ def test_outputs_are_checked_before_anything_is_sent(tcan: Tcan, tmp_path: Path)
     refused = tcan(*words, "--keypoints", str(tmp_path / "no" / "dance.json"))
     assert refused.code == 2 and "there is no folder" in refused.err
     refused = tcan(*words, "--canvas", "512")
-    assert refused.code == 2 and "canvas" in refused.err
+    assert refused.code == 2
+    assert "canvas: must be width and height in pixels, such as 1280x720, got '512'" in refused.err
 
 
 def test_folder_of_pose_files_is_sent_as_a_zip() -> None:

@@ -13,8 +13,8 @@ from media.errors import PoseFileError, Problem
 from media.limits import PoseFileLimits
 from media.poses.archive import read_zip
 from media.poses.pose_file import read_pose_file
-from tests.media.poses.programs import BODY, HEIGHT, TRUTH, WIDTH, document
-from tests.media.poses.test_other_programs import expect_truth, without_canvas
+from tests.media.poses.programs import BODY, HEIGHT, TRUTH, WIDTH, document, without_canvas
+from tests.media.poses.test_other_programs import expect_truth
 
 SIZE = (HEIGHT, WIDTH)
 LIMITS = PoseFileLimits(max_bytes=20_000, max_frames=12)

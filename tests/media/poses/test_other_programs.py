@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 
-from media.errors import ParameterError
+from media.errors import ParameterError, PoseFileError
 from media.poses.document import PoseDocument, pose_file_options
 from media.poses.joints import JOINT_ORDERS, Joint, Layout
 from media.poses.keypoints import Pose
@@ -20,86 +18,23 @@ from tests.media.poses.programs import (
     HEIGHT,
     TRUTH,
     WIDTH,
+    Change,
+    alphapose,
+    arrays,
     document,
-    in_layout,
+    dwpose,
+    each_joint,
+    each_person,
+    mediapipe,
+    mmpose,
+    other_layout,
     points_of,
+    renamed,
+    with_another,
+    without_canvas,
 )
 
 SIZE = (HEIGHT, WIDTH)
-Change = Callable[[dict[str, Any]], Any]
-
-
-def each_person(change: Callable[[dict[str, Any]], Any]) -> Change:
-    """Return a change of a document that changes every person."""
-
-    def changed(content: dict[str, Any]) -> Any:
-        for frame in content["frames"]:
-            frame["people"] = [change(person) for person in frame["people"]]
-        return content
-
-    return changed
-
-
-def each_joint(change: Callable[[float, float, float], Any]) -> Change:
-    """Return a change that puts other numbers in place of x, y, confidence."""
-    return each_person(
-        lambda person: {BODY: [n for joint in points_of(person) for n in change(*joint)]}
-    )
-
-
-def without_canvas(content: dict[str, Any]) -> dict[str, Any]:
-    for frame in content["frames"]:
-        del frame["canvas_width"], frame["canvas_height"]
-    return content
-
-
-def with_another(person: Any) -> Change:
-    """Return a change that adds a person to every frame."""
-
-    def changed(content: dict[str, Any]) -> Any:
-        return [frame | {"people": [*frame["people"], person]} for frame in content["frames"]]
-
-    return changed
-
-
-def other_layout(layout: Layout) -> Change:
-    return each_person(lambda person: {BODY: in_layout(points_of(person), layout)})
-
-
-def renamed(content: Any) -> Any:
-    """Write all names as camelCase."""
-    if isinstance(content, list):
-        return [renamed(entry) for entry in content]
-    if not isinstance(content, dict):
-        return content
-    words = {name: name.split("_") for name in content}
-    names = {name: w[0] + "".join(x.title() for x in w[1:]) for name, w in words.items()}
-    return {names[name]: renamed(value) for name, value in content.items()}
-
-
-def alphapose(content: dict[str, Any]) -> Any:
-    """Write one entry per person, as COCO's results and AlphaPose do, in any order."""
-    entries = [
-        {"image_id": f"{number}.jpg", "category_id": 1, "score": 2.9, "idx": 0,
-         "keypoints": in_layout(points_of(person), Layout.COCO17)}
-        for number, frame in enumerate(content["frames"])
-        for person in frame["people"]
-    ]  # fmt: skip
-    return entries[::-1]
-
-
-def mmpose(content: dict[str, Any]) -> Any:
-    def instance(person: dict[str, Any]) -> dict[str, Any]:
-        joints = np.reshape(in_layout(points_of(person), Layout.COCO17), (-1, 3)).tolist()
-        return {"keypoints": [j[:2] for j in joints], "keypoint_scores": [j[2] for j in joints]}
-
-    return {
-        "meta_info": {"dataset_name": "coco"},
-        "instance_info": [
-            {"frame_id": number + 1, "instances": [instance(p) for p in frame["people"]]}
-            for number, frame in enumerate(content["frames"])
-        ],
-    }
 
 
 # A change of the plain file, the options, and a part of the only warning (None: there is none).
@@ -232,6 +167,9 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
     "AlphaPose": (
         lambda d: alphapose(d), {"canvas": "320x480"}, None
     ),
+    "DWPose": (dwpose, {"canvas": "320x480"}, "coordinates are 0..1"),
+    "MediaPipe": (mediapipe, {"canvas": "320x480"}, "coordinates are 0..1"),
+    "arrays alone": (arrays, {"canvas": "320x480"}, None),
     "MMPose": (mmpose, {"canvas": "320x480"}, None),
     "editor": (
         lambda d: {"width": WIDTH, "height": HEIGHT,
@@ -272,16 +210,23 @@ def test_tiny_canvas_holds_pixels() -> None:
     assert read.frames[0][0].keypoints.tolist() == [[1.5, 1.0]] * 18
 
 
-def test_one_joint_in_pixels_makes_the_whole_file_pixels() -> None:
-    small: dict[str, Any] = {
-        "people": [{BODY: [1.0, 1.0, 1.0] * 18}],
-        "canvas_width": 64,
-        "canvas_height": 64,
-    }
-    large = deepcopy(small)
-    large["people"][0][BODY][0] = 2.5
-    read = read_pose_file(json.dumps([small, small, large]).encode())
-    assert read.warnings == [] and read.frames[0][0].keypoints[0].tolist() == [1, 1]
+def test_units_are_those_of_the_whole_file() -> None:
+    content = each_joint(lambda x, y, c: (x / WIDTH, y / HEIGHT, c))(document())
+    content["frames"][1]["people"][0][BODY][12] = 3.5  # a mistake of the detector
+    read = read_pose_file(json.dumps(content).encode())
+    assert "coordinates are 0..1" in read.warnings[0]
+    assert read.frames[1][0].keypoints[4, 0] == 3.5 * WIDTH
+
+    content["frames"][2] = document()["frames"][2]  # a third of the joints
+    read = read_pose_file(json.dumps(content).encode())
+    assert read.warnings == []
+    assert read.frames[0][0].keypoints[0].tolist() == [0.5, 80 / HEIGHT]
+
+
+def test_joints_in_space_are_refused() -> None:
+    content = each_joint(lambda x, y, c: (x, y, 50 - y))(document())
+    with pytest.raises(PoseFileError, match="third numbers of 52 joints are below 0, as in joints"):
+        read_pose_file(json.dumps(content).encode())
 
 
 def test_canvas_of_one_pixel_is_not_believed() -> None:

@@ -89,7 +89,12 @@ def test_pose_file_is_accepted_and_read(
             "not text in UTF-8 (byte 2); save the file",
         ),
         (b"PK\x03\x04" + bytes(99), {}, "invalid_pose_file", "the zip is damaged; pack it again"),
-        (PIXELS.read_bytes(), {"canvas": "big"}, "invalid_params", "canvas"),
+        (
+            PIXELS.read_bytes(),
+            {"canvas": "big"},
+            "invalid_params",
+            "pixels, such as 1280x720, got 'big'",
+        ),
         (PIXELS.read_bytes(), {"layout": "halpe"}, "invalid_params", "openpose18"),
     ],
 )
