@@ -15,7 +15,8 @@ from service.stores.job_store import keys
 RESPONSE_HEADERS = "tcan.response_headers"
 
 
-def get_gateway(request: Request) -> Gateway:
+# Dependencies are asynchronous, because FastAPI runs plain functions in threads.
+async def get_gateway(request: Request) -> Gateway:
     """Return the gateway that serves this request."""
     gateway = request.app.state.gateway
     assert isinstance(gateway, Gateway)
@@ -29,7 +30,7 @@ async def get_caller(request: Request) -> Caller:
         RejectedError: `unauthorized`, `rate_limited` or `forbidden`.
         UnavailableError: Redis does not answer.
     """
-    gateway = get_gateway(request)
+    gateway = await get_gateway(request)
     caller = await gateway.authenticator.identify(request.headers, request.scope.get("server"))
     limit = caller.limits.requests_per_minute
     if limit is not None:

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from service.errors import did_you_mean
 
 
-def reject_unexpected_parameters(request: Request) -> None:
+async def reject_unexpected_parameters(request: Request) -> None:
     """Reject what FastAPI ignores: an unknown parameter, and all but the last of several values.
 
     A dependency of every route.

@@ -63,11 +63,18 @@ def _later(kind: type[BaseModel]) -> dict[str, int]:
     }
 
 
+@cache
+def _defaults(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the defaults of these fields, to compare with."""
+    fields = kind.model_fields
+    return {name: fields[name].get_default(call_default_factory=True) for name in _later(kind)}
+
+
 def _in_use(model: BaseModel) -> dict[str, int]:
     """Return those of them that differ from their defaults."""
-    fields = type(model).model_fields
+    defaults = _defaults(type(model))
     return {
         name: since
         for name, since in _later(type(model)).items()
-        if getattr(model, name) != fields[name].get_default(call_default_factory=True)
+        if getattr(model, name) != defaults[name]
     }
