@@ -59,7 +59,7 @@ def runner(
     settings: Settings, jobs: JobStore, hints: HintSender, objects: ObjectStore
 ) -> JobRunner:
     """A runner around the painting animator."""
-    settings.spool_folder.mkdir(parents=True)
+    settings.spool_folder.mkdir(parents=True, exist_ok=True)
     return JobRunner(
         jobs=jobs,
         objects=objects,
