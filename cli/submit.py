@@ -57,6 +57,7 @@ def submit(
     result_format: Annotated[
         ResultFormat, typer.Option("--format", help="Format of the result.")
     ] = ResultFormat.MP4,
+    audio: Annotated[bool, describe("audio")] = False,
     ttl_s: Annotated[int, describe("ttl_s", JobOptions)] = JobOptions().ttl_s,
     priority: Annotated[Priority, describe("priority", JobOptions)] = Priority.NORMAL,
     start_deadline_s: Annotated[int | None, describe("start_deadline_s", JobOptions)] = None,

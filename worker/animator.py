@@ -20,7 +20,7 @@ from media.watermark.embed import Watermarker
 from media.watermark.pattern import PUBLIC_KEY, no_watermark_reason
 from service.contract.errors import ErrorCode
 from service.contract.job import Output
-from service.contract.params import JobParams, PosesParams
+from service.contract.params import JobParams, PosesParams, ResultFormat
 from service.contract.workers import DeviceMemory, ModelInfo
 from service.errors import SettingsError
 from service.input_limits import InputLimits
@@ -201,12 +201,13 @@ class TcanAnimator:
                 retarget=params.retarget,
                 trim=_trim(params),
                 pose_options=_pose_options(params),
+                audio=params.audio and params.format is ResultFormat.MP4,
             )
             pose_maps = self._drawer.pose_maps(
                 result.image, result.poses, result.source_pose, retarget=params.retarget
             )
         replace(result, pose_maps=pose_maps).save(prepared, progress)
-        return result.warnings
+        return result.warnings + _sound_warnings(params)
 
     def preview(
         self,
@@ -328,7 +329,15 @@ class TcanAnimator:
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """Return the pipeline's settings for a job's parameters."""
-    return AnimateSettings(**params.model_dump(exclude={"format", *PosesParams.model_fields}))
+    return AnimateSettings(
+        **params.model_dump(exclude={"format", "audio", *PosesParams.model_fields})
+    )
+
+
+def _sound_warnings(params: JobParams) -> list[str]:
+    if not params.audio or params.format is ResultFormat.MP4:
+        return []
+    return [f"the result has no sound: only mp4 has, and the format is {params.format}"]
 
 
 def _trim(params: JobParams) -> Trim | None:

@@ -160,6 +160,12 @@ class JobParams(PosesParams):
         description="Result format: mp4 (H.264), webm (VP9), gif (256 colours), or a zip of PNGs.",
     )
 
+    audio: Annotated[bool, Since(3)] = Field(
+        False,
+        description="Give the result the sound of the driving video, copied or re-encoded. Only "
+        "mp4 has sound; a warning says if it is left out.",
+    )
+
     @model_validator(mode="after")
     def _overlap_fits_window(self) -> Self:
         if self.context_overlap is not None and self.context_overlap >= self.context_size:

@@ -130,6 +130,7 @@ def test_job_without_later_fields_is_readable_by_the_first_release(jobs: JobStor
         (JobParams(), JobOptions(consent="signed")),
         (JobParams(trim=Trim(start_s=1)), JobOptions()),
         (JobParams(preset="mini"), JobOptions()),
+        (JobParams(audio=True), JobOptions()),
         (JobParams(), JobOptions(metadata={"shot": "12"})),
     ],
 )

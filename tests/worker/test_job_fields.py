@@ -6,14 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from media.image import write_png
 from media.poses.pose_file import read_pose_file
+from media.video_reader import VideoReader
 from service.api.app import create_app
 from service.contract.job import Output
 from service.contract.queues import Queue
@@ -24,6 +27,7 @@ from service.stores.job_store import presence
 from service.stores.job_store.store import JobStore
 from tcan_core.puppets.motion import FPS
 from tcan_core.puppets.pairs import render_pair
+from tests.media.make_media import make_video
 from tests.worker.conftest import Desk
 from tests.worker.paint import count_frames
 from worker.animator import TcanAnimator
@@ -56,9 +60,10 @@ def test_every_field_reaches_the_result_and_its_manifest(
     jobs.run(presence.heartbeat(info, 3_600_000))
     # Nobody is found in this image, so its pose must be the given one.
     write_png(tmp_path / "black.png", np.zeros((64, 64, 3), np.uint8))
-    driving, metadata = tmp_path / "driving.mp4", {"shot": "12"}
+    driving, metadata = tmp_path / "sound.mp4", {"shot": "12"}
+    make_video(driving, [*VideoReader(tmp_path / "driving.mp4")], fps=Fraction(FPS), audio="aac")
     trim = {"start_s": 1 / FPS, "end_s": 4 / FPS}
-    params = {"seed": 7, "num_inference_steps": 1, "trim": trim, "preset": "mini"}
+    params = {"seed": 7, "num_inference_steps": 1, "trim": trim, "preset": "mini", "audio": True}
     parts = {
         "image": (tmp_path / "black.png").read_bytes(),
         "image_pose": (tmp_path / "source_pose.json").read_bytes(),
@@ -69,12 +74,26 @@ def test_every_field_reaches_the_result_and_its_manifest(
 
     record = desk.finish(job_id, mini)
     assert (record.state, record.error) == (JobState.SUCCEEDED, None)
-    assert count_frames(desk.output(record, Output.RESULT, tmp_path)) == 3
+    result = desk.output(record, Output.RESULT, tmp_path)
+    assert count_frames(result) == 3
+    with av.open(str(result)) as container:
+        heard = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
+    assert heard.shape[1] / 44_100 == pytest.approx(3 / FPS, abs=0.05)
+    assert np.abs(heard).max() > 0.1
+    assert not [warning for warning in record.warnings if "sound" in warning]
     manifest = json.loads(desk.output(record, Output.MANIFEST, tmp_path).read_text())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     assert manifest["inputs"] == {"driving_kind": "video", "frames": 3, "sha256": digests}
     assert (manifest["preset"], manifest["metadata"]) == ("mini", metadata)
     assert {name: manifest["params"][name] for name in params} == params
+
+    texts["params"] = json.dumps(params | {"format": "gif"})
+    job_id = client.post("/animate", files=parts, data=texts).json()["id"]
+    mini.run(Queue.PREPARE, job_id)
+    assert (
+        "the result has no sound: only mp4 has, and the format is gif"
+        in desk.record(job_id).warnings
+    )
 
     previewed = {"params": json.dumps({"person": 0, "trim": trim})}
     answer = client.post("/poses", files={"driving": parts["driving"]}, data=previewed)

@@ -65,6 +65,9 @@ class JobParams(PosesParams):
         default=None, description="Run the whole network at every n-th step only."
     )
     format: ResultFormat | None = Field(default=None, description="Format of the result.")
+    audio: bool | None = Field(
+        default=None, description="Whether an mp4 has the sound of the driving video."
+    )
 
 
 class Webhook(Model):
