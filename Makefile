@@ -37,7 +37,7 @@ test: $(VENV)/.stamp-dev ## Run the tests except long ones (about two minutes); 
 	@$(if $(ARGS),$(PYTEST) $(ALL) $(ARGS),$(WHOLE))
 
 test-clients: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Build the TypeScript client and test it on Node.js against the service
-	@if [ -e $(NODE_PACKAGES) ] && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then npm --prefix clients/typescript run --silent build && $(PYTEST) -m node $(ARGS); \
+	@if [ -e $(NODE_PACKAGES) ] && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then npm --prefix clients/typescript run --silent build && $(PYTEST) -m node tests/clients/typescript $(ARGS); \
 		else echo "skipped  tests of clients/typescript: they need Node.js 20.19 or newer and its packages"; fi
 
 test-all: $(VENV)/.stamp-dev ## Run the tests, long ones included
@@ -105,7 +105,7 @@ clean: ## Remove .venv, caches and the demo's output
 
 $(NODE_PACKAGES): clients/typescript/package.json clients/typescript/package-lock.json
 	@! command -v npm >/dev/null || echo "Installing the packages of clients/typescript (once)"
-	-@! command -v npm >/dev/null || npm ci --prefix clients/typescript --silent --fetch-retries 1
+	-@! command -v npm >/dev/null || npm ci --prefix clients/typescript --loglevel error --fetch-retries 1
 
 $(VENV)/.stamp-venv:
 	@python=$$(sh tools/find_python.sh) && echo "Making $(VENV) with $$($$python -V)" && $$python -m venv $(VENV)
