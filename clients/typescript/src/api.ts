@@ -842,7 +842,7 @@ export interface components {
          * @description Stable error codes; a code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "quota_exceeded" | "consent_required" | "policy_refused" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
+        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "quota_exceeded" | "consent_required" | "policy_refused" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
         /**
          * Eta
          * @description Estimate of when the job ends.
@@ -1024,7 +1024,7 @@ export interface components {
             person?: number | null;
             /** @description Part of the driving video or pose file; all of it when absent. */
             trim?: components["schemas"]["Trim"] | null;
-            /** @description Joints of the bodies in pose files: auto chooses by their number; coco17 must be asked for, because other programs have other 17 joints. Default: `"auto"`. */
+            /** @description Joints of the bodies in pose files: auto chooses by their number; coco17 must be asked for, because other programs have other 17 joints. For a driving file no other layout is read then; image_pose may have any. Default: `"auto"`. */
             layout?: components["schemas"]["PoseLayout"];
             /**
              * Canvas
@@ -1037,6 +1037,12 @@ export interface components {
              * @description Frame rate of a driving pose file. The file's when absent, else 25. A driving video has its own.
              */
             fps?: number | null;
+            /**
+             * Preset
+             * @description Preset of the workers that run the job; `GET /models` lists those that are served. Any worker when absent.
+             * @example mini
+             */
+            preset?: string | null;
             /**
              * Seed
              * @description Seed of the initial noise; random when absent, and reported in the job.
@@ -1869,7 +1875,7 @@ export interface components {
             person?: number | null;
             /** @description Part of the driving video or pose file; all of it when absent. */
             trim?: components["schemas"]["Trim"] | null;
-            /** @description Joints of the bodies in pose files: auto chooses by their number; coco17 must be asked for, because other programs have other 17 joints. Default: `"auto"`. */
+            /** @description Joints of the bodies in pose files: auto chooses by their number; coco17 must be asked for, because other programs have other 17 joints. For a driving file no other layout is read then; image_pose may have any. Default: `"auto"`. */
             layout?: components["schemas"]["PoseLayout"];
             /**
              * Canvas
@@ -1882,6 +1888,12 @@ export interface components {
              * @description Frame rate of a driving pose file. The file's when absent, else 25. A driving video has its own.
              */
             fps?: number | null;
+            /**
+             * Preset
+             * @description Preset of the workers that run the job; `GET /models` lists those that are served. Any worker when absent.
+             * @example mini
+             */
+            preset?: string | null;
         };
         /**
          * PosePreviewRequest
@@ -2031,21 +2043,21 @@ export interface operations {
                     image_pose?: string;
                     /**
                      * Format: uri
-                     * @description An http or https URL that the service downloads.
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
                      */
                     driving_url?: string;
                     /** @description Id of a finished upload. */
                     driving_upload?: string;
                     /**
                      * Format: uri
-                     * @description An http or https URL that the service downloads.
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
                      */
                     image_url?: string;
                     /** @description Id of a finished upload. */
                     image_upload?: string;
                     /**
                      * Format: uri
-                     * @description An http or https URL that the service downloads.
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
                      */
                     image_pose_url?: string;
                     /** @description Id of a finished upload. */
@@ -2120,7 +2132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Upload not found */
+            /** @description Upload not found; No worker serves this preset */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2225,7 +2237,7 @@ export interface operations {
                     options?: components["schemas"]["JobOptions"];
                     /**
                      * Format: uri
-                     * @description An http or https URL that the service downloads.
+                     * @description An http or https URL that the service downloads, or a data: URL with the content; all data: URLs of a request together may be as large as an image.
                      */
                     driving_url?: string;
                     /** @description Id of a finished upload. */
@@ -2296,7 +2308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Upload not found */
+            /** @description Upload not found; No worker serves this preset */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2455,7 +2467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Upload not found; Job not found */
+            /** @description Upload not found; No worker serves this preset; Job not found */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -65,6 +65,7 @@ test("inputs may be files, bytes, URLs and uploads, mixed in one request", async
     [image, new Blob([await readFile(DRIVING)])],
     [new URL("/me.png", server.url), DRIVING],
     [`${server.url}/me.png`, upload],
+    [`data:image/png;base64,${image.toString("base64")}`, upload],
   ] as const;
   for (const [character, driving] of inputs) {
     const { id } = await client.submit(character, driving, { params: LONG });
