@@ -8,6 +8,7 @@ import pickle
 import random
 import struct
 import tempfile
+import zipfile
 import zlib
 from functools import cache
 from pathlib import Path
@@ -137,3 +138,12 @@ def poses_with(**changes: Any) -> bytes:
     """Make a pose file of one frame with changed fields."""
     [frame] = samples.pose_frames(1)
     return json.dumps([{**frame, **changes}]).encode()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """Make a zip of files."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()

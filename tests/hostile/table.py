@@ -104,7 +104,13 @@ def _poses() -> Iterator[Row]:
         "unclosed arrays": b"[" * 1000,
         "infinite numbers": files.GOOD_POSES.replace(b"32.0", b"1e999"),
         "numbers of a million digits": files.GOOD_POSES.replace(b"32.0", b"9" * 1_000_000, 1),
-        "NaN": files.GOOD_POSES.replace(b"32.0", b"NaN", 1),
+        "NaN": files.GOOD_POSES.replace(b"32.0", b"NaN"),
+        "indices of points that do not exist": files.poses_with(
+            people={"candidate": [[1, 2]], "subset": [[1e999] * 18]}
+        ),
+        "damaged zip": files.zipped({"a.json": b"[]"})[:-40],
+        "zip without poses": files.zipped({"../../etc/passwd": b"x"}),
+        "zip of a zip": files.zipped({"a.json": files.zipped({"a.json": b"[]"})}),
         "canvas of a terapixel": files.poses_with(canvas_width=10**6, canvas_height=10**6),
         "negative canvas": files.poses_with(canvas_width=-64),
         "a thousand people": files.poses_with(people=[{}] * 1000),
@@ -113,6 +119,10 @@ def _poses() -> Iterator[Row]:
         "17 joints": samples.poses(1, joints=17),
     }.items():
         yield Row(f"poses: {name}", form(driving=content), bad)
+    bomb = partial(files.zipped, {"a.json": bytes(64 * 1024 * 1024)})
+    yield Row("poses: zip bomb", form(driving=bomb), ("body_too_large",))
+    many = partial(files.zipped, {f"{number}.json": b"" for number in range(9001)})
+    yield Row("poses: zip of many files", form(driving=many), ("video_too_long",))
     yield Row("poses: too many", form(driving=_many_frames()), ("video_too_long", *bad))
 
 
