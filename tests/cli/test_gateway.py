@@ -75,7 +75,6 @@ def test_upload_over_the_limit_is_rejected_with_a_reason(gateway: Gateway, tmp_p
     image = tmp_path / "image.png"
     image.write_bytes(samples.png())
     with Client(gateway.url) as client:
-        with pytest.raises(ProblemError) as refused:
+        with pytest.raises(ProblemError, match="over the service's limit of"):
             client.submit(image, big_video(tmp_path / "big.mp4", 300))
-    assert refused.value.code == "body_too_large"
     assert httpx.get(f"{gateway.url}/healthz", timeout=GUARD_S).status_code == 200
