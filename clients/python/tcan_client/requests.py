@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
 from tcan_client.base import Model
-from tcan_client.enums import JobState
 from tcan_client.errors import ClientError, UnreachableError
 from tcan_client.models import UploadForm
 from tcan_client.sources import File
@@ -94,29 +92,6 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
         return dict(response.json())
     except (TypeError, ValueError) as error:
         raise UnreachableError(f"the server at {response.url} sent no JSON: {error}") from error
-
-
-def jobs_path(
-    limit: int,
-    states: Sequence[JobState | str],
-    metadata: Mapping[str, str] | None,
-    after: datetime | None,
-    before: datetime | None,
-) -> str:
-    """Return the path and query of the first page of a list of jobs."""
-    return with_query(
-        "/jobs",
-        limit=min(limit, MAX_PAGE_SIZE),
-        status=[str(state) for state in states],
-        metadata=[f"{name}={value}" for name, value in (metadata or {}).items()],
-        created_after=None if after is None else after.isoformat(),
-        created_before=None if before is None else before.isoformat(),
-    )
-
-
-def page_path(path: str, limit: int) -> str:
-    """Return the path and query of the first page of a list."""
-    return with_query(path, limit=min(limit, MAX_PAGE_SIZE))
 
 
 def next_path(path: str, link: str | None) -> str | None:

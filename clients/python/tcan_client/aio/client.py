@@ -43,7 +43,7 @@ class AsyncClient(AsyncRecords):
         url: the service's URL; by default TCAN_URL, else http://127.0.0.1:8000.
         api_key: key of `tcan keys create`, by default TCAN_API_KEY; an empty one sends none. It is
             sent to the service only, never to an object store.
-        timeout: seconds without an answer after which an attempt fails.
+        timeout: seconds without an answer after which an attempt fails; None waits for ever.
         pause: sleeps for some seconds.
         retries: limits on retries.
         upload_above_bytes: larger files are uploaded to the object store by a signed form.
@@ -57,7 +57,7 @@ class AsyncClient(AsyncRecords):
         url: str | None = None,
         *,
         api_key: str | None = None,
-        timeout: float = TIMEOUT_S,
+        timeout: float | None = TIMEOUT_S,
         pause: Pause = SLEEP,
         retries: Retries = RETRIES,
         upload_above_bytes: int = UPLOAD_ABOVE_BYTES,

@@ -22,7 +22,7 @@ from tcan_client.models import (
     UploadList,
     Usage,
 )
-from tcan_client.requests import Request, parse
+from tcan_client.requests import MAX_PAGE_SIZE, Request, parse
 
 
 class AsyncRecords:
@@ -41,16 +41,26 @@ class AsyncRecords:
         states: Sequence[JobState | str] = (),
         *,
         metadata: Mapping[str, str] | None = None,
+        caller: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> list[Job]:
-        """List the newest jobs, at most `limit`, filtered by state, metadata and time.
+        """List the newest jobs, at most `limit`, filtered by state, metadata, caller and time.
 
         Example:
-            failed = await client.jobs(states=[JobState.FAILED])
+            failed = await client.jobs(states=[JobState.FAILED], metadata={"shot": "12"})
+
+        Args:
+            caller: of whom; other callers than the own need the scope `admin`.
         """
-        path: str | None = requests.jobs_path(
-            limit, states, metadata, created_after, created_before
+        path: str | None = requests.with_query(
+            "/jobs",
+            limit=min(limit, MAX_PAGE_SIZE),
+            status=[str(state) for state in states],
+            metadata=[f"{name}={value}" for name, value in (metadata or {}).items()],
+            caller=caller,
+            created_after=None if created_after is None else created_after.isoformat(),
+            created_before=None if created_before is None else created_before.isoformat(),
         )
         jobs: list[Job] = []
         while path is not None and len(jobs) < limit:
@@ -75,7 +85,7 @@ class AsyncRecords:
 
     async def uploads(self, limit: int = 50) -> list[Upload]:
         """List the newest uploads, at most `limit`."""
-        path: str | None = requests.page_path("/uploads", limit)
+        path: str | None = requests.with_query("/uploads", limit=min(limit, MAX_PAGE_SIZE))
         uploads: list[Upload] = []
         while path is not None and len(uploads) < limit:
             page = await self._transport.run(Request("GET", path, parse(UploadList)))

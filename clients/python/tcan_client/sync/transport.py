@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,17 +27,17 @@ class Transport:
     Args:
         url: the service's URL.
         api_key: its key; empty for none.
-        timeout: seconds without an answer after which an attempt fails.
+        timeout: seconds without an answer after which an attempt fails; None waits for ever.
         pause: sleeps for some seconds.
         retries: limits on retries.
     """
 
     def __init__(
-        self, url: str, api_key: str, timeout: float, pause: Pause, retries: Retries
+        self, url: str, api_key: str, timeout: float | None, pause: Pause, retries: Retries
     ) -> None:
         self._http = httpx.Client(
             base_url=url,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_S)),
+            timeout=httpx.Timeout(timeout, connect=min(timeout or inf, CONNECT_TIMEOUT_S)),
             follow_redirects=True,
             auth=key_auth(url, api_key),
         )
