@@ -1087,6 +1087,11 @@ export interface components {
             cache_interval?: number;
             /** @description Result format: mp4 (H.264), webm (VP9), gif (256 colours), or a zip of PNGs. Default: `"mp4"`. */
             format?: components["schemas"]["ResultFormat"];
+            /**
+             * Audio
+             * @description Give the result the sound of the driving video, copied or re-encoded. Only mp4 has sound; a warning says if it is left out. Default: `false`.
+             */
+            audio?: boolean;
         };
         /**
          * JobState
