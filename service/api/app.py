@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         version=version("tcan"),
         lifespan=lifespan,
         servers=[{"url": settings.public_url or "/"}],
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(reject_unexpected_parameters)],

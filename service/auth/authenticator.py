@@ -90,7 +90,10 @@ def check_scope(caller: Caller, method: str) -> None:
     """Raise RejectedError (`forbidden`) when the caller's scopes do not allow the HTTP method."""
     scope = Scope.READ if method in READ_METHODS else Scope.SUBMIT
     if scope not in caller.scopes and not caller.sees_all:
-        raise RejectedError(ErrorCode.FORBIDDEN, f"the key lacks the scope {scope.value!r}")
+        raise RejectedError(
+            ErrorCode.FORBIDDEN,
+            f"the key lacks the scope {scope.value!r}, which {method} needs; use a key that has it",
+        )
 
 
 def _unauthorized(detail: str) -> RejectedError:

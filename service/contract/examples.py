@@ -106,7 +106,9 @@ tcan_queue_jobs{queue="render"} 2.0
 SUBMIT, RESULT = "/animate", f"{HERE}/result"
 DETAILS: dict[ErrorCode, str] = {
     ErrorCode.UNAUTHORIZED: "the key is unknown, expired or revoked",
-    ErrorCode.FORBIDDEN: "the key lacks the scope 'submit'",
+    ErrorCode.FORBIDDEN: (
+        "the key lacks the scope 'submit', which POST needs; use a key that has it"
+    ),
     ErrorCode.RATE_LIMITED: "more than 60 requests within 60 s; retry in 1 s",
     ErrorCode.QUOTA_EXCEEDED: (
         "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one"
@@ -175,7 +177,7 @@ DETAILS: dict[ErrorCode, str] = {
     ),
     ErrorCode.RESULT_NOT_READY: "the job is running; retry when it has succeeded",
     ErrorCode.NO_RESULT: "the job was canceled",
-    ErrorCode.INVALID_SIGNATURE: "get a new link from the job",
+    ErrorCode.INVALID_SIGNATURE: "the link has expired or was altered; get a new one from the job",
     ErrorCode.UNAVAILABLE: "Redis or the object store does not answer; retry in a few seconds",
 }
 PATHS: dict[ErrorCode, str] = {

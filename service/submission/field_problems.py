@@ -50,8 +50,6 @@ PATTERNS: Mapping[str, str] = {
 }
 # Values up to this length are repeated in the message.
 MAX_SHOWN = 40
-# Errors that are not about a value.
-UNSHOWN = ("json_invalid", "extra_forbidden")
 
 
 def field_problems(
@@ -86,26 +84,33 @@ def _words(error: Mapping[str, Any]) -> str:
     else:
         return str(error["msg"]).removeprefix("Value error, ")
     value = error.get("input")
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     is_shown = isinstance(value, str | int | float) and len(repr(value)) <= MAX_SHOWN
-    return f"{words}, got {value!r}" if is_shown and error["type"] not in UNSHOWN else words
+    return f"{words}, got {value!r}" if is_shown and error["type"] != "extra_forbidden" else words
 
 
 def _hint(error: Mapping[str, Any], model: type[BaseModel] | None) -> str:
     if error["type"] != "extra_forbidden" or model is None:
         return ""
     *path, name = error["loc"]
-    return did_you_mean(str(name), _fields_at(model, path))
-
-
-def _fields_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
-    """Return the names of the fields of the model that is nested at this path."""
     for step in path:
-        field = model.model_fields.get(step)
-        if field is None:
-            return []
-        kinds = (field.annotation, *get_args(field.annotation))
-        nested = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if not nested:
-            return []
-        model = nested[0]
-    return list(model.model_fields)
+        nested = _nested_model(model, step)
+        if nested is None:
+            return ""
+        model = nested
+    for outer in model.model_fields:
+        nested = _nested_model(model, outer)
+        if nested is not None and name in nested.model_fields:
+            return f"; did you mean '{outer}.{name}'?"
+    return did_you_mean(str(name), model.model_fields)
+
+
+def _nested_model(model: type[BaseModel], name: Any) -> type[BaseModel] | None:
+    """Return the model of a field that is one, such as `JobParams` for `params`."""
+    field = model.model_fields.get(name)
+    if field is None:
+        return None
+    kinds = (field.annotation, *get_args(field.annotation))
+    nested = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return nested[0] if nested else None

@@ -49,6 +49,7 @@ async def receive(
     chunks: AsyncIterator[bytes],
     parts: Mapping[str, Part],
     spool: Spool,
+    hint: Callable[[str], str] = lambda name: "",
 ) -> dict[str, Content]:
     """Parse a multipart body as it arrives.
 
@@ -57,6 +58,7 @@ async def receive(
         chunks: the body.
         parts: the accepted parts by name.
         spool: holds the files of big parts.
+        hint: returns what to do about an unknown part, or an empty string.
 
     Returns:
         By name: the bytes of small parts, the files of big ones.
@@ -68,7 +70,7 @@ async def receive(
     boundary, declared = _boundary(headers.get("content-type")), declared_bytes(headers)
     limit = sum(part.max_bytes for part in parts.values()) + FRAME_BYTES
     _check_size(declared, limit)
-    receiver = _Receiver(boundary, parts, spool, declared)
+    receiver = _Receiver(boundary, parts, spool, declared, hint)
     try:
         batch, parsed = bytearray(), 0
         async for chunk in chunks:
@@ -143,6 +145,7 @@ class _Receiver:
     parts: Mapping[str, Part]
     spool: Spool
     declared: int
+    hint: Callable[[str], str]
     found: dict[str, Content] = field(default_factory=dict)
     ended: bool = False
     _headers: _Headers = field(default_factory=_Headers)
@@ -179,7 +182,8 @@ class _Receiver:
             self._parser.write(chunk)
         except FormParserError as error:
             raise RejectedError(
-                ErrorCode.MALFORMED_BODY, f"malformed multipart body: {error}"
+                ErrorCode.MALFORMED_BODY,
+                f"malformed multipart body: {error}; let the HTTP client make the body",
             ) from error
 
     def finish(self) -> dict[str, Content]:
@@ -215,10 +219,9 @@ class _Receiver:
         _, options = parse_options_header(self._headers.disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name not in self.parts:
-            allowed = ", ".join(self.parts)
+            allowed, hint = ", ".join(self.parts), self.hint(name) or did_you_mean(name, self.parts)
             raise RejectedError(
-                ErrorCode.INVALID_REQUEST,
-                f"unknown part {name!r}{did_you_mean(name, self.parts)}; allowed are {allowed}",
+                ErrorCode.INVALID_REQUEST, f"unknown part {name!r}{hint}; allowed are {allowed}"
             )
         if name in self.found:
             raise RejectedError(

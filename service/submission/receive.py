@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -118,7 +119,8 @@ async def read_request(
         text = await _read_json_body(chunks, max_json_bytes(limits), spool)
         parse, is_large = partial(_from_json, kind, text, limits, spool), isinstance(text, Path)
     elif _is_form(headers):
-        parts = await receive(headers, chunks, allowed_parts(kind, limits), spool)
+        allowed, hint = allowed_parts(kind, limits), partial(_part_hint, kind)
+        parts = await receive(headers, chunks, allowed, spool, hint)
         parse = partial(_from_parts, kind, parts, limits, spool)
         is_large = any(isinstance(parts.get(name), Path) for name in REFERENCES[kind].model_fields)
     else:
@@ -197,6 +199,15 @@ def _check_is_file(name: str, content: Content) -> None:
     )
 
 
+def _part_hint(kind: JobKind, name: str) -> str:
+    """Return a hint for the name of a parameter or an option that was sent as a part."""
+    models: dict[str, type[BaseModel]] = {"params": PARAMS[kind], "options": JobOptions}
+    for part, model in models.items():
+        if name in model.model_fields:
+            return f"; it is a field of {part}: -F '{part}={{\"{name}\": ...}}'"
+    return ""
+
+
 def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
     """Return the parts of a multipart submission with their limits; `_check_inputs` follows."""
     max_bytes = limits.max_bytes()
@@ -212,7 +223,7 @@ def read_model(
 ) -> M:
     """Parse a JSON text. Raises RejectedError with the code."""
     try:
-        return model.model_validate_json(text, strict=True)
+        return model.model_validate_json(text.removeprefix(BOM_UTF8), strict=True)
     except ValidationError as error:
         problems = field_problems(error.errors(include_url=False), name, model)
         raise RejectedError(code, summary(problems), errors=problems) from error

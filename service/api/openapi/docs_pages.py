@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import resources
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
@@ -25,6 +25,12 @@ FILES = {
 async def get_root() -> RedirectResponse:
     """Redirect to the documentation."""
     return RedirectResponse("/docs")
+
+
+@router.get("/openapi.json")
+async def get_document(request: Request) -> JSONResponse:
+    """Return the OpenAPI document."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs")

@@ -187,7 +187,10 @@ class FolderObjects:
         """Return the file of a link. Raises RejectedError if it was altered or has expired."""
         genuine = self._signature(key, filename, expires)
         if not _equal(genuine, signature) or int(expires) < self._now_s():
-            raise RejectedError(ErrorCode.INVALID_SIGNATURE, "get a new link from the job")
+            raise RejectedError(
+                ErrorCode.INVALID_SIGNATURE,
+                "the link has expired or was altered; get a new one from the job",
+            )
         path = self.path(key)
         if not path.is_file():
             raise ObjectMissingError(key)

@@ -17,7 +17,9 @@ FORM: list[tuple[str, bytes, str, list[str]]] = [
     ("image", b"https://a/c.png", "invalid_image", ["image:", "send it as image_url"]),
     ("image", b"", "invalid_image", ["image:", "empty"]),
     ("img", b"x", "invalid_request", ["unknown part 'img'", "did you mean 'image'?"]),
-    ("params", b"seed=7", "invalid_params", ["params:", "not valid JSON"]),
+    ("seed", b"7", "invalid_request", ["field of params: -F 'params={\"seed\": ...}'"]),
+    ("ttl_s", b"600", "invalid_request", ["field of options: -F 'options={\"ttl_s\": ...}'"]),
+    ("params", b"seed=7", "invalid_params", ["params:", "not valid JSON", "got 'seed=7'"]),
     ("params", b'{"sed": 7}', "invalid_params", ["sed: there is no such field", "mean 'seed'?"]),
     ("params", b'{"seed": "7"}', "invalid_params", ["seed: must be a whole number, got '7'"]),
     ("params", b'{"seed": -1}', "invalid_params", ["seed: must be at least 0, got -1"]),
@@ -39,6 +41,7 @@ JSON: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"image_url": "http://a/b", "image_upload": UPLOAD}, "invalid_params", ["image is given twi"]),
     ({"image_upload": "abc"}, "invalid_params", ["image_upload: must be the id of an upload"]),
     ({"image_upload": UPLOAD}, "upload_not_found", ["image: there is no upload"]),
+    ({"image_upload": UPLOAD, "seed": 7}, "invalid_params", ["did you mean 'params.seed'?"]),
     ({"imge_url": "http://a/b"}, "invalid_params", ["imge_url:", "did you mean 'image_url'?"]),
     ({"image_upload": UPLOAD, "params": {"sed": 1}}, "invalid_params", ["params.sed:", "'seed'?"]),
 ]

@@ -36,6 +36,7 @@ def test_repeated_list_is_accepted(client: TestClient) -> None:
         ("GET", "/healthz?x=1", "x", "this route has none"),
         ("POST", "/animate?seed=7", "seed", "this route has none"),
         ("POST", "/webhooks/secret/rotate?overlap=5", "overlap", "did you mean 'overlap_s'?"),
+        ("GET", "/openapi.json?v=1", "v", "this route has none"),
         ("GET", "/docs?theme=dark", "theme", "this route has none"),
     ],
 )

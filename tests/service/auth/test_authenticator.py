@@ -78,6 +78,8 @@ def taken(jobs: JobStore, job_id: str, queue: Queue) -> int:
 OF_A_JOB = [
     ("GET", "/jobs/{id}"),
     ("GET", "/jobs/{id}/events"),
+    ("GET", "/jobs/{id}/logs"),
+    ("POST", "/jobs/{id}/retry"),
     ("GET", "/jobs/{id}/previews/1"),
     ("GET", "/jobs/{id}/deliveries"),
     ("POST", "/jobs/{id}/deliveries/1/redeliver"),
@@ -96,7 +98,7 @@ def test_no_route_shows_the_job_of_another_caller(
         there, nowhere = (ben.ask(method, path.format(id=name)) for name in (job_id, "0" * 32))
         assert there.status_code == nowhere.status_code == 404, (path, there.text)
         assert there.text.replace(job_id, "0" * 32) == nowhere.text, path
-    for method, path in OF_A_JOB[:5] + OF_A_JOB[7:]:
+    for method, path in OF_A_JOB[:7] + OF_A_JOB[9:]:
         assert ann.ask(method, path.format(id=job_id)).status_code < 400, path
 
 
