@@ -21,7 +21,7 @@ def to_rgb(
         frame: decoded frame, any pixel format and colour space; transparent parts become white,
             and HDR becomes SDR.
         size: (height, width) of the result.
-        reformatter: the same one for all frames of a video, so that its tables are made once.
+        reformatter: the same one for all frames of a video, which is faster.
 
     Returns:
         (height, width, 3) uint8 RGB.

@@ -1,7 +1,7 @@
 """Tone mapping of HDR video to sRGB.
 
-FFmpeg converts colours and brightness to PQ, which codes light in cd/m2; a table then maps it to
-sRGB. Light up to half of the reference white stays as it is, brighter light is compressed.
+Light is relative to the reference white of HDR, which becomes nearly sRGB's white. Light up to half
+of it stays as it is, so that people look as in SDR video; brighter light is compressed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 
 # Names of the transfer functions of HDR.
 _TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
-_UNSPECIFIED = 2  # for matrix and primaries alike
+_UNSPECIFIED = 2  # of matrix and primaries
 
-_REFERENCE_WHITE, _PEAK = 203.0, 1000.0  # in cd/m2, from ITU-R BT.2408 and the usual displays
+_CODES = 65_536
+_WHITE_CD_M2, _PEAK_CD_M2 = 203.0, 1000.0  # ITU-R BT.2408, and the usual displays
+_PEAK = _PEAK_CD_M2 / _WHITE_CD_M2
 _KNEE = 0.5
+
+# ITU-R BT.2087, and the luminance of BT.2020.
+_BT2020_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
+    np.float32,
+)
+_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 
 def hdr_name(frame: VideoFrame) -> str | None:
@@ -33,47 +42,55 @@ def tone_map(
 
     Args:
         size: (height, width) of the result.
-        reformatter: the same one for all frames of a video; its first frame takes seconds.
+        reformatter: converts the frame to RGB.
 
     Returns:
         (height, width, 3) uint8 sRGB.
     """
-    if frame.color_primaries == _UNSPECIFIED:
-        frame.color_primaries = ColorPrimaries.BT2020
     if frame.colorspace == _UNSPECIFIED:
         frame.colorspace = Colorspace.BT2020
-    converted = reformatter.reformat(
-        frame,
-        width=size[1],
-        height=size[0],
-        format="rgb48le",
-        dst_color_trc=ColorTrc.SMPTE2084,
-        dst_color_primaries=ColorPrimaries.BT709,
-    )
-    pixels: NDArray[np.uint8] = _table()[converted.to_ndarray()]
+    height, width = size
+    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb48le").to_ndarray()
+    if frame.color_trc == ColorTrc.SMPTE2084:
+        light = _pq_light()[rgb]
+    else:
+        light = _hlg_scene_light()[rgb]
+        light *= _PEAK * (light @ _LUMINANCE)[..., None] ** 0.2  # the display's gamma is 1.2
+    if frame.color_primaries in (ColorPrimaries.BT2020, _UNSPECIFIED):
+        light = light @ _BT2020_TO_BT709.T
+    steps = np.clip(light * ((_CODES - 1) / _PEAK), 0, _CODES - 1).astype(np.uint16)
+    pixels: NDArray[np.uint8] = _srgb()[steps]
     return pixels
 
 
 @cache
-def _table() -> NDArray[np.uint8]:
-    """Return the sRGB level of each PQ code of 16 bits."""
-    light = _pq_to_light(np.arange(65_536) / 65_535) / _REFERENCE_WHITE
-    mapped = np.clip(_compress(light), 0, 1)
-    srgb = np.where(mapped <= 0.0031308, 12.92 * mapped, 1.055 * mapped ** (1 / 2.4) - 0.055)
-    return (255 * srgb).round().astype(np.uint8)
-
-
-def _pq_to_light(code: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return cd/m2 for PQ codes of 0..1. Source: SMPTE ST 2084, equation 4.1."""
-    power = code ** (32 / 2523)
+def _pq_light() -> NDArray[np.float32]:
+    """Return the light of each PQ code of 16 bits. Source: SMPTE ST 2084, equation 4.1."""
+    power = (np.arange(_CODES) / (_CODES - 1)) ** (32 / 2523)
     ratio = np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)
-    return np.asarray(10_000 * ratio ** (8192 / 1305))
+    return np.asarray(10_000 / _WHITE_CD_M2 * ratio ** (8192 / 1305), np.float32)
+
+
+@cache
+def _hlg_scene_light() -> NDArray[np.float32]:
+    """Return the scene's light, 0..1, of each HLG code of 16 bits. Source: ITU-R BT.2100."""
+    code = np.arange(_CODES) / (_CODES - 1)
+    bright = (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12
+    return np.where(code <= 0.5, code**2 / 3, bright).astype(np.float32)
+
+
+@cache
+def _srgb() -> NDArray[np.uint8]:
+    """Return the sRGB level of light from 0 to the peak, in as many steps as there are codes."""
+    light = _compress(np.linspace(0, _PEAK, _CODES))
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (255 * srgb).round().astype(np.uint8)
 
 
 def _compress(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return light of 0..1, the identity up to the knee and 1 at the peak (a Moebius curve)."""
-    knee, peak = _KNEE, _PEAK / _REFERENCE_WHITE
+    knee, peak = _KNEE, _PEAK
     a = -(knee**2) * (peak - 1) / (knee**2 - 2 * knee + peak)
     b = (knee**2 - 2 * knee * peak + peak) / (peak - 1)
     curve = (b**2 + 2 * b * knee + knee**2) / (b - a) * (light + a) / (light + b)
-    return np.where(light <= knee, light, curve)
+    return np.clip(np.where(light <= knee, light, curve), 0, 1)
