@@ -55,11 +55,12 @@ def video(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
 
 
 def poses(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send the sizes and names of the pose files in a zip, then all their contents in a row."""
+    """Send the number of pose files in a zip, then the content of each, in order."""
     with _send_errors(out):
         files = read_zip(argument["name"], file, PoseFileLimits(**argument["limits"]))
-        out.json({"names": [name for name, _ in files], "sizes": [len(data) for _, data in files]})
-        out.raw(b"".join(data for _, data in files))
+        out.json({"frames": len(files)})
+        for _, data in files:
+            out.raw(data)
 
 
 def sound(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:

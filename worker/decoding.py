@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from media.image_file import ignore_warning
 from media.limits import MediaLimits, PoseFileLimits
@@ -47,8 +46,6 @@ class ChildReport(BaseModel):
     fps: str = Field("1", max_length=40, pattern=r"^[1-9][0-9]*(/[1-9][0-9]*)?$")
     size_bytes: int = Field(0, ge=0, le=MAX_SOUND_BYTES)
     warnings: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=20)
-    names: list[str] = []
-    sizes: list[NonNegativeInt] = []
     code: ErrorCode | None = None
     detail: str = Field("", max_length=2000)
 
@@ -147,21 +144,16 @@ class ChildSource:
         if path.suffix != ".zip":
             return pose_files(path, limits)
         with self._child("poses", path, limits) as child:
-            report = _report(child)
-            total = sum(report.sizes)
-            if total > limits.max_bytes or len(report.names) != len(report.sizes):
-                detail = f"{path.name}: the decoder announced {total:,} bytes"
-                raise AnimationError(ErrorCode.DECODER_STOPPED, detail)
-            child.allow(total)
-            content = child.next()
-        if content is None or len(content) != total:
-            detail = f"{path.name}: the decoder sent other files than it announced"
-            raise AnimationError(ErrorCode.DECODER_STOPPED, detail)
-        ends = list(accumulate(report.sizes))
-        return [
-            (name, bytes(content[end - size : end]))
-            for name, size, end in zip(report.names, report.sizes, ends, strict=True)
-        ]
+            count = min(_report(child).frames, limits.max_frames)
+            child.allow(limits.max_bytes)
+            files: list[tuple[str, bytes]] = []
+            while len(files) < count and isinstance(data := child.next(), bytearray):
+                files.append((f"{path.name}: file {len(files)}", bytes(data)))
+        if not files or len(files) < count:
+            raise AnimationError(
+                ErrorCode.DECODER_STOPPED, f"{path.name}: the decoder sent fewer files than it said"
+            )
+        return files
 
     def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """Return a video's sound as an mp4 file, or None. Raises AnimationError.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 from media.audio import extract_sound
 from media.errors import MediaError
 from media.image import read_image
+from media.limits import PoseFileLimits
 from media.video_reader import VideoReader
+from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 from service.input_limits import InputLimits
 from service.inspection.decoder import Decoder
 from tests.media.people_images import CASES, UNREADABLE, image_cases
 from tests.media.people_videos import video_cases
 from worker.decoding import ChildSource
+from worker.failures import AnimationError
 
 LIMITS = InputLimits()
 
@@ -98,3 +102,26 @@ def test_sound_is_read_alike_everywhere(worker: ChildSource) -> None:
         assert sound == extract_sound(CASES / name, heard["command line"].append, 0.5)
         assert (sound is None) == (name == "f60.mp4")
         assert heard["worker"] == heard["command line"]
+
+
+def test_zip_of_many_pose_files_is_unpacked_in_order(worker: ChildSource, tmp_path: Path) -> None:
+    file = tmp_path / "driving.zip"
+    contents = [b"%d" % number * 20 for number in range(2000)]
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(2000):
+            archive.writestr(f"{'long' * 20}_{number}_keypoints.json", contents[number])
+    files = worker.poses(file, PoseFileLimits())
+    assert [data for _, data in files] == contents
+    assert files[7][0] == "driving.zip: file 7"
+
+
+def test_zip_over_a_limit_or_damaged_is_refused(worker: ChildSource, tmp_path: Path) -> None:
+    file = tmp_path / "driving.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", bytes(10_000))
+    with pytest.raises(AnimationError, match="its files have over 9,000 bytes, which is the limit"):
+        worker.poses(file, PoseFileLimits(max_bytes=9_000))
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(AnimationError, match="the zip is damaged; pack it again") as refused:
+        worker.poses(file, PoseFileLimits())
+    assert refused.value.code is ErrorCode.INVALID_POSE_FILE
