@@ -56,8 +56,11 @@ def with_media_modules(repository: Path, files: list[Path]) -> set[Path]:
     all_files, new = set(files), set(files)
     while new:
         text = "".join(file.read_text("utf-8") for file in new)
-        names = set(re.findall(r"^ *from (media[\w.]*) import", text, re.MULTILINE))
-        new = {repository / f"{name.replace('.', '/')}.py" for name in names} - all_files
+        lines_of = re.findall(r"^ *from (media[\w.]*) import (\w+)", text, re.MULTILINE)
+        named = {repository.joinpath(*package.split(".")) for package, _ in lines_of}
+        named |= {repository.joinpath(*package.split("."), name) for package, name in lines_of}
+        new = {path.with_suffix(".py") for path in named} - all_files
+        new = {path for path in new if path.exists()}
         all_files |= new
     return all_files
 
