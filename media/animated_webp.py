@@ -34,13 +34,14 @@ def frame_durations_s(file: MediaFile, limits: MediaLimits) -> list[float]:
 
 
 def read_frames(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
-    """Yield the frames, each in the same image, RGB or RGBA.
+    """Yield the frames, RGBA.
 
     Raises:
         MediaError: damaged, or over a limit.
     """
     with open_image(file, limits) as image, map_decoding_errors(file.name):
-        yield from ImageSequence.Iterator(image)
+        for frame in ImageSequence.Iterator(image):
+            yield frame.convert("RGBA")
 
 
 def _durations_ms(name: str, stream: BinaryIO, limits: MediaLimits) -> Iterator[int]:

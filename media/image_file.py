@@ -113,7 +113,10 @@ def _unidentified(stream: BinaryIO) -> str:
     stream.seek(0)
     kind = unsupported_image(stream.read(HEAD_BYTES))
     if kind is not None:
-        return f"{kind} cannot be read; convert it to PNG or JPEG first"
+        return (
+            f"{kind} cannot be read; convert it to PNG or JPEG first,"
+            " such as with ImageMagick: magick FILE image.png"
+        )
     return f"not an image of a known kind ({', '.join(IMAGE_SUFFIXES)})"
 
 

@@ -117,7 +117,7 @@ class VideoReader:
     def _webp_frames(self) -> Iterator[NDArray[np.uint8]]:
         starts_s = accumulate(self._webp_durations_s, initial=0.0)
         images = read_frames(self._file, self._limits)
-        frames = (composite_over_white(np.array(image.convert("RGBA"))) for image in images)
+        frames = (composite_over_white(np.asarray(image)) for image in images)
         for pixels, repeats in self._repeated(zip(starts_s, frames, strict=False)):
             for _ in range(repeats):
                 yield pixels.copy()

@@ -19,6 +19,7 @@ from service.input_limits import InputLimits
 from service.settings import Settings
 from tests import samples
 from tests.fuzz.mutations import fix_checksums, python_mutations, zzuf_mutations
+from tests.media.people_images import CASES
 from worker.decoding import ChildSource
 from worker.failures import AnimationError
 
@@ -112,6 +113,8 @@ def test_damaged_media_is_accepted_or_refused(tally: Tally, tmp_path: Path) -> N
         "expected both accepted and refused files"
     )
     tally.try_all("image", python_mutations(samples.png(200, 200), FEW), 2 * FEW)
+    webp = (CASES / "base.webp").read_bytes()
+    tally.try_all("driving", python_mutations(webp, FEW), 3 * FEW)
 
 
 @pytest.mark.slow
