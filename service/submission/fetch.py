@@ -134,14 +134,17 @@ async def _save(
 
 def _check_is_file(response: httpx.Response, url: str, head: bytes) -> None:
     """Raise RejectedError for a web page; a file with a wrong content type is accepted."""
-    content_type = response.headers.get("content-type", "no content type")
-    if content_type.partition(";")[0].strip().lower() in PAGE_TYPES and _begins_like_page(head):
+    content_type = response.headers.get("content-type", "")
+    is_declared = content_type.partition(";")[0].strip().lower() in PAGE_TYPES
+    if is_declared and ("content-encoding" in response.headers or _is_text(head)):
         reason = f"the URL returns a web page ({content_type}); give the direct URL of the file"
         raise _failed(url, reason)
 
 
-def _begins_like_page(head: bytes) -> bool:
-    return head.removeprefix(BOM_UTF8).lstrip()[:1] == b"<"
+def _is_text(head: bytes) -> bool:
+    """Return whether the first bytes are text, but not JSON: pose files are often mislabeled."""
+    first = head.removeprefix(BOM_UTF8).lstrip()[:1]
+    return first == b"<" or (b"\0" not in head and head.isascii() and first not in (b"[", b"{"))
 
 
 def _status_words(status: int) -> str:

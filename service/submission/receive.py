@@ -190,8 +190,8 @@ def _check_is_file(name: str, content: Content) -> None:
     text = content.decode("utf-8", "replace").strip()
     if not text.isprintable() or text[:1] in ("", "[", "{"):
         return
-    if text.startswith(("http://", "https://")):
-        fix = f"to have a URL downloaded, send it as {name}_url"
+    if text.startswith(("http://", "https://", data_urls.SCHEME)):
+        fix = f"send a URL as {name}_url"
     else:
         fix = f"to send a file with curl, use -F {name}=@{text}"
     raise RejectedError(

@@ -19,8 +19,10 @@ from service.settings import Settings, load_settings
 from service.stores.job_store import commands
 from service.stores.job_store.store import JobStore
 from service.views.job_views import view_snapshot
+from tests.servers import wait_until
 from tests.service.api.test_api import submit
 from tests.service.gateway import running_gateway
+from tests.service.receiver import receiving
 
 PUBLIC = "https://studio.example/tcan"
 PAGE = "https://app.example"
@@ -59,6 +61,18 @@ def test_links_begin_with_the_public_url(
     snapshot = jobs.run(commands.read(job_id))
     assert snapshot is not None
     assert view_snapshot(snapshot).links.self == f"/jobs/{job_id}"
+
+
+def test_links_in_webhooks_begin_with_the_public_url(
+    folder_settings: Settings, tmp_path: Path
+) -> None:
+    with receiving() as receiver, gateway(folder_settings, public_url=PUBLIC) as client:
+        options = json.dumps({"webhook": {"url": receiver.url}}).encode()
+        job_id = submit(client, tmp_path, options=options).json()["id"]
+        client.post(f"/jobs/{job_id}/cancel")
+        wait_until(lambda: receiver.messages, "the message arrives")
+    links = json.loads(receiver.messages[0].body)["data"]["links"]
+    assert links["self"] == f"{PUBLIC}/jobs/{job_id}"
 
 
 @pytest.mark.parametrize(

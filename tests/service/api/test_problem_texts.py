@@ -13,7 +13,7 @@ UPLOAD = "0" * 32
 FORM: list[tuple[str, bytes, str, list[str]]] = [
     ("image", b"c.png", "invalid_image", ["image:", "'c.png'", "use -F image=@c.png"]),
     ("driving", b"d.mp4\n", "invalid_video", ["driving:", "use -F driving=@d.mp4"]),
-    ("image", b"https://a/c.png", "invalid_image", ["image:", "send it as image_url"]),
+    ("image", b"https://a/c.png", "invalid_image", ["image:", "send a URL as image_url"]),
     ("image", b"", "invalid_image", ["image:", "empty"]),
     ("img", b"x", "invalid_request", ["unknown part 'img'", "did you mean 'image'?"]),
     ("seed", b"7", "invalid_request", ["field of params: -F 'params={\"seed\": ...}'"]),

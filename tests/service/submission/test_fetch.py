@@ -123,8 +123,14 @@ def test_web_page_in_place_of_a_file_is_named_by_its_content_type(web: Web, tmp_
     page = refusal(web.page("/a", b"\n<!doctype html><p>Sign in", headers=html), tmp_path)
     assert page.code is ErrorCode.URL_FAILED
     assert "a web page (text/html; charset=utf-8)" in page.detail
+    text = refusal(web.page("/b", b"Not found", headers=html), tmp_path)
+    packed = refusal(
+        web.page("/c", b"\x1f\x8b", headers=html | {"Content-Encoding": "gzip"}), tmp_path
+    )
+    assert "text/html" in text.detail and "text/html" in packed.detail
     # A file is a file, whatever the server calls it.
-    assert download(web.page("/b", b"\x89PNG", headers=html), tmp_path) == b"\x89PNG"
+    for content in (b"\x89PNG\r\n\x1a\n\0", b'{"people": []}'):
+        assert download(web.page("/d", content, headers=html), tmp_path) == content
 
 
 @pytest.mark.parametrize("status", [204, 401, 403, 404, 410, 429, 500, 503, 999])
