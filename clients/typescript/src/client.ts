@@ -3,6 +3,7 @@
 import { JobEndedError } from "./errors.js";
 import { readEvents, type JobEvent } from "./events.js";
 import { addInput, toBlob, type Input } from "./inputs.js";
+import { builtin } from "./node.js";
 import { Transport, type ClientOptions, type HttpRequest } from "./transport.js";
 import {
   hasEnded,
@@ -243,7 +244,7 @@ export class Client {
     output: Output = "result",
     { signal }: Abortable = {},
   ): Promise<void> {
-    const { rename, rm, writeFile } = await import("node:fs/promises");
+    const { rename, rm, writeFile } = builtin("node:fs/promises");
     const partial = `${file}.part`;
     try {
       await this.transport.run({ path: `${jobPath(jobId)}/${output}`, signal }, (response) =>

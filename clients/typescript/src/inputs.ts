@@ -1,6 +1,7 @@
 /** Inputs of a job as fields of a form. */
 
 import { ClientError } from "./errors.js";
+import { builtin } from "./node.js";
 
 /**
  * An input of a job.
@@ -38,8 +39,8 @@ export async function toBlob(input: Input, name: string): Promise<Blob> {
   if (typeof input !== "string" && !(input instanceof URL)) {
     return new Blob([input as BlobPart]);
   }
-  const { openAsBlob } = await import("node:fs");
-  const { fileURLToPath } = await import("node:url");
+  const { openAsBlob } = builtin("node:fs");
+  const { fileURLToPath } = builtin("node:url");
   try {
     return await openAsBlob(input instanceof URL ? fileURLToPath(input) : input);
   } catch (error) {

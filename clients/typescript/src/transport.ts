@@ -1,6 +1,7 @@
 /** Requests with retries. */
 
 import { ClientError, ProblemError, UnreachableError } from "./errors.js";
+import { environment } from "./node.js";
 
 const DEFAULT_URL = "http://127.0.0.1:8000";
 const FIRST_PAUSE_S = 0.5;
@@ -117,13 +118,9 @@ export class Transport {
 function isRetryable(error: unknown): boolean {
   if (error instanceof ProblemError) {
     // 409 with Retry-After: the result is not ready, or the idempotency key is in use.
-    return RETRIED_STATUSES.includes(error.status) || (error.status === 409 && !!error.retryAfter);
+    return RETRIED_STATUSES.includes(error.status) || (error.status === 409 && error.retryAfter !== undefined);
   }
   return error instanceof UnreachableError && error.cause instanceof TypeError;
-}
-
-function environment(name: string): string | undefined {
-  return typeof process === "undefined" ? undefined : process.env[name] || undefined;
 }
 
 /** Wait for some seconds, or until the signal aborts, whose reason is thrown. */

@@ -51,7 +51,7 @@ EVENT: dict[str, Any] = {
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` "
-        "is its `version`; `event` is `state`, `progress`, `preview` or `cancel`.",
+        f"is its `version`; `event` is {', '.join(f'`{kind}`' for kind in EventKind)}.",
         # The schema is that of each event; OpenAPI 3.2 has `itemSchema` for it, 3.1 nothing else.
         "content": {MEDIA_TYPE: {"schema": EVENT, "example": EXAMPLE}},
     },
