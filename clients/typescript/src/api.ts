@@ -3236,7 +3236,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` is its `version`; `event` is `state`, `progress`, `preview` or `cancel`. */
+            /** @description Events. `data` is the job as GET /jobs/{id} showed it at that moment; `id` is its `version`; `event` is `state`, `progress`, `preview`, `cancel`, `queue`. */
             200: {
                 headers: {
                     [name: string]: unknown;
