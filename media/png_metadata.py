@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -41,7 +42,7 @@ def _is_oversized(stream: BinaryIO) -> bool:
     for chunk in _chunks(stream):
         if chunk.kind in _METADATA:
             stream.seek(chunk.start + _HEADER_BYTES)
-            content = stream.read(chunk.end - stream.tell() - _CHECKSUM_BYTES)
+            content = stream.read(max(0, chunk.end - stream.tell() - _CHECKSUM_BYTES))
             size = _decompressed_bytes(chunk.kind, content)
             total += size
             if size > MAX_TEXT_CHUNK or total > MAX_TEXT_MEMORY:
@@ -61,14 +62,14 @@ def _without_metadata(stream: BinaryIO) -> BinaryIO:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:
-    """Yield the chunks of a PNG; none for another file."""
-    end = len(PNG)
+    """Yield the chunks of a PNG, the last one up to the end of the file; none for another file."""
+    size, end = stream.seek(0, os.SEEK_END), len(PNG)
     stream.seek(0)
     if stream.read(end) != PNG:
         return
     while len(header := stream.read(_HEADER_BYTES)) == _HEADER_BYTES:
         start, length = end, int.from_bytes(header[:4], "big")
-        end = start + _HEADER_BYTES + length + _CHECKSUM_BYTES
+        end = min(start + _HEADER_BYTES + length + _CHECKSUM_BYTES, size)
         yield _Chunk(header[4:], start, end)
         stream.seek(end)
 

@@ -123,6 +123,14 @@ def test_truncated_image_is_rejected(tmp_path: Path) -> None:
             read_image(tmp_path / "a")
 
 
+def test_png_that_declares_a_huge_text_is_rejected(tmp_path: Path) -> None:
+    path = make_png_header(tmp_path / "a.png", 64, 64)
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + b"\xff\xff\xff\xf0zTXt" + data[33:])
+    with pytest.raises(MediaError, match=r"^a\.png: the image is damaged"):
+        read_image(path)
+
+
 def test_other_file_is_not_an_image(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("text")
     (tmp_path / "b.png").touch()
