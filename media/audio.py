@@ -58,7 +58,8 @@ def extract_sound(
             if index:
                 warn(f"{file.name}: the sound is track {index + 1}; those before have no decoder")
             return sound
-    warn(f"{file.name}: its sound cannot be decoded, so the result has none")
+    part = f" from {start_s:g} s on" if start_s else ""
+    warn(f"{file.name}: its sound cannot be decoded{part}, so the result has none")
     return None
 
 
@@ -167,6 +168,8 @@ def _extract(
             if not track.written_s:
                 raise
             warn(f"{file.name}: its sound is damaged and ends at {track.written_s:.1f} s")
+        if not track.written_s:
+            raise MediaError(f"{file.name}: the track has no sound from {start_s:g} s on")
     return memory.getvalue()
 
 

@@ -58,6 +58,12 @@ def test_sound_without_a_decoder_is_left_out(tmp_path: Path) -> None:
     assert sound_of(CASES / "f60.mp4", "the file has no sound") is None
 
 
+def test_part_after_the_end_of_the_sound_has_none() -> None:
+    heard: list[str] = []
+    assert extract_sound(CASES / "beep.mp4", heard.append, start_s=5.0) is None
+    assert heard == ["beep.mp4: its sound cannot be decoded from 5 s on, so the result has none"]
+
+
 @pytest.mark.parametrize(
     ("rate", "written"), [(37_800, 48_000), (96_000, 48_000), (192_000, 48_000), (22_050, 22_050)]
 )
