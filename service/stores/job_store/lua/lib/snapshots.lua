@@ -1,36 +1,44 @@
 -- requires: records, queues, leases, throughput, workers
 -- A job at one moment: its record, queue position and forecast.
 
--- Jobs before a waiting one whose durations are estimated one by one; further ones count as average jobs.
-local max_estimated = 20
+-- Jobs of a queue whose durations are estimated one by one; further ones count as their mean.
+local max_estimated = 10
+
+-- Returns the ms that is left of each of the first jobs in a sorted set; computed once in a script.
+local ms_left_by_key = {}
+local function ms_left(key)
+  if ms_left_by_key[key] then return ms_left_by_key[key] end
+  local left, rates = {}, {}
+  for _, id in ipairs(redis.call('ZRANGE', key, 0, max_estimated - 1)) do
+    local fields = redis.call('HMGET', job_key(id), 'kind', 'units', 'prepare_ms', 'render_ms', 'taken_ms')
+    local kind, units, prepare_ms, render_ms, taken_ms = unpack(fields)
+    rates[kind] = rates[kind] or {throughput(kind)}
+    local per_unit, base = unpack(rates[kind])
+    if per_unit then
+      local worked_ms = (prepare_ms or 0) + (render_ms or 0) + (taken_ms and now - taken_ms or 0)
+      left[#left + 1] = math.max(0, base + per_unit * units - worked_ms)
+    end
+  end
+  ms_left_by_key[key] = left
+  return left
+end
 
 -- Returns the expected ms of the jobs before a waiting one, per job, where a leased one counts half; nil if there are
 -- none. A leased job counts with what is left of it.
 local function ms_per_job_before(queue, kind, position)
   local total, jobs = 0, 0
-  local function add(ids, jobs_in_all, is_leased)
-    local sum, estimated = 0, 0
-    for _, id in ipairs(ids) do
-      local expected = expected_ms(id)
-      local since = is_leased and get(id, 'taken_ms')
-      if expected then
-        sum = sum + math.max(0, expected - worked_ms(id) - (since and now - since or 0))
-        estimated = estimated + 1
-      end
-    end
+  local function add(key, all, share)
+    local left, sum = ms_left(key), 0
+    local estimated = math.min(all, #left)
     if estimated == 0 then return end
-    total, jobs = total + sum / estimated * jobs_in_all, jobs + jobs_in_all * (is_leased and 0.5 or 1)
+    for i = 1, estimated do sum = sum + left[i] end
+    total, jobs = total + sum / estimated * all, jobs + share * all
   end
-  local function first(key, jobs_in_all)
-    return redis.call('ZRANGE', key, 0, math.min(jobs_in_all, max_estimated) - 1)
-  end
-  if position > 0 then add(first(waiting_key(queue), position), position) end
+  add(waiting_key(queue), position, 1)
   if queue == 'prepare' and kind == 'animate' then
-    local waiting_next = redis.call('ZCARD', waiting_key('render'))
-    if waiting_next > 0 then add(first(waiting_key('render'), waiting_next), waiting_next) end
+    add(waiting_key('render'), redis.call('ZCARD', waiting_key('render')), 1)
   end
-  local leased = redis.call('ZCARD', leases_key)
-  if leased > 0 then add(first(leases_key, leased), leased, true) end
+  add(leases_key, redis.call('ZCARD', leases_key), 0.5)
   if jobs > 0 then return total / jobs end
 end
 

@@ -58,23 +58,16 @@ local function update_means(key)
   redis.call('HSET', key .. ':means', unpack(means))
 end
 
--- The ms that a job takes in all, from past jobs; nil before any job of its kind ended.
-local function expected_ms(id)
-  local per_unit, base = throughput(get(id, 'kind'))
-  return per_unit and base + per_unit * get(id, 'units')
-end
-
 -- Stores the job's estimated duration, so that the estimate can be compared with the real one later.
 local function store_estimate(id)
-  local expected = expected_ms(id)
-  if expected then set(id, 'estimate_ms', math.floor(expected)) end
+  local per_unit, base = throughput(get(id, 'kind'))
+  if per_unit then set(id, 'estimate_ms', math.floor(base + per_unit * get(id, 'units'))) end
 end
 
-local function worked_ms(id) return tonumber(get(id, 'prepare_ms') or 0) + tonumber(get(id, 'render_ms') or 0) end
-
 local function record_duration(id)
+  local took = tonumber(get(id, 'prepare_ms') or 0) + tonumber(get(id, 'render_ms') or 0)
   local key = throughput_key(get(id, 'kind'))
-  redis.call('LPUSH', key, get(id, 'units') .. ':' .. integer_text(worked_ms(id)) .. ':' .. (get(id, 'estimate_ms') or ''))
+  redis.call('LPUSH', key, get(id, 'units') .. ':' .. integer_text(took) .. ':' .. (get(id, 'estimate_ms') or ''))
   redis.call('LTRIM', key, 0, num_samples - 1)
   update_means(key)
 end
