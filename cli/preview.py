@@ -10,7 +10,16 @@ import typer
 
 from cli.arguments import check_output, driving_source
 from cli.jobs import ApiKey, AsJson, Url, connect, finish
-from cli.submit import SOURCE, describe, read_model
+from cli.submit import (
+    SOURCE,
+    Canvas,
+    LayoutName,
+    Person,
+    PoseFps,
+    PresetName,
+    TrimPart,
+    read_model,
+)
 from media import trim as media_trim
 from service.contract.params import PoseLayout, PosesParams
 from tcan_client import DEFAULT_URL
@@ -24,15 +33,12 @@ def preview(
     keypoints: Annotated[
         Path | None, typer.Option(help="Also write the keypoints, a pose file (.json).")
     ] = None,
-    person: Annotated[int | None, describe("person")] = None,
-    preset: Annotated[str | None, describe("preset")] = None,
-    trim: Annotated[
-        str | None,
-        typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
-    ] = None,
-    layout: Annotated[PoseLayout, describe("layout")] = PoseLayout.AUTO,
-    canvas: Annotated[str | None, describe("canvas")] = None,
-    fps: Annotated[float | None, describe("fps")] = None,
+    person: Person = None,
+    preset: PresetName = None,
+    trim: TrimPart = None,
+    layout: LayoutName = PoseLayout.AUTO,
+    canvas: Canvas = None,
+    fps: PoseFps = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,

@@ -28,6 +28,18 @@ def describe(name: str, model: type[BaseModel] = JobParams) -> Any:
     return typer.Option(help=model.model_fields[name].description, show_default=True)
 
 
+# Options that a pose preview has as well.
+Person = Annotated[int | None, describe("person")]
+PresetName = Annotated[str | None, describe("preset")]
+TrimPart = Annotated[
+    str | None,
+    typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
+]
+LayoutName = Annotated[PoseLayout, describe("layout")]
+Canvas = Annotated[str | None, describe("canvas")]
+PoseFps = Annotated[float | None, describe("fps")]
+
+
 def submit(
     image: Annotated[str, typer.Option(help=f"Image of the character. {SOURCE}")],
     driving: Annotated[
@@ -43,15 +55,12 @@ def submit(
     context_overlap: Annotated[int | None, describe("context_overlap")] = None,
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
-    person: Annotated[int | None, describe("person")] = None,
-    preset: Annotated[str | None, describe("preset")] = None,
-    trim: Annotated[
-        str | None,
-        typer.Option(metavar="START:END", help="Part of the driving file, in seconds: 1.5:4, :4."),
-    ] = None,
-    layout: Annotated[PoseLayout, describe("layout")] = PoseLayout.AUTO,
-    canvas: Annotated[str | None, describe("canvas")] = None,
-    fps: Annotated[float | None, describe("fps")] = None,
+    person: Person = None,
+    preset: PresetName = None,
+    trim: TrimPart = None,
+    layout: LayoutName = PoseLayout.AUTO,
+    canvas: Canvas = None,
+    fps: PoseFps = None,
     scheduler: Annotated[Sampler | None, describe("scheduler")] = None,
     cache_interval: Annotated[int, describe("cache_interval")] = 1,
     result_format: Annotated[
