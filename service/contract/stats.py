@@ -19,13 +19,15 @@ class ClassDepth(NamedTuple):
 class QueueDepth(NamedTuple):
     """Jobs of a queue: waiting, and leased by workers.
 
-    `by_preset` has the waiting jobs that name a preset.
+    `by_preset` has the waiting jobs that name a preset, `leased_by_preset` those of the live
+    workers of each preset.
     """
 
     waiting: int
     leased: int
     by_class: dict[Priority, ClassDepth]
     by_preset: dict[str, int]
+    leased_by_preset: dict[str, int]
 
 
 class ServiceStats(NamedTuple):

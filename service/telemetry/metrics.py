@@ -99,16 +99,24 @@ def _queues(stats: ServiceStats) -> Iterable[Metric]:
     presets = GaugeMetricFamily(
         "tcan_queue_preset_jobs", "Waiting jobs that name a preset.", labels=["queue", "preset"]
     )
+    served = GaugeMetricFamily(
+        "tcan_preset_jobs_at_work",
+        "Jobs leased by the workers of each preset.",
+        labels=["queue", "preset"],
+    )
     leased = GaugeMetricFamily("tcan_jobs_at_work", "Jobs leased by workers.", labels=["queue"])
     for queue, depth in stats.queues.items():
         waiting.add_metric([queue], depth.waiting)
         leased.add_metric([queue], depth.leased)
-        for preset, count in depth.by_preset.items():
-            presets.add_metric([queue, preset], count)
+        # Zeros too: for an autoscaler a missing series is not zero.
+        live = {worker.preset for worker in stats.workers if queue in worker.queues}
+        for preset in sorted(live | depth.by_preset.keys()):
+            presets.add_metric([queue, preset], depth.by_preset.get(preset, 0))
+            served.add_metric([queue, preset], depth.leased_by_preset.get(preset, 0))
         for priority, jobs in depth.by_class.items():
             classes.add_metric([queue, priority], jobs.waiting)
             oldest.add_metric([queue, priority], jobs.oldest_s)
-    return waiting, oldest, classes, presets, leased
+    return waiting, oldest, classes, presets, served, leased
 
 
 def _counters(stats: ServiceStats) -> Iterable[Metric]:

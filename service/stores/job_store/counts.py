@@ -6,6 +6,9 @@ and workers and survive restarts. A counter's name is its parts, joined by `|`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from service.contract.options import Priority
 from service.contract.queues import Queue
 from service.contract.stats import ClassDepth, QueueDepth, ServiceStats
@@ -14,9 +17,9 @@ from service.stores.job_store.commands import Command
 
 # In the order of the script's reply.
 CLASSES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
-# Waiting jobs, leased jobs; for each class waiting jobs and the age of the oldest in ms; for each
-# preset that jobs name waiting jobs.
-Depth = tuple[int, int, list[tuple[int, int]], list[tuple[str, int]]]
+# Waiting jobs, workers of leased jobs; for each class waiting jobs and the age of the oldest in ms;
+# for each preset that jobs name waiting jobs.
+Depth = tuple[int, list[str], list[tuple[int, int]], list[tuple[str, int]]]
 
 
 def service_stats() -> Command[ServiceStats]:
@@ -25,11 +28,14 @@ def service_stats() -> Command[ServiceStats]:
 
 
 def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> ServiceStats:
-    depths, pairs, pending, overdue_ms, workers = reply
+    depths, pairs, pending, overdue_ms, texts = reply
+    workers = [WorkerInfo.model_validate_json(text) for text in texts]
     return ServiceStats(
         {
-            queue: QueueDepth(waiting, leased, _by_class(classes), dict(presets))
-            for queue, (waiting, leased, classes, presets) in zip(Queue, depths, strict=True)
+            queue: QueueDepth(
+                waiting, len(holders), _by_class(classes), dict(named), _served(holders, workers)
+            )
+            for queue, (waiting, holders, classes, named) in zip(Queue, depths, strict=True)
         },
         {
             tuple(name.split("|")): float(value)
@@ -37,8 +43,14 @@ def _stats(reply: tuple[list[Depth], list[str], int, int, list[str]]) -> Service
         },
         pending,
         overdue_ms / 1000,
-        [WorkerInfo.model_validate_json(text) for text in workers],
+        workers,
     )
+
+
+def _served(holders: Sequence[str], workers: Sequence[WorkerInfo]) -> dict[str, int]:
+    """Count leased jobs by the presets of the live workers that hold them."""
+    presets = {worker.id: worker.preset for worker in workers}
+    return Counter(presets[holder] for holder in holders if holder in presets)
 
 
 def _by_class(classes: list[tuple[int, int]]) -> dict[Priority, ClassDepth]:

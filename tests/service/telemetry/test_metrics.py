@@ -84,6 +84,9 @@ def test_metrics_count_jobs_queues_and_workers(client: TestClient, working: JobS
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="normal") == 2
     assert metrics("tcan_queue_class_jobs", queue="prepare", priority="high") == 0
     assert metrics("tcan_jobs_at_work", queue="prepare") == 1
+    assert metrics("tcan_preset_jobs_at_work", queue="prepare", preset="mini") == 1
+    assert metrics("tcan_preset_jobs_at_work", queue="render", preset="mini") == 0
+    assert metrics("tcan_queue_preset_jobs", queue="prepare", preset="mini") == 0
     assert metrics("tcan_jobs_ended_total", state="succeeded", code="") == 1
     assert metrics("tcan_jobs_ended_total", state="failed", code="no_person") == 1
     assert metrics("tcan_leases_lost_total", queue="prepare") == 1

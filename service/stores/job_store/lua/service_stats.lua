@@ -1,11 +1,14 @@
 -- requires: records, queues, leases, counters, deliveries, workers
--- Returns, for each of `queues`: waiting jobs, leased jobs, for each priority class waiting jobs and the age of the
+-- Returns, for each of `queues`: waiting jobs, the workers of leased jobs, for each priority class waiting jobs and the age of the
 -- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
 -- how many ms the first has been due, and descriptions of live workers.
-local leased = {}
+local holders = {}
 for _, id in ipairs(redis.call('ZRANGE', leases_key, 0, -1)) do
   local queue = get(id, 'queue')
-  if queue then leased[queue] = (leased[queue] or 0) + 1 end
+  if queue then
+    holders[queue] = holders[queue] or {}
+    table.insert(holders[queue], get(id, 'worker') or '')
+  end
 end
 local queues = {}
 for i, queue in ipairs(args.queues) do
@@ -23,7 +26,7 @@ for i, queue in ipairs(args.queues) do
     end
   end
   for preset, waiting in pairs(presets) do by_preset[#by_preset + 1] = {preset, waiting} end
-  queues[i] = {redis.call('ZCARD', waiting_key(queue)), leased[queue] or 0, by_class, by_preset}
+  queues[i] = {redis.call('ZCARD', waiting_key(queue)), holders[queue] or {}, by_class, by_preset}
 end
 local pending, first = 0, redis.call('ZRANGE', due_callers_key, 0, 0, 'WITHSCORES')
 for _, caller in ipairs(redis.call('ZRANGE', due_callers_key, 0, -1)) do
