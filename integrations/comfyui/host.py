@@ -19,11 +19,11 @@ class SavedFile(NamedTuple):
 class Host(Protocol):
     """The program that runs a node."""
 
-    def show_progress(self, fraction: float) -> None:
-        """Show the completed fraction, 0 to 1, at the node."""
+    def report(self, fraction: float) -> None:
+        """Show the completed fraction, 0 to 1, at the node.
 
-    def check_canceled(self) -> None:
-        """Raise the host's own exception once the user has canceled the run."""
+        Raises the host's own exception once the user has canceled the run.
+        """
 
     def new_file(self, prefix: str, suffix: str) -> SavedFile:
         """Return a new file of the output folder."""
@@ -33,19 +33,16 @@ class ComfyHost:
     """ComfyUI."""
 
     def __init__(self) -> None:
+        from comfy.model_management import throw_exception_if_processing_interrupted
         from comfy.utils import ProgressBar
 
         self._bar = ProgressBar(PROGRESS_STEPS)
+        self._check_canceled = throw_exception_if_processing_interrupted
 
-    def show_progress(self, fraction: float) -> None:
+    def report(self, fraction: float) -> None:
         """Implement `Host`."""
         self._bar.update_absolute(round(fraction * PROGRESS_STEPS))
-
-    def check_canceled(self) -> None:
-        """Implement `Host`."""
-        from comfy.model_management import throw_exception_if_processing_interrupted
-
-        throw_exception_if_processing_interrupted()
+        self._check_canceled()
 
     def new_file(self, prefix: str, suffix: str) -> SavedFile:
         """Implement `Host`."""

@@ -203,14 +203,13 @@ def wait(client: Client, job: Job, host: Host) -> None:
         JobEndedError: it failed, or somebody else canceled it.
     """
     while not job.has_ended:
-        host.show_progress(job.progress.fraction)
         try:
-            host.check_canceled()
+            host.report(job.progress.fraction)
         except BaseException:
             client.cancel(job.id)
             raise
         time.sleep(POLL_S)
         job = client.job(job.id)
-    host.show_progress(1.0)
+    host.report(1.0)
     if job.status is not JobState.SUCCEEDED:
         raise JobEndedError(job)

@@ -157,7 +157,7 @@ def check_cancel(comfy: ComfyUI, client: Client) -> None:
     """Interrupt a graph; its job is canceled."""
     report = comfy.run(graph(steps=200, seed=8), cancel=True)
     assert report["end"] == "execution_interrupted", report
-    assert client.wait(client.jobs(1)[0].id).status is JobState.CANCELED
+    assert client.wait(client.jobs(1)[0].id, timeout=GUARD_S).status is JobState.CANCELED
     print("cancel: the job is canceled")
 
 

@@ -38,10 +38,8 @@ class Recorder:
     cancel_after: int | None = None
     shown: list[float] = field(default_factory=list)
 
-    def show_progress(self, fraction: float) -> None:
+    def report(self, fraction: float) -> None:
         self.shown.append(fraction)
-
-    def check_canceled(self) -> None:
         if self.cancel_after is not None and len(self.shown) > self.cancel_after:
             raise CanceledError
 
