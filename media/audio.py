@@ -209,7 +209,7 @@ def _encode_packets(
 ) -> Iterator[_AudioPacket]:
     resampler = AudioResampler(format="fltp", layout=audio.layout, rate=written.rate)
     for frame in container.decode(audio):
-        if frame.time is not None and frame.time < start_s:
+        if frame.time is not None and frame.time + frame.samples / frame.sample_rate <= start_s:
             continue
         yield from _encode(written, resampler.resample(_shift(frame, start_s)))
     yield from _encode(written, resampler.resample(None))

@@ -243,13 +243,13 @@ def video_cases() -> dict[str, VideoCase]:
             partial(
                 _write_interlaced, codec="libx264", kind="mp4", pix_fmt="yuv420p"
             ),
-            truth=lower, tolerance=8, warning=combs,
+            truth=lower, tolerance=3, warning=combs,
         ),
         "interlaced MPEG-2, 4:2:2": VideoCase(
             partial(
                 _write_interlaced, codec="mpeg2video", kind="mpegts", pix_fmt="yuv422p"
             ),
-            truth=lower, tolerance=8, warning=combs,
+            truth=lower, tolerance=3, warning=combs,
         ),
         "PQ": VideoCase(
             partial(_write_hdr, transfer=ColorTrc.SMPTE2084), truth=bar, tolerance=3,

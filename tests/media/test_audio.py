@@ -28,8 +28,8 @@ def sound_of(file: Path, *warnings: str) -> tuple[str, int, int] | None:
         return track.codec_context.name, track.rate, round(10 * samples / track.rate)
 
 
-def with_pcm(path: Path, rate: int) -> Path:
-    """Write a video of a second with uncompressed sound of a rate."""
+def with_pcm(path: Path, rate: int, silent_s: float = 0.0) -> Path:
+    """Write a video of a second with uncompressed sound of a rate, which is silent at first."""
     with av.open(str(path), "w") as output:
         pictures = output.add_stream("libx264", rate=25)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
@@ -39,6 +39,7 @@ def with_pcm(path: Path, rate: int) -> Path:
             output.mux(pictures.encode(picture))
         output.mux(pictures.encode(None))
         tone = (9000 * np.sin(np.arange(rate) / 20)).astype(np.int16)[None]
+        tone[:, : round(silent_s * rate)] = 0
         chunk = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
         chunk.sample_rate, chunk.pts, chunk.time_base = rate, 0, Fraction(1, rate)
         output.mux(sound.encode(chunk))
@@ -56,6 +57,17 @@ def test_sound_without_a_decoder_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(unknown)
     assert sound_of(tmp_path / "a.mp4", "its sound cannot be decoded") is None
     assert sound_of(CASES / "f60.mp4", "the file has no sound") is None
+
+
+def test_part_begins_in_the_middle_of_a_packet(tmp_path: Path) -> None:
+    file = with_pcm(tmp_path / "a.mkv", 48_000, silent_s=0.5)  # in one packet
+    content = extract_sound(file, pytest.fail, start_s=0.4)
+    assert content is not None
+    with av.open(io.BytesIO(content), "r") as container:
+        samples = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert len(samples) / 48_000 == pytest.approx(0.6, abs=0.05)
+    assert np.abs(samples).argmax() / 48_000 > 0.09
+    assert (np.abs(samples) > 0.1).argmax() / 48_000 == pytest.approx(0.1, abs=0.01)
 
 
 def test_part_after_the_end_of_the_sound_has_none() -> None:
