@@ -42,6 +42,8 @@ def ask_gateway(
     from http.client import HTTPException
     from urllib.request import urlopen
 
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} is no http or https URL", param_hint="'--url'")
     try:
         # The address is the operator's own.
         with urlopen(f"{url}/healthz", timeout=TIMEOUT_S) as response:  # nosec B310

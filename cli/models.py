@@ -177,6 +177,9 @@ def import_files(
         write_parts,
     )
 
+    for file in files:
+        if not file.exists():
+            raise ParameterError(f"{file}: there is no such file")
     chosen = load_preset(preset)
     checked = check_files(files, chosen, _kind(kind), part)
     try:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from cli.listener import listen
 from service.contract.queues import Queue
 from service.errors import SettingsError, UnavailableError, did_you_mean
 from service.settings import Settings, load_settings
@@ -42,6 +43,8 @@ def gateway(
 
     settings = read_settings(data)
     listener = None if fd is None else socket.socket(fileno=fd)
+    if listener is None:
+        listen(host, port).close()  # uvicorn would log a port in use, and exit with 3
     address = host if listener is None else str(listener.getsockname()[0])
     start_logging(settings.log_level)
     check_broker(settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import sys
 import time
@@ -18,6 +17,7 @@ from redis.exceptions import RedisError
 
 from cli.embedded.broker import make_broker, write_private
 from cli.embedded.part import Part
+from cli.listener import listen
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 from service.stores.job_store.keys import any_key
@@ -129,7 +129,7 @@ class Stack:
         settings = load_settings(data=self.data)
         self.data.mkdir(parents=True, exist_ok=True)
         self._cleanup.enter_context(_locked(self.data / "lock"))
-        listener = self._cleanup.enter_context(_listen(self.host, self.port))
+        listener = self._cleanup.enter_context(listen(self.host, self.port))
         self.url = _url(listener)
         self._cleanup.callback(self._stop)
         if settings.redis_url is None:
@@ -191,18 +191,6 @@ def _locked(file: Path) -> IO[str]:
             f"another embedded service runs on {file.parent}; stop it, or choose another --data"
         ) from None
     return stream
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen before anything starts, so that a port in use is reported at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise SettingsError(
-            f"cannot listen on {host} port {port} ({reason}); choose another --port"
-        ) from error
 
 
 def _url(listener: socket.socket) -> str:

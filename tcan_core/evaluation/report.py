@@ -99,6 +99,8 @@ def read_report(path: Path) -> Report:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Report(content["about"], [ClipReport(**clip) for clip in content["clips"]])
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a report of tcan evaluate ({error!r})") from error
 

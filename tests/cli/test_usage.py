@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def inputs(tmp_path: Path) -> list[str]:
         ("list --limit 0", "x>=1"),
         ("doctor --only redsi", "did you mean 'redis'?"),
         ("worker --queues rendr", "did you mean 'render'?"),
+        ("health gateway --url foo", "'foo' is no http or https URL"),
         ("status abc --url foo", "'foo' is not the URL of a service"),
         ("status abc --url ftp://host", "'ftp://host' is not the URL of a service"),
         ("status abc --api-key schlüssel", "'tcan keys create'"),
@@ -143,3 +145,14 @@ def parse(command: Any, words: list[str]) -> None:
     while getattr(command, "commands", None):
         command = command.commands[words.pop(0)]
     command.make_context(command.name, words)
+
+
+def test_gateway_on_a_port_in_use_is_a_usage_error(
+    tcan: Tcan, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_REDIS_URL", redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = tcan("gateway", "--port", port, "--data", str(tmp_path))
+    assert refused.code == 2
+    assert f"port {port} (Address already in use); choose another --port" in refused.err
