@@ -1,10 +1,10 @@
 /** The client. */
 
-import { JobEndedError } from "./errors.js";
+import { JobEndedError, UnreachableError } from "./errors.js";
 import { readEvents, type JobEvent } from "./events.js";
 import { addInput, toBlob, type Input } from "./inputs.js";
 import { builtin } from "./node.js";
-import { Transport, type ClientOptions, type HttpRequest } from "./transport.js";
+import { Transport, sleep, type ClientOptions, type HttpRequest } from "./transport.js";
 import {
   hasEnded,
   type Delivery,
@@ -27,6 +27,7 @@ type Schemas = components["schemas"];
 // The service sends a comment every 15 s.
 const SILENCE_MS = 45_000;
 const RECONNECTS = 10;
+const POLL_S = 0.5;
 const MAX_PAGE_SIZE = 200;
 
 export interface Abortable {
@@ -217,18 +218,33 @@ export class Client {
     }
   }
 
-  /** Wait for a job's end and return it; give a signal such as `AbortSignal.timeout(600_000)`. */
+  /**
+   * Wait for a job's end and return it; give a signal such as `AbortSignal.timeout(600_000)`.
+   *
+   * The job is followed by its events, or polled if a proxy blocks event streams.
+   */
   async wait(jobId: string, { onUpdate, signal }: WaitOptions = {}): Promise<Job> {
     let job = await this.job(jobId, { signal });
     onUpdate?.(job);
     if (hasEnded(job)) {
       return job;
     }
-    for await (const event of this.events(jobId, { lastEventId: job.version, signal })) {
-      job = event.job;
+    try {
+      for await (const event of this.events(jobId, { lastEventId: job.version, signal })) {
+        job = event.job;
+        onUpdate?.(job);
+      }
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) {
+        throw error;
+      }
+    }
+    while (!hasEnded(job)) {
+      await sleep(POLL_S, signal);
+      job = await this.job(jobId, { signal });
       onUpdate?.(job);
     }
-    return hasEnded(job) ? job : this.job(jobId, { signal });
+    return job;
   }
 
   /** Return one of the job's outputs. */

@@ -124,7 +124,7 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** Wait for some seconds, or until the signal aborts, whose reason is thrown. */
-function sleep(seconds: number, signal: AbortSignal | undefined): Promise<void> {
+export function sleep(seconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = () => {
       clearTimeout(timer);

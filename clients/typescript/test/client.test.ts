@@ -129,6 +129,19 @@ test("events go on after lost connections, each exactly once", async () => {
   assert.ok(asked.slice(1).every((last) => ids.includes(Number(last))));
 });
 
+test("a job is polled where a proxy blocks event streams", async () => {
+  await using proxy = await serve(async (request, response) => {
+    if (request.url?.endsWith("/events")) {
+      response.end("<html>blocked</html>");
+    } else {
+      const answer = await fetch(process.env["TCAN_URL"] + String(request.url));
+      response.end(Buffer.from(await answer.arrayBuffer()));
+    }
+  });
+  const { id } = await client.submit(IMAGE, DRIVING, { params: { num_inference_steps: 2 } });
+  assert.equal((await new Client({ url: proxy.url }).wait(id)).status, "succeeded");
+});
+
 test("events of an ended job end at once after the last one", async () => {
   const { id } = await client.submit(IMAGE, DRIVING, { params: LONG });
   await client.cancel(id);
