@@ -35,6 +35,7 @@ from service.input_limits import InputLimits
 from service.stores.object_store.base import Content
 from service.submission import data_urls
 from service.submission.field_problems import field_problems, summary
+from service.submission.form_mistakes import check_is_file, part_hint, wrong_type_error
 from service.submission.multipart import SMALL_BYTES, Part, receive
 from service.submission.spool import Spool
 
@@ -47,14 +48,6 @@ PARAMS: Mapping[JobKind, type[PosesParams]] = {
     JobKind.ANIMATE: JobParams,
     JobKind.POSES: PosesParams,
 }
-UNREADABLE = {
-    "image": ErrorCode.INVALID_IMAGE,
-    "driving": ErrorCode.INVALID_VIDEO,
-    "image_pose": ErrorCode.INVALID_POSE_FILE,
-}
-# Text of this length in place of a file is taken for its name.
-MAX_NAME_BYTES = 1024
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -119,12 +112,13 @@ async def read_request(
         text = await _read_json_body(chunks, max_json_bytes(limits), spool)
         parse, is_large = partial(_from_json, kind, text, limits, spool), isinstance(text, Path)
     elif _is_form(headers):
-        allowed, hint = allowed_parts(kind, limits), partial(_part_hint, kind)
+        models: dict[str, type[BaseModel]] = {"params": PARAMS[kind], "options": JobOptions}
+        allowed, hint = allowed_parts(kind, limits), partial(part_hint, models)
         parts = await receive(headers, chunks, allowed, spool, hint)
         parse = partial(_from_parts, kind, parts, limits, spool)
         is_large = any(isinstance(parts.get(name), Path) for name in REFERENCES[kind].model_fields)
     else:
-        raise _wrong_type(headers)
+        raise wrong_type_error(headers)
     return await to_thread.run_sync(parse, limiter=large_bodies) if is_large else parse()
 
 
@@ -167,45 +161,6 @@ def is_json(headers: Mapping[str, str]) -> bool:
 
 def _is_form(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("multipart/")
-
-
-def _wrong_type(headers: Mapping[str, str]) -> RejectedError:
-    """Return the error for a body that is neither a form nor JSON."""
-    given = headers.get("content-type") or "none"
-    return RejectedError(
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-        f"Content-Type must be multipart/form-data for files (curl -F driving=@dance.mp4) or "
-        f"application/json for URLs and uploads, got {given}",
-    )
-
-
-def _check_is_file(name: str, content: Content) -> None:
-    """Refuse a file's name in place of the file, as `curl -F image=c.png` without @ sends it.
-
-    Raises:
-        RejectedError: the content is one short line of text that is not JSON.
-    """
-    if not isinstance(content, bytes) or len(content) > MAX_NAME_BYTES:
-        return
-    text = content.decode("utf-8", "replace").strip()
-    if not text.isprintable() or text[:1] in ("", "[", "{"):
-        return
-    if text.startswith(("http://", "https://", data_urls.SCHEME)):
-        fix = f"send a URL as {name}_url"
-    else:
-        fix = f"to send a file with curl, use -F {name}=@{text}"
-    raise RejectedError(
-        UNREADABLE[name], f"{name}: the part is the text {text!r}, not a file; {fix}"
-    )
-
-
-def _part_hint(kind: JobKind, name: str) -> str:
-    """Return a hint for the name of a parameter or an option that was sent as a part."""
-    models: dict[str, type[BaseModel]] = {"params": PARAMS[kind], "options": JobOptions}
-    for part, model in models.items():
-        if name in model.model_fields:
-            return f"; it is a field of {part}: -F '{part}={{\"{name}\": ...}}'"
-    return ""
 
 
 def allowed_parts(kind: JobKind, limits: InputLimits) -> dict[str, Part]:
@@ -257,7 +212,7 @@ def _from_parts(
     decoded = {name: text.decode(errors="replace") for name, text in texts.items()}
     references = read_model(model, "body", json.dumps(decoded).encode())
     for name, content in parts.items():
-        _check_is_file(name, content)
+        check_is_file(name, content)
     received = _submission(kind, params, options, references, parts)
     _check_inputs(received, ErrorCode.INVALID_REQUEST)
     return _with_data(received, taken, limits, spool)
