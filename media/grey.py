@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,13 @@ _WHITE_LEVELS = (1, 255, 65_535, 2**31 - 1, 2**32 - 1)
 _DARKEST = 1 / 64
 _SAMPLE = 1_000_000  # levels that are looked at
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 def to_eight_bits(
     name: str,
     image: Image.Image,
-    tags: Mapping[int, tuple[int, ...]],
+    tags: Mapping[int, Any],
     warn: Callable[[str], None],
 ) -> Image.Image:
     """Return an image of one of `MODES` with 8 bits per pixel, mode L.
@@ -30,15 +32,19 @@ def to_eight_bits(
         tags: the tags of a TIFF file; empty for other formats.
         warn: called when black and white had to be guessed from the levels.
     """
-    levels = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        black, white = 0.0, 2.0 ** tags.get(_BITS_PER_SAMPLE, (16,))[0] - 1
+    levels, is_known = np.asarray(image), image.mode.startswith("I;16")
+    bits: int = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+    if image.mode == "I" and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED:
+        levels = levels.view(np.uint32)
+    if is_known:
+        black, white = 0.0, 2.0**bits - 1
+    elif image.mode == "I" and bits == 16:  # with a sign
+        black, white = 0.0, 2.0**15 - 1
     else:
-        if image.mode == "I" and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED:
-            levels = levels.view(np.uint32)
         black, white = _guess_range(levels)
-        if tags.get(_BITS_PER_SAMPLE) == (16,):
-            white = 2.0**15 - 1  # with a sign
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        black, white = white, black
+    if not is_known:
         warn(
             f"{name}: the file does not say which of its grey levels are black and white;"
             f" {black:g} was read as black and {white:g} as white"

@@ -193,6 +193,11 @@ def _write_lab(path: Path) -> None:
     lab.save(path, "TIFF")
 
 
+def _write_negative_16_bits(path: Path) -> None:
+    levels = 65_535 - grey_scene().astype("<u2") * 257
+    _write_tiff(path, levels.tobytes(), bits=16, photometric=0)
+
+
 def _write_signed_16_bits(path: Path) -> None:
     levels = grey_scene().astype("<i2") * 128
     _write_tiff(path, levels.tobytes(), bits=16, sample_format=2)
@@ -202,12 +207,14 @@ def _write_12_bits(path: Path) -> None:
     levels = (grey_scene().astype(int) * 4095 // 255).reshape(-1, 2)
     first, second = levels.T
     packed = np.stack([first >> 4, ((first & 15) << 4) | (second >> 8), second & 255], axis=-1)
-    _write_tiff(path, packed.astype(np.uint8).tobytes(), bits=12, sample_format=1)
+    _write_tiff(path, packed.astype(np.uint8).tobytes(), bits=12)
 
 
-def _write_tiff(path: Path, data: bytes, *, bits: int, sample_format: int) -> None:
+def _write_tiff(
+    path: Path, data: bytes, *, bits: int, sample_format: int = 1, photometric: int = 1
+) -> None:
     """Write an uncompressed TIFF of grey levels."""
-    tags = [(256, 3, SIDE), (257, 3, SIDE), (258, 3, bits), (259, 3, 1), (262, 3, 1)]
+    tags = [(256, 3, SIDE), (257, 3, SIDE), (258, 3, bits), (259, 3, 1), (262, 3, photometric)]
     tags += [(273, 4, 8), (277, 3, 1), (278, 3, SIDE), (279, 4, len(data))]
     tags += [(339, 3, sample_format)]
     rows = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
@@ -312,6 +319,7 @@ def image_cases() -> dict[str, ImageCase]:
         "16 bits with a sign": ImageCase(
             _write_signed_16_bits, as_rgb(grey), 1, "0 was read as black and 32767 as white"
         ),
+        "16 bits, 0 is white": ImageCase(_write_negative_16_bits, as_rgb(grey)),
         "12 bits": ImageCase(_write_12_bits, as_rgb(grey), 1),
         "16 bits of a PNG": ImageCase(saver(grey.astype(np.uint16) * 257, "PNG"), as_rgb(grey)),
     }
