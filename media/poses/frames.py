@@ -78,20 +78,11 @@ def people_of(frame: Any, where: str) -> list[Any]:
     """Return the people of one frame as the file has them. Raises PoseFileError."""
     if isinstance(frame, list):
         return frame if _is_array_of_people(frame) else [frame]
+    if frame is None or frame == {}:
+        return []
     if not isinstance(frame, dict):
         raise PoseFileError(f"{where} is {shown(frame)}; it must be an object with people")
-    if "people" not in frame:
-        keys = {squashed(key): key for key in frame}
-        names = [keys[name] for name in _PEOPLE if name in keys]
-        if not names and has_body(frame):
-            body = named_parts(frame).get(BODY)
-            is_group = isinstance(body, list) and _is_array_of_people(body)
-            return body if is_group else [frame]  # type: ignore[return-value]
-        if not names:
-            raise PoseFileError(f"{where}: people is missing; it must be an array")
-        people = frame[names[0]]
-    else:
-        people = frame["people"]
+    people = _people_field(frame, where)
     if isinstance(people, dict) and {"candidate", "subset"} <= people.keys():
         return _dwpose_people(people)
     if isinstance(people, dict):
@@ -99,6 +90,20 @@ def people_of(frame: Any, where: str) -> list[Any]:
     if people is not None and not isinstance(people, list):
         raise PoseFileError(f"{where}: people is {shown(people)}; it must be an array")
     return people or []
+
+
+def _people_field(frame: dict[str, Any], where: str) -> Any:
+    """Return what a frame has as its people; a frame may be a person itself."""
+    if "people" in frame:
+        return frame["people"]
+    keys = {squashed(key): key for key in frame}
+    names = [keys[name] for name in _PEOPLE if name in keys]
+    if names:
+        return frame[names[0]]
+    if not has_body(frame):
+        raise PoseFileError(f"{where}: people is missing; it must be an array")
+    body = named_parts(frame).get(BODY)
+    return body if isinstance(body, list) and _is_array_of_people(body) else [frame]
 
 
 def _dwpose_people(bodies: dict[str, Any]) -> list[Any]:

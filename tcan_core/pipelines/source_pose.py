@@ -66,6 +66,6 @@ def _read_source(
         canvas_height, canvas_width = people[0].canvas
         raise PoseFileError(
             f"{path.name}: the canvas is {canvas_width}x{canvas_height}; "
-            f"the image is {width}x{height}"
+            f"the image is {width}x{height}; give a pose made from this image"
         )
     return people[0], document.warnings

@@ -164,6 +164,7 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
     "frame without people": (
         lambda d: d["frames"] + [{"people": []}], {}, None
     ),
+    "frames null and empty": (lambda d: [*d["frames"][:3], {}, None], {}, None),
     "AlphaPose": (
         lambda d: alphapose(d), {"canvas": "320x480"}, None
     ),
