@@ -16,11 +16,12 @@ from PIL import Image
 from integrations.comfyui import NODE_CLASS_MAPPINGS
 from integrations.comfyui.host import SavedFile
 from integrations.comfyui.media import png, pose_file, read_video, video_source
-from integrations.comfyui.nodes import TcanAnimate, TcanPoses, driving, params
+from integrations.comfyui.nodes import TcanAnimate, TcanPoses, connect, driving, params
 from media.video_reader import read_video as read_frames
-from tcan_client import Client, JobState
+from tcan_client import Client, JobState, ProblemError
 from tests import samples
 from tests.cli.conftest import Up
+from tests.service.web import web_server
 
 SIDE = samples.SIDE
 EXAMPLE = "integrations/comfyui/example_workflows/animate.json"
@@ -127,6 +128,17 @@ def test_parameters_left_to_the_preset_are_absent() -> None:
 def test_invalid_parameters_are_named(text: str) -> None:
     with pytest.raises(ValueError, match="more_params"):
         params(inputs(more_params=text))
+
+
+def test_key_is_not_sent_to_a_url_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    with web_server() as web:
+        web.page("/usage", b"{}", 401)
+        monkeypatch.setenv("TCAN_URL", web.url)
+        monkeypatch.setenv("TCAN_API_KEY", "secret")
+        for url in ("", web.url):
+            with connect(url) as client, pytest.raises(ProblemError):
+                client.usage()
+    assert web.keys == ["Bearer secret", None]
 
 
 def test_example_graph_fits_the_nodes(repository: Path) -> None:

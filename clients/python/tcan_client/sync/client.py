@@ -133,8 +133,9 @@ class Client(Records):
         Args:
             driving: a video or a pose file.
             image_pose: pose file of the image; its pose is detected when absent.
-            idempotency_key: requests with the same key create one job; random when absent, which
-                makes the retries of this call safe.
+            idempotency_key: calls with the same key and content create one job; random when absent,
+                which makes the retries of this call safe. Big files are another upload in each
+                call: to repeat one, upload them first and give their ids.
 
         Raises:
             OSError: a file cannot be read.
