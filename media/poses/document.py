@@ -147,14 +147,14 @@ def parse_pose_file(
     options, limits = options or PoseFileOptions(), limits or PoseFileLimits()
     raw = _raw(name, files, limits)
     limits.check_frames(name, len(raw.frames))
-    declared = _common_canvas(name, raw, limits)
+    canvas = options.canvas or _common_canvas(name, raw, limits)
     notes = Notes()
     reads_coco = raw.is_coco or options.reads_coco
     reader = PersonReader(options.layout, notes, reads_coco)
     frames = _read_people(name, raw, reader, limits)
     _refuse_depths(name, frames, notes)
     frames = fix_confidences(frames, notes)
-    frames, canvas = _to_pixels(name, frames, options.canvas or declared, image_size, notes)
+    frames, canvas = _to_pixels(name, frames, canvas, image_size, notes)
     limits.check_canvas(name, *canvas)
     has_person = any(person.is_detected for people in frames for person in people)
     fps = options.fps or raw.fps
@@ -270,7 +270,7 @@ def _common_canvas(name: str, raw: RawFrames, limits: PoseFileLimits) -> tuple[i
         elif own != canvas:
             raise PoseFileError(
                 f"{place}: the canvas is {own[1]}x{own[0]}, but {first} has"
-                f" {canvas[1]}x{canvas[0]}; all frames must share one canvas"
+                f" {canvas[1]}x{canvas[0]}; all frames must share one canvas (or give canvas)"
             )
     return canvas  # type: ignore[return-value]  # two sides
 
@@ -282,7 +282,8 @@ def _side(where: str, field: str, value: Any, limits: PoseFileLimits) -> int:
     if not is_whole:
         given = "is missing" if value is None else f"is {shown(value)}"
         raise PoseFileError(
-            f"{where}: {field} {given}; it must be a whole number from 1 to {limits.max_side}"
+            f"{where}: {field} {given};"
+            f" it must be a whole number from 1 to {limits.max_side} (or give canvas)"
         )
     return int(value)
 

@@ -56,6 +56,11 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
         "coordinates are 0..1",
     ),
     "no canvas": (without_canvas, {}, "the file has no canvas; 320x480 is assumed, the image's"),
+    "canvas that is no size, and one given": (
+        lambda d: [frame | {"canvas_width": 0} for frame in d["frames"]],
+        {"canvas": "320x480"},
+        None,
+    ),
     "no canvas, but given": (without_canvas, {"canvas": "320x480"}, None),
     "canvas of the document": (
         lambda d: without_canvas(d) | {"canvas_width": WIDTH, "canvas_height": HEIGHT}, {}, None
