@@ -104,15 +104,15 @@ def _unpacked(
     name: str, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: PoseFileLimits
 ) -> Files:
     files = []
-    left = limits.max_bytes
+    remaining = limits.max_bytes
     for info in members:
         own = f"{name}: {PurePosixPath(info.filename).name[:100]!r}"
         if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
             raise PoseFileError(f"{own} is encrypted or packed in a rare way; pack it as usual")
         with archive.open(info) as stream:
-            data = stream.read(left + 1)  # the header's size may be false
-        left -= len(data)
-        if left < 0:
+            data = stream.read(remaining + 1)  # the header's size may be false
+        remaining -= len(data)
+        if remaining < 0:
             raise PoseFileError(
                 f"{name}: its files have over {limits.max_bytes:,} bytes, which is the limit",
                 Problem.TOO_LARGE,

@@ -35,7 +35,7 @@ from media.poses.text import read_json
 from media.poses.units import Frames, extent, fix_confidences, is_normalized, to_pixels
 
 MAX_ODD_SHARE = 0.2  # of the joints, whose confidences may be below 0 by mistake
-MIN_ASSUMED_SIDE = 64  # pixels of a canvas that no file and no user tells
+MIN_ASSUMED_SIDE = 64  # pixels of a canvas that neither file nor user declares
 P = TypeVar("P")
 # (name, content) of the files that make a pose file; several have one frame each.
 Files = Sequence[tuple[str, bytes]]
@@ -58,7 +58,7 @@ class PoseFileOptions:
     reads_coco: bool = False
 
     def for_image(self) -> PoseFileOptions:
-        """Return the options for the pose of an image beside this driving file.
+        """Return the options for the pose file of the image.
 
         Another program may have written it, so a layout does not exclude others.
         """
@@ -87,10 +87,10 @@ def pose_file_options(
 
 def _size(text: str) -> tuple[int, int]:
     """Return (height, width) of a text such as "1280x720". Raises ParameterError."""
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
-    if found is None:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
         raise ParameterError(f"canvas is {text!r}; it must be WIDTHxHEIGHT, such as 1280x720")
-    return int(found[2]), int(found[1])
+    return int(match[2]), int(match[1])
 
 
 @dataclass(frozen=True)
@@ -230,10 +230,10 @@ def _read_people(name: str, raw: RawFrames, reader: PersonReader, limits: PoseFi
         where = f"frame {index}"
         people = people_of(frame, f"{name}: {where}")
         check_people(people, limits.max_people, f"{name}: {where}")
-        found = (
+        persons = (
             reader.read(person, f"{where}, person {number}") for number, person in enumerate(people)
         )
-        frames.append([person for person in found if person is not None])
+        frames.append([person for person in persons if person is not None])
     is_empty = not any(person.is_detected for people in frames for person in people)
     if is_empty and reader.problem is not None:
         raise PoseFileError(f"{name}: {reader.problem}")
@@ -280,9 +280,9 @@ def _side(where: str, field: str, value: Any, limits: PoseFileLimits) -> int:
         value = int(value)
     is_whole = type(value) in (int, float) and 1 <= value <= limits.max_side and value == int(value)
     if not is_whole:
-        given = "is missing" if value is None else f"is {shown(value)}"
+        state = "is missing" if value is None else f"is {shown(value)}"
         raise PoseFileError(
-            f"{where}: {field} {given};"
+            f"{where}: {field} {state};"
             f" it must be a whole number from 1 to {limits.max_side} (or give canvas)"
         )
     return int(value)

@@ -47,12 +47,12 @@ def is_normalized(frames: Frames, canvas: tuple[int, int] | None) -> bool:
     """
     if canvas is not None and min(canvas) < MIN_NORMALIZED_SIDE:
         return False
-    left = _MISTAKEN * sum(len(part) // 3 for part in _parts(frames))
+    tolerated = _MISTAKEN * sum(len(part) // 3 for part in _parts(frames))
     near = 0
     for x, y in _detected(frames):
         if abs(x) <= MAX_NORMALIZED and abs(y) <= MAX_NORMALIZED:
             near += 1
-        elif (left := left - 1) < 0:
+        elif (tolerated := tolerated - 1) < 0:
             return False
     return near > 0
 

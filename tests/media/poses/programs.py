@@ -35,7 +35,7 @@ def _pose(step: int) -> NDArray[np.float64]:
     return pose
 
 
-# The people of four frames; nobody is in the last.
+# The people of four frames; the last has none.
 TRUTH = [[_pose(0)], [_pose(1)], [_pose(2)], []]
 
 

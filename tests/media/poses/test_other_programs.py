@@ -244,7 +244,7 @@ def test_canvas_of_one_pixel_is_not_believed() -> None:
     assert read.canvas == SIZE
 
 
-def test_canvas_that_nobody_tells_holds_all_joints() -> None:
+def test_assumed_canvas_holds_all_joints() -> None:
     content = without_canvas(document())
     read = read_pose_file(json.dumps(content).encode(), image_size=(100, 100))
     assert read.canvas == (420, 247)
