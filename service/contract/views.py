@@ -115,7 +115,9 @@ class UploadView(BaseModel):
     )
 
     id: str = Field(description="Value for `image_upload` or `driving_upload`.")
-    url: str = Field(description="Relative to the service's URL on the folder store.")
+    url: str = Field(
+        description="Relative to the service's URL if the gateway itself accepts the file."
+    )
     fields: dict[str, str]
     max_bytes: int
     expires_at: datetime = Field(description="When the form expires.")

@@ -1707,7 +1707,7 @@ export interface components {
             id: string;
             /**
              * Url
-             * @description Relative to the service's URL on the folder store.
+             * @description Relative to the service's URL if the gateway itself accepts the file.
              */
             url: string;
             /** Fields */
