@@ -32,6 +32,7 @@ MAX_PER_CALLER = 8
 # Another gateway sends the message if it is not settled by its deadline and this time.
 CLAIM_MARGIN_MS = 15_000
 GONE = 410
+FAULT = "internal error of the service; see the gateway's log"
 # Independent of the process-wide generator, which may be seeded.
 UNSEEDED = SystemRandom()
 
@@ -126,7 +127,7 @@ class Deliverer:
         except Exception:  # an attempt that is not settled would be repeated for ever
             logger.exception("webhook attempt failed: job=%s", message.delivery.job_id)
             now_ms = round(1000 * time.time())
-            sent = SendResult(Attempt(at_ms=now_ms, took_ms=0, error="InternalError"))
+            sent = SendResult(Attempt(at_ms=now_ms, took_ms=0, error=FAULT))
         if sent is not None:
             await self._settle(message.delivery, sent)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# Key in a request's scope: the method that the client sent, if the app sees another one.
+SENT_METHOD = "tcan.sent_method"
+
 
 class HeadMiddleware:
     """Answers HEAD with the status and headers of the GET response.
@@ -29,4 +32,5 @@ class HeadMiddleware:
                     await send({"type": "http.response.body"})
                     running.cancel()
 
-            await self._app({**scope, "method": "GET"}, receive, send_headers)
+            as_get = {**scope, "method": "GET", SENT_METHOD: "HEAD"}
+            await self._app(as_get, receive, send_headers)

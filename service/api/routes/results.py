@@ -7,11 +7,12 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import FileResponse, RedirectResponse
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S
+from service.api.middleware.head import SENT_METHOD
 from service.api.openapi.object_responses import object_responses
 from service.api.problems import problem_responses
 from service.contract.errors import ErrorCode
@@ -40,6 +41,7 @@ router = APIRouter(tags=["results"])
     ),
 )
 async def get_preview(
+    request: Request,
     job_id: str,
     n: Annotated[
         int,
@@ -55,7 +57,7 @@ async def get_preview(
     if n > len(record.previews):
         detail = f"no preview {n}: the job has {len(record.previews)} previews"
         raise RejectedError(ErrorCode.NO_RESULT, detail)
-    return await _redirect(gateway, record, record.previews[n - 1], f"preview-{n}.webp")
+    return await _redirect(request, gateway, record, record.previews[n - 1], f"preview-{n}.webp")
 
 
 # Summary of each route, and names of its object by format.
@@ -68,22 +70,30 @@ ROUTES = {
 }
 
 
-def _route(output: Output) -> Callable[[str, CallerDep, GatewayDep], Awaitable[RedirectResponse]]:
-    async def get_output(job_id: str, caller: CallerDep, gateway: GatewayDep) -> RedirectResponse:
+Route = Callable[[Request, str, CallerDep, GatewayDep], Awaitable[RedirectResponse]]
+
+
+def _route(output: Output) -> Route:
+    async def get_output(
+        request: Request, job_id: str, caller: CallerDep, gateway: GatewayDep
+    ) -> RedirectResponse:
         """Redirect to a signed URL, which supports Range."""
         record = (await gateway.read(job_id, caller)).record
         key = _key(record, output)
-        return await _redirect(gateway, record, key, f"{output}{PurePosixPath(key).suffix}")
+        return await _redirect(
+            request, gateway, record, key, f"{output}{PurePosixPath(key).suffix}"
+        )
 
     return get_output
 
 
 async def _redirect(
-    gateway: Gateway, record: JobRecord, key: str, filename: str
+    request: Request, gateway: Gateway, record: JobRecord, key: str, filename: str
 ) -> RedirectResponse:
     """Redirect to the object's signed URL, which names the downloaded file."""
     name = f"tcan-{record.id[:8]}-{filename}"
-    link = await to_thread.run_sync(gateway.objects.link, key, name)
+    method = request.scope.get(SENT_METHOD, request.method)
+    link = await to_thread.run_sync(gateway.objects.link, key, name, method)
     return RedirectResponse(link, 307, headers={"Cache-Control": "no-store"})
 
 

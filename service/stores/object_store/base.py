@@ -84,10 +84,13 @@ class ObjectStore(Protocol):
     def age_s(self, prefix: str) -> float | None:
         """Return the age of the newest object under `prefix`; None if there is none."""
 
-    def link(self, key: str, filename: str) -> str:
+    def link(self, key: str, filename: str, method: str = "GET") -> str:
         """Return a short-lived signed URL of the object, with a file name; it supports Range.
 
-        The folder store's URL is relative to the gateway.
+        The folder store's URL is relative to the gateway, unless the service has a public URL.
+
+        Args:
+            method: method of the request that will use it, GET or HEAD.
         """
 
 

@@ -176,8 +176,8 @@ class FolderObjects:
                     times_s.append(path.stat().st_ctime)
         return self._now_s() - max(times_s) if times_s else None
 
-    def link(self, key: str, filename: str) -> str:
-        """Return a short-lived signed URL of the gateway."""
+    def link(self, key: str, filename: str, method: str = "GET") -> str:
+        """Return a short-lived signed URL of the gateway, for any method."""
         expires = str(int(self._now_s()) + self._link_ttl_s)
         signature = self._signature(key, filename, expires)
         query = urlencode({"filename": filename, "expires": expires, "signature": signature})

@@ -206,8 +206,8 @@ class S3Objects:
             stored = [entry["LastModified"] for entry in self._entries(prefix)]
         return (datetime.now(UTC) - max(stored)).total_seconds() if stored else None
 
-    def link(self, key: str, filename: str) -> str:
-        """Return a presigned URL of S3."""
+    def link(self, key: str, filename: str, method: str = "GET") -> str:
+        """Return a presigned URL of S3, which signs the method too."""
         parameters = {
             "Bucket": self._bucket,
             "Key": checked(key),
@@ -215,7 +215,7 @@ class S3Objects:
             "ResponseContentDisposition": f'inline; filename="{filename}"',
         }
         return self._public.generate_presigned_url(
-            "get_object", Params=parameters, ExpiresIn=self._link_ttl_s
+            "get_object", Params=parameters, ExpiresIn=self._link_ttl_s, HttpMethod=method
         )
 
     def _entries(self, prefix: str) -> Iterator[ObjectTypeDef]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.servers import GUARD_S
 from tests.worker.paint import PaintAnimator
 
 LEASE_MS = 60_000
+BEGINNINGS = ("created", "started")
 PROBLEM = "application/problem+json"
 
 
@@ -225,7 +227,8 @@ def test_job_view_shows_the_progress_of_the_worker(
     assert (running["status"], running["stage"]) == ("running", "denoise")
     assert running["progress"] == {"step": 5, "steps": 20, "fraction": 0.3, "eta_s": 9.0}
     assert running["queue_position"] is None
-    assert running["started_at"] >= running["created_at"]
+    created, started = (datetime.fromisoformat(running[f"{name}_at"]) for name in BEGINNINGS)
+    assert started >= created
 
 
 def test_result_supports_range_requests(
@@ -251,6 +254,10 @@ def test_result_supports_range_requests(
     assert whole.headers["content-type"] == "video/mp4"
     assert f"tcan-{job_id[:8]}-result.mp4" in whole.headers["content-disposition"]
     assert (part.status_code, part.content) == (206, content[10:20])
+    link = any_client.head(job["links"]["result"], follow_redirects=False)
+    head = any_client.head if link.headers["location"].startswith("/") else httpx.head
+    answer = head(link.headers["location"])
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(content)))
     expect_problem(any_client.get(f"/jobs/{job_id}/poster"), 404, "no_result", "no output poster")
 
 

@@ -18,7 +18,7 @@ from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.views.messages import webhook_body
-from service.webhooks.deliverer import CLAIM_MARGIN_MS, MAX_SENDING, Deliverer
+from service.webhooks.deliverer import CLAIM_MARGIN_MS, FAULT, MAX_SENDING, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
@@ -107,7 +107,7 @@ def test_attempt_with_internal_error_is_settled_as_failed(redis_url: str, jobs: 
     settled = partial(attempts, jobs, job_id)
     delivering(redis_url, lambda: wait_until(settled, "it is settled"), broken)
     [delivery] = jobs.run(deliveries.deliveries(job_id))
-    assert (delivery.state, delivery.attempts[0].error) == (DeliveryState.PENDING, "InternalError")
+    assert (delivery.state, delivery.attempts[0].error) == (DeliveryState.PENDING, FAULT)
     assert delivery.due_ms is not None
     seconds, _ = jobs.redis.time()
     assert delivery.due_ms < 1000 * int(seconds) + 10_000
@@ -127,7 +127,7 @@ def test_unreadable_message_does_not_block_others(redis_url: str, jobs: JobStore
         jobs.redis.hset(f"tcan:delivery:{spoilt}:1", "placed", "[[], 1, 1, []]")
         both = lambda: attempts(jobs, spoilt) and attempts(jobs, good)  # noqa: E731
         delivering(redis_url, lambda: wait_until(both, "both are settled"))
-    assert attempts(jobs, spoilt)[0].error == "InternalError"
+    assert attempts(jobs, spoilt)[0].error == FAULT
     assert [message.id for message in receiver.messages] == [f"msg_{good}_1"]
 
 
