@@ -46,7 +46,7 @@ class Feed:
 
     Attributes:
         place: where a waiting job is now, as an event of kind `queue`; None after another event,
-            which tells that itself.
+            which contains it.
         position: position of the job in its queue; None if it does not wait.
     """
 
@@ -64,7 +64,7 @@ class Feed:
         self.move(snapshot)
 
     def move(self, snapshot: JobSnapshot) -> None:
-        """Tell the readers where the job waits, unless a newer event than the snapshot is known."""
+        """Report where the job waits, unless a newer event than the snapshot is known."""
         if snapshot.position is None or snapshot.record.version != self.newest:
             return
         self.position = snapshot.position

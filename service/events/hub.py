@@ -47,7 +47,7 @@ class EventHub:
         self._listener: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
-        self._places_told_s = float("-inf")
+        self._places_reported_s = float("-inf")
         self.closing = False
 
     async def __aenter__(self) -> Self:
@@ -114,13 +114,13 @@ class EventHub:
             watched = [self._feeds.get(job_id) for job_id in tuple(changed)]
             for feed in filter(None, watched):
                 await feed.refresh()
-            await self._tell_places()
+            await self._report_places()
 
-    async def _tell_places(self) -> None:
-        """Tell the readers of waiting jobs when these have moved, at most once a second."""
-        if time.monotonic() < self._places_told_s + PLACES_S:
+    async def _report_places(self) -> None:
+        """Report to the readers of waiting jobs that these have moved, at most once a second."""
+        if time.monotonic() < self._places_reported_s + PLACES_S:
             return
-        self._places_told_s = time.monotonic()
+        self._places_reported_s = time.monotonic()
         positions = {
             job_id: feed.position
             for job_id, feed in self._feeds.items()

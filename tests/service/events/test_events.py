@@ -250,9 +250,7 @@ def test_idle_stream_sends_heartbeats_until_the_gateway_stops(
     assert asyncio.run(listen()) == [RETRY, HEARTBEAT, HEARTBEAT]
 
 
-def test_stream_tells_when_the_place_of_a_waiting_job_moves(
-    http: httpx.Client, jobs: JobStore
-) -> None:
+def test_stream_reports_moves_of_a_waiting_job(http: httpx.Client, jobs: JobStore) -> None:
     for name in ("a", "b", "c"):
         JobDriver(jobs, name).create()
     reader = ReconnectingReader(http, "c")
@@ -261,7 +259,7 @@ def test_stream_tells_when_the_place_of_a_waiting_job_moves(
     jobs.run(commands.cancel("a"))
     moved = reader.next()
     assert (moved.version, moved.kind, moved.job["queue_position"]) == (1, "queue", 1)
-    # Who reconnects hears the present place, and of a move only once.
+    # A reader that reconnects gets the present place; a move is reported once.
     jobs.run(commands.cancel("b"))
     reader.connect()
     moved = reader.next()

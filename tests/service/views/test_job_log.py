@@ -23,7 +23,7 @@ def log_of(driver: JobDriver) -> list[str]:
     return [entry.message for entry in job_log(driver.events(), messages)]
 
 
-def test_log_tells_states_attempts_stages_and_warnings_in_order(jobs: JobStore) -> None:
+def test_log_has_states_attempts_stages_and_warnings_in_order(jobs: JobStore) -> None:
     driver = JobDriver(jobs)
     for change in driver.life():
         change()
@@ -43,7 +43,7 @@ def test_log_tells_states_attempts_stages_and_warnings_in_order(jobs: JobStore) 
     ]
 
 
-def test_log_tells_failures_cancellations_and_deliveries(jobs: JobStore) -> None:
+def test_log_has_failures_cancellations_and_deliveries(jobs: JobStore) -> None:
     driver = JobDriver(jobs)
     webhook = Webhook(url="http://a.example/")
     jobs.run(commands.create("a", JobParams(), INPUTS, options=JobOptions(webhook=webhook)))

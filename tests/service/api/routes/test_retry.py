@@ -45,9 +45,9 @@ def test_retry_is_a_new_job_with_copies_of_the_inputs(
     assert same.headers["location"] == f"/jobs/{same.json()['id']}" != job
     changes = {"params": {"guidance_scale": 3, "context_size": 32}, "options": {"ttl_s": 900}}
     changed = any_client.post(f"{job}/retry", json=changes)
-    shown = changed.json()
-    assert (shown["params"]["seed"], shown["params"]["guidance_scale"]) == (7, 3)
-    assert (shown["options"]["ttl_s"], shown["options"]["priority"]) == (900, "low")
+    job_view = changed.json()
+    assert (job_view["params"]["seed"], job_view["params"]["guidance_scale"]) == (7, 3)
+    assert (job_view["options"]["ttl_s"], job_view["options"]["priority"]) == (900, "low")
     # The inputs of the earlier job are not needed any more.
     assert any_client.delete(job).status_code == 204
     objects = open_objects(settings)

@@ -4,7 +4,7 @@
 local num_samples = 50
 -- Weight of a job in the fit, compared with the one after it: the load of a machine changes.
 local memory = 0.95
--- Sizes must differ by this much (variance over mean square) before a base is told from them.
+-- Sizes must differ by this much (variance over mean square) before a base is derived from them.
 local min_spread = 0.05
 local function throughput_key(kind) return prefix .. 'pace:' .. kind end
 
