@@ -10,6 +10,7 @@ from media.errors import ParameterError
 
 # Times are decimal numbers; a frame that is this little before the start belongs to the part.
 _TOLERANCE = 1e-6
+_LAST_FRAME = 2**53  # a time may be as large as a number can be, even infinite
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,4 @@ class Trim:
 
 def _frame_at(time_s: float, fps: Fraction | float) -> int:
     """Return the index of the first frame that is shown at this time or later."""
-    return math.ceil(time_s * float(fps) - _TOLERANCE)
+    return math.ceil(min(time_s * float(fps) - _TOLERANCE, _LAST_FRAME))

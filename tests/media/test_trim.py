@@ -20,6 +20,8 @@ from media.trim import Trim
         ("0.51:0.52", 10, [6]),  # at least one frame
         ("1.001:1.1", Fraction(30000, 1001), []),
         ("2:9", 10, list(range(20, 30))),
+        ("2.5:inf", 10, list(range(25, 30))),
+        ("1e308:", 10, []),
     ],
 )
 def test_part_has_the_frames_shown_in_it(text: str, fps: Fraction | int, frames: list[int]) -> None:
