@@ -11,7 +11,7 @@ from PIL import Image
 
 MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 # White in files of floats and of 32 bits, which do not say what it is.
-_WHITE_LEVELS = (1, 255, 65_535, 2**31 - 1, 2**32 - 1)
+_WHITE_LEVELS = (1, *(2**bits - 1 for bits in (8, 10, 12, 14, 16, 31, 32)))
 # A picture whose lightest pixels are darker than this fraction of white has another white.
 _DARKEST = 1 / 64
 _SAMPLE = 1_000_000  # levels that are looked at
@@ -49,8 +49,9 @@ def to_eight_bits(
             f"{name}: the file does not say which of its grey levels are black and white;"
             f" {black:g} was read as black and {white:g} as white"
         )
-    scaled = (np.nan_to_num(levels.astype(np.float32)) - black) * (255 / (white - black))
-    grey = Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))
+    lit = np.nan_to_num(levels.astype(np.float32)).clip(min(black, white), max(black, white))
+    scaled = (lit - black) * (255 / (white - black))
+    grey = Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8))
     grey.info = image.info
     return grey
 
