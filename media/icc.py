@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from itertools import product
 
 from PIL import Image, ImageCms
 
@@ -14,6 +15,9 @@ _MODES = {
     "CMYK": ({"CMYK"}, "CMYK"),
     "Lab": ({"LAB"}, "LAB"),
 }
+# Colours by which a profile of sRGB is recognized, and the levels by which it may change them.
+_PROBES = bytes(level for colour in product(range(0, 256, 51), repeat=3) for level in colour)
+_TOLERANCE = 2
 
 
 def to_srgb(name: str, image: Image.Image, warn: Callable[[str], None]) -> Image.Image:
@@ -41,7 +45,7 @@ def _convert(name: str, image: Image.Image, warn: Callable[[str], None]) -> Imag
     """Return the colours in sRGB, or None if they need no conversion or have none."""
     try:
         profile = _profile(image)
-        if profile is None or "sRGB" in ImageCms.getProfileDescription(profile):
+        if profile is None:
             return None
         space = profile.profile.xcolor_space.strip()
         modes, mode = _MODES.get(space, (set(), ""))
@@ -49,10 +53,22 @@ def _convert(name: str, image: Image.Image, warn: Callable[[str], None]) -> Imag
             warn(f"{name}: its colour profile is for {space}, its pixels are not; it was ignored")
             return None
         srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image.convert(mode), profile, srgb, outputMode="RGB")
+        transform = ImageCms.buildTransform(profile, srgb, mode, "RGB")
+        if mode == "RGB" and _changes_nothing(transform):
+            return None
+        return ImageCms.applyTransform(image.convert(mode), transform)
     except (ImageCms.PyCMSError, OSError):
         warn(f"{name}: its colour profile is damaged and was ignored")
         return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Return whether this is sRGB's profile; the name of one may lie."""
+    probes = Image.frombytes("RGB", (len(_PROBES) // 3, 1), _PROBES)
+    converted = ImageCms.applyTransform(probes, transform)
+    assert converted is not None  # a new image, as it was not asked to change the given one
+    changes = zip(_PROBES, converted.tobytes(), strict=True)
+    return all(abs(before - after) <= _TOLERANCE for before, after in changes)
 
 
 def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
