@@ -9,7 +9,8 @@ from PIL import Image, ImageSequence
 
 from media.errors import MediaError
 from media.files import MediaFile
-from media.image_file import map_decoding_errors, open_image
+from media.icc import to_srgb
+from media.image_file import ignore_warning, map_decoding_errors, open_image
 from media.limits import MediaLimits
 
 _RIFF_BYTES, _CHUNK_BYTES = 12, 8
@@ -34,14 +35,14 @@ def frame_durations_s(file: MediaFile, limits: MediaLimits) -> list[float]:
 
 
 def read_frames(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
-    """Yield the frames, RGBA.
+    """Yield the frames, RGBA in sRGB; `read_image` warns of a damaged colour profile.
 
     Raises:
         MediaError: damaged, or over a limit.
     """
     with open_image(file, limits) as image, map_decoding_errors(file.name):
         for frame in ImageSequence.Iterator(image):
-            yield frame.convert("RGBA")
+            yield to_srgb(file.name, frame, ignore_warning).convert("RGBA")
 
 
 def _durations_ms(name: str, stream: BinaryIO, limits: MediaLimits) -> Iterator[int]:

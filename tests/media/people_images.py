@@ -52,9 +52,13 @@ def as_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def profile(gamma: float, primaries: tuple[tuple[float, float, float], ...] | None) -> bytes:
+def profile(
+    gamma: float,
+    primaries: tuple[tuple[float, float, float], ...] | None,
+    name: bytes = b"test",
+) -> bytes:
     """Make a profile of RGB with these primaries (XYZ of D50), or of grey; version 2."""
-    tags = {b"desc": _description(b"test"), b"wtpt": _xyz((0.9642, 1.0, 0.8249))}
+    tags = {b"desc": _description(name), b"wtpt": _xyz((0.9642, 1.0, 0.8249))}
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     if primaries is None:
         tags[b"kTRC"] = curve
@@ -104,6 +108,11 @@ ADOBE_RGB = profile(
 )
 DISPLAY_P3 = profile(
     2.2, ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
+)
+SRGB_LINEAR = profile(
+    1.0,
+    ((0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7139)),
+    b"Linear sRGB",
 )
 GREY_LINEAR = profile(1.0, None)
 
@@ -256,6 +265,17 @@ def image_cases() -> dict[str, ImageCase]:
             colours,
             12,
         ),
+        "linear sRGB": ImageCase(
+            saver(in_profile(colours, SRGB_LINEAR), "PNG", icc_profile=SRGB_LINEAR), colours, 9
+        ),
+        "sRGB": ImageCase(
+            saver(
+                colours,
+                "PNG",
+                icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+            ),
+            colours,
+        ),
         "palette with a profile": ImageCase(_write_palette, colours, 30),
         "transparency with a profile": ImageCase(_write_transparent, transparent_truth(), 5),
         "linear grey": ImageCase(
@@ -303,6 +323,18 @@ def image_cases() -> dict[str, ImageCase]:
             as_rgb(((grey.astype(float) - 10) * 255 / 230).round().astype(np.uint8)),
             1,
             "-1 was read as black and 1 as white",
+        ),
+        "floats to 4095": ImageCase(
+            saver((grey * (4095 / 255)).astype(np.float32), "TIFF"),
+            as_rgb(grey),
+            0,
+            whites.format(4095),
+        ),
+        "floats with an infinite one": ImageCase(
+            saver(np.where(grey > 239, np.inf, grey / 255).astype(np.float32), "TIFF"),
+            as_rgb(np.where(grey > 239, 255, grey)),
+            0,
+            whites.format(1),
         ),
         "32 bits to 255": ImageCase(
             saver(grey.astype(np.int32), "TIFF"), as_rgb(grey), 0, whites.format(255)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.media.make_media import flag
-from tests.media.people_images import copier, srgb_to_linear
+from tests.media.people_images import ADOBE_RGB, copier, in_profile, srgb_to_linear
 
 FPS, COUNT = Fraction(12), 6
 HEIGHT, WIDTH = 48, 64
@@ -137,6 +137,15 @@ def _write_images(path: Path, kind: str) -> None:
     )
 
 
+def _write_profiled_webp(path: Path) -> None:
+    """Write an animated WebP in the colours of Adobe RGB."""
+    first, *others = (Image.fromarray(in_profile(frame, ADOBE_RGB)) for frame in moving_bar())
+    first.save(
+        path, "WEBP", save_all=True, append_images=others, duration=100, lossless=True,
+        icc_profile=ADOBE_RGB,
+    )  # fmt: skip
+
+
 def _write_slow_webp(path: Path) -> None:
     """Write an animated WebP whose second frame stays three times as long."""
     first, *others = (Image.fromarray(frame) for frame in moving_bar())
@@ -219,6 +228,9 @@ def video_cases() -> dict[str, VideoCase]:
         "animated WebP": VideoCase(partial(_write_images, kind="WEBP"), truth=bar),
         "animated WebP of uneven times": VideoCase(
             _write_slow_webp, 8, Fraction(10), slow, stored=COUNT
+        ),
+        "animated WebP with a profile": VideoCase(
+            _write_profiled_webp, fps=Fraction(10), truth=bar, tolerance=2
         ),
         "animated PNG": VideoCase(
             partial(_write_images, kind="PNG"), fps=Fraction(25, 2), truth=bar
