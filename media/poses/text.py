@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from typing import Any
 
 from media.errors import PoseFileError
 
-ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+# Those that `json.detect_encoding` tells apart, by marks and by zeros.
+ENCODINGS = (
+    *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
+    *("utf-32", "utf-32-le", "utf-32-be"),
+)
 
 
 def looks_like_json(head: bytes) -> bool:
@@ -17,11 +20,11 @@ def looks_like_json(head: bytes) -> bool:
     Args:
         head: the first bytes of the file.
     """
-    return head.decode(_encoding(head), "ignore").lstrip()[:1] in ("[", "{")
+    return head.decode(json.detect_encoding(head), "ignore").lstrip()[:1] in ("[", "{")
 
 
 def read_json(name: str, data: bytes) -> Any:
-    """Return the content of a JSON file in UTF-8 or UTF-16.
+    """Return the content of a JSON file in UTF-8, UTF-16 or UTF-32.
 
     Args:
         name: file name for messages.
@@ -31,7 +34,7 @@ def read_json(name: str, data: bytes) -> Any:
         PoseFileError: it is not text in these encodings, or not JSON.
     """
     try:
-        return json.loads(data.decode(_encoding(data)))
+        return json.loads(data.decode(json.detect_encoding(data)))
     except UnicodeDecodeError as error:
         raise PoseFileError(
             f"{name}: not text in UTF-8 (byte {error.start}); save the file as UTF-8"
@@ -43,14 +46,3 @@ def read_json(name: str, data: bytes) -> Any:
         raise PoseFileError(
             f"{name}: not a pose file; nested too deeply, or a number has too many digits"
         ) from error
-
-
-def _encoding(data: bytes) -> str:
-    """Return the encoding by the byte order mark, or by the first character, `[` or `{`."""
-    if data.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):  # first: one begins like UTF-16's
-        return "utf-32"
-    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return "utf-16"
-    if data[:2] in (b"[\0", b"{\0"):
-        return "utf-16-le"
-    return "utf-16-be" if data[:2] in (b"\0[", b"\0{") else "utf-8-sig"

@@ -63,9 +63,9 @@ def profile(
     if primaries is None:
         tags[b"kTRC"] = curve
     else:
-        for name, primary in zip(b"rgb", primaries, strict=True):
-            tags[bytes([name]) + b"XYZ"] = _xyz(primary)
-            tags[bytes([name]) + b"TRC"] = curve
+        for channel, primary in zip((b"r", b"g", b"b"), primaries, strict=True):
+            tags[channel + b"XYZ"] = _xyz(primary)
+            tags[channel + b"TRC"] = curve
     space = b"GRAY" if primaries is None else b"RGB "
     return _profile_file(space, b"XYZ ", tags)
 

@@ -63,6 +63,8 @@ GOOD: dict[str, Any] = {
     "face without pupils": _one(**{FACE: [1, 2, 1.04] * 68}),
     "UTF-16": json.dumps(_file()).encode("utf-16"),
     "UTF-16 without a mark": json.dumps(_file()).encode("utf-16-be"),
+    "UTF-16 after a blank line": f"\n {json.dumps(_file())}".encode("utf-16-le"),
+    "UTF-32 without a mark": json.dumps(_file()).encode("utf-32-le"),
     "UTF-32": json.dumps(_file()).encode("utf-32"),
     "other keys": [_frame(_person(face=3, person_id=[-1]), version=1.3)],
     "100 people": [_frame(*[_person()] * 100)],
