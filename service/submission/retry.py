@@ -31,7 +31,7 @@ def _merged(text: bytes, record: JobRecord) -> bytes:
     """Return the body with the fields that it leaves out; unchanged if it is not a JSON object."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     if not isinstance(body, dict):
         return text

@@ -89,6 +89,10 @@ def test_retry_with_invalid_changes_is_refused(client: TestClient) -> None:
     job = submit(client)
     for body, says in WRONG:
         expect_problem(client.post(f"{job}/retry", json=body), 422, "invalid_params", says)
+    headers = {"Content-Type": "application/json"}
+    for text in ("{", "[" * 60_000, '{"params":' * 6000):
+        answer = client.post(f"{job}/retry", content=text, headers=headers)
+        expect_problem(answer, 422, "invalid_params", "is not valid JSON")
 
 
 def test_retry_has_the_rules_of_a_submit(client: TestClient, jobs: JobStore) -> None:
