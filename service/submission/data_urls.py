@@ -7,6 +7,7 @@ limit of small bodies.
 from __future__ import annotations
 
 import binascii
+import json
 import re
 from urllib.parse import unquote_to_bytes
 
@@ -16,8 +17,10 @@ from service.errors import RejectedError
 SCHEME = "data:"
 # No other field of a request may be as long.
 LONG_CHARS = 2048
-# A long JSON string; some encoders write / as \/.
-_STRING = re.compile(rb'(?<!\\)"(data:(?=[^"]{%d})(?:[^"\\]++|\\/)*+)"' % LONG_CHARS)
+# A long JSON string of ASCII; some encoders write / as \/ and + as \u002B.
+_STRING = re.compile(
+    rb'(?<!\\)"data:(?=[^"]{%d})(?:[ !#-\[\]-~]++|\\(?:[/nrt]|u00[0-7][0-9A-Fa-f]))*+"' % LONG_CHARS
+)
 
 
 def take_out(body: bytes) -> tuple[bytes, dict[str, bytes]]:
@@ -31,7 +34,7 @@ def take_out(body: bytes) -> tuple[bytes, dict[str, bytes]]:
     def replace(match: re.Match[bytes]) -> bytes:
         # As long as it must be to be invalid in every other field.
         placeholder = f"{SCHEME}{len(taken):0{LONG_CHARS}d}"
-        taken[placeholder] = match[1].replace(b"\\/", b"/")
+        taken[placeholder] = json.loads(match[0]).encode()
         return f'"{placeholder}"'.encode()
 
     return _STRING.sub(replace, body), taken
