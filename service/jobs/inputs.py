@@ -200,7 +200,7 @@ async def _inspect_source(
 
 def _cache_role(name: str, params: JobParams) -> str:
     """Return the role for the cache: what is found in a pose file depends on its options."""
-    return f"{name} {_pose_options(params)}" if name == "driving" else name
+    return name if name == "image" else f"{name} {_pose_options(params)}"
 
 
 def _key(job_id: str, name: str, found: InputInfo) -> str:

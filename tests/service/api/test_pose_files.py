@@ -117,6 +117,15 @@ def test_inspection_of_an_upload_depends_on_the_layout(client: TestClient) -> No
         for params in ({}, {"layout": "coco17"}, {}, {"layout": "coco17"})
     ]
     assert answers == [422, 202, 422, 202]
+    answers = [
+        client.post(
+            "/animate",
+            files={"image": image(), "driving": driving},
+            data={"image_pose_upload": form["id"], "params": json.dumps(params)},
+        ).status_code
+        for params, driving in (({"layout": "coco17"}, content), ({}, PIXELS.read_bytes()))
+    ]
+    assert answers == [202, 422]
 
 
 def test_layouts_of_the_api_are_those_of_the_reader() -> None:
