@@ -1,4 +1,7 @@
-"""GET /docs: Swagger UI with local files, so that it works offline."""
+"""GET /docs: Swagger UI with local files, so that it works offline.
+
+Its links are relative, so that it works behind a proxy under a path too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from service.api.dependencies import GatewayDep
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 
@@ -22,9 +26,9 @@ FILES = {
 
 
 @router.get("/", status_code=307)
-async def get_root() -> RedirectResponse:
+async def get_root(gateway: GatewayDep) -> RedirectResponse:
     """Redirect to the documentation."""
-    return RedirectResponse("/docs")
+    return RedirectResponse(f"{gateway.settings.public_url}/docs")
 
 
 @router.get("/openapi.json")
@@ -37,11 +41,11 @@ async def get_document(request: Request) -> JSONResponse:
 async def get_docs() -> HTMLResponse:
     """Return the page."""
     return get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url="openapi.json",
         title="TCAN",
-        swagger_js_url="/docs/swagger-ui-bundle.js",
-        swagger_css_url="/docs/swagger-ui.css",
-        swagger_favicon_url="/docs/favicon.png",
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="docs/favicon.png",
     )
 
 

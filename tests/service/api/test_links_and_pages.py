@@ -146,7 +146,10 @@ def test_head_is_answered_wherever_get_is(
         )
 
 
-def test_root_leads_to_the_documentation(client: TestClient) -> None:
+def test_root_leads_to_the_documentation(client: TestClient, folder_settings: Settings) -> None:
     answer = client.get("/", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
     assert "swagger" in client.get("/").text
+    with gateway(folder_settings, public_url=PUBLIC) as behind_proxy:
+        answer = behind_proxy.get("/", follow_redirects=False)
+        assert answer.headers["location"] == f"{PUBLIC}/docs"
