@@ -134,7 +134,7 @@ async def delete_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) 
             ErrorCode.UPLOAD_NOT_FOUND, f"there is no upload {upload_id!r}; it may have expired"
         )
     await to_thread.run_sync(gateway.objects.delete, f"uploads/{upload.id}")
-    await gateway.jobs.run(uploads.forget_upload(upload.id))
+    await gateway.jobs.run(uploads.forget_upload(upload.id, keep_end=True))
 
 
 async def _size(gateway: Gateway, upload: Upload, slots: CapacityLimiter) -> int | None:

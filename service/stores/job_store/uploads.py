@@ -89,9 +89,13 @@ def expired_uploads(limit: int = 100) -> Command[list[str]]:
     return Command("expired_uploads", {"limit": limit}, list)
 
 
-def forget_upload(upload_id: str) -> Command[str]:
-    """Delete the description of an upload whose file is deleted."""
-    return Command("forget_upload", {"id": upload_id}, str)
+def forget_upload(upload_id: str, *, keep_end: bool = False) -> Command[str]:
+    """Delete the description of an upload whose file is deleted.
+
+    Args:
+        keep_end: list it as expired at its time all the same: its form may still be valid.
+    """
+    return Command("forget_upload", {"id": upload_id, "keep_end": keep_end}, str)
 
 
 def _listed(text: str, created: str, ends: str) -> ListedUpload:

@@ -74,6 +74,21 @@ def test_expired_upload_is_erased(
     assert jobs.run(uploads.expired_uploads()) == []
 
 
+def test_file_that_came_after_its_upload_was_deleted_is_erased(
+    jobs: JobStore, objects: ObjectStore, sweeper: Sweeper
+) -> None:
+    upload = Upload(id="ab", caller="me", max_bytes=9)
+    jobs.run(uploads.register_upload(upload, 60_000))
+    jobs.run(uploads.forget_upload(upload.id, keep_end=True))
+    objects.put(upload.key, b"sent by the form")
+    assert jobs.run(uploads.read_uploads([upload.id])) == [None]
+    assert jobs.run(uploads.list_uploads("me", 10)) == []
+    let_time_pass(jobs, "uploads:ends")
+    sweeper.act()
+    assert not objects.exists(upload.key)
+    assert jobs.run(uploads.expired_uploads()) == []
+
+
 def test_files_of_killed_processes_are_erased(
     jobs: JobStore, objects: ObjectStore, sweeper: Sweeper, settings: Settings
 ) -> None:
