@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from PIL import Image, ImageSequence
+from PIL import Image, ImageOps, ImageSequence
 
 from media.errors import MediaError
 from media.files import MediaFile
@@ -35,14 +35,15 @@ def frame_durations_s(file: MediaFile, limits: MediaLimits) -> list[float]:
 
 
 def read_frames(file: MediaFile, limits: MediaLimits) -> Iterator[Image.Image]:
-    """Yield the frames, RGBA in sRGB; `read_image` warns of a damaged colour profile.
+    """Yield the frames upright, RGBA in sRGB; `read_image` warns of a damaged colour profile.
 
     Raises:
         MediaError: damaged, or over a limit.
     """
     with open_image(file, limits) as image, map_decoding_errors(file.name):
         for frame in ImageSequence.Iterator(image):
-            yield to_srgb(file.name, frame, ignore_warning).convert("RGBA")
+            upright = ImageOps.exif_transpose(frame)
+            yield to_srgb(file.name, upright, ignore_warning).convert("RGBA")
 
 
 def _durations_ms(name: str, stream: BinaryIO, limits: MediaLimits) -> Iterator[int]:

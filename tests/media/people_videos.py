@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.media.make_media import flag
 from tests.media.people_images import ADOBE_RGB, copier, in_profile, srgb_to_linear
@@ -137,12 +137,14 @@ def _write_images(path: Path, kind: str) -> None:
     )
 
 
-def _write_profiled_webp(path: Path) -> None:
-    """Write an animated WebP in the colours of Adobe RGB."""
+def _write_turned_webp(path: Path) -> None:
+    """Write an animated WebP in the colours of Adobe RGB, to be turned to the right."""
     first, *others = (Image.fromarray(in_profile(frame, ADOBE_RGB)) for frame in moving_bar())
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
     first.save(
         path, "WEBP", save_all=True, append_images=others, duration=100, lossless=True,
-        icc_profile=ADOBE_RGB,
+        icc_profile=ADOBE_RGB, exif=exif,
     )  # fmt: skip
 
 
@@ -229,8 +231,11 @@ def video_cases() -> dict[str, VideoCase]:
         "animated WebP of uneven times": VideoCase(
             _write_slow_webp, 8, Fraction(10), slow, stored=COUNT
         ),
-        "animated WebP with a profile": VideoCase(
-            _write_profiled_webp, fps=Fraction(10), truth=bar, tolerance=2
+        "animated WebP with a profile, turned": VideoCase(
+            _write_turned_webp,
+            fps=Fraction(10),
+            truth=[np.rot90(frame, -1) for frame in bar],
+            tolerance=2,
         ),
         "animated PNG": VideoCase(
             partial(_write_images, kind="PNG"), fps=Fraction(25, 2), truth=bar
