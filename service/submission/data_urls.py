@@ -61,6 +61,8 @@ def decode(url: bytes, max_bytes: int) -> bytes:
         )
     if not is_base64:
         return data
+    if re.search(rb"\s", data):
+        raise _malformed("the base64 data has line breaks or spaces; encode it as one line")
     try:
         return binascii.a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)
     except binascii.Error as error:

@@ -35,6 +35,8 @@ def test_data_url_is_decoded(url: bytes, content: bytes) -> None:
         (b"data:image/png", "there is no comma"),
         (b"data:image/png;base64,AA*C", "the data is not base64"),
         (b"data:image/png;base64,A", "the data is not base64"),
+        (b"data:image/png;base64,AAEC\nAAEC", "line breaks or spaces"),
+        (b"data:image/png;base64,AAEC%0AAAEC", "line breaks or spaces"),
         (b"data:," + b"x" * 200, "about 200 bytes, the limit is 100"),
         (LONG, "about 5,121 bytes, the limit is 100"),
     ],
