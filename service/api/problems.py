@@ -136,6 +136,8 @@ def _allowed(request: Request) -> str:
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
             methods.add(method)
+    if "GET" in methods:
+        methods.add("HEAD")  # see `service.api.middleware.head`
     return ", ".join(sorted(methods))
 
 

@@ -394,7 +394,7 @@ def test_unknown_path_is_answered_with_a_problem(client: TestClient) -> None:
     expect_problem(client.get("/jobs/abc/result"), 404, "job_not_found")
     wrong = client.delete("/healthz")
     expect_problem(wrong, 405, "method_not_allowed")
-    assert wrong.headers["allow"] == "GET"
+    assert wrong.headers["allow"] == "GET, HEAD"
 
 
 def test_readiness_requires_a_ready_worker_of_each_queue(
