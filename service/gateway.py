@@ -59,6 +59,8 @@ class Gateway:
     guard: Guard
     policy: Policy | None
     store_check: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    # Requests to the object store for lists of uploads.
+    upload_lookups: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
     # Parsing a large body takes its size in memory several times.
     large_bodies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
@@ -36,8 +36,6 @@ router = APIRouter(tags=["uploads"])
 FORM_TTL_S = 3600
 KEEP_MS = 24 * 3600 * 1000
 MAX_FIELD_BYTES = 4096
-# Concurrent requests to the object store for one list.
-STORE_REQUESTS = 16
 FORM_FIELDS = ("key", "max_bytes", "expires", "signature")
 UPLOAD_BODY: dict[str, Any] = {
     "content": {
@@ -106,8 +104,7 @@ async def list_uploads(
     """List the caller's uploads, newest first, with the size of each file that was sent."""
     after = None if cursor is None else read_cursor(cursor)
     listed = await gateway.jobs.run(uploads.list_uploads(caller.id, limit, after))
-    slots = CapacityLimiter(STORE_REQUESTS)
-    sizes = await asyncio.gather(*(_size(gateway, each.upload, slots) for each in listed))
+    sizes = await asyncio.gather(*(_size(gateway, each.upload) for each in listed))
     following = next_page(
         f"{gateway.settings.public_url}/uploads",
         request.query_params.multi_items(),
@@ -137,10 +134,12 @@ async def delete_upload(upload_id: str, caller: CallerDep, gateway: GatewayDep) 
     await gateway.jobs.run(uploads.forget_upload(upload.id, keep_end=True))
 
 
-async def _size(gateway: Gateway, upload: Upload, slots: CapacityLimiter) -> int | None:
+async def _size(gateway: Gateway, upload: Upload) -> int | None:
     """Return the size of an upload's file, or None while there is none."""
     try:
-        version = await to_thread.run_sync(gateway.objects.version, upload.key, limiter=slots)
+        version = await to_thread.run_sync(
+            gateway.objects.version, upload.key, limiter=gateway.upload_lookups
+        )
     except ObjectMissingError:
         return None
     return version.size_bytes
