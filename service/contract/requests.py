@@ -84,6 +84,13 @@ class RetryRequest(Body):
     options: JobOptions = JobOptions()
 
 
+class PosesRetryRequest(Body):
+    """Changes to a pose preview that is submitted again."""
+
+    params: PosesParams = PosesParams()
+    options: JobOptions = JobOptions()
+
+
 class UploadRequest(Body):
     """A planned upload."""
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-from pydantic import BaseModel
+from service.contract.job import JobKind, JobRecord
+from service.contract.params import JobParams
+from service.contract.requests import PosesRetryRequest, RetryRequest
+from service.submission.receive import PARAMS, SubmissionBody, read_model
 
-from service.contract.job import JobRecord
-from service.contract.requests import RetryRequest
-from service.submission.receive import SubmissionBody, read_model
+REQUESTS: Mapping[JobKind, type[RetryRequest | PosesRetryRequest]] = {
+    JobKind.ANIMATE: RetryRequest,
+    JobKind.POSES: PosesRetryRequest,
+}
 
 
 def read_retry(text: bytes, record: JobRecord) -> SubmissionBody:
@@ -21,10 +26,9 @@ def read_retry(text: bytes, record: JobRecord) -> SubmissionBody:
     Raises:
         RejectedError: not JSON, or a changed parameter or option is invalid.
     """
-    body = read_model(RetryRequest, "body", _merged(text or b"{}", record))
-    return SubmissionBody(
-        record.kind, body.params, body.options, stored=record.inputs.object_keys()
-    )
+    body = read_model(REQUESTS[record.kind], "body", _merged(text or b"{}", record))
+    params = JobParams(**dict(body.params))
+    return SubmissionBody(record.kind, params, body.options, stored=record.inputs.object_keys())
 
 
 def _merged(text: bytes, record: JobRecord) -> bytes:
@@ -35,9 +39,13 @@ def _merged(text: bytes, record: JobRecord) -> bytes:
         return text
     if not isinstance(body, dict):
         return text
-    earlier: dict[str, BaseModel] = {"params": record.params, "options": record.options}
-    for name, model in earlier.items():
+    known = set(PARAMS[record.kind].model_fields)
+    earlier = {
+        "params": record.params.model_dump(mode="json", include=known),
+        "options": record.options.model_dump(mode="json"),
+    }
+    for name, fields in earlier.items():
         changes = body.get(name, {})
         if isinstance(changes, dict):
-            body[name] = model.model_dump(mode="json") | changes
+            body[name] = fields | changes
     return json.dumps(body).encode()

@@ -65,6 +65,10 @@ def test_retry_of_a_pose_preview_is_one(client: TestClient, jobs: JobStore) -> N
     again = client.post(f"/jobs/{made}/retry")
     assert (again.status_code, again.json()["kind"]) == (202, "poses")
     assert record(jobs, again).inputs.image is None
+    changed = client.post(f"/jobs/{made}/retry", json={"params": {"person": 1}})
+    assert record(jobs, changed).params.person == 1
+    refused = client.post(f"/jobs/{made}/retry", json={"params": {"guidance_scale": 3}})
+    expect_problem(refused, 422, "invalid_params", "params.guidance_scale: there is no such field")
 
 
 def test_retry_without_stored_inputs_is_refused(
