@@ -215,6 +215,7 @@ def test_used_child_can_only_accept_a_file(decoder: Decoder, hostile: Sandbox) -
 
 def test_gateway_keeps_a_child_per_caller(folder_settings: Settings) -> None:
     with TestClient(create_app(folder_settings)) as client:
+        keep_idle_children(client)
         jobs = JobStore.connect(folder_settings.broker_url())
         keys = [new_key(jobs, caller) for caller in ("ann", "bob", "ann")]
         jobs.close()
@@ -233,6 +234,7 @@ def test_callers_without_a_key_are_one_caller_only_on_this_machine(
     limits = InputLimits(probe_requests=probe_requests)
     settings = folder_settings.model_copy(update={"anonymous": anonymous, "limits": limits})
     with TestClient(create_app(settings), base_url="http://localhost") as client:
+        keep_idle_children(client)
         submit_image(client, {})
         assert idle_owners(client) == kept
 
@@ -241,6 +243,11 @@ def submit_image(client: TestClient, headers: dict[str, str]) -> None:
     """Submit a job with an image, which a child inspects."""
     files = {"image": ("i", IMAGE), "driving": ("d", samples.poses())}
     assert client.post("/animate", files=files, headers=headers).status_code == 202
+
+
+def keep_idle_children(client: TestClient) -> None:
+    """Let the gateway's idle children live longer than a test on a slow machine takes."""
+    client.app.state.gateway.child_pool._idle_s = LONG_S  # type: ignore[attr-defined]
 
 
 def idle_owners(client: TestClient) -> list[str | None]:
