@@ -295,11 +295,7 @@ class TcanAnimator:
                 poster_path=outputs[Output.POSTER],
                 pose_path=outputs[Output.POSE],
                 resume=None if resume is None else DenoiseState.load(resume),
-                frame_filter=(
-                    None
-                    if watermark is None
-                    else Watermarker(watermark, self.watermark_key or PUBLIC_KEY)
-                ),
+                frame_filter=self._marker(watermark),
             )
         except CanceledError as error:
             raise AnimationCanceledError from error
@@ -317,6 +313,12 @@ class TcanAnimator:
             return Rendering(outputs, done.seconds, details, warnings, no_watermark_reason=reason)
         free_unused(self.device)
         raise out_of_memory
+
+    def _marker(self, watermark: int | None) -> Watermarker | None:
+        """Return what marks each frame with this payload, if there is one."""
+        if watermark is None:
+            return None
+        return Watermarker(watermark, self.watermark_key or PUBLIC_KEY)
 
     def _fitted(self, settings: AnimateSettings, ready: PreparedInput) -> AnimateSettings:
         """Return settings whose batches fit the device. Raises MemoryLimitError."""
