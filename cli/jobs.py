@@ -61,7 +61,8 @@ def wait(
     if out is not None:
         check_output("--out", out)
     with connect(url, api_key) as client:
-        finish(client, job_id, out, as_json)
+        with explained_interrupt(client, job_id, out):
+            finish(client, job_id, out, as_json)
 
 
 def cancel(
@@ -167,18 +168,14 @@ def finish(
         out: the video to write: the result, or the skeletons of a pose preview.
         keypoints: pose file of a pose preview to write.
     """
-    try:
-        with progress_bar() as update:
-            job = client.wait(job_id, update)
-        video = Output.POSE if job.kind is JobKind.POSES else Output.RESULT
-        files = {video: out, Output.KEYPOINTS: keypoints}
-        written = {output: file for output, file in files.items() if file is not None}
-        if job.status is JobState.SUCCEEDED:
-            for output, file in written.items():
-                client.download(job_id, file, output)
-    except KeyboardInterrupt:
-        typer.echo(interrupted(client.url, job_id, out), err=True)
-        raise
+    with progress_bar() as update:
+        job = client.wait(job_id, update)
+    video = Output.POSE if job.kind is JobKind.POSES else Output.RESULT
+    files = {video: out, Output.KEYPOINTS: keypoints}
+    written = {output: file for output, file in files.items() if file is not None}
+    if job.status is JobState.SUCCEEDED:
+        for output, file in written.items():
+            client.download(job_id, file, output)
     if as_json:
         typer.echo(job.model_dump_json(indent=2))
     else:
@@ -188,6 +185,16 @@ def finish(
         typer.echo(f"{line(job)}{f', written to {names}' if names and not job.error else ''}")
     if job.status is not JobState.SUCCEEDED:
         raise typer.Exit(1)
+
+
+@contextmanager
+def explained_interrupt(client: Client, job_id: str, out: Path | None) -> Iterator[None]:
+    """Say how to go on when Ctrl-C ends the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(interrupted(client.url, job_id, out), err=True)
+        raise
 
 
 def interrupted(url: str, job_id: str, out: Path | None) -> str:

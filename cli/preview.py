@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.arguments import check_output, driving_source
-from cli.jobs import ApiKey, AsJson, Url, connect, finish
+from cli.jobs import ApiKey, AsJson, Url, connect, explained_interrupt, finish
 from cli.submit import (
     SOURCE,
     Canvas,
@@ -62,6 +62,7 @@ def preview(
         if as_json and not waits:
             typer.echo(job.model_dump_json(indent=2))
             return
-        typer.echo(job.id, err=as_json)
-        if waits:
-            finish(client, job.id, out, as_json, keypoints)
+        with explained_interrupt(client, job.id, out):
+            typer.echo(job.id, err=as_json)
+            if waits:
+                finish(client, job.id, out, as_json, keypoints)

@@ -10,7 +10,17 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from cli.arguments import check_output, driving_source, input_source
-from cli.jobs import ApiKey, AsJson, Metadata, Out, Url, connect, finish, metadata_fields
+from cli.jobs import (
+    ApiKey,
+    AsJson,
+    Metadata,
+    Out,
+    Url,
+    connect,
+    explained_interrupt,
+    finish,
+    metadata_fields,
+)
 from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
 from service.contract.params import JobParams, PoseLayout, ResultFormat, Sampler
@@ -123,9 +133,10 @@ def submit(
         if as_json and not waits:
             typer.echo(job.model_dump_json(indent=2))
             return
-        typer.echo(job.id, err=as_json)
-        if waits:
-            finish(client, job.id, out, as_json)
+        with explained_interrupt(client, job.id, out):
+            typer.echo(job.id, err=as_json)
+            if waits:
+                finish(client, job.id, out, as_json)
 
 
 def read_model(model: type[M], arguments: Mapping[str, Any]) -> M:

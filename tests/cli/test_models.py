@@ -169,7 +169,9 @@ def test_a_dry_run_writes_nothing(tcan: Tcan, mine: Path, models: Path, tmp_path
 
 
 def test_an_unknown_kind_error_lists_the_kinds(tcan: Tcan, mine: Path, tmp_path: Path) -> None:
-    done = tcan("models", "import", "x.ckpt", "--preset", str(mine), "--kind", "sdxl")
+    weights = tmp_path / "x.ckpt"
+    weights.touch()
+    done = tcan("models", "import", str(weights), "--preset", str(mine), "--kind", "sdxl")
     assert done.code == 2
     assert "--kind is 'sdxl'; allowed are unet, vae" in done.err
 
