@@ -1,6 +1,6 @@
 /** The client. */
 
-import { JobEndedError, UnreachableError } from "./errors.js";
+import { ClientError, JobEndedError, UnreachableError } from "./errors.js";
 import { readEvents, type JobEvent } from "./events.js";
 import { addInput, toBlob, type Input } from "./inputs.js";
 import { builtin } from "./node.js";
@@ -109,7 +109,7 @@ export class Client {
    *
    * @param options.params Changes; `{ seed: null }` gives a new seed.
    */
-  retry(jobId: string, options: Omit<SubmitOptions, "imagePose"> = {}): Promise<Job> {
+  async retry(jobId: string, options: Omit<SubmitOptions, "imagePose"> = {}): Promise<Job> {
     const { params, options: changed, signal } = options;
     const request = json({ params, options: changed });
     const headers = { ...request.headers, ...idempotency(options) };
@@ -139,7 +139,7 @@ export class Client {
 
   /** Delete an upload, which no new job can use then. */
   async deleteUpload(uploadId: string, { signal }: Abortable = {}): Promise<void> {
-    const path = `/uploads/${encodeURIComponent(uploadId)}`;
+    const path = pathOf("uploads", uploadId);
     await this.transport.run({ method: "DELETE", path, signal }, drain);
   }
 
@@ -149,7 +149,7 @@ export class Client {
   }
 
   /** Read a job. */
-  job(jobId: string, { signal }: Abortable = {}): Promise<Job> {
+  async job(jobId: string, { signal }: Abortable = {}): Promise<Job> {
     return this.transport.json({ path: jobPath(jobId), signal });
   }
 
@@ -170,7 +170,7 @@ export class Client {
   }
 
   /** Ask a job to stop. */
-  cancel(jobId: string, { signal }: Abortable = {}): Promise<Job> {
+  async cancel(jobId: string, { signal }: Abortable = {}): Promise<Job> {
     return this.transport.json({ method: "POST", path: `${jobPath(jobId)}/cancel`, signal });
   }
 
@@ -248,7 +248,7 @@ export class Client {
   }
 
   /** Return one of the job's outputs. */
-  output(jobId: string, output: Output = "result", { signal }: Abortable = {}): Promise<Blob> {
+  async output(jobId: string, output: Output = "result", { signal }: Abortable = {}): Promise<Blob> {
     const path = `${jobPath(jobId)}/${output}`;
     return this.transport.run({ path, signal }, (response) => response.blob());
   }
@@ -285,7 +285,7 @@ export class Client {
   }
 
   /** Send a message to the job's webhook again. */
-  redeliver(jobId: string, n: number, { signal }: Abortable = {}): Promise<Delivery> {
+  async redeliver(jobId: string, n: number, { signal }: Abortable = {}): Promise<Delivery> {
     const path = `${jobPath(jobId)}/deliveries/${n}/redeliver`;
     return this.transport.json({ method: "POST", path, signal });
   }
@@ -335,11 +335,23 @@ export class Client {
 }
 
 function jobPath(jobId: string): string {
-  return `/jobs/${encodeURIComponent(jobId)}`;
+  return pathOf("jobs", jobId);
+}
+
+/** Return the path of a job or an upload. Throws ClientError for what would lead to another route. */
+function pathOf(kind: "jobs" | "uploads", id: string): string {
+  if (!/^[\w-]+$/.test(id)) {
+    throw new ClientError(`"${id}" cannot be an id; give one that the service returned or lists in /${kind}`);
+  }
+  return `/${kind}/${id}`;
 }
 
 function idempotency({ idempotencyKey }: SubmitOptions): Record<string, string> {
-  return { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() };
+  const key = idempotencyKey ?? crypto.randomUUID();
+  if (!/^[!-~]{1,255}$/.test(key)) {
+    throw new ClientError(`the idempotency key must be 1 to 255 visible ASCII characters, got "${key}"`);
+  }
+  return { "Idempotency-Key": key };
 }
 
 function json(body: unknown): Omit<HttpRequest, "path"> {

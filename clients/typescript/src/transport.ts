@@ -40,7 +40,10 @@ export class Transport {
       );
     }
     this.url = chosen.replace(/\/+$/, "");
-    this.apiKey = options.apiKey ?? environment("TCAN_API_KEY");
+    this.apiKey = (options.apiKey ?? environment("TCAN_API_KEY"))?.trim();
+    if (!/^[ -~]*$/.test(this.apiKey ?? "")) {
+      throw new ClientError("the API key has a character that no key has; copy the key that 'tcan keys create' printed");
+    }
     this.tries = options.tries ?? 6;
   }
 

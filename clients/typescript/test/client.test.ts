@@ -174,6 +174,19 @@ test("a signal stops waiting while the job goes on", async () => {
   await client.cancel(id);
 });
 
+test("ids and keys that would mislead a request are refused before it is sent", async () => {
+  const before = new Client({ url: "http://127.0.0.1:9", tries: 1 });
+  for (const id of ["", "..", "a/b", "\u00e9"]) {
+    await assert.rejects(before.job(id), { name: "ClientError", message: /cannot be an id/ });
+    await assert.rejects(before.deleteUpload(id), { name: "ClientError", message: /in \/uploads/ });
+  }
+  for (const idempotencyKey of ["", "a b", "\u20ac"]) {
+    const submitted = before.submit(new Blob(["a"]), new Blob(["b"]), { idempotencyKey });
+    await assert.rejects(submitted, { name: "ClientError", message: /visible ASCII/ });
+  }
+  assert.throws(() => new Client({ apiKey: "\u20ac" }), { message: /copy the key/ });
+});
+
 test("a refusal has status, code, fields and request id", async () => {
   const params = { seed: -1, context_size: 99 };
   const error = await refusal(client.submit(IMAGE, DRIVING, { params }));
