@@ -228,6 +228,11 @@ class Settings(BaseSettings):
         None, description="URL that receives traces, such as http://collector:4318/v1/traces."
     )
 
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_lower_case(cls, level: object) -> object:
+        return level.lower() if isinstance(level, str) else level
+
     @field_validator("public_url")
     @classmethod
     def _is_base_url(cls, url: str) -> str:

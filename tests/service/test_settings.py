@@ -39,6 +39,11 @@ def test_devices_override_device(environment: pytest.MonkeyPatch) -> None:
     assert load_settings().all_devices == ("cuda:0", "cuda:1")
 
 
+def test_log_level_may_be_in_upper_case(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TCAN_LOG_LEVEL", "WARNING")
+    assert load_settings().log_level == "warning"
+
+
 def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
     for name in ("REQUIRE_CONSENT", "C2PA_CERT", "POLICY", "DETECTOR", "LIMITS__MAX_FRAMES"):
         environment.setenv(f"TCAN_{name}", "")
