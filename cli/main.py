@@ -73,10 +73,11 @@ COMMANDS = (
     Command("list", "jobs:list_jobs", "List the newest jobs."),
     Command("deliveries", "jobs:deliveries", "Show a job's webhooks, and send one again."),
 )
+CLIENT_ERROR = "tcan_client.errors.ClientError"
 # Names of errors, whose modules are not imported just to recognize them.
 OWN_ERRORS = {
     "service.errors.ServiceError",
-    "tcan_client.errors.ClientError",
+    CLIENT_ERROR,
     "media.errors.TcanError",
 }
 USAGE_ERRORS = {
@@ -158,7 +159,9 @@ def exit_code(error: Exception) -> int:
     """Return 2 for an error of the user's input, else 1."""
     names = _class_names(error)
     is_refused = "tcan_client.errors.ProblemError" in names and getattr(error, "status", 500) < 500
-    return USAGE_EXIT if is_refused or names & USAGE_ERRORS else ERROR_EXIT
+    # Its class itself is raised for invalid arguments only.
+    is_argument = f"{type(error).__module__}.{type(error).__name__}" == CLIENT_ERROR
+    return USAGE_EXIT if is_refused or is_argument or names & USAGE_ERRORS else ERROR_EXIT
 
 
 def _class_names(error: Exception) -> set[str]:

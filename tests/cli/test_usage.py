@@ -48,6 +48,7 @@ def inputs(tmp_path: Path) -> list[str]:
         ("health gateway --url foo", "'foo' is no http or https URL"),
         ("status abc --url foo", "'foo' is not the URL of a service"),
         ("status abc --url ftp://host", "'ftp://host' is not the URL of a service"),
+        ("status ../models", "'../models' cannot be an id"),
         ("status abc --api-key schlüssel", "'tcan keys create'"),
     ],
 )
@@ -70,6 +71,7 @@ def test_bad_words_exit_with_2_and_the_nearest_name(tcan: Tcan, words: str, says
         ("--out", "/proc/x.mp4", "cannot be written"),
         ("--out", "x.gif", "the result is mp4; choose --format gif"),
         ("--ptm-tau", "11", "ptm_tau"),
+        ("--idempotency-key", "a b", "1 to 255 visible ASCII characters, got 'a b'"),
     ],
 )
 def test_submit_checks_its_arguments_before_it_sends_anything(

@@ -22,6 +22,7 @@ from tcan_client.enums import (
     Priority,
     ResultFormat,
     Sampler,
+    Scope,
     WebhookEvent,
 )
 from tcan_client.errors import (

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tcan_client.enums import EventKind
 from tcan_client.errors import UnreachableError
 from tcan_client.models import Job
+from tcan_client.requests import path_of
 from tcan_client.retries import Retries, RetryState
 
 MEDIA_TYPE = "text/event-stream"
@@ -50,7 +51,7 @@ class EventReader:
 
     def __init__(self, job_id: str, seen: int, retries: Retries, base: httpx.URL) -> None:
         self.ended = False
-        self._path = f"/jobs/{job_id}/events"
+        self._path = path_of("jobs", job_id, "events")
         self._seen = seen
         self._retries = retries
         self.retry_state = RetryState(retries, base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 MAX_PAGE_SIZE = 200
+ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,19 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
 def next_path(path: str, link: str | None) -> str | None:
     """Return the path of the next page; `link` may be absolute, at a URL that the client left."""
     return None if link is None else f"{path}?{httpx.URL(link).query.decode()}"
+
+
+def path_of(kind: str, id_: str, *rest: object) -> str:
+    """Return the path of one of the `jobs` or `uploads`, or of a part of it.
+
+    Raises:
+        ClientError: it is no id, and would lead to another route.
+    """
+    if not ID.fullmatch(id_):
+        raise ClientError(
+            f"{id_!r} cannot be an id; give one that the service returned or lists in /{kind}"
+        )
+    return "/".join(("", kind, id_, *map(str, rest)))
 
 
 def with_query(path: str, **query: str | int | list[str] | None) -> str:

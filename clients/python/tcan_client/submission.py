@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from tcan_client.base import Model
+from tcan_client.errors import ClientError
 from tcan_client.sources import File, Reference
 
 # Larger files are uploaded to the object store by a signed form instead of through the gateway.
@@ -67,6 +70,21 @@ class Submission:
             for name, it in self.inputs.items()
             if isinstance(it, Reference)
         }
+
+
+def submission_key(key: str | None) -> str:
+    """Return the idempotency key, a random one for None.
+
+    Raises:
+        ClientError: the service would refuse it, or no header can carry it.
+    """
+    if key is None:
+        return uuid4().hex
+    if not re.fullmatch(r"[!-~]{1,255}", key):
+        raise ClientError(
+            f"the idempotency key must be 1 to 255 visible ASCII characters, got {key!r}"
+        )
+    return key
 
 
 def plain(field: Model | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tcan_client
 from service.contract.params import JobParams as StoredParams
 from service.jobs.idempotency import CLAIM_MS
 from service.settings import Settings
@@ -269,6 +270,28 @@ def test_invalid_url_is_named_with_what_to_do(url: str) -> None:
 def test_key_that_no_header_carries_is_refused() -> None:
     with pytest.raises(ClientError, match="copy the key"):
         Client(api_key="k\u00e9y")
+
+
+@pytest.mark.parametrize("wrong", ["", "../models", "a/b", "a?b", "\u00e9"])
+def test_text_that_cannot_be_an_id_is_refused(wrong: str) -> None:
+    with Client("http://127.0.0.1:1") as client:
+        for call in (client.job, client.cancel, client.retry, client.manifest, client.wait):
+            with pytest.raises(ClientError, match="cannot be an id; give one that") as refused:
+                call(wrong)
+            assert repr(wrong) in str(refused.value)
+        with pytest.raises(ClientError, match="lists in /uploads"):
+            client.delete_upload(wrong)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\nb", "\u00e9", "x" * 256])
+def test_invalid_idempotency_key_is_refused(key: str) -> None:
+    with Client("http://127.0.0.1:1") as client:
+        with pytest.raises(ClientError, match="1 to 255 visible ASCII characters"):
+            client.submit(b"image", b"driving", idempotency_key=key)
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in tcan_client.__all__ if not hasattr(tcan_client, name)] == []
 
 
 def test_redirect_that_drops_the_key_is_named(web: Web) -> None:

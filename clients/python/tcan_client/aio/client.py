@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
 from tcan_client import requests
 from tcan_client.aio.records import AsyncRecords
@@ -19,10 +18,10 @@ from tcan_client.events import Event
 from tcan_client.files import check_target
 from tcan_client.models import Job
 from tcan_client.params import JobOptions, JobParams, PosesParams
-from tcan_client.requests import TIMEOUT_S, Request, parse
+from tcan_client.requests import TIMEOUT_S, Request, parse, path_of
 from tcan_client.retries import POLL_S, RETRIES, Retries
 from tcan_client.sources import File, Source, read_source
-from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission
+from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission, submission_key
 
 OnUpdate = Callable[[Job], None]
 """Called with the job at each change of its state or progress."""
@@ -183,7 +182,7 @@ class AsyncClient(AsyncRecords):
             params: changes; a dictionary may have None, such as `{"seed": None}` for a new seed.
         """
         fields = {"params": params, "options": options}
-        return await self._submit(f"/jobs/{job_id}/retry", {}, fields, idempotency_key)
+        return await self._submit(path_of("jobs", job_id, "retry"), {}, fields, idempotency_key)
 
     async def upload(self, file: Source) -> str:
         """Upload a file to the object store and return its id, which is valid for a day.
@@ -199,7 +198,8 @@ class AsyncClient(AsyncRecords):
 
     async def cancel(self, job_id: str) -> Job:
         """Ask the job to stop."""
-        return await self._transport.run(Request("POST", f"/jobs/{job_id}/cancel", parse(Job)))
+        path = path_of("jobs", job_id, "cancel")
+        return await self._transport.run(Request("POST", path, parse(Job)))
 
     async def events(
         self, job_id: str, last_event_id: int | None = None
@@ -264,11 +264,11 @@ class AsyncClient(AsyncRecords):
         Example:
             await client.download(job.id, "poster.png", Output.POSTER)
         """
-        await self._transport.download(f"/jobs/{job_id}/{output}", Path(file))
+        await self._transport.download(path_of("jobs", job_id, output), Path(file))
 
     async def manifest(self, job_id: str) -> dict[str, Any]:
         """Read the manifest: parameters, digests of inputs and weights, versions, timings."""
-        path = f"/jobs/{job_id}/{Output.MANIFEST}"
+        path = path_of("jobs", job_id, Output.MANIFEST)
         return await self._transport.run(Request("GET", path, requests.read_json))
 
     async def is_ready(self, timeout: float = 2.0) -> bool:
@@ -289,7 +289,7 @@ class AsyncClient(AsyncRecords):
         read = {
             name: read_source(name, source) for name, source in inputs.items() if source is not None
         }
-        submission = Submission(path, read, fields, key or uuid4().hex)
+        submission = Submission(path, read, fields, submission_key(key))
         files = submission.to_upload(self._upload_above_bytes)
         uploads = {name: await self._upload(file) for name, file in files.items()}
         sent = submission.uploaded(uploads)

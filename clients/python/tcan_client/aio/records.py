@@ -22,7 +22,7 @@ from tcan_client.models import (
     UploadList,
     Usage,
 )
-from tcan_client.requests import MAX_PAGE_SIZE, Request, parse
+from tcan_client.requests import MAX_PAGE_SIZE, Request, parse, path_of
 
 
 class AsyncRecords:
@@ -33,7 +33,7 @@ class AsyncRecords:
 
     async def job(self, job_id: str) -> Job:
         """Read a job."""
-        return await self._transport.run(Request("GET", f"/jobs/{job_id}", parse(Job)))
+        return await self._transport.run(Request("GET", path_of("jobs", job_id), parse(Job)))
 
     async def jobs(
         self,
@@ -71,7 +71,8 @@ class AsyncRecords:
 
     async def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
-        await self._transport.run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
+        path = path_of("jobs", job_id)
+        await self._transport.run(Request("DELETE", path, lambda response: None))
 
     async def logs(self, job_id: str) -> list[LogEntry]:
         """Read the job's life, oldest entry first: states, attempts, stages, warnings, messages.
@@ -80,7 +81,7 @@ class AsyncRecords:
             for entry in await client.logs(job.id):
                 print(entry.at, entry.message)
         """
-        path = f"/jobs/{job_id}/logs"
+        path = path_of("jobs", job_id, "logs")
         return (await self._transport.run(Request("GET", path, parse(JobLog)))).entries
 
     async def uploads(self, limit: int = 50) -> list[Upload]:
@@ -95,7 +96,7 @@ class AsyncRecords:
 
     async def delete_upload(self, upload_id: str) -> None:
         """Delete an upload before it expires; jobs that use it keep their copies."""
-        path = f"/uploads/{upload_id}"
+        path = path_of("uploads", upload_id)
         await self._transport.run(Request("DELETE", path, lambda response: None))
 
     async def usage(self) -> Usage:
@@ -108,12 +109,12 @@ class AsyncRecords:
 
     async def deliveries(self, job_id: str) -> list[Delivery]:
         """List the messages to the job's webhook, with every attempt."""
-        path = f"/jobs/{job_id}/deliveries"
+        path = path_of("jobs", job_id, "deliveries")
         return (await self._transport.run(Request("GET", path, parse(DeliveryList)))).deliveries
 
     async def redeliver(self, job_id: str, n: int) -> Delivery:
         """Send a webhook message again."""
-        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
+        path = path_of("jobs", job_id, "deliveries", n, "redeliver")
         return await self._transport.run(Request("POST", path, parse(Delivery)))
 
     async def webhook_secrets(self) -> Secrets:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
 from tcan_client import requests
 from tcan_client.deadline import Deadline
@@ -17,10 +16,10 @@ from tcan_client.events import Event
 from tcan_client.files import check_target
 from tcan_client.models import Job
 from tcan_client.params import JobOptions, JobParams, PosesParams
-from tcan_client.requests import TIMEOUT_S, Request, parse
+from tcan_client.requests import TIMEOUT_S, Request, parse, path_of
 from tcan_client.retries import POLL_S, RETRIES, Retries
 from tcan_client.sources import File, Source, read_source
-from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission
+from tcan_client.submission import UPLOAD_ABOVE_BYTES, Submission, submission_key
 from tcan_client.sync.records import Records
 from tcan_client.sync.transport import SLEEP, Pause, Transport
 
@@ -181,7 +180,7 @@ class Client(Records):
             params: changes; a dictionary may have None, such as `{"seed": None}` for a new seed.
         """
         fields = {"params": params, "options": options}
-        return self._submit(f"/jobs/{job_id}/retry", {}, fields, idempotency_key)
+        return self._submit(path_of("jobs", job_id, "retry"), {}, fields, idempotency_key)
 
     def upload(self, file: Source) -> str:
         """Upload a file to the object store and return its id, which is valid for a day.
@@ -197,7 +196,8 @@ class Client(Records):
 
     def cancel(self, job_id: str) -> Job:
         """Ask the job to stop."""
-        return self._transport.run(Request("POST", f"/jobs/{job_id}/cancel", parse(Job)))
+        path = path_of("jobs", job_id, "cancel")
+        return self._transport.run(Request("POST", path, parse(Job)))
 
     def events(self, job_id: str, last_event_id: int | None = None) -> Generator[Event, None, None]:
         """Yield every change of the job until it ends, each exactly once.
@@ -260,11 +260,11 @@ class Client(Records):
         Example:
             client.download(job.id, "poster.png", Output.POSTER)
         """
-        self._transport.download(f"/jobs/{job_id}/{output}", Path(file))
+        self._transport.download(path_of("jobs", job_id, output), Path(file))
 
     def manifest(self, job_id: str) -> dict[str, Any]:
         """Read the manifest: parameters, digests of inputs and weights, versions, timings."""
-        path = f"/jobs/{job_id}/{Output.MANIFEST}"
+        path = path_of("jobs", job_id, Output.MANIFEST)
         return self._transport.run(Request("GET", path, requests.read_json))
 
     def is_ready(self, timeout: float = 2.0) -> bool:
@@ -285,7 +285,7 @@ class Client(Records):
         read = {
             name: read_source(name, source) for name, source in inputs.items() if source is not None
         }
-        submission = Submission(path, read, fields, key or uuid4().hex)
+        submission = Submission(path, read, fields, submission_key(key))
         files = submission.to_upload(self._upload_above_bytes)
         uploads = {name: self._upload(file) for name, file in files.items()}
         sent = submission.uploaded(uploads)

@@ -21,7 +21,7 @@ from tcan_client.models import (
     UploadList,
     Usage,
 )
-from tcan_client.requests import MAX_PAGE_SIZE, Request, parse
+from tcan_client.requests import MAX_PAGE_SIZE, Request, parse, path_of
 from tcan_client.sync.transport import Transport
 
 
@@ -33,7 +33,7 @@ class Records:
 
     def job(self, job_id: str) -> Job:
         """Read a job."""
-        return self._transport.run(Request("GET", f"/jobs/{job_id}", parse(Job)))
+        return self._transport.run(Request("GET", path_of("jobs", job_id), parse(Job)))
 
     def jobs(
         self,
@@ -71,7 +71,8 @@ class Records:
 
     def erase(self, job_id: str) -> None:
         """Erase an ended job and its results."""
-        self._transport.run(Request("DELETE", f"/jobs/{job_id}", lambda response: None))
+        path = path_of("jobs", job_id)
+        self._transport.run(Request("DELETE", path, lambda response: None))
 
     def logs(self, job_id: str) -> list[LogEntry]:
         """Read the job's life, oldest entry first: states, attempts, stages, warnings, messages.
@@ -80,7 +81,7 @@ class Records:
             for entry in client.logs(job.id):
                 print(entry.at, entry.message)
         """
-        path = f"/jobs/{job_id}/logs"
+        path = path_of("jobs", job_id, "logs")
         return (self._transport.run(Request("GET", path, parse(JobLog)))).entries
 
     def uploads(self, limit: int = 50) -> list[Upload]:
@@ -95,7 +96,7 @@ class Records:
 
     def delete_upload(self, upload_id: str) -> None:
         """Delete an upload before it expires; jobs that use it keep their copies."""
-        path = f"/uploads/{upload_id}"
+        path = path_of("uploads", upload_id)
         self._transport.run(Request("DELETE", path, lambda response: None))
 
     def usage(self) -> Usage:
@@ -108,12 +109,12 @@ class Records:
 
     def deliveries(self, job_id: str) -> list[Delivery]:
         """List the messages to the job's webhook, with every attempt."""
-        path = f"/jobs/{job_id}/deliveries"
+        path = path_of("jobs", job_id, "deliveries")
         return (self._transport.run(Request("GET", path, parse(DeliveryList)))).deliveries
 
     def redeliver(self, job_id: str, n: int) -> Delivery:
         """Send a webhook message again."""
-        path = f"/jobs/{job_id}/deliveries/{n}/redeliver"
+        path = path_of("jobs", job_id, "deliveries", n, "redeliver")
         return self._transport.run(Request("POST", path, parse(Delivery)))
 
     def webhook_secrets(self) -> Secrets:
