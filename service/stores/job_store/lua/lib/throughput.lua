@@ -3,7 +3,7 @@
 -- ms for each unit of its size.
 local num_samples = 50
 -- Weight of a job in the fit, compared with the one after it: the load of a machine changes.
-local memory = 0.95
+local memory = 0.8
 -- Sizes must differ by this much (variance over mean square) before a base is derived from them.
 local min_spread = 0.05
 local function throughput_key(kind) return prefix .. 'pace:' .. kind end
