@@ -66,7 +66,7 @@ def stored_format(path: Path, fps: Fraction, size: tuple[int, int]) -> StoredFor
 def check_sound(path: Path) -> None:
     """Raise ParameterError if the file's format cannot have sound."""
     if path.suffix.lower() in (".gif", ".zip", ".webm"):
-        raise ParameterError(f"{path.name}: only mp4 files can have audio")
+        raise ParameterError(f"{path.name}: only mp4 files can have audio; leave it out")
 
 
 class FrameWriter(Protocol):

@@ -6,6 +6,7 @@ The two may run in different processes, with an archive of poses and drawn poses
 from __future__ import annotations
 
 import json
+import math
 import time
 import zipfile
 from collections.abc import Callable
@@ -132,6 +133,7 @@ class AnimateReport:
     """A summary of one render.
 
     Attributes:
+        frames: frames in the result; a GIF leaves some out at a rate above 50.
         fps: frames per second of the result; of a GIF at most 50.
         size: (height, width) of each frame in pixels.
         stored_size: (height, width) in the file; mp4 and WebM store even sides only.
@@ -338,7 +340,7 @@ def render(
         placed = pipeline.drawer.place(image, poses, source_pose, retarget=settings.retarget)
         write_poses(pose_path, placed, prepared.fps)
     return AnimateReport(
-        frames=len(poses),
+        frames=math.ceil(len(poses) * stored.fps / prepared.fps),
         fps=float(stored.fps),
         size=size,
         stored_size=stored.size,

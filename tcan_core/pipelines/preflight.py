@@ -30,4 +30,4 @@ def check_files(driving: Path, outputs: Sequence[Path], *, audio: bool = False) 
     if audio:
         check_sound(outputs[0])
     if audio and is_pose_file(driving):
-        raise ParameterError(f"{driving.name} is a pose file, which has no sound; leave it out")
+        raise ParameterError(f"{driving.name} is a pose file, which has no sound; leave audio out")

@@ -58,7 +58,7 @@ def test_service_and_command_line_make_the_same_of_it(
 
     assert from_service == from_command_line
     assert len(from_service) == row.frames
-    assert manifest["report"]["fps"] == row.fps
+    assert (manifest["report"]["frames"], manifest["report"]["fps"]) == (row.frames, row.fps)
     assert manifest["report"]["stored_size"] == [128, 128]
 
 
