@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
-from service.contract.job import JobKind, new_job_id
+from service.contract.job import JobInputs, JobKind, new_job_id
 from service.contract.queues import Queue
 from service.errors import RejectedError, UnavailableError
 from service.gateway import Gateway
@@ -66,7 +66,7 @@ async def submit_job(
             key_owner=reservation.owner,
             keep_key_ms=KEEP_MS,
             hint=message(job_id, Queue.PREPARE),
-            contract=_least_contract(received),
+            contract=_least_contract(received, inputs),
             quota=quota_of(
                 caller.limits,
                 inputs.size_bytes,
@@ -83,11 +83,11 @@ async def submit_job(
     return snapshot, False
 
 
-def _least_contract(received: SubmissionBody) -> int:
-    """Return the contract that knows the kind's parameters; fields in use may need a later one."""
-    # Workers of contract 2 follow the main person in pose previews.
-    has_person = received.params.person is not None
-    return 3 if received.kind is JobKind.POSES and has_person else 1
+def _least_contract(received: SubmissionBody, inputs: JobInputs) -> int:
+    """Return the contract that can run such a job; fields in use may need a later one."""
+    # Workers of contract 2 follow the main person in pose previews, and read no zips of pose files.
+    previews_person = received.kind is JobKind.POSES and received.params.person is not None
+    return 3 if previews_person or inputs.driving.endswith(".zip") else 1
 
 
 async def _erase_inputs(gateway: Gateway, job_id: str) -> None:
