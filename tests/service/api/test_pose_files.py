@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from service.stores.job_store.store import JobStore
 from service.stores.object_store.open import open_objects
 from tcan_client import PoseLayout as ClientLayout
 from tcan_core.pipelines.animate_files import PreparedInput
+from tests import samples
 from tests.media.poses.cases import CASES, PIXELS, Case, image
 from worker.animator import TcanAnimator
 
@@ -66,8 +69,6 @@ def test_pose_file_is_accepted_and_read(
     record = snapshot.record
     assert record.inputs.frames == 24
     driving = tmp_path / Path(record.inputs.driving).name
-    # Workers of the release before read no zips.
-    assert record.contract == 3 or driving.suffix == ".json"
     open_objects(folder_settings).fetch(record.inputs.driving, driving)
 
     prepared, warnings = prepare(animator, driving, record.params, tmp_path)
@@ -107,6 +108,21 @@ def test_pose_file_is_refused_with_what_is_allowed(
     refused = client.post("/animate", files=files, data={"params": json.dumps(params)})
     assert (refused.status_code, refused.json()["code"]) == (422, code)
     assert detail in refused.json()["detail"]
+
+
+def test_zip_of_pose_files_waits_for_workers_that_read_it(
+    client: TestClient, jobs: JobStore
+) -> None:
+    stream, pose = io.BytesIO(), samples.poses(1)
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("0.json", pose)
+    contracts = []
+    for driving in (pose, stream.getvalue()):
+        answer = client.post("/animate", files={"image": samples.png(), "driving": driving})
+        snapshot = jobs.run(commands.read(answer.json()["id"]))
+        assert snapshot is not None
+        contracts.append(snapshot.record.contract)
+    assert contracts == [1, 3]
 
 
 def test_inspection_of_an_upload_depends_on_the_layout(client: TestClient) -> None:
