@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.checkup.finding import Finding, error, ok, warning
-from cli.checkup.store_errors import BUCKET, RIGHTS, store_fix
+from cli.checkup.finding import Finding, Level, error, ok, warning
+from cli.checkup.store_errors import BUCKET, FOLDER, RIGHTS, store_fix
 from service.errors import ServiceError
 from service.settings import Settings
 from service.stores.object_store.base import Copy, ObjectStore
@@ -29,11 +29,10 @@ PUBLIC = "set TCAN_S3_PUBLIC_ENDPOINT_URL to an address of the store that caller
 
 def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
     """Write, stat, copy, read, link, upload and erase objects; `fix` creates a missing bucket."""
-    if settings.s3_bucket is None:
-        yield from _folder(settings)
-    elif (bucket := _bucket(settings, fix)) is not None:
-        yield bucket
-        if bucket.fix:
+    place = _folder(settings) if settings.s3_bucket is None else _bucket(settings, fix)
+    if place is not None:
+        yield place
+        if place.level is Level.ERROR:
             return
     store, prefix = open_objects(settings), f"doctor/{secrets.token_hex(8)}"
     try:
@@ -48,17 +47,20 @@ def check(settings: Settings, *, fix: bool = False) -> Iterator[Finding]:
         yield from _erase(store, prefix)
 
 
-def _folder(settings: Settings) -> Iterator[Finding]:
+def _folder(settings: Settings) -> Finding:
+    """Return a problem of the folder, or how full its disk is."""
     folder = settings.objects_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        return error("folder", f"{folder} cannot be created: {failed.strerror}", FOLDER)
     if not os.access(folder, os.W_OK):
-        yield error("folder", f"{folder} is not writable", "give this user write access")
+        return error("folder", f"{folder} is not writable", FOLDER)
     disk = shutil.disk_usage(folder)
     detail = f"{disk.free / 2**30:.1f} of {disk.total / 2**30:.1f} GiB are free on the disk"
     if disk.free < MIN_FREE * disk.total:
-        yield warning("disk", detail, "free some space, or keep ended jobs shorter (ttl_s)")
-    else:
-        yield ok("disk", detail)
+        return warning("disk", detail, "free some space, or keep ended jobs shorter (ttl_s)")
+    return ok("disk", detail)
 
 
 def _bucket(settings: Settings, fix: bool) -> Finding | None:

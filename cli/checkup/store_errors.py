@@ -19,6 +19,7 @@ ISSUER = (
     "set TCAN_S3_CA to a PEM file of the certificate's issuer, and TCAN_S3_ENDPOINT_URL to the "
     "name in the certificate"
 )
+FOLDER = "give this user write access to the folder, and check that its disk has space"
 BY_CODE = {
     "RequestTimeTooSkewed": FIX_CLOCK,
     "InvalidAccessKeyId": KEYS,
@@ -33,7 +34,7 @@ BY_STATUS = {301: REGION, 401: RIGHTS, 403: RIGHTS, 404: BUCKET, 405: ABILITIES,
 
 
 def store_fix(error: BaseException) -> str:
-    """Return the fix for an error of boto3, or of ours that was raised from one."""
+    """Return the fix for an error of boto3 or of a folder, or of ours that was raised from one."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -43,4 +44,6 @@ def store_fix(error: BaseException) -> str:
         return KEYS
     if isinstance(error, SSLError):
         return ISSUER
+    if isinstance(error, OSError):
+        return FOLDER
     return SERVER if error.__cause__ is None else store_fix(error.__cause__)

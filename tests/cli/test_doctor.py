@@ -14,15 +14,16 @@ from redis import Redis
 
 from cli.checkup.clock import clock_finding, s3_url
 from cli.checkup.finding import Level
-from cli.checkup.store_errors import RIGHTS, SERVER, store_fix
+from cli.checkup.store_errors import FOLDER, RIGHTS, SERVER, store_fix
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.contract.queues import Queue
 from service.contract.workers import WorkerInfo
-from service.errors import ServiceError
+from service.errors import ServiceError, UnavailableError
 from service.settings import Settings
 from service.stores.job_store import commands, presence
 from service.stores.job_store.store import JobStore
+from service.stores.object_store.folder import FolderObjects
 from tests.cli.conftest import Tcan
 from tests.servers import S3Server
 from tests.service.stores.object_store.strict_store import Refusal, StrictStore, strict_store
@@ -158,6 +159,23 @@ def test_folder_store_and_its_disk_are_checked(tcan: Tcan, environment: str) -> 
     assert code == 0
     assert "GiB are free" in seen["disk"]["detail"]
     assert seen["rights"]["level"] == seen["erasing"]["level"] == Level.OK
+
+
+def test_folder_store_that_cannot_be_used_is_one_finding(
+    tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "objects").write_text("no folder")
+    monkeypatch.setenv("TCAN_DATA", str(tmp_path))
+    code, seen = found(tcan, "objects")
+    assert (code, list(seen), seen["folder"]["mend"]) == (1, ["folder"], FOLDER)
+
+
+def test_fix_of_a_failed_write_names_the_folder(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path, bytes)
+    (tmp_path / "doctor").write_text("no folder")
+    with pytest.raises(UnavailableError) as failed:
+        store.put("doctor/probe.txt", b"x")
+    assert store_fix(failed.value) == FOLDER
 
 
 def test_clocks_are_compared(tcan: Tcan, environment: str) -> None:
