@@ -97,7 +97,7 @@ def open_container(
     chosen = NO_PROTOCOLS | (options or {})
     if kind is None:
         if known_kinds_only:
-            kinds = ", ".join(VIDEO_SUFFIXES)
+            kinds = ", ".join((*VIDEO_SUFFIXES.values(), ".webp", ".avif"))
             raise MediaError(f"{name}: not a video of a known kind ({kinds})")
         chosen["format_whitelist"] = OTHER_FORMATS
     with map_ffmpeg_errors(name, meaning):

@@ -49,7 +49,10 @@ class MediaLimits(_Limits):
         """Raise MediaError when the file is missing, empty or too large."""
         size = file.size_bytes()
         if size is None:
-            raise MediaError(f"{file.name}: there is no such file")
+            is_folder = file.path.is_dir()
+            raise MediaError(
+                f"{file.name}: {'a folder, not a file' if is_folder else 'there is no such file'}"
+            )
         if size == 0:
             raise MediaError(f"{file.name}: the file is empty (0 bytes)")
         if size > self.max_bytes:

@@ -37,7 +37,8 @@ def read_json(name: str, data: bytes) -> Any:
         return json.loads(data.decode(json.detect_encoding(data)))
     except UnicodeDecodeError as error:
         raise PoseFileError(
-            f"{name}: not text in UTF-8 (byte {error.start}); save the file as UTF-8"
+            f"{name}: not text in UTF-8 (byte {error.start}); save the file as UTF-8,"
+            " if it is a pose file"
         ) from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"

@@ -24,6 +24,9 @@ from tests.media.make_media import (
 def test_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"^a\.mp4: there is no such file$"):
         VideoReader(tmp_path / "a.mp4")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MediaError, match=r"^folder: a folder, not a file$"):
+        VideoReader(tmp_path / "folder")
 
 
 def test_empty_file_is_rejected(tmp_path: Path) -> None:
