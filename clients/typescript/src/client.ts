@@ -71,7 +71,8 @@ export class Client {
   }
 
   /**
-   * Submit an animation, wait for its end, and on Node write its result to the file `out`.
+   * Submit an animation, wait for its end, and on Node write its result to the file `out`, whose
+   * folder is checked first.
    *
    * @throws JobEndedError The job failed or was canceled.
    */
@@ -80,6 +81,10 @@ export class Client {
     driving: Input,
     options: SubmitOptions & WaitOptions & { out?: string } = {},
   ): Promise<Job> {
+    if (options.out !== undefined) {
+      const { access, constants } = builtin("node:fs/promises");
+      await access(builtin("node:path").dirname(options.out), constants.W_OK);
+    }
     const { id } = await this.submit(image, driving, options);
     const job = await this.wait(id, options);
     if (job.status !== "succeeded") {

@@ -174,6 +174,12 @@ test("a signal stops waiting while the job goes on", async () => {
   await client.cancel(id);
 });
 
+test("animate checks the folder of its file before it submits", async () => {
+  const before = new Client({ url: "http://127.0.0.1:9", tries: 1 });
+  const out = join(FILES, "none", "result.mp4");
+  await assert.rejects(before.animate(IMAGE, DRIVING, { out }), { code: "ENOENT" });
+});
+
 test("ids and keys that would mislead a request are refused before it is sent", async () => {
   const before = new Client({ url: "http://127.0.0.1:9", tries: 1 });
   for (const id of ["", "..", "a/b", "\u00e9"]) {
