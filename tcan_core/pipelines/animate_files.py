@@ -170,31 +170,22 @@ def prepare(
     """Read the inputs, detect poses in them, and clean the driving poses.
 
     Args:
-        driving_path: a video or still image, or a pose file (`.json`), or a zip or a folder of pose
-            files of one frame each.
+        driving_path: a video, a still image, a pose file, or a zip or folder of pose files.
         progress: called with frames done and the number of frames expected.
-        source_pose_path: a pose file of the image, with a canvas of the image's size; by default
-            the pose is detected.
-        retarget: whether the source pose is needed; if not, it is still used to report how well
-            the driving poses fit the image.
+        source_pose_path: a pose file of the image, on a canvas of its size; else it is detected.
+        retarget: whether the source pose is needed; else it only tells how the driving poses fit.
         media: decodes the image and the video; by default this process does.
         trim: the part of the driving video or pose file; all of it by default.
-        pose_options: what the user knows about a driving pose file; coco17 also
-            allows it in the image's.
-        audio: whether the result has the driving video's sound; if it has none that can be read,
-            a warning says so.
+        pose_options: facts about a driving pose file; coco17 also allows it in the image's.
+        audio: whether the result has the driving video's sound; a warning says if it has none.
 
     Raises:
-        MediaError: image or video cannot be used.
+        MediaError, PoseFileError: an input cannot be used.
         ParameterError: `trim` begins behind the end.
-        PoseFileError: the pose file cannot be used.
         NoPersonError: no person was found in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
-    limits = limits or MediaLimits()
-    image_warnings: list[str] = []
-    image = (media or LocalMediaSource()).image(image_path, limits, image_warnings.append)
-    limits.check_aspect(image_path.name, image.shape[0], image.shape[1])
+    image, warnings = _read_image(image_path, limits, media)
     options = pose_options or PoseFileOptions()
     source_pose, source_warnings = find_source_pose(
         image, source_pose_path, detector, options.for_image(), needed=retarget
@@ -205,26 +196,32 @@ def prepare(
     )
     in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
     agreement = None if source_pose is None else align(source_pose, in_image)
-    sound_warnings: list[str] = []
-    sound = None
-    if audio:
-        sound = find_sound(driving_path, driving.fps, trim, media, sound_warnings.append)
+    warnings += [*driving.warnings, *source_warnings]
     if retarget and source_pose is not None:
-        source_warnings = source_warnings + limb_warnings(source_pose)
+        warnings += limb_warnings(source_pose)
+    if agreement is not None:
+        warnings += agreement.warnings(retarget)
+    sound = find_sound(driving_path, driving.fps, trim, media, warnings.append) if audio else None
     return PreparedInput(
         image,
         source_pose if retarget else None,
         driving.poses,
         driving.fps,
-        image_warnings
-        + driving.warnings
-        + source_warnings
-        + (agreement.warnings(retarget) if agreement else [])
-        + sound_warnings,
+        warnings,
         {"prepare": time.monotonic() - started},
         driving.quality | {"alignment": agreement.as_json() if agreement else None},
         sound=sound,
     )
+
+
+def _read_image(
+    path: Path, limits: MediaLimits | None, media: MediaSource | None
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Read the source image, with what was changed in it. Raises MediaError."""
+    warnings: list[str] = []
+    image = (media or LocalMediaSource()).image(path, limits, warnings.append)
+    (limits or MediaLimits()).check_aspect(path.name, image.shape[0], image.shape[1])
+    return image, warnings
 
 
 @dataclass(frozen=True)
