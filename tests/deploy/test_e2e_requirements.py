@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # An engine without images, on a machine that reaches no registry; every call is written down.
 ENGINE = """#!/bin/sh
 echo "$@" >> {calls}
@@ -47,6 +49,7 @@ def test_missing_engine_and_compose_are_named_together(tmp_path: Path, repositor
     assert "error: neither `docker compose` nor `docker-compose` is installed" in said
 
 
+@pytest.mark.long
 def test_missing_compose_is_named_before_images_are_built(tmp_path: Path, repository: Path) -> None:
     code, said, calls = run(tmp_path, repository, compose=1)
     assert (code, "neither `docker compose`" in said) == (1, True)

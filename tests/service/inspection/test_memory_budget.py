@@ -67,6 +67,7 @@ def test_large_pose_file_is_parsed_in_a_child(decoder: Decoder) -> None:
     assert stopped.value.code is ErrorCode.DECODER_STOPPED
 
 
+@pytest.mark.long
 def test_error_names_the_file_on_which_the_decoder_was_stopped(decoder: Decoder) -> None:
     little = LIMITS.model_copy(update={"probe_memory_bytes": 16 * MIB})
     small, large = samples.png(), samples.png(3000, 3000)

@@ -148,6 +148,7 @@ def test_a_caller_sees_a_preview_while_the_job_runs(
         assert missing.json()["code"] == "no_result"
 
 
+@pytest.mark.long
 def test_silent_store_delays_neither_steps_nor_a_cancel(
     runner: JobRunner, jobs: JobStore, s3_server: S3Server, tmp_path: Path
 ) -> None:

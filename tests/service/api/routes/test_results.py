@@ -133,6 +133,7 @@ def test_altered_url_is_refused(url: str, fetch: Fetch) -> None:
         assert CONTENT[:256] not in refused.content
 
 
+@pytest.mark.long
 def test_expired_url_is_refused(finished: Settings, fetch: Fetch) -> None:
     with running_gateway(finished) as url:
         assert fetch(link(url), {}).status == 200
