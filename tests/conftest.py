@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Real servers (Valkey, S3), and the reaper that kills them if the run is interrupted.
@@ -18,10 +19,14 @@ WAITING = ("chaos", "worker", "cli", "clients", "service", "hostile")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Ctrl-C reach the processes that tests start.
+    """Draw the same cases in every run, and let Ctrl-C reach the processes that tests start.
 
-    A shell lets its background commands ignore SIGINT, and their children would inherit that.
+    New cases: `--hypothesis-profile default`. A shell lets its background commands ignore
+    SIGINT, and their children would inherit that.
     """
+    hypothesis.settings.register_profile("same", derandomize=True)
+    if not config.getoption("--hypothesis-profile"):
+        hypothesis.settings.load_profile("same")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -30,7 +30,7 @@ from service.stores.job_store.store import JobStore
 from tests.service.stores.job_store.records import INPUTS, LEASE_MS, Clock
 
 CAP = 3
-IDS = ("a", "b", "c")
+IDS = ("a", "b", "c", "d")
 ERROR = JobError.of(ErrorCode.NO_PERSON, "no person", stage="prepare")
 PROGRESS = Progress(stage="denoise", step=2, steps=4, fraction=0.5)
 
@@ -46,6 +46,7 @@ class JobMachine(RuleBasedStateMachine):
         self.ended: dict[str, JobRecord] = {}
         self.seen: dict[str, JobState] = {}
         self.tokens: dict[str, int] = {}
+        self.erased: set[str] = set()
         self.succeeded_by: dict[str, int] = {}
 
     leases: Bundle[JobRecord] = Bundle("leases")
@@ -60,6 +61,8 @@ class JobMachine(RuleBasedStateMachine):
         run_s=st.none() | st.integers(1, 3),
     )
     def make(self, job_id: str, start_s: int | None, run_s: int | None) -> None:
+        if job_id in self.erased:  # ids are never used again
+            return
         options = JobOptions(start_deadline_s=start_s, run_deadline_s=run_s)
         self.jobs.run(commands.create(job_id, JobParams(), INPUTS, options=options))
 
@@ -122,6 +125,7 @@ class JobMachine(RuleBasedStateMachine):
     def erase(self, data: st.DataObject) -> None:
         job_id = data.draw(st.sampled_from(sorted(self.ended)))
         assert self.jobs.run(commands.erase(job_id)) is self.ended[job_id].state
+        self.erased.add(job_id)
         for known in (self.ended, self.seen, self.tokens):
             known.pop(job_id, None)
 
