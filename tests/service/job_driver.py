@@ -45,6 +45,15 @@ def reclaim_expired(jobs: JobStore) -> list[tuple[str, Queue]]:
     return jobs.run(commands.reclaim_expired(3, silence_ms=3_600_000))
 
 
+def take_from_worker(jobs: JobStore, job_id: str) -> list[tuple[str, Queue]]:
+    """Reclaim a job whose live worker may renew the lease right after it expires."""
+    taken: list[tuple[str, Queue]] = []
+    while not taken:
+        expire_lease(jobs, job_id)
+        taken = reclaim_expired(jobs)
+    return taken
+
+
 def lease_end_ms(jobs: JobStore, job_id: str) -> float:
     """Return when the job's lease expires without renewal; 0 if no worker holds it."""
     return float(jobs.redis.zscore("tcan:leases", job_id) or 0)

@@ -28,7 +28,7 @@ from service.stores.object_store.folder import FolderObjects
 from service.stores.object_store.open import open_objects
 from tests import samples
 from tests.servers import free_port, wait_until
-from tests.service.job_driver import expire_lease, reclaim_expired
+from tests.service.job_driver import reclaim_expired, take_from_worker
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator, count_frames
 from worker.job_runner import JobRunner, outage_pause_s
@@ -218,8 +218,7 @@ def test_worker_without_its_lease_publishes_nothing(
 ) -> None:
     def be_overtaken(step: int) -> None:
         if step == 2:
-            expire_lease(jobs, job_id)
-            assert reclaim_expired(jobs) == [(job_id, Queue.RENDER)]
+            assert take_from_worker(jobs, job_id) == [(job_id, Queue.RENDER)]
             runner.run(Queue.RENDER, job_id)
 
     job_id = desk.submit()

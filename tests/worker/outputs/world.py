@@ -13,7 +13,7 @@ from service.maintenance.sweeper import Sweeper
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from tests.servers import wait_until
-from tests.service.job_driver import expire_lease, reclaim_expired
+from tests.service.job_driver import take_from_worker
 from tests.worker.conftest import Desk
 from tests.worker.paint import PaintAnimator
 
@@ -68,9 +68,8 @@ class World:
         return painter
 
     def lose(self, job_id: str) -> None:
-        """Expire the lease of the job's worker."""
-        expire_lease(self.jobs, job_id)
-        assert reclaim_expired(self.jobs) == [(job_id, Queue.RENDER)]
+        """Take the job from its worker."""
+        assert take_from_worker(self.jobs, job_id) == [(job_id, Queue.RENDER)]
 
     def finish(self, job_id: str, painter: PaintAnimator) -> JobRecord:
         """Render the job in another worker and return its record."""
