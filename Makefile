@@ -22,7 +22,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-clients test-all chaos check docs audit check-deploy e2e-docker fix up setup dwpose pose clean
+.PHONY: help demo test test-clients test-all chaos check docs audit lock check-deploy e2e-docker fix up setup dwpose pose clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,13 @@ audit: $(VENV)/.stamp-dev ## Check pinned packages for known vulnerabilities; fa
 
 check-deploy: $(VENV)/.stamp-dev .venv-deploy/.stamp ## Check images, manifests, rules and the compose file, without a cluster
 	@$(BIN)/python -m tools.check_deploy
+
+# Packages of the images, for Linux. Without the display builds of OpenCV that rtmlib asks for: the headless one serves it.
+LOCK := .venv-deploy/bin/uv pip compile --quiet --no-config --generate-hashes --only-binary :all: --constraint constraints.txt --python-version 3.11 \
+	--python-platform linux --no-emit-package opencv-python --no-emit-package opencv-contrib-python --no-annotate --custom-compile-command "make lock" -
+lock: .venv-deploy/.stamp ## Write deploy/docker/*.lock, the images' packages with hashes, from the pins (needs PyPI and PyTorch's CPU index)
+	@for image in build gateway worker-cuda; do $(BIN)/python deploy/docker/requirements.py $$image | $(LOCK) --output-file deploy/docker/$$image.lock >/dev/null || exit 1; done
+	@$(BIN)/python deploy/docker/requirements.py worker-cpu | $(LOCK) --torch-backend cpu --output-file deploy/docker/worker-cpu.lock >/dev/null
 
 e2e-docker: $(VENV)/.stamp-dev ## Build the images and test the compose file in this machine's Docker
 	@$(BIN)/python -u -m tests.e2e_docker $(ARGS)

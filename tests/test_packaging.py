@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tools.image_locks import normalized
+
 PACKAGES = ("sandbox", "media", "service", "worker", "tcan_core", "cli")
 
 
@@ -46,11 +48,6 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
     elif not is_type_checking_block(node):
         for child in ast.iter_child_nodes(node):
             yield from imported_modules(child)
-
-
-def normalized(requirement: str) -> str:
-    """Return a requirement's normalized name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0]).lower()
 
 
 def test_only_the_packages_are_installed(repository: Path, pyproject: dict[str, Any]) -> None:

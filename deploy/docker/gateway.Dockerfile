@@ -4,25 +4,27 @@
 ARG BUILD_IMAGE=python:3.11.14-bookworm
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# PyPI packages; rebuilt only when the two lists change.
+# PyPI packages with the hashes of the lock; rebuilt only when it changes.
 FROM ${BUILD_IMAGE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 # Without pip: the image contains no installer.
 RUN python3 -m venv --without-pip /opt/tcan
-COPY constraints.txt deploy/docker/gateway-requirements.txt ./
-RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement gateway-requirements.txt --constraint constraints.txt \
+COPY deploy/docker/gateway.lock ./
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement gateway.lock \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
 # Project code in a separate layer: a code change moves a few MB.
 FROM packages AS code
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE deploy/docker/build.lock ./
 COPY sandbox sandbox
 COPY media media
 COPY service service
 COPY cli cli
 COPY clients/python clients/python
-RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app ./clients/python .
+# The build backend is locked too, and is not part of the image.
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes --target backend --requirement build.lock \
+    && PYTHONPATH=/build/backend python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --no-build-isolation --target /opt/app ./clients/python .
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

@@ -1,11 +1,10 @@
-"""Print what the worker's image installs from PyPI, as requirements.
+"""Print what an image installs from PyPI; `make lock` adds versions, hashes and what these need.
 
-    python3 requirements.py pyproject.toml cpu|cuda [--alone]
+    python3 deploy/docker/requirements.py gateway|worker-cpu|worker-cuda|build
 
-The base dependencies but the client, which comes with the project's code, the detector of real
-people, what sends traces, and the extra `cuda` where there is a GPU.
-What is printed with `--alone` is installed without what it asks for. Standard library only: it runs
-before anything is installed.
+The gateway installs a list of its own. Workers install the base dependencies but the client, which
+comes with the project's code, the detector of real people, what sends traces, and the extra `cuda`
+where there is a GPU. `build` is what builds the project's packages. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,26 +13,30 @@ import sys
 import tomllib
 from pathlib import Path
 
-DEVICES: dict[str, tuple[str, ...]] = {
-    "cpu": ("dwpose", "otel"),
-    "cuda": ("dwpose", "otel", "cuda"),
+ROOT = Path(__file__).parents[2]
+WORKERS: dict[str, tuple[str, ...]] = {
+    "worker-cpu": ("dwpose", "otel"),
+    "worker-cuda": ("dwpose", "otel", "cuda"),
 }
-# rtmlib asks for two OpenCV builds that want a display's libraries; the headless one serves it, and
-# all else that it asks for is in the list anyway.
-ALONE = "rtmlib"
+IMAGES = ("gateway", *WORKERS, "build")
 OWN = "tcan-client"
 
 
-def requirements(pyproject: Path, device: str, *, alone: bool = False) -> list[str]:
-    """Return the requirements of a device. Raise SystemExit if there is no such device."""
-    if device not in DEVICES:
-        raise SystemExit(f"device {device!r}: it must be one of {', '.join(DEVICES)}")
-    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    extras = [project["optional-dependencies"][extra] for extra in DEVICES[device]]
+def requirements(image: str) -> list[str]:
+    """Return the requirements of one of `IMAGES`. Raise SystemExit if there is no such image."""
+    if image not in IMAGES:
+        raise SystemExit(f"image {image!r}: it must be one of {', '.join(IMAGES)}")
+    if image == "gateway":
+        lines = (ROOT / "deploy/docker/gateway-requirements.txt").read_text().splitlines()
+        return [line for line in lines if not line.startswith("#")]
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    if image == "build":
+        return list(content["build-system"]["requires"])
+    project = content["project"]
+    extras = [project["optional-dependencies"][extra] for extra in WORKERS[image]]
     base = [line for line in project["dependencies"] if not line.startswith(f"{OWN}==")]
-    lines = [*base, *(line for extra in extras for line in extra)]
-    return [line for line in lines if line.startswith(f"{ALONE}==") is alone]
+    return [*base, *(line for extra in extras for line in extra)]
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path(sys.argv[1]), sys.argv[2], alone="--alone" in sys.argv)))
+    print("\n".join(requirements(sys.argv[1])))

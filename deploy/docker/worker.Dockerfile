@@ -5,26 +5,24 @@
 ARG BUILD_IMAGE=python:3.11.14-bookworm
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
-# PyPI packages, several GB, with the detector of real people; rebuilt only when the lists change.
+# PyPI packages with the hashes of the lock, several GB, with the detector of real people; rebuilt only
+# when it changes.
 FROM ${BUILD_IMAGE} AS packages
-# cuda or cpu. PyPI's torch is the CUDA build; the CPU build has a separate index.
+# cuda or cpu. PyPI's torch is the CUDA build; the CPU build has a separate index, and its hashes are locked too.
 ARG DEVICE=cuda
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 # Without pip: the image contains no installer.
 RUN python3 -m venv --without-pip /opt/tcan
-COPY constraints.txt pyproject.toml deploy/docker/requirements.py ./
-RUN python3 requirements.py pyproject.toml "${DEVICE}" > requirements.txt \
-    && python3 requirements.py pyproject.toml "${DEVICE}" --alone > alone.txt
+COPY deploy/docker/worker-cpu.lock deploy/docker/worker-cuda.lock ./
 RUN if [ "${DEVICE}" = cpu ] && [ -n "${CPU_INDEX}" ]; then set -- --extra-index-url "${CPU_INDEX}"; fi \
-    && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --requirement requirements.txt --constraint constraints.txt "$@" \
-    && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --requirement alone.txt \
+    && python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes --requirement "worker-${DEVICE}.lock" "$@" \
     && echo /opt/app > "$(/opt/tcan/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tcan.pth"
 
 # Project code with mini's weights in a separate layer: a code change does not move torch.
 FROM packages AS code
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE deploy/docker/build.lock ./
 COPY sandbox sandbox
 COPY media media
 COPY service service
@@ -32,7 +30,9 @@ COPY worker worker
 COPY tcan_core tcan_core
 COPY cli cli
 COPY clients/python clients/python
-RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --target /opt/app ./clients/python .
+# The build backend is locked too, and is not part of the image.
+RUN python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --only-binary :all: --require-hashes --target backend --requirement build.lock \
+    && PYTHONPATH=/build/backend python3 -m pip --python /opt/tcan/bin/python install --no-cache-dir --no-deps --no-build-isolation --target /opt/app ./clients/python .
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

@@ -20,7 +20,8 @@ from cli.main import COMMANDS
 from deploy.docker.requirements import requirements
 from service.settings import OTHER_VARIABLES, PREFIX, Settings
 from tests.deploy.test_env import example_env
-from tests.test_packaging import PACKAGES, imported_modules, normalized
+from tests.test_packaging import PACKAGES, imported_modules
+from tools.image_locks import normalized
 
 # Commands available in the gateway's image; the others need the model.
 GATEWAY_COMMANDS = ("doctor", "health", "jobs", "keys", "main", "serve")
@@ -80,21 +81,15 @@ def test_gateway_requirements_equal_its_imports(repository: Path) -> None:
 
 def test_images_install_pinned_packages(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    cpu = requirements(repository / "pyproject.toml", "cpu")
-    extras = project["optional-dependencies"]
-    without_dependencies = requirements(repository / "pyproject.toml", "cpu", alone=True)
+    cpu, extras = requirements("worker-cpu"), project["optional-dependencies"]
     base = [line for line in project["dependencies"] if normalized(line) != "tcan-client"]
-    always = [*base, *extras["dwpose"], *extras["otel"]]
-    assert sorted([*cpu, *without_dependencies]) == sorted(always)
-    assert [normalized(line) for line in without_dependencies] == ["rtmlib"]
-    assert set(requirements(repository / "pyproject.toml", "cuda")) == {*cpu, *extras["cuda"]}
+    assert cpu == [*base, *extras["dwpose"], *extras["otel"]]
+    assert requirements("worker-cuda") == [*cpu, *extras["cuda"]]
     pins = (repository / "constraints.txt").read_text().splitlines()
     assert {line for line in (*extras["dwpose"], *extras["otel"]) if line not in pins} == set()
-    names = {normalized(line) for line in cpu}
-    requirement_lines = lines(repository / "deploy/docker/gateway-requirements.txt")
-    assert {normalized(line) for line in requirement_lines} <= names
-    with pytest.raises(SystemExit, match="it must be one of cpu, cuda"):
-        requirements(repository / "pyproject.toml", "tpu")
+    assert {*map(normalized, requirements("gateway"))} <= {*map(normalized, cpu)}
+    with pytest.raises(SystemExit, match="it must be one of gateway, worker-cpu"):
+        requirements("worker-tpu")
 
 
 def test_docker_context_lists_every_copied_path(repository: Path) -> None:

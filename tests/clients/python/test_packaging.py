@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_packaging import imported_modules, normalized
+from tests.test_packaging import imported_modules
+from tools.image_locks import normalized
 
 
 @pytest.fixture
