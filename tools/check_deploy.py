@@ -7,6 +7,7 @@ reason, and again at the end. Standard library and PyYAML only.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from deploy.docker.requirements import IMAGES, requirements
 from tools.checks import (
     ROOT,
     Check,
@@ -26,13 +28,21 @@ from tools.checks import (
     run_checks,
     run_program,
 )
+from tools.image_locks import lock_problems, read_pins
 
 TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMAS = ROOT / "tests/deploy/schemas"
 # Supported versions, from the oldest to the newest.
 KUBERNETES = ("1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
 # Required by the compose file; any value will do.
-SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
+SECRETS = (
+    "TCAN_REDIS_PASSWORD",
+    "TCAN_S3_ACCESS_KEY",
+    "TCAN_S3_SECRET_KEY",
+    "TCAN_WEBHOOK_KEY",
+    "TCAN_METRICS_TOKEN",
+    "TCAN_GRAFANA_PASSWORD",
+)
 
 
 def main() -> int:
@@ -53,13 +63,17 @@ def checks(scratch: Path) -> Iterator[Check]:
             )
         yield f"custom resources of {folder}", partial(custom_resources, file, scratch)
     yield "checkov, manifests", lambda: checkov("kubernetes", sorted(scratch.glob("*.yaml")))
+    yield "locks of the images", locks
+    yield "digests of base and server images", digests
     recipes = sorted((ROOT / "deploy/docker").glob("*.Dockerfile"))
     yield "checkov, images", lambda: checkov("dockerfile", recipes)
     yield "hadolint", lambda: run([tool("hadolint"), *map(str, recipes)], f"{len(recipes)} images")
     rules = ROOT / "deploy/monitoring"
-    yield "promtool check", lambda: promtool("check", "rules", rules / "rules.yml")
-    yield "promtool test", lambda: promtool("test", "rules", rules / "rules_test.yml")
-    yield "promtool config", lambda: promtool("check", "config", rules / "prometheus.yml")
+    yield "promtool check", lambda: promtool("check", "rules", file=rules / "rules.yml")
+    yield "promtool test", lambda: promtool("test", "rules", file=rules / "rules_test.yml")
+    # Compose makes the file of the token; only the syntax can be checked without it.
+    config = rules / "prometheus.yml"
+    yield "promtool config", lambda: promtool("check", "config", "--syntax-only", file=config)
     for command in (["docker", "compose"], ["docker-compose"]):
         yield f"{' '.join(command)} config", partial(compose, command)
 
@@ -120,12 +134,40 @@ def checkov(framework: str, files: Sequence[Path]) -> str:
     return f"{report['summary']['passed']} checks pass"
 
 
-def promtool(verb: str, what: str, file: Path) -> str:
+def locks() -> str:
+    """Check that the images' locks have the versions of constraints.txt and hashes."""
+    pins = read_pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    findings = [
+        f"{image}.lock: {problem}"
+        for image in IMAGES
+        for problem in lock_problems(
+            (ROOT / f"deploy/docker/{image}.lock").read_text(encoding="utf-8"),
+            requirements(image),
+            pins,
+        )
+    ]
+    if findings:
+        raise FailedError("\n".join([*findings, "run `make lock`"]))
+    return f"{len(IMAGES)} locks agree with constraints.txt"
+
+
+def digests() -> str:
+    """List images of others that are named by a tag, which may come to mean another image."""
+    files = [ROOT / "docker-compose.yml", *(ROOT / "deploy/kubernetes").rglob("*.yaml")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    names = set(re.findall(r"_IMAGE:-([^}]+)\}|^ +image: ([\w./:@-]+)$", text, re.MULTILINE))
+    others = sorted({a or b for a, b in names if not (a or b).startswith("tcan-")})
+    if loose := [name for name in others if "@sha256:" not in name]:
+        raise SkippedError(f"before a release, pin by digest: {', '.join(loose)}")
+    return f"{len(others)} images"
+
+
+def promtool(*words: str, file: Path) -> str:
     """Run promtool on a file."""
     path = shutil.which("promtool")
     if path is None:
         raise SkippedError("promtool is not installed; Debian: apt install prometheus")
-    return run([path, verb, what, file.name], cwd=file.parent).split("SUCCESS")[-1].strip(": \n")
+    return run([path, *words, file.name], cwd=file.parent).split("SUCCESS")[-1].strip(": \n")
 
 
 def compose(command: list[str]) -> str:

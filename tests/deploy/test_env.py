@@ -55,7 +55,9 @@ def tcan_variables(service: dict[str, Any], env: dict[str, str]) -> dict[str, st
 
 
 # Example values of secrets.
-SECRETS = {name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY")}
+SECRETS = {
+    name: "x" * 40 for name in ("TCAN_REDIS_PASSWORD", "TCAN_WEBHOOK_KEY", "TCAN_METRICS_TOKEN")
+}
 PARTS = ("gateway", "worker", "prepare", "worker-cpu", "prepare-cpu")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,40 @@ def test_scaler_without_metrics_keeps_workers(repository: Path) -> None:
         assert scaler["spec"]["fallback"]["behavior"] == "currentReplicasIfHigher"
         for trigger in scaler["spec"]["triggers"]:
             assert trigger["metadata"]["ignoreNullValues"] == "false"
+
+
+def test_compose_keeps_metrics_and_monitoring_private(
+    repository: Path, compose: dict[str, Any]
+) -> None:
+    services = compose["services"]
+    gateway, prometheus = services["gateway"]["environment"], services["prometheus"]
+    assert gateway["TCAN_PUBLIC_METRICS"] is None  # the service's default: no
+    required = "${TCAN_METRICS_TOKEN:?set it in .env}"
+    assert gateway["TCAN_METRICS_TOKEN"] == required
+    assert prometheus["environment"] == {"TCAN_METRICS_TOKEN": required}
+    password = services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
+    assert password == "${TCAN_GRAFANA_PASSWORD:?set it in .env}"
+    ports = [services[name]["ports"] for name in ("prometheus", "grafana")]
+    assert all(port.startswith("127.0.0.1:") for [port] in ports)
+
+
+def test_prometheus_reads_the_token_that_its_container_writes(
+    repository: Path, compose: dict[str, Any], tmp_path: Path
+) -> None:
+    """Run the container's entry point with folders of this test in place of the image's."""
+    [config] = read(repository / "deploy/monitoring/prometheus.yml")
+    [scrape] = [one for one in config["scrape_configs"] if one["job_name"] == "tcan"]
+    token_file = Path(scrape["authorization"]["credentials_file"])
+    prometheus = compose["services"]["prometheus"]
+    assert prometheus["tmpfs"] == [f"{token_file.parent}:mode=1777"]
+    shell, flag, script, name = prometheus["entrypoint"]
+    script = script.replace("$$", "$").replace(str(token_file.parent), str(tmp_path))
+    script = script.replace("/bin/prometheus", "/bin/echo")
+    done = subprocess.run(
+        [shell, flag, script, name, *prometheus["command"]],
+        env={"TCAN_METRICS_TOKEN": "a $token of 'any' kind"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stderr, done.stdout.split()) == ("", prometheus["command"])
+    assert (tmp_path / token_file.name).read_text() == "a $token of 'any' kind"

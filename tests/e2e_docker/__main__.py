@@ -124,7 +124,14 @@ def _compose(
     return Compose(ROOT, PROJECT, environment, env_file), f"http://127.0.0.1:{port}", s3
 
 
-SECRETS = ("TCAN_REDIS_PASSWORD", "TCAN_S3_ACCESS_KEY", "TCAN_S3_SECRET_KEY", "TCAN_WEBHOOK_KEY")
+SECRETS = (
+    "TCAN_REDIS_PASSWORD",
+    "TCAN_S3_ACCESS_KEY",
+    "TCAN_S3_SECRET_KEY",
+    "TCAN_WEBHOOK_KEY",
+    "TCAN_METRICS_TOKEN",
+    "TCAN_GRAFANA_PASSWORD",
+)
 
 
 def _check_nothing_remains(compose: Compose) -> dict[str, object]:
