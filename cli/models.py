@@ -31,7 +31,7 @@ from tcan_core.models.weights.hub.files import (
 )
 from tcan_core.models.weights.hub.pull import damaged_files, pull_files
 from tcan_core.models.weights.presets import Preset, load_preset, own_presets, shipped_presets
-from tcan_core.models.weights.store import store_folder
+from tcan_core.models.weights.store import LOCK_NAME, store_folder
 
 if TYPE_CHECKING:
     from tcan_core.models.weights.importing.checking import ImportPlan
@@ -259,6 +259,12 @@ def _print_licenses(files: Mapping[str, HubFile]) -> None:
     for name, file in files.items():
         license_name = file.license or "unknown, see its repository"
         typer.echo(f"{name}: {file}, licence: {license_name}", err=True)
+    if unpinned := [name for name, file in files.items() if file.sha256 is None]:
+        typer.echo(
+            f"no sha256 is pinned for {', '.join(unpinned)}: the first pull's is recorded in "
+            f"{LOCK_NAME}, and later pulls must match it",
+            err=True,
+        )
 
 
 def _bar() -> Progress:

@@ -206,6 +206,7 @@ def test_a_preset_is_pulled_converted_and_locked(
 
     assert first.code == 0, first.err
     assert "denoising_unet: some/denoising_unet/weights.safetensors, licence: mit" in first.err
+    assert "no sha256 is pinned for denoising_unet, motion_modules: the first pull's" in first.err
     assert first.out == "denoising_unet: downloaded\nmotion_modules: downloaded\n"
     assert again.out == "denoising_unet: already installed\nmotion_modules: already installed\n"
     assert len(hub.requests) == 2
