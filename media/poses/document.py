@@ -22,7 +22,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from media.errors import ParameterError, PoseFileError, Problem
 from media.limits import PoseFileLimits
@@ -161,10 +161,22 @@ def parse_pose_file(
     return PoseDocument(frames, canvas, fps, notes.sentences(), has_person)
 
 
+class PoseSummary(NamedTuple):
+    """Length of a pose file.
+
+    Attributes:
+        frames: number of frames.
+        fps: frames per second, or None when neither the file nor its user says it.
+    """
+
+    frames: int
+    fps: float | None
+
+
 def check_pose_file(
     name: str, files: bytes | Files, limits: PoseFileLimits, options: PoseFileOptions | None = None
-) -> int:
-    """Check that a pose file can drive an animation; return the number of its frames.
+) -> PoseSummary:
+    """Check that a pose file can drive an animation; return its length.
 
     Raises:
         PoseFileError: see `parse_pose_file`; also when no frame has a person.
@@ -174,7 +186,7 @@ def check_pose_file(
     document = parse_pose_file(name, files, options, limits, image_size=size)
     if not document.has_person:
         raise PoseFileError(document.no_person_message(name), Problem.NO_PERSON)
-    return len(document.frames)
+    return PoseSummary(len(document.frames), document.fps)
 
 
 def check_image_pose(

@@ -56,14 +56,14 @@ def load() -> None:
 
 
 def _check_poses(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]) -> dict[str, Any]:
-    """Return suffix and number of frames of a pose file, or of a zip of them."""
+    """Return suffix and length of a pose file, or of a zip of them."""
     limits.check_bytes("driving", os.fstat(file.fileno()).st_size)
     head = file.read(len(ZIP_MAGIC))
     file.seek(0)
     is_zip = head == ZIP_MAGIC
     files = read_zip("driving", file, limits) if is_zip else file.read()
-    frames = check_pose_file("driving", files, limits, pose_file_options(**options))
-    return {"suffix": ".zip" if is_zip else ".json", "frames": frames}
+    length = check_pose_file("driving", files, limits, pose_file_options(**options))
+    return {"suffix": ".zip" if is_zip else ".json", **length._asdict()}
 
 
 def _check_image_pose(file: BinaryIO, limits: PoseFileLimits, options: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ class FileSummary(BaseModel):
         suffix: file suffix of the format.
         frames: number of frames of a video or a pose file.
         seconds: duration of a video.
+        fps: frame rate of a pose file; None for the default one.
         problem: None for a valid file.
         detail: describes the problem.
     """
@@ -46,6 +47,7 @@ class FileSummary(BaseModel):
     suffix: str = Field("", pattern=r"^(\.[a-z0-9]{2,4})?$")
     frames: int | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0.0, allow_inf_nan=False)
+    fps: float | None = Field(None, gt=0.0, allow_inf_nan=False)
     problem: Problem | None = None
     detail: str = Field("", max_length=2000)
 

@@ -12,7 +12,12 @@ from typing import Any
 from media.errors import FileError
 from media.limits import DEFAULT_FPS
 from media.poses.archive import ZIP_MAGIC
-from media.poses.document import check_image_pose, check_pose_file, pose_file_options
+from media.poses.document import (
+    PoseSummary,
+    check_image_pose,
+    check_pose_file,
+    pose_file_options,
+)
 from media.poses.text import looks_like_json
 from service.contract.job import DrivingKind
 from service.input_limits import InputLimits
@@ -35,7 +40,8 @@ class InputInfo:
         suffix: file suffix of the format, such as `.png` and `.mp4`.
         kind: kind of a driving input; None for an image.
         frames: number of frames of a driving input, as its header declares.
-        seconds: duration of a driving input.
+        seconds: duration of a driving input; of a pose file at the default rate, as quotas count.
+        fps: frame rate of a pose file; None for the default one.
         size_bytes: size of the file.
     """
 
@@ -44,6 +50,7 @@ class InputInfo:
     frames: int | None = None
     seconds: float | None = None
     size_bytes: int = 0
+    fps: float | None = None
 
 
 def inspect_inputs(
@@ -77,8 +84,8 @@ def inspect_inputs(
 
 def inspect_poses(
     data: bytes, limits: InputLimits, pose_options: Mapping[str, Any] | None = None
-) -> int:
-    """Return the number of frames of a pose file; it is parsed in this process.
+) -> PoseSummary:
+    """Return the length of a pose file; it is parsed in this process.
 
     Raises:
         RejectedError: see `check_pose_file`.
@@ -143,7 +150,7 @@ def _info(
         assert isinstance(content, bytes)
         summary = FileSummary(suffix=".json")
         if role == "poses":
-            summary.frames = inspect_poses(content, limits, pose_options)
+            summary.frames, summary.fps = inspect_poses(content, limits, pose_options)
         else:
             inspect_image_pose(content, limits, pose_options)
     if role == "image_pose":
@@ -155,4 +162,4 @@ def _info(
     # Quotas count the default rate, whatever rate the file declares.
     frames = summary.frames or 0
     seconds = frames / float(DEFAULT_FPS)
-    return InputInfo(summary.suffix, DrivingKind.POSES, frames, seconds, size)
+    return InputInfo(summary.suffix, DrivingKind.POSES, frames, seconds, size, summary.fps)

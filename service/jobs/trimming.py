@@ -1,6 +1,6 @@
-"""The part of a driving video that a job uses, for its checks, its quota and its estimate.
+"""The part of a driving input that a job uses, for its checks, its quota and its estimate.
 
-A pose file counts whole: its frame rate is read by the worker, and a quota counts the default rate.
+A quota counts a pose file whole and at the default rate, whatever rate the file declares.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from media import trim as media_trim
 from media.errors import ParameterError
+from media.limits import DEFAULT_FPS
 from service.contract.errors import ErrorCode
 from service.contract.job import DrivingKind
 from service.contract.params import Trim
@@ -18,30 +19,29 @@ from service.inspection.inspector import InputInfo
 
 
 def check_trim(infos: Mapping[str, InputInfo], trim: Trim | None) -> None:
-    """Raise RejectedError (`invalid_params`) if the part begins behind the video's end."""
+    """Raise RejectedError (`invalid_params`) if the part begins behind the input's end."""
     info = infos.get("driving")
-    if info is None or trim is None or not _has_length(info):
+    if info is None or trim is None or not (info.frames and info.seconds):
         return
+    name = "the driving video" if info.kind is DrivingKind.VIDEO else "the pose file"
     try:
-        _part(trim).check("the driving video", info.frames or 0, _fps(info))
+        _part(trim).check(name, info.frames, _fps(info))
     except ParameterError as error:
         errors = [{"field": "params.trim.start_s", "detail": str(error)}]
         raise RejectedError(ErrorCode.INVALID_PARAMS, str(error), errors=errors) from error
 
 
 def trimmed(info: InputInfo, trim: Trim | None) -> InputInfo:
-    """Return the properties of a driving input with the length of its part."""
-    if trim is None or not _has_length(info):
+    """Return the properties of a driving input with the length of its part, if it is a video."""
+    if trim is None or info.kind is not DrivingKind.VIDEO or not (info.frames and info.seconds):
         return info
-    frames = len(range(info.frames or 0)[_part(trim).frames(_fps(info))])
+    frames = len(range(info.frames)[_part(trim).frames(_fps(info))])
     return replace(info, frames=frames, seconds=frames / _fps(info))
 
 
-def _has_length(info: InputInfo) -> bool:
-    return info.kind is DrivingKind.VIDEO and bool(info.frames and info.seconds)
-
-
 def _fps(info: InputInfo) -> float:
+    if info.kind is DrivingKind.POSES:
+        return info.fps or float(DEFAULT_FPS)
     return (info.frames or 0) / (info.seconds or 1.0)
 
 

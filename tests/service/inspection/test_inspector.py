@@ -149,9 +149,9 @@ def test_video_over_a_limit_is_rejected(
 
 @pytest.mark.parametrize("joints", [18, 25])
 def test_openpose_and_body25_files_are_accepted(joints: int) -> None:
-    assert inspect_poses(samples.poses(joints=joints), LIMITS) == 3
+    assert inspect_poses(samples.poses(joints=joints), LIMITS).frames == 3
     document = {"fps": 30, "frames": samples.pose_frames(joints=joints)}
-    assert inspect_poses(json.dumps(document).encode(), LIMITS) == 3
+    assert inspect_poses(json.dumps(document).encode(), LIMITS).frames == 3
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,35 @@ def test_part_of_the_driving_video_counts(
     expect_problem(answer, 422, "invalid_params", "start_s must be less than end_s, got 2 and 1")
 
 
+# Frames, the rate that the file declares, parameters, seconds of the last frame and of the end.
+LENGTHS_OF_POSES: list[tuple[int, float | None, dict[str, Any], float, float]] = [
+    (10, None, {}, 0.36, 0.4),
+    (10, 5, {}, 1.8, 2),
+    (10, 5, {"fps": 20}, 0.45, 0.5),
+    (400, 8, {}, 49.875, 50),  # inspected by a child
+]
+
+
+@pytest.mark.parametrize(("frames", "fps", "params", "last_s", "end_s"), LENGTHS_OF_POSES)
+def test_part_behind_the_end_of_a_pose_file_is_refused(
+    client: TestClient,
+    frames: int,
+    fps: float | None,
+    params: dict[str, Any],
+    last_s: float,
+    end_s: float,
+) -> None:
+    poses: Any = samples.pose_frames(frames)
+    poses = poses if fps is None else {"fps": fps, "frames": poses}
+    files = {"image": IMAGE, "driving": ("walk.json", json.dumps(poses).encode())}
+    for start_s, status in ((last_s, 202), (end_s, 422)):
+        trim = {"trim": {"start_s": start_s, "end_s": 100}}
+        answer = client.post("/animate", files=files, data={"params": json.dumps(params | trim)})
+        assert answer.status_code == status, answer.text
+    says = f"trim starts at {end_s:g} s, but the pose file ends at {end_s:g} s"
+    expect_problem(answer, 422, "invalid_params", says)
+
+
 def test_pose_preview_takes_the_parameters_of_poses(client: TestClient, jobs: JobStore) -> None:
     plain = record_of(jobs, client.post("/poses", files={"driving": POSES}))
     params = {"params": '{"person": 1, "trim": {"end_s": 0.04}}'}
