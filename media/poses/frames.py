@@ -8,7 +8,6 @@ them, one per person with the frame's `image_id`; MMPose's `instance_info`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -30,6 +29,10 @@ _WRAPPERS = ("data", "result", "results", "output", "poses", "predictions", "ann
 _DIGITS = tuple("0123456789")
 _FPS = ("fps", "framerate")
 _CANVAS = (("canvaswidth", "canvasheight"), ("imagewidth", "imageheight"), ("width", "height"))
+# Objects that describe a document, and fields that have both sides.
+_METADATA = ("metadata", "meta", "metainfo", "info", "header", "video", "videoinfo")
+_SIZES = ("canvas", "canvassize", "resolution")
+_SIZE = re.compile(r"([0-9]{1,5}) ?[xX×] ?([0-9]{1,5})")
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ class RawFrames:
 
 def raw_frames(name: str, document: Any) -> RawFrames:
     """Find the frames in a JSON document. Raises PoseFileError."""
-    fps, canvas, is_coco = None, None, False
+    fps, canvas, described, is_coco = None, None, None, False
     for _ in range(MAX_WRAPPERS):
         if not isinstance(document, dict):
             break
         keys = {squashed(key): key for key in document}
-        fps = fps if fps is not None else _first(document, keys, _FPS)
+        fps = fps if fps is not None else _declared_fps(document)
+        described = described or _described_canvas(document)
         if any(key in keys for key in _PEOPLE) and "frames" not in keys or has_body(document):
             document = [document]
             break
@@ -69,6 +73,7 @@ def raw_frames(name: str, document: Any) -> RawFrames:
     if not isinstance(document, list):
         raise PoseFileError(f"{name}: not a pose file; it must be {ACCEPTED}")
     rate = _checked_fps(name, fps)
+    canvas = canvas or _canvas_of_all(document, described)
     if document and all(_is_result(entry) for entry in document):
         return RawFrames(_by_image(document), rate, canvas, is_coco=True)
     return RawFrames(document, rate, canvas, is_coco)
@@ -134,17 +139,56 @@ def declared_canvas(content: Any) -> tuple[Any, Any] | None:
         if any(name in keys for name in names):
             width, height = (content.get(keys.get(name, "")) for name in names)
             return None if (width, height) == (None, None) else (width, height)
+    sizes = [_both_sides(content[keys[name]]) for name in _SIZES if name in keys]
+    return next((size for size in sizes if size is not None), None)
+
+
+def _described_canvas(content: Any) -> tuple[Any, Any] | None:
+    """Return the canvas that the metadata of a frame or a document has, or None."""
+    found = (declared_canvas(metadata) for metadata in _metadata(content))
+    return next((canvas for canvas in found if canvas is not None), None)
+
+
+def _canvas_of_all(frames: list[Any], described: Any) -> Any:
+    """Return the canvas of metadata, which counts where no frame has one of its own."""
+    if any(declared_canvas(frame) is not None for frame in frames):
+        return None
+    return described or next(filter(None, map(_described_canvas, frames)), None)
+
+
+def _both_sides(size: Any) -> tuple[Any, Any] | None:
+    """Return width and height of `{"width", "height"}`, `[width, height]` or `"1280x720"`."""
+    if isinstance(size, list) and len(size) == 2:
+        return size[0], size[1]
+    if isinstance(size, str) and (match := _SIZE.fullmatch(size[:20])):
+        return match[1], match[2]
+    return declared_canvas(size)
+
+
+def _declared_fps(content: dict[str, Any]) -> Any:
+    """Return the frame rate of a document as it or its metadata has it, or None."""
+    for described in (content, *_metadata(content)):
+        for key, value in described.items():
+            if squashed(key) in _FPS and value is not None:
+                return value
     return None
+
+
+def _metadata(content: Any) -> list[dict[str, Any]]:
+    """Return the objects of a frame or a document that describe it."""
+    if not isinstance(content, dict):
+        return []
+    return [
+        value
+        for key, value in content.items()
+        if squashed(key) in _METADATA and isinstance(value, dict)
+    ]
 
 
 def natural_order(text: str) -> list[tuple[int, int, str]]:
     """Return a sort key by which `frame10` follows `frame9`."""
     parts = re.split("([0-9]+)", text[:1000])
     return [(0, int(part), "") if part[:1] in _DIGITS else (1, 0, part) for part in parts]
-
-
-def _first(content: dict[str, Any], keys: Mapping[str, str], names: Iterable[str]) -> Any:
-    return next((content[keys[name]] for name in names if name in keys), None)
 
 
 def _numbered(content: dict[str, Any]) -> Any:

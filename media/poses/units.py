@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from statistics import median
 
+from media.poses.joints import Joint
 from media.poses.notes import Notes
 from media.poses.people import Person
 from media.poses.points import MAX_CONFIDENCE, Points
@@ -19,6 +20,8 @@ MIN_NORMALIZED_SIDE = 16
 _OFTEN_NEGATIVE = 0.2
 # Share of points that may lie anywhere.
 _MISTAKEN = 0.1
+_HIPS = (Joint.RIGHT_HIP, Joint.LEFT_HIP)
+_CONFIDENT = 0.3
 _MIN_PERCENT, _MAX_PERCENT = 10.0, 100.0
 
 
@@ -63,10 +66,30 @@ def to_pixels(frames: Frames, canvas: tuple[int, int], notes: Notes) -> Frames:
     points = list(_detected(frames))
     negative = sum(x < 0 or y < 0 for x, y in points)
     if negative > _OFTEN_NEGATIVE * len(points):
-        notes.add(f"coordinates are -1..1, not pixels; they were scaled to {width}x{height}")
-        return _mapped(frames, lambda x, y, c: ((x + 1) / 2 * width, (y + 1) / 2 * height, c))
+        up, direction = (-1, ", with y upwards") if _points_up(frames) else (1, "")
+        notes.add(
+            f"coordinates are -1..1{direction}, not pixels; they were scaled to {width}x{height}"
+        )
+        return _mapped(frames, lambda x, y, c: ((x + 1) / 2 * width, (up * y + 1) / 2 * height, c))
     notes.add(f"coordinates are 0..1, not pixels; they were scaled to {width}x{height}")
     return _mapped(frames, lambda x, y, c: (x * width, y * height, c))
+
+
+def _points_up(frames: Frames) -> bool:
+    """Return whether y grows upwards: in most bodies, the nose has a larger y than the hips."""
+    upright = upside_down = 0
+    for body in (person.body for people in frames for person in people):
+        hips = [y for joint in _HIPS if (y := _confident_y(body, joint)) is not None]
+        nose = _confident_y(body, Joint.NOSE)
+        if nose is not None and hips:
+            upside_down += nose > max(hips)
+            upright += nose < min(hips)
+    return upside_down > upright
+
+
+def _confident_y(body: Points, joint: Joint) -> float | None:
+    _, y, confidence = body[3 * joint : 3 * joint + 3]
+    return y if confidence >= _CONFIDENT else None
 
 
 def extent(frames: Frames) -> tuple[float, float]:

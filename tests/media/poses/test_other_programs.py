@@ -50,6 +50,11 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
         {},
         "coordinates are -1..1, not pixels; they were scaled to 320x480",
     ),
+    "-1..1 with y upwards": (
+        each_joint(lambda x, y, c: (2 * x / WIDTH - 1, 1 - 2 * y / HEIGHT, c)),
+        {},
+        "coordinates are -1..1, with y upwards, not pixels; they were scaled to 320x480",
+    ),
     "0..1 without a canvas": (
         lambda d: without_canvas(each_joint(lambda x, y, c: (x / WIDTH, y / HEIGHT, c))(d)),
         {"canvas": f"{WIDTH}x{HEIGHT}"},
@@ -64,6 +69,26 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
     "no canvas, but given": (without_canvas, {"canvas": "320x480"}, None),
     "canvas of the document": (
         lambda d: without_canvas(d) | {"canvas_width": WIDTH, "canvas_height": HEIGHT}, {}, None
+    ),
+    "canvas in an object": (
+        lambda d: without_canvas(d) | {"canvas": {"width": WIDTH, "height": HEIGHT}}, {}, None
+    ),
+    "canvas in metadata": (
+        lambda d: without_canvas(d) | {"metadata": {"canvas": [WIDTH, HEIGHT]}}, {}, None
+    ),
+    "canvas as text in metadata": (
+        lambda d: without_canvas(d) | {"meta": {"canvas": f"{WIDTH}x{HEIGHT}"}}, {}, None
+    ),
+    "canvas in the metadata of each frame": (
+        lambda d: [
+            frame | {"metadata": {"canvas": {"width": WIDTH, "height": HEIGHT}}}
+            for frame in without_canvas(d)["frames"]
+        ],
+        {},
+        None,
+    ),
+    "other sizes in metadata": (
+        lambda d: d | {"metadata": {"width": 2 * WIDTH, "height": HEIGHT}}, {}, None
     ),
     "canvas as strings": (
         lambda d: without_canvas(d) | {"width": str(WIDTH), "height": str(HEIGHT)}, {}, None
