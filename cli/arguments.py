@@ -49,14 +49,17 @@ def driving_source(option: str, text: str) -> str | Path | bytes:
     return zip_folder(Path(text)) if Path(text).is_dir() else input_source(option, text)
 
 
-def check_output(option: str, path: Path, suffix: str | None = None) -> None:
+def check_output(
+    option: str, path: Path, suffix: str | None = None, remedy: str | None = None
+) -> None:
     """Check that a file can be written, by writing another one beside it.
 
     Args:
         suffix: suffix of the content, such as `mp4`; None if it is unknown.
+        remedy: what to do if the path ends in another format's; a better name by default.
 
     Raises:
-        BadParameter: the file cannot be written.
+        BadParameter: the file cannot be written, or its name is of another format.
     """
     problem = ""
     if path.is_dir():
@@ -72,6 +75,6 @@ def check_output(option: str, path: Path, suffix: str | None = None) -> None:
         except OSError as error:
             problem = f"cannot be written: {error.strerror}"
     if not problem and suffix is not None and path.suffix.lower()[1:] in {*ResultFormat} - {suffix}:
-        problem = f"the result is {suffix}; choose --format {path.suffix.lower()[1:]}"
+        problem = f"the result is {suffix}; {remedy or f'name it {path.stem}.{suffix}'}"
     if problem:
         raise typer.BadParameter(f"{str(path)!r}: {problem}", param_hint=f"'{option}'")

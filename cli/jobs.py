@@ -61,6 +61,8 @@ def wait(
     if out is not None:
         check_output("--out", out)
     with connect(url, api_key) as client:
+        if out is not None:
+            check_output("--out", out, _suffix(client.job(job_id)))
         with explained_interrupt(client, job_id, out):
             finish(client, job_id, out, as_json)
 
@@ -185,6 +187,11 @@ def finish(
         typer.echo(f"{line(job)}{f', written to {names}' if names and not job.error else ''}")
     if job.status is not JobState.SUCCEEDED:
         raise typer.Exit(1)
+
+
+def _suffix(job: Job) -> str | None:
+    """Return the suffix of a job's video: the result, or the skeletons of a pose preview."""
+    return "mp4" if job.kind is JobKind.POSES else job.params.format
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.arguments import check_output
 from cli.preview import preview
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def extract(
     from tcan_core.conditioning.cleaning.clean import clean_poses
     from tcan_core.pipelines.detect_people import detect_people
 
+    check_output("--out", out, "json")
     people, fps, warnings = detect_people(video, detector=detector)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -73,15 +75,15 @@ def _print_quality(report: CleaningReport) -> None:
 @app.command()
 def draw(
     poses: Annotated[Path, typer.Argument(help="Pose file (.json), or a zip or folder of them.")],
-    out: Annotated[Path, typer.Option(help="The mp4 to write.")],
+    out: Annotated[Path, typer.Option(help="The video to write: mp4, WebM, GIF or zip of PNGs.")],
     layout: PoseLayout = "auto",
     canvas: PoseCanvas = None,
     fps: PoseFps = None,
 ) -> None:
     """Draw a pose file as a video of skeletons."""
+    from media.frame_writers import open_writer
     from media.poses.document import pose_file_options
     from media.poses.pose_file import read_pose_file
-    from media.video_writer import VideoWriter
     from tcan_core.conditioning.skeleton import draw_people
     from tcan_core.errors import PoseFileError
 
@@ -91,7 +93,7 @@ def draw(
     if not file.has_person:
         raise PoseFileError(file.no_person_message(poses.name))
     rate = Fraction(file.fps or 25).limit_denominator(1001)
-    with VideoWriter(out, rate, file.canvas) as writer:
+    with open_writer(out, rate, file.canvas) as writer:
         for people in file.frames:
             writer.write(draw_people(people, file.canvas))
     typer.echo(f"{out}: {len(file.frames)} frames at {float(rate):g} fps")

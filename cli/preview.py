@@ -53,9 +53,9 @@ def preview(
     }
     params = read_model(PosesParams, arguments).model_dump(mode="json", exclude_defaults=True)
     source = driving_source("DRIVING", driving)
-    for option, file in (("--out", out), ("--keypoints", keypoints)):
+    for option, file, suffix in (("--out", out, "mp4"), ("--keypoints", keypoints, "json")):
         if file is not None:
-            check_output(option, file)
+            check_output(option, file, suffix)
     waits = out is not None or keypoints is not None
     with connect(url, api_key) as client:
         job = client.poses(source, params)

@@ -120,7 +120,8 @@ def submit(
     sources = input_source("--image", image), driving_source("--driving", driving)
     pose = None if image_pose is None else input_source("--image-pose", image_pose)
     if out is not None:
-        check_output("--out", out, result_format)
+        remedy = f"choose --format {out.suffix.lower()[1:]}"
+        check_output("--out", out, result_format, remedy)
     with connect(url, api_key) as client:
         job = client.submit(
             *sources,

@@ -27,7 +27,6 @@ from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_poses
 from media.source import LocalMediaSource, MediaSource
 from media.trim import Trim
-from media.video_writer import VideoWriter
 from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
@@ -364,8 +363,8 @@ def render_as_peer(
 
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
-    """Write a video of drawn poses on black."""
-    with VideoWriter(path, fps, poses[0].canvas) as writer:
+    """Write a video of drawn poses on black, in the format of the suffix."""
+    with open_writer(path, fps, poses[0].canvas) as writer:
         for pose in poses:
             writer.write(draw_pose(pose))
 

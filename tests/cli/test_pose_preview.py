@@ -32,6 +32,8 @@ def test_preview_downloads_skeletons_and_keypoints(tcan: Tcan, up: Up, tmp_path:
     again = tmp_path / "again.mp4"
     assert tcan("wait", job_id, "--out", str(again), "--url", up.url).code == 0
     assert again.read_bytes() == out.read_bytes()
+    refused = tcan("wait", job_id, "--out", str(tmp_path / "s.gif"), "--url", up.url)
+    assert refused.code == 2 and "the result is mp4; name it s.mp4" in refused.err
 
 
 def test_outputs_are_checked_before_anything_is_sent(tcan: Tcan, tmp_path: Path) -> None:
@@ -39,6 +41,10 @@ def test_outputs_are_checked_before_anything_is_sent(tcan: Tcan, tmp_path: Path)
     words = ["poses", "preview", str(driving), "--url", "http://127.0.0.1:1"]
     refused = tcan(*words, "--keypoints", str(tmp_path / "no" / "dance.json"))
     assert refused.code == 2 and "there is no folder" in refused.err
+    refused = tcan(*words, "--out", str(tmp_path / "s.gif"))
+    assert refused.code == 2 and "the result is mp4; name it s.mp4" in refused.err
+    refused = tcan(*words, "--keypoints", str(tmp_path / "dance.mp4"))
+    assert refused.code == 2 and "the result is json; name it dance.json" in refused.err
     refused = tcan(*words, "--canvas", "512")
     assert refused.code == 2
     assert "canvas: must be width and height in pixels, such as 1280x720, got '512'" in refused.err

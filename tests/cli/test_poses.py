@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import samples
 from tests.cli.conftest import Tcan
 from tests.media.poses.cases import CANVAS, CASES, FOLDER, PIXELS, Case, image
 
@@ -55,6 +56,14 @@ def test_folder_of_openpose_is_drawn(tcan: Tcan, tmp_path: Path, plain: Path) ->
     if not plain.exists():
         draw(tcan, PIXELS, plain)
     assert out.read_bytes() == plain.read_bytes()
+
+
+def test_skeletons_have_the_format_of_the_suffix(tcan: Tcan, tmp_path: Path) -> None:
+    (tmp_path / "poses.json").write_bytes(samples.poses(2))
+    for suffix, magic in {"gif": b"GIF89a", "zip": b"PK"}.items():
+        out = tmp_path / f"x.{suffix}"
+        assert tcan("poses", "draw", str(tmp_path / "poses.json"), "--out", str(out)).code == 0
+        assert out.read_bytes().startswith(magic)
 
 
 @pytest.mark.parametrize(
