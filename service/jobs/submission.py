@@ -18,6 +18,7 @@ from service.jobs.idempotency import KEEP_MS, reserve_key
 from service.jobs.inputs import take_inputs
 from service.jobs.policy_check import check_options
 from service.jobs.presets import check_preset
+from service.outbound.urls import checked_url, invalid_url
 from service.stores.job_store import commands
 from service.stores.job_store.hints import message
 from service.stores.job_store.quota import quota_of
@@ -99,22 +100,24 @@ async def _erase_inputs(gateway: Gateway, job_id: str) -> None:
 
 
 async def _check_webhook(gateway: Gateway, received: SubmissionBody) -> None:
-    """Refuse a webhook URL with a forbidden address at submission, not at delivery.
+    """Refuse an invalid webhook URL or a forbidden address at submission, not at delivery.
 
     Raises:
-        RejectedError: its host has an address that is not allowed. A host that cannot be resolved
-            passes here and fails at delivery.
+        RejectedError: it is invalid, or its host has an address that is not allowed. A host that
+            cannot be resolved passes here and fails at delivery.
     """
     webhook = received.options.webhook
     if webhook is None:
         return
-    parts = urlsplit(webhook.url)
     try:
+        parts = urlsplit(checked_url(webhook.url))
         with anyio.move_on_after(DNS_TIMEOUT_S):
             await gateway.guard.addresses(parts.hostname or "", parts.port or 443)
     except RejectedError as error:
         raise error.about("options.webhook.url") from error
-    except (OSError, UnicodeError):
+    except UnicodeError as error:
+        raise invalid_url("it has no valid host name").about("options.webhook.url") from error
+    except OSError:
         return
 
 

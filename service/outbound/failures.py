@@ -27,6 +27,8 @@ CAUSES: tuple[tuple[Kinds, str], ...] = (
 def failure_cause(error: BaseException) -> str:
     """Return the cause of a failed request in words."""
     errors = list(_chain(error))
+    if is_invalid_url(error):
+        return "the URL has no valid host name"
     for each in errors:
         if isinstance(each, ssl.SSLCertVerificationError):
             return f"the server's TLS certificate is not valid: {each.verify_message}"
@@ -37,7 +39,7 @@ def failure_cause(error: BaseException) -> str:
 
 
 def is_invalid_url(error: BaseException) -> bool:
-    """Return whether a request failed because its URL, or one in a redirect, is none."""
+    """Return whether a request failed because its URL or the host's name cannot exist."""
     return any(isinstance(each, (httpx.InvalidURL, UnicodeError)) for each in _chain(error))
 
 

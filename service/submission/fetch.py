@@ -17,12 +17,12 @@ import httpx
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
+from service.outbound.client import OutboundClient
 from service.outbound.failures import failure_cause, is_invalid_url
 from service.outbound.guard import Guard
-from service.outbound.transport import GuardedTransport
+from service.outbound.urls import checked_url, invalid_url
 from service.submission.multipart import declared_bytes
 
-SCHEMES = ("http", "https")
 MAX_REDIRECTS = 3
 # Maximum time between two chunks.
 READ_TIMEOUT_S = 10.0
@@ -57,45 +57,21 @@ async def fetch(
     """
     try:
         with anyio.fail_after(timeout_s):
-            async with httpx.AsyncClient(
-                timeout=READ_TIMEOUT_S,
-                trust_env=False,
-                headers=HEADERS,
-                transport=GuardedTransport(guard),
-            ) as client:
+            async with OutboundClient(guard, httpx.Timeout(READ_TIMEOUT_S), HEADERS) as client:
                 await _follow(client, checked_url(url), file, max_bytes, reserve)
     except TimeoutError as error:
         raise _failed(url, f"the download did not finish within {timeout_s:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         if is_invalid_url(error):
-            raise _not_a_url("it, or a redirect from it, has no valid host name") from error
+            raise invalid_url("it, or a redirect from it, has no valid host name") from error
         raise _failed(url, failure_cause(error)) from error
 
 
-def checked_url(url: str) -> str:
-    """Return the URL if its form is allowed. Raises RejectedError (`url_refused`)."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError for an invalid port
-    except ValueError as error:
-        raise _not_a_url(str(error)) from error
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise RejectedError(
-            ErrorCode.URL_REFUSED,
-            f"only http and https URLs with a host are allowed, got {parts.scheme or 'no scheme'}",
-        )
-    if parts.username is not None or parts.password is not None:
-        raise RejectedError(
-            ErrorCode.URL_REFUSED, "URLs with a user name or password are not allowed"
-        )
-    return url
-
-
 async def _follow(
-    client: httpx.AsyncClient, url: str, file: Path, max_bytes: int, reserve: Reserve
+    client: OutboundClient, url: str, file: Path, max_bytes: int, reserve: Reserve
 ) -> None:
     for _ in range(MAX_REDIRECTS + 1):
-        async with client.stream("GET", url) as response:
+        async with client.send("GET", url) as response:
             if not response.has_redirect_location:
                 await _save(response, url, file, max_bytes, reserve)
                 return
@@ -105,7 +81,10 @@ async def _follow(
 
 def _redirect_target(url: str, location: str) -> str:
     try:
-        return checked_url(urljoin(url, location))
+        if location.startswith("//"):
+            location = f"{urlsplit(url).scheme}:{location}"
+        # urljoin takes the host of `url` for an absolute location without one.
+        return checked_url(location if urlsplit(location).scheme else urljoin(url, location))
     except (RejectedError, ValueError) as error:
         detail = f"{_host(url)} redirects to a URL that is not allowed: {error}"
         raise RejectedError(ErrorCode.URL_REFUSED, detail) from error
@@ -154,10 +133,6 @@ def _status_words(status: int) -> str:
     if hint is None:
         hint = "the server failed; retry later" if status >= 500 else "the URL returns no file"
     return f"HTTP {status} {phrase}: {hint}"
-
-
-def _not_a_url(reason: str) -> RejectedError:
-    return RejectedError(ErrorCode.URL_REFUSED, f"not a valid URL: {reason}")
 
 
 def _failed(url: str, reason: str) -> RejectedError:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import SystemRandom
-from typing import Self
+from typing import NamedTuple, Self
 
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import UnavailableError
@@ -26,15 +26,28 @@ from service.webhooks.signing import Signer
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 0.5
+# Attempts younger than SLOW_S. An older one waits for its receiver, and gives its slot to another.
 MAX_SENDING = 32
+MAX_OPEN = 2 * MAX_SENDING
 # Leaves slots for other callers if one caller's receivers do not answer.
 MAX_PER_CALLER = 8
+# A caller whose last attempt took this long, or whose running one does, has one attempt at a time,
+# and only while fewer than MAX_SLOW wait.
+SLOW_S = 2.0
+MAX_SLOW = 16
 # Another gateway sends the message if it is not settled by its deadline and this time.
 CLAIM_MARGIN_MS = 15_000
 GONE = 410
 FAULT = "internal error of the service; see the gateway's log"
 # Independent of the process-wide generator, which may be seeded.
 UNSEEDED = SystemRandom()
+
+
+class Running(NamedTuple):
+    """A running attempt: the message's caller, and its begin on the monotonic clock."""
+
+    caller: str
+    since_s: float
 
 
 class Deliverer:
@@ -45,6 +58,7 @@ class Deliverer:
         guard: decides which hosts are allowed.
         jitter: returns 0..1, called for each attempt.
         deadline_s: longest time of an attempt.
+        monotonic_s: clock that decides which attempts are slow.
     """
 
     def __init__(
@@ -55,6 +69,7 @@ class Deliverer:
         guard: Guard,
         jitter: Callable[[], float] = UNSEEDED.random,
         deadline_s: float = DEADLINE_S,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
         self._signer = signer
@@ -63,8 +78,10 @@ class Deliverer:
         self._claim_ms = int(deadline_s * 1000) + CLAIM_MARGIN_MS
         self._sender = Sender(guard, deadline_s)
         self._stop = asyncio.Event()
-        # Caller of each task's message.
-        self._sending: dict[asyncio.Task[None], str] = {}
+        self._sending: dict[asyncio.Task[None], Running] = {}
+        self._monotonic_s = monotonic_s
+        # Callers whose last attempt was slow.
+        self._slow_callers: set[str] = set()
         self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,18 +98,37 @@ class Deliverer:
 
     async def send_due(self) -> int:
         """Start sending due messages; returns their number. Raises UnavailableError."""
-        free = MAX_SENDING - len(self._sending)
-        if free == 0:
+        slow = [running for running in self._sending.values() if self._is_slow(running)]
+        num_young = len(self._sending) - len(slow)
+        free = min(MAX_SENDING - num_young, MAX_OPEN - len(self._sending))
+        if free <= 0:
             return 0
-        sending = Counter(self._sending.values())
         claimed = await self._jobs.run(
-            deliveries.claim(free, self._claim_ms, MAX_PER_CALLER, sending)
+            deliveries.claim(free, self._claim_ms, MAX_PER_CALLER, self._shares_in_use(slow))
         )
         for message in claimed:
             task = asyncio.create_task(self._deliver(message))
-            self._sending[task] = message.delivery.caller
-            task.add_done_callback(self._sending.pop)
+            self._sending[task] = Running(message.delivery.caller, self._monotonic_s())
+            task.add_done_callback(self._end)
         return len(claimed)
+
+    def _shares_in_use(self, slow: Sequence[Running]) -> dict[str, int]:
+        """Return how much of MAX_PER_CALLER each caller uses; a slow caller has a share of one."""
+        in_use = Counter(running.caller for running in self._sending.values())
+        share = 1 if len(slow) < MAX_SLOW else 0
+        for caller in self._slow_callers.union(running.caller for running in slow):
+            in_use[caller] = MAX_PER_CALLER - max(0, share - in_use[caller])
+        return in_use
+
+    def _is_slow(self, running: Running) -> bool:
+        return self._monotonic_s() - running.since_s >= SLOW_S
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        running = self._sending.pop(task)
+        if self._is_slow(running):
+            self._slow_callers.add(running.caller)
+        else:
+            self._slow_callers.discard(running.caller)
 
     async def finish(self) -> None:
         """Wait for running attempts."""

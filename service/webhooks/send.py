@@ -10,9 +10,9 @@ from typing import NamedTuple
 import httpx
 
 from service.contract.webhooks import Attempt
+from service.outbound.client import OutboundClient
 from service.outbound.failures import failure_cause
 from service.outbound.guard import AddressRefusedError, Guard
-from service.outbound.transport import GuardedTransport
 from service.webhooks.schedule import read_retry_after
 
 # For a whole attempt: host look-up, connection, TLS, response header. A receiver should accept the
@@ -39,12 +39,10 @@ class Sender:
 
     def __init__(self, guard: Guard, deadline_s: float = DEADLINE_S) -> None:
         self._deadline_s = deadline_s
-        self._http = httpx.AsyncClient(
-            transport=GuardedTransport(guard),
-            timeout=httpx.Timeout(None, connect=CONNECT_S),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"user-agent": f"tcan/{version('tcan')}", "content-type": "application/json"},
+        self._http = OutboundClient(
+            guard,
+            httpx.Timeout(None, connect=CONNECT_S),
+            {"User-Agent": f"tcan/{version('tcan')}", "Content-Type": "application/json"},
         )
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> SendResult:
@@ -54,13 +52,13 @@ class Sender:
         try:
             async with (
                 asyncio.timeout(self._deadline_s),
-                self._http.stream("POST", url, headers=headers, content=body) as answer,
+                self._http.send("POST", url, headers, body) as answer,
             ):
                 status = answer.status_code
                 retry_after_s = read_retry_after(answer.headers.get("retry-after"), time.time())
         except AddressRefusedError as problem:
             error = problem.detail
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as problem:
             error = failure_cause(problem)
         took_ms = round(1000 * (time.monotonic() - began_s))
         attempt = Attempt(at_ms=began_ms, took_ms=took_ms, status=status, error=error)
@@ -68,4 +66,4 @@ class Sender:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()

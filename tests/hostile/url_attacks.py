@@ -10,6 +10,7 @@ import httpx
 from tests.hostile import files
 from tests.hostile.attack import Attack, Row, form
 from tests.hostile.conftest import Service
+from tests.service.web import INVALID_LOCATIONS
 
 
 def url_rows() -> Iterator[Row]:
@@ -82,6 +83,8 @@ def _addresses() -> Iterator[Row]:
     yield Row("URL with user name", _by_url("http://u:p@127.0.0.2:{out}/"), refused)
     yield Row("host after @", _by_url("http://127.0.0.2@127.0.0.1:{in}/secret"), refused)
     yield Row("unknown host name", _by_url("http://nowhere.test/"), ("url_failed",))
+    for url in ("http://[", "http://a..b/", "https://xn--/", "http://\u2100/", "http://a\\b@c/"):
+        yield Row(f"URL {ascii(url)}", _by_url(url), refused)
     yield Row("invalid port", _by_url("http://127.0.0.2:99999/"), ("url_refused",))
     for url in ("file:///etc/passwd", "gopher://127.0.0.1/_", "ftp://127.0.0.1/"):
         yield Row(f"scheme of {url}", _by_url(url), ("invalid_params",))
@@ -120,6 +123,8 @@ def _servers() -> Iterator[Row]:
     yield Row("redirect to cloud metadata", to("http://169.254.169.254/latest/meta-data/"), refused)
     yield Row("redirect to a file", to("file:///etc/passwd"), refused)
     yield Row("redirect without a host", to("//127.1:{in}/secret"), refused)
+    for location in INVALID_LOCATIONS:
+        yield Row(f"redirect to {ascii(location)[:40]}", to(location), refused)
     yield Row("redirect loop", to("/attack"), failed)
     yield Row("host name that changes its address", _changing, ("url_refused", "url_failed"))
     gzip = {"Content-Encoding": "gzip"}
@@ -162,6 +167,10 @@ def _webhooks() -> Iterator[Row]:
         ("http://2130706433/", ("url_refused",)),
         ("http://u:p@127.0.0.2/", ("invalid_params",)),
         ("unix:///run/docker.sock", ("invalid_params",)),
+        ("http://[", ("invalid_params",)),
+        ("http://a:99999/", ("invalid_params",)),
+        ("http://a..b/", ("url_refused",)),
+        ("https://xn--/", ("url_refused",)),
     ):
         options = json.dumps({"webhook": {"url": url}})
         yield Row(f"webhook {url}", form(options=options), codes)

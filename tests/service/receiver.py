@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from tests.servers import GUARD_S
+
 
 class Message(NamedTuple):
     """A received request."""
@@ -27,9 +29,14 @@ class Message(NamedTuple):
 
 @dataclass
 class Receiver:
-    """A receiver that responds with the first of `answers` (status and headers), or 200."""
+    """A receiver that responds with the first of `answers` (status and headers), or 200.
+
+    Attributes:
+        answers_now: while it is not set, requests are recorded, but not answered.
+    """
 
     port: int
+    answers_now: threading.Event = field(default_factory=threading.Event)
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     messages: list[Message] = field(default_factory=list)
 
@@ -49,12 +56,14 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
     """Run a receiver on a loopback port, by default a free one."""
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler())
     receiver = Receiver(server.server_address[1])
+    receiver.answers_now.set()
     server.receiver = receiver  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield receiver
     finally:
+        receiver.answers_now.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -91,12 +100,14 @@ def _handler() -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.messages.append(Message(headers, body))
+            receiver.answers_now.wait(GUARD_S)
             status, extra = receiver.answers.popleft() if receiver.answers else (200, {})
-            self.send_response(status)
-            for name, value in extra.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
+            with suppress(OSError):  # the sender did not wait
+                self.send_response(status)
+                for name, value in extra.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Log nothing."""

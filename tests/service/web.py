@@ -10,6 +10,37 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.servers import GUARD_S
 
+# Values of `Location` that no request may follow.
+INVALID_LOCATIONS = (
+    "http://[",
+    "http://[::1",
+    "http://]/",
+    "http://[v1.x]/",
+    "http://",
+    "http:///path",
+    "//",
+    "//:1",
+    "///",
+    "http://a:99999/",
+    "http://a:port/",
+    "http://a:-1/",
+    "http://a..b/",
+    "http://xn--/",
+    "http://xn--zz-/",
+    "http://\xe2\x84\x80/",  # UTF-8 of a character that Unicode resolves to a/c
+    f"http://{'a' * 70}.example/",
+    "http://a\tb/",
+    "http://a b/",
+    "http://a\x01b/",
+    "http://user:x@a/",
+    "http://@a/",
+    "http://127.0.0.1\\@a/",
+    "ftp://a/",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "data:,x",
+)
+
 
 @dataclass
 class Web:
@@ -27,6 +58,7 @@ class Web:
     requests: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    cookies: list[str | None] = field(default_factory=list)
 
     def page(
         self, path: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None
@@ -46,6 +78,7 @@ def web_server(address: str = "127.0.0.1") -> Iterator[Web]:
             web.requests.append(self.path)
             web.hosts.append(self.headers["host"])
             web.keys.append(self.headers["authorization"])
+            web.cookies.append(self.headers["cookie"])
             if self.path == web.blocked_path:
                 web.blocked_request.set()
                 web.release.wait(GUARD_S)

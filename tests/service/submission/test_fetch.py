@@ -16,7 +16,7 @@ from service.outbound.guard import Guard
 from service.submission.fetch import MAX_REDIRECTS, fetch
 from tests.servers import GUARD_S, free_port
 from tests.service.tls_proxy import certificate, tls_proxy
-from tests.service.web import Web, web_server
+from tests.service.web import INVALID_LOCATIONS, Web, web_server
 
 # The test's server is not on a public address.
 GUARD = Guard.allowing("127.0.0.1")
@@ -86,6 +86,9 @@ def test_slow_download_times_out(web: Web, tmp_path: Path) -> None:
         "/relative",
         "http://user:secret@example.com/",
         "http://example.com:port/",
+        "http://[",
+        "https://xn--/",
+        "http://a b/",
     ],
 )
 def test_url_with_wrong_scheme_host_port_or_credentials_is_refused(
@@ -110,12 +113,17 @@ def test_failed_download_error_names_the_host_but_not_the_query(web: Web, tmp_pa
     assert {missing.code, gone.code} == {ErrorCode.URL_FAILED}
 
 
-@pytest.mark.parametrize(
-    "target", ["http://[", "//:1", "http://a..b/", "http://user:x@a/", "ftp://a"]
-)
+@pytest.mark.parametrize("target", INVALID_LOCATIONS)
 def test_redirect_to_an_invalid_url_is_refused(web: Web, tmp_path: Path, target: str) -> None:
     error = refusal(web.page("/a", b"", 302, {"Location": target}), tmp_path)
     assert error.code is ErrorCode.URL_REFUSED, error.detail
+    assert web.requests == ["/a"]
+
+
+def test_redirects_carry_no_cookies(web: Web, tmp_path: Path) -> None:
+    cookie = {"Set-Cookie": "a=b; Path=/", "Location": web.page("/file", b"x")}
+    assert download(web.page("/a", b"", 302, cookie), tmp_path) == b"x"
+    assert (web.requests, web.cookies) == (["/a", "/file"], [None, None])
 
 
 def test_web_page_in_place_of_a_file_is_named_by_its_content_type(web: Web, tmp_path: Path) -> None:

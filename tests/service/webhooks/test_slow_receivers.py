@@ -18,12 +18,13 @@ from service.stores.job_store import commands, deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
 from service.stores.job_store.store import AsyncJobStore, JobStore
 from service.views.messages import webhook_body
-from service.webhooks.deliverer import CLAIM_MARGIN_MS, FAULT, MAX_SENDING, Deliverer
+from service.webhooks.deliverer import CLAIM_MARGIN_MS, FAULT, MAX_SENDING, SLOW_S, Deliverer
 from service.webhooks.deliverer import MAX_PER_CALLER as LIMIT
 from service.webhooks.send import DEADLINE_S, Sender
 from service.webhooks.signing import Signer
 from tests.servers import GUARD_S, wait_until
 from tests.service.receiver import dripping, receiving
+from tests.service.web import INVALID_LOCATIONS
 
 INPUTS = JobInputs(
     image="jobs/a/image.png", driving="jobs/a/driving.mp4", driving_kind=DrivingKind.VIDEO
@@ -51,13 +52,19 @@ def attempts(jobs: JobStore, job_id: str) -> list[Attempt]:
 
 
 def delivering(
-    url: str, act: Callable[[], object], body: Callable[[ClaimedDelivery], bytes] = webhook_body
+    url: str,
+    act: Callable[[], object],
+    body: Callable[[ClaimedDelivery], bytes] = webhook_body,
+    monotonic_s: Callable[[], float] = lambda: 0.0,
 ) -> None:
     """Run a deliverer while `act` runs in a thread; no attempt is given up meanwhile."""
 
     async def run() -> None:
         jobs = AsyncJobStore(AsyncRedis.from_url(url, decode_responses=True))
-        async with Deliverer(jobs, Signer(b"k" * 32), body, GUARD, deadline_s=GUARD_S):
+        signer = Signer(b"k" * 32)
+        async with Deliverer(
+            jobs, signer, body, GUARD, deadline_s=GUARD_S, monotonic_s=monotonic_s
+        ):
             await asyncio.to_thread(act)
         await jobs.close()
 
@@ -89,6 +96,49 @@ def test_slow_response_is_cut_off_before_claim_expires() -> None:
 def test_slow_response_is_cut_off_within_three_seconds() -> None:
     with dripping() as url:
         assert posted(url).took_ms < 3000
+
+
+def test_nothing_of_one_receiver_reaches_another() -> None:
+    """Neither cookies, which 127.0.0.1 sets for all of its ports, nor headers, nor connections."""
+
+    async def run(*urls: str) -> None:
+        sender = Sender(GUARD)
+        for url in urls:
+            result = await sender.post(url, {"webhook-id": url}, b"{}")
+            assert result.attempt.status == 302
+        await sender.close()
+
+    with receiving() as first, receiving() as second:
+        for receiver in (first, second):
+            other = second if receiver is first else first
+            receiver.next_answers(
+                302, 302, Set_Cookie="a=b; Path=/", Location=other.url, Alt_Svc='h2=":1"'
+            )
+        asyncio.run(run(first.url, second.url, first.url, second.url))
+    for receiver in (first, second):
+        for message in receiver.messages:
+            assert message.headers.keys() == {
+                "host",
+                "user-agent",
+                "content-type",
+                "content-length",
+                "webhook-id",
+            }
+            assert message.headers["webhook-id"] == receiver.url
+        assert len(receiver.messages) == 2
+
+
+@pytest.mark.parametrize("location", INVALID_LOCATIONS)
+def test_redirect_to_an_invalid_url_is_a_failed_attempt(location: str) -> None:
+    with receiving() as receiver:
+        receiver.next_answers(302, Location=location)
+        attempt = posted(receiver.url, deadline_s=GUARD_S)
+    assert (attempt.status, attempt.error) == (302, None)
+
+
+def test_url_with_an_impossible_host_is_a_failed_attempt() -> None:
+    for url in ("http://a..b/", "https://xn--/"):
+        assert posted(url).error == "the URL has no valid host name", url
 
 
 def test_hanging_lookup_is_cut_off() -> None:
@@ -141,6 +191,27 @@ def test_hanging_receiver_does_not_block_other_callers(redis_url: str, jobs: Job
 
         delivering(redis_url, wait)
     assert not any(attempts(jobs, job_id) for job_id in held_up)
+
+
+def test_receivers_that_hang_keep_no_slot_from_those_that_answer(
+    redis_url: str, jobs: JobStore
+) -> None:
+    now_s = [0.0]
+    with receiving() as hanging, receiving() as good:
+        hanging.answers_now.clear()
+        held_up = [one for n in range(20) for one in canceled(jobs, hanging.url, f"slow{n}", 4)]
+
+        def act() -> None:
+            wait_until(lambda: len(hanging.messages) == MAX_SENDING, "they hold all slots")
+            canceled(jobs, good.url, "good", 2 * LIMIT)
+            now_s[0] += SLOW_S
+            wait_until(lambda: len(good.messages) == 2 * LIMIT, "all of the good one's are sent")
+            assert len(hanging.messages) == MAX_SENDING
+            # Once they answer, each slow caller's next message tells that they are slow no more.
+            hanging.answers_now.set()
+            wait_until(lambda: all(attempts(jobs, one) for one in held_up), "theirs are sent")
+
+        delivering(redis_url, act, monotonic_s=lambda: now_s[0])
 
 
 def test_next_slot_goes_to_caller_with_fewest_running_attempts(jobs: JobStore) -> None:
