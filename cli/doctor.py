@@ -36,11 +36,12 @@ def doctor(
 
     Exits with 1 when a check found an error, with 0 otherwise.
     """
-    findings = []
+    findings: list[tuple[str, Finding]] = []
     for area, finding in run_checks(read_areas(only), read_settings(data), fix):
-        findings.append((area, finding))
         if not as_json:
-            typer.echo("\n".join(lines(area, finding)))
+            is_repeated = any(finding.fix == shown.fix for _, shown in findings)
+            typer.echo("\n".join(lines(area, finding, is_repeated=is_repeated)))
+        findings.append((area, finding))
     if as_json:
         typer.echo(json_of(findings))
     raise typer.Exit(int(any(finding.level is Level.ERROR for _, finding in findings)))
@@ -76,10 +77,11 @@ def run_checks(
             yield area, finding
 
 
-def lines(area: str, finding: Finding) -> list[str]:
-    """Return a finding as one line, and its fix as another."""
+def lines(area: str, finding: Finding, *, is_repeated: bool) -> list[str]:
+    """Return a finding as one line, and its fix as another, in words only if it is a new one."""
     head = f"{finding.level:8}{area} {finding.name}: {finding.detail}"
-    return [head, f"{'':8}  fix: {finding.fix}"] if finding.fix else [head]
+    fix = "as above" if is_repeated else finding.fix
+    return [head, f"{'':8}  fix: {fix}"] if finding.fix else [head]
 
 
 def json_of(findings: Sequence[tuple[str, Finding]]) -> str:

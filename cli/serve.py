@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from cli.listener import listen
+from cli.private_files import PRIVATE_UMASK, make_private
 from service.contract.queues import Queue
 from service.errors import SettingsError, UnavailableError, did_you_mean
 from service.settings import Settings, load_settings
@@ -47,6 +48,7 @@ def gateway(
         listen(host, port).close()  # uvicorn would log a port in use, and exit with 3
     address = host if listener is None else str(listener.getsockname()[0])
     start_logging(settings.log_level)
+    keep_private(settings)
     check_broker(settings)
     check_anonymous_access(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
@@ -69,6 +71,13 @@ def gateway(
 
     Server(config).run(sockets=None if listener is None else [listener])
     stop_tracing()
+
+
+def keep_private(settings: Settings) -> None:
+    """Let other users of the machine read neither the data folder nor files made from now on."""
+    os.umask(PRIVATE_UMASK)
+    if notice := make_private(settings.data):
+        logger.warning(notice)
 
 
 def check_broker(settings: Settings) -> None:
@@ -130,6 +139,7 @@ def worker(
 
     name = worker_name()
     start_logging(settings.log_level, name)
+    keep_private(settings)
     check_broker(settings)
     # Only one process detects poses.
     shared = settings.all_devices if Queue.RENDER in chosen else (settings.device,)

@@ -14,7 +14,8 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.checkup.finding import Finding, Level, error, ok, warning
-from cli.checkup.store_errors import BUCKET, FOLDER, RIGHTS, store_fix
+from cli.checkup.store_errors import BUCKET, FOLDER, RIGHTS, status_fix, store_fix
+from cli.private_files import make_private
 from service.errors import ServiceError
 from service.settings import Settings
 from service.stores.object_store.base import Copy, ObjectStore
@@ -51,7 +52,8 @@ def _folder(settings: Settings) -> Finding:
     """Return a problem of the folder, or how full its disk is."""
     folder = settings.objects_folder
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(settings.data)
+        make_private(folder)
     except OSError as failed:
         return error("folder", f"{folder} cannot be created: {failed.strerror}", FOLDER)
     if not os.access(folder, os.W_OK):
@@ -119,7 +121,7 @@ def _link(store: ObjectStore, prefix: str, http: httpx.Client) -> Finding:
         return warning("links", detail, PUBLIC)
     if response.status_code != 206 or response.content != CONTENT[:4]:
         detail = f"{address} answers a signed link with {response.status_code} instead of 206"
-        return error("links", detail, PUBLIC)
+        return error("links", detail, response_fix(response, PUBLIC))
     return ok("links", f"{address} serves signed links and byte ranges")
 
 
@@ -145,8 +147,13 @@ def _form(store: ObjectStore, prefix: str, http: httpx.Client) -> Finding:
         return error("uploads", detail, "use a store that enforces content-length-range")
     if not right.is_success or not store.exists(f"{prefix}/upload.txt"):
         detail = f"{form.url} answers a presigned POST with {right.status_code}: {right.text[:200]}"
-        return error("uploads", detail, f"{RIGHTS}; {PUBLIC}")
+        return error("uploads", detail, response_fix(right, f"{RIGHTS}; {PUBLIC}"))
     return ok("uploads", "a presigned POST stores a file, and rejects a larger one")
+
+
+def response_fix(response: httpx.Response, otherwise: str) -> str:
+    """Return the fix for a response that is a fault of the store itself, or another one."""
+    return status_fix(response.status_code) if response.is_server_error else otherwise
 
 
 def _erase(store: ObjectStore, prefix: str) -> Iterator[Finding]:

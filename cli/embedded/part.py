@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from cli.private_files import PRIVATE_UMASK, make_private, private_opener
+
 PR_SET_PDEATHSIG = 1
 # A part that keeps ending within HEALTHY_S is restarted after growing pauses, since the cause, such
 # as a full disk, may last.
@@ -25,7 +27,8 @@ class Part:
     """One process of the service, with its log.
 
     Attributes:
-        log: file that receives its output.
+        log: file that receives its output; others of the machine may read neither it nor any file
+            that the process creates.
         withheld: environment variables that it does not inherit.
         inherited: file descriptors that it inherits.
         death_signal: signal that the system sends it when this process dies.
@@ -58,6 +61,7 @@ class Part:
                 env={**inherited, **self.environment},
                 pass_fds=self.inherited,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 preexec_fn=_die_with_parent(self.death_signal),
             )
         self._started_s, self._ended_s = time.monotonic(), None
@@ -65,8 +69,8 @@ class Part:
     def _open_log(self) -> IO[bytes]:
         """Open the log, or the null device if the disk is not writable."""
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            return open(self.log, "ab")
+            make_private(self.log.parent)
+            return open(self.log, "ab", opener=private_opener)
         except OSError:
             return open(os.devnull, "wb")
 

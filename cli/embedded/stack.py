@@ -15,9 +15,10 @@ from typing import IO, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cli.embedded.broker import make_broker, write_private
+from cli.embedded.broker import make_broker
 from cli.embedded.part import Part
 from cli.listener import listen
+from cli.private_files import make_private, private_opener, write_private
 from service.errors import ServiceError, SettingsError
 from service.settings import Settings, load_settings
 from service.stores.job_store.keys import any_key
@@ -127,7 +128,8 @@ class Stack:
 
     def _start(self) -> None:
         settings = load_settings(data=self.data)
-        self.data.mkdir(parents=True, exist_ok=True)
+        if notice := make_private(self.data):
+            self.log(notice)
         self._cleanup.enter_context(_locked(self.data / "lock"))
         listener = self._cleanup.enter_context(listen(self.host, self.port))
         self.url = _url(listener)
@@ -182,7 +184,7 @@ def tcan(*arguments: str) -> list[str]:
 
 def _locked(file: Path) -> IO[str]:
     """Lock the folder until this process ends."""
-    stream = open(file, "w")
+    stream = open(file, "w", opener=private_opener)
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 from redis import Redis
 
 from cli.checkup.clock import clock_finding, s3_url
 from cli.checkup.finding import Level
-from cli.checkup.store_errors import FOLDER, RIGHTS, SERVER, store_fix
+from cli.checkup.objects import response_fix
+from cli.checkup.store_errors import ABILITIES, FOLDER, RIGHTS, SERVER, store_fix
 from service.contract.job import DrivingKind, JobInputs
 from service.contract.params import JobParams
 from service.contract.queues import Queue
@@ -327,6 +329,21 @@ def test_fix_of_a_silent_or_foreign_store_names_its_setting(
     seen = found(tcan, "objects")[1]
     assert "TCAN_S3_ENDPOINT_URL" in seen["bucket"]["mend"]
     assert "does not answer" in seen["bucket"]["detail"]
+
+
+def test_fix_of_a_failed_link_or_form_follows_the_status() -> None:
+    assert response_fix(httpx.Response(503), RIGHTS) == SERVER
+    assert response_fix(httpx.Response(501), RIGHTS) == ABILITIES
+    assert response_fix(httpx.Response(403), RIGHTS) == RIGHTS
+
+
+def test_fix_of_several_findings_is_printed_once(
+    tcan: Tcan, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_PRESET", "sd15")
+    printed = tcan("doctor", "--only", "weights").out
+    assert printed.count("fix: tcan models pull sd15") == 1
+    assert printed.count("fix: as above") == printed.count("no weights for") - 1 > 0
 
 
 def test_absent_weights_are_an_error(

@@ -38,6 +38,32 @@ def test_service_has_three_processes_and_private_secrets(up: Up) -> None:
     assert url_file.read_text().split(":")[2].split("@")[0] not in lines
 
 
+@pytest.mark.long
+def test_other_users_of_the_machine_can_read_nothing_that_a_run_leaves(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        up = start_up(data=data)
+        result = tmp_path / "result.mp4"
+        with Client(up.url) as client:
+            image, driving = samples.png(), samples.write_video(tmp_path / "driving.mp4")
+            client.animate(image, driving, result, params=JobParams(num_inference_steps=1))
+        up.process.terminate()
+        assert up.process.wait(GUARD_S) == 0
+    finally:
+        os.umask(before)
+    assert up.log.read_text().count("other users had access (mode 755); its mode is now 700") == 1
+    found = {path: stat.S_IMODE(path.lstat().st_mode) for path in (data, *data.rglob("*"))}
+    kept = " ".join(str(path) for path in found)
+    for name in ("appendonly", "logs/gateway.log", "objects/jobs", "signing.key", "webhook.key"):
+        assert f"{data}/" in kept and name in kept
+    assert {path: oct(mode) for path, mode in found.items() if mode & 0o077} == {}
+    assert stat.S_IMODE(result.stat().st_mode) == 0o644  # the user's own umask
+
+
 def test_a_burst_of_sigterm_stops_everything(start_up: StartUp) -> None:
     up = start_up()
     for _ in range(500):  # one comes while another is being handled
