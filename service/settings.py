@@ -10,7 +10,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -23,10 +23,12 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from service.contract.callers import Anonymous
 from service.errors import SettingsError
 from service.input_limits import MIB, InputLimits
+from service.outbound.guard import Guard
 
 PREFIX, NESTED = "TCAN_", "__"
 HTTP_URL = r"^https?://[^/\s]+"
@@ -34,7 +36,7 @@ HTTP_URL = r"^https?://[^/\s]+"
 OTHER_VARIABLES = ("TCAN_URL", "TCAN_API_KEY", "TCAN_TRACEBACK", "TCAN_MODELS", "TCAN_HUB_ENDPOINT")
 
 
-ORIGIN = r"https?://[A-Za-z0-9.:\[\]-]+"
+ORIGIN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 BASE_URL = rf"{ORIGIN}(/[^\s?#]*)?"
 
 
@@ -245,7 +247,16 @@ class Settings(BaseSettings):
     def _are_origins(cls, text: str) -> str:
         for origin in _words(text):
             if origin != "*" and not re.fullmatch(ORIGIN, origin):
-                raise ValueError(f"must be like https://studio.example, got {origin!r}")
+                raise ValueError(
+                    f"{origin!r} is no origin; write each as scheme, full host name and port if "
+                    f"any, like https://studio.example, or * alone for all pages"
+                )
+        return text
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _are_hosts_or_networks(cls, text: str) -> str:
+        Guard.allowing(text)
         return text
 
     @property
@@ -321,6 +332,17 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = NESTED.join(str(step) for step in first["loc"])
-        raise SettingsError(f"{PREFIX}{name.upper()}: {first['msg']}") from error
+        raise SettingsError(_described(error)) from error
+    except SourceError as error:
+        raise SettingsError(f"{error}; it must be JSON, or set its fields one by one") from error
+
+
+def _described(error: ValidationError) -> str:
+    """Return the first problem with the variable's name and value; without that of a secret."""
+    first = error.errors(include_url=False)[0]
+    name = NESTED.join(str(step) for step in first["loc"])
+    message, value = first["msg"].removeprefix("Value error, "), repr(first["input"])
+    field = Settings.model_fields.get(str(first["loc"][0]))
+    is_secret = field is not None and SecretStr in (field.annotation, *get_args(field.annotation))
+    is_shown = not is_secret and first["type"] != "value_error"  # the validators' own name it
+    return f"{PREFIX}{name.upper()}: {message}{f', got {value}' if is_shown else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,10 @@ from service.errors import RejectedError, SettingsError
 from service.outbound.addresses import Address, Network, is_public, parse_address
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-MAX_LOOKUPS = 100
+# Over twice the attempts to send webhooks, since a look-up goes on after its request has ended.
+MAX_LOOKUPS = 160
+# In lower case. A last part of digits only makes an address of it.
+HOST_NAME = r"([a-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[a-z0-9_-]{1,63}\.?"
 
 
 class AddressRefusedError(RejectedError):
@@ -79,10 +83,11 @@ class Guard:
             try:
                 networks.append(ip_network(word, strict=False))
             except ValueError:
-                if "/" in word or ":" in word:
+                if not re.fullmatch(HOST_NAME, word):
                     raise SettingsError(
-                        f"TCAN_OUTBOUND_ALLOW: {word!r} is neither a host nor a network; write it "
-                        f"like assets.studio.example, 10.1.2.3 or 10.0.0.0/8"
+                        f"TCAN_OUTBOUND_ALLOW: {word!r} is neither a host name, an address nor a "
+                        f"network; write each name in full, without wildcard, scheme and port, "
+                        f"like assets.studio.example, and the others like 10.1.2.3 or 10.0.0.0/8"
                     ) from None
                 hosts.add(word.rstrip("."))
         return cls(frozenset(hosts), tuple(networks))

@@ -57,9 +57,24 @@ def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None
         ("TCAN_REDSI_URL", "x", "unknown setting TCAN_REDSI_URL; did you mean TCAN_REDIS_URL"),
         ("TCAN_ZZZZZZ", "x", "unknown setting TCAN_ZZZZZZ$"),
         ("TCAN_S3_ENDPOINT_URL", "s3.example.com", "TCAN_S3_ENDPOINT_URL: String should match"),
-        ("TCAN_S3_CA", "/nowhere.pem", "TCAN_S3_CA: Path does not point to a file"),
+        ("TCAN_S3_ENDPOINT_URL", "s3.example.com", ", got 's3.example.com'$"),
+        ("TCAN_S3_CA", "/nowhere.pem", "TCAN_S3_CA: .* not point to a file, got '/nowhere.pem'$"),
+        (
+            "TCAN_CORS_ORIGINS",
+            "https://*.a.example",
+            "ORIGINS: 'https://\\*.a.example' is no origin",
+        ),
+        ("TCAN_CORS_ORIGINS", "https://a.example/", "ORIGINS: 'https://a.example/' is no origin"),
+        ("TCAN_CORS_ORIGINS", "https://a:b", "TCAN_CORS_ORIGINS: 'https://a:b' is no origin"),
+        (
+            "TCAN_OUTBOUND_ALLOW",
+            "a.example,*.b.example",
+            "ALLOW: '\\*.b.example' is neither a host",
+        ),
+        ("TCAN_LIMITS", "9", "TCAN_LIMITS: .* dictionary .*, got 9$"),
+        ("TCAN_LIMITS", "{", "limits.*must be JSON"),
         ("TCAN_LOG_LEVEL", "loud", "TCAN_LOG_LEVEL: Input should be 'debug', 'info', 'warning'"),
-        ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer"),
+        ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer.*, got 'soon'$"),
         ("TCAN_LIMITS__MAX_FRAMES", "0", "TCAN_LIMITS__MAX_FRAMES: Input should be greater"),
         ("TCAN_LIMITS__MAX_FRAME", "9", "TCAN_LIMITS__MAX_FRAME: Extra inputs"),
     ],
@@ -70,6 +85,15 @@ def test_invalid_setting_is_reported_by_name(
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=says):
         load_settings()
+
+
+def test_invalid_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
+    for name in ("TCAN_WEBHOOK_KEY", "TCAN_METRICS_TOKEN"):
+        with environment.context() as one:
+            one.setenv(name, "hush")
+            with pytest.raises(SettingsError, match=f"{name}: .* at least") as refused:
+                load_settings()
+            assert "hush" not in str(refused.value)
 
 
 def test_embedded_server_url_is_read_from_the_data_folder(tmp_path: Path) -> None:

@@ -111,7 +111,22 @@ def test_allow_list_accepts_host_address_and_network() -> None:
             where(Guard(guard.hosts, guard.networks, inner), "assets.studio.example")
 
 
-@pytest.mark.parametrize("text", ["10.0.0.0/99", "http://a.example", "a.example:80"])
-def test_invalid_allow_list_entry_raises_settings_error(text: str) -> None:
-    with pytest.raises(SettingsError, match="neither a host nor a network"):
-        Guard.allowing(text)
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("10.0.0.0/99", "http://a.example", "a.example:80", "*.a.example", "*", ".a.example"),
+        *(
+            "a..example",
+            "10.1.2",
+            "10.1.2.300",
+            "a b",
+            "a.example/x",
+            "u@a.example",
+            "m\u00fcller.de",
+        ),
+    ],
+)
+def test_invalid_allow_list_entry_raises_settings_error(word: str) -> None:
+    with pytest.raises(SettingsError, match="neither a host name, an address nor a") as refused:
+        Guard.allowing(f"good.example, {word}")
+    assert repr(word) in str(refused.value)
