@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.auth.authenticator import Caller, check_scope
+from service.auth.authenticator import Caller, check_method
 from service.auth.rate_limit import rate_headers, too_many
 from service.gateway import Gateway
 from service.stores.job_store import keys
@@ -38,7 +38,7 @@ async def get_caller(request: Request) -> Caller:
         request.scope[RESPONSE_HEADERS] = rate_headers(limit, result)
         if not result.allowed:
             raise too_many(limit, result)
-    check_scope(caller, request.method)
+    check_method(caller, request.method)
     return caller
 
 

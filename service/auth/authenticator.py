@@ -86,13 +86,17 @@ class Authenticator:
         return Caller(ANONYMOUS)
 
 
-def check_scope(caller: Caller, method: str) -> None:
+def check_method(caller: Caller, method: str) -> None:
     """Raise RejectedError (`forbidden`) when the caller's scopes do not allow the HTTP method."""
-    scope = Scope.READ if method in READ_METHODS else Scope.SUBMIT
+    check_scope(caller, Scope.READ if method in READ_METHODS else Scope.SUBMIT, method)
+
+
+def check_scope(caller: Caller, scope: Scope, action: str) -> None:
+    """Raise RejectedError (`forbidden`) when the caller lacks the scope that an action needs."""
     if scope not in caller.scopes and not caller.sees_all:
         raise RejectedError(
             ErrorCode.FORBIDDEN,
-            f"the key lacks the scope {scope.value!r}, which {method} needs; use a key that has it",
+            f"the key lacks the scope {scope.value!r}, which {action} needs; use a key that has it",
         )
 
 

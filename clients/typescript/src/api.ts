@@ -63,7 +63,8 @@ export interface paths {
          * Submit a job again
          * @description Queue a new job with the inputs of an earlier one, and its parameters unless changed.
          *
-         *     The earlier job may be in any state. Its inputs are stored as long as itself.
+         *     The earlier job may be in any state. Its inputs are stored as long as itself. An administrator
+         *     who retries another caller's job gives its own `webhook` and `consent`; they are not copied.
          */
         post: operations["retry"];
         delete?: never;
@@ -449,6 +450,8 @@ export interface paths {
         /**
          * Get the webhook secrets
          * @description Return the caller's secrets, for verification with a Standard Webhooks library.
+         *
+         *     Whoever knows a secret can forge messages, so the key needs the scope `submit`.
          */
         get: operations["get_secret"];
         put?: never;

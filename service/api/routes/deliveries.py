@@ -8,6 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
+from service.auth.authenticator import check_scope
+from service.contract.callers import Scope
 from service.contract.delivery_views import DeliveryList, DeliveryView, Secrets, SecretView
 from service.contract.errors import ErrorCode
 from service.contract.job import optional_moment
@@ -65,7 +67,11 @@ async def redeliver(
     responses=problem_responses(ErrorCode.UNAVAILABLE),
 )
 async def get_secret(caller: CallerDep, gateway: GatewayDep, response: Response) -> Secrets:
-    """Return the caller's secrets, for verification with a Standard Webhooks library."""
+    """Return the caller's secrets, for verification with a Standard Webhooks library.
+
+    Whoever knows a secret can forge messages, so the key needs the scope `submit`.
+    """
+    check_scope(caller, Scope.SUBMIT, "the webhook secret")
     response.headers["Cache-Control"] = "no-store"
     secrets = await gateway.jobs.run(delivery_calls.secrets(caller.id))
     return _secrets(gateway, caller.id, secrets)

@@ -166,10 +166,12 @@ async def retry(
 ) -> Response:
     """Queue a new job with the inputs of an earlier one, and its parameters unless changed.
 
-    The earlier job may be in any state. Its inputs are stored as long as itself.
+    The earlier job may be in any state. Its inputs are stored as long as itself. An administrator
+    who retries another caller's job gives its own `webhook` and `consent`; they are not copied.
     """
     record = (await gateway.read(job_id, caller)).record
-    received = read_retry(await read_json_text(request.headers, request.stream()), record)
+    text = await read_json_text(request.headers, request.stream())
+    received = read_retry(text, record, caller.id)
     if key is None:
         await _check_quota(gateway, caller, record.inputs.size_bytes)
     with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,31 @@ def test_retry_of_a_pose_preview_is_one(client: TestClient, jobs: JobStore) -> N
     assert record(jobs, changed).params.person == 1
     refused = client.post(f"/jobs/{made}/retry", json={"params": {"guidance_scale": 3}})
     expect_problem(refused, 422, "invalid_params", "params.guidance_scale: there is no such field")
+
+
+def test_retry_by_an_administrator_copies_neither_webhook_nor_consent(
+    client: TestClient, jobs: JobStore
+) -> None:
+    ann = bearer(new_key(jobs, "ann"))
+    root = bearer(new_key(jobs, "root", scopes=(Scope.ADMIN,)))
+    options = {
+        "webhook": {"url": "http://127.0.0.1:9/hook"},
+        "consent": "signed by the actor",
+        "metadata": {"shot": "12"},
+        "ttl_s": 600,
+    }
+    job = submit(client, ann, options=json.dumps(options))
+    kept = client.post(f"{job}/retry", headers=ann).json()["options"]
+    left = client.post(f"{job}/retry", headers=root).json()["options"]
+    assert (kept["webhook"]["url"], kept["consent"]) == (
+        options["webhook"]["url"],  # type: ignore[index]
+        options["consent"],
+    )
+    assert (left["webhook"], left["consent"]) == (None, None)
+    assert (left["metadata"], left["ttl_s"]) == ({"shot": "12"}, 600)
+    own = {"options": {"consent": "seen by root"}}
+    changed = client.post(f"{job}/retry", headers=root, json=own).json()["options"]
+    assert (changed["consent"], changed["webhook"]) == ("seen by root", None)
 
 
 def test_retry_without_stored_inputs_is_refused(
