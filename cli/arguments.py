@@ -49,6 +49,15 @@ def driving_source(option: str, text: str) -> str | Path | bytes:
     return zip_folder(Path(text)) if Path(text).is_dir() else input_source(option, text)
 
 
+def option_of(field: str) -> str:
+    """Return the option that sets a field of the API: --ptm-tau of `params.ptm_tau`."""
+    name = field.removeprefix("params.").removeprefix("options.")
+    if name == "webhook.events":
+        return "--webhook-event"
+    name = name.partition(".")[0].removesuffix("_url").removesuffix("_upload")
+    return f"--{name.replace('_', '-')}"
+
+
 def check_output(
     option: str, path: Path, suffix: str | None = None, remedy: str | None = None
 ) -> None:

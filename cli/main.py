@@ -131,6 +131,8 @@ def build_app(words: Sequence[str]) -> typer.Typer:
 
 def sentence(error: Exception) -> str:
     """Return the message of an error; an unexpected one with its class."""
+    if _is_problem(error):
+        return _with_options(error)
     if _class_names(error) & OWN_ERRORS:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name == "tcan_client":
@@ -145,7 +147,7 @@ def remedy(error: Exception) -> str:
     names = _class_names(error)
     if "tcan_client.errors.UnreachableError" in names:
         return "; start a service with 'tcan up', or name another with --url or TCAN_URL"
-    if "tcan_client.errors.ProblemError" not in names:
+    if not _is_problem(error):
         return ""
     code = getattr(error, "code", "")
     if code == "unauthorized":
@@ -158,10 +160,25 @@ def remedy(error: Exception) -> str:
 def exit_code(error: Exception) -> int:
     """Return 2 for an error of the user's input, else 1."""
     names = _class_names(error)
-    is_refused = "tcan_client.errors.ProblemError" in names and getattr(error, "status", 500) < 500
+    is_refused = _is_problem(error) and getattr(error, "status", 500) < 500
     # Its class itself is raised for invalid arguments only.
     is_argument = f"{type(error).__module__}.{type(error).__name__}" == CLIENT_ERROR
     return USAGE_EXIT if is_refused or is_argument or names & USAGE_ERRORS else ERROR_EXIT
+
+
+def _is_problem(error: Exception) -> bool:
+    """Return whether the service refused a request."""
+    return "tcan_client.errors.ProblemError" in _class_names(error)
+
+
+def _with_options(error: Exception) -> str:
+    """Return the message of a refused request, with options in place of the API's fields."""
+    from cli.arguments import option_of
+
+    text = str(error)
+    for each in getattr(error, "errors", ()):
+        text = text.replace(f"{each.field}: ", f"{option_of(each.field)}: ")
+    return text
 
 
 def _class_names(error: Exception) -> set[str]:

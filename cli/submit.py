@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from cli.arguments import check_output, driving_source, input_source
+from cli.arguments import check_output, driving_source, input_source, option_of
 from cli.jobs import (
     ApiKey,
     AsJson,
@@ -147,7 +147,8 @@ def read_model(model: type[M], arguments: Mapping[str, Any]) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         problems = field_problems(error.errors(), "options", model)
-        raise typer.BadParameter(summary(problems)) from error
+        named = [entry | {"field": option_of(entry["field"])} for entry in problems]
+        raise typer.BadParameter(summary(named)) from error
 
 
 def webhook_fields(url: str | None, events: list[WebhookEvent]) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from service.contract.numbers import WHOLE
 from service.contract.options import JobOptions
 from service.contract.params import JobParams, PosesParams
 
-INPUT_URL = r"^(https?://[^\s]+|data:[^\s]+)$"
+# What is wrong inside a data: URL is found, and explained, where it is decoded.
+INPUT_URL = r"^(https?://[^\s]+|data:[\s\S]+)$"
 MAX_WEB_URL = 2048
 UPLOAD_ID = r"^[0-9a-f]{32}$"
 

@@ -13,7 +13,7 @@ import typer
 
 from cli.examples import EXAMPLES
 from cli.jobs import interrupted
-from cli.main import remedy
+from cli.main import remedy, sentence
 from tcan_client import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan
@@ -70,7 +70,11 @@ def test_bad_words_exit_with_2_and_the_nearest_name(tcan: Tcan, words: str, says
         ("--out", "/dev/null", "is no regular file"),
         ("--out", "/proc/x.mp4", "cannot be written"),
         ("--out", "x.gif", "the result is mp4; choose --format gif"),
-        ("--ptm-tau", "11", "ptm_tau"),
+        ("--ptm-tau", "11", "--ptm-tau: must be at most 10"),
+        ("--num-inference-steps", "0", "--num-inference-steps: must be at least 1, got 0"),
+        ("--webhook", "ftp://a", "--webhook: must be an http or https URL"),
+        ("--webhook", "http://[", "--webhook: "),
+        ("--canvas", "big", "--canvas: must be width and height"),
         ("--idempotency-key", "a b", "1 to 255 visible ASCII characters, got 'a b'"),
     ],
 )
@@ -103,6 +107,16 @@ def test_wait_checks_its_file_and_an_empty_input_is_refused(
 )
 def test_errors_of_the_service_name_the_option_that_helps(error: Exception, says: str) -> None:
     assert says in remedy(error)
+
+
+def test_refused_fields_are_named_by_their_options() -> None:
+    fields = {"params.num_inference_steps": "is odd", "driving_url": "x", "webhook.events": "y"}
+    errors = [{"field": name, "detail": detail} for name, detail in fields.items()]
+    detail = "; ".join(f"{name}: {detail}" for name, detail in fields.items())
+    error = ProblemError(422, {"code": "invalid_params", "detail": detail, "errors": errors})
+    assert sentence(error) == (
+        "--num-inference-steps: is odd; --driving: x; --webhook-event: y (invalid_params)"
+    )
 
 
 def test_other_errors_name_no_option() -> None:

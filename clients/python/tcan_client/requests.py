@@ -53,12 +53,13 @@ def service_url(url: str | None) -> str:
     chosen = url or os.environ.get("TCAN_URL") or DEFAULT_URL
     try:
         parts = httpx.URL(chosen)
-    except httpx.InvalidURL:
-        parts = httpx.URL()
-    if parts.scheme not in ("http", "https") or not parts.host:
+        is_valid = parts.scheme in ("http", "https") and bool(parts.host)
+    except (httpx.InvalidURL, UnicodeError):
+        is_valid = False
+    if not is_valid:
         raise ClientError(
-            f"{chosen!r} is not the URL of a service; set TCAN_URL or `url` to one like "
-            f"{DEFAULT_URL}"
+            f"{chosen!r} is not the URL of a service; set TCAN_URL, --url or `url` to one that "
+            f"begins with http:// or https:// and a host, like {DEFAULT_URL}"
         )
     return chosen
 

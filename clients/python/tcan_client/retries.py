@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 
 import httpx
@@ -137,9 +138,21 @@ def _retry_after_s(outcome: Outcome) -> float | None:
     return float(header) if re.fullmatch(r"[0-9]{1,6}", header) else None
 
 
+def _cause(failed: httpx.HTTPError) -> str:
+    """Return why there was no response; errors of TLS in words instead of the library's codes."""
+    error: BaseException | None = failed
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is not valid ({error.verify_message})"
+        if isinstance(error, ssl.SSLError):
+            return "the TLS connection failed; if it speaks no TLS there, use http:// in the URL"
+        error = error.__cause__ or error.__context__
+    return str(failed) or type(failed).__name__
+
+
 def _final_error(base: httpx.URL, outcome: Outcome) -> ClientError:
     if isinstance(outcome, httpx.HTTPError):
-        return UnreachableError(f"no answer from {base}: {outcome or type(outcome).__name__}")
+        return UnreachableError(f"no answer from {base}: {_cause(outcome)}")
     if _is_lost_by_redirect(outcome):
         return UnreachableError(f"{base} redirects to {outcome.url}; use the URL of that server")
     if outcome.is_error:

@@ -33,6 +33,7 @@ from tcan_client import (
 )
 from tests import samples
 from tests.service.gateway import running_gateway
+from tests.service.tls_proxy import certificate, tls_proxy
 from tests.service.web import Web, web_server
 
 PARAMS = JobParams(seed=3, format=ResultFormat.GIF)
@@ -331,6 +332,20 @@ def test_result_that_cannot_be_written_is_refused_before_anything_is_sent(
         with pytest.raises(IsADirectoryError):
             client.animate(b"image", b"video", tmp_path)
     assert web.requests == []
+
+
+def test_errors_of_tls_are_words(web: Web, tmp_path: Path) -> None:
+    port = web.url.rpartition(":")[2]
+    chain, key = certificate(tmp_path, "127.0.0.1")
+    with tls_proxy(int(port), chain, key) as tls_port:
+        for url, says in (
+            (f"https://127.0.0.1:{port}", "speaks no TLS there, use http://"),
+            (f"https://127.0.0.1:{tls_port}", "certificate is not valid .self-signed certificate"),
+        ):
+            client = Client(url, retries=Retries(tries=1))
+            with client, pytest.raises(UnreachableError, match=says) as failed:
+                client.jobs()
+            assert "SSL" not in str(failed.value)
 
 
 def test_response_of_another_service_is_reported(web: Web) -> None:

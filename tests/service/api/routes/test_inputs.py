@@ -224,6 +224,10 @@ def test_data_url_over_the_limit_of_the_image_is_refused(folder_settings: Settin
         broken = {**body, "image_url": "data:image/png;base64,*"}
         answer = client.post("/animate", json=broken)
         expect_problem(answer, 422, "url_refused", "image_url: not a valid data: URL: the data is")
+        for count in (1, 1000):  # long URLs take another way
+            wrapped = {**body, "image_url": "data:image/png;base64," + "AAEC\n" * count + "AAEC"}
+            answer = client.post("/animate", json=wrapped)
+            expect_problem(answer, 422, "url_refused", "line breaks or spaces; encode it as one")
         twice = {"image_url": data_url(samples.png())}
         answer = client.post("/animate", files={"image": IMAGE, "driving": POSES}, data=twice)
         expect_problem(answer, 422, "invalid_request", "image is given twice")
