@@ -226,8 +226,9 @@ export interface paths {
          *     the event before, so that a reconnection is not affected by them.
          *
          *     The stream ends after the event of a terminal state, or when the caller's key is revoked. A
-         *     reconnection with `Last-Event-ID` misses no event (unless 10,000 newer ones came meanwhile) and
-         *     repeats none. A comment is sent every 15 s without events.
+         *     reconnection with `Last-Event-ID` repeats no event and misses none, unless 10,000 newer ones
+         *     came meanwhile or the job has ended: then only changes of its state are kept, the last 100, so
+         *     ids skip numbers. A comment is sent every 15 s without events.
          */
         get: operations["get_events"];
         put?: never;

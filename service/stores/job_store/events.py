@@ -1,7 +1,8 @@
 """Job events: a Redis stream per job, written by the scripts that change the record.
 
 Each change raises the record's `version`, which is the id of its event, so events have no gaps, and
-a record's `version` names the event that it agrees with. The last 10,000 events of a job are kept.
+a record's `version` names the event that it agrees with. The last 10,000 events of a job are kept;
+when it has ended, only its last 100 changes of state.
 
 An event holds the job's snapshot without the fields that never change; `events` reads those from
 the record. The channel `changes` publishes ids of jobs that have a new event and nothing else; a

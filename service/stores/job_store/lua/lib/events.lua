@@ -4,11 +4,33 @@
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true, preset = true}
 local private_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
-  closed = true, turn = true, contract = true}
+  closed = true, turn = true, contract = true, state_versions = true}
 -- Readers come back with the last version that they saw, so far fewer would do. The limit bounds memory for a job that
 -- is claimed and released for weeks because a store is unavailable.
 local max_events = 10000
+-- Changes of state that stay when the job has ended, the last ones of a job that changed more often.
+local max_states = 100
 local function events_key(id) return prefix .. 'events:' .. id end
+
+-- Records which events are changes of state, so that the end of a job need not read all of them.
+local function remember_state(id, version)
+  local versions = (get(id, 'state_versions') or '') .. version .. ' '
+  if select(2, versions:gsub(' ', '')) > max_states then versions = versions:gsub('^%d+ ', '') end
+  set(id, 'state_versions', versions)
+end
+
+-- Deletes the events of an ended job except its changes of state: progress is most of what a job needs in memory, and no
+-- reader asks for it any more. They are written to a copy, since a stream that grows reserves 4 kB and a copy nothing.
+local function trim_events(id)
+  local key, kept = events_key(id), events_key(id) .. ':kept'
+  for version in get(id, 'state_versions'):gmatch('%d+') do
+    local name = version .. '-0'
+    for _, event in ipairs(redis.call('XRANGE', key, name, name)) do redis.call('XADD', kept, name, unpack(event[2])) end
+  end
+  redis.call('COPY', kept, key, 'REPLACE')
+  redis.call('DEL', kept)
+  redis.call('HDEL', job_key(id), 'state_versions')
+end
 
 -- Counts an ended job by state and error code, and the duration of its stages.
 local function count_end(id, state)
@@ -36,7 +58,11 @@ local function emit(id, kind)
   redis.call('PUBLISH', prefix .. 'changes', id)
   if kind == 'state' then
     local state = get(id, 'state')
-    if is_final(state) then count_end(id, state) end
+    remember_state(id, version)
+    if is_final(state) then
+      count_end(id, state)
+      trim_events(id)
+    end
     queue_delivery(id, job)
   end
   return job
