@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 SILENCE_S = 3.0
 RECONNECT_S = 1.0
 PLACES_S = 1.0
+# Jobs that are read together.
+BATCH = 100
 
 
 class EventHub:
@@ -111,9 +113,10 @@ class EventHub:
     async def _follow(self, pubsub: PubSub) -> None:
         while not self._stop.is_set():
             changed = await run_unless_stopped(self._stop, _changed_jobs(pubsub)) or self._feeds
-            watched = [self._feeds.get(job_id) for job_id in tuple(changed)]
-            for feed in filter(None, watched):
-                await feed.refresh()
+            for batch in _batches(changed):
+                feeds = filter(None, map(self._feeds.get, batch))
+                # The job store's connection sends what they read as one batch.
+                await asyncio.gather(*(feed.refresh() for feed in feeds))
             await self._report_places()
 
     async def _report_places(self) -> None:
@@ -126,11 +129,18 @@ class EventHub:
             for job_id, feed in self._feeds.items()
             if feed.position is not None
         }
-        if positions:
-            for snapshot in await self._jobs.run(events.moved(positions)):
+        for batch in _batches(positions):
+            known = {job_id: positions[job_id] for job_id in batch}
+            for snapshot in await self._jobs.run(events.moved(known)):
                 feed = self._feeds.get(snapshot.record.id)
                 if feed is not None:
                     feed.move(snapshot)
+
+
+def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
+    ids = list(job_ids)
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
 
 
 async def _changed_jobs(pubsub: PubSub) -> set[str]:
