@@ -1,0 +1,93 @@
+"""A Valkey of a given size, what work costs in it, and the row of a table that it makes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from service.stores.job_store.store import JobStore
+from tests.servers import valkey
+
+# Commands by which this module measures; they are not part of the work.
+OWN_COMMANDS = ("cmdstat_config", "cmdstat_slowlog", "cmdstat_info")
+
+
+@dataclass(frozen=True)
+class World:
+    """A Valkey that holds `size` of what a row is about.
+
+    Attributes:
+        is_counting: the cost of a script is the number of commands that it calls, not its time.
+    """
+
+    jobs: JobStore
+    url: str
+    folder: Path
+    size: int
+    is_counting: bool
+
+    @property
+    def redis(self) -> Redis:
+        """The server, with decoded replies."""
+        return self.jobs.redis
+
+    def cost(self, work: Callable[[], object]) -> float:
+        """Do the work; return what all of its scripts cost, in ms or commands."""
+        costs = self._costs(work)
+        return sum(costs)
+
+    def longest(self, work: Callable[[], object]) -> float:
+        """Do the work; return what its most expensive script costs, in ms; all, in commands."""
+        return max(self._costs(work))
+
+    def _costs(self, work: Callable[[], object]) -> list[float]:
+        self.redis.execute_command("CONFIG", "RESETSTAT")
+        self.redis.slowlog_reset()
+        work()
+        if self.is_counting:
+            calls = {name: each["calls"] for name, each in self.redis.info("commandstats").items()}
+            return [float(sum(calls[name] for name in calls if not name.startswith(OWN_COMMANDS)))]
+        return [
+            entry["duration"] / 1000
+            for entry in self.redis.slowlog_get(-1)
+            if entry["command"].startswith((b"EVALSHA", b"EVAL "))
+        ]
+
+
+@contextmanager
+def open_world(size: int, *, is_counting: bool) -> Iterator[World]:
+    """Start an empty Valkey that logs the duration of every command."""
+    with tempfile.TemporaryDirectory() as name, valkey(Path(name)) as (url, _):
+        jobs = JobStore.connect(url)
+        try:
+            jobs.redis.config_set("slowlog-log-slower-than", 0)
+            jobs.redis.config_set("slowlog-max-len", 1_000_000)
+            yield World(jobs, url, Path(name), size, is_counting)
+        finally:
+            jobs.close()
+
+
+@dataclass(frozen=True)
+class Row:
+    """Work whose cost must not grow with what is stored.
+
+    Attributes:
+        work: what is measured, in words.
+        fill: fills an empty store with `world.size` of what the row is about.
+        measure: does the work and returns its cost; called once in each round.
+        ratio: largest allowed cost at the largest size, divided by that at the smallest.
+        most: largest allowed cost at any size, in `unit`; not checked for numbers of commands.
+        unit: unit of the cost.
+    """
+
+    work: str
+    fill: Callable[[World], object]
+    measure: Callable[[World], float]
+    ratio: float = 2.0
+    most: float = 20.0
+    unit: str = "ms"
