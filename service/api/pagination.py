@@ -45,17 +45,15 @@ def read_cursor(text: str) -> Cursor:
     return Cursor(int(created_ms), name)
 
 
-def next_page(
-    path: str, query: Sequence[tuple[str, str]], page: Sequence[Cursor], limit: int
-) -> str | None:
+def next_page(path: str, query: Sequence[tuple[str, str]], following: Cursor | None) -> str | None:
     """Return the URL of the page after this one, or None after the last page.
 
     Args:
-        page: what is on this page.
         query: this page's query parameters; the cursor is replaced.
+        following: cursor of the next page; None after the last one.
     """
-    if len(page) < limit:
+    if following is None:
         return None
-    last = page[-1]
+    cursor = f"{following.created_ms}-{following.id}"
     parameters = [(name, value) for name, value in query if name != "cursor"]
-    return f"{path}?{urlencode([*parameters, ('cursor', f'{last.created_ms}-{last.id}')])}"
+    return f"{path}?{urlencode([*parameters, ('cursor', cursor)])}"

@@ -51,10 +51,6 @@ class Keyring:
             self._checked_s = now_s
         return self._has_keys
 
-    async def callers(self) -> list[str]:
-        """Return every caller that ever had a key."""
-        return list(dict.fromkeys(key.caller for key in await self._jobs.run(keys.list_keys())))
-
     async def _read(self, key_id: str) -> ApiKey | None:
         now_s = self._now_s()
         read_s, key = self._cache.get(key_id, (None, None))

@@ -68,13 +68,15 @@ class GatewayTasks:
         self._jobs.close()
 
     async def _every(
-        self, step: str, interval_s: float, act: Callable[[], None], threads: CapacityLimiter
+        self, step: str, interval_s: float, act: Callable[[], object], threads: CapacityLimiter
     ) -> None:
+        """Repeat a step until the shutdown; without a pause while it returns True, for more."""
         outage = Outage(step, logger)
         while not self._stop.is_set():
             pause_s = interval_s
             try:
-                await to_thread.run_sync(act, limiter=threads, abandon_on_cancel=True)
+                has_more = await to_thread.run_sync(act, limiter=threads, abandon_on_cancel=True)
+                pause_s = 0.0 if has_more is True else interval_s
                 outage.end()
             except Exception as error:
                 pause_s = max(interval_s, outage.report(error))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.maintenance.each import each
+from service.maintenance.job_indexer import JobIndexer
 from service.maintenance.orphans import OrphanSweeper
 from service.stores.job_store import commands, presence, retention, uploads
+from service.stores.job_store.commands import Command
 from service.stores.job_store.store import JobStore
 from service.stores.object_store.base import ObjectStore
 from service.stores.scratch import sweep_scratch
@@ -24,7 +26,9 @@ INTERVAL_S = 10.0
 ROLE = "sweeper"
 ROLE_MS = 30_000
 POSTPONE_MS = 10 * 60 * 1000
-UPLOADS = "uploads:ends"
+UPLOADS, SPENT = "uploads:ends", "checkpoints:spent"
+# Erased of each kind before the others have their turn.
+BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,28 @@ class Sweeper:
     holder: str
     scratch: Path
     orphans: OrphanSweeper
+    indexer: JobIndexer = field(default_factory=JobIndexer)
 
-    def act(self) -> None:
-        """Delete a batch of each kind. Raises UnavailableError if the job store does not answer."""
+    def act(self) -> bool:
+        """Delete a batch of each kind, and index a batch of jobs.
+
+        Returns:
+            Whether a batch was full, so that the next one should follow without a pause.
+
+        Raises:
+            UnavailableError: the job store does not answer.
+        """
         sweep_scratch(self.scratch)
         if not self.jobs.run(presence.hold_role(ROLE, self.holder, ROLE_MS)):
-            return
-        self._each("expiries", self.jobs.run(commands.expired_jobs()), self._erase_job)
-        spent = self.jobs.run(retention.obsolete_checkpoints())
-        self._each("checkpoints:spent", spent, self._erase_checkpoints)
-        self._each(UPLOADS, self.jobs.run(uploads.expired_uploads()), self._erase_upload)
+            return False
+        has_more = (
+            self._each("expiries", commands.expired_jobs(BATCH), self._erase_job),
+            self._each(SPENT, retention.obsolete_checkpoints(BATCH), self._erase_checkpoints),
+            self._each(UPLOADS, uploads.expired_uploads(BATCH), self._erase_upload),
+            self.indexer.index(self.jobs),
+        )
         self.orphans.sweep()
+        return any(has_more)
 
     def _erase_job(self, job_id: str) -> None:
         self.objects.delete(f"jobs/{job_id}")
@@ -68,11 +83,20 @@ class Sweeper:
         self.objects.delete(f"uploads/{upload_id}")
         self.jobs.run(uploads.forget_upload(upload_id))
 
-    def _each(self, set_name: str, names: list[str], erase: Callable[[str], None]) -> None:
-        """Delete all; postpone failures, so that they do not block the next batch.
+    def _each(
+        self, set_name: str, expired: Command[list[str]], erase: Callable[[str], None]
+    ) -> bool:
+        """Delete what has expired; postpone failures, so that they do not block the next batch.
 
         Args:
             set_name: the set that lists the names by the time at which they expire.
+            expired: lists up to BATCH of them.
+
+        Returns:
+            Whether the batch was full and nothing failed.
         """
-        for name in each(names, erase, are_jobs=set_name != UPLOADS):
+        names = self.jobs.run(expired)
+        failed = each(names, erase, are_jobs=set_name != UPLOADS)
+        for name in failed:
             self.jobs.run(retention.postpone(set_name, name, POSTPONE_MS))
+        return len(names) == BATCH and not failed

@@ -167,7 +167,7 @@ def test_records_of_a_later_gateway_can_be_read(jobs: JobStore) -> None:
         if name == "options":
             content["webhook"]["of_later"] = 1
         jobs.redis.hset("tcan:job:later", name, json.dumps(content))
-    [listed] = jobs.run(commands.recent(10))
+    [listed] = jobs.run(commands.recent(10)).jobs
     record = listed.record
     assert record.params == JobParams() and record.options.webhook is not None
     assert state(jobs, "later") is JobState.QUEUED

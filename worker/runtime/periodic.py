@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 class Periodic:
     """Calls a function at once and then every `interval_s`, until the `with` block ends.
 
-    Errors are logged, of many in a row only some; the next call comes as usual.
+    While the function returns True it has more to do and is called again without a pause. Errors
+    are logged, of many in a row only some; the next call comes as usual.
     """
 
     def __init__(self, name: str, interval_s: float, function: Callable[[], object]) -> None:
@@ -40,10 +41,11 @@ class Periodic:
     def _run(self) -> None:
         outage = Outage(self._thread.name, logger)
         while True:
+            pause_s = self._interval_s
             try:
-                self._function()
+                pause_s = 0.0 if self._function() is True else self._interval_s
                 outage.end()
             except Exception as error:
                 outage.report(error)
-            if self._closed.wait(self._interval_s):
+            if self._closed.wait(pause_s):
                 return

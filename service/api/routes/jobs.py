@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
@@ -18,14 +18,13 @@ from service.api.problems import problem_responses
 from service.auth.authenticator import Caller
 from service.contract.callers import CALLER
 from service.contract.errors import ErrorCode
-from service.contract.job import ANONYMOUS
 from service.contract.options import MAX_METADATA, METADATA_PAIR
 from service.contract.states import JobState
 from service.contract.views import JobList, JobView
 from service.errors import RejectedError
-from service.gateway import Gateway, job_not_found
+from service.gateway import job_not_found
+from service.jobs.long_reads import full_page
 from service.stores.job_store import commands
-from service.stores.job_store.commands import Cursor
 from service.views.job_views import view
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -100,36 +99,30 @@ async def list_jobs(
     cursor: PageCursor = None,
 ) -> JobList:
     """List jobs, newest first. `next` and the header `Link` point to the next page."""
-    snapshots = await gateway.jobs.run(
-        commands.recent(
-            limit,
-            None if cursor is None else read_cursor(cursor),
-            caller=await _listed_callers(gateway, caller, of_caller),
-            states=status or (),
-            metadata=metadata or (),
-            since_ms=_ms(created_after),
-            until_ms=_ms(created_before),
-        )
+    find = partial(
+        commands.recent,
+        caller=_listed_caller(caller, of_caller),
+        states=status or (),
+        metadata=metadata or (),
+        since_ms=_ms(created_after),
+        until_ms=_ms(created_before),
     )
-    following = next_page(
-        f"{gateway.settings.public_url}/jobs",
-        request.query_params.multi_items(),
-        [Cursor(each.record.created_ms, each.record.id) for each in snapshots],
-        limit,
+    page = await full_page(
+        gateway.jobs, find, limit, None if cursor is None else read_cursor(cursor)
     )
+    url = f"{gateway.settings.public_url}/jobs"
+    following = next_page(url, request.query_params.multi_items(), page.following)
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
-    job_views = [gateway.view(snapshot, caller) for snapshot in snapshots]
+    job_views = [gateway.view(snapshot, caller) for snapshot in page.jobs]
     return JobList(jobs=job_views, next=following)
 
 
-async def _listed_callers(gateway: Gateway, caller: Caller, requested: str | None) -> Sequence[str]:
-    """Return the callers whose jobs are listed; without admin, other callers have none."""
-    if requested is not None:
-        return [requested] if caller.sees_all or requested == caller.id else [NO_CALLER]
-    if caller.sees_all:
-        return [ANONYMOUS, *await gateway.authenticator.keyring.callers()]
-    return [caller.id]
+def _listed_caller(caller: Caller, requested: str | None) -> str:
+    """Return the caller whose jobs are listed; without admin, another caller has none."""
+    if requested is None:
+        return commands.EVERYONE if caller.sees_all else caller.id
+    return requested if caller.sees_all or requested == caller.id else NO_CALLER
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=MISSING)

@@ -105,12 +105,9 @@ async def list_uploads(
     after = None if cursor is None else read_cursor(cursor)
     listed = await gateway.jobs.run(uploads.list_uploads(caller.id, limit, after))
     sizes = await asyncio.gather(*(_size(gateway, each.upload) for each in listed))
-    following = next_page(
-        f"{gateway.settings.public_url}/uploads",
-        request.query_params.multi_items(),
-        [Cursor(each.created_ms, each.upload.id) for each in listed],
-        limit,
-    )
+    last = Cursor(listed[-1].created_ms, listed[-1].upload.id) if len(listed) == limit else None
+    url = f"{gateway.settings.public_url}/uploads"
+    following = next_page(url, request.query_params.multi_items(), last)
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
     views = [_view(*pair) for pair in zip(listed, sizes, strict=True)]

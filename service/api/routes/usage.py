@@ -13,6 +13,7 @@ from service.contract.caller_views import Allowance, StorageUse, Usage
 from service.contract.errors import ErrorCode
 from service.contract.job import moment
 from service.contract.states import JobState
+from service.jobs.long_reads import stored
 from service.stores.job_store import keys
 
 router = APIRouter(tags=["usage"])
@@ -22,6 +23,7 @@ router = APIRouter(tags=["usage"])
 async def get_usage(caller: CallerDep, gateway: GatewayDep) -> Usage:
     """Return the caller's limits with what is used and left of them, its jobs and its storage."""
     used, limits = await gateway.jobs.run(keys.usage(caller.id)), caller.limits
+    storage = await stored(gateway.jobs, caller.id)
     midnight = moment(used.tomorrow_ms)
     is_counted = limits.requests_per_minute is not None
     return Usage(
@@ -39,9 +41,9 @@ async def get_usage(caller: CallerDep, gateway: GatewayDep) -> Usage:
         jobs=used.jobs,
         storage=StorageUse(
             jobs=sum(used.jobs.values()),
-            input_bytes=used.input_bytes,
-            uploads=used.uploads,
-            upload_bytes=used.upload_bytes,
+            input_bytes=storage.input_bytes,
+            uploads=storage.uploads,
+            upload_bytes=storage.upload_bytes,
         ),
     )
 

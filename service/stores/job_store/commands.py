@@ -7,7 +7,7 @@ Keys in Redis, all with the prefix `tcan:`; those of other modules are listed th
 
 - `job:{id}`: hash, the record.
 - `jobs:{caller}`, `jobs:{caller}:{state}`, `jobs:{caller}:metadata:{name}={value}`: ids by creation
-  time.
+  time; under the caller `*` those of all callers.
 - `waiting:{queue}`: ids of waiting jobs by virtual start time.
 - `waiting:{queue}:age:{priority}`: the same by creation time.
 - `waiting:{queue}:presets`: those that name a preset.
@@ -59,6 +59,10 @@ T = TypeVar("T")
 
 SILENCE_MS = 5000
 GRACE_MS = 6000
+# In place of a caller: the jobs of all callers. No caller can have this name.
+EVERYONE = "*"
+# Jobs with one pair of metadata that a script reads in search of those with all pairs.
+MAX_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,21 @@ class Command(Generic[T]):
 
 
 class Cursor(NamedTuple):
-    """The last job or upload of a page; it need not exist any more."""
+    """The job or upload behind which a page begins; it need not exist any more."""
 
     created_ms: int
     id: str
+
+
+class JobPage(NamedTuple):
+    """A part of a list of jobs.
+
+    Attributes:
+        following: cursor of the next page; None if there are no more jobs.
+    """
+
+    jobs: list[JobSnapshot]
+    following: Cursor | None
 
 
 def create(
@@ -146,25 +161,28 @@ def recent(
     limit: int,
     after: Cursor | None = None,
     *,
-    caller: str | Sequence[str] = ANONYMOUS,
+    caller: str = ANONYMOUS,
     states: Sequence[JobState] = (),
     metadata: Sequence[str] = (),
     since_ms: int | None = None,
     until_ms: int | None = None,
-) -> Command[list[JobSnapshot]]:
+) -> Command[JobPage]:
     """List up to `limit` jobs, newest first.
 
+    A page may have fewer although the list goes on: one script reads a limited number of rows.
+
     Args:
-        after: last job of the page before.
-        caller: one caller or several.
+        after: cursor of this page, from the page before.
+        caller: a caller, or EVERYONE.
         states: only jobs in these states; all if empty.
         metadata: only jobs with all of this metadata, `name=value` each.
         since_ms: only jobs created at this time or later.
         until_ms: only jobs created before this time.
     """
     arguments = {
-        "callers": [caller] if isinstance(caller, str) else list(dict.fromkeys(caller)),
+        "caller": caller,
         "limit": limit,
+        "max_rows": max(limit, MAX_ROWS) if metadata else limit,
         "after_ms": None if after is None else after.created_ms,
         "after_id": None if after is None else after.id,
         "since_ms": since_ms,
@@ -172,7 +190,7 @@ def recent(
         "states": list(dict.fromkeys(states)),
         "metadata": list(dict.fromkeys(metadata)),
     }
-    return Command("list", arguments, lambda reply: [*map(parse_snapshot, reply)])
+    return Command("list", arguments, _page)
 
 
 def erase(job_id: str, *, keep_pending_deliveries: bool = False) -> Command[JobState | None]:
@@ -371,6 +389,12 @@ def _leased(script: str, job_id: str, token: int, **arguments: object) -> Comman
 
 def _report(warnings: Sequence[str], seconds: Mapping[str, float] | None) -> dict[str, str]:
     return {"warnings": json.dumps(list(warnings)), "seconds": json.dumps(dict(seconds or {}))}
+
+
+def _page(reply: tuple[list[Any], list[str]]) -> JobPage:
+    snapshots, following = reply
+    cursor = Cursor(int(following[0]), following[1]) if following else None
+    return JobPage([*map(parse_snapshot, snapshots)], cursor)
 
 
 def _pairs(reply: list[str]) -> list[tuple[str, Queue]]:

@@ -30,16 +30,13 @@ class RateLimitResult(NamedTuple):
 
 
 class CallerUsage(NamedTuple):
-    """Use of the limits, jobs and storage of a caller.
+    """Use of the limits and jobs of a caller.
 
     Attributes:
         requests: those of the last minute; counted only for callers with a limit.
         bytes_today: bytes of inputs, and maximum sizes of unused uploads, since midnight (UTC).
         driving_ms_today: duration of the driving motion since midnight (UTC).
         tomorrow_ms: the next midnight (UTC), in ms since 1970.
-        input_bytes: bytes of the inputs of all stored jobs.
-        uploads: uploads that have not been deleted.
-        upload_bytes: their maximum sizes.
         jobs: number of stored jobs by state.
     """
 
@@ -47,10 +44,23 @@ class CallerUsage(NamedTuple):
     bytes_today: int
     driving_ms_today: int
     tomorrow_ms: int
+    jobs: dict[JobState, int]
+
+
+class CallerStorage(NamedTuple):
+    """Storage that some of a caller's jobs and uploads use.
+
+    Attributes:
+        input_bytes: bytes of the jobs' inputs.
+        uploads: uploads that have not been deleted.
+        upload_bytes: their maximum sizes.
+        is_last: whether these are the last ones.
+    """
+
     input_bytes: int
     uploads: int
     upload_bytes: int
-    jobs: dict[JobState, int]
+    is_last: bool
 
 
 def put_key(key: ApiKey) -> Command[str]:
@@ -107,6 +117,22 @@ def usage(caller: str) -> Command[CallerUsage]:
     """Read what the caller has used."""
     arguments = {"caller": caller, "window_ms": WINDOW_S * 1000, "states": list(JobState)}
     return Command("usage", arguments, _usage)
+
+
+def storage(caller: str, offset: int, limit: int) -> Command[CallerStorage]:
+    """Add up what the caller's oldest jobs and uploads store.
+
+    Args:
+        offset: how many jobs, and how many uploads, were added up before.
+        limit: how many of both are read.
+    """
+    arguments = {"caller": caller, "offset": offset, "limit": limit}
+    return Command("storage", arguments, _storage)
+
+
+def _storage(reply: tuple[int, int, int, int]) -> CallerStorage:
+    input_bytes, uploads, upload_bytes, is_last = reply
+    return CallerStorage(input_bytes, uploads, upload_bytes, bool(is_last))
 
 
 def _usage(reply: list[int]) -> CallerUsage:

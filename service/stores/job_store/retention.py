@@ -1,4 +1,4 @@
-"""Commands for erasing objects that are not needed any more.
+"""Commands for erasing what is not needed any more, and for what releases before left undone.
 
 Keys in Redis: `checkpoints:spent`, ended jobs whose checkpoints are still stored; `identity`, a
 name that distinguishes this job store from others.
@@ -29,6 +29,19 @@ def obsolete_checkpoints(limit: int = 100) -> Command[list[str]]:
 def forget_checkpoints(job_id: str) -> Command[str]:
     """Record that an ended job's checkpoints are deleted."""
     return Command("forget_checkpoints", {"id": job_id}, str)
+
+
+def index_jobs(cursor: str, limit: int) -> Command[str]:
+    """List jobs of releases before this one among the jobs of all callers.
+
+    Args:
+        cursor: "0" at first, then the reply.
+        limit: approximate number of the server's keys that are looked at.
+
+    Returns:
+        The cursor of the next call; "0" after the last key.
+    """
+    return Command("index_jobs", {"cursor": cursor, "count": limit}, str)
 
 
 def missing_jobs(job_ids: Sequence[str]) -> Command[list[str]]:

@@ -176,7 +176,7 @@ def test_invalid_submission_is_refused(
     says: str,
 ) -> None:
     expect_problem(submit(client, tmp_path, **changes), status, code, says)
-    assert jobs.run(commands.recent(10)) == []
+    assert jobs.run(commands.recent(10)).jobs == []
     assert list(folder_settings.spool_folder.iterdir()) == []
 
 

@@ -40,7 +40,7 @@ def make(jobs: JobStore, caller: str, number: int) -> str:
 
 def ended(jobs: JobStore, caller: str) -> list[JobRecord]:
     """Return the caller's finished jobs."""
-    ended = jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED]))
+    ended = jobs.run(commands.recent(MANY, caller=caller, states=[JobState.SUCCEEDED])).jobs
     return [snapshot.record for snapshot in ended]
 
 

@@ -18,9 +18,7 @@ set(id, 'id', id, 'state', 'queued', 'queue', queue, 'caller', caller, 'created_
   'waiting_since_ms', now, 'units', args.units)
 set_fields(id, args.fields)
 store_estimate(id)
-redis.call('ZADD', jobs_key(caller), now, id)
-redis.call('ZADD', jobs_key(caller, 'queued'), now, id)
-for _, key in ipairs(metadata_keys(id)) do redis.call('ZADD', key, now, id) end
+add_to_index(id)
 assign_virtual_start(id)
 enqueue(id, queue)
 local deadline_s = option(id, 'start_deadline_s')

@@ -6,9 +6,7 @@ local state = get(id, 'state')
 if not state then return '' end
 if not is_final(state) then return state end
 local caller = get(id, 'caller')
-redis.call('ZREM', jobs_key(caller), id)
-redis.call('ZREM', jobs_key(caller, state), id)
-for _, key in ipairs(metadata_keys(id)) do redis.call('ZREM', key, id) end
+for _, key in ipairs(index_keys(id)) do redis.call('ZREM', key, id) end
 redis.call('ZREM', expiries_key, id)
 for n = 1, redis.call('LLEN', deliveries_key(id)) do
   local name = delivery_name(id, n)

@@ -188,7 +188,7 @@ def test_prefer_wait_returns_the_ended_job(
     client: TestClient, jobs: JobStore, tmp_path: Path
 ) -> None:
     def work() -> None:
-        while not (waiting := jobs.run(commands.recent(1))):
+        while not (waiting := jobs.run(commands.recent(1)).jobs):
             pass
         jobs.run(commands.cancel(waiting[0].record.id))
 
@@ -229,7 +229,7 @@ def test_idempotency_key_returns_the_same_job_after_its_end(
     expect_problem(other, 422, "idempotency_key_reused")
     any_client.delete(f"/jobs/{job_id}")
     expect_problem(submit_with(any_client, tmp_path, key), 410, "job_erased")
-    assert [each.record.id for each in jobs.run(commands.recent(9))] == []
+    assert [each.record.id for each in jobs.run(commands.recent(9)).jobs] == []
 
 
 def test_refused_request_releases_its_idempotency_key(client: TestClient, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.service.stores.job_store.records import INPUTS, Clock, created, state
 
 def listed(jobs: JobStore, *arguments: Any, **filters: Any) -> list[str]:
     """Return the ids on a page."""
-    return [each.record.id for each in jobs.run(commands.recent(*arguments, **filters))]
+    return [each.record.id for each in jobs.run(commands.recent(*arguments, **filters)).jobs]
 
 
 def test_positions_follow_creation_order(jobs: JobStore, clock: Clock) -> None:
@@ -123,4 +123,4 @@ def test_only_ended_jobs_expire(jobs: JobStore, clock: Clock) -> None:
     assert jobs.run(commands.erase("b")) is JobState.CANCELED
     assert jobs.run(commands.erase("b")) is None
     assert jobs.run(commands.expired_jobs()) == []
-    assert [each.record.id for each in jobs.run(commands.recent(9))] == ["a"]
+    assert [each.record.id for each in jobs.run(commands.recent(9)).jobs] == ["a"]

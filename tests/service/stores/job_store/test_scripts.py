@@ -91,6 +91,7 @@ def test_reading_scripts_run_read_only_on_the_server(jobs: JobStore) -> None:
         keys.list_keys(),
         keys.any_key(),
         keys.usage("me"),
+        keys.storage("me", 0, 10),
         keys.check_quota("me", CallerLimits(queued_jobs=1), 1),
     ]
     jobs.redis.lpush(Queue.RENDER.task, "a hint")

@@ -67,7 +67,7 @@ class Line:
         return [
             record
             for caller in ("a", "b", "c")
-            for record, *_ in self.jobs.run(commands.recent(1000, caller=caller))
+            for record, *_ in self.jobs.run(commands.recent(1000, caller=caller)).jobs
         ]
 
 

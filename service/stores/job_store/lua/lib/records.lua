@@ -3,6 +3,9 @@
 local function job_key(id) return prefix .. 'job:' .. id end
 local function jobs_key(caller, state) return prefix .. 'jobs:' .. caller .. (state and ':' .. state or '') end
 
+-- The jobs of all callers are listed as if they were this one's, too; no caller can have this name.
+local everyone = '*'
+
 local function get(id, field) return redis.call('HGET', job_key(id), field) end
 local function set(id, ...) redis.call('HSET', job_key(id), ...) end
 local function set_fields(id, fields)
@@ -17,13 +20,20 @@ end
 -- Returns the caller's set of jobs with this metadata, `name=value`.
 local function metadata_key(caller, pair) return jobs_key(caller, 'metadata:' .. pair) end
 
--- Returns the sets of jobs that list this job by its metadata.
-local function metadata_keys(id)
-  local keys = {}
-  for name, value in pairs(option(id, 'metadata') or {}) do
-    keys[#keys + 1] = metadata_key(get(id, 'caller'), name .. '=' .. value)
+-- Returns the sets that list this job.
+local function index_keys(id)
+  local keys, state, metadata = {}, get(id, 'state'), option(id, 'metadata') or {}
+  for _, owner in ipairs({get(id, 'caller'), everyone}) do
+    keys[#keys + 1] = jobs_key(owner)
+    keys[#keys + 1] = jobs_key(owner, state)
+    for name, value in pairs(metadata) do keys[#keys + 1] = metadata_key(owner, name .. '=' .. value) end
   end
   return keys
+end
+
+local function add_to_index(id)
+  local created_ms = get(id, 'created_ms')
+  for _, key in ipairs(index_keys(id)) do redis.call('ZADD', key, created_ms, id) end
 end
 
 local function cancel_requested(id) return get(id, 'cancel_requested') == '1' end
@@ -38,9 +48,11 @@ local function transition(id, to)
     error({err = 'ILLEGAL job ' .. id .. ' cannot go from ' .. tostring(from) .. ' to ' .. to})
   end
   set(id, 'state', to)
-  local caller = get(id, 'caller')
-  redis.call('ZREM', jobs_key(caller, from), id)
-  redis.call('ZADD', jobs_key(caller, to), get(id, 'created_ms'), id)
+  local created_ms = get(id, 'created_ms')
+  for _, owner in ipairs({get(id, 'caller'), everyone}) do
+    redis.call('ZREM', jobs_key(owner, from), id)
+    redis.call('ZADD', jobs_key(owner, to), created_ms, id)
+  end
 end
 
 -- Adds the milliseconds since `since_field` to `total_field` and deletes `since_field`.
