@@ -22,7 +22,9 @@ PersonChoice = int | tuple[float, float] | None
 MAX_DISTANCE = 0.5  # between a person and the position that its track predicts ...
 MAX_DISTANCE_PER_LOST_FRAME = 0.05  # ... increased for each frame without the person ...
 MAX_DISTANCE_AFTER_LOSS = 1.0  # ... up to this
-IMPOSSIBLE = 1000.0  # cost of a match
+# Cost of leaving a track and a person unmatched, and the largest cost of a match. With a much
+# higher one, two people would be swapped so that a passer-by is matched as well.
+UNMATCHED = 0.7
 MAX_LOST_FRAMES = 30
 SIZE_WEIGHT = 0.1  # cost of a doubled size; small, because sizes are estimated roughly
 MAX_SIZE_RATIO = 1.6  # of tracks of the same person
@@ -129,27 +131,26 @@ def _match(
         ]
     )
     pairs = zip(*linear_sum_assignment(costs), strict=True)
-    return {int(b): tracks[a] for a, b in pairs if costs[a, b] < IMPOSSIBLE}
+    return {int(b): tracks[a] for a, b in pairs if costs[a, b] < UNMATCHED}
 
 
 def _cost(
     track: _Track, points: Floats, height: float, frame: int, appearance: Floats | None
 ) -> float:
-    """Return the cost of a person as continuation of a track, in body heights."""
+    """Return the cost of a person as continuation of a track, in body heights; 0..UNMATCHED."""
     apart = np.linalg.norm(points - track.expected(frame), axis=-1)
     if np.isnan(apart).all():
-        return IMPOSSIBLE
+        return UNMATCHED
     size = max(track.height, height)
     distance = float(np.nanmedian(apart)) / size
     allowed = MAX_DISTANCE + MAX_DISTANCE_PER_LOST_FRAME * (frame - track.last - 1)
     if distance > min(allowed, MAX_DISTANCE_AFTER_LOSS):
-        return IMPOSSIBLE
+        return UNMATCHED
     other_size = SIZE_WEIGHT * abs(float(np.log2(track.height / height)))
-    return (
-        distance
-        + other_size
-        + APPEARANCE_WEIGHT * (appearance_distance(track.appearance, appearance) or 0.0)
+    other_appearance = APPEARANCE_WEIGHT * (
+        appearance_distance(track.appearance, appearance) or 0.0
     )
+    return min(distance + other_size + other_appearance, UNMATCHED)
 
 
 def parse_person(text: str | None) -> PersonChoice:

@@ -112,6 +112,25 @@ def _meeting(different: bool) -> tuple[list[Pose], list[Pose]]:
     )
 
 
+@pytest.mark.parametrize("has_colours", [True, False])
+@pytest.mark.parametrize("apart", [60.0, 75.0, 100.0])
+def test_two_visible_people_are_not_swapped_for_a_third_one(
+    apart: float, has_colours: bool
+) -> None:
+    """The right one of two is not detected in the frame in which somebody passes at the left."""
+    colours = np.eye(64)[[3, 40, 20]] if has_colours else [None] * 3
+    passer_by, one, other = (
+        replace(standing(20.0, neck=(x, 100.0), canvas=CANVAS), appearance=colour)
+        for x, colour in zip((200.0 - apart, 200.0, 200.0 + apart), colours, strict=True)
+    )
+    frames = [[passer_by, one] if i == 10 else [one, other] for i in range(20)]
+
+    for index, mine in ((0, one), (1, other)):
+        chosen = choose_person(frames, index)
+        assert all(_is(pose, mine) for i, pose in enumerate(chosen) if i != 10)
+    assert choose_person(frames, 1)[10] is None
+
+
 @pytest.mark.parametrize(("different", "recognized"), [(True, True), (False, False)])
 def test_person_hidden_while_crossing_is_recognized_by_appearance(
     different: bool, recognized: bool
