@@ -44,14 +44,19 @@ def animate(
     guidance_scale: Annotated[
         float | None, typer.Option(min=0, help="Guidance; 1 means none. Default: the preset's.")
     ] = None,
-    context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
+    context_size: Annotated[
+        int | None, typer.Option(help="Frames in a window. Default: the preset's.")
+    ] = None,
     context_overlap: Annotated[
         int | None,
         typer.Option(help="Frames shared by neighbouring windows. Default: the preset's."),
     ] = None,
     ptm_tau: Annotated[
-        float, typer.Option(min=0, help="Pose-driven temperature: more means a calmer background.")
-    ] = 3.0,
+        float | None,
+        typer.Option(
+            min=0, help="Pose-driven temperature: more means a calmer background. Default: 3."
+        ),
+    ] = None,
     retarget: Annotated[
         bool, typer.Option(help="Adapt the poses to the character's limbs.")
     ] = True,
@@ -89,11 +94,15 @@ def animate(
         str | None, typer.Option(help="ddim, dpm++2m, ays, lcm, or a class of diffusers.")
     ] = None,
     fusion: Annotated[
-        str, typer.Option(help="Weights of overlapping windows: pyramid, or flat as in the paper.")
-    ] = "pyramid",
+        str | None,
+        typer.Option(
+            help="Weights of overlapping windows: pyramid, or flat as in the paper. "
+            "Default: the preset's."
+        ),
+    ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="Initial noise: independent, or freenoise. Default: the preset's."),
+        typer.Option(help="Initial noise: independent, freenoise or tiled. Default: the preset's."),
     ] = None,
     cache_interval: Annotated[
         int,
@@ -166,6 +175,7 @@ def animate(
         from tcan_core.models.weights.presets import load_preset
         from tcan_core.pipelines.animate import AnimateSettings
         from tcan_core.pipelines.animate_files import prepare, random_seed
+        from tcan_core.pipelines.condition_maps import prepare_maps
         from tcan_core.pipelines.preflight import check_files
 
     part = Trim() if trim is None else Trim.parse(trim)
@@ -198,20 +208,28 @@ def animate(
         window_batch=window_batch or 1,
         decode_batch=decode_batch or AnimateSettings.decode_batch,
     )
+    loaded = load_preset(preset)
+    settings.temperature(loaded)  # refuses what the preset cannot do, before any work
     with _bar() as bar:
         progress = _progress_updater(bar)
-        prepared = prepare(
-            image,
-            driving,
-            detector=detector or load_preset(preset).detector,
-            cleaning=CleaningSettings(person=parse_person(person)),
-            progress=_detection_updater(bar),
-            source_pose_path=source_pose,
-            retarget=retarget,
-            trim=part,
-            audio=audio and not group.rank,
-            pose_options=pose_options,
-        )
+        found = _detection_updater(bar)
+        if loaded.condition == "maps":
+            prepared = prepare_maps(
+                image, driving, progress=found, trim=part, audio=audio and not group.rank
+            )
+        else:
+            prepared = prepare(
+                image,
+                driving,
+                detector=detector or loaded.detector,
+                cleaning=CleaningSettings(person=parse_person(person)),
+                progress=found,
+                source_pose_path=source_pose,
+                retarget=retarget,
+                trim=part,
+                audio=audio and not group.rank,
+                pose_options=pose_options,
+            )
         if not group.rank:
             stored = stored_format(out, prepared.fps, prepared.image.shape[:2])
             for line in [*prepared.warnings, *stored.warnings]:  # before the long computation
@@ -287,7 +305,9 @@ def _fitted(
 
     preset, device, limit = target
     height, width = prepared.image.shape[:2]
-    run = run_of(load_preset(preset), (height, width), len(prepared.poses), settings.context_size)
+    loaded = load_preset(preset)
+    context_size = settings.sampling(loaded).context_size
+    run = run_of(loaded, (height, width), prepared.num_frames, context_size)
     plan = plan_within(run, read_bytes(limit), options, choices_on(device), *max_batches)
     windows, frames = plan.window_batch, plan.decode_batch
     return replace(settings, window_batch=windows, decode_batch=frames), plan.options

@@ -44,21 +44,22 @@ def evaluate(
         int | None, typer.Option(min=1, max=1000, help="Default: the preset's.")
     ] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Default: the preset's.")] = None,
-    context_size: Annotated[int, typer.Option(help="Frames in a window.")] = 16,
+    context_size: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
     context_overlap: Annotated[int | None, typer.Option(help="Default: the preset's.")] = None,
     ptm_tau: Annotated[
-        float, typer.Option(help="Strength of the temperature map; 0 means none.")
-    ] = 3.0,
+        float | None,
+        typer.Option(help="Strength of the temperature map. Default: 3; 0 is none."),
+    ] = None,
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
     motion: Annotated[bool, typer.Option(help="Use the motion modules (stage 2).")] = True,
     scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
     cache_interval: Annotated[
         int, typer.Option(min=1, help="Run the whole network only every N steps.")
     ] = 1,
-    noise: Annotated[str | None, typer.Option(help="independent or freenoise.")] = None,
+    noise: Annotated[str | None, typer.Option(help="independent, freenoise or tiled.")] = None,
     fusion: Annotated[
-        str, typer.Option(help="Weights of overlapping windows: pyramid or flat.")
-    ] = "pyramid",
+        str | None, typer.Option(help="pyramid or flat. Default: the preset's.")
+    ] = None,
     drop_joints: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the true poses' joints to drop.")
     ] = 0.0,

@@ -27,7 +27,9 @@ def plan(
     frames: Annotated[
         int | None, typer.Option(min=1, help="Frames of the video. Default: one window's.")
     ] = None,
-    context_size: Annotated[int, typer.Option(min=1, help="Frames in a window.")] = 16,
+    context_size: Annotated[
+        int | None, typer.Option(min=1, help="Frames in a window. Default: the preset's.")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "bfloat16",
     tile_codec: Annotated[bool, typer.Option(help="Decode large images in tiles.")] = False,
     measure: Annotated[
@@ -45,7 +47,8 @@ def plan(
     loaded, limit_bytes = load_preset(preset), read_bytes(memory)
     image_size = (loaded.resolution, loaded.resolution) if size is None else read_size(size)
     options = RuntimeOptions(dtype=dtype, tile_codec=tile_codec)  # type: ignore[arg-type]
-    run = run_of(loaded, image_size, context_size if frames is None else frames, context_size)
+    window = context_size or loaded.sampling.context_size
+    run = run_of(loaded, image_size, window if frames is None else frames, window)
     if measure:
         measure_if_new(loaded, run, options)
     chosen = plan_run(run, limit_bytes, options)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,16 @@ from tcan_core.pipelines.animate_files import (
     render,
     write_poses,
 )
+from tcan_core.pipelines.condition_maps import prepare_maps
 from tcan_core.pipelines.device_memory import OUT_OF_MEMORY, cuda_memory, free_unused
 from tcan_core.pipelines.drawing import PoseDrawer
 from tcan_core.pipelines.peer_process import PipelinePeers
 from tcan_core.planning.budget import Budget
-from tcan_core.progress import AnimateProgress, ProgressCallback
+from tcan_core.progress import ProgressCallback
 from tcan_core.sampling.state import DenoiseState
 from worker.animation import Rendering
 from worker.decoding import ChildSource
+from worker.detection import cancel_check, detection_progress
 from worker.failures import (
     AnimationCanceledError,
     AnimationError,
@@ -112,6 +115,7 @@ class TcanAnimator:
         self._detector = self.detector or ""
         self._budget: Budget | None = None
         self._drawer: PoseDrawer | None = None
+        self._takes_maps = False
         self._pipeline: AnimatePipeline | None = None
         self._peers: PipelinePeers | None = None
         self._info: ModelInfo | None = None
@@ -127,7 +131,8 @@ class TcanAnimator:
         preset = load_preset(self.preset)
         self._drawer = PoseDrawer.from_preset(preset)
         self._detector = self._detector or preset.detector
-        if self.detects:
+        self._takes_maps = preset.condition == "maps"
+        if self.detects and not self._takes_maps:
             build_detector(self._detector)
         if not self.renders:
             self._info = model_info(preset, None, loaded=False)
@@ -186,27 +191,34 @@ class TcanAnimator:
     ) -> list[str]:
         """See `worker.animation.Animator`."""
         assert self._drawer is not None, "load() comes first"
-        progress = _detection_progress(report, is_canceled)
-        media = self._media.with_check(_cancel_check(is_canceled))
+        progress = detection_progress(report, is_canceled)
+        media = self._media.with_check(cancel_check(is_canceled))
+        read: Callable[..., PreparedInput] = prepare_maps
+        if not self._takes_maps:
+            read = partial(
+                prepare,
+                detector=self._detector,
+                cleaning=CleaningSettings(person=params.person),
+                source_pose_path=image_pose,
+                retarget=params.retarget,
+                pose_options=_pose_options(params),
+            )
         with _mapped_errors():
-            result = prepare(
+            result = read(
                 image,
                 driving,
                 limits=self._limits,
-                detector=self._detector,
-                cleaning=CleaningSettings(person=params.person),
                 progress=progress,
-                source_pose_path=image_pose,
                 media=media,
-                retarget=params.retarget,
                 trim=_trim(params),
-                pose_options=_pose_options(params),
                 audio=params.audio and params.format is ResultFormat.MP4,
             )
-            pose_maps = self._drawer.pose_maps(
-                result.image, result.poses, result.source_pose, retarget=params.retarget
-            )
-        replace(result, pose_maps=pose_maps).save(prepared, progress)
+            if result.pose_maps is None:
+                maps = self._drawer.pose_maps(
+                    result.image, result.poses, result.source_pose, retarget=params.retarget
+                )
+                result = replace(result, pose_maps=maps)
+        result.save(prepared, progress)
         return result.warnings + _sound_warnings(params)
 
     def preview(
@@ -218,8 +230,8 @@ class TcanAnimator:
         is_canceled: Callable[[], bool],
     ) -> Rendering:
         """See `worker.animation.Animator`."""
-        progress = _detection_progress(report, is_canceled)
-        media = self._media.with_check(_cancel_check(is_canceled))
+        progress = detection_progress(report, is_canceled)
+        media = self._media.with_check(cancel_check(is_canceled))
         with _mapped_errors():
             result = find_poses(
                 driving,
@@ -279,7 +291,7 @@ class TcanAnimator:
         settings = replace(animate_settings(params), window_batch=self._runtime.window_batch)
         if low_memory:
             settings = replace(settings, **LOW_MEMORY)
-        media = self._media.with_check(_cancel_check(is_canceled))
+        media = self._media.with_check(cancel_check(is_canceled))
         try:
             ready = PreparedInput.load(prepared, image, self._limits, media)
             settings = settings if low_memory else self._fitted(settings, ready)
@@ -326,14 +338,15 @@ class TcanAnimator:
             return settings
         height, width = ready.image.shape[:2]
         options = _options(self._runtime)
-        return self._budget.fit_job(settings, options, (height, width), len(ready.poses))
+        return self._budget.fit_job(settings, options, (height, width), ready.num_frames)
 
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """Return the pipeline's settings for a job's parameters."""
-    return AnimateSettings(
-        **params.model_dump(exclude={"format", "audio", *PosesParams.model_fields})
-    )
+    given = params.model_dump(exclude={"format", "audio", *PosesParams.model_fields})
+    if params.ptm_tau == JobParams().ptm_tau:
+        given["ptm_tau"] = None  # the default, which a preset that takes maps turns off
+    return AnimateSettings(**given)
 
 
 def _sound_warnings(params: JobParams) -> list[str]:
@@ -363,30 +376,6 @@ def _mapped_errors() -> Iterator[None]:
         raise animation_error(error) from error
     except (ConfigError, WeightsError) as error:
         raise AnimationError(ErrorCode.UNAVAILABLE, NO_DETECTOR) from error
-
-
-def _detection_progress(
-    report: ProgressCallback, is_canceled: Callable[[], bool]
-) -> Callable[[int, int], None]:
-    """Return a function that reports each batch of frames, or raises after a cancel."""
-    check = _cancel_check(is_canceled)
-
-    def progress(done: int, expected: int) -> None:
-        check()
-        report(AnimateProgress("prepare", done, expected, fraction=done / max(expected, 1)))
-
-    report(AnimateProgress("prepare", 0, 0, fraction=0.0))
-    return progress
-
-
-def _cancel_check(is_canceled: Callable[[], bool]) -> Callable[[], None]:
-    """Return a function that raises AnimationCanceledError after a cancel."""
-
-    def check() -> None:
-        if is_canceled():
-            raise AnimationCanceledError
-
-    return check
 
 
 def animation_error(error: InputError) -> AnimationError:

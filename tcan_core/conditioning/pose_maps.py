@@ -1,6 +1,7 @@
-"""A video of drawn skeletons, with only a few frames in memory.
+"""A video of drawn skeletons, or of other maps, with only a few frames in memory.
 
 Frames are drawn on demand, or read from an archive of `write_pose_maps`; both give the same bytes.
+Maps that a user made are kept as PNGs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -115,6 +117,81 @@ def write_pose_maps(
             writer.write(maps.frame(index))
             if progress is not None:
                 progress(index + 1, len(maps))
+
+
+class EncodedMaps:
+    """Maps in memory as PNGs, which are small for flat colours; see `PoseMaps`.
+
+    Args:
+        frames: a PNG per frame, at least one, all of one size.
+    """
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.frame(0).shape[:2]
+        return height, width
+
+    def frame(self, index: int) -> Map:
+        """Decode one frame, (height, width, 3) uint8 RGB."""
+        return np.asarray(Image.open(io.BytesIO(self._frames[index])))
+
+
+class ResizedMaps:
+    """Maps stretched to the model's size, (height, width), when they are read; see `PoseMaps`."""
+
+    def __init__(self, maps: PoseMaps, size: tuple[int, int]) -> None:
+        self._maps, self.size = maps, size
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def frame(self, index: int) -> Map:
+        """Return one frame, (height, width, 3) uint8 RGB."""
+        frame, (height, width) = self._maps.frame(index), self.size
+        if frame.shape[:2] == self.size:
+            return frame
+        return np.asarray(
+            cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+
+
+class PaddedPoseMaps:
+    """Pose maps that repeat their last frame.
+
+    Args:
+        maps: at least one frame.
+        multiple: the number of frames becomes a multiple of it.
+    """
+
+    def __init__(self, maps: PoseMaps, multiple: int) -> None:
+        self._maps = maps
+        self._count = -(-len(maps) // multiple) * multiple
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self._maps.size
+
+    def frame(self, index: int) -> Map:
+        """Return one frame, (height, width, 3) uint8 RGB."""
+        return self._maps.frame(min(index, len(self._maps) - 1))
+
+
+def write_map_video(path: Path, maps: PoseMaps, fps: Fraction) -> None:
+    """Write a video of maps, in the format of the suffix."""
+    with open_writer(path, fps, maps.size) as writer:
+        for index in range(len(maps)):
+            writer.write(maps.frame(index))
 
 
 class RecentPoseMaps:

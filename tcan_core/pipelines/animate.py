@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from media.poses.keypoints import Pose
-from tcan_core.conditioning.pose_maps import PoseMaps
+from tcan_core.conditioning.pose_maps import PaddedPoseMaps, PoseMaps, ResizedMaps
 from tcan_core.distributed.process_group import ProcessGroup, SingleProcess
 from tcan_core.errors import CanceledError as CanceledError
 from tcan_core.errors import ParameterError
@@ -149,7 +149,8 @@ class AnimatePipeline:
         Args:
             resume: checkpoint of an earlier run with the same inputs and settings.
             pose_maps: stored result of `PoseDrawer.pose_maps` for these inputs; drawn again if it
-                was made for a model of another size.
+                was made for a model of another size. A preset that takes maps needs them, of any
+                size, and ignores the poses.
 
         Raises:
             CheckpointError: `resume` belongs to another kind of run.
@@ -164,7 +165,9 @@ class AnimatePipeline:
         with self.group.sync_errors():
             report(AnimateProgress("encode", 0, 1))
             ref_image_latents = self.encode(fit.to_model(image))
-            if pose_maps is None or (pose_maps.size, len(pose_maps)) != (fit.padded, len(poses)):
+            if self.preset.condition == "maps":
+                pose_maps = self._fitted_maps(pose_maps, fit)
+            elif pose_maps is None or (pose_maps.size, len(pose_maps)) != (fit.padded, len(poses)):
                 placed = self.drawer.place(image, poses, source_pose, retarget=settings.retarget)
                 pose_maps = self.drawer.draw(placed, fit)
             latents = self.denoise(
@@ -172,6 +175,12 @@ class AnimatePipeline:
             )
         if self.group.rank == 0:
             yield from self.decode(latents, fit, settings, report, is_canceled)
+
+    def _fitted_maps(self, maps: PoseMaps | None, fit: Fit) -> PoseMaps:
+        """Return driving maps in the model's size. Raises ParameterError if there are none."""
+        if maps is None:
+            raise ParameterError(f"preset {self.preset.name} takes a video of maps, not poses")
+        return ResizedMaps(maps, fit.padded)
 
     def encode(self, image: Frames) -> Tensor:
         """Return the latents (1, channels, h, w) of an image in the model's size.
@@ -204,37 +213,39 @@ class AnimatePipeline:
                 " since nothing can be cached"
             )
         preset, sampling, num_frames = self.preset, settings.sampling(self.preset), len(pose_maps)
-        windows = settings.windows(num_frames, preset)
+        if sampling.noise == "tiled":
+            pose_maps = PaddedPoseMaps(pose_maps, sampling.context_size)
+        windows = settings.windows(len(pose_maps), preset)
         predict = WindowPredictor(
             self.tcan,
             ref_image_latents,
             pose_maps,
-            settings.ptm_tau,
+            settings.temperature(preset),
             sampling.guidance_scale,
+            sampling.context_size if sampling.controlnet == "blocks" else None,
             DeepFeatureCache(settings.cache_interval, windows),
             is_canceled if self.group.world_size == 1 else None,
         )
         schedule = NoiseSchedule(prediction_type=preset.prediction_type)
         loop = DenoisingLoop(
             predict,
-            build_scheduler(sampling.scheduler, sampling.num_inference_steps, schedule),
+            build_scheduler(
+                sampling.scheduler, sampling.num_inference_steps, schedule, sampling.spacing
+            ),
             windows,
             preset.prediction_type,
-            settings.fusion,
+            sampling.fusion,
             settings.window_batch,
             settings.seed,
             state_interval=settings.cache_interval,
             group=self.group,
+            begin_step=predict.begin_step,
         )
         shape = ref_image_latents.shape[1:]
-        context = settings.context_size, sampling.context_overlap
+        context = sampling.context_size, sampling.context_overlap
         with self._offloader.denoising(), self.tcan.one_video():
-            return loop.run(
-                initial_noise(num_frames, shape, settings.seed, sampling.noise, *context),
-                report,
-                is_canceled,
-                resume,
-            )
+            noise = initial_noise(len(pose_maps), shape, settings.seed, sampling.noise, *context)
+            return loop.run(noise, report, is_canceled, resume)[:, :, :num_frames]
 
     def decode(
         self,

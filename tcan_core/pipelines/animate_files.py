@@ -31,8 +31,13 @@ from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.limbs import limb_warnings
-from tcan_core.conditioning.pose_maps import PoseMaps, StoredPoseMaps, write_pose_maps
-from tcan_core.conditioning.skeleton import draw_pose
+from tcan_core.conditioning.pose_maps import (
+    DrawnPoseMaps,
+    PoseMaps,
+    StoredPoseMaps,
+    write_map_video,
+    write_pose_maps,
+)
 from tcan_core.errors import NoPersonError
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
@@ -59,12 +64,12 @@ class PreparedInput:
     Attributes:
         image: (height, width, 3) uint8 RGB, the character.
         source_pose: pose of the character in the image; None if it is not needed.
-        poses: driving poses, cleaned, in the driving video's canvas.
+        poses: driving poses, cleaned, in the driving video's canvas; none if it is a video of maps.
         fps: frame rate of the driving video and of the result.
         warnings: sentences for the user.
         seconds: time of each stage so far.
         quality: plain JSON: what cleaning found, and how well source and driving poses agree.
-        pose_maps: the drawn poses, if they exist already.
+        pose_maps: the drawn poses, if they exist already, or the driving maps.
         sound: an mp4 file with the sound of the result, if it has any.
     """
 
@@ -77,6 +82,11 @@ class PreparedInput:
     quality: dict[str, Any] = field(default_factory=dict)
     pose_maps: PoseMaps | None = None
     sound: bytes | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the driving video."""
+        return len(self.poses or self.pose_maps or ())
 
     def save(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Write all but the image into a zip: `prepared.json`, drawn poses as PNGs, and the sound.
@@ -184,7 +194,7 @@ def prepare(
         NoPersonError: no person was found in the image, or in any frame of the driving video.
     """
     started = time.monotonic()
-    image, warnings = _read_image(image_path, limits, media)
+    image, warnings = read_source_image(image_path, limits, media)
     options = pose_options or PoseFileOptions()
     source_pose, source_warnings = find_source_pose(
         image, source_pose_path, detector, options.for_image(), needed=retarget
@@ -213,7 +223,7 @@ def prepare(
     )
 
 
-def _read_image(
+def read_source_image(
     path: Path, limits: MediaLimits | None, media: MediaSource | None
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Read the source image, with what was changed in it. Raises MediaError."""
@@ -333,10 +343,13 @@ def render(
             if index == 0 and poster_path is not None:
                 write_png(poster_path, filtered)
     if pose_path is not None:
-        placed = pipeline.drawer.place(image, poses, source_pose, retarget=settings.retarget)
-        write_poses(pose_path, placed, prepared.fps)
+        maps = prepared.pose_maps
+        if poses or maps is None:
+            placed = pipeline.drawer.place(image, poses, source_pose, retarget=settings.retarget)
+            maps = DrawnPoseMaps(placed)
+        write_map_video(pose_path, maps, prepared.fps)
     return AnimateReport(
-        frames=math.ceil(len(poses) * stored.fps / prepared.fps),
+        frames=math.ceil(prepared.num_frames * stored.fps / prepared.fps),
         fps=float(stored.fps),
         size=size,
         stored_size=stored.size,
@@ -364,9 +377,7 @@ def render_as_peer(
 
 def write_poses(path: Path, poses: list[Pose], fps: Fraction) -> None:
     """Write a video of drawn poses on black, in the format of the suffix."""
-    with open_writer(path, fps, poses[0].canvas) as writer:
-        for pose in poses:
-            writer.write(draw_pose(pose))
+    write_map_video(path, DrawnPoseMaps(poses), fps)
 
 
 def random_seed() -> int:

@@ -11,6 +11,7 @@ from tcan_core.sampling.context_windows import context_windows
 from tcan_core.sampling.fusion import FusionKind
 from tcan_core.sampling.noise import NoiseKind
 
+PTM_TAU = 3.0
 _MINIMUM = {"ptm_tau": 0, "guidance_scale": 0, "cache_interval": 1, "decode_batch": 1}
 _KINDS = {"fusion": get_args(FusionKind), "noise": get_args(NoiseKind)}
 
@@ -26,13 +27,14 @@ class AnimateSettings:
         context_size: frames in a window; at most the positions of the motion modules.
         context_overlap: frames that neighbouring windows share; the preset's value is reduced for
             small windows.
-        ptm_tau: strength of the pose-driven temperature, at least 0; 0 disables it.
+        ptm_tau: strength of the pose-driven temperature, at least 0; 0 disables it. Presets that
+            take maps have none, others have 3.
         retarget: whether poses are adapted to the limb lengths of the character in the image.
         scheduler: "ddim", "dpm++2m", "ays", "lcm", or a scheduler class of diffusers.
         cache_interval: the whole network runs once in this many steps; 1 is every step. The steps
             between reuse cached deep features: faster, not exact, and without checkpoints.
         fusion: weights of overlapping windows, "pyramid" or "flat".
-        noise: initial noise, "independent" per frame or the "freenoise" shuffle.
+        noise: initial noise: "independent" per frame, the "freenoise" shuffle, or "tiled".
         window_batch: windows per forward pass; changes memory and time, not the result.
         decode_batch: frames decoded together, at least 1; changes memory and time only.
     """
@@ -40,13 +42,13 @@ class AnimateSettings:
     seed: int = 0
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-    context_size: int = 16
+    context_size: int | None = None
     context_overlap: int | None = None
-    ptm_tau: float = 3.0
+    ptm_tau: float | None = None
     retarget: bool = True
     scheduler: str | None = None
     cache_interval: int = 1
-    fusion: FusionKind = "pyramid"
+    fusion: FusionKind | None = None
     noise: NoiseKind | None = None
     window_batch: int = 1
     decode_batch: int = 16
@@ -63,12 +65,30 @@ class AnimateSettings:
 
     def sampling(self, preset: Preset) -> SamplingDefaults:
         """Return the preset's sampling parameters, replaced by those that are set here."""
-        chosen: dict[str, Any] = {name: getattr(self, name) for name in asdict(preset.sampling)}
+        chosen: dict[str, Any] = {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None and hasattr(preset.sampling, name)
+        }
         if self.context_overlap is None:
-            largest = max(self.context_size - 1, 0)
+            largest = max(chosen.get("context_size", preset.sampling.context_size) - 1, 0)
             chosen["context_overlap"] = min(preset.sampling.context_overlap, largest)
-        overrides = {name: value for name, value in chosen.items() if value is not None}
-        return replace(preset.sampling, **overrides)
+        return replace(preset.sampling, **chosen)
+
+    def temperature(self, preset: Preset) -> float:
+        """Return the strength of the pose-driven temperature.
+
+        Raises:
+            ParameterError: it is requested, but the preset takes maps, which cover all pixels.
+        """
+        if preset.condition == "poses":
+            return PTM_TAU if self.ptm_tau is None else self.ptm_tau
+        if self.ptm_tau:
+            raise ParameterError(
+                f"ptm_tau is {self.ptm_tau}; it must be 0 for {preset.name}, whose maps show no "
+                "background from which a distance to the body could be measured"
+            )
+        return 0.0
 
     def windows(self, num_frames: int, preset: Preset) -> list[list[int]]:
         """Return the frame indices of each window of a video.
@@ -76,11 +96,12 @@ class AnimateSettings:
         Raises:
             ParameterError: a window has more frames than the motion modules have positions.
         """
-        overlap = self.sampling(preset).context_overlap
-        windows = context_windows(num_frames, self.context_size, overlap)
+        chosen = self.sampling(preset)
+        size, overlap = chosen.context_size, chosen.context_overlap
+        windows = context_windows(num_frames, size, overlap, chosen.windows)
         if len(windows[0]) > preset.max_context_size:
             raise ParameterError(
-                f"context_size is {self.context_size}; the motion modules of "
+                f"context_size is {size}; the motion modules of "
                 f"{preset.name} take at most {preset.max_context_size} frames"
             )
         return windows

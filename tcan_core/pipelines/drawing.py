@@ -36,7 +36,9 @@ class PoseDrawer:
 
     def fit(self, image: NDArray[np.uint8]) -> Fit:
         """Return how an image (height, width, 3) is brought to the model's size."""
-        return fit_to((image.shape[0], image.shape[1]), self.preset.resolution, self.factor)
+        return fit_to(
+            (image.shape[0], image.shape[1]), self.preset.resolution, self.factor, self.preset.fit
+        )
 
     def place(
         self,

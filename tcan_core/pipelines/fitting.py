@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from media.poses.keypoints import Pose
+
+FitKind = Literal["keep", "stretch"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Fit:
 
     Attributes:
         original: (height, width) of the caller's image.
-        scaled: (height, width) at the model's resolution, aspect kept.
+        scaled: (height, width) at the model's resolution.
         padded: `scaled`, extended at the right and the bottom to multiples of the latent factor.
     """
 
@@ -45,13 +48,18 @@ class Fit:
         return on_canvas(pose, ratio, self.padded)
 
 
-def fit_to(original: tuple[int, int], resolution: int, factor: int) -> Fit:
+def fit_to(original: tuple[int, int], resolution: int, factor: int, kind: FitKind = "keep") -> Fit:
     """Return the fit with shorter side `resolution` and sides padded to multiples of `factor`.
+
+    Args:
+        kind: "keep" keeps the aspect ratio; "stretch" makes both sides `resolution`.
 
     The longer side is not limited here; `MediaLimits.max_aspect` limits that of uploaded images.
     """
     ratio = resolution / min(original)
     scaled = (max(round(original[0] * ratio), 1), max(round(original[1] * ratio), 1))
+    if kind == "stretch":
+        scaled = (resolution, resolution)
     padded = (-(-scaled[0] // factor) * factor, -(-scaled[1] // factor) * factor)
     return Fit(original, scaled, padded)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,7 +14,8 @@ from tcan_core.conditioning.pose_maps import PoseMaps, RecentPoseMaps
 from tcan_core.conditioning.temperature_map import temperature_map
 from tcan_core.errors import CanceledError
 from tcan_core.models.caches.deep_features import DeepFeatureCache
-from tcan_core.models.networks.tcan import Tcan
+from tcan_core.models.networks.tcan import Residuals, Tcan
+from tcan_core.pipelines.control_blocks import ControlBlocks
 
 # Host memory for temperature maps, each of which takes a few milliseconds to compute again.
 TEMPERATURE_CACHE_BYTES = 64 * 2**20
@@ -27,6 +29,8 @@ class WindowPredictor:
         pose_maps: drawn poses of the whole video; those of a window are read when it is predicted.
         ptm_tau: strength of the pose-driven temperature; 0 disables it.
         guidance_scale: 1 skips the unconditional prediction.
+        control_block: frames that a temporal ControlNet sees together, in blocks without overlap;
+            None is those of the window.
         deep_cache: deep features of windows; by default none are cached.
         is_canceled: called between the passes of networks; None if several processes share the
             windows, since they can only stop together, between windows.
@@ -39,6 +43,7 @@ class WindowPredictor:
         pose_maps: PoseMaps,
         ptm_tau: float,
         guidance_scale: float,
+        control_block: int | None = None,
         deep_cache: DeepFeatureCache | None = None,
         is_canceled: Callable[[], bool] | None = None,
     ) -> None:
@@ -56,6 +61,16 @@ class WindowPredictor:
         height, width = pose_maps.size
         self._max_temperatures = max(1, TEMPERATURE_CACHE_BYTES // (4 * height * width))
         self._temperatures: OrderedDict[int, Tensor] = OrderedDict()  # by the window's first frame
+        self._control_blocks: ControlBlocks | None = None
+        if control_block is not None and tcan.has_temporal_control:
+            blocks = ControlBlocks(self._control_block, len(pose_maps), control_block)
+            self._control_blocks = blocks
+
+    def begin_step(self, latents: Tensor, timestep: Tensor) -> None:
+        """Take the whole video's latents, (1, c, F, h, w), for blocks of the ControlNet."""
+        if self._control_blocks is not None:
+            self._control_blocks.begin_step()
+            self._video, self._timestep = latents, timestep
 
     def forget_reference(self) -> None:
         """Read the reference again at the next call, even if its timestep is the same."""
@@ -77,7 +92,8 @@ class WindowPredictor:
             chosen = windows[first : first + batch]
             cache = self._deep_cache
             deep = cache.take(chosen, device) if is_cached[first] else cache.empty()
-            pose_maps = self._load_poses(chosen).to(device).permute(0, 4, 1, 2, 3).to(dtype) / 255
+            pose_maps = self._to_device(self._load_poses(chosen))
+            blocks = self._control_blocks
             with self._pose_features_of(chosen):
                 prediction = self.tcan.predict(
                     latents[first : first + batch].to(device, dtype),
@@ -86,11 +102,29 @@ class WindowPredictor:
                     self.guidance_scale,
                     deep,
                     self._check_canceled,
+                    None if blocks is None else partial(blocks.of_windows, chosen),
                 )
             if deep is not None and not is_cached[first]:
                 cache.keep(chosen, deep)
             predictions.append(prediction)
         return torch.cat(predictions) if len(predictions) > 1 else predictions[0]
+
+    def _to_device(self, pose_maps: Tensor) -> Tensor:
+        """Convert (n, f, height, width, 3) uint8 to (n, 3, f, height, width) in 0..1."""
+        moved = pose_maps.to(self.ref_image_latents.device).permute(0, 4, 1, 2, 3)
+        return moved.to(self.tcan.dtype) / 255
+
+    def _control_block(self, frames: list[int], count: int | None) -> Residuals:
+        """Run the ControlNet on some frames of the current step."""
+        device = self.ref_image_latents.device
+        pose_maps = torch.from_numpy(self.pose_maps.frames(frames))[None]
+        with self._pose_features_of([frames]):
+            return self.tcan.control(
+                self._video[:, :, frames].to(device, self.tcan.dtype),
+                self._timestep.to(device)[None],
+                self._to_device(pose_maps),
+                count,
+            )
 
     def _read_reference(self, timestep: Tensor) -> None:
         """Read the reference at a timestep (), unless that was done already."""

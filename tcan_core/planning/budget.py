@@ -41,7 +41,7 @@ def run_of(preset: Preset, picture: Size, frames: int, context_size: int) -> Run
     return Run(
         preset.name,
         architecture_of(preset),
-        fit_to(picture, preset.resolution, codec.factor).padded,
+        fit_to(picture, preset.resolution, codec.factor, preset.fit).padded,
         frames,
         min(context_size, frames),
         (codec.latent_channels, codec.factor),
@@ -138,8 +138,9 @@ class Budget:
         Raises:
             MemoryLimitError: the job does not fit.
         """
-        run = run_of(self.preset, picture, num_frames, settings.context_size)
-        if settings.sampling(self.preset).guidance_scale == 1:
+        sampling = settings.sampling(self.preset)
+        run = run_of(self.preset, picture, num_frames, sampling.context_size)
+        if sampling.guidance_scale == 1:
             # A single prediction takes no more memory than two in turn.
             options = replace(options, serial_guidance=True)
         if not is_measured(run, options, self.table):

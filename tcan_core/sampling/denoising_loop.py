@@ -42,6 +42,8 @@ class DenoisingLoop:
         state_interval: steps between checkpoints; after each, `predict` must depend on no earlier
             step.
         group: processes that share the windows; all run the same loop and get the same result.
+        begin_step: called before the windows of a step with the network's input for the whole
+            video, (b, c, F, h, w) on the host, and the timestep, ().
     """
 
     predict: Predict
@@ -53,6 +55,7 @@ class DenoisingLoop:
     seed: int = 0
     state_interval: int = 1
     group: ProcessGroup = field(default_factory=SingleProcess)
+    begin_step: Callable[[Tensor, Tensor], None] = lambda latents, timestep: None
 
     def __post_init__(self) -> None:
         if self.window_batch < 1:
@@ -93,6 +96,7 @@ class DenoisingLoop:
         del noise  # may be large
         for step, timestep in list(enumerate(self.scheduler.timesteps, 1))[run.step :]:
             model_input = self.scheduler.scale_model_input(run.latents, timestep)
+            self.begin_step(model_input, timestep)
             fuser = WindowFuser(self.windows, run.latents.shape, self.fusion)
             for batches in rounds:
                 if self.group.all_reduce_any(is_canceled is not None and is_canceled()):

@@ -6,7 +6,7 @@ The first frames are therefore the same for any length of the video and any orde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tcan_core.errors import ParameterError
 
-NoiseKind = Literal["independent", "freenoise"]
+NoiseKind = Literal["independent", "freenoise", "tiled"]
 
 _SHUFFLE = 1  # random stream of the shuffles; stream 0 is that of the frames
 
@@ -31,12 +31,13 @@ def initial_noise(
 
     `independent` draws noise for every frame. `freenoise` draws `context_size` frames and repeats
     them shuffled, so that all windows have the same set of noises and long videos drift less.
+    `tiled` repeats them in order, as the official code does: contents repeat, too.
 
     Args:
         num_frames: frames in the whole video.
         shape: (c, h, w) of one frame's latents.
         seed: seed of the noise, at least 0.
-        context_size: frames in a window; for `freenoise` only.
+        context_size: frames in a window; not for `independent`.
         context_overlap: frames that windows share; for `freenoise` only.
 
     Returns:
@@ -49,13 +50,14 @@ def initial_noise(
     """
     if seed < 0:
         raise ParameterError(f"seed is {seed}; it must be at least 0")
-    if kind not in ("independent", "freenoise"):
-        raise ParameterError(f"initial noise is {kind!r}; it must be 'independent' or 'freenoise'")
-    draws = (
-        range(num_frames)
-        if kind == "independent"
-        else freenoise_frames(num_frames, seed, context_size, context_overlap)
-    )
+    if kind not in get_args(NoiseKind):
+        allowed = " or ".join(map(repr, get_args(NoiseKind)))
+        raise ParameterError(f"initial noise is {kind!r}; it must be {allowed}")
+    draws: Sequence[int] = range(num_frames)
+    if kind == "tiled":
+        draws = [frame % context_size for frame in draws]
+    elif kind == "freenoise":
+        draws = freenoise_frames(num_frames, seed, context_size, context_overlap)
     frames = {
         draw: _generator(seed, 0, draw).standard_normal(tuple(shape), dtype=np.float32)
         for draw in set(draws)

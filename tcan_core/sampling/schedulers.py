@@ -6,9 +6,10 @@ Steps" for SD 1.5, made for at most ten steps. `lcm` is for weights with a merge
 8 steps. Any other name is a class of diffusers.
 
 Choices, for linear betas 0.00085..0.012 without zero terminal SNR:
-- The spacing is "trailing": the first timestep is 999, where training had a signal of 0.04 and
-  noise of 1.0, closest to the pure noise with which sampling starts. "leading" starts lower for
-  fewer steps (500 for two), where the network expects an image.
+- The default spacing is "trailing": the first timestep is 999, where training had a signal of 0.04
+  and noise of 1.0, closest to the pure noise with which sampling starts. "leading" starts lower for
+  fewer steps (501 for two), where the network expects an image; it is for weights whose own code
+  uses it.
 - The last step ends at zero noise. diffusers' `DDIMScheduler` computes its previous timestep by
   integer division and, for step counts such as 7, 15 or 24, stops at timestep 0 with 3 % noise;
   its trailing timesteps fall below 0 for others (61). The solver of order 1 takes explicit
@@ -32,6 +33,7 @@ from torch import Tensor
 from tcan_core.errors import ParameterError
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
+Spacing = Literal["trailing", "leading"]
 SOLVER_ORDERS = {"ddim": 1, "dpm++2m": 2, "ays": 2}
 OTHER_NAMES = {"lcm": "LCMScheduler"}
 _OWN_NAMES = (*SOLVER_ORDERS, *OTHER_NAMES)
@@ -42,6 +44,9 @@ class NoiseSchedule:
     """The noise schedule of training, and what the network predicts.
 
     Attributes:
+        beta_schedule: "linear", or "scaled_linear" (linear square roots).
+        rescale_betas_zero_snr: whether the last timestep is pure noise (zero terminal SNR); needs a
+            network that predicts velocity or x0.
         prediction_type: "epsilon" (SD 1.5), "v_prediction" or "sample" (x0).
     """
 
@@ -50,6 +55,7 @@ class NoiseSchedule:
     beta_end: float = 0.012
     beta_schedule: str = "linear"
     prediction_type: PredictionType = "epsilon"
+    rescale_betas_zero_snr: bool = False
 
 
 class Scheduler(Protocol):
@@ -68,17 +74,22 @@ class Scheduler(Protocol):
 
 
 def build_scheduler(
-    name: str, num_inference_steps: int, schedule: NoiseSchedule = NoiseSchedule()
+    name: str,
+    num_inference_steps: int,
+    schedule: NoiseSchedule = NoiseSchedule(),
+    spacing: Spacing = "trailing",
 ) -> Scheduler:
     """Return a fresh scheduler with its timesteps set, for one run.
 
     Classes of diffusers are built for epsilon, which all of them support; the denoising loop
-    converts predictions.
+    converts predictions. With zero terminal SNR, where epsilon says nothing about the image, they
+    are built for the network's own prediction.
 
     Args:
         name: "ddim", "dpm++2m", "ays", "lcm", or the name of a diffusers scheduler class that takes
             betas.
-        num_inference_steps: 1..num_train_timesteps.
+        num_inference_steps: 1..num_train_timesteps; with leading spacing one less.
+        spacing: positions of the timesteps; "ays" has its own.
 
     Raises:
         ParameterError: the name is unknown, or the steps are out of range or too few for it.
@@ -88,13 +99,24 @@ def build_scheduler(
         raise ParameterError(
             f"num_inference_steps is {num_inference_steps}; it must lie in 1..{maximum}"
         )
+    if spacing == "leading" and num_inference_steps == maximum:
+        raise ParameterError(
+            f"num_inference_steps is {num_inference_steps}; with leading timesteps it must be less"
+        )
     with warnings.catch_warnings():
         # diffusers 0.42 passes tensors to numpy; numpy 2.4 warns about that:
         # https://numpy.org/devdocs/numpy_2_0_migration_guide.html
         warnings.filterwarnings("ignore", "__array_", DeprecationWarning)
         if name in SOLVER_ORDERS:
-            return _solver(name, num_inference_steps, schedule)
-        return _diffusers_scheduler(OTHER_NAMES.get(name, name), num_inference_steps, schedule)
+            return _solver(name, num_inference_steps, schedule, spacing)
+        kind = OTHER_NAMES.get(name, name)
+        return _diffusers_scheduler(kind, num_inference_steps, schedule, spacing)
+
+
+def leading_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
+    """Return evenly spaced timesteps, descending; 25 of 1000 are 961, 921, ..., 1."""
+    ratio = num_train_timesteps // num_inference_steps
+    return [ratio * left + 1 for left in reversed(range(num_inference_steps))]
 
 
 def trailing_timesteps(num_inference_steps: int, num_train_timesteps: int = 1000) -> list[int]:
@@ -117,7 +139,9 @@ def aligned_timesteps(num_inference_steps: int, schedule: NoiseSchedule) -> list
     Source: Align Your Steps, arXiv 2404.14507; the ten timesteps are diffusers' `AysSchedules`.
     """
     ten = np.array(AysSchedules["StableDiffusionTimesteps"])
-    betas = np.linspace(schedule.beta_start, schedule.beta_end, schedule.num_train_timesteps)
+    power = 2 if schedule.beta_schedule == "scaled_linear" else 1
+    ends = schedule.beta_start ** (1 / power), schedule.beta_end ** (1 / power)
+    betas = np.linspace(*ends, schedule.num_train_timesteps) ** power
     signal = np.cumprod(1 - betas)
     noise_levels = np.log(np.sqrt((1 - signal) / signal))
     positions = np.linspace(0, len(ten) - 1, num_inference_steps)
@@ -177,7 +201,9 @@ def _is_supported(scheduler_class: Any) -> bool:
     return needed == ["model_output", "timestep", "sample"]
 
 
-def _solver(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
+def _solver(
+    name: str, num_inference_steps: int, schedule: NoiseSchedule, spacing: Spacing
+) -> Scheduler:
     solver_class: Any = diffusers.DPMSolverMultistepScheduler
     solver = solver_class(
         **asdict(schedule), solver_order=SOLVER_ORDERS[name], final_sigmas_type="zero"
@@ -185,12 +211,15 @@ def _solver(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Sch
     if name == "ays":
         timesteps = aligned_timesteps(num_inference_steps, schedule)
     else:
-        timesteps = trailing_timesteps(num_inference_steps, schedule.num_train_timesteps)
+        spaced = leading_timesteps if spacing == "leading" else trailing_timesteps
+        timesteps = spaced(num_inference_steps, schedule.num_train_timesteps)
     solver.set_timesteps(timesteps=timesteps)
     return cast(Scheduler, solver)
 
 
-def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSchedule) -> Scheduler:
+def _diffusers_scheduler(
+    name: str, num_inference_steps: int, schedule: NoiseSchedule, spacing: Spacing
+) -> Scheduler:
     scheduler_class: Any = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
     parameters = inspect.signature(scheduler_class).parameters if scheduler_class else {}
     if "beta_start" not in parameters or not _is_supported(scheduler_class):
@@ -198,11 +227,18 @@ def _diffusers_scheduler(name: str, num_inference_steps: int, schedule: NoiseSch
             f"scheduler is {name!r}; it must be {' or '.join(map(repr, _OWN_NAMES))}"
             " or a diffusers scheduler class for a discrete beta schedule"
         )
+    zero_snr = schedule.rescale_betas_zero_snr
+    if zero_snr and "rescale_betas_zero_snr" not in parameters:
+        raise ParameterError(
+            f"scheduler is {name!r}, which has no zero terminal SNR, as the preset needs; "
+            "use 'ddim'"
+        )
     options = asdict(schedule) | {
-        "prediction_type": "epsilon",
+        "prediction_type": schedule.prediction_type if zero_snr else "epsilon",
         "clip_sample": False,
         "thresholding": False,
-        "timestep_spacing": "trailing",
+        "timestep_spacing": spacing,
+        "steps_offset": int(spacing == "leading"),
         "skip_prk_steps": True,  # as SD 1.5 runs PNDM
     }
     try:

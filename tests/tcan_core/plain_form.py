@@ -35,12 +35,13 @@ class PlainTcan:
         self.unet = _same_weights(unet)
         self.controlnet = _same_weights(tcan.controlnet)
         self.reference_unet = _same_weights(tcan.reference_unet)
-        self.temperature = connect_temperature([self.unet, self.controlnet])
+        self.temperature = connect_temperature(self.unet)
         self.features: dict[str, Tensor] = {}
         plain: Any = AttnProcessor2_0()  # type: ignore[no-untyped-call]
         for network in (self.unet, self.controlnet, self.reference_unet):
             for name, module in network.named_modules():
-                if isinstance(module, Attention) and "motion_modules" not in name:
+                has_temperature = network is self.unet and "motion_modules" in name
+                if isinstance(module, Attention) and not has_temperature:
                     module.set_processor(plain)
         for name, module in self.reference_unet.named_modules():
             if _reads_reference(name):
@@ -64,6 +65,7 @@ class PlainTcan:
         guidance_scale: float,
         deep: None = None,
         check_canceled: CheckCanceled = lambda: None,
+        control: None = None,
     ) -> Tensor:
         """Predict window by window; like `Tcan.predict`, without a deep feature cache."""
         maps, predictions = self.temperature.maps, []

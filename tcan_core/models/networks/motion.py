@@ -37,6 +37,10 @@ def add_motion(
     # diffusers warns here about a cast to the type that the weights already have.
     with _silenced("diffusers.models.modeling_utils"):
         inflated: UNetMotionModel = UNetMotionModel.from_unet2d(unet, adapter)
+    for module in inflated.modules():
+        if isinstance(module, AnimateDiffTransformer3D):
+            # `from_unet2d` takes the UNet's number of groups instead.
+            module.norm.num_groups = adapter.config["motion_norm_num_groups"]
     group_norms(inflated, norm_grouping)
     return inflated
 
@@ -99,9 +103,9 @@ class TemporalControlNet(nn.Module):
 
         Args:
             controlnet: its layers are moved in here, not copied.
-            motion: `num_attention_heads` and `max_seq_length` of the motion modules; their
-                positions: `down_blocks` (indices, by default all) and `mid_block` (by default
-                True); and `norm_grouping`.
+            motion: `num_attention_heads`, `norm_num_groups` and `max_seq_length` of the motion
+                modules; their positions: `down_blocks` (indices, by default all) and `mid_block`
+                (by default True); and `norm_grouping`.
         """
         super().__init__()
         self.config = controlnet.config
@@ -228,7 +232,7 @@ def _motion_module(
         num_attention_heads=heads,
         attention_head_dim=channels // heads,
         in_channels=channels,
-        norm_num_groups=int(block.get_submodule("resnets.0.norm1").num_groups),  # type: ignore[arg-type]
+        norm_num_groups=int(motion["norm_num_groups"]),
         positional_embeddings="sinusoidal",
         num_positional_embeddings=int(motion["max_seq_length"]),
         activation_fn="geglu",

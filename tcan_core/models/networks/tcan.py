@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
@@ -23,8 +24,16 @@ from tcan_core.models.networks.guided_unet import (
 )
 from tcan_core.models.networks.motion import TemporalControlNet
 from tcan_core.models.networks.reference_attention import ReferenceBank, connect_reference
-from tcan_core.models.networks.temperature import Temperature, connect_temperature
+from tcan_core.models.networks.temperature import (
+    Temperature,
+    connect_temperature,
+    connect_temporal,
+)
 from tcan_core.models.networks.vae import ImageCodec
+
+# The ControlNet's residuals: of the skips, and of the mid block unless only some are computed.
+Residuals = tuple[list[Tensor], Tensor | None]
+Control = Callable[[int | None], Residuals]
 
 
 @dataclass
@@ -55,13 +64,19 @@ class Tcan:
     def __post_init__(self) -> None:
         unet, controlnet = self.denoising_unet, self.controlnet
         self.bank = connect_reference(self.reference_unet, unet, self.kernel)
-        self.temperature = connect_temperature([unet, controlnet], self.kernel)
+        self.temperature = connect_temperature(unet, self.kernel)
+        connect_temporal(controlnet, self.kernel)
         self.prompt_cache = connect_prompt([unet, self.reference_unet, controlnet], self.kernel)
 
     @property
     def has_motion(self) -> bool:
         """True if the denoising UNet has motion modules."""
         return isinstance(self.denoising_unet, UNetMotionModel)
+
+    @property
+    def has_temporal_control(self) -> bool:
+        """True if the ControlNet has motion modules."""
+        return isinstance(self.controlnet, TemporalControlNet)
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -120,6 +135,7 @@ class Tcan:
         guidance_scale: float = 1.0,
         deep: DeepFeatures | None = None,
         check_canceled: CheckCanceled = lambda: None,
+        control: Control | None = None,
     ) -> Tensor:
         """Predict a batch of windows, with guidance; `read_reference` must be called before.
 
@@ -134,6 +150,7 @@ class Tcan:
             deep: deep features of these windows, to be used, or filled if empty; ignored without
                 motion modules.
             check_canceled: called between the passes of networks; raises to cancel.
+            control: replaces `Tcan.control` of these windows; takes its `count`.
 
         Returns:
             (b, c, f, h, w): noise, velocity or sample, by the preset's prediction type.
@@ -145,7 +162,9 @@ class Tcan:
         encoded = run_encoder(unet, latents, timestep, self._text(latents), deep=not cached)
         check_canceled()
         count = count_last_skips(unet) if cached else None
-        encoded = encoded.add(*self.control(latents, timestep, pose_maps, count))
+        if control is None:
+            control = partial(self.control, latents, timestep, pose_maps)
+        encoded = encoded.add(*control(count))
         if guidance_scale == 1:
             passes = [(encoded, 0)]
         elif self.serial_guidance:
@@ -190,7 +209,7 @@ class Tcan:
 
     def control(
         self, latents: Tensor, timestep: Tensor, pose_maps: Tensor, count: int | None = None
-    ) -> tuple[list[Tensor], Tensor | None]:
+    ) -> Residuals:
         """Return the ControlNet's residuals; inputs as for `predict`.
 
         Args:
@@ -203,9 +222,7 @@ class Tcan:
         frames = latents.shape[2]
         maps, text = _as_images(pose_maps), self._text(latents)
         if isinstance(self.controlnet, TemporalControlNet):
-            residuals: tuple[list[Tensor], Tensor | None] = self.controlnet(
-                latents, timestep, text, maps, count
-            )
+            residuals: Residuals = self.controlnet(latents, timestep, text, maps, count)
             return residuals
         down, mid = self.controlnet(
             _as_images(latents), timestep.repeat_interleave(frames), text, maps, return_dict=False

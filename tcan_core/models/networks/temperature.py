@@ -1,6 +1,7 @@
-"""Pose-driven temperature in temporal attention (PTM).
+"""Pose-driven temperature in the denoising UNet's temporal attention (PTM).
 
-The temperature of a pixel is the same in all frames, so dividing the scores by it equals dividing
+The temporal ControlNet has none: it would flatten the attention that corrects wrong poses. The
+temperature of a pixel is the same in all frames, so dividing the scores by it equals dividing
 the queries, which is exact with any fused attention kernel.
 
 Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
@@ -8,12 +9,14 @@ Source: TCAN, arXiv 2407.09012, pose-driven temperature map.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcan_core.models.networks.attention import Kernel, merge_heads, split_heads
+from tcan_core.models.networks.attention import Kernel, SelfAttention, merge_heads, split_heads
 
 
 class Temperature:
@@ -77,21 +80,35 @@ class TemperatureProcessor:
         return output
 
 
-def connect_temperature(networks: list[nn.Module], kernel: Kernel | None = None) -> Temperature:
-    """Install PTM on every temporal attention of the networks; they share one temperature."""
+def connect_temperature(unet: nn.Module, kernel: Kernel | None = None) -> Temperature:
+    """Install PTM on every temporal attention of the denoising UNet."""
     temperature, kernel = Temperature(), kernel or Kernel()
-    for network in networks:
-        for module in network.modules():
-            for motion_module in getattr(module, "motion_modules", ()):
-                _install(motion_module, temperature, kernel)
+    for motion_module in _motion_modules(unet):
+        _install(motion_module, temperature, kernel)
     return temperature
+
+
+def connect_temporal(controlnet: nn.Module, kernel: Kernel) -> None:
+    """Install the kernel on every temporal attention of the ControlNet, without PTM."""
+    for motion_module in _motion_modules(controlnet):
+        for attention in _attentions(motion_module):
+            attention.set_processor(SelfAttention(kernel))  # type: ignore[arg-type]
+
+
+def _motion_modules(network: nn.Module) -> Iterator[nn.Module]:
+    for module in network.modules():
+        yield from getattr(module, "motion_modules", ())
+
+
+def _attentions(motion_module: nn.Module) -> Iterator[Attention]:
+    for block in motion_module.transformer_blocks:  # type: ignore[union-attr]
+        yield from (block.attn1, block.attn2)
 
 
 def _install(motion_module: nn.Module, temperature: Temperature, kernel: Kernel) -> None:
     processor = TemperatureProcessor(temperature, kernel)
-    for block in motion_module.transformer_blocks:  # type: ignore[union-attr]
-        for attention in (block.attn1, block.attn2):
-            attention.set_processor(processor)
+    for attention in _attentions(motion_module):
+        attention.set_processor(processor)  # type: ignore[arg-type]
 
     def set_size(
         module: nn.Module, arguments: tuple[Tensor, ...], keywords: dict[str, object]

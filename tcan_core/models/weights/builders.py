@@ -90,6 +90,7 @@ def controlnet_motion(preset: Preset) -> dict[str, Any]:
     config = preset.parts["motion_modules"].config
     return {
         "num_attention_heads": config.get("motion_num_attention_heads", 8),
+        "norm_num_groups": config.get("motion_norm_num_groups", 32),
         "max_seq_length": preset.max_context_size,
         "norm_grouping": preset.norm_grouping,
         **preset.parts["controlnet_motion_modules"].config,

@@ -82,13 +82,30 @@ class MergedLora:
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """Default sampling settings of a preset."""
+    """Default sampling settings of a preset.
+
+    Attributes:
+        spacing: "trailing" timesteps start at 999; "leading" ones end at 1, as in SD 1.5's code.
+        context_size: frames in a window.
+        windows: "shift" moves the last window back to end on the last frame; "wrap" continues it
+            with the first frames.
+        fusion: weights of overlapping windows.
+        controlnet: frames that the ControlNet sees together: those of a "window", or "blocks" of
+            `context_size` frames that do not overlap.
+        noise: "tiled" repeats that of the first `context_size` frames; the video is padded by its
+            last frame to whole tiles.
+    """
 
     num_inference_steps: int = 25
     guidance_scale: float = 7.5
+    context_size: int = 16
     context_overlap: int = 4
     scheduler: str = "ddim"
-    noise: Literal["independent", "freenoise"] = "independent"
+    spacing: Literal["trailing", "leading"] = "trailing"
+    windows: Literal["shift", "wrap"] = "shift"
+    fusion: Literal["pyramid", "flat"] = "pyramid"
+    controlnet: Literal["window", "blocks"] = "window"
+    noise: Literal["independent", "freenoise", "tiled"] = "independent"
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,8 @@ class Preset:
         prediction_type: prediction of the denoising UNet; "sample" is x0.
         detector: name of the pose detector for its images.
         loras: LoRAs merged into the UNets, by name.
+        condition: the driving input: "poses", which are drawn, or a video of "maps" as it is.
+        fit: images keep their aspect ("keep"), or are squeezed to a square ("stretch").
         norm_grouping: the frames that share statistics in group norms; see `networks.norms`.
         folder: folder of its YAML.
     """
@@ -114,6 +133,8 @@ class Preset:
     parts: dict[str, Part]
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     loras: dict[str, MergedLora] = field(default_factory=dict)
+    condition: Literal["poses", "maps"] = "poses"
+    fit: Literal["keep", "stretch"] = "keep"
     norm_grouping: NormGrouping = "per_frame"
     extends: str = ""
     folder: str = ""

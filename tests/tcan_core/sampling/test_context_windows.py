@@ -24,6 +24,21 @@ def test_last_window_is_shifted_back_to_full_length() -> None:
     assert context_windows(30)[-1] == list(range(14, 30))
 
 
+@pytest.mark.parametrize("num_frames", range(17, 70))
+def test_wrapping_windows_continue_with_the_first_frames(num_frames: int) -> None:
+    windows = context_windows(num_frames, 16, 4, "wrap")
+
+    assert [window[0] for window in windows] == list(range(0, num_frames, 12))
+    for window in windows:
+        assert window == [(window[0] + n) % num_frames for n in range(16)]
+        assert len(set(window)) == 16
+
+
+def test_a_short_video_does_not_wrap() -> None:
+    assert context_windows(16, kind="wrap") == context_windows(16)
+    assert context_windows(5, kind="wrap") == [[0, 1, 2, 3, 4]]
+
+
 def test_a_short_video_is_one_window_of_all_its_frames() -> None:
     assert context_windows(5) == [[0, 1, 2, 3, 4]]
     assert context_windows(1) == [[0]]

@@ -51,9 +51,15 @@ def test_both_kinds_share_the_first_window() -> None:
     assert not torch.equal(independent[:, :, 16:], freenoise[:, :, 16:])
 
 
+def test_tiled_noise_repeats_the_first_window() -> None:
+    tiled, independent = (initial_noise(40, SHAPE, 7, kind) for kind in ("tiled", "independent"))
+
+    assert torch.equal(tiled, independent[:, :, [frame % 16 for frame in range(40)]])
+
+
 def test_invalid_arguments_are_rejected() -> None:
-    kind: Any = "tiled"
-    with pytest.raises(ParameterError, match="'tiled'"):
+    kind: Any = "pink"
+    with pytest.raises(ParameterError, match="'pink'; .* 'freenoise' or 'tiled'"):
         initial_noise(4, SHAPE, 0, kind)
     with pytest.raises(ParameterError, match="seed is -1"):
         initial_noise(4, SHAPE, -1)

@@ -80,6 +80,51 @@ def test_ddim_equals_diffusers_if_the_steps_divide_the_schedule(steps: int) -> N
     torch.testing.assert_close(sample, expected, atol=1e-3, rtol=1e-4)
 
 
+@pytest.mark.parametrize("steps", [1, 3, 7, 25, 50])
+def test_leading_ddim_equals_diffusers_with_offset_1(steps: int) -> None:
+    ours = build_scheduler("ddim", steps, spacing="leading")
+    theirs = build_scheduler("DDIMScheduler", steps, spacing="leading")
+    assert ours.timesteps.tolist() == theirs.timesteps.tolist()
+    assert ours.timesteps[-1] == 1
+
+    sample = expected = initial_noise(2, (4, 4, 4), seed=0)
+    for timestep in ours.timesteps:
+        sample = ours.step(_toy_network(sample), timestep, sample).prev_sample
+        expected = theirs.step(_toy_network(expected), timestep, expected).prev_sample
+
+    torch.testing.assert_close(sample, expected, atol=1e-3, rtol=1e-4)
+
+
+def test_leading_timesteps_cannot_be_all() -> None:
+    with pytest.raises(ParameterError, match="is 1000; with leading timesteps it must be less"):
+        build_scheduler("ddim", 1000, spacing="leading")
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpm++2m", "ays", "lcm", "DDIMScheduler"])
+@pytest.mark.parametrize("beta_schedule", ["linear", "scaled_linear"])
+def test_zero_terminal_snr_recovers_a_perfect_velocity(name: str, beta_schedule: str) -> None:
+    schedule = replace(
+        SCHEDULE,
+        prediction_type="v_prediction",
+        beta_schedule=beta_schedule,
+        rescale_betas_zero_snr=True,
+    )
+    scheduler = build_scheduler(name, 5, schedule)
+    predictor = PerfectPredictor(random_video(3), scheduler, "v_prediction")
+
+    loop = DenoisingLoop(predictor, scheduler, context_windows(3), "v_prediction")
+    latents = loop.run(initial_noise(3, (4, 4, 4), seed=1))
+
+    assert alpha_bar_at(scheduler, torch.tensor(999)) < 1e-6
+    torch.testing.assert_close(latents, predictor.x0, atol=0.05, rtol=0)
+
+
+def test_zero_terminal_snr_needs_a_scheduler_that_has_it() -> None:
+    schedule = NoiseSchedule(prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    with pytest.raises(ParameterError, match="has no zero terminal SNR, as the preset needs"):
+        build_scheduler("PNDMScheduler", 4, schedule)
+
+
 def _toy_network(sample: torch.Tensor) -> torch.Tensor:
     return 0.9 * torch.tanh(sample) + 0.1
 

@@ -17,7 +17,7 @@ from diffusers.loaders.single_file_utils import (
 )
 
 from tcan_core.models.weights.builders import build_codec
-from tcan_core.models.weights.importing.kinds import Kind
+from tcan_core.models.weights.importing.kinds import Kind, without_wrapper
 from tcan_core.models.weights.importing.tracing import Converter, Tags
 from tcan_core.models.weights.presets import Preset
 
@@ -69,15 +69,15 @@ def converter(kind: Kind, preset: Preset, part: str | None) -> Converter:
 
 def is_ignored(key: str) -> bool:
     """Return whether no network loads this key."""
-    name = key.removeprefix("module.")
+    name = without_wrapper(key)
     return name.startswith(IGNORED) or name.endswith(IGNORED_ENDS)
 
 
 def _without_wrapper(convert: Converter) -> Converter:
-    """Drop ignored keys, and the prefix `module.` that distributed training adds."""
+    """Drop ignored keys, and the prefixes `module.` and `unet.` of the others."""
 
     def convert_plain(tags: Tags) -> dict[str, Tags]:
-        plain = {k.removeprefix("module."): tag for k, tag in tags.items() if not is_ignored(k)}
+        plain = {without_wrapper(k): tag for k, tag in tags.items() if not is_ignored(k)}
         return {part: state for part, state in convert(plain).items() if state}
 
     return convert_plain

@@ -31,6 +31,11 @@ _LORA_INFIXES = (".lora_down.", ".lora_up.", "lora.down.", "lora.up.", ".lora_A.
 _LAST_LAYERS = ("conv_norm_out.", "conv_out.")
 
 
+def without_wrapper(name: str) -> str:
+    """Drop the prefixes that distributed training and training wrappers add to a key."""
+    return name.removeprefix("module.").removeprefix("unet.")
+
+
 def guess_kind(names: Iterable[str], where: str) -> Kind:
     """Recognise a format by its keys.
 
@@ -43,7 +48,7 @@ def guess_kind(names: Iterable[str], where: str) -> Kind:
     Raises:
         WeightsError: the format is unknown.
     """
-    keys = [name.removeprefix("module.") for name in names]
+    keys = [without_wrapper(name) for name in names]
     kind = _guess_wrapped(keys) or _guess_diffusers(keys)
     if kind is None:
         raise WeightsError(

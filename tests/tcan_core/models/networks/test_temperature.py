@@ -103,7 +103,7 @@ def test_a_non_square_temperature_map_applies_per_pixel() -> None:
     torch.manual_seed(0)
     network = MotionNetwork()
     shaken(network, 0.3)
-    temperature = connect_temperature([network])
+    temperature = connect_temperature(network)
     hidden = torch.randn(2 * FRAMES, CHANNELS, 4, 6)
 
     plain = network(hidden, FRAMES)
