@@ -49,7 +49,21 @@ def ask_gateway(
         with urlopen(f"{url}/healthz", timeout=TIMEOUT_S) as response:  # nosec B310
             typer.echo(f"the gateway responds ({response.status})")
     except (OSError, HTTPException) as error:
-        raise UnhealthyError(f"the gateway at {url} does not respond: {error}") from error
+        raise UnhealthyError(f"the gateway at {url} does not respond: {_cause(error)}") from error
+    except ValueError as error:
+        raise typer.BadParameter(f"{url!r} is no URL: {error}", param_hint="'--url'") from error
+
+
+def _cause(error: Exception) -> object:
+    """Return why there was no response, without the codes of the TLS library."""
+    import ssl
+
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its TLS certificate is not valid ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return "the TLS connection failed; if it speaks no TLS there, use http:// in --url"
+    return cause
 
 
 @app.command("worker")

@@ -11,6 +11,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -227,13 +228,31 @@ class Settings(BaseSettings):
         "info", description="Lowest level of the log lines of gateway and worker."
     )
     otlp_endpoint: str | None = Field(
-        None, description="URL that receives traces, such as http://collector:4318/v1/traces."
+        None,
+        pattern=HTTP_URL,
+        description="URL that receives traces, such as http://collector:4318/v1/traces.",
     )
 
     @field_validator("log_level", mode="before")
     @classmethod
     def _in_lower_case(cls, level: object) -> object:
         return level.lower() if isinstance(level, str) else level
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        text = "" if url is None else url.get_secret_value()
+        if text and not text.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        try:
+            urlsplit(text).port  # noqa: B018 - raises ValueError for an invalid port
+        except ValueError:
+            # Without the cause, which may show a part of the password.
+            raise ValueError(
+                "cannot be parsed; write it like redis://:PASSWORD@host:6379/0, with special "
+                "characters of the password in percent-encoding, such as %23 for #"
+            ) from None
+        return url
 
     @field_validator("public_url")
     @classmethod
@@ -248,8 +267,8 @@ class Settings(BaseSettings):
         for origin in _words(text):
             if origin != "*" and not re.fullmatch(ORIGIN, origin):
                 raise ValueError(
-                    f"{origin!r} is no origin; write each as scheme, full host name and port if "
-                    f"any, like https://studio.example, or * alone for all pages"
+                    f"must be like https://studio.example (scheme, full host name, port if any), "
+                    f"or * alone for all pages, got {origin!r}"
                 )
         return text
 

@@ -17,6 +17,7 @@ from cli.main import remedy, sentence
 from tcan_client import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan
+from tests.service.web import web_server
 from tools.docs_reference import build_cli
 
 # Nothing listens there: a command that sent something would report it.
@@ -46,6 +47,7 @@ def inputs(tmp_path: Path) -> list[str]:
         ("doctor --only redsi", "did you mean 'redis'?"),
         ("worker --queues rendr", "did you mean 'render'?"),
         ("health gateway --url foo", "'foo' is no http or https URL"),
+        ("health gateway --url http://[", "'http://[' is no URL"),
         ("status abc --url foo", "'foo' is not the URL of a service"),
         ("status abc --url ftp://host", "'ftp://host' is not the URL of a service"),
         ("status ../models", "'../models' cannot be an id"),
@@ -117,6 +119,14 @@ def test_refused_fields_are_named_by_their_options() -> None:
     assert sentence(error) == (
         "--num-inference-steps: is odd; --driving: x; --webhook-event: y (invalid_params)"
     )
+
+
+def test_health_of_a_gateway_without_tls_says_so(tcan: Tcan) -> None:
+    with web_server() as web:
+        url = web.url.replace("http", "https")
+        unhealthy = tcan("health", "gateway", "--url", url)
+    assert unhealthy.code == 1
+    assert "the TLS connection failed; if it speaks no TLS there, use http://" in unhealthy.err
 
 
 def test_other_errors_name_no_option() -> None:

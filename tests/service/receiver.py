@@ -16,10 +16,11 @@ from tests.servers import GUARD_S
 
 
 class Message(NamedTuple):
-    """A received request."""
+    """A received request; `port` is the sender's."""
 
     headers: dict[str, str]
     body: bytes
+    port: int
 
     @property
     def id(self) -> str:
@@ -95,11 +96,13 @@ def dripping() -> Iterator[str]:
 
 def _handler() -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a sender may keep its connection
+
         def do_POST(self) -> None:
             receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.messages.append(Message(headers, body))
+            receiver.messages.append(Message(headers, body, self.client_address[1]))
             receiver.answers_now.wait(GUARD_S)
             status, extra = receiver.answers.popleft() if receiver.answers else (200, {})
             with suppress(OSError):  # the sender did not wait

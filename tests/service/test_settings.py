@@ -62,16 +62,21 @@ def test_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None
         (
             "TCAN_CORS_ORIGINS",
             "https://*.a.example",
-            "ORIGINS: 'https://\\*.a.example' is no origin",
+            "ORIGINS: must be like .*, got 'https://\\*.a.example'$",
         ),
-        ("TCAN_CORS_ORIGINS", "https://a.example/", "ORIGINS: 'https://a.example/' is no origin"),
-        ("TCAN_CORS_ORIGINS", "https://a:b", "TCAN_CORS_ORIGINS: 'https://a:b' is no origin"),
+        (
+            "TCAN_CORS_ORIGINS",
+            "https://a.example/",
+            "ORIGINS: must be like .*, got 'https://a.example/'$",
+        ),
+        ("TCAN_CORS_ORIGINS", "https://a:b", "ORIGINS: must be like .*, got 'https://a:b'$"),
         (
             "TCAN_OUTBOUND_ALLOW",
             "a.example,*.b.example",
             "ALLOW: '\\*.b.example' is neither a host",
         ),
         ("TCAN_LIMITS", "9", "TCAN_LIMITS: .* dictionary .*, got 9$"),
+        ("TCAN_OTLP_ENDPOINT", "collector", "TCAN_OTLP_ENDPOINT: .*, got 'collector'$"),
         ("TCAN_LIMITS", "{", "limits.*must be JSON"),
         ("TCAN_LOG_LEVEL", "loud", "TCAN_LOG_LEVEL: Input should be 'debug', 'info', 'warning'"),
         ("TCAN_LEASE_MS", "soon", "TCAN_LEASE_MS: Input should be a valid integer.*, got 'soon'$"),
@@ -88,10 +93,15 @@ def test_invalid_setting_is_reported_by_name(
 
 
 def test_invalid_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
-    for name in ("TCAN_WEBHOOK_KEY", "TCAN_METRICS_TOKEN"):
+    for name, value, says in (
+        ("TCAN_WEBHOOK_KEY", "hush", "at least 32"),
+        ("TCAN_METRICS_TOKEN", "hush", "at least 16"),
+        ("TCAN_REDIS_URL", "hush", "must begin with redis://"),
+        ("TCAN_REDIS_URL", "redis://:hush#1@host", "%23 for #"),
+    ):
         with environment.context() as one:
-            one.setenv(name, "hush")
-            with pytest.raises(SettingsError, match=f"{name}: .* at least") as refused:
+            one.setenv(name, value)
+            with pytest.raises(SettingsError, match=f"{name}: .*{says}") as refused:
                 load_settings()
             assert "hush" not in str(refused.value)
 

@@ -115,6 +115,7 @@ def test_nothing_of_one_receiver_reaches_another() -> None:
                 302, 302, Set_Cookie="a=b; Path=/", Location=other.url, Alt_Svc='h2=":1"'
             )
         asyncio.run(run(first.url, second.url, first.url, second.url))
+    assert len({message.port for one in (first, second) for message in one.messages}) == 4
     for receiver in (first, second):
         for message in receiver.messages:
             assert message.headers.keys() == {
