@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from media.errors import MediaError
 from media.files import MediaFile
-from media.kinds import HEAD_BYTES, VIDEO_SUFFIXES, demuxer
+from media.kinds import VIDEO_SUFFIXES, demuxer, read_head
 from media.limits import MediaLimits
 
 DAMAGED = "the video is damaged and cannot be decoded"
@@ -92,8 +92,7 @@ def open_container(
     Raises:
         MediaError: it cannot be opened.
     """
-    kind = demuxer(reader.read(HEAD_BYTES))
-    reader.seek(0)
+    kind = demuxer(read_head(reader))
     chosen = NO_PROTOCOLS | (options or {})
     if kind is None:
         if known_kinds_only:

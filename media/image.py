@@ -22,7 +22,7 @@ from media.image_file import (
     map_decoding_errors,
     open_image,
 )
-from media.kinds import HEAD_BYTES, is_still
+from media.kinds import is_still, read_head
 from media.limits import MediaLimits
 
 
@@ -68,7 +68,7 @@ def is_still_image(source: Source, limits: MediaLimits | None = None) -> bool:
             return frames == 1 or image.format not in ANIMATED_FORMATS
     except NotAnImageError:
         with file.open() as stream:
-            if is_still(stream.read(HEAD_BYTES)):
+            if is_still(read_head(stream)):
                 raise  # such as HEIC, of which FFmpeg would read a part
         return False
 

@@ -6,7 +6,11 @@ of playlists, which open other files and addresses.
 
 from __future__ import annotations
 
-HEAD_BYTES = 64 * 1024  # an APNG may have a colour profile before its mark
+import os
+from typing import BinaryIO
+
+HEAD_BYTES = 64 * 1024
+MAX_PNG_CHUNKS = 10_000  # before the pixels
 PNG = b"\x89PNG\r\n\x1a\n"
 TS_SYNC = 0x47
 TS_PACKET = 188
@@ -57,14 +61,40 @@ _UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document"),
     (b"\0\0\1\0", "an icon"),
 )
+_ANIMATED_AVIF = b"avis"
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def read_head(stream: BinaryIO) -> bytes:
+    """Return the bytes that tell a file's kind, and leave the stream at the file's beginning.
+
+    These are the first `HEAD_BYTES`; of a PNG, the names of the chunks before its pixels: metadata
+    of any size may come before the mark of an animation.
+    """
+    stream.seek(0)
+    head = stream.read(HEAD_BYTES)
+    if head.startswith(PNG):
+        stream.seek(len(PNG))
+        head = PNG + b" ".join(_png_chunks(stream))
+    stream.seek(0)
+    return head
+
+
+def _png_chunks(stream: BinaryIO) -> list[bytes]:
+    names: list[bytes] = []
+    while len(names) < MAX_PNG_CHUNKS and len(header := stream.read(8)) == 8:
+        if (name := header[4:]) == b"IDAT":
+            break
+        names.append(name)
+        stream.seek(int.from_bytes(header[:4], "big") + 4, os.SEEK_CUR)  # and the checksum
+    return names
 
 
 def demuxer(head: bytes) -> str | None:
     """Return the name of FFmpeg's demuxer for a file, or None when its kind is unknown.
 
     Args:
-        head: the first `HEAD_BYTES` of the file, or all of it.
+        head: see `read_head`.
     """
     for offset, magic, name in _MAGIC:
         if head.startswith(magic, offset):
@@ -82,17 +112,32 @@ def is_still(head: bytes) -> bool:
     A GIF is not recognized: the number of its frames is not in its first bytes.
 
     Args:
-        head: the first `HEAD_BYTES` of the file, or all of it.
+        head: see `read_head`.
     """
     if head.startswith(PNG):
         return b"acTL" not in head  # the chunk of animated PNGs
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return not (head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & 2)
     if head[4:8] == b"ftyp":
-        box = head[: int.from_bytes(head[:4], "big")]
-        brands = {box[at : at + 4] for at in range(16, len(box), 4)}
-        return box[8:12] in _STILL_BRANDS and _SEQUENCE_BRANDS.isdisjoint(brands)
+        return head[8:12] in _STILL_BRANDS and _SEQUENCE_BRANDS.isdisjoint(_brands(head))
     return head.startswith((_JPEG, *_TIFF)) or (head[:2] == b"BM" and head[6:10] == bytes(4))
+
+
+def is_animated_image(head: bytes) -> bool:
+    """Return whether a file is a GIF, an animated PNG or an animated AVIF.
+
+    Args:
+        head: see `read_head`.
+    """
+    if head[4:8] == b"ftyp":
+        return head[8:12] == _ANIMATED_AVIF or _ANIMATED_AVIF in _brands(head)
+    return demuxer(head) in ("gif", "apng")
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """Return the compatible brands of a file of the MPEG-4 family."""
+    box = head[: int.from_bytes(head[:4], "big")]
+    return {box[at : at + 4] for at in range(16, len(box), 4)}
 
 
 def unsupported_image(head: bytes) -> str | None:

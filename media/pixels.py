@@ -6,14 +6,25 @@ import numpy as np
 from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
+from media.icc import to_srgb
 from media.image import composite_over_white
+from media.image_file import ignore_warning
 from media.tone_map import hdr_name, tone_map
+
+# Their frames have no matrix, but PNG's may have a colour profile with a name, which PyAV 18.1.0
+# frees twice (av/sidedata/sidedata.py, `wrap_dictionary`): to read their side data crashes later.
+_WITHOUT_MATRIX = frozenset({"png", "apng"})
 
 
 def to_rgb(
-    frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter
+    frame: VideoFrame,
+    size: tuple[int, int],
+    reformatter: VideoReformatter,
+    profile: bytes | None = None,
 ) -> NDArray[np.uint8]:
     """Convert a decoded frame, without its rotation.
 
@@ -22,6 +33,7 @@ def to_rgb(
             and HDR becomes SDR.
         size: (height, width) of the result.
         reformatter: the same one for all frames of a video, which is faster.
+        profile: ICC profile of the colours; None if they are sRGB.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -33,11 +45,24 @@ def to_rgb(
         frame, width=size[1], height=size[0], format="rgba" if transparent else "rgb24"
     )
     pixels = converted.to_ndarray().astype(np.uint8, copy=False)
-    return composite_over_white(pixels) if transparent else pixels
+    if profile is not None:
+        image = Image.fromarray(pixels)
+        if _is_grey(frame):
+            image = image.convert("LA" if transparent else "L")
+        image.info["icc_profile"] = profile
+        pixels = np.asarray(to_srgb("", image, ignore_warning))
+    return composite_over_white(pixels) if pixels.shape[-1] == 4 else pixels
 
 
-def display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
-    """Return the (3, 3) matrix by which the frame must be rotated for display, or None."""
+def _is_grey(frame: VideoFrame) -> bool:
+    colours = [component for component in frame.format.components if not component.is_alpha]
+    return len(colours) == 1 and not frame.format.has_palette
+
+
+def display_matrix(frame: VideoFrame, stream: VideoStream) -> NDArray[np.int32] | None:
+    """Return the (3, 3) matrix by which the frame of a stream must be rotated, or None."""
+    if stream.codec_context.name in _WITHOUT_MATRIX:
+        return None
     matrix: object = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, Buffer):
         return None

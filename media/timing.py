@@ -1,4 +1,4 @@
-"""Display times of frames, and the constant rate at which a video is read."""
+"""Display times of frames, and the constant rate at which a video is read; needs no numpy."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate, pairwise
+from statistics import median
 
 from media.limits import DEFAULT_FPS
 
@@ -52,11 +51,20 @@ class StoredTimes:
         times_s: one per frame, in any order; None if the file has none.
         last_duration_s: display duration of the last frame, or None if unknown.
         declared: rates that the file declares, the most reliable first.
+        holds_last: whether the last frame is shown for all of its duration, as in animated
+            images; that of a video may mean nothing.
     """
 
     times_s: Sequence[float | None]
     last_duration_s: float | None
     declared: Sequence[Fraction | None]
+    holds_last: bool = False
+
+    @classmethod
+    def of_durations(cls, durations_s: Sequence[float]) -> StoredTimes:
+        """Return the times of an animated image, of which each frame has a duration."""
+        *starts_s, _ = accumulate(durations_s, initial=0.0)
+        return cls(starts_s, durations_s[-1], (), holds_last=True)
 
 
 def find_timing(stored: StoredTimes, fps: Fraction | None = None) -> Timing:
@@ -71,7 +79,7 @@ def find_timing(stored: StoredTimes, fps: Fraction | None = None) -> Timing:
         fps: a rate to use instead of the video's own.
     """
     count = len(stored.times_s)
-    times = np.sort(np.array([t for t in stored.times_s if t is not None], dtype=np.float64))
+    times = sorted(time for time in stored.times_s if time is not None)
     rates = [rate for rate in stored.declared if rate is not None and 0 < rate <= MAX_FPS]
     if len(times) == count > 1:
         regular = _regular_rate(times, rates)
@@ -79,51 +87,55 @@ def find_timing(stored: StoredTimes, fps: Fraction | None = None) -> Timing:
             return _irregular_timing(times, stored.last_duration_s, fps)
     else:
         regular = rates[0] if rates else DEFAULT_FPS
-    start_s = float(times[0]) if len(times) else 0.0
-    return _regular_timing(regular, count, start_s, fps)
+    last = 1
+    if stored.holds_last and stored.last_duration_s is not None:
+        last = max(1, round(stored.last_duration_s * float(regular)))
+    return _regular_timing(regular, count, last, times[0] if times else 0.0, fps)
 
 
-def _regular_timing(own: Fraction, count: int, start_s: float, fps: Fraction | None) -> Timing:
-    duration_s = count / float(own)
-    if fps is None or fps == own:
-        return Timing(own, count, start_s, duration_s, as_stored=True, stored_fps=own)
-    num_frames = max(1, round(duration_s * float(fps)))
-    return Timing(fps, num_frames, start_s, duration_s, as_stored=False, stored_fps=own)
+def _regular_timing(
+    own: Fraction, count: int, last: int, start_s: float, fps: Fraction | None
+) -> Timing:
+    """Return the timing of `count` frames at their own rate, the last shown for `last` frames."""
+    duration_s = (count - 1 + last) / float(own)
+    rate = own if fps is None else fps
+    num_frames = max(1, round(duration_s * float(rate)))
+    as_stored = rate == own and last == 1
+    return Timing(rate, num_frames, start_s, duration_s, as_stored, stored_fps=own)
 
 
 def _irregular_timing(
-    times: NDArray[np.float64], last_duration_s: float | None, fps: Fraction | None
+    times: list[float], last_duration_s: float | None, fps: Fraction | None
 ) -> Timing:
     most_common = _most_common_rate(times)
     fps = fps or most_common
     shown_s = last_duration_s or 1 / float(most_common)
-    duration_s = float(times[-1] - times[0]) + shown_s
+    duration_s = times[-1] - times[0] + shown_s
     num_frames = max(1, round(duration_s * float(fps)))
     mean = Fraction(len(times) / duration_s).limit_denominator(1000) or DEFAULT_FPS
-    return Timing(fps, num_frames, float(times[0]), duration_s, as_stored=False, stored_fps=mean)
+    return Timing(fps, num_frames, times[0], duration_s, as_stored=False, stored_fps=mean)
 
 
-def _regular_rate(times: NDArray[np.float64], declared: list[Fraction]) -> Fraction | None:
+def _regular_rate(times: list[float], declared: list[Fraction]) -> Fraction | None:
     """Return the first rate whose grid has all frames, to within a quarter of a frame."""
-    span_s = float(times[-1] - times[0])
+    span_s = times[-1] - times[0]
     if span_s <= 0:
         return None
     measured = (len(times) - 1) / span_s
     candidates = [*declared, _round_rate(measured, 0.005)]
     for rate in candidates:
-        offsets = (times - times[0]) * float(rate) - np.arange(len(times))
-        if rate <= MAX_FPS and float(np.abs(offsets).max()) <= 0.25:
+        grid = enumerate((time - times[0]) * float(rate) for time in times)
+        if rate <= MAX_FPS and max(abs(place - index) for index, place in grid) <= 0.25:
             return rate
     return None
 
 
-def _most_common_rate(times: NDArray[np.float64]) -> Fraction:
+def _most_common_rate(times: list[float]) -> Fraction:
     """Return the rate of the median interval between frames."""
-    steps = np.diff(times)
-    steps = steps[steps > 0]
-    if not len(steps):
+    steps = [after - before for before, after in pairwise(times) if after > before]
+    if not steps:
         return DEFAULT_FPS
-    return _round_rate(min(1 / float(np.median(steps)), 120.0), 0.02)
+    return _round_rate(min(1 / median(steps), 120.0), 0.02)
 
 
 def _round_rate(rate: float, tolerance: float) -> Fraction:

@@ -8,13 +8,14 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from media.animated_webp import frame_durations_s
+from media.animated_image import find_animation
 from media.container import NOT_A_VIDEO, decode_frames, frame_packets, map_ffmpeg_errors, open_video
 from media.errors import MediaError, Problem
 from media.files import MediaFile
 from media.image_file import IMAGE_SUFFIXES, map_decoding_errors, open_image
-from media.kinds import HEAD_BYTES, VIDEO_SUFFIXES, is_still
+from media.kinds import VIDEO_SUFFIXES, is_still, read_head
 from media.limits import DEFAULT_FPS, MediaLimits
+from media.timing import StoredTimes, Timing, find_timing
 
 
 class VideoSummary(NamedTuple):
@@ -22,7 +23,7 @@ class VideoSummary(NamedTuple):
 
     Attributes:
         suffix: file suffix of the format; `.mp4` for QuickTime and MPEG-4.
-        frames: number of frames.
+        frames: number of frames; of an animated image, as it is read.
         seconds: duration, at least that of the frames at their rate.
     """
 
@@ -40,11 +41,14 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
     """
     limits.check_file(file)
     with file.open() as reader:
-        if is_still(reader.read(HEAD_BYTES)):
+        if is_still(read_head(reader)):
             raise _still(file.name)
-    durations_s = frame_durations_s(file, limits)
-    if durations_s:
-        return _check_animated_webp(file, durations_s, limits)
+    animation, timing = find_animation(file, limits), None
+    if animation is not None:
+        timing = find_timing(StoredTimes.of_durations(animation.durations_s))
+        limits.check_frames(file.name, timing.num_frames)
+        if animation.is_read_by_pillow:
+            return _check_by_pillow(file, timing, limits)
     # A single thread: others would each hold frames, so that memory would grow with the processors.
     with (
         map_ffmpeg_errors(file.name, NOT_A_VIDEO),
@@ -55,22 +59,25 @@ def check_video(file: MediaFile, limits: MediaLimits) -> VideoSummary:
         frames = _frame_count(file.name, container, stream, limits)
         if frames == 1 and container.format.name in ("gif", "apng"):
             raise _still(file.name)
+        if timing is not None:
+            frames, declared_s = timing.num_frames, timing.duration_s
         limits.check_extent(file.name, frames, stream.height, stream.width)
         container.seek(0)
         if next(decode_frames(file.name, container, stream), None) is None:
             raise MediaError(f"{file.name}: no frame of the video can be decoded")
-        seconds = max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
+        seconds = declared_s
+        if timing is None:
+            seconds = max(declared_s, frames / float(stream.average_rate or DEFAULT_FPS))
         kind = container.format.name.split(",")[0]
         return VideoSummary(VIDEO_SUFFIXES[kind], frames, seconds)
 
 
-def _check_animated_webp(
-    file: MediaFile, durations_s: list[float], limits: MediaLimits
-) -> VideoSummary:
+def _check_by_pillow(file: MediaFile, timing: Timing, limits: MediaLimits) -> VideoSummary:
     with open_image(file, limits) as image, map_decoding_errors(file.name):
-        limits.check_extent(file.name, len(durations_s), image.height, image.width)
+        limits.check_extent(file.name, timing.num_frames, image.height, image.width)
         image.load()
-    return VideoSummary(IMAGE_SUFFIXES["WEBP"], len(durations_s), sum(durations_s))
+        suffix = IMAGE_SUFFIXES[image.format or ""]
+    return VideoSummary(suffix, timing.num_frames, timing.duration_s)
 
 
 def _frame_count(

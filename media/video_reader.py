@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from media.animated_webp import frame_durations_s, read_frames
+from media.animated_image import Animation, find_animation, read_frames
 from media.container import decode_frames, open_video
 from media.deinterlace import deinterlace
 from media.errors import MediaError, ParameterError
@@ -21,7 +21,13 @@ from media.files import Source, media_file
 from media.frame_times import frame_times
 from media.image import composite_over_white, is_still_image, read_image
 from media.limits import DEFAULT_FPS, MediaLimits
-from media.pixels import display_matrix, make_upright, square_pixel_size, to_rgb, turns_sideways
+from media.pixels import (
+    display_matrix,
+    make_upright,
+    square_pixel_size,
+    to_rgb,
+    turns_sideways,
+)
 from media.timing import StoredTimes, Timing, find_timing
 from media.tone_map import hdr_name
 
@@ -85,8 +91,9 @@ class VideoReader:
         self._limits = limits or MediaLimits()
         self.warnings: list[str] = []
         self._is_still = is_still_image(self._file, self._limits)
-        self._webp_durations_s = frame_durations_s(self._file, self._limits)
-        self._is_image = self._is_still or bool(self._webp_durations_s)
+        animation = None if self._is_still else find_animation(self._file, self._limits)
+        self._animation = animation or Animation([])
+        self._is_image = self._is_still or self._animation.is_read_by_pillow
         self._stored_size = (0, 0)
         self._timing = _STILL if self._is_still else self._find_timing(fps)
         self.info = self._image_info() if self._is_image else self._video_info()
@@ -110,12 +117,12 @@ class VideoReader:
         if self._is_still:
             yield read_image(self._file, self._limits)
         elif self._is_image:
-            yield from self._webp_frames()
+            yield from self._image_frames()
         else:
             yield from self._video_frames()
 
-    def _webp_frames(self) -> Iterator[NDArray[np.uint8]]:
-        starts_s = accumulate(self._webp_durations_s, initial=0.0)
+    def _image_frames(self) -> Iterator[NDArray[np.uint8]]:
+        starts_s = accumulate(self._animation.durations_s, initial=0.0)
         images = read_frames(self._file, self._limits)
         frames = (composite_over_white(np.asarray(image)) for image in images)
         for pixels, repeats in self._repeated(zip(starts_s, frames, strict=False)):
@@ -127,13 +134,18 @@ class VideoReader:
         with open_video(self._file, self._limits) as (container, stream):
             decoded = decode_frames(self._file.name, container, stream)
             frames = deinterlace(self._file.name, decoded)
-            timed = ((_display_time_s(f, i, self._timing), f) for i, f in enumerate(frames))
-            for frame, repeats in self._repeated(timed):
-                rgb = to_rgb(frame, self._stored_size, reformatter)
-                pixels = make_upright(rgb, display_matrix(frame))
+            for frame, repeats in self._repeated(self._timed(frames)):
+                rgb = to_rgb(frame, self._stored_size, reformatter, self._animation.profile)
+                pixels = make_upright(rgb, display_matrix(frame, stream))
                 yield pixels
                 for _ in range(repeats - 1):
                     yield pixels.copy()
+
+    def _timed(self, frames: Iterator[VideoFrame]) -> Iterator[tuple[float, VideoFrame]]:
+        """Yield frames with their display times, in the file's time."""
+        if durations_s := self._animation.durations_s:
+            return zip(accumulate(durations_s, initial=0.0), frames, strict=False)
+        return ((_display_time_s(f, i, self._timing), f) for i, f in enumerate(frames))
 
     def _repeated(self, frames: Iterator[tuple[float, _Frame]]) -> Iterator[tuple[_Frame, int]]:
         """Yield each displayed frame with the number of times it is repeated."""
@@ -142,9 +154,8 @@ class VideoReader:
         return _repeat(frames, self._timing)
 
     def _find_timing(self, fps: Fraction | None) -> Timing:
-        if self._webp_durations_s:
-            *starts_s, _ = accumulate(self._webp_durations_s, initial=0.0)
-            timing = find_timing(StoredTimes(starts_s, self._webp_durations_s[-1], ()), fps)
+        if durations_s := self._animation.durations_s:
+            timing = find_timing(StoredTimes.of_durations(durations_s), fps)
         else:
             with open_video(self._file, self._limits) as (container, stream):
                 times = frame_times(self._file.name, container, stream, self._limits)
@@ -163,7 +174,7 @@ class VideoReader:
             aspect = stream.sample_aspect_ratio
             self._stored_size = square_pixel_size(frame, float(aspect) if aspect else None)
             height, width = self._stored_size
-            if turns_sideways(display_matrix(frame)):
+            if turns_sideways(display_matrix(frame, stream)):
                 height, width = width, height
             self._limits.check_size(self._file.name, height, width)
             return self._info(height, width, bool(container.streams.audio))

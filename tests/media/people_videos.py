@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, partial
@@ -16,6 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from media.kinds import PNG
 from tests.media.make_media import flag
 from tests.media.people_images import ADOBE_RGB, copier, in_profile, srgb_to_linear
 
@@ -35,7 +37,6 @@ class VideoCase(NamedTuple):
         truth: the frames, uint8 RGB; None if only their number is checked.
         tolerance: largest mean difference of levels in a frame that is accepted.
         warning: part of the only warning; empty if there must be none.
-        stored: frames in the file, if it has another number.
     """
 
     write: Callable[[Path], object]
@@ -44,7 +45,6 @@ class VideoCase(NamedTuple):
     truth: Sequence[NDArray[np.uint8]] | None = None
     tolerance: float = 0.0
     warning: str = ""
-    stored: int | None = None
 
 
 @cache
@@ -139,20 +139,43 @@ def _write_images(path: Path, kind: str) -> None:
 
 def _write_turned_webp(path: Path) -> None:
     """Write an animated WebP in the colours of Adobe RGB, to be turned to the right."""
-    first, *others = (Image.fromarray(in_profile(frame, ADOBE_RGB)) for frame in moving_bar())
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
+    _write_profiled(path, "WEBP", lossless=True, exif=exif)
+
+
+def _write_profiled(path: Path, kind: str, **options: Any) -> None:
+    """Write an animated image in the colours of Adobe RGB."""
+    first, *others = (Image.fromarray(in_profile(frame, ADOBE_RGB)) for frame in moving_bar())
     first.save(
-        path, "WEBP", save_all=True, append_images=others, duration=100, lossless=True,
-        icc_profile=ADOBE_RGB, exif=exif,
+        path, kind, save_all=True, append_images=others, duration=100, icc_profile=ADOBE_RGB,
+        **options,
     )  # fmt: skip
 
 
-def _write_slow_webp(path: Path) -> None:
-    """Write an animated WebP whose second frame stays three times as long."""
+def _write_timed(path: Path, kind: str, times_ms: list[int], **options: Any) -> None:
+    """Write an animated image whose frames are shown for these times."""
     first, *others = (Image.fromarray(frame) for frame in moving_bar())
-    times = [100, 300, 100, 100, 100, 100]
-    first.save(path, "WEBP", save_all=True, append_images=others, duration=times, lossless=True)
+    first.save(path, kind, save_all=True, append_images=others, duration=times_ms, **options)
+
+
+def _write_transparent_avif(path: Path) -> None:
+    """Write an animated AVIF of which only the bar is opaque, over colours that are hidden."""
+    first, *others = (
+        Image.fromarray(np.dstack([frame, np.where(frame[..., 0] == 200, 255, 0)]).astype(np.uint8))
+        for frame in moving_bar()
+    )
+    first.save(path, "AVIF", save_all=True, append_images=others, duration=100, quality=95)
+
+
+def _write_described_png(path: Path) -> None:
+    """Write an animated PNG with a text of 100 kB before everything else."""
+    _write_images(path, "PNG")
+    content, header = path.read_bytes(), len(PNG) + 25
+    text = b"Comment\0" + bytes(range(32, 127)) * 1100
+    chunk = b"tEXt" + text
+    described = len(text).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(content[:header] + described + content[header:])
 
 
 def _write_interlaced(path: Path, codec: str, kind: str, pix_fmt: str) -> None:
@@ -223,13 +246,42 @@ def video_cases() -> dict[str, VideoCase]:
     lower = [fields[1] for fields in interlaced_fields()]
     sdr = "is HDR ({}); its colours and brightness were reduced to SDR"
     combs = "is interlaced; it was deinterlaced"
+    cut_out = [np.where(frame == (200, 170, 120), frame, 255).astype(np.uint8) for frame in bar]
     slow = [bar[0], bar[1], bar[1], *bar[1:]]
     return {
         "base.avif": VideoCase(copier("base.avif"), 24),
         "base.webp": VideoCase(copier("base.webp"), 24),
         "animated WebP": VideoCase(partial(_write_images, kind="WEBP"), truth=bar),
         "animated WebP of uneven times": VideoCase(
-            _write_slow_webp, 8, Fraction(10), slow, stored=COUNT
+            partial(_write_timed, kind="WEBP", times_ms=[100, 300, *[100] * 4], lossless=True),
+            8, Fraction(10), slow,
+        ),
+        **{
+            f"animated {kind} whose last frame stays": VideoCase(
+                partial(_write_timed, kind=kind, times_ms=[100] * 5 + [2000]),
+                25, Fraction(10), [*bar, *[bar[-1]] * 19], tolerance=6,
+            )
+            for kind in ("GIF", "WEBP", "PNG", "AVIF")
+        },
+        **{
+            f"animated {kind} of 1 ms": VideoCase(
+                partial(_write_timed, kind=kind, times_ms=[1] * COUNT),
+                fps=Fraction(10), truth=bar, tolerance=6,
+            )
+            for kind in ("WEBP", "PNG", "AVIF")
+        },
+        **{
+            f"animated {kind} with a profile": VideoCase(
+                partial(_write_profiled, kind=kind),
+                fps=Fraction(10), truth=bar, tolerance=tolerance,
+            )
+            for kind, tolerance in (("PNG", 2), ("AVIF", 6))
+        },
+        "animated AVIF with transparent parts": VideoCase(
+            _write_transparent_avif, fps=Fraction(10), truth=cut_out, tolerance=2,
+        ),
+        "animated PNG with large metadata": VideoCase(
+            _write_described_png, fps=Fraction(25, 2), truth=bar,
         ),
         "animated WebP with a profile, turned": VideoCase(
             _write_turned_webp,
