@@ -19,10 +19,19 @@ from service.contract.job import (
 from service.contract.options import JobOptions
 from service.contract.params import JobParams
 from service.contract.queues import Queue
+from service.contract.version import CONTRACT
 from service.contract.webhooks import Webhook
 from service.events import hub
 from service.jobs.long_reads import BATCH
-from service.stores.job_store import commands, counts, deliveries, events, keys
+from service.stores.job_store import (
+    commands,
+    counts,
+    deliveries,
+    events,
+    keys,
+    order,
+    presence,
+)
 from service.stores.job_store.commands import Command
 from service.stores.job_store.hints import message
 
@@ -32,9 +41,18 @@ LEASE_MS = 3_600_000
 # Reports of progress of a job that a GPU renders for two minutes.
 REPORTS = 300
 EXPIRED_AT_ONCE = 100
+# Jobs that one world is filled with for claims, more than there are rounds.
+CLAIMS = 50
 
 
-def make(world: World, *, caller: str = ANONYMOUS, options: JobOptions | None = None) -> str:
+def make(
+    world: World,
+    *,
+    caller: str = ANONYMOUS,
+    options: JobOptions | None = None,
+    preset: str | None = None,
+    contract: int = 1,
+) -> str:
     """Create a job as a gateway does; return its id."""
     job_id = new_job_id()
     inputs = JobInputs(
@@ -47,7 +65,13 @@ def make(world: World, *, caller: str = ANONYMOUS, options: JobOptions | None = 
     hint = message(job_id, Queue.PREPARE)
     world.jobs.run(
         commands.create(
-            job_id, JobParams(seed=7), inputs, caller=caller, options=options, hint=hint
+            job_id,
+            JobParams(seed=7, preset=preset),
+            inputs,
+            caller=caller,
+            options=options,
+            hint=hint,
+            contract=contract,
         )
     )
     return job_id
@@ -144,6 +168,46 @@ def claim(world: World) -> float:
     return run_all(world, commands.claim_next(Queue.PREPARE, "w", LEASE_MS))
 
 
+def close_gaps(world: World) -> float:
+    """Close the gaps of jobs that were canceled; return the cost of the longest script."""
+    fill_queue(world)
+    for _ in range(3):
+        world.jobs.run(commands.cancel(first(world)))
+
+    def close_all() -> None:
+        while world.jobs.run(order.close_gaps()):
+            pass
+
+    return world.longest(close_all)
+
+
+def fill_later(world: World) -> None:
+    """Queue jobs of a later contract, then some that every worker can run."""
+    _fill_behind(world, contract=CONTRACT + 1)
+
+
+def fill_preset(world: World) -> None:
+    """Queue jobs of a preset, then some of none."""
+    _fill_behind(world, preset="sd15")
+
+
+def _fill_behind(world: World, *, preset: str | None = None, contract: int = 1) -> None:
+    for _ in range(world.size):
+        make(world, preset=preset, contract=contract)
+    for _ in range(CLAIMS):
+        make(world)
+
+
+def claim_behind(world: World) -> float:
+    """Claim the first job that a worker of `mini` can run."""
+    claim_first = commands.claim_next(Queue.PREPARE, "w", LEASE_MS, preset="mini")
+    return world.cost(lambda: _claimed(world, claim_first))
+
+
+def _claimed(world: World, claim_first: Command[JobRecord | None]) -> None:
+    assert world.jobs.run(claim_first) is not None
+
+
 def metrics(world: World) -> float:
     """Read the metrics of the service."""
     return run_all(world, counts.service_stats())
@@ -151,7 +215,7 @@ def metrics(world: World) -> float:
 
 def reconcile(world: World) -> float:
     """Look for queued jobs without wake-up messages."""
-    return run_all(world, *(commands.jobs_missing_hints(queue, age_ms=3000) for queue in Queue))
+    return run_all(world, *(presence.jobs_missing_hints(queue, age_ms=3000) for queue in Queue))
 
 
 def moved(world: World) -> float:
@@ -230,6 +294,15 @@ ROWS = {
         expire,
     ),
     "claim": Row("claim the next job, queued jobs of one caller", fill_queue, claim),
+    "claim-contract": Row("claim behind queued jobs of a later contract", fill_later, claim_behind),
+    "claim-preset": Row("claim behind queued jobs of another preset", fill_preset, claim_behind),
+    "gaps": Row(
+        "refund canceled jobs, queued jobs of one caller (longest script)", fill_queue, close_gaps
+    ),
+    "presets": Row("read the metrics, queued jobs of a preset", fill_preset, metrics),
+    "preset-hints": Row(
+        "look for missing wake-up messages, queued jobs of a preset", fill_preset, reconcile
+    ),
     "metrics": Row("read the metrics, queued jobs", fill_queue, metrics),
     "reconcile": Row("look for missing wake-up messages, queued jobs", fill_queue, reconcile),
     "moved": Row("report moves, watched jobs (longest script)", fill_queue, moved),

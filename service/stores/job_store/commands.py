@@ -10,8 +10,8 @@ Keys in Redis, all with the prefix `tcan:`; those of other modules are listed th
   time; under the caller `*` those of all callers.
 - `waiting:{queue}`: ids of waiting jobs by virtual start time.
 - `waiting:{queue}:age:{priority}`: the same by creation time.
-- `waiting:{queue}:presets`: those that name a preset.
-- `turns:{priority}`: hash, the virtual clock and the end of each caller's work.
+- `turns:{priority}`: hash, the virtual clock and the end of each caller's work;
+  `turns:{priority}:{caller}`, the caller's jobs that have not ended, by virtual start time.
 - `leases`: ids by the end of their lease.
 - `deadlines`: ids by their next deadline.
 - `expiries`: ids of ended jobs by the end of their retention time.
@@ -342,9 +342,9 @@ def release(job_id: str, token: int) -> Command[LeaseStatus]:
 
 
 def reclaim_expired(
-    max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS
+    max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS, limit: int = 50
 ) -> Command[list[tuple[str, Queue]]]:
-    """End expired leases; returns the jobs that wait again.
+    """End up to `limit` expired leases; returns the jobs that wait again.
 
     A job that lost `max_attempts` workers in one queue fails with `worker_lost`.
 
@@ -358,12 +358,13 @@ def reclaim_expired(
         "silence_ms": silence_ms,
         "grace_ms": grace_ms,
         "errors": {queue: _worker_lost(queue, max_attempts) for queue in Queue},
+        "limit": limit,
     }
     return Command("reclaim_expired", arguments, _pairs)
 
 
-def expire_deadlines(limit: int = 100) -> Command[list[str]]:
-    """Fail jobs whose deadline has passed, also leased ones; returns their ids."""
+def expire_deadlines(limit: int = 50) -> Command[list[str]]:
+    """Fail up to `limit` jobs whose deadline has passed, also leased ones; returns their ids."""
     start = "no worker started the job within {start_deadline_s} s (start_deadline_s)"
     run = "the job did not end within {run_deadline_s} s (run_deadline_s)"
     errors = {
@@ -371,15 +372,6 @@ def expire_deadlines(limit: int = 100) -> Command[list[str]]:
         "run_deadline_s": JobError.of(ErrorCode.RUN_DEADLINE, run).model_dump_json(),
     }
     return Command("expire_deadlines", {"limit": limit, "errors": errors}, list)
-
-
-def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[list[str]]:
-    """List jobs whose last wake-up message is at least `age_ms` old, and reset its time.
-
-    Jobs for whose list the broker holds messages are left out: workers will claim them anyway.
-    """
-    arguments = {"queue": queue, "list": queue.task, "age_ms": age_ms, "limit": limit}
-    return Command("jobs_missing_hints", arguments, list)
 
 
 def _leased(script: str, job_id: str, token: int, **arguments: object) -> Command[LeaseStatus]:

@@ -40,6 +40,15 @@ def hint_lists(queue: Queue, preset: str | None) -> tuple[str, ...]:
     return (queue.task,) if preset is None else (queue.task, f"{queue.task}.{preset}")
 
 
+def jobs_missing_hints(queue: Queue, age_ms: int, limit: int = 100) -> Command[list[str]]:
+    """List jobs whose last wake-up message is at least `age_ms` old, and reset its time.
+
+    Jobs for whose list the broker holds messages are left out: workers will claim them anyway.
+    """
+    arguments = {"queue": queue, "list": queue.task, "age_ms": age_ms, "limit": limit}
+    return Command("jobs_missing_hints", arguments, list)
+
+
 def count_restart() -> Command[str]:
     """Count a worker that restarts itself because it claimed no job despite wake-up messages."""
     return Command("count_restart", {}, str)

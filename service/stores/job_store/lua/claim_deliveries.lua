@@ -7,16 +7,20 @@ local sending = args.sending
 -- Earlier releases kept `deliveries:due` instead of `deliveries:callers`: messages at first, later callers as here.
 -- They may run at the same time as this one, so their entries are moved at each claim.
 local function migrate(old_key)
-  local old = redis.call('ZRANGE', old_key, 0, -1, 'WITHSCORES')
+  local old = redis.call('ZRANGE', old_key, 0, 99, 'WITHSCORES')
   for i = 1, #old, 2 do
     local caller = redis.call('HGET', delivery_key(old[i]), 'caller')
     if caller then redis.call('ZADD', due_key(caller), old[i + 1], old[i]) end
     update_first_due(caller or old[i])
+    redis.call('ZREM', old_key, old[i])
   end
-  redis.call('DEL', old_key)
 end
 migrate(prefix .. 'deliveries:due')
-local callers, claimed = redis.call('ZRANGEBYSCORE', due_callers_key, '-inf', now), {}
+-- The callers that have waited longest. Besides those with messages being sent, there are enough of them for each claim.
+local num_callers = args.limit
+for _ in pairs(sending) do num_callers = num_callers + 1 end
+local callers = redis.call('ZRANGEBYSCORE', due_callers_key, '-inf', now, 'LIMIT', 0, num_callers)
+local claimed = {}
 
 -- Returns the caller with the fewest messages being sent, if below the limit; of equals, the one that has waited
 -- longest.

@@ -1,4 +1,4 @@
--- requires: records, schedules, fair_queueing, queues, leases, checkpoints, throughput, events
+-- requires: records, schedules, fair_queueing, lanes, queues, leases, checkpoints, throughput, events
 -- Claims the job `id`, or the queue's first job if it is absent. Arguments: queue, state while leased, worker,
 -- lease_ms, progress, contract (the highest that the worker knows), preset (of the worker), request_id (new for each
 -- claim); after a wake-up message: hinted (the message's job), list (the broker's), hint (a message). Returns the record;
@@ -14,20 +14,29 @@ if earlier then
   return redis.call('HGETALL', job_key(job))
 end
 -- Jobs of another preset and, while releases are mixed, of a later contract wait for a worker that can run them.
-local function is_supported(job)
-  local contract, preset = unpack(redis.call('HMGET', job_key(job), 'contract', 'preset'))
-  return tonumber(contract or 1) <= args.contract and (not preset or preset == args.preset)
+local function is_supported(contract, preset)
+  return contract <= args.contract and (preset == '' or preset == args.preset)
 end
 local function first_supported()
-  for from = 0, redis.call('ZCARD', waiting_key(queue)) - 1, 100 do
-    for _, job in ipairs(redis.call('ZRANGE', waiting_key(queue), from, from + 99)) do
-      if is_supported(job) then return job end
+  if not is_in_order(queue) then check_lanes(queue, 100) end
+  for _, lane in ipairs(lanes_of(queue)) do check_head(queue, lane) end
+  local first, first_turn
+  for _, lane in ipairs(lanes_of(queue)) do
+    local job, turn = unpack(redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES'))
+    turn = tonumber(turn)
+    if job and is_supported(lane.contract, lane.preset) then
+      if not first or turn < first_turn or (turn == first_turn and job < first) then first, first_turn = job, turn end
     end
   end
+  return first
 end
 local id = args.id
-if not id then id = first_supported() elseif not is_supported(id) then return {} end
-if not id or redis.call('ZSCORE', waiting_key(queue), id) == false then
+if not id then
+  id = first_supported()
+elseif not is_supported(tonumber(get(id, 'contract') or 1), get(id, 'preset') or '') then
+  return {}
+end
+if not id or not is_waiting(id, queue) then
   remember('none')
   return {}
 end

@@ -1,18 +1,18 @@
--- requires: records, queues
+-- requires: records, lanes, queues
 -- Returns up to `limit` jobs whose last wake-up message is at least age_ms old and for whose list the broker has none,
--- and resets that time. Arguments: queue, list, age_ms, limit.
+-- and resets that time. Of each lane only the first `limit` jobs are looked at: a worker that gets a message claims the
+-- first one. Arguments: queue, list, age_ms, limit.
 local ids = {}
-local function collect(key)
-  for from = 0, redis.call('ZCARD', key) - 1, 100 do
-    for _, id in ipairs(redis.call('ZRANGE', key, from, from + 99)) do
-      if #ids >= args.limit then return end
-      local hinted_ms = tonumber(get(id, 'hinted_ms') or now)
-      if now - hinted_ms >= args.age_ms and redis.call('LLEN', hint_list(args.list, id)) == 0 then
-        set(id, 'hinted_ms', now)
-        ids[#ids + 1] = id
-      end
+local function collect(lane)
+  for _, id in ipairs(redis.call('ZRANGE', lane.key, 0, args.limit - 1)) do
+    if #ids >= args.limit then return end
+    if now - tonumber(get(id, 'hinted_ms') or now) >= args.age_ms then
+      set(id, 'hinted_ms', now)
+      ids[#ids + 1] = id
     end
   end
 end
-collect(redis.call('LLEN', args.list) == 0 and waiting_key(args.queue) or presets_key(args.queue))
+for _, lane in ipairs(lanes_of(args.queue)) do
+  if redis.call('LLEN', hint_list_of(args.list, lane.preset)) == 0 then collect(lane) end
+end
 return ids

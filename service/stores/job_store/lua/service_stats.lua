@@ -1,4 +1,4 @@
--- requires: records, queues, leases, counters, deliveries, workers
+-- requires: records, lanes, queues, leases, counters, deliveries, workers
 -- Returns, for each of `queues`: waiting jobs, the workers of leased jobs, for each priority class waiting jobs and the age of the
 -- oldest in ms, and for each preset that jobs name waiting jobs; then the counters, the number of pending messages, for
 -- how many ms the first has been due, and descriptions of live workers.
@@ -18,13 +18,10 @@ for i, queue in ipairs(args.queues) do
     by_class[#by_class + 1] = {redis.call('ZCARD', age_key(queue, class)), oldest[2] and math.max(0, now - oldest[2]) or 0}
   end
   local presets, by_preset = {}, {}
-  for _, id in ipairs(redis.call('ZRANGE', presets_key(queue), 0, -1)) do
-    -- A release without presets leaves jobs that it cancels in this set.
-    if redis.call('ZSCORE', waiting_key(queue), id) then
-      local preset = get(id, 'preset')
-      presets[preset] = (presets[preset] or 0) + 1
-    end
+  for _, lane in ipairs(lanes_of(queue)) do
+    presets[lane.preset] = (presets[lane.preset] or 0) + redis.call('ZCARD', lane.key)
   end
+  presets[''] = nil
   for preset, waiting in pairs(presets) do by_preset[#by_preset + 1] = {preset, waiting} end
   queues[i] = {redis.call('ZCARD', waiting_key(queue)), holders[queue] or {}, by_class, by_preset}
 end

@@ -242,7 +242,7 @@ def test_ended_job_never_changes(jobs: JobStore, clock: Clock) -> None:
 
 def test_hint_is_resent_only_if_none_is_queued(jobs: JobStore, clock: Clock) -> None:
     created(jobs)
-    unhinted = commands.jobs_missing_hints(Queue.PREPARE, age_ms=3000)
+    unhinted = presence.jobs_missing_hints(Queue.PREPARE, age_ms=3000)
     assert jobs.run(unhinted) == []
     clock.now_ms += 3000
     jobs.redis.lpush(Queue.PREPARE.task, "a hint")

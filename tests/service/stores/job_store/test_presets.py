@@ -69,7 +69,7 @@ def test_each_waiting_job_keeps_a_message_in_its_list(jobs: JobStore) -> None:
 def test_missing_messages_are_sent_to_the_list_of_the_job(jobs: JobStore) -> None:
     submit(jobs, "mini1", "mini")
     submit(jobs, "any1")
-    missing = commands.jobs_missing_hints(PREPARE, 0)
+    missing = presence.jobs_missing_hints(PREPARE, 0)
     assert jobs.run(missing) == []
     jobs.redis.delete(MINI)
     assert jobs.run(missing) == ["mini1"]

@@ -9,6 +9,8 @@ local class_width = 1e14
 local classes = {high = 0, normal = 1, low = 2}
 local function class_of(id) return option(id, 'priority') or 'normal' end
 local function clock_key(class) return prefix .. 'turns:' .. class end
+-- The caller's jobs of the class that have not ended, by virtual start time.
+local function turns_key(class, caller) return clock_key(class) .. ':' .. caller end
 local function virtual_start(id) return tonumber(get(id, 'turn')) % class_width end
 
 local function assign_virtual_start(id)

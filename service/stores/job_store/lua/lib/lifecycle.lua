@@ -1,10 +1,11 @@
--- requires: records, schedules, queues, leases, throughput, events
+-- requires: records, schedules, queues, refunds, leases, throughput, events
 -- Ending jobs and leases.
 
 -- Ends the job, without an event: the caller writes its other fields first.
 local function end_job(id, state)
   transition(id, state)
   redis.call('ZREM', deadlines_key, id)
+  redis.call('ZREM', turns_key(class_of(id), get(id, 'caller')), id)
   if dequeue(id) and not get(id, 'started_ms') then refund(id) end
   add_elapsed(id, 'waiting_since_ms', 'waited_ms')
   drop_lease(id)

@@ -1,4 +1,4 @@
--- requires: records, queues, leases, throughput, workers
+-- requires: records, lanes, leases, throughput, workers
 -- A job at one moment: its record, queue position and forecast.
 
 -- Jobs of a queue whose durations are estimated one by one; further ones count as their mean.
@@ -23,9 +23,82 @@ local function ms_left(key)
   return left
 end
 
--- Returns the expected ms of the jobs before a waiting one, per job, where a leased one counts half; nil if there are
+local function num_ready(queue, preset) return redis.call('ZCOUNT', workers_key(queue, preset), '(' .. now, '+inf') end
+
+-- Returns how many members of a sorted set come before this score and id.
+local function count_before(key, score, id)
+  local low, high = redis.call('ZCOUNT', key, '-inf', '(' .. score), redis.call('ZCOUNT', key, '-inf', score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if redis.call('ZRANGE', key, middle, middle)[1] < id then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+-- Returns, for a job without a preset, the preset whose workers are expected to take it, and their number: of those
+-- with ready workers the one that has the fewest jobs of its own before it; '' if some workers have none, nil without
+-- workers.
+local function expected_preset(queue, num_named)
+  local free, best, best_ready = num_ready(queue), nil, 0
+  for preset, jobs in pairs(num_named) do
+    local ready = num_ready(queue, preset)
+    free = free - ready
+    if ready > 0 and (not best or jobs < num_named[best] or (jobs == num_named[best] and preset < best)) then
+      best, best_ready = preset, ready
+    end
+  end
+  if free > 0 then return '', free end
+  return best, best_ready
+end
+
+-- Returns what runs before a waiting job, nil if it does not wait: rows of a set of jobs and the number of its first
+-- members that do; then the preset of the workers that are expected to take the job ('': those without jobs of their own,
+-- nil: any), and how many are ready. Workers run jobs of their preset and jobs without one, others are not before it.
+local function jobs_before(id)
+  local queue = get(id, 'queue')
+  local score = queue and redis.call('ZSCORE', waiting_key(queue), id)
+  if not score then return nil end
+  local preset = get(id, 'preset')
+  if not is_in_order(queue) then
+    local rows = {{waiting_key(queue), redis.call('ZRANK', waiting_key(queue), id)}}
+    return rows, preset or nil, num_ready(queue, preset or nil)
+  end
+  local rows, num_named, ready = {}, {}, nil
+  for _, lane in ipairs(lanes_of(queue)) do
+    local before = count_before(lane.key, score, id)
+    if before > 0 then
+      rows[#rows + 1] = {lane.key, before, lane.preset}
+      if lane.preset ~= '' then num_named[lane.preset] = (num_named[lane.preset] or 0) + before end
+    end
+  end
+  if preset then ready = num_ready(queue, preset) else preset, ready = expected_preset(queue, num_named) end
+  local found = {}
+  for _, row in ipairs(rows) do
+    if not preset or row[3] == '' or row[3] == preset then found[#found + 1] = row end
+  end
+  return found, preset, ready
+end
+
+-- Returns a waiting job's position, the number of jobs that run before it; -1 if it does not wait.
+local function position_of(rows)
+  local position = rows and 0 or -1
+  for _, row in ipairs(rows or {}) do position = position + row[2] end
+  return position
+end
+
+-- Returns rows, as above, of the jobs that wait for the main stage: they go before those that wait for `prepare`.
+local function prepared_jobs(preset)
+  if not is_in_order('render') then return {{waiting_key('render'), redis.call('ZCARD', waiting_key('render'))}} end
+  local rows = {}
+  for _, lane in ipairs(lanes_of('render')) do
+    if not preset or lane.preset == '' or lane.preset == preset then rows[#rows + 1] = {lane.key, redis.call('ZCARD', lane.key)} end
+  end
+  return rows
+end
+
+-- Returns the expected ms per job of the jobs before a waiting one, where a leased one counts half; nil if there are
 -- none. A leased job counts with what is left of it.
-local function ms_per_job_before(queue, kind, position)
+local function ms_per_job(rows)
   local total, jobs = 0, 0
   local function add(key, all, share)
     local left, sum = ms_left(key), 0
@@ -34,41 +107,36 @@ local function ms_per_job_before(queue, kind, position)
     for i = 1, estimated do sum = sum + left[i] end
     total, jobs = total + sum / estimated * all, jobs + share * all
   end
-  add(waiting_key(queue), position, 1)
-  if queue == 'prepare' and kind == 'animate' then
-    add(waiting_key('render'), redis.call('ZCARD', waiting_key('render')), 1)
-  end
+  for _, row in ipairs(rows) do add(row[1], row[2], 1) end
   add(leases_key, redis.call('ZCARD', leases_key), 0.5)
   if jobs > 0 then return total / jobs end
 end
 
--- Returns, for a waiting job: ready workers (of its preset, if it names one; of the remaining queue that has the
--- fewest), jobs waiting in the next queue, leased jobs.
-local function queue_context(queue, kind, preset)
-  local function num_workers(name) return redis.call('ZCOUNT', workers_key(name, preset), '(' .. now, '+inf') end
-  local workers, waiting_next = num_workers(queue), 0
-  if queue == 'prepare' and kind == 'animate' then
-    workers, waiting_next = math.min(workers, num_workers('render')), redis.call('ZCARD', waiting_key('render'))
-  end
-  return workers, waiting_next, redis.call('ZCARD', leases_key)
-end
-
 -- Returns the record, its position (0 is next, -1: not waiting), now, and the forecast: the job's estimate in ms, mean
--- ms of the jobs before it (of any job if there are none), mean relative error of past estimates, their number, and the
--- queue context of a waiting job. The forecast is text, since Redis truncates numbers in replies to integers.
+-- ms of the jobs before it (of any job if there are none), mean relative error of past estimates, their number, and for
+-- a waiting job: ready workers (of its remaining queues the fewest), jobs that wait in the next queue, leased jobs. The
+-- forecast is text, since Redis truncates numbers in replies to integers.
 local function snapshot(id)
-  local queue = get(id, 'queue')
-  local position = queue and redis.call('ZRANK', waiting_key(queue), id)
-  local forecast = {}
-  local kind, per_unit, base, per_job, mean_error, estimates = get(id, 'kind'), nil, nil, nil, nil, nil
+  local rows, preset, ready = jobs_before(id)
+  local position, kind, queue, forecast = position_of(rows), get(id, 'kind'), get(id, 'queue'), {}
+  local per_unit, base, per_job, mean_error, estimates
   if queue and not is_final(get(id, 'state')) then per_unit, base, per_job, mean_error, estimates = throughput(kind) end
-  if per_unit then
-    local before = position and ms_per_job_before(queue, kind, position) or per_job
-    local expected, error_text = base + per_unit * get(id, 'units'), mean_error and tostring(mean_error) or ''
-    forecast = {tostring(expected), tostring(before), error_text, tostring(estimates)}
-    if position then
-      for _, number in ipairs({queue_context(queue, kind, get(id, 'preset'))}) do forecast[#forecast + 1] = tostring(number) end
+  if not per_unit then return {redis.call('HGETALL', job_key(id)), position, now, forecast} end
+  local expected, error_text = base + per_unit * get(id, 'units'), mean_error and tostring(mean_error) or ''
+  forecast = {tostring(expected), tostring(per_job), error_text, tostring(estimates)}
+  if rows then
+    local waiting_next = 0
+    if queue == 'prepare' and kind == 'animate' then
+      for _, row in ipairs(prepared_jobs(preset)) do
+        rows[#rows + 1] = row
+        waiting_next = waiting_next + row[2]
+      end
+      ready = math.min(ready, num_ready('render', preset ~= '' and preset or nil))
+    end
+    forecast[2] = tostring(ms_per_job(rows) or per_job)
+    for _, number in ipairs({ready, waiting_next, redis.call('ZCARD', leases_key)}) do
+      forecast[#forecast + 1] = tostring(number)
     end
   end
-  return {redis.call('HGETALL', job_key(id)), position or -1, now, forecast}
+  return {redis.call('HGETALL', job_key(id)), position, now, forecast}
 end
