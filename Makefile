@@ -22,7 +22,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 PROJECT_PYTHON=$(BIN)/python .venv-docs/bin/mkdo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-clients test-all chaos check docs audit lock check-deploy e2e-docker fix up setup dwpose pose clean
+.PHONY: help demo test test-clients test-all chaos check docs audit lock check-deploy e2e-docker fix up setup movenet dwpose pose people clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -85,12 +85,23 @@ fix: $(VENV)/.stamp-dev $(NODE_PACKAGES) ## Apply the linter's fixes and format,
 
 setup: $(VENV)/.stamp-dev ## Only install .venv, with the development tools
 
+movenet: $(VENV)/.stamp-movenet ## Add the extra movenet: the MoveNet detector of real people (0.07 GB more)
+
 dwpose: $(VENV)/.stamp-dwpose ## Add the extra dwpose: the DWPose detector of real people (0.1 GB more)
 
 pose: $(VENV)/.stamp-pose ## Add the extras pose and lpips: the OpenPose detector and LPIPS (5 GB more)
 
+people: .people/.stamp ## Unpack pictures and videos of people for the tests marked `people` (0.12 GB; needs apt-get)
+
 clean: ## Remove .venv, caches and the demo's output
-	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi clients/typescript/dist clients/typescript/node_modules demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-deploy .venv-docs .venv-openapi .people clients/typescript/dist clients/typescript/node_modules demo site build *.egg-info clients/python/build clients/python/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# None is in the repository. Where a package cannot be had, its tests are skipped and the summary says so.
+.people/.stamp: | $(VENV)/.stamp-venv
+	@echo "Unpacking pictures of people into .people (once)"
+	@mkdir -p .people
+	-@$(INSTALL) /dev/null --no-deps --upgrade --target .people scikit-image==0.26.0 \
+		&& cd .people && apt-get download --quiet opencv-doc && dpkg -x opencv-doc_*.deb . && rm opencv-doc_*.deb && touch .stamp
 
 .venv-deploy/.stamp: deploy/check-requirements.txt | $(VENV)/.stamp-venv
 	@echo "Installing the tools of check-deploy into .venv-deploy (once)"
@@ -130,13 +141,18 @@ $(VENV)/.stamp-dev: pyproject.toml clients/python/pyproject.toml constraints.txt
 	@echo "Installing the base packages and the developers' tools into $(VENV) (once)"
 	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable '.[dev]'
 	@$(RTMLIB)
-	@touch $@ $(VENV)/.stamp-base $(VENV)/.stamp-dwpose
+	@touch $@ $(VENV)/.stamp-base $(VENV)/.stamp-movenet $(VENV)/.stamp-dwpose
+
+$(VENV)/.stamp-movenet: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "Installing the base packages and the extra movenet into $(VENV) (once)"
+	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable '.[movenet]'
+	@touch $@ $(VENV)/.stamp-base
 
 $(VENV)/.stamp-dwpose: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 	@echo "Installing the base packages and the extra dwpose into $(VENV) (once)"
 	@$(INSTALL) $(CONSTRAINTS) $(CLIENT) --editable . onnxruntime
 	@$(RTMLIB)
-	@touch $@ $(VENV)/.stamp-base
+	@touch $@ $(VENV)/.stamp-base $(VENV)/.stamp-movenet
 
 # Both detector libraries require those builds, which overwrite the headless one; it works for both.
 HEADLESS = $(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python \

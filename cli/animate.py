@@ -74,7 +74,8 @@ def animate(
     detector: Annotated[
         str | None,
         typer.Option(
-            help="puppet, openpose or dwpose, such as dwpose@cuda. Default: the preset's."
+            help="puppet, movenet, dwpose, openpose or auto, such as dwpose@cuda. Default: the"
+            " preset's."
         ),
     ] = None,
     person: Annotated[

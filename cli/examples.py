@@ -48,7 +48,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "poses": ("poses extract dance.mp4 --out dance.json", "poses draw dance.json --out dance.mp4"),
     "poses extract": (
         "poses extract dance.mp4 --out dance.json",
-        "poses extract me.png --out me.json --detector dwpose",
+        "poses extract puppet.mp4 --out puppet.json --detector puppet",
     ),
     "poses draw": (
         "poses draw dance.json --out skeleton.mp4",

@@ -31,7 +31,7 @@ from tcan_core.models.weights.hub.files import (
 )
 from tcan_core.models.weights.hub.pull import damaged_files, pull_files
 from tcan_core.models.weights.presets import Preset, load_preset, own_presets, shipped_presets
-from tcan_core.models.weights.store import LOCK_NAME, store_folder
+from tcan_core.models.weights.store import LOCK_NAME
 
 if TYPE_CHECKING:
     from tcan_core.models.weights.importing.checking import ImportPlan
@@ -82,7 +82,8 @@ def show(name: NameToPull, as_json: AsJson = False) -> None:
 
 
 def _print_files(name: str, as_json: bool) -> None:
-    file_set, folder = load_file_set(name), store_folder(name)
+    file_set = load_file_set(name)
+    folder = file_set.folder
     present = {file: (folder / file).is_file() for file in file_set.files}
     if as_json:
         files = [
@@ -99,12 +100,16 @@ def _print_files(name: str, as_json: bool) -> None:
 
 def _print_detector(detector: str) -> None:
     """Print a preset's pose detector, if that has files of its own."""
-    name = detector.partition("@")[0]
+    from tcan_core.conditioning.detector_weights import has_weights
+    from tcan_core.conditioning.detectors import AUTO, pulled_detector
+
+    name = pulled_detector(detector)
     if not file_set_path(name).exists():
         return
-    file_set, folder = load_file_set(name), store_folder(name)
-    is_installed = all((folder / file).is_file() for file in file_set.files)
-    state = "installed" if is_installed else f"not installed; run `tcan models pull {name}`"
+    file_set = load_file_set(name)
+    state = "installed" if has_weights(name) else f"not installed; run `tcan models pull {name}`"
+    if detector.partition("@")[0] == AUTO and not has_weights(name):
+        state += "; until then movenet is used"
     typer.echo(f"pose detector: {name}, licence: {_licences(file_set)}; {state}")
 
 
@@ -211,21 +216,27 @@ def verify(name: NameToPull) -> None:
 
 def _pulled_detector(preset: Preset) -> str | None:
     """Return the file set of the detector for this preset, if it has one."""
-    kind = (load_settings().detector or preset.detector).partition("@")[0]
+    from tcan_core.conditioning.detectors import pulled_detector
+
+    kind = pulled_detector(load_settings().detector or preset.detector)
     return kind if file_set_path(kind).exists() else None
 
 
 def _pull_set(name: str) -> None:
-    files = load_file_set(name).files
-    _print_licenses(files)
+    file_set = load_file_set(name)
+    if file_set.shipped:
+        _verify_set(name)
+        return
+    _print_licenses(file_set.files)
     with _bar() as bar:
-        pull_files(files, store_folder(name), _progress_updater(bar))
-    typer.echo(f"{name}: {len(files)} files in {store_folder(name)}")
+        pull_files(file_set.files, file_set.folder, _progress_updater(bar))
+    typer.echo(f"{name}: {len(file_set.files)} files in {file_set.folder}")
 
 
 def _verify_set(name: str) -> None:
-    files = load_file_set(name).files
-    _print_verdict(name, damaged_files(files, store_folder(name)), len(files))
+    file_set = load_file_set(name)
+    damaged = damaged_files(file_set.files, file_set.folder)
+    _print_verdict(name, damaged, len(file_set.files))
 
 
 def _print_verdict(name: str, damaged: Mapping[str, str], count: int) -> None:

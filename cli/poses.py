@@ -38,14 +38,22 @@ app = typer.Typer(help="Extract keypoints from videos and draw them.", no_args_i
 def extract(
     video: Annotated[Path, typer.Argument(help="Video or image.")],
     out: Annotated[Path, typer.Option(help="The pose file to write (.json).")],
-    detector: Annotated[str, typer.Option(help="Name of the pose detector.")] = "puppet",
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="movenet, dwpose or openpose for people, puppet for this project's puppets; auto"
+            " is dwpose where it is installed, otherwise movenet."
+        ),
+    ] = "auto",
 ) -> None:
     """Detect the people in every frame, write their keypoints, and report their quality."""
     from media.poses.pose_file import write_pose_file
     from tcan_core.conditioning.cleaning.clean import clean_poses
+    from tcan_core.conditioning.detectors import build_detector
     from tcan_core.pipelines.detect_people import detect_people
 
     check_output("--out", out, "json")
+    name = build_detector(detector).name
     people, fps, warnings = detect_people(video, detector=detector)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
@@ -53,6 +61,7 @@ def extract(
     frames_with_people = sum(1 for frame in people if any(pose.detected.any() for pose in frame))
     typer.echo(
         f"{out}: {len(people)} frames at {float(fps):g} fps, people in {frames_with_people} of them"
+        f" (detector {name})"
     )
     if frames_with_people:
         _print_quality(clean_poses(people).report)

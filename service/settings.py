@@ -113,8 +113,8 @@ class Settings(BaseSettings):
     )
     detector: str | None = Field(
         None,
-        description="Pose detector: puppet, openpose or dwpose, with the suffix @cuda for a GPU; "
-        "the preset's when absent.",
+        description="Pose detector: puppet, movenet, dwpose, openpose or auto, with the suffix "
+        "@cuda for a GPU; the preset's when absent.",
     )
     runtime: RuntimeSettings = Field(
         default_factory=RuntimeSettings,

@@ -1,12 +1,14 @@
-"""Pose detectors by name: `puppet`, `openpose`, `dwpose`, and registered ones.
+"""Pose detectors by name: `puppet`, `movenet`, `openpose`, `dwpose`, and registered ones.
 
-A name may include the device of the detector: `dwpose@cuda`, `openpose@cuda:1`.
+A name may include the device of the detector: `dwpose@cuda`, `openpose@cuda:1`. `auto` is `dwpose`
+if its library and its weights are installed, otherwise `movenet`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +17,15 @@ from numpy.typing import NDArray
 from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.appearance import with_appearance
 from tcan_core.conditioning.cleaning.person import choose_person
-from tcan_core.errors import ParameterError
+from tcan_core.conditioning.detector_weights import has_weights
+from tcan_core.errors import ConfigError, ParameterError
+
+AUTO = "auto"
+NO_DETECTOR = (
+    "no detector of people is installed; install MoveNet (bodies, fast) by `make movenet` or"
+    " `pip install 'tcan[movenet]'`, or DWPose (hands and faces too) by `make dwpose` and"
+    " `tcan models pull dwpose`"
+)
 
 
 class PoseDetector(Protocol):
@@ -62,6 +72,8 @@ def build_detector(name: str) -> NamedDetector:
         WeightsError: its weights are missing or damaged.
     """
     kind, _, device = name.partition("@")
+    if kind == AUTO:
+        kind = installed_detector()
     if kind not in _FACTORIES:
         raise ParameterError(f"detector is {name!r}; it must be one of {', '.join(detectors())}")
     return _build(kind, device or "cpu")
@@ -69,7 +81,28 @@ def build_detector(name: str) -> NamedDetector:
 
 def detectors() -> list[str]:
     """Return the names that `build_detector` accepts."""
-    return sorted(_FACTORIES)
+    return sorted([AUTO, *_FACTORIES])
+
+
+def installed_detector() -> str:
+    """Return the detector that `auto` stands for on this machine.
+
+    Raises:
+        ConfigError: neither is installed.
+    """
+    if find_spec("rtmlib") and has_weights("dwpose"):
+        return "dwpose"
+    if find_spec("onnxruntime"):
+        return "movenet"
+    raise ConfigError(NO_DETECTOR)
+
+
+def pulled_detector(name: str) -> str:
+    """Return the detector whose weights belong to this name: `dwpose` for `auto`."""
+    kind = name.partition("@")[0]
+    if kind != AUTO:
+        return kind
+    return "dwpose" if find_spec("rtmlib") else "movenet"
 
 
 def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
@@ -78,7 +111,7 @@ def register_detector(name: str, factory: Callable[[], PoseDetector]) -> None:
     Raises:
         ParameterError: the name is taken.
     """
-    if name in _FACTORIES:
+    if name in detectors():
         raise ParameterError(f"there is a detector {name!r} already")
     _FACTORIES[name] = lambda device: factory()
 
@@ -90,6 +123,12 @@ def _puppet(device: str) -> PoseDetector:
     from tcan_core.conditioning.puppet_detector import PuppetDetector
 
     return PuppetDetector(device=device)
+
+
+def _movenet(device: str) -> PoseDetector:
+    from tcan_core.conditioning.movenet_detector import MovenetDetector
+
+    return MovenetDetector(device=device)
 
 
 def _openpose(device: str) -> PoseDetector:
@@ -106,6 +145,7 @@ def _dwpose(device: str) -> PoseDetector:
 
 _FACTORIES: dict[str, Callable[[str], PoseDetector]] = {
     "puppet": _puppet,
+    "movenet": _movenet,
     "openpose": _openpose,
     "dwpose": _dwpose,
 }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ from numpy.typing import NDArray
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Floats
 from tcan_core.conditioning.detector_weights import detector_files
+from tcan_core.conditioning.onnx_runtime import import_onnxruntime, load_network, missing_library
 from tcan_core.conditioning.wholebody import from_wholebody
-from tcan_core.errors import ConfigError, ParameterError, WeightsError
 
 PEOPLE_FILE, JOINTS_FILE = "yolox_l.onnx", "dw-ll_ucoco_384.onnx"
 PEOPLE_SIDE = 640  # pixels of YOLOX's square input
 JOINTS_SIZE = (288, 384)  # (width, height) of a person in DWPose's input
 _PERSON = 0  # of COCO's 80 classes
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class DwposeDetector:
@@ -43,10 +41,11 @@ class DwposeDetector:
         folder = folder or detector_files("dwpose", (PEOPLE_FILE, JOINTS_FILE))
         common = {"backend": "onnxruntime", "device": device}
         square = (PEOPLE_SIDE, PEOPLE_SIDE)
-        self._find_people = _load(
-            rtmlib.YOLOX, folder / PEOPLE_FILE, square, det_mode="multiclass", **common
-        )
-        self._find_joints = _load(rtmlib.RTMPose, folder / JOINTS_FILE, JOINTS_SIZE, **common)
+        people = partial(rtmlib.YOLOX, model_input_size=square, det_mode="multiclass", **common)
+        joints = partial(rtmlib.RTMPose, model_input_size=JOINTS_SIZE, **common)
+        with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
+            self._find_people: Any = load_network(folder / PEOPLE_FILE, people)
+            self._find_joints: Any = load_network(folder / JOINTS_FILE, joints)
 
     def detect(self, frames: NDArray[np.uint8]) -> list[list[Pose]]:
         """Return the people of each frame; see `detectors.PoseDetector`."""
@@ -68,34 +67,11 @@ class DwposeDetector:
         return from_wholebody(keypoints, (frame.shape[0], frame.shape[1]))
 
 
-def _load(network: Callable[..., Any], file: Path, size: tuple[int, int], **more: Any) -> Any:
-    """Build one of rtmlib's networks from its file."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-    try:
-        with redirect_stdout(io.StringIO()):  # rtmlib prints what it loads; stdout is for results
-            return network(str(file), size, **more)
-    except (errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf) as error:
-        raise WeightsError(f"{file}: not a network that onnxruntime reads ({error})") from error
-
-
 def _import_rtmlib(device: str) -> Any:
-    """Return the library after a check that it supports the device."""
-    if not _DEVICE.fullmatch(device):
-        raise ParameterError(f"detector dwpose cannot run on {device!r}; use cpu, cuda or cuda:0")
+    """Return the library after a check that onnxruntime supports the device."""
     try:
-        import onnxruntime
         import rtmlib
     except ImportError as error:
-        raise ConfigError(
-            f"detector dwpose needs the extra `dwpose` ({error}); install it by `make dwpose`"
-            " or `pip install 'tcan[dwpose]'`"
-        ) from error
-    providers = onnxruntime.get_available_providers()
-    # Without the provider onnxruntime would silently use the CPU.
-    if device.startswith("cuda") and "CUDAExecutionProvider" not in providers:
-        raise ConfigError(
-            f"detector dwpose cannot run on {device}: onnxruntime has {', '.join(providers)};"
-            " install onnxruntime-gpu in its place, or use dwpose@cpu"
-        )
+        raise missing_library("dwpose", error) from error
+    import_onnxruntime("dwpose", device)
     return rtmlib

@@ -25,12 +25,15 @@ def test_detector_of_mini_is_ok(tmp_path: Path) -> None:
     assert (finding.name, finding.level) == ("puppet", Level.OK)
 
 
-@pytest.mark.parametrize(("kind", "extra"), [("openpose", "pose"), ("dwpose", "dwpose")])
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [("openpose", "pose"), ("dwpose", "dwpose"), ("movenet@cuda", "movenet")],
+)
 def test_missing_library_is_reported_with_the_fix(
     kind: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
-    for module in ("controlnet_aux", "rtmlib"):
+    for module in ("controlnet_aux", "onnxruntime", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
     [lacking] = findings(tmp_path, preset="sd15", detector=kind)
     assert (lacking.name, lacking.level) == (kind, Level.ERROR)

@@ -281,7 +281,8 @@ def test_pulling_a_preset_pulls_its_detector(
 
     assert done.code == 0, done.err
     assert (store_folder("eyes") / "body.onnx").read_bytes() == b"network"
-    assert load_preset("sd15").detector == "dwpose"  # whose weights may be used commercially
+    # Both detectors that it stands for may be used commercially.
+    assert load_preset("sd15").detector == "auto"
     (store_folder("eyes") / "body.onnx").unlink()
     assert "body.onnx is missing" in tcan("models", "verify", str(mine)).err
 
@@ -334,12 +335,12 @@ def test_presets_in_the_models_folder_are_listed(tcan: Tcan, mine: Path, models:
     listed = [line.split(":")[0] for line in tcan("models", "list").out.splitlines()]
 
     assert listed[:3] == ["mini", "sd15", "sd15-official"]
-    assert listed[3:] == ["mine", "dwpose (files)", "openpose (files)"]
+    assert listed[3:] == ["mine", "dwpose (files)", "movenet (files)", "openpose (files)"]
 
 
 def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: Path) -> None:
-    *_, dwpose, openpose = tcan("models", "list").out.splitlines()
-    assert dwpose.endswith("licence: Apache-2.0")
+    *_, dwpose, movenet, openpose = tcan("models", "list").out.splitlines()
+    assert dwpose.endswith("licence: Apache-2.0") and movenet.endswith("licence: Apache-2.0")
     assert openpose.endswith("licence: OpenPose, for non-commercial use only")
 
     printed = tcan("models", "show", "openpose").out
@@ -354,10 +355,17 @@ def test_detectors_are_listed_and_shown_with_their_licences(tcan: Tcan, models: 
     assert {file["license"] for file in files} == {"Apache-2.0"}
 
 
+def test_shipped_detector_needs_no_pull(tcan: Tcan, models: Path) -> None:
+    for word in ("pull", "verify"):
+        done = tcan("models", word, "movenet")
+        assert done.code == 0 and done.out == "movenet: 1 files are intact\n"
+    assert not models.exists()
+
+
 def test_show_lists_the_files_of_a_presets_detector(tcan: Tcan, models: Path) -> None:
     info = tcan("models", "show", "sd15").out.splitlines()[-1]
     assert "dwpose, licence: Apache-2.0; not installed" in info
-    assert "`tcan models pull dwpose`" in info
+    assert "`tcan models pull dwpose`; until then movenet is used" in info
     assert "pose detector:" not in tcan("models", "show", "mini").out
 
 

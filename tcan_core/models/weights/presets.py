@@ -117,7 +117,7 @@ class Preset:
         description: one line for display.
         resolution: side of the training images in pixels.
         prediction_type: prediction of the denoising UNet; "sample" is x0.
-        detector: name of the pose detector for its images.
+        detector: name of the pose detector for its images; "auto" is the best one installed.
         loras: LoRAs merged into the UNets, by name.
         condition: the driving input: "poses", which are drawn, or a video of "maps" as it is.
         fit: images keep their aspect ("keep"), or are squeezed to a square ("stretch").
@@ -129,8 +129,8 @@ class Preset:
     description: str
     resolution: int
     prediction_type: Literal["epsilon", "v_prediction", "sample"]
-    detector: str
     parts: dict[str, Part]
+    detector: str = "auto"
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     loras: dict[str, MergedLora] = field(default_factory=dict)
     condition: Literal["poses", "maps"] = "poses"

@@ -14,7 +14,12 @@ from media.digest import file_sha256
 from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning import openpose_detector
 from tcan_core.conditioning.detector_weights import detector_files
-from tcan_core.conditioning.detectors import build_detector, detectors, register_detector
+from tcan_core.conditioning.detectors import (
+    build_detector,
+    detectors,
+    installed_detector,
+    register_detector,
+)
 from tcan_core.conditioning.dwpose_detector import JOINTS_FILE, PEOPLE_FILE
 from tcan_core.errors import ConfigError, ParameterError, WeightsError
 from tcan_core.models.weights.hub.files import load_file_set
@@ -58,14 +63,20 @@ def test_unknown_name_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"), [("openpose", "pose"), ("dwpose", "dwpose"), ("dwpose@cuda", "dwpose")]
+    ("name", "extra"),
+    [
+        ("openpose", "pose"),
+        ("dwpose", "dwpose"),
+        ("dwpose@cuda", "dwpose"),
+        ("movenet@cuda", "movenet"),
+    ],
 )
 def test_missing_requirements_of_a_detector_are_named(
     name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the extra it is the package, with it the weights."""
     monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
-    for module in ("controlnet_aux", "rtmlib"):
+    for module in ("controlnet_aux", "onnxruntime", "rtmlib"):
         monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
     with pytest.raises(ConfigError, match=f"needs the extra `{extra}` .*`make {extra}`"):
         build_detector(name)
@@ -107,10 +118,31 @@ def test_weights_must_match_the_pinned_digest_and_the_lock(
         (store / name).write_bytes(right)
 
 
-@pytest.mark.parametrize("name", ["puppet@cuda:99", "dwpose@tpu"])
+@pytest.mark.parametrize("name", ["puppet@cuda:99", "dwpose@tpu", "movenet@tpu"])
 def test_unavailable_device_is_rejected(name: str) -> None:
     with pytest.raises(ParameterError, match="use cpu"):
         build_detector(name)
+
+
+def test_auto_is_dwpose_where_it_is_installed_and_movenet_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TCAN_MODELS", str(tmp_path))
+    assert build_detector("auto") is build_detector("movenet")
+    (tmp_path / "dwpose").mkdir()
+    for name in (JOINTS_FILE, PEOPLE_FILE):
+        assert installed_detector() == "movenet"
+        (tmp_path / "dwpose" / name).write_bytes(b"half of a file")
+    with pytest.raises(WeightsError, match="sha256 is"):  # not movenet without a word
+        build_detector("auto")
+
+
+def test_auto_without_libraries_names_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    for module in ("onnxruntime", "rtmlib"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ConfigError, match="`make movenet` or .*`make dwpose` and `tcan models pul"):
+        build_detector("auto")
 
 
 @pytest.mark.parametrize("detector", ["openpose", "dwpose"])

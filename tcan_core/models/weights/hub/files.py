@@ -35,15 +35,22 @@ class HubFile:
 
 @dataclass(frozen=True)
 class FileSet:
-    """A set of unconverted files: `files.yaml` in `tcan_core/presets/<name>` or in a store.
+    """A set of files: `files.yaml` in `tcan_core/presets/<name>` or in a store.
 
     Attributes:
-        files: files on the hub by their local name.
+        files: files by their local name, with their origin.
+        shipped: whether they are next to the YAML; otherwise `tcan models pull` stores them.
     """
 
     name: str
     description: str
     files: dict[str, HubFile] = field(default_factory=dict)
+    shipped: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the files."""
+        return (PRESETS_FOLDER / self.name) if self.shipped else store_folder(self.name)
 
     @property
     def licences(self) -> list[str]:
