@@ -15,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
+from media.aac import is_plain_aac
 from media.container import main_video_stream, map_ffmpeg_errors, open_container
 from media.errors import MediaError
 from media.files import MediaFile, Source, media_file
@@ -29,7 +30,7 @@ UNREADABLE = "its audio cannot be read"
 
 
 def extract_sound(
-    source: Source, warn: Callable[[str], None], start_s: float = 0.0
+    source: Source, warn: Callable[[str], None], start_s: float = 0.0, *, as_aac: bool = False
 ) -> bytes | None:
     """Return the sound of a file as an mp4 file, or None if there is none that can be read.
 
@@ -38,6 +39,7 @@ def extract_sound(
     Args:
         start_s: where the sound begins, in seconds after the first frame of the source's video.
         warn: called when a track, the end of one, or all sound is left out.
+        as_aac: re-encode all that is not `aac.is_plain_aac`, also what mp4 supports.
 
     Raises:
         MediaError: the file cannot be opened.
@@ -51,7 +53,8 @@ def extract_sound(
     for index in range(tracks):
         for encodes in (False, True):
             try:
-                _check_decodes(file, index)
+                is_plain = _check_decodes(file, index)
+                encodes = encodes or (as_aac and not is_plain)
                 sound = _extract(file, index, encodes, start_s, warn)
             except MediaError:
                 continue
@@ -144,12 +147,13 @@ def _open(file: MediaFile) -> Iterator[InputContainer]:
         yield container
 
 
-def _check_decodes(file: MediaFile, index: int) -> None:
-    """Raise MediaError unless the beginning of an audio track can be decoded."""
+def _check_decodes(file: MediaFile, index: int) -> bool:
+    """Return whether an audio track is plain AAC. Raise MediaError unless its beginning decodes."""
     with _open(file) as container:
         track = container.streams.audio[index]
         if not has_decoder(track) or next(container.decode(track), None) is None:
             raise MediaError(f"{file.name}: {UNREADABLE}")
+        return is_plain_aac(track)
 
 
 def _extract(

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from media.aac import read_packets
 from media.audio import extract_sound
 from media.errors import InputError
 from media.files import MediaFile
@@ -64,17 +65,23 @@ def poses(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
 
 
 def sound(file: BinaryIO, argument: dict[str, Any], out: MessageWriter) -> None:
-    """Send a video's sound as an mp4 file, if there is any.
+    """Send a video's sound as packets of AAC, first their table, if there is any.
 
     `argument` is as for `image`, and has `start_s` of `extract_sound`.
     """
     with _send_errors(out):
         warnings: list[str] = []
         source, _ = _file_and_limits(file, argument)
-        content = extract_sound(source, warnings.append, argument["start_s"])
-        out.json({"size_bytes": len(content or b""), "warnings": warnings})
-        if content is not None:
-            out.raw(memoryview(content))
+        content = extract_sound(source, warnings.append, argument["start_s"], as_aac=True)
+        if content is None:
+            out.json({"warnings": warnings})
+            return
+        sound = read_packets(content)
+        size_bytes = len(sound.table) + len(sound.data)
+        layout = {"rate": sound.rate, "layout": sound.layout, "size_bytes": size_bytes}
+        out.json({**layout, "warnings": warnings})
+        out.raw(sound.table)
+        out.raw(sound.data)
 
 
 def load() -> None:

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from media.aac import AacSound, write_file
+from media.audio import AAC_RATES, DEFAULT_RATE
 from media.image_file import ignore_warning
 from media.limits import MediaLimits, PoseFileLimits
 from media.poses.archive import pose_files
@@ -34,6 +37,7 @@ MODULE = "media.child"
 CHANNELS = 3
 # Wall time allowed per second of CPU time: a child shares its processor.
 WAIT_PER_CPU_S = 4
+MAX_RATE = 96_000  # of AAC
 MAX_SOUND_BYTES = 256 * 1024 * 1024
 
 
@@ -45,6 +49,8 @@ class ChildReport(BaseModel):
     frames: int = Field(1, ge=0)
     fps: str = Field("1", max_length=40, pattern=r"^[1-9][0-9]*(/[1-9][0-9]*)?$")
     size_bytes: int = Field(0, ge=0, le=MAX_SOUND_BYTES)
+    rate: int = Field(DEFAULT_RATE, ge=min(AAC_RATES), le=MAX_RATE)
+    layout: str = Field("stereo", max_length=20, pattern=r"^[a-z0-9.()]+$")
     warnings: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=20)
     code: ErrorCode | None = None
     detail: str = Field("", max_length=2000)
@@ -158,16 +164,21 @@ class ChildSource:
     def sound(self, path: Path, warn: Callable[[str], None], start_s: float) -> bytes | None:
         """Return a video's sound as an mp4 file, or None. Raises AnimationError.
 
-        The file is as untrusted as the video.
+        Only its packets come from the child: the file around them is written here.
         """
         with self._child("sound", path, MediaLimits(), start_s=start_s) as child:
             report = _report(child)
-            if report.size_bytes:
-                child.allow(report.size_bytes)
-            content = child.next()
+            child.allow(report.size_bytes)
+            table, data = (child.next(), child.next()) if report.size_bytes else (None, None)
         for text in report.warnings:
             warn(text)
-        return None if content is None else bytes(content)
+        if table is None or data is None:
+            return None
+        try:
+            return write_file(AacSound(report.rate, report.layout, bytes(table), bytes(data)))
+        except (ValueError, FFmpegError) as error:
+            detail = f"{path.name}: the decoder sent sound that cannot be written ({error})"
+            raise AnimationError(ErrorCode.DECODER_STOPPED, detail) from error
 
     def close(self) -> None:
         """End the running decoders."""
