@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("TCAN_TRACEBACK"):
             raise
-        print(f"error: {sentence(error)}{remedy(error)}", file=sys.stderr)
+        message = with_option(sentence(error), words)
+        print(f"error: {message}{remedy(error)}", file=sys.stderr)
         sys.exit(exit_code(error))
 
 
@@ -140,6 +141,14 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error} (set TCAN_TRACEBACK=1 for the traceback)"
+
+
+def with_option(message: str, words: Sequence[str]) -> str:
+    """Return a message that begins like `ptm_tau is 99` with the option given, --ptm-tau."""
+    field, is_, _ = message.partition(" is ")
+    option = f"--{field.replace('_', '-')}"
+    was_given = any(word.partition("=")[0] == option for word in words)
+    return message.replace(field, option, 1) if is_ and was_given else message
 
 
 def remedy(error: Exception) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from cli.examples import EXAMPLES
 from cli.jobs import interrupted
-from cli.main import remedy, sentence
+from cli.main import remedy, sentence, with_option
 from tcan_client import ProblemError, UnreachableError
 from tests import samples
 from tests.cli.conftest import Tcan
@@ -109,6 +109,17 @@ def test_wait_checks_its_file_and_an_empty_input_is_refused(
 )
 def test_errors_of_the_service_name_the_option_that_helps(error: Exception, says: str) -> None:
     assert says in remedy(error)
+
+
+def test_invalid_values_are_named_by_the_option_that_was_given(
+    tcan: Tcan, inputs: list[str]
+) -> None:
+    files = [*inputs[:4], "--out", f"{inputs[1]}.mp4"]
+    assert "error: --trim is from 5 s to 1 s" in tcan("animate", *files, "--trim=5:1").err
+    assert "error: --canvas is 'big'; it" in tcan("animate", *files, "--canvas", "big").err
+    overlap = with_option("context_overlap is 40; ...", ["--context-overlap", "40"])
+    assert overlap == "--context-overlap is 40; ..."
+    assert with_option("seed is 1", ["--seeds", "seed"]) == "seed is 1"
 
 
 def test_refused_fields_are_named_by_their_options() -> None:
