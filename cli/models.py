@@ -218,6 +218,8 @@ def _pulled_detector(preset: Preset) -> str | None:
     """Return the file set of the detector for this preset, if it has one."""
     from tcan_core.conditioning.detectors import pulled_detector
 
+    if preset.condition == "maps":
+        return None  # nothing is detected
     kind = pulled_detector(load_settings().detector or preset.detector)
     return kind if file_set_path(kind).exists() else None
 

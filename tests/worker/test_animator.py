@@ -164,6 +164,23 @@ def attempt(animator: TcanAnimator, pair: Path, tmp_path: Path) -> Attempt:
     return Attempt(animator, pair, tmp_path)
 
 
+def test_a_preset_that_takes_maps_renders_the_video_without_a_detector(
+    animator: TcanAnimator, pair: Path, tmp_path: Path
+) -> None:
+    folder = Path(animator.preset).parent
+    preset = folder / "maps.yaml"
+    preset.write_text(
+        TINY.read_text().replace("detector: puppet", "detector: none\ncondition: maps")
+    )
+    made = TcanAnimator(str(preset), "cpu", InputLimits(), folder)
+    made.load()
+    attempt = Attempt(made, pair, tmp_path)
+
+    assert attempt.prepare(params=JobParams(seed=1)) == []
+
+    assert count_frames(attempt.render().outputs[Output.RESULT]) == FRAMES
+
+
 def test_a_job_is_prepared_and_rendered(attempt: Attempt) -> None:
     assert attempt.prepare() == []
     rendering = attempt.render()

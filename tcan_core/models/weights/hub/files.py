@@ -21,6 +21,7 @@ class HubFile:
         revision: commit; None uses `main` at the first pull and that commit at later ones.
         sha256: digest of the file; None trusts the first pull and checks later ones against it.
         license: name of its licence, shown before the download.
+        size_bytes: its size, shown before the download; None if unknown.
     """
 
     repo: str
@@ -28,6 +29,7 @@ class HubFile:
     revision: str | None = None
     sha256: str | None = None
     license: str = ""
+    size_bytes: int | None = None
 
     def __str__(self) -> str:
         return f"{self.repo}/{self.file}"

@@ -36,7 +36,7 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_every_shipped_preset_loads_with_all_parts() -> None:
-    assert shipped_presets() == ["mini", "sd15", "sd15-official"]
+    assert shipped_presets() == ["magicanimate", "mini", "sd15", "sd15-magic", "sd15-official"]
     for name in shipped_presets():
         preset = load_preset(name)
         assert preset.name == name
@@ -44,7 +44,7 @@ def test_every_shipped_preset_loads_with_all_parts() -> None:
 
 
 def test_an_unknown_preset_error_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="no preset 'maxi'; use one of mini, sd15, "):
+    with pytest.raises(ConfigError, match="no preset 'maxi'; use one of magicanimate, mini, sd"):
         load_preset("maxi")
     with pytest.raises(ConfigError, match="did you mean 'sd15'"):
         load_preset("sd16")
