@@ -60,6 +60,13 @@ def animate(
     retarget: Annotated[
         bool, typer.Option(help="Adapt the poses to the character's limbs.")
     ] = True,
+    root_motion: Annotated[
+        str,
+        typer.Option(
+            help="How far the figure moves in its picture: full, bounded (as far inside as the"
+            " driving person), or none."
+        ),
+    ] = "bounded",
     source_pose: Annotated[
         Path | None, typer.Option(help="Pose file of the image. Default: detected.")
     ] = None,
@@ -202,6 +209,7 @@ def animate(
         context_overlap=context_overlap,
         ptm_tau=ptm_tau,
         retarget=retarget,
+        root_motion=root_motion,  # type: ignore[arg-type]  # checked there
         scheduler=scheduler,
         fusion=fusion,  # type: ignore[arg-type]  # checked there
         noise=noise,  # type: ignore[arg-type]  # checked there
@@ -226,7 +234,7 @@ def animate(
                 cleaning=CleaningSettings(person=parse_person(person)),
                 progress=found,
                 source_pose_path=source_pose,
-                retarget=retarget,
+                **settings.placing,
                 trim=part,
                 audio=audio and not group.rank,
                 pose_options=pose_options,

@@ -51,6 +51,9 @@ def evaluate(
         typer.Option(help="Strength of the temperature map. Default: 3; 0 is none."),
     ] = None,
     retarget: Annotated[bool, typer.Option(help="Fit the poses to the source's body.")] = True,
+    root_motion: Annotated[
+        str, typer.Option(help="Motion in the picture: full, bounded or none.")
+    ] = "bounded",
     motion: Annotated[bool, typer.Option(help="Use the motion modules (stage 2).")] = True,
     scheduler: Annotated[str | None, typer.Option(help="Default: the preset's.")] = None,
     cache_interval: Annotated[
@@ -94,6 +97,7 @@ def evaluate(
         "context_overlap": context_overlap,
         "ptm_tau": ptm_tau,
         "retarget": retarget,
+        "root_motion": root_motion,
         "scheduler": scheduler,
         "cache_interval": cache_interval,
         "noise": noise,

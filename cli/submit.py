@@ -23,7 +23,7 @@ from cli.jobs import (
 )
 from media import trim as media_trim
 from service.contract.options import JobOptions, Priority
-from service.contract.params import JobParams, PoseLayout, ResultFormat, Sampler
+from service.contract.params import JobParams, PoseLayout, ResultFormat, RootMotion, Sampler
 from service.contract.webhooks import WebhookEvent
 from service.submission.field_problems import field_problems, summary
 from tcan_client import DEFAULT_URL
@@ -65,6 +65,7 @@ def submit(
     context_overlap: Annotated[int | None, describe("context_overlap")] = None,
     ptm_tau: Annotated[float, describe("ptm_tau")] = 3.0,
     retarget: Annotated[bool, describe("retarget")] = True,
+    root_motion: Annotated[RootMotion | None, describe("root_motion")] = None,
     person: Person = None,
     preset: PresetName = None,
     trim: TrimPart = None,

@@ -193,6 +193,7 @@ class TcanAnimator:
         assert self._drawer is not None, "load() comes first"
         progress = detection_progress(report, is_canceled)
         media = self._media.with_check(cancel_check(is_canceled))
+        placing = animate_settings(params).placing
         read: Callable[..., PreparedInput] = prepare_maps
         if not self._takes_maps:
             read = partial(
@@ -200,8 +201,8 @@ class TcanAnimator:
                 detector=self._detector,
                 cleaning=CleaningSettings(person=params.person),
                 source_pose_path=image_pose,
-                retarget=params.retarget,
                 pose_options=_pose_options(params),
+                **placing,
             )
         with _mapped_errors():
             result = read(
@@ -215,7 +216,7 @@ class TcanAnimator:
             )
             if result.pose_maps is None:
                 maps = self._drawer.pose_maps(
-                    result.image, result.poses, result.source_pose, retarget=params.retarget
+                    result.image, result.poses, result.source_pose, **placing
                 )
                 result = replace(result, pose_maps=maps)
         result.save(prepared, progress)
@@ -343,7 +344,8 @@ class TcanAnimator:
 
 def animate_settings(params: JobParams) -> AnimateSettings:
     """Return the pipeline's settings for a job's parameters."""
-    given = params.model_dump(exclude={"format", "audio", *PosesParams.model_fields})
+    others = {"format", "audio", *PosesParams.model_fields}
+    given = params.model_dump(exclude=others, exclude_none=True)
     if params.ptm_tau == JobParams().ptm_tau:
         given["ptm_tau"] = None  # the default, which a preset that takes maps turns off
     return AnimateSettings(**given)

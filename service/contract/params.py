@@ -35,6 +35,14 @@ class Sampler(StrEnum):
     LCM = "lcm"
 
 
+class RootMotion(StrEnum):
+    """Motion of a retargeted figure in its picture; see `tcan_core.conditioning.root_motion`."""
+
+    FULL = "full"
+    BOUNDED = "bounded"
+    NONE = "none"
+
+
 class PoseLayout(StrEnum):
     """Layouts of the bodies in a pose file; see `media.poses.joints`."""
 
@@ -143,6 +151,12 @@ class JobParams(PosesParams):
         True,
         description="Adapt the driving poses to the proportions and position of the character; "
         "false uses them unchanged.",
+    )
+    root_motion: Annotated[RootMotion | None, Since(3)] = Field(
+        None,
+        description="How far a retargeted figure moves in its picture: full, as the driving person "
+        "relative to its size; bounded, so that it stays as far in the picture as the driving "
+        "person in theirs; none, so that the neck stays at its place. bounded when absent.",
     )
     scheduler: Annotated[Sampler | None, Since(2)] = Field(
         None,

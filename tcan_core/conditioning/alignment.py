@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.poses.joints import Joint
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import Bools, Floats, stack_points
 from tcan_core.conditioning.cleaning.size import typical_height
 
 LOW = 0.5  # a lower agreement causes a warning
+_LEGS = [Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE, Joint.LEFT_KNEE, Joint.LEFT_ANKLE]
+_ARMS = [Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, Joint.LEFT_ELBOW, Joint.LEFT_WRIST]
+_BELOW_SHOULDERS = [Joint.RIGHT_HIP, Joint.LEFT_HIP, *_ARMS, *_LEGS]
 _FAR = 0.5  # of the canvas: at this distance the agreement of position is 0
 _OFTEN = 0.5  # share of frames in which a joint must be detected to count as visible
 
@@ -25,11 +29,13 @@ class Alignment:
         position: 1 when the centres of both bodies are at the same relative position, falling
             linearly to 0 at a distance of half a canvas. The first driving pose counts.
         visibility: intersection over union of the visible joints.
+        missing_part: a sentence if one of the two shows a head alone, the other the whole body.
     """
 
     scale: float
     position: float
     visibility: float
+    missing_part: str = ""
 
     @property
     def score(self) -> float:
@@ -53,12 +59,14 @@ class Alignment:
             "position": "the driving person has another position in its frame than the source",
             "visibility": "the driving person shows other joints than the source",
         }
+        if self.missing_part:
+            del sentences["visibility"]
         return [
             f"{sentence}{suffix if name != 'visibility' else ''}"
             f" (agreement {getattr(self, name):.2f} of 1)"
             for name, sentence in sentences.items()
             if getattr(self, name) < LOW
-        ]
+        ] + [self.missing_part] * bool(self.missing_part)
 
 
 def align(source: Pose, driving: Sequence[Pose]) -> Alignment | None:
@@ -73,7 +81,23 @@ def align(source: Pose, driving: Sequence[Pose]) -> Alignment | None:
         scale=min(sizes) / max(sizes),
         position=max(0.0, 1.0 - apart / _FAR),
         visibility=_jaccard(source.detected, visible),
+        missing_part=_missing_part(source.detected, visible),
     )
+
+
+def _missing_part(source: Bools, driving: Bools) -> str:
+    """Return a sentence if one of them, (18,) visible joints, is a head and the other a body."""
+    if not source[_BELOW_SHOULDERS].any() and driving[_LEGS].any():
+        return (
+            "the image shows only a head, the driving person the whole body, whose motion the"
+            " result cannot show; use an image of the whole body, or a video of a head"
+        )
+    if source[_LEGS].any() and not driving[_BELOW_SHOULDERS].any():
+        return (
+            "the driving person shows only a head, the image the whole body, whose motion the"
+            " result would invent; use a video of the whole body, or an image of a head"
+        )
+    return ""
 
 
 def _size(poses: Sequence[Pose]) -> float:

@@ -13,6 +13,9 @@ from media.poses.keypoints import Pose
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+HEAD = [Joint.RIGHT_EYE, Joint.LEFT_EYE, Joint.RIGHT_EAR, Joint.LEFT_EAR]
+_FULL_LENGTH = 0.9  # quantile; longer ones may be errors of the detector
+
 # Parent of each joint, in order from the neck outwards.
 PARENTS: dict[Joint, Joint] = {
     Joint.NOSE: Joint.NECK,
@@ -72,14 +75,26 @@ def bone_lengths(points: Floats, seen: Bools) -> Floats:
     return lengths
 
 
-def first_lengths(lengths: Floats) -> Floats:
-    """Return each bone's length in the first frame that has it, (18,); NaN if none has."""
-    if not len(lengths):
-        return np.full(NUM_JOINTS, np.nan)
-    first = np.argmax(~np.isnan(lengths), axis=0)
-    return np.asarray(lengths[first, np.arange(NUM_JOINTS)], np.float64)
+def robust_lengths(lengths: Floats) -> Floats:
+    """Return each bone's length without foreshortening, (18,): its 90 % quantile over the frames.
+
+    Args:
+        lengths: (frames, 18) pixels, NaN where unknown; a bone that is always unknown stays so.
+    """
+    robust = np.full(NUM_JOINTS, np.nan)
+    known = ~np.isnan(lengths).all(axis=0)
+    if known.any():
+        robust[known] = np.nanquantile(lengths[:, known], _FULL_LENGTH, axis=0)
+    return robust
 
 
 def longest_of_pairs(lengths: Floats) -> Floats:
-    """Return the longer of the left and the right bone for both, (18,); NaN where both are."""
-    return np.asarray(np.fmax(lengths, lengths[MIRROR]), np.float64)
+    """Return the longer of the left and the right bone for both, (18,); NaN where both are unknown.
+
+    The bones of eyes and ears keep their own length: on a turned head both sides differ. If one is
+    unknown, it gets the length of the other side.
+    """
+    other = lengths[MIRROR]
+    longest = np.fmax(lengths, other)
+    longest[HEAD] = np.where(np.isnan(lengths), other, lengths)[HEAD]
+    return np.asarray(longest, np.float64)

@@ -3,12 +3,18 @@
 Bones run from the neck outwards (`bones.PARENTS`). Each keeps its direction in the driving frame
 and gets the source's length, times the foreshortening of the driving bone
 
-    clip(length now / length in the first driving frame that has the bone, 0, 1.1).
+    clip(length now / length without foreshortening, 0, 1.1).
+
+The length without foreshortening is the 90 % quantile over the driving video, and for the shoulders
+of a person who is seen in profile throughout what fits the other bones. If the person comes nearer
+during the video, it is that at the distance of the beginning, where the figure has the source's
+size.
 
 Left and right bones of the source get the longer of the two lengths, without those that a detector
-mistook (`limbs`). The neck starts at the neck of
-the source and follows the driving neck, scaled by the ratio of the nose-neck lengths. Hands follow
-their wrist and are scaled like the forearm; the face follows the nose and is scaled like the head.
+mistook (`limbs`); those of eyes and ears keep their own. The neck starts at the neck of the source
+and follows the driving neck, scaled by the ratio of the nose-neck lengths, or of the long bones of
+people (`proportions.head_unit`), and bounded by the picture (`root_motion`). Hands follow their
+wrist and are scaled like the forearm; the face follows the nose and is scaled like the head.
 
 Missing data:
 
@@ -17,13 +23,14 @@ Missing data:
   ratio of the path lengths. A missing neck is estimated from other joints (`root.find_necks`).
 - A bone that the source lacks, or that has no length there, gets the length of the other side, else
   the driving length times the motion scale.
-- If nose and neck define no scale, the torso does, else the shoulders, else the median of all bones
-  of both figures, else the heights of the canvases.
+- If neither nose and neck nor long bones define a scale, the shoulders do, else the median of all
+  bones of both figures, else the heights of the canvases.
 - A hand without its wrist is dropped.
 
 Coordinates of undetected joints are never used.
 
-Source: TCAN, arXiv 2407.09012, pose retargeting; robust where the official code is not.
+Source: TCAN, arXiv 2407.09012, pose retargeting, where scale and foreshortening are those of the
+first driving frame; robust where the official code is not.
 """
 
 from __future__ import annotations
@@ -37,24 +44,30 @@ from numpy.typing import NDArray
 from media.poses.joints import NUM_JOINTS, Joint
 from media.poses.keypoints import Pose
 from tcan_core.conditioning.bones import (
+    HEAD,
     MIRROR,
     PARENTS,
     Bools,
     Floats,
     bone_lengths,
-    first_lengths,
     longest_of_pairs,
+    robust_lengths,
 )
 from tcan_core.conditioning.limbs import mistaken_bones
+from tcan_core.conditioning.proportions import LONG_BONES, TYPICAL, body_size, head_unit
 from tcan_core.conditioning.root import find_necks, reference_frame, source_neck
+from tcan_core.conditioning.root_motion import RootMotion, bound_motion
 
 MAX_STRETCH = 1.1
 # Relative to the longest bone of a figure: a shorter bone has no usable length ...
 NO_LENGTH = 0.02
 # ... and a shorter one is not used for the motion scale.
 NO_SCALE = 0.05
-_HEAD = [Joint.RIGHT_EYE, Joint.LEFT_EYE, Joint.RIGHT_EAR, Joint.LEFT_EAR]
-_FACE_ANCHORS = [Joint.NOSE, *_HEAD, Joint.NECK]
+# Of the typical length for the other bones: people in profile have narrower shoulders.
+NARROW_SHOULDERS = 0.6
+BEGINNING = 12  # frames with the person that tell its distance at the beginning
+_SHOULDERS = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
+_FACE_ANCHORS = [Joint.NOSE, *HEAD, Joint.NECK]
 
 
 @dataclass(frozen=True)
@@ -65,22 +78,27 @@ class _DrivingPerson:
         points: (frames, 18, 2), 0 where not detected.
         seen: (frames, 18).
         necks: (frames, 2), known in every frame.
-        first: (18,) each bone's length in the first frame that has it.
-        longest: (18,) each bone's largest length.
+        lengths: (18,) each bone's length without foreshortening, NaN if never detected.
+        nearing: size at the beginning relative to that size, at most 1.
     """
 
     points: Floats
     seen: Bools
     necks: Floats
-    first: Floats
-    longest: Floats
+    lengths: Floats
+    nearing: float
 
 
-def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
+def retarget(
+    source: Pose, driving: Sequence[Pose], root_motion: RootMotion = "bounded"
+) -> list[Pose]:
     """Return the driving motion with the source's body, on the source's canvas.
 
     Args:
         driving: poses of the driving person, on a canvas of any size.
+        root_motion: "full" moves the figure as far as the driving person, relative to its size;
+            "bounded" reduces this so that it stays as far in the picture as the driving person in
+            its own; with "none" the neck stays at its place.
 
     Returns:
         One pose per driving pose, with its confidences.
@@ -89,15 +107,20 @@ def retarget(source: Pose, driving: Sequence[Pose]) -> list[Pose]:
         return []
     person = _measure(driving)
     lengths = _source_lengths(source)
-    scale = motion_scale(lengths, person.first, source.canvas[0] / driving[0].canvas[0])
-    lengths, path_lengths = _complete(lengths, person.first, scale)
+    scale = motion_scale(lengths, person.lengths, source.canvas[0] / driving[0].canvas[0])
+    lengths, path_lengths = _complete(lengths, person.lengths, scale)
     start = source_neck(source, person.points, person.seen, person.necks, scale)
-    moved = person.necks - person.necks[reference_frame(person.seen)]
-    placed = _place(person, start + scale * moved, lengths, path_lengths, scale)
-    ratios = _ratios(lengths, person.longest, scale)
+    rest = _place(person, start, lengths, person.nearing * path_lengths, scale)
+    moved = scale * (person.necks - person.necks[reference_frame(person.seen)])
+    if root_motion == "none":
+        moved = np.zeros_like(moved)
+    elif root_motion == "bounded":
+        canvases = source.canvas, driving[0].canvas
+        moved = bound_motion(rest, moved, person.points, person.seen, *canvases)
+    ratios = _ratios(lengths, person.lengths, scale)
     return [
         _result(pose, points, source.canvas, ratios)
-        for pose, points in zip(driving, placed, strict=True)
+        for pose, points in zip(driving, rest + moved[:, None], strict=True)
     ]
 
 
@@ -110,10 +133,11 @@ def motion_scale(source: Floats, driving: Floats, otherwise: float) -> float:
         otherwise: scale to use when no bone defines one.
     """
     usable = ~(_too_short(source, NO_SCALE) | _too_short(driving, NO_SCALE))
+    units = head_unit(source, usable), head_unit(driving, usable)
+    if not np.isnan(units).any():
+        return units[0] / units[1]
     ratios = np.divide(source, driving, out=np.full(NUM_JOINTS, np.nan), where=usable)
-    torso = [Joint.RIGHT_HIP, Joint.LEFT_HIP]
-    shoulders = [Joint.RIGHT_SHOULDER, Joint.LEFT_SHOULDER]
-    for bones in ([Joint.NOSE], torso, shoulders, list(Joint)):
+    for bones in (_SHOULDERS, list(Joint)):
         if usable[bones].any():
             return float(np.nanmedian(ratios[bones]))
     return otherwise
@@ -123,8 +147,21 @@ def _measure(driving: Sequence[Pose]) -> _DrivingPerson:
     seen = np.stack([pose.detected for pose in driving])
     points = np.where(seen[..., None], np.stack([pose.keypoints for pose in driving]), 0.0)
     lengths = bone_lengths(points, seen)
-    longest = np.fmax.reduce(lengths, axis=0)
-    return _DrivingPerson(points, seen, find_necks(points, seen), first_lengths(lengths), longest)
+    robust = longest_of_pairs(robust_lengths(lengths))
+    narrow = NARROW_SHOULDERS * body_size(robust) * TYPICAL[_SHOULDERS]
+    robust[_SHOULDERS] = np.where(robust[_SHOULDERS] < narrow, narrow, robust[_SHOULDERS])
+    necks = find_necks(points, seen)
+    return _DrivingPerson(points, seen, necks, robust, _nearing(lengths, robust))
+
+
+def _nearing(lengths: Floats, robust: Floats) -> float:
+    """Return the size at the beginning relative to the size at the end, at most 1.
+
+    It is that of the least foreshortened long bone, from lengths (frames, 18) and (18,).
+    """
+    beginning = lengths[~np.isnan(lengths).all(axis=1)][:BEGINNING]
+    sizes = _quotient(robust_lengths(beginning), robust, np.nan)[LONG_BONES]
+    return float(np.fmin(np.fmax.reduce(sizes), 1.0))
 
 
 def _source_lengths(source: Pose) -> Floats:
@@ -149,10 +186,11 @@ def _complete(source: Floats, driving: Floats, scale: float) -> tuple[Floats, Fl
 
 
 def _place(
-    person: _DrivingPerson, necks: Floats, lengths: Floats, driving_lengths: Floats, scale: float
+    person: _DrivingPerson, neck: Floats, lengths: Floats, driving_lengths: Floats, scale: float
 ) -> Floats:
-    """Place the joints from the neck outwards, all frames at once; (frames, 18, 2)."""
-    frames = len(necks)
+    """Place the joints outwards from the neck (2,), all frames at once; (frames, 18, 2)."""
+    frames = len(person.necks)
+    necks = np.broadcast_to(neck, (frames, 2))
     base = {Joint.NECK: (person.necks, necks, np.zeros(frames), np.zeros(frames))}
     placed = np.zeros((frames, NUM_JOINTS, 2))
     placed[:, Joint.NECK] = necks
@@ -199,7 +237,7 @@ def _ratios(lengths: Floats, driving: Floats, scale: float) -> dict[str, float]:
     return {
         "hand_left": ratio([Joint.LEFT_WRIST]),
         "hand_right": ratio([Joint.RIGHT_WRIST]),
-        "face": ratio(_HEAD),
+        "face": ratio(HEAD),
     }
 
 

@@ -168,7 +168,7 @@ class AnimatePipeline:
             if self.preset.condition == "maps":
                 pose_maps = self._fitted_maps(pose_maps, fit)
             elif pose_maps is None or (pose_maps.size, len(pose_maps)) != (fit.padded, len(poses)):
-                placed = self.drawer.place(image, poses, source_pose, retarget=settings.retarget)
+                placed = self.drawer.place(image, poses, source_pose, **settings.placing)
                 pose_maps = self.drawer.draw(placed, fit)
             latents = self.denoise(
                 ref_image_latents, pose_maps, settings, report_denoising, is_canceled, resume

@@ -27,10 +27,8 @@ from media.poses.keypoints import Pose
 from media.poses.pose_file import pose_from_json, pose_to_json, read_poses
 from media.source import LocalMediaSource, MediaSource
 from media.trim import Trim
-from tcan_core.conditioning.alignment import align
 from tcan_core.conditioning.cleaning.clean import clean_poses
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
-from tcan_core.conditioning.limbs import limb_warnings
 from tcan_core.conditioning.pose_maps import (
     DrawnPoseMaps,
     PoseMaps,
@@ -38,6 +36,7 @@ from tcan_core.conditioning.pose_maps import (
     write_map_video,
     write_pose_maps,
 )
+from tcan_core.conditioning.root_motion import RootMotion
 from tcan_core.errors import NoPersonError
 from tcan_core.pipelines.animate import (
     AnimatePipeline,
@@ -46,7 +45,7 @@ from tcan_core.pipelines.animate import (
 )
 from tcan_core.pipelines.detect_people import detect_people
 from tcan_core.pipelines.device_memory import peak_memory_bytes
-from tcan_core.pipelines.fitting import move_to_canvas
+from tcan_core.pipelines.fit_check import check_fit
 from tcan_core.pipelines.sound import find_sound, sound_file
 from tcan_core.pipelines.source_pose import find_source_pose
 from tcan_core.pipelines.stage_clock import StageClock
@@ -171,6 +170,7 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
     source_pose_path: Path | None = None,
     retarget: bool = True,
+    root_motion: RootMotion = "bounded",
     media: MediaSource | None = None,
     trim: Trim | None = None,
     pose_options: PoseFileOptions | None = None,
@@ -183,6 +183,7 @@ def prepare(
         progress: called with frames done and the number of frames expected.
         source_pose_path: a pose file of the image, on a canvas of its size; else it is detected.
         retarget: whether the source pose is needed; else it only tells how the driving poses fit.
+        root_motion: how the figure will move in its picture, see `retarget`.
         media: decodes the image and the video; by default this process does.
         trim: the part of the driving video or pose file; all of it by default.
         pose_options: facts about a driving pose file; coco17 also allows it in the image's.
@@ -203,13 +204,10 @@ def prepare(
     driving = find_poses(
         driving_path, limits, detector, cleaning, progress, media, trim, options, canvas
     )
-    in_image = driving.poses if retarget else move_to_canvas(driving.poses, canvas)
-    agreement = None if source_pose is None else align(source_pose, in_image)
-    warnings += [*driving.warnings, *source_warnings]
-    if retarget and source_pose is not None:
-        warnings += limb_warnings(source_pose)
-    if agreement is not None:
-        warnings += agreement.warnings(retarget)
+    fit_warnings, agreement = check_fit(
+        source_pose, driving.poses, canvas, retarget=retarget, root_motion=root_motion
+    )
+    warnings += [*driving.warnings, *source_warnings, *fit_warnings]
     sound = find_sound(driving_path, driving.fps, trim, media, warnings.append) if audio else None
     return PreparedInput(
         image,
@@ -218,7 +216,7 @@ def prepare(
         driving.fps,
         warnings,
         {"prepare": time.monotonic() - started},
-        driving.quality | {"alignment": agreement.as_json() if agreement else None},
+        driving.quality | {"alignment": agreement},
         sound=sound,
     )
 
@@ -345,7 +343,7 @@ def render(
     if pose_path is not None:
         maps = prepared.pose_maps
         if poses or maps is None:
-            placed = pipeline.drawer.place(image, poses, source_pose, retarget=settings.retarget)
+            placed = pipeline.drawer.place(image, poses, source_pose, **settings.placing)
             maps = DrawnPoseMaps(placed)
         write_map_video(pose_path, maps, prepared.fps)
     return AnimateReport(

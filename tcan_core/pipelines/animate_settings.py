@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
+from tcan_core.conditioning.root_motion import RootMotion
 from tcan_core.errors import ParameterError
 from tcan_core.models.weights.presets import Preset, SamplingDefaults
 from tcan_core.sampling.context_windows import context_windows
@@ -13,7 +14,16 @@ from tcan_core.sampling.noise import NoiseKind
 
 PTM_TAU = 3.0
 _MINIMUM = {"ptm_tau": 0, "guidance_scale": 0, "cache_interval": 1, "decode_batch": 1}
-_KINDS = {"fusion": get_args(FusionKind), "noise": get_args(NoiseKind)}
+_KINDS = {
+    "fusion": get_args(FusionKind),
+    "noise": get_args(NoiseKind),
+    "root_motion": get_args(RootMotion),
+}
+
+
+class _Placing(TypedDict):
+    retarget: bool
+    root_motion: RootMotion
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,8 @@ class AnimateSettings:
         ptm_tau: strength of the pose-driven temperature, at least 0; 0 disables it. Presets that
             take maps have none, others have 3.
         retarget: whether poses are adapted to the limb lengths of the character in the image.
+        root_motion: how a retargeted figure moves in its picture: "full", "bounded" so that it
+            stays as far inside as the driving person does, or "none".
         scheduler: "ddim", "dpm++2m", "ays", "lcm", or a scheduler class of diffusers.
         cache_interval: the whole network runs once in this many steps; 1 is every step. The steps
             between reuse cached deep features: faster, not exact, and without checkpoints.
@@ -46,6 +58,7 @@ class AnimateSettings:
     context_overlap: int | None = None
     ptm_tau: float | None = None
     retarget: bool = True
+    root_motion: RootMotion = "bounded"
     scheduler: str | None = None
     cache_interval: int = 1
     fusion: FusionKind | None = None
@@ -62,6 +75,11 @@ class AnimateSettings:
             value = getattr(self, name)
             if value is not None and value not in kinds:
                 raise ParameterError(f"{name} is {value!r}; it must be {' or '.join(kinds)}")
+
+    @property
+    def placing(self) -> _Placing:
+        """How driving poses are placed in the image: keyword arguments of `PoseDrawer.place`."""
+        return {"retarget": self.retarget, "root_motion": self.root_motion}
 
     def sampling(self, preset: Preset) -> SamplingDefaults:
         """Return the preset's sampling parameters, replaced by those that are set here."""

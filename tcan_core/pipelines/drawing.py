@@ -12,6 +12,7 @@ from media.poses.keypoints import Pose
 from tcan_core.conditioning.detectors import build_detector
 from tcan_core.conditioning.pose_maps import DrawnPoseMaps
 from tcan_core.conditioning.retarget import retarget as retarget_poses
+from tcan_core.conditioning.root_motion import RootMotion
 from tcan_core.errors import NoPersonError, ParameterError
 from tcan_core.models.weights.builders import build_codec_on_meta
 from tcan_core.models.weights.presets import Preset
@@ -47,6 +48,7 @@ class PoseDrawer:
         source_pose: Pose | None,
         *,
         retarget: bool,
+        root_motion: RootMotion = "bounded",
     ) -> list[Pose]:
         """Return the driving poses in the image's canvas: retargeted, or only scaled.
 
@@ -55,6 +57,7 @@ class PoseDrawer:
             poses: one driving pose per frame, in the driving video's canvas.
             source_pose: pose of the character in the image; detected if it is needed and None.
             retarget: whether poses are adapted to the character's limb lengths.
+            root_motion: how the retargeted figure moves in its picture, see `retarget`.
 
         Raises:
             ParameterError: there are no poses.
@@ -70,7 +73,7 @@ class PoseDrawer:
             raise NoPersonError(
                 "no person was found in the image; give its pose, or switch retargeting off"
             )
-        return retarget_poses(source=source_pose, driving=poses)
+        return retarget_poses(source_pose, poses, root_motion)
 
     def draw(self, placed: Sequence[Pose], fit: Fit) -> DrawnPoseMaps:
         """Return the pose maps of poses in the image's canvas, in the model's size."""
@@ -83,7 +86,8 @@ class PoseDrawer:
         source_pose: Pose | None,
         *,
         retarget: bool,
+        root_motion: RootMotion = "bounded",
     ) -> DrawnPoseMaps:
         """Fit the image, place the poses in it and draw them; arguments as for `place`."""
-        placed = self.place(image, poses, source_pose, retarget=retarget)
+        placed = self.place(image, poses, source_pose, retarget=retarget, root_motion=root_motion)
         return self.draw(placed, self.fit(image))

@@ -26,6 +26,7 @@ from tests.tcan_core.tiny_weights import TINY
         (["--trim", "4"], "trim is '4'; give START:END in seconds, such as 1.5:4"),
         (["--audio"], "poses.json is a pose file, which has no sound"),
         (["--fusion", "heavy"], "fusion is 'heavy'; it must be pyramid or flat"),
+        (["--root-motion", "free"], "root_motion is 'free'; it must be full or bounded or none"),
         (["--noise", "pink"], "noise is 'pink'; it must be independent or freenoise"),
         (["--device", "gpu"], "'gpu' is not a device; use cpu, cuda or cuda:0"),
         (["--device", "cuda:99"], "device 'cuda:99' does not exist: torch"),

@@ -14,7 +14,7 @@ import pytest
 from media.poses.pose_file import read_pose_file, write_pose_file
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, JobRecord, Output
-from service.contract.params import JobParams
+from service.contract.params import JobParams, RootMotion
 from service.contract.queues import Queue
 from service.input_limits import InputLimits
 from tcan_core.errors import ConfigError
@@ -51,6 +51,24 @@ def test_mismatched_driving_poses_are_warned_of_and_recorded(
     alignment = attempt.render().report["pose_quality"]["alignment"]
     assert set(alignment) == PARTS
     assert alignment["scale"] == pytest.approx(1 / 3, abs=0.08)
+
+
+@pytest.mark.parametrize("root_motion", [None, *RootMotion])
+def test_figure_that_leaves_its_picture_is_warned_of(
+    attempt: Attempt, pair: Path, tmp_path: Path, root_motion: RootMotion | None
+) -> None:
+    """A small driving person walks through a wide picture."""
+    driving = read_pose_file(pair / "driving_pose.json")
+    [pose], (height, width) = driving.frames[0], driving.canvas
+    walking = [
+        [on_canvas(pose, np.full(2, 0.2), (height, width), np.array([x, height / 2]))]
+        for x in np.linspace(0, 0.8 * width, 20)
+    ]
+    write_pose_file(tmp_path / "walk.json", walking, driving.fps)
+    warnings = attempt.prepare(tmp_path / "walk.json", JobParams(root_motion=root_motion))
+    outside = [one for one in warnings if "outside the picture in" in one]
+    assert bool(outside) == (root_motion is RootMotion.FULL), warnings
+    assert all("root_motion bounded keeps it inside" in one for one in outside)
 
 
 def manifest(desk: Desk, done: JobRecord, folder: Path) -> dict[str, Any]:

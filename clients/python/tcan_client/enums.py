@@ -93,6 +93,16 @@ class Sampler(OpenEnum):
     LCM = "lcm"
 
 
+class RootMotion(OpenEnum):
+    """How far a retargeted figure moves in its picture."""
+
+    FULL = "full"
+    """As the driving person, relative to its size."""
+    BOUNDED = "bounded"
+    """As far inside the picture as the driving person."""
+    NONE = "none"
+
+
 class PoseLayout(OpenEnum):
     """Joints of the bodies in a pose file, as programs write them."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tcan_client.base import Model
-from tcan_client.enums import PoseLayout, Priority, ResultFormat, Sampler, WebhookEvent
+from tcan_client.enums import PoseLayout, Priority, ResultFormat, RootMotion, Sampler, WebhookEvent
 
 
 class Trim(Model):
@@ -59,6 +59,11 @@ class JobParams(PosesParams):
     )
     retarget: bool | None = Field(
         default=None, description="Whether to fit the driving poses to the character's proportions."
+    )
+    root_motion: RootMotion | None = Field(
+        default=None,
+        description="How far the figure moves in its picture; by default, as far as the driving "
+        "person stays inside theirs.",
     )
     scheduler: Sampler | None = None
     cache_interval: int | None = Field(

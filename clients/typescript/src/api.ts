@@ -1082,6 +1082,8 @@ export interface components {
              * @description Adapt the driving poses to the proportions and position of the character; false uses them unchanged. Default: `true`.
              */
             retarget?: boolean;
+            /** @description How far a retargeted figure moves in its picture: full, as the driving person relative to its size; bounded, so that it stays as far in the picture as the driving person in theirs; none, so that the neck stays at its place. bounded when absent. */
+            root_motion?: components["schemas"]["RootMotion"] | null;
             /** @description ddim, or for few steps: dpm++2m, ays (Align Your Steps, ten steps), lcm (two to eight steps, needs an LCM-LoRA in the preset). The preset's default when absent. */
             scheduler?: components["schemas"]["Sampler"] | null;
             /**
@@ -1500,6 +1502,12 @@ export interface components {
          * @enum {string}
          */
         ResultFormat: "mp4" | "webm" | "gif" | "zip";
+        /**
+         * RootMotion
+         * @description Motion of a retargeted figure in its picture; see `tcan_core.conditioning.root_motion`.
+         * @enum {string}
+         */
+        RootMotion: "full" | "bounded" | "none";
         /**
          * Sampler
          * @description Available schedulers; see `tcan_core.sampling.schedulers`.

@@ -59,9 +59,13 @@ def standing(unit: float = 20.0, **placing: object) -> Pose:
     return build(unit * STANDING_LENGTHS, STANDING_DIRECTIONS, **placing)  # type: ignore[arg-type]
 
 
-def random_lengths(random: np.random.Generator, unit: float = 20.0) -> Floats:
-    """Return random bone lengths in pixels, equal on both sides."""
-    lengths = unit * STANDING_LENGTHS * random.uniform(0.4, 1.6, NUM_BONES)
+def random_lengths(random: np.random.Generator, unit: float = 20.0, least: float = 0.4) -> Floats:
+    """Return random bone lengths in pixels, equal on both sides.
+
+    Args:
+        least: of the lengths of a standing adult; the most is 2 - `least`.
+    """
+    lengths = unit * STANDING_LENGTHS * random.uniform(least, 2 - least, NUM_BONES)
     return np.where(np.arange(NUM_BONES) < np.array(TWINS), lengths, lengths[TWINS])
 
 

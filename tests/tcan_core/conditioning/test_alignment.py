@@ -9,6 +9,8 @@ from media.poses.keypoints import no_pose
 from tcan_core.conditioning.alignment import Alignment, align
 from tests.tcan_core.conditioning.make_poses import standing, without
 
+BELOW_SHOULDERS = {"ELBOW", "WRIST", "HIP", "KNEE", "ANKLE"}
+
 
 def _aligned(source: object, *driving: object) -> Alignment:
     alignment = align(source, list(driving))  # type: ignore[arg-type]
@@ -48,6 +50,21 @@ def test_low_alignment_is_warned_about() -> None:
     assert alignment.as_json() == {
         "score": 0.448, "scale": 0.25, "position": 0.9, "visibility": 0.4,
     }  # fmt: skip
+
+
+def test_head_and_whole_body_are_warned_about() -> None:
+    body = standing(20.0)
+    below = [joint for joint in Joint if joint.name.rpartition("_")[2] in BELOW_SHOULDERS]
+    head = without(body, *below)
+    for source, driving, words in ((head, body, "the image shows only"), (body, head, "the driv")):
+        warnings = _aligned(source, driving, driving).warnings()
+        assert [warning[: len(words)] for warning in warnings if "only a head" in warning] == [
+            words
+        ]
+        assert not any("other joints" in warning for warning in warnings)
+    assert _aligned(head, head).warnings() == []
+    legs = [joint for joint in below if joint.name.endswith(("KNEE", "ANKLE"))]
+    assert _aligned(head, without(body, *legs)).missing_part == ""
 
 
 def test_alignment_without_a_person_is_none() -> None:

@@ -42,12 +42,12 @@ def assert_same(poses: list[Pose], expected: list[Pose], atol: float = 1e-9) -> 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_source_bones_follow_the_driving_motion(seed: int) -> None:
     random = np.random.default_rng(seed)
-    own, driving_lengths = random_lengths(random, 12.0), random_lengths(random, 25.0)
+    own, driving_lengths = (random_lengths(random, unit, 0.9) for unit in (12.0, 25.0))
     directions, path = random_motion(random, 20)
     source = build(own, STANDING_DIRECTIONS, (60.0, 41.0), (128, 96))
     driving = [build(driving_lengths, d, n) for d, n in zip(directions, path, strict=True)]
 
-    result = retarget(source, driving)
+    result = retarget(source, driving, "full")
 
     necks = np.array([60.0, 41.0]) + (path - path[0]) * own[0] / driving_lengths[0]
     assert_same(result, [build(own, d, n) for d, n in zip(directions, necks, strict=True)])
@@ -57,36 +57,36 @@ def test_source_bones_follow_the_driving_motion(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_foreshortening_is_kept(seed: int) -> None:
     random = np.random.default_rng(seed)
-    own, driving_lengths = random_lengths(random), random_lengths(random)
+    own, driving_lengths = (random_lengths(random, least=0.9) for _ in range(2))
     directions, path = random_motion(random, 20)
-    seen_part = random.uniform(0.0, 1.6, (20, NUM_BONES))
-    seen_part[0] = random.uniform(0.5, 1.0, NUM_BONES)
+    seen_part = random.uniform(0.0, 1.0, (20, NUM_BONES))
+    seen_part[::5] = 1.0  # one of five frames is without foreshortening, and a few are too long:
+    seen_part[7] = 1.6
     driving = [
         build(driving_lengths * part, d, n)
         for part, d, n in zip(seen_part, directions, path, strict=True)
     ]
     source = build(own, STANDING_DIRECTIONS)
 
-    result = retarget(source, driving)
+    result = retarget(source, driving, "full")
 
-    factors = np.clip(seen_part / seen_part[0], 0, 1.1)
-    necks = (
-        source.keypoints[Joint.NECK]
-        + (path - path[0]) * own[0] / (driving_lengths * seen_part[0])[0]
-    )
+    factors = np.clip(seen_part, 0, 1.1)
+    necks = source.keypoints[Joint.NECK] + (path - path[0]) * own[0] / driving_lengths[0]
     frames = zip(factors, directions, necks, strict=True)
     assert_same(result, [build(own * factor, d, n) for factor, d, n in frames])
 
 
-def test_bones_get_the_longer_length_of_both_sides() -> None:
+def test_bones_get_the_longer_length_of_both_sides_but_for_eyes_and_ears() -> None:
     random = np.random.default_rng(0)
-    uneven = 20 * STANDING_LENGTHS * random.uniform(0.3, 1.0, NUM_BONES)
-    driving = moving(random)
+    uneven = 20 * STANDING_LENGTHS * random.uniform(0.65, 1.0, NUM_BONES)
+    driving = moving(random, lengths=20 * STANDING_LENGTHS)
 
     result = retarget(build(uneven, STANDING_DIRECTIONS), driving)
 
-    even = np.maximum(uneven, uneven[TWINS])
-    assert _lengths(result[0]) == pytest.approx(even)
+    expected = np.maximum(uneven, uneven[TWINS])
+    head = [index for index, bone in enumerate(TREE) if "EYE" in bone[1].name + bone[0].name]
+    expected[head] = uneven[head]  # of a turned head, one side is shorter
+    assert _lengths(result[0]) == pytest.approx(expected)
 
 
 def test_figure_that_drives_itself_is_not_changed() -> None:
@@ -274,6 +274,55 @@ def test_face_follows_the_head(lost: list[Joint]) -> None:
     assert np.allclose(
         result.face[:, :2], nose + np.arange(70)[:, None] / 3, atol=1e-6 + 3 * len(lost)
     )
+
+
+def _neck_path(poses: list[Pose]) -> Floats:
+    necks = np.array([pose.keypoints[Joint.NECK] for pose in poses])
+    return np.asarray(np.linalg.norm(necks - necks[0], axis=1), np.float64)
+
+
+def test_scale_does_not_depend_on_where_the_video_starts() -> None:
+    """A person of real proportions walks, turns and bows, which shortens all bones in turn."""
+    random = np.random.default_rng(11)
+    real = 20 * STANDING_LENGTHS * 1.3
+    real[0] = 20.0
+    time = np.linspace(0, 6 * np.pi, 120)[:, None]
+    short = 0.55 + 0.45 * np.cos(time + random.uniform(0, 6, NUM_BONES))
+    driving = [
+        build(real * part, STANDING_DIRECTIONS, (100.0 + index, 80.0))
+        for index, part in enumerate(short)
+    ]
+    source = build(1.5 * real, STANDING_DIRECTIONS, (200.0, 80.0), (400, 600))
+
+    scales = []
+    for start in range(0, 80, 4):
+        path = _neck_path(retarget(source, driving[start:], "full"))
+        scales.append(path[-1] / (119 - start))
+
+    assert max(scales) / min(scales) < 1.04
+    assert np.median(scales) == pytest.approx(1.5, rel=0.06)
+
+
+def test_driver_in_profile_keeps_narrow_shoulders() -> None:
+    shoulders = [index for index, bone in enumerate(TREE) if "SHOULDER" in bone[1].name]
+    front = 25 * STANDING_LENGTHS
+    profile = front.copy()
+    profile[shoulders] *= 0.2
+    for turns, widest in ((True, 0.25), (False, 0.5)):
+        driving = [
+            build(front if turns and index >= 20 else profile, STANDING_DIRECTIONS)
+            for index in range(40)
+        ]
+        first = _lengths(retarget(standing(10.0), driving)[0])
+        assert (first[shoulders] / 8.5 < widest).all()
+        assert first[0] == pytest.approx(10.0)
+
+
+def test_person_who_comes_nearer_has_the_size_of_the_source_at_first() -> None:
+    driving = [standing(unit) for unit in np.linspace(10.0, 16.0, 60)]
+    first, *_, last = retarget(standing(16.0), driving)
+    assert _lengths(first) == pytest.approx(_lengths(standing(16.0)), rel=0.1)
+    assert _lengths(last) == pytest.approx(1.1 * _lengths(standing(16.0)), rel=0.01)
 
 
 @pytest.mark.slow
