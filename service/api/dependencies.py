@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from service.auth.authenticator import Caller, check_method
 from service.auth.rate_limit import rate_headers, too_many
 from service.gateway import Gateway
+from service.outbound.guard import CALLER_ID
 from service.stores.job_store import keys
 
 # Key in a request's scope: headers that the response gets, whatever its status.
@@ -39,6 +40,7 @@ async def get_caller(request: Request) -> Caller:
         if not result.allowed:
             raise too_many(limit, result)
     check_method(caller, request.method)
+    CALLER_ID.set(caller.id)
     return caller
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError, SettingsError
@@ -18,6 +21,9 @@ from service.outbound.addresses import Address, Network, is_public, parse_addres
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 # Over twice the attempts to send webhooks, since a look-up goes on after its request has ended.
 MAX_LOOKUPS = 160
+MAX_LOOKUPS_PER_CALLER = 40
+# The caller for whom the current task connects to a host.
+CALLER_ID: ContextVar[str] = ContextVar("caller_id", default="")
 # In lower case. A last part of digits only makes an address of it.
 HOST_NAME = r"([a-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[a-z0-9_-]{1,63}\.?"
 
@@ -45,15 +51,29 @@ class Resolver:
 
     Args:
         max_lookups: concurrent look-ups; others wait.
+        max_per_caller: those of one `CALLER_ID`.
     """
 
-    def __init__(self, max_lookups: int = MAX_LOOKUPS) -> None:
+    def __init__(
+        self, max_lookups: int = MAX_LOOKUPS, max_per_caller: int = MAX_LOOKUPS_PER_CALLER
+    ) -> None:
         self._threads = ThreadPoolExecutor(max_lookups, "look-up")
+        self._shares = defaultdict[str, asyncio.Semaphore](
+            lambda: asyncio.Semaphore(max_per_caller)
+        )
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host. Raises OSError, UnicodeError."""
-        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        entries = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        share, loop = self._shares[CALLER_ID.get()], asyncio.get_running_loop()
+        await share.acquire()
+
+        def end(ended: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the event loop has ended before
+                loop.call_soon_threadsafe(share.release)
+
+        look_up = self._threads.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        look_up.add_done_callback(end)
+        entries = await asyncio.wrap_future(look_up)
         return list(dict.fromkeys(str(address[0]) for *_, address in entries))
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from service.contract.webhooks import Attempt, Delivery, DeliveryState
 from service.errors import UnavailableError
 from service.outage import Outage
-from service.outbound.guard import Guard
+from service.outbound.guard import CALLER_ID, Guard
 from service.shutdown import run_unless_stopped
 from service.stores.job_store import deliveries
 from service.stores.job_store.deliveries import ClaimedDelivery
@@ -158,6 +158,7 @@ class Deliverer:
 
     async def _deliver(self, message: ClaimedDelivery) -> None:
         JOB_ID.set(message.delivery.job_id)
+        CALLER_ID.set(message.delivery.caller)
         try:
             sent = await run_unless_stopped(self._stop, self._attempt(message))
         except Exception:  # an attempt that is not settled would be repeated for ever

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.outbound.guard import Resolver
+from service.outbound.guard import CALLER_ID, Resolver
 from tests.servers import GUARD_S, wait_until
 
 AT_ONCE = 3
@@ -42,6 +42,26 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Silence:
     silent = Silence()
     monkeypatch.setattr(socket, "getaddrinfo", silent)
     return silent
+
+
+def test_caller_whose_names_hang_leaves_threads_to_others(silence: Silence) -> None:
+    async def ask() -> list[str]:
+        resolver = Resolver(AT_ONCE, max_per_caller=2)
+        CALLER_ID.set("ann")
+        flood = [asyncio.create_task(resolver(f"{n}.example", 443)) for n in range(3 * AT_ONCE)]
+        await asyncio.to_thread(wait_until, lambda: len(silence.asked) == 2, "its share")
+        for task in flood[:2]:
+            task.cancel()  # their look-ups go on
+        CALLER_ID.set("ben")
+        other = asyncio.create_task(resolver("other.example", 443))
+        await asyncio.to_thread(wait_until, lambda: "other.example" in silence.asked, "the other")
+        assert len(silence.asked) == 3
+        silence.answer.set()
+        await asyncio.gather(*flood[2:])  # the share is free again after each look-up
+        return await other
+
+    assert asyncio.run(ask()) == ["127.0.0.1"]
+    assert silence.most == 3
 
 
 def test_abandoned_lookups_count_against_the_limit(silence: Silence) -> None:
