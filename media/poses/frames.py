@@ -193,8 +193,9 @@ def natural_order(text: str) -> list[tuple[int, int, str]]:
 
 def _numbered(content: dict[str, Any]) -> Any:
     """Return the frames of an object whose keys are their numbers or file names, or None."""
-    if content and all(re.search("[0-9]", key) for key in content):
-        return _in_order(content)
+    frames = {key: frame for key, frame in content.items() if squashed(key) not in _METADATA}
+    if frames and all(re.search("[0-9]", key) for key in frames):
+        return _in_order(frames)
     return None
 
 

@@ -85,4 +85,4 @@ def test_env_example_of_readme_sets_every_secret(repository: Path, tmp_path: Pat
     required = re.findall(r"\$\{(\w+):\?", (repository / "docker-compose.yml").read_text())
     values = dict(re.findall(r"^(\w+)=(\w+)$", (tmp_path / ".env").read_text(), re.MULTILINE))
     assert {name: len(values[name]) for name in required} == dict.fromkeys(required, 40)
-    assert len(set(required)) == 4
+    assert len(set(required)) == 6

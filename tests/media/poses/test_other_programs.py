@@ -87,6 +87,12 @@ READ: dict[str, tuple[Change, dict[str, Any], str | None]] = {
         {},
         None,
     ),
+    "canvas in metadata beside numbered frames": (
+        lambda d: {"info": {"canvas": [WIDTH, HEIGHT]}}
+        | {str(i): frame for i, frame in enumerate(without_canvas(d)["frames"])},
+        {},
+        None,
+    ),
     "other sizes in metadata": (
         lambda d: d | {"metadata": {"width": 2 * WIDTH, "height": HEIGHT}}, {}, None
     ),
