@@ -65,7 +65,9 @@ class JobView(BaseModel):
     status: JobState
     stage: str = Field(description="Current stage, or the queue of a queued job.")
     progress: ProgressView
-    queue_position: int | None = Field(None, description="0 is next; absent when not queued.")
+    queue_position: int | None = Field(
+        None, description="Jobs that workers run before it; absent when not queued."
+    )
     eta: Eta | None = Field(
         None, description="Absent when the job has ended or there is no estimate."
     )

@@ -78,7 +78,7 @@ class Job(Model):
     status: JobState
     stage: str = Field(description="Current stage, or the queue of a queued job.")
     progress: Progress
-    queue_position: int | None = Field(default=None, description="0 is next; None when not queued.")
+    queue_position: int | None = Field(default=None, description="Jobs that workers run before it.")
     eta: Eta | None = None
     attempts: int = Field(description="Times that a worker started the current stage.")
     timings: Timings

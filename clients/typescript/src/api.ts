@@ -1176,7 +1176,7 @@ export interface components {
             progress: components["schemas"]["ProgressView"];
             /**
              * Queue Position
-             * @description 0 is next; absent when not queued.
+             * @description Jobs that workers run before it; absent when not queued.
              */
             queue_position?: number | null;
             /** @description Absent when the job has ended or there is no estimate. */

@@ -342,7 +342,7 @@ def release(job_id: str, token: int) -> Command[LeaseStatus]:
 
 
 def reclaim_expired(
-    max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS, limit: int = 50
+    max_attempts: int, *, silence_ms: int = SILENCE_MS, grace_ms: int = GRACE_MS, limit: int = 25
 ) -> Command[list[tuple[str, Queue]]]:
     """End up to `limit` expired leases; returns the jobs that wait again.
 
@@ -363,7 +363,7 @@ def reclaim_expired(
     return Command("reclaim_expired", arguments, _pairs)
 
 
-def expire_deadlines(limit: int = 50) -> Command[list[str]]:
+def expire_deadlines(limit: int = 25) -> Command[list[str]]:
     """Fail up to `limit` jobs whose deadline has passed, also leased ones; returns their ids."""
     start = "no worker started the job within {start_deadline_s} s (start_deadline_s)"
     run = "the job did not end within {run_deadline_s} s (run_deadline_s)"

@@ -62,7 +62,7 @@ class JobSnapshot(NamedTuple):
     """A job at one moment.
 
     Attributes:
-        position: position in its queue (0 is next), None if it does not wait.
+        position: number of jobs that workers run before it, None if it does not wait.
         now_ms: the moment, by the server's clock.
         forecast: None before a job of its kind has ended.
     """

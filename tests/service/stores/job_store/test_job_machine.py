@@ -148,8 +148,12 @@ class JobMachine(RuleBasedStateMachine):
             assert (record.id in leased) == record.state.is_leased
             for queue in Queue:
                 waits = record.state is JobState.QUEUED and record.queue is queue
-                for key in (f"tcan:waiting:{queue}", f"tcan:waiting:{queue}:age:normal"):
+                waiting = f"tcan:waiting:{queue}"
+                lane = f"{waiting}:lane:{record.contract}:"
+                for key in (waiting, lane, f"{waiting}:age:normal"):
                     assert (redis.zscore(key, record.id) is not None) == waits
+            turn = redis.zscore(f"tcan:turns:normal:{record.caller}", record.id)
+            assert (turn is None) == record.state.is_terminal
             expires = redis.zscore("tcan:expiries", record.id) is not None
             assert expires == record.state.is_terminal
             assert 0 <= record.attempts <= CAP
