@@ -34,15 +34,6 @@ TOOLS = ROOT / ".venv-deploy" / "bin"
 SCHEMAS = ROOT / "tests/deploy/schemas"
 # Supported versions, from the oldest to the newest.
 KUBERNETES = ("1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
-# Required by the compose file; any value will do.
-SECRETS = (
-    "TCAN_REDIS_PASSWORD",
-    "TCAN_S3_ACCESS_KEY",
-    "TCAN_S3_SECRET_KEY",
-    "TCAN_WEBHOOK_KEY",
-    "TCAN_METRICS_TOKEN",
-    "TCAN_GRAFANA_PASSWORD",
-)
 
 
 def main() -> int:
@@ -182,6 +173,11 @@ def compose(command: list[str]) -> str:
     return f"{len(yaml.safe_load(run(words))['services'])} services"
 
 
+def required_secrets() -> set[str]:
+    """Return the variables without which Compose does not read its file; any value will do."""
+    return set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text("utf-8")))
+
+
 def documents(file: Path) -> list[dict[str, object]]:
     """Read the resources of a rendered file."""
     return [one for one in yaml.safe_load_all(file.read_text()) if one]
@@ -199,7 +195,7 @@ def _rendered(file: Path) -> None:
 
 def run(command: Sequence[str], summary: str | None = None, cwd: Path = ROOT) -> str:
     """Run a program and return `summary` or its output. Raises FailedError with its output."""
-    process = run_program(command, dict.fromkeys(SECRETS, "x" * 40), cwd)
+    process = run_program(command, dict.fromkeys(required_secrets(), "x" * 40), cwd)
     return process.stdout if summary is None else summary
 
 

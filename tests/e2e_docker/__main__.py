@@ -20,6 +20,7 @@ from tests.e2e_docker.engine import Compose, EngineError, docker, missing_parts
 from tests.e2e_docker.images import Images, any_uid, build, check, images_of
 from tests.e2e_docker.scenario import Scenario
 from tests.servers import free_port
+from tools.check_deploy import required_secrets
 from worker.outputs.provenance.credentials import CHAIN, KEY, development_credentials
 from worker.outputs.provenance.credentials import ROOT as ROOT_CERTIFICATE
 
@@ -117,21 +118,11 @@ def _compose(
         "TCAN_SIGNING": str(signing),
         "TCAN_C2PA_CERT": f"/signing/{CHAIN}",
         "TCAN_C2PA_KEY": f"/signing/{KEY}",
-        **{name: secrets.token_hex(20) for name in SECRETS},
+        **{name: secrets.token_hex(20) for name in required_secrets()},
     }
     env_file = folder / "empty.env"
     env_file.touch()
     return Compose(ROOT, PROJECT, environment, env_file), f"http://127.0.0.1:{port}", s3
-
-
-SECRETS = (
-    "TCAN_REDIS_PASSWORD",
-    "TCAN_S3_ACCESS_KEY",
-    "TCAN_S3_SECRET_KEY",
-    "TCAN_WEBHOOK_KEY",
-    "TCAN_METRICS_TOKEN",
-    "TCAN_GRAFANA_PASSWORD",
-)
 
 
 def _check_nothing_remains(compose: Compose) -> dict[str, object]:
