@@ -8,11 +8,11 @@ import socket
 import sys
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from cli.descriptors import raise_descriptor_limit
 from cli.listener import listen
 from cli.private_files import PRIVATE_UMASK, make_private
 from service.contract.queues import Queue
@@ -36,16 +36,16 @@ def gateway(
     data: Data = None,
 ) -> None:
     """Run a gateway: the HTTP side of the service."""
-    import uvicorn
-
     from service.api.app import create_app
+    from service.api.server.server import GatewayServer
     from service.telemetry.logs import start_logging
     from service.telemetry.tracing import start_tracing
 
+    raise_descriptor_limit()
     settings = read_settings(data)
     listener = None if fd is None else socket.socket(fileno=fd)
     if listener is None:
-        listen(host, port).close()  # uvicorn would log a port in use, and exit with 3
+        listen(host, port).close()  # the server would log a port in use, and exit with 3
     address = host if listener is None else str(listener.getsockname()[0])
     start_logging(settings.log_level)
     keep_private(settings)
@@ -53,23 +53,8 @@ def gateway(
     check_anonymous_access(settings, address)
     stop_tracing = start_tracing(settings.otlp_endpoint, "gateway")
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-
-    class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Close event streams, which would otherwise last as long as their jobs."""
-            if hasattr(app.state, "gateway"):
-                app.state.gateway.events.close_streams_soon()
-            super().handle_exit(sig, frame)
-
-    Server(config).run(sockets=None if listener is None else [listener])
+    server = GatewayServer(app, GRACE_S, host=host, port=port)
+    server.run(sockets=None if listener is None else [listener])
     stop_tracing()
 
 
@@ -125,6 +110,7 @@ def worker(
     data: Data = None,
 ) -> None:
     """Run a worker; it loads the model for the queue render, a pose detector for prepare."""
+    raise_descriptor_limit()
     chosen, settings = read_queues(queues), read_settings(data)
     if devices is not None:
         settings = settings.model_copy(update={"devices": devices})

@@ -28,6 +28,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from service.contract.callers import Anonymous
 from service.errors import SettingsError
+from service.http_limits import HttpLimits
 from service.input_limits import MIB, InputLimits
 from service.outbound.guard import Guard
 
@@ -129,6 +130,12 @@ class Settings(BaseSettings):
     limits: InputLimits = Field(
         default_factory=InputLimits,
         description="Limits on inputs, such as TCAN_LIMITS__MAX_FRAMES.",
+    )
+
+    http: HttpLimits = Field(
+        default_factory=HttpLimits,
+        description="Limits on connections and streams of a gateway, such as "
+        "TCAN_HTTP__CONNECTIONS.",
     )
 
     fetch_timeout_s: float = Field(

@@ -14,10 +14,11 @@ from tools.check_docs import check_page
 
 def test_settings_page_has_every_setting() -> None:
     page = docs_reference.settings_page()
-    plain = [name for name in Settings.model_fields if name not in ("limits", "runtime")]
+    plain = [name for name in Settings.model_fields if name not in ("http", "limits", "runtime")]
     assert [name for name in plain if f"`TCAN_{name.upper()}`" not in page] == []
     assert "`TCAN_LIMITS__MAX_FRAMES`" in page
     assert "`TCAN_RUNTIME__DTYPE`" in page
+    assert "`TCAN_HTTP__CONNECTIONS`" in page
 
 
 def test_setting_without_a_group_is_an_error() -> None:

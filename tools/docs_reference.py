@@ -40,6 +40,7 @@ GROUPS = {
     "Model": "preset weights device devices detector memory_limit",
     "Model runtime": "runtime",
     "Input limits": "limits fetch_timeout_s spool_bytes",
+    "Connections": "http",
     "Jobs and workers": "lease_ms checkpoint_s stalled_s max_attempts hint_age_ms link_ttl_s",
     "Access and policy": "public_url cors_origins anonymous metrics_token public_metrics "
     "outbound_allow policy require_consent",
@@ -185,7 +186,7 @@ def _operations(openapi: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
 def _route_list(routes: list[str]) -> str:
     if len(routes) > MANY_ROUTES:
         return "most routes"
-    return "<br>".join(routes) or "failed jobs only"
+    return "<br>".join(routes) or "failed jobs, refused connections"
 
 
 def _rows(variable: str, field: FieldInfo) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import IO, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cli.descriptors import raise_descriptor_limit
 from cli.embedded.broker import make_broker
 from cli.embedded.part import Part
 from cli.listener import listen
@@ -127,6 +128,7 @@ class Stack:
         return {part.name: part.pid for part in self._parts}
 
     def _start(self) -> None:
+        raise_descriptor_limit()  # of the parts that inherit it, such as the broker
         settings = load_settings(data=self.data)
         if notice := make_private(self.data):
             self.log(notice)

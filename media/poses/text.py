@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from functools import partial
 from typing import Any
 
 from media.errors import PoseFileError
@@ -12,6 +14,9 @@ ENCODINGS = (
     *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
     *("utf-32", "utf-32-le", "utf-32-be"),
 )
+
+# Characters of a key in a message.
+MAX_SHOWN = 40
 
 
 def looks_like_json(head: bytes) -> bool:
@@ -31,10 +36,11 @@ def read_json(name: str, data: bytes) -> Any:
         data: content of the file.
 
     Raises:
-        PoseFileError: it is not text in these encodings, or not JSON.
+        PoseFileError: it is not text in these encodings, not JSON, or an object has a key twice.
     """
     try:
-        return json.loads(data.decode(json.detect_encoding(data)))
+        text = data.decode(json.detect_encoding(data))
+        return json.loads(text, object_pairs_hook=partial(_object, name))
     except UnicodeDecodeError as error:
         raise PoseFileError(
             f"{name}: not text in UTF-8 (byte {error.start}); save the file as UTF-8,"
@@ -47,3 +53,13 @@ def read_json(name: str, data: bytes) -> Any:
         raise PoseFileError(
             f"{name}: not a pose file; nested too deeply, or a number has too many digits"
         ) from error
+
+
+def _object(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises PoseFileError if it has a key twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        key = next(key for key, count in counts.items() if count > 1)[:MAX_SHOWN]
+        raise PoseFileError(f"{name}: {key!r} is given twice in one object; give it once")
+    return content

@@ -12,6 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from service.api.middleware.body_limit import BodyLimitMiddleware
 from service.api.middleware.head import HeadMiddleware
+from service.api.middleware.security_headers import SecurityHeadersMiddleware
 from service.api.middleware.telemetry import TelemetryMiddleware
 from service.api.openapi import docs_pages
 from service.api.openapi.schema import openapi
@@ -30,6 +31,8 @@ from service.api.routes import (
     uploads,
     usage,
 )
+from service.api.server.connections import Connections
+from service.api.stream_slots import StreamSlots
 from service.gateway import open_gateway
 from service.settings import Settings, load_settings
 from service.stores.job_store.store import Clock
@@ -99,6 +102,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # see `service.api.problems`
         dependencies=[Depends(reject_unexpected_parameters)],
         generate_unique_id_function=lambda route: route.name,
     )
@@ -107,9 +111,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     routes = [route for module in ROUTE_MODULES for route in module.router.routes]
     app.openapi = partial(openapi, app, routes)  # type: ignore[method-assign]  # FastAPI's way to replace it
     add_handlers(app)
-    app.state.metrics = GatewayMetrics()
+    own_metrics = app.state.metrics = GatewayMetrics()
+    app.state.connections = Connections(settings.http, own_metrics)
+    app.state.stream_slots = StreamSlots(settings.http.streams_per_caller, own_metrics)
     app.add_middleware(BodyLimitMiddleware, streamed=[*submit.STREAMED.values(), UPLOAD_ROUTE])
-    app.add_middleware(TelemetryMiddleware, metrics=app.state.metrics)
+    app.add_middleware(TelemetryMiddleware, metrics=own_metrics)
     if settings.all_cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -119,4 +125,5 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
             expose_headers=RESPONSE_HEADERS,
         )
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
     return app

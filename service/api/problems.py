@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -19,6 +20,9 @@ from service.errors import RejectedError, ServiceError, did_you_mean
 from service.submission.field_problems import field_problems, summary
 
 MEDIA_TYPE = "application/problem+json"
+NOT_FRAMED = "frame-ancestors 'none'"
+# Headers of every answer: browsers must neither guess its type nor show it in a frame.
+SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": NOT_FRAMED}
 RETRY_AFTER_S = 2
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -76,6 +80,18 @@ def add_handlers(app: FastAPI) -> None:
 
 def problem(request: Request, error: RejectedError) -> JSONResponse:
     """Return the response for an error."""
+    content = problem_content(error, request.url.path)
+    # Here too, since no middleware sees the answer to an unexpected error.
+    headers = {**SECURITY_HEADERS, **(error.headers or {})}
+    return JSONResponse(content, error.code.http_status, headers, MEDIA_TYPE)
+
+
+def problem_content(error: RejectedError, path: str) -> dict[str, Any]:
+    """Return the JSON content of the response for an error.
+
+    Args:
+        path: path of the request.
+    """
     code, errors = error.code, error.errors
     body = Problem(
         type=f"urn:tcan:problem:{code}",
@@ -83,12 +99,11 @@ def problem(request: Request, error: RejectedError) -> JSONResponse:
         status=code.http_status,
         code=code,
         detail=error.detail,
-        instance=request.url.path,
+        instance=path,
         errors=None if errors is None else [FieldProblem.model_validate(e) for e in errors],
         reason=error.reason,
     )
-    content = body.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(content, code.http_status, headers=error.headers, media_type=MEDIA_TYPE)
+    return body.model_dump(mode="json", exclude_none=True)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
@@ -114,6 +129,8 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, detail = ErrorCode.MALFORMED_BODY, f"{request.method} {request.url.path}"
     headers = dict(error.headers or {})
+    if error.status_code == 404 and (target := _without_slash(request)) is not None:
+        return RedirectResponse(target, 307)
     if error.status_code == 404:
         code = ErrorCode.NOT_FOUND
         detail = f"{detail}: there is no such route{_near(request)}; /docs lists all routes"
@@ -122,6 +139,21 @@ def _http_error(request: Request, error: Exception) -> Response:
         headers["Allow"] = _allowed(request)
         detail = f"{detail}: this route allows {headers['Allow']} only"
     return problem(request, RejectedError(code, detail, headers=headers))
+
+
+def _without_slash(request: Request) -> str | None:
+    """Return a relative URL of the same path without its slash at the end, if that is a route.
+
+    Starlette would redirect to the host of the Host header, which the client chooses.
+    """
+    path = request.scope["path"].removesuffix("/")
+    scope = {**request.scope, "path": path}
+    if path == request.scope["path"] or not any(
+        route.matches(scope)[0] is Match.FULL for route in request.app.router.routes
+    ):
+        return None
+    name = quote(path.rpartition("/")[2])
+    return f"../{name}?{request.url.query}" if request.url.query else f"../{name}"
 
 
 def _near(request: Request) -> str:

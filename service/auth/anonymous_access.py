@@ -2,7 +2,7 @@
 
 A page in a browser of this machine can also send requests here, and any DNS name can be made to
 resolve to loopback. So a request over loopback must also name a loopback host, and requests from
-pages of other sites are refused.
+pages of other sites are refused. So are requests through a proxy, which hides where they are from.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from urllib.parse import urlsplit
 
 from service.contract.callers import Anonymous
 
+# Headers of proxies. Behind one on this machine, every client would be a loopback client.
+PROXY_HEADERS = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 HOW_TO = (
     "create a key with 'tcan keys create NAME', or set TCAN_ANONYMOUS=anywhere to allow "
     "everyone without a key"
@@ -48,6 +57,12 @@ def denial_reason(
         return None
     if not is_loopback(server[0]):
         return f"no key exists, so only requests from this machine are allowed; {HOW_TO}"
+    sent = next((name for name in PROXY_HEADERS if name in headers), None)
+    if sent is not None:
+        return (
+            f"no key exists, so requests through a proxy are refused, and this one has the header "
+            f"{sent!r}; {HOW_TO}"
+        )
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     if not is_loopback(host):
         return f"no key exists, so the Host header must be a loopback name, not {host!r}; {HOW_TO}"

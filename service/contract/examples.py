@@ -110,6 +110,10 @@ DETAILS: dict[ErrorCode, str] = {
         "the key lacks the scope 'submit', which POST needs; use a key that has it"
     ),
     ErrorCode.RATE_LIMITED: "more than 60 requests within 60 s; retry in 1 s",
+    ErrorCode.TOO_MANY_STREAMS: (
+        "256 event streams and requests with 'Prefer: wait' are open, the limit of a caller is 256 "
+        "(TCAN_HTTP__STREAMS_PER_CALLER); close some, or poll GET /jobs/{id}"
+    ),
     ErrorCode.QUOTA_EXCEEDED: (
         "queued_jobs: 100 jobs are queued, the limit is 100; wait or cancel one"
     ),
@@ -183,6 +187,7 @@ DETAILS: dict[ErrorCode, str] = {
 PATHS: dict[ErrorCode, str] = {
     ErrorCode.UNAUTHORIZED: HERE,
     ErrorCode.RATE_LIMITED: HERE,
+    ErrorCode.TOO_MANY_STREAMS: f"{HERE}/events",
     ErrorCode.INVALID_REQUEST: "/jobs",
     ErrorCode.NOT_FOUND: "/objects/jobs/x",
     ErrorCode.JOB_NOT_FOUND: HERE,

@@ -75,7 +75,12 @@ async def receive(
         batch, parsed = bytearray(), 0
         async for chunk in chunks:
             batch += chunk
-            if len(batch) >= BATCH_BYTES:
+            if receiver.is_unadmitted and len(batch) <= SMALL_BYTES:
+                # At once: whoever may send no file must not fill the memory with a batch of it.
+                parsed += len(batch)
+                receiver.feed(bytes(batch))
+                batch.clear()
+            elif len(batch) >= BATCH_BYTES:
                 parsed += len(batch)
                 _check_size(parsed, limit)
                 await to_thread.run_sync(receiver.feed, bytes(batch))
@@ -139,6 +144,7 @@ class _Receiver:
     Attributes:
         declared: the body's length, reserved with the first file, so that no request stops halfway
             for want of space.
+        is_unadmitted: whether a part that must be admitted has not begun yet.
     """
 
     boundary: bytes
@@ -158,6 +164,7 @@ class _Receiver:
     _stream: BinaryIO | None = None
 
     def __post_init__(self) -> None:
+        self.is_unadmitted = any(part.admit is not None for part in self.parts.values())
         try:
             self._parser = MultipartParser(
                 self.boundary,
@@ -228,7 +235,9 @@ class _Receiver:
                 ErrorCode.INVALID_REQUEST, f"the part {name!r} was sent twice; send it once"
             )
         part = self.parts[name]
-        admitted = part.max_bytes if part.admit is None else part.admit(self.found)
+        admitted = part.max_bytes
+        if part.admit is not None:
+            admitted, self.is_unadmitted = part.admit(self.found), False
         self._limit = min(part.max_bytes, admitted)
         self._name, self._size, self.found[name] = name, 0, b""
 

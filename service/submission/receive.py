@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -177,11 +178,36 @@ def read_model(
     model: type[M], name: str, text: bytes, code: ErrorCode = ErrorCode.INVALID_PARAMS
 ) -> M:
     """Parse a JSON text. Raises RejectedError with the code."""
+    text = text.removeprefix(BOM_UTF8)
     try:
-        return model.model_validate_json(text.removeprefix(BOM_UTF8), strict=True)
+        read = model.model_validate_json(text, strict=True)
     except ValidationError as error:
         problems = field_problems(error.errors(include_url=False), name, model)
         raise RejectedError(code, summary(problems), errors=problems) from error
+    check_keys(text, name, code)
+    return read
+
+
+def check_keys(text: bytes, name: str, code: ErrorCode) -> None:
+    """Check that no object of a JSON text has a key twice; parsers take the last one.
+
+    Args:
+        name: what the text is, for the message.
+
+    Raises:
+        RejectedError: with the code, naming the keys.
+    """
+    repeated: list[str] = []
+
+    def find_repeated(pairs: list[tuple[str, object]]) -> None:
+        counts = Counter(key for key, _ in pairs)
+        repeated.extend(key for key, count in counts.items() if count > 1)
+
+    json.loads(text, object_pairs_hook=find_repeated)
+    if repeated:
+        detail = "is given twice in one object; give it once"
+        errors = [{"field": key, "detail": detail} for key in repeated]
+        raise RejectedError(code, f"{name}: {summary(errors)}", errors=errors)
 
 
 def _from_json(kind: JobKind, body: Content, limits: InputLimits, spool: Spool) -> SubmissionBody:

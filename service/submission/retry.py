@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, JobRecord
 from service.contract.params import JobParams
 from service.contract.requests import PosesRetryRequest, RetryRequest
-from service.submission.receive import PARAMS, SubmissionBody, read_model
+from service.submission.receive import PARAMS, SubmissionBody, check_keys, read_model
 
 REQUESTS: Mapping[JobKind, type[RetryRequest | PosesRetryRequest]] = {
     JobKind.ANIMATE: RetryRequest,
@@ -39,6 +40,7 @@ def _merged(text: bytes, record: JobRecord, caller: str) -> bytes:
     """Return the body with the fields that it leaves out; unchanged if it is not a JSON object."""
     try:
         body = json.loads(text)
+        check_keys(text, "body", ErrorCode.INVALID_PARAMS)
     except (ValueError, RecursionError):
         return text
     if not isinstance(body, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -41,6 +41,30 @@ class GatewayMetrics:
             "Seconds until the response header, of this gateway.",
             ("method", "route", "status"),
             buckets=BUCKETS_S,
+            registry=self._registry,
+        )
+        self.connections = Gauge(
+            "tcan_http_connections", "Open connections of this gateway.", registry=self._registry
+        )
+        self.connection_limit = Gauge(
+            "tcan_http_connections_limit",
+            "Connections that this gateway may have open.",
+            registry=self._registry,
+        )
+        self.refusals = Counter(
+            "tcan_http_refusals",
+            "Connections that this gateway refused or closed, by reason.",
+            ("reason",),
+            registry=self._registry,
+        )
+        self.streams = Gauge(
+            "tcan_http_streams",
+            "Open event streams and waiting requests of this gateway.",
+            registry=self._registry,
+        )
+        self.streams_refused = Counter(
+            "tcan_http_streams_refused",
+            "Event streams and waiting requests over the limit of their caller.",
             registry=self._registry,
         )
         self._series: dict[tuple[str, str, int], Histogram] = {}

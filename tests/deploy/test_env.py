@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from cli import serve
+from service.http_limits import HttpLimits
 from service.input_limits import InputLimits
 from service.settings import (
     NESTED,
@@ -81,7 +82,11 @@ def test_example_env_shows_every_default(
 def test_env_reaches_every_setting(repository: Path, compose: dict[str, Any]) -> None:
     """Settings that the compose file itself fixes are listed."""
     fixed_here = {"data", "weights", "s3_region", "s3_ca"}
-    nested: dict[str, type[BaseModel]] = {"runtime": RuntimeSettings, "limits": InputLimits}
+    nested: dict[str, type[BaseModel]] = {
+        "runtime": RuntimeSettings,
+        "limits": InputLimits,
+        "http": HttpLimits,
+    }
     expected = {name for name in Settings.model_fields if name not in {*fixed_here, *nested}}
     expected |= {f"{name}__{one}" for name, kind in nested.items() for one in kind.model_fields}
     passed_names = {name for part in PARTS for name in compose["services"][part]["environment"]}

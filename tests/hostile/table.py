@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+import httpx
+
 from tests import samples
 from tests.hostile import files
 from tests.hostile.attack import Attack, Row, form
+from tests.hostile.conftest import Service
 from tests.hostile.url_attacks import url_rows
 
 NESTED = "[" * 50_000 + "]" * 50_000
@@ -113,6 +116,7 @@ def _poses() -> Iterator[Row]:
         "zip of a zip": files.zipped({"a.json": files.zipped({"a.json": b"[]"})}),
         "canvas of a terapixel": files.poses_with(canvas_width=10**6, canvas_height=10**6),
         "negative canvas": files.poses_with(canvas_width=-64),
+        "a key twice": b'{"frames": [], "frames": []}',
         "a thousand people": files.poses_with(people=[{}] * 1000),
         "control characters": b"[\x00\x01\x02]",
         "invalid UTF-8": b'["\xff\xfe"]',
@@ -139,11 +143,17 @@ def _texts() -> Iterator[Row]:
     yield Row("params: unknown names", form(params='{"__class__": "os"}'), bad)
     yield Row("options: huge time to live", form(options='{"ttl_s": 1e300}'), bad)
 
+    yield Row("params: a key twice", form(params='{"seed": 7, "seed": 8}'), bad)
+    yield Row(
+        "options: a nested key twice", form(options='{"metadata": {"a": "1", "a": "2"}}'), bad
+    )
+
     def json_(content: str) -> Attack:
         kind = {"Content-Type": "application/json"}
         return lambda service: service.http.post("/animate", content=content, headers=kind)
 
     yield Row("json: nested", json_(NESTED[:30_000] + NESTED[-30_000:]), bad)
+    yield Row("json: a key twice", json_('{"params": {"seed": 7}, "params": {}}'), bad)
     yield Row("json: too long", json_(" " * 70_000), ("body_too_large",))
     yield Row(
         "json: path as an upload id",
@@ -163,6 +173,13 @@ def _texts() -> Iterator[Row]:
 
     def get(path: str) -> Attack:
         return lambda service: service.http.get(path)
+
+    for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        yield Row(
+            f"anonymous, with {header}",
+            partial(_get_with, {header: "127.0.0.1"}),
+            ("unauthorized",),
+        )
 
     missing = ("not_found", "job_not_found", "invalid_signature", "invalid_request")
     link = "filename=x&expires=9999999999&signature=0"
@@ -218,6 +235,10 @@ def _bodies() -> Iterator[Row]:
         bad = ("malformed_body",)
         yield Row(f"{path}: endless part header", _body(path, form, _spaces(head[:-4])), bad)
         yield Row(f"{path}: endless preamble", _body(path, form, _spaces()), bad)
+
+
+def _get_with(headers: dict[str, str], service: Service) -> httpx.Response:
+    return service.http.get("/jobs", headers=headers)
 
 
 def _body(path: str, kind: str, content: bytes | Iterable[bytes]) -> Attack:

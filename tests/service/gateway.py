@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from service.api.app import create_app
+from service.api.server.server import GatewayServer
 from service.settings import Settings
 from service.stores.job_store.store import Clock
 from tests.servers import GUARD_S, wait_until
@@ -23,10 +23,7 @@ def running_gateway(settings: Settings, clock: Clock | None = None) -> Iterator[
     Args:
         clock: of the rate limits and quotas; that of Redis if None.
     """
-    config = uvicorn.Config(
-        create_app(settings, clock), log_config=None, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
+    server = GatewayServer(create_app(settings, clock), grace_s=1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

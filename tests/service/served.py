@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
+from service.api.server.server import GatewayServer
 from tests.servers import free_port, wait_until
 
 
@@ -19,8 +19,7 @@ from tests.servers import free_port, wait_until
 def served(app: FastAPI) -> Iterator[str]:
     """Serve the app from a thread; yield its URL."""
     port = free_port()
-    config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = GatewayServer(app, grace_s=1, port=port)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

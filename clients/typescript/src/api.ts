@@ -846,7 +846,7 @@ export interface components {
          * @description Stable error codes; a code never changes its meaning.
          * @enum {string}
          */
-        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "quota_exceeded" | "consent_required" | "policy_refused" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
+        ErrorCode: "unauthorized" | "forbidden" | "rate_limited" | "too_many_connections" | "too_many_streams" | "quota_exceeded" | "consent_required" | "policy_refused" | "head_too_large" | "request_timeout" | "malformed_body" | "unsupported_media_type" | "invalid_request" | "invalid_params" | "body_too_large" | "idempotency_key_reused" | "idempotency_key_in_use" | "url_refused" | "url_failed" | "invalid_image" | "image_too_small" | "image_too_large" | "image_too_narrow" | "invalid_video" | "video_too_small" | "video_too_large" | "video_too_long" | "decoder_stopped" | "invalid_pose_file" | "invalid_parameter" | "invalid_input" | "invalid_media" | "no_person" | "not_found" | "method_not_allowed" | "job_not_found" | "delivery_not_found" | "job_not_ended" | "job_erased" | "inputs_erased" | "upload_not_found" | "preset_not_served" | "result_not_ready" | "no_result" | "invalid_signature" | "worker_lost" | "start_deadline" | "run_deadline" | "out_of_memory" | "unavailable" | "internal";
         /**
          * Eta
          * @description Estimate of when the job ends.
@@ -2203,7 +2203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Quota exceeded */
+            /** @description Quota exceeded; Too many event streams and waiting requests */
             429: {
                 headers: {
                     "Retry-After"?: number;
@@ -2379,7 +2379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Quota exceeded */
+            /** @description Quota exceeded; Too many event streams and waiting requests */
             429: {
                 headers: {
                     "Retry-After"?: number;
@@ -2538,7 +2538,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Quota exceeded */
+            /** @description Quota exceeded; Too many event streams and waiting requests */
             429: {
                 headers: {
                     "Retry-After"?: number;
@@ -3312,7 +3312,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many event streams and waiting requests */
             429: {
                 headers: {
                     "Retry-After"?: number;

@@ -73,6 +73,7 @@ def gateway(folder: Path, redis_url: str) -> Iterator[tuple[str, int]]:
     environment = {
         "TCAN_DATA": str(folder / "data"),
         "TCAN_REDIS_URL": redis_url,
+        "TCAN_HTTP__STREAMS_PER_CALLER": "100000",
         "PYTHONPATH": str(ROOT),
     }
     with running(command, folder / "gateway.log", environment) as process:

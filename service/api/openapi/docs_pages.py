@@ -5,18 +5,24 @@ Its links are relative, so that it works behind a proxy under a path too.
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from importlib import resources
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from service.api.dependencies import GatewayDep
+from service.api.problems import NOT_FRAMED
 from service.contract.errors import ErrorCode
 from service.errors import RejectedError
 
 router = APIRouter(include_in_schema=False)
 
+INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 # From the package fastapi-offline, of which nothing else is used.
 FILES = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -38,14 +44,42 @@ async def get_document(request: Request) -> JSONResponse:
 
 
 @router.get("/docs")
-async def get_docs() -> HTMLResponse:
-    """Return the page."""
-    return get_swagger_ui_html(
+async def get_docs(gateway: GatewayDep) -> HTMLResponse:
+    """Return the page, which may load and call nothing but this service."""
+    page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title="TCAN",
         swagger_js_url="docs/swagger-ui-bundle.js",
         swagger_css_url="docs/swagger-ui.css",
         swagger_favicon_url="docs/favicon.png",
+    )
+    public = urlsplit(gateway.settings.public_url)
+    service = f"{public.scheme}://{public.netloc}" if public.netloc else ""
+    page.headers["Content-Security-Policy"] = _policy(bytes(page.body), service)
+    return page
+
+
+def _policy(page: bytes, service: str) -> str:
+    """Return the page's Content-Security-Policy.
+
+    Args:
+        service: origin of the service for callers, if it is not that of the page.
+    """
+    digests = [
+        b64encode(sha256(script).digest()).decode() for script in INLINE_SCRIPT.findall(page)
+    ]
+    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {scripts}",
+            "style-src 'self' 'unsafe-inline'",  # Swagger UI sets styles of elements
+            "img-src 'self' data:",
+            f"connect-src 'self' {service}".rstrip(),
+            "base-uri 'none'",
+            "form-action 'none'",
+            NOT_FRAMED,
+        )
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from service.api.dependencies import CallerDep, GatewayDep
 from service.api.problems import problem_responses
+from service.api.stream_slots import SlotStreamingResponse, stream_slot
 from service.auth.authenticator import presented_key
 from service.auth.stream_revocation import StreamPermit
 from service.contract.errors import ErrorCode
@@ -56,7 +57,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {MEDIA_TYPE: {"schema": EVENT, "example": EXAMPLE}},
     },
     204: {"description": "The job has ended and there are no more events; do not reconnect."},
-    **problem_responses(ErrorCode.JOB_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE),
+    **problem_responses(
+        ErrorCode.JOB_NOT_FOUND,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.TOO_MANY_STREAMS,
+        ErrorCode.UNAVAILABLE,
+    ),
 }
 
 OpenPermit = Callable[[Callable[[], None]], AbstractContextManager[StreamPermit]]
@@ -119,7 +125,7 @@ async def get_events(
         return Response(status_code=204)
     open_permit = partial(gateway.revoker.permit, presented_key(request.headers))
     stream = read_events(gateway.events, open_permit, snapshot, seen)
-    return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=HEADERS)
+    return SlotStreamingResponse(stream, stream_slot(request, caller), MEDIA_TYPE, HEADERS)
 
 
 async def read_events(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -11,6 +12,7 @@ from service.api.dependencies import CallerDep, GatewayDep
 from service.api.long_poll import POLL_AFTER_S, WAITED_S, requested_wait_s, wait_for_end
 from service.api.openapi.request_bodies import request_body, schema_of
 from service.api.problems import problem_responses
+from service.api.stream_slots import stream_slot
 from service.auth.authenticator import Caller
 from service.contract.errors import ErrorCode
 from service.contract.job import JobKind, Output
@@ -64,6 +66,7 @@ ERRORS = (
     ErrorCode.CONSENT_REQUIRED,
     ErrorCode.POLICY_REFUSED,
     ErrorCode.QUOTA_EXCEEDED,
+    ErrorCode.TOO_MANY_STREAMS,
     ErrorCode.UNAVAILABLE,
     ErrorCode.URL_REFUSED,
     ErrorCode.URL_FAILED,
@@ -123,8 +126,9 @@ async def animate(
     The body is streamed. Invalid inputs are refused with a specific code; whether a driving video
     shows a person is checked later, by the job itself.
     """
-    submitted = await _submit(request, JobKind.ANIMATE, caller, gateway, key)
-    return await _respond(request, gateway, caller, *submitted, prefer)
+    with _wait_slot(request, caller, prefer):
+        submitted = await _submit(request, JobKind.ANIMATE, caller, gateway, key)
+        return await _respond(request, gateway, caller, *submitted, prefer)
 
 
 @router.post(
@@ -143,8 +147,9 @@ async def poses(
     Its outputs are `pose`, a video of the skeletons, and `keypoints`, a pose file that
     `POST /animate` accepts as driving input.
     """
-    submitted = await _submit(request, JobKind.POSES, caller, gateway, key)
-    return await _respond(request, gateway, caller, *submitted, prefer)
+    with _wait_slot(request, caller, prefer):
+        submitted = await _submit(request, JobKind.POSES, caller, gateway, key)
+        return await _respond(request, gateway, caller, *submitted, prefer)
 
 
 @router.post(
@@ -169,14 +174,22 @@ async def retry(
     The earlier job may be in any state. Its inputs are stored as long as itself. An administrator
     who retries another caller's job gives its own `webhook` and `consent`; they are not copied.
     """
-    record = (await gateway.read(job_id, caller)).record
-    text = await read_json_text(request.headers, request.stream())
-    received = read_retry(text, record, caller.id)
-    if key is None:
-        await _check_quota(gateway, caller, record.inputs.size_bytes)
-    with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
-        submitted = await submit_job(gateway, caller, received, key, spool)
-    return await _respond(request, gateway, caller, *submitted, prefer)
+    with _wait_slot(request, caller, prefer):
+        record = (await gateway.read(job_id, caller)).record
+        text = await read_json_text(request.headers, request.stream())
+        received = read_retry(text, record, caller.id)
+        if key is None:
+            await _check_quota(gateway, caller, record.inputs.size_bytes)
+        with Spool(gateway.settings.spool_folder, gateway.disk_budget) as spool:
+            submitted = await submit_job(gateway, caller, received, key, spool)
+        return await _respond(request, gateway, caller, *submitted, prefer)
+
+
+def _wait_slot(
+    request: Request, caller: Caller, prefer: str | None
+) -> AbstractContextManager[None]:
+    """Hold a slot of the caller for a request that will wait, before anything of it is stored."""
+    return nullcontext() if requested_wait_s(prefer) is None else stream_slot(request, caller)
 
 
 async def _submit(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,47 @@ def test_head_is_answered_wherever_get_is(
             200,
             "text/event-stream; charset=utf-8",
         )
+
+
+@pytest.mark.parametrize("header", ["Via", *("X-Real-IP", "Forwarded", "X-Forwarded-For")])
+def test_request_through_a_proxy_needs_a_key(header: str) -> None:
+    server, headers = ("127.0.0.1", 8000), {"host": "localhost", header.lower(): "192.0.2.1"}
+    reason = denial_reason("loopback", server, headers)
+    assert reason is not None and repr(header.lower()) in reason and "tcan keys create" in reason
+    assert denial_reason("anywhere", server, headers) is None
+
+
+def test_slash_after_a_route_leads_to_it_whatever_the_host_header(
+    folder_settings: Settings,
+) -> None:
+    with running_gateway(folder_settings) as url, httpx.Client(base_url=url) as client:
+        for path, target in (("/docs/", "/docs"), ("/jobs/?limit=1", "/jobs?limit=1")):
+            answer = client.get(path, headers={"Host": "elsewhere.example"})
+            location = answer.headers["location"]
+            assert (answer.status_code, location.startswith("../")) == (307, True), path
+            assert httpx.URL(url).join(path).join(location).raw_path == target.encode()
+        for path in ("/nowhere/", "/healthz//"):
+            assert client.get(path).status_code == 404
+
+
+def test_every_answer_forbids_guessed_types_and_frames(folder_settings: Settings) -> None:
+    with gateway(folder_settings, cors_origins=PAGE) as client:
+        preflight = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
+        for answer in (
+            client.get("/healthz"),
+            client.get("/jobs/x"),
+            client.get("/nowhere"),
+            client.get("/docs"),
+            client.get("/docs/swagger-ui.css"),
+            client.head("/openapi.json"),
+            client.post("/uploads", content=b" " * 100_000),
+            client.options("/jobs", headers=preflight),
+        ):
+            assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+            assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        script = client.get("/docs").text.split("<script>")[1].split("</script>")[0]
+        digest = b64encode(sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in client.get("/docs").headers["content-security-policy"]
 
 
 def test_root_leads_to_the_documentation(client: TestClient, folder_settings: Settings) -> None:

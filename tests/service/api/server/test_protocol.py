@@ -1,0 +1,378 @@
+"""The gateway's HTTP protocol: what clients may send and hold, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from service.api.app import create_app
+from service.api.server.connections import Connections, available_descriptors
+from service.api.server.protocol import BODY_PERIOD_S, DRAIN_BYTES, DRAIN_S, SEND_PERIOD_S
+from service.api.server.refusals import MAX_HEAD_BYTES, MAX_HEADERS
+from service.api.server.server import GatewayServer
+from service.http_limits import HttpLimits
+from service.settings import Settings
+from service.telemetry.metrics import GatewayMetrics
+from tests.servers import GUARD_S, free_port
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+POST = b"POST /animate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+HEAD_TIMEOUT_S = HttpLimits().head_timeout_s
+
+
+class Client:
+    """A connection to the gateway, for bytes that no HTTP client sends."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, *pieces: bytes) -> None:
+        """Send bytes, as far as the gateway reads them."""
+        for piece in pieces:
+            self._writer.write(piece)
+            await self._writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Read a response: status, headers and body."""
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        body = await self._reader.readexactly(int(headers.get("content-length", "0")))
+        return int(head[0].split()[1]), headers, body
+
+    async def problem(self, status: int, code: str) -> dict[str, Any]:
+        """Read a problem with the headers that every answer has."""
+        found, headers, body = await self.answer()
+        content: dict[str, Any] = json.loads(body)
+        assert (found, content["status"], content["code"]) == (status, status, code)
+        assert headers["content-type"] == "application/problem+json"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        return content
+
+    async def closed(self) -> bytes:
+        """Return what comes until the gateway closes the connection."""
+        try:
+            return await self._reader.read()
+        except ConnectionResetError:
+            return b""
+
+    def pause(self) -> None:
+        """Read nothing more."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.transport.abort()
+
+
+class Gateway:
+    """A gateway in the test's event loop."""
+
+    def __init__(self, port: int, connections: Connections, metrics: Any) -> None:
+        self._port = port
+        self._connections = connections
+        self._metrics = metrics
+        self._clients: list[Client] = []
+
+    async def connect(self) -> Client:
+        """Connect a client."""
+        client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
+        self._clients.append(client)
+        return client
+
+    async def settle(self) -> None:
+        """Wait until the gateway has read what was sent before."""
+        client = await self.connect()
+        await client.send(GET + b"\r\n")
+        assert (await client.answer())[0] == 200
+        client.close()
+
+    def pass_time(self, *seconds: float) -> None:
+        """Let the gateway check its connections now, and after each of these times."""
+        now_s = asyncio.get_running_loop().time()
+        for later_s in (0.0, *seconds):
+            self._connections.check(now_s + later_s)
+
+    def refusals(self, reason: str) -> float:
+        """Return the metric of connections that were refused for a reason."""
+        value: float = self._metrics.refusals.labels(reason)._value.get()
+        return value
+
+    async def until_open(self, count: int) -> None:
+        """Wait until this many connections are open."""
+        async with asyncio.timeout(GUARD_S):
+            while self._metrics.connections._value.get() != count:
+                await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Close all clients."""
+        for client in self._clients:
+            client.close()
+
+
+@asynccontextmanager
+async def gateway(settings: Settings, **limits: Any) -> AsyncIterator[Gateway]:
+    app = create_app(settings.model_copy(update={"http": HttpLimits(**limits)}))
+    server = GatewayServer(app, grace_s=1, port=(port := free_port()))
+    serving = asyncio.create_task(server.serve())
+    opened = Gateway(port, app.state.connections, app.state.metrics)
+    try:
+        async with asyncio.timeout(GUARD_S):
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield opened
+    finally:
+        opened.close()
+        server.should_exit = True
+        await serving
+
+
+Story = Callable[[Gateway], Awaitable[None]]
+
+
+def play(settings: Settings, story: Story, **limits: Any) -> None:
+    async def main() -> None:
+        async with gateway(settings, **limits) as opened:
+            await story(opened)
+
+    asyncio.run(main())
+
+
+LONG_HEADS = {
+    "one header": [GET + b"X: ", *[b"a" * 1000] * 70],
+    "one header in one piece": [GET + b"X: " + b"a" * 10_000_000],
+    "its name": [GET, *[b"a" * 1000] * 70],
+    "the path": [b"GET /", *[b"a" * 1000] * 70],
+    "the method": [b"G" * 70_000],
+    "empty lines": [b"\r\n" * 40_000],
+    "many headers": [GET + b"a:b\r\n" * (MAX_HEADERS + 1)],
+    "many headers, complete": [GET + b"a:b\r\n" * (MAX_HEADERS + 1) + b"\r\n"],
+    "complete": [GET + b"X: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n"],
+    "trailers": [POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"a" * 100_000],
+    "a chunk's extension": [POST + b"Transfer-Encoding: chunked\r\n\r\n1;x=" + b"a" * 100_000],
+}
+
+
+def test_long_head_is_refused_and_its_connection_closed(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        for name, pieces in LONG_HEADS.items():
+            client = await gateway.connect()
+            sending = asyncio.create_task(client.send(*pieces))
+            if name == "the method":  # no request, whatever its length
+                assert (await client.answer())[0] == 400
+            else:
+                answer = await client.problem(431, "head_too_large")
+                assert str(MAX_HEAD_BYTES) in answer["detail"], name
+            gateway.pass_time(DRAIN_S + 1)
+            assert await client.closed() == b"", name
+            await asyncio.wait([sending])
+        assert gateway.refusals("head_size") == len(LONG_HEADS) - 1
+
+    play(folder_settings, story)
+
+
+def test_head_within_the_limit_is_answered(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        for length in (1, 1000, MAX_HEAD_BYTES - len(GET) - len(b"X: \r\n\r\n")):
+            await client.send(GET + b"X: " + b"a" * length + b"\r\n\r\n")
+            assert (await client.answer())[0] == 200
+        for byte in GET + b"\r\n":
+            await client.send(bytes([byte]))
+        assert (await client.answer())[0] == 200
+        # Several requests in one piece.
+        await client.send((GET + b"\r\n") * 3)
+        assert [(await client.answer())[0] for _ in range(3)] == [200, 200, 200]
+
+    play(folder_settings, story)
+
+
+def test_flood_of_pipelined_requests_is_closed(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send((GET + b"\r\n") * 5000)
+        assert (await client.closed()).count(b"HTTP/1.1 200") <= 10
+        assert gateway.refusals("head_size") == 1
+
+    play(folder_settings, story)
+
+
+def test_invalid_request_is_answered_with_the_security_headers(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(b"this is no HTTP\r\n\r\n")
+        status, headers, _ = await client.answer()
+        assert (status, headers["x-content-type-options"]) == (400, "nosniff")
+        assert headers["content-security-policy"] == "frame-ancestors 'none'"
+        assert gateway.refusals("malformed") == 1
+
+    play(folder_settings, story)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"G", GET, b"\r\n", GET + b"\r\n" + GET], ids=["", "G", "head", "line", "second"]
+)
+def test_incomplete_head_is_closed_after_its_time(folder_settings: Settings, sent: bytes) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(sent)
+        is_second = sent.count(b"GET") == 2
+        if is_second:
+            assert (await client.answer())[0] == 200
+        await gateway.until_open(1)
+        await gateway.settle()
+        gateway.pass_time(HEAD_TIMEOUT_S - 1)
+        assert gateway.refusals("head_time") == 0
+        gateway.pass_time(HEAD_TIMEOUT_S + 1, HEAD_TIMEOUT_S + DRAIN_S + 2)
+        rest = await client.closed()
+        assert rest.startswith(b"HTTP/1.1 408") if b"G" in sent else rest == b""
+
+    play(folder_settings, story)
+
+
+def test_time_for_a_head_does_not_begin_again_with_each_byte(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await gateway.until_open(1)
+        for second in (4, 8):
+            await client.send(b"\r\n")
+            gateway.pass_time(second)
+        assert gateway.refusals("head_time") == 0
+        gateway.pass_time(HEAD_TIMEOUT_S + 1)
+        assert await client.closed() == b""
+        assert gateway.refusals("head_time") == 1
+
+    play(folder_settings, story)
+
+
+def test_slow_body_is_refused(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(POST + b"Content-Length: 1000\r\n\r\n")
+        await gateway.until_open(1)
+        await client.send(b'{"')
+        await gateway.settle()
+        gateway.pass_time(BODY_PERIOD_S - 1)
+        assert gateway.refusals("body_pace") == 0
+        gateway.pass_time(BODY_PERIOD_S + 1, BODY_PERIOD_S + DRAIN_S + 2)
+        await client.problem(408, "request_timeout")
+        assert await client.closed() == b""
+        assert gateway.refusals("body_pace") == 1
+
+    play(folder_settings, story)
+
+
+def test_long_refused_body_is_not_read(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(POST + b"X-API-Key: wrong\r\nContent-Length: 200000000\r\n\r\n")
+        await client.problem(401, "unauthorized")
+        sending = asyncio.create_task(client.send(*[bytes(100_000)] * 2000))
+        await gateway.settle()
+        gateway.pass_time(DRAIN_S + 1)
+        await asyncio.wait([sending])
+        assert isinstance(sending.exception(), ConnectionError)
+
+    play(folder_settings, story)
+
+
+def test_connection_continues_after_a_refused_body_that_was_complete(
+    folder_settings: Settings,
+) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        head = POST + b"X-API-Key: wrong\r\nContent-Length: 5000\r\n\r\n"
+        await client.send(head + bytes(5000))
+        assert "connection" not in (await client.answer())[1]
+        await client.send(GET + b"\r\n")
+        assert (await client.answer())[0] == 200
+        await client.send(head)
+        assert (await client.answer())[1]["connection"] == "close"
+        await client.send(bytes(DRAIN_BYTES))
+        gateway.pass_time(DRAIN_S + 1)
+        assert await client.closed() == b""
+
+    play(folder_settings, story)
+
+
+def test_connections_of_an_address_are_limited(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        clients = [await gateway.connect() for _ in range(3)]
+        await gateway.until_open(3)
+        more = await gateway.connect()
+        await more.problem(429, "too_many_connections")
+        assert await more.closed() == b""
+        assert gateway.refusals("address") == 1
+        clients[0].close()
+        await gateway.until_open(2)
+        client = await gateway.connect()
+        await client.send(GET + b"\r\n")
+        assert (await client.answer())[0] == 200
+
+    play(folder_settings, story, connections_per_address=3)
+
+
+def test_all_connections_are_limited_even_those_of_proxies(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        for _ in range(8):
+            await gateway.connect()
+        await gateway.until_open(8)
+        more = await gateway.connect()
+        await more.problem(503, "unavailable")
+        assert gateway.refusals("connections") == 1
+
+    limits = {"connections": 8, "connections_per_address": 1, "trusted_proxies": "127.0.0.0/8"}
+    play(folder_settings, story, **limits)
+
+
+def test_incomplete_heads_share_a_limit_on_memory(
+    folder_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.server.protocol.MAX_UNFINISHED_BYTES", 100_000)
+
+    async def story(gateway: Gateway) -> None:
+        clients = [await gateway.connect() for _ in range(3)]
+        for client in clients[:2]:
+            await client.send(GET + b"X: " + b"a" * 40_000)
+        await gateway.settle()
+        await clients[2].send(GET + b"X: " + b"a" * 40_000)
+        await clients[2].problem(503, "unavailable")
+        assert gateway.refusals("head_memory") == 1
+        other = await gateway.connect()
+        await other.send(GET + b"\r\n")
+        assert (await other.answer())[0] == 200
+
+    play(folder_settings, story)
+
+
+def test_response_that_is_not_read_is_aborted(folder_settings: Settings) -> None:
+    async def story(gateway: Gateway) -> None:
+        client = await gateway.connect()
+        await client.send(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 8)
+        client.pause()
+        while not gateway.refusals("unread"):
+            await gateway.settle()
+            gateway.pass_time(SEND_PERIOD_S + 1)
+        await gateway.until_open(0)
+
+    play(folder_settings, story)
+
+
+def test_addresses_of_a_network_count_together() -> None:
+    registry = Connections(HttpLimits(trusted_proxies="10.0.0.0/8"), GatewayMetrics())
+    assert registry._network("2001:db8::1") == registry._network("2001:db8::ffff:2")
+    assert registry._network("2001:db8:0:1::1") != registry._network("2001:db8::1")
+    assert registry._network("::ffff:192.0.2.1") == registry._network("192.0.2.1") == "192.0.2.1"
+    assert registry._network("10.1.2.3") == registry._network("") == ""
+
+
+def test_descriptors_for_upkeep_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    for soft, expected in ((1024, 768), (20_000, 19_744), (100, 50)):
+        monkeypatch.setattr("resource.getrlimit", lambda _, s=soft: (s, s))
+        assert available_descriptors() == expected
