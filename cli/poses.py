@@ -64,7 +64,7 @@ def extract(
         f" (detector {name})"
     )
     if frames_with_people:
-        _print_quality(clean_poses(people).report)
+        _print_quality(clean_poses(people, fps=float(fps)).report)
 
 
 def _print_quality(report: CleaningReport) -> None:
@@ -73,6 +73,7 @@ def _print_quality(report: CleaningReport) -> None:
         "not detected": report.missing,
         "jumped": report.rejected,
         "filled in": report.filled,
+        "dropped for blinking": report.blinked,
         "left missing": report.left_missing,
     }
     summary = ", ".join(f"{sum(by_joint.values())} {kind}" for kind, by_joint in counts.items())

@@ -273,7 +273,7 @@ def find_poses(
         people, fps, warnings = detect_people(driving_path, limits, detector, progress, media, trim)
         if pose_options is not None and (pose_options.canvas or pose_options.fps):
             warnings = [*warnings, "the driving file is a video: canvas and fps have no effect"]
-    cleaned = clean_poses(people, cleaning or CleaningSettings())
+    cleaned = clean_poses(people, cleaning, float(fps))
     if not any(pose.detected.any() for pose in cleaned.poses):
         raise NoPersonError(f"no person was found in any of the {len(people)} driving frames")
     report = cleaned.report

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from media.poses.joints import Joint
 from media.poses.keypoints import Pose, no_pose
 from tcan_core.conditioning.bones import Bools, Floats, stack_points
-from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps
+from tcan_core.conditioning.cleaning.gaps import carry_ends, fill_gaps, find_blinks
 from tcan_core.conditioning.cleaning.jumps import find_jumps
 from tcan_core.conditioning.cleaning.person import choose_person
 from tcan_core.conditioning.cleaning.report import CleaningReport
 from tcan_core.conditioning.cleaning.settings import CleaningSettings
 from tcan_core.conditioning.cleaning.smoothing import smooth
 from tcan_core.errors import NoPersonError
+
+DEFAULT_FPS = 25.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,17 @@ class CleanedPoses:
 
 
 def clean_poses(
-    frames: Sequence[Sequence[Pose]], settings: CleaningSettings | None = None
+    frames: Sequence[Sequence[Pose]],
+    settings: CleaningSettings | None = None,
+    fps: float = DEFAULT_FPS,
 ) -> CleanedPoses:
-    """Choose one person, reject joints that jump, fill short gaps, and smooth.
+    """Choose one person, reject joints that jump, fill short gaps, drop blinks, and smooth.
 
     Hands and face move with their wrist or the nose, and are dropped when that was rejected.
 
     Args:
         frames: the people of each frame, all on one canvas.
+        fps: frames per second.
 
     Returns:
         One pose per frame, without joints if the person is not in the frame.
@@ -49,14 +54,17 @@ def clean_poses(
     has_person = [any(pose.detected.any() for pose in people) for people in sure]
     if not any(has_person):
         raise NoPersonError(f"no person was found in any of the {len(frames)} driving frames")
-    chosen = choose_person(sure, settings.person) if settings.choose_person else _first_people(sure)
+    chosen = (
+        choose_person(sure, settings.person, fps) if settings.choose_person else _first_people(sure)
+    )
     canvas = next(pose.canvas for people in sure for pose in people)
     poses = [pose or no_pose(canvas) for pose in chosen]
     points, confidence = stack_points(poses), np.stack([pose.confidence for pose in poses])
     missing = np.isnan(points[..., 0])
-    rejected, filled = _repair(points, confidence, settings)
+    rejected, filled, blinked = _repair(points, confidence, settings, fps)
+    gone = rejected | blinked
     cleaned = [
-        _clean_pose(pose, points[index], confidence[index], rejected[index])
+        _clean_pose(pose, points[index], confidence[index], gone[index])
         for index, pose in enumerate(poses)
     ]
     report = CleaningReport(
@@ -67,7 +75,8 @@ def clean_poses(
         frames_left_empty=[i for i, pose in enumerate(cleaned) if not pose.detected.any()],
         missing=_by_joint(missing),
         rejected=_by_joint(rejected),
-        filled=_by_joint(filled),
+        filled=_by_joint(filled & ~blinked),
+        blinked=_by_joint(blinked),
         left_missing=_by_joint(np.isnan(points[..., 0])),
     )
     return CleanedPoses(cleaned, report)
@@ -84,22 +93,26 @@ def _followed(settings: CleaningSettings) -> str:
     return f"number {person} from the left"
 
 
-def _repair(points: Floats, confidence: Floats, settings: CleaningSettings) -> tuple[Bools, Bools]:
+def _repair(
+    points: Floats, confidence: Floats, settings: CleaningSettings, fps: float
+) -> tuple[Bools, Bools, Bools]:
     """Repair points (frames, 18, 2) and confidence (frames, 18) in place.
 
     Returns:
-        (frames, 18) twice: where a joint was rejected, and where it was filled.
+        (frames, 18) each: where a joint was rejected, filled, and dropped because it blinks.
     """
     rejected = filled = np.zeros(confidence.shape, dtype=np.bool_)
     if settings.reject_jumps:
-        rejected = find_jumps(points, settings.max_speed)
+        rejected = find_jumps(points, settings.max_speed, fps)
         points[rejected], confidence[rejected] = np.nan, 0.0
     if settings.fill_gaps:
-        filled = fill_gaps(points, confidence, settings.max_gap)
-        filled |= carry_ends(points, confidence, settings.max_carried)
+        filled = fill_gaps(points, confidence, round(settings.max_gap_s * fps))
+        filled |= carry_ends(points, confidence, round(settings.max_carried_s * fps))
+    blinked = find_blinks(points, round(settings.min_shown_s * fps))
+    points[blinked], confidence[blinked] = np.nan, 0.0
     if settings.smooth:
-        points[:] = smooth(points, settings.smooth_window, settings.smooth_order)
-    return rejected, filled
+        points[:] = smooth(points, settings.smooth_window(fps), settings.smooth_order)
+    return rejected, filled, blinked
 
 
 def _sure_joints(pose: Pose, min_confidence: float) -> Pose:
@@ -117,22 +130,22 @@ def _by_joint(flags: Bools) -> dict[str, int]:
     return {joint.name.lower(): int(counts[joint]) for joint in Joint if counts[joint]}
 
 
-def _clean_pose(pose: Pose, points: Floats, confidence: Floats, rejected: Bools) -> Pose:
+def _clean_pose(pose: Pose, points: Floats, confidence: Floats, gone: Bools) -> Pose:
     return Pose(
         keypoints=np.nan_to_num(points),
         confidence=confidence,
         canvas=pose.canvas,
-        hand_left=_carry(pose.hand_left, pose, points, rejected, Joint.LEFT_WRIST),
-        hand_right=_carry(pose.hand_right, pose, points, rejected, Joint.RIGHT_WRIST),
-        face=_carry(pose.face, pose, points, rejected, Joint.NOSE),
+        hand_left=_carry(pose.hand_left, pose, points, gone, Joint.LEFT_WRIST),
+        hand_right=_carry(pose.hand_right, pose, points, gone, Joint.RIGHT_WRIST),
+        face=_carry(pose.face, pose, points, gone, Joint.NOSE),
     )
 
 
 def _carry(
-    part: NDArray[np.float64] | None, pose: Pose, points: Floats, rejected: Bools, joint: Joint
+    part: NDArray[np.float64] | None, pose: Pose, points: Floats, gone: Bools, joint: Joint
 ) -> NDArray[np.float64] | None:
     """Move hand or face points, (n, 3), by the same offset as their joint."""
-    if part is None or rejected[joint]:
+    if part is None or gone[joint]:
         return None
     if not pose.detected[joint]:
         return part

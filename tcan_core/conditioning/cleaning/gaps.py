@@ -41,6 +41,29 @@ def fill_gaps(points: Floats, confidence: Floats, max_gap: int) -> Bools:
     return filled
 
 
+def find_blinks(points: Floats, min_frames: int) -> Bools:
+    """Find joints that appear for a moment, in a person who is seen before and after.
+
+    Such a joint would blink: it was missing for long, and will be again. `fill_gaps` has joined
+    what short gaps separate.
+
+    Args:
+        points: (frames, 18, 2) pixels, NaN where missing.
+        min_frames: detections in fewer frames than this are a blink.
+
+    Returns:
+        (frames, 18), True where a joint must be dropped.
+    """
+    seen: Bools = ~np.isnan(points[..., 0])
+    has_person: Bools = np.asarray(seen.any(axis=1))
+    blinks = np.zeros_like(seen)
+    for joint in range(seen.shape[1]):
+        for start, stop in find_runs(seen[:, joint]):
+            is_inside = 0 < start and stop < len(seen) and has_person[[start - 1, stop]].all()
+            blinks[start:stop, joint] = is_inside and stop - start < min_frames
+    return blinks
+
+
 def carry_ends(points: Floats, confidence: Floats, max_frames: int) -> Bools:
     """Extrapolate joints over short gaps at the beginning and at the end of a video, in place.
 

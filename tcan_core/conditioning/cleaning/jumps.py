@@ -14,26 +14,31 @@ from tcan_core.conditioning.cleaning.stretched import find_stretched
 
 Indices = NDArray[np.intp]
 
-# A joint that is elsewhere for fewer than twice this many frames is an error; one that stays longer
-# really moved (a cut, or a moving camera).
-PATIENCE = 4
-_REACH = 24  # frames; after a longer gap any position is accepted
+# A joint that is elsewhere for less than twice this time is an error; one that stays longer really
+# moved (a cut, or a moving camera).
+PATIENCE_S = 0.16
+MIN_PATIENCE = 4  # frames
+_REACH_S = 0.96  # after a longer gap any position is accepted
 
 
 @dataclass(frozen=True)
 class _Limits:
-    """The largest distance of each joint in pixels, (joints,) each.
+    """The limits of a joint's steps.
 
     Attributes:
-        step: limit from one frame to the next.
-        each_further_frame: added per further frame, from the joint's usual speed.
+        step: (joints,) largest distance in pixels from one frame to the next.
+        each_further_frame: (joints,) added per further frame, from the joint's usual speed.
+        patience: score of a chain that a step which is too fast costs, in frames.
+        reach: longest gap in frames after which the distance matters.
     """
 
     step: Floats
     each_further_frame: Floats
+    patience: int
+    reach: int
 
 
-def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
+def find_jumps(points: Floats, max_speed: float, fps: float) -> Bools:
     """Find detections that are inconsistent with the others in time.
 
     For each joint the largest set of detections without a too fast step is kept; then single
@@ -42,7 +47,8 @@ def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
 
     Args:
         points: (frames, joints, 2) pixels, NaN where not detected.
-        max_speed: body heights per frame.
+        max_speed: body heights per second.
+        fps: frames per second.
 
     Returns:
         (frames, joints), True where a detection must be rejected.
@@ -52,7 +58,12 @@ def find_jumps(points: Floats, max_speed: float = 0.25) -> Bools:
         return np.zeros_like(seen)
     height = typical_height(points)
     usual = _usual_speeds(points, seen)
-    limits = _Limits(np.maximum(max_speed * height, 4 * usual), 2 * usual)
+    limits = _Limits(
+        np.maximum(max_speed / fps * height, 4 * usual),
+        2 * usual,
+        max(MIN_PATIENCE, round(PATIENCE_S * fps)),
+        max(1, round(_REACH_S * fps)),
+    )
     rejected = seen & ~_best_chains(points, seen, limits)
     rejected |= find_spikes(_without(points, rejected))
     return rejected | find_stretched(_without(points, rejected))
@@ -65,14 +76,14 @@ def _without(points: Floats, rejected: Bools) -> Floats:
 def _best_chains(points: Floats, seen: Bools, limits: _Limits) -> Bools:
     """Return for each joint the frames of the best chain of detections, (frames, joints).
 
-    A chain scores one point per frame, minus `PATIENCE` for each step that is too fast.
+    A chain scores one point per frame, minus the patience for each step that is too fast.
     """
     frames, joints = seen.shape
     score = np.full((frames, joints), -np.inf)
     previous = np.full((frames, joints), -1)
     old_score, old_frame = np.full(joints, -np.inf), np.full(joints, -1)
     for now in range(frames):
-        start = max(0, now - _REACH)
+        start = max(0, now - limits.reach)
         if start > 0:  # after a gap longer than the reach any position is accepted
             newer = score[start - 1] > old_score
             old_score = np.where(newer, score[start - 1], old_score)
@@ -95,7 +106,7 @@ def _best_step(
     before = np.arange(start, now)
     steps = np.linalg.norm(points[now] - points[before], axis=-1)
     too_fast = steps > limits.step + limits.each_further_frame * (now - before - 1)[:, None]
-    gain = score[before] - PATIENCE * too_fast
+    gain = score[before] - limits.patience * too_fast
     best = gain.argmax(axis=0)
     return gain[best, np.arange(joints)], before[best]
 

@@ -20,12 +20,13 @@ PersonChoice = int | tuple[float, float] | None
 
 # Distances are in body heights.
 MAX_DISTANCE = 0.5  # between a person and the position that its track predicts ...
-MAX_DISTANCE_PER_LOST_FRAME = 0.05  # ... increased for each frame without the person ...
+MAX_DISTANCE_PER_LOST_S = 1.25  # ... increased by the time without the person ...
 MAX_DISTANCE_AFTER_LOSS = 1.0  # ... up to this
 # Cost of leaving a track and a person unmatched, and the largest cost of a match. With a much
 # higher one, two people would be swapped so that a passer-by is matched as well.
 UNMATCHED = 0.7
-MAX_LOST_FRAMES = 30
+MAX_LOST_S = 1.2
+PREDICTED_S = 0.2  # a lost track moves on for this time
 SIZE_WEIGHT = 0.1  # cost of a doubled size; small, because sizes are estimated roughly
 MAX_SIZE_RATIO = 1.6  # of tracks of the same person
 MIN_JOINED_FRAMES = 3
@@ -41,6 +42,7 @@ class _Track:
     points: Floats
     height: float
     last: int
+    fps: float
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
     poses: dict[int, Pose] = field(default_factory=dict)
     weight: float = 0.0
@@ -48,7 +50,7 @@ class _Track:
 
     def expected(self, frame: int) -> Floats:
         """Return the joints predicted by the velocity, (18, 2)."""
-        return self.points + self.velocity * min(frame - self.last, 5)
+        return self.points + self.velocity * min(frame - self.last, PREDICTED_S * self.fps)
 
     def see(self, frame: int, pose: Pose, points: Floats, height: float) -> None:
         """Add a frame with the person."""
@@ -68,7 +70,7 @@ class _Track:
 
 
 def choose_person(
-    frames: Sequence[Sequence[Pose]], person: PersonChoice = None
+    frames: Sequence[Sequence[Pose]], person: PersonChoice = None, fps: float = 25.0
 ) -> list[Pose | None]:
     """Choose one person of a video and follow it, also when people cross.
 
@@ -79,6 +81,7 @@ def choose_person(
 
     Args:
         person: the person to follow, see `PersonChoice`.
+        fps: frames per second.
 
     Returns:
         One person, or None, for each frame.
@@ -86,7 +89,7 @@ def choose_person(
     Raises:
         ParameterError: the index is too large.
     """
-    tracks = _follow(frames)
+    tracks = _follow(frames, fps)
     if not tracks:
         return [None] * len(frames)
     main = _main(tracks, person)
@@ -94,18 +97,18 @@ def choose_person(
     return [chosen.get(index) for index in range(len(frames))]
 
 
-def _follow(frames: Sequence[Sequence[Pose]]) -> list[_Track]:
+def _follow(frames: Sequence[Sequence[Pose]], fps: float) -> list[_Track]:
     tracks: list[_Track] = []
     for index, people in enumerate(frames):
         seen = [pose for pose in people if pose.detected.any()]
         points = [np.where(pose.detected[:, None], pose.keypoints, np.nan) for pose in seen]
         heights = [_height(one) for one in points]
-        alive = [track for track in tracks if index - track.last <= MAX_LOST_FRAMES]
+        alive = [track for track in tracks if index - track.last <= MAX_LOST_S * fps]
         matches = _match(alive, points, heights, seen, index)
         for person, pose in enumerate(seen):
             track = matches.get(person)
             if track is None:
-                track = _Track(points[person], heights[person], index)
+                track = _Track(points[person], heights[person], index, fps)
                 tracks.append(track)
             track.see(index, pose, points[person], heights[person])
     return tracks
@@ -143,7 +146,7 @@ def _cost(
         return UNMATCHED
     size = max(track.height, height)
     distance = float(np.nanmedian(apart)) / size
-    allowed = MAX_DISTANCE + MAX_DISTANCE_PER_LOST_FRAME * (frame - track.last - 1)
+    allowed = MAX_DISTANCE + MAX_DISTANCE_PER_LOST_S * (frame - track.last - 1) / track.fps
     if distance > min(allowed, MAX_DISTANCE_AFTER_LOSS):
         return UNMATCHED
     other_size = SIZE_WEIGHT * abs(float(np.log2(track.height / height)))

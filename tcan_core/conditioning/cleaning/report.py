@@ -20,6 +20,7 @@ class CleaningReport:
         missing: number of frames in which each joint was not detected.
         rejected: number of frames in which each joint was rejected.
         filled: number of frames in which each joint was filled.
+        blinked: number of frames in which each joint was dropped because it was seen too briefly.
         left_missing: number of frames in which each joint is missing after cleaning.
     """
 
@@ -31,6 +32,7 @@ class CleaningReport:
     missing: dict[str, int]
     rejected: dict[str, int]
     filled: dict[str, int]
+    blinked: dict[str, int]
     left_missing: dict[str, int]
 
     def warnings(self) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from tcan_core.conditioning.cleaning.person import PersonChoice
 from tcan_core.errors import ParameterError
 
+SMOOTHED_FRAMES = 7  # with fewer, a polynomial follows the jitter
+
 
 @dataclass(frozen=True)
 class CleaningSettings:
@@ -17,11 +19,13 @@ class CleaningSettings:
         choose_person: follow one person; otherwise take the first one of every frame.
         smooth: smooth by Savitzky-Golay.
         min_confidence: joints with less confidence count as not detected, 0..1.
-        max_gap: longest gap that is filled, in frames.
-        max_carried: longest gap at the beginning and at the end that is filled, in frames.
-        max_speed: highest speed of a joint, in body heights per frame.
-        smooth_window: frames, odd.
-        smooth_order: degree of the fitted polynomial, below `smooth_window`.
+        max_gap_s: longest gap that is filled.
+        max_carried_s: longest gap at the beginning and at the end that is filled.
+        min_shown_s: a joint that is seen for a shorter time between two longer gaps is dropped, so
+            that it does not blink; 0 keeps all.
+        max_speed: highest speed of a joint, in body heights per second.
+        smooth_window_s: time that a polynomial is fitted to, at least 7 frames.
+        smooth_order: degree of the fitted polynomial, below 7.
 
     Raises:
         ParameterError: a value is out of range.
@@ -33,21 +37,24 @@ class CleaningSettings:
     fill_gaps: bool = True
     smooth: bool = True
     min_confidence: float = 0.1
-    max_gap: int = 8
-    max_carried: int = 4
-    max_speed: float = 0.25
-    smooth_window: int = 7
+    max_gap_s: float = 0.32
+    max_carried_s: float = 0.16
+    min_shown_s: float = 0.2
+    max_speed: float = 6.25
+    smooth_window_s: float = 0.28
     smooth_order: int = 2
 
     def __post_init__(self) -> None:
         _require(0 <= self.min_confidence <= 1, "min_confidence", self.min_confidence, "0..1")
-        _require(self.max_gap >= 0, "max_gap", self.max_gap, "0 or above")
-        _require(self.max_carried >= 0, "max_carried", self.max_carried, "0 or above")
+        for name in ("max_gap_s", "max_carried_s", "min_shown_s", "smooth_window_s"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or above")
         _require(self.max_speed > 0, "max_speed", self.max_speed, "above 0")
-        odd = self.smooth_window >= 3 and self.smooth_window % 2 == 1
-        _require(odd, "smooth_window", self.smooth_window, "odd and at least 3")
-        fits = 0 <= self.smooth_order < self.smooth_window
-        _require(fits, "smooth_order", self.smooth_order, "0 or above and below smooth_window")
+        fits = 0 <= self.smooth_order < SMOOTHED_FRAMES
+        _require(fits, "smooth_order", self.smooth_order, f"0 to {SMOOTHED_FRAMES - 1}")
+
+    def smooth_window(self, fps: float) -> int:
+        """Return the frames that a polynomial is fitted to, odd."""
+        return max(SMOOTHED_FRAMES, round(self.smooth_window_s * fps) // 2 * 2 + 1)
 
 
 def _require(holds: bool, name: str, value: float, allowed: str) -> None:

@@ -96,7 +96,7 @@ def _shot_candidates(
     settings: QualitySettings,
 ) -> list[Candidate]:
     try:
-        cleaned = clean_poses(people)
+        cleaned = clean_poses(people, fps=fps)
     except NoPersonError:
         return [Candidate(shot, number, [], None, [NO_PERSON])]
     present = np.array([pose.detected.any() for pose in cleaned.poses])

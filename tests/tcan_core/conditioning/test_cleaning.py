@@ -17,7 +17,9 @@ from tcan_core.evaluation.pose_errors import PoseErrors, with_errors
 from tcan_core.puppets.world import sample_scene
 from tests.tcan_core.conditioning.make_poses import moving, standing, without
 
-OFF = CleaningSettings(choose_person=False, reject_jumps=False, fill_gaps=False, smooth=False)
+OFF = CleaningSettings(
+    choose_person=False, reject_jumps=False, fill_gaps=False, smooth=False, min_shown_s=0
+)
 
 
 def _alone(poses: list[Pose]) -> list[list[Pose]]:
@@ -181,6 +183,60 @@ def test_fast_motion_at_a_low_frame_rate_is_kept() -> None:
     assert _clean(poses).report.rejected == {}
 
 
+def _blinking(fps: float, seconds: float = 4.0) -> list[Pose]:
+    """Return a still person whose wrists and ankles are detected now and then, for a moment."""
+    random = np.random.default_rng(13)
+    shown = np.zeros((round(seconds * fps), 18), np.bool_)
+    for joint in (Joint.LEFT_WRIST, Joint.RIGHT_WRIST, Joint.LEFT_ANKLE, Joint.RIGHT_ANKLE):
+        time = 0.0
+        while time < seconds:
+            on, off = random.uniform(0.03, 0.15), random.uniform(0.05, 0.6)
+            shown[round(time * fps) : max(round((time + on) * fps), 1), joint] = True
+            time += on + off
+    shown[:, : Joint.RIGHT_WRIST] = True
+    return [without(standing(), *np.flatnonzero(~row)) for row in shown]
+
+
+def _switches_per_s(poses: list[Pose], fps: float) -> float:
+    """Return how often the most restless joint appears or disappears in a second."""
+    seen = np.stack([pose.detected for pose in poses])
+    return float(np.abs(np.diff(seen.astype(int), axis=0)).sum(axis=0).max() * fps / len(poses))
+
+
+@pytest.mark.parametrize("fps", [12.0, 25.0, 60.0])
+def test_joints_do_not_blink_at_any_frame_rate(fps: float) -> None:
+    blinking = _blinking(fps)
+    assert _switches_per_s(blinking, fps) > 4
+
+    cleaned = clean_poses(_alone(blinking), fps=fps)
+
+    assert _switches_per_s(cleaned.poses, fps) < 2
+    assert cleaned.report.blinked
+    kept = clean_poses(_alone(blinking), CleaningSettings(min_shown_s=0), fps)
+    assert not kept.report.blinked
+
+
+def test_person_who_is_seen_for_a_moment_is_kept() -> None:
+    truth = moving(np.random.default_rng(14), 40)
+    frames = [[pose] if index in (20, 21) else [] for index, pose in enumerate(truth)]
+    cleaned = clean_poses(frames)
+    assert [index for index, pose in enumerate(cleaned.poses) if pose.detected.all()] == [20, 21]
+
+
+@pytest.mark.parametrize("fps", [12.0, 25.0, 60.0])
+def test_gaps_are_filled_by_time(fps: float) -> None:
+    """A third of a second is a short gap at any rate, half a second a long one."""
+    frames = round(3 * fps)
+    for seconds, expected in ((0.3, 0), (0.5, 1)):
+        gap = range(round(fps), round(fps) + round(seconds * fps))
+        poses = [
+            without(standing(), Joint.LEFT_WRIST) if index in gap else standing()
+            for index in range(frames)
+        ]
+        report = clean_poses(_alone(poses), fps=fps).report
+        assert bool(report.left_missing) == bool(expected), seconds
+
+
 def test_each_step_can_be_disabled() -> None:
     random = np.random.default_rng(7)
     poses = [
@@ -292,10 +348,9 @@ def test_frames_left_empty_are_reported() -> None:
     ("name", "value"),
     [
         ("min_confidence", 1.5),
-        ("max_gap", -1),
+        ("max_gap_s", -1),
+        ("min_shown_s", -0.1),
         ("max_speed", 0.0),
-        ("smooth_window", 6),
-        ("smooth_window", 1),
         ("smooth_order", 7),
     ],
 )
