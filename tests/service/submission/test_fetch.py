@@ -113,11 +113,11 @@ def test_failed_download_error_names_the_host_but_not_the_query(web: Web, tmp_pa
     assert {missing.code, gone.code} == {ErrorCode.URL_FAILED}
 
 
-@pytest.mark.parametrize("target", INVALID_LOCATIONS)
-def test_redirect_to_an_invalid_url_is_refused(web: Web, tmp_path: Path, target: str) -> None:
-    error = refusal(web.page("/a", b"", 302, {"Location": target}), tmp_path)
-    assert error.code is ErrorCode.URL_REFUSED, error.detail
-    assert web.requests == ["/a"]
+def test_redirect_to_an_invalid_url_is_refused(web: Web, tmp_path: Path) -> None:
+    for location in INVALID_LOCATIONS:
+        error = refusal(web.page("/a", b"", 302, {"Location": location}), tmp_path)
+        assert error.code is ErrorCode.URL_REFUSED, (location, error.detail)
+    assert web.requests == ["/a"] * len(INVALID_LOCATIONS)
 
 
 def test_redirects_carry_no_cookies(web: Web, tmp_path: Path) -> None:
