@@ -40,6 +40,7 @@ T = TypeVar("T")
 LEASE_MS = 3_600_000
 # Reports of progress of a job that a GPU renders for two minutes.
 REPORTS = 300
+PREVIEWS = 6
 EXPIRED_AT_ONCE = 100
 # Jobs that one world is filled with for claims, more than there are rounds.
 CLAIMS = 50
@@ -271,6 +272,9 @@ def render(world: World, job_id: str, reports: int) -> None:
             stage="denoise", step=step, steps=reports, fraction=step / reports, eta_s=12.3
         )
         world.jobs.run(commands.renew(job_id, record.token, LEASE_MS, progress))
+    for number in range(1, PREVIEWS + 1):
+        key = f"jobs/{job_id}/{record.token}/previews/{number}/preview-{number}.webp"
+        world.jobs.run(commands.add_preview(job_id, record.token, key))
     outputs = {output: f"jobs/{job_id}/2/{output}" for output in Output}
     seconds = {"prepare": 1.0, "encode": 2.5, "denoise": 60.0, "decode": 3.5}
     world.jobs.run(commands.succeed(job_id, record.token, outputs, [], seconds))

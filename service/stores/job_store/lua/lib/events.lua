@@ -4,7 +4,7 @@
 local static_fields = {id = true, kind = true, caller = true, params = true, options = true, inputs = true, created_ms = true,
   units = true, request_id = true, traceparent = true, preset = true}
 local private_fields = {hinted_ms = true, prepared = true, worker = true, previews = true, checkpoint = true,
-  closed = true, turn = true, contract = true, state_versions = true}
+  closed = true, turn = true, contract = true, state_versions = true, estimate_ms = true, waiting_since_ms = true}
 -- Readers come back with the last version that they saw, so far fewer would do. The limit bounds memory for a job that
 -- is claimed and released for weeks because a store is unavailable.
 local max_events = 10000
@@ -19,9 +19,9 @@ local function remember_state(id, version)
   set(id, 'state_versions', versions)
 end
 
--- Deletes the events of an ended job except its changes of state: progress is most of what a job needs in memory, and no
--- reader asks for it any more. They are written to a copy, since a stream that grows reserves 4 kB and a copy nothing.
-local function trim_events(id)
+-- Deletes what an ended job needs no more. Of its events the changes of state are kept, since progress is most of what a
+-- job takes in memory. They are copied, since a stream that grows reserves 4 kB and a copy nothing.
+local function trim(id)
   local key, kept = events_key(id), events_key(id) .. ':kept'
   for version in get(id, 'state_versions'):gmatch('%d+') do
     local name = version .. '-0'
@@ -29,7 +29,7 @@ local function trim_events(id)
   end
   redis.call('COPY', kept, key, 'REPLACE')
   redis.call('DEL', kept)
-  redis.call('HDEL', job_key(id), 'state_versions')
+  redis.call('HDEL', job_key(id), 'state_versions', 'hinted_ms', 'estimate_ms', 'prepared')
 end
 
 -- Counts an ended job by state and error code, and the duration of its stages.
@@ -61,7 +61,7 @@ local function emit(id, kind)
     remember_state(id, version)
     if is_final(state) then
       count_end(id, state)
-      trim_events(id)
+      trim(id)
     end
     queue_delivery(id, job)
   end
