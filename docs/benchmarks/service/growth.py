@@ -17,9 +17,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from growth_rows import ROWS
+from growth_rows import ROWS as SCRIPTS
+from growth_service import ROWS as PARTS
 from growth_world import Row, open_world
 
+ROWS = {**SCRIPTS, **PARTS}
 # Costs of each round by size.
 Costs = Mapping[int, Sequence[float]]
 
@@ -27,6 +29,9 @@ Costs = Mapping[int, Sequence[float]]
 def main() -> None:
     """Measure the rows, print the table, and exit with 1 if a row exceeds a bound."""
     options = read_options()
+    if options.list:
+        print(*ROWS, sep="\n")
+        return
     sizes = sorted(int(size) for size in options.sizes.split(","))
     print(head(sizes), flush=True)
     are_within = True
@@ -45,6 +50,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="100,1000,10000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help=f"some of {','.join(ROWS)}")
+    parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--count", action="store_true", help="count the commands of scripts")
     return parser.parse_args()
 

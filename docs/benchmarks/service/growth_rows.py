@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from growth_world import Row, World
@@ -133,15 +134,22 @@ def list_all(world: World) -> float:
     return run_all(world, commands.recent(50, caller=commands.EVERYONE))
 
 
+def fill_metadata(world: World) -> None:
+    """Queue `size` jobs that have one of two pairs of metadata."""
+    for number in range(world.size):
+        pair = {"show": "harbor"} if number % 2 else {"shot": "1"}
+        make(world, options=JobOptions(metadata=pair))
+
+
 def list_by_metadata(world: World) -> float:
-    """Look for jobs that have two pairs of metadata, of which every job has one."""
+    """Look for jobs that have two pairs of metadata, which none has; the cost of one script."""
     return run_all(world, commands.recent(50, metadata=["show=harbor", "shot=1"]))
 
 
 def usage(world: World) -> float:
     """Read what a caller uses; return the cost of the longest script."""
     reads = (keys.usage(ANONYMOUS), keys.storage(ANONYMOUS, 0, BATCH))
-    return world.longest(lambda: [world.jobs.run(read) for read in reads])
+    return world.longest(partial(world.jobs.run, read) for read in reads)
 
 
 def cancel(world: World) -> float:
@@ -156,11 +164,11 @@ def expire(world: World) -> float:
     passed = world.redis.zrange("tcan:waiting:prepare", 0, EXPIRED_AT_ONCE - 1)
     world.redis.zadd("tcan:deadlines", dict.fromkeys(map(str, passed), 0))
 
-    def end_all() -> None:
+    def steps() -> Iterator[Callable[[], object]]:
         while world.redis.zcount("tcan:deadlines", 0, 0):
-            world.jobs.run(commands.expire_deadlines())
+            yield lambda: world.jobs.run(commands.expire_deadlines())
 
-    return world.longest(end_all)
+    return world.longest(steps())
 
 
 def claim(world: World) -> float:
@@ -219,7 +227,7 @@ def moved(world: World) -> float:
     waiting = map(str, world.redis.zrange("tcan:waiting:prepare", 0, -1))
     before = {job_id: place + 1 for place, job_id in enumerate(waiting)}
     batches = [dict(pairs) for pairs in in_batches([*before.items()], hub.BATCH)]
-    return world.longest(lambda: [world.jobs.run(events.moved(batch)) for batch in batches])
+    return world.longest(partial(world.jobs.run, events.moved(batch)) for batch in batches)
 
 
 def in_batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -246,9 +254,12 @@ def reclaim(world: World) -> float:
     fill_leases(world)
     leased: Sequence[object] = world.redis.zrange("tcan:leases", 0, -1)
     world.redis.zadd("tcan:leases", dict.fromkeys(map(str, leased), 0))
-    return world.longest(
-        lambda: world.jobs.run(commands.reclaim_expired(1_000_000, silence_ms=LEASE_MS))
-    )
+
+    def steps() -> Iterator[Callable[[], object]]:
+        while world.redis.zcount("tcan:leases", 0, 0):
+            yield lambda: world.jobs.run(commands.reclaim_expired(1_000_000, silence_ms=LEASE_MS))
+
+    return world.longest(steps())
 
 
 def finish(world: World, job_id: str, reports: int = REPORTS) -> None:
@@ -285,7 +296,16 @@ ROWS = {
     "submit": Row("submit a job, queued jobs of one caller", fill_queue, submit),
     "list": Row("list 50 jobs of a caller, its jobs", fill_queue, list_own),
     "list-all": Row("list 50 jobs of all callers, callers", fill_callers, list_all),
-    "usage": Row("read a caller's usage, its jobs (longest script)", fill_queue, usage),
+    # A script reads up to 1,000 jobs.
+    "usage": Row(
+        "read a caller's usage, its jobs (longest script)", fill_queue, usage, ratio=15.0, most=5.0
+    ),
+    "metadata": Row(
+        "look for 50 jobs with two pairs of metadata, jobs with one of them",
+        fill_metadata,
+        list_by_metadata,
+        ratio=15.0,
+    ),
     "cancel": Row("cancel a queued job, queued jobs of one caller", fill_queue, cancel),
     "expire": Row(
         "end 100 jobs past their deadline, queued jobs of one caller (longest script)",

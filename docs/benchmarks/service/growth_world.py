@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +38,14 @@ class World:
 
     def cost(self, work: Callable[[], object]) -> float:
         """Do the work; return what all of its scripts cost, in ms or commands."""
-        costs = self._costs(work)
-        return sum(costs)
+        return sum(self._costs(work))
 
-    def longest(self, work: Callable[[], object]) -> float:
-        """Do the work; return what its most expensive script costs, in ms; all, in commands."""
-        return max(self._costs(work))
+    def longest(self, steps: Iterable[Callable[[], object]]) -> float:
+        """Do the steps in turn, each of one script; return what the most expensive one costs."""
+        return max(self.cost(step) for step in steps)
 
     def _costs(self, work: Callable[[], object]) -> list[float]:
-        self.redis.execute_command("CONFIG", "RESETSTAT")
+        self.redis.config_resetstat()
         self.redis.slowlog_reset()
         # Only now: freeing a long log would disturb the first scripts.
         self.redis.config_set("slowlog-log-slower-than", 0)

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from service.contract.job import new_job_id
+from service.contract.params import JobParams
 from service.maintenance.each import MAX_FAILURES
 from service.maintenance.orphans import OrphanSweeper
-from service.maintenance.sweeper import Sweeper
+from service.maintenance.sweeper import BATCH, Sweeper
 from service.settings import Settings
 from service.stores.job_store import commands, uploads
 from service.stores.job_store.store import JobStore
 from service.stores.job_store.uploads import Upload
 from service.stores.object_store.base import ObjectStore
+from tests.service.stores.job_store.records import INPUTS
 from tests.worker.conftest import Desk
 
 
@@ -136,3 +138,32 @@ def test_orphan_that_cannot_be_erased_does_not_block_others(
         assert not objects.exists(f"jobs/{names[-1]}/inputs/image.png")
     sweeper.act()
     assert list(objects.folders("jobs")) == []
+
+
+def test_full_batches_follow_each_other_until_all_is_erased(
+    jobs: JobStore, sweeper: Sweeper
+) -> None:
+    while sweeper.act():
+        pass  # until all jobs are indexed
+    ids = [new_job_id() for _ in range(2 * BATCH + 1)]
+    for job_id in ids:
+        jobs.run(commands.create(job_id, JobParams(), INPUTS))
+        jobs.run(commands.cancel(job_id))
+    let_time_pass(jobs, "expiries")
+    assert [sweeper.act() for _ in range(3)] == [True, True, False]
+    assert jobs.redis.keys("tcan:job:*") == []
+
+
+def test_batch_with_failures_waits_for_the_next_round(
+    jobs: JobStore, sweeper: Sweeper, settings: Settings
+) -> None:
+    while sweeper.act():
+        pass
+    ids = [new_job_id() for _ in range(BATCH)]
+    for job_id in ids:
+        (settings.objects_folder / "jobs" / job_id).mkdir(parents=True)
+        jobs.run(commands.create(job_id, JobParams(), INPUTS))
+        jobs.run(commands.cancel(job_id))
+    let_time_pass(jobs, "expiries")
+    with undeletable(settings, min(ids)):
+        assert not sweeper.act()
